@@ -1,0 +1,131 @@
+"""The snapshot as a folder a stranger can use: images and `metadata.jsonl` per split, `snapshot.json` beside them.
+
+The layout is the Hugging Face `imagefolder` one, so `datasets.load_dataset("imagefolder", data_dir=...)` opens it.
+Generator fits and training read this folder and never the database.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.errors import BadInput, NotFound
+from curation.image_store import decode_png
+
+FORMAT = "rounds-snapshot/1"
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRow:
+    """One image of a snapshot: where it is, what it shows, where it came from."""
+
+    file_name: str
+    label: str
+    subject: str | None
+    origin: str
+    weight: float
+    pixel_sha256: str
+    file_sha256: str
+    split: str
+    why: str
+    generator: str | None = None
+    batch: str | None = None
+    index: int | None = None
+
+    def metadata(self) -> dict[str, Any]:
+        """The row as `metadata.jsonl` holds it; the split is the folder it stands in."""
+        row = asdict(self)
+        del row["split"]
+        return row
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFolder:
+    """An opened snapshot folder; nothing is read from the images until `pixels` is called."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Open the folder at `path`; raises NotFound or BadInput when it is not a snapshot."""
+        path = Path(path)
+        manifest_path = path / "snapshot.json"
+        if not manifest_path.is_file():
+            raise NotFound(f"{path} is not a snapshot: expected snapshot.json in it. `rounds snapshot list` shows those built.")
+        manifest = json.loads(manifest_path.read_text())
+        if manifest.get("format") != FORMAT:
+            raise BadInput(f"{manifest_path}: expected format {FORMAT!r}, got {manifest.get('format')!r}.")
+        return cls(path, manifest)
+
+    @property
+    def name(self) -> str:
+        return str(self.manifest["name"])
+
+    @property
+    def digest(self) -> str:
+        return str(self.manifest["digest"])
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names; the position is the class index."""
+        return list(self.manifest["classes"])
+
+    @property
+    def notice(self) -> str | None:
+        return self.manifest.get("notice")
+
+    @property
+    def subjects(self) -> str:
+        """`known` or `unknown`: without subject ids intervals are image-level and claims are refused."""
+        return str(self.manifest["subjects"])
+
+    @property
+    def lineage(self) -> Mapping[str, Any]:
+        return dict(self.manifest["lineage"])
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of every image."""
+        height, width, channels = self.manifest["shape"]
+        return height, width, channels
+
+    @property
+    def bits(self) -> int:
+        return int(self.manifest["bits"])
+
+    def rows(self, split: str) -> list[SnapshotRow]:
+        """The rows of one split in the order of the file; an absent split is empty."""
+        if split not in SPLITS:
+            raise BadInput(f"expected a split of {', '.join(SPLITS)}, got {split!r}.")
+        metadata = self.path / split / "metadata.jsonl"
+        if not metadata.is_file():
+            return []
+        with metadata.open() as lines:
+            return [SnapshotRow(**json.loads(line), split=split) for line in lines]
+
+    def pixels(self, rows: Sequence[SnapshotRow]) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """Decode `rows`: (N, H, W, C), uint8 or uint16 by the snapshot's bit depth."""
+        height, width, channels = self.shape
+        images = np.empty((len(rows), height, width, channels), np.uint16 if self.bits == 16 else np.uint8)
+        for position, row in enumerate(rows):
+            images[position] = decode_png((self.path / row.split / row.file_name).read_bytes())
+        return images
+
+    def labels(self, rows: Sequence[SnapshotRow]) -> NDArray[np.int64]:
+        """Class indexes of `rows`: (N,) int64."""
+        index = {name: position for position, name in enumerate(self.classes)}
+        return np.array([index[row.label] for row in rows], dtype=np.int64)
+
+
+def write_rows(folder: Path, split: str, rows: Iterable[SnapshotRow]) -> None:
+    """Write `metadata.jsonl` of one split, sorted by file name so that the bytes do not depend on insertion order."""
+    directory = folder / split
+    directory.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(row.metadata(), sort_keys=True) + "\n" for row in sorted(rows, key=lambda row: row.file_name)]
+    (directory / "metadata.jsonl").write_text("".join(lines))
