@@ -32,7 +32,8 @@ def encode_png(pixels: Pixels) -> bytes:
     """Encode (H, W, C) losslessly; C is 1 (uint8 or uint16) or 3 (uint8)."""
     if pixels.ndim != 3 or (pixels.shape[2], pixels.dtype.itemsize) not in {(1, 1), (1, 2), (3, 1)}:
         raise BadInput(
-            f"expected pixels (H, W, 1) uint8 or uint16, or (H, W, 3) uint8; got {pixels.shape} {pixels.dtype}. Convert them first."
+            f"expected pixels (H, W, 1) uint8 or uint16, or (H, W, 3) uint8; "
+            f"got {pixels.shape} {pixels.dtype}. Convert them first."
         )
     plane = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
     buffer = io.BytesIO()
@@ -82,7 +83,9 @@ class ImageStore:
             with self._fs.open(self._path(digest), "rb") as file:
                 content: bytes = file.read()
         except FileNotFoundError as error:
-            raise NotFound(f"image {digest} is not in the store {self.url}. Run `rounds verify` to list what is missing.") from error
+            raise NotFound(
+                f"image {digest} is not in the store {self.url}. Run `rounds verify` to list what is missing."
+            ) from error
         return content
 
     def pixels(self, digest: str) -> Pixels:

@@ -57,7 +57,9 @@ class SnapshotFolder:
         path = Path(path)
         manifest_path = path / "snapshot.json"
         if not manifest_path.is_file():
-            raise NotFound(f"{path} is not a snapshot: expected snapshot.json in it. `rounds snapshot list` shows those built.")
+            raise NotFound(
+                f"{path} is not a snapshot: expected snapshot.json in it. `rounds snapshot list` shows those built."
+            )
         manifest = json.loads(manifest_path.read_text())
         if manifest.get("format") != FORMAT:
             raise BadInput(f"{manifest_path}: expected format {FORMAT!r}, got {manifest.get('format')!r}.")

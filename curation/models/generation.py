@@ -1,0 +1,105 @@
+"""Generators, generation batches, and what automatic screening found in them."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from curation.models.base import Base, BigKey, big_key, text_enum
+from curation.models.images import BuildStatus
+
+
+class ScreeningVerdict(StrEnum):
+    """What a check, or all of them together, say of an image."""
+
+    PASS = "pass"
+    FLAG = "flag"
+    BLOCK = "block"
+
+
+class Generator(Base):
+    """Fitted diffusion weights in diffusers layout, with the card that says what they saw."""
+
+    __tablename__ = "generators"
+
+    id: Mapped[int] = big_key()
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    directory: Mapped[str] = mapped_column(String(1024))
+    weights_digest: Mapped[str] = mapped_column(String(64))
+    card: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class GeneratorSubject(Base):
+    """A subject whose images the generator, or an ancestor of it, was fitted on."""
+
+    __tablename__ = "generator_subjects"
+
+    generator_id: Mapped[int] = mapped_column(BigKey, ForeignKey("generators.id"), primary_key=True)
+    subject_key: Mapped[str] = mapped_column(String(200), primary_key=True, index=True)
+
+
+class GeneratorPixels(Base):
+    """The digest of an image the generator, or an ancestor of it, was fitted on."""
+
+    __tablename__ = "generator_pixels"
+
+    generator_id: Mapped[int] = mapped_column(BigKey, ForeignKey("generators.id"), primary_key=True)
+    pixel_sha256: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
+
+
+class Batch(Base):
+    """One generation request; the request is saved verbatim and its digest is unique."""
+
+    __tablename__ = "batches"
+
+    id: Mapped[int] = big_key()
+    generator_id: Mapped[int] = mapped_column(BigKey, ForeignKey("generators.id"))
+    request: Mapped[dict[str, Any]]
+    request_digest: Mapped[str] = mapped_column(String(64), unique=True)
+    size: Mapped[int]
+    status: Mapped[BuildStatus] = mapped_column(text_enum(BuildStatus, "status"))
+    created_at: Mapped[datetime]
+
+    generator: Mapped[Generator] = relationship()
+
+
+class Screening(Base):
+    """One pass of the automatic checks over a batch, with the thresholds it used and how they were set."""
+
+    __tablename__ = "screenings"
+    __table_args__ = (UniqueConstraint("batch_id", "parameters_digest"),)
+
+    id: Mapped[int] = big_key()
+    batch_id: Mapped[int] = mapped_column(BigKey, ForeignKey("batches.id"))
+    parameters: Mapped[dict[str, Any]]
+    parameters_digest: Mapped[str] = mapped_column(String(64))
+    status: Mapped[BuildStatus] = mapped_column(text_enum(BuildStatus, "status"))
+    created_at: Mapped[datetime]
+
+
+class ScreenedImage(Base):
+    """The verdict on one image, with its nearest training images, so that nobody needs the model again to show them."""
+
+    __tablename__ = "screened_images"
+    __table_args__ = (Index("ix_screened_images_image_id", "image_id"),)
+
+    screening_id: Mapped[int] = mapped_column(BigKey, ForeignKey("screenings.id"), primary_key=True)
+    image_id: Mapped[int] = mapped_column(BigKey, ForeignKey("images.id"), primary_key=True)
+    verdict: Mapped[ScreeningVerdict] = mapped_column(text_enum(ScreeningVerdict, "verdict"))
+    neighbours: Mapped[list[Any]]
+
+
+class ScreeningCheck(Base):
+    """One check of one image: its value, the threshold it was held against, and what it says."""
+
+    __tablename__ = "screening_checks"
+
+    screening_id: Mapped[int] = mapped_column(BigKey, ForeignKey("screenings.id"), primary_key=True)
+    image_id: Mapped[int] = mapped_column(BigKey, ForeignKey("images.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(50), primary_key=True)
+    value: Mapped[float]
+    threshold: Mapped[str] = mapped_column(String(100))
+    verdict: Mapped[ScreeningVerdict] = mapped_column(text_enum(ScreeningVerdict, "verdict"))

@@ -1,0 +1,137 @@
+"""Subjects, imports, images, labels and masks."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from curation.models.base import Base, BigKey, big_key, text_enum
+
+
+class Split(StrEnum):
+    """Where a subject stands; every image of the subject stands there with it."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+    RESERVE = "reserve"
+
+
+class Origin(StrEnum):
+    """How an image came about; `altered` is a real or synthetic one damaged on purpose."""
+
+    REAL = "real"
+    SYNTHETIC = "synthetic"
+    ALTERED = "altered"
+
+
+class BuildStatus(StrEnum):
+    """Long work writes its parent row first and sets `ready` in its last transaction."""
+
+    BUILDING = "building"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class Import(Base):
+    """One source that was imported; the same source digest twice adds nothing."""
+
+    __tablename__ = "imports"
+
+    id: Mapped[int] = big_key()
+    source: Mapped[str] = mapped_column(String(1024))
+    source_digest: Mapped[str] = mapped_column(String(64), unique=True)
+    status: Mapped[BuildStatus] = mapped_column(text_enum(BuildStatus, "status"))
+    subjects_known: Mapped[bool]
+    notice: Mapped[str | None] = mapped_column(String(500))
+    report: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class Subject(Base):
+    """A patient or specimen, by pseudonym. Without published ids each image is its own, marked not `known`."""
+
+    __tablename__ = "subjects"
+
+    id: Mapped[int] = big_key()
+    key: Mapped[str] = mapped_column(String(200), unique=True)
+    split: Mapped[Split] = mapped_column(text_enum(Split, "split"), index=True)
+    known: Mapped[bool]
+
+
+class Label(Base):
+    """A class name of the project."""
+
+    __tablename__ = "labels"
+
+    id: Mapped[int] = big_key()
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+
+
+class Image(Base):
+    """One stored picture: its files' digests, its geometry, and where it came from.
+
+    Real images have an import and a subject; synthetic ones a batch and an index in it, unique together, so that
+    resuming a batch is "do the missing indexes"; altered ones the image they were made from.
+    """
+
+    __tablename__ = "images"
+    __table_args__ = (
+        UniqueConstraint("batch_id", "batch_index"),
+        UniqueConstraint("import_id", "subject_id", "pixel_sha256"),
+        Index("ix_images_pixel_sha256", "pixel_sha256"),
+        Index("ix_images_origin", "origin"),
+    )
+
+    id: Mapped[int] = big_key()
+    origin: Mapped[Origin] = mapped_column(text_enum(Origin, "origin"))
+    import_id: Mapped[int | None] = mapped_column(BigKey, ForeignKey("imports.id"))
+    subject_id: Mapped[int | None] = mapped_column(BigKey, ForeignKey("subjects.id"), index=True)
+    batch_id: Mapped[int | None] = mapped_column(BigKey, ForeignKey("batches.id"))
+    batch_index: Mapped[int | None]
+    altered_from_id: Mapped[int | None] = mapped_column(BigKey, ForeignKey("images.id"))
+    alteration: Mapped[dict[str, Any] | None]
+    source_file: Mapped[str | None] = mapped_column(String(1024))
+    file_sha256: Mapped[str] = mapped_column(String(64), index=True)
+    pixel_sha256: Mapped[str] = mapped_column(String(64))
+    height: Mapped[int]
+    width: Mapped[int]
+    channels: Mapped[int]
+    bits: Mapped[int]
+    spacing_row_mm: Mapped[float | None]
+    spacing_column_mm: Mapped[float | None]
+    rescale_slope: Mapped[float] = mapped_column(default=1.0)
+    rescale_intercept: Mapped[float] = mapped_column(default=0.0)
+    signed_offset: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+
+    labels: Mapped[list["ImageLabel"]] = relationship(back_populates="image")
+    subject: Mapped["Subject | None"] = relationship()
+
+
+class ImageLabel(Base):
+    """What an image is said to show, by whom (`import`, `request`); many-to-many, value 0 or 1 or a probability."""
+
+    __tablename__ = "image_labels"
+
+    image_id: Mapped[int] = mapped_column(BigKey, ForeignKey("images.id"), primary_key=True)
+    label_id: Mapped[int] = mapped_column(BigKey, ForeignKey("labels.id"), primary_key=True)
+    source: Mapped[str] = mapped_column(String(50), primary_key=True)
+    value: Mapped[float]
+
+    image: Mapped[Image] = relationship(back_populates="labels")
+    label: Mapped[Label] = relationship()
+
+
+class Mask(Base):
+    """A segmentation of an image, stored like an image (0 background, 1 structure)."""
+
+    __tablename__ = "masks"
+    __table_args__ = (UniqueConstraint("image_id", "name"),)
+
+    id: Mapped[int] = big_key()
+    image_id: Mapped[int] = mapped_column(BigKey, ForeignKey("images.id"))
+    name: Mapped[str] = mapped_column(String(100))
+    file_sha256: Mapped[str] = mapped_column(String(64))

@@ -1,0 +1,229 @@
+"""Readers, their sessions, worklists, assignments, readings and outcomes."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from curation.models.base import Base, BigKey, big_key, text_enum
+from curation.models.images import BuildStatus, Image
+
+
+class ReaderKind(StrEnum):
+    """A person, or a model marked as such everywhere: no claim rests on a proxy."""
+
+    HUMAN = "human"
+    PROXY = "proxy"
+
+
+class Role(StrEnum):
+    """What a reader may do; each role is checked in routes and pages."""
+
+    READER = "reader"
+    ADJUDICATOR = "adjudicator"
+    PRIVACY = "privacy"
+    CURATOR = "curator"
+    ADMINISTRATOR = "administrator"
+
+
+class Verdict(StrEnum):
+    """One reader's verdict on one image."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    UNSURE = "unsure"
+
+
+class Purpose(StrEnum):
+    """Why an item is in a worklist; only candidates can enter a snapshot."""
+
+    CANDIDATE = "candidate"
+    REAL_CONTROL = "real_control"
+    DEFECT_CONTROL = "defect_control"
+    GATE_AUDIT = "gate_audit"
+
+
+class AssignmentState(StrEnum):
+    """An assignment is open, leased to its reader until a time, or done."""
+
+    OPEN = "open"
+    LEASED = "leased"
+    DONE = "done"
+
+
+class OutcomeVerdict(StrEnum):
+    """What the readings of an image amount to under a rule."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    UNRESOLVED = "unresolved"
+
+
+class Reader(Base):
+    """A person who reads, or a proxy. The password is kept as an argon2 hash; a proxy has none and cannot sign in."""
+
+    __tablename__ = "readers"
+
+    id: Mapped[int] = big_key()
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    kind: Mapped[ReaderKind] = mapped_column(text_enum(ReaderKind, "kind"))
+    role: Mapped[Role] = mapped_column(text_enum(Role, "role"))
+    password_hash: Mapped[str | None] = mapped_column(String(300))
+    must_change_password: Mapped[bool] = mapped_column(default=False)
+    active: Mapped[bool] = mapped_column(default=True)
+    failed_sign_ins: Mapped[int] = mapped_column(default=0)
+    locked_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class SignIn(Base):
+    """One signed-in browser. Only the SHA-256 of the cookie's token is stored, so the table cannot be replayed."""
+
+    __tablename__ = "sign_ins"
+
+    id: Mapped[int] = big_key()
+    reader_id: Mapped[int] = mapped_column(BigKey, ForeignKey("readers.id"), index=True)
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    csrf_token: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+    reader: Mapped[Reader] = relationship()
+
+
+class Worklist(Base):
+    """Images to be read, the question, and the rules."""
+
+    __tablename__ = "worklists"
+
+    id: Mapped[int] = big_key()
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    status: Mapped[BuildStatus] = mapped_column(text_enum(BuildStatus, "status"))
+    question: Mapped[str] = mapped_column(String(500))
+    label_shown: Mapped[bool]
+    readers_per_image: Mapped[int]
+    rule: Mapped[dict[str, Any]]
+    classes: Mapped[list[Any]]
+    reasons: Mapped[list[Any]]
+    recipe: Mapped[dict[str, Any]]
+    notice: Mapped[str | None] = mapped_column(String(500))
+    size: Mapped[int]
+    closed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class WorklistItem(Base):
+    """One image in a worklist, at a shuffled position; `truth` is for controls only and never leaves the server."""
+
+    __tablename__ = "worklist_items"
+    __table_args__ = (
+        UniqueConstraint("worklist_id", "image_id", "purpose"),
+        UniqueConstraint("worklist_id", "position"),
+    )
+
+    id: Mapped[int] = big_key()
+    worklist_id: Mapped[int] = mapped_column(BigKey, ForeignKey("worklists.id"))
+    image_id: Mapped[int] = mapped_column(BigKey, ForeignKey("images.id"), index=True)
+    purpose: Mapped[Purpose] = mapped_column(text_enum(Purpose, "purpose"))
+    truth: Mapped[str | None] = mapped_column(String(100))
+    shown_label: Mapped[str | None] = mapped_column(String(100))
+    position: Mapped[int]
+    priority: Mapped[float] = mapped_column(default=0.0)
+
+    worklist: Mapped[Worklist] = relationship()
+    image: Mapped[Image] = relationship()
+
+
+class Assignment(Base):
+    """One reading slot of an item. Its opaque key is the only id a browser ever sees.
+
+    Slots are made with the worklist (`readers_per_image` of them per item, reader empty); a claim fills in the reader
+    and a lease. A reader never holds two slots of one item.
+    """
+
+    __tablename__ = "assignments"
+    __table_args__ = (
+        UniqueConstraint("item_id", "slot"),
+        UniqueConstraint("item_id", "reader_id"),
+        Index(
+            "ix_assignments_open",
+            "worklist_id",
+            "position",
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+        Index(
+            "ix_assignments_leased",
+            "worklist_id",
+            "lease_until",
+            sqlite_where=text("state = 'leased'"),
+            postgresql_where=text("state = 'leased'"),
+        ),
+        Index("ix_assignments_reader", "reader_id", "worklist_id", "state"),
+    )
+
+    id: Mapped[int] = big_key()
+    key: Mapped[str] = mapped_column(String(32), unique=True)
+    worklist_id: Mapped[int] = mapped_column(BigKey, ForeignKey("worklists.id"))
+    item_id: Mapped[int] = mapped_column(BigKey, ForeignKey("worklist_items.id"))
+    slot: Mapped[int]
+    position: Mapped[int]
+    state: Mapped[AssignmentState] = mapped_column(text_enum(AssignmentState, "state"))
+    reader_id: Mapped[int | None] = mapped_column(BigKey, ForeignKey("readers.id"))
+    lease_until: Mapped[datetime | None]
+
+    item: Mapped[WorklistItem] = relationship()
+
+
+class ReaderCursor(Base):
+    """How far a reader has come in a worklist, so that a claim never walks over what was read before."""
+
+    __tablename__ = "reader_cursors"
+
+    reader_id: Mapped[int] = mapped_column(BigKey, ForeignKey("readers.id"), primary_key=True)
+    worklist_id: Mapped[int] = mapped_column(BigKey, ForeignKey("worklists.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(default=0)
+    done: Mapped[int] = mapped_column(default=0)
+
+
+class Reading(Base):
+    """One row of the append-only record of readings: a verdict, or the voiding of an earlier one (undo).
+
+    `op_id` is made by the client, so that sending the same reading again is harmless.
+    """
+
+    __tablename__ = "readings"
+    __table_args__ = (Index("ix_readings_item_id", "item_id"), Index("ix_readings_reader_id", "reader_id", "id"))
+
+    id: Mapped[int] = big_key()
+    op_id: Mapped[str] = mapped_column(String(64), unique=True)
+    assignment_id: Mapped[int] = mapped_column(BigKey, ForeignKey("assignments.id"), index=True)
+    item_id: Mapped[int] = mapped_column(BigKey, ForeignKey("worklist_items.id"))
+    reader_id: Mapped[int] = mapped_column(BigKey, ForeignKey("readers.id"))
+    voids_id: Mapped[int | None] = mapped_column(BigKey, ForeignKey("readings.id"), unique=True)
+    verdict: Mapped[Verdict | None] = mapped_column(text_enum(Verdict, "verdict"))
+    corrected_label: Mapped[str | None] = mapped_column(String(100))
+    reasons: Mapped[list[Any]]
+    comment: Mapped[str | None] = mapped_column(Text)
+    mode: Mapped[str] = mapped_column(String(20), default="single")
+    elapsed_ms: Mapped[int | None]
+    read_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+
+
+class Outcome(Base):
+    """What the readings of one image amount to: a pure function of the readings and the rule."""
+
+    __tablename__ = "outcomes"
+
+    worklist_id: Mapped[int] = mapped_column(BigKey, ForeignKey("worklists.id"), primary_key=True)
+    image_id: Mapped[int] = mapped_column(BigKey, ForeignKey("images.id"), primary_key=True, index=True)
+    rule_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    verdict: Mapped[OutcomeVerdict] = mapped_column(text_enum(OutcomeVerdict, "verdict"))
+    label: Mapped[str | None] = mapped_column(String(100))
+    reading_ids: Mapped[list[Any]]
+    proxy_only: Mapped[bool]

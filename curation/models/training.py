@@ -1,0 +1,82 @@
+"""Snapshots, training runs, evaluations and studies."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from curation.models.base import Base, BigKey, big_key, text_enum
+from curation.models.images import BuildStatus, Split
+
+
+class Snapshot(Base):
+    """An immutable dataset version. It freezes the reading ids it rests on; later readings mark it stale, no more."""
+
+    __tablename__ = "snapshots"
+
+    id: Mapped[int] = big_key()
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    directory: Mapped[str] = mapped_column(String(1024))
+    digest: Mapped[str | None] = mapped_column(String(64))
+    recipe: Mapped[dict[str, Any]]
+    status: Mapped[BuildStatus] = mapped_column(text_enum(BuildStatus, "status"))
+    counts: Mapped[dict[str, Any]]
+    reading_ids: Mapped[list[Any]]
+    created_at: Mapped[datetime]
+
+
+class SnapshotItem(Base):
+    """One image of a snapshot: in which split, under which label, why."""
+
+    __tablename__ = "snapshot_items"
+
+    snapshot_id: Mapped[int] = mapped_column(BigKey, ForeignKey("snapshots.id"), primary_key=True)
+    image_id: Mapped[int] = mapped_column(BigKey, ForeignKey("images.id"), primary_key=True, index=True)
+    split: Mapped[Split] = mapped_column(text_enum(Split, "split"))
+    label: Mapped[str] = mapped_column(String(100))
+    weight: Mapped[float] = mapped_column(default=1.0)
+    why: Mapped[str] = mapped_column(String(200))
+
+
+class Run(Base):
+    """One adaptation of a backbone to a snapshot."""
+
+    __tablename__ = "runs"
+
+    id: Mapped[int] = big_key()
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    snapshot_id: Mapped[int] = mapped_column(BigKey, ForeignKey("snapshots.id"))
+    config: Mapped[dict[str, Any]]
+    config_digest: Mapped[str] = mapped_column(String(64))
+    directory: Mapped[str] = mapped_column(String(1024))
+    status: Mapped[BuildStatus] = mapped_column(text_enum(BuildStatus, "status"))
+    metrics: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class Evaluation(Base):
+    """One measurement of a run on a split; each opening of the test split is also an event."""
+
+    __tablename__ = "evaluations"
+
+    id: Mapped[int] = big_key()
+    run_id: Mapped[int] = mapped_column(BigKey, ForeignKey("runs.id"), index=True)
+    split: Mapped[Split] = mapped_column(text_enum(Split, "split"))
+    metrics: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class Study(Base):
+    """The same adaptation on several arms, compared on held-out real subjects."""
+
+    __tablename__ = "studies"
+
+    id: Mapped[int] = big_key()
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    plan: Mapped[dict[str, Any]]
+    plan_digest: Mapped[str] = mapped_column(String(64))
+    directory: Mapped[str] = mapped_column(String(1024))
+    status: Mapped[BuildStatus] = mapped_column(text_enum(BuildStatus, "status"))
+    result: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]

@@ -1,0 +1,75 @@
+"""A project: a directory with `rounds.toml`, and the database, the image store and the secrets it names."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from curation.audit import Chain
+from curation.database import Database
+from curation.image_store import ImageStore
+from curation.settings import Settings, find_project, read_settings
+
+
+@dataclass(frozen=True)
+class Project:
+    """What a command, the worker or the review page opens; nothing is touched until it is used."""
+
+    root: Path
+    settings: Settings
+
+    @classmethod
+    def open(cls, root: Path) -> Self:
+        """Open the project in `root` exactly."""
+        return cls(root, read_settings(root))
+
+    @classmethod
+    def find(cls, start: Path) -> Self:
+        """Open the nearest project from `start` upwards; raises NotFound."""
+        return cls.open(find_project(start.resolve()))
+
+    @cached_property
+    def database(self) -> Database:
+        """The database; a relative SQLite file is relative to the project."""
+        url = self.settings.database_url
+        prefix = "sqlite:///"
+        if url.startswith(prefix) and not url.startswith(prefix + "/"):
+            url = f"{prefix}{self.root / url.removeprefix(prefix)}"
+        return Database(url)
+
+    @cached_property
+    def store(self) -> ImageStore:
+        """The image store; a relative directory is relative to the project."""
+        url = self.settings.store_url
+        return ImageStore(url if "://" in url else str(self.root / url))
+
+    @cached_property
+    def chain(self) -> Chain:
+        """The chain of events, under this project's key."""
+        return Chain(self.secret("audit.key"))
+
+    @property
+    def anchors_path(self) -> Path:
+        """The file outside the database that `rounds verify` holds the chain against."""
+        return self.root / "anchors.jsonl"
+
+    def directory(self, *parts: str) -> Path:
+        """A directory of the project (`snapshots`, `generators`, ...), made when missing."""
+        path = self.root.joinpath(*parts)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def secret(self, name: str) -> bytes:
+        """A 32-byte key kept outside the database, made on first use and readable by its owner only."""
+        directory = self.root / self.settings.secrets_directory
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = directory / name
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_bytes()
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(32))
+        return path.read_bytes()

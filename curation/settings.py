@@ -1,0 +1,64 @@
+"""Where things are: the database, the image store, the secrets. Nothing else is a setting."""
+
+import tomllib
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from curation.errors import BadInput, Conflict, NotFound
+
+PROJECT_FILE = "rounds.toml"
+
+
+class Settings(BaseSettings):
+    """`rounds.toml`, overridden by `ROUNDS_*` environment variables. Relative paths are relative to the project."""
+
+    model_config = SettingsConfigDict(env_prefix="ROUNDS_", extra="forbid", frozen=True)
+
+    name: str = "rounds"
+    database_url: str = "sqlite:///rounds.db"
+    store_url: str = "store"
+    secrets_directory: Path = Path("secrets")
+    torch_threads: int = Field(default=0, ge=0, description="0 lets torch choose")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+
+def read_settings(root: Path) -> Settings:
+    """Read `rounds.toml` in `root`; raises BadInput naming the key that is wrong."""
+    try:
+        values = tomllib.loads((root / PROJECT_FILE).read_text())
+        return Settings(**values)
+    except ValueError as error:
+        raise BadInput(f"{root / PROJECT_FILE} cannot be used: {error}") from error
+
+
+def find_project(start: Path) -> Path:
+    """The nearest directory from `start` upwards with a `rounds.toml`; raises NotFound."""
+    for directory in (start, *start.parents):
+        if (directory / PROJECT_FILE).is_file():
+            return directory
+    raise NotFound(f"no {PROJECT_FILE} in {start} or above it. Run `rounds init` there, or pass --project DIRECTORY.")
+
+
+def write_project_file(root: Path, name: str, database_url: str, store_url: str) -> None:
+    """Write a new `rounds.toml`; raises Conflict when there is one."""
+    path = root / PROJECT_FILE
+    if path.exists():
+        raise Conflict(f"{path} exists already; edit it, or choose another directory.")
+    root.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        "# Where this project's things are; relative paths start here. Each can be overridden by ROUNDS_<KEY>.\n"
+        f'name = "{name}"\ndatabase_url = "{database_url}"\nstore_url = "{store_url}"\nsecrets_directory = "secrets"\n'
+        "torch_threads = 0  # 0 lets torch choose; 1 on a busy machine\n"
+    )
