@@ -1,8 +1,8 @@
 """The chain of events: each link is an HMAC over the one before it, with a key that is not in the database.
 
-Payloads are canonical JSON of ids and digests: no names, no labels. The head row is locked last in a transaction, so that
-writers queue there for microseconds only. A plain chain cannot show that its tail was cut off: `anchor` writes the count
-and the head to a file outside the database, and `verify` holds the chain against every anchor.
+Payloads are canonical JSON of ids and digests: no names, no labels. The head row is locked last in a transaction, so
+that writers queue there for microseconds only. A plain chain cannot show that its tail was cut off: `anchor` writes the
+count and the head to a file outside the database, and `verify` holds the chain against every anchor.
 """
 
 import hashlib
@@ -38,10 +38,7 @@ class Chain:
 
     def record(self, session: Session, kind: str, payload: dict[str, Any], at: datetime) -> None:
         """Append one event; call it last in a transaction, since it locks the head row until the commit."""
-        head = session.scalars(select(EventHead).with_for_update()).one_or_none()
-        if head is None:
-            head = EventHead(id=1, count=0, hmac=GENESIS)
-            session.add(head)
+        head = session.scalars(select(EventHead).with_for_update()).one()
         sequence = head.count + 1
         link = self._link(head.hmac, sequence, at, kind, payload)
         session.add(Event(sequence=sequence, at=at, kind=kind, payload=payload, hmac=link))
@@ -64,8 +61,8 @@ class Chain:
             if anchors.get(count, link) != link:
                 faults.append(f"event {count} does not match the anchor written for it")
         faults += [f"the chain ends at {count}, an anchor was written at {at}" for at in anchors if at > count]
-        head = session.scalars(select(EventHead)).one_or_none()
-        if head is not None and (head.count, head.hmac) != (count, link):
+        head = session.scalars(select(EventHead)).one()
+        if (head.count, head.hmac) != (count, link):
             faults.append(f"the head says {head.count} events, the chain has {count}")
         return ChainReport(count, len(anchors), faults)
 
@@ -76,8 +73,8 @@ class Chain:
 
 def anchor(session: Session, anchors_path: Path) -> None:
     """Append the chain's present count and head to a file outside the database."""
-    head = session.scalars(select(EventHead)).one_or_none()
-    if head is None or head.count in _read_anchors(anchors_path):
+    head = session.scalars(select(EventHead)).one()
+    if head.count in _read_anchors(anchors_path):
         return
     with anchors_path.open("a") as file:
         file.write(json.dumps({"count": head.count, "hmac": head.hmac}) + "\n")

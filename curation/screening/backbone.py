@@ -1,13 +1,14 @@
 """Read a vision foundation model from a Hugging Face id or a directory and turn images into features.
 
-`AutoModel` and our own pooling work for every architecture (DINOv3 has no classification class), and the preprocessing is
-read from `preprocessor_config.json` here because some processors need torchvision. Loading is never execution:
+`AutoModel` and our own pooling work for every architecture (DINOv3 has no classification class), and the preprocessing
+is read from `preprocessor_config.json` here because some processors need torchvision. Loading is never execution:
 safetensors only, `trust_remote_code` off.
 """
 
 import hashlib
 import inspect
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -32,7 +33,7 @@ CLASS_TOKEN_NAMES = ("cls_token", "class_embedding", "class_token")
 
 
 def weights_digest(directory: Path) -> str:
-    """SHA-256 over the names and bytes of everything that decides the features: configuration, preprocessing, weights."""
+    """SHA-256 over the names and bytes of what decides the features: configuration, preprocessing, weights."""
     digest = hashlib.sha256()
     for path in sorted(path for pattern in FILES for path in directory.glob(pattern)):
         digest.update(f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
@@ -45,11 +46,15 @@ def locate(id_or_dir: str | Path) -> Path:
     if directory.is_dir():
         return directory
     if directory.is_absolute() or str(id_or_dir).startswith("."):
-        raise NotFound(f"expected a backbone directory at {directory}, found none. Give a directory or a Hugging Face id.")
+        raise NotFound(
+            f"expected a backbone directory at {directory}, found none. Give a directory or a Hugging Face id."
+        )
     try:
         return Path(snapshot_download(str(id_or_dir), allow_patterns=list(FILES)))
     except HFValidationError as error:
-        raise NotFound(f"{id_or_dir!r} is neither a directory nor a Hugging Face id such as facebook/dinov2-small.") from error
+        raise NotFound(
+            f"{id_or_dir!r} is neither a directory nor a Hugging Face id such as facebook/dinov2-small."
+        ) from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, httpx.HTTPError, OSError) as error:
         raise NotFound(
             f"backbone {str(id_or_dir)!r} is neither a directory nor in the local cache, and it could not be downloaded"
@@ -61,34 +66,58 @@ def locate(id_or_dir: str | Path) -> Path:
 def vision_config(directory: Path) -> PreTrainedConfig:
     """The configuration of the image tower: of a two-tower model (CLIP, SigLIP) the vision half."""
     if not (directory / "config.json").is_file():
-        raise BadInput(f"{directory}: expected a model in transformers layout with config.json. Save it with save_pretrained.")
+        raise BadInput(
+            f"{directory}: expected a model in transformers layout with config.json. Save it with save_pretrained."
+        )
     try:
         config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
     except ValueError as error:
-        raise BadInput(f"{directory}/config.json: not an architecture that transformers knows without running its code.") from error
+        raise BadInput(
+            f"{directory}/config.json: not an architecture that transformers knows without running its code."
+        ) from error
     config = getattr(config, "vision_config", config)
     if hasattr(config, "mask_ratio"):
         config.mask_ratio = 0.0  # a masked autoencoder hides patches even in eval; features need all of them
     return config
 
 
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Silence transformers' load report and bars: the text tower it calls unexpected is left out on purpose."""
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
 def load_model(directory: Path) -> PreTrainedModel:
     """Load the image model in float32 from safetensors; refused when a weight is missing and would be random."""
     config = vision_config(directory)
     if not list(directory.glob("*.safetensors")):
-        raise BadInput(f"{directory}: expected weights as safetensors, found none. Pickled weights run code; convert them first.")
+        raise BadInput(
+            f"{directory}: expected weights as safetensors, found none. Pickled weights run code; convert them first."
+        )
     if type(config) not in MODEL_MAPPING:
-        raise BadInput(f"{directory}: {config.model_type!r} has no feature model in transformers. Choose another backbone.")
+        raise BadInput(
+            f"{directory}: {config.model_type!r} has no feature model in transformers. Choose another backbone."
+        )
     without_pooler = "add_pooling_layer" in inspect.signature(MODEL_MAPPING[type(config)].__init__).parameters
     options: dict[str, Any] = {"add_pooling_layer": False} if without_pooler else {}
-    transformers_logging.disable_progress_bar()
-    model, report = AutoModel.from_pretrained(
-        directory, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
-        local_files_only=True, output_loading_info=True, **options,
-    )  # fmt: skip
+    with quiet_transformers():
+        model, report = AutoModel.from_pretrained(
+            directory, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
+            local_files_only=True, output_loading_info=True, **options,
+        )  # fmt: skip
     missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
     if missing:
-        raise BadInput(f"{directory}: {len(missing)} weights are missing and would be random, the first is {missing[0]}.")
+        raise BadInput(
+            f"{directory}: {len(missing)} weights are missing and would be random, the first is {missing[0]}."
+        )
     return model
 
 
@@ -98,7 +127,7 @@ def class_token(model: torch.nn.Module) -> bool:
 
 
 def pool(output: Any, pooling: str) -> Tensor:
-    """Pool a model output to (N, D): `cls` first token, `tokens` mean of the patch tokens, `map` mean of a feature map."""
+    """Pool an output to (N, D): `cls` first token, `tokens+K` mean of those after the first K, `map` mean of a map."""
     hidden: Tensor = output.last_hidden_state  # (N, T, D), or (N, D, h, w) for a convolutional map
     if pooling == "map":
         return hidden.mean(dim=(2, 3))
@@ -121,7 +150,7 @@ class Backbone:
 
     @classmethod
     def load(cls, id_or_dir: str | Path, device: str = "cpu") -> Self:
-        """Load a Hugging Face id or a directory; raises NotFound when it is neither, BadInput when it cannot be used."""
+        """Load a Hugging Face id or a directory; raises NotFound when absent, BadInput when it cannot be used."""
         directory = locate(id_or_dir)
         model = load_model(directory).to(device).eval()
         preprocessing = Preprocessing.read(directory, int(getattr(model.config, "num_channels", 3)))

@@ -39,12 +39,14 @@ class Preprocessing:
     def read(cls, directory: Path, num_channels: int) -> Self:
         """Read `preprocessor_config.json`; an entry that is off (`do_normalize`, `do_rescale`) is honoured.
 
-        Where the model crops the centre after resizing, the whole image is resized to the cropped size instead: a centre
-        crop would hide what lies at the border of a medical image.
+        Where the model crops the centre after resizing, the whole image is resized to the cropped size instead: a
+        centre crop would hide what lies at the border of a medical image.
         """
         path = directory / "preprocessor_config.json"
         if not path.is_file():
-            raise BadInput(f"{directory}: expected preprocessor_config.json (size, mean, std). Save it beside the weights.")
+            raise BadInput(
+                f"{directory}: expected preprocessor_config.json (size, mean, std). Save it beside the weights."
+            )
         config = json.loads(path.read_text())
         size = config.get("crop_size") if config.get("do_center_crop") else None
         size = size or config.get("size")
@@ -56,6 +58,20 @@ class Preprocessing:
         scale = BYTE_RANGE * (config.get("rescale_factor", 1 / BYTE_RANGE) if config.get("do_rescale", True) else 1.0)
         resample = INTERPOLATION.get(config.get("resample", 2), "bilinear")
         return cls(_square_or_pair(size), mean, std, resample, scale, num_channels)
+
+    def as_config(self) -> dict[str, Any]:
+        """What `preprocessor_config.json` says of this preprocessing."""
+        return {
+            "image_processor_type": "ViTImageProcessor",
+            "do_resize": True,
+            "size": {"height": self.size[0], "width": self.size[1]},
+            "resample": {name: number for number, name in INTERPOLATION.items()}[self.resample],
+            "do_rescale": True,
+            "rescale_factor": self.scale / BYTE_RANGE,
+            "do_normalize": True,
+            "image_mean": list(self.mean),
+            "image_std": list(self.std),
+        }
 
     def __call__(self, pixels: Pixels) -> Tensor:
         """(N, H, W, C) uint8 or uint16 to (N, num_channels, h, w) float32, normalised; gray is repeated."""
