@@ -1,0 +1,91 @@
+"""The `rounds` command. Groups and commands are loaded when they are used, so that `rounds --help` never imports torch."""
+
+import importlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from curation.errors import RoundsError
+
+EXIT_USER_ERROR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy:
+    """Where a command lives, and the line that `rounds --help` shows without importing it."""
+
+    target: str
+    summary: str
+
+
+COMMANDS = {
+    "init": Lazy("cli.project:init", "Make a project here, or migrate the one that is here."),
+    "status": Lazy("cli.project:status", "Show what the project holds and what is under way."),
+    "verify": Lazy("cli.project:verify", "Check every image, snapshot and event against its digest."),
+    "import": Lazy("cli.data:import_source", "Import real images and split their subjects."),
+    "snapshot": Lazy("cli.snapshot:snapshot", "Build, list, verify and export immutable dataset versions."),
+    "generator": Lazy("cli.generator:generator", "Fit, add, list and show diffusion generators."),
+    "generate": Lazy("cli.generator:generate", "Draw a batch of synthetic candidates."),
+    "screen": Lazy("cli.screening:screen", "Run the automatic checks over a batch."),
+    "worker": Lazy("cli.worker:worker", "Run queued jobs until stopped."),
+    "jobs": Lazy("cli.jobs:jobs", "List and cancel jobs."),
+    "worklist": Lazy("cli.reading:worklist", "Make and list worklists."),
+    "reader": Lazy("cli.reading:reader", "Add and list readers."),
+    "read": Lazy("cli.reading:read", "Read a worklist with a proxy model, marked as such."),
+    "review": Lazy("cli.review:review", "Open the review page."),
+    "backbone": Lazy("cli.training:backbone", "Pretrain and list backbones."),
+    "train": Lazy("cli.training:train", "Adapt a backbone to a snapshot."),
+    "evaluate": Lazy("cli.training:evaluate", "Measure a run on held-out subjects."),
+    "study": Lazy("cli.study:study", "Compare real only with synthetic arms, over seeds."),
+    "demo": Lazy("cli.demo:demo", "Run the whole loop on the simulated cohort."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on use; their summaries stand in the table above."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name].target.split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands, in the order of the loop"):
+            formatter.write_dl([(name, lazy.summary) for name, lazy in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--project",
+    "project_directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The project's directory; without it, the nearest rounds.toml from here upwards.",
+)
+@click.version_option(package_name="rounds")
+@click.pass_context
+def rounds(ctx: click.Context, project_directory: Path | None) -> None:
+    """Make synthetic medical images usable: generate, screen, read, curate, adapt, measure.
+
+    \b
+    Example:
+      rounds init
+      rounds import virtual-brains:400
+      rounds generate --generator shipped --count normal=40,ring_lesion=40 --seed 7 --wait
+    """
+    ctx.obj = project_directory
+
+
+def main() -> None:
+    """Run the command; an error meant for the user becomes one line and exit code 2."""
+    try:
+        rounds(standalone_mode=True)
+    except RoundsError as error:
+        click.echo(f"rounds: {error}", err=True)
+        sys.exit(EXIT_USER_ERROR)

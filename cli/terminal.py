@@ -1,0 +1,103 @@
+"""What every command shares at the edge: finding the project, printing, progress, the clock."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from curation.project import Project
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Report = Callable[[int, int, str | None], None]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def now() -> datetime:
+    """The present time; library functions are given it."""
+    return datetime.now(UTC)
+
+
+def pass_project(function: Callable[Concatenate[Project, P], R]) -> Callable[P, R]:
+    """Give the command the opened project, found from --project or from the current directory upwards."""
+
+    @wraps(function)
+    def with_project(*args: P.args, **kwargs: P.kwargs) -> R:
+        directory: Path | None = click.get_current_context().find_root().obj
+        project = Project.open(directory.resolve()) if directory else Project.find(Path.cwd())
+        project.database.check_revision()
+        return function(project, *args, **kwargs)
+
+    return with_project
+
+
+def emit(rows: Sequence[dict[str, Any]] | dict[str, Any], as_json: bool, title: str | None = None) -> None:
+    """Print one record or a list of them, as JSON or for the eye."""
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, default=str))
+        return
+    console = Console()
+    if isinstance(rows, dict):
+        table = Table(title=title, show_header=False, title_justify="left", box=None, padding=(0, 2, 0, 0))
+        for key, value in rows.items():
+            table.add_row(f"[dim]{key}[/dim]", _cell(value))
+    elif not rows:
+        console.print(f"{title or 'list'}: none yet")
+        return
+    else:
+        table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold")
+        for key in rows[0]:
+            table.add_column(key)
+        for row in rows:
+            table.add_row(*[_cell(value) for value in row.values()])
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_cell(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_cell(item) for item in value)
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return "–" if value is None else str(value)
+
+
+@contextmanager
+def progress_bar(description: str, quiet: bool = False) -> Iterator[Report]:
+    """A progress bar on standard error; yields `report(done, total, note)`."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[note]}[/dim]"),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=quiet) as progress:
+        task = progress.add_task(description, total=None, note="")
+
+        def report(done: int, total: int, note: str | None = None) -> None:
+            progress.update(task, completed=done, total=total, note=note or "")
+
+        yield report
+
+
+def use_torch_threads(threads: int) -> None:
+    """Set torch's thread count to the project's setting; 0 leaves torch's own choice."""
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
