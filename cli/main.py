@@ -1,4 +1,4 @@
-"""The `rounds` command. Groups and commands are loaded when they are used, so that `rounds --help` never imports torch."""
+"""The `rounds` command: groups and commands are loaded on use, so that `rounds --help` never imports torch."""
 
 import importlib
 import sys

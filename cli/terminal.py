@@ -72,7 +72,7 @@ def _cell(value: Any) -> str:
         return value.strftime("%Y-%m-%d %H:%M")
     if isinstance(value, float):
         return f"{value:.3g}"
-    return "–" if value is None else str(value)
+    return "-" if value is None else str(value)
 
 
 @contextmanager
