@@ -1,0 +1,52 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both set up .venv first (Python 3.11, make, the package registries).
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO ?= demo
+
+.PHONY: help setup demo demo-auto test quick soak check bench lock clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY)  ## Make .venv from requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Rounds needs Python 3.11: expected '$(PYTHON)' on the PATH. Install it, or run make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+demo: $(READY)  ## Run the loop on the simulated cohort, up to the review page in your browser
+	$(BIN)/rounds demo $(DEMO)
+
+demo-auto: $(READY)  ## The whole loop without a person, through a proxy reader, to the study's report
+	$(BIN)/rounds demo $(DEMO)-auto --auto
+
+test: $(READY)  ## Every test (under 20 minutes on two cores)
+	$(BIN)/python -m pytest
+
+quick: $(READY)  ## The tests without browser, PostgreSQL and slow ones (under 2 minutes)
+	$(BIN)/python -m pytest -m "not slow and not e2e and not postgres"
+
+soak: $(READY)  ## The tests at the full counts that the documents state
+	ROUNDS_SOAK=1 $(BIN)/python -m pytest
+
+check: $(READY)  ## Lint, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)  ## Every benchmark, one after the other
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+lock: $(READY)  ## Write requirements.lock from what is installed
+	{ echo '# The versions that were tried together on Python 3.11, without local version suffixes. Made by `make lock`.'; \
+	  $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//'; } > requirements.lock.part && mv requirements.lock.part requirements.lock
+
+clean:  ## Remove .venv and what tools left behind; projects stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info
