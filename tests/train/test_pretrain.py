@@ -1,0 +1,84 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import ViTModel
+
+from curation.errors import BadInput, Conflict
+from curation.screening.backbone import Backbone, weights_digest
+from tests.train.snapshots import write_snapshot
+from train.config import PretrainRecipe
+from train.pretrain import pretrain_backbone
+
+RECIPE = PretrainRecipe(
+    name="tiny", image_size=32, patch_size=8, hidden_size=24, num_layers=2, num_heads=2, decoder_hidden_size=16,
+    decoder_num_layers=1, decoder_num_heads=2, steps=12, batch_size=8, warmup_steps=2, held_out=4, checkpoint_every=4,
+)  # fmt: skip
+
+
+class Killed(Exception):
+    pass
+
+
+def pretrain(tmp_path: Path, out: str, recipe: PretrainRecipe = RECIPE, kill_at: int | None = None) -> Path:
+    folder_path = tmp_path / "snapshot"
+    if not folder_path.exists():
+        write_snapshot(folder_path, {"train": 12, "validation": 2, "test": 2})
+    from curation.snapshot_folder import SnapshotFolder
+
+    def progress(done: int, total: int, message: str) -> None:
+        if done == kill_at:
+            raise Killed
+
+    folder = SnapshotFolder.open(folder_path)
+    return pretrain_backbone(folder, recipe, tmp_path / out, progress, made_by="rounds backbone pretrain", date="today")
+
+
+def test_the_encoder_loads_with_stock_transformers_and_with_our_loader(tmp_path: Path) -> None:
+    out = pretrain(tmp_path, "vit")
+    model = ViTModel.from_pretrained(out, add_pooling_layer=False)
+    backbone = Backbone.load(out)
+    assert backbone.pooling == "tokens+1"
+    for ours, theirs in zip(backbone.model.parameters(), model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_the_card_lists_what_the_weights_saw_and_nothing_held_out(tmp_path: Path) -> None:
+    out = pretrain(tmp_path, "vit")
+    card = json.loads((out / "card.json").read_text())
+    assert card["fitted_on"]["n_images"] == 24
+    assert len(card["fitted_on"]["pixel_sha256"]) == 24
+    assert all(subject.startswith("train-") for subject in card["fitted_on"]["subjects"])
+    assert card["digest"] == weights_digest(out)
+    assert [loss["step"] for loss in card["losses"]] == [4, 8, 12]
+    assert not (out / "fit").exists()
+
+
+def test_a_fit_killed_and_resumed_gives_the_weights_of_one_that_was_not(tmp_path: Path) -> None:
+    whole = pretrain(tmp_path, "whole")
+    with pytest.raises(Killed):
+        pretrain(tmp_path, "resumed", kill_at=7)
+    resumed = pretrain(tmp_path, "resumed")
+    assert (whole / "model.safetensors").read_bytes() == (resumed / "model.safetensors").read_bytes()
+    assert json.loads((whole / "card.json").read_text()) == json.loads((resumed / "card.json").read_text())
+
+
+def test_a_finished_fit_is_left_alone_and_another_recipe_is_refused(tmp_path: Path) -> None:
+    out = pretrain(tmp_path, "vit")
+    written = (out / "model.safetensors").stat().st_mtime_ns
+    assert pretrain(tmp_path, "vit") == out
+    assert (out / "model.safetensors").stat().st_mtime_ns == written
+    with pytest.raises(Conflict, match="another recipe"):
+        pretrain(tmp_path, "vit", RECIPE.model_copy(update={"seed": 1}))
+
+
+def test_training_lowers_the_held_out_loss(tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"steps": 120, "checkpoint_every": 20, "learning_rate": 3e-3})
+    card = json.loads((pretrain(tmp_path, "vit", recipe) / "card.json").read_text())
+    assert card["losses"][-1]["held_out"] < card["losses"][0]["held_out"]
+
+
+def test_too_few_images_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="more than 24 real training images, got 24"):
+        pretrain(tmp_path, "vit", RECIPE.model_copy(update={"held_out": 24}))
