@@ -27,12 +27,13 @@ class Snapshot(Base):
 
 
 class SnapshotItem(Base):
-    """One image of a snapshot: in which split, under which label, why."""
+    """One image of a snapshot: in which split, under which label, why; repeats of it count `copy` up from 0."""
 
     __tablename__ = "snapshot_items"
 
     snapshot_id: Mapped[int] = mapped_column(BigKey, ForeignKey("snapshots.id"), primary_key=True)
     image_id: Mapped[int] = mapped_column(BigKey, ForeignKey("images.id"), primary_key=True, index=True)
+    copy: Mapped[int] = mapped_column(primary_key=True, default=0)
     split: Mapped[Split] = mapped_column(text_enum(Split, "split"))
     label: Mapped[str] = mapped_column(String(100))
     weight: Mapped[float] = mapped_column(default=1.0)

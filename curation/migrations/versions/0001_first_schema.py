@@ -484,6 +484,7 @@ def upgrade() -> None:
         "snapshot_items",
         sa.Column("snapshot_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("image_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("copy", sa.Integer(), nullable=False),
         sa.Column(
             "split",
             sa.Enum(
@@ -505,7 +506,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["snapshot_id"], ["snapshots.id"], name=op.f("fk_snapshot_items_snapshot_id_snapshots")
         ),
-        sa.PrimaryKeyConstraint("snapshot_id", "image_id", name=op.f("pk_snapshot_items")),
+        sa.PrimaryKeyConstraint("snapshot_id", "image_id", "copy", name=op.f("pk_snapshot_items")),
     )
     with op.batch_alter_table("snapshot_items", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_snapshot_items_image_id"), ["image_id"], unique=False)
