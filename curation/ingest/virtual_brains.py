@@ -4,10 +4,10 @@ It lets the whole loop run on a machine that has no data. It shows the loop, not
 """
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 
@@ -24,6 +24,7 @@ SPLIT_SHARES = {"train": 0.60, "validation": 0.15, "test": 0.15, "reserve": 0.10
 SHIPPED_RANGE = range(900_000, 1_000_000)  # fitted into the shipped weights: always training subjects
 _COHORT = "virtual-brains/1"
 _OVERSAMPLING = 2
+_BATCH = 16  # subjects a process renders before it hands them back
 
 
 @dataclass(frozen=True)
@@ -105,14 +106,23 @@ def render(number: int, size: int = 64) -> VirtualSlice:
 
 def render_many(numbers: Iterable[int], workers: int = 1, size: int = 64) -> Iterator[VirtualSlice]:
     """Render subjects in the order given, as a stream; more than one worker uses that many processes."""
-    draw = partial(render, size=size)
     if workers <= 1:
-        yield from map(draw, numbers)
+        for number in numbers:
+            yield render(number, size)
         return
+    remaining = iter(numbers)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        remaining = iter(numbers)
-        while chunk := list(islice(remaining, 64 * workers)):
-            yield from pool.map(draw, chunk, chunksize=16)
+        under_way: deque[Future[list[VirtualSlice]]] = deque()
+        while batch := list(islice(remaining, _BATCH)):
+            under_way.append(pool.submit(_render_batch, batch, size))
+            if len(under_way) > 2 * workers:
+                yield from under_way.popleft().result()
+        while under_way:
+            yield from under_way.popleft().result()
+
+
+def _render_batch(numbers: list[int], size: int) -> list[VirtualSlice]:
+    return [render(number, size) for number in numbers]
 
 
 def _digest(number: int) -> bytes:
