@@ -77,22 +77,17 @@ def choose(session: Session, recipe: MixRecipe) -> list[Chosen]:
 
 def approvals(session: Session, worklists: Sequence[str]) -> dict[int, Approval]:
     """Approved candidates by image id; raises Conflict when one worklist approves what another rejects."""
-    query = select(Outcome, Worklist.name).join(Worklist, Worklist.id == Outcome.worklist_id)
-    if worklists:
-        known = set(session.scalars(select(Worklist.name)))
-        missing = sorted(set(worklists) - known)
-        if missing:
-            raise BadInput(f"no worklist named {', '.join(missing)}. `rounds worklist list` shows those there are.")
-        query = query.where(Worklist.name.in_(worklists))
     taken: dict[int, Approval] = {}
     rejected: set[int] = set()
-    for outcome, name in session.execute(query.order_by(Outcome.worklist_id)):
-        if outcome.verdict == OutcomeVerdict.REJECTED:
-            rejected.add(outcome.image_id)
-        elif outcome.verdict == OutcomeVerdict.APPROVED:
-            taken[outcome.image_id] = Approval(
-                outcome.label or "", tuple(outcome.reading_ids), outcome.proxy_only, name
-            )
+    for worklist in _worklists(session, worklists):
+        rule_digest = digest_of(worklist.rule)
+        current = select(Outcome).where(Outcome.worklist_id == worklist.id, Outcome.rule_digest == rule_digest)
+        for outcome in session.scalars(current):
+            if outcome.verdict == OutcomeVerdict.REJECTED:
+                rejected.add(outcome.image_id)
+            elif outcome.verdict == OutcomeVerdict.APPROVED:
+                readings = tuple(sorted(outcome.reading_ids))
+                taken[outcome.image_id] = Approval(outcome.label or "", readings, outcome.proxy_only, worklist.name)
     conflicting = sorted(rejected & taken.keys())
     if conflicting:
         shown = ", ".join(map(str, conflicting[:5]))
@@ -103,11 +98,19 @@ def approvals(session: Session, worklists: Sequence[str]) -> dict[int, Approval]
     return taken
 
 
+def _worklists(session: Session, names: Sequence[str]) -> list[Worklist]:
+    everything = list(session.scalars(select(Worklist).order_by(Worklist.id)))
+    missing = sorted(set(names) - {worklist.name for worklist in everything})
+    if missing:
+        raise BadInput(f"no worklist named {', '.join(missing)}. `rounds worklist list` shows those there are.")
+    return [worklist for worklist in everything if not names or worklist.name in names]
+
+
 def _needs_outcomes(recipe: MixRecipe) -> bool:
     return recipe.synthetic in ("approved", "random") or recipe.extra_real != "none"
 
 
-def _labelled(source: str) -> Select[tuple[Image, str]]:
+def _labelled(source: str) -> Select[Image, str]:
     labelled = and_(ImageLabel.image_id == Image.id, ImageLabel.source == source, ImageLabel.value >= 0.5)
     return select(Image, Label.name).join(ImageLabel, labelled).join(Label, Label.id == ImageLabel.label_id)
 

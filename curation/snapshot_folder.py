@@ -4,8 +4,12 @@ The layout is the Hugging Face `imagefolder` one, so `datasets.load_dataset("ima
 Generator fits and training read this folder and never the database.
 """
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -13,11 +17,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.errors import BadInput, NotFound
-from curation.image_store import decode_png
+from curation.audit import digest_of
+from curation.errors import BadInput, Conflict, NotFound
+from curation.image_store import decode_png, pixel_sha256
 
 FORMAT = "rounds-snapshot/1"
 SPLITS = ("train", "validation", "test")
+
+Report = Callable[[int, int, str | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +138,56 @@ def write_rows(folder: Path, split: str, rows: Iterable[SnapshotRow]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps(row.metadata(), sort_keys=True) + "\n" for row in sorted(rows, key=lambda row: row.file_name)]
     (directory / "metadata.jsonl").write_text("".join(lines))
+
+
+def content_digest(rows: list[SnapshotRow], classes: list[str]) -> str:
+    """SHA-256 over the sorted rows and the classes: independent of the order in which images came or were chosen."""
+    content = sorted(
+        (row.split, row.file_name, row.pixel_sha256, row.label, row.subject or "", row.weight) for row in rows
+    )
+    return digest_of({"classes": classes, "rows": content})
+
+
+def counts_of(rows: list[SnapshotRow]) -> dict[str, dict[str, int]]:
+    """Images by split, then by `label, origin`."""
+    counts: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
+    for row in rows:
+        counts[row.split][f"{row.label}, {row.origin}"] += 1
+    return {split: dict(sorted(counter.items())) for split, counter in counts.items()}
+
+
+def verify_folder(folder: SnapshotFolder, report: Report) -> list[str]:
+    """Hold every file, row and count of a snapshot folder against its digests; returns what is wrong."""
+    rows = [row for split in SPLITS for row in folder.rows(split)]
+    faults = []
+    if content_digest(rows, folder.classes) != folder.digest:
+        faults.append("metadata.jsonl does not give the digest in snapshot.json: a row was changed, added or removed")
+    for done, row in enumerate(rows, 1):
+        faults += _file_faults(folder.path / row.split / row.file_name, row)
+        report(done, len(rows), None)
+    listed = {f"{row.split}/{row.file_name}" for row in rows}
+    found = {f"{split}/{path.name}" for split in SPLITS for path in (folder.path / split).glob("*.png")}
+    faults += [f"{name} is in the folder but in no row" for name in sorted(found - listed)]
+    return faults
+
+
+def _file_faults(path: Path, row: SnapshotRow) -> list[str]:
+    name = f"{row.split}/{row.file_name}"
+    if not path.is_file():
+        return [f"{name} is missing"]
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != row.file_sha256:
+        return [f"{name} was changed: its bytes no longer give the digest of its row"]
+    if pixel_sha256(decode_png(content)) != row.pixel_sha256:
+        return [f"{name}: its pixels do not give the digest of its row"]
+    return []
+
+
+def export_folder(folder: SnapshotFolder, target: Path) -> Path:
+    """Copy a snapshot to a new directory; raises Conflict when something is there."""
+    if target.exists():
+        raise Conflict(f"{target} exists already. Choose a new directory.")
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    shutil.copytree(folder.path, partial)
+    partial.rename(target)
+    return target

@@ -1,0 +1,52 @@
+"""What a generator, through all its ancestors, has seen, and the guard that keeps held-out subjects out of training."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.errors import LeakRefused
+from curation.models.generation import Generator, GeneratorPixels, GeneratorSubject
+from curation.models.images import Image, Origin, Split, Subject
+
+HELD_OUT = (Split.VALIDATION, Split.TEST)
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorLineage:
+    """The subjects and images a generator was fitted on, ancestors included, and which of them are held out here."""
+
+    subjects: list[str]
+    pixels: list[str]
+    held_out: list[str]
+    provenance_known: bool
+
+
+def generator_lineage(session: Session, generator: Generator) -> GeneratorLineage:
+    """Everything `generator` saw by its card; held-out ones by subject key, or by pixel digest where keys differ."""
+    subjects = select(GeneratorSubject.subject_key).where(GeneratorSubject.generator_id == generator.id)
+    pixels = select(GeneratorPixels.pixel_sha256).where(GeneratorPixels.generator_id == generator.id)
+    by_key = select(Subject.key).where(Subject.split.in_(HELD_OUT), Subject.key.in_(subjects))
+    by_pixels = (
+        select(Image.pixel_sha256)
+        .join(Subject, Subject.id == Image.subject_id)
+        .where(Image.origin == Origin.REAL, Subject.split.in_(HELD_OUT), Image.pixel_sha256.in_(pixels))
+    )
+    known_pixels = sorted(session.scalars(pixels))
+    return GeneratorLineage(
+        subjects=sorted(session.scalars(subjects)),
+        pixels=known_pixels,
+        held_out=sorted({*session.scalars(by_key), *session.scalars(by_pixels)}),
+        provenance_known=bool(known_pixels),
+    )
+
+
+def check_generator_allowed(session: Session, generator: Generator) -> None:
+    """Raise LeakRefused when a validation or test subject of this project was among what the generator saw."""
+    held_out = generator_lineage(session, generator).held_out
+    if held_out:
+        shown = ", ".join(held_out[:3])
+        raise LeakRefused(
+            f"generator {generator.name!r} was fitted on {len(held_out)} validation or test subjects or images of this "
+            f"project ({shown}). Leave its batches out, or fit a generator on training subjects only."
+        )
