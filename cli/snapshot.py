@@ -53,7 +53,7 @@ def build(
 ) -> None:
     """Freeze a mix of real and synthetic images under NAME.
 
-    `approved` takes what readers accepted, `raw` everything drawn, `random` as many as were approved but drawn at random,
+    `approved` takes what readers accepted, `raw` everything drawn, `random` as many as were approved, drawn at random,
     `none` real images only. Validation and test subjects are always real.
 
     \b

@@ -1,0 +1,41 @@
+"""The arms of a study as snapshots: the same real subjects, held-out sets and seed; only what is added differs."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from curation.errors import BadInput
+from curation.mix import MixRecipe
+from curation.project import Project
+from curation.snapshot_folder import SnapshotFolder
+from curation.snapshots import build_snapshot
+
+Report = Callable[[int, int, str | None], None]
+
+ADDED: dict[str, dict[str, Any]] = {
+    "real_only": {"synthetic": "none"},
+    "plus_raw": {"synthetic": "raw"},
+    "plus_approved": {"synthetic": "approved"},
+    "plus_random": {"synthetic": "random"},
+    "plus_duplicated_real": {"synthetic": "none", "extra_real": "duplicated"},
+    "plus_reserve_real": {"synthetic": "none", "extra_real": "reserve"},
+}
+
+
+def build_arms(
+    project: Project, study: str, arms: Sequence[str], base: MixRecipe, now: datetime, report: Report
+) -> dict[str, SnapshotFolder]:
+    """One snapshot per arm, named `STUDY-ARM`; `base` gives the seed, the worklists and how many real images to keep.
+
+    Raises BadInput for an arm that is not known, and whatever building a snapshot raises.
+    """
+    unknown = [arm for arm in arms if arm not in ADDED]
+    if unknown:
+        raise BadInput(f"expected arms of {', '.join(ADDED)}; got {', '.join(unknown)}.")
+    folders = {}
+    for done, arm in enumerate(arms):
+        report(done, len(arms), arm)
+        recipe = base.model_copy(update=ADDED[arm])
+        folders[arm] = build_snapshot(project, f"{study}-{arm.replace('_', '-')}", recipe, now, lambda *_: None)
+    report(len(arms), len(arms), None)
+    return folders
