@@ -38,6 +38,7 @@ class Template(NamedTuple):
     """The slab in memory: volumes (x, y, z), 1 mm, and the MNI coordinate of voxel (0, 0, 0)."""
 
     volumes: Tissue
+    occupied: NDArray[np.uint8]  # 1 wherever interpolation could give anything but 0
     origin_mm: tuple[float, float, float]
 
 
@@ -61,7 +62,9 @@ def load_template() -> Template:
     # Averaging 152 heads blurred the gyri: an unsharp mask gives back some of the contrast of a single head.
     crisp = np.clip(t1 + 0.9 * (t1 - ndimage.gaussian_filter(t1, 2.5)), 0.12, 1.2) * inside
     crisp = ndimage.gaussian_filter(crisp.astype(np.float32), 0.6)
-    return Template(Tissue(crisp, gray, white, brain), (x0, y0, _SLAB_MM[0]))
+    something = (crisp > 0) | (gray > 0) | (white > 0) | (brain > 0)
+    occupied = ndimage.binary_dilation(something, np.ones((3, 3, 3)), iterations=2).astype(np.uint8)
+    return Template(Tissue(crisp, gray, white, brain), occupied, (x0, y0, _SLAB_MM[0]))
 
 
 @cache
@@ -131,7 +134,15 @@ class Warp:
         points = np.stack(
             [-(x + moved[0]) - ox, y + moved[1] + BRAIN_CENTRE_Y_MM - oy, z + moved[2] + self.level_mm - oz]
         )
-        return Tissue(*(ndimage.map_coordinates(v, points, order=1, output=np.float32) for v in template.volumes))
+        occupied = ndimage.map_coordinates(template.occupied, points, order=0) > 0  # half the frame is background
+        return Tissue(*(_interpolate(volume, points[:, occupied], occupied) for volume in template.volumes))
+
+
+def _interpolate(volume: Field, points: NDArray[np.float64], occupied: NDArray[np.bool_]) -> Field:
+    """Sample a volume at the points (3, k) of the frame's k occupied pixels; the others are 0."""
+    plane = np.zeros(occupied.shape, np.float32)
+    plane[occupied] = ndimage.map_coordinates(volume, points, order=1, output=np.float32)
+    return plane
 
 
 def _draw_affine(rng: np.random.Generator) -> NDArray[np.float64]:
