@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo
 
-.PHONY: help setup demo demo-auto test quick soak check bench lock clean
+.PHONY: help setup demo demo-auto test quick soak check bench docs lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ check: $(READY)  ## Lint, types, and the direction of imports
 
 bench: $(READY)  ## Every benchmark, one after the other
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs: $(READY)  ## Write docs/commands.md from the commands
+	$(BIN)/python -m cli.reference
 
 lock: $(READY)  ## Write requirements.lock from what is installed
 	{ echo '# The versions that were tried together on Python 3.11, without local version suffixes. Made by `make lock`.'; \

@@ -1,0 +1,41 @@
+"""`docs/commands.md`: the help of every command, written by `make docs` and held against the commands by a test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from cli.main import rounds
+
+HEADER = "# Commands\n\nEvery command with its help, written by `make docs`.\n"
+
+
+def walk(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command below `command`, with the words that call it."""
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            yield from walk(child, (*path, name))
+
+
+def render() -> str:
+    """The whole page as Markdown."""
+    sections = [HEADER]
+    for path, command in walk(rounds, ("rounds",)):
+        context = click.Context(command, info_name=" ".join(path), max_content_width=100, terminal_width=100)
+        sections.append(f"## {' '.join(path)}\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
+    return "\n".join(sections)
+
+
+def main() -> None:
+    """Write the page."""
+    page = Path(__file__).parent.parent / "docs" / "commands.md"
+    page.write_text(render())
+    click.echo(f"wrote docs/{page.name}")
+
+
+if __name__ == "__main__":
+    main()
