@@ -39,6 +39,7 @@ COMMANDS = {
     "train": Lazy("cli.training:train", "Adapt a backbone to a snapshot."),
     "evaluate": Lazy("cli.training:evaluate", "Measure a run on held-out subjects."),
     "study": Lazy("cli.study:study", "Compare real only with synthetic arms, over seeds."),
+    "shipped": Lazy("cli.shipped:shipped", "Make again what the shipped weights were fitted on."),
     "demo": Lazy("cli.demo:demo", "Run the whole loop on the simulated cohort."),
 }
 
