@@ -1,0 +1,66 @@
+"""The card of a fitted generator: what it was fitted on, how, and how well.
+
+The guards against leaks and copies read it, so it names every subject and every image.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from curation.errors import NotFound
+from curation.snapshot_folder import SnapshotFolder, SnapshotRow
+
+FORMAT = "rounds-generator-card/1"
+
+
+def weights_digest(directory: Path) -> str:
+    """SHA-256 over every safetensors file under `directory`, by relative name: changes with any weight."""
+    digest = hashlib.sha256()
+    files = sorted(path for path in directory.rglob("*.safetensors") if "checkpoints" not in path.parts)
+    if not files:
+        raise NotFound(f"no safetensors under {directory}: expected a generator in diffusers layout.")
+    for path in files:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(directory).as_posix()}:{content}\n".encode())
+    return digest.hexdigest()
+
+
+def fitted_on(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> dict[str, Any]:
+    """What reached the weights: the snapshot, and the subject and pixel digest of every image fitted."""
+    return {
+        "snapshot": folder.name,
+        "digest": folder.digest,
+        "n_images": len(rows),
+        "subjects_known": folder.subjects == "known",
+        "subjects": sorted({row.subject for row in rows if row.subject is not None}),
+        "pixel_sha256": sorted({row.pixel_sha256 for row in rows}),
+        "lineage": dict(folder.lineage),
+    }
+
+
+def write_card(directory: Path, card: Mapping[str, Any]) -> None:
+    """Write card.json by rename: a generator with a card is a finished one."""
+    temporary = directory / "card.json.part"
+    temporary.write_text(json.dumps({"format": FORMAT, **card}, indent=1, sort_keys=True) + "\n")
+    temporary.replace(directory / "card.json")
+
+
+def read_card(directory: Path) -> dict[str, Any]:
+    """The card of a generator; raises NotFound when there is none."""
+    path = directory / "card.json"
+    if not path.is_file():
+        raise NotFound(
+            f"{directory} has no card.json: no generator, or a fit that has not finished. Run the fit again to resume."
+        )
+    card: dict[str, Any] = json.loads(path.read_text())
+    return card
+
+
+def add_metrics(directory: Path, metrics: Mapping[str, Any]) -> None:
+    """Merge measured `metrics` into the card."""
+    card = read_card(directory)
+    card["metrics"] = {**card["metrics"], **metrics}
+    del card["format"]
+    write_card(directory, card)

@@ -1,0 +1,84 @@
+"""Fit a generator from a snapshot folder: the autoencoder, then the flow on its latents, then pipeline and card.
+
+Only rows of the train split reach the weights; validation rows are looked at, never fitted.
+"""
+
+import json
+from pathlib import Path
+
+from curation.errors import Conflict
+from curation.snapshot_folder import SnapshotFolder
+from generate.card import fitted_on, weights_digest, write_card
+from generate.fit_autoencoder import fit_autoencoder
+from generate.fit_flow import fit_flow, make_pipeline
+from generate.fit_images import load_images
+from generate.phase import FitProgress, OnProgress
+from generate.recipe import FitRecipe
+
+
+def ignore_progress(progress: FitProgress) -> None:
+    """For callers who do not watch."""
+
+
+def fit_generator(
+    folder: SnapshotFolder,
+    recipe: FitRecipe,
+    out: Path,
+    on_progress: OnProgress = ignore_progress,
+    *,
+    name: str | None = None,
+    made_by: str = "generate.fit.fit_generator",
+    date: str | None = None,
+    device: str = "cpu",
+) -> Path:
+    """Fit on `folder` by `recipe` into `out` and return `out`: a pipeline in diffusers layout, recipe.json, card.json.
+
+    Checkpoints lie in out/checkpoints until the end, grids in out/grids. Called again after a kill, it continues;
+    after the end, it returns at once. Raises Conflict when `out` belongs to another recipe or snapshot.
+    """
+    claim(out, folder, recipe)
+    if (out / "card.json").is_file():
+        return out
+    images = load_images(folder, recipe)
+    autoencoder, first = fit_autoencoder(images, recipe, out, on_progress, device)
+    unet, second = fit_flow(images, autoencoder, recipe, out, on_progress, device)
+
+    if recipe.weights_dtype == "float16":
+        autoencoder, unet = autoencoder.half(), unet.half()
+    make_pipeline(images, autoencoder.cpu(), unet.cpu()).save_pretrained(out)
+    write_card(
+        out,
+        {
+            "name": name or out.name,
+            "kind": "latent-flow",
+            "classes": images.classes,
+            "shape": list(folder.shape),
+            "bits": folder.bits,
+            "notice": folder.notice,
+            "fitted_on": fitted_on(folder, images.rows),
+            "recipe": recipe.model_dump(mode="json"),
+            "losses": {phase.name: phase.losses for phase in (first, second)},
+            "validation": {phase.name: phase.validation for phase in (first, second)},
+            "metrics": {phase.name: phase.validation[-1][1] for phase in (first, second)},
+            "digest": weights_digest(out),
+            "made_by": made_by,
+            "date": date,
+        },
+    )
+    for phase in (first, second):
+        phase.checkpoint.unlink()
+    first.checkpoint.parent.rmdir()
+    return out
+
+
+def claim(out: Path, folder: SnapshotFolder, recipe: FitRecipe) -> None:
+    """Make `out` the place of this recipe on this snapshot; raises Conflict when it is another's."""
+    mine = {"snapshot": folder.digest, "recipe": recipe.model_dump(mode="json")}
+    path = out / "recipe.json"
+    if not path.is_file():
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(mine, indent=1, sort_keys=True) + "\n")
+    elif json.loads(path.read_text()) != mine:
+        raise Conflict(
+            f"{out} holds a fit of another recipe or snapshot. Choose another --out, or delete that directory."
+        )

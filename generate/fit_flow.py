@@ -1,0 +1,118 @@
+"""The second phase: a UNet learns the velocity field from noise to the autoencoder's latents, class by class."""
+
+import math
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DModel, UniPCMultistepScheduler
+
+from generate.canvas import to_uint8
+from generate.fit_images import FitImages, autocast, canvas_batches, draw_batch
+from generate.grids import save_grid
+from generate.objectives import flow_loss
+from generate.phase import OnProgress, Phase
+from generate.pipelines.autoencoder import ImageAutoencoder
+from generate.pipelines.latent_flow import TRAIN_TIMESTEPS, LatentFlowPipeline
+from generate.recipe import FitRecipe, FlowRecipe
+from generate.seeding import image_generator, step_generator
+
+GRID_PER_CLASS = 12
+MAX_NORM_GROUPS = 32
+
+
+def make_unet(own: FlowRecipe, latent_channels: int, size: tuple[int, int], classes: int) -> UNet2DModel:
+    """A diffusers UNet with attention at its lowest level and one class more than `classes`: the null class."""
+    levels = len(own.block_out_channels)
+    return UNet2DModel(
+        sample_size=size,
+        in_channels=latent_channels,
+        out_channels=latent_channels,
+        layers_per_block=own.layers_per_block,
+        block_out_channels=own.block_out_channels,
+        down_block_types=("DownBlock2D",) * (levels - 1) + ("AttnDownBlock2D",),
+        up_block_types=("AttnUpBlock2D",) + ("UpBlock2D",) * (levels - 1),
+        attention_head_dim=own.attention_head_dim,
+        norm_num_groups=math.gcd(MAX_NORM_GROUPS, *own.block_out_channels),
+        num_class_embeds=classes + 1,
+    )
+
+
+def make_pipeline(images: FitImages, autoencoder: ImageAutoencoder, unet: UNet2DModel) -> LatentFlowPipeline:
+    """The pipeline around the two networks, with UniPC for flows as its scheduler."""
+    canvas = images.canvas
+    return LatentFlowPipeline(
+        autoencoder=autoencoder,
+        unet=unet,
+        scheduler=UniPCMultistepScheduler(
+            num_train_timesteps=TRAIN_TIMESTEPS, prediction_type="flow_prediction", use_flow_sigmas=True
+        ),
+        id2label={str(index): name for index, name in enumerate(images.classes)},
+        image_height=canvas.height,
+        image_width=canvas.width,
+        canvas_height=canvas.canvas_height,
+        canvas_width=canvas.canvas_width,
+        canvas_fit=canvas.fit,
+    )
+
+
+@torch.no_grad()
+def encode_all(autoencoder: ImageAutoencoder, images: FitImages, flip: bool, device: str) -> torch.Tensor:
+    """Normalised latents of every training image: (1 or 2, N, C, h, w), the second of mirrored images.
+
+    Mirrored images are encoded, not their latents mirrored: the autoencoder need not be symmetric.
+    """
+    versions = []
+    for mirrored in (False, True) if flip else (False,):
+        batches = canvas_batches(images.canvas, images.train, device)
+        versions.append(torch.cat([autoencoder.encode(batch.flip(3) if mirrored else batch) for batch in batches]))
+    return torch.stack(versions).contiguous()
+
+
+def fit_flow(
+    images: FitImages, autoencoder: ImageAutoencoder, recipe: FitRecipe, out: Path, on_progress: OnProgress, device: str
+) -> tuple[UNet2DModel, Phase]:
+    """Fit the flow on the latents of a finished autoencoder."""
+    own = recipe.flow
+    latents = encode_all(autoencoder, images, recipe.horizontal_flip, device)
+    labels = images.train_labels.to(device)
+    torch.manual_seed(recipe.seed + 1)
+    _, count, channels, height, width = latents.shape
+    unet = make_unet(own, channels, (height, width), len(images.classes))
+    unet = unet.to(device, memory_format=torch.channels_last)
+    pipeline = make_pipeline(images, autoencoder, unet)
+    pipeline.set_progress_bar_config(disable=True)
+    shown = [label for label in range(len(images.classes)) for _ in range(GRID_PER_CLASS)]
+
+    def objective(generator: torch.Generator) -> torch.Tensor:
+        chosen = draw_batch(count, own.batch_size, generator)
+        version = torch.randint(len(latents), chosen.shape, generator=generator)
+        data = latents[version.to(device), chosen.to(device)].contiguous(memory_format=torch.channels_last)
+        with autocast(recipe, device):
+            return flow_loss(unet, data, labels[chosen.to(device)], generator, own.label_drop)
+
+    def review(step: int) -> dict[str, float]:
+        own_noise = [image_generator(recipe.seed, index) for index in range(len(shown))]
+        drawn = pipeline(shown, generator=own_noise, output_type="pt").images
+        save_grid(to_uint8(drawn), GRID_PER_CLASS, out / "grids" / f"flow-{step:06d}.png")
+        return validation_loss(unet, autoencoder, images, recipe, device)
+
+    phase = Phase("flow", unet, own, recipe.seed, out / "checkpoints" / "flow.pt")
+    phase.run(objective, review, on_progress, recipe.checkpoint_every, recipe.grid_every)
+    return unet, phase
+
+
+@torch.no_grad()
+def validation_loss(
+    unet: UNet2DModel, autoencoder: ImageAutoencoder, images: FitImages, recipe: FitRecipe, device: str
+) -> dict[str, float]:
+    """The flow's loss on validation images with the same noise and times at every review; empty without any."""
+    if not len(images.validation):
+        return {}
+    losses, weights, start = [], [], 0
+    for number, batch in enumerate(canvas_batches(images.canvas, images.validation, device)):
+        labels = images.validation_labels[start : start + len(batch)].to(device)
+        start += len(batch)
+        generator = step_generator(recipe.seed, "flow-validation", number)
+        losses.append(float(flow_loss(unet, autoencoder.encode(batch), labels, generator, label_drop=0.0)))
+        weights.append(len(batch))
+    return {"loss": sum(loss * weight for loss, weight in zip(losses, weights, strict=True)) / sum(weights)}

@@ -1,0 +1,88 @@
+"""How a generator is fitted, as data: frozen, hashed, saved beside the weights it made. Torch-free."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+
+from curation.errors import BadInput, NotFound
+from generate.request import describe
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Weight = Annotated[float, Field(ge=0.0)]
+
+
+class PhaseRecipe(BaseModel):
+    """What both phases share: AdamW with linear warm-up and cosine decay, and a moving average of the weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: Annotated[float, Field(gt=0.0)]
+    warmup_steps: PositiveInt = 100
+    weight_decay: Weight = 0.01
+    ema_decay: Fraction = 0.995
+
+
+class AutoencoderRecipe(PhaseRecipe):
+    """A convolutional autoencoder, 4x down, trained on L1, squared and gradient error with noise on the latents."""
+
+    steps: PositiveInt = 2000
+    batch_size: PositiveInt = 32
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
+    block_out_channels: tuple[PositiveInt, PositiveInt] = (48, 96)
+    layers_per_block: PositiveInt = 2
+    latent_channels: PositiveInt = 4
+    squared_weight: Weight = 1.0
+    gradient_weight: Weight = 0.5
+    latent_noise: Weight = 0.05  # standard deviation, in units of the latents' own
+
+
+class FlowRecipe(PhaseRecipe):
+    """A class-conditional UNet on the normalised latents, trained by rectified flow with logit-normal time."""
+
+    steps: PositiveInt = 2000
+    batch_size: PositiveInt = 64
+    learning_rate: Annotated[float, Field(gt=0.0)] = 5e-4
+    block_out_channels: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] = (128, 192)
+    layers_per_block: PositiveInt = 2
+    attention_head_dim: PositiveInt = 32
+    label_drop: Fraction = 0.1
+
+
+class FitRecipe(BaseModel):
+    """Everything that decides the weights, besides the snapshot."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    origins: tuple[Literal["real", "synthetic"], ...] = ("real",)
+    canvas: Literal["pad"] | PositiveInt = "pad"  # pad to a multiple and crop back, or resize to a square and back
+    horizontal_flip: bool = False  # only where left and right mean the same
+    precision: Literal["float32", "bfloat16"] = "float32"  # of the forward pass; weights and sums stay float32
+    weights_dtype: Literal["float32", "float16"] = "float32"  # of the saved files; they load as float32
+    checkpoint_every: PositiveInt = 100
+    grid_every: PositiveInt = 250
+    autoencoder: AutoencoderRecipe = AutoencoderRecipe()
+    flow: FlowRecipe = FlowRecipe()
+
+    @classmethod
+    def read(cls, path: Path | str) -> Self:
+        """Read a recipe from JSON; raises NotFound, or BadInput naming each field that does not hold."""
+        path = Path(path)
+        if not path.is_file():
+            raise NotFound(
+                f"no recipe at {path}: expected a JSON file such as generate/shipped/virtual-brains-flow.recipe.json."
+            )
+        try:
+            return cls.model_validate_json(path.read_text())
+        except ValidationError as error:
+            raise BadInput(f"{path}: " + describe(error, "fit recipe")) from error
+
+    def digest(self) -> str:
+        """SHA-256 of the recipe as JSON with sorted keys."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()

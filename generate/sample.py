@@ -1,0 +1,97 @@
+"""Draw the images of a request from a generator on disk: lazily, in the order of the plan, each from its own noise."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import (
+    DPMSolverMultistepScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    SchedulerMixin,
+    UniPCMultistepScheduler,
+)
+from diffusers.utils import logging as diffusers_logging
+from numpy.typing import NDArray
+
+from curation.errors import BadInput, Damaged, NotFound
+from generate.card import read_card, weights_digest
+from generate.pipelines.latent_flow import TRAIN_TIMESTEPS, LatentFlowPipeline
+from generate.request import GenerationRequest, Sampler
+from generate.seeding import image_generator
+
+
+def choose_device() -> str:
+    """`cuda` where there is one, else `cpu`."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def make_scheduler(sampler: Sampler) -> SchedulerMixin:
+    """The solver of the probability-flow equation by its short name.
+
+    UniPC (Zhao et al. 2023) and DPM-Solver++ (Lu et al. 2022) need about 12 steps where Euler needs 20.
+    """
+    match sampler:
+        case "unipc":
+            return UniPCMultistepScheduler(
+                num_train_timesteps=TRAIN_TIMESTEPS, prediction_type="flow_prediction", use_flow_sigmas=True
+            )
+        case "dpmpp":
+            return DPMSolverMultistepScheduler(
+                num_train_timesteps=TRAIN_TIMESTEPS, prediction_type="flow_prediction", use_flow_sigmas=True
+            )
+        case "euler":
+            return FlowMatchEulerDiscreteScheduler(num_train_timesteps=TRAIN_TIMESTEPS)
+
+
+def load_pipeline(directory: Path, device: str = "cpu") -> LatentFlowPipeline:
+    """Open a fitted generator in float32.
+
+    Raises NotFound when there is none, Damaged when its weights are not those of its card.
+    """
+    directory = Path(directory)
+    card = read_card(directory)
+    found = weights_digest(directory)
+    if found != card["digest"]:
+        raise Damaged(
+            f"{directory}: expected weights {card['digest']}, as its card says, got {found}. Fit or fetch it again."
+        )
+    pipeline = LatentFlowPipeline.from_pretrained(directory, dtype=torch.float32, local_files_only=True)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to(device)
+
+
+def sample_images(
+    directory: Path,
+    plan: Sequence[tuple[int, str]],
+    request: GenerationRequest,
+    batch_size: int = 16,
+    device: str | None = None,
+) -> Iterator[tuple[int, str, NDArray[np.uint8]]]:
+    """Yield (index, label, (H, W, C) uint8) for each entry of `plan`, all of `request.plan()` or what is missing of it.
+
+    An image depends on the request's seed and its index alone, not on `batch_size` or where the plan starts.
+    Raises BadInput when the generator does not know a label.
+    """
+    if not Path(directory).is_dir():
+        raise NotFound(f"no generator at {directory}. `rounds generator list` shows those there are.")
+    pipeline = load_pipeline(directory, device or choose_device())
+    pipeline.scheduler = make_scheduler(request.sampler)
+    unknown = sorted({label for _, label in plan} - set(pipeline.classes))
+    if unknown:
+        raise BadInput(
+            f"generator {request.generator} draws {', '.join(pipeline.classes)}; it does not know {', '.join(unknown)}."
+        )
+    index_of = {name: position for position, name in enumerate(pipeline.classes)}
+    entries = iter(plan)
+    while some := list(islice(entries, batch_size)):
+        drawn = pipeline(
+            [index_of[label] for _, label in some],
+            num_inference_steps=request.num_inference_steps,
+            guidance_scale=request.guidance_scale,
+            generator=[image_generator(request.seed, index) for index, _ in some],
+            output_type="uint8",
+        ).images
+        for (index, label), pixels in zip(some, drawn, strict=True):
+            yield index, label, pixels
