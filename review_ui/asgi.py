@@ -1,0 +1,44 @@
+"""Builds the application: Streamlit's `st.App` with our routes, behind the guard."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import streamlit as st
+from pydantic import ValidationError
+from starlette.middleware import Middleware
+from streamlit import config
+
+from curation.errors import RoundsError
+from curation.project import Project
+from review_ui.guard import LOOPBACK_NAMES, Guard
+from review_ui.routes import answer_invalid, answer_rounds_error, create_routes
+from review_ui.sessions import Clock, Sessions
+from review_ui.theme import STREAMLIT_OPTIONS
+
+PROJECT_VARIABLE = "ROUNDS_PROJECT"
+HOSTS_VARIABLE = "ROUNDS_ALLOWED_HOSTS"
+
+
+def utc_now() -> datetime:
+    """The wall clock of the server."""
+    return datetime.now(UTC)
+
+
+def create_app(project: Project, allowed_hosts: frozenset[str] = LOOPBACK_NAMES, clock: Clock = utc_now) -> st.App:
+    """The review application of one project; `allowed_hosts` are the names and addresses browsers may use for it."""
+    os.environ[PROJECT_VARIABLE] = str(project.root)
+    config.get_config_options(force_reparse=True, options_from_flags=STREAMLIT_OPTIONS)
+    return st.App(
+        Path(__file__).with_name("app.py"),
+        routes=create_routes(project, clock),
+        middleware=[Middleware(Guard, sessions=Sessions(project, clock), allowed_hosts=allowed_hosts)],
+        exception_handlers={RoundsError: answer_rounds_error, ValidationError: answer_invalid},
+    )
+
+
+def application() -> st.App:
+    """A factory for ASGI servers: `uvicorn --factory review_ui.asgi:application` with ROUNDS_PROJECT set."""
+    project = Project.open(Path(os.environ[PROJECT_VARIABLE]))
+    named = frozenset(name for name in os.environ.get(HOSTS_VARIABLE, "").split(",") if name)
+    return create_app(project, LOOPBACK_NAMES | named)

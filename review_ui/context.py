@@ -1,0 +1,30 @@
+"""What every Streamlit page starts from: the project, and the reader, checked again on each rerun."""
+
+import os
+from pathlib import Path
+
+import streamlit as st
+
+from curation.project import Project
+from review_ui.asgi import PROJECT_VARIABLE, utc_now
+from review_ui.sessions import COOKIE_NAME, Sessions, SignedInReader
+
+
+@st.cache_resource(show_spinner=False)
+def open_project(root: str) -> Project:
+    """One project, and one pool of connections, for all pages of the process."""
+    return Project.open(Path(root))
+
+
+def current_project() -> Project:
+    """The project this server was started for."""
+    return open_project(os.environ[PROJECT_VARIABLE])
+
+
+def reader_or_stop() -> SignedInReader:
+    """The signed-in reader; without one the page says so and ends here."""
+    reader = Sessions(current_project(), utc_now).find(st.context.cookies.get(COOKIE_NAME))
+    if reader is None or reader.must_change_password:
+        st.html('<p class="rounds-ended">Your session has ended. <a href="/" target="_self">Sign in again</a></p>')
+        st.stop()
+    return reader

@@ -1,0 +1,186 @@
+"""The one door: an ASGI middleware in front of everything, HTTP and WebSocket, Streamlit's own routes included.
+
+A request passes only when its Host is one of ours, it does not come from another site, and it belongs to a signed-in
+reader; a write also needs the reader's CSRF token in the `X-CSRF-Token` header. Nothing but the sign-in page, what that
+page loads, and the health check is served to a stranger.
+"""
+
+import hmac
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from review_ui.headers import security_headers
+from review_ui.sessions import COOKIE_NAME, Sessions, SignedInReader
+
+READER_KEY = "rounds.reader"
+SIGN_IN_PATH = "/rounds/sign-in"
+PASSWORD_PATH = "/rounds/account"
+PUBLIC_PATHS = frozenset({SIGN_IN_PATH, "/rounds/health", "/rounds/static/rounds.css", "/rounds/static/icon.svg"})
+FIRST_PASSWORD_PATHS = frozenset(
+    {PASSWORD_PATH, "/rounds/api/password", "/rounds/api/sign-out", "/rounds/static/account.js"}
+)
+CLOSED_PREFIXES = ("/_stcore/upload_file", "/_stcore/metrics", "/_stcore/agent", "/auth/", "/oauth2callback", "/app/")
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+BODY_LIMIT_BYTES = 256 * 1024
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request goes no further."""
+
+    status: int
+    message: str
+    to_sign_in: bool = False
+
+
+class Guard:
+    """Wraps the whole application; see the module's first line for what it lets through."""
+
+    def __init__(self, app: ASGIApp, sessions: Sessions, allowed_hosts: frozenset[str]) -> None:
+        self.app = app
+        self.sessions = sessions
+        self.allowed_hosts = allowed_hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request through, with its reader in `scope`, or refuse it."""
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, send)
+        connection = HTTPConnection(scope)
+        refusal = refuse_origin(connection, self.allowed_hosts) or _refuse_path(connection)
+        if refusal is None:
+            reader = await run_in_threadpool(self.sessions.find, connection.cookies.get(COOKIE_NAME))
+            scope[READER_KEY] = reader
+            refusal = _refuse_reader(connection, reader)
+        if scope["type"] == "websocket":
+            if refusal is not None:
+                return await send({"type": "websocket.close", "code": 1008})
+            return await self.app(scope, receive, send)
+        await self._serve(connection, refusal, receive, _with_headers(connection, send))
+
+    async def _serve(self, connection: HTTPConnection, refusal: Refusal | None, receive: Receive, send: Send) -> None:
+        scope = connection.scope
+        if refusal is None and scope["method"] not in SAFE_METHODS:
+            body = await _read_body(receive)
+            if body is None:
+                refusal = Refusal(413, f"expected at most {BODY_LIMIT_BYTES} bytes in one request. Send less at once.")
+            else:
+                receive = _replay(body, receive)
+        if refusal is not None:
+            return await _answer(connection, refusal)(scope, receive, send)
+        if scope["path"].startswith("/rounds/"):
+            # Compressed pixels would tell an image's content by its size, and gzip beside a secret is a known leak.
+            scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+        await self.app(scope, receive, send)
+
+
+def refuse_origin(connection: HTTPConnection, allowed_hosts: frozenset[str]) -> Refusal | None:
+    """Refuse a Host that is not ours, and whatever another site sends or embeds."""
+    headers = connection.headers
+    if len(headers.getlist("host")) != 1 or _host_name(headers["host"]) not in allowed_hosts:
+        return Refusal(421, "this address is not one the server answers to. Start it with --allow-host NAME.")
+    is_write = connection.scope["type"] == "websocket" or connection.scope["method"] not in SAFE_METHODS
+    origin = headers.get("origin")
+    if (is_write or origin is not None) and not _same_origin(origin, headers["host"]):
+        return Refusal(403, "expected a request from this page itself, got one from elsewhere.")
+    site = headers.get("sec-fetch-site", "same-origin")
+    from_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    if site not in ("same-origin", "none") and (is_write or not from_link):
+        return Refusal(403, "expected a request from this page itself, got one from another site.")
+    return None
+
+
+def _host_name(host: str) -> str | None:
+    try:
+        parts = urlsplit(f"//{host}")
+        _ = parts.port
+    except ValueError:
+        return None
+    if parts.username is not None or parts.password is not None or parts.path or parts.query or parts.fragment:
+        return None
+    return parts.hostname
+
+
+def _same_origin(origin: str | None, host: str) -> bool:
+    if origin is None:
+        return False
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower() and not parts.path
+
+
+def _refuse_path(connection: HTTPConnection) -> Refusal | None:
+    path = connection.scope["path"]
+    if path.startswith(CLOSED_PREFIXES):
+        return Refusal(404, "there is nothing here.")
+    is_http = connection.scope["type"] == "http"
+    if is_http and connection.scope["method"] not in SAFE_METHODS and not path.startswith("/rounds/"):
+        return Refusal(405, "only the routes under /rounds/ take writes.")
+    return None
+
+
+def _refuse_reader(connection: HTTPConnection, reader: SignedInReader | None) -> Refusal | None:
+    path = connection.scope["path"]
+    if path in PUBLIC_PATHS:
+        return None
+    if reader is None:
+        return Refusal(401, "sign in first.", to_sign_in=True)
+    if reader.must_change_password and path not in FIRST_PASSWORD_PATHS:
+        return Refusal(403, "choose a password of your own first.")
+    if connection.scope["type"] == "http" and connection.scope["method"] not in SAFE_METHODS:
+        given = connection.headers.get("x-csrf-token", "")
+        if not hmac.compare_digest(given.encode(), reader.csrf_token.encode()):
+            return Refusal(403, "the X-CSRF-Token header is missing or not this session's. Reload the page.")
+    return None
+
+
+def _answer(connection: HTTPConnection, refusal: Refusal) -> Response:
+    wants_page = connection.headers.get("accept", "").startswith("text/html")
+    if wants_page and connection.scope["method"] == "GET" and refusal.status in (401, 403):
+        reader = connection.scope.get(READER_KEY)
+        if refusal.to_sign_in:
+            return RedirectResponse(SIGN_IN_PATH, 303)
+        if reader is not None and reader.must_change_password:
+            return RedirectResponse(PASSWORD_PATH, 303)
+    return JSONResponse({"error": refusal.message}, refusal.status)
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > BODY_LIMIT_BYTES:
+            return None
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return replay
+
+
+def _with_headers(connection: HTTPConnection, send: Send) -> Send:
+    added = security_headers(connection.scope["path"], secure=connection.scope["scheme"] == "https")
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in added.items():
+                headers[name] = value
+        await send(message)
+
+    return send_with_headers

@@ -1,0 +1,46 @@
+"""Security headers for every answer: two content policies, no framing, nothing kept in caches that shows data."""
+
+import base64
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+
+OWN_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+@cache
+def streamlit_policy() -> str:
+    """The policy of Streamlit's pages: own origin only, `blob:` scripts for components, its inline script by hash."""
+    page = files("streamlit").joinpath("static", "index.html").read_text()
+    inline = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in inline
+    )
+    return (
+        f"default-src 'none'; script-src 'self' blob: {hashes}; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
+        "manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'self'; object-src 'none'"
+    )
+
+
+def security_headers(path: str, secure: bool) -> dict[str, str]:
+    """The headers added to the answer for `path`; `secure` when it came by https."""
+    own = path.startswith("/rounds/")
+    headers = {
+        "Content-Security-Policy": OWN_POLICY if own else streamlit_policy(),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    }
+    if own or path.startswith("/media/"):
+        headers["Cache-Control"] = "no-store"
+    if secure:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return headers

@@ -1,0 +1,76 @@
+"""Starts the review application: a bound socket, uvicorn, and the address for the person who started it."""
+
+import socket
+from collections.abc import Callable, Iterable
+
+import uvicorn
+
+from curation.errors import Conflict
+from curation.project import Project
+from review_ui.asgi import create_app
+from review_ui.guard import LOOPBACK_NAMES, SIGN_IN_PATH
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8630
+PORTS_TRIED = 20
+SHUTDOWN_S = 3
+
+
+def serve(
+    project: Project,
+    host: str = DEFAULT_HOST,
+    port: int | None = None,
+    allowed_hosts: Iterable[str] = (),
+    certificate: tuple[str, str] | None = None,
+    on_ready: Callable[[str], None] = print,
+) -> None:
+    """Serve until interrupted; `on_ready` gets the sign-in address once the socket is bound.
+
+    `port` None takes the first free one from 8630 on, 0 any free one. `allowed_hosts` are further names browsers may
+    use for this server. `certificate` is (certificate file, key file) for https. Raises Conflict when no port is free.
+    """
+    project.database.check_revision()
+    listener = bind(host, port)
+    bound_port = listener.getsockname()[1]
+    scheme = "https" if certificate else "http"
+    shown_host = f"[{host}]" if ":" in host else host
+    app = create_app(project, LOOPBACK_NAMES | {host.lower()} | {name.lower() for name in allowed_hosts})
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            date_header=True,
+            ws="websockets-sansio",
+            timeout_graceful_shutdown=SHUTDOWN_S,
+            ssl_certfile=certificate[0] if certificate else None,
+            ssl_keyfile=certificate[1] if certificate else None,
+        )
+    )
+    on_ready(f"{scheme}://{shown_host}:{bound_port}{SIGN_IN_PATH}")
+    try:
+        server.run(sockets=[listener])
+    finally:
+        listener.close()
+
+
+def bind(host: str, port: int | None) -> socket.socket:
+    """A socket bound to `port`, or to the first free one from the default on; raises Conflict."""
+    wanted = [port] if port is not None else list(range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TRIED))
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for candidate in wanted:
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, candidate))
+        except OSError:
+            listener.close()
+            continue
+        listener.listen(128)
+        listener.set_inheritable(True)
+        return listener
+    raise Conflict(
+        f"expected a free port on {host}, but {wanted[0]}{f' to {wanted[-1]}' if len(wanted) > 1 else ''} cannot be "
+        "bound. Choose another with --port, or check the address given with --host."
+    )

@@ -1,0 +1,101 @@
+"""The reader's work: lease images, fetch their pixels, record verdicts and undos."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import select
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from curation.errors import NotFound, RoundsError
+from curation.models.images import Image
+from curation.models.reading import Assignment, WorklistItem
+from curation.project import Project
+from curation.readings import ReadingRequest, claim, progress, record_reading, void_reading
+from review_ui.guard import READER_KEY
+from review_ui.requests import Claim, Operation, Operations, Undo, parse_json
+from review_ui.sessions import Clock, SignedInReader
+
+
+class ReadingRoutes:
+    """Routes addressed by worklist and by opaque assignment keys; nothing here says what an image is."""
+
+    def __init__(self, project: Project, clock: Clock) -> None:
+        self.project = project
+        self.clock = clock
+
+    async def claim(self, request: Request) -> Response:
+        """Lease up to `count` images: the reader's own live leases first, so that a reload takes them up."""
+        wanted = parse_json(Claim, await request.body())
+        reader: SignedInReader = request.scope[READER_KEY]
+        worklist_id: int = request.path_params["worklist_id"]
+        return JSONResponse(await run_in_threadpool(self._claim, reader.reader_id, worklist_id, wanted.count))
+
+    def _claim(self, reader_id: int, worklist_id: int, count: int) -> dict[str, Any]:
+        with self.project.database.write() as session:
+            held = claim(session, self.clock(), reader_id, worklist_id, count)
+            items = [
+                {
+                    "key": item.key,
+                    "shape": list(item.shape),
+                    "bits": item.bits,
+                    "label": item.shown_label,
+                    "spacing": item.spacing,
+                }
+                for item in held
+            ]
+            return {"items": items, "progress": self._progress(session, reader_id, worklist_id)}
+
+    def pixels(self, request: Request) -> Response:
+        """Height x width x channels values, little-endian, nothing else: the size depends on the shape alone."""
+        reader: SignedInReader = request.scope[READER_KEY]
+        with self.project.database.read() as session:
+            digest = session.scalar(
+                select(Image.file_sha256)
+                .join(WorklistItem, WorklistItem.image_id == Image.id)
+                .join(Assignment, Assignment.item_id == WorklistItem.id)
+                .where(Assignment.key == request.path_params["key"], Assignment.reader_id == reader.reader_id)
+            )
+        if digest is None:
+            raise NotFound("you hold no assignment with this key.")
+        pixels = self.project.store.pixels(digest)
+        content = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
+        return Response(content, media_type="application/octet-stream")
+
+    async def record(self, request: Request) -> Response:
+        """Commit each operation in its own transaction, in order, and say of each whether it is saved or refused."""
+        sent = parse_json(Operations, await request.body())
+        reader: SignedInReader = request.scope[READER_KEY]
+        return JSONResponse(await run_in_threadpool(self._record, reader.reader_id, sent))
+
+    def _record(self, reader_id: int, sent: Operations) -> dict[str, Any]:
+        results = [self._commit(reader_id, operation) for operation in sent.operations]
+        with self.project.database.read() as session:
+            return {"results": results, "progress": self._progress(session, reader_id, sent.worklist_id)}
+
+    def _commit(self, reader_id: int, operation: Operation) -> dict[str, str]:
+        act: Callable[[int, Operation], None] = self._read if operation.kind == "reading" else self._undo
+        try:
+            act(reader_id, operation)
+        except RoundsError as error:
+            return {"op_id": operation.op_id, "state": "refused", "error": str(error)}
+        except ValidationError:
+            return {"op_id": operation.op_id, "state": "refused", "error": "the reading does not fit its form."}
+        return {"op_id": operation.op_id, "state": "saved"}
+
+    def _read(self, reader_id: int, operation: Operation) -> None:
+        reading = ReadingRequest.model_validate({**operation.body, "op_id": operation.op_id})
+        with self.project.database.write() as session:
+            record_reading(session, self.project.chain, self.clock(), reader_id, reading)
+
+    def _undo(self, reader_id: int, operation: Operation) -> None:
+        undo = Undo.model_validate({**operation.body, "op_id": operation.op_id})
+        with self.project.database.write() as session:
+            void_reading(session, self.project.chain, self.clock(), reader_id, undo.op_id, undo.voids_op_id)
+
+    @staticmethod
+    def _progress(session: Any, reader_id: int, worklist_id: int) -> dict[str, int]:
+        found = progress(session, reader_id, worklist_id)
+        return {"done": found.done, "left": found.left, "total": found.total}

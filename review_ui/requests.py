@@ -1,0 +1,60 @@
+"""What the routes accept: small frozen models, nothing extra allowed."""
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from curation.errors import BadInput
+
+MAX_CLAIM = 200
+MAX_OPERATIONS = 50
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class Request(BaseModel):
+    """The base of every body."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Claim(Request):
+    """How many images the viewer wants to hold."""
+
+    count: int = Field(ge=1, le=MAX_CLAIM)
+
+
+class PasswordChange(Request):
+    """The current password and the one to replace it."""
+
+    current: str = Field(max_length=1000)
+    new: str = Field(max_length=1000)
+
+
+class Undo(Request):
+    """One row that voids an earlier reading."""
+
+    op_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    voids_op_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+
+
+class Operation(Request):
+    """One entry of the viewer's outbox; `body` is a ReadingRequest or an Undo and is checked on its own."""
+
+    kind: str = Field(pattern=r"^(reading|undo)$")
+    op_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    body: dict[str, Any]
+
+
+class Operations(Request):
+    """A run of the outbox, in the order the keys were pressed."""
+
+    worklist_id: int
+    operations: list[Operation] = Field(max_length=MAX_OPERATIONS)
+
+
+def parse_json(model: type[Body], content: bytes) -> Body:
+    """Validate a JSON body; raises BadInput when it is not JSON, ValidationError when it does not fit."""
+    if not content:
+        raise BadInput("expected a JSON body, got nothing.")
+    return model.model_validate_json(content)

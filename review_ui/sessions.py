@@ -1,0 +1,78 @@
+"""Who is behind a browser: the session cookie, held against the sign-ins in the database.
+
+The cookie is HttpOnly and SameSite=Strict, and Secure when the page came by https. Its token is looked up on every
+request and on every rerun of a Streamlit page: revoking a sign-in takes effect at once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from http.cookies import Morsel, SimpleCookie
+
+from curation.models.reading import Role
+from curation.project import Project
+from curation.readers import sign_in_for
+
+COOKIE_NAME = "rounds_session"
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedInReader:
+    """The reader a request belongs to, as far as routes and pages need to know them."""
+
+    reader_id: int
+    name: str
+    role: Role
+    csrf_token: str
+    must_change_password: bool
+    token: str
+
+    @property
+    def may_manage(self) -> bool:
+        """Whether batches, jobs and other readers' results may be seen."""
+        return self.role in (Role.CURATOR, Role.ADMINISTRATOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """Looks tokens up in one project's database."""
+
+    project: Project
+    clock: Clock
+
+    def find(self, token: str | None) -> SignedInReader | None:
+        """The reader whose live sign-in `token` belongs to; None for a stranger, an expired or a revoked one."""
+        if not token:
+            return None
+        with self.project.database.write() as session:
+            sign_in = sign_in_for(session, self.clock(), token)
+            if sign_in is None:
+                return None
+            reader = sign_in.reader
+            return SignedInReader(
+                reader.id, reader.name, reader.role, sign_in.csrf_token, reader.must_change_password, token
+            )
+
+
+def session_cookie(token: str, secure: bool) -> str:
+    """The Set-Cookie value of a new session; it ends with the browser, or earlier on the server."""
+    return _cookie(token, secure).OutputString()
+
+
+def ended_cookie(secure: bool) -> str:
+    """The Set-Cookie value that makes a browser forget its session."""
+    morsel = _cookie("", secure)
+    morsel["max-age"] = 0
+    return morsel.OutputString()
+
+
+def _cookie(value: str, secure: bool) -> "Morsel[str]":
+    cookie = SimpleCookie({COOKIE_NAME: value})
+    morsel = cookie[COOKIE_NAME]
+    morsel["path"] = "/"
+    morsel["httponly"] = True
+    morsel["samesite"] = "Strict"
+    morsel["secure"] = secure
+    return morsel
