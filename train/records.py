@@ -1,0 +1,89 @@
+"""Rows and events of training: runs, evaluations (each opening of the test split is an event), studies."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.audit import Chain
+from curation.errors import Conflict, NotFound
+from curation.models.images import BuildStatus, Split
+from curation.models.training import Evaluation, Run, Snapshot, Study
+from train.config import AdaptationConfig, StudyPlan
+
+
+def open_run(session: Session, now: datetime, name: str, snapshot: Snapshot, config: AdaptationConfig) -> Run:
+    """The row of a run before it starts, or the one that was interrupted; raises Conflict for another one's name."""
+    run = session.scalars(select(Run).where(Run.name == name)).one_or_none()
+    if run is not None:
+        if (run.snapshot_id, run.config_digest) != (snapshot.id, config.digest()):
+            raise Conflict(f"run {name!r} exists with another snapshot or configuration. Choose another --name.")
+        return run
+    run = Run(
+        name=name,
+        snapshot_id=snapshot.id,
+        config=config.model_dump(mode="json"),
+        config_digest=config.digest(),
+        directory=f"runs/{name}",
+        status=BuildStatus.BUILDING,
+        metrics={},
+        created_at=now,
+    )
+    session.add(run)
+    session.flush()
+    return run
+
+
+def close_run(session: Session, chain: Chain, now: datetime, name: str, metrics: dict[str, Any]) -> None:
+    """Mark a run ready with its validation metrics."""
+    run = find_run(session, name)
+    run.status, run.metrics = BuildStatus.READY, metrics
+    chain.record(session, "run.finished", {"run": run.id, "config": run.config_digest}, now)
+
+
+def find_run(session: Session, name: str) -> Run:
+    """The run called `name`; raises NotFound."""
+    run = session.scalars(select(Run).where(Run.name == name)).one_or_none()
+    if run is None:
+        known = ", ".join(session.scalars(select(Run.name).order_by(Run.id))) or "none yet"
+        raise NotFound(f"no run named {name!r}; there are: {known}. `rounds train --help` makes one.")
+    return run
+
+
+def record_opening(session: Session, chain: Chain, now: datetime, subject: str, row_id: int, split: Split) -> None:
+    """Write down that a held-out split is about to be read, before it is: `subject` is `run` or `study`."""
+    chain.record(session, "test.opened" if split == Split.TEST else "validation.read", {subject: row_id}, now)
+
+
+def record_evaluation(session: Session, now: datetime, run: Run, split: Split, metrics: dict[str, Any]) -> None:
+    """Keep the metrics of one reading of a held-out split."""
+    session.add(Evaluation(run_id=run.id, split=split, metrics=metrics, created_at=now))
+
+
+def open_study(session: Session, now: datetime, plan: StudyPlan) -> Study:
+    """The row of a study before it starts, or the one that was interrupted; raises Conflict for another plan's name."""
+    study = session.scalars(select(Study).where(Study.name == plan.name)).one_or_none()
+    if study is not None:
+        if study.plan_digest != plan.digest():
+            raise Conflict(f"study {plan.name!r} exists with another plan. Choose another name.")
+        return study
+    study = Study(
+        name=plan.name,
+        plan=plan.model_dump(mode="json"),
+        plan_digest=plan.digest(),
+        directory=f"studies/{plan.name}",
+        status=BuildStatus.BUILDING,
+        result={},
+        created_at=now,
+    )
+    session.add(study)
+    session.flush()
+    return study
+
+
+def close_study(session: Session, chain: Chain, now: datetime, name: str, result: dict[str, Any]) -> None:
+    """Mark a study ready with its result."""
+    study = session.scalars(select(Study).where(Study.name == name)).one()
+    study.status, study.result = BuildStatus.READY, result
+    chain.record(session, "study.finished", {"study": study.id, "plan": study.plan_digest}, now)
