@@ -57,6 +57,7 @@ def load_pipeline(directory: Path, device: str = "cpu") -> LatentFlowPipeline:
         raise Damaged(
             f"{directory}: expected weights {card['digest']}, as its card says, got {found}. Fit or fetch it again."
         )
+    diffusers_logging.disable_progress_bar()
     pipeline = LatentFlowPipeline.from_pretrained(directory, dtype=torch.float32, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
