@@ -1,0 +1,49 @@
+"""`rounds review`: the review page."""
+
+from pathlib import Path
+
+import click
+
+from cli.terminal import pass_project
+from curation.project import Project
+
+
+@click.command()
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="The address to listen on; loopback unless you say."
+)
+@click.option("--port", type=int, help="The port; without it, the first free one from 8630 on.")
+@click.option(
+    "--allow-host", "allowed_hosts", multiple=True, help="A further name under which browsers reach the page."
+)
+@click.option("--certificate", type=click.Path(exists=True, path_type=Path), help="TLS certificate file, with --key.")
+@click.option("--key", type=click.Path(exists=True, path_type=Path), help="TLS key file.")
+@pass_project
+def review(
+    project: Project,
+    host: str,
+    port: int | None,
+    allowed_hosts: tuple[str, ...],
+    certificate: Path | None,
+    key: Path | None,
+) -> None:
+    """Open the review page; Ctrl-C stops it and loses nothing.
+
+    Readers sign in by the names and passwords of `rounds reader add`. Beyond loopback, put TLS in front of it.
+
+    \b
+    Example:
+      rounds review --port 8630
+    """
+    if (certificate is None) != (key is None):
+        raise click.UsageError("--certificate and --key go together")
+    from review_ui.launch import serve
+
+    serve(
+        project,
+        host,
+        port,
+        allowed_hosts,
+        (str(certificate), str(key)) if certificate and key else None,
+        lambda address: click.echo(f"Review page: {address}\nCtrl-C stops it."),
+    )
