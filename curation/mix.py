@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 from curation.audit import digest_of
 from curation.errors import BadInput, Conflict
 from curation.models.generation import Batch, ScreeningCheck, ScreeningVerdict
-from curation.models.images import BuildStatus, Image, ImageLabel, Label, Origin, Split, Subject
+from curation.models.images import BuildStatus, Image, ImageLabel, Label, Split, Subject
 from curation.models.reading import Outcome, OutcomeVerdict, Worklist
+from curation.real_images import is_ready_real
 
 PRIVACY_CHECKS = ("near_copy",)
 
@@ -117,7 +118,7 @@ def _labelled(source: str) -> Select[Image, str]:
 
 def _real_images(session: Session) -> list[Chosen]:
     query = _labelled("import").add_columns(Subject).join(Subject, Subject.id == Image.subject_id)
-    query = query.where(Image.origin == Origin.REAL)
+    query = query.where(is_ready_real())
     return [
         Chosen(image, label, subject.split, subject.key, f"real, {subject.split.value} subject")
         for image, label, subject in session.execute(query)

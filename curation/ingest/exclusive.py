@@ -1,0 +1,39 @@
+"""One import at a time: what a second one may add depends on what the first one added."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import func, select
+
+from curation.errors import Conflict
+from curation.project import Project
+
+_ADVISORY_KEY = 0x726F756E6473  # "rounds"
+_BUSY = (
+    "another import is running in this project. Wait for it to finish, then run this again: it will add what is new."
+)
+
+
+@contextmanager
+def one_import_at_a_time(project: Project) -> Iterator[None]:
+    """Hold the project's import lock, which the system lets go of when a process dies; raises Conflict when held.
+
+    On PostgreSQL the lock is the server's (an advisory one), so it holds across machines.
+    """
+    engine = project.database.engine
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            if not connection.scalar(select(func.pg_try_advisory_lock(_ADVISORY_KEY))):
+                raise Conflict(_BUSY)
+            try:
+                yield
+            finally:
+                connection.scalar(select(func.pg_advisory_unlock(_ADVISORY_KEY)))
+        return
+    with (project.root / ".import.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Conflict(_BUSY) from error
+        yield

@@ -1,0 +1,209 @@
+"""The rows of an import: begin, find what is there, write in chunks, and take back what was not finished."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from curation.database import Database
+from curation.ingest.incoming import Progress, Source
+from curation.ingest.intake import Candidate, Present
+from curation.models.images import (
+    BuildStatus,
+    Image,
+    ImageLabel,
+    Import,
+    Label,
+    Mask,
+    Origin,
+    Split,
+    Subject,
+)
+from curation.real_images import is_ready_real
+
+CHUNK = 1_000
+_IN_LIST = 500
+LABEL_SOURCE = "import"
+
+T = TypeVar("T")
+
+
+def begin(database: Database, now: datetime, source: Source, digest: str) -> int:
+    """Write the parent row, `building`, and return its id; a row left by a failed attempt is used again."""
+    with database.write() as session:
+        row = session.scalars(select(Import).where(Import.source_digest == digest)).one_or_none()
+        if row is None:
+            row = Import(source=source.name[:1024], source_digest=digest)
+            session.add(row)
+        row.status, row.subjects_known, row.notice = BuildStatus.BUILDING, False, source.notice
+        row.report, row.created_at = {}, now
+        session.flush()
+        return row.id
+
+
+def find_present(session: Session, candidates: Sequence[Candidate]) -> Present:
+    """What finished imports hold of the candidates' subjects and pictures."""
+    subjects: dict[str, Split] = {}
+    for keys in _chunks({candidate.subject_key for candidate in candidates}, _IN_LIST):
+        rows = session.execute(select(Subject.key, Subject.split).where(Subject.key.in_(keys)))
+        subjects.update({key: split for key, split in rows})
+    pictures: dict[str, dict[str, Candidate]] = defaultdict(dict)
+    for digests in _chunks({candidate.pixel_sha256 for candidate in candidates}, _IN_LIST):
+        query = (
+            select(Image, Subject, Label.name)
+            .join(Subject, Image.subject_id == Subject.id)
+            .join(ImageLabel, ImageLabel.image_id == Image.id)
+            .join(Label, Label.id == ImageLabel.label_id)
+            .where(is_ready_real(), Image.pixel_sha256.in_(digests), ImageLabel.source == LABEL_SOURCE)
+            .order_by(Image.id)
+        )
+        for image, subject, label in session.execute(query):
+            pictures[image.pixel_sha256][subject.key] = _standing(image, subject, label)
+    return Present(subjects, pictures)
+
+
+def write(
+    database: Database, now: datetime, import_id: int, accepted: Sequence[Candidate], on_progress: Progress
+) -> None:
+    """Write subjects, images, labels and masks, one transaction for at most 1,000 images."""
+    done = 0
+    for chunk in _chunks(accepted, CHUNK):
+        with database.write() as session:
+            _write_chunk(session, now, import_id, chunk)
+        done += len(chunk)
+        on_progress(done, len(accepted), "recording")
+
+
+def remove_unfinished(database: Database) -> None:
+    """Take back the rows of every import that is not whole; the caller holds the import lock, so none of them runs."""
+    with database.read() as session:
+        unfinished = session.scalars(select(Import.id).where(Import.status == BuildStatus.BUILDING)).all()
+    for import_id in unfinished:
+        abandon(database, import_id)
+
+
+def abandon(database: Database, import_id: int) -> None:
+    """Take back an import's rows, in chunks, and mark it failed. Files stay: `rounds verify` lists them as orphans."""
+    while _remove_chunk(database, import_id):
+        pass
+    with database.write() as session:
+        session.execute(update(Import).where(Import.id == import_id).values(status=BuildStatus.FAILED))
+
+
+def forget(database: Database, import_id: int) -> None:
+    """Remove the parent row of an import that added nothing."""
+    with database.write() as session:
+        session.execute(delete(Import).where(Import.id == import_id))
+
+
+def _write_chunk(session: Session, now: datetime, import_id: int, chunk: Sequence[Candidate]) -> None:
+    subject_ids = _subject_ids(session, chunk)
+    label_ids = _label_ids(session, {candidate.label for candidate in chunk})
+    rows = [_image_row(candidate, now, import_id, subject_ids[candidate.subject_key]) for candidate in chunk]
+    added = session.execute(insert(Image).returning(Image.subject_id, Image.pixel_sha256, Image.id), rows)
+    image_ids = {(subject_id, digest): image_id for subject_id, digest, image_id in added}
+    pairs = [(image_ids[subject_ids[one.subject_key], one.pixel_sha256], one) for one in chunk]
+    session.execute(
+        insert(ImageLabel),
+        [
+            {"image_id": image_id, "label_id": label_ids[candidate.label], "source": LABEL_SOURCE, "value": 1.0}
+            for image_id, candidate in pairs
+        ],
+    )
+    masks = [
+        {"image_id": image_id, "name": name, "file_sha256": digest}
+        for image_id, candidate in pairs
+        for name, digest in candidate.masks.items()
+    ]
+    if masks:
+        session.execute(insert(Mask), masks)
+
+
+def _image_row(candidate: Candidate, now: datetime, import_id: int, subject_id: int) -> dict[str, Any]:
+    height, width, channels = candidate.shape
+    row_mm, column_mm = candidate.spacing_mm or (None, None)
+    return {
+        "origin": Origin.REAL,
+        "import_id": import_id,
+        "subject_id": subject_id,
+        "source_file": candidate.source_file[:1024],
+        "file_sha256": candidate.file_sha256,
+        "pixel_sha256": candidate.pixel_sha256,
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "bits": candidate.bits,
+        "spacing_row_mm": row_mm,
+        "spacing_column_mm": column_mm,
+        "rescale_slope": 1.0,
+        "rescale_intercept": 0.0,
+        "signed_offset": 0,
+        "created_at": now,
+    }
+
+
+def _subject_ids(session: Session, chunk: Sequence[Candidate]) -> dict[str, int]:
+    wanted = {candidate.subject_key: candidate for candidate in chunk}
+    found: dict[str, int] = {}
+    for keys in _chunks(wanted, _IN_LIST):
+        rows = session.execute(select(Subject.key, Subject.id).where(Subject.key.in_(keys)))
+        found.update({key: id for key, id in rows})
+    missing = [
+        {"key": key, "split": candidate.split, "known": candidate.subject_known}
+        for key, candidate in wanted.items()
+        if key not in found
+    ]
+    if missing:
+        added = session.execute(insert(Subject).returning(Subject.key, Subject.id), missing)
+        found.update({key: id for key, id in added})
+    return found
+
+
+def _label_ids(session: Session, names: set[str]) -> dict[str, int]:
+    found = {label.name: label.id for label in session.scalars(select(Label).where(Label.name.in_(names)))}
+    for name in sorted(names - found.keys()):
+        label = Label(name=name)
+        session.add(label)
+        session.flush()
+        found[name] = label.id
+    return found
+
+
+def _standing(image: Image, subject: Subject, label: str) -> Candidate:
+    return Candidate(
+        source_file=image.source_file or "",
+        label=label,
+        subject_key=subject.key,
+        subject_known=subject.known,
+        split=subject.split,
+        pixel_sha256=image.pixel_sha256,
+        file_sha256=image.file_sha256,
+        shape=(image.height, image.width, image.channels),
+        bits=image.bits,
+        in_project=True,
+    )
+
+
+def _remove_chunk(database: Database, import_id: int) -> int:
+    """Remove up to 1,000 images of an import, and the subjects that are left without any; returns how many images."""
+    with database.write() as session:
+        query = select(Image.id, Image.subject_id).where(Image.import_id == import_id).limit(CHUNK)
+        rows = session.execute(query).all()
+        images = [row.id for row in rows]
+        for model in (ImageLabel, Mask):
+            session.execute(delete(model).where(model.image_id.in_(images)))
+        session.execute(delete(Image).where(Image.id.in_(images)))
+        subjects = {row.subject_id for row in rows}
+        in_use = select(Image.id).where(Image.subject_id == Subject.id).exists()
+        session.execute(delete(Subject).where(Subject.id.in_(subjects), ~in_use))
+    return len(images)
+
+
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
