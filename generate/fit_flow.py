@@ -17,7 +17,9 @@ from generate.recipe import FitRecipe, FlowRecipe
 from generate.seeding import image_generator, step_generator
 
 GRID_PER_CLASS = 12
-MAX_NORM_GROUPS = 32
+# Time and class are added per channel just before a group norm, which takes a shift common to its group out again: with
+# few channels per group the network could hardly see them, with one not at all.
+MAX_NORM_GROUPS = 8
 
 
 def make_unet(own: FlowRecipe, latent_channels: int, size: tuple[int, int], classes: int) -> UNet2DModel:

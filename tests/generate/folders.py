@@ -19,7 +19,7 @@ def tiny_recipe(**changes: object) -> FitRecipe:
         "checkpoint_every": 2,
         "grid_every": 4,
         "autoencoder": AutoencoderRecipe(steps=6, batch_size=4, block_out_channels=(8, 8), layers_per_block=1),
-        "flow": FlowRecipe(steps=6, batch_size=4, block_out_channels=(8, 8), layers_per_block=1, attention_head_dim=8),
+        "flow": FlowRecipe(steps=6, batch_size=4, block_out_channels=(16, 16), layers_per_block=1, attention_head_dim=8),
     }
     return FitRecipe(**(values | changes))
 
