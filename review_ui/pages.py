@@ -48,7 +48,10 @@ _ACCOUNT = Template("""<h1>$name</h1>
 <input id="new" type="password" autocomplete="new-password" minlength="10" required>
 <button type="submit">Change password</button>
 </form>
-<div class="row"><a href="/">Back to reading</a><button id="sign-out" type="button" class="quiet">Sign out</button></div>
+<div class="row">
+<a href="/">Back to reading</a>
+<button id="sign-out" type="button" class="quiet">Sign out</button>
+</div>
 """)
 
 

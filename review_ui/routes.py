@@ -1,17 +1,18 @@
 """The routes the viewer and our own pages talk to; the guard has let only signed-in readers through to most of them.
 
-    GET  /rounds/sign-in            the form          POST  the same: name and password, answers with the cookie
-    GET  /rounds/account            password, sign-out
-    POST /rounds/api/password       POST /rounds/api/sign-out
-    GET  /rounds/api/session        who is signed in, and the CSRF token for the writes
-    POST /rounds/api/worklists/ID/claim   lease images: own live leases first, then new ones
-    GET  /rounds/pixels/KEY         raw little-endian pixels of an image this reader holds an assignment for
-    POST /rounds/api/readings       verdicts and undos, in order, each committed before it is acknowledged
+GET  /rounds/sign-in            the form          POST  the same: name and password, answers with the cookie
+GET  /rounds/account            password, sign-out
+POST /rounds/api/password       POST /rounds/api/sign-out
+GET  /rounds/api/session        who is signed in, and the CSRF token for the writes
+POST /rounds/api/worklists/ID/claim   lease images: own live leases first, then new ones
+GET  /rounds/pixels/KEY         raw little-endian pixels of an image this reader holds an assignment for
+POST /rounds/api/readings       verdicts and undos, in order, each committed before it is acknowledged
 """
 
 from importlib.resources import files
 from urllib.parse import parse_qs
 
+from curation.readers import change_password, sign_in, sign_out
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -20,7 +21,6 @@ from starlette.routing import BaseRoute, Route
 
 from curation.errors import BadInput, Conflict, NotAllowed, NotFound, RoundsError
 from curation.project import Project
-from curation.readers import change_password, sign_in, sign_out
 from review_ui.guard import READER_KEY, SIGN_IN_PATH
 from review_ui.pages import account_page, sign_in_page
 from review_ui.reading_routes import ReadingRoutes
@@ -131,9 +131,7 @@ class AccountRoutes:
 
     def _change_password(self, reader: SignedInReader, change: PasswordChange) -> None:
         with self.project.database.write() as session:
-            change_password(
-                session, self.project.chain, self.clock(), reader.reader_id, change.current, change.new
-            )
+            change_password(session, self.project.chain, self.clock(), reader.reader_id, change.current, change.new)
 
     async def sign_out(self, request: Request) -> Response:
         """End this session on the server and in the browser."""

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from http.cookies import Morsel, SimpleCookie
 
+from curation.readers import sign_in_for
+
 from curation.models.reading import Role
 from curation.project import Project
-from curation.readers import sign_in_for
 
 COOKIE_NAME = "rounds_session"
 

@@ -1,0 +1,190 @@
+"""What the overview shows, counted in the database: every proportion with its n and its interval."""
+
+from dataclasses import dataclass
+
+from scipy.stats import binomtest
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session, aliased
+
+from curation.models.generation import Batch, Generator
+from curation.models.images import BuildStatus, Image, ImageLabel, Label
+from curation.models.operations import Job
+from curation.models.reading import (
+    Assignment,
+    AssignmentState,
+    Purpose,
+    Reader,
+    ReaderKind,
+    Reading,
+    Verdict,
+    Worklist,
+    WorklistItem,
+)
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Readings of candidates of one class by one kind of reader: accepted of n, with an exact 95 % interval."""
+
+    label: str
+    kind: ReaderKind
+    accepted: int
+    n: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderCount:
+    """How many readings one reader has given."""
+
+    name: str
+    kind: ReaderKind
+    readings: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorklistFigures:
+    """One worklist: slots read of all slots, and what was said."""
+
+    worklist_id: int
+    name: str
+    notice: str | None
+    done: int
+    slots: int
+    acceptance: list[Acceptance]
+    readers: list[ReaderCount]
+    reasons: list[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFigures:
+    """One generation batch: how much is drawn, and the newest images' digests."""
+
+    batch_id: int
+    generator: str
+    counts: dict[str, int]
+    status: BuildStatus
+    drawn: int
+    size: int
+    newest: list[str]
+
+
+def worklist_figures(session: Session, reader_id: int | None) -> list[WorklistFigures]:
+    """Every ready worklist, newest first; with `reader_id` only this reader's readings, so that nobody is swayed."""
+    worklists = session.scalars(
+        select(Worklist).where(Worklist.status == BuildStatus.READY).order_by(Worklist.id.desc())
+    )
+    return [_figures(session, worklist, reader_id) for worklist in worklists]
+
+
+def acceptance_interval(accepted: int, n: int) -> tuple[float, float]:
+    """Clopper-Pearson 95 % interval of a proportion."""
+    interval = binomtest(accepted, n).proportion_ci(CONFIDENCE, method="exact")
+    return float(interval.low), float(interval.high)
+
+
+def _figures(session: Session, worklist: Worklist, reader_id: int | None) -> WorklistFigures:
+    slots, done = session.execute(
+        select(func.count(), func.count().filter(Assignment.state == AssignmentState.DONE)).where(
+            Assignment.worklist_id == worklist.id, *([Assignment.reader_id == reader_id] if reader_id else [])
+        )
+    ).one()
+    total = slots if reader_id is None else worklist.size
+    return WorklistFigures(
+        worklist.id,
+        worklist.name,
+        worklist.notice,
+        done,
+        total,
+        _acceptance(session, worklist, reader_id),
+        _reader_counts(session, worklist, reader_id),
+        _reason_counts(session, worklist, reader_id),
+    )
+
+
+def _standing(worklist: Worklist, reader_id: int | None) -> list[ColumnElement[bool]]:
+    """Readings of this worklist that were not undone."""
+    undo = aliased(Reading)
+    conditions = [
+        WorklistItem.worklist_id == worklist.id,
+        Reading.verdict.is_not(None),
+        ~select(undo.id).where(undo.voids_id == Reading.id).exists(),
+    ]
+    return conditions if reader_id is None else [*conditions, Reading.reader_id == reader_id]
+
+
+def _acceptance(session: Session, worklist: Worklist, reader_id: int | None) -> list[Acceptance]:
+    accepted = func.count().filter(Reading.verdict == Verdict.ACCEPT)
+    rows = session.execute(
+        select(Label.name, Reader.kind, accepted, func.count())
+        .select_from(Reading)
+        .join(WorklistItem, Reading.item_id == WorklistItem.id)
+        .join(Reader, Reading.reader_id == Reader.id)
+        .join(ImageLabel, ImageLabel.image_id == WorklistItem.image_id)
+        .join(Label, Label.id == ImageLabel.label_id)
+        .where(
+            *_standing(worklist, reader_id),
+            WorklistItem.purpose == Purpose.CANDIDATE,
+            ImageLabel.source == "request",
+            ImageLabel.value >= 0.5,
+        )
+        .group_by(Label.name, Reader.kind)
+        .order_by(Reader.kind, Label.name)
+    )
+    return [Acceptance(name, kind, yes, n, *acceptance_interval(yes, n)) for name, kind, yes, n in rows]
+
+
+def _reader_counts(session: Session, worklist: Worklist, reader_id: int | None) -> list[ReaderCount]:
+    rows = session.execute(
+        select(Reader.name, Reader.kind, func.count())
+        .select_from(Reading)
+        .join(WorklistItem, Reading.item_id == WorklistItem.id)
+        .join(Reader, Reading.reader_id == Reader.id)
+        .where(*_standing(worklist, reader_id))
+        .group_by(Reader.id)
+        .order_by(func.count().desc())
+    )
+    return [ReaderCount(name, kind, count) for name, kind, count in rows]
+
+
+def _reason_counts(session: Session, worklist: Worklist, reader_id: int | None) -> list[tuple[str, int]]:
+    texts = {reason["code"]: reason["text"] for reason in worklist.reasons}
+    counts = dict.fromkeys(texts, 0)
+    given = (
+        select(Reading.reasons)
+        .join(WorklistItem, Reading.item_id == WorklistItem.id)
+        .where(*_standing(worklist, reader_id), Reading.verdict == Verdict.REJECT)
+    )
+    for reasons in session.scalars(given):
+        for code in reasons:
+            counts[code] = counts.get(code, 0) + 1
+    ranked = sorted(counts.items(), key=lambda entry: -entry[1])
+    return [(texts.get(code, code), count) for code, count in ranked if count]
+
+
+def batch_figures(session: Session, batches: int, previews: int) -> list[BatchFigures]:
+    """The newest batches with their newest images; an image appears here as soon as its row is committed."""
+    rows = session.execute(
+        select(Batch, Generator.name)
+        .join(Generator, Batch.generator_id == Generator.id)
+        .order_by(Batch.id.desc())
+        .limit(batches)
+    )
+    return [_batch(session, batch, name, previews) for batch, name in rows]
+
+
+def _batch(session: Session, batch: Batch, generator: str, previews: int) -> BatchFigures:
+    drawn = session.scalar(select(func.count()).select_from(Image).where(Image.batch_id == batch.id)) or 0
+    newest = session.scalars(
+        select(Image.file_sha256).where(Image.batch_id == batch.id).order_by(Image.batch_index.desc()).limit(previews)
+    )
+    counts = {str(label): int(count) for label, count in batch.request.get("counts", {}).items()}
+    return BatchFigures(batch.id, generator, counts, batch.status, drawn, batch.size, list(newest))
+
+
+def newest_jobs(session: Session, count: int) -> list[Job]:
+    """The newest jobs, running and finished."""
+    return list(session.scalars(select(Job).order_by(Job.id.desc()).limit(count)))

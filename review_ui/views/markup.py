@@ -1,0 +1,109 @@
+"""HTML of the overview. Every value that comes from the database is escaped here."""
+
+from html import escape
+
+from curation.models.operations import Job, JobStatus
+from curation.models.reading import ReaderKind
+from review_ui.figures import Acceptance, BatchFigures, WorklistFigures
+
+KIND_WORD = {ReaderKind.HUMAN: "people", ReaderKind.PROXY: "proxy (a model)"}
+STATUS_WORD = {
+    JobStatus.QUEUED: "waiting",
+    JobStatus.RUNNING: "running",
+    JobStatus.DONE: "done",
+    JobStatus.FAILED: "failed",
+    JobStatus.CANCELLED: "cancelled",
+}
+
+
+def worklist_section(figures: WorklistFigures, whose: str) -> str:
+    """One worklist: progress, acceptance by class, reasons, readers."""
+    notice = f'<p class="r-notice">{escape(figures.notice)}</p>' if figures.notice else ""
+    return (
+        f'<section class="r-section"><h2>{escape(figures.name)}</h2>'
+        f"<p class='r-soft'>{escape(whose)}: {figures.done} of {figures.slots} read</p>"
+        f"{_bar(figures.done, figures.slots)}"
+        f'<div class="r-columns">{_acceptance(figures.acceptance)}{_reasons(figures)}{_readers(figures)}</div>'
+        f"{notice}</section>"
+    )
+
+
+def _bar(done: int, total: int) -> str:
+    share = 100 * done / total if total else 0
+    return f'<div class="r-bar"><i style="width:{share:.1f}%"></i></div>'
+
+
+def _acceptance(rows: list[Acceptance]) -> str:
+    if not rows:
+        return '<div class="r-wide"><h3>Accepted, by class</h3><p class="r-soft">Nothing read yet.</p></div>'
+    lines = "".join(_acceptance_row(row) for row in rows)
+    return (
+        f'<div class="r-wide"><h3>Accepted, by class</h3><table class="r-table">{lines}</table>'
+        '<p class="r-soft r-small">Share of readings of candidates that say accept; unsure counts as not accepted. '
+        "Line: exact 95 % interval, reading by reading.</p></div>"
+    )
+
+
+def _acceptance_row(row: Acceptance) -> str:
+    share = 100 * row.accepted / row.n
+    span = f"left:{100 * row.low:.1f}%;width:{100 * (row.high - row.low):.1f}%"
+    return (
+        f"<tr><th>{escape(_readable(row.label))}<small>{KIND_WORD[row.kind]}</small></th>"
+        f'<td class="r-plot"><div class="r-track"><i style="width:{share:.1f}%"></i><u style="{span}"></u></div></td>'
+        f'<td class="r-number">{share:.0f} %<small>{100 * row.low:.0f} to {100 * row.high:.0f}, n {row.n}</small>'
+        "</td></tr>"
+    )
+
+
+def _reasons(figures: WorklistFigures) -> str:
+    rows = "".join(
+        f'<tr><th>{escape(text)}</th><td class="r-number">{count}</td></tr>' for text, count in figures.reasons
+    )
+    body = f'<table class="r-table">{rows}</table>' if rows else '<p class="r-soft">No reason given yet.</p>'
+    return f"<div><h3>Reasons for rejecting</h3>{body}</div>"
+
+
+def _readers(figures: WorklistFigures) -> str:
+    rows = "".join(
+        f"<tr><th>{escape(reader.name)}<small>{'person' if reader.kind is ReaderKind.HUMAN else 'proxy, a model'}"
+        f'</small></th><td class="r-number">{reader.readings}</td></tr>'
+        for reader in figures.readers
+    )
+    body = f'<table class="r-table">{rows}</table>' if rows else '<p class="r-soft">Nobody yet.</p>'
+    return f"<div><h3>Readings by reader</h3>{body}</div>"
+
+
+def batch_heading(batch: BatchFigures) -> str:
+    """A batch being drawn or drawn: its generator, what was asked for, and how far it is."""
+    counts = ", ".join(f"{count} {escape(_readable(label)).lower()}" for label, count in batch.counts.items())
+    return (
+        f'<section class="r-section"><h2>Batch {batch.batch_id}, {escape(batch.generator)}</h2>'
+        f'<p class="r-soft">{batch.drawn} of {batch.size} drawn: {counts}</p>{_bar(batch.drawn, batch.size)}</section>'
+    )
+
+
+def job_table(jobs: list[Job]) -> str:
+    """The newest jobs with their state in words."""
+    if not jobs:
+        return ""
+    rows = "".join(
+        f"<tr><th>{escape(job.kind)}<small>job {job.id}</small></th><td>{STATUS_WORD[job.status]}</td>"
+        f'<td class="r-number">{f"{job.done} of {job.total}" if job.total else ""}</td>'
+        f'<td class="r-soft">{escape(job.note or "")}</td></tr>'
+        for job in jobs
+    )
+    return f'<section class="r-section"><h2>Jobs</h2><table class="r-table">{rows}</table></section>'
+
+
+def empty_overview() -> str:
+    """What stands here before the first worklist."""
+    return (
+        '<section class="r-section"><h2>No worklist yet</h2>'
+        '<p class="r-soft">Make one with <code>rounds worklist create NAME</code>; its progress appears here.</p>'
+        "</section>"
+    )
+
+
+def _readable(label: str) -> str:
+    text = label.replace("_", " ")
+    return text[:1].upper() + text[1:]

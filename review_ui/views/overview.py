@@ -1,0 +1,76 @@
+"""The overview: how far reading is, what was accepted, who read, and what is being drawn at this moment."""
+
+import math
+
+import numpy as np
+import streamlit as st
+
+from curation.image_store import ImageStore, Pixels
+from curation.models.images import BuildStatus
+from review_ui.context import current_project, reader_or_stop
+from review_ui.figures import BatchFigures, batch_figures, newest_jobs, worklist_figures
+from review_ui.views.markup import batch_heading, empty_overview, job_table, worklist_section
+
+REFRESH_S = 3
+BATCHES = 3
+PREVIEWS = 24
+PREVIEW_COLUMNS = 12
+JOBS = 8
+
+
+def overview_page() -> None:
+    """Worklists for everyone, as far as it concerns them; batches and jobs for curators and administrators."""
+    reader = reader_or_stop()
+    _worklists(None if reader.may_manage else reader.reader_id)
+    if reader.may_manage:
+        _generation()
+        _jobs()
+
+
+@st.fragment(run_every=REFRESH_S)
+def _worklists(reader_id: int | None) -> None:
+    with current_project().database.read() as session:
+        figures = worklist_figures(session, reader_id)
+    whose = "All readings" if reader_id is None else "Your readings"
+    st.html("".join(worklist_section(figure, whose) for figure in figures) or empty_overview())
+
+
+@st.fragment(run_every=REFRESH_S)
+def _generation() -> None:
+    project = current_project()
+    with project.database.read() as session:
+        batches = batch_figures(session, BATCHES, PREVIEWS)
+    for batch in batches:
+        st.html(batch_heading(batch))
+        if batch.newest:
+            st.image(_sheet_of(project.store, batch), width="stretch", alt="The newest images of this batch")
+
+
+def _sheet_of(store: ImageStore, batch: BatchFigures) -> Pixels:
+    finished = batch.status is BuildStatus.READY
+    key = (batch.batch_id, batch.drawn) if finished else None
+    sheets = st.session_state.setdefault("contact_sheets", {})
+    if key not in sheets or not finished:
+        sheets[key] = contact_sheet([store.pixels(digest) for digest in batch.newest], PREVIEW_COLUMNS)
+    sheet: Pixels = sheets[key]
+    return sheet
+
+
+@st.fragment(run_every=REFRESH_S)
+def _jobs() -> None:
+    with current_project().database.read() as session:
+        st.html(job_table(newest_jobs(session, JOBS)))
+
+
+def contact_sheet(pictures: list[Pixels], columns: int) -> Pixels:
+    """Lay (H, W, C) pictures of one shape out in rows, 8 bit, with a narrow gap; 16 bit is scaled by its maximum."""
+    height, width, channels = pictures[0].shape
+    gap = max(2, width // 24)
+    rows = math.ceil(len(pictures) / columns)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), 10, dtype=np.uint8)
+    for index, picture in enumerate(pictures):
+        row, column = divmod(index, columns)
+        scaled = picture if picture.dtype == np.uint8 else (picture / max(1, picture.max()) * 255).astype(np.uint8)
+        top, left = row * (height + gap), column * (width + gap)
+        sheet[top : top + height, left : left + width] = scaled
+    return np.repeat(sheet, 3, axis=2) if channels == 1 else sheet
