@@ -15,11 +15,12 @@ CLASSES = ["dark", "bright"]
 
 def tiny_recipe(**changes: object) -> FitRecipe:
     """A recipe that fits in about a second."""
+    small = {"steps": 6, "batch_size": 4, "layers_per_block": 1}
     values = {
         "checkpoint_every": 2,
         "grid_every": 4,
-        "autoencoder": AutoencoderRecipe(steps=6, batch_size=4, block_out_channels=(8, 8), layers_per_block=1),
-        "flow": FlowRecipe(steps=6, batch_size=4, block_out_channels=(16, 16), layers_per_block=1, attention_head_dim=8),
+        "autoencoder": AutoencoderRecipe(block_out_channels=(8, 8), **small),
+        "flow": FlowRecipe(block_out_channels=(16, 16), attention_head_dim=8, **small),
     }
     return FitRecipe(**(values | changes))
 
