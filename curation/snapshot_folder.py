@@ -23,6 +23,7 @@ from curation.image_store import decode_png, pixel_sha256
 
 FORMAT = "rounds-snapshot/1"
 SPLITS = ("train", "validation", "test")
+ABSENT: Mapping[str, str | int] = {"subject": "", "generator": "", "batch": "", "index": -1}
 
 Report = Callable[[int, int, str | None], None]
 
@@ -45,10 +46,19 @@ class SnapshotRow:
     index: int | None = None
 
     def metadata(self) -> dict[str, Any]:
-        """The row as `metadata.jsonl` holds it; the split is the folder it stands in."""
+        """The row as `metadata.jsonl` holds it; the split is the folder it stands in.
+
+        What does not apply is "" or -1 there: a column of nulls has no type, and `datasets` refuses splits whose
+        columns differ in type.
+        """
         row = asdict(self)
         del row["split"]
-        return row
+        return row | {key: value for key, value in ABSENT.items() if row[key] is None}
+
+    @classmethod
+    def from_metadata(cls, row: dict[str, Any], split: str) -> Self:
+        """The row that `metadata` wrote."""
+        return cls(**{key: None if value == ABSENT.get(key) else value for key, value in row.items()}, split=split)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +126,7 @@ class SnapshotFolder:
         if not metadata.is_file():
             return []
         with metadata.open() as lines:
-            return [SnapshotRow(**json.loads(line), split=split) for line in lines]
+            return [SnapshotRow.from_metadata(json.loads(line), split) for line in lines]
 
     def pixels(self, rows: Sequence[SnapshotRow]) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """Decode `rows`: (N, H, W, C), uint8 or uint16 by the snapshot's bit depth."""

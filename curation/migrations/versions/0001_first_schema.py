@@ -621,7 +621,9 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_readings_assignment_id"), ["assignment_id"], unique=False)
         batch_op.create_index("ix_readings_item_id", ["item_id"], unique=False)
         batch_op.create_index("ix_readings_reader_id", ["reader_id", "id"], unique=False)
-    op.execute(sa.text("INSERT INTO event_heads (id, count, hmac) VALUES (1, 0, :genesis)").bindparams(genesis="0" * 64))
+    op.execute(
+        sa.text("INSERT INTO event_heads (id, count, hmac) VALUES (1, 0, :genesis)").bindparams(genesis="0" * 64)
+    )
 
 
 def downgrade() -> None:

@@ -1,0 +1,112 @@
+"""Fixtures every test may use: a project on disk, and one schema on both databases.
+
+A missing PostgreSQL or browser is a counted skip on a user's machine and a failure under `CI=true`.
+"""
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from curation.database import Database
+from curation.project import Project
+from curation.settings import write_project_file
+
+
+def missing(what: str, remedy: str) -> None:
+    """Skip on a user's machine; fail where everything is expected to be there."""
+    message = f"{what} is missing: {remedy}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture
+def make_project() -> Callable[[Path], Project]:
+    """Makes a migrated project in an empty directory."""
+
+    def make(root: Path) -> Project:
+        write_project_file(root, root.name, "sqlite:///rounds.db", "store")
+        project = Project.open(root)
+        project.database.migrate()
+        return project
+
+    return make
+
+
+@pytest.fixture
+def project(tmp_path: Path, make_project: Callable[[Path], Project]) -> Iterator[Project]:
+    """A migrated project on SQLite, with nothing in it."""
+    made = make_project(tmp_path / "project")
+    yield made
+    made.database.dispose()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A migrated, empty database, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        made = Database(f"sqlite:///{tmp_path / 'rounds.db'}")
+    else:
+        made = Database(_fresh_postgres(request.getfixturevalue("postgres_server")))
+    made.migrate()
+    yield made
+    made.dispose()
+
+
+def _fresh_postgres(server: str) -> str:
+    name = f"rounds_{uuid.uuid4().hex}"
+    engine = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return f"{server}/{name}"
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of this test run's own, on loopback; yields its URL without a database."""
+    binaries = _postgres_binaries()
+    if binaries is None:
+        missing("PostgreSQL", "on Debian, `apt-get install postgresql`")
+    assert binaries is not None
+    directory = tmp_path_factory.mktemp("postgres")
+    # initdb refuses to run as root, so root hands the directory to the account that Debian's package made.
+    account = "postgres" if os.geteuid() == 0 else getpass.getuser()
+    as_account = ["runuser", "-u", account, "--"] if os.geteuid() == 0 else []
+    if as_account:
+        for parent in (directory, *directory.parents[:2]):
+            parent.chmod(0o755)
+        shutil.chown(directory, account)
+    data, port = directory / "data", _free_port()
+    log = open(directory / "log", "w")  # noqa: SIM115  the server writes to it until the fixture ends
+    initdb = [binaries / "initdb", "-D", data, "-U", "rounds", "--auth=trust", "--no-sync", "--encoding=UTF8"]
+    subprocess.run([*as_account, *map(str, initdb)], check=True, stdout=log, stderr=log, cwd="/")
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
+    control = [*as_account, str(binaries / "pg_ctl"), "-D", str(data), "-w"]
+    subprocess.run([*control, "-o", options, "start"], check=True, stdout=log, stderr=log, cwd="/")
+    yield f"postgresql+psycopg://rounds@127.0.0.1:{port}"
+    subprocess.run([*control, "-m", "immediate", "stop"], check=True, stdout=log, stderr=log, cwd="/")
+    log.close()
+
+
+def _postgres_binaries() -> Path | None:
+    for directory in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
+        if (directory / "initdb").exists():
+            return directory
+    found = shutil.which("initdb")
+    return Path(found).parent if found else None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
