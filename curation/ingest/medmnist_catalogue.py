@@ -1,0 +1,131 @@
+"""The 2-D MedMNIST data sets at 28 pixels: where each file is, its MD5, and what its label numbers mean.
+
+Source: MedMNIST 3.0.2 (Yang et al., Scientific Data 2023), files at https://doi.org/10.5281/zenodo.10519652.
+Label names are shortened so that none holds a comma.
+"""
+
+from dataclasses import dataclass
+
+from curation.errors import NotFound
+
+_RECORD = "https://zenodo.org/records/10519652/files"
+_ORGANS = (
+    "bladder",
+    "femur-left",
+    "femur-right",
+    "heart",
+    "kidney-left",
+    "kidney-right",
+    "liver",
+    "lung-left",
+    "lung-right",
+    "pancreas",
+    "spleen",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MedMNIST:
+    """One data set; a `several_labels` one says several things of each image."""
+
+    name: str
+    md5: str
+    labels: tuple[str, ...]
+    several_labels: bool = False
+    licence: str = "CC BY 4.0"
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.name}.npz"
+
+    @property
+    def url(self) -> str:
+        return f"{_RECORD}/{self.file_name}?download=1"
+
+
+CATALOGUE = {
+    entry.name: entry
+    for entry in (
+        MedMNIST(
+            "pathmnist",
+            "a8b06965200029087d5bd730944a56c1",
+            (
+                "adipose",
+                "background",
+                "debris",
+                "lymphocytes",
+                "mucus",
+                "smooth muscle",
+                "normal colon mucosa",
+                "cancer-associated stroma",
+                "colorectal adenocarcinoma epithelium",
+            ),
+        ),
+        MedMNIST("chestmnist", "02c8a6516a18b556561a56cbdd36c4a8", (), several_labels=True),
+        MedMNIST(
+            "dermamnist",
+            "0744692d530f8e62ec473284d019b0c7",
+            (
+                "actinic keratoses and intraepithelial carcinoma",
+                "basal cell carcinoma",
+                "benign keratosis-like lesions",
+                "dermatofibroma",
+                "melanoma",
+                "melanocytic nevi",
+                "vascular lesions",
+            ),
+            licence="CC BY-NC 4.0",
+        ),
+        MedMNIST(
+            "octmnist",
+            "c68d92d5b585d8d81f7112f81e2d0842",
+            ("choroidal neovascularization", "diabetic macular edema", "drusen", "normal"),
+        ),
+        MedMNIST("pneumoniamnist", "28209eda62fecd6e6a2d98b1501bb15f", ("normal", "pneumonia")),
+        MedMNIST(
+            "retinamnist",
+            "bd4c0672f1bba3e3a89f0e4e876791e4",
+            ("grade 0", "grade 1", "grade 2", "grade 3", "grade 4"),
+        ),
+        MedMNIST("breastmnist", "750601b1f35ba3300ea97c75c52ff8f6", ("malignant", "normal or benign")),
+        MedMNIST(
+            "bloodmnist",
+            "7053d0359d879ad8a5505303e11de1dc",
+            (
+                "basophil",
+                "eosinophil",
+                "erythroblast",
+                "immature granulocytes",
+                "lymphocyte",
+                "monocyte",
+                "neutrophil",
+                "platelet",
+            ),
+        ),
+        MedMNIST(
+            "tissuemnist",
+            "ebe78ee8b05294063de985d821c1c34b",
+            (
+                "collecting duct or connecting tubule",
+                "distal convoluted tubule",
+                "glomerular endothelial cells",
+                "interstitial endothelial cells",
+                "leukocytes",
+                "podocytes",
+                "proximal tubule segments",
+                "thick ascending limb",
+            ),
+        ),
+        MedMNIST("organamnist", "68e3f8846a6bd62f0c9bf841c0d9eacc", _ORGANS),
+        MedMNIST("organcmnist", "b9ceb9546e10131b32923c5bbeaea2b1", _ORGANS),
+        MedMNIST("organsmnist", "9ab87b696fb54e2a387ebe992d6ed5f1", _ORGANS),
+    )
+}
+
+
+def find_medmnist(name: str) -> MedMNIST:
+    """The entry of a name, in any case; raises NotFound listing those there are."""
+    try:
+        return CATALOGUE[name.lower()]
+    except KeyError:
+        raise NotFound(f"no MedMNIST data set {name!r}. There are: {', '.join(CATALOGUE)}.") from None

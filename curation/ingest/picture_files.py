@@ -1,0 +1,90 @@
+"""Read PNG, JPEG and TIFF files of strangers: 8 or 16 bit gray and 8 bit RGB, anything else refused with its reason."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
+
+from curation.errors import BadInput
+from curation.image_store import Pixels
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+MAX_PIXELS = 64_000_000
+_FORMATS = ("PNG", "JPEG", "TIFF")
+_GRAY_16 = ("I;16", "I;16B", "I;16L")
+_REFUSED_MODES = {
+    "1": "one bit per pixel",
+    "P": "a palette picture",
+    "PA": "a palette picture",
+    "LA": "a picture with transparency",
+    "RGBA": "a picture with transparency",
+    "CMYK": "a CMYK picture",
+    "I": "32 bit integers",
+    "F": "floating-point values",
+}
+_EXIF_ORIENTATION = 0x0112
+
+Shape: TypeAlias = tuple[int, int, int, int]  # height, width, channels, bits
+
+
+def probe(path: Path) -> Shape:
+    """The shape that `read_picture` will give, from the file's header; raises BadInput."""
+    with _opened(path) as picture:
+        width, height = picture.size
+        if picture.format == "JPEG" and picture.getexif().get(_EXIF_ORIENTATION, 1) >= 5:  # EXIF 2.3, 4.6.4: rotated
+            width, height = height, width
+        return height, width, 3 if picture.mode == "RGB" else 1, 16 if picture.mode in _GRAY_16 else 8
+
+
+def read_picture(path: Path) -> Pixels:
+    """Decode a file to (H, W, C) uint8 or uint16, upright as its EXIF orientation says; raises BadInput."""
+    with _opened(path) as picture:
+        upright = ImageOps.exif_transpose(picture) if picture.format == "JPEG" else picture
+        values = np.asarray(upright)
+    if values.dtype != np.uint8:
+        values = values.astype(np.uint16)
+    return values[:, :, None] if values.ndim == 2 else values
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[ImageFile]:
+    """Open a file that this module can read without loss; a failure of the decoder becomes BadInput."""
+    if path.stat().st_size == 0:
+        raise BadInput("the file is empty")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Pillow warns of is in metadata; sizes are checked below
+            with Image.open(path, formats=_FORMATS) as picture:
+                _check(picture)
+                yield picture
+    except BadInput:
+        raise
+    except UnidentifiedImageError as error:
+        raise BadInput("not a PNG, JPEG or TIFF file, whatever its name says") from error
+    except Image.DecompressionBombError as error:
+        raise BadInput(f"more than {MAX_PIXELS:,} pixels: refused as a decompression bomb") from error
+    except Exception as error:  # decoders fail on damaged files with nearly every type there is
+        raise BadInput(f"unreadable: {error or type(error).__name__}") from error
+
+
+def _check(picture: ImageFile) -> None:
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise BadInput(f"{width}x{height} is more than {MAX_PIXELS:,} pixels: refused as a decompression bomb")
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1:
+        raise BadInput(f"{frames} pictures in one file. Save each as a file of its own")
+    kind = _REFUSED_MODES.get(picture.mode)
+    if kind is None and "transparency" in picture.info:
+        kind = "a picture with transparency"
+    if kind is None and picture.mode == "RGB" and ";16" in str(picture.tile):
+        kind = "16 bit RGB"
+    if kind is None and picture.mode not in ("L", "RGB", *_GRAY_16):
+        kind = f"of mode {picture.mode}"
+    if kind is not None:
+        raise BadInput(f"{kind}. Save it as 8 or 16 bit gray, or as 8 bit RGB")
