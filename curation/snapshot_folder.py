@@ -58,7 +58,8 @@ class SnapshotRow:
     @classmethod
     def from_metadata(cls, row: dict[str, Any], split: str) -> Self:
         """The row that `metadata` wrote."""
-        return cls(**{key: None if value == ABSENT.get(key) else value for key, value in row.items()}, split=split)
+        values: dict[str, Any] = {key: None if value == ABSENT.get(key) else value for key, value in row.items()}
+        return cls(**values, split=split)
 
 
 @dataclass(frozen=True, slots=True)
