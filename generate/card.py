@@ -18,7 +18,7 @@ FORMAT = "rounds-generator-card/1"
 def weights_digest(directory: Path) -> str:
     """SHA-256 over every safetensors file under `directory`, by relative name: changes with any weight."""
     digest = hashlib.sha256()
-    files = sorted(path for path in directory.rglob("*.safetensors") if "checkpoints" not in path.parts)
+    files = sorted(directory.rglob("*.safetensors"))
     if not files:
         raise NotFound(f"no safetensors under {directory}: expected a generator in diffusers layout.")
     for path in files:

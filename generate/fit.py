@@ -4,6 +4,7 @@ Only rows of the train split reach the weights; validation rows are looked at, n
 """
 
 import json
+import shutil
 from pathlib import Path
 
 from curation.errors import Conflict
@@ -11,7 +12,7 @@ from curation.snapshot_folder import SnapshotFolder
 from generate.card import fitted_on, weights_digest, write_card
 from generate.fit_autoencoder import fit_autoencoder
 from generate.fit_flow import fit_flow, make_pipeline
-from generate.fit_images import load_images
+from generate.fit_images import CHECKPOINTS, load_images
 from generate.phase import FitProgress, OnProgress
 from generate.recipe import FitRecipe
 
@@ -38,6 +39,7 @@ def fit_generator(
     """
     claim(out, folder, recipe)
     if (out / "card.json").is_file():
+        shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
         return out
     images = load_images(folder, recipe)
     autoencoder, first = fit_autoencoder(images, recipe, out, on_progress, device)
@@ -65,20 +67,23 @@ def fit_generator(
             "date": date,
         },
     )
-    for phase in (first, second):
-        phase.checkpoint.unlink()
-    first.checkpoint.parent.rmdir()
+    shutil.rmtree(out / CHECKPOINTS)
     return out
 
 
 def claim(out: Path, folder: SnapshotFolder, recipe: FitRecipe) -> None:
-    """Make `out` the place of this recipe on this snapshot; raises Conflict when it is another's."""
-    mine = {"snapshot": folder.digest, "recipe": recipe.model_dump(mode="json")}
-    path = out / "recipe.json"
-    if not path.is_file():
-        out.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(mine, indent=1, sort_keys=True) + "\n")
-    elif json.loads(path.read_text()) != mine:
-        raise Conflict(
-            f"{out} holds a fit of another recipe or snapshot. Choose another --out, or delete that directory."
-        )
+    """Make `out` the place of this recipe on this snapshot; raises Conflict when it is another's.
+
+    recipe.json is the recipe alone, so that `FitRecipe.read` takes it for the next fit; fit.json says what it is of.
+    """
+    mine = {"snapshot": folder.name, "snapshot_digest": folder.digest, "recipe_digest": recipe.digest()}
+    path = out / "fit.json"
+    if path.is_file():
+        if json.loads(path.read_text()) != mine:
+            raise Conflict(
+                f"{out} holds a fit of another recipe or snapshot. Choose another --out, or delete that directory."
+            )
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "recipe.json").write_text(recipe.model_dump_json(indent=1) + "\n")
+    path.write_text(json.dumps(mine, indent=1) + "\n")

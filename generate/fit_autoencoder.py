@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from generate.canvas import Canvas, to_uint8
-from generate.fit_images import MAX_VALIDATION, FitImages, autocast, canvas_batches, draw_batch
+from generate.fit_images import CHECKPOINTS, MAX_VALIDATION, FitImages, autocast, canvas_batches, draw_batch
 from generate.grids import save_grid
 from generate.objectives import psnr_db, reconstruction_loss
 from generate.phase import OnProgress, Phase
@@ -57,7 +57,7 @@ def fit_autoencoder(
         }
         return {prefix: float(score.mean()), **of_classes}
 
-    phase = Phase("autoencoder", model, own, recipe.seed, out / "checkpoints" / "autoencoder.pt")
+    phase = Phase("autoencoder", model, own, recipe.seed, out / CHECKPOINTS / "autoencoder.pt")
     phase.run(objective, review, on_progress, recipe.checkpoint_every, recipe.grid_every)
     with torch.no_grad():
         raw = [model.encoder(batch) for batch in canvas_batches(images.canvas, images.train, device)]

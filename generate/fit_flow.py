@@ -7,7 +7,7 @@ import torch
 from diffusers import UNet2DModel, UniPCMultistepScheduler
 
 from generate.canvas import to_uint8
-from generate.fit_images import FitImages, autocast, canvas_batches, draw_batch
+from generate.fit_images import CHECKPOINTS, FitImages, autocast, canvas_batches, draw_batch
 from generate.grids import save_grid
 from generate.objectives import flow_loss
 from generate.phase import OnProgress, Phase
@@ -98,7 +98,7 @@ def fit_flow(
         save_grid(to_uint8(drawn), GRID_PER_CLASS, out / "grids" / f"flow-{step:06d}.png")
         return validation_loss(unet, autoencoder, images, recipe, device)
 
-    phase = Phase("flow", unet, own, recipe.seed, out / "checkpoints" / "flow.pt")
+    phase = Phase("flow", unet, own, recipe.seed, out / CHECKPOINTS / "flow.pt")
     phase.run(objective, review, on_progress, recipe.checkpoint_every, recipe.grid_every)
     return unet, phase
 

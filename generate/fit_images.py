@@ -13,6 +13,7 @@ from generate.canvas import Canvas
 from generate.pipelines.autoencoder import DOWNSAMPLING
 from generate.recipe import FitRecipe
 
+CHECKPOINTS = "checkpoints"  # the directory inside a fit's own, gone when it has finished
 ENCODE_BATCH = 64
 MAX_VALIDATION = 600
 

@@ -50,6 +50,10 @@ def test_validation_rows_do_not_change_the_weights(tmp_path: Path, fitted: Path)
     assert weights_digest(without) == weights_digest(fitted)
 
 
+def test_the_recipe_beside_the_weights_can_be_read_for_the_next_fit(fitted: Path) -> None:
+    assert FitRecipe.read(fitted / "recipe.json") == tiny_recipe()
+
+
 def test_a_finished_fit_holds_grids_and_no_checkpoints(fitted: Path) -> None:
     assert not (fitted / "checkpoints").exists()
     grids = sorted(path.name for path in (fitted / "grids").iterdir())
