@@ -34,7 +34,7 @@ def security_headers(path: str, secure: bool) -> dict[str, str]:
         "Content-Security-Policy": OWN_POLICY if own else streamlit_policy(),
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
-        "Referrer-Policy": "no-referrer",
+        "Referrer-Policy": "same-origin",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Permissions-Policy": "camera=(), microphone=(), geolocation=()",

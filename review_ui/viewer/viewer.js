@@ -111,7 +111,8 @@ class Viewer {
       return this.panel.choices("Which class is it?", classes, (index) => this.digit(index, false));
     }
     const reasons = this.worklist.reasons.map(({ key, code, text }) => ({ key, text, pressed: this.marked.has(code) }));
-    this.panel.choices("Reject, with the reason", reasons, (index, shift) => this.digit(index, shift));
+    const title = this.marked.size > 0 ? "X rejects with what is marked" : "Reject, with the reason";
+    this.panel.choices(title, reasons, (index, shift) => this.digit(index, shift));
   }
 
   verdict(verdict, label = null) {

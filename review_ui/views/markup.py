@@ -84,8 +84,6 @@ def batch_heading(batch: BatchFigures) -> str:
 
 def job_table(jobs: list[Job]) -> str:
     """The newest jobs with their state in words."""
-    if not jobs:
-        return ""
     rows = "".join(
         f"<tr><th>{escape(job.kind)}<small>job {job.id}</small></th><td>{STATUS_WORD[job.status]}</td>"
         f'<td class="r-number">{f"{job.done} of {job.total}" if job.total else ""}</td>'

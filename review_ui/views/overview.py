@@ -59,7 +59,9 @@ def _sheet_of(store: ImageStore, batch: BatchFigures) -> Pixels:
 @st.fragment(run_every=REFRESH_S)
 def _jobs() -> None:
     with current_project().database.read() as session:
-        st.html(job_table(newest_jobs(session, JOBS)))
+        jobs = newest_jobs(session, JOBS)
+    if jobs:
+        st.html(job_table(jobs))
 
 
 def contact_sheet(pictures: list[Pixels], columns: int) -> Pixels:
