@@ -1,0 +1,158 @@
+"""Jobs: a kind and JSON, claimed under a lease that expires, so that work of a killed worker is taken up by the next.
+
+Nothing here is executable: the worker maps a kind to a function. Every function changes a row only when it is in the
+state that the caller believes it to be in, so two workers never both believe that a job is theirs.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from curation.errors import Conflict, NotFound
+from curation.models.operations import Job, JobStatus
+
+LEASE_S = 60.0
+MAX_ATTEMPTS = 5
+_OPEN = (JobStatus.QUEUED, JobStatus.RUNNING)
+
+
+def enqueue(session: Session, now: datetime, kind: str, payload: dict[str, Any], dedupe_key: str | None = None) -> Job:
+    """Queue a job. With a `dedupe_key` used before, that job: queued again if it failed or was cancelled."""
+    if dedupe_key is None:
+        return _add(session, now, kind, payload, None)
+    query = select(Job).where(Job.dedupe_key == dedupe_key).with_for_update()
+    job = session.scalars(query).one_or_none()
+    if job is None:
+        try:
+            with session.begin_nested():
+                return _add(session, now, kind, payload, dedupe_key)
+        except IntegrityError:  # on PostgreSQL another transaction may have added it since
+            job = session.scalars(query).one()
+    if job.kind != kind or job.payload != payload:
+        raise Conflict(
+            f"job {job.id} holds the key {dedupe_key!r} with another payload. Give this one a key of its own."
+        )
+    if job.status in (JobStatus.FAILED, JobStatus.CANCELLED):
+        job.status, job.attempts, job.error, job.note, job.finished_at = JobStatus.QUEUED, 0, None, None, None
+        job.worker, job.lease_until = None, None
+        session.flush()
+    return job
+
+
+def claim_job(
+    session: Session, now: datetime, worker: str, lease_s: float = LEASE_S, kinds: Collection[str] | None = None
+) -> Job | None:
+    """Take the oldest job that is queued, or running under a lease that has run out; None when there is none.
+
+    A job that has lost its worker `MAX_ATTEMPTS` times is failed instead of being given to yet another.
+    """
+    expired = and_(Job.status == JobStatus.RUNNING, Job.lease_until < now)
+    session.execute(
+        update(Job)
+        .where(expired, Job.attempts >= MAX_ATTEMPTS)
+        .values(status=JobStatus.FAILED, finished_at=now, error=f"its worker was lost {MAX_ATTEMPTS} times")
+        .execution_options(synchronize_session=False)
+    )
+    wanted = select(Job.id).where(or_(Job.status == JobStatus.QUEUED, expired))
+    if kinds is not None:
+        wanted = wanted.where(Job.kind.in_(kinds))
+    next_one = wanted.order_by(Job.id).limit(1).with_for_update(skip_locked=True).cte("next_one")
+    claim = (
+        update(Job)
+        .where(Job.id.in_(select(next_one.c.id)))
+        .values(
+            status=JobStatus.RUNNING,
+            worker=worker,
+            lease_until=now + timedelta(seconds=lease_s),
+            attempts=Job.attempts + 1,
+        )
+        .returning(Job)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return session.scalars(claim).one_or_none()
+
+
+def heartbeat(
+    session: Session,
+    now: datetime,
+    job_id: int,
+    worker: str,
+    done: int,
+    total: int,
+    note: str | None = None,
+    lease_s: float = LEASE_S,
+) -> bool:
+    """Record progress and renew the lease; False, and then stop, when the job was cancelled or went to another."""
+    lease_until = now + timedelta(seconds=lease_s)
+    return _change(
+        session,
+        job_id,
+        worker,
+        {"done": done, "total": total, "note": note[:500] if note else None, "lease_until": lease_until},
+    )
+
+
+def finish(session: Session, now: datetime, job_id: int, worker: str) -> bool:
+    """Mark the job done; False when it is no longer this worker's."""
+    return _change(session, job_id, worker, {"status": JobStatus.DONE, "finished_at": now, "lease_until": None})
+
+
+def fail(session: Session, now: datetime, job_id: int, worker: str, error: str) -> bool:
+    """Mark the job failed with its error; False when it is no longer this worker's."""
+    values = {"status": JobStatus.FAILED, "finished_at": now, "lease_until": None, "error": error}
+    return _change(session, job_id, worker, values)
+
+
+def release(session: Session, job_id: int, worker: str) -> bool:
+    """Put a running job back in the queue, for a worker that was told to stop; False when it is not this one's."""
+    values = {"status": JobStatus.QUEUED, "lease_until": None, "worker": None, "attempts": Job.attempts - 1}
+    return _change(session, job_id, worker, values)
+
+
+def cancel(session: Session, now: datetime, job_id: int) -> Job:
+    """Cancel a queued or running job; its worker stops at the next heartbeat. Raises NotFound; Conflict when over."""
+    query = (
+        update(Job)
+        .where(Job.id == job_id, Job.status.in_(_OPEN))
+        .values(status=JobStatus.CANCELLED, finished_at=now, lease_until=None)
+        .returning(Job)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    job = session.scalars(query).one_or_none()
+    if job is not None:
+        return job
+    job = session.get(Job, job_id)
+    if job is None:
+        raise NotFound(f"there is no job {job_id}. `rounds jobs list` shows those there are.")
+    raise Conflict(f"job {job_id} is {job.status} already; only a queued or running one can be cancelled.")
+
+
+def list_jobs(session: Session, statuses: Collection[JobStatus] | None = None, limit: int = 100) -> Sequence[Job]:
+    """The newest jobs first."""
+    query = select(Job).order_by(Job.id.desc()).limit(limit)
+    if statuses is not None:
+        query = query.where(Job.status.in_(statuses))
+    return session.scalars(query).all()
+
+
+def _add(session: Session, now: datetime, kind: str, payload: dict[str, Any], dedupe_key: str | None) -> Job:
+    job = Job(kind=kind, payload=payload, dedupe_key=dedupe_key, status=JobStatus.QUEUED, created_at=now)
+    session.add(job)
+    session.flush()
+    return job
+
+
+def _change(session: Session, job_id: int, worker: str, values: dict[str, Any]) -> bool:
+    """Change a job that runs under `worker`; False when there is no such job."""
+    query = (
+        update(Job)
+        .where(Job.id == job_id, Job.worker == worker, Job.status == JobStatus.RUNNING)
+        .values(**values)
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    )
+    return session.scalars(query).one_or_none() is not None
