@@ -50,6 +50,11 @@ def decode_png(content: bytes) -> Pixels:
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
+def file_name(digest: str) -> str:
+    """Where a file lies in a store: in one of 256 folders by the start of its digest."""
+    return f"{digest[:2]}/{digest}.png"
+
+
 class ImageStore:
     """Image files under one fsspec location: a directory by default, `s3://` for teams."""
 
@@ -58,7 +63,7 @@ class ImageStore:
         self._fs, self._root = fsspec.core.url_to_fs(url)
 
     def _path(self, digest: str) -> str:
-        return f"{self._root}/{digest[:2]}/{digest}.png"
+        return f"{self._root}/{file_name(digest)}"
 
     def put(self, content: bytes) -> str:
         """Store a PNG file and return its SHA-256; the same content again changes nothing."""
@@ -87,6 +92,10 @@ class ImageStore:
                 f"image {digest} is not in the store {self.url}. Run `rounds verify` to list what is missing."
             ) from error
         return content
+
+    def files(self) -> set[str]:
+        """Every file of the store by its path in it: `ab/ab...png`, unfinished `.part` files, and strangers."""
+        return {path.removeprefix(f"{self._root}/") for path in self._fs.find(self._root)}
 
     def pixels(self, digest: str) -> Pixels:
         """Decode one stored image: (H, W, C)."""

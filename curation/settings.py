@@ -1,5 +1,6 @@
 """Where things are: the database, the image store, the secrets. Nothing else is a setting."""
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -59,6 +60,7 @@ def write_project_file(root: Path, name: str, database_url: str, store_url: str)
     root.mkdir(parents=True, exist_ok=True)
     path.write_text(
         "# Where this project's things are; relative paths start here. Each can be overridden by ROUNDS_<KEY>.\n"
-        f'name = "{name}"\ndatabase_url = "{database_url}"\nstore_url = "{store_url}"\nsecrets_directory = "secrets"\n'
+        f"name = {json.dumps(name)}\ndatabase_url = {json.dumps(database_url)}\nstore_url = {json.dumps(store_url)}\n"
+        'secrets_directory = "secrets"\n'
         "torch_threads = 0  # 0 lets torch choose; 1 on a busy machine\n"
     )

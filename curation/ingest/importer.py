@@ -16,7 +16,7 @@ from curation.ingest import import_rows
 from curation.ingest.exclusive import one_import_at_a_time
 from curation.ingest.incoming import ImportReport, IncomingImage, Progress, Rejected, Source
 from curation.ingest.intake import Candidate, Intake, decide
-from curation.models.images import BuildStatus, Import
+from curation.models.images import BuildStatus, Import, Split
 from curation.project import Project
 
 _REPORT_EVERY = 25
@@ -114,12 +114,12 @@ def describe_shape(height: int, width: int, channels: int, bits: int) -> str:
 
 
 def _report(source: Source, digest: str, intake: Intake) -> ImportReport:
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    subjects: dict[str, set[str]] = defaultdict(set)
+    counts: dict[Split, Counter[str]] = defaultdict(Counter)
+    subjects: dict[Split, set[str]] = defaultdict(set)
     for candidate in intake.accepted:
         assert candidate.split is not None
-        counts[candidate.split.value][candidate.label] += 1
-        subjects[candidate.split.value].add(candidate.subject_key)
+        counts[candidate.split][candidate.label] += 1
+        subjects[candidate.split].add(candidate.subject_key)
     return ImportReport(
         source=source.name,
         source_digest=digest,
@@ -129,8 +129,8 @@ def _report(source: Source, digest: str, intake: Intake) -> ImportReport:
         notice=source.notice,
         rejected=intake.rejected,
         duplicates=intake.duplicates,
-        counts={split: dict(labels) for split, labels in counts.items()},
-        subjects={split: len(keys) for split, keys in subjects.items()},
+        counts={split.value: dict(sorted(counts[split].items())) for split in Split if split in counts},
+        subjects={split.value: len(subjects[split]) for split in Split if split in subjects},
         options=dict(source.options),
         notes=_notes(intake),
     )

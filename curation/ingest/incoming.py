@@ -104,7 +104,11 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import did; `repeated` when the same source was imported before and nothing was read again."""
+    """What an import did.
+
+    `repeated` when the same source was imported before and nothing was read again: `counts`, `subjects` and the lists
+    are then those of that import.
+    """
 
     source: str
     source_digest: str

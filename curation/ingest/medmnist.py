@@ -60,7 +60,7 @@ def open_medmnist(path: Path, name: str | None = None) -> Source:
         content_digest=digest,
         items=_items(images, labels, names),
         total=sum(len(numbers) for numbers in labels.values()),
-        notice=f"{entry.file_name}: MedMNIST, {entry.licence}" if entry else None,
+        notice=f"MedMNIST {entry.name}, {entry.licence}" if entry else None,
     )
 
 

@@ -1,0 +1,73 @@
+"""`rounds jobs`: what the worker has done, does and will do."""
+
+from typing import Any
+
+import click
+
+from cli.terminal import emit, json_option, now, pass_project
+from curation.jobs import cancel as cancel_job
+from curation.jobs import list_jobs
+from curation.models.operations import Job, JobStatus
+from curation.project import Project
+
+
+@click.group()
+def jobs() -> None:
+    """List and cancel jobs.
+
+    \b
+    Example:
+      rounds jobs list
+    """
+
+
+@jobs.command("list")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([status.value for status in JobStatus]),
+    help="Only jobs in this state; can be given several times.",
+)
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1))
+@json_option
+@pass_project
+def list_command(project: Project, statuses: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """List jobs, the newest first.
+
+    \b
+    Example:
+      rounds jobs list --status running --status queued
+    """
+    wanted = [JobStatus(status) for status in statuses] or None
+    with project.database.read() as session:
+        rows = [_row(job) for job in list_jobs(session, wanted, limit)]
+    emit(rows, as_json, title="jobs")
+
+
+@jobs.command()
+@click.argument("job_id", type=int)
+@pass_project
+def cancel(project: Project, job_id: int) -> None:
+    """Cancel a queued or running job; its worker stops at the next step and keeps what is done.
+
+    \b
+    Example:
+      rounds jobs cancel 3
+    """
+    with project.database.write() as session:
+        job = cancel_job(session, now(), job_id)
+    click.echo(f"cancelled job {job.id} ({job.kind})")
+
+
+def _row(job: Job) -> dict[str, Any]:
+    return {
+        "job": job.id,
+        "kind": job.kind,
+        "status": job.status.value,
+        "done": f"{job.done} of {job.total}" if job.total else None,
+        "note": job.error.splitlines()[-1] if job.error else job.note,
+        "worker": job.worker,
+        "attempts": job.attempts,
+        "queued": job.created_at,
+    }

@@ -1,0 +1,143 @@
+"""`rounds init`, `rounds status`, `rounds verify`: a project as a whole."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy.exc import OperationalError
+
+from cli.terminal import emit, json_option, pass_project, progress_bar
+from curation.errors import BadInput, Damaged
+from curation.project import Project
+from curation.settings import PROJECT_FILE, write_project_file
+from curation.status import Status, project_status
+from curation.verification import Verification, verify_project
+
+SHOWN = 20
+
+
+@click.command()
+@click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--name", help="What the project is called; without it, like its directory.")
+@click.option("--database-url", default="sqlite:///rounds.db", show_default=True, help="Or postgresql+psycopg://...")
+@click.option("--store-url", default="store", show_default=True, help="A directory for the images, or s3://...")
+@click.pass_context
+def init(ctx: click.Context, directory: Path | None, name: str | None, database_url: str, store_url: str) -> None:
+    """Make a project in DIRECTORY (here, without it), or bring the database of the one that is there up to date.
+
+    \b
+    Example:
+      rounds init brains
+    """
+    root = (directory or ctx.find_root().obj or Path.cwd()).resolve()
+    made = not (root / PROJECT_FILE).exists()
+    if made:
+        write_project_file(root, name or root.name or "rounds", database_url, store_url)
+    project = Project.open(root)
+    try:
+        project.database.migrate()
+    except OperationalError as error:
+        raise BadInput(
+            f"the database {project.settings.database_url} cannot be opened: {error.orig}. "
+            f"Correct it in {root / PROJECT_FILE} and run `rounds init` again."
+        ) from error
+    click.echo(f"{'Made' if made else 'Brought up to date'} the project {project.settings.name!r} in {root}.")
+    if made:
+        step = "" if root == Path.cwd() else f"cd {root} && "
+        click.echo(f"Next: {step}rounds import virtual-brains:400")
+
+
+@click.command()
+@json_option
+@pass_project
+def status(project: Project, as_json: bool) -> None:
+    """Show what the project holds and what is under way.
+
+    \b
+    Example:
+      rounds status
+    """
+    with project.database.read() as session:
+        found = project_status(session)
+    record = {"project": project.settings.name, "directory": str(project.root), **asdict(found)}
+    emit(record if as_json else _overview(project, found), as_json, title=f"project {project.settings.name}")
+
+
+def _overview(project: Project, found: Status) -> dict[str, Any]:
+    """The numbers in a few lines for the eye; what there is none of yet says so with a dash."""
+    lines: dict[str, Any] = {"directory": project.root}
+    for row in found.imports:
+        lines[f"import {row['source']}"] = _import_line(row)
+    for split, labels in found.real.items():
+        lines[f"real, {split}"] = (
+            f"{sum(labels.values())} images of {found.subjects[split]} subjects: {_counts(labels)}"
+        )
+    lines["synthetic"] = _counts(found.synthetic) or None
+    lines["generators"] = found.generators or None
+    for row in found.batches:
+        lines[f"batch {row['batch']}"] = f"{row['drawn']} of {row['size']} drawn by {row['generator']}, {row['status']}"
+    for row in found.worklists:
+        lines[f"worklist {row['worklist']}"] = f"{row['read']} of {row['to_read']} read, {row['state']}"
+    lines["readings"] = f"{found.readings['human']} by people, {found.readings['proxy']} by proxy models"
+    for row in found.snapshots:
+        splits = {split: sum(labels.values()) for split, labels in row["counts"].items()}
+        lines[f"snapshot {row['name']}"] = f"{_counts(splits)}, {row['status']}"
+    for row in found.runs:
+        lines[f"run {row['name']}"] = row["status"]
+    lines["jobs"] = _counts(found.jobs) or None
+    return lines
+
+
+def _import_line(row: dict[str, Any]) -> str:
+    if row["status"] != "ready":
+        return "running, or interrupted: repeat it to have it whole"
+    return f"{row['added']} images" + (f"; {row['notice']}" if row["notice"] else "")
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+@click.command()
+@click.option("--pixels", is_flag=True, help="Decode every image too and hold its pixels against their digest.")
+@json_option
+@pass_project
+def verify(project: Project, pixels: bool, as_json: bool) -> None:
+    """Hold every stored file, snapshot and event against its digest. Repairs nothing; a fault ends in an error.
+
+    \b
+    Example:
+      rounds verify --pixels
+    """
+    with progress_bar("verifying", quiet=as_json) as report:
+        found = verify_project(project, report, pixels=pixels)
+    if as_json:
+        emit(asdict(found), as_json)
+    else:
+        _print_verification(found)
+    if found.faults:
+        raise Damaged(f"{len(found.faults)} faults. Restore what is listed from a backup; nothing was changed.")
+
+
+def _print_verification(found: Verification) -> None:
+    click.echo(f"{found.files} files, {found.snapshots} snapshots, {found.chain.events} events: checked")
+    click.echo(f"the chain of events was held against {found.chain.anchors} anchors")
+    leftovers = {"orphan files (no row points at them)": found.orphans, "unfinished files": found.unfinished}
+    for what, files in leftovers.items():
+        if files:
+            click.echo(f"{len(files)} {what}, left by interrupted work, harmless:")
+            print_some(files)
+    if found.faults:
+        click.echo(f"{len(found.faults)} faults:")
+        print_some(found.faults)
+    else:
+        click.echo("everything is as it was stored")
+
+
+def print_some(lines: list[str]) -> None:
+    """Print the first lines of a long list, and how many more there are."""
+    for line in lines[:SHOWN]:
+        click.echo(f"  {line}")
+    if len(lines) > SHOWN:
+        click.echo(f"  ... and {len(lines) - SHOWN} more: --json lists all")

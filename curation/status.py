@@ -1,0 +1,139 @@
+"""What a project holds and what is under way, in numbers."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, aliased
+
+from curation.models.generation import Batch, Generator
+from curation.models.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
+from curation.models.operations import Job
+from curation.models.reading import Assignment, AssignmentState, Reader, ReaderKind, Reading, Worklist
+from curation.models.training import Run, Snapshot
+from curation.real_images import is_ready_real
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The numbers of `rounds status`; every list is in the order in which things were made."""
+
+    imports: list[dict[str, Any]]
+    real: dict[str, dict[str, int]]  # split -> label -> images
+    subjects: dict[str, int]  # split -> subjects
+    synthetic: dict[str, int]  # requested label -> images
+    generators: list[str]
+    batches: list[dict[str, Any]]
+    worklists: list[dict[str, Any]]
+    readings: dict[str, int]  # human, proxy
+    snapshots: list[dict[str, Any]]
+    runs: list[dict[str, Any]]
+    jobs: dict[str, int]  # status -> jobs
+
+
+def project_status(session: Session) -> Status:
+    """Count everything once, in one consistent view."""
+    return Status(
+        imports=_imports(session),
+        real=_real_images(session),
+        subjects=_subjects(session),
+        synthetic=_synthetic_images(session),
+        generators=list(session.scalars(select(Generator.name).order_by(Generator.id))),
+        batches=_batches(session),
+        worklists=_worklists(session),
+        readings=_readings(session),
+        snapshots=[
+            {"name": snapshot.name, "status": snapshot.status.value, "counts": snapshot.counts}
+            for snapshot in session.scalars(select(Snapshot).order_by(Snapshot.id))
+        ],
+        runs=[{"name": run.name, "status": run.status.value} for run in session.scalars(select(Run).order_by(Run.id))],
+        jobs={
+            status.value: count
+            for status, count in session.execute(select(Job.status, func.count()).group_by(Job.status))
+        },
+    )
+
+
+def _imports(session: Session) -> list[dict[str, Any]]:
+    """Whole imports with what they added, and those that were interrupted."""
+    return [
+        {"source": row.source, "status": row.status.value, "added": row.report.get("added", 0), "notice": row.notice}
+        for row in session.scalars(select(Import).where(Import.status != BuildStatus.FAILED).order_by(Import.id))
+    ]
+
+
+def _real_images(session: Session) -> dict[str, dict[str, int]]:
+    query = (
+        select(Subject.split, Label.name, func.count())
+        .select_from(Image)
+        .join(Subject, Subject.id == Image.subject_id)
+        .join(ImageLabel, ImageLabel.image_id == Image.id)
+        .join(Label, Label.id == ImageLabel.label_id)
+        .where(is_ready_real(), ImageLabel.source == "import", ImageLabel.value >= 0.5)
+        .group_by(Subject.split, Label.name)
+        .order_by(Label.name)
+    )
+    counts: dict[Split, dict[str, int]] = defaultdict(dict)
+    for split, label, count in session.execute(query):
+        counts[split][label] = count
+    return {split.value: counts[split] for split in Split if split in counts}
+
+
+def _subjects(session: Session) -> dict[str, int]:
+    query = select(Subject.split, func.count(Subject.id.distinct())).join(Image, Image.subject_id == Subject.id)
+    counts = {split: count for split, count in session.execute(query.where(is_ready_real()).group_by(Subject.split))}
+    return {split.value: counts[split] for split in Split if split in counts}
+
+
+def _synthetic_images(session: Session) -> dict[str, int]:
+    query = (
+        select(Label.name, func.count())
+        .select_from(Image)
+        .join(ImageLabel, ImageLabel.image_id == Image.id)
+        .join(Label, Label.id == ImageLabel.label_id)
+        .where(Image.origin == Origin.SYNTHETIC, ImageLabel.source == "request")
+        .group_by(Label.name)
+        .order_by(Label.name)
+    )
+    return {label: count for label, count in session.execute(query)}
+
+
+def _batches(session: Session) -> list[dict[str, Any]]:
+    drawn = select(func.count(Image.id)).where(Image.batch_id == Batch.id).scalar_subquery()
+    query = select(Batch, Generator.name, drawn).join(Generator, Generator.id == Batch.generator_id).order_by(Batch.id)
+    return [
+        {"batch": batch.id, "generator": generator, "status": batch.status.value, "drawn": count, "size": batch.size}
+        for batch, generator, count in session.execute(query)
+    ]
+
+
+def _worklists(session: Session) -> list[dict[str, Any]]:
+    slots = select(func.count(Assignment.id)).where(Assignment.worklist_id == Worklist.id)
+    done = slots.where(Assignment.state == AssignmentState.DONE).scalar_subquery()
+    query = select(Worklist, slots.scalar_subquery(), done).order_by(Worklist.id)
+    return [
+        {
+            "worklist": worklist.name,
+            "images": worklist.size,
+            "read": read,
+            "to_read": total,
+            "state": "closed" if worklist.closed_at else "open",
+        }
+        for worklist, total, read in session.execute(query)
+    ]
+
+
+def _readings(session: Session) -> dict[str, int]:
+    """Verdicts that stand, by who gave them."""
+    undo = aliased(Reading)
+    voided = select(undo.id).where(undo.voids_id == Reading.id).exists()
+    query = (
+        select(Reader.kind, func.count())
+        .select_from(Reading)
+        .join(Reader, Reader.id == Reading.reader_id)
+        .where(Reading.verdict.is_not(None), ~voided)
+        .group_by(Reader.kind)
+    )
+    counts = {kind: count for kind, count in session.execute(query)}
+    return {kind.value: counts.get(kind, 0) for kind in ReaderKind}
