@@ -1,0 +1,207 @@
+"""Reading: nothing lost, nothing doubled, on both databases, whatever happens at the same time."""
+
+import threading
+from collections import Counter
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from curation.claims import claim, open_proxy_slots
+from curation.database import Database
+from curation.errors import BadInput, Conflict, NotFound
+from curation.models.reading import Assignment, Reader, ReaderKind, Reading, Verdict
+from curation.readings import new_op_id, progress, record_reading, void_reading
+from curation.worklists import close_worklist
+from tests.curation.reading_room import CHAIN, LATER, NOON, add_person, reading_room, verdict
+
+
+def claimed(database: Database, reader: int, worklist: int, count: int, now: datetime = NOON) -> list[str]:
+    with database.write() as session:
+        return [item.key for item in claim(session, now, reader, worklist, count)]
+
+
+def read(database: Database, reader: int, key: str, **fields: object) -> bool:
+    with database.write() as session:
+        return record_reading(session, CHAIN, NOON, reader, verdict(key, **fields)).repeated
+
+
+def count_readings(database: Database) -> int:
+    with database.read() as session:
+        return session.scalar(select(func.count()).select_from(Reading)) or 0
+
+
+def test_two_readers_never_hold_one_slot(database: Database) -> None:
+    worklist, (first, second) = reading_room(database, images=10, readers=2)
+    held, others = claimed(database, first, worklist, 6), claimed(database, second, worklist, 6)
+    assert len(held) == 6
+    assert len(others) == 4
+    assert not set(held) & set(others)
+
+
+def test_a_reload_takes_up_the_readers_own_leases(database: Database) -> None:
+    worklist, (reader,) = reading_room(database, images=10, readers=1)
+    held = claimed(database, reader, worklist, 4)
+    assert claimed(database, reader, worklist, 6)[:4] == held
+
+
+def test_an_expired_lease_is_taken_over_and_the_late_verdict_is_refused(database: Database) -> None:
+    worklist, (first, second) = reading_room(database, images=3, readers=2)
+    held = claimed(database, first, worklist, 3)
+    assert claimed(database, second, worklist, 3) == []
+    assert claimed(database, second, worklist, 3, LATER) == held
+    with pytest.raises(Conflict, match="another reader"):
+        read(database, first, held[0])
+    assert count_readings(database) == 0
+
+
+def test_an_expired_lease_that_nobody_took_is_still_honoured(database: Database) -> None:
+    worklist, (reader,) = reading_room(database, images=1, readers=1)
+    (key,) = claimed(database, reader, worklist, 1)
+    with database.write() as session:
+        record_reading(session, CHAIN, LATER, reader, verdict(key))
+    assert count_readings(database) == 1
+
+
+def test_the_same_operation_again_adds_nothing(database: Database) -> None:
+    worklist, (reader,) = reading_room(database, images=2, readers=1)
+    key = claimed(database, reader, worklist, 1)[0]
+    op_id = new_op_id()
+    assert [read(database, reader, key, op_id=op_id) for _ in range(3)] == [False, True, True]
+    assert count_readings(database) == 1
+    with pytest.raises(Conflict, match="already"):
+        read(database, reader, key)
+
+
+def test_undo_gives_the_image_back_and_counts_again(database: Database) -> None:
+    worklist, (reader,) = reading_room(database, images=2, readers=1)
+    key = claimed(database, reader, worklist, 1)[0]
+    op_id, undo_id = new_op_id(), new_op_id()
+    read(database, reader, key, op_id=op_id, said=Verdict.REJECT)
+    for _ in range(2):
+        with database.write() as session:
+            void_reading(session, CHAIN, NOON, reader, undo_id, op_id)
+    with database.read() as session:
+        assert progress(session, reader, worklist).done == 0
+    assert claimed(database, reader, worklist, 1) == [key]
+    read(database, reader, key)
+    with database.read() as session:
+        assert progress(session, reader, worklist).done == 1
+    assert count_readings(database) == 3
+    with pytest.raises(Conflict, match="already"), database.write() as session:
+        void_reading(session, CHAIN, NOON, reader, new_op_id(), op_id)
+
+
+def test_nobody_undoes_or_reads_for_another(database: Database) -> None:
+    worklist, (first, second) = reading_room(database, images=2, readers=2)
+    key = claimed(database, first, worklist, 1)[0]
+    with pytest.raises(Conflict):
+        read(database, second, key)
+    op_id = new_op_id()
+    read(database, first, key, op_id=op_id)
+    with pytest.raises(NotFound), database.write() as session:
+        void_reading(session, CHAIN, NOON, second, new_op_id(), op_id)
+    with pytest.raises(NotFound):
+        read(database, first, "0" * 32)
+
+
+def test_reasons_and_classes_outside_the_worklist_are_refused(database: Database) -> None:
+    worklist, (reader,) = reading_room(database, images=1, readers=1)
+    key = claimed(database, reader, worklist, 1)[0]
+    with pytest.raises(BadInput, match="reasons"):
+        read(database, reader, key, reasons=("ugly",))
+    with pytest.raises(BadInput, match="class"):
+        read(database, reader, key, corrected_label="c")
+    read(database, reader, key, reasons=("anatomy", "blur"), corrected_label="b", said=Verdict.REJECT)
+
+
+def test_a_closed_worklist_gives_nothing_more(database: Database) -> None:
+    worklist, (reader,) = reading_room(database, images=1, readers=1)
+    with database.write() as session:
+        close_worklist(session, CHAIN, NOON, "w")
+    assert claimed(database, reader, worklist, 1) == []
+
+
+def test_a_proxy_reads_every_image_and_takes_none_from_people(database: Database) -> None:
+    worklist, (person,) = reading_room(database, images=5, readers=1)
+    with database.write() as session:
+        proxy = session.get_one(Reader, add_person(session, "p", ReaderKind.PROXY))
+        assert open_proxy_slots(session, proxy, worklist) == 5
+        assert open_proxy_slots(session, proxy, worklist) == 0
+    keys = claimed(database, proxy.id, worklist, 10)
+    assert len(keys) == 5
+    for key in keys:
+        read(database, proxy.id, key)
+    assert claimed(database, proxy.id, worklist, 10) == []
+    assert len(claimed(database, person, worklist, 10)) == 5
+    with database.read() as session:
+        assert progress(session, person, worklist).left == 5
+
+
+@pytest.mark.parametrize("readers_per_image", [1, 2])
+def test_ten_readers_at_once_lose_and_double_nothing(database: Database, readers_per_image: int) -> None:
+    images, readers = 60, 10
+    worklist, people = reading_room(database, images, readers, readers_per_image)
+    failures: list[BaseException] = []
+
+    def work(reader: int) -> None:
+        try:
+            while keys := claimed(database, reader, worklist, 4):
+                for key in keys:
+                    read(database, reader, key)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(person,)) for person in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # A reader who found every free slot locked by others stops early; whoever comes next reads what was left.
+    for person in people:
+        work(person)
+    assert failures == []
+    with database.read() as session:
+        rows = session.execute(select(Reading.item_id, Reading.reader_id)).all()
+        assert CHAIN.verify(session, Path("no-anchors")).faults == []
+        dones = [progress(session, person, worklist).done for person in people]
+    assert len(rows) == images * readers_per_image
+    assert len({tuple(row) for row in rows}) == len(rows)
+    assert set(Counter(item for item, _ in rows).values()) == {readers_per_image}
+    assert sum(dones) == len(rows)
+
+
+def test_one_operation_sent_by_four_threads_is_one_reading(database: Database) -> None:
+    worklist, (reader,) = reading_room(database, images=1, readers=1)
+    key = claimed(database, reader, worklist, 1)[0]
+    op_id = new_op_id()
+    repeated: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda: repeated.append(read(database, reader, key, op_id=op_id))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(repeated) == [False, True, True, True]
+    assert count_readings(database) == 1
+
+
+def test_two_pages_of_one_reader_never_hold_two_slots_of_one_item(database: Database) -> None:
+    worklist, (reader, _) = reading_room(database, images=12, readers=2, readers_per_image=2)
+    threads = [threading.Thread(target=claimed, args=(database, reader, worklist, 4 * n)) for n in (1, 2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with database.read() as session:
+        items = session.scalars(select(Assignment.item_id).where(Assignment.reader_id == reader)).all()
+    assert len(items) == len(set(items)) == 12
+
+
+def test_leases_are_renewed_by_the_next_claim(database: Database) -> None:
+    worklist, (first, second) = reading_room(database, images=2, readers=2)
+    held = claimed(database, first, worklist, 2)
+    assert claimed(database, first, worklist, 2, NOON + timedelta(minutes=9)) == held
+    assert claimed(database, second, worklist, 2, NOON + timedelta(minutes=15)) == []
