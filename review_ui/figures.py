@@ -6,6 +6,7 @@ from scipy.stats import binomtest
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, aliased
 
+from curation.claims import PROXY_SLOT
 from curation.models.generation import Batch, Generator
 from curation.models.images import BuildStatus, Image, ImageLabel, Label
 from curation.models.operations import Job
@@ -47,7 +48,7 @@ class ReaderCount:
 
 @dataclass(frozen=True, slots=True)
 class WorklistFigures:
-    """One worklist: slots read of all slots, and what was said."""
+    """One worklist: slots read by people of all their slots, and what was said by whom."""
 
     worklist_id: int
     name: str
@@ -89,7 +90,9 @@ def acceptance_interval(accepted: int, n: int) -> tuple[float, float]:
 def _figures(session: Session, worklist: Worklist, reader_id: int | None) -> WorklistFigures:
     slots, done = session.execute(
         select(func.count(), func.count().filter(Assignment.state == AssignmentState.DONE)).where(
-            Assignment.worklist_id == worklist.id, *([Assignment.reader_id == reader_id] if reader_id else [])
+            Assignment.worklist_id == worklist.id,
+            Assignment.slot < PROXY_SLOT,
+            *([Assignment.reader_id == reader_id] if reader_id else []),
         )
     ).one()
     total = slots if reader_id is None else worklist.size

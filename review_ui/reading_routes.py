@@ -3,17 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
-from curation.readings import ReadingRequest, claim, progress, record_reading, void_reading
 from pydantic import ValidationError
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from curation.claims import claim
 from curation.errors import NotFound, RoundsError
 from curation.models.images import Image
 from curation.models.reading import Assignment, WorklistItem
 from curation.project import Project
+from curation.readings import ReadingRequest, progress, record_reading, void_reading
 from review_ui.guard import READER_KEY
 from review_ui.requests import Claim, Operation, Operations, Undo, parse_json
 from review_ui.sessions import Clock, SignedInReader

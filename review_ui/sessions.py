@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from http.cookies import Morsel, SimpleCookie
 
-from curation.readers import sign_in_for
-
 from curation.models.reading import Role
 from curation.project import Project
+from curation.readers import sign_in_for
 
 COOKIE_NAME = "rounds_session"
 
@@ -44,17 +43,25 @@ class Sessions:
     clock: Clock
 
     def find(self, token: str | None) -> SignedInReader | None:
-        """The reader whose live sign-in `token` belongs to; None for a stranger, an expired or a revoked one."""
+        """The reader whose live sign-in `token` belongs to; None for a stranger, an expired or a revoked one.
+
+        Read-only but once a minute, when the sign-in notes that it was seen: fetching pixels waits for no writer.
+        """
         if not token:
             return None
-        with self.project.database.write() as session:
-            sign_in = sign_in_for(session, self.clock(), token)
+        now = self.clock()
+        with self.project.database.read() as session:
+            sign_in = sign_in_for(session, now, token)
             if sign_in is None:
                 return None
             reader = sign_in.reader
-            return SignedInReader(
-                reader.id, reader.name, reader.role, sign_in.csrf_token, reader.must_change_password, token
-            )
+            unnoted = session.is_modified(sign_in)
+        if unnoted:
+            with self.project.database.write() as session:
+                sign_in_for(session, now, token)
+        return SignedInReader(
+            reader.id, reader.name, reader.role, sign_in.csrf_token, reader.must_change_password, token
+        )
 
 
 def session_cookie(token: str, secure: bool) -> str:

@@ -33,7 +33,7 @@ class Panel {
   // The class is said large below; a question that names it keeps a plain "this class" in the sentence.
   item(worklist, item) {
     const shown = worklist.label_shown ? item?.label : null;
-    this.slots.question.textContent = worklist.question.replace("{class}", "the class below");
+    this.slots.question.textContent = worklist.question.replace("{label}", shown ? "the class below" : "its class");
     this.slots.class.textContent = shown ? readable(shown) : "";
     this.room.dataset.shown = item?.key ?? "";
   }

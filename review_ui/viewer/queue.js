@@ -3,6 +3,9 @@
 const AHEAD = 48; // loaded or loading ahead of the one on screen
 const REFILL_BELOW = 36;
 const FETCHES = 6;
+const RENEW_MS = 120_000; // well inside the server's lease of ten minutes
+const ABSENT_MS = 900_000; // a reader gone for longer gives their images back to others
+const LOOK_AGAIN_MS = 15_000; // others' leases may run out after we have read all there was
 
 class Queue {
   // `changed()` is called when an image has arrived or the list has grown.
@@ -18,6 +21,8 @@ class Queue {
     this.claiming = false;
     this.fetching = 0;
     this.closed = false;
+    this.activeAt = Date.now();
+    this.renewal = setInterval(() => this.renew(), RENEW_MS);
   }
 
   get head() {
@@ -27,10 +32,21 @@ class Queue {
   close() {
     this.closed = true;
     clearTimeout(this.timer);
+    clearTimeout(this.lookAgain);
+    clearInterval(this.renewal);
   }
 
-  async fill() {
-    if (this.claiming || this.exhausted || this.closed || this.items.length >= REFILL_BELOW) return;
+  // A claim renews our own leases first, whatever else it brings.
+  renew() {
+    if (Date.now() - this.activeAt < ABSENT_MS && this.items.length > 0) this.claim();
+  }
+
+  fill() {
+    if (!this.exhausted && this.items.length < REFILL_BELOW) this.claim();
+  }
+
+  async claim() {
+    if (this.claiming || this.closed) return;
     this.claiming = true;
     const underWay = this.outbox.keys();
     try {
@@ -41,6 +57,7 @@ class Queue {
       this.items.push(...fresh.map((item) => ({ ...item, pixels: null, asked: false })));
       this.exhausted = answer.items.length < count;
       this.progress = answer.progress;
+      if (this.exhausted && this.items.length === 0) this.watch();
       this.load();
       this.changed();
     } catch (error) {
@@ -48,6 +65,11 @@ class Queue {
     } finally {
       this.claiming = false;
     }
+  }
+
+  watch() {
+    clearTimeout(this.lookAgain);
+    this.lookAgain = setTimeout(() => this.claim(), LOOK_AGAIN_MS);
   }
 
   load() {
@@ -92,9 +114,10 @@ class Queue {
   advance() {
     const item = this.items.shift();
     this.read.add(item.key);
+    this.activeAt = Date.now();
+    if (this.exhausted && this.items.length === 0) this.watch();
     this.load();
     this.fill();
-    return item;
   }
 
   // Put an image back in front after an undo.

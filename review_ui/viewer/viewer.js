@@ -17,6 +17,9 @@ class Viewer {
     this.outbox = new Outbox(this.server, () => this.report(), () => this.ended());
     this.onKey = (event) => this.key(event);
     window.addEventListener("keydown", this.onKey, { capture: true });
+    // Streamlit's "Connection error" dialog makes the whole page inert; reading goes on without a connection.
+    this.dialogs = new MutationObserver(() => document.querySelector(".stDialog button")?.click());
+    this.dialogs.observe(document.body, { childList: true });
     this.update(data);
     this.start();
   }
@@ -47,6 +50,7 @@ class Viewer {
   close() {
     window.removeEventListener("keydown", this.onKey, { capture: true });
     clearTimeout(this.timer);
+    this.dialogs.disconnect();
     this.queue?.close();
     this.outbox.close();
     this.stage.close();
