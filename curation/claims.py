@@ -5,10 +5,12 @@ PostgreSQL) and feeds `UPDATE ... RETURNING`. A cursor per reader keeps it from 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, exists, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from curation.errors import NotFound
@@ -187,11 +189,13 @@ def open_worklist(session: Session, worklist_id: int) -> Worklist:
 def locked_cursor(session: Session, reader_id: int, worklist_id: int) -> ReaderCursor:
     """The reader's cursor, locked: two pages of one reader claim one after the other."""
     where = (ReaderCursor.reader_id == reader_id, ReaderCursor.worklist_id == worklist_id)
-    cursor = session.scalars(select(ReaderCursor).where(*where).with_for_update()).one_or_none()
-    if cursor is None:
-        if session.get(Reader, reader_id) is None:
-            raise NotFound(f"there is no reader {reader_id}.")
-        cursor = ReaderCursor(reader_id=reader_id, worklist_id=worklist_id, position=-1, done=0)
-        session.add(cursor)
-        session.flush()
-    return cursor
+    locked = select(ReaderCursor).where(*where).with_for_update()
+    cursor = session.scalars(locked).one_or_none()
+    if cursor is not None:
+        return cursor
+    if session.get(Reader, reader_id) is None:
+        raise NotFound(f"there is no reader {reader_id}.")
+    # Another page of the same reader may make the row first; then it is that row that both wait for.
+    with suppress(IntegrityError), session.begin_nested():
+        session.add(ReaderCursor(reader_id=reader_id, worklist_id=worklist_id, position=-1, done=0))
+    return session.scalars(locked).one()
