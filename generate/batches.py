@@ -1,0 +1,148 @@
+"""Batches: a saved request, drawn by a worker, resumable at any image. `(batch, index)` is unique: do what is missing."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.audit import Chain
+from curation.errors import BadInput, NotFound
+from curation.image_store import pixel_sha256
+from curation.jobs import enqueue
+from curation.lineage import check_generator_allowed
+from curation.models.generation import Batch
+from curation.models.images import BuildStatus, Image, ImageLabel, Label, Origin
+from curation.models.operations import Job
+from curation.project import Project
+from generate.registry import find_generator, resolve_directory
+from generate.request import GenerationRequest
+
+Report = Callable[[int, int, str | None], None]
+Drawn = tuple[int, str, NDArray[np.uint8]]
+
+CHUNK = 16
+
+
+def request_batch(session: Session, chain: Chain, now: datetime, request: GenerationRequest) -> tuple[Batch, Job]:
+    """Save a request and queue its job; the same request again is the same batch.
+
+    Raises NotFound for an unknown generator, BadInput for a label it does not draw, LeakRefused when it saw held-out
+    subjects of this project.
+    """
+    generator = find_generator(session, request.generator)
+    check_generator_allowed(session, generator)
+    classes = generator.card["classes"]
+    unknown = sorted(set(request.counts) - set(classes))
+    if unknown:
+        raise BadInput(
+            f"generator {generator.name!r} draws {', '.join(classes)}; it does not know {', '.join(unknown)}."
+        )
+    batch = session.scalars(select(Batch).where(Batch.request_digest == request.digest())).one_or_none()
+    if batch is None:
+        batch = Batch(
+            generator_id=generator.id,
+            request=request.model_dump(mode="json"),
+            request_digest=request.digest(),
+            size=len(request.plan()),
+            status=BuildStatus.BUILDING,
+            created_at=now,
+        )
+        session.add(batch)
+        session.flush()
+    job = enqueue(session, now, "generate", {"batch": batch.id}, dedupe_key=f"generate:{batch.id}")
+    chain.record(session, "batch.requested", {"batch": batch.id, "request": batch.request_digest}, now)
+    return batch, job
+
+
+def run_batch_job(project: Project, payload: dict[str, Any], report: Report) -> None:
+    """Draw the images that a batch still lacks, then mark it ready and queue its screening."""
+    batch_id = int(payload["batch"])
+    request, directory, missing, size = _prepare(project, batch_id)
+    report(size - len(missing), size, None)
+    if missing:
+        from generate.sample import sample_images
+
+        done = size - len(missing)
+        for chunk in _chunks(sample_images(directory, missing, request), CHUNK):
+            _store(project, batch_id, chunk)
+            done += len(chunk)
+            report(done, size, None)
+    now = datetime.now(UTC)
+    with project.database.write() as session:
+        batch = session.get_one(Batch, batch_id)
+        if batch.status != BuildStatus.READY:
+            batch.status = BuildStatus.READY
+            enqueue(session, now, "screen", {"batch": batch_id}, dedupe_key=f"screen:{batch_id}")
+            project.chain.record(session, "batch.ready", {"batch": batch_id, "images": size}, now)
+
+
+def missing_indexes(session: Session, batch: Batch) -> list[tuple[int, str]]:
+    """The part of the plan that has no image yet."""
+    present = set(session.scalars(select(Image.batch_index).where(Image.batch_id == batch.id)))
+    plan = GenerationRequest.model_validate(batch.request).plan()
+    return [(index, label) for index, label in plan if index not in present]
+
+
+def _prepare(project: Project, batch_id: int) -> tuple[GenerationRequest, Path, list[tuple[int, str]], int]:
+    with project.database.read() as session:
+        batch = session.get(Batch, batch_id)
+        if batch is None:
+            raise NotFound(f"there is no batch {batch_id}.")
+        request = GenerationRequest.model_validate(batch.request)
+        return request, resolve_directory(project, batch.generator), missing_indexes(session, batch), batch.size
+
+
+def _chunks(drawn: Iterator[Drawn], size: int) -> Iterator[list[Drawn]]:
+    chunk: list[Drawn] = []
+    for one in drawn:
+        chunk.append(one)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _store(project: Project, batch_id: int, chunk: Sequence[Drawn]) -> None:
+    """Files first, then the rows of one chunk in one transaction; an index that another worker did stays as it is."""
+    files = {index: project.store.put_pixels(pixels) for index, _, pixels in chunk}
+    now = datetime.now(UTC)
+    with project.database.write() as session:
+        indexes = list(files)
+        there = set(
+            session.scalars(select(Image.batch_index).where(Image.batch_id == batch_id, Image.batch_index.in_(indexes)))
+        )
+        labels = _label_ids(session, {label for _, label, _ in chunk})
+        for index, label, pixels in chunk:
+            if index in there:
+                continue
+            height, width, channels = pixels.shape
+            image = Image(
+                origin=Origin.SYNTHETIC,
+                batch_id=batch_id,
+                batch_index=index,
+                file_sha256=files[index],
+                pixel_sha256=pixel_sha256(pixels),
+                height=height,
+                width=width,
+                channels=channels,
+                bits=pixels.dtype.itemsize * 8,
+                created_at=now,
+            )
+            image.labels.append(ImageLabel(label_id=labels[label], source="request", value=1.0))
+            session.add(image)
+
+
+def _label_ids(session: Session, names: set[str]) -> dict[str, int]:
+    known = dict(session.execute(select(Label.name, Label.id).where(Label.name.in_(names))).tuples())
+    for name in sorted(names - known.keys()):
+        label = Label(name=name)
+        session.add(label)
+        session.flush()
+        known[name] = label.id
+    return known

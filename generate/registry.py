@@ -1,0 +1,138 @@
+"""Generators of a project: registered from a directory with a card, found by name. Torch-free."""
+
+import shutil
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from curation.audit import Chain
+from curation.errors import BadInput, Conflict, Damaged, NotFound
+from curation.models.generation import Generator, GeneratorPixels, GeneratorSubject
+from curation.project import Project
+from generate.card import read_card, weights_digest
+
+SHIPPED = Path(__file__).parent / "shipped" / "virtual-brains-flow"
+ALLOWED_SUFFIXES = frozenset({".json", ".safetensors", ".png", ".md"})
+CHUNK = 1_000
+
+
+def resolve_directory(project: Project, generator: Generator) -> Path:
+    """Where the weights are: under the project, or the shipped ones beside the code."""
+    return SHIPPED if generator.directory == "shipped" else project.root / generator.directory
+
+
+def add_generator(project: Project, now: datetime, source: Path | str, name: str | None = None) -> Generator:
+    """Register the generator in `source` (`shipped` for ours), copying it into the project; the same again is the same.
+
+    Raises NotFound without a card, BadInput for files that could execute, Damaged when the weights are not the card's,
+    Conflict when the name stands for other weights.
+    """
+    is_shipped = str(source) == "shipped"
+    directory = SHIPPED if is_shipped else Path(source)
+    card = check_generator(directory)
+    name = name or str(card["name"])
+    inside = f"generators/{name}"
+    target = project.root / inside
+    with project.database.read() as session:
+        existing = _by_name(session, name)
+    if existing is None and not is_shipped and directory.resolve() != target.resolve():
+        if target.exists():
+            raise Conflict(f"{target} exists already. Choose another --name, or remove that directory.")
+        partial = target.with_name(f".{name}.part")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(directory, partial)
+        partial.rename(target)
+    with project.database.write() as session:
+        return register_generator(session, project.chain, now, name, "shipped" if is_shipped else inside, card)
+
+
+def check_generator(directory: Path) -> dict[str, Any]:
+    """The card of a directory that is a generator and nothing that could execute."""
+    if not directory.is_dir():
+        raise NotFound(f"no directory {directory}: expected a generator in diffusers layout, or the word `shipped`.")
+    card = read_card(directory)
+    if not (directory / "model_index.json").is_file():
+        raise BadInput(f"{directory} has no model_index.json: expected a generator in diffusers layout.")
+    strange = sorted(
+        path.relative_to(directory).as_posix()
+        for path in directory.rglob("*")
+        if path.is_symlink() or (path.is_file() and path.suffix not in ALLOWED_SUFFIXES)
+    )
+    if strange:
+        raise BadInput(
+            f"{directory}: expected only JSON, safetensors, PNG and Markdown files, got {', '.join(strange[:5])}. "
+            "Loading must never execute; remove them."
+        )
+    found = weights_digest(directory)
+    if found != card["digest"]:
+        raise Damaged(f"{directory}: its card says weights {card['digest']}, its files are {found}. Fetch it again.")
+    return card
+
+
+def register_generator(
+    session: Session, chain: Chain, now: datetime, name: str, directory: str, card: dict[str, Any]
+) -> Generator:
+    """The rows of a generator and of everything it saw, ancestors included; raises Conflict for a name in use."""
+    existing = _by_name(session, name)
+    if existing is not None:
+        if existing.weights_digest != card["digest"]:
+            raise Conflict(f"generator {name!r} exists with other weights. Choose another --name.")
+        return existing
+    subjects, pixels = seen_by(card)
+    kept = {key: value for key, value in card.items() if key != "fitted_on"}
+    summary = {"n_images": len(pixels), "n_subjects": len(subjects), "snapshot": card["fitted_on"]["snapshot"]}
+    generator = Generator(
+        name=name,
+        directory=directory,
+        weights_digest=card["digest"],
+        card=kept | {"fitted_on": summary},
+        created_at=now,
+    )
+    session.add(generator)
+    session.flush()
+    for start in range(0, len(subjects), CHUNK):
+        rows = [{"generator_id": generator.id, "subject_key": key} for key in subjects[start : start + CHUNK]]
+        session.execute(insert(GeneratorSubject), rows)
+    for start in range(0, len(pixels), CHUNK):
+        rows = [{"generator_id": generator.id, "pixel_sha256": digest} for digest in pixels[start : start + CHUNK]]
+        session.execute(insert(GeneratorPixels), rows)
+    chain.record(session, "generator.added", {"generator": generator.id, "weights": card["digest"]}, now)
+    return generator
+
+
+def seen_by(card: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Subject keys and pixel digests a generator saw, and those its ancestors saw."""
+    fitted_on = card.get("fitted_on", {})
+    subjects, pixels = set(fitted_on.get("subjects", ())), set(fitted_on.get("pixel_sha256", ()))
+    for ancestor in fitted_on.get("lineage", {}).get("generators", ()):
+        subjects |= set(ancestor["subjects"])
+        pixels |= set(ancestor["pixel_sha256"])
+    return sorted(subjects), sorted(pixels)
+
+
+def find_generator(session: Session, name: str) -> Generator:
+    """The generator called `name`; raises NotFound."""
+    found = _by_name(session, name)
+    if found is None:
+        known = ", ".join(session.scalars(select(Generator.name).order_by(Generator.id))) or "none yet"
+        raise NotFound(f"no generator named {name!r}; there are: {known}. `rounds generator add shipped` adds ours.")
+    return found
+
+
+def list_generators(session: Session) -> Sequence[Generator]:
+    """Every generator, oldest first."""
+    return session.scalars(select(Generator).order_by(Generator.id)).all()
+
+
+def _by_name(session: Session, name: str) -> Generator | None:
+    return session.scalars(select(Generator).where(Generator.name == name)).one_or_none()
+
+
+def describe(generator: Generator) -> dict[str, Any]:
+    """The card for `rounds generator show`, without the long lists."""
+    summary = {key: value for key, value in generator.card.items() if key not in ("losses", "validation")}
+    return {"name": generator.name, "directory": generator.directory, **summary}
