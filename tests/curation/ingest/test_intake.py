@@ -1,0 +1,123 @@
+"""What enters a project: a subject stands in one split, a picture stands in one split, nothing enters twice."""
+
+from collections import defaultdict
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.ingest.incoming import DuplicateKind
+from curation.ingest.intake import Candidate, Present, decide
+from curation.models.images import Split
+
+NOTHING = Present({}, {})
+
+
+def _candidate(
+    number: int, picture: str, subject: str | None, split: Split | None = None, label: str = "normal"
+) -> Candidate:
+    return Candidate(
+        source_file=f"{number:03d}.png",
+        label=label,
+        subject_key=subject or f"image-{number}",
+        subject_known=subject is not None,
+        split=split,
+        pixel_sha256=picture,
+        file_sha256=picture,
+        shape=(8, 8, 1),
+        bits=8,
+    )
+
+
+def _present(accepted: list[Candidate]) -> Present:
+    pictures: dict[str, dict[str, Candidate]] = defaultdict(dict)
+    for one in accepted:
+        pictures[one.pixel_sha256][one.subject_key] = replace(one, in_project=True)
+    return Present({one.subject_key: one.split for one in accepted if one.split}, pictures)
+
+
+arrivals = st.lists(
+    st.tuples(
+        st.sampled_from([f"picture-{n}" for n in range(12)]),
+        st.sampled_from([None, "p1", "p2", "p3", "p4", "p5"]),
+        st.sampled_from([None, None, None, *Split]),
+        st.sampled_from(["normal", "lesion"]),
+    ),
+    max_size=30,
+).map(lambda rows: [_candidate(number, *row) for number, row in enumerate(rows)])
+
+
+@given(arrivals, arrivals, st.integers(0, 5))
+def test_no_subject_and_no_picture_ever_stands_in_two_splits(
+    first: list[Candidate], second: list[Candidate], seed: int
+) -> None:
+    accepted = decide(first, NOTHING, seed).accepted
+    later = [replace(one, source_file=f"later/{one.source_file}") for one in second]
+    accepted = accepted + decide(later, _present(accepted), seed + 1).accepted
+    splits_of_subject, splits_of_picture = defaultdict(set), defaultdict(set)
+    for one in accepted:
+        splits_of_subject[one.subject_key].add(one.split)
+        splits_of_picture[one.pixel_sha256].add(one.split)
+    assert all(len(splits) == 1 for splits in (*splits_of_subject.values(), *splits_of_picture.values()))
+    assert len({(one.subject_key, one.pixel_sha256) for one in accepted}) == len(accepted)
+
+
+@given(arrivals, st.integers(0, 5))
+def test_everything_that_came_is_accounted_for_once(candidates: list[Candidate], seed: int) -> None:
+    intake = decide(candidates, NOTHING, seed)
+    left_out = [one for one in intake.duplicates if one.kind is not DuplicateKind.ACROSS_SUBJECTS]
+    assert len(intake.accepted) + len(intake.rejected) + len(left_out) + intake.already == len(candidates)
+    names = [one.source_file for one in (*intake.accepted, *intake.rejected, *left_out)]
+    assert len(set(names)) == len(names)
+
+
+@given(arrivals, st.integers(0, 5), st.integers(0, 5))
+def test_what_was_accepted_is_not_accepted_again_with_any_seed(
+    candidates: list[Candidate], seed: int, other: int
+) -> None:
+    accepted = decide(candidates, NOTHING, seed).accepted
+    again = decide([replace(one, split=None) for one in accepted], _present(accepted), other)
+    assert (again.accepted, again.rejected, again.already) == ([], [], len(accepted))
+
+
+def test_of_equal_pictures_in_two_splits_the_training_one_is_kept_and_the_other_listed() -> None:
+    candidates = [_candidate(0, "same", None, Split.TEST), _candidate(1, "same", None, Split.TRAIN)]
+    intake = decide(candidates, NOTHING, 0)
+    assert [one.source_file for one in intake.accepted] == ["001.png"]
+    [duplicate] = intake.duplicates
+    assert (duplicate.kind, duplicate.source_file, duplicate.of_file) == ("across splits", "000.png", "001.png")
+
+
+def test_a_subject_given_in_two_splits_is_left_out_whole() -> None:
+    candidates = [_candidate(0, "a", "p1", Split.TRAIN), _candidate(1, "b", "p1", Split.TEST), _candidate(2, "c", "p2")]
+    intake = decide(candidates, NOTHING, 0)
+    assert [one.subject_key for one in intake.accepted] == ["p2"]
+    assert {one.reason for one in intake.rejected} == {
+        "its subject is given in test and in train: a subject stands in one split"
+    }
+
+
+def test_a_known_subject_keeps_its_split_and_a_source_that_says_otherwise_is_listed() -> None:
+    present = Present({"p1": Split.TEST}, {})
+    intake = decide([_candidate(0, "a", "p1"), _candidate(1, "b", "p1")], present, 0)
+    assert {one.split for one in intake.accepted} == {Split.TEST}
+    intake = decide([_candidate(0, "a", "p1", Split.TRAIN)], present, 0)
+    assert [one.reason for one in intake.rejected] == ["its subject stands in test already, the source says train"]
+
+
+def test_equal_pictures_under_two_subjects_are_drawn_together_kept_and_listed() -> None:
+    candidates = [_candidate(n, f"own-{n}", f"p{n}") for n in range(40)]
+    candidates += [_candidate(40, "shared", "p3"), _candidate(41, "shared", "p17", label="lesion")]
+    for seed in range(10):
+        intake = decide(candidates, NOTHING, seed)
+        splits = {one.subject_key: one.split for one in intake.accepted}
+        assert splits["p3"] == splits["p17"]
+        [duplicate] = intake.duplicates
+        assert duplicate.kind is DuplicateKind.ACROSS_SUBJECTS
+        assert duplicate.labels_differ
+
+
+def test_a_picture_that_is_here_without_a_subject_is_not_added_under_one() -> None:
+    accepted = decide([_candidate(0, "a", None)], NOTHING, 0).accepted
+    intake = decide([replace(_candidate(1, "a", "p1"), source_file="again.png")], _present(accepted), 0)
+    assert (intake.accepted, intake.already, intake.without_subject) == ([], 1, 1)
