@@ -1,4 +1,4 @@
-"""Batches: a saved request, drawn by a worker, resumable at any image. `(batch, index)` is unique: do what is missing."""
+"""Batches: a saved request, drawn by a worker; `(batch, index)` is unique, so resuming is doing what is missing."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime

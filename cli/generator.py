@@ -1,0 +1,234 @@
+"""`rounds generator` and `rounds generate`: fit generators, and draw candidates from them."""
+
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
+from curation.errors import BadInput, RoundsError
+from curation.models.operations import Job, JobStatus
+from curation.project import Project
+from curation.snapshot_folder import SnapshotFolder
+from curation.snapshots import find_snapshot
+
+
+@click.group()
+def generator() -> None:
+    """Fit, add, list and show diffusion generators.
+
+    \b
+    Example:
+      rounds generator add shipped
+    """
+
+
+@generator.command()
+@click.argument("source")
+@click.option("--name", help="What it is called here; without it, as its card says.")
+@pass_project
+def add(project: Project, source: str, name: str | None) -> None:
+    """Register the generator in the directory SOURCE, or the one that comes with Rounds (`shipped`).
+
+    \b
+    Example:
+      rounds generator add shipped
+    """
+    from generate.registry import add_generator
+
+    added = add_generator(project, now(), source, name)
+    click.echo(f"generator {added.name}: draws {', '.join(added.card['classes'])}")
+    if added.card.get("notice"):
+        click.echo(added.card["notice"])
+
+
+@generator.command("list")
+@json_option
+@pass_project
+def list_command(project: Project, as_json: bool) -> None:
+    """List the project's generators.
+
+    \b
+    Example:
+      rounds generator list
+    """
+    from generate.registry import list_generators
+
+    with project.database.read() as session:
+        rows = [
+            {
+                "name": one.name,
+                "classes": one.card["classes"],
+                "fitted on": f"{one.card['fitted_on']['n_images']} images, {one.card['fitted_on']['snapshot']}",
+                "weights": one.weights_digest[:12],
+                "added": one.created_at,
+            }
+            for one in list_generators(session)
+        ]
+    emit(rows, as_json, title="generators")
+
+
+@generator.command()
+@click.argument("name")
+@json_option
+@pass_project
+def show(project: Project, name: str, as_json: bool) -> None:
+    """Show a generator's card: what it was fitted on, how, and how well.
+
+    \b
+    Example:
+      rounds generator show virtual-brains-flow
+    """
+    from generate.registry import describe, find_generator
+
+    with project.database.read() as session:
+        emit(describe(find_generator(session, name)), as_json, title=f"generator {name}")
+
+
+@generator.command()
+@click.option("--snapshot", help="A snapshot of this project; its real training images are fitted.")
+@click.option("--snapshot-folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Or any folder.")
+@click.option("--recipe", type=click.Path(exists=True, path_type=Path), help="A JSON recipe; without it, the defaults.")
+@click.option("--name", help="What the generator is called; needed with --snapshot.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="With --snapshot-folder: where it goes, outside a project."
+)
+@click.pass_context
+def fit(
+    ctx: click.Context,
+    snapshot: str | None,
+    snapshot_folder: Path | None,
+    recipe: Path | None,
+    name: str | None,
+    out: Path | None,
+) -> None:
+    """Fit a latent flow generator: its autoencoder, then the flow. Killed, it goes on where it was.
+
+    \b
+    Example:
+      rounds generator fit --snapshot first --name mine
+    """
+    if (snapshot is None) == (snapshot_folder is None):
+        raise click.UsageError("give either --snapshot NAME or --snapshot-folder DIRECTORY")
+    if snapshot_folder is not None:
+        if out is None:
+            raise click.UsageError("--snapshot-folder goes with --out DIRECTORY")
+        _fit(SnapshotFolder.open(snapshot_folder), recipe, out, name or out.name)
+    elif name is None:
+        raise click.UsageError("--snapshot goes with --name NAME")
+    else:
+        ctx.invoke(_fit_in_project, snapshot=snapshot, recipe=recipe, name=name)
+
+
+@click.command(hidden=True)
+@pass_project
+def _fit_in_project(project: Project, snapshot: str, recipe: Path | None, name: str) -> None:
+    from generate.registry import add_generator
+
+    with project.database.read() as session:
+        folder = SnapshotFolder.open(project.root / find_snapshot(session, snapshot).directory)
+    use_torch_threads(project.settings.torch_threads)
+    out = project.directory("generators") / name
+    _fit(folder, recipe, out, name)
+    add_generator(project, now(), out, name)
+    click.echo(f"generator {name} is ready: rounds generate --generator {name} --help")
+
+
+def _fit(folder: SnapshotFolder, recipe: Path | None, out: Path, name: str) -> None:
+    from generate.fit import fit_generator
+    from generate.phase import FitProgress
+    from generate.recipe import FitRecipe
+    from generate.sample import choose_device
+
+    with progress_bar("fitting") as report:
+
+        def show(progress: FitProgress) -> None:
+            report(progress.step, progress.steps, f"{progress.phase}, loss {progress.loss:.4f}")
+
+        fit_generator(
+            folder,
+            FitRecipe.read(recipe) if recipe else FitRecipe(),
+            out,
+            show,
+            name=name,
+            made_by=f"rounds {' '.join(sys.argv[1:])}",
+            date=now().date().isoformat(),
+            device=choose_device(),
+        )
+    click.echo(f"{out}: the grids in it show how the fit went")
+
+
+@click.command()
+@click.option("--generator", "generator_name", required=True, help="A name of `rounds generator list`.")
+@click.option("--count", required=True, help="How many of each class: normal=40,ring_lesion=40")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--steps", default=12, show_default=True, type=click.IntRange(1, 1000), help="Sampler steps.")
+@click.option("--guidance", default=1.5, show_default=True, help="Classifier-free guidance scale.")
+@click.option("--sampler", type=click.Choice(["unipc", "dpmpp", "euler"]), default="unipc", show_default=True)
+@click.option("--wait", is_flag=True, help="Draw and screen here, instead of leaving it to `rounds worker`.")
+@json_option
+@pass_project
+def generate(
+    project: Project,
+    generator_name: str,
+    count: str,
+    seed: int,
+    steps: int,
+    guidance: float,
+    sampler: str,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Draw a batch of candidates. The same request gives the same images; killed, it goes on at the missing ones.
+
+    \b
+    Example:
+      rounds generate --generator virtual-brains-flow --count normal=40,ring_lesion=40 --seed 7 --wait
+    """
+    from generate.batches import request_batch
+    from generate.request import GenerationRequest
+
+    request = GenerationRequest.checked(
+        generator=generator_name,
+        counts=parse_counts(count),
+        seed=seed,
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        sampler=sampler,
+    )
+    with project.database.write() as session:
+        batch, job = request_batch(session, project.chain, now(), request)
+    if wait:
+        run_until_done(project, job.id, quiet=as_json)
+    facts: dict[str, Any] = {"batch": batch.id, "images": batch.size, "job": job.id, "request": batch.request_digest}
+    emit(facts, as_json, title=f"batch {batch.id}")
+    if not wait and not as_json:
+        click.echo("queued: `rounds worker` draws it")
+
+
+def parse_counts(text: str) -> dict[str, int]:
+    """`normal=40,ring_lesion=40` as counts; raises BadInput."""
+    counts: dict[str, int] = {}
+    for part in text.split(","):
+        label, _, number = part.strip().partition("=")
+        if not label or not number.isdecimal():
+            raise BadInput(f"--count: expected CLASS=NUMBER,..., got {part.strip()!r}.")
+        counts[label] = counts.get(label, 0) + int(number)
+    return counts
+
+
+def run_until_done(project: Project, job_id: int, quiet: bool) -> None:
+    """Work here until the job and what it queued are over; raises RoundsError when it failed."""
+    from cli.worker import run_one, worker_name
+
+    use_torch_threads(project.settings.torch_threads)
+    while run_one(project, worker_name(), threading.Event(), quiet):
+        continue
+    with project.database.read() as session:
+        job = session.get_one(Job, job_id)
+    if job.status != JobStatus.DONE:
+        raise RoundsError(
+            f"job {job.id} is {job.status.value}: {job.error or 'another worker has it; see `rounds jobs list`'}"
+        )

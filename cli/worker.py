@@ -1,0 +1,149 @@
+"""`rounds worker`: runs queued jobs, one at a time, under a lease that it renews."""
+
+import importlib
+import os
+import signal
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from cli.terminal import now, pass_project, progress_bar, use_torch_threads
+from curation.audit import anchor
+from curation.errors import RoundsError
+from curation.jobs import LEASE_S, claim_job, fail, finish, heartbeat, release
+from curation.models.operations import Job
+from curation.project import Project
+
+Report = Callable[[int, int, str | None], None]
+
+# A job stores its kind only; what runs stands here.
+RUNNERS = {
+    "generate": "generate.batches:run_batch_job",
+    "screen": "curation.screening.run:run_screening_job",
+}
+POLL_S = 1.0
+RENEW_S = LEASE_S / 4
+
+
+class Stopped(Exception):
+    """The worker was told to stop, or the job is no longer its own."""
+
+
+class Lease:
+    """Keeps a running job's lease alive from a thread, so that a long silent step does not lose it."""
+
+    def __init__(self, project: Project, job: Job, worker: str, stopping: threading.Event) -> None:
+        self.project, self.job, self.worker, self.stopping = project, job, worker, stopping
+        self.progress: tuple[int, int, str | None] = (job.done, job.total, None)
+        self.lost = threading.Event()
+
+    def report(self, done: int, total: int, note: str | None = None) -> None:
+        """Note progress and renew; raises Stopped when the job was cancelled or the worker told to stop."""
+        self.progress = (done, total, note)
+        self.renew()
+        if self.lost.is_set() or self.stopping.is_set():
+            raise Stopped
+
+    def renew(self) -> None:
+        """One heartbeat."""
+        with self.project.database.write() as session:
+            if not heartbeat(session, now(), self.job.id, self.worker, *self.progress):
+                self.lost.set()
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Renew in the background while the block runs."""
+        over = threading.Event()
+
+        def keep() -> None:
+            while not over.wait(RENEW_S):
+                self.renew()
+
+        thread = threading.Thread(target=keep, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+def run_one(project: Project, worker: str, stopping: threading.Event, quiet: bool = False) -> bool:
+    """Claim a job and run it to its end; False when there is none. A failing job is marked and the worker goes on."""
+    with project.database.write() as session:
+        job = claim_job(session, now(), worker, kinds=RUNNERS)
+    if job is None:
+        return False
+    lease = Lease(project, job, worker, stopping)
+    error = None
+    with progress_bar(f"job {job.id}, {job.kind}", quiet) as show:
+
+        def report(done: int, total: int, note: str | None = None) -> None:
+            show(done, total, note)
+            lease.report(done, total, note)
+
+        try:
+            with lease.kept():
+                _runner(job.kind)(project, job.payload, report)
+        except Stopped:
+            with project.database.write() as session:
+                release(session, job.id, worker)
+            return True
+        except RoundsError as problem:
+            error = str(problem)
+        except Exception:
+            error = traceback.format_exc()
+    _close(project, job, worker, error)
+    return True
+
+
+def _close(project: Project, job: Job, worker: str, error: str | None) -> None:
+    with project.database.write() as session:
+        if error is None:
+            finish(session, now(), job.id, worker)
+        else:
+            fail(session, now(), job.id, worker, error)
+    if error is not None:
+        click.echo(f"job {job.id} ({job.kind}) failed: {error.strip().splitlines()[-1]}", err=True)
+    with project.database.read() as session:
+        anchor(session, project.anchors_path)
+
+
+def _runner(kind: str) -> Callable[[Project, dict[str, Any], Report], None]:
+    module, function = RUNNERS[kind].split(":")
+    runner: Callable[[Project, dict[str, Any], Report], None] = getattr(importlib.import_module(module), function)
+    return runner
+
+
+def worker_name() -> str:
+    """Host and process, for the jobs table."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+@click.command()
+@click.option("--until-idle", is_flag=True, help="Stop when there is nothing left to do.")
+@click.option("--quiet", is_flag=True, help="No progress bars.")
+@pass_project
+def worker(project: Project, until_idle: bool, quiet: bool) -> None:
+    """Run queued jobs until stopped. Ctrl-C puts the job it is at back in the queue; killed, its lease runs out.
+
+    \b
+    Example:
+      rounds worker --until-idle
+    """
+    use_torch_threads(project.settings.torch_threads)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    name = worker_name()
+    while not stopping.is_set():
+        if not run_one(project, name, stopping, quiet):
+            if until_idle:
+                return
+            time.sleep(POLL_S)
