@@ -26,10 +26,10 @@ def oval(seed: int, size: int = 64, bits: int = 8, channels: int = 1) -> Pixels:
 
 
 def add_candidates(
-    project: Project, session: Session, pictures: list[Pixels], classes: tuple[str, ...] = CLASSES
+    project: Project, session: Session, pictures: list[Pixels], classes: tuple[str, ...] = CLASSES, name: str = "tiny"
 ) -> Batch:
-    """A finished batch of these pictures with its finished screening; every verdict is pass."""
-    generator = add_generator(session, "tiny", (), ())
+    """A finished batch of these pictures by a generator `name`, with its finished screening; every verdict is pass."""
+    generator = add_generator(session, name, (), ())
     batch = Batch(
         generator_id=generator.id,
         request={"counts": {name: len(pictures[place :: len(classes)]) for place, name in enumerate(classes)}},

@@ -28,7 +28,7 @@ def missing(what: str, remedy: str) -> None:
     pytest.skip(message)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_project() -> Callable[[Path], Project]:
     """Makes a migrated project in an empty directory."""
 

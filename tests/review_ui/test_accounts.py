@@ -1,0 +1,66 @@
+"""Signing in, being locked out, changing a first password."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from curation.project import Project
+from curation.readers import FAILURES_TO_LOCK, LOCK, add_reader
+from tests.review_ui.conftest import ORIGIN, PASSWORD, Browser, Clock
+from tests.rows import NOW
+
+
+@pytest.mark.parametrize(("name", "password"), [("ada", "wrong"), ("nobody", PASSWORD), ("", ""), ("ada", "x" * 5000)])
+def test_a_wrong_name_or_password_says_one_sentence_and_sets_no_cookie(
+    stranger: Browser, name: str, password: str
+) -> None:
+    fields = {"name": name, "password": password}
+    answer = stranger.client.post("/rounds/sign-in", data=fields, headers={"Origin": ORIGIN})
+    assert answer.status_code == 401
+    assert "Name or password is not right" in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+def test_signing_in_from_another_site_is_refused(stranger: Browser) -> None:
+    fields = {"name": "ada", "password": PASSWORD}
+    answer = stranger.client.post("/rounds/sign-in", data=fields, headers={"Origin": "http://evil.example"})
+    assert answer.status_code == 403
+
+
+def test_a_name_is_shown_back_as_text(stranger: Browser) -> None:
+    fields = {"name": '"><script>alert(1)</script>', "password": "x"}
+    answer = stranger.client.post("/rounds/sign-in", data=fields, headers={"Origin": ORIGIN})
+    assert "<script>" not in answer.text
+
+
+def test_five_failures_lock_the_account_for_five_minutes(stranger: Browser, clock: Clock) -> None:
+    for _ in range(FAILURES_TO_LOCK):
+        assert stranger.sign_in("ada", "wrong") == 401
+    assert stranger.sign_in("ada") == 401
+    clock.move(LOCK + timedelta(seconds=1))
+    assert stranger.sign_in("ada") == 200
+
+
+def test_a_first_password_must_be_changed_before_anything_else(
+    project: Project, open_browser: Callable[[], Browser]
+) -> None:
+    with project.database.write() as session:
+        add_reader(session, project.chain, NOW, "new", PASSWORD, must_change_password=True)
+    browser = open_browser()
+    assert browser.sign_in("new") == 200
+    assert browser.client.get("/", headers={"Accept": "text/html"}).headers["location"] == "/rounds/account"
+    assert browser.client.get("/rounds/api/session").status_code == 403
+    change = {"current": PASSWORD, "new": "another long password"}
+    assert browser.client.post("/rounds/api/password", json=change, headers=browser.headers).status_code == 200
+    assert browser.client.get("/rounds/api/session").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("current", "new", "status"), [("wrong", "another long password", 403), (PASSWORD, "short", 422)]
+)
+def test_a_password_is_only_changed_for_a_good_one_by_who_knows_the_old(
+    ada: Browser, current: str, new: str, status: int
+) -> None:
+    change = {"current": current, "new": new}
+    assert ada.client.post("/rounds/api/password", json=change, headers=ada.headers).status_code == status
