@@ -96,9 +96,13 @@ def _fault(store: ImageStore, digest: str, pixel_digests: frozenset[str]) -> str
         return "the file is missing"
     if hashlib.sha256(content).hexdigest() != digest:
         return "its bytes were changed"
-    if pixel_digests and pixel_digests != {pixel_sha256(decode_png(content))}:
-        return "its pixels are not those of its row"
-    return None
+    if not pixel_digests:
+        return None
+    try:
+        found = pixel_sha256(decode_png(content))
+    except (OSError, ValueError) as error:
+        return f"it cannot be decoded: {error}"
+    return None if pixel_digests == {found} else "its pixels are not those of its row"
 
 
 def _snapshot_faults(project: Project, snapshot: Snapshot, report: Report) -> list[str]:

@@ -75,7 +75,7 @@ def _items(
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     wanted = [f"{split}_{kind}" for split in _SPLITS for kind in ("images", "labels")]
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             missing = [key for key in wanted if key not in archive.files]
             if missing:
                 raise BadInput(f"{path} is not in MedMNIST's layout: expected the array(s) {', '.join(missing)} in it.")
