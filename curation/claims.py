@@ -5,7 +5,6 @@ PostgreSQL) and feeds `UPDATE ... RETURNING`. A cursor per reader keeps it from 
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -62,10 +61,11 @@ def claim(
     is_person = session.get_one(Reader, reader_id).kind is ReaderKind.HUMAN
     if is_person and len(held) < count and cursor.done + len(held) < worklist.size:
         held += _claim_new(session, now, cursor, count - len(held), until)
-    return _claimed(session, held)
+    return _claimed(session, held, spacing_sent=not worklist.recipe.get("real_controls"))
 
 
 def _renew_own(session: Session, reader_id: int, worklist_id: int, count: int, until: datetime) -> list[int]:
+    # Locked first: a lease that ran out may be going to another reader at this moment, and is then no longer ours.
     own = (
         select(Assignment.id, Assignment.slot)
         .where(
@@ -75,6 +75,7 @@ def _renew_own(session: Session, reader_id: int, worklist_id: int, count: int, u
         )
         .order_by(Assignment.position)
         .limit(count)
+        .with_for_update()
     )
     rows = session.execute(own).all()
     people = [row.id for row in rows if row.slot < PROXY_SLOT]
@@ -92,6 +93,7 @@ def _claim_new(session: Session, now: datetime, cursor: ReaderCursor, count: int
     def has_expired(slot: type[Assignment]) -> ColumnElement[bool]:
         return and_(slot.state == AssignmentState.LEASED, slot.lease_until < now)
 
+    # Behind the cursor are only slots that others had locked when it passed, so the second pass seldom finds any.
     passes: list[tuple[Free, int]] = [(is_open, cursor.position), (has_expired, -1)]
     if cursor.position >= 0:
         passes.insert(1, (is_open, -1))
@@ -116,7 +118,12 @@ def _take(
     picked = (
         select(Assignment.id)
         .where(
-            Assignment.worklist_id == cursor.worklist_id, free(Assignment), Assignment.position > after, ~mine, ~lower
+            Assignment.worklist_id == cursor.worklist_id,
+            free(Assignment),
+            Assignment.slot < PROXY_SLOT,
+            Assignment.position > after,
+            ~mine,
+            ~lower,
         )
         .order_by(Assignment.position)
         .limit(count)
@@ -133,7 +140,8 @@ def _take(
     return sorted(((row.id, row.position) for row in session.execute(statement)), key=lambda pair: pair[1])
 
 
-def _claimed(session: Session, identities: list[int]) -> list[Claimed]:
+def _claimed(session: Session, identities: list[int], spacing_sent: bool) -> list[Claimed]:
+    """What the viewer is sent; beside controls no spacing, since it may be known of real images alone."""
     query = (
         select(Assignment.id, Assignment.key, Assignment.position, WorklistItem.shown_label, Image)
         .join(WorklistItem, WorklistItem.id == Assignment.item_id)
@@ -148,7 +156,7 @@ def _claimed(session: Session, identities: list[int]) -> list[Claimed]:
             bits=row.Image.bits,
             shown_label=row.shown_label,
             file_sha256=row.Image.file_sha256,
-            spacing=_spacing(row.Image),
+            spacing=_spacing(row.Image) if spacing_sent else None,
         )
         for row in session.execute(query)
     }
@@ -187,15 +195,22 @@ def open_worklist(session: Session, worklist_id: int) -> Worklist:
 
 
 def locked_cursor(session: Session, reader_id: int, worklist_id: int) -> ReaderCursor:
-    """The reader's cursor, locked: two pages of one reader claim one after the other."""
+    """The reader's cursor, locked: two pages of one reader claim and read one after the other.
+
+    Lock it before any assignment: everything here takes cursor, assignment, head of the chain in this order.
+    """
     where = (ReaderCursor.reader_id == reader_id, ReaderCursor.worklist_id == worklist_id)
-    locked = select(ReaderCursor).where(*where).with_for_update()
-    cursor = session.scalars(locked).one_or_none()
+    query = select(ReaderCursor).where(*where).with_for_update()
+    cursor = session.scalars(query).one_or_none()
     if cursor is not None:
         return cursor
     if session.get(Reader, reader_id) is None:
         raise NotFound(f"there is no reader {reader_id}.")
-    # Another page of the same reader may make the row first; then it is that row that both wait for.
-    with suppress(IntegrityError), session.begin_nested():
-        session.add(ReaderCursor(reader_id=reader_id, worklist_id=worklist_id, position=-1, done=0))
-    return session.scalars(locked).one()
+    try:
+        with session.begin_nested():
+            cursor = ReaderCursor(reader_id=reader_id, worklist_id=worklist_id, position=-1, done=0)
+            session.add(cursor)
+            session.flush()
+            return cursor
+    except IntegrityError:  # on PostgreSQL another page of the same reader may have added it since
+        return session.scalars(query).one()

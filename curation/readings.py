@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from curation.audit import Chain
@@ -64,15 +64,14 @@ def record_reading(session: Session, chain: Chain, now: datetime, reader_id: int
     there, Conflict when another reader has it by now or it was read before, BadInput for a reason or a class that the
     worklist does not have.
     """
-    assignment = _locked(session, request.assignment_key)
+    assignment, cursor = _locked(session, reader_id, Assignment.key == request.assignment_key)
     if _is_recorded(session, request.op_id, reader_id):
         return Recorded(request.op_id, repeated=True)
     if assignment.reader_id != reader_id:
         raise Conflict("another reader has taken this image since; your verdict on it was not kept.")
     if assignment.state is AssignmentState.DONE:
         raise Conflict("you have read this image already; undo that reading first.")
-    worklist = open_worklist(session, assignment.worklist_id)
-    _check(worklist, request)
+    _check(open_worklist(session, assignment.worklist_id), request)
     reading = Reading(
         op_id=request.op_id,
         assignment_id=assignment.id,
@@ -89,7 +88,7 @@ def record_reading(session: Session, chain: Chain, now: datetime, reader_id: int
     )
     session.add(reading)
     assignment.state, assignment.lease_until = AssignmentState.DONE, None
-    locked_cursor(session, reader_id, worklist.id).done += 1
+    cursor.done += 1
     session.flush()
     chain.record(session, "reading.recorded", {"reading": reading.id, "assignment": assignment.id}, now)
     return Recorded(request.op_id, repeated=False)
@@ -100,21 +99,21 @@ def void_reading(
 ) -> Recorded:
     """Take a reading back by a row that voids it; its image is leased to the reader again.
 
-    Raises NotFound when the reader has no such reading, Conflict when it was taken back before.
+    Raises NotFound when the reader has no such reading, Conflict when it was taken back before or the worklist is
+    closed.
     """
     target = session.scalars(
         select(Reading).where(Reading.op_id == voids_op_id, Reading.reader_id == reader_id, Reading.voids_id.is_(None))
     ).one_or_none()
     if target is None:
         raise NotFound("there is no reading of yours to take back under this id.")
-    assignment = session.scalars(
-        select(Assignment).where(Assignment.id == target.assignment_id).with_for_update()
-    ).one()
+    assignment, cursor = _locked(session, reader_id, Assignment.id == target.assignment_id)
     if _is_recorded(session, op_id, reader_id):
         return Recorded(op_id, repeated=True)
     if session.scalars(select(Reading.id).where(Reading.voids_id == target.id)).first() is not None:
         raise Conflict("this reading was taken back already.")
-    open_worklist(session, assignment.worklist_id)
+    if open_worklist(session, assignment.worklist_id).closed_at is not None:
+        raise Conflict("this worklist is closed; its readings stand.")
     void = Reading(
         op_id=op_id,
         assignment_id=assignment.id,
@@ -128,7 +127,7 @@ def void_reading(
     )
     session.add(void)
     assignment.state, assignment.lease_until = AssignmentState.LEASED, now + timedelta(seconds=lease_s)
-    locked_cursor(session, reader_id, assignment.worklist_id).done -= 1
+    cursor.done -= 1
     session.flush()
     chain.record(session, "reading.voided", {"reading": void.id, "voids": target.id}, now)
     return Recorded(op_id, repeated=False)
@@ -155,11 +154,13 @@ def new_op_id() -> str:
     return uuid.uuid4().hex
 
 
-def _locked(session: Session, key: str) -> Assignment:
-    assignment = session.scalars(select(Assignment).where(Assignment.key == key).with_for_update()).one_or_none()
-    if assignment is None:
+def _locked(session: Session, reader_id: int, which: ColumnElement[bool]) -> tuple[Assignment, ReaderCursor]:
+    """The assignment and the reader's cursor, locked in the order in which a claim locks them."""
+    worklist_id = session.scalars(select(Assignment.worklist_id).where(which)).one_or_none()
+    if worklist_id is None:
         raise NotFound("there is no assignment with this key.")
-    return assignment
+    cursor = locked_cursor(session, reader_id, worklist_id)
+    return session.scalars(select(Assignment).where(which).with_for_update()).one(), cursor
 
 
 def _is_recorded(session: Session, op_id: str, reader_id: int) -> bool:

@@ -2,7 +2,9 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -141,7 +143,7 @@ def test_a_proxy_reads_every_image_and_takes_none_from_people(database: Database
 
 @pytest.mark.parametrize("readers_per_image", [1, 2])
 def test_ten_readers_at_once_lose_and_double_nothing(database: Database, readers_per_image: int) -> None:
-    images, readers = 60, 10
+    images, readers = 150, 10
     worklist, people = reading_room(database, images, readers, readers_per_image)
     failures: list[BaseException] = []
 
@@ -205,3 +207,59 @@ def test_leases_are_renewed_by_the_next_claim(database: Database) -> None:
     held = claimed(database, first, worklist, 2)
     assert claimed(database, first, worklist, 2, NOON + timedelta(minutes=9)) == held
     assert claimed(database, second, worklist, 2, NOON + timedelta(minutes=15)) == []
+
+
+def test_one_reader_claims_reads_and_undoes_at_once_without_a_deadlock(database: Database) -> None:
+    worklist, (reader,) = reading_room(database, images=40, readers=1)
+    held = claimed(database, reader, worklist, 24)
+    failures: list[BaseException] = []
+
+    def guarded(act: Callable[[], object]) -> None:
+        try:
+            act()
+        except BaseException as error:
+            failures.append(error)
+
+    def prefetch() -> None:
+        for _ in range(15):
+            claimed(database, reader, worklist, 24)
+
+    def read_and_undo(keys: list[str]) -> None:
+        for key in keys:
+            op_id = new_op_id()
+            read(database, reader, key, op_id=op_id)
+            with database.write() as session:
+                void_reading(session, CHAIN, NOON, reader, new_op_id(), op_id)
+            read(database, reader, key)
+
+    acts = [prefetch, partial(read_and_undo, held[:12]), partial(read_and_undo, held[12:])]
+    threads = [threading.Thread(target=guarded, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with database.read() as session:
+        assert progress(session, reader, worklist).done == 24
+    assert count_readings(database) == 72
+
+
+def test_leases_that_ran_out_behind_the_cursor_are_read_by_whoever_comes(database: Database) -> None:
+    worklist, (first, second) = reading_room(database, images=10, readers=2)
+    given_up = claimed(database, first, worklist, 4)
+    for key in claimed(database, second, worklist, 10):
+        read(database, second, key)
+    assert claimed(database, second, worklist, 10) == []
+    assert claimed(database, second, worklist, 10, LATER) == given_up
+
+
+def test_a_reading_of_a_closed_worklist_stands_and_one_in_flight_is_kept(database: Database) -> None:
+    worklist, (reader,) = reading_room(database, images=2, readers=1)
+    first, in_flight = claimed(database, reader, worklist, 2)
+    op_id = new_op_id()
+    read(database, reader, first, op_id=op_id)
+    with database.write() as session:
+        close_worklist(session, CHAIN, NOON, "w")
+    assert read(database, reader, in_flight) is False
+    with pytest.raises(Conflict, match="closed"), database.write() as session:
+        void_reading(session, CHAIN, NOON, reader, new_op_id(), op_id)
