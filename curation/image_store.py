@@ -7,7 +7,7 @@ that `rounds verify` lists, never a row without its image.
 import hashlib
 import io
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import fsspec
@@ -100,6 +100,15 @@ class ImageStore:
     def pixels(self, digest: str) -> Pixels:
         """Decode one stored image: (H, W, C)."""
         return decode_png(self.content(digest))
+
+    def stack(self, digests: Sequence[str]) -> Pixels:
+        """Decode images of one shape and depth: (N, H, W, C)."""
+        first = self.pixels(digests[0])
+        images: Pixels = np.empty((len(digests), *first.shape), first.dtype)
+        images[0] = first
+        for position, digest in enumerate(digests[1:], 1):
+            images[position] = self.pixels(digest)
+        return images
 
     def check(self, digest: str) -> None:
         """Raise Damaged when the stored bytes no longer hash to their name, NotFound when they are gone."""
