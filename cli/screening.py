@@ -19,8 +19,8 @@ from curation.project import Project
 def screen(project: Project, batch: int | None, backbone: str | None, as_json: bool) -> None:
     """Check every image of BATCH (without it, of every finished batch): pass, flag or block, each value kept.
 
-    Looks for blank, saturated, blurred and noisy pictures, duplicates, and near copies of real training images. A worker
-    does this by itself when a batch is finished; done again under equal thresholds, it changes nothing.
+    Looks for blank, saturated, blurred and noisy pictures, duplicates, and near copies of real training images. A
+    worker does this by itself when a batch is finished; done again under equal thresholds, it changes nothing.
 
     \b
     Example:
@@ -55,6 +55,6 @@ def _facts(project: Project, batch_id: int) -> dict[str, Any]:
     gate = parameters["copy_gate"]
     return {
         "checks that spoke": dict(spoke),
-        "copy gate": f"{gate['false_blocks']} false blocks on {gate['measured_on']} held-out real images; compared with "
-        f"{parameters['generator_images_compared']} of the {parameters['generator_images']} images its generator saw",
+        "copy gate": f"{gate['false_blocks']} false blocks on {gate['measured_on']} held-out real images; "
+        f"compared with {parameters['generator_images_compared']} of the {parameters['generator_images']} images its generator saw",
     }
