@@ -1,0 +1,135 @@
+"""`rounds init`, `import`, `status`, `verify` and `jobs` as a user meets them."""
+
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image as PillowImage
+
+from cli.main import rounds
+from curation import jobs
+from curation.errors import BadInput, Damaged, RoundsError
+from curation.project import Project
+from tests.rows import picture
+
+
+def _run(project: Project | Path, *arguments: str) -> Result:
+    """Run a command in the project; an error meant for the user is raised as it is."""
+    root = project if isinstance(project, Path) else project.root
+    result = CliRunner().invoke(rounds, ["--project", str(root), *arguments])
+    if isinstance(result.exception, RoundsError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    """Two classes of eight pictures each, one file that is no picture, and one picture twice."""
+    for number in range(16):
+        path = tmp_path / "cells" / "ab"[number % 2] / f"p{number // 4}_{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        buffer = io.BytesIO()
+        PillowImage.fromarray(picture(number)[:, :, 0]).save(buffer, "PNG")
+        path.write_bytes(buffer.getvalue())
+    (tmp_path / "cells" / "a" / "p9_broken.png").write_text("no picture")
+    (tmp_path / "cells" / "a" / "p0_again.png").write_bytes((tmp_path / "cells" / "a" / "p0_0.png").read_bytes())
+    return tmp_path / "cells"
+
+
+def test_init_makes_a_project_that_commands_find_and_run_again_it_only_migrates(tmp_path: Path) -> None:
+    root = tmp_path / 'a "quoted" name'
+    assert "Made the project" in CliRunner().invoke(rounds, ["init", str(root)]).output
+    assert Project.open(root).settings.name == 'a "quoted" name'
+    assert "Brought up to date" in _run(root, "init").output
+    assert json.loads(_run(root, "status", "--json").output)["real"] == {}
+
+
+def test_init_says_what_is_wrong_with_a_database_that_cannot_be_opened(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'absent' / 'rounds.db'}"
+    with pytest.raises(BadInput, match="cannot be opened"):
+        _run(tmp_path / "p", "init", "--database-url", url)
+
+
+def test_an_import_prints_counts_by_split_and_label_and_every_file_it_left_out(project: Project, cells: Path) -> None:
+    output = _run(project, "import", str(cells), "--subject-pattern", r"(p\d+)_").output
+    assert "cells: 16 images added" in output
+    assert "1 left out:\n  a/p9_broken.png: not a PNG, JPEG or TIFF file, whatever its name says" in output
+    assert "1 left out: the same picture of the same subject again:\n  a/p0_again.png" in output
+    status = json.loads(_run(project, "status", "--json").output)
+    assert sum(sum(labels.values()) for labels in status["real"].values()) == 16
+    assert sum(status["subjects"].values()) == 4
+    assert "cells was imported before: nothing was added" in (
+        _run(project, "import", str(cells), "--subject-pattern", r"(p\d+)_").output
+    )
+
+
+def test_the_report_as_json_holds_everything(project: Project, cells: Path) -> None:
+    report = json.loads(_run(project, "import", str(cells), "--name", "ours", "--seed", "3", "--json").output)
+    assert (report["source"], report["added"], report["subjects_known"]) == ("ours", 17, False)
+    assert [one["source_file"] for one in report["rejected"]] == ["a/p9_broken.png"]
+    [duplicate] = report["duplicates"]
+    assert duplicate["kind"] == "across subjects"
+
+
+def test_an_npz_and_the_cohort_are_imported_by_their_names(project: Project, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {
+        f"{split}_images": rng.integers(0, 256, (4, 28, 28), dtype=np.uint8) for split in ("train", "val", "test")
+    }
+    labels = {f"{split}_labels": np.zeros((4, 1), np.uint8) for split in ("train", "val", "test")}
+    np.savez(tmp_path / "x.npz", **arrays, **labels)
+    assert "x.npz: 12 images added" in _run(project, "import", str(tmp_path / "x.npz")).output
+    output = _run(project, "import", "virtual-brains:4", "--workers", "1").output
+    assert "virtual-brains:4: 4 images added" in output
+    assert "SIMULATED from one template" in output
+    assert "SIMULATED" in " ".join(_run(project, "status").output.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "expected virtual-brains"),
+        (["virtual-brains:many"], "expected a number of subjects"),
+        (["virtual-brains:0"], "at least one"),
+        (["medmnist:nothing"], "There are: pathmnist"),
+        (["virtual-brains:4", "--subject-pattern", "(x)"], "--subject-pattern is for a directory"),
+    ],
+)
+def test_a_source_that_cannot_be_imported_says_what_can(project: Project, arguments: list[str], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        _run(project, "import", *arguments)
+
+
+def test_a_directory_in_which_nothing_is_usable_ends_in_an_error_after_the_list(
+    project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "bad" / "a").mkdir(parents=True)
+    (tmp_path / "bad" / "a" / "x.png").write_text("no picture")
+    result = CliRunner().invoke(rounds, ["--project", str(project.root), "import", str(tmp_path / "bad")])
+    assert isinstance(result.exception, BadInput)
+    assert "a/x.png: not a PNG" in result.output
+
+
+def test_verify_is_content_with_an_untouched_project_and_names_what_was_changed(project: Project, cells: Path) -> None:
+    _run(project, "import", str(cells))
+    assert "everything is as it was stored" in _run(project, "verify", "--pixels").output
+    victim = next(path for path in (project.root / "store").rglob("*.png"))
+    victim.write_bytes(b"changed")
+    with pytest.raises(Damaged, match="1 faults"):
+        _run(project, "verify")
+    result = CliRunner().invoke(rounds, ["--project", str(project.root), "verify", "--json"])
+    assert victim.name in json.loads(result.stdout)["faults"][0]
+
+
+def test_jobs_are_listed_and_cancelled(project: Project) -> None:
+    with project.database.write() as session:
+        jobs.enqueue(session, datetime.now(UTC), "generate", {"batch": 1})
+    [row] = json.loads(_run(project, "jobs", "list", "--json").output)
+    assert (row["job"], row["status"]) == (1, "queued")
+    assert "cancelled job 1 (generate)" in _run(project, "jobs", "cancel", "1").output
+    assert json.loads(_run(project, "jobs", "list", "--status", "queued", "--json").output) == []
