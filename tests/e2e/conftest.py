@@ -1,0 +1,181 @@
+"""A real Chromium on a real server: one server per session, a worklist and readers of its own for each test."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from sqlalchemy import select
+
+from curation.models.reading import Assignment, Reading, Role, Verdict
+from curation.project import Project
+from curation.readers import add_reader
+from curation.worklists import WorklistRecipe, create_worklist
+from tests.builders import add_candidates
+from tests.conftest import missing
+from tests.review_ui.serving import ReviewServer
+from tests.rows import NOW
+
+PASSWORD = "a long enough password"
+IMAGES = 80
+LAUNCH_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+WAIT_MS = 60_000
+NOTICE = "SIMULATED from one template; intervals cover warps, not patients; not for diagnosis"
+
+
+@dataclass(frozen=True)
+class Given:
+    """One reading as the database has it: whose assignment, what was said, and whether it was taken back."""
+
+    key: str
+    item_id: int
+    reader_id: int
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    voided: bool
+
+
+@dataclass
+class Room:
+    """The session's server with its project, and what a test makes in it."""
+
+    server: ReviewServer
+    project: Project
+    made: int = 0
+
+    def worklist(self, **recipe: object) -> int:
+        """A worklist of this test's own over all candidates; the newest is the one that a fresh browser opens."""
+        self.made += 1
+        fields = {"name": f"reading {self.made}", "vocabulary": "brain_mr", "again": True, **recipe}
+        with self.project.database.write() as session:
+            chosen = WorklistRecipe.model_validate(fields)
+            return create_worklist(session, self.project.chain, NOW, chosen).id
+
+    def reader(self, role: Role = Role.READER) -> str:
+        """A reader of this test's own; returns the name."""
+        self.made += 1
+        name = f"reader-{self.made}"
+        with self.project.database.write() as session:
+            add_reader(session, self.project.chain, NOW, name, PASSWORD, role=role)
+        return name
+
+    def readings(self, worklist_id: int) -> list[Given]:
+        """Every verdict on this worklist, oldest first."""
+        query = (
+            select(Reading, Assignment.key)
+            .join(Assignment, Assignment.id == Reading.assignment_id)
+            .where(Assignment.worklist_id == worklist_id)
+            .order_by(Reading.id)
+        )
+        with self.project.database.read() as session:
+            rows = session.execute(query).all()
+        voided = {reading.voids_id for reading, _ in rows}
+        return [
+            Given(key, row.item_id, row.reader_id, row.verdict, tuple(row.reasons), row.id in voided)
+            for row, key in rows
+            if row.verdict is not None
+        ]
+
+    def wait_for_readings(self, worklist_id: int, count: int, seconds: float = 30) -> list[Given]:
+        """Poll until there are `count` verdicts, and return them; too many or too few fail."""
+        deadline = time.monotonic() + seconds
+        while len(self.readings(worklist_id)) < count and time.monotonic() < deadline:
+            time.sleep(0.05)
+        found = self.readings(worklist_id)
+        assert len(found) == count
+        return found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium, headless."""
+    executable = shutil.which("chromium")
+    if executable is None:
+        missing("Chromium", "on Debian, `apt-get install chromium`")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=executable, args=LAUNCH_ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def room(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> Iterator[Room]:
+    """A running server over one project with 80 screened candidates."""
+    from curation.ingest.virtual_brains import render
+
+    project = make_project(tmp_path_factory.mktemp("e2e") / "reading room")
+    with project.database.write() as session:
+        batch = add_candidates(project, session, [render(1000 + number).pixels[:, :, None] for number in range(IMAGES)])
+        batch.generator.card = {"notice": NOTICE}
+    server = ReviewServer(project.root)
+    server.start()
+    yield Room(server, project)
+    server.stop()
+    project.database.dispose()
+
+
+@pytest.fixture
+def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Opens browser profiles of this test's own, closed at its end."""
+    opened: list[BrowserContext] = []
+
+    def make(width: int = 1440, height: int = 900) -> BrowserContext:
+        context = browser.new_context(viewport={"width": width, "height": height})
+        context.set_default_timeout(WAIT_MS)
+        opened.append(context)
+        return context
+
+    yield make
+    for context in opened:
+        context.close()
+
+
+def sign_in(page: Page, room: Room, name: str) -> None:
+    """Sign in on the form and wait until the first image is on the screen."""
+    page.goto(f"{room.server.url}/rounds/sign-in")
+    page.fill("#name", name)
+    page.fill("#password", PASSWORD)
+    page.click("button[type=submit]")
+    wait_until_reading(page)
+
+
+def wait_until_reading(page: Page) -> None:
+    """Wait for an image on the screen and enough ahead of it that no press waits for the network."""
+    page.wait_for_selector(".room[data-state=reading]")
+    page.wait_for_function(
+        "() => performance.getEntriesByType('resource').filter("
+        "entry => entry.name.includes('/rounds/pixels/')).length >= 40"
+    )
+
+
+def shown_key(page: Page) -> str:
+    """The assignment on the screen."""
+    return page.locator(".room").get_attribute("data-shown") or ""
+
+
+def wait_until_saved(page: Page) -> None:
+    """Wait until the page says that everything is saved."""
+    page.wait_for_selector("[data-saved=saved]")
+
+
+def process_maps(process: "subprocess.Popen[bytes]") -> str:
+    """The files mapped into a running process (Linux)."""
+    path = Path(f"/proc/{process.pid}/maps")
+    return path.read_text() if path.exists() else ""
+
+
+def screenshots_wanted() -> bool:
+    """Whether this run writes the pictures of the documentation."""
+    return bool(os.environ.get("ROUNDS_SCREENSHOTS"))

@@ -1,0 +1,151 @@
+"""Reload, a killed server, no network, an ended session: no verdict is lost and none is counted twice."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+from sqlalchemy import update
+
+from curation.models.reading import SignIn
+from tests.e2e.conftest import PASSWORD, Room, shown_key, sign_in, wait_until_reading, wait_until_saved
+
+pytestmark = pytest.mark.e2e
+NewContext = Callable[..., BrowserContext]
+
+
+def press(page: Page, times: int) -> list[str]:
+    """Accept `times` images and return their keys."""
+    keys = []
+    for _ in range(times):
+        keys.append(shown_key(page))
+        page.keyboard.press("a")
+    return keys
+
+
+def test_a_reload_midway_takes_up_where_it_was(room: Room, new_context: NewContext) -> None:
+    worklist_id = room.worklist()
+    page = new_context().new_page()
+    sign_in(page, room, room.reader())
+    keys = press(page, 6)
+    page.reload()
+    wait_until_reading(page)
+    keys += press(page, 6)
+    given = room.wait_for_readings(worklist_id, 12)
+    assert sorted(reading.key for reading in given) == sorted(keys)
+    page.keyboard.press("u")
+    wait_until_saved(page)
+    expect(page.locator("[data-slot=done]")).to_have_text("11 read")
+
+
+def test_undo_reaches_back_over_a_reload(room: Room, new_context: NewContext) -> None:
+    worklist_id = room.worklist()
+    page = new_context().new_page()
+    sign_in(page, room, room.reader())
+    keys = press(page, 2)
+    wait_until_saved(page)
+    page.reload()
+    wait_until_reading(page)
+    page.keyboard.press("u")
+    page.wait_for_function(
+        "key => [...document.querySelectorAll('*')].some(node => node.shadowRoot?"
+        ".querySelector('.room')?.dataset.shown === key)",
+        arg=keys[1],
+    )
+    page.keyboard.press("x")
+    given = room.wait_for_readings(worklist_id, 3)
+    assert [(reading.key, reading.voided) for reading in given] == [
+        (keys[0], False),
+        (keys[1], True),
+        (keys[1], False),
+    ]
+
+
+def test_a_server_killed_and_started_again_loses_nothing(room: Room, new_context: NewContext) -> None:
+    worklist_id = room.worklist()
+    page = new_context().new_page()
+    sign_in(page, room, room.reader())
+    keys = press(page, 5)
+    room.server.kill()
+    keys += press(page, 5)
+    expect(page.locator("[data-slot=saved]")).to_contain_text("kept on this device")
+    room.server.start()
+    keys += press(page, 5)
+    given = room.wait_for_readings(worklist_id, 15)
+    assert [reading.key for reading in given] == keys
+    wait_until_saved(page)
+
+
+def test_a_tab_closed_while_the_server_was_down_sends_when_it_opens_again(room: Room, new_context: NewContext) -> None:
+    worklist_id = room.worklist()
+    context = new_context()
+    page = context.new_page()
+    sign_in(page, room, room.reader())
+    room.server.kill()
+    keys = press(page, 4)
+    expect(page.locator("[data-slot=saved]")).to_contain_text("4 kept on this device")
+    page.close()
+    room.server.start()
+    again = context.new_page()
+    again.goto(room.server.url)
+    wait_until_reading(again)
+    keys += press(again, 2)
+    given = room.wait_for_readings(worklist_id, 6)
+    assert [reading.key for reading in given] == keys
+
+
+def test_reading_goes_on_without_a_network(room: Room, new_context: NewContext) -> None:
+    worklist_id = room.worklist()
+    context = new_context()
+    page = context.new_page()
+    sign_in(page, room, room.reader())
+    context.set_offline(True)
+    keys = press(page, 5)
+    expect(page.locator("[data-slot=saved]")).to_contain_text("5 kept on this device")
+    assert room.readings(worklist_id) == []
+    context.set_offline(False)
+    given = room.wait_for_readings(worklist_id, 5)
+    assert [reading.key for reading in given] == keys
+
+
+def test_an_ended_session_asks_to_sign_in_again_and_then_sends(room: Room, new_context: NewContext) -> None:
+    worklist_id = room.worklist()
+    name = room.reader()
+    page = new_context().new_page()
+    sign_in(page, room, name)
+    keys = press(page, 1)
+    room.wait_for_readings(worklist_id, 1)
+    with room.project.database.write() as session:
+        session.execute(update(SignIn).values(revoked_at=datetime.now(UTC)))
+    keys += press(page, 1)
+    dialog = page.locator("dialog.sign-in")
+    expect(dialog).to_be_visible()
+    expect(dialog).to_contain_text("1 reading is kept on this device")
+    dialog.locator("[name=password]").fill("not the password")
+    dialog.locator("button").click()
+    expect(dialog).to_contain_text("Name or password is not right")
+    dialog.locator("[name=password]").fill(PASSWORD)
+    dialog.locator("button").click()
+    expect(dialog).to_be_hidden()
+    keys += press(page, 1)
+    given = room.wait_for_readings(worklist_id, 3)
+    assert [reading.key for reading in given] == keys
+
+
+def test_two_readers_at_once_are_never_in_one_slot(room: Room, new_context: NewContext) -> None:
+    worklist_id = room.worklist()
+    pages = [new_context().new_page() for _ in range(2)]
+    sign_in(pages[0], room, room.reader())
+    pages[1].goto(f"{room.server.url}/rounds/sign-in")
+    pages[1].fill("#name", room.reader())
+    pages[1].fill("#password", PASSWORD)
+    pages[1].click("button[type=submit]")
+    pages[1].wait_for_selector(".room[data-state=reading]")
+    for _ in range(25):
+        for page in pages:
+            page.keyboard.press("a")
+            time.sleep(0.02)
+    given = room.wait_for_readings(worklist_id, 50)
+    assert len({reading.item_id for reading in given}) == 50
+    assert len({reading.reader_id for reading in given}) == 2
