@@ -90,3 +90,7 @@ def main() -> None:
     except RoundsError as error:
         click.echo(f"rounds: {error}", err=True)
         sys.exit(EXIT_USER_ERROR)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""`rounds demo`: the whole loop on the simulated cohort, up to the review page or, with --auto, to the report.
+
+Every step finds what an earlier run has done and goes on from there.
+"""
+
+import os
+import secrets
+import subprocess
+import sys
+import time
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from sqlalchemy import select
+
+from cli.generator import run_until_done
+from cli.study import run_whole_study
+from cli.terminal import now, progress_bar, use_torch_threads
+from curation.errors import NotFound
+from curation.ingest.cohort import import_virtual_brains
+from curation.ingest.virtual_brains import CLASSES, NOTICE
+from curation.mix import MixRecipe
+from curation.models.reading import Reader, Role
+from curation.models.training import Study
+from curation.outcomes import recompute_outcomes
+from curation.project import Project
+from curation.readers import add_reader, reset_password
+from curation.settings import PROJECT_FILE, write_project_file
+from curation.snapshot_folder import SnapshotFolder
+from curation.snapshots import build_snapshot
+from curation.worklists import WorklistRecipe, create_worklist, find_worklist
+
+READER = "demo"
+WORKLIST = "demo"
+GENERATOR = "virtual-brains-flow"
+SEED = 7
+
+
+@click.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"))
+@click.option("--auto", is_flag=True, help="Without a person: a proxy reads, and the study's report ends it.")
+@click.option(
+    "--subjects", type=click.IntRange(200), default=600, show_default=True, help="Virtual subjects to import."
+)
+@click.option(
+    "--per-class", type=click.IntRange(4), default=40, show_default=True, help="Candidates to draw of each class."
+)
+@click.option("--port", type=int, help="Of the review page; without it, the first free one from 8630 on.")
+@click.option("--browser/--no-browser", default=True, help="Open the page, where there is a screen.")
+def demo(directory: Path, auto: bool, subjects: int, per_class: int, port: int | None, browser: bool) -> None:
+    """Run the loop on a simulated cohort in DIRECTORY: import, draw, screen, read, and from there by hand.
+
+    \b
+    Example:
+      rounds demo demo
+    """
+    started = time.monotonic()
+    project = open_or_make(directory)
+    use_torch_threads(project.settings.torch_threads)
+    click.secho(NOTICE, fg="yellow")
+    step("1  Real images", f"{subjects} virtual subjects, split by subject")
+    with progress_bar("importing") as report:
+        import_virtual_brains(project, now(), subjects, workers=os.cpu_count() or 1, on_progress=report)
+    step("2  Candidates", f"{per_class} of each class, drawn by the shipped diffusion generator")
+    draw(project, per_class)
+    step("3  Worklist", "what screening let through, in random order")
+    make_worklist(project)
+    if auto:
+        finish_by_proxy(project)
+        click.echo(f"\n{(time.monotonic() - started) / 60:.1f} minutes in all")
+    else:
+        read_in_browser(project, port, browser)
+
+
+def step(title: str, detail: str) -> None:
+    """A heading on the terminal."""
+    click.echo()
+    click.secho(title, bold=True, nl=False)
+    click.echo(f"  {detail}")
+
+
+def open_or_make(directory: Path) -> Project:
+    """The demo's project, made on the first run."""
+    root = directory.resolve()
+    if not (root / PROJECT_FILE).exists():
+        write_project_file(root, root.name, "sqlite:///rounds.db", "store")
+    project = Project.open(root)
+    project.database.migrate()
+    return project
+
+
+def draw(project: Project, per_class: int) -> None:
+    """Add the shipped generator, draw the batch, and let the job it queues screen it."""
+    from generate.batches import request_batch
+    from generate.registry import add_generator
+    from generate.request import GenerationRequest
+
+    add_generator(project, now(), "shipped")
+    request = GenerationRequest(generator=GENERATOR, counts=dict.fromkeys(CLASSES, per_class), seed=SEED)
+    with project.database.write() as session:
+        _, job = request_batch(session, project.chain, now(), request)
+    run_until_done(project, job.id, quiet=False)
+
+
+def make_worklist(project: Project) -> None:
+    """One worklist; an earlier run's is kept."""
+    with project.database.write() as session:
+        try:
+            worklist = find_worklist(session, WORKLIST)
+        except NotFound:
+            recipe = WorklistRecipe(name=WORKLIST, vocabulary="brain_mr", seed=SEED)
+            worklist = create_worklist(session, project.chain, now(), recipe)
+        click.echo(f"{worklist.size} images to read: {worklist.question}")
+
+
+def read_in_browser(project: Project, port: int | None, browser: bool) -> None:
+    """Serve the review page with a worker beside it until Ctrl-C, then say how to go on."""
+    from review_ui.launch import serve
+
+    password = one_time_password(project)
+
+    def ready(address: str) -> None:
+        step("4  Read", "A accept, X reject, S unsure, U undo; ? shows every key")
+        click.secho(f"\n    {address}", bold=True)
+        click.echo(f"    reader    {READER}")
+        click.echo(
+            f"    password  {password or 'the one you chose; `rounds reader reset-password demo` gives another'}"
+        )
+        click.echo("\nCtrl-C stops the page and loses nothing; the same command goes on from here.")
+        if browser and has_screen():
+            webbrowser.open(address)
+
+    with worker_beside(project):
+        serve(project, port=port, on_ready=ready)
+    with project.database.write() as session:
+        counts = recompute_outcomes(session, find_worklist(session, WORKLIST).id)
+    click.echo(f"\nRead so far: {', '.join(f'{n} {verdict}' for verdict, n in counts.items()) or 'nothing'}.")
+    click.echo(
+        "Go on with what was approved:\n"
+        f"  cd {project.root} && source {Path(sys.executable).parent / 'activate'}\n"
+        "  rounds snapshot build first --synthetic approved\n"
+        "  rounds train --snapshot first --adaptation lora && rounds evaluate first-lora-s0\n"
+        "  rounds study run first --real-per-class 20"
+    )
+
+
+def one_time_password(project: Project) -> str | None:
+    """A fresh password that must be changed at the first sign-in, or None once the reader has chosen their own."""
+    password = secrets.token_urlsafe(12)
+    with project.database.write() as session:
+        reader = session.scalars(select(Reader).where(Reader.name == READER)).one_or_none()
+        if reader is None:
+            add_reader(session, project.chain, now(), READER, password, role=Role.CURATOR, must_change_password=True)
+            return password
+        if reader.must_change_password:
+            reset_password(session, project.chain, now(), READER, password)
+            return password
+    return None
+
+
+@contextmanager
+def worker_beside(project: Project) -> Iterator[None]:
+    """A worker process for as long as the block runs."""
+    command = [sys.executable, "-m", "cli.main", "--project", str(project.root), "worker", "--quiet"]
+    with (project.root / "worker.log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).parent.parent)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def has_screen() -> bool:
+    """Whether a browser would show anything here."""
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def finish_by_proxy(project: Project) -> None:
+    """Let the proxy read, adapt a backbone to the mix, and run the study to its report."""
+    from curation.screening.proxy import read_worklist_by_proxy
+    from train.config import AdaptationConfig, StudyPlan
+
+    step("4  Read", "by a proxy, a model: no claim rests on its readings")
+    with progress_bar("reading") as report:
+        facts = read_worklist_by_proxy(project, WORKLIST, now(), report)
+    click.echo(f"{facts['reader']}: outcomes {', '.join(f'{n} {verdict}' for verdict, n in facts['outcomes'].items())}")
+    base = MixRecipe(real_per_class=20, seed=SEED)
+    step("5  Snapshot and adaptation", "20 real images of each class, and what was approved")
+    with progress_bar("building") as report:
+        folder = build_snapshot(project, "demo", base, now(), report)
+    adapt_and_measure(project, folder)
+    step("6  Study", "the same adaptation on five arms and five seeds")
+    plan = StudyPlan(name="demo", adaptation=AdaptationConfig(steps=400), seeds=tuple(range(5)))
+    with project.database.read() as session:
+        finished = session.scalars(select(Study.result).where(Study.name == "demo", Study.status == "ready")).first()
+    if finished is None:
+        with progress_bar("study") as report:
+            run_whole_study(project, plan, base, report)
+    click.echo((project.root / "studies" / "demo" / "report.md").read_text())
+
+
+def adapt_and_measure(project: Project, folder: SnapshotFolder) -> None:
+    """LoRA on the mix, as a user would, and its validation metrics."""
+    from curation.snapshots import find_snapshot
+    from train.config import AdaptationConfig
+    from train.records import close_run, open_run
+    from train.run import adapt
+
+    config = AdaptationConfig(adaptation="lora", epochs=10, batch_size=32)
+    with project.database.write() as session:
+        run = open_run(session, now(), "demo-lora", find_snapshot(session, folder.name), config)
+    with progress_bar("LoRA") as report:
+        result = adapt(folder, config, project.root / run.directory, report)
+    with project.database.write() as session:
+        close_run(session, project.chain, now(), run.name, result.metrics)
+    metrics = ", ".join(f"{name} {value:.3f}" for name, value in result.metrics.items() if name != "step")
+    click.echo(f"validation: {metrics}")
