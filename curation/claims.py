@@ -102,8 +102,8 @@ def _claim_new(session: Session, now: datetime, cursor: ReaderCursor, count: int
         if len(taken) < count:
             found = _take(session, cursor, free, after, count - len(taken), until)
             taken += [identity for identity, _ in found]
-            if free is is_open and found:
-                cursor.position = max(position for _, position in found)
+            if free is is_open:
+                cursor.position = max([cursor.position, *(position for _, position in found)])
     return taken
 
 

@@ -1,21 +1,18 @@
 """Worklists: which images are read, the question, and the rules. Items are shuffled when the list is made."""
 
-import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, and_, func, insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict, NotFound
-from curation.models.generation import Batch, Generator, ScreenedImage, Screening, ScreeningVerdict
-from curation.models.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
+from curation.models.images import BuildStatus, Label
 from curation.models.reading import (
     Assignment,
     AssignmentState,
@@ -29,29 +26,12 @@ from curation.models.reading import (
     WorklistItem,
 )
 from curation.vocabulary import vocabulary
+from curation.worklist_items import Item, choose_items, notice_of
+from curation.worklist_items import WorklistRecipe as WorklistRecipe
 
 CHUNK = 1_000
 QUESTION_SHOWN = "Would you put this image in a training set as an example of {label}?"
 QUESTION_BLIND = "Accept or reject, and which class?"
-
-
-class WorklistRecipe(BaseModel):
-    """What a worklist holds and how it is read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(min_length=1, max_length=100)
-    batches: tuple[int, ...] = Field(default=(), description="batch ids; none named means every screened batch")
-    include: tuple[Literal["pass", "flag"], ...] = ("pass", "flag")
-    limit: int | None = Field(default=None, gt=0, description="at most this many candidates, chosen by the seed")
-    again: bool = Field(default=False, description="take images that have an outcome already as well")
-    readers_per_image: int = Field(default=1, ge=1, le=5)
-    rule: Literal["single", "majority", "unanimous"] = "single"
-    label_shown: bool = True
-    real_controls: int = Field(default=0, ge=0)
-    vocabulary: str = "general"
-    question: str | None = Field(default=None, max_length=500)
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +49,6 @@ class WorklistSummary:
     rejected: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    image: Image
-    label: str
-    purpose: Purpose
-
-
 def create_worklist(session: Session, chain: Chain, now: datetime, recipe: WorklistRecipe) -> Worklist:
     """Make a worklist with its items and reading slots; the caller's one transaction makes it whole or not at all.
 
@@ -85,13 +58,7 @@ def create_worklist(session: Session, chain: Chain, now: datetime, recipe: Workl
         raise Conflict(f"worklist {recipe.name!r} exists already. Choose another name.")
     if recipe.rule == "single" and recipe.readers_per_image > 1:
         raise BadInput("the rule `single` goes with one reader per image; choose majority or unanimous.")
-    candidates = _candidates(session, recipe)
-    if not candidates:
-        raise BadInput(
-            "no screened candidate to read: `rounds generate` draws some and `rounds screen` checks them; "
-            "images that have an outcome already are read again only with --again."
-        )
-    items = candidates + _real_controls(session, recipe, candidates)
+    items = choose_items(session, recipe)
     worklist = Worklist(
         name=recipe.name,
         status=BuildStatus.READY,
@@ -102,7 +69,7 @@ def create_worklist(session: Session, chain: Chain, now: datetime, recipe: Workl
         classes=list(session.scalars(select(Label.name).order_by(Label.id))),
         reasons=vocabulary(recipe.vocabulary),
         recipe=recipe.model_dump(mode="json"),
-        notice=_notice(session, items),
+        notice=notice_of(session, items),
         size=len(items),
         created_at=now,
     )
@@ -113,82 +80,14 @@ def create_worklist(session: Session, chain: Chain, now: datetime, recipe: Workl
     return worklist
 
 
-def _candidates(session: Session, recipe: WorklistRecipe) -> list[_Item]:
-    """Images of the latest finished screening of each batch, in the order of a hash of the seed and the pixels."""
-    latest = select(func.max(Screening.id)).where(Screening.status == BuildStatus.READY).group_by(Screening.batch_id)
-    if recipe.batches:
-        latest = latest.where(Screening.batch_id.in_(recipe.batches))
-    requested = and_(ImageLabel.image_id == Image.id, ImageLabel.source == "request", ImageLabel.value >= 0.5)
-    query = (
-        select(Image, Label.name)
-        .join(ScreenedImage, ScreenedImage.image_id == Image.id)
-        .join(ImageLabel, requested)
-        .join(Label, Label.id == ImageLabel.label_id)
-        .where(
-            ScreenedImage.screening_id.in_(latest),
-            ScreenedImage.verdict.in_([ScreeningVerdict(verdict) for verdict in recipe.include]),
-        )
-    )
-    if not recipe.again:
-        settled = select(Outcome.image_id).where(Outcome.verdict != OutcomeVerdict.UNRESOLVED)
-        query = query.where(Image.id.not_in(settled))
-    found = [_Item(image, label, Purpose.CANDIDATE) for image, label in session.execute(query)]
-    return _by_hash(found, recipe.seed)[: recipe.limit]
-
-
-def _real_controls(session: Session, recipe: WorklistRecipe, candidates: Sequence[_Item]) -> list[_Item]:
-    """Real images of validation subjects, which no generator may have seen, of the candidates' shape."""
-    if not recipe.real_controls:
-        return []
-    first = candidates[0].image
-    imported = and_(ImageLabel.image_id == Image.id, ImageLabel.source == "import", ImageLabel.value >= 0.5)
-    query = (
-        select(Image, Label.name)
-        .join(Subject, Subject.id == Image.subject_id)
-        .join(ImageLabel, imported)
-        .join(Label, Label.id == ImageLabel.label_id)
-        .where(Image.origin == Origin.REAL, Subject.split == Split.VALIDATION, *_same_shape(first))
-    )
-    found = [_Item(image, label, Purpose.REAL_CONTROL) for image, label in session.execute(query)]
-    if len(found) < recipe.real_controls:
-        raise BadInput(
-            f"expected {recipe.real_controls} real validation images of {first.height}x{first.width}x{first.channels}, "
-            f"{first.bits} bit, as controls; there are {len(found)}. Ask for fewer, or import images of the same shape."
-        )
-    return _by_hash(found, recipe.seed)[: recipe.real_controls]
-
-
-def _same_shape(image: Image) -> list[ColumnElement[bool]]:
-    return [getattr(Image, name) == getattr(image, name) for name in ("height", "width", "channels", "bits")]
-
-
-def _by_hash(items: list[_Item], seed: int) -> list[_Item]:
-    def position(item: _Item) -> str:
-        return hashlib.sha256(f"{seed}:{item.image.pixel_sha256}".encode()).hexdigest()
-
-    return sorted(items, key=position)
-
-
-def _notice(session: Session, items: Sequence[_Item]) -> str | None:
-    batches = {item.image.batch_id for item in items if item.image.batch_id is not None}
-    imports = {item.image.import_id for item in items if item.image.import_id is not None}
-    cards = session.scalars(
-        select(Generator.card).join(Batch, Batch.generator_id == Generator.id).where(Batch.id.in_(batches))
-    )
-    notices = {card.get("notice") for card in cards} | set(
-        session.scalars(select(Import.notice).where(Import.id.in_(imports)))
-    )
-    return " ".join(sorted(notice for notice in notices if notice)) or None
-
-
-def _add_items(session: Session, worklist: Worklist, items: Sequence[_Item], recipe: WorklistRecipe) -> None:
+def _add_items(session: Session, worklist: Worklist, items: Sequence[Item], recipe: WorklistRecipe) -> None:
     positions = np.random.default_rng(recipe.seed).permutation(len(items))
     for start in range(0, len(items), CHUNK):
         chunk = list(zip(items[start : start + CHUNK], positions[start : start + CHUNK].tolist(), strict=True))
         values = [
             {
                 "worklist_id": worklist.id,
-                "image_id": item.image.id,
+                "image_id": item.image_id,
                 "purpose": item.purpose,
                 "truth": item.label if item.purpose is Purpose.REAL_CONTROL else None,
                 "shown_label": item.label if recipe.label_shown else None,
