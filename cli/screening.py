@@ -55,6 +55,7 @@ def _facts(project: Project, batch_id: int) -> dict[str, Any]:
     gate = parameters["copy_gate"]
     return {
         "checks that spoke": dict(spoke),
-        "copy gate": f"{gate['false_blocks']} false blocks on {gate['measured_on']} held-out real images; "
-        f"compared with {parameters['generator_images_compared']} of the {parameters['generator_images']} images its generator saw",
+        "false blocks of the copy gate": f"{gate['false_blocks']} of {gate['measured_on']} held-out real images",
+        "images its generator saw": f"{parameters['generator_images_compared']} of {parameters['generator_images']} are "
+        "in this project and were compared",
     }
