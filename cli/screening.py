@@ -56,6 +56,6 @@ def _facts(project: Project, batch_id: int) -> dict[str, Any]:
     return {
         "checks that spoke": dict(spoke),
         "false blocks of the copy gate": f"{gate['false_blocks']} of {gate['measured_on']} held-out real images",
-        "images its generator saw": f"{parameters['generator_images_compared']} of {parameters['generator_images']} are "
-        "in this project and were compared",
+        "images its generator saw": f"{parameters['generator_images']}, of which "
+        f"{parameters['generator_images_compared']} are in this project and were compared",
     }
