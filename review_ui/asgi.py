@@ -5,14 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import streamlit as st
-from pydantic import ValidationError
 from starlette.middleware import Middleware
 from streamlit import config
 
-from curation.errors import RoundsError
 from curation.project import Project
 from review_ui.guard import LOOPBACK_NAMES, Guard
-from review_ui.routes import answer_invalid, answer_rounds_error, create_routes
+from review_ui.routes import EXCEPTION_HANDLERS, create_routes
 from review_ui.sessions import Clock, Sessions
 from review_ui.theme import STREAMLIT_OPTIONS
 
@@ -33,7 +31,7 @@ def create_app(project: Project, allowed_hosts: frozenset[str] = LOOPBACK_NAMES,
         Path(__file__).with_name("app.py"),
         routes=create_routes(project, clock),
         middleware=[Middleware(Guard, sessions=Sessions(project, clock), allowed_hosts=allowed_hosts)],
-        exception_handlers={RoundsError: answer_rounds_error, ValidationError: answer_invalid},
+        exception_handlers=EXCEPTION_HANDLERS,
     )
 
 

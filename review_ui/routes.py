@@ -9,10 +9,11 @@ GET  /rounds/pixels/KEY         raw little-endian pixels of an image this reader
 POST /rounds/api/readings       verdicts and undos, in order, each committed before it is acknowledged
 """
 
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
+from typing import Any
 from urllib.parse import parse_qs
 
-from curation.readers import change_password, sign_in, sign_out
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -21,6 +22,7 @@ from starlette.routing import BaseRoute, Route
 
 from curation.errors import BadInput, Conflict, NotAllowed, NotFound, RoundsError
 from curation.project import Project
+from curation.readers import change_password, sign_in, sign_out
 from review_ui.guard import READER_KEY, SIGN_IN_PATH
 from review_ui.pages import account_page, sign_in_page
 from review_ui.reading_routes import ReadingRoutes
@@ -62,6 +64,12 @@ async def answer_invalid(request: Request, error: ValidationError) -> Response:
     """Name the fields of a body that do not fit, without echoing what was sent."""
     fields = ", ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:5])
     return JSONResponse({"error": f"the request does not fit: {fields}"}, 422)
+
+
+EXCEPTION_HANDLERS: dict[Any, Callable[[Any, Any], Awaitable[Response]]] = {
+    RoundsError: answer_rounds_error,
+    ValidationError: answer_invalid,
+}
 
 
 async def _health(request: Request) -> Response:

@@ -1,5 +1,7 @@
 """Screened candidates for tests of reading: pictures a person could tell apart, drawn by numpy."""
 
+from collections import Counter
+
 import numpy as np
 from sqlalchemy.orm import Session
 
@@ -26,14 +28,18 @@ def oval(seed: int, size: int = 64, bits: int = 8, channels: int = 1) -> Pixels:
 
 
 def add_candidates(
-    project: Project, session: Session, pictures: list[Pixels], classes: tuple[str, ...] = CLASSES, name: str = "tiny"
+    project: Project, session: Session, pictures: list[Pixels], labels: list[str] | None = None, name: str = "tiny"
 ) -> Batch:
-    """A finished batch of these pictures by a generator `name`, with its finished screening; every verdict is pass."""
+    """A finished batch of these pictures by a generator `name`, with its finished screening; every verdict is pass.
+
+    Without `labels` the classes take turns.
+    """
+    requested = labels or [CLASSES[index % len(CLASSES)] for index in range(len(pictures))]
     generator = add_generator(session, name, (), ())
     batch = Batch(
         generator_id=generator.id,
-        request={"counts": {name: len(pictures[place :: len(classes)]) for place, name in enumerate(classes)}},
-        request_digest=f"{len(pictures):064d}",
+        request={"counts": Counter(requested)},
+        request_digest=f"{name:0<64}",
         size=len(pictures),
         status=BuildStatus.READY,
         created_at=NOW,
@@ -56,7 +62,7 @@ def add_candidates(
             spacing_row_mm=3.0,
             spacing_column_mm=3.0,
         )
-        label = label_id(session, classes[index % len(classes)])
+        label = label_id(session, requested[index])
         session.add(ImageLabel(image_id=image.id, label_id=label, source="request", value=1.0))
         session.add(
             ScreenedImage(screening_id=screening.id, image_id=image.id, verdict=ScreeningVerdict.PASS, neighbours=[])

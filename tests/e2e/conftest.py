@@ -12,10 +12,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from sqlalchemy import select
 
+from curation.ingest.virtual_brains import render
 from curation.models.reading import Assignment, Reading, Role, Verdict
 from curation.project import Project
 from curation.readers import add_reader
-from curation.worklists import WorklistRecipe, create_worklist
+from curation.worklists import WorklistRecipe, close_worklist, create_worklist, list_worklists
 from tests.builders import add_candidates
 from tests.conftest import missing
 from tests.review_ui.serving import ReviewServer
@@ -63,13 +64,19 @@ class Room:
             chosen = WorklistRecipe.model_validate(fields)
             return create_worklist(session, self.project.chain, NOW, chosen).id
 
-    def reader(self, role: Role = Role.READER) -> str:
+    def reader(self, role: Role = Role.READER, name: str | None = None) -> str:
         """A reader of this test's own; returns the name."""
         self.made += 1
-        name = f"reader-{self.made}"
+        name = name or f"reader-{self.made}"
         with self.project.database.write() as session:
             add_reader(session, self.project.chain, NOW, name, PASSWORD, role=role)
         return name
+
+    def close_worklists(self) -> None:
+        """Close every worklist, as after the reading is done."""
+        with self.project.database.write() as session:
+            for worklist in list_worklists(session):
+                close_worklist(session, self.project.chain, NOW, worklist.name)
 
     def readings(self, worklist_id: int) -> list[Given]:
         """Every verdict on this worklist, oldest first."""
@@ -113,11 +120,11 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def room(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> Iterator[Room]:
     """A running server over one project with 80 screened candidates."""
-    from curation.ingest.virtual_brains import render
-
     project = make_project(tmp_path_factory.mktemp("e2e") / "reading room")
+    slices = [render(1000 + number) for number in range(IMAGES)]
     with project.database.write() as session:
-        batch = add_candidates(project, session, [render(1000 + number).pixels[:, :, None] for number in range(IMAGES)])
+        pictures = [drawn.pixels[:, :, None] for drawn in slices]
+        batch = add_candidates(project, session, pictures, [drawn.label for drawn in slices])
         batch.generator.card = {"notice": NOTICE}
     server = ReviewServer(project.root)
     server.start()

@@ -102,14 +102,19 @@ def test_window_zoom_and_invert_change_the_picture_and_stay_for_the_next(room: R
 
 
 def test_a_picture_of_the_page_for_the_documentation(room: Room, new_context: NewContext) -> None:
-    room.worklist()
+    room.close_worklists()
+    room.worklist(name="first reading")
     page = new_context().new_page()
-    sign_in(page, room, room.reader(Role.ADMINISTRATOR))
-    for press in "aaxa3asaa2aa":
+    sign_in(page, room, room.reader(Role.ADMINISTRATOR, "dr-lind"))
+    for press in "aaxa3asaa2aaa":
         page.keyboard.press(press)
     wait_until_saved(page)
     expect(page.locator("[data-slot=notice]")).to_have_text(NOTICE)
-    expect(page.locator("[data-slot=strip] li")).to_have_count(12)
+    expect(page.locator("[data-slot=worklists]")).to_be_hidden()
+    expect(page.locator("[data-slot=strip] li")).to_have_count(13)
     if screenshots_wanted():
         IMAGES.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=IMAGES / "review.png")
+        page.get_by_text("Overview").first.click()
+        expect(page.locator("[data-testid=stImage] img").first).to_be_visible()
+        page.screenshot(path=IMAGES / "overview.png")

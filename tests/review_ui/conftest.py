@@ -7,17 +7,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
-from curation.errors import RoundsError
 from curation.project import Project
 from curation.readers import add_reader
 from curation.worklists import WorklistRecipe, create_worklist
 from review_ui.guard import Guard
-from review_ui.routes import answer_invalid, answer_rounds_error, create_routes
+from review_ui.routes import EXCEPTION_HANDLERS, create_routes
 from review_ui.sessions import Sessions
 from tests.builders import add_candidates, oval
 from tests.rows import NOW
@@ -110,9 +108,7 @@ def open_browser(project: Project, clock: Clock) -> Iterator[Callable[[], Browse
     """Opens a fresh browser, without cookies, on the application."""
     guard = Middleware(Guard, sessions=Sessions(project, clock), allowed_hosts=frozenset({"testserver"}))
     application = Starlette(
-        routes=create_routes(project, clock),
-        middleware=[guard],
-        exception_handlers={RoundsError: answer_rounds_error, ValidationError: answer_invalid},
+        routes=create_routes(project, clock), middleware=[guard], exception_handlers=EXCEPTION_HANDLERS
     )
     clients: list[TestClient] = []
 

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from curation.claims import claim
+from curation.claims import claim, open_proxy_slots
 from curation.models.reading import Reader, ReaderKind, Verdict
 from curation.project import Project
 from curation.readers import add_reader
@@ -81,9 +81,11 @@ def test_a_batch_shows_its_newest_images_first(project: Project) -> None:
 
 def test_a_proxy_is_marked(project: Project, worklist_id: int) -> None:
     with project.database.write() as session:
-        add_reader(session, project.chain, NOW, "probe", None, kind=ReaderKind.PROXY)
+        probe = add_reader(session, project.chain, NOW, "probe", None, kind=ReaderKind.PROXY)
+        open_proxy_slots(session, probe, worklist_id)
     read(project, worklist_id, "probe", "aa")
     with project.database.read() as session:
         figures = worklist_figures(session, None)[0]
     assert {row.kind for row in figures.acceptance} == {ReaderKind.PROXY}
+    assert (figures.done, figures.slots) == (0, 12)
     assert "proxy" in worklist_section(figures, "All readings")
