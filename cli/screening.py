@@ -46,11 +46,15 @@ def _facts(project: Project, batch_id: int) -> dict[str, Any]:
         newest = session.scalars(
             select(Screening).where(Screening.batch_id == batch_id).order_by(Screening.id.desc()).limit(1)
         ).one()
-        spoke = session.execute(
-            select(ScreeningCheck.name, func.count())
-            .where(ScreeningCheck.screening_id == newest.id, ScreeningCheck.verdict != "pass")
-            .group_by(ScreeningCheck.name)
-        ).tuples()
+        spoke = (
+            session.execute(
+                select(ScreeningCheck.name, func.count())
+                .where(ScreeningCheck.screening_id == newest.id, ScreeningCheck.verdict != "pass")
+                .group_by(ScreeningCheck.name)
+            )
+            .tuples()
+            .all()
+        )
         parameters = newest.parameters
     gate = parameters["copy_gate"]
     return {
