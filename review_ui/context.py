@@ -21,9 +21,12 @@ def current_project() -> Project:
     return open_project(os.environ[PROJECT_VARIABLE])
 
 
-def reader_or_stop() -> SignedInReader:
-    """The signed-in reader; without one the page says so and ends here."""
-    reader = Sessions(current_project(), utc_now).find(st.context.cookies.get(COOKIE_NAME))
+def reader_or_stop(active: bool = True) -> SignedInReader:
+    """The signed-in reader; without one the page says so and ends here.
+
+    Fragments that run by themselves call it too, with `active=False`: a rerun of a fragment runs nothing else.
+    """
+    reader = Sessions(current_project(), utc_now).find(st.context.cookies.get(COOKIE_NAME), active)
     if reader is None or reader.must_change_password:
         st.html('<p class="rounds-ended">Your session has ended. <a href="/" target="_self">Sign in again</a></p>')
         st.stop()

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import uvicorn
 
@@ -49,10 +50,9 @@ def serve(
         )
     )
     on_ready(f"{scheme}://{shown_host}:{bound_port}{SIGN_IN_PATH}")
-    try:
+    # uvicorn ends in good order on Ctrl-C and then raises the interrupt once more for its caller.
+    with listener, suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
-    finally:
-        listener.close()
 
 
 def bind(host: str, port: int | None) -> socket.socket:

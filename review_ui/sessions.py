@@ -42,10 +42,11 @@ class Sessions:
     project: Project
     clock: Clock
 
-    def find(self, token: str | None) -> SignedInReader | None:
+    def find(self, token: str | None, active: bool = True) -> SignedInReader | None:
         """The reader whose live sign-in `token` belongs to; None for a stranger, an expired or a revoked one.
 
         Read-only but once a minute, when the sign-in notes that it was seen: fetching pixels waits for no writer.
+        A page that refreshes itself is not a person who is `active`, and does not keep the session alive.
         """
         if not token:
             return None
@@ -56,7 +57,7 @@ class Sessions:
                 return None
             reader = sign_in.reader
             unnoted = session.is_modified(sign_in)
-        if unnoted:
+        if unnoted and active:
             with self.project.database.write() as session:
                 sign_in_for(session, now, token)
         return SignedInReader(

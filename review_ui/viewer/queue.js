@@ -38,7 +38,11 @@ class Queue {
 
   // A claim renews our own leases first, whatever else it brings.
   renew() {
-    if (Date.now() - this.activeAt < ABSENT_MS && this.items.length > 0) this.claim();
+    if (this.attended && this.items.length > 0) this.claim();
+  }
+
+  get attended() {
+    return Date.now() - this.activeAt < ABSENT_MS;
   }
 
   fill() {
@@ -69,7 +73,7 @@ class Queue {
 
   watch() {
     clearTimeout(this.lookAgain);
-    this.lookAgain = setTimeout(() => this.claim(), LOOK_AGAIN_MS);
+    if (this.attended) this.lookAgain = setTimeout(() => this.claim(), LOOK_AGAIN_MS);
   }
 
   load() {

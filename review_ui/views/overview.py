@@ -20,15 +20,16 @@ JOBS = 8
 
 def overview_page() -> None:
     """Worklists for everyone, as far as it concerns them; batches and jobs for curators and administrators."""
-    reader = reader_or_stop()
-    _worklists(None if reader.may_manage else reader.reader_id)
-    if reader.may_manage:
+    _worklists()
+    if reader_or_stop().may_manage:
         _generation()
         _jobs()
 
 
 @st.fragment(run_every=REFRESH_S)
-def _worklists(reader_id: int | None) -> None:
+def _worklists() -> None:
+    reader = reader_or_stop(active=False)
+    reader_id = None if reader.may_manage else reader.reader_id
     with current_project().database.read() as session:
         figures = worklist_figures(session, reader_id)
     whose = "All readings" if reader_id is None else "Your readings"
@@ -37,6 +38,8 @@ def _worklists(reader_id: int | None) -> None:
 
 @st.fragment(run_every=REFRESH_S)
 def _generation() -> None:
+    if not reader_or_stop(active=False).may_manage:
+        return
     project = current_project()
     with project.database.read() as session:
         batches = batch_figures(session, BATCHES, PREVIEWS)
@@ -58,6 +61,8 @@ def _sheet_of(store: ImageStore, batch: BatchFigures) -> Pixels:
 
 @st.fragment(run_every=REFRESH_S)
 def _jobs() -> None:
+    if not reader_or_stop(active=False).may_manage:
+        return
     with current_project().database.read() as session:
         jobs = newest_jobs(session, JOBS)
     if jobs:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from curation.models.images import BuildStatus
 from curation.models.reading import Worklist
-from review_ui.context import current_project
+from review_ui.context import current_project, reader_or_stop
 
 VIEWER = Path(__file__).parent.parent / "viewer"
 SCRIPTS = ("server.js", "outbox.js", "queue.js", "stage.js", "panel.js", "viewer.js")
@@ -57,6 +57,7 @@ def _open_worklists() -> list[dict[str, Any]]:
 
 @st.fragment(run_every=WAIT_S)
 def _wait_for_worklist() -> None:
+    reader_or_stop(active=False)
     if _open_worklists():
         st.rerun()
     st.html(

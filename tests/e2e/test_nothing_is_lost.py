@@ -133,6 +133,18 @@ def test_an_ended_session_asks_to_sign_in_again_and_then_sends(room: Room, new_c
     assert [reading.key for reading in given] == keys
 
 
+def test_an_overview_left_open_shows_nothing_once_the_session_has_ended(room: Room, new_context: NewContext) -> None:
+    room.worklist()
+    page = new_context().new_page()
+    sign_in(page, room, room.reader())
+    page.get_by_text("Overview").first.click()
+    expect(page.get_by_text("Accepted, by class").first).to_be_visible()
+    with room.project.database.write() as session:
+        session.execute(update(SignIn).values(revoked_at=datetime.now(UTC)))
+    expect(page.get_by_text("Your session has ended").first).to_be_visible()
+    expect(page.get_by_text("Accepted, by class")).to_have_count(0)
+
+
 def test_two_readers_at_once_are_never_in_one_slot(room: Room, new_context: NewContext) -> None:
     worklist_id = room.worklist()
     pages = [new_context().new_page() for _ in range(2)]

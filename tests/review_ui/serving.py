@@ -59,17 +59,18 @@ class ReviewServer:
         """End it without a chance to tidy up, as a crash or a power cut would."""
         self._end(signal.SIGKILL)
 
-    def stop(self) -> None:
-        """End it as Ctrl-C does."""
-        self._end(signal.SIGINT)
+    def stop(self) -> int | None:
+        """End it as Ctrl-C does; returns its exit code."""
+        return self._end(signal.SIGINT)
 
-    def _end(self, how: signal.Signals) -> None:
+    def _end(self, how: signal.Signals) -> int | None:
         if self.process is None:
-            return
+            return None
         self.process.send_signal(how)
         try:
             self.process.wait(15)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(15)
-        self.process = None
+        ended, self.process = self.process.returncode, None
+        return ended

@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from curation.project import Project
 from curation.readers import ABSOLUTE, IDLE
+from review_ui.sessions import Sessions
 from tests.review_ui.conftest import ORIGIN, Browser, Clock
 
 KEY = "0" * 32
@@ -109,6 +111,17 @@ def test_a_session_ends_after_its_absolute_time_however_busy(ada: Browser, clock
         assert ada.client.get("/rounds/api/session").status_code == 200
         clock.move(IDLE / 2)
     assert ada.client.get("/rounds/api/session").status_code == 401
+
+
+def test_a_page_that_refreshes_itself_does_not_keep_a_session_alive(
+    ada: Browser, project: Project, clock: Clock
+) -> None:
+    sessions, token = Sessions(project, clock), ada.client.cookies["rounds_session"]
+    for _ in range(3):
+        clock.move(IDLE / 3)
+        assert sessions.find(token, active=False) is not None
+    clock.move(timedelta(seconds=1))
+    assert sessions.find(token, active=False) is None
 
 
 def test_signing_out_ends_the_session_on_the_server(ada: Browser) -> None:
