@@ -49,7 +49,14 @@ class AdaptationConfig(Request):
     class_balanced: bool = True
     seed: int = Field(default=0, ge=0)
     evaluations: int = Field(default=20, ge=1, description="how often validation is read during training")
-    patience: int = Field(default=5, ge=1, description="evaluations without a better validation loss before stopping")
+    patience: int | None = Field(
+        default=5,
+        ge=1,
+        description="evaluations without a better validation loss before stopping; null: take every step",
+    )
+    allow_unknown_provenance: bool = Field(
+        default=False, description="take a backbone that does not say what it saw; every report then says so"
+    )
     lora_rank: int = Field(default=8, ge=1)
     lora_alpha: int = Field(default=16, ge=1)
     lora_dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -71,6 +78,9 @@ class StudyPlan(Request):
     arms: tuple[str, ...] = ARMS
     seeds: tuple[int, ...] = (0, 1, 2)
     reference: str = "real_only"
+    primary: str | None = Field(
+        default=None, description="the one arm the report's sentence is about; unset: plus_approved, else the first"
+    )
     metric: Literal["auroc", "balanced_accuracy"] = "auroc"
     split: Literal["validation", "test"] = "test"
     n_bootstrap: int = Field(default=1000, ge=100)
@@ -79,12 +89,34 @@ class StudyPlan(Request):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.adaptation.steps is None:
-            raise ValueError("a study needs adaptation.steps: equal optimiser steps in every arm, whatever its size")
-        if self.reference not in self.arms:
-            raise ValueError(f"the reference arm {self.reference!r} is not one of the arms {list(self.arms)}")
+            raise BadInput("a study needs adaptation.steps: equal optimiser steps in every arm, whatever its size.")
         if len(set(self.arms)) != len(self.arms) or len(set(self.seeds)) != len(self.seeds) or not self.seeds:
-            raise ValueError("arms and seeds must each be unique, with at least one seed")
+            raise BadInput("expected arms and seeds without repeats, and at least one seed.")
+        if self.reference not in self.arms or len(self.arms) < 2:
+            raise BadInput(f"expected {self.reference!r} and at least one other arm, got {', '.join(self.arms)}.")
+        if self.primary == self.reference or self.primary_arm not in self.arms:
+            raise BadInput(f"the primary arm {self.primary!r} is not one of the arms compared with {self.reference!r}.")
         return self
+
+    @property
+    def primary_arm(self) -> str:
+        """The arm the report's sentence is about; fixed by the plan, not by the results."""
+        others = [arm for arm in self.arms if arm != self.reference]
+        return self.primary or ("plus_approved" if "plus_approved" in others else others[0])
+
+    def run_config(self, seed: int) -> AdaptationConfig:
+        """The configuration of every arm's run with `seed`: every step is taken, none stops early."""
+        return self.adaptation.model_copy(update={"seed": seed, "patience": None})
+
+
+class ReportFacts(Request):
+    """What a study's report must say and the study itself cannot know: who read the images, what command ran, when."""
+
+    human_readings: int = Field(default=0, ge=0)
+    proxy_readings: int = Field(default=0, ge=0)
+    readers: tuple[str, ...] = Field(default=(), description="readers as they may be named in a report")
+    made_by: str = ""
+    date: str = ""
 
 
 class PretrainRecipe(Request):
@@ -112,11 +144,13 @@ class PretrainRecipe(Request):
     flip: bool = Field(default=True, description="random left-right mirroring")
     held_out: int = Field(default=128, ge=1, description="training images kept from the fit to report a loss")
     checkpoint_every: int = Field(default=500, ge=1)
-    feature_pooling: Literal["cls", "tokens"] = "tokens"
+    feature_pooling: Literal["cls", "tokens", "tokens-max"] = "tokens-max"
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.image_size % self.patch_size or self.hidden_size % self.num_heads:
-            raise ValueError("image_size must divide by patch_size, and hidden_size by num_heads")
+            raise BadInput("image_size must divide by patch_size, and hidden_size by num_heads.")
+        if self.hidden_size % 4 or self.decoder_hidden_size % 4:
+            raise BadInput("hidden_size and decoder_hidden_size must divide by 4, for the sine and cosine positions.")
         return self

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import ViTMAEConfig, ViTMAEForPreTraining
 
 from curation.errors import Conflict
@@ -22,6 +22,7 @@ from train.config import PretrainRecipe
 
 NUM_CHANNELS = 3  # gray is repeated, so that colour images reach the same encoder
 EVALUATION_STEP = -1
+TOKEN_DEVIATION = 0.02
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
@@ -31,24 +32,50 @@ def step_generator(seed: int, step: int) -> torch.Generator:
 
 
 def mae_model(recipe: PretrainRecipe) -> ViTMAEForPreTraining:
-    """A randomly initialised masked autoencoder: `vit` is the encoder that is kept."""
-    torch.manual_seed(recipe.seed)
-    return ViTMAEForPreTraining(
-        ViTMAEConfig(
-            image_size=recipe.image_size,
-            patch_size=recipe.patch_size,
-            num_channels=NUM_CHANNELS,
-            hidden_size=recipe.hidden_size,
-            num_hidden_layers=recipe.num_layers,
-            num_attention_heads=recipe.num_heads,
-            intermediate_size=4 * recipe.hidden_size,
-            decoder_hidden_size=recipe.decoder_hidden_size,
-            decoder_num_hidden_layers=recipe.decoder_num_layers,
-            decoder_num_attention_heads=recipe.decoder_num_heads,
-            decoder_intermediate_size=4 * recipe.decoder_hidden_size,
-            mask_ratio=recipe.mask_ratio,
-            norm_pix_loss=recipe.normalized_targets,
-        )
+    """A randomly initialised masked autoencoder: `vit` is the encoder that is kept.
+
+    transformers 5.23 leaves the position tables of a new ViTMAE at zero, and a masked autoencoder without positions
+    cannot learn; they and the weights are set here as in the paper's appendix A.1. Its deviation of 0.02 also starves
+    layers this narrow.
+    """
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(recipe.seed)
+        model = ViTMAEForPreTraining(_configuration(recipe))
+        for layer in model.modules():
+            if isinstance(layer, nn.Linear | nn.Conv2d):
+                nn.init.xavier_uniform_(layer.weight.view(layer.weight.shape[0], -1))
+        nn.init.normal_(model.vit.embeddings.cls_token, std=TOKEN_DEVIATION)
+        nn.init.normal_(model.decoder.mask_token, std=TOKEN_DEVIATION)
+        grid = recipe.image_size // recipe.patch_size
+        model.vit.embeddings.position_embeddings.copy_(sine_positions(grid, recipe.hidden_size))
+        model.decoder.decoder_pos_embed.copy_(sine_positions(grid, recipe.decoder_hidden_size))
+    return model
+
+
+def sine_positions(grid: int, dimension: int) -> Tensor:
+    """Fixed two-dimensional sine and cosine positions (1, 1 + grid², dimension); zero for the class token."""
+    frequencies = 10_000 ** (-torch.arange(dimension // 4, dtype=torch.float64) / (dimension // 4))
+    rows, columns = torch.meshgrid(*(torch.arange(grid, dtype=torch.float64),) * 2, indexing="ij")
+    angles = [axis.flatten()[:, None] * frequencies for axis in (columns, rows)]
+    table = torch.cat([wave for angle in angles for wave in (angle.sin(), angle.cos())], dim=1)  # (grid², dimension)
+    return torch.cat([torch.zeros(1, dimension, dtype=torch.float64), table]).float()[None]
+
+
+def _configuration(recipe: PretrainRecipe) -> ViTMAEConfig:
+    return ViTMAEConfig(
+        image_size=recipe.image_size,
+        patch_size=recipe.patch_size,
+        num_channels=NUM_CHANNELS,
+        hidden_size=recipe.hidden_size,
+        num_hidden_layers=recipe.num_layers,
+        num_attention_heads=recipe.num_heads,
+        intermediate_size=4 * recipe.hidden_size,
+        decoder_hidden_size=recipe.decoder_hidden_size,
+        decoder_num_hidden_layers=recipe.decoder_num_layers,
+        decoder_num_attention_heads=recipe.decoder_num_heads,
+        decoder_intermediate_size=4 * recipe.decoder_hidden_size,
+        mask_ratio=recipe.mask_ratio,
+        norm_pix_loss=recipe.normalized_targets,
     )
 
 

@@ -6,7 +6,7 @@ beside them with everything the weights saw.
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +15,18 @@ import torch
 from transformers import ViTConfig, ViTMAEForPreTraining, ViTModel
 
 from curation.errors import BadInput, Conflict
-from curation.screening.backbone import weights_digest
+from curation.screening.backbone import quiet_transformers, weights_digest
 from curation.screening.preprocessing import Preprocessing
-from curation.snapshot_folder import SnapshotFolder, SnapshotRow
+from curation.snapshot_folder import Report, SnapshotFolder, SnapshotRow
 from train.config import PretrainRecipe
 from train.masked_autoencoder import EVALUATION_STEP, NUM_CHANNELS, MaskedAutoencoderFit, step_generator
-
-Progress = Callable[[int, int, str], None]
 
 
 def pretrain_backbone(
     folder: SnapshotFolder,
     recipe: PretrainRecipe,
     out: Path,
-    on_progress: Progress,
+    on_progress: Report,
     made_by: str,
     date: str,
 ) -> Path:
@@ -97,7 +95,8 @@ def save_encoder(model: ViTMAEForPreTraining, recipe: PretrainRecipe, out: Path)
     )
     encoder = ViTModel(config, add_pooling_layer=False)
     encoder.load_state_dict(model.vit.state_dict())
-    encoder.save_pretrained(out)
+    with quiet_transformers():
+        encoder.save_pretrained(out)
 
 
 def backbone_card(

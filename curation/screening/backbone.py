@@ -127,14 +127,19 @@ def class_token(model: torch.nn.Module) -> bool:
 
 
 def pool(output: Any, pooling: str) -> Tensor:
-    """Pool an output to (N, D): `cls` first token, `tokens+K` mean of those after the first K, `map` mean of a map."""
+    """Pool a model's output to (N, D).
+
+    `cls`: the first token. `tokens+K`: mean of the tokens after the first K. `tokens-max+K`: that mean beside their
+    maximum, which keeps what is small and strong. `map`: mean of a feature map.
+    """
     hidden: Tensor = output.last_hidden_state  # (N, T, D), or (N, D, h, w) for a convolutional map
     if pooling == "map":
         return hidden.mean(dim=(2, 3))
     if pooling == "cls":
         return hidden[:, 0]
-    prefix = int(pooling.removeprefix("tokens+"))
-    return hidden[:, prefix:].mean(dim=1)
+    kind, prefix = pooling.split("+")
+    tokens = hidden[:, int(prefix) :]
+    return tokens.mean(dim=1) if kind == "tokens" else torch.cat([tokens.mean(dim=1), tokens.amax(dim=1)], dim=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +195,8 @@ class Backbone:
 def choose_pooling(model: PreTrainedModel, hidden: Tensor) -> str:
     """Class token where there is one, else the mean of the patch tokens; a feature map is averaged.
 
-    A directory may say otherwise with `"feature_pooling": "tokens"` in its config.json: a masked autoencoder trains the
-    patch tokens and leaves the class token without a task.
+    A directory may say otherwise with `"feature_pooling": "tokens"` or `"tokens-max"` in its config.json: a masked
+    autoencoder trains the patch tokens and leaves the class token without a task.
     """
     if hidden.ndim == 4:
         return "map"
@@ -200,4 +205,4 @@ def choose_pooling(model: PreTrainedModel, hidden: Tensor) -> str:
     if wanted == "cls":
         return "cls"
     registers = int(getattr(model.config, "num_register_tokens", 0) or 0)
-    return f"tokens+{int(has_class_token) + registers}"
+    return f"{wanted}+{int(has_class_token) + registers}"

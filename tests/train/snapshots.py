@@ -77,5 +77,13 @@ def _write(
     (directory / f"{stem}.png").write_bytes(content)
     why = "real training image" if origin == "real" else "approved"
     return SnapshotRow(
-        f"{stem}.png", label, subject, origin, 1.0, pixel_sha256(pixels), hashlib.sha256(content).hexdigest(), split, why
+        f"{stem}.png",
+        label,
+        subject,
+        origin,
+        1.0,
+        pixel_sha256(pixels),
+        hashlib.sha256(content).hexdigest(),
+        split,
+        why,
     )

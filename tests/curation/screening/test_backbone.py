@@ -1,0 +1,155 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    AutoModel,
+    CLIPConfig,
+    CLIPModel,
+    CLIPVisionConfig,
+    ConvNextConfig,
+    Dinov2Config,
+    DINOv3ViTConfig,
+    PreTrainedConfig,
+    ResNetConfig,
+    SiglipVisionConfig,
+    SwinConfig,
+    ViTConfig,
+    ViTMAEConfig,
+)
+
+from curation.errors import BadInput, NotFound
+from curation.screening.backbone import Backbone
+from curation.screening.preprocessing import Preprocessing
+from tests.train.tiny import PREPROCESSING, save_backbone
+
+VIT = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+PATCHES = {"image_size": 32, "patch_size": 8}
+ARCHITECTURES: dict[str, tuple[PreTrainedConfig, str]] = {
+    "vit": (ViTConfig(**VIT, **PATCHES), "cls"),
+    "dinov2": (Dinov2Config(**VIT, **PATCHES), "cls"),
+    "dinov3": (DINOv3ViTConfig(**VIT, **PATCHES), "cls"),
+    "clip_vision": (CLIPVisionConfig(**VIT, **PATCHES), "cls"),
+    "vit_mae": (ViTMAEConfig(**VIT, **PATCHES), "cls"),
+    "siglip_vision": (SiglipVisionConfig(**VIT, **PATCHES), "tokens+0"),
+    "swin": (
+        SwinConfig(image_size=32, patch_size=4, embed_dim=8, depths=[1], num_heads=[2], window_size=2),
+        "tokens+0",
+    ),
+    "convnext": (ConvNextConfig(hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1]), "map"),
+    "resnet": (ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1]), "map"),
+}
+
+
+def images(count: int = 3, channels: int = 1, size: int = 40) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, size, size, channels), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_gives_one_finite_vector_per_image(name: str, tmp_path: Path) -> None:
+    config, pooling = ARCHITECTURES[name]
+    backbone = Backbone.load(save_backbone(tmp_path / "model", AutoModel.from_config(config)))
+    features = backbone.features(images(), batch_size=2)
+    assert backbone.pooling == pooling
+    assert features.shape == (3, backbone.dimension)
+    assert features.dtype == np.float32
+    assert np.isfinite(features).all()
+    assert features.std(axis=0).max() > 0
+
+
+def test_a_two_tower_model_gives_its_image_tower(tmp_path: Path) -> None:
+    text = {
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "vocab_size": 99,
+    }
+    model = CLIPModel(CLIPConfig(vision_config={**VIT, **PATCHES}, text_config=text, projection_dim=16))
+    backbone = Backbone.load(save_backbone(tmp_path / "clip", model))
+    assert type(backbone.model).__name__ == "CLIPVisionModel"
+    assert backbone.features(images()).shape == (3, 32)
+
+
+def test_features_are_those_of_the_stock_model_on_normalised_pixels(tmp_path: Path) -> None:
+    directory = save_backbone(tmp_path / "vit", AutoModel.from_config(ViTConfig(**VIT, **PATCHES)))
+    pixels = images(size=32)
+    stock = AutoModel.from_pretrained(directory, add_pooling_layer=False)
+    inputs = torch.from_numpy((pixels / 255 - 0.5) / 0.25).float().permute(0, 3, 1, 2).expand(-1, 3, -1, -1)
+    with torch.inference_mode():
+        expected = stock(inputs).last_hidden_state[:, 0].numpy()
+    np.testing.assert_allclose(Backbone.load(directory).features(pixels), expected, atol=1e-5)
+
+
+def test_features_do_not_depend_on_the_batch_size_and_equal_sixteen_bit_pixels_give_equal_features(
+    tmp_path: Path,
+) -> None:
+    backbone = Backbone.load(save_backbone(tmp_path / "vit"))
+    pixels = images(5, size=32)
+    alone = backbone.features(pixels, batch_size=1)
+    np.testing.assert_allclose(backbone.features(pixels, batch_size=5), alone, atol=1e-5)
+    np.testing.assert_allclose(backbone.features(pixels.astype(np.uint16) * 257), alone, atol=1e-5)
+
+
+def test_the_digest_is_of_the_weights_and_the_preprocessing_not_of_the_place(tmp_path: Path) -> None:
+    directory = save_backbone(tmp_path / "vit")
+    digest = Backbone.load(directory).digest
+    shutil.copytree(directory, tmp_path / "copy")
+    assert Backbone.load(tmp_path / "copy").digest == digest
+    changed = PREPROCESSING | {"image_mean": [0.4] * 3}
+    (directory / "preprocessor_config.json").write_text(json.dumps(changed))
+    assert Backbone.load(directory).digest != digest
+
+
+def test_no_images_give_no_features(tmp_path: Path) -> None:
+    backbone = Backbone.load(save_backbone(tmp_path / "vit"))
+    assert backbone.features(images(0)).shape == (0, backbone.dimension)
+
+
+def test_an_id_that_cannot_be_fetched_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(NotFound, match="hf download nobody/no-such-backbone"):
+        Backbone.load("nobody/no-such-backbone")
+    with pytest.raises(NotFound, match="expected a backbone directory"):
+        Backbone.load(tmp_path / "missing")
+
+
+def test_pickled_or_missing_weights_and_unknown_code_are_refused(tmp_path: Path) -> None:
+    directory = save_backbone(tmp_path / "vit")
+    (directory / "model.safetensors").rename(directory / "pytorch_model.bin")
+    with pytest.raises(BadInput, match="expected weights as safetensors"):
+        Backbone.load(directory)
+    (directory / "config.json").write_text(json.dumps({"model_type": "mystery", "auto_map": {"AutoModel": "m.M"}}))
+    with pytest.raises(BadInput, match="not an architecture"):
+        Backbone.load(directory)
+
+
+def test_weights_that_would_be_random_are_refused(tmp_path: Path) -> None:
+    directory = save_backbone(tmp_path / "vit")
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}))
+    with pytest.raises(BadInput, match="would be random"):
+        Backbone.load(directory)
+
+
+def test_the_whole_image_is_resized_where_the_model_would_crop_its_centre(tmp_path: Path) -> None:
+    config = {"size": {"shortest_edge": 36}, "crop_size": {"height": 32, "width": 32}, "do_center_crop": True}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(PREPROCESSING | config))
+    preprocessing = Preprocessing.read(tmp_path, 3)
+    assert preprocessing(images(2)).shape == (2, 3, 32, 32)
+
+
+def test_preprocessing_survives_being_written_and_read(tmp_path: Path) -> None:
+    written = Preprocessing((32, 32), (0.2,) * 3, (0.3,) * 3, "bicubic", 1.0, 3)
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(written.as_config()))
+    assert Preprocessing.read(tmp_path, 3) == written
+
+
+@pytest.mark.parametrize("pixels", [images(2, channels=2), images(2).astype(np.float32), images(2)[0]])
+def test_pixels_of_another_kind_are_refused(pixels: np.ndarray) -> None:
+    preprocessing = Preprocessing((32, 32), (0.0,) * 3, (1.0,) * 3, "bilinear", 1.0, 3)
+    with pytest.raises(BadInput, match="expected"):
+        preprocessing(pixels)

@@ -1,0 +1,37 @@
+"""Check that the arms of a study differ in their training images and in nothing else."""
+
+from collections.abc import Mapping
+
+from curation.errors import BadInput
+from curation.snapshot_folder import SnapshotFolder
+from train.config import StudyPlan
+from train.evaluate import held_out_rows
+
+SAME_COUNT = ("plus_approved", "plus_random", "plus_duplicated_real")
+
+
+def check_arms(arms: Mapping[str, SnapshotFolder], plan: StudyPlan) -> None:
+    """Raise BadInput unless the arms are those of the plan, with the same classes, format, held-out rows and sizes."""
+    if set(arms) != set(plan.arms):
+        raise BadInput(f"expected the arms {', '.join(plan.arms)}; got {', '.join(arms)}. Build a snapshot of each.")
+    reference = arms[plan.reference]
+    held_out_rows(reference, plan.split)
+    for name, folder in arms.items():
+        for what in ("classes", "shape", "bits", "subjects"):
+            ours, theirs = getattr(folder, what), getattr(reference, what)
+            if ours != theirs:
+                raise BadInput(f"arm {name}: {what} are {ours}, in {plan.reference} {theirs}. Build the arms together.")
+        for split in ("validation", "test"):
+            if _identity(folder, split) != _identity(reference, split):
+                raise BadInput(
+                    f"arm {name}: its {split} rows differ from those of {plan.reference}, so nothing can be compared."
+                    " Build the arms together, from one import."
+                )
+    counts = {name: len(arms[name].rows("train")) for name in SAME_COUNT if name in arms}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise BadInput(f"expected arms of the same number of training images, got {listed}. Build the arms together.")
+
+
+def _identity(folder: SnapshotFolder, split: str) -> list[tuple[str, str, str]]:
+    return sorted((row.pixel_sha256, row.label, row.subject or "") for row in folder.rows(split))

@@ -1,0 +1,84 @@
+"""Intervals: resampling subjects, and adding the variance between training seeds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from curation.snapshot_folder import SnapshotRow
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with the bounds of its confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def excludes_zero(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True, slots=True)
+class SeedInterval(Interval):
+    """A mean over training seeds; its interval holds the variance between seeds and between test subjects."""
+
+    seed_variance: float
+    subject_variance: float
+    degrees_of_freedom: float
+
+
+def units_of(rows: Sequence[SnapshotRow], subjects: str) -> tuple[str, NDArray[np.int64]]:
+    """What is resampled, `subject` or `image`, and the unit index of each row (N,).
+
+    Images are resampled where subjects are unknown; such intervals are too narrow when subjects have several images.
+    """
+    if subjects == "known" and all(row.subject is not None for row in rows):
+        _, index = np.unique([str(row.subject) for row in rows], return_inverse=True)
+        return "subject", index.astype(np.int64)
+    return "image", np.arange(len(rows), dtype=np.int64)
+
+
+def bootstrap_weights(units: NDArray[np.int64], n_bootstrap: int, seed: int) -> Floats:
+    """Image weights (n_bootstrap, N) of resamples that draw whole units with replacement."""
+    n_units = int(units.max()) + 1
+    rng = np.random.default_rng(seed)
+    counts = rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=n_bootstrap)
+    weights: Floats = counts[:, units].astype(np.float64)
+    return weights
+
+
+def percentile_interval(value: float, resampled: Floats, confidence: float) -> Interval:
+    """Percentile bootstrap interval; resamples without every class (NaN) are left out."""
+    low, high = np.nanquantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(value, float(low), float(high))
+
+
+def seed_interval(
+    per_seed: Floats, resampled_mean: Floats, n_units: int, confidence: float, limits: tuple[float, float]
+) -> SeedInterval:
+    """Student t interval of a mean over seeds, clipped to `limits`.
+
+    The variance is s²/S of the S per-seed values plus the bootstrap variance over test units of their mean, with
+    Satterthwaite's (1946) degrees of freedom. Resampling subjects alone covers too little when training varies. With
+    one seed the variance between seeds is unknown and taken as zero: such an interval supports no claim.
+    """
+    n_seeds = len(per_seed)
+    between_seeds = float(np.var(per_seed, ddof=1)) / n_seeds if n_seeds > 1 else 0.0
+    between_units = float(np.nanvar(resampled_mean, ddof=1))
+    total = between_seeds + between_units
+    mean = float(np.mean(per_seed))
+    if total == 0:
+        return SeedInterval(mean, mean, mean, 0.0, 0.0, float(n_units - 1))
+    parts = between_units**2 / max(1, n_units - 1)
+    if n_seeds > 1:
+        parts += between_seeds**2 / (n_seeds - 1)
+    degrees = total**2 / parts
+    half = float(stats.t.ppf((1 + confidence) / 2, degrees)) * total**0.5
+    low, high = max(limits[0], mean - half), min(limits[1], mean + half)
+    return SeedInterval(mean, low, high, between_seeds, between_units, degrees)

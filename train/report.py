@@ -1,0 +1,179 @@
+"""The report of a study: a table, a plot, and one careful sentence that says no more than the study can bear."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from curation.errors import NotFound
+from train.config import ReportFacts
+
+TITLES = {
+    "auroc": "AUROC",
+    "balanced_accuracy": "balanced accuracy",
+    "calibration_error": "calibration error",
+    "brier": "Brier score",
+}
+ARM_TITLES = {
+    "real_only": "real images only",
+    "plus_raw": "+ every synthetic image that screening let through",
+    "plus_approved": "+ approved synthetic images",
+    "plus_random": "+ as many synthetic images, drawn at random",
+    "plus_duplicated_real": "+ as many real images, duplicated",
+    "plus_reserve_real": "+ real images of the reserve",
+}
+SIMULATED = "SIMULATED"
+DARK, PALE = "#1f4e79", "#9db8d2"
+
+
+def write_report(study_dir: Path, facts: ReportFacts) -> Path:
+    """Write `report.md` and `report.png` into a finished study's folder; returns the Markdown's path.
+
+    Raises NotFound when the study has no result yet.
+    """
+    path = study_dir / "result.json"
+    if not path.is_file():
+        raise NotFound(f"{study_dir} has no result.json. Run `rounds study` to its end first.")
+    result = json.loads(path.read_text())
+    plot(result).savefig(study_dir / "report.png", dpi=120)
+    report = study_dir / "report.md"
+    report.write_text("\n\n".join(part for part in _parts(result, facts) if part) + "\n")
+    return report
+
+
+def _parts(result: dict[str, Any], facts: ReportFacts) -> list[str]:
+    plan = result["plan"]
+    return [
+        f"# Study {plan['name']}",
+        f"> {result['notice']}" if result["notice"] else "",
+        f"**{careful_sentence(result, facts)}**",
+        table(result),
+        f"![Differences to {plan['reference']} with intervals](report.png)",
+        "## What was compared",
+        _method(result),
+        "## Who read the images",
+        _readings(facts),
+        "## Provenance",
+        _provenance(result, facts),
+    ]
+
+
+def reasons_against_a_claim(result: dict[str, Any], facts: ReportFacts) -> list[str]:
+    """Every reason why this study cannot bear the claim of a gain; an empty list when there is none."""
+    plan = result["plan"]
+    arm = result["arms"][plan["primary"]]
+    difference = arm["differences"][plan["metric"]]
+    proxy_readings = max(facts.proxy_readings, arm["readings"].get("proxy", 0))
+    checks = {
+        "the interval includes 0": difference["low"] <= 0 <= difference["high"],
+        "the difference is a loss": difference["high"] < 0,
+        "subjects are unknown, so the interval is image-level": result["resampled"] != "subject",
+        f"the data are {SIMULATED}": SIMULATED in (result["notice"] or ""),
+        "no person has read the images": facts.human_readings == 0,
+        "some readings are by proxy readers (models), not people": proxy_readings > 0,
+        "the comparison is on the validation split, which is also used to choose": plan["split"] != "test",
+        "one training seed says nothing about the variation between seeds": len(plan["seeds"]) < 2,
+        f"the provenance of {', '.join(result['unknown_provenance'])} is unknown": bool(result["unknown_provenance"]),
+    }
+    return [reason for reason, holds in checks.items() if holds]
+
+
+def careful_sentence(result: dict[str, Any], facts: ReportFacts) -> str:
+    """One sentence about the primary arm: what was measured, and why no gain is claimed wherever there is a reason."""
+    plan = result["plan"]
+    arm = result["arms"][plan["primary"]]
+    value = arm["metrics"][plan["metric"]]["value"]
+    reference = result["arms"][plan["reference"]]["metrics"][plan["metric"]]["value"]
+    measured = (
+        f"{plan['primary']} reached a mean {TITLES[plan['metric']]} of {value:.3f} and {plan['reference']}"
+        f" {reference:.3f} on {result['n_units']} {plan['split']} {result['resampled']}s (difference"
+        f" {_interval(arm['differences'][plan['metric']], signed=True)}, {plan['confidence']:.0%} interval,"
+        f" {len(plan['seeds'])} training seeds)"
+    )
+    reasons = reasons_against_a_claim(result, facts)
+    if reasons:
+        return f"No gain is claimed: {measured}, but {'; '.join(reasons)}."
+    return f"In this study {measured}, at equal optimiser steps; it says nothing of other data, sites or models."
+
+
+def table(result: dict[str, Any]) -> str:
+    """Markdown table: a line per arm, with intervals, and the difference to the reference arm."""
+    plan = result["plan"]
+    head = ["arm", "real", "synthetic", *TITLES.values(), f"{TITLES[plan['metric']]} minus {plan['reference']}"]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    for name, arm in result["arms"].items():
+        metrics = [_interval(arm["metrics"][metric]) for metric in TITLES]
+        difference = _interval(arm["differences"][plan["metric"]], signed=True) if arm["differences"] else "reference"
+        counts = [str(arm["n_images"].get(origin, 0)) for origin in ("real", "synthetic")]
+        lines.append([name, *counts, *metrics, difference])
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def plot(result: dict[str, Any]) -> Figure:
+    """Difference of each arm to the reference: interval, mean, and each seed as a pale dot."""
+    plan = result["plan"]
+    metric = plan["metric"]
+    reference = result["arms"][plan["reference"]]["per_seed"][metric]
+    arms = [(name, arm) for name, arm in result["arms"].items() if arm["differences"]]
+    figure = Figure(figsize=(8, 1.4 + 0.55 * len(arms)), layout="constrained")
+    axes = figure.subplots()
+    for position, (_, arm) in enumerate(reversed(arms)):
+        interval = arm["differences"][metric]
+        seeds = [ours - theirs for ours, theirs in zip(arm["per_seed"][metric], reference, strict=True)]
+        axes.plot([interval["low"], interval["high"]], [position, position], color=DARK, linewidth=2)
+        axes.plot(seeds, [position] * len(seeds), "o", color=PALE, markersize=5)
+        axes.plot(interval["value"], position, "D", color=DARK, markersize=6)
+    axes.axvline(0, color="0.4", linewidth=1, linestyle="--")
+    axes.set_yticks(range(len(arms)), [name for name, _ in reversed(arms)])
+    axes.set_ylim(-0.6, len(arms) - 0.4)
+    axes.set_xlabel(
+        f"{TITLES[metric]} minus that of {plan['reference']}, {plan['confidence']:.0%} interval over"
+        f" {result['resampled']}s and seeds (dots: seeds)"
+    )
+    if result["notice"]:
+        axes.set_title(result["notice"], fontsize=8)
+    return figure
+
+
+def _interval(interval: dict[str, float], signed: bool = False) -> str:
+    form = "+.3f" if signed else ".3f"
+    return f"{interval['value']:{form}} ({interval['low']:{form}} to {interval['high']:{form}})"
+
+
+def _method(result: dict[str, Any]) -> str:
+    plan, adaptation = result["plan"], result["plan"]["adaptation"]
+    arms = "\n".join(f"- `{name}`: {ARM_TITLES.get(name, 'as named by who built it')}" for name in plan["arms"])
+    level = (
+        "Subjects are unknown: **intervals are image-level** and too narrow where a subject has several images."
+        if result["resampled"] != "subject"
+        else "Intervals resample whole subjects."
+    )
+    return (
+        f"{arms}\n\nEvery arm: {adaptation['adaptation']} of `{result['backbone']['name']}`, {adaptation['steps']}"
+        f" optimiser steps of {adaptation['batch_size']} images, seeds {', '.join(map(str, plan['seeds']))}; the"
+        f" weights of the best validation loss; read on the same {result['n_images']} real {plan['split']} images."
+        f" {level} Intervals add the variance between seeds to the bootstrap variance ({plan['n_bootstrap']} resamples)"
+        " with Satterthwaite's degrees of freedom. They do not cover the choice of training subjects, nor another fit"
+        f" of the generator. The sentence above is about `{plan['primary']}`, named before; the other differences are"
+        " not adjusted for being several."
+    )
+
+
+def _readings(facts: ReportFacts) -> str:
+    readers = f" Readers: {', '.join(facts.readers)}." if facts.readers else ""
+    if facts.human_readings == 0 and facts.proxy_readings == 0:
+        return "Not yet read: no reading stands behind any image of this study."
+    proxies = " Proxy readers are models; no claim rests on them." if facts.proxy_readings else ""
+    return f"{facts.human_readings} readings by people, {facts.proxy_readings} by proxy readers.{proxies}{readers}"
+
+
+def _provenance(result: dict[str, Any], facts: ReportFacts) -> str:
+    lines = [f"- plan `{result['plan_digest'][:12]}`, backbone `{result['backbone']['digest'][:12]}`"]
+    for name, arm in result["arms"].items():
+        lines.append(f"- `{name}`: snapshot {arm['snapshot']} `{arm['snapshot_digest'][:12]}`")
+    if result["unknown_provenance"]:
+        lines.append(f"- **Unknown provenance:** {', '.join(result['unknown_provenance'])}")
+    if facts.made_by:
+        lines.append(f"- made by `{facts.made_by}`" + (f" on {facts.date}" if facts.date else ""))
+    return "\n".join(lines)

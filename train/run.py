@@ -1,0 +1,170 @@
+"""Adapt a backbone to a snapshot and save the run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from curation.errors import BadInput, Conflict, LeakRefused
+from curation.image_store import Pixels
+from curation.screening.backbone import Backbone
+from curation.snapshot_folder import Report, SnapshotFolder, SnapshotRow
+from train.adaptation import AdaptedModel, StandardizedHead, backbone_location, with_adaptation
+from train.checkpoint import default_device, read_card, save_run
+from train.config import AdaptationConfig
+from train.features import FeatureCache
+from train.loop import Examples, train_model
+from train.provenance import Seen, seen_by_training
+
+STANDARDIZATION_IMAGES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A finished run: its folder, its card, and its metrics on the validation split."""
+
+    directory: Path
+    card: dict[str, Any]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        return dict(self.card["metrics"])
+
+
+def adapt(
+    folder: SnapshotFolder,
+    config: AdaptationConfig,
+    out: Path,
+    on_progress: Report,
+    features: FeatureCache | None = None,
+) -> RunResult:
+    """Adapt `config.backbone` to the training split of `folder` and save it in `out`; a finished run is returned as is.
+
+    `features` shares cached features and the loaded backbone between linear probes. Raises Conflict when `out` holds
+    another run, LeakRefused when a held-out subject was seen or when a backbone does not say what it saw.
+    """
+    if (out / "card.json").is_file():
+        return _finished(folder, config, out)
+    train_rows, validation_rows = folder.rows("train"), folder.rows("validation")
+    _check_rows(folder, train_rows)
+    backbone = features.backbone if features else Backbone.load(backbone_location(config), default_device())
+    known = Seen.by_backbone(backbone.directory, config.backbone)
+    if known.unknown and not config.allow_unknown_provenance:
+        raise LeakRefused(
+            f"backbone {config.backbone!r} has no card.json that says what it saw, which may include held-out subjects."
+            " Pass --allow-unknown-provenance to use it all the same; every report will say so."
+        )
+    seen = seen_by_training(folder, known)
+    for split in ("validation", "test"):
+        seen.refuse_leak(folder.rows(split), split)
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        if config.adaptation == "linear-probe":
+            cache = features or FeatureCache(backbone)
+            model, history = _probe(folder, train_rows, validation_rows, config, cache, on_progress)
+        else:
+            model, history = _finetune(folder, train_rows, validation_rows, config, backbone, on_progress)
+    card = _card(folder, config, backbone, seen, train_rows) | {
+        "parameters": model.parameter_counts(),
+        "history": history.evaluations,
+        "steps": history.steps,
+        "best_step": history.best_step,
+        "metrics": next((point for point in history.evaluations if point["step"] == history.best_step), {}),
+    }
+    return RunResult(out, save_run(out, model, config, card))
+
+
+def _finished(folder: SnapshotFolder, config: AdaptationConfig, out: Path) -> RunResult:
+    card = read_card(out)
+    if (card["config_digest"], card["snapshot"]["digest"]) != (config.digest(), folder.digest):
+        raise Conflict(f"{out} holds a run of another snapshot or configuration. Choose another directory.")
+    return RunResult(out, card)
+
+
+def _check_rows(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> None:
+    absent = sorted(set(folder.classes) - {row.label for row in rows})
+    if len(folder.classes) < 2 or absent:
+        raise BadInput(
+            f"snapshot {folder.name!r}: expected training images of two classes or more and of each; without any:"
+            f" {', '.join(absent) or 'none'}. Build it from more images."
+        )
+
+
+def _weights(rows: Sequence[SnapshotRow]) -> NDArray[np.float64]:
+    return np.array([row.weight for row in rows], dtype=np.float64)
+
+
+def _probe(
+    folder: SnapshotFolder,
+    train_rows: Sequence[SnapshotRow],
+    validation_rows: Sequence[SnapshotRow],
+    config: AdaptationConfig,
+    cache: FeatureCache,
+    on_progress: Report,
+) -> tuple[AdaptedModel, Any]:
+    """Train the head alone, on features computed once."""
+    cache.backbone.model.requires_grad_(False)
+
+    def examples(rows: Sequence[SnapshotRow]) -> Examples:
+        features = torch.from_numpy(cache.of(folder, rows, on_progress))
+        return Examples(lambda chosen: features[chosen], folder.labels(rows), _weights(rows))
+
+    train = examples(train_rows)
+    head = StandardizedHead.fitted(train.inputs(np.arange(len(train_rows))), len(folder.classes))
+    head.to(cache.backbone.device)
+    validation = examples(validation_rows) if validation_rows else None
+    history = train_model(head, train, validation, config, on_progress)
+    return AdaptedModel(cache.backbone, head, config.adaptation), history
+
+
+def _finetune(
+    folder: SnapshotFolder,
+    train_rows: Sequence[SnapshotRow],
+    validation_rows: Sequence[SnapshotRow],
+    config: AdaptationConfig,
+    backbone: Backbone,
+    on_progress: Report,
+) -> tuple[AdaptedModel, Any]:
+    """Train the head and the encoder, or its adapter; the head starts from the frozen features' mean and deviation."""
+    pixels: Pixels = folder.pixels(train_rows)
+    some = pixels[:: max(1, len(pixels) // STANDARDIZATION_IMAGES)]
+    head = StandardizedHead.fitted(torch.from_numpy(backbone.features(some)), len(folder.classes))
+    adapted = with_adaptation(backbone, config)
+    model: nn.Module = AdaptedModel(adapted, head, config.adaptation).to(backbone.device)
+
+    def examples(rows: Sequence[SnapshotRow], images: Pixels) -> Examples:
+        return Examples(lambda chosen: backbone.preprocessing(images[chosen]), folder.labels(rows), _weights(rows))
+
+    validation = examples(validation_rows, folder.pixels(validation_rows)) if validation_rows else None
+    history = train_model(model, examples(train_rows, pixels), validation, config, on_progress)
+    return model, history
+
+
+def _card(
+    folder: SnapshotFolder, config: AdaptationConfig, backbone: Backbone, seen: Seen, rows: Sequence[SnapshotRow]
+) -> dict[str, Any]:
+    """What the run rests on."""
+    origins = [row.origin for row in rows]
+    return {
+        "kind": "run",
+        "config": config.model_dump(mode="json"),
+        "config_digest": config.digest(),
+        "classes": folder.classes,
+        "shape": list(folder.shape),
+        "bits": folder.bits,
+        "notice": folder.notice,
+        "backbone": {"given": config.backbone, "name": backbone.name, "digest": backbone.digest},
+        "snapshot": {"name": folder.name, "digest": folder.digest, "subjects": folder.subjects},
+        "n_images": {origin: origins.count(origin) for origin in sorted(set(origins))},
+        "readings": {key: value for key, value in folder.lineage.get("readings", {}).items() if key != "ids"},
+        "saw": {
+            "subjects": sorted(seen.subjects),
+            "pixel_sha256": sorted(seen.pixel_sha256),
+            "unknown": list(seen.unknown),
+        },
+    }

@@ -1,0 +1,178 @@
+"""A controlled study: the same adaptation on several arms and seeds, compared on the same held-out real subjects."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from curation.errors import Conflict
+from curation.screening.backbone import Backbone
+from curation.snapshot_folder import Report, SnapshotFolder
+from train.adaptation import backbone_location
+from train.checkpoint import default_device, load_run, read_card
+from train.comparison import check_arms
+from train.config import StudyPlan
+from train.evaluate import held_out_rows, predict
+from train.features import FeatureCache
+from train.intervals import SeedInterval, bootstrap_weights, seed_interval, units_of
+from train.metrics import LARGEST, METRICS, point
+from train.run import adapt
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmResult:
+    """One arm: its training images, each seed's metrics, their means, and their paired differences to the reference."""
+
+    snapshot: str
+    snapshot_digest: str
+    n_images: dict[str, int]
+    readings: dict[str, int]
+    per_seed: dict[str, list[float]]
+    metrics: dict[str, SeedInterval]
+    differences: dict[str, SeedInterval] | None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResult:
+    """What a study found, with all that a report must say about it."""
+
+    plan: StudyPlan
+    plan_digest: str
+    arms: dict[str, ArmResult]
+    backbone: dict[str, str]
+    subjects: str
+    resampled: str
+    n_units: int
+    n_images: int
+    notice: str | None
+    unknown_provenance: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for a file or a database row."""
+        arms = {name: asdict(arm) for name, arm in self.arms.items()}
+        names = ("plan_digest", "backbone", "subjects", "resampled", "n_units", "n_images", "notice")
+        facts = {name: getattr(self, name) for name in (*names, "unknown_provenance")}
+        plan = self.plan.model_dump(mode="json") | {"primary": self.plan.primary_arm}
+        return {"plan": plan, "arms": arms, **facts}
+
+
+def run_study(arms: Mapping[str, SnapshotFolder], plan: StudyPlan, out: Path, on_progress: Report) -> StudyResult:
+    """Adapt, predict and compare every (arm, seed) of `plan`; what is finished in `out` is not done again.
+
+    Reads the held-out split that the plan names; the caller records that. Writes `result.json`. Raises BadInput when
+    the arms differ in more than their training images, Conflict when `out` holds another study, LeakRefused.
+    """
+    check_arms(arms, plan)
+    _claim(arms, plan, out)
+    shared = None
+    if plan.adaptation.adaptation == "linear-probe":
+        shared = FeatureCache(Backbone.load(backbone_location(plan.adaptation), default_device()))
+    probabilities: dict[str, list[Floats]] = {arm: [] for arm in plan.arms}
+    jobs = [(arm, seed) for arm in plan.arms for seed in plan.seeds]
+    for done, (arm, seed) in enumerate(jobs):
+        on_progress(done, len(jobs), f"{arm}, seed {seed}")
+        probabilities[arm].append(_run_one(arms[arm], plan, seed, out / "runs" / arm / f"seed-{seed}", shared))
+    on_progress(len(jobs), len(jobs), None)
+    result = _compare(arms, plan, out, probabilities)
+    partial = out / "result.json.part"
+    partial.write_text(json.dumps(result.as_json(), indent=1, sort_keys=True) + "\n")
+    partial.replace(out / "result.json")
+    return result
+
+
+def _claim(arms: Mapping[str, SnapshotFolder], plan: StudyPlan, out: Path) -> None:
+    """Write down what this study compares, or refuse a folder that compares something else."""
+    stated = {"plan": plan.model_dump(mode="json"), "arms": {name: arms[name].digest for name in plan.arms}}
+    path = out / "plan.json"
+    if path.is_file():
+        if json.loads(path.read_text()) != stated:
+            raise Conflict(f"{out} holds a study of another plan or of other snapshots. Choose another name.")
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(stated, indent=1, sort_keys=True) + "\n")
+
+
+def _run_one(folder: SnapshotFolder, plan: StudyPlan, seed: int, run_dir: Path, shared: FeatureCache | None) -> Floats:
+    """Class probabilities (N, n_classes) of one run on the plan's split, from its folder when it is finished."""
+    path = run_dir / f"predictions-{plan.split}.safetensors"
+    if not path.is_file():
+        adapt(folder, plan.run_config(seed), run_dir, lambda *_: None, shared)
+        run = load_run(run_dir, default_device(), shared.backbone if shared else None)
+        partial = path.with_suffix(".part")
+        save_file({"probabilities": predict(run, folder, plan.split, shared).probabilities}, partial)
+        partial.replace(path)
+    probabilities: Floats = load_file(path)["probabilities"]
+    return probabilities
+
+
+def _compare(
+    arms: Mapping[str, SnapshotFolder], plan: StudyPlan, out: Path, probabilities: Mapping[str, list[Floats]]
+) -> StudyResult:
+    """Metrics of every arm and their paired differences, all under the same resamples of the held-out subjects."""
+    reference = arms[plan.reference]
+    rows = held_out_rows(reference, plan.split)
+    labels = reference.labels(rows)
+    resampled, units = units_of(rows, reference.subjects)
+    weights = bootstrap_weights(units, plan.n_bootstrap, seed=0)
+    scores = {arm: dict(_scores(runs, labels, weights)) for arm, runs in probabilities.items()}
+    n_units = int(units.max()) + 1
+    cards = {arm: read_card(out / "runs" / arm / f"seed-{plan.seeds[0]}") for arm in plan.arms}
+    results = {
+        arm: ArmResult(
+            snapshot=arms[arm].name,
+            snapshot_digest=arms[arm].digest,
+            n_images=cards[arm]["n_images"],
+            readings=cards[arm]["readings"],
+            per_seed={metric: values.tolist() for metric, (values, _) in scores[arm].items()},
+            metrics=_intervals(scores[arm], None, n_units, plan),
+            differences=None
+            if arm == plan.reference
+            else _intervals(scores[arm], scores[plan.reference], n_units, plan),
+        )
+        for arm in plan.arms
+    }
+    return StudyResult(
+        plan=plan,
+        plan_digest=plan.digest(),
+        arms=results,
+        backbone=cards[plan.reference]["backbone"],
+        subjects=reference.subjects,
+        resampled=resampled,
+        n_units=n_units,
+        n_images=len(rows),
+        notice=next((folder.notice for folder in arms.values() if folder.notice), None),
+        unknown_provenance=sorted({name for card in cards.values() for name in card["saw"]["unknown"]}),
+    )
+
+
+def _scores(
+    runs: list[Floats], labels: NDArray[np.int64], weights: Floats
+) -> Iterator[tuple[str, tuple[Floats, Floats]]]:
+    """Per metric: its value per seed (S,), and its mean over seeds under each resample (n_bootstrap,)."""
+    for name, metric in METRICS.items():
+        per_seed = np.array([point(name, probabilities, labels) for probabilities in runs])
+        yield name, (per_seed, np.mean([metric(probabilities, labels, weights) for probabilities in runs], axis=0))
+
+
+def _intervals(
+    scores: Mapping[str, tuple[Floats, Floats]],
+    reference: Mapping[str, tuple[Floats, Floats]] | None,
+    n_units: int,
+    plan: StudyPlan,
+) -> dict[str, SeedInterval]:
+    """Intervals of an arm's metrics, or of their differences to the reference paired by seed and by resample."""
+    intervals = {}
+    for name, (per_seed, resampled) in scores.items():
+        limits = (0.0, LARGEST[name])
+        if reference is not None:
+            per_seed, resampled = per_seed - reference[name][0], resampled - reference[name][1]
+            limits = (-LARGEST[name], LARGEST[name])
+        intervals[name] = seed_interval(per_seed, resampled, n_units, plan.confidence, limits)
+    return intervals
