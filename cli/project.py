@@ -67,6 +67,8 @@ def status(project: Project, as_json: bool) -> None:
 def _overview(project: Project, found: Status) -> dict[str, Any]:
     """The numbers in a few lines for the eye; what there is none of yet says so with a dash."""
     lines: dict[str, Any] = {"directory": project.root}
+    for notice in dict.fromkeys(row["notice"] for row in found.imports if row["notice"]):
+        lines.setdefault("notice", []).append(notice)
     for row in found.imports:
         lines[f"import {row['source']}"] = _import_line(row)
     for split, labels in found.real.items():
@@ -90,9 +92,7 @@ def _overview(project: Project, found: Status) -> dict[str, Any]:
 
 
 def _import_line(row: dict[str, Any]) -> str:
-    if row["status"] != "ready":
-        return "running, or interrupted: repeat it to have it whole"
-    return f"{row['added']} images" + (f"; {row['notice']}" if row["notice"] else "")
+    return f"{row['added']} images" if row["status"] == "ready" else "running, or interrupted: import it again"
 
 
 def _counts(counts: dict[str, int]) -> str:

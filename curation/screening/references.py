@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from curation.models.images import Image, ImageLabel, Label, Origin, Split, Subject
+from curation.models.images import Image, ImageLabel, Label, Split, Subject
+from curation.real_images import is_ready_real
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def real_references(session: Session, split: Split, shape: tuple[int, int, int, 
         .join(ImageLabel, imported)
         .join(Label, Label.id == ImageLabel.label_id)
         .where(
-            Image.origin == Origin.REAL,
+            is_ready_real(),
             Subject.split == split,
             Image.height == height,
             Image.width == width,

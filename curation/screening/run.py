@@ -18,8 +18,9 @@ from curation.models.generation import (
     ScreeningCheck,
     ScreeningVerdict,
 )
-from curation.models.images import BuildStatus, Image, Origin, Split
+from curation.models.images import BuildStatus, Image, Split
 from curation.project import Project
+from curation.real_images import is_ready_real
 from curation.screening.artefacts import fit_ranges, measures, ranges_as_json
 from curation.screening.backbone import SHIPPED_BACKBONE, Backbone
 from curation.screening.neighbours import EmbeddingFile, Features, nearest
@@ -117,7 +118,7 @@ def _inputs(project: Project, batch_id: int) -> Inputs:
         validation = real_references(session, Split.VALIDATION, shape)
         seen = select(GeneratorPixels.pixel_sha256).where(GeneratorPixels.generator_id == batch.generator_id)
         generator_images = session.scalar(select(func.count()).select_from(seen.subquery())) or 0
-        here = select(func.count()).select_from(Image).where(Image.origin == Origin.REAL, Image.pixel_sha256.in_(seen))
+        here = select(func.count()).select_from(Image).where(is_ready_real(), Image.pixel_sha256.in_(seen))
         generator_images_here = session.scalar(here) or 0
     if not train:
         raise BadInput(

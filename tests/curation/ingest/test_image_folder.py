@@ -201,6 +201,14 @@ def test_links_that_lead_outside_and_hidden_folders_are_refused(
     }
 
 
+def test_a_name_that_is_not_utf8_is_listed_in_letters_that_can_be_printed(project: Project, folder: Maker) -> None:
+    directory = folder({"a/good.png": picture(1)})
+    Path(os.fsdecode(os.fsencode(directory / "a") + b"/caf\xe9.png")).write_bytes(_encoded(picture(2)))
+    report = import_image_folder(project, NOW, directory)
+    assert report.added == 1
+    assert _reasons(report) == {"a/caf\\udce9.png": "its name is not UTF-8"}
+
+
 def test_the_subject_comes_from_the_name_and_stands_in_one_split(project: Project, folder: Maker) -> None:
     files = {f"{label}/p{n:02d}_{label}.png": picture(n + 100 * (label == "b")) for label in "ab" for n in range(30)}
     report = import_image_folder(project, NOW, folder({**files, "a/odd.png": picture(999)}), subject_pattern=r"(p\d+)_")
