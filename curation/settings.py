@@ -36,7 +36,9 @@ class Settings(BaseSettings):
 
 
 def read_settings(root: Path) -> Settings:
-    """Read `rounds.toml` in `root`; raises BadInput naming the key that is wrong."""
+    """Read `rounds.toml` in `root`; raises NotFound, or BadInput naming the key that is wrong."""
+    if not (root / PROJECT_FILE).is_file():
+        raise NotFound(f"no {PROJECT_FILE} in {root}. Run `rounds init` there, or pass another --project DIRECTORY.")
     try:
         values = tomllib.loads((root / PROJECT_FILE).read_text())
         return Settings(**values)

@@ -1,8 +1,8 @@
 """A proxy reader: a probe on a backbone's features reads a worklist, marked as a model.
 
-It accepts when the probe, fitted on real training images, agrees with the class that was asked for and the image lies no
-farther from real training images of that class than 99 % of the real validation images do from theirs. It knows nothing
-that the study does not: no claim rests on its readings.
+It accepts when the probe, fitted on real training images, agrees with the class that was asked for and the image lies
+no farther from real training images of that class than 99 % of the real validation images do from theirs. It knows
+nothing that the study does not: no claim rests on its readings.
 """
 
 import uuid

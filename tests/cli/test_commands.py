@@ -29,7 +29,8 @@ def test_commands_that_list_or_report_offer_json(path: tuple[str, ...], command:
 
 
 def test_help_does_not_import_torch() -> None:
-    code = "import sys; from cli.main import rounds\ntry: rounds(['--help'])\nexcept SystemExit: pass\nprint('torch' in sys.modules)"
+    run_help = "import sys; from cli.main import rounds; rounds(['--help'], standalone_mode=False)"
+    code = f"{run_help}; print('torch' in sys.modules)"
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert finished.stdout.rstrip().endswith("False")
 
