@@ -1,6 +1,7 @@
 """Screened candidates for tests of reading: pictures a person could tell apart, drawn by numpy."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -28,7 +29,11 @@ def oval(seed: int, size: int = 64, bits: int = 8, channels: int = 1) -> Pixels:
 
 
 def add_candidates(
-    project: Project, session: Session, pictures: list[Pixels], labels: list[str] | None = None, name: str = "tiny"
+    project: Project,
+    session: Session,
+    pictures: Sequence[Pixels],
+    labels: Sequence[str] | None = None,
+    name: str = "tiny",
 ) -> Batch:
     """A finished batch of these pictures by a generator `name`, with its finished screening; every verdict is pass.
 

@@ -103,8 +103,9 @@ class Stage {
       const { width, height } = this.geometry();
       context.imageSmoothingEnabled = true;
       context.imageSmoothingQuality = "high";
-      const left = (canvas.width - width) / 2 + this.view.x;
-      const top = (canvas.height - height) / 2 + this.view.y;
+      // Whole screen pixels: at 1:1 a stored pixel is then one screen pixel, untouched by smoothing.
+      const left = Math.round((canvas.width - width) / 2 + this.view.x);
+      const top = Math.round((canvas.height - height) / 2 + this.view.y);
       context.drawImage(this.native, left, top, width, height);
     }
     this.changed(this);
@@ -122,7 +123,8 @@ class Stage {
 
   toggleFit() {
     const isFit = this.view.scale === null && this.view.x === 0 && this.view.y === 0;
-    Object.assign(this.view, { scale: isFit ? 1 : null, x: 0, y: 0 });
+    const onePixel = 1 / (window.devicePixelRatio || 1);
+    Object.assign(this.view, { scale: isFit ? onePixel : null, x: 0, y: 0 });
     this.draw();
   }
 

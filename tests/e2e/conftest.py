@@ -54,12 +54,14 @@ class Room:
 
     server: ReviewServer
     project: Project
+    batch_id: int
     made: int = 0
 
     def worklist(self, **recipe: object) -> int:
-        """A worklist of this test's own over all candidates; the newest is the one that a fresh browser opens."""
+        """A worklist of this test's own over the 80 slices; the newest is the one that a fresh browser opens."""
         self.made += 1
-        fields = {"name": f"reading {self.made}", "vocabulary": "brain_mr", "again": True, **recipe}
+        basis = {"name": f"reading {self.made}", "batches": (self.batch_id,), "vocabulary": "brain_mr", "again": True}
+        fields = {**basis, **recipe}
         with self.project.database.write() as session:
             chosen = WorklistRecipe.model_validate(fields)
             return create_worklist(session, self.project.chain, NOW, chosen).id
@@ -128,7 +130,7 @@ def room(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path]
         batch.generator.card = {"notice": NOTICE}
     server = ReviewServer(project.root)
     server.start()
-    yield Room(server, project)
+    yield Room(server, project, batch.id)
     server.stop()
     project.database.dispose()
 
@@ -149,12 +151,17 @@ def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
         context.close()
 
 
-def sign_in(page: Page, room: Room, name: str) -> None:
-    """Sign in on the form and wait until the first image is on the screen."""
+def sign_in_anywhere(page: Page, room: Room, name: str) -> None:
+    """Sign in on the form; what comes next is the test's own."""
     page.goto(f"{room.server.url}/rounds/sign-in")
     page.fill("#name", name)
     page.fill("#password", PASSWORD)
     page.click("button[type=submit]")
+
+
+def sign_in(page: Page, room: Room, name: str) -> None:
+    """Sign in and wait until an image is on the screen and the next ones are in memory."""
+    sign_in_anywhere(page, room, name)
     wait_until_reading(page)
 
 

@@ -9,7 +9,15 @@ from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import update
 
 from curation.models.reading import SignIn
-from tests.e2e.conftest import PASSWORD, Room, shown_key, sign_in, wait_until_reading, wait_until_saved
+from tests.e2e.conftest import (
+    PASSWORD,
+    Room,
+    shown_key,
+    sign_in,
+    sign_in_anywhere,
+    wait_until_reading,
+    wait_until_saved,
+)
 
 pytestmark = pytest.mark.e2e
 NewContext = Callable[..., BrowserContext]
@@ -149,10 +157,7 @@ def test_two_readers_at_once_are_never_in_one_slot(room: Room, new_context: NewC
     worklist_id = room.worklist()
     pages = [new_context().new_page() for _ in range(2)]
     sign_in(pages[0], room, room.reader())
-    pages[1].goto(f"{room.server.url}/rounds/sign-in")
-    pages[1].fill("#name", room.reader())
-    pages[1].fill("#password", PASSWORD)
-    pages[1].click("button[type=submit]")
+    sign_in_anywhere(pages[1], room, room.reader())
     pages[1].wait_for_selector(".room[data-state=reading]")
     for _ in range(25):
         for page in pages:
