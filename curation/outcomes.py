@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, ScalarSelect, and_, delete, exists, func, insert, select
 from sqlalchemy.orm import Session, aliased
 
 from curation.audit import digest_of
 from curation.errors import NotFound
+from curation.models.images import ImageLabel, Label
 from curation.models.reading import (
     Outcome,
     OutcomeVerdict,
@@ -31,7 +32,7 @@ CHUNK = 1_000
 
 @dataclass(frozen=True, slots=True)
 class StandingReading:
-    """A reading that nobody took back."""
+    """A reading that nobody took back; `label` is None where it is the class that was asked for."""
 
     id: int
     verdict: Verdict
@@ -96,7 +97,9 @@ def _verdict(verdicts: Counter[Verdict], needed: int, kind: str) -> OutcomeVerdi
 
 def recompute_outcomes(session: Session, worklist_id: int) -> dict[str, int]:
     """Replace the outcomes of a worklist under its present rule; returns counts by verdict. Raises NotFound."""
-    worklist = session.get(Worklist, worklist_id)
+    # Locked, so that two at once give the outcomes one after the other; readings go on meanwhile.
+    locked = select(Worklist).where(Worklist.id == worklist_id).with_for_update(key_share=True)
+    worklist = session.scalars(locked).one_or_none()
     if worklist is None:
         raise NotFound(f"there is no worklist {worklist_id}.")
     rule = OutcomeRule(**worklist.rule)
@@ -121,23 +124,32 @@ def recompute_outcomes(session: Session, worklist_id: int) -> dict[str, int]:
 
 def _standing(session: Session, worklist_id: int) -> dict[int, list[StandingReading]]:
     """Readings of candidates that were not taken back, by image id."""
-    void = aliased(Reading)
     query = (
-        select(WorklistItem.image_id, Reading, Reader.kind)
+        select(WorklistItem.image_id, Reading.id, Reading.verdict, Reading.corrected_label, Reader.kind, class_asked())
+        .select_from(Reading)
         .join(WorklistItem, WorklistItem.id == Reading.item_id)
         .join(Reader, Reader.id == Reading.reader_id)
-        .outerjoin(void, void.voids_id == Reading.id)
-        .where(
-            WorklistItem.worklist_id == worklist_id,
-            WorklistItem.purpose == Purpose.CANDIDATE,
-            Reading.voids_id.is_(None),
-            void.id.is_(None),
-        )
+        .where(WorklistItem.worklist_id == worklist_id, WorklistItem.purpose == Purpose.CANDIDATE, stands())
     )
     standing: dict[int, list[StandingReading]] = defaultdict(list)
-    for image_id, reading, kind in session.execute(query):
-        assert reading.verdict is not None
-        standing[image_id].append(
-            StandingReading(reading.id, reading.verdict, reading.corrected_label, kind is ReaderKind.PROXY)
-        )
+    for image_id, reading_id, verdict, corrected, kind, asked in session.execute(query):
+        assert verdict is not None
+        label = None if corrected == asked else corrected
+        standing[image_id].append(StandingReading(reading_id, verdict, label, kind is ReaderKind.PROXY))
     return standing
+
+
+def stands() -> ColumnElement[bool]:
+    """The condition on `Reading` that it is a verdict which nobody took back."""
+    void = aliased(Reading)
+    return and_(Reading.verdict.is_not(None), ~exists().where(void.voids_id == Reading.id))
+
+
+def class_asked() -> ScalarSelect[str]:
+    """The class that the image of a `WorklistItem` was asked to show; NULL for a real one."""
+    return (
+        select(func.min(Label.name))
+        .join(ImageLabel, ImageLabel.label_id == Label.id)
+        .where(ImageLabel.image_id == WorklistItem.image_id, ImageLabel.source == "request", ImageLabel.value >= 0.5)
+        .scalar_subquery()
+    )

@@ -145,12 +145,12 @@ def _summary(session: Session, worklist: Worklist) -> WorklistSummary:
             .join(ReaderCursor, ReaderCursor.reader_id == Reader.id)
             .where(ReaderCursor.worklist_id == worklist.id)
             .group_by(Reader.kind)
-        ).tuples().all()
+        ).all()
     )
     outcomes = dict(
         session.execute(
             select(Outcome.verdict, func.count()).where(Outcome.worklist_id == worklist.id).group_by(Outcome.verdict)
-        ).tuples().all()
+        ).all()
     )
     return WorklistSummary(
         id=worklist.id,
