@@ -17,7 +17,8 @@ from curation.audit import digest_of
 from curation.errors import BadInput, Conflict
 from curation.models.generation import Batch, ScreeningCheck, ScreeningVerdict
 from curation.models.images import BuildStatus, Image, ImageLabel, Label, Split, Subject
-from curation.models.reading import Outcome, OutcomeVerdict, Worklist
+from curation.models.reading import OutcomeVerdict, Worklist
+from curation.outcomes import decisions_of
 from curation.real_images import is_ready_real
 
 PRIVACY_CHECKS = ("near_copy",)
@@ -81,14 +82,13 @@ def approvals(session: Session, worklists: Sequence[str]) -> dict[int, Approval]
     taken: dict[int, Approval] = {}
     rejected: set[int] = set()
     for worklist in _worklists(session, worklists):
-        rule_digest = digest_of(worklist.rule)
-        current = select(Outcome).where(Outcome.worklist_id == worklist.id, Outcome.rule_digest == rule_digest)
-        for outcome in session.scalars(current):
-            if outcome.verdict == OutcomeVerdict.REJECTED:
-                rejected.add(outcome.image_id)
-            elif outcome.verdict == OutcomeVerdict.APPROVED:
-                readings = tuple(sorted(outcome.reading_ids))
-                taken[outcome.image_id] = Approval(outcome.label or "", readings, outcome.proxy_only, worklist.name)
+        for image_id, decision in decisions_of(session, worklist).items():
+            if decision.verdict == OutcomeVerdict.REJECTED:
+                rejected.add(image_id)
+            elif decision.verdict == OutcomeVerdict.APPROVED:
+                taken[image_id] = Approval(
+                    decision.label or "", decision.reading_ids, decision.proxy_only, worklist.name
+                )
     conflicting = sorted(rejected & taken.keys())
     if conflicting:
         shown = ", ".join(map(str, conflicting[:5]))

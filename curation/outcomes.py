@@ -103,7 +103,7 @@ def recompute_outcomes(session: Session, worklist_id: int) -> dict[str, int]:
     if worklist is None:
         raise NotFound(f"there is no worklist {worklist_id}.")
     rule = OutcomeRule(**worklist.rule)
-    decisions = {image: decide(readings, rule) for image, readings in _standing(session, worklist_id).items()}
+    decisions = decisions_of(session, worklist)
     session.execute(delete(Outcome).where(Outcome.worklist_id == worklist_id, Outcome.rule_digest == rule.digest))
     rows: list[dict[str, Any]] = [
         {
@@ -120,6 +120,12 @@ def recompute_outcomes(session: Session, worklist_id: int) -> dict[str, int]:
     for start in range(0, len(rows), CHUNK):
         session.execute(insert(Outcome), rows[start : start + CHUNK])
     return dict(Counter(decision.verdict.value for decision in decisions.values()))
+
+
+def decisions_of(session: Session, worklist: Worklist) -> dict[int, Decision]:
+    """What the readings of a worklist amount to at this moment, by image id; writes nothing."""
+    rule = OutcomeRule(**worklist.rule)
+    return {image: decide(readings, rule) for image, readings in _standing(session, worklist.id).items()}
 
 
 def _standing(session: Session, worklist_id: int) -> dict[int, list[StandingReading]]:

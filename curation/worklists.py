@@ -25,6 +25,7 @@ from curation.models.reading import (
     Worklist,
     WorklistItem,
 )
+from curation.outcomes import recompute_outcomes
 from curation.vocabulary import vocabulary
 from curation.worklist_items import Item, choose_items, notice_of
 from curation.worklist_items import WorklistRecipe as WorklistRecipe
@@ -58,6 +59,8 @@ def create_worklist(session: Session, chain: Chain, now: datetime, recipe: Workl
         raise Conflict(f"worklist {recipe.name!r} exists already. Choose another name.")
     if recipe.rule == "single" and recipe.readers_per_image > 1:
         raise BadInput("the rule `single` goes with one reader per image; choose majority or unanimous.")
+    for worklist_id in session.scalars(select(Worklist.id)).all():
+        recompute_outcomes(session, worklist_id)
     items = choose_items(session, recipe)
     worklist = Worklist(
         name=recipe.name,

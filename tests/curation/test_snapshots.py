@@ -12,18 +12,29 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.audit import digest_of
 from curation.errors import BadInput, Conflict, LeakRefused
 from curation.mix import MixRecipe
 from curation.models.images import BuildStatus, Image, Split
 from curation.models.operations import Event
-from curation.models.reading import Outcome, OutcomeVerdict, Worklist
+from curation.models.reading import (
+    Assignment,
+    AssignmentState,
+    Purpose,
+    Reader,
+    Reading,
+    Verdict,
+    Worklist,
+    WorklistItem,
+)
 from curation.project import Project
+from curation.readings import new_op_id
 from curation.snapshot_folder import SnapshotFolder, SnapshotRow, content_digest, export_folder, verify_folder
 from curation.snapshots import build_snapshot, list_snapshots
+from curation.worklists import slot_values
+from tests.curation.reading_room import add_person
 from tests.rows import NOW, add_batch, add_generator, add_import, add_real
 
-RULE = {"kind": "single"}
+RULE = {"kind": "single", "readers": 1}
 REAL_ONLY = MixRecipe(synthetic="none")
 
 
@@ -43,10 +54,9 @@ def fill(project: Project, generator_saw: str = "elsewhere", order: Callable[[li
         approve(session, images[:4])
 
 
-def approve(
-    session: Session, images: list[Image], name: str = "first", verdict: OutcomeVerdict = OutcomeVerdict.APPROVED
-) -> None:
-    """A worklist with an outcome for each image."""
+def approve(session: Session, images: list[Image], name: str = "first", said: Verdict = Verdict.ACCEPT) -> None:
+    """A worklist with one reading of each image, by a person."""
+    reader_id = add_person(session, f"reader of {name}")
     worklist = Worklist(
         name=name,
         status=BuildStatus.READY,
@@ -62,17 +72,22 @@ def approve(
     )
     session.add(worklist)
     session.flush()
-    for image in images:
-        outcome = Outcome(
-            worklist_id=worklist.id,
-            image_id=image.id,
-            rule_digest=digest_of(RULE),
-            verdict=verdict,
-            label=None,
-            reading_ids=[],
-            proxy_only=True,
-        )
-        session.add(outcome)
+    for position, image in enumerate(images):
+        add_reading(session, worklist.id, image.id, reader_id, position, said)
+
+
+def add_reading(session: Session, worklist: int, image: int, reader: int, position: int, said: Verdict) -> None:
+    """The item, its slot and the verdict on it."""
+    item = WorklistItem(worklist_id=worklist, image_id=image, purpose=Purpose.CANDIDATE, position=position)
+    session.add(item)
+    session.flush()
+    done = slot_values(worklist, item.id, position, 0) | {"state": AssignmentState.DONE, "reader_id": reader}
+    assignment = Assignment(**done)
+    session.add(assignment)
+    session.flush()
+    times = {"read_at": NOW, "created_at": NOW}
+    slot = {"assignment_id": assignment.id, "item_id": item.id, "reader_id": reader}
+    session.add(Reading(op_id=new_op_id(), verdict=said, reasons=[], **slot, **times))
 
 
 def origins(folder: SnapshotFolder) -> list[str]:
@@ -189,12 +204,29 @@ def test_unknown_provenance_is_refused_unless_allowed_and_then_printed(project: 
 def test_outcomes_that_contradict_each_other_refuse_the_build(project: Project) -> None:
     fill(project)
     with project.database.write() as session:
-        approved = session.scalars(select(Outcome.image_id)).all()
+        approved = session.scalars(select(WorklistItem.image_id)).all()
         images = list(session.scalars(select(Image).where(Image.id.in_(approved))))
-        approve(session, images, "second", OutcomeVerdict.REJECTED)
+        approve(session, images, "second", Verdict.REJECT)
     with pytest.raises(Conflict, match="--worklist"):
         build_snapshot(project, "mix", MixRecipe(), NOW, silent)
     assert origins(build_snapshot(project, "mix", MixRecipe(worklists=("first",)), NOW, silent)).count("synthetic") == 4
+
+
+def test_readings_of_people_are_counted_and_later_ones_make_the_snapshot_stale(project: Project) -> None:
+    fill(project)
+    folder = build_snapshot(project, "mix", MixRecipe(worklists=("first",)), NOW, silent)
+    readings = folder.lineage["readings"]
+    assert (readings["human"], readings["proxy"], readings["readers"], len(readings["ids"])) == (4, 0, 1, 4)
+    with project.database.read() as session:
+        assert [one.stale for one in list_snapshots(session)] == [False]
+    with project.database.write() as session:
+        worklist = session.scalars(select(Worklist.id)).one()
+        reader = session.scalars(select(Reader.id)).one()
+        unread = session.scalars(select(Image.id).where(Image.batch_index == 7)).one()
+        add_reading(session, worklist, unread, reader, 99, Verdict.ACCEPT)
+    with project.database.read() as session:
+        assert [one.stale for one in list_snapshots(session)] == [True]
+    assert origins(SnapshotFolder.open(folder.path)).count("synthetic") == 4
 
 
 def test_nothing_approved_says_what_to_do(project: Project) -> None:
