@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,14 +30,21 @@ def missing(what: str, remedy: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def make_project() -> Callable[[Path], Project]:
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the schema and nothing else, migrated once per run and copied for each test."""
+    path = tmp_path_factory.mktemp("migrated") / "rounds.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_project(migrated_file: Path) -> Callable[[Path], Project]:
     """Makes a migrated project in an empty directory."""
 
     def make(root: Path) -> Project:
         write_project_file(root, root.name, "sqlite:///rounds.db", "store")
-        project = Project.open(root)
-        project.database.migrate()
-        return project
+        shutil.copy(migrated_file, root / "rounds.db")
+        return Project.open(root)
 
     return make
 
@@ -53,48 +61,61 @@ def project(tmp_path: Path, make_project: Callable[[Path], Project]) -> Iterator
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A migrated, empty database, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
-        made = Database(f"sqlite:///{tmp_path / 'rounds.db'}")
+        path = shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "rounds.db")
+        made = Database(f"sqlite:///{path}")
     else:
-        made = Database(_fresh_postgres(request.getfixturevalue("postgres_server")))
-    made.migrate()
+        server: str = request.getfixturevalue("postgres_template")
+        made = Database(_create_database(server, f"rounds_{uuid.uuid4().hex}", template="migrated"))
     yield made
     made.dispose()
 
 
-def _fresh_postgres(server: str) -> str:
-    name = f"rounds_{uuid.uuid4().hex}"
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> str:
+    """The server's URL, once it has a migrated database to copy for each test."""
+    _migrate(_create_database(postgres_server, "migrated", template="template1"))
+    return postgres_server
+
+
+def _migrate(url: str) -> None:
+    made = Database(url)
+    made.migrate()
+    made.dispose()
+
+
+def _create_database(server: str, name: str, template: str) -> str:
     engine = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     engine.dispose()
     return f"{server}/{name}"
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """A PostgreSQL server of this test run's own, on loopback; yields its URL without a database."""
     binaries = _postgres_binaries()
     if binaries is None:
         missing("PostgreSQL", "on Debian, `apt-get install postgresql`")
     assert binaries is not None
-    directory = tmp_path_factory.mktemp("postgres")
-    # initdb refuses to run as root, so root hands the directory to the account that Debian's package made.
-    account = "postgres" if os.geteuid() == 0 else getpass.getuser()
-    as_account = ["runuser", "-u", account, "--"] if os.geteuid() == 0 else []
-    if as_account:
-        for parent in (directory, *directory.parents[:2]):
-            parent.chmod(0o755)
-        shutil.chown(directory, account)
-    data, port = directory / "data", _free_port()
-    log = open(directory / "log", "w")  # noqa: SIM115  the server writes to it until the fixture ends
-    initdb = [binaries / "initdb", "-D", data, "-U", "rounds", "--auth=trust", "--no-sync", "--encoding=UTF8"]
-    subprocess.run([*as_account, *map(str, initdb)], check=True, stdout=log, stderr=log, cwd="/")
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
-    control = [*as_account, str(binaries / "pg_ctl"), "-D", str(data), "-w"]
-    subprocess.run([*control, "-o", options, "start"], check=True, stdout=log, stderr=log, cwd="/")
-    yield f"postgresql+psycopg://rounds@127.0.0.1:{port}"
-    subprocess.run([*control, "-m", "immediate", "stop"], check=True, stdout=log, stderr=log, cwd="/")
-    log.close()
+    # A directory of its own: pytest takes its temporary root away from other accounts whenever a second run starts.
+    with (
+        tempfile.TemporaryDirectory(prefix="rounds-postgres-") as directory,
+        (Path(directory) / "log").open("w") as log,
+    ):
+        # initdb refuses to run as root, so root hands the directory to the account that Debian's package made.
+        account = "postgres" if os.geteuid() == 0 else getpass.getuser()
+        as_account = ["runuser", "-u", account, "--"] if os.geteuid() == 0 else []
+        if as_account:
+            shutil.chown(directory, account)
+        data, port = Path(directory) / "data", _free_port()
+        initdb = [binaries / "initdb", "-D", data, "-U", "rounds", "--auth=trust", "--no-sync", "--encoding=UTF8"]
+        subprocess.run([*as_account, *map(str, initdb)], check=True, stdout=log, stderr=log, cwd="/")
+        options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
+        control = [*as_account, str(binaries / "pg_ctl"), "-D", str(data), "-w"]
+        subprocess.run([*control, "-o", options, "start"], check=True, stdout=log, stderr=log, cwd="/")
+        yield f"postgresql+psycopg://rounds@127.0.0.1:{port}"
+        subprocess.run([*control, "-m", "immediate", "stop"], check=True, stdout=log, stderr=log, cwd="/")
 
 
 def _postgres_binaries() -> Path | None:
