@@ -77,8 +77,8 @@ def rounds(ctx: click.Context, project_directory: Path | None) -> None:
     \b
     Example:
       rounds init
-      rounds import virtual-brains:400
-      rounds generate --generator shipped --count normal=40,ring_lesion=40 --seed 7 --wait
+      rounds import virtual-brains:400 && rounds generator add shipped
+      rounds generate --generator virtual-brains-flow --count normal=40,ring_lesion=40 --seed 7 --wait
     """
     ctx.obj = project_directory
 

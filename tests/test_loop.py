@@ -1,0 +1,79 @@
+"""The whole loop, as `make demo-auto` runs it, at a reduced size: real generator, real backbone, real database."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def rounds(*words: str) -> str:
+    """Run the command as a user would; returns its standard output."""
+    command = [sys.executable, "-m", "cli.main", *words]
+    finished = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished.stdout
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A small demo run to its end: its project, and what it printed."""
+    root = tmp_path_factory.mktemp("loop") / "demo"
+    return root, rounds("demo", str(root), "--auto", "--subjects", "300", "--per-class", "8")
+
+
+def test_the_report_compares_five_arms_and_claims_nothing(demo: tuple[Path, str]) -> None:
+    root, printed = demo
+    report = (root / "studies" / "demo" / "report.md").read_text()
+    assert report.strip() in printed
+    assert "No gain is claimed" in report
+    assert "SIMULATED" in report
+    assert "0 readings by people" in report
+    for arm in ("real_only", "plus_raw", "plus_approved", "plus_random", "plus_duplicated_real"):
+        assert f"| {arm} |" in report
+    assert (root / "studies" / "demo" / "report.png").stat().st_size > 10_000
+
+
+def test_what_was_kept_is_whole(demo: tuple[Path, str]) -> None:
+    root, _ = demo
+    verified = json.loads(rounds("--project", str(root), "verify", "--pixels", "--json"))
+    assert verified["faults"] == []
+    for snapshot in json.loads(rounds("--project", str(root), "snapshot", "list", "--json")):
+        assert snapshot["status"] == "ready"
+        assert not snapshot["stale"]
+        checked = json.loads(rounds("--project", str(root), "snapshot", "verify", snapshot["name"], "--json"))
+        assert checked["faults"] == []
+
+
+def test_every_reading_is_marked_as_a_proxys(demo: tuple[Path, str]) -> None:
+    root, _ = demo
+    (worklist,) = json.loads(rounds("--project", str(root), "worklist", "list", "--json"))
+    assert worklist["read_by_people"] == 0
+    assert worklist["read_by_proxies"] == worklist["images"]
+    (reader,) = json.loads(rounds("--project", str(root), "reader", "list", "--json"))
+    assert reader["kind"] == "proxy"
+
+
+def test_running_it_again_goes_on_where_it_was(demo: tuple[Path, str]) -> None:
+    root, printed = demo
+    before = json.loads(rounds("--project", str(root), "status", "--json"))
+    again = rounds("demo", str(root), "--auto", "--subjects", "300", "--per-class", "8")
+    after = json.loads(rounds("--project", str(root), "status", "--json"))
+    assert before == after
+    assert (
+        again.split("# Study demo")[1].split("minutes in all")[0].splitlines()[:20]
+        == (printed.split("# Study demo")[1].splitlines()[:20])
+    )
+
+
+def test_a_run_is_measured_on_the_test_subjects_with_intervals(demo: tuple[Path, str]) -> None:
+    root, _ = demo
+    found = json.loads(rounds("--project", str(root), "evaluate", "demo-lora", "--bootstrap", "200", "--json"))
+    assert found["split"] == "test"
+    assert found["resampled"] == "subject"
+    auroc = found["metrics"]["auroc"]
+    assert auroc["low"] <= auroc["value"] <= auroc["high"]
