@@ -1,0 +1,87 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from curation.errors import BadInput, LeakRefused, NotFound
+from curation.snapshot_folder import SnapshotFolder
+from tests.train.snapshots import write_snapshot
+from tests.train.tiny import save_backbone
+from train.config import AdaptationConfig
+from train.evaluate import evaluate_run
+from train.run import adapt
+
+SIZES = {"train": 12, "validation": 6, "test": 10}
+
+
+def trained(tmp_path: Path, folder: SnapshotFolder, adaptation: str = "linear-probe") -> Path:
+    backbone = save_backbone(tmp_path / "backbone")
+    config = AdaptationConfig(adaptation=adaptation, backbone=str(backbone), steps=40, batch_size=16)
+    return adapt(folder, config, tmp_path / "run", lambda *_: None).directory
+
+
+def test_every_metric_has_an_interval_over_subjects_and_the_file_says_the_same(tmp_path: Path) -> None:
+    folder = write_snapshot(tmp_path / "s", SIZES, labels=("upper", "lower", "centre"))
+    run = trained(tmp_path, folder)
+    found = evaluate_run(run, folder, "test", n_bootstrap=200, seed=0)
+    assert (found.resampled, found.n_units, found.n_images) == ("subject", 15, 30)
+    assert found.metrics["auroc"].value > 0.7
+    assert all(interval.low <= interval.value <= interval.high for interval in found.metrics.values())
+    assert json.loads((run / "evaluation-test.json").read_text()) == found.as_json()
+    assert evaluate_run(run, folder, "test", n_bootstrap=200, seed=0) == found
+    assert evaluate_run(run, folder, "test", n_bootstrap=200, seed=1).metrics != found.metrics
+
+
+@pytest.mark.parametrize("adaptation", ["lora", "full"])
+def test_adapted_encoders_are_evaluated_from_their_folder(adaptation: str, tmp_path: Path) -> None:
+    folder = write_snapshot(tmp_path / "s", SIZES)
+    run = trained(tmp_path, folder, adaptation)
+    assert evaluate_run(run, folder, "validation", n_bootstrap=100, seed=0).split == "validation"
+
+
+def test_without_subject_ids_intervals_say_that_they_are_image_level(tmp_path: Path) -> None:
+    folder = write_snapshot(tmp_path / "s", SIZES, subjects="unknown", notice="SIMULATED")
+    found = evaluate_run(trained(tmp_path, folder), folder, "test", n_bootstrap=100, seed=0)
+    assert (found.resampled, found.n_units, found.notice) == ("image", 20, "SIMULATED")
+
+
+def test_colour_and_sixteen_bit_images_are_evaluated(tmp_path: Path) -> None:
+    backbone = str(save_backbone(tmp_path / "backbone"))
+    config = AdaptationConfig(backbone=backbone, steps=40)
+    for name, kind in {"colour": {"channels": 3}, "deep": {"bits": 16}}.items():
+        folder = write_snapshot(tmp_path / name, SIZES, **kind)
+        run = adapt(folder, config, tmp_path / f"run-{name}", lambda *_: None).directory
+        assert evaluate_run(run, folder, "test", n_bootstrap=100, seed=0).metrics["auroc"].value > 0.6
+
+
+def test_a_subject_seen_in_training_cannot_be_evaluated_on(tmp_path: Path) -> None:
+    folder = write_snapshot(tmp_path / "s", SIZES)
+    run = trained(tmp_path, folder)
+    metadata = tmp_path / "s" / "test" / "metadata.jsonl"
+    metadata.write_text(metadata.read_text().replace("test-upper-0", "train-upper-0"))
+    with pytest.raises(LeakRefused, match="train-upper-0"):
+        evaluate_run(run, folder, "test", n_bootstrap=100, seed=0)
+
+
+def test_other_classes_missing_classes_synthetic_rows_and_training_splits_are_refused(tmp_path: Path) -> None:
+    folder = write_snapshot(tmp_path / "s", SIZES)
+    run = trained(tmp_path, folder)
+    other = write_snapshot(tmp_path / "other", SIZES, labels=("upper", "centre"))
+    with pytest.raises(BadInput, match="the run knows the classes upper, lower"):
+        evaluate_run(run, other, "test", n_bootstrap=100, seed=0)
+    with pytest.raises(BadInput, match="validation or test, got 'train'"):
+        evaluate_run(run, folder, "train", n_bootstrap=100, seed=0)
+    metadata = tmp_path / "s" / "test" / "metadata.jsonl"
+    content = metadata.read_text()
+    metadata.write_text(content.replace('"origin": "real"', '"origin": "synthetic"', 1))
+    with pytest.raises(BadInput, match="not real"):
+        evaluate_run(run, folder, "test", n_bootstrap=100, seed=0)
+    metadata.write_text("".join(line for line in content.splitlines(keepends=True) if '"label": "upper"' in line))
+    with pytest.raises(BadInput, match="no image of lower"):
+        evaluate_run(run, folder, "test", n_bootstrap=100, seed=0)
+
+
+def test_an_unfinished_run_is_not_a_run(tmp_path: Path) -> None:
+    folder = write_snapshot(tmp_path / "s", SIZES)
+    with pytest.raises(NotFound, match="not a finished run"):
+        evaluate_run(tmp_path / "nothing", folder, "test", n_bootstrap=100, seed=0)

@@ -1,0 +1,194 @@
+import json
+from pathlib import Path
+
+import pytest
+from matplotlib.image import imread
+
+from curation.errors import BadInput, Conflict, NotFound
+from curation.snapshot_folder import SnapshotFolder
+from tests.train.snapshots import write_snapshot
+from tests.train.tiny import save_backbone
+from train.config import ARMS, AdaptationConfig, ReportFacts, StudyPlan
+from train.report import careful_sentence, reasons_against_a_claim, write_report
+from train.study import StudyResult, run_study
+
+QUIET = lambda *_: None  # noqa: E731
+SIZES = {"train": 6, "validation": 6, "test": 12}
+EXTRA = {
+    "real_only": {},
+    "plus_raw": {"synthetic": ["upper", "lower", "lower", "upper"]},
+    "plus_approved": {"synthetic": ["upper", "lower"]},
+    "plus_random": {"synthetic": ["lower", "upper"]},
+    "plus_duplicated_real": {"duplicates": 2},
+}
+
+
+class Killed(Exception):
+    pass
+
+
+def build_arms(tmp_path: Path, **kind: object) -> dict[str, SnapshotFolder]:
+    return {arm: write_snapshot(tmp_path / arm, SIZES, strength=0.2, **EXTRA[arm], **kind) for arm in ARMS}
+
+
+def plan(tmp_path: Path, **changes: object) -> StudyPlan:
+    backbone = tmp_path / "backbone"
+    if not backbone.exists():
+        save_backbone(backbone)
+    adaptation = AdaptationConfig(backbone=str(backbone), steps=20, batch_size=8)
+    return StudyPlan(**{"name": "first", "adaptation": adaptation, "seeds": (0, 1), "n_bootstrap": 100} | changes)
+
+
+@pytest.fixture
+def result(tmp_path: Path) -> StudyResult:
+    return run_study(build_arms(tmp_path), plan(tmp_path), tmp_path / "study", QUIET)
+
+
+def test_every_arm_and_seed_takes_the_same_steps_and_is_read_on_the_same_images(
+    result: StudyResult, tmp_path: Path
+) -> None:
+    cards = [json.loads(path.read_text()) for path in (tmp_path / "study").glob("runs/*/*/card.json")]
+    assert len(cards) == 10
+    assert {card["steps"] for card in cards} == {20}
+    assert result.arms["plus_raw"].n_images == {"real": 12, "synthetic": 4}
+    assert result.arms["plus_duplicated_real"].n_images == {"real": 14}
+    assert (result.resampled, result.n_units, result.n_images) == ("subject", 12, 24)
+
+
+def test_differences_are_paired_by_seed_and_the_reference_has_none(result: StudyResult) -> None:
+    reference = result.arms["real_only"]
+    assert reference.differences is None
+    for name, arm in result.arms.items():
+        if name == "real_only":
+            continue
+        expected = [a - b for a, b in zip(arm.per_seed["auroc"], reference.per_seed["auroc"], strict=True)]
+        difference = arm.differences["auroc"]
+        assert difference.value == pytest.approx(sum(expected) / 2)
+        assert difference.low <= difference.value <= difference.high
+
+
+def test_a_study_killed_half_way_goes_on_where_it_was_with_the_same_result(tmp_path: Path) -> None:
+    arms = build_arms(tmp_path)
+    whole = run_study(arms, plan(tmp_path), tmp_path / "whole", QUIET)
+
+    def killed(done: int, total: int, message: str | None) -> None:
+        if done == 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run_study(arms, plan(tmp_path), tmp_path / "resumed", killed)
+    first = tmp_path / "resumed" / "runs" / "real_only" / "seed-0" / "card.json"
+    written = first.stat().st_mtime_ns
+    resumed = run_study(arms, plan(tmp_path), tmp_path / "resumed", QUIET)
+    assert first.stat().st_mtime_ns == written
+    assert resumed.as_json() == whole.as_json()
+
+
+def test_a_folder_holds_one_study(result: StudyResult, tmp_path: Path) -> None:
+    arms = {arm: SnapshotFolder.open(tmp_path / arm) for arm in ARMS}
+    with pytest.raises(Conflict, match="another plan"):
+        run_study(arms, plan(tmp_path, seeds=(0, 1, 2)), tmp_path / "study", QUIET)
+
+
+def test_arms_that_differ_in_more_than_what_is_added_are_refused(tmp_path: Path) -> None:
+    arms = build_arms(tmp_path)
+    with pytest.raises(BadInput, match="expected the arms"):
+        run_study({"real_only": arms["real_only"]}, plan(tmp_path), tmp_path / "study", QUIET)
+    fewer = write_snapshot(tmp_path / "fewer", SIZES, strength=0.2, synthetic=["upper"])
+    with pytest.raises(BadInput, match="same number of training images"):
+        run_study(arms | {"plus_random": fewer}, plan(tmp_path), tmp_path / "study", QUIET)
+    metadata = tmp_path / "plus_raw" / "test" / "metadata.jsonl"
+    metadata.write_text("".join(metadata.read_text().splitlines(keepends=True)[1:]))
+    with pytest.raises(BadInput, match="plus_raw: its test rows differ"):
+        run_study(arms, plan(tmp_path), tmp_path / "study", QUIET)
+    shallow = write_snapshot(tmp_path / "deep", SIZES, bits=16)
+    with pytest.raises(BadInput, match="bits are 16"):
+        run_study(arms | {"plus_raw": shallow}, plan(tmp_path), tmp_path / "study", QUIET)
+
+
+def test_lora_studies_run_too(tmp_path: Path) -> None:
+    arms = {arm: folder for arm, folder in build_arms(tmp_path).items() if arm in ("real_only", "plus_raw")}
+    lora = plan(tmp_path).adaptation.model_copy(update={"adaptation": "lora", "steps": 2})
+    study = plan(tmp_path, adaptation=lora, arms=("real_only", "plus_raw"))
+    found = run_study(arms, study, tmp_path / "study", QUIET)
+    assert found.as_json()["plan"]["primary"] == "plus_raw"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"adaptation": AdaptationConfig()},
+        {"arms": ("plus_raw", "plus_approved")},
+        {"arms": ("real_only",)},
+        {"seeds": ()},
+        {"seeds": (1, 1)},
+        {"primary": "real_only"},
+        {"primary": "plus_anything"},
+    ],
+)
+def test_plans_that_compare_nothing_fairly_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(BadInput):
+        StudyPlan(**{"name": "first"} | changes)
+
+
+def test_requests_read_from_json_name_the_entry_at_fault() -> None:
+    with pytest.raises(BadInput, match=r"expected a AdaptationConfig; lora_rank: .* greater than or equal to 1"):
+        AdaptationConfig.parse('{"lora_rank": 0}')
+    assert AdaptationConfig.parse("{}").digest() == AdaptationConfig().digest()
+
+
+def test_the_report_has_a_table_a_plot_and_says_who_read(result: StudyResult, tmp_path: Path) -> None:
+    path = write_report(
+        tmp_path / "study", ReportFacts(human_readings=7, readers=("reader-1",), made_by="rounds study")
+    )
+    text = path.read_text()
+    assert sum(line.startswith("| ") for line in text.splitlines()) == 2 + len(ARMS)
+    assert "7 readings by people, 0 by proxy readers. Readers: reader-1." in text
+    assert "seeds 0, 1" in text
+    assert imread(path.with_name("report.png")).std() > 0
+    with pytest.raises(NotFound, match="no result"):
+        write_report(tmp_path, ReportFacts())
+
+
+def clear_gain(result: StudyResult) -> dict[str, object]:
+    found = json.loads(json.dumps(result.as_json()))
+    found["arms"]["plus_approved"]["differences"]["auroc"] |= {"value": 0.05, "low": 0.02, "high": 0.08}
+    return found
+
+
+def test_a_gain_is_stated_only_when_nothing_speaks_against_it(result: StudyResult) -> None:
+    sentence = careful_sentence(clear_gain(result), ReportFacts(human_readings=9))
+    assert sentence.startswith("In this study plus_approved reached")
+    assert "+0.050 (+0.020 to +0.080)" in sentence
+
+
+@pytest.mark.parametrize(
+    ("changes", "facts", "reason"),
+    [
+        ({}, {"human_readings": 0}, "no person has read"),
+        ({}, {"human_readings": 9, "proxy_readings": 1}, "proxy readers"),
+        ({"notice": "SIMULATED from one template"}, {"human_readings": 9}, "the data are SIMULATED"),
+        ({"resampled": "image"}, {"human_readings": 9}, "subjects are unknown"),
+        ({"unknown_provenance": ["backbone x"]}, {"human_readings": 9}, "provenance of backbone x is unknown"),
+    ],
+)
+def test_every_reason_against_a_claim_stops_it(
+    result: StudyResult, changes: dict[str, object], facts: dict[str, int], reason: str
+) -> None:
+    found = clear_gain(result) | changes
+    sentence = careful_sentence(found, ReportFacts(**facts))
+    assert sentence.startswith("No gain is claimed:")
+    assert reason in sentence
+    assert sentence.count(". ") == 0
+
+
+def test_an_interval_around_zero_one_seed_a_loss_and_the_validation_split_stop_a_claim(result: StudyResult) -> None:
+    read = ReportFacts(human_readings=9)
+    found = clear_gain(result)
+    found["arms"]["plus_approved"]["differences"]["auroc"]["low"] = -0.01
+    assert reasons_against_a_claim(found, read) == ["the interval includes 0"]
+    found["arms"]["plus_approved"]["differences"]["auroc"] |= {"value": -0.05, "low": -0.08, "high": -0.02}
+    assert reasons_against_a_claim(found, read) == ["the difference is a loss"]
+    found = clear_gain(result)
+    found["plan"] |= {"split": "validation", "seeds": [0]}
+    assert len(reasons_against_a_claim(found, read)) == 2
