@@ -28,9 +28,11 @@ from review_ui.pages import account_page, sign_in_page
 from review_ui.reading_routes import ReadingRoutes
 from review_ui.requests import PasswordChange, parse_json
 from review_ui.sessions import Clock, SignedInReader, ended_cookie, session_cookie
+from review_ui.throttle import Throttle
 
 STATIC_TYPES = {"rounds.css": "text/css", "account.js": "text/javascript", "icon.svg": "image/svg+xml"}
 WRONG_SIGN_IN = "Name or password is not right. After five failures an account rests for five minutes."
+TOO_MANY = "Too many failed sign-ins from this address. Try again in five minutes."
 ERROR_STATUS = ((NotFound, 404), (NotAllowed, 403), (Conflict, 409), (BadInput, 422))
 
 
@@ -88,12 +90,17 @@ async def _static(request: Request) -> Response:
     return Response(content, media_type=STATIC_TYPES[name])
 
 
+def _wants_json(request: Request) -> bool:
+    return request.headers.get("accept", "").startswith("application/json")
+
+
 class AccountRoutes:
     """Signing in and out, and the reader's own password."""
 
     def __init__(self, project: Project, clock: Clock) -> None:
         self.project = project
         self.clock = clock
+        self.throttle = Throttle()
 
     async def show_sign_in(self, request: Request) -> Response:
         """The form."""
@@ -101,18 +108,24 @@ class AccountRoutes:
 
     async def sign_in(self, request: Request) -> Response:
         """Check name and password (form-encoded); a browser goes on to the review page, a script gets the token."""
+        address = request.client.host if request.client else ""
+        if self.throttle.is_closed(address, self.clock()):
+            return self._not_signed_in(request, "", TOO_MANY, 429)
         fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=4)
         name, password = (fields.get(field, [""])[0] for field in ("name", "password"))
         signed_in = await run_in_threadpool(self._sign_in, name, password)
-        wants_json = request.headers.get("accept", "").startswith("application/json")
         if signed_in is None:
-            if wants_json:
-                return JSONResponse({"error": WRONG_SIGN_IN}, 401)
-            return HTMLResponse(sign_in_page(self.project.settings.name, name[:100], WRONG_SIGN_IN), 401)
+            self.throttle.failed(address, self.clock())
+            return self._not_signed_in(request, name[:100], WRONG_SIGN_IN, 401)
         token, answer = signed_in
-        response = JSONResponse(answer) if wants_json else RedirectResponse("/", 303)
+        response = JSONResponse(answer) if _wants_json(request) else RedirectResponse("/", 303)
         response.headers.append("set-cookie", session_cookie(token, secure=request.url.scheme == "https"))
         return response
+
+    def _not_signed_in(self, request: Request, name: str, why: str, status: int) -> Response:
+        if _wants_json(request):
+            return JSONResponse({"error": why}, status)
+        return HTMLResponse(sign_in_page(self.project.settings.name, name, why), status)
 
     def _sign_in(self, name: str, password: str) -> tuple[str, dict[str, object]] | None:
         with self.project.database.write() as session:

@@ -1,6 +1,5 @@
 // The viewer: key press, verdict into the outbox, next image painted from memory. The browser waits for nobody.
 
-const HISTORY_KEY = "rounds-sitting";
 const CHOICE_KEY = "rounds-worklist";
 
 class Viewer {
@@ -63,14 +62,14 @@ class Viewer {
     this.shown = null;
     this.marked = new Set();
     this.pending = null;
-    this.history = this.remembered();
+    this.sitting = new Sitting(this.server.session.reader, worklistId);
     this.progress = null;
     this.outbox.progress = null;
     this.stage.forgetPreset();
     this.stage.show(null);
     this.queue = new Queue(this.server, this.outbox, worklistId, () => this.arrived(), (error) => this.troubled(error));
     this.panel.worklists(this.worklists, this.worklist);
-    this.panel.strip(this.history, false);
+    this.panel.strip(this.sitting.entries, false);
     this.show();
     this.queue.fill();
   }
@@ -143,11 +142,9 @@ class Viewer {
     this.pending = null;
     this.queue.advance();
     this.show();
-    const { pixels: _, ...known } = item;
-    this.history.push({ opId, item: known, pixels: item.pixels, verdict, picture });
-    this.remember();
+    this.sitting.add(opId, item, verdict, picture);
     this.count(1);
-    this.panel.strip(this.history, false);
+    this.panel.strip(this.sitting.entries, false);
     this.panel.speak(SAID[verdict]);
   }
 
@@ -170,17 +167,16 @@ class Viewer {
       this.pending = null;
       return this.showChoices();
     }
-    const last = this.history.pop();
+    const last = this.sitting.takeBack();
     if (!last) return;
     const opId = randomHex();
     this.outbox.add(this.worklist.id, "undo", opId, { voids_op_id: last.opId }).catch((error) => this.unkept(error));
-    this.queue.putBack({ ...last.item, pixels: last.pixels ?? null, asked: Boolean(last.pixels) });
+    this.queue.putBack(last.item);
     this.marked.clear();
-    this.remember();
     this.show();
     this.queue.load();
     this.count(-1);
-    this.panel.strip(this.history, true);
+    this.panel.strip(this.sitting.entries, true);
     this.panel.speak("Undone");
   }
 
@@ -257,34 +253,6 @@ class Viewer {
     this.queue.fill();
     return null;
   }
-
-  // What was read in this sitting survives a reload of the tab; pixels are fetched again if it comes to an undo.
-  remember() {
-    const kept = this.history.slice(-200).map(({ opId, item, verdict }) => ({ opId, item, verdict }));
-    sessionStorage.setItem(this.historyKey, JSON.stringify(kept));
-  }
-
-  remembered() {
-    return JSON.parse(sessionStorage.getItem(this.historyKey) ?? "[]");
-  }
-
-  get historyKey() {
-    return `${HISTORY_KEY}-${this.server.session.reader}-${this.worklist.id}`;
-  }
-}
-
-function miniature(source) {
-  const canvas = document.createElement("canvas");
-  const scale = Math.min(1, 96 / Math.max(source.width, source.height));
-  canvas.width = Math.max(1, Math.round(source.width * scale));
-  canvas.height = Math.max(1, Math.round(source.height * scale));
-  canvas.getContext("2d").drawImage(source, 0, 0, canvas.width, canvas.height);
-  return canvas;
-}
-
-// crypto.randomUUID exists on https and localhost only; a hospital's plain http intranet has getRandomValues.
-function randomHex() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 export default function ({ data, parentElement }) {

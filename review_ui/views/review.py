@@ -11,7 +11,7 @@ from curation.models.reading import Worklist
 from review_ui.context import current_project, reader_or_stop
 
 VIEWER = Path(__file__).parent.parent / "viewer"
-SCRIPTS = ("server.js", "outbox.js", "queue.js", "stage.js", "panel.js", "viewer.js")
+SCRIPTS = ("server.js", "outbox.js", "queue.js", "stage.js", "sitting.js", "panel.js", "viewer.js")
 WAIT_S = 3
 
 
