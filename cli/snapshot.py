@@ -103,7 +103,7 @@ def verify(project: Project, name: str, as_json: bool) -> None:
     folder = _open(project, name)
     with progress_bar("verifying", quiet=as_json) as report:
         faults = verify_folder(folder, report)
-    emit({"snapshot": name, "digest": folder.digest, "faults": faults}, as_json)
+    emit({"snapshot": name, "digest": folder.digest, "faults": faults if as_json else faults or "none"}, as_json)
     if faults:
         raise Damaged(
             f"snapshot {name!r} has {len(faults)} faults. Restore it from a backup, or build it again by another name."
@@ -136,7 +136,7 @@ def _facts(folder: SnapshotFolder) -> dict[str, Any]:
         "digest": folder.digest,
         "folder": str(folder.path),
         **{split: folder.manifest["counts"][split] for split in folder.manifest["counts"]},
-        "readings": f"{readings['human']} by clinicians or other people, {readings['proxy']} by proxy models",
+        "readings": f"{readings['human']} by people, {readings['proxy']} by proxy models",
         "subjects": folder.subjects,
         "notice": folder.notice,
     }

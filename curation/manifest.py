@@ -1,7 +1,7 @@
 """What a snapshot will say of itself: its rows, its manifest, and everything it descends from."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -33,7 +33,7 @@ def plan_snapshot(session: Session, name: str, recipe: MixRecipe) -> Plan:
     batches = _batches(session, chosen)
     generators = {batch.generator.name: batch.generator for batch in batches.values()}
     lineage = _lineage(session, recipe, chosen, list(generators.values()))
-    rows = [_row(item, batches) for item in chosen]
+    rows = _named([_row(item, batches) for item in chosen])
     shape, bits = _single_shape(chosen)
     used = {item.label for item in chosen}
     manifest: dict[str, Any] = {
@@ -56,12 +56,22 @@ def plan_snapshot(session: Session, name: str, recipe: MixRecipe) -> Plan:
     return Plan(rows, manifest, items)
 
 
+def _named(rows: list[SnapshotRow]) -> list[SnapshotRow]:
+    """Give equal pictures of one split files of their own: a stranger's loader knows a row by its file name."""
+    seen: Counter[tuple[str, str]] = Counter()
+    named = []
+    for row in sorted(rows, key=lambda row: (row.split, row.file_sha256, row.subject or "", row.label)):
+        repeat = seen[row.split, row.file_sha256]
+        seen[row.split, row.file_sha256] += 1
+        named.append(replace(row, file_name=f"{row.file_sha256}-{repeat}.png") if repeat else row)
+    return named
+
+
 def _row(item: Chosen, batches: dict[int, Batch]) -> SnapshotRow:
     image = item.image
     batch = batches.get(image.batch_id) if image.batch_id is not None else None
-    suffix = f"-{item.copy}" if item.copy else ""
     return SnapshotRow(
-        file_name=f"{image.file_sha256}{suffix}.png",
+        file_name=f"{image.file_sha256}.png",
         label=item.label,
         subject=item.subject,
         origin=image.origin.value,

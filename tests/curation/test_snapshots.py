@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, Conflict, LeakRefused
 from curation.mix import MixRecipe
-from curation.models.images import BuildStatus, Image, Split
+from curation.models.images import BuildStatus, Image, Import, Split
 from curation.models.operations import Event
 from curation.models.reading import (
     Assignment,
@@ -101,6 +101,20 @@ def test_real_images_keep_their_subjects_split(project: Project) -> None:
     assert [len(folder.rows(split)) for split in ("train", "validation", "test")] == [9, 3, 3]
     assert folder.classes == ["a", "b"]
     assert folder.notice == "SIMULATED"
+    assert verify_folder(folder, silent) == []
+
+
+def test_equal_pictures_of_two_subjects_have_a_file_each(project: Project) -> None:
+    fill(project)
+    with project.database.write() as session:
+        first = session.scalars(select(Image).where(Image.subject.has(split=Split.TRAIN))).first()
+        assert first is not None
+        twin = add_real(project, session, session.scalars(select(Import)).one(), 500, "a", Split.TRAIN)
+        twin.pixel_sha256, twin.file_sha256 = first.pixel_sha256, first.file_sha256
+    folder = build_snapshot(project, "twins", REAL_ONLY, NOW, silent)
+    assert (
+        len({row.file_name for row in folder.rows("train")}) == 10 == len(list((folder.path / "train").glob("*.png")))
+    )
     assert verify_folder(folder, silent) == []
 
 
