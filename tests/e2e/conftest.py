@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from sqlalchemy import select
 
 from curation.ingest.virtual_brains import render
@@ -97,7 +97,7 @@ class Room:
             if row.verdict is not None
         ]
 
-    def wait_for_readings(self, worklist_id: int, count: int, seconds: float = 30) -> list[Given]:
+    def wait_for_readings(self, worklist_id: int, count: int, seconds: float = 60) -> list[Given]:
         """Poll until there are `count` verdicts, and return them; too many or too few fail."""
         deadline = time.monotonic() + seconds
         while len(self.readings(worklist_id)) < count and time.monotonic() < deadline:
@@ -113,6 +113,7 @@ def browser() -> Iterator[Browser]:
     executable = shutil.which("chromium")
     if executable is None:
         missing("Chromium", "on Debian, `apt-get install chromium`")
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=executable, args=LAUNCH_ARGUMENTS)
         yield opened

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import httpx
 
-START_S = 60.0
+START_S = 120.0
+END_S = 30.0
 
 
 def free_port() -> int:
@@ -68,9 +69,9 @@ class ReviewServer:
             return None
         self.process.send_signal(how)
         try:
-            self.process.wait(15)
+            self.process.wait(END_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(15)
+            self.process.wait(END_S)
         ended, self.process = self.process.returncode, None
         return ended
