@@ -1,5 +1,7 @@
 """Generators of a project: registered from a directory with a card, found by name. Torch-free."""
 
+import json
+import re
 import shutil
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,6 +19,9 @@ from generate.card import read_card, weights_digest
 
 SHIPPED = Path(__file__).parent / "shipped" / "virtual-brains-flow"
 ALLOWED_SUFFIXES = frozenset({".json", ".safetensors", ".png", ".md"})
+ALLOWED_LIBRARIES = frozenset({"diffusers", "generate.pipelines.autoencoder"})
+CARD_KEYS = ("name", "classes", "digest", "fitted_on")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 CHUNK = 1_000
 
 
@@ -34,20 +39,26 @@ def add_generator(project: Project, now: datetime, source: Path | str, name: str
     is_shipped = str(source) == "shipped"
     directory = SHIPPED if is_shipped else Path(source)
     card = check_generator(directory)
-    name = name or str(card["name"])
+    name = check_name(name or str(card["name"]))
     inside = f"generators/{name}"
-    target = project.root / inside
     with project.database.read() as session:
-        existing = _by_name(session, name)
-    if existing is None and not is_shipped and directory.resolve() != target.resolve():
-        if target.exists():
-            raise Conflict(f"{target} exists already. Choose another --name, or remove that directory.")
-        partial = target.with_name(f".{name}.part")
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(directory, partial)
-        partial.rename(target)
+        known = _same_weights(session, name, card)
+    if known is not None:
+        return known
+    if not is_shipped:
+        _copy(directory, project.directory("generators") / name, card)
     with project.database.write() as session:
         return register_generator(session, project.chain, now, name, "shipped" if is_shipped else inside, card)
+
+
+def check_name(name: str) -> str:
+    """`name`, when it can be a directory of the project; raises BadInput."""
+    if not NAME.fullmatch(name):
+        raise BadInput(
+            f"generator name {name!r}: expected up to 100 letters, digits, dots, dashes and underscores, the first a "
+            "letter or digit. Give another --name."
+        )
+    return name
 
 
 def check_generator(directory: Path) -> dict[str, Any]:
@@ -55,8 +66,9 @@ def check_generator(directory: Path) -> dict[str, Any]:
     if not directory.is_dir():
         raise NotFound(f"no directory {directory}: expected a generator in diffusers layout, or the word `shipped`.")
     card = read_card(directory)
-    if not (directory / "model_index.json").is_file():
-        raise BadInput(f"{directory} has no model_index.json: expected a generator in diffusers layout.")
+    missing = [key for key in CARD_KEYS if key not in card]
+    if missing:
+        raise BadInput(f"{directory}/card.json does not say {', '.join(missing)}: expected a card that a fit wrote.")
     strange = sorted(
         path.relative_to(directory).as_posix()
         for path in directory.rglob("*")
@@ -67,20 +79,46 @@ def check_generator(directory: Path) -> dict[str, Any]:
             f"{directory}: expected only JSON, safetensors, PNG and Markdown files, got {', '.join(strange[:5])}. "
             "Loading must never execute; remove them."
         )
+    _check_components(directory)
     found = weights_digest(directory)
     if found != card["digest"]:
         raise Damaged(f"{directory}: its card says weights {card['digest']}, its files are {found}. Fetch it again.")
     return card
 
 
+def _check_components(directory: Path) -> None:
+    """Refuse a model_index.json that would have diffusers import anything but itself and our autoencoder."""
+    path = directory / "model_index.json"
+    if not path.is_file():
+        raise BadInput(f"{directory} has no model_index.json: expected a generator in diffusers layout.")
+    components = {name: value[0] for name, value in json.loads(path.read_text()).items() if isinstance(value, list)}
+    strange = [f"{name} from {library}" for name, library in components.items() if library not in ALLOWED_LIBRARIES]
+    if strange:
+        raise BadInput(
+            f"{path} loads {', '.join(strange)}: expected components of {' and '.join(sorted(ALLOWED_LIBRARIES))} only."
+        )
+
+
+def _copy(directory: Path, target: Path, card: dict[str, Any]) -> None:
+    """Bring a checked generator into the project by rename; what an earlier, interrupted call copied is taken."""
+    if directory.resolve() == target.resolve():
+        return
+    if target.exists():
+        if read_card(target) != card:
+            raise Conflict(f"{target} exists already. Choose another --name, or remove that directory.")
+        return
+    partial = target.with_name(f".{target.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(directory, partial)
+    partial.rename(target)
+
+
 def register_generator(
     session: Session, chain: Chain, now: datetime, name: str, directory: str, card: dict[str, Any]
 ) -> Generator:
     """The rows of a generator and of everything it saw, ancestors included; raises Conflict for a name in use."""
-    existing = _by_name(session, name)
+    existing = _same_weights(session, name, card)
     if existing is not None:
-        if existing.weights_digest != card["digest"]:
-            raise Conflict(f"generator {name!r} exists with other weights. Choose another --name.")
         return existing
     subjects, pixels = seen_by(card)
     kept = {key: value for key, value in card.items() if key != "fitted_on"}
@@ -126,6 +164,13 @@ def find_generator(session: Session, name: str) -> Generator:
 def list_generators(session: Session) -> Sequence[Generator]:
     """Every generator, oldest first."""
     return session.scalars(select(Generator).order_by(Generator.id)).all()
+
+
+def _same_weights(session: Session, name: str, card: dict[str, Any]) -> Generator | None:
+    existing = _by_name(session, name)
+    if existing is not None and existing.weights_digest != card["digest"]:
+        raise Conflict(f"generator {name!r} exists with other weights. Choose another --name.")
+    return existing
 
 
 def _by_name(session: Session, name: str) -> Generator | None:
