@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +126,9 @@ def fit(
 @click.command(hidden=True)
 @pass_project
 def _fit_in_project(project: Project, snapshot: str, recipe: Path | None, name: str) -> None:
-    from generate.registry import add_generator
+    from generate.registry import add_generator, check_name
 
+    check_name(name)
     with project.database.read() as session:
         folder = SnapshotFolder.open(project.root / find_snapshot(session, snapshot).directory)
     use_torch_threads(project.settings.torch_threads)
@@ -220,15 +222,20 @@ def parse_counts(text: str) -> dict[str, int]:
 
 
 def run_until_done(project: Project, job_id: int, quiet: bool) -> None:
-    """Work here until the job and what it queued are over; raises RoundsError when it failed."""
-    from cli.worker import run_one, worker_name
+    """Work here until the job and what it queued are over; raises RoundsError when it failed.
+
+    A job that another worker holds is waited for: either it ends there, or its lease runs out and it is taken up here.
+    """
+    from cli.worker import POLL_S, run_one, worker_name
 
     use_torch_threads(project.settings.torch_threads)
-    while run_one(project, worker_name(), threading.Event(), quiet):
-        continue
-    with project.database.read() as session:
-        job = session.get_one(Job, job_id)
+    while True:
+        if run_one(project, worker_name(), threading.Event(), quiet):
+            continue
+        with project.database.read() as session:
+            job = session.get_one(Job, job_id)
+        if job.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
+            break
+        time.sleep(POLL_S)
     if job.status != JobStatus.DONE:
-        raise RoundsError(
-            f"job {job.id} is {job.status.value}: {job.error or 'another worker has it; see `rounds jobs list`'}"
-        )
+        raise RoundsError(f"job {job.id} is {job.status.value}: {job.error or 'see `rounds jobs list`'}")

@@ -8,10 +8,11 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
+from sqlalchemy.exc import OperationalError
 
 from cli.terminal import now, pass_project, progress_bar, use_torch_threads
 from curation.audit import anchor
@@ -63,7 +64,9 @@ class Lease:
 
         def keep() -> None:
             while not over.wait(RENEW_S):
-                self.renew()
+                # A database that is busy for once is asked again before the lease is over.
+                with suppress(OperationalError):
+                    self.renew()
 
         thread = threading.Thread(target=keep, daemon=True)
         thread.start()
@@ -91,9 +94,11 @@ def run_one(project: Project, worker: str, stopping: threading.Event, quiet: boo
         try:
             with lease.kept():
                 _runner(job.kind)(project, job.payload, report)
-        except Stopped:
+        except (Stopped, KeyboardInterrupt) as stop:
             with project.database.write() as session:
                 release(session, job.id, worker)
+            if isinstance(stop, KeyboardInterrupt):
+                raise
             return True
         except RoundsError as problem:
             error = str(problem)

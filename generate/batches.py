@@ -43,6 +43,7 @@ def request_batch(session: Session, chain: Chain, now: datetime, request: Genera
             f"generator {generator.name!r} draws {', '.join(classes)}; it does not know {', '.join(unknown)}."
         )
     batch = session.scalars(select(Batch).where(Batch.request_digest == request.digest())).one_or_none()
+    is_new = batch is None
     if batch is None:
         batch = Batch(
             generator_id=generator.id,
@@ -55,7 +56,8 @@ def request_batch(session: Session, chain: Chain, now: datetime, request: Genera
         session.add(batch)
         session.flush()
     job = enqueue(session, now, "generate", {"batch": batch.id}, dedupe_key=f"generate:{batch.id}")
-    chain.record(session, "batch.requested", {"batch": batch.id, "request": batch.request_digest}, now)
+    if is_new:
+        chain.record(session, "batch.requested", {"batch": batch.id, "request": batch.request_digest}, now)
     return batch, job
 
 
@@ -113,6 +115,8 @@ def _store(project: Project, batch_id: int, chunk: Sequence[Drawn]) -> None:
     files = {index: project.store.put_pixels(pixels) for index, _, pixels in chunk}
     now = datetime.now(UTC)
     with project.database.write() as session:
+        # A worker whose lease ran out may still be drawing: the lock on the batch lets them write one after the other.
+        session.get_one(Batch, batch_id, with_for_update=True)
         indexes = list(files)
         there = set(
             session.scalars(select(Image.batch_index).where(Image.batch_id == batch_id, Image.batch_index.in_(indexes)))
