@@ -32,7 +32,7 @@ LAUNCH_ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-WAIT_MS = 60_000
+WAIT_MS = 120_000
 NOTICE = "SIMULATED from one template; intervals cover warps, not patients; not for diagnosis"
 
 
