@@ -143,7 +143,8 @@ def _store(project: Project, batch_id: int, chunk: Sequence[Drawn]) -> None:
 
 
 def _label_ids(session: Session, names: set[str]) -> dict[str, int]:
-    known = dict(session.execute(select(Label.name, Label.id).where(Label.name.in_(names))).tuples().all())
+    rows = session.execute(select(Label.name, Label.id).where(Label.name.in_(names)))
+    known: dict[str, int] = {row.name: row.id for row in rows}
     for name in sorted(names - known.keys()):
         label = Label(name=name)
         session.add(label)
