@@ -4,13 +4,14 @@ A claim is one statement on both databases: a CTE picks free slots (skipping row
 PostgreSQL) and feeds `UPDATE ... RETURNING`. A cursor per reader keeps it from walking over what was read before.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import ColumnElement, and_, exists, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from curation.errors import NotFound
 from curation.models.images import Image
@@ -28,8 +29,6 @@ from curation.worklists import CHUNK, slot_values
 LEASE_S = 600
 PROXY_SLOT = 1_000
 PROXY_LEASE = timedelta(days=36_500)
-
-Free = Callable[[type[Assignment]], ColumnElement[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,58 +85,64 @@ def _renew_own(session: Session, reader_id: int, worklist_id: int, count: int, u
 
 def _claim_new(session: Session, now: datetime, cursor: ReaderCursor, count: int, until: datetime) -> list[int]:
     """Open slots past the cursor, then open ones before it, then slots whose lease ran out."""
-
-    def is_open(slot: type[Assignment]) -> ColumnElement[bool]:
-        return slot.state == AssignmentState.OPEN
-
-    def has_expired(slot: type[Assignment]) -> ColumnElement[bool]:
-        return and_(slot.state == AssignmentState.LEASED, slot.lease_until < now)
-
     # Behind the cursor are only slots that others had locked when it passed, so the second pass seldom finds any.
-    passes: list[tuple[Free, int]] = [(is_open, cursor.position), (has_expired, -1)]
-    if cursor.position >= 0:
-        passes.insert(1, (is_open, -1))
+    passes = [("open", cursor.position), ("open", -1), ("expired", -1)]
+    if cursor.position < 0:
+        del passes[0]
     taken: list[int] = []
     for free, after in passes:
         if len(taken) < count:
-            found = _take(session, cursor, free, after, count - len(taken), until)
-            taken += [identity for identity, _ in found]
-            if free is is_open:
-                cursor.position = max([cursor.position, *(position for _, position in found)])
+            values = {
+                "reader": cursor.reader_id,
+                "worklist": cursor.worklist_id,
+                "after": after,
+                "wanted": count - len(taken),
+                "at": now,
+                "until": until,
+            }
+            found = session.execute(_take(free), values).all()
+            taken += [row.id for row in sorted(found, key=lambda row: int(row.position))]
+            if free == "open":
+                cursor.position = max([cursor.position, *(row.position for row in found)])
     return taken
 
 
-def _take(
-    session: Session, cursor: ReaderCursor, free: Free, after: int, count: int, until: datetime
-) -> list[tuple[int, int]]:
+@cache
+def _take(free: str) -> ReturningUpdate[int, int]:
+    """The claim of slots that are `open` or `expired`; built once, since building it costs more than running it."""
+
+    def is_free(slot: type[Assignment]) -> ColumnElement[bool]:
+        if free == "open":
+            return slot.state == AssignmentState.OPEN
+        return and_(slot.state == AssignmentState.LEASED, slot.lease_until < bindparam("at"))
+
     other = aliased(Assignment)
     same_item = other.item_id == Assignment.item_id
-    mine = exists().where(same_item, other.reader_id == cursor.reader_id)
+    mine = exists().where(same_item, other.reader_id == bindparam("reader"))
     # Of two free slots of one item only the lower may be picked, or one statement would give a reader both.
-    lower = exists().where(same_item, other.slot < Assignment.slot, free(other))
+    lower = exists().where(same_item, other.slot < Assignment.slot, is_free(other))
     picked = (
         select(Assignment.id)
         .where(
-            Assignment.worklist_id == cursor.worklist_id,
-            free(Assignment),
+            Assignment.worklist_id == bindparam("worklist"),
+            is_free(Assignment),
             Assignment.slot < PROXY_SLOT,
-            Assignment.position > after,
+            Assignment.position > bindparam("after"),
             ~mine,
             ~lower,
         )
         .order_by(Assignment.position)
-        .limit(count)
+        .limit(bindparam("wanted"))
         .with_for_update(skip_locked=True, of=Assignment)
         .cte("picked")
     )
-    statement = (
+    return (
         update(Assignment)
         .where(Assignment.id.in_(select(picked.c.id)))
-        .values(state=AssignmentState.LEASED, reader_id=cursor.reader_id, lease_until=until)
+        .values(state=AssignmentState.LEASED, reader_id=bindparam("reader"), lease_until=bindparam("until"))
         .returning(Assignment.id, Assignment.position)
         .execution_options(synchronize_session=False)
     )
-    return sorted(((row.id, row.position) for row in session.execute(statement)), key=lambda pair: pair[1])
 
 
 def _claimed(session: Session, identities: list[int], spacing_sent: bool) -> list[Claimed]:

@@ -4,10 +4,10 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from sqlalchemy import func, insert, select
+from sqlalchemy import Table, func, insert, select
 from sqlalchemy.orm import Session
 
 from curation.audit import Chain
@@ -85,6 +85,9 @@ def create_worklist(session: Session, chain: Chain, now: datetime, recipe: Workl
 
 def _add_items(session: Session, worklist: Worklist, items: Sequence[Item], recipe: WorklistRecipe) -> None:
     positions = np.random.default_rng(recipe.seed).permutation(len(items))
+    # Statements on tables: the bookkeeping of mapped classes costs as much again, for rows by the hundred thousand.
+    items_table, slots_table = cast(Table, WorklistItem.__table__), cast(Table, Assignment.__table__)
+    returning = insert(items_table).returning(items_table.c.id, items_table.c.position)
     for start in range(0, len(items), CHUNK):
         chunk = list(zip(items[start : start + CHUNK], positions[start : start + CHUNK].tolist(), strict=True))
         values = [
@@ -95,16 +98,16 @@ def _add_items(session: Session, worklist: Worklist, items: Sequence[Item], reci
                 "truth": item.label if item.purpose is Purpose.REAL_CONTROL else None,
                 "shown_label": item.label if recipe.label_shown else None,
                 "position": position,
+                "priority": 0.0,
             }
             for item, position in chunk
         ]
-        made = session.execute(insert(WorklistItem).returning(WorklistItem.id, WorklistItem.position), values)
         slots = [
             slot_values(worklist.id, item_id, position, slot)
-            for item_id, position in made
+            for item_id, position in session.execute(returning, values)
             for slot in range(recipe.readers_per_image)
         ]
-        session.execute(insert(Assignment), slots)
+        session.execute(insert(slots_table), slots)
 
 
 def slot_values(worklist_id: int, item_id: int, position: int, slot: int) -> dict[str, Any]:
