@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,10 +43,11 @@ def save_run(directory: Path, model: AdaptedModel, config: AdaptationConfig, car
     if config.adaptation == "full":
         with quiet_transformers():
             model.encoder.save_pretrained(directory / "model")
-        for name in ("preprocessor_config.json", "card.json"):
-            source = model.backbone.directory / name
-            if source.is_file():
-                shutil.copyfile(source, directory / "model" / name)
+        preprocessing = json.dumps(model.backbone.preprocessing.as_config(), indent=1) + "\n"
+        (directory / "model" / "preprocessor_config.json").write_text(preprocessing)
+        if not card["saw"]["unknown"]:  # the model may become a backbone in turn, and must then say what it saw
+            seen = {"kind": "backbone", "name": directory.name, "fitted_on": card["saw"]}
+            (directory / "model" / "card.json").write_text(json.dumps(seen, indent=1, sort_keys=True) + "\n")
     card = card | {"digest": run_digest(directory)}
     partial = directory / "card.json.part"
     partial.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")

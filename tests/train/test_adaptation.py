@@ -139,6 +139,17 @@ def test_a_backbone_that_does_not_say_what_it_saw_needs_an_override_that_the_car
     assert adapt(folder, allowed, tmp_path / "run", QUIET).card["saw"]["unknown"] == [f"backbone {settings.backbone}"]
 
 
+def test_a_fully_adapted_model_used_as_a_backbone_still_says_what_it_saw(
+    folder: SnapshotFolder, tmp_path: Path
+) -> None:
+    adapted = trained(tmp_path, folder, "full", steps=2).directory / "model"
+    other = write_snapshot(tmp_path / "other", {"train": 4, "validation": 2, "test": 2})
+    metadata = tmp_path / "other" / "test" / "metadata.jsonl"
+    metadata.write_text(metadata.read_text().replace("test-upper-0", "train-upper-0"))
+    with pytest.raises(LeakRefused, match="were seen in training"):
+        trained(tmp_path, other, "linear-probe", "next", backbone=str(adapted))
+
+
 def test_changed_weights_and_a_changed_backbone_are_found_on_loading(folder: SnapshotFolder, tmp_path: Path) -> None:
     directory = trained(tmp_path, folder, "linear-probe", steps=2).directory
     preprocessing = tmp_path / "backbone" / "preprocessor_config.json"
