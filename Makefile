@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo
+BENCHMARKS := $(filter-out obvious_page,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .PHONY: help setup demo demo-auto test quick soak check bench docs lock clean
 
@@ -42,7 +43,7 @@ check: $(READY)  ## Lint, types, and the direction of imports
 	$(BIN)/lint-imports
 
 bench: $(READY)  ## Every benchmark, one after the other
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 docs: $(READY)  ## Write docs/commands.md from the commands
 	$(BIN)/python -m cli.reference

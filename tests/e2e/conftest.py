@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from sqlalchemy import select
 
-from curation.ingest.virtual_brains import render
+from curation.image_store import Pixels
+from curation.ingest.virtual_brains import CLASSES, render
 from curation.models.reading import Assignment, Reading, Role, Verdict
 from curation.project import Project
 from curation.readers import add_reader
@@ -124,16 +125,33 @@ def browser() -> Iterator[Browser]:
 def room(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> Iterator[Room]:
     """A running server over one project with 80 screened candidates."""
     project = make_project(tmp_path_factory.mktemp("e2e") / "reading room")
-    slices = [render(1000 + number) for number in range(IMAGES)]
+    pictures, labels = _drawn_by_the_shipped_generator() if screenshots_wanted() else _rendered()
     with project.database.write() as session:
-        pictures = [drawn.pixels[:, :, None] for drawn in slices]
-        batch = add_candidates(project, session, pictures, [drawn.label for drawn in slices])
+        batch = add_candidates(project, session, pictures, labels)
         batch.generator.card = {"notice": NOTICE}
     server = ReviewServer(project.root)
     server.start()
     yield Room(server, project, batch.id)
     server.stop()
     project.database.dispose()
+
+
+def _rendered() -> tuple[list[Pixels], list[str]]:
+    """Virtual subjects stand in for candidates: quick, and no test looks at what they show."""
+    slices = [render(1000 + number) for number in range(IMAGES)]
+    return [one.pixels[:, :, None] for one in slices], [one.label for one in slices]
+
+
+def _drawn_by_the_shipped_generator() -> tuple[list[Pixels], list[str]]:
+    """What the pictures in the documents show: candidates as a user of the demo gets them."""
+    from generate.registry import SHIPPED
+    from generate.request import GenerationRequest
+    from generate.sample import sample_images
+
+    each = -(-IMAGES // len(CLASSES))
+    request = GenerationRequest(generator=SHIPPED.name, counts=dict.fromkeys(CLASSES, each), seed=7)
+    drawn = list(sample_images(SHIPPED, request.plan()[:IMAGES], request))
+    return [pixels for _, _, pixels in drawn], [label for _, label, _ in drawn]
 
 
 @pytest.fixture

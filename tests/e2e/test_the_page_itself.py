@@ -105,7 +105,7 @@ def test_a_picture_of_the_page_for_the_documentation(room: Room, new_context: Ne
     room.close_worklists()
     room.worklist(name="first reading")
     page = new_context().new_page()
-    sign_in(page, room, room.reader(Role.ADMINISTRATOR, "dr-lind"))
+    sign_in(page, room, room.reader(Role.ADMINISTRATOR, "test reader"))
     for press in "aaxa3asaa2aaa":
         page.keyboard.press(press)
     wait_until_saved(page)
