@@ -46,20 +46,24 @@ def _facts(project: Project, batch_id: int) -> dict[str, Any]:
         newest = session.scalars(
             select(Screening).where(Screening.batch_id == batch_id).order_by(Screening.id.desc()).limit(1)
         ).one()
-        spoke = (
-            session.execute(
-                select(ScreeningCheck.name, func.count())
-                .where(ScreeningCheck.screening_id == newest.id, ScreeningCheck.verdict != "pass")
-                .group_by(ScreeningCheck.name)
-            )
-            .tuples()
-            .all()
-        )
+        spoke = session.execute(
+            select(ScreeningCheck.name, func.count())
+            .where(ScreeningCheck.screening_id == newest.id, ScreeningCheck.verdict != "pass")
+            .group_by(ScreeningCheck.name)
+        ).all()
         parameters = newest.parameters
-    gate = parameters["copy_gate"]
     return {
-        "checks that spoke": dict(spoke),
-        "false blocks of the copy gate": f"{gate['false_blocks']} of {gate['measured_on']} held-out real images",
+        "checks that spoke": {name: count for name, count in spoke},
+        "false blocks, near_copy": false_blocks(parameters["near_copy"]),
+        "false blocks, near_copy_pixels": false_blocks(parameters["near_copy_pixels"]),
         "images its generator saw": f"{parameters['generator_images']}, of which "
         f"{parameters['generator_images_compared']} are in this project and were compared",
     }
+
+
+def false_blocks(gate: dict[str, Any]) -> str:
+    """What a copy gate's word is worth: how many held-out real images it would have blocked."""
+    if "not_set" in gate:
+        return f"no gate, everything is flagged: {gate['not_set']}"
+    low, high = gate["false_block_rate_95"]
+    return f"{gate['false_blocks']} of {gate['measured_on']} held-out real images (95 %: {low:.1%} to {high:.1%})"

@@ -21,7 +21,7 @@ from curation.models.reading import OutcomeVerdict, Worklist
 from curation.outcomes import decisions_of
 from curation.real_images import is_ready_real
 
-PRIVACY_CHECKS = ("near_copy",)
+PRIVACY_CHECKS = ("near_copy", "near_copy_pixels")
 
 
 class MixRecipe(BaseModel):

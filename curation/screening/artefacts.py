@@ -3,82 +3,102 @@
 Each measure is one number an image; the range of the real training images decides. Nothing here knows anatomy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.errors import BadInput
 from curation.image_store import Pixels
+from curation.screening.checks import SEVERITY, Unset
 
+MEASURES = ("brightness", "contrast", "saturation", "sharpness", "noise")
+ONLY_TOO_HIGH = frozenset({"saturation", "noise"})
 FLAG_TAIL = 0.01
 BLOCK_MARGIN = 0.5
 LEAST_REFERENCE = 20
+VISIBLE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Inside [flag_low, flag_high] passes; outside [block_low, block_high] blocks; between flags."""
+    """Inside [flag_low, flag_high] passes, outside [block_low, block_high] blocks, between flags. None: no low end."""
 
-    flag_low: float
+    flag_low: float | None
     flag_high: float
-    block_low: float
+    block_low: float | None
     block_high: float
 
     def verdict(self, value: float) -> str:
         """`pass`, `flag` or `block`."""
-        if not self.block_low <= value <= self.block_high:
+        if value > self.block_high or (self.block_low is not None and value < self.block_low):
             return "block"
-        return "pass" if self.flag_low <= value <= self.flag_high else "flag"
+        return "flag" if value > self.flag_high or (self.flag_low is not None and value < self.flag_low) else "pass"
+
+    def as_json(self) -> dict[str, Any]:
+        """For the saved parameters of a screening."""
+        return asdict(self)
 
     def __str__(self) -> str:
-        return f"{self.flag_low:.4g} to {self.flag_high:.4g}"
+        low = "at most" if self.flag_low is None else f"{self.flag_low:.4g} to"
+        return f"{low} {self.flag_high:.4g}"
 
 
-def measures(pixels: Pixels) -> dict[str, NDArray[np.float64]]:
-    """One value an image for each check, from (N, H, W, C): all on a scale where the type's maximum is 1.
+def measures(pixels: Pixels) -> NDArray[np.float64]:
+    """(N, 5) in the order of `MEASURES`, of images (N, H, W, C), on a scale where the type's maximum is 1.
 
     `brightness` is the mean, `contrast` the standard deviation, `saturation` the share at the type's maximum,
-    `sharpness` the mean gradient magnitude over the contrast, `noise` the median size of the second difference.
+    `sharpness` the mean gradient magnitude over the contrast, `noise` the median size of the second difference where
+    the picture is not black.
     """
     scaled = pixels.astype(np.float64).mean(axis=3) / np.iinfo(pixels.dtype).max
     contrast = scaled.std(axis=(1, 2))
     down, across = np.gradient(scaled, axis=(1, 2))
-    second = scaled[:, 1:-1, 2:] - 2 * scaled[:, 1:-1, 1:-1] + scaled[:, 1:-1, :-2]
-    visible = scaled[:, 1:-1, 1:-1] > 0.02
-    return {
+    second = np.abs(scaled[:, 1:-1, 2:] - 2 * scaled[:, 1:-1, 1:-1] + scaled[:, 1:-1, :-2])
+    visible = scaled[:, 1:-1, 1:-1] > VISIBLE
+    columns = {
         "brightness": scaled.mean(axis=(1, 2)),
         "contrast": contrast,
         "saturation": (pixels.max(axis=3) == np.iinfo(pixels.dtype).max).mean(axis=(1, 2)),
         "sharpness": np.hypot(down, across).mean(axis=(1, 2)) / np.maximum(contrast, 1e-6),
-        "noise": np.array([np.median(np.abs(s[v])) if v.any() else 0.0 for s, v in zip(second, visible, strict=True)]),
+        "noise": np.array([np.median(s[v]) if v.any() else 0.0 for s, v in zip(second, visible, strict=True)]),
+    }
+    return np.stack([columns[name] for name in MEASURES], axis=1)
+
+
+def fit_ranges(reference: NDArray[np.floating[Any]]) -> dict[str, Range | Unset]:
+    """Ranges from the measures (N, 5) of real training images; `Unset` for fewer than 20.
+
+    1 % is flagged at each end, and blocked half the range's width beyond what occurred.
+    """
+    if len(reference) < LEAST_REFERENCE:
+        reason = f"{len(reference)} real training images, {LEAST_REFERENCE} are needed"
+        return dict.fromkeys(MEASURES, Unset(reason))
+    return {name: _range(name, reference[:, column]) for column, name in enumerate(MEASURES)}
+
+
+def _range(name: str, values: NDArray[np.floating[Any]]) -> Range:
+    low, high = float(values.min()), float(values.max())
+    margin = BLOCK_MARGIN * (high - low)
+    flag_low, flag_high = (float(end) for end in np.quantile(values, [FLAG_TAIL, 1 - FLAG_TAIL]))
+    if name in ONLY_TOO_HIGH:
+        return Range(None, flag_high, None, high + margin)
+    # A blank picture has next to no contrast and no edges, whatever the reference varies by.
+    block_low = low - margin if name == "brightness" else max(low - margin, 0.25 * flag_low)
+    return Range(flag_low, flag_high, block_low, high + margin)
+
+
+def false_alarms(ranges: Mapping[str, Range | Unset], held_out: NDArray[np.floating[Any]]) -> dict[str, int]:
+    """How many real validation images, by their measures (M, 5), the ranges would flag or block."""
+    gravest = [_gravest(ranges, row) for row in held_out.tolist()]
+    return {
+        "measured_on": len(gravest),
+        "false_flags": gravest.count("flag"),
+        "false_blocks": gravest.count("block"),
     }
 
 
-def fit_ranges(reference: Pixels) -> dict[str, Range]:
-    """Ranges from real training images: 1 % flagged at each end, blocked half the range's width beyond what occurred.
-
-    Raises BadInput for fewer than 20 images.
-    """
-    if len(reference) < LEAST_REFERENCE:
-        raise BadInput(f"expected at least {LEAST_REFERENCE} real training images to set ranges, got {len(reference)}.")
-    ranges = {}
-    for name, values in measures(reference).items():
-        low, high = float(values.min()), float(values.max())
-        margin = BLOCK_MARGIN * (high - low)
-        flag_low, flag_high = np.quantile(values, [FLAG_TAIL, 1 - FLAG_TAIL])
-        ranges[name] = Range(float(flag_low), float(flag_high), low - margin, high + margin)
-    # A blank picture has no contrast, whatever the reference varies by.
-    contrast = ranges["contrast"]
-    floor = 0.25 * contrast.flag_low
-    ranges["contrast"] = Range(
-        contrast.flag_low, contrast.flag_high, max(contrast.block_low, floor), contrast.block_high
-    )
-    return ranges
-
-
-def ranges_as_json(ranges: Mapping[str, Range]) -> dict[str, Any]:
-    """For the saved parameters of a screening."""
-    return {name: asdict(one) for name, one in ranges.items()}
+def _gravest(ranges: Mapping[str, Range | Unset], row: Sequence[float]) -> str:
+    verdicts = (ranges[name].verdict(value) for name, value in zip(MEASURES, row, strict=True))
+    return max(verdicts, key=SEVERITY.index)

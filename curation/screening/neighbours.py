@@ -1,22 +1,15 @@
-"""Features kept in one memory-mapped file per encoder, and exact nearest neighbours in bounded memory."""
+"""Exact nearest neighbours by cosine distance (0 to 2), in bounded memory."""
 
-import json
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curation.errors import BadInput
-from curation.image_store import ImageStore
-from curation.screening.backbone import Backbone
 
 Features = NDArray[np.float32]
-Report = Callable[[int, int, str | None], None]
 
 BLOCK = 4_096
-READ = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +21,12 @@ class Nearest:
 
 
 def normalised(features: Features) -> Features:
-    """Rows of unit length, so that squared distance is 2 - 2 cosine."""
-    return np.asarray(features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12), np.float32)
+    """Rows of unit length, so that a product of two rows is their cosine."""
+    return np.asarray(features / np.maximum(np.linalg.norm(features, axis=-1, keepdims=True), 1e-12), np.float32)
 
 
 def nearest(queries: Features, references: Features, k: int, skip_self: bool = False) -> Nearest:
-    """Exact cosine distances (0 to 2) to the `k` nearest `references`, in blocks of 4,096 x 4,096.
+    """The `k` nearest `references` (M, D) of each of `queries` (N, D), in blocks of 4,096 x 4,096.
 
     `skip_self` leaves out the diagonal, for a set against itself. Raises BadInput when there are fewer than `k`.
     """
@@ -60,43 +53,52 @@ def nearest(queries: Features, references: Features, k: int, skip_self: bool = F
     return Nearest(np.maximum(distances, 0), positions)
 
 
-class EmbeddingFile:
-    """Features by file digest, for one encoder: an append-only matrix beside an index, under `embeddings/`."""
+def nearest_of_two_groups(queries: Features, references: Features, groups: NDArray[np.int64]) -> Nearest:
+    """(N, 2): the nearest reference, and the nearest one of another group (subject) than that.
 
-    def __init__(self, directory: Path, backbone: Backbone) -> None:
-        self.backbone = backbone
-        self.matrix_path = directory / f"{backbone.digest[:16]}.f32"
-        self.index_path = directory / f"{backbone.digest[:16]}.json"
+    `queries` (V, N, D) holds V placements of each picture, of which the closest counts; `groups` (M,) are the
+    references' subjects: slices of one subject are alike, so the second must be of another. Without one it is infinite.
+    """
+    queries, references = normalised(queries), normalised(references)
+    versions, count, width = queries.shape
+    rows_at_once = max(1, BLOCK // versions)
+    distances = np.full((count, 2), np.inf, np.float32)
+    positions = np.zeros((count, 2), np.int64)
+    for top in range(0, count, rows_at_once):
+        rows = slice(top, min(top + rows_at_once, count))
+        flat = queries[:, rows].reshape(-1, width)
+        for left in range(0, len(references), BLOCK):
+            some = references[left : left + BLOCK]
+            block = (1 - flat @ some.T).reshape(versions, -1, len(some)).min(axis=0)
+            found = _two_of_block(block, groups[left : left + BLOCK])
+            distances[rows], positions[rows] = _merge(
+                (distances[rows], positions[rows]), (found.distances, found.positions + left), groups
+            )
+    return Nearest(np.maximum(distances, 0), positions)
 
-    def features(self, store: ImageStore, digests: Sequence[str], report: Report) -> Features:
-        """(N, D) float32 of the stored images, in the order asked; what is not there yet is computed and kept."""
-        index, width = self._index()
-        missing = sorted(set(digests) - index.keys())
-        for start in range(0, len(missing), READ):
-            chunk = missing[start : start + READ]
-            computed = self.backbone.features(store.stack(chunk))
-            width = computed.shape[1]
-            # The matrix grows first and the index is replaced whole: a crash leaves rows that nothing points at.
-            offset = self.matrix_path.stat().st_size // (4 * width) if self.matrix_path.exists() else 0
-            with self.matrix_path.open("ab") as file:
-                file.truncate(offset * 4 * width)
-                file.write(np.ascontiguousarray(computed, np.float32).tobytes())
-            index |= {digest: offset + position for position, digest in enumerate(chunk)}
-            self._write_index(index, width)
-            report(min(start + READ, len(missing)), len(missing), "features")
-        if not digests:
-            return np.zeros((0, max(width, 1)), np.float32)
-        matrix = np.memmap(self.matrix_path, np.float32, "r").reshape(-1, width)
-        return np.array(matrix[[index[digest] for digest in digests]])
 
-    def _index(self) -> tuple[dict[str, int], int]:
-        if not self.index_path.is_file():
-            return {}, 0
-        saved = json.loads(self.index_path.read_text())
-        return saved["rows"], saved["width"]
+def _two_of_block(block: NDArray[np.float32], groups: NDArray[np.int64]) -> Nearest:
+    own = np.arange(len(block))
+    first = block.argmin(axis=1)
+    others = np.where(groups[None, :] == groups[first][:, None], np.float32(np.inf), block)
+    second = others.argmin(axis=1)
+    return Nearest(
+        np.stack([block[own, first], others[own, second]], axis=1), np.stack([first, second], axis=1).astype(np.int64)
+    )
 
-    def _write_index(self, index: dict[str, int], width: int) -> None:
-        self.index_path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.index_path.with_suffix(".part")
-        partial.write_text(json.dumps({"encoder": self.backbone.name, "width": width, "rows": index}))
-        partial.replace(self.index_path)
+
+def _merge(
+    one: tuple[NDArray[np.float32], NDArray[np.int64]],
+    other: tuple[NDArray[np.float32], NDArray[np.int64]],
+    groups: NDArray[np.int64],
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    distances = np.concatenate([one[0], other[0]], axis=1)  # (N, 4)
+    positions = np.concatenate([one[1], other[1]], axis=1)
+    own = np.arange(len(distances))
+    first = distances.argmin(axis=1)
+    same = groups[positions] == groups[positions[own, first]][:, None]
+    second = np.where(same, np.float32(np.inf), distances).argmin(axis=1)
+    chosen = np.stack([first, second], axis=1)
+    picked = np.take_along_axis(distances, chosen, axis=1)
+    picked[same[own, second], 1] = np.inf
+    return picked, np.take_along_axis(positions, chosen, axis=1)

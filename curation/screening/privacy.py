@@ -1,21 +1,24 @@
 """Near copies of real training images: closer to one of them than held-out real images ever come.
 
 A distance alone is not enough (synthetic images are smoother, and smooth images lie closer to everything), so a copy
-must also stand out: its nearest training image is much nearer than its second. Both thresholds come from one half of
-the validation images; the false blocks are counted on the other half.
+must also stand out: its nearest training image is much nearer than the nearest of any other subject. Thresholds come
+from one half of the validation subjects; false alarms are counted on the other half.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
-from curation.errors import BadInput
-from curation.screening.neighbours import Features, nearest
+from curation.screening.checks import Unset
 
 LEAST_VALIDATION = 40
+LEAST_SUBJECTS = 4
 FALSE_BLOCKS = 0.01
+RATIO_QUANTILE = 0.1
 SURE_SHARE = 0.25
 
 
@@ -30,36 +33,51 @@ class CopyGate:
     measured_on: int
     false_blocks: int
     false_flags: int
+    false_block_rate_95: tuple[float, float]
 
-    def verdicts(self, distances: NDArray[np.float32]) -> list[str]:
-        """For (N, 2) distances to the nearest and second-nearest training image."""
-        first, second = distances[:, 0], distances[:, 1]
-        stands_out = first < self.ratio * np.maximum(second, 1e-12)
-        block = (first < self.sure_distance) | ((first < self.distance) & stands_out)
-        flag = first < self.distance
-        return ["block" if b else "flag" if f else "pass" for b, f in zip(block, flag, strict=True)]
+    def verdict_of(self, first: float, second: float) -> str:
+        """By the distances to the nearest training image and to the nearest one of another subject."""
+        if first >= self.distance:
+            return "pass"
+        return "block" if first < self.sure_distance or first < self.ratio * second else "flag"
 
     def as_json(self) -> dict[str, Any]:
         """For the saved parameters of a screening."""
         return asdict(self)
 
+    def __str__(self) -> str:
+        return f"not below {self.distance:.4g} and {self.ratio:.2f} of the next subject's"
 
-def fit_copy_gate(train: Features, validation: Features, seed: int = 0) -> CopyGate:
-    """Set the gate on one half of the validation images, and count its false alarms on the other.
 
-    `train` (N, D), `validation` (M, D) of one backbone. Raises BadInput for fewer than 40 validation images.
+def fit_copy_gate(distances: NDArray[np.float32], subjects: Sequence[int], seed: int = 0) -> CopyGate | Unset:
+    """Set the gate on one half of the validation subjects, and count its false alarms on the other.
+
+    `distances` (M, 2) of the validation images to the nearest training image and the nearest one of another subject,
+    `subjects` (M,) whose images they are. `Unset` for fewer than 40 images of 4 subjects.
     """
-    if len(validation) < LEAST_VALIDATION:
-        raise BadInput(
-            f"expected at least {LEAST_VALIDATION} real validation images to set the copy gate, got {len(validation)}. "
-            "Import more subjects: without a gate nothing may be read."
-        )
-    order = np.random.default_rng(seed).permutation(len(validation))
-    half = len(order) // 2
-    found = nearest(validation, train, k=2).distances
-    tuning, held_out = found[order[:half]], found[order[half:]]
-    distance = float(np.quantile(tuning[:, 0], FALSE_BLOCKS))
-    ratio = float(np.quantile(tuning[:, 0] / np.maximum(tuning[:, 1], 1e-12), 0.1))
-    draft = CopyGate(distance, ratio, SURE_SHARE * distance, half, len(order) - half, 0, 0)
-    verdicts = draft.verdicts(held_out)
-    return CopyGate(**{**asdict(draft), "false_blocks": verdicts.count("block"), "false_flags": verdicts.count("flag")})
+    if len(distances) < LEAST_VALIDATION or len(set(subjects)) < LEAST_SUBJECTS:
+        return Unset(f"{len(distances)} real validation images, {LEAST_VALIDATION} are needed")
+    if not np.isfinite(distances).all():
+        return Unset("training images of one subject only, two are needed")
+    tuning = _half(subjects, seed)
+    first, second = distances[tuning, 0], distances[tuning, 1]
+    distance = float(np.quantile(first, FALSE_BLOCKS))
+    ratio = float(np.quantile(first / np.maximum(second, 1e-12), RATIO_QUANTILE))
+    held_out = distances[~tuning]
+    draft = CopyGate(distance, ratio, SURE_SHARE * distance, int(tuning.sum()), len(held_out), 0, 0, (0.0, 1.0))
+    verdicts = [draft.verdict_of(nearest, next_subject) for nearest, next_subject in held_out.tolist()]
+    blocks = verdicts.count("block")
+    interval = binomtest(blocks, len(verdicts)).proportion_ci(method="exact")
+    return replace(
+        draft,
+        false_blocks=blocks,
+        false_flags=verdicts.count("flag"),
+        false_block_rate_95=(round(float(interval.low), 4), round(float(interval.high), 4)),
+    )
+
+
+def _half(subjects: Sequence[int], seed: int) -> NDArray[np.bool_]:
+    """Which images are of the half of the subjects that tunes; all images of a subject fall together."""
+    every = np.array(sorted(set(subjects)))
+    chosen = np.random.default_rng(seed).permutation(every)[: len(every) // 2]
+    return np.isin(np.array(subjects), chosen)

@@ -28,8 +28,9 @@ from curation.project import Project
 from curation.readers import add_reader
 from curation.readings import ReadingRequest, record_reading
 from curation.screening.backbone import SHIPPED_BACKBONE, Backbone
-from curation.screening.neighbours import EmbeddingFile, Features, nearest
-from curation.screening.references import Reference, real_references
+from curation.screening.feature_file import FeatureFile
+from curation.screening.neighbours import Features, nearest
+from curation.screening.references import real_references
 from curation.worklists import find_worklist
 
 Report = Callable[[int, int, str | None], None]
@@ -94,17 +95,14 @@ def read_worklist_by_proxy(
     if not worklist.label_shown:
         raise BadInput(f"worklist {worklist_name!r} hides the class that was asked for; a proxy judges by it.")
     backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
-    embeddings = EmbeddingFile(project.directory("embeddings"), backbone)
+    embeddings = FeatureFile.of_backbone(project.directory("embeddings"), backbone)
 
     def features_of(digests: list[str]) -> Features:
-        return embeddings.features(project.store, digests, lambda *_: None)
+        return embeddings.features(project.store, digests, report)
 
     report(0, worklist.size, "fitting the probe on real training images")
     proxy = fit_proxy(
-        features_of([one.file_sha256 for one in train]),
-        [one.label for one in train],
-        features_of([one.file_sha256 for one in validation]),
-        [one.label for one in validation],
+        features_of(list(train)), list(train.values()), features_of(list(validation)), list(validation.values())
     )
     reader_id, name = _open(project, worklist.id, backbone, now)
     counts: Counter[str] = Counter()
@@ -118,7 +116,7 @@ def read_worklist_by_proxy(
             verdict, reasons = proxy.read(features[position : position + 1], item.shown_label or "")
             known = {reason["code"] for reason in worklist.reasons}
             request = ReadingRequest(
-                op_id=uuid.uuid5(uuid.NAMESPACE_OID, f"{reader_id}:{item.key}:{uuid.uuid4()}").hex,
+                op_id=uuid.uuid5(uuid.NAMESPACE_OID, f"proxy:{reader_id}:{item.key}").hex,
                 assignment_key=item.key,
                 verdict=verdict,
                 reasons=tuple(reason for reason in reasons if reason in known),
@@ -133,10 +131,15 @@ def read_worklist_by_proxy(
     return {"reader": name, "kind": "proxy", "readings": dict(counts), "outcomes": outcomes}
 
 
-def _references(session: Session, worklist: Worklist) -> tuple[list[Reference], list[Reference]]:
+def _references(session: Session, worklist: Worklist) -> tuple[dict[str, str], dict[str, str]]:
+    """Training and validation images of the worklist's shape that have one class: file digest to class."""
     image = session.scalars(select(WorklistItem).where(WorklistItem.worklist_id == worklist.id).limit(1)).one().image
     shape = (image.height, image.width, image.channels, image.bits)
-    return list(real_references(session, Split.TRAIN, shape)), list(real_references(session, Split.VALIDATION, shape))
+    train, validation = (
+        {one.file_sha256: one.label for one in real_references(session, split, shape) if one.label is not None}
+        for split in (Split.TRAIN, Split.VALIDATION)
+    )
+    return train, validation
 
 
 def _open(project: Project, worklist_id: int, backbone: Backbone, now: datetime) -> tuple[int, str]:

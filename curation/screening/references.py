@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.models.images import Image, ImageLabel, Label, Split, Subject
@@ -12,11 +12,12 @@ from curation.real_images import is_ready_real
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A real image: its row, its file, its class."""
+    """A real image: its row, its file, its subject, and its class where it has exactly one."""
 
     image_id: int
     file_sha256: str
-    label: str
+    subject_id: int
+    label: str | None
 
 
 def real_references(session: Session, split: Split, shape: tuple[int, int, int, int]) -> Sequence[Reference]:
@@ -24,20 +25,31 @@ def real_references(session: Session, split: Split, shape: tuple[int, int, int, 
     if split not in (Split.TRAIN, Split.VALIDATION):
         raise ValueError(f"screening reads training and validation subjects only, not {split.value}")
     height, width, channels, bits = shape
-    imported = and_(ImageLabel.image_id == Image.id, ImageLabel.source == "import", ImageLabel.value >= 0.5)
-    query = (
-        select(Image.id, Image.file_sha256, Label.name)
-        .join(Subject, Subject.id == Image.subject_id)
-        .join(ImageLabel, imported)
-        .join(Label, Label.id == ImageLabel.label_id)
-        .where(
-            is_ready_real(),
-            Subject.split == split,
-            Image.height == height,
-            Image.width == width,
-            Image.channels == channels,
-            Image.bits == bits,
-        )
-        .order_by(Image.file_sha256)
+    wanted = (
+        is_ready_real(),
+        Subject.split == split,
+        Image.height == height,
+        Image.width == width,
+        Image.channels == channels,
+        Image.bits == bits,
     )
-    return [Reference(*row) for row in session.execute(query)]
+    of_split = select(Image.id).join(Subject, Subject.id == Image.subject_id).where(*wanted)
+    positive = (ImageLabel.source == "import", ImageLabel.value >= 0.5, ImageLabel.image_id.in_(of_split))
+    labels: dict[int, list[str]] = {}
+    query = select(ImageLabel.image_id, Label.name).join(Label, Label.id == ImageLabel.label_id).where(*positive)
+    for image_id, name in session.execute(query):
+        labels.setdefault(image_id, []).append(name)
+    rows = session.execute(
+        select(Image.id, Image.file_sha256, Image.subject_id)
+        .join(Subject, Subject.id == Image.subject_id)
+        .where(*wanted)
+        .order_by(Image.file_sha256, Image.id)
+    )
+    return [
+        Reference(image_id, digest, subject_id, _only(labels.get(image_id, [])))
+        for image_id, digest, subject_id in rows
+    ]
+
+
+def _only(names: list[str]) -> str | None:
+    return names[0] if len(names) == 1 else None

@@ -21,28 +21,19 @@ from curation.models.generation import (
 from curation.models.images import BuildStatus, Image, Split
 from curation.project import Project
 from curation.real_images import is_ready_real
-from curation.screening.artefacts import fit_ranges, measures, ranges_as_json
+from curation.screening.artefacts import MEASURES, false_alarms, fit_ranges
 from curation.screening.backbone import SHIPPED_BACKBONE, Backbone
-from curation.screening.neighbours import EmbeddingFile, Features, nearest
-from curation.screening.privacy import CopyGate, fit_copy_gate
+from curation.screening.checks import Check, worst
+from curation.screening.copies import Neighbours, find_copies, find_duplicates
+from curation.screening.feature_file import FeatureFile, split_pixel_facts
+from curation.screening.neighbours import Features
 from curation.screening.references import Reference, real_references
 
 Report = Callable[[int, int, str | None], None]
 
 CHUNK = 1_000
-NEIGHBOURS = 3
-DUPLICATE_SHARE = 0.25
-SEVERITY = ("pass", "flag", "block")
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check of one image."""
-
-    name: str
-    value: float
-    threshold: str
-    verdict: str
+# Raised whenever equal images could get another verdict: part of what makes a screening the same one.
+METHOD = "screening/2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +47,15 @@ class Inputs:
     generator_images: int
     generator_images_here: int
 
+    def digests(self) -> dict[str, list[str]]:
+        """File digests of the three sets."""
+        sets: dict[str, Sequence[Reference | Image]] = {
+            "train": self.train,
+            "validation": self.validation,
+            "batch": self.images,
+        }
+        return {name: [one.file_sha256 for one in some] for name, some in sets.items()}
+
 
 def run_screening_job(project: Project, payload: dict[str, Any], report: Report) -> None:
     """The worker's entry."""
@@ -67,41 +67,46 @@ def screen_batch(
 ) -> dict[str, int]:
     """Check every image of a finished batch; returns counts by verdict. Under equal thresholds it is done once.
 
-    Raises NotFound for an unknown batch, BadInput for an unfinished one or too few real images to set thresholds.
+    A check for which there are too few real images flags every image and says so. Raises NotFound for an unknown
+    batch, BadInput for an unfinished one.
     """
     inputs = _inputs(project, batch_id)
     backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
-    embeddings = EmbeddingFile(project.directory("embeddings"), backbone)
-    report(0, len(inputs.images), "thresholds from real images")
-    features = {
-        name: embeddings.features(project.store, [one.file_sha256 for one in some], lambda *_: None)
-        for name, some in (("train", inputs.train), ("validation", inputs.validation), ("batch", inputs.images))
-    }
-    ranges = fit_ranges(project.store.stack([one.file_sha256 for one in inputs.train]))
-    gate = fit_copy_gate(features["train"], features["validation"])
-    duplicate_below = DUPLICATE_SHARE * gate.distance
+    embedded = _vectors(project, FeatureFile.of_backbone(project.directory("embeddings"), backbone), inputs, report)
+    facts = _vectors(project, FeatureFile.of_pixels(project.directory("embeddings")), inputs, report)
+    measured = {name: split_pixel_facts(some)[0] for name, some in facts.items()}
+    prints = {name: split_pixel_facts(some)[1] for name, some in facts.items()}
+    report(0, len(inputs.images), "checks")
+    ranges = fit_ranges(measured["train"])
+    checks = [
+        [
+            Check(name, value, str(ranges[name]), ranges[name].verdict(value))
+            for name, value in zip(MEASURES, row, strict=True)
+        ]
+        for row in measured["batch"].tolist()
+    ]
+    gates, neighbours = find_copies(embedded, prints, inputs.train, inputs.validation, checks)
+    duplicates = find_duplicates(prints["batch"], inputs.digests()["batch"], gates["near_copy_pixels"], checks)
     parameters = {
+        "method": METHOD,
         "backbone": backbone.name,
         "backbone_digest": backbone.digest,
         "real_training_images": len(inputs.train),
         "real_validation_images": len(inputs.validation),
-        "ranges": ranges_as_json(ranges),
-        "copy_gate": gate.as_json(),
+        "ranges": {name: one.as_json() for name, one in ranges.items()},
+        "ranges_on_validation": false_alarms(ranges, measured["validation"]),
+        **{name: gate.as_json() for name, gate in gates.items()},
+        "duplicate_below": duplicates,
         "generator_images": inputs.generator_images,
         "generator_images_compared": inputs.generator_images_here,
-        "duplicate_below": duplicate_below,
     }
-    pixels = project.store.stack([image.file_sha256 for image in inputs.images])
-    checks: list[list[Check]] = [[] for _ in inputs.images]
-    for name, values in measures(pixels).items():
-        for one, value in zip(checks, values.tolist(), strict=True):
-            one.append(Check(name, value, str(ranges[name]), ranges[name].verdict(value)))
-    for one, check in zip(checks, _duplicates(features["batch"], duplicate_below), strict=True):
-        one.append(check)
-    neighbours = _copies(features["batch"], features["train"], inputs.train, gate, checks)
     _save(project, inputs, parameters, checks, neighbours, now)
     report(len(inputs.images), len(inputs.images), None)
-    return dict(Counter(_worst(one) for one in checks))
+    return dict(Counter(worst(one) for one in checks))
+
+
+def _vectors(project: Project, file: FeatureFile, inputs: Inputs, report: Report) -> dict[str, Features]:
+    return {name: file.features(project.store, some, report) for name, some in inputs.digests().items()}
 
 
 def _inputs(project: Project, batch_id: int) -> Inputs:
@@ -114,59 +119,16 @@ def _inputs(project: Project, batch_id: int) -> Inputs:
         images = session.scalars(select(Image).where(Image.batch_id == batch_id).order_by(Image.batch_index)).all()
         first = images[0]
         shape = (first.height, first.width, first.channels, first.bits)
-        train = real_references(session, Split.TRAIN, shape)
-        validation = real_references(session, Split.VALIDATION, shape)
         seen = select(GeneratorPixels.pixel_sha256).where(GeneratorPixels.generator_id == batch.generator_id)
-        generator_images = session.scalar(select(func.count()).select_from(seen.subquery())) or 0
-        here = select(func.count()).select_from(Image).where(is_ready_real(), Image.pixel_sha256.in_(seen))
-        generator_images_here = session.scalar(here) or 0
-    if not train:
-        raise BadInput(
-            f"no real training image of {first.height}x{first.width}x{first.channels}, {first.bits} bit, to screen "
-            f"batch {batch_id} against. Import the images its generator is meant for."
+        here = select(func.count(Image.pixel_sha256.distinct())).where(is_ready_real(), Image.pixel_sha256.in_(seen))
+        return Inputs(
+            batch=batch,
+            images=images,
+            train=real_references(session, Split.TRAIN, shape),
+            validation=real_references(session, Split.VALIDATION, shape),
+            generator_images=session.scalar(select(func.count()).select_from(seen.subquery())) or 0,
+            generator_images_here=session.scalar(here) or 0,
         )
-    return Inputs(batch, images, train, validation, generator_images, generator_images_here)
-
-
-def _duplicates(features: Features, below: float) -> list[Check]:
-    """Of images too close to each other the first stays; the later ones are flagged, exact repeats blocked."""
-    threshold = f"not below {below:.4g}"
-    if len(features) < 2:
-        return [Check("duplicate", 2.0, threshold, "pass") for _ in features]
-    found = nearest(features, features, k=1, skip_self=True)
-    checks = []
-    for own, (distance, other) in enumerate(
-        zip(found.distances[:, 0].tolist(), found.positions[:, 0].tolist(), strict=True)
-    ):
-        verdict = "pass"
-        if distance < below and other < own:
-            verdict = "block" if distance < 1e-6 else "flag"
-        checks.append(Check("duplicate", distance, threshold, verdict))
-    return checks
-
-
-def _copies(
-    batch: Features, train: Features, references: Sequence[Reference], gate: CopyGate, checks: list[list[Check]]
-) -> list[list[dict[str, Any]]]:
-    """Add the near-copy check to each image; returns its nearest training images for those who may see them."""
-    k = min(NEIGHBOURS, len(references))
-    found = nearest(batch, train, k=k)
-    threshold = f"not below {gate.distance:.4g}, or {gate.ratio:.2f} of the second nearest"
-    for own, verdict, distance in zip(
-        checks, gate.verdicts(found.distances[:, :2]), found.distances[:, 0], strict=True
-    ):
-        own.append(Check("near_copy", float(distance), threshold, verdict))
-    return [
-        [
-            {"image_id": references[position].image_id, "distance": round(float(distance), 6)}
-            for position, distance in zip(positions, distances, strict=True)
-        ]
-        for positions, distances in zip(found.positions.tolist(), found.distances.tolist(), strict=True)
-    ]
-
-
-def _worst(checks: Sequence[Check]) -> str:
-    return max((check.verdict for check in checks), key=SEVERITY.index)
 
 
 def _save(
@@ -174,7 +136,7 @@ def _save(
     inputs: Inputs,
     parameters: dict[str, Any],
     checks: Sequence[Sequence[Check]],
-    neighbours: Sequence[list[dict[str, Any]]],
+    neighbours: Sequence[Neighbours],
     now: datetime,
 ) -> None:
     """Everything in one transaction: a screening is there whole or not at all."""
@@ -196,7 +158,7 @@ def _save(
             {
                 "screening_id": screening.id,
                 "image_id": image.id,
-                "verdict": ScreeningVerdict(_worst(own)),
+                "verdict": ScreeningVerdict(worst(own)),
                 "neighbours": near,
             }
             for image, own, near in zip(inputs.images, checks, neighbours, strict=True)

@@ -1,0 +1,95 @@
+"""Vectors of stored images, computed once: a matrix and the digests of its rows, both append-only, per encoder."""
+
+import fcntl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.image_store import ImageStore, Pixels
+from curation.screening.artefacts import MEASURES, measures
+from curation.screening.backbone import Backbone
+from curation.screening.fingerprints import WIDTH, fingerprints
+from curation.screening.neighbours import Features
+
+Report = Callable[[int, int, str | None], None]
+
+READ = 256
+LINE = 65  # a SHA-256 in hexadecimal, and a line feed
+
+
+@dataclass(frozen=True)
+class FeatureFile:
+    """`NAME.f32` holds rows of `width` float32, `NAME.rows` the file digest of each, under `embeddings/`.
+
+    The matrix grows first and the digests after it, under a lock: a crash leaves rows that nothing names, and the next
+    writer overwrites them. Several processes may fill one file.
+    """
+
+    directory: Path
+    name: str
+    width: int
+    compute: Callable[[Pixels], Features]
+
+    @classmethod
+    def of_backbone(cls, directory: Path, backbone: Backbone) -> Self:
+        """Features of a backbone, kept under its digest."""
+        return cls(directory, backbone.digest[:16], backbone.dimension, backbone.features)
+
+    @classmethod
+    def of_pixels(cls, directory: Path) -> Self:
+        """Technical measures and pixel fingerprints side by side; `split_pixel_facts` parts them."""
+        return cls(directory, "pixel-facts-1", len(MEASURES) + WIDTH, _pixel_facts)
+
+    def features(self, store: ImageStore, digests: Sequence[str], report: Report) -> Features:
+        """(N, D) float32 of the stored images, in the order asked; what is not there yet is computed and kept."""
+        missing = sorted(set(digests) - self._rows().keys())
+        for start in range(0, len(missing), READ):
+            chunk = missing[start : start + READ]
+            self._append(chunk, self.compute(store.stack(chunk)))
+            report(min(start + READ, len(missing)), len(missing), "features")
+        rows = self._rows()
+        if not digests:
+            return np.zeros((0, self.width), np.float32)
+        matrix = np.memmap(self._matrix_path, np.float32, "r", shape=(len(rows), self.width))
+        return np.array(matrix[[rows[digest] for digest in digests]])
+
+    @property
+    def _matrix_path(self) -> Path:
+        return self.directory / f"{self.name}.f32"
+
+    @property
+    def _rows_path(self) -> Path:
+        return self.directory / f"{self.name}.rows"
+
+    def _rows(self) -> dict[str, int]:
+        """Row of each digest; the tail of a line that a crash tore off does not count."""
+        if not self._rows_path.exists():
+            return {}
+        content = self._rows_path.read_bytes()
+        whole = content[: len(content) // LINE * LINE]
+        return {digest: row for row, digest in enumerate(whole.decode().splitlines())}
+
+    def _append(self, digests: Sequence[str], computed: Features) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with self._rows_path.open("ab") as rows, self._matrix_path.open("ab") as matrix:
+            fcntl.flock(rows, fcntl.LOCK_EX)
+            known = self._rows()
+            new = [position for position, digest in enumerate(digests) if digest not in known]
+            rows.truncate(len(known) * LINE)
+            matrix.truncate(len(known) * self.width * 4)
+            matrix.write(np.ascontiguousarray(computed[new], np.float32).tobytes())
+            matrix.flush()
+            rows.write("".join(f"{digests[position]}\n" for position in new).encode())
+
+
+def _pixel_facts(pixels: Pixels) -> Features:
+    return np.concatenate([measures(pixels).astype(np.float32), fingerprints(pixels)], axis=1)
+
+
+def split_pixel_facts(facts: Features) -> tuple[NDArray[np.float32], Features]:
+    """Measures (N, 5) and fingerprints (N, 1024)."""
+    return facts[:, : len(MEASURES)], facts[:, len(MEASURES) :]

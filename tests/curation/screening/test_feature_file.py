@@ -1,0 +1,83 @@
+"""Vectors are computed once, whoever asks and whatever crashed before."""
+
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from curation.image_store import ImageStore, Pixels
+from curation.screening.feature_file import LINE, FeatureFile
+from tests.rows import picture
+
+
+def no_report(done: int, total: int, note: str | None) -> None:
+    """Nobody looks."""
+
+
+def first_values(pixels: Pixels) -> np.ndarray:
+    """Three numbers of each picture."""
+    return pixels.reshape(len(pixels), -1)[:, :3].astype(np.float32)
+
+
+def expected(numbers: list[int]) -> np.ndarray:
+    return first_values(np.stack([picture(number) for number in numbers]))
+
+
+def store_with(directory: Path, count: int) -> tuple[ImageStore, list[str]]:
+    store = ImageStore(str(directory / "store"))
+    return store, [store.put_pixels(picture(number)) for number in range(count)]
+
+
+def test_vectors_come_in_the_order_asked_and_each_picture_is_computed_once(tmp_path: Path) -> None:
+    store, digests = store_with(tmp_path, 8)
+    seen: list[int] = []
+
+    def counting(pixels: Pixels) -> np.ndarray:
+        seen.append(len(pixels))
+        return first_values(pixels)
+
+    file = FeatureFile(tmp_path / "embeddings", "counting", 3, counting)
+    np.testing.assert_array_equal(file.features(store, digests[:5], no_report), expected(list(range(5))))
+    asked = [7, 0, 7, 3, 5]
+    found = file.features(store, [digests[number] for number in asked], no_report)
+    np.testing.assert_array_equal(found, expected(asked))
+    assert seen == [5, 2]
+    assert file.features(store, [], no_report).shape == (0, 3)
+
+
+@pytest.mark.parametrize("torn", ["matrix", "digests"])
+def test_what_a_crash_tore_off_is_computed_again(tmp_path: Path, torn: str) -> None:
+    store, digests = store_with(tmp_path, 6)
+    file = FeatureFile(tmp_path / "embeddings", "torn", 3, first_values)
+    file.features(store, digests[:3], no_report)
+    if torn == "matrix":
+        with (tmp_path / "embeddings" / "torn.f32").open("ab") as matrix:
+            matrix.write(b"half a row")
+    else:
+        with (tmp_path / "embeddings" / "torn.rows").open("r+b") as rows:
+            rows.truncate(3 * LINE - 10)
+    np.testing.assert_array_equal(file.features(store, digests, no_report), expected(list(range(6))))
+
+
+def fill(directory: Path, order: list[int]) -> None:
+    """In a process of its own."""
+    store, digests = store_with(directory, 40)
+    file = FeatureFile(directory / "embeddings", "shared", 3, first_values)
+    for number in order:
+        file.features(store, [digests[number]], no_report)
+
+
+def test_two_processes_fill_one_file_and_no_row_goes_astray(tmp_path: Path) -> None:
+    store, digests = store_with(tmp_path, 40)
+    context = multiprocessing.get_context("spawn")
+    orders = (list(range(40)), list(range(39, -1, -1)))
+    workers = [context.Process(target=fill, args=(tmp_path, order)) for order in orders]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    file = FeatureFile(tmp_path / "embeddings", "shared", 3, first_values)
+    np.testing.assert_array_equal(file.features(store, digests, no_report), expected(list(range(40))))
+    assert (tmp_path / "embeddings" / "shared.rows").stat().st_size == 40 * LINE

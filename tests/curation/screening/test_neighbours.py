@@ -1,0 +1,61 @@
+"""Blocked searches find what a plain search finds."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.errors import BadInput
+from curation.screening import neighbours
+from curation.screening.neighbours import nearest, nearest_of_two_groups
+
+
+def vectors(seed: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def cosine_distances(queries: np.ndarray, references: np.ndarray) -> np.ndarray:
+    queries = queries / np.linalg.norm(queries, axis=-1, keepdims=True)
+    references = references / np.linalg.norm(references, axis=-1, keepdims=True)
+    return 1 - queries @ references.T
+
+
+@given(seed=st.integers(0, 1_000), queries=st.integers(1, 9), references=st.integers(3, 14), block=st.integers(1, 6))
+def test_nearest_is_exact_whatever_the_block(seed: int, queries: int, references: int, block: int) -> None:
+    some, against = vectors(seed, queries, 5), vectors(seed + 1, references, 5)
+    expected = np.sort(cosine_distances(some, against), axis=1)[:, :3]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "BLOCK", block)
+        found = nearest(some, against, k=3)
+    np.testing.assert_allclose(found.distances, expected, atol=1e-5)
+    for row, positions in enumerate(found.positions):
+        np.testing.assert_allclose(cosine_distances(some, against)[row, positions], expected[row], atol=1e-5)
+
+
+@given(seed=st.integers(0, 1_000), references=st.integers(1, 14), groups=st.integers(1, 4), block=st.integers(1, 6))
+def test_the_second_nearest_is_of_another_subject(seed: int, references: int, groups: int, block: int) -> None:
+    some, against = vectors(seed, 3, 4, 5), vectors(seed + 1, references, 5)  # 3 placements of 4 pictures
+    of = np.random.default_rng(seed).integers(0, groups, references)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "BLOCK", block)
+        found = nearest_of_two_groups(some, against, of)
+    closest = np.stack([cosine_distances(one, against) for one in some]).min(axis=0)
+    for row in range(4):
+        first = closest[row].argmin()
+        others = closest[row][of != of[first]]
+        assert found.positions[row, 0] == first
+        assert found.distances[row, 0] == pytest.approx(closest[row, first], abs=1e-5)
+        assert found.distances[row, 1] == pytest.approx(others.min() if len(others) else np.inf, abs=1e-5)
+
+
+def test_a_set_against_itself_leaves_the_image_itself_out() -> None:
+    some = np.eye(4, dtype=np.float32)
+    some[3] = some[0]
+    found = nearest(some, some, k=1, skip_self=True)
+    assert found.positions[[0, 3], 0].tolist() == [3, 0]
+    np.testing.assert_allclose(found.distances[:, 0], [0, 1, 1, 0], atol=1e-6)
+
+
+def test_asking_for_more_neighbours_than_there_are_says_how_many_there_are() -> None:
+    with pytest.raises(BadInput, match="at least 3 reference images, got 2"):
+        nearest(vectors(0, 1, 5), vectors(1, 2, 5), k=3)

@@ -1,0 +1,61 @@
+"""The copy gate is set on one half of the validation subjects and answers for itself on the other."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.screening.checks import Unset
+from curation.screening.privacy import CopyGate, fit_copy_gate
+
+
+def distances(seed: int, count: int) -> np.ndarray:
+    """Nearest and next subject's nearest, as of pictures that copied nobody."""
+    two = np.sort(np.random.default_rng(seed).normal(0.5, 0.05, (count, 2)), axis=1)
+    return two.astype(np.float32)
+
+
+def gate(seed: int = 0, count: int = 4_000) -> CopyGate:
+    fitted = fit_copy_gate(distances(seed, count), range(count))
+    assert isinstance(fitted, CopyGate)
+    return fitted
+
+
+def test_real_held_out_images_are_blocked_about_as_rarely_as_was_asked() -> None:
+    fitted = gate()
+    strangers = distances(1, 20_000).tolist()
+    alarms = [fitted.verdict_of(*pair) for pair in strangers]
+    assert alarms.count("pass") / len(alarms) > 0.98
+    assert alarms.count("block") / len(alarms) <= 0.01
+    low, high = fitted.false_block_rate_95
+    assert low <= alarms.count("block") / len(alarms) <= high
+
+
+def test_a_copy_is_blocked_a_close_one_that_does_not_stand_out_is_flagged() -> None:
+    fitted = gate()
+    near = 0.9 * fitted.distance
+    assert fitted.verdict_of(near, near / fitted.ratio * 1.1) == "block"
+    assert fitted.verdict_of(near, near * 1.001) == "flag"
+    assert fitted.verdict_of(0.0, 0.0) == "block"
+    assert fitted.verdict_of(fitted.distance, 2.0) == "pass"
+
+
+@given(images_per_subject=st.integers(1, 10), seed=st.integers(0, 50))
+def test_no_subject_both_sets_the_gate_and_measures_it(images_per_subject: int, seed: int) -> None:
+    subjects = np.repeat(np.arange(40), images_per_subject)
+    fitted = fit_copy_gate(distances(seed, len(subjects)), subjects.tolist(), seed)
+    assert isinstance(fitted, CopyGate)
+    assert fitted.tuned_on == fitted.measured_on == 20 * images_per_subject
+
+
+def test_too_few_validation_images_or_subjects_set_no_gate_and_flag_everything() -> None:
+    for count, subjects in ((39, range(39)), (60, [1] * 60)):
+        fitted = fit_copy_gate(distances(0, count), list(subjects))
+        assert isinstance(fitted, Unset)
+        assert fitted.verdict(1.9) == "flag"
+    assert "39 real validation images, 40 are needed" in str(fit_copy_gate(distances(0, 39), range(39)))
+
+
+def test_one_training_subject_is_too_few_to_stand_out_from() -> None:
+    alone = distances(0, 60)
+    alone[:, 1] = np.inf
+    assert "two are needed" in str(fit_copy_gate(alone, range(60)))
