@@ -109,14 +109,22 @@ def draw(directory: Path, request: GenerationRequest) -> tuple[Pixels, NDArray[n
     return np.stack([p for _, _, p in drawn]), np.array([CLASSES.index(name) for _, name, _ in drawn]), rate
 
 
+def standardised(*sets: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Each feature in units of its spread over the first set, so that no feature rules the kernel by its scale."""
+    centre, spread = sets[0].mean(axis=0), sets[0].std(axis=0) + 1e-6
+    return [(features - centre) / spread for features in sets]
+
+
 def distances(model: SmallClassifier, reference: Pixels, other: Pixels, drawn: Pixels) -> dict[str, Fidelity]:
     """Kernel distance and coverage on each kind of features there is."""
+    drawn = drawn[np.random.default_rng(0).permutation(len(drawn))]
     with torch.no_grad():
         small = [model.features(as_tensor(pixels)).numpy() for pixels in (reference, other, drawn)]
-    found = {"small_classifier": measure(*small)}
-    if SHIPPED_BACKBONE.is_dir():
+    found = {"small_classifier": measure(*standardised(*small))}
+    if (SHIPPED_BACKBONE / "config.json").is_file():
         backbone = Backbone.load(SHIPPED_BACKBONE)
-        found[SHIPPED_BACKBONE.name] = measure(*(backbone.features(pixels) for pixels in (reference, other, drawn)))
+        of_backbone = standardised(*(backbone.features(pixels) for pixels in (reference, other, drawn)))
+        found[SHIPPED_BACKBONE.name] = measure(*of_backbone)
     return found
 
 
