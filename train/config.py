@@ -144,7 +144,7 @@ class PretrainRecipe(Request):
     flip: bool = Field(default=True, description="random left-right mirroring")
     held_out: int = Field(default=128, ge=1, description="training images kept from the fit to report a loss")
     checkpoint_every: int = Field(default=500, ge=1)
-    feature_pooling: Literal["cls", "tokens", "tokens-max"] = "tokens-max"
+    feature_pooling: Literal["cls", "tokens", "tokens-max", "tokens-statistics"] = "tokens-statistics"
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ safetensors only, `trust_remote_code` off.
 
 import hashlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,16 @@ from curation.screening.preprocessing import Preprocessing
 
 SHIPPED_BACKBONE = Path(__file__).parents[2] / "train" / "shipped" / "virtual-brains-vit"
 FILES = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
+STATISTICS: dict[str, tuple[Callable[[Tensor], Tensor], ...]] = {
+    "tokens": (lambda tokens: tokens.mean(dim=1),),
+    "tokens-max": (lambda tokens: tokens.mean(dim=1), lambda tokens: tokens.amax(dim=1)),
+    "tokens-statistics": (
+        lambda tokens: tokens.mean(dim=1),
+        lambda tokens: tokens.amax(dim=1),
+        lambda tokens: tokens.amin(dim=1),
+        lambda tokens: tokens.std(dim=1),
+    ),
+}
 CLASS_TOKEN_NAMES = ("cls_token", "class_embedding", "class_token")
 
 
@@ -129,8 +139,9 @@ def class_token(model: torch.nn.Module) -> bool:
 def pool(output: Any, pooling: str) -> Tensor:
     """Pool a model's output to (N, D).
 
-    `cls`: the first token. `tokens+K`: mean of the tokens after the first K. `tokens-max+K`: that mean beside their
-    maximum, which keeps what is small and strong. `map`: mean of a feature map.
+    `cls`: the first token. `map`: mean of a feature map. Of the tokens after the first K: `tokens+K` their mean,
+    `tokens-max+K` that beside their maximum, `tokens-statistics+K` mean, maximum, minimum and standard deviation, which
+    keep what is small and strong.
     """
     hidden: Tensor = output.last_hidden_state  # (N, T, D), or (N, D, h, w) for a convolutional map
     if pooling == "map":
@@ -139,7 +150,7 @@ def pool(output: Any, pooling: str) -> Tensor:
         return hidden[:, 0]
     kind, prefix = pooling.split("+")
     tokens = hidden[:, int(prefix) :]
-    return tokens.mean(dim=1) if kind == "tokens" else torch.cat([tokens.mean(dim=1), tokens.amax(dim=1)], dim=1)
+    return torch.cat([statistic(tokens) for statistic in STATISTICS[kind]], dim=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +206,7 @@ class Backbone:
 def choose_pooling(model: PreTrainedModel, hidden: Tensor) -> str:
     """Class token where there is one, else the mean of the patch tokens; a feature map is averaged.
 
-    A directory may say otherwise with `"feature_pooling": "tokens"` or `"tokens-max"` in its config.json: a masked
+    A directory may say otherwise by the `feature_pooling` of its config.json (a key of STATISTICS): a masked
     autoencoder trains the patch tokens and leaves the class token without a task.
     """
     if hidden.ndim == 4:

@@ -7,8 +7,10 @@ from transformers import ViTModel
 
 from curation.errors import BadInput, Conflict
 from curation.screening.backbone import Backbone, weights_digest
+from curation.snapshot_folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from train.config import PretrainRecipe
+from train.masked_autoencoder import mae_model
 from train.pretrain import pretrain_backbone
 
 RECIPE = PretrainRecipe(
@@ -25,7 +27,6 @@ def pretrain(tmp_path: Path, out: str, recipe: PretrainRecipe = RECIPE, kill_at:
     folder_path = tmp_path / "snapshot"
     if not folder_path.exists():
         write_snapshot(folder_path, {"train": 12, "validation": 2, "test": 2})
-    from curation.snapshot_folder import SnapshotFolder
 
     def progress(done: int, total: int, message: str) -> None:
         if done == kill_at:
@@ -39,7 +40,8 @@ def test_the_encoder_loads_with_stock_transformers_and_with_our_loader(tmp_path:
     out = pretrain(tmp_path, "vit")
     model = ViTModel.from_pretrained(out, add_pooling_layer=False)
     backbone = Backbone.load(out)
-    assert backbone.pooling == "tokens+1"
+    assert backbone.pooling == "tokens-statistics+1"
+    assert backbone.dimension == 4 * 24
     for ours, theirs in zip(backbone.model.parameters(), model.parameters(), strict=True):
         assert torch.equal(ours, theirs)
 
@@ -82,3 +84,11 @@ def test_training_lowers_the_held_out_loss(tmp_path: Path) -> None:
 def test_too_few_images_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="more than 24 real training images, got 24"):
         pretrain(tmp_path, "vit", RECIPE.model_copy(update={"held_out": 24}))
+
+
+def test_positions_are_set_although_the_library_leaves_them_at_zero() -> None:
+    model = mae_model(RECIPE)
+    tables = (model.vit.embeddings.position_embeddings[0], model.decoder.decoder_pos_embed[0])
+    for table in tables:
+        assert len({tuple(row) for row in table[1:].tolist()}) == 16
+        assert not table[0].any()

@@ -60,6 +60,18 @@ def test_every_architecture_gives_one_finite_vector_per_image(name: str, tmp_pat
     assert features.std(axis=0).max() > 0
 
 
+@pytest.mark.parametrize(("pooling", "vectors"), [("tokens", 1), ("tokens-max", 2), ("tokens-statistics", 4)])
+def test_a_directory_may_name_its_pooling_of_patch_tokens(pooling: str, vectors: int, tmp_path: Path) -> None:
+    config = ViTConfig(**VIT, **PATCHES, feature_pooling=pooling)
+    backbone = Backbone.load(save_backbone(tmp_path / "vit", AutoModel.from_config(config)))
+    inputs = backbone.preprocessing(images())
+    with torch.inference_mode():
+        tokens = backbone.model(inputs).last_hidden_state[:, 1:]
+    features = backbone.features(images())
+    assert features.shape == (3, 32 * vectors)
+    np.testing.assert_allclose(features[:, :32], tokens.mean(dim=1).numpy(), atol=1e-5)
+
+
 def test_a_two_tower_model_gives_its_image_tower(tmp_path: Path) -> None:
     text = {
         "hidden_size": 32,
