@@ -33,13 +33,13 @@ def find_copies(
     """
     names = ("near_copy", "near_copy_pixels")
     if not train:
-        gates: dict[str, CopyGate | Unset] = dict.fromkeys(names, Unset("no real training image of this shape"))
+        missing = Unset("no real training image of this shape")
         for own in checks:
-            own += [Check(name, 2.0, str(gates[name]), gates[name].verdict(2.0)) for name in names]
-        return gates, [[] for _ in checks]
+            own += [Check(name, 2.0, str(missing), missing.verdict(2.0)) for name in names]
+        return dict.fromkeys(names, missing), [[] for _ in checks]
     subjects = np.array([one.subject_id for one in train])
     validation_subjects = [one.subject_id for one in validation]
-    gates = {}
+    gates: dict[str, CopyGate | Unset] = {}
     found: dict[str, Nearest] = {}
     for name, vectors, versions in zip(names, (embedded, prints), (_as_it_is, placements), strict=True):
         tuning = _search(vectors["validation"], vectors["train"], subjects, versions)
@@ -47,13 +47,12 @@ def find_copies(
         found[name] = _search(vectors["batch"], vectors["train"], subjects, versions)
         _add_checks(name, gates[name], found[name], checks)
     by_features = nearest(embedded["batch"], embedded["train"], k=min(NEIGHBOURS, len(train)))
-    neighbours = [
-        _named(train, positions, distances, "features")
-        for positions, distances in zip(by_features.positions, by_features.distances, strict=True)
-    ]
     by_pixels = found["near_copy_pixels"]
-    for own, positions, distances in zip(neighbours, by_pixels.positions, by_pixels.distances, strict=True):
-        own += _named(train, positions[:1], distances[:1], "pixels")
+    neighbours = [
+        _named(train, by_features.positions[own], by_features.distances[own], "features")
+        + _named(train, by_pixels.positions[own, :1], by_pixels.distances[own, :1], "pixels")
+        for own in range(len(checks))
+    ]
     return gates, neighbours
 
 

@@ -40,7 +40,7 @@ def real_references(session: Session, split: Split, shape: tuple[int, int, int, 
     for image_id, name in session.execute(query):
         labels.setdefault(image_id, []).append(name)
     rows = session.execute(
-        select(Image.id, Image.file_sha256, Image.subject_id)
+        select(Image.id, Image.file_sha256, Subject.id)
         .join(Subject, Subject.id == Image.subject_id)
         .where(*wanted)
         .order_by(Image.file_sha256, Image.id)
