@@ -102,7 +102,8 @@ def table(result: dict[str, Any]) -> str:
     plan = result["plan"]
     head = ["arm", "real", "synthetic", *TITLES.values(), f"{TITLES[plan['metric']]} minus {plan['reference']}"]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
-    for name, arm in result["arms"].items():
+    for name in plan["arms"]:
+        arm = result["arms"][name]
         metrics = [_interval(arm["metrics"][metric]) for metric in TITLES]
         difference = _interval(arm["differences"][plan["metric"]], signed=True) if arm["differences"] else "reference"
         counts = [str(arm["n_images"].get(origin, 0)) for origin in ("real", "synthetic")]
@@ -115,7 +116,7 @@ def plot(result: dict[str, Any]) -> Figure:
     plan = result["plan"]
     metric = plan["metric"]
     reference = result["arms"][plan["reference"]]["per_seed"][metric]
-    arms = [(name, arm) for name, arm in result["arms"].items() if arm["differences"]]
+    arms = [(name, result["arms"][name]) for name in plan["arms"] if name != plan["reference"]]
     figure = Figure(figsize=(8, 1.4 + 0.55 * len(arms)), layout="constrained")
     axes = figure.subplots()
     for position, (_, arm) in enumerate(reversed(arms)):
@@ -153,6 +154,7 @@ def _method(result: dict[str, Any]) -> str:
         f"{arms}\n\nEvery arm: {adaptation['adaptation']} of `{result['backbone']['name']}`, {adaptation['steps']}"
         f" optimiser steps of {adaptation['batch_size']} images, seeds {', '.join(map(str, plan['seeds']))}; the"
         f" weights of the best validation loss; read on the same {result['n_images']} real {plan['split']} images."
+        " AUROC is one class against the rest, averaged over classes; calibration error over 15 bins of the top label."
         f" {level} Intervals add the variance between seeds to the bootstrap variance ({plan['n_bootstrap']} resamples)"
         " with Satterthwaite's degrees of freedom. They do not cover the choice of training subjects, nor another fit"
         f" of the generator. The sentence above is about `{plan['primary']}`, named before; the other differences are"
@@ -170,7 +172,8 @@ def _readings(facts: ReportFacts) -> str:
 
 def _provenance(result: dict[str, Any], facts: ReportFacts) -> str:
     lines = [f"- plan `{result['plan_digest'][:12]}`, backbone `{result['backbone']['digest'][:12]}`"]
-    for name, arm in result["arms"].items():
+    for name in result["plan"]["arms"]:
+        arm = result["arms"][name]
         lines.append(f"- `{name}`: snapshot {arm['snapshot']} `{arm['snapshot_digest'][:12]}`")
     if result["unknown_provenance"]:
         lines.append(f"- **Unknown provenance:** {', '.join(result['unknown_provenance'])}")
