@@ -1,0 +1,214 @@
+"""The worker as a process that is killed, stopped and restarted, and as the loop around one job."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import func, select
+
+import cli.worker
+from cli.main import rounds
+from cli.terminal import now
+from cli.worker import RUNNERS, run_one
+from curation.jobs import claim_job, enqueue
+from curation.models.images import Image
+from curation.models.operations import Job, JobStatus
+from curation.project import Project
+from generate.request import GenerationRequest
+from generate.sample import sample_images
+from tests.cli.job_bodies import KINDS
+from tests.generate.projects import images_of, queue, tiny_request
+from tests.rows import NOW
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker knows the jobs of these tests."""
+    for kind in KINDS:
+        monkeypatch.setitem(RUNNERS, kind, f"tests.cli.job_bodies:{kind}")
+
+
+@pytest.fixture
+def signal_handlers() -> Iterator[None]:
+    """Puts back what the command sets."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def add_job(project: Project, kind: str) -> int:
+    with project.database.write() as session:
+        job = enqueue(session, NOW, kind, {})
+        job.payload = {"job": job.id}
+        return job.id
+
+
+def job_of(project: Project, job_id: int) -> Job:
+    with project.database.read() as session:
+        return session.get_one(Job, job_id)
+
+
+def run(project: Project, stopping: threading.Event | None = None) -> bool:
+    return run_one(project, "me", stopping or threading.Event(), quiet=True)
+
+
+@contextmanager
+def worker_process(project: Project, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A real `rounds worker`, killed at the end if it still runs."""
+    command = [sys.executable, "-m", "cli.main", "--project", str(project.root), "worker", "--quiet", *options]
+    environment = os.environ | {"ROUNDS_TORCH_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 200
+    while not condition():
+        assert process.poll() is None, "the worker ended before its time"
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def count_images(project: Project) -> int:
+    with project.database.read() as session:
+        return session.scalar(select(func.count()).select_from(Image)) or 0
+
+
+def long_request() -> GenerationRequest:
+    """Five chunks, slow enough to be met in the middle."""
+    return tiny_request(counts={"bright": 40, "dark": 40}, num_inference_steps=40)
+
+
+def test_every_kind_of_job_names_a_function_that_exists() -> None:
+    assert {"generate", "screen"} <= RUNNERS.keys()
+    for kind in RUNNERS:
+        assert callable(cli.worker._runner(kind))
+
+
+def test_a_worker_killed_mid_batch_is_followed_by_one_that_leaves_neither_gaps_nor_doubles(
+    project: Project, fitted: Path
+) -> None:
+    request = long_request()
+    batch_id, job_id = queue(project, fitted, request)
+    with worker_process(project) as process:
+        wait_for(lambda: count_images(project) > 0, process)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    there = count_images(project)
+    assert 0 < there < 80
+    assert job_of(project, job_id).status is JobStatus.RUNNING
+    with project.database.write() as session:
+        session.get_one(Job, job_id).lease_until = now() - timedelta(seconds=1)  # as a minute would
+    with worker_process(project, "--until-idle") as process:
+        assert process.wait(timeout=250) == 0
+    assert job_of(project, job_id).status is JobStatus.DONE
+    found = images_of(project, batch_id)
+    assert [(index, label) for index, label, _ in found] == request.plan()
+    uninterrupted = sample_images(fitted, request.plan(), request, device="cpu")
+    for (_, _, pixels), (_, _, wanted) in zip(found, uninterrupted, strict=True):
+        assert np.array_equal(pixels, wanted)
+
+
+def test_a_worker_told_to_stop_puts_its_job_back(project: Project, fitted: Path) -> None:
+    _, job_id = queue(project, fitted, long_request())
+    with worker_process(project) as process:
+        wait_for(lambda: count_images(project) > 0, process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=100) == 0
+    job = job_of(project, job_id)
+    assert (job.status, job.attempts, job.worker, job.lease_until) == (JobStatus.QUEUED, 0, None, None)
+    assert 0 < job.done < 80
+
+
+def test_a_failing_job_is_marked_with_its_error_and_the_worker_goes_on(project: Project, signal_handlers: None) -> None:
+    refused, crashed, last = (add_job(project, kind) for kind in ("refuse", "crash", "succeed"))
+    result = CliRunner().invoke(rounds, ["--project", str(project.root), "worker", "--until-idle", "--quiet"])
+    assert result.exit_code == 0, result.output
+    assert "failed: expected a cat, got a dog. Bring a cat." in result.stderr
+    assert "failed: ZeroDivisionError: by nought" in result.stderr
+    job = job_of(project, refused)
+    assert (job.status, job.error) == (JobStatus.FAILED, "expected a cat, got a dog. Bring a cat.")
+    job = job_of(project, crashed)
+    assert job.status is JobStatus.FAILED
+    assert "Traceback" in (job.error or "")
+    job = job_of(project, last)
+    assert (job.status, job.done, job.total, job.note) == (JobStatus.DONE, 3, 3, "step 3")
+    assert project.anchors_path.exists()
+
+
+def test_until_idle_ends_at_once_when_there_is_nothing_to_do(project: Project, signal_handlers: None) -> None:
+    result = CliRunner().invoke(rounds, ["--project", str(project.root), "worker", "--until-idle"])
+    assert result.exit_code == 0
+
+
+def test_a_cancelled_job_stops_at_its_next_report_and_stays_cancelled(project: Project) -> None:
+    job_id = add_job(project, "be_cancelled")
+    assert run(project)
+    job = job_of(project, job_id)
+    assert (job.status, job.error, job.done) == (JobStatus.CANCELLED, None, 1)
+    assert not run(project)
+
+
+def test_a_job_that_went_to_another_worker_is_left_to_it(project: Project) -> None:
+    job_id = add_job(project, "be_taken")
+    assert run(project)
+    job = job_of(project, job_id)
+    assert (job.status, job.worker, job.error) == (JobStatus.RUNNING, "another", None)
+
+
+def test_a_job_under_a_live_lease_is_not_taken_and_after_it_is(project: Project) -> None:
+    job_id = add_job(project, "succeed")
+    with project.database.write() as session:
+        claim_job(session, now(), "gone", kinds=RUNNERS)
+    assert not run(project)
+    with project.database.write() as session:
+        session.get_one(Job, job_id).lease_until = now() - timedelta(seconds=1)
+    assert run(project)
+    job = job_of(project, job_id)
+    assert (job.status, job.worker, job.attempts) == (JobStatus.DONE, "me", 2)
+
+
+def test_a_worker_told_to_stop_before_its_job_has_ended_leaves_it_queued(project: Project) -> None:
+    job_id = add_job(project, "succeed")
+    stopping = threading.Event()
+    stopping.set()
+    assert run(project, stopping)
+    job = job_of(project, job_id)
+    assert (job.status, job.attempts, job.worker) == (JobStatus.QUEUED, 0, None)
+
+
+def test_an_interrupt_puts_the_job_back_and_is_passed_on(project: Project) -> None:
+    job_id = add_job(project, "interrupt")
+    with pytest.raises(KeyboardInterrupt):
+        run(project)
+    assert job_of(project, job_id).status is JobStatus.QUEUED
+
+
+def test_a_long_silent_step_keeps_its_lease(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli.worker, "RENEW_S", 0.05)
+    job_id = add_job(project, "be_silent")
+    assert run(project)
+    assert job_of(project, job_id).status is JobStatus.DONE
+
+
+def test_jobs_of_an_unknown_kind_are_left_alone(project: Project) -> None:
+    job_id = add_job(project, "from the future")
+    assert not run(project)
+    assert job_of(project, job_id).status is JobStatus.QUEUED
