@@ -1,0 +1,121 @@
+"""What screening costs an image beside a bare forward pass of the backbone over the same images.
+
+python -m benchmarks.screening [--backbone DIR] [--subjects 400] [--images 128]
+
+The candidates are drawn by nobody: real subjects of a range that is not imported stand in for them. The first batch
+also computes what is kept of the real images; the second is what every further batch costs.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.image_store import pixel_sha256
+from curation.ingest.cohort import import_virtual_brains
+from curation.ingest.virtual_brains import render_many
+from curation.models.generation import Batch, Generator
+from curation.models.images import BuildStatus, Image, Origin
+from curation.project import Project
+from curation.screening.backbone import SHIPPED_BACKBONE, Backbone
+from curation.screening.run import screen_batch
+from curation.settings import write_project_file
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+STAND_INS = 500_000
+CEILING = 5.0
+REPEATS = 3
+
+
+def main() -> None:
+    """Print the times; fails when a further batch costs more than the ceiling times its forward pass."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backbone", type=Path, default=SHIPPED_BACKBONE)
+    parser.add_argument("--subjects", type=int, default=400)
+    parser.add_argument("--images", type=int, default=128)
+    options = parser.parse_args()
+    numbers = range(STAND_INS, STAND_INS + 2 * options.images)
+    pictures = np.stack([one.pixels[:, :, None] for one in render_many(numbers, 1)])
+    backbone = Backbone.load(options.backbone)
+    backbone.features(pictures[:8])
+    forward_ms = min(forward_pass_ms(backbone, pictures[: options.images]) for _ in range(REPEATS))
+    with tempfile.TemporaryDirectory() as scratch:
+        project = make_project(Path(scratch) / "project", options.subjects)
+        batches = [add_batch(project, half) for half in np.split(pictures, 2)]
+        first_ms, further_ms = (
+            screen_ms(project, batch_id, options.images, str(options.backbone)) for batch_id in batches
+        )
+        project.database.dispose()
+    print(f"{options.images} images against {options.subjects} subjects, ms an image:")
+    print(f"  forward pass alone {forward_ms:.2f}; first batch {first_ms:.2f}; further batch {further_ms:.2f}")
+    print(f"  further batch / forward pass: {further_ms / forward_ms:.2f} (at most {CEILING})")
+    assert further_ms / forward_ms <= CEILING
+
+
+def forward_pass_ms(backbone: Backbone, pictures: NDArray[np.uint8]) -> float:
+    """Milliseconds an image."""
+    started = time.perf_counter()
+    backbone.features(pictures)
+    return 1_000 * (time.perf_counter() - started) / len(pictures)
+
+
+def make_project(root: Path, subjects: int) -> Project:
+    """A project with the simulated cohort."""
+    write_project_file(root, "benchmark", "sqlite:///rounds.db", "store")
+    project = Project.open(root)
+    project.database.migrate()
+    import_virtual_brains(project, NOW, subjects, workers=1, on_progress=lambda *_: None)
+    return project
+
+
+def add_batch(project: Project, pictures: Sequence[NDArray[np.uint8]]) -> int:
+    """A finished batch of these pictures."""
+    files = [project.store.put_pixels(pixels) for pixels in pictures]
+    with project.database.write() as session:
+        name = files[0][:16]
+        generator = Generator(name=name, directory=name, weights_digest=files[0], card={}, created_at=NOW)
+        session.add(generator)
+        session.flush()
+        batch = Batch(
+            generator_id=generator.id,
+            request={},
+            request_digest=files[0],
+            size=len(files),
+            status=BuildStatus.READY,
+            created_at=NOW,
+        )
+        session.add(batch)
+        session.flush()
+        for index, (digest, pixels) in enumerate(zip(files, pictures, strict=True)):
+            height, width, channels = pixels.shape
+            session.add(
+                Image(
+                    origin=Origin.SYNTHETIC,
+                    batch_id=batch.id,
+                    batch_index=index,
+                    file_sha256=digest,
+                    pixel_sha256=pixel_sha256(pixels),
+                    height=height,
+                    width=width,
+                    channels=channels,
+                    bits=8,
+                    created_at=NOW,
+                )
+            )
+        return batch.id
+
+
+def screen_ms(project: Project, batch_id: int, images: int, backbone: str) -> float:
+    """Milliseconds an image, loading the backbone included."""
+    started = time.perf_counter()
+    screen_batch(project, batch_id, NOW, lambda *_: None, backbone)
+    return 1_000 * (time.perf_counter() - started) / images
+
+
+if __name__ == "__main__":
+    main()
