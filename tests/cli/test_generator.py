@@ -1,0 +1,118 @@
+"""`rounds generator` and `rounds generate` as a user meets them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.generator import parse_counts
+from cli.main import rounds
+from curation.errors import BadInput, NotFound, RoundsError
+from curation.models.images import Split
+from curation.models.operations import Job, JobStatus
+from curation.project import Project
+from tests.generate.folders import tiny_recipe, write_folder
+from tests.rows import add_import, add_real
+
+REQUEST = ("generate", "--generator", "tiny-flow", "--count", "bright=2,dark=1", "--seed", "7", "--steps", "4")
+
+
+def run(root: Path, *arguments: str) -> Result:
+    """Run a command; an error meant for the user is raised as it is."""
+    result = CliRunner().invoke(rounds, ["--project", str(root), *arguments])
+    if isinstance(result.exception, RoundsError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """The tiny recipe as a file."""
+    path = tmp_path / "recipe.json"
+    path.write_text(tiny_recipe().model_dump_json())
+    return path
+
+
+def test_an_added_generator_is_listed_and_shown(project: Project, fitted: Path) -> None:
+    output = run(project.root, "generator", "add", str(fitted)).output
+    assert "generator tiny-flow: draws dark, bright" in output
+    assert "made for a test" in output
+    (listed,) = json.loads(run(project.root, "generator", "list", "--json").output)
+    assert listed["name"] == "tiny-flow"
+    assert listed["fitted on"] == "8 images, tiny"
+    shown = json.loads(run(project.root, "generator", "show", "tiny-flow", "--json").output)
+    assert shown["classes"] == ["dark", "bright"]
+    assert "losses" not in shown
+
+
+def test_a_request_is_queued_and_the_same_one_again_is_the_same_batch(project: Project, fitted: Path) -> None:
+    run(project.root, "generator", "add", str(fitted))
+    assert "queued: `rounds worker` draws it" in run(project.root, *REQUEST).output
+    first, again = (json.loads(run(project.root, *REQUEST, "--json").output) for _ in range(2))
+    assert first == again
+    assert first["images"] == 3
+    with project.database.read() as session:
+        assert session.get_one(Job, first["job"]).status is JobStatus.QUEUED
+
+
+def test_wait_draws_here(project: Project, fitted: Path) -> None:
+    run(project.root, "generator", "add", str(fitted))
+    facts = json.loads(run(project.root, *REQUEST, "--wait", "--json").stdout)
+    with project.database.read() as session:
+        job = session.get_one(Job, facts["job"])
+    assert (job.status, job.done, job.total) == (JobStatus.DONE, 3, 3)
+
+
+def test_what_cannot_be_drawn_is_named(project: Project, fitted: Path) -> None:
+    with pytest.raises(NotFound, match="no generator named 'tiny-flow'; there are: none yet"):
+        run(project.root, *REQUEST)
+    run(project.root, "generator", "add", str(fitted))
+    with pytest.raises(BadInput, match="it does not know purple"):
+        run(project.root, "generate", "--generator", "tiny-flow", "--count", "purple=1")
+    with pytest.raises(BadInput, match="greater than or equal to 1"):
+        run(project.root, "generate", "--generator", "tiny-flow", "--count", "dark=0")
+
+
+def test_a_generator_is_fitted_on_a_snapshot_of_the_project_and_draws(project: Project, recipe: Path) -> None:
+    with project.database.write() as session:
+        source = add_import(session)
+        for number in range(12):
+            split = Split.VALIDATION if number >= 8 else Split.TRAIN
+            add_real(project, session, source, number, ("a", "b")[number % 2], split)
+    run(project.root, "snapshot", "build", "real", "--synthetic", "none")
+    run(project.root, "generator", "fit", "--snapshot", "real", "--name", "mine", "--recipe", str(recipe))
+    facts = json.loads(run(project.root, "generate", "--generator", "mine", "--count", "a=2,b=1", "--json").output)
+    assert facts["images"] == 3
+    shown = json.loads(run(project.root, "generator", "show", "mine", "--json").output)
+    assert shown["fitted_on"] == {"n_images": 8, "n_subjects": 8, "snapshot": "real"}
+    with pytest.raises(BadInput, match="expected up to 100 letters"):
+        run(project.root, "generator", "fit", "--snapshot", "real", "--name", "../mine")
+
+
+def test_a_generator_is_fitted_on_a_folder_outside_any_project(tmp_path: Path, recipe: Path) -> None:
+    folder = write_folder(tmp_path / "tiny")
+    out = tmp_path / "out"
+    fit = ["generator", "fit", "--snapshot-folder", str(folder.path), "--recipe", str(recipe), "--out", str(out)]
+    assert "the grids in it show how the fit went" in run(tmp_path, *fit).output
+    assert json.loads((out / "card.json").read_text())["name"] == "out"
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--snapshot", "a", "--snapshot-folder", "."], ["--snapshot", "a"], ["--snapshot-folder", "."]]
+)
+def test_options_of_fit_that_do_not_go_together_are_a_usage_error(project: Project, options: list[str]) -> None:
+    result = CliRunner().invoke(rounds, ["--project", str(project.root), "generator", "fit", *options])
+    assert result.exit_code == 2
+    assert "Usage:" in result.output
+
+
+def test_counts_are_read_and_those_of_one_class_added() -> None:
+    assert parse_counts("normal=40, ring_lesion=40,normal=2") == {"normal": 42, "ring_lesion": 40}
+
+
+@pytest.mark.parametrize("text", ["", "normal", "normal=", "=4", "normal=-1", "normal=4,", "normal=1.5"])
+def test_counts_that_cannot_be_read_are_named(text: str) -> None:
+    with pytest.raises(BadInput, match="expected CLASS=NUMBER"):
+        parse_counts(text)
