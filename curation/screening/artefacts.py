@@ -15,7 +15,7 @@ from curation.screening.checks import SEVERITY, Unset
 
 MEASURES = ("brightness", "contrast", "saturation", "sharpness", "noise")
 ONLY_TOO_HIGH = frozenset({"saturation", "noise"})
-FLAG_TAIL = 0.01
+FLAG_TAIL = 0.005  # of five checks, so that of all real images one in twenty is flagged
 BLOCK_MARGIN = 0.5
 LEAST_REFERENCE = 20
 VISIBLE = 0.02
@@ -70,7 +70,7 @@ def measures(pixels: Pixels) -> NDArray[np.float64]:
 def fit_ranges(reference: NDArray[np.floating[Any]]) -> dict[str, Range | Unset]:
     """Ranges from the measures (N, 5) of real training images; `Unset` for fewer than 20.
 
-    1 % is flagged at each end, and blocked half the range's width beyond what occurred.
+    0.5 % is flagged at each end, and blocked half the range's width beyond what occurred.
     """
     if len(reference) < LEAST_REFERENCE:
         reason = f"{len(reference)} real training images, {LEAST_REFERENCE} are needed"

@@ -2,7 +2,7 @@
 
 A distance alone is not enough (synthetic images are smoother, and smooth images lie closer to everything), so a copy
 must also stand out: its nearest training image is much nearer than the nearest of any other subject. Thresholds come
-from one half of the validation subjects; false alarms are counted on the other half.
+from the validation subjects; false alarms are counted on each half of them under the thresholds of the other half.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from curation.screening.checks import Unset
 LEAST_VALIDATION = 40
 LEAST_SUBJECTS = 4
 FALSE_BLOCKS = 0.01
-RATIO_QUANTILE = 0.1
+RATIO_QUANTILE = 0.02
 SURE_SHARE = 0.25
 
 
@@ -50,7 +50,7 @@ class CopyGate:
 
 
 def fit_copy_gate(distances: NDArray[np.float32], subjects: Sequence[int], seed: int = 0) -> CopyGate | Unset:
-    """Set the gate on one half of the validation subjects, and count its false alarms on the other.
+    """Set the gate on the validation images, and count its false alarms where it was not set.
 
     `distances` (M, 2) of the validation images to the nearest training image and the nearest one of another subject,
     `subjects` (M,) whose images they are. `Unset` for fewer than 40 images of 4 subjects.
@@ -59,25 +59,33 @@ def fit_copy_gate(distances: NDArray[np.float32], subjects: Sequence[int], seed:
         return Unset(f"{len(distances)} real validation images, {LEAST_VALIDATION} are needed")
     if not np.isfinite(distances).all():
         return Unset("training images of one subject only, two are needed")
-    tuning = _half(subjects, seed)
-    first, second = distances[tuning, 0], distances[tuning, 1]
-    distance = float(np.quantile(first, FALSE_BLOCKS))
-    ratio = float(np.quantile(first / np.maximum(second, 1e-12), RATIO_QUANTILE))
-    held_out = distances[~tuning]
-    draft = CopyGate(distance, ratio, SURE_SHARE * distance, int(tuning.sum()), len(held_out), 0, 0, (0.0, 1.0))
-    verdicts = [draft.verdict_of(nearest, next_subject) for nearest, next_subject in held_out.tolist()]
+    half = _half(subjects, seed)
+    verdicts = [
+        gate.verdict_of(nearest, next_subject)
+        for gate, unseen in ((_draft(distances[half]), ~half), (_draft(distances[~half]), half))
+        for nearest, next_subject in distances[unseen].tolist()
+    ]
     blocks = verdicts.count("block")
     interval = binomtest(blocks, len(verdicts)).proportion_ci(method="exact")
     return replace(
-        draft,
+        _draft(distances),
+        measured_on=len(verdicts),
         false_blocks=blocks,
         false_flags=verdicts.count("flag"),
         false_block_rate_95=(round(float(interval.low), 4), round(float(interval.high), 4)),
     )
 
 
+def _draft(distances: NDArray[np.float32]) -> CopyGate:
+    """The thresholds from these images, not measured yet."""
+    first, second = distances[:, 0], distances[:, 1]
+    distance = float(np.quantile(first, FALSE_BLOCKS))
+    ratio = float(np.quantile(first / np.maximum(second, 1e-12), RATIO_QUANTILE))
+    return CopyGate(distance, ratio, SURE_SHARE * distance, len(distances), 0, 0, 0, (0.0, 1.0))
+
+
 def _half(subjects: Sequence[int], seed: int) -> NDArray[np.bool_]:
-    """Which images are of the half of the subjects that tunes; all images of a subject fall together."""
+    """Which images are of the first half of the subjects; all images of a subject fall together."""
     every = np.array(sorted(set(subjects)))
     chosen = np.random.default_rng(seed).permutation(every)[: len(every) // 2]
     return np.isin(np.array(subjects), chosen)

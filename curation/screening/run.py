@@ -33,7 +33,7 @@ Report = Callable[[int, int, str | None], None]
 
 CHUNK = 1_000
 # Raised whenever equal images could get another verdict: part of what makes a screening the same one.
-METHOD = "screening/2"
+METHOD = "screening/3"
 
 
 @dataclass(frozen=True, slots=True)

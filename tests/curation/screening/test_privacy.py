@@ -1,11 +1,11 @@
-"""The copy gate is set on one half of the validation subjects and answers for itself on the other."""
+"""The copy gate is set on the validation subjects, and each half answers for the thresholds of the other."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.screening.checks import Unset
-from curation.screening.privacy import CopyGate, fit_copy_gate
+from curation.screening.privacy import CopyGate, _half, fit_copy_gate
 
 
 def distances(seed: int, count: int) -> np.ndarray:
@@ -39,12 +39,22 @@ def test_a_copy_is_blocked_a_close_one_that_does_not_stand_out_is_flagged() -> N
     assert fitted.verdict_of(fitted.distance, 2.0) == "pass"
 
 
+def test_false_alarms_are_counted_where_the_thresholds_were_not_set() -> None:
+    counted = [gate(seed, 200) for seed in range(60)]
+    rate = sum(one.false_blocks + one.false_flags for one in counted) / sum(one.measured_on for one in counted)
+    in_sample = 0.01
+    assert in_sample < rate < 0.03
+
+
 @given(images_per_subject=st.integers(1, 10), seed=st.integers(0, 50))
-def test_no_subject_both_sets_the_gate_and_measures_it(images_per_subject: int, seed: int) -> None:
+def test_no_subject_both_sets_thresholds_and_measures_them(images_per_subject: int, seed: int) -> None:
     subjects = np.repeat(np.arange(40), images_per_subject)
     fitted = fit_copy_gate(distances(seed, len(subjects)), subjects.tolist(), seed)
     assert isinstance(fitted, CopyGate)
-    assert fitted.tuned_on == fitted.measured_on == 20 * images_per_subject
+    assert fitted.tuned_on == fitted.measured_on == 40 * images_per_subject
+    chosen = _half(subjects.tolist(), seed)
+    assert chosen.sum() == 20 * images_per_subject
+    assert set(subjects[chosen]).isdisjoint(subjects[~chosen])
 
 
 def test_too_few_validation_images_or_subjects_set_no_gate_and_flag_everything() -> None:

@@ -109,7 +109,7 @@ def test_thresholds_and_what_they_are_worth_are_kept_with_the_screening(
         thresholds = set(session.scalars(select(ScreeningCheck.threshold)))
     assert (kept["real_training_images"], kept["real_validation_images"]) == (60, 48)
     for gate in ("near_copy", "near_copy_pixels"):
-        assert kept[gate]["tuned_on"] == kept[gate]["measured_on"] == 24
+        assert kept[gate]["tuned_on"] == kept[gate]["measured_on"] == 48
         assert kept[gate]["false_blocks"] <= 1
     assert kept["ranges_on_validation"]["measured_on"] == 48
     assert kept["ranges_on_validation"]["false_blocks"] == 0
