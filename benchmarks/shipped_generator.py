@@ -1,6 +1,6 @@
 """Whether the shipped generator draws what it is asked for, and how near to real images: the acceptance of its fit.
 
-python benchmarks/shipped_generator.py [--guidance 1.5] [--steps 12] [--grid samples.png] [--write-card]
+python benchmarks/shipped_generator.py [--guidance 2.0] [--steps 12] [--grid samples.png] [--write-card]
 
 A small classifier is trained on real training subjects of the ordinary range and tested on validation subjects; then it
 reads the samples. Kernel distance and coverage are taken on its features (and on the shipped backbone's, where there is
@@ -132,7 +132,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--directory", type=Path, default=SHIPPED)
     parser.add_argument("--per-class", type=int, default=67)
-    parser.add_argument("--guidance", type=float, nargs="+", default=[1.5])
+    parser.add_argument("--guidance", type=float, nargs="+", default=[2.0])
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--training-images", type=int, default=3000)
     parser.add_argument("--grid", type=Path, help="write the samples as one picture, a class a block")

@@ -167,7 +167,7 @@ def _fit(folder: SnapshotFolder, recipe: Path | None, out: Path, name: str) -> N
 @click.option("--count", required=True, help="How many of each class: normal=40,ring_lesion=40")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--steps", default=12, show_default=True, type=click.IntRange(1, 1000), help="Sampler steps.")
-@click.option("--guidance", default=1.5, show_default=True, help="Classifier-free guidance scale.")
+@click.option("--guidance", default=2.0, show_default=True, help="Classifier-free guidance scale.")
 @click.option("--sampler", type=click.Choice(["unipc", "dpmpp", "euler"]), default="unipc", show_default=True)
 @click.option("--wait", is_flag=True, help="Draw and screen here, instead of leaving it to `rounds worker`.")
 @json_option

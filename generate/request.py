@@ -20,7 +20,7 @@ class GenerationRequest(BaseModel):
     counts: Annotated[dict[str, Annotated[int, Field(ge=1)]], Field(min_length=1)]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     num_inference_steps: Annotated[int, Field(ge=1, le=1000)] = 12
-    guidance_scale: Annotated[float, Field(ge=0.0, le=20.0, allow_inf_nan=False)] = 1.5
+    guidance_scale: Annotated[float, Field(ge=0.0, le=20.0, allow_inf_nan=False)] = 2.0
     sampler: Sampler = "unipc"
 
     @classmethod
