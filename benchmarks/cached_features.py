@@ -45,7 +45,7 @@ def main() -> None:
     train_model(model, images, None, config, lambda *_: None)
     uncached = time.process_time() - start
 
-    difference = float((head.linear.weight - cached_head.linear.weight).abs().max())
+    difference = float((head.linear.weight - cached_head.linear.weight).detach().abs().max())
     print(f"{n_images} images, {epochs} epochs, backbone {backbone.name}")
     print(f"cached   {cached:8.2f} s (features included)")
     print(

@@ -3,6 +3,9 @@
 Our own pooling and head serve every architecture. LoRA: Hu et al. 2021, arXiv:2106.09685.
 """
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -114,11 +117,21 @@ def with_adaptation(backbone: Backbone, config: AdaptationConfig) -> Backbone:
         lora_dropout=config.lora_dropout,
         target_modules=lora_targets(backbone.model),
     )
-    backbone.model.config.name_or_path = config.backbone
-    backbone.model.name_or_path = config.backbone
-    return replace(backbone, model=get_peft_model(backbone.model, lora))
+    name = f"train/shipped/{SHIPPED_BACKBONE.name}" if config.backbone == SHIPPED else config.backbone
+    backbone.model.config.name_or_path = backbone.model.name_or_path = name  # what adapter_config.json will name
+    with quiet_peft():
+        return replace(backbone, model=get_peft_model(backbone.model, lora))
+
+
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """Silence a warning no user can act on: peft 0.21 asks transformers 5.23 for an attribute by its old name."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        yield
 
 
 def with_saved_adapter(backbone: Backbone, directory: Path) -> Backbone:
     """The backbone with an adapter that stock peft wrote."""
-    return replace(backbone, model=PeftModel.from_pretrained(backbone.model, directory))
+    with quiet_peft():
+        return replace(backbone, model=PeftModel.from_pretrained(backbone.model, directory))

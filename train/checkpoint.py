@@ -39,7 +39,7 @@ def save_run(directory: Path, model: AdaptedModel, config: AdaptationConfig, car
     (directory / "config.json").write_text(config.model_dump_json(indent=1) + "\n")
     model.head.save(directory / "head.safetensors")
     if config.adaptation == "lora":
-        model.encoder.save_pretrained(directory / "adapter")
+        model.encoder.save_pretrained(directory / "adapter", save_embedding_layers=False)
     if config.adaptation == "full":
         with quiet_transformers():
             model.encoder.save_pretrained(directory / "model")

@@ -189,3 +189,13 @@ def test_lora_finds_the_linears_of_each_architecture_and_batch_norm_stays_in_eva
     with torch.inference_mode():
         first, second = (load_run(run.directory, "cpu").model(inputs) for _ in range(2))
     assert torch.equal(first, second)
+
+
+def test_an_adapter_of_the_shipped_backbone_names_its_base_so_that_stock_peft_loads_it(
+    folder: SnapshotFolder, tmp_path: Path
+) -> None:
+    shipped = AdaptationConfig(adaptation="lora", steps=2, batch_size=2, evaluations=1)
+    directory = adapt(folder, shipped, tmp_path / "run", QUIET).directory
+    named = json.loads((directory / "adapter" / "adapter_config.json").read_text())["base_model_name_or_path"]
+    assert named == "train/shipped/virtual-brains-vit"
+    assert PeftModel.from_pretrained(AutoModel.from_pretrained(named), directory / "adapter")
