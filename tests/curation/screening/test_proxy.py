@@ -51,6 +51,8 @@ def test_it_accepts_the_class_that_was_asked_for_and_rejects_the_other(to_read: 
     facts = read_worklist_by_proxy(to_read, "w", NOW, no_report, str(tiny_vit))
     total = find(to_read)
     assert sum(facts["readings"].values()) == total
+    assert sum(facts["of real validation images"].values()) == 48
+    assert facts["of real validation images"]["accept"] >= 30
     with to_read.database.read() as session:
         query = select(Image.batch_index, Reading).join(WorklistItem, WorklistItem.image_id == Image.id)
         read = session.execute(query.join(Reading, Reading.item_id == WorklistItem.id))
