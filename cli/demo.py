@@ -113,7 +113,7 @@ def make_worklist(project: Project) -> None:
         except NotFound:
             recipe = WorklistRecipe(name=WORKLIST, vocabulary="brain_mr", seed=SEED)
             worklist = create_worklist(session, project.chain, now(), recipe)
-        click.echo(f"{worklist.size} images to read: {worklist.question}")
+        click.echo(f"{worklist.size} images to read")
 
 
 def read_in_browser(project: Project, port: int | None, browser: bool) -> None:
