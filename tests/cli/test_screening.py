@@ -31,7 +31,7 @@ def test_screen_says_what_was_found_and_what_its_word_is_worth(project: Project,
     assert row["pass"] + row["flag"] + row["block"] == 6
     assert row["block"] >= 1
     assert row["checks that spoke"]["near_copy_pixels"] >= 1
-    assert "of 24 held-out real images (95 %: " in row["false blocks, near_copy_pixels"]
+    assert " of 48 held-out real images (95 %: " in row["false blocks, near_copy_pixels"]
     assert "screening" in run(project, "screen", str(batch_id), "--backbone", str(backbone)).output
     with pytest.raises(NotFound, match="no batch 9"):
         run(project, "screen", "9", "--backbone", str(backbone))
