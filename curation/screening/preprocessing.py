@@ -19,8 +19,8 @@ BYTE_RANGE = 255.0
 
 def _square_or_pair(size: Any) -> tuple[int, int]:
     if isinstance(size, dict):
-        edge = size.get("shortest_edge")
-        return int(size.get("height", edge)), int(size.get("width", edge))
+        sides = {"height": size.get("shortest_edge"), "width": size.get("shortest_edge")} | size
+        return int(sides["height"]), int(sides["width"])
     return int(size), int(size)
 
 
