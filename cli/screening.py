@@ -37,7 +37,7 @@ def screen(project: Project, batch: int | None, backbone: str | None, as_json: b
             counts = screen_batch(project, batch_id, now(), report, backbone)
         rows.append({"batch": batch_id, **{verdict: counts.get(verdict, 0) for verdict in ("pass", "flag", "block")}})
         rows[-1] |= _facts(project, batch_id)
-    emit(rows, as_json, title="screening")
+    emit(rows if as_json or len(rows) != 1 else rows[0], as_json, title="screening")
 
 
 def _facts(project: Project, batch_id: int) -> dict[str, Any]:
