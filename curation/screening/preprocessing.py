@@ -19,7 +19,7 @@ BYTE_RANGE = 255.0
 
 def _square_or_pair(size: Any) -> tuple[int, int]:
     if isinstance(size, dict):
-        sides = {"height": size.get("shortest_edge"), "width": size.get("shortest_edge")} | size
+        sides: dict[str, Any] = {"height": size.get("shortest_edge"), "width": size.get("shortest_edge")} | size
         return int(sides["height"]), int(sides["width"])
     return int(size), int(size)
 
