@@ -21,7 +21,10 @@ class Reference:
 
 
 def real_references(session: Session, split: Split, shape: tuple[int, int, int, int]) -> Sequence[Reference]:
-    """Real images of one split with (height, width, channels, bits), by file digest. Test is never asked for."""
+    """Real images of one split with (height, width, channels, bits), by file digest. Test is never asked for.
+
+    A picture that two subjects share is one reference: a copy of it would not stand out from the other.
+    """
     if split not in (Split.TRAIN, Split.VALIDATION):
         raise ValueError(f"screening reads training and validation subjects only, not {split.value}")
     height, width, channels, bits = shape
@@ -45,10 +48,10 @@ def real_references(session: Session, split: Split, shape: tuple[int, int, int, 
         .where(*wanted)
         .order_by(Image.file_sha256, Image.id)
     )
-    return [
-        Reference(image_id, digest, subject_id, _only(labels.get(image_id, [])))
-        for image_id, digest, subject_id in rows
-    ]
+    found: dict[str, Reference] = {}
+    for image_id, digest, subject_id in rows:
+        found.setdefault(digest, Reference(image_id, digest, subject_id, _only(labels.get(image_id, []))))
+    return list(found.values())
 
 
 def _only(names: list[str]) -> str | None:

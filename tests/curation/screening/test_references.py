@@ -41,3 +41,13 @@ def test_another_shape_and_an_unfinished_import_are_left_out(project: Project) -
         session.get_one(Import, source.id).status = BuildStatus.BUILDING
         session.flush()
         assert real_references(session, Split.TRAIN, SHAPE) == []
+
+
+def test_a_picture_that_two_subjects_share_is_one_reference(project: Project) -> None:
+    with project.database.write() as session:
+        source = add_import(session)
+        first = add_person(project, session, source, 1, Split.TRAIN)
+        other = add_person(project, session, source, 2, Split.TRAIN)
+        other.file_sha256, other.pixel_sha256 = first.file_sha256, first.pixel_sha256
+        session.flush()
+        assert [one.image_id for one in real_references(session, Split.TRAIN, SHAPE)] == [first.id]
