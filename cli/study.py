@@ -39,6 +39,9 @@ def study() -> None:
 @click.option("--real-per-class", type=click.IntRange(1), help="Keep this many real training images per class.")
 @click.option("--worklist", "worklists", multiple=True, help="Whose outcomes count; without it, all of them.")
 @click.option("--split", type=click.Choice(["test", "validation"]), default="test", show_default=True)
+@click.option(
+    "--allow-unknown-provenance", is_flag=True, help="Take backbones and generators that do not say what they saw."
+)
 @json_option
 @pass_project
 def run_command(
@@ -52,6 +55,7 @@ def run_command(
     real_per_class: int | None,
     worklists: tuple[str, ...],
     split: Literal["test", "validation"],
+    allow_unknown_provenance: bool,
     as_json: bool,
 ) -> None:
     """Run study NAME and write its report: a table, a plot, and one careful sentence.
@@ -67,12 +71,19 @@ def run_command(
 
     plan = StudyPlan(
         name=name,
-        adaptation=AdaptationConfig(adaptation=adaptation, backbone=backbone, steps=steps),
+        adaptation=AdaptationConfig(
+            adaptation=adaptation,
+            backbone=backbone,
+            steps=steps,
+            allow_unknown_provenance=allow_unknown_provenance,
+        ),
         arms=arms or ARMS,
         seeds=tuple(range(seeds)),
         split=split,
     )
-    base = MixRecipe(real_per_class=real_per_class, worklists=worklists)
+    base = MixRecipe(
+        real_per_class=real_per_class, worklists=worklists, allow_unknown_provenance=allow_unknown_provenance
+    )
     use_torch_threads(project.settings.torch_threads)
     with progress_bar(f"study {name}", quiet=as_json) as report:
         result = run_whole_study(project, plan, base, report)

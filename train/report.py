@@ -17,7 +17,7 @@ TITLES = {
 }
 ARM_TITLES = {
     "real_only": "real images only",
-    "plus_raw": "+ every synthetic image that screening let through",
+    "plus_raw": "+ every synthetic image drawn, but for near copies of training images",
     "plus_approved": "+ approved synthetic images",
     "plus_random": "+ as many synthetic images, drawn at random",
     "plus_duplicated_real": "+ as many real images, duplicated",
