@@ -56,6 +56,7 @@ def _facts(project: Project, batch_id: int) -> dict[str, Any]:
         "checks that spoke": {name: count for name, count in spoke},
         "false blocks, near_copy": false_blocks(parameters["near_copy"]),
         "false blocks, near_copy_pixels": false_blocks(parameters["near_copy_pixels"]),
+        "validation images that are training images": parameters["validation_copies_of_training"],
         "images its generator saw": f"{parameters['generator_images']}, of which "
         f"{parameters['generator_images_compared']} are in this project and were compared",
     }

@@ -1,6 +1,7 @@
 """The two copy gates, by features and by pixels, and duplicates within a batch."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from curation.screening.checks import Check, Unset
 from curation.screening.fingerprints import placements
 from curation.screening.neighbours import Features, Nearest, nearest, nearest_of_two_groups
-from curation.screening.privacy import CopyGate, fit_copy_gate
+from curation.screening.privacy import EXACT, CopyGate, copied_in_cohort, fit_copy_gate
 from curation.screening.references import Reference
 
 Neighbours = list[dict[str, Any]]
@@ -20,40 +21,55 @@ DUPLICATE_SHARE = 0.25
 AT_ONCE = 256
 
 
+@dataclass(frozen=True, slots=True)
+class CopySearch:
+    """The gates by name, how many validation images set none since they are copies, and each image's neighbours."""
+
+    gates: dict[str, CopyGate | Unset]
+    validation_copies: int
+    neighbours: list[Neighbours]
+
+
 def find_copies(
     embedded: Mapping[str, Features],
     prints: Mapping[str, Features],
     train: Sequence[Reference],
     validation: Sequence[Reference],
     checks: Sequence[list[Check]],
-) -> tuple[dict[str, CopyGate | Unset], list[Neighbours]]:
+) -> CopySearch:
     """Add `near_copy` (features) and `near_copy_pixels` (fingerprints) to each image's checks.
 
-    Returns the gates, and each image's nearest training images: three by features, and the one by pixels.
+    Neighbours are the three nearest training images by features, and the nearest by pixels.
     """
     names = ("near_copy", "near_copy_pixels")
     if not train:
         missing = Unset("no real training image of this shape")
         for own in checks:
             own += [Check(name, 2.0, str(missing), missing.verdict(2.0)) for name in names]
-        return dict.fromkeys(names, missing), [[] for _ in checks]
+        return CopySearch(dict.fromkeys(names, missing), 0, [[] for _ in checks])
     subjects = np.array([one.subject_id for one in train])
-    validation_subjects = [one.subject_id for one in validation]
-    gates: dict[str, CopyGate | Unset] = {}
-    found: dict[str, Nearest] = {}
-    for name, vectors, versions in zip(names, (embedded, prints), (_as_it_is, placements), strict=True):
-        tuning = _search(vectors["validation"], vectors["train"], subjects, versions)
-        gates[name] = fit_copy_gate(tuning.distances, validation_subjects)
-        found[name] = _search(vectors["batch"], vectors["train"], subjects, versions)
+    of_validation = np.array([one.subject_id for one in validation])
+    by_pixels = _search(prints["validation"], prints["train"], subjects, placements)
+    copied = copied_in_cohort(by_pixels.distances)
+    by_features = _search(embedded["validation"], embedded["train"], subjects, _as_it_is)
+    gates = {
+        name: fit_copy_gate(tuning.distances[~copied], of_validation[~copied].tolist())
+        for name, tuning in zip(names, (by_features, by_pixels), strict=True)
+    }
+    found = {
+        "near_copy": _search(embedded["batch"], embedded["train"], subjects, _as_it_is),
+        "near_copy_pixels": _search(prints["batch"], prints["train"], subjects, placements),
+    }
+    for name in names:
         _add_checks(name, gates[name], found[name], checks)
-    by_features = nearest(embedded["batch"], embedded["train"], k=min(NEIGHBOURS, len(train)))
-    by_pixels = found["near_copy_pixels"]
+    three = nearest(embedded["batch"], embedded["train"], k=min(NEIGHBOURS, len(train)))
+    one = found["near_copy_pixels"]
     neighbours = [
-        _named(train, by_features.positions[own], by_features.distances[own], "features")
-        + _named(train, by_pixels.positions[own, :1], by_pixels.distances[own, :1], "pixels")
+        _named(train, three.positions[own], three.distances[own], "features")
+        + _named(train, one.positions[own, :1], one.distances[own, :1], "pixels")
         for own in range(len(checks))
     ]
-    return gates, neighbours
+    return CopySearch(gates, int(copied.sum()), neighbours)
 
 
 def find_duplicates(
@@ -99,7 +115,10 @@ def _search(
 
 def _add_checks(name: str, gate: CopyGate | Unset, found: Nearest, checks: Sequence[list[Check]]) -> None:
     for own, (first, second) in zip(checks, found.distances.tolist(), strict=True):
-        verdict = gate.verdict(first) if isinstance(gate, Unset) else gate.verdict_of(first, second)
+        if isinstance(gate, Unset):
+            verdict = "block" if first < EXACT else gate.verdict(first)
+        else:
+            verdict = gate.verdict_of(first, second)
         own.append(Check(name, first, str(gate), verdict))
 
 

@@ -3,6 +3,9 @@
 A distance alone is not enough (synthetic images are smoother, and smooth images lie closer to everything), so a copy
 must also stand out: its nearest training image is much nearer than the nearest of any other subject. Thresholds come
 from the validation subjects; false alarms are counted on each half of them under the thresholds of the other half.
+
+Published splits leak: 8 of the 524 validation images of PneumoniaMNIST are training images, bit for bit. Thresholds set
+on them would let every copy through, so validation images that are copies themselves set none, and are counted.
 """
 
 from collections.abc import Sequence
@@ -20,6 +23,8 @@ LEAST_SUBJECTS = 4
 FALSE_BLOCKS = 0.01
 RATIO_QUANTILE = 0.02
 SURE_SHARE = 0.25
+EXACT = 1e-5
+SPLIT_LEAK_RATIO = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +42,11 @@ class CopyGate:
 
     def verdict_of(self, first: float, second: float) -> str:
         """By the distances to the nearest training image and to the nearest one of another subject."""
+        if first < self.sure_distance:
+            return "block"
         if first >= self.distance:
             return "pass"
-        return "block" if first < self.sure_distance or first < self.ratio * second else "flag"
+        return "block" if first < self.ratio * second else "flag"
 
     def as_json(self) -> dict[str, Any]:
         """For the saved parameters of a screening."""
@@ -81,7 +88,17 @@ def _draft(distances: NDArray[np.float32]) -> CopyGate:
     first, second = distances[:, 0], distances[:, 1]
     distance = float(np.quantile(first, FALSE_BLOCKS))
     ratio = float(np.quantile(first / np.maximum(second, 1e-12), RATIO_QUANTILE))
-    return CopyGate(distance, ratio, SURE_SHARE * distance, len(distances), 0, 0, 0, (0.0, 1.0))
+    sure_distance = max(SURE_SHARE * distance, EXACT)
+    return CopyGate(distance, ratio, sure_distance, len(distances), 0, 0, 0, (0.0, 1.0))
+
+
+def copied_in_cohort(by_pixels: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which validation images (M,) are copies of a training image, by their pixel distances (M, 2).
+
+    Bit for bit, or at less than half the distance of any other subject's: of 411 held-out virtual subjects none is.
+    """
+    first, second = by_pixels[:, 0], by_pixels[:, 1]
+    return (first < EXACT) | (first < SPLIT_LEAK_RATIO * second)
 
 
 def _half(subjects: Sequence[int], seed: int) -> NDArray[np.bool_]:

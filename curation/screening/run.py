@@ -33,7 +33,7 @@ Report = Callable[[int, int, str | None], None]
 
 CHUNK = 1_000
 # Raised whenever equal images could get another verdict: part of what makes a screening the same one.
-METHOD = "screening/3"
+METHOD = "screening/4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,8 @@ def screen_batch(
         ]
         for row in measured["batch"].tolist()
     ]
-    gates, neighbours = find_copies(embedded, prints, inputs.train, inputs.validation, checks)
-    duplicates = find_duplicates(prints["batch"], inputs.digests()["batch"], gates["near_copy_pixels"], checks)
+    copies = find_copies(embedded, prints, inputs.train, inputs.validation, checks)
+    duplicates = find_duplicates(prints["batch"], inputs.digests()["batch"], copies.gates["near_copy_pixels"], checks)
     parameters = {
         "method": METHOD,
         "backbone": backbone.name,
@@ -95,12 +95,13 @@ def screen_batch(
         "real_validation_images": len(inputs.validation),
         "ranges": {name: one.as_json() for name, one in ranges.items()},
         "ranges_on_validation": false_alarms(ranges, measured["validation"]),
-        **{name: gate.as_json() for name, gate in gates.items()},
+        **{name: gate.as_json() for name, gate in copies.gates.items()},
+        "validation_copies_of_training": copies.validation_copies,
         "duplicate_below": duplicates,
         "generator_images": inputs.generator_images,
         "generator_images_compared": inputs.generator_images_here,
     }
-    _save(project, inputs, parameters, checks, neighbours, now)
+    _save(project, inputs, parameters, checks, copies.neighbours, now)
     report(len(inputs.images), len(inputs.images), None)
     return dict(Counter(worst(one) for one in checks))
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.screening.checks import Unset
-from curation.screening.privacy import CopyGate, _half, fit_copy_gate
+from curation.screening.privacy import CopyGate, _half, copied_in_cohort, fit_copy_gate
 
 
 def distances(seed: int, count: int) -> np.ndarray:
@@ -55,6 +55,24 @@ def test_no_subject_both_sets_thresholds_and_measures_them(images_per_subject: i
     chosen = _half(subjects.tolist(), seed)
     assert chosen.sum() == 20 * images_per_subject
     assert set(subjects[chosen]).isdisjoint(subjects[~chosen])
+
+
+def test_validation_images_that_are_training_images_are_told_apart_and_switch_no_gate_off() -> None:
+    leaked = distances(0, 524)
+    leaked[:8, 0] = 0.0
+    leaked[8:10] = [[0.0, 0.0], [0.1, 0.5]]
+    copied = copied_in_cohort(leaked)
+    assert np.flatnonzero(copied).tolist() == list(range(10))
+    clean = fit_copy_gate(leaked[~copied], range(514))
+    assert isinstance(clean, CopyGate)
+    assert clean.distance > 0.3
+
+
+def test_an_exact_copy_is_blocked_even_where_the_cohort_itself_is_full_of_them() -> None:
+    all_copied = fit_copy_gate(np.zeros((60, 2), np.float32), range(60))
+    assert isinstance(all_copied, CopyGate)
+    assert all_copied.distance == 0
+    assert all_copied.verdict_of(0.0, 0.0) == "block"
 
 
 def test_too_few_validation_images_or_subjects_set_no_gate_and_flag_everything() -> None:

@@ -10,12 +10,12 @@ from sqlalchemy import func, select
 
 from curation.errors import BadInput, NotFound
 from curation.models.generation import Batch, ScreenedImage, Screening, ScreeningCheck
-from curation.models.images import BuildStatus, Image
+from curation.models.images import BuildStatus, Image, Origin, Split, Subject
 from curation.models.operations import Event
 from curation.project import Project
 from curation.screening.run import run_screening_job, screen_batch
 from tests.curation.screening.cohort import TRAIN, add_cohort, add_drawn, person
-from tests.rows import NOW
+from tests.rows import NOW, add_image, add_import
 
 
 def no_report(done: int, total: int, note: str | None) -> None:
@@ -132,10 +132,31 @@ def test_with_too_few_real_images_nothing_passes_and_the_parameters_say_why(proj
     add_cohort(project, train=range(10), validation=range(1_000, 1_005))
     batch_id = add_drawn(project, STRANGERS[:3])
     assert screen_batch(project, batch_id, NOW, no_report, str(tiny_vit)) == {"flag": 3}
+    exact = add_drawn(project, [person(3)], name="copier")
+    assert screen_batch(project, exact, NOW, no_report, str(tiny_vit)) == {"block": 1}
     with project.database.read() as session:
-        kept = session.scalars(select(Screening)).one().parameters
+        kept = session.scalars(select(Screening).where(Screening.batch_id == batch_id)).one().parameters
     assert kept["near_copy"] == {"not_set": "5 real validation images, 40 are needed"}
     assert kept["ranges"]["contrast"] == {"not_set": "10 real training images, 20 are needed"}
+
+
+def test_copies_are_found_where_validation_images_are_training_images_too(project: Project, tiny_vit: Path) -> None:
+    add_cohort(project)
+    with project.database.write() as session:
+        source = add_import(session, "leak")
+        for number in range(5):
+            subject = Subject(key=f"leak{number}", split=Split.VALIDATION, known=True)
+            session.add(subject)
+            session.flush()
+            ids = {"import_id": source.id, "subject_id": subject.id}
+            add_image(project, session, person(TRAIN[number]), origin=Origin.REAL, **ids)
+    batch_id = add_drawn(project, [np.roll(person(TRAIN[30]), 2, axis=1), STRANGERS[0]])
+    screen_batch(project, batch_id, NOW, no_report, str(tiny_vit))
+    copied, stranger = findings(project, batch_id)
+    assert copied[1]["near_copy_pixels"] == "block"
+    assert stranger[1]["near_copy_pixels"] == "pass"
+    with project.database.read() as session:
+        assert session.scalars(select(Screening)).one().parameters["validation_copies_of_training"] == 5
 
 
 def test_without_any_real_image_of_this_shape_nothing_passes(project: Project, tiny_vit: Path) -> None:
