@@ -78,7 +78,7 @@ def create(
     )
     with project.database.write() as session:
         made = create_worklist(session, project.chain, now(), recipe)
-    emit({"worklist": made.name, "images": made.size, "question": made.question, "notice": made.notice}, as_json)
+    emit({"worklist": made.name, "images": made.size, "question": made.question.format(label="its class"), "notice": made.notice}, as_json)
 
 
 @worklist.command("list")

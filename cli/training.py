@@ -182,7 +182,9 @@ def _for_the_eye(found: Any) -> dict[str, Any]:
         name.replace("_", " "): f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"
         for name, one in found.metrics.items()
     }
-    level = f"{found.confidence:.0%} intervals over {found.n_units} {found.resampled}s, {found.n_images} images"
+    level = f"{found.confidence:.0%}, over {found.n_units} subjects with {found.n_images} images"
+    if found.resampled != "subject":
+        level = f"{found.confidence:.0%}, over {found.n_images} images: subjects are unknown, so they are too narrow"
     lines: dict[str, Any] = {**metrics, "intervals": level, "notice": found.notice}
     if found.unknown_provenance:
         lines["UNKNOWN PROVENANCE"] = found.unknown_provenance
