@@ -78,7 +78,8 @@ def create(
     )
     with project.database.write() as session:
         made = create_worklist(session, project.chain, now(), recipe)
-    emit({"worklist": made.name, "images": made.size, "question": made.question.format(label="its class"), "notice": made.notice}, as_json)
+    question = made.question.replace("{label}", "its class")
+    emit({"worklist": made.name, "images": made.size, "question": question, "notice": made.notice}, as_json)
 
 
 @worklist.command("list")
