@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 from sqlalchemy import select
 
-from cli.generator import run_until_done
+from cli.generator import draw_and_screen
 from cli.study import run_whole_study
 from cli.terminal import now, progress_bar, use_torch_threads
 from curation.errors import NotFound
@@ -101,8 +101,8 @@ def draw(project: Project, per_class: int) -> None:
     add_generator(project, now(), "shipped")
     request = GenerationRequest(generator=GENERATOR, counts=dict.fromkeys(CLASSES, per_class), seed=SEED)
     with project.database.write() as session:
-        _, job = request_batch(session, project.chain, now(), request)
-    run_until_done(project, job.id, quiet=False)
+        batch, job = request_batch(session, project.chain, now(), request)
+    draw_and_screen(project, batch.id, job.id, quiet=False)
 
 
 def make_worklist(project: Project) -> None:

@@ -10,6 +10,7 @@ import click
 
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.errors import BadInput, RoundsError
+from curation.jobs import enqueue
 from curation.models.operations import Job, JobStatus
 from curation.project import Project
 from curation.snapshot_folder import SnapshotFolder
@@ -203,7 +204,7 @@ def generate(
     with project.database.write() as session:
         batch, job = request_batch(session, project.chain, now(), request)
     if wait:
-        run_until_done(project, job.id, quiet=as_json)
+        draw_and_screen(project, batch.id, job.id, quiet=as_json)
     facts: dict[str, Any] = {"batch": batch.id, "images": batch.size, "job": job.id, "request": batch.request_digest}
     emit(facts, as_json, title=f"batch {batch.id}")
     if not wait and not as_json:
@@ -219,6 +220,15 @@ def parse_counts(text: str) -> dict[str, int]:
             raise BadInput(f"--count: expected CLASS=NUMBER,..., got {part.strip()!r}.")
         counts[label] = counts.get(label, 0) + int(number)
     return counts
+
+
+def draw_and_screen(project: Project, batch_id: int, job_id: int, quiet: bool) -> None:
+    """Work here until a batch is drawn and screened; raises RoundsError when either failed."""
+    run_until_done(project, job_id, quiet)
+    with project.database.write() as session:
+        # The batch queued it when it was ready; here one that failed or was cancelled since is queued again.
+        screening = enqueue(session, now(), "screen", {"batch": batch_id}, dedupe_key=f"screen:{batch_id}")
+    run_until_done(project, screening.id, quiet)
 
 
 def run_until_done(project: Project, job_id: int, quiet: bool) -> None:
@@ -238,4 +248,5 @@ def run_until_done(project: Project, job_id: int, quiet: bool) -> None:
             break
         time.sleep(POLL_S)
     if job.status != JobStatus.DONE:
-        raise RoundsError(f"job {job.id} is {job.status.value}: {job.error or 'see `rounds jobs list`'}")
+        reason = job.error.strip().splitlines()[-1] if job.error else "see `rounds jobs list`"
+        raise RoundsError(f"job {job.id} ({job.kind}) is {job.status.value}: {reason}")

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import select
 
 from cli.generator import parse_counts
 from cli.main import rounds
 from curation.errors import BadInput, NotFound, RoundsError
+from curation.models.generation import Screening
 from curation.models.images import Split
 from curation.models.operations import Job, JobStatus
 from curation.project import Project
@@ -63,6 +65,18 @@ def test_wait_draws_here(project: Project, fitted: Path) -> None:
     with project.database.read() as session:
         job = session.get_one(Job, facts["job"])
     assert (job.status, job.done, job.total) == (JobStatus.DONE, 3, 3)
+
+
+def test_wait_fails_with_the_screening_and_repeated_it_screens_again(project: Project, fitted: Path) -> None:
+    run(project.root, "generator", "add", str(fitted))
+    in_the_way = project.root / "embeddings"
+    in_the_way.write_text("no directory")
+    with pytest.raises(RoundsError, match=r"job 2 \(screen\) is failed: FileExistsError"):
+        run(project.root, *REQUEST, "--wait")
+    in_the_way.unlink()
+    facts = json.loads(run(project.root, *REQUEST, "--wait", "--json").stdout)
+    with project.database.read() as session:
+        assert session.scalars(select(Screening.batch_id)).all() == [facts["batch"]]
 
 
 def test_what_cannot_be_drawn_is_named(project: Project, fitted: Path) -> None:
