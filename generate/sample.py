@@ -1,5 +1,6 @@
 """Draw the images of a request from a generator on disk: lazily, in the order of the plan, each from its own noise."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,10 @@ from generate.card import read_card, weights_digest
 from generate.pipelines.latent_flow import TRAIN_TIMESTEPS, LatentFlowPipeline
 from generate.request import GenerationRequest, Sampler
 from generate.seeding import image_generator
+
+# While diffusers loads a model, new parameters of the whole process are made without data: two threads that load at the
+# same time can leave it so for ever.
+LOADING = threading.Lock()
 
 
 def choose_device() -> str:
@@ -58,7 +63,8 @@ def load_pipeline(directory: Path, device: str = "cpu") -> LatentFlowPipeline:
             f"{directory}: expected weights {card['digest']}, as its card says, got {found}. Fit or fetch it again."
         )
     diffusers_logging.disable_progress_bar()
-    pipeline = LatentFlowPipeline.from_pretrained(directory, dtype=torch.float32, local_files_only=True)
+    with LOADING:
+        pipeline = LatentFlowPipeline.from_pretrained(directory, dtype=torch.float32, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
 

@@ -187,9 +187,15 @@ def sign_in(page: Page, room: Room, name: str) -> None:
 def wait_until_reading(page: Page) -> None:
     """Wait for an image on the screen and enough ahead of it that no press waits for the network."""
     page.wait_for_selector(".room[data-state=reading]")
+    wait_until_loaded(page, 40)
+
+
+def wait_until_loaded(page: Page, images: int) -> None:
+    """Wait until so many images have come; a press before its image is there is rightly no verdict."""
     page.wait_for_function(
-        "() => performance.getEntriesByType('resource').filter("
-        "entry => entry.name.includes('/rounds/pixels/')).length >= 40"
+        "images => performance.getEntriesByType('resource').filter("
+        "entry => entry.name.includes('/rounds/pixels/') && entry.responseEnd > 0).length >= images",
+        arg=images,
     )
 
 

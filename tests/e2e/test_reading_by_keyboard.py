@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from curation.models.reading import Reading, Verdict
-from tests.e2e.conftest import Room, shown_key, sign_in, wait_until_saved
+from tests.e2e.conftest import Room, shown_key, sign_in, wait_until_loaded, wait_until_saved
 
 pytestmark = pytest.mark.e2e
 NewContext = Callable[..., BrowserContext]
@@ -120,6 +120,7 @@ def test_the_last_image_leads_to_the_end_and_undo_leads_back(room: Room, new_con
     worklist_id = room.worklist(limit=42)
     page = new_context().new_page()
     sign_in(page, room, room.reader())
+    wait_until_loaded(page, 42)
     for _ in range(42):
         page.keyboard.press("a")
     expect(page.locator("[data-slot=blank]")).to_contain_text("All read")
