@@ -34,7 +34,7 @@ quick: $(READY)  ## The tests without browser, PostgreSQL and slow ones (under 2
 	$(BIN)/python -m pytest -m "not slow and not e2e and not postgres"
 
 soak: $(READY)  ## The tests at the full counts that the documents state
-	ROUNDS_SOAK=1 $(BIN)/python -m pytest
+	ROUNDS_SOAK=1 $(BIN)/python -m pytest --timeout 3600
 
 check: $(READY)  ## Lint, types, and the direction of imports
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """Reading: nothing lost, nothing doubled, on both databases, whatever happens at the same time."""
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from curation.models.reading import Assignment, Reader, ReaderKind, Reading, Ver
 from curation.readings import new_op_id, progress, record_reading, void_reading
 from curation.worklists import close_worklist
 from tests.curation.reading_room import CHAIN, LATER, NOON, add_person, reading_room, verdict
+
+SOAK = os.environ.get("ROUNDS_SOAK") == "1"  # `make soak`: the full count of the design
 
 
 def claimed(database: Database, reader: int, worklist: int, count: int, now: datetime = NOON) -> list[str]:
@@ -143,7 +146,7 @@ def test_a_proxy_reads_every_image_and_takes_none_from_people(database: Database
 
 @pytest.mark.parametrize("readers_per_image", [1, 2])
 def test_ten_readers_at_once_lose_and_double_nothing(database: Database, readers_per_image: int) -> None:
-    images, readers = 150, 10
+    images, readers = (2_000 if SOAK else 150), 10
     worklist, people = reading_room(database, images, readers, readers_per_image)
     failures: list[BaseException] = []
 
