@@ -80,7 +80,8 @@ def _overview(project: Project, found: Status) -> dict[str, Any]:
     for row in found.batches:
         lines[f"batch {row['batch']}"] = f"{row['drawn']} of {row['size']} drawn by {row['generator']}, {row['status']}"
     for row in found.worklists:
-        lines[f"worklist {row['worklist']}"] = f"{row['read']} of {row['to_read']} read, {row['state']}"
+        people = f"{row['read_by_people']} of {row['to_read']} read by people"
+        lines[f"worklist {row['worklist']}"] = f"{people}, {row['read_by_proxies']} by proxy models; {row['state']}"
     lines["readings"] = f"{found.readings['human']} by people, {found.readings['proxy']} by proxy models"
     for row in found.snapshots:
         splits = {split: sum(labels.values()) for split, labels in row["counts"].items()}

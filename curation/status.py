@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
+from curation.claims import PROXY_SLOT
 from curation.models.generation import Batch, Generator
 from curation.models.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.models.operations import Job
@@ -109,18 +110,24 @@ def _batches(session: Session) -> list[dict[str, Any]]:
 
 
 def _worklists(session: Session) -> list[dict[str, Any]]:
+    """People's slots and how many are read; a proxy has slots of its own, which leave nothing less to read."""
     slots = select(func.count(Assignment.id)).where(Assignment.worklist_id == Worklist.id)
-    done = slots.where(Assignment.state == AssignmentState.DONE).scalar_subquery()
-    query = select(Worklist, slots.scalar_subquery(), done).order_by(Worklist.id)
+    of_people = slots.where(Assignment.slot < PROXY_SLOT)
+    done = Assignment.state == AssignmentState.DONE
+    by_proxies = slots.where(Assignment.slot >= PROXY_SLOT, done).scalar_subquery()
+    query = select(Worklist, of_people.scalar_subquery(), of_people.where(done).scalar_subquery(), by_proxies).order_by(
+        Worklist.id
+    )
     return [
         {
             "worklist": worklist.name,
             "images": worklist.size,
-            "read": read,
             "to_read": total,
+            "read_by_people": people,
+            "read_by_proxies": proxies,
             "state": "closed" if worklist.closed_at else "open",
         }
-        for worklist, total, read in session.execute(query)
+        for worklist, total, people, proxies in session.execute(query)
     ]
 
 

@@ -1,6 +1,7 @@
 """`rounds status` counts what is there, and only what stands."""
 
 from curation import jobs
+from curation.claims import PROXY_SLOT
 from curation.models.images import BuildStatus, Split
 from curation.models.reading import (
     Assignment,
@@ -74,7 +75,7 @@ def test_readings_count_by_who_gave_them_and_an_undone_one_does_not(project: Pro
         item = WorklistItem(worklist_id=worklist.id, image_id=image.id, purpose="candidate", position=0)
         session.add(item)
         session.flush()
-        for slot, (kind, undone) in enumerate([(ReaderKind.HUMAN, True), (ReaderKind.PROXY, False)]):
+        for slot, kind, undone in ((0, ReaderKind.HUMAN, True), (PROXY_SLOT, ReaderKind.PROXY, False)):
             reader = Reader(name=kind.value, kind=kind, role=Role.READER, created_at=NOW)
             session.add(reader)
             session.flush()
@@ -99,4 +100,5 @@ def test_readings_count_by_who_gave_them_and_an_undone_one_does_not(project: Pro
                 session.add(Reading(op_id=f"{slot}-b", voids_id=first.id, **shared, **times))
     found = _status(project)
     assert found.readings == {"human": 0, "proxy": 1}
-    assert found.worklists == [{"worklist": "first", "images": 1, "read": 1, "to_read": 2, "state": "open"}]
+    counts = {"to_read": 1, "read_by_people": 0, "read_by_proxies": 1}
+    assert found.worklists == [{"worklist": "first", "images": 1, **counts, "state": "open"}]
