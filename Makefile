@@ -50,7 +50,7 @@ docs: $(READY)  ## Write docs/commands.md from the commands
 
 lock: $(READY)  ## Write requirements.lock from what is installed
 	{ echo '# The versions that were tried together on Python 3.11, without local version suffixes. Made by `make lock`.'; \
-	  $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//'; } > requirements.lock.part && mv requirements.lock.part requirements.lock
+	  $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' | grep -v '^#'; } > requirements.lock.part && mv requirements.lock.part requirements.lock
 
 clean:  ## Remove .venv and what tools left behind; projects stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info

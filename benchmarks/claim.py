@@ -23,7 +23,8 @@ from curation.claims import claim
 from curation.database import Database
 from curation.models.generation import Batch, Generator, ScreenedImage, Screening, ScreeningVerdict
 from curation.models.images import BuildStatus, Image, ImageLabel, Label, Origin
-from curation.models.reading import Assignment, AssignmentState, Reader, ReaderCursor, ReaderKind, Role
+from curation.models.people import Reader, ReaderKind, Role
+from curation.models.reading import Assignment, AssignmentState, ReaderCursor
 from curation.readings import ReadingRequest, record_reading
 from curation.worklists import WorklistRecipe, create_worklist
 

@@ -23,7 +23,7 @@ from curation.errors import NotFound
 from curation.ingest.cohort import import_virtual_brains
 from curation.ingest.virtual_brains import CLASSES, NOTICE
 from curation.mix import MixRecipe
-from curation.models.reading import Reader, Role
+from curation.models.people import Reader, Role
 from curation.models.training import Study
 from curation.outcomes import recompute_outcomes
 from curation.project import Project

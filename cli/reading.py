@@ -8,7 +8,7 @@ import click
 from sqlalchemy import select
 
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
-from curation.models.reading import Reader, Role
+from curation.models.people import Reader, Role
 from curation.outcomes import recompute_outcomes
 from curation.project import Project
 from curation.readers import add_reader, reset_password

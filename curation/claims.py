@@ -15,15 +15,8 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from curation.errors import NotFound
 from curation.models.images import Image
-from curation.models.reading import (
-    Assignment,
-    AssignmentState,
-    Reader,
-    ReaderCursor,
-    ReaderKind,
-    Worklist,
-    WorklistItem,
-)
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Assignment, AssignmentState, ReaderCursor, Worklist, WorklistItem
 from curation.worklists import CHUNK, slot_values
 
 LEASE_S = 600

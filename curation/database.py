@@ -49,9 +49,14 @@ class Database:
     def migrate(self) -> None:
         """Bring the schema to the newest revision."""
         config = _alembic_config()
-        with self.engine.execution_options(rounds_write=True).begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        engine = _engine(self.url, foreign_keys=False)
+        try:
+            with engine.execution_options(rounds_write=True).begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+                _check_foreign_keys(connection)
+        finally:
+            engine.dispose()
 
     def check_revision(self) -> None:
         """Raise Conflict unless the schema is at the newest revision."""
@@ -75,7 +80,17 @@ def _alembic_config() -> Config:
     return config
 
 
-def _engine(url: str) -> Engine:
+def _check_foreign_keys(connection: Connection) -> None:
+    """SQLite changes a column by making the table anew, for which it must look away; here it looks again."""
+    if connection.dialect.name == "sqlite":
+        dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        if dangling:
+            raise Conflict(
+                f"the migration would leave {len(dangling)} rows without what they refer to; nothing changed."
+            )
+
+
+def _engine(url: str, foreign_keys: bool = True) -> Engine:
     parsed = make_url(url)
     backend = parsed.get_backend_name()
     if backend == "postgresql":
@@ -84,6 +99,8 @@ def _engine(url: str) -> Engine:
         raise BadInput(f"expected a database URL sqlite:///FILE or postgresql+psycopg://..., got {url!r}.")
     engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
     event.listen(engine, "connect", _prepare_sqlite)
+    if foreign_keys:
+        event.listen(engine, "connect", _enforce_foreign_keys)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -93,6 +110,10 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
     connection.isolation_level = None
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+
+
+def _enforce_foreign_keys(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    assert isinstance(connection, sqlite3.Connection)
     connection.execute("PRAGMA foreign_keys=ON")
 
 

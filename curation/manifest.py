@@ -12,7 +12,8 @@ from curation.lineage import check_generator_allowed, generator_lineage
 from curation.mix import Chosen, MixRecipe, approvals, choose
 from curation.models.generation import Batch, Generator
 from curation.models.images import Import, Label, Origin
-from curation.models.reading import Reader, ReaderKind, Reading
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Reading
 from curation.snapshot_folder import FORMAT, SnapshotRow, content_digest, counts_of
 
 CHUNK = 1_000

@@ -15,17 +15,8 @@ from sqlalchemy.orm import Session, aliased
 from curation.audit import digest_of
 from curation.errors import NotFound
 from curation.models.images import ImageLabel, Label
-from curation.models.reading import (
-    Outcome,
-    OutcomeVerdict,
-    Purpose,
-    Reader,
-    ReaderKind,
-    Reading,
-    Verdict,
-    Worklist,
-    WorklistItem,
-)
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Outcome, OutcomeVerdict, Purpose, Reading, Verdict, Worklist, WorklistItem
 
 CHUNK = 1_000
 

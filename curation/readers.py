@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict, NotAllowed, NotFound
-from curation.models.reading import Reader, ReaderKind, Role, SignIn
+from curation.models.people import Reader, ReaderKind, Role, SignIn
 
 PASSWORD_LENGTH = 10
 FAILURES_TO_LOCK = 5

@@ -12,16 +12,8 @@ from sqlalchemy.orm import Session
 from curation.audit import Chain
 from curation.claims import LEASE_S, locked_cursor, open_worklist
 from curation.errors import BadInput, Conflict, NotFound
-from curation.models.reading import (
-    Assignment,
-    AssignmentState,
-    Reader,
-    ReaderCursor,
-    ReaderKind,
-    Reading,
-    Verdict,
-    Worklist,
-)
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Assignment, AssignmentState, ReaderCursor, Reading, Verdict, Worklist
 
 
 class ReadingRequest(BaseModel):

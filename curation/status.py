@@ -11,7 +11,8 @@ from curation.claims import PROXY_SLOT
 from curation.models.generation import Batch, Generator
 from curation.models.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.models.operations import Job
-from curation.models.reading import Assignment, AssignmentState, Reader, ReaderKind, Reading, Worklist
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Assignment, AssignmentState, Reading, Worklist
 from curation.models.training import Run, Snapshot
 from curation.real_images import is_ready_real
 

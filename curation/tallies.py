@@ -7,7 +7,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.claims import open_worklist
-from curation.models.reading import Purpose, Reader, ReaderKind, Reading, Verdict, WorklistItem
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Purpose, Reading, Verdict, WorklistItem
 from curation.outcomes import class_asked, stands
 
 

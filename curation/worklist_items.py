@@ -20,20 +20,44 @@ from curation.real_images import is_ready_real
 SPACING_TOLERANCE_MM = 1e-3
 
 
+class ExclusionRule(BaseModel):
+    """When a reader's readings leave the evidence; fixed with the worklist, before anyone reads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_sensitivity: float | None = Field(default=None, ge=0, le=1, description="share of planted defects rejected")
+    max_false_rejects: float | None = Field(default=None, ge=0, le=1, description="share of real images rejected")
+    min_repeat_agreement: float | None = Field(default=None, ge=0, le=1, description="share of repeats read alike")
+    min_median_ms: int | None = Field(default=None, ge=0, description="median time per image, idle time left out")
+
+
 class WorklistRecipe(BaseModel):
     """What a worklist holds and how it is read."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, max_length=100)
+    kind: Literal["verdict", "turing"] = "verdict"
     batches: tuple[int, ...] = Field(default=(), description="batch ids; none named means every screened batch")
     include: tuple[Literal["pass", "flag"], ...] = ("pass", "flag")
     limit: int | None = Field(default=None, gt=0, description="at most this many candidates, chosen by the seed")
     again: bool = Field(default=False, description="take images that have an outcome already as well")
+    readers: tuple[str, ...] = Field(default=(), description="names of those who may read; none means every reader")
     readers_per_image: int = Field(default=1, ge=1, le=5)
-    rule: Literal["single", "majority", "unanimous"] = "single"
+    rule: Literal["single", "majority", "unanimous", "adjudicated"] = "single"
+    order: Literal["random", "batch", "flags", "priority"] = "random"
     label_shown: bool = True
+    grid: bool = Field(default=True, description="readers may read pages of 12, 24 or 48; only where labels show")
+    grid_audit_share: float = Field(default=0.1, ge=0, le=1, description="of images left unmarked in a grid")
+    ratings: bool = Field(default=False, description="offer ratings of anatomy, typicality and quality, 1 to 5")
     real_controls: int = Field(default=0, ge=0)
+    defect_controls: int = Field(default=0, ge=0, description="images with a planted defect")
+    repeat_share: float = Field(default=0.0, ge=0, le=0.5, description="of images, shown once more unknowingly")
+    practice: int = Field(default=0, ge=0, le=200, description="images with feedback before a reader starts")
+    modality: Literal["general", "mr", "ct", "xray", "ultrasound", "histology"] = "general"
+    lease_s: int = Field(default=600, ge=60, le=86_400)
+    margin: float | None = Field(default=None, gt=0.5, lt=1, description="a Turing test's AUC for indistinguishable")
+    exclusion: ExclusionRule = ExclusionRule()
     vocabulary: str = "general"
     question: str | None = Field(default=None, max_length=500)
     seed: int = 0

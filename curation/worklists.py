@@ -13,15 +13,14 @@ from sqlalchemy.orm import Session
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict, NotFound
 from curation.models.images import BuildStatus, Label
+from curation.models.people import Reader, ReaderKind
 from curation.models.reading import (
     Assignment,
     AssignmentState,
     Outcome,
     OutcomeVerdict,
     Purpose,
-    Reader,
     ReaderCursor,
-    ReaderKind,
     Worklist,
     WorklistItem,
 )

@@ -10,17 +10,8 @@ from curation.claims import PROXY_SLOT
 from curation.models.generation import Batch, Generator
 from curation.models.images import BuildStatus, Image, ImageLabel, Label
 from curation.models.operations import Job
-from curation.models.reading import (
-    Assignment,
-    AssignmentState,
-    Purpose,
-    Reader,
-    ReaderKind,
-    Reading,
-    Verdict,
-    Worklist,
-    WorklistItem,
-)
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
 
 CONFIDENCE = 0.95
 

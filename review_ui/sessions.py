@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from http.cookies import Morsel, SimpleCookie
 
-from curation.models.reading import Role
+from curation.models.people import Role
 from curation.project import Project
 from curation.readers import sign_in_for
 

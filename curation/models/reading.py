@@ -11,23 +11,6 @@ from curation.models.base import Base, BigKey, big_key, text_enum
 from curation.models.images import BuildStatus, Image
 
 
-class ReaderKind(StrEnum):
-    """A person, or a model marked as such everywhere: no claim rests on a proxy."""
-
-    HUMAN = "human"
-    PROXY = "proxy"
-
-
-class Role(StrEnum):
-    """What a reader may do; each role is checked in routes and pages."""
-
-    READER = "reader"
-    ADJUDICATOR = "adjudicator"
-    PRIVACY = "privacy"
-    CURATOR = "curator"
-    ADMINISTRATOR = "administrator"
-
-
 class Verdict(StrEnum):
     """One reader's verdict on one image."""
 
@@ -53,46 +36,29 @@ class AssignmentState(StrEnum):
     DONE = "done"
 
 
+class AssignmentPurpose(StrEnum):
+    """Why a reader is given an item: to read it, to read it again unknowingly, to audit a grid, or to adjudicate."""
+
+    FIRST = "first"
+    REPEAT = "repeat"
+    GRID_AUDIT = "grid_audit"
+    ADJUDICATION = "adjudication"
+
+
+class WorklistKind(StrEnum):
+    """What is asked: a verdict that counts, real or synthetic (a visual Turing test), or practice with feedback."""
+
+    VERDICT = "verdict"
+    TURING = "turing"
+    PRACTICE = "practice"
+
+
 class OutcomeVerdict(StrEnum):
     """What the readings of an image amount to under a rule."""
 
     APPROVED = "approved"
     REJECTED = "rejected"
     UNRESOLVED = "unresolved"
-
-
-class Reader(Base):
-    """A person who reads, or a proxy. The password is kept as an argon2 hash; a proxy has none and cannot sign in."""
-
-    __tablename__ = "readers"
-
-    id: Mapped[int] = big_key()
-    name: Mapped[str] = mapped_column(String(100), unique=True)
-    kind: Mapped[ReaderKind] = mapped_column(text_enum(ReaderKind, "kind"))
-    role: Mapped[Role] = mapped_column(text_enum(Role, "role"))
-    password_hash: Mapped[str | None] = mapped_column(String(300))
-    must_change_password: Mapped[bool] = mapped_column(default=False)
-    active: Mapped[bool] = mapped_column(default=True)
-    failed_sign_ins: Mapped[int] = mapped_column(default=0)
-    locked_until: Mapped[datetime | None]
-    created_at: Mapped[datetime]
-
-
-class SignIn(Base):
-    """One signed-in browser. Only the SHA-256 of the cookie's token is stored, so the table cannot be replayed."""
-
-    __tablename__ = "sign_ins"
-
-    id: Mapped[int] = big_key()
-    reader_id: Mapped[int] = mapped_column(BigKey, ForeignKey("readers.id"), index=True)
-    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
-    csrf_token: Mapped[str] = mapped_column(String(64))
-    created_at: Mapped[datetime]
-    last_seen_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
-    revoked_at: Mapped[datetime | None]
-
-    reader: Mapped[Reader] = relationship()
 
 
 class Worklist(Base):
@@ -102,6 +68,8 @@ class Worklist(Base):
 
     id: Mapped[int] = big_key()
     name: Mapped[str] = mapped_column(String(100), unique=True)
+    kind: Mapped[WorklistKind] = mapped_column(text_enum(WorklistKind, "kind"), default=WorklistKind.VERDICT)
+    practice_for_id: Mapped[int | None] = mapped_column(BigKey, ForeignKey("worklists.id"))
     status: Mapped[BuildStatus] = mapped_column(text_enum(BuildStatus, "status"))
     question: Mapped[str] = mapped_column(String(500))
     label_shown: Mapped[bool]
@@ -112,8 +80,19 @@ class Worklist(Base):
     recipe: Mapped[dict[str, Any]]
     notice: Mapped[str | None] = mapped_column(String(500))
     size: Mapped[int]
+    controls: Mapped[int] = mapped_column(default=0)
+    paused_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+
+
+class WorklistReader(Base):
+    """One who may read a worklist; a worklist without such rows is open to every reader."""
+
+    __tablename__ = "worklist_readers"
+
+    worklist_id: Mapped[int] = mapped_column(BigKey, ForeignKey("worklists.id"), primary_key=True)
+    reader_id: Mapped[int] = mapped_column(BigKey, ForeignKey("readers.id"), primary_key=True)
 
 
 class WorklistItem(Base):
@@ -141,14 +120,15 @@ class WorklistItem(Base):
 class Assignment(Base):
     """One reading slot of an item. Its opaque key is the only id a browser ever sees.
 
-    Slots are made with the worklist (`readers_per_image` of them per item, reader empty); a claim fills in the reader
-    and a lease. A reader never holds two slots of one item.
+    Slots of candidates are made with the worklist (`readers_per_image` of them per item, reader empty); a claim fills
+    in the reader and a lease. Slots of controls, repeats, audits and adjudications are made for one reader as they are
+    handed out. A reader never holds two slots of one item for one purpose; `sequence` counts what a reader was handed.
     """
 
     __tablename__ = "assignments"
     __table_args__ = (
         UniqueConstraint("item_id", "slot"),
-        UniqueConstraint("item_id", "reader_id"),
+        UniqueConstraint("item_id", "reader_id", "purpose"),
         Index(
             "ix_assignments_open",
             "worklist_id",
@@ -171,6 +151,10 @@ class Assignment(Base):
     worklist_id: Mapped[int] = mapped_column(BigKey, ForeignKey("worklists.id"))
     item_id: Mapped[int] = mapped_column(BigKey, ForeignKey("worklist_items.id"))
     slot: Mapped[int]
+    purpose: Mapped[AssignmentPurpose] = mapped_column(
+        text_enum(AssignmentPurpose, "purpose"), default=AssignmentPurpose.FIRST
+    )
+    sequence: Mapped[int | None]
     position: Mapped[int]
     state: Mapped[AssignmentState] = mapped_column(text_enum(AssignmentState, "state"))
     reader_id: Mapped[int | None] = mapped_column(BigKey, ForeignKey("readers.id"))
@@ -180,20 +164,29 @@ class Assignment(Base):
 
 
 class ReaderCursor(Base):
-    """How far a reader has come in a worklist, so that a claim never walks over what was read before."""
+    """How far a reader has come in a worklist, so that a claim never walks over what was read before.
+
+    `position` counts places in the reader's own order, `handed_out` assignments; `done` counts readings that stand,
+    `pooled_done` and `controls_done` those of them on shared slots and on controls.
+    """
 
     __tablename__ = "reader_cursors"
 
     reader_id: Mapped[int] = mapped_column(BigKey, ForeignKey("readers.id"), primary_key=True)
     worklist_id: Mapped[int] = mapped_column(BigKey, ForeignKey("worklists.id"), primary_key=True)
     position: Mapped[int] = mapped_column(default=0)
+    handed_out: Mapped[int] = mapped_column(default=0)
     done: Mapped[int] = mapped_column(default=0)
+    pooled_done: Mapped[int] = mapped_column(default=0)
+    controls_done: Mapped[int] = mapped_column(default=0)
 
 
 class Reading(Base):
     """One row of the append-only record of readings: a verdict, or the voiding of an earlier one (undo).
 
-    `op_id` is made by the client, so that sending the same reading again is harmless.
+    `op_id` is made by the client, so that sending the same reading again is harmless. `mark` is a point or a box in
+    stored pixels, `ratings` are 1 to 5 by name, `confidence` 1 (surely synthetic) to 6 (surely real) in a Turing test.
+    `page_id` joins the readings of one page of the grid. A verdict changed after others were revealed says so.
     """
 
     __tablename__ = "readings"
@@ -210,13 +203,22 @@ class Reading(Base):
     reasons: Mapped[list[Any]]
     comment: Mapped[str | None] = mapped_column(Text)
     mode: Mapped[str] = mapped_column(String(20), default="single")
+    page_id: Mapped[str | None] = mapped_column(String(32))
+    ratings: Mapped[dict[str, Any] | None]
+    mark: Mapped[dict[str, Any] | None]
+    confidence: Mapped[int | None]
+    after_reveal: Mapped[bool] = mapped_column(default=False)
     elapsed_ms: Mapped[int | None]
+    idle_ms: Mapped[int | None]
     read_at: Mapped[datetime]
     created_at: Mapped[datetime]
 
 
 class Outcome(Base):
-    """What the readings of one image amount to: a pure function of the readings and the rule."""
+    """What the readings of one image amount to: a pure function of the readings and the rule.
+
+    `proxy_only` rests on models alone, `grid` on a verdict given for a whole page: no claim rests on either.
+    """
 
     __tablename__ = "outcomes"
 
@@ -227,3 +229,15 @@ class Outcome(Base):
     label: Mapped[str | None] = mapped_column(String(100))
     reading_ids: Mapped[list[Any]]
     proxy_only: Mapped[bool]
+    grid: Mapped[bool] = mapped_column(default=False)
+    adjudicated: Mapped[bool] = mapped_column(default=False)
+
+
+class Vocabulary(Base):
+    """The reasons for rejecting that a project keeps beside those that ship: `[{key, code, text}]`."""
+
+    __tablename__ = "vocabularies"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    reasons: Mapped[list[Any]]
+    created_at: Mapped[datetime]

@@ -24,7 +24,8 @@ from sqlalchemy.orm import Session
 from curation.claims import claim, open_proxy_slots
 from curation.errors import BadInput
 from curation.models.images import Split
-from curation.models.reading import Reader, ReaderKind, Verdict, Worklist, WorklistItem
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Verdict, Worklist, WorklistItem
 from curation.outcomes import recompute_outcomes
 from curation.project import Project
 from curation.readers import add_reader

@@ -3,7 +3,7 @@
 from html import escape
 
 from curation.models.operations import Job, JobStatus
-from curation.models.reading import ReaderKind
+from curation.models.people import ReaderKind
 from review_ui.figures import Acceptance, BatchFigures, WorklistFigures
 
 KIND_WORD = {ReaderKind.HUMAN: "people", ReaderKind.PROXY: "proxy (a model)"}

@@ -8,7 +8,8 @@ from curation.audit import Chain
 from curation.database import Database
 from curation.models.generation import Batch, Generator, ScreenedImage, Screening, ScreeningVerdict
 from curation.models.images import BuildStatus, Image, ImageLabel, Label, Origin
-from curation.models.reading import Reader, ReaderKind, Role, Verdict
+from curation.models.people import Reader, ReaderKind, Role
+from curation.models.reading import Verdict
 from curation.readings import ReadingRequest, new_op_id
 from curation.worklists import WorklistRecipe, create_worklist
 

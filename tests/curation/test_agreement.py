@@ -6,7 +6,8 @@ import pytest
 from curation.agreement import FEWEST_IMAGES, agreement, worklist_agreement
 from curation.claims import claim, open_proxy_slots
 from curation.database import Database
-from curation.models.reading import Reader, ReaderKind, Verdict
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Verdict
 from curation.readings import record_reading
 from tests.curation.reading_room import CHAIN, NOON, add_person, reading_room, verdict
 

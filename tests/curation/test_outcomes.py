@@ -10,7 +10,8 @@ from sqlalchemy import select
 from curation.claims import claim, open_proxy_slots
 from curation.database import Database
 from curation.errors import NotFound
-from curation.models.reading import Outcome, OutcomeVerdict, Reader, ReaderKind, Verdict
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Outcome, OutcomeVerdict, Verdict
 from curation.outcomes import Decision, OutcomeRule, StandingReading, decide, recompute_outcomes
 from curation.readings import new_op_id, record_reading, void_reading
 from curation.tallies import worklist_summary

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from curation.database import Database
 from curation.errors import BadInput, Conflict, NotAllowed, NotFound
 from curation.models.operations import Event
-from curation.models.reading import Reader, ReaderKind, Role, SignIn
+from curation.models.people import Reader, ReaderKind, Role, SignIn
 from curation.project import Project
 from curation.readers import (
     FAILURES_TO_LOCK,

@@ -16,16 +16,8 @@ from curation.errors import BadInput, Conflict, LeakRefused
 from curation.mix import MixRecipe
 from curation.models.images import BuildStatus, Image, Import, Split
 from curation.models.operations import Event
-from curation.models.reading import (
-    Assignment,
-    AssignmentState,
-    Purpose,
-    Reader,
-    Reading,
-    Verdict,
-    Worklist,
-    WorklistItem,
-)
+from curation.models.people import Reader
+from curation.models.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
 from curation.project import Project
 from curation.readings import new_op_id
 from curation.snapshot_folder import SnapshotFolder, SnapshotRow, content_digest, export_folder, verify_folder

@@ -3,17 +3,8 @@
 from curation import jobs
 from curation.claims import PROXY_SLOT
 from curation.models.images import BuildStatus, Split
-from curation.models.reading import (
-    Assignment,
-    AssignmentState,
-    Reader,
-    ReaderKind,
-    Reading,
-    Role,
-    Verdict,
-    Worklist,
-    WorklistItem,
-)
+from curation.models.people import Reader, ReaderKind, Role
+from curation.models.reading import Assignment, AssignmentState, Reading, Verdict, Worklist, WorklistItem
 from curation.project import Project
 from curation.status import Status, project_status
 from tests.rows import NOW, add_batch, add_generator, add_import, add_real

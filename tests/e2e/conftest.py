@@ -14,7 +14,8 @@ from sqlalchemy import select
 
 from curation.image_store import Pixels
 from curation.ingest.virtual_brains import CLASSES, render
-from curation.models.reading import Assignment, Reading, Role, Verdict
+from curation.models.people import Role
+from curation.models.reading import Assignment, Reading, Verdict
 from curation.project import Project
 from curation.readers import add_reader
 from curation.worklists import WorklistRecipe, close_worklist, create_worklist, list_worklists

@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import select
 
 from curation.claims import claim, open_proxy_slots
-from curation.models.reading import Reader, ReaderKind, Verdict
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Verdict
 from curation.project import Project
 from curation.readers import add_reader
 from curation.readings import ReadingRequest, new_op_id, record_reading, void_reading

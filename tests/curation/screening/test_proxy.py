@@ -8,7 +8,8 @@ from sqlalchemy import select
 from curation.claims import claim
 from curation.errors import BadInput
 from curation.models.images import Image
-from curation.models.reading import Outcome, OutcomeVerdict, Reader, ReaderKind, Reading, WorklistItem
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Outcome, OutcomeVerdict, Reading, WorklistItem
 from curation.project import Project
 from curation.readings import progress
 from curation.screening.proxy import read_worklist_by_proxy

@@ -1,0 +1,82 @@
+"""Readers: who they are, what they may do, what they agreed to, and their sign-ins."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from curation.models.base import Base, BigKey, big_key, text_enum
+
+
+class ReaderKind(StrEnum):
+    """A person, or a model marked as such everywhere: no claim rests on a proxy."""
+
+    HUMAN = "human"
+    PROXY = "proxy"
+
+
+class Role(StrEnum):
+    """What a reader may do; each role is checked in routes and pages."""
+
+    READER = "reader"
+    ADJUDICATOR = "adjudicator"
+    PRIVACY = "privacy"
+    CURATOR = "curator"
+    ADMINISTRATOR = "administrator"
+
+
+class Reader(Base):
+    """A person who reads, or a proxy. The password is kept as an argon2 hash; a proxy has none and cannot sign in.
+
+    `oidc_subject` is "issuer subject" of the identity provider's account that signs in as this reader.
+    """
+
+    __tablename__ = "readers"
+
+    id: Mapped[int] = big_key()
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    kind: Mapped[ReaderKind] = mapped_column(text_enum(ReaderKind, "kind"))
+    role: Mapped[Role] = mapped_column(text_enum(Role, "role"))
+    password_hash: Mapped[str | None] = mapped_column(String(300))
+    oidc_subject: Mapped[str | None] = mapped_column(String(500), unique=True)
+    must_change_password: Mapped[bool] = mapped_column(default=False)
+    active: Mapped[bool] = mapped_column(default=True)
+    failed_sign_ins: Mapped[int] = mapped_column(default=0)
+    locked_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class SignIn(Base):
+    """One signed-in browser. Only the SHA-256 of the cookie's token is stored, so the table cannot be replayed."""
+
+    __tablename__ = "sign_ins"
+
+    id: Mapped[int] = big_key()
+    reader_id: Mapped[int] = mapped_column(BigKey, ForeignKey("readers.id"), index=True)
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    csrf_token: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+    reader: Mapped[Reader] = relationship()
+
+
+class Consent(Base):
+    """That a reader agreed to be measured, to which text, with what experience and on what display.
+
+    Withdrawing fills in `withdrawn_at`; agreeing again is another row.
+    """
+
+    __tablename__ = "consents"
+
+    id: Mapped[int] = big_key()
+    reader_id: Mapped[int] = mapped_column(BigKey, ForeignKey("readers.id"), index=True)
+    version: Mapped[str] = mapped_column(String(20))
+    experience: Mapped[dict[str, Any]]
+    display: Mapped[dict[str, Any]]
+    agreed_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
