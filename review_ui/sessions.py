@@ -12,6 +12,7 @@ from http.cookies import Morsel, SimpleCookie
 from curation.models.people import Role
 from curation.project import Project
 from curation.readers import sign_in_for
+from review_ui.permissions import CAPABILITIES, Capability
 
 COOKIE_NAME = "rounds_session"
 
@@ -29,10 +30,9 @@ class SignedInReader:
     must_change_password: bool
     token: str
 
-    @property
-    def may_manage(self) -> bool:
-        """Whether batches, jobs and other readers' results may be seen."""
-        return self.role in (Role.CURATOR, Role.ADMINISTRATOR)
+    def can(self, capability: Capability) -> bool:
+        """Whether the reader's role allows it."""
+        return capability in CAPABILITIES[self.role]
 
 
 @dataclass(frozen=True, slots=True)

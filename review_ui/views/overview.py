@@ -9,6 +9,7 @@ from curation.image_store import ImageStore, Pixels
 from curation.models.images import BuildStatus
 from review_ui.context import current_project, reader_or_stop
 from review_ui.figures import BatchFigures, batch_figures, newest_jobs, worklist_figures
+from review_ui.permissions import Capability
 from review_ui.views.markup import batch_heading, empty_overview, job_table, worklist_section
 
 REFRESH_S = 3
@@ -21,7 +22,7 @@ JOBS = 8
 def overview_page() -> None:
     """Worklists for everyone, as far as it concerns them; batches and jobs for curators and administrators."""
     _worklists()
-    if reader_or_stop().may_manage:
+    if reader_or_stop().can(Capability.MANAGE):
         _generation()
         _jobs()
 
@@ -29,7 +30,7 @@ def overview_page() -> None:
 @st.fragment(run_every=REFRESH_S)
 def _worklists() -> None:
     reader = reader_or_stop(active=False)
-    reader_id = None if reader.may_manage else reader.reader_id
+    reader_id = None if reader.can(Capability.MANAGE) else reader.reader_id
     with current_project().database.read() as session:
         figures = worklist_figures(session, reader_id)
     whose = "All readings" if reader_id is None else "Your readings"
@@ -38,7 +39,7 @@ def _worklists() -> None:
 
 @st.fragment(run_every=REFRESH_S)
 def _generation() -> None:
-    if not reader_or_stop(active=False).may_manage:
+    if not reader_or_stop(active=False).can(Capability.MANAGE):
         return
     project = current_project()
     with project.database.read() as session:
@@ -61,7 +62,7 @@ def _sheet_of(store: ImageStore, batch: BatchFigures) -> Pixels:
 
 @st.fragment(run_every=REFRESH_S)
 def _jobs() -> None:
-    if not reader_or_stop(active=False).may_manage:
+    if not reader_or_stop(active=False).can(Capability.MANAGE):
         return
     with current_project().database.read() as session:
         jobs = newest_jobs(session, JOBS)

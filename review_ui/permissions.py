@@ -1,0 +1,27 @@
+"""Who may do what: capabilities by role, held against every route and every page."""
+
+from enum import StrEnum
+
+from curation.models.people import Role
+
+
+class Capability(StrEnum):
+    """One thing that a route or a page lets somebody do."""
+
+    READ = "read"
+    ADJUDICATE = "adjudicate"
+    SEE_NEIGHBOURS = "see_neighbours"  # nearest real images, once a worklist is closed
+    SEE_RESULTS = "see_results"  # everybody's readings, performance and agreement
+    MANAGE = "manage"  # worklists, batches, jobs
+    ADMINISTER = "administer"  # accounts
+
+
+_MANAGER = frozenset({Capability.READ, Capability.SEE_RESULTS, Capability.MANAGE})
+
+CAPABILITIES: dict[Role, frozenset[Capability]] = {
+    Role.READER: frozenset({Capability.READ}),
+    Role.ADJUDICATOR: frozenset({Capability.READ, Capability.ADJUDICATE, Capability.SEE_NEIGHBOURS}),
+    Role.PRIVACY: frozenset({Capability.SEE_NEIGHBOURS}),
+    Role.CURATOR: _MANAGER,
+    Role.ADMINISTRATOR: _MANAGER | {Capability.ADMINISTER},
+}
