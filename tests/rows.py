@@ -6,12 +6,23 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from curation.audit import Chain
+from curation.consents import Display, Experience, Steps, agree
 from curation.image_store import Pixels, pixel_sha256
 from curation.models.generation import Batch, Generator, GeneratorPixels, GeneratorSubject
 from curation.models.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.project import Project
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+EXPERIENCE = Experience(profession="researcher", years_reading=3, specialty="neuroradiology")
+DISPLAY = Display(dark=Steps(shown=4, seen=4), light=Steps(shown=3, seen=3), width=1440, height=900, pixel_ratio=1)
+
+
+def add_consent(session: Session, chain: Chain, reader_id: int) -> None:
+    """A reader who has been through the welcome page."""
+    agree(session, chain, NOW, reader_id, EXPERIENCE, DISPLAY)
 
 
 def label_id(session: Session, name: str) -> int:

@@ -22,7 +22,7 @@ from curation.worklists import WorklistRecipe, close_worklist, create_worklist, 
 from tests.builders import add_candidates
 from tests.conftest import missing
 from tests.review_ui.serving import ReviewServer
-from tests.rows import NOW
+from tests.rows import NOW, add_consent
 
 PASSWORD = "a long enough password"
 IMAGES = 80
@@ -68,12 +68,14 @@ class Room:
             chosen = WorklistRecipe.model_validate(fields)
             return create_worklist(session, self.project.chain, NOW, chosen).id
 
-    def reader(self, role: Role = Role.READER, name: str | None = None) -> str:
-        """A reader of this test's own; returns the name."""
+    def reader(self, role: Role = Role.READER, name: str | None = None, consent: bool = True) -> str:
+        """A reader of this test's own, who has been through the welcome page; returns the name."""
         self.made += 1
         name = name or f"reader-{self.made}"
         with self.project.database.write() as session:
-            add_reader(session, self.project.chain, NOW, name, PASSWORD, role=role)
+            reader = add_reader(session, self.project.chain, NOW, name, PASSWORD, role=role)
+            if consent:
+                add_consent(session, self.project.chain, reader.id)
         return name
 
     def close_worklists(self) -> None:

@@ -18,7 +18,7 @@ from review_ui.guard import Guard
 from review_ui.routes import EXCEPTION_HANDLERS, create_routes
 from review_ui.sessions import Sessions
 from tests.builders import add_candidates, oval
-from tests.rows import NOW
+from tests.rows import NOW, add_consent
 
 PASSWORD = "a long enough password"
 ORIGIN = "http://testserver"
@@ -77,12 +77,12 @@ def clock() -> Clock:
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> tuple[Path, int]:
-    """A project with 12 candidates, the readers ada and ben and a worklist; made once, copied for each test."""
+    """A project with 12 candidates, ada and ben, who consented, and a worklist; made once, copied per test."""
     project = make_project(tmp_path_factory.mktemp("template") / "project")
     with project.database.write() as session:
         add_candidates(project, session, [oval(number) for number in range(IMAGES)])
         for name in ("ada", "ben"):
-            add_reader(session, project.chain, NOW, name, PASSWORD)
+            add_consent(session, project.chain, add_reader(session, project.chain, NOW, name, PASSWORD).id)
         worklist_id = create_worklist(session, project.chain, NOW, WorklistRecipe(name="first")).id
     project.database.dispose()
     return project.root, worklist_id

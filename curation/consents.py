@@ -1,0 +1,144 @@
+"""Consent: what a reader is told before the first image, what they say of themselves, and how they take it back.
+
+A reader without a live consent is handed no image. A proxy is a model and needs none. The text has a version: a changed
+text needs another version, and then every reader is asked again.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from curation.audit import Chain
+from curation.errors import Conflict, NotAllowed
+from curation.models.people import Consent, Reader, ReaderKind
+
+CONSENT_VERSION = "1"
+PURPOSE = (
+    "You will look at medical images that a computer drew, and say of each whether it belongs in a training set. "
+    "What readers accept trains other models; what they reject stays out. "
+    "The work is worth as much as the verdicts are, so your reading is measured as well."
+)
+RECORDED = (
+    ("What is recorded", "Every verdict with its reasons, the time it took, and your account."),
+    (
+        "Why controls",
+        "Real images and images with planted faults are mixed in, and some images come twice. Nothing on the screen "
+        "tells them apart. They show how far verdicts can be trusted.",
+    ),
+    (
+        "Who reads, and who sees it",
+        "People with an account of this project read, each without seeing another's verdict. Its curators and "
+        "administrators see your verdicts and your performance under your name. Other readers never see your "
+        "performance; an adjudicator may see a verdict of yours, without your name.",
+    ),
+    (
+        "How to withdraw",
+        "On your account page, at any time, without giving a reason. From then on you can no longer read, and you "
+        "leave performance and agreement statistics; verdicts given stay in the record and in outcomes.",
+    ),
+)
+PROFESSIONS = {
+    "radiologist": "Radiologist",
+    "pathologist": "Pathologist",
+    "physician": "Other physician",
+    "technologist": "Radiographer or technologist",
+    "researcher": "Researcher or engineer",
+    "student": "Student",
+    "other": "Other",
+}
+
+
+class Experience(BaseModel):
+    """What a reader says of their own experience."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    profession: Literal["radiologist", "pathologist", "physician", "technologist", "researcher", "student", "other"]
+    years_reading: int = Field(ge=0, le=70, description="years of reading images of this kind")
+    specialty: str = Field(default="", max_length=100)
+
+
+class Steps(BaseModel):
+    """One field of the display check: how many faint squares were on the screen, and how many the reader saw."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shown: int = Field(ge=1, le=6)
+    seen: int = Field(ge=0, le=6)
+
+
+class Display(BaseModel):
+    """What the display check found: steps from 5 % near black and up to 95 % near white, and the screen's size."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dark: Steps
+    light: Steps
+    width: int = Field(ge=1, le=100_000, description="of the screen, in CSS pixels")
+    height: int = Field(ge=1, le=100_000)
+    pixel_ratio: float = Field(gt=0, le=16, allow_inf_nan=False)
+
+
+def agree(
+    session: Session, chain: Chain, now: datetime, reader_id: int, experience: Experience, display: Display
+) -> Consent:
+    """Record that a reader agreed to the present text; agreeing while that is live changes nothing."""
+    live = live_consent(session, reader_id)
+    if live is not None:
+        return live
+    consent = Consent(
+        reader_id=reader_id,
+        version=CONSENT_VERSION,
+        experience=experience.model_dump(mode="json"),
+        display=display.model_dump(mode="json"),
+        agreed_at=now,
+    )
+    session.add(consent)
+    session.flush()
+    chain.record(session, "consent.given", {"reader": reader_id, "consent": consent.id}, now)
+    return consent
+
+
+def withdraw(session: Session, chain: Chain, now: datetime, reader_id: int) -> None:
+    """Take back whatever this reader agreed to; raises Conflict when there is nothing to take back."""
+    standing = select(Consent).where(Consent.reader_id == reader_id, Consent.withdrawn_at.is_(None))
+    consents = session.scalars(standing.order_by(Consent.id)).all()
+    if not consents:
+        raise Conflict("there is no consent of yours to withdraw.")
+    for consent in consents:
+        consent.withdrawn_at = now
+    payload = {"reader": reader_id, "consents": [consent.id for consent in consents]}
+    chain.record(session, "consent.withdrawn", payload, now)
+
+
+def live_consent(session: Session, reader_id: int) -> Consent | None:
+    """The consent a reader reads under: to the present text, and not withdrawn; None without one."""
+    query = select(Consent).where(Consent.reader_id == reader_id, _is_live()).order_by(Consent.id).limit(1)
+    return session.scalars(query).one_or_none()
+
+
+def require_consent(session: Session, reader_id: int) -> None:
+    """Raise NotAllowed unless this reader agreed to the present text, or is a proxy."""
+    if live_consent(session, reader_id) is None and session.get_one(Reader, reader_id).kind is ReaderKind.HUMAN:
+        raise NotAllowed("you have not agreed to how reading is recorded. Open /rounds/welcome, then read.")
+
+
+def has_consent(reader_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    """The condition that the reader in this column has a live consent."""
+    return exists().where(Consent.reader_id == reader_id, _is_live())
+
+
+def has_withdrawn(reader_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    """The condition that the reader in this column withdrew and has not agreed again: no statistic counts them."""
+    mine = Consent.reader_id == reader_id
+    return and_(
+        exists().where(mine, Consent.withdrawn_at.is_not(None)),
+        ~exists().where(mine, Consent.withdrawn_at.is_(None)),
+    )
+
+
+def _is_live() -> ColumnElement[bool]:
+    return and_(Consent.version == CONSENT_VERSION, Consent.withdrawn_at.is_(None))
