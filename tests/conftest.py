@@ -3,22 +3,18 @@
 A missing PostgreSQL or browser is a counted skip on a user's machine and a failure under `CI=true`.
 """
 
-import getpass
 import os
 import shutil
-import socket
-import subprocess
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from curation.database import Database
 from curation.project import Project
 from curation.settings import write_project_file
+from tests.postgres import create_database, postgres_binaries, running_postgres
 
 
 def missing(what: str, remedy: str) -> None:
@@ -65,7 +61,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         made = Database(f"sqlite:///{path}")
     else:
         server: str = request.getfixturevalue("postgres_template")
-        made = Database(_create_database(server, f"rounds_{uuid.uuid4().hex}", template="migrated"))
+        made = Database(create_database(server, f"rounds_{uuid.uuid4().hex}", template="migrated"))
     yield made
     made.dispose()
 
@@ -73,7 +69,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: str) -> str:
     """The server's URL, once it has a migrated database to copy for each test."""
-    _migrate(_create_database(postgres_server, "migrated", template="template1"))
+    _migrate(create_database(postgres_server, "migrated", template="template1"))
     return postgres_server
 
 
@@ -83,51 +79,12 @@ def _migrate(url: str) -> None:
     made.dispose()
 
 
-def _create_database(server: str, name: str, template: str) -> str:
-    engine = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
-    engine.dispose()
-    return f"{server}/{name}"
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """A PostgreSQL server of this test run's own, on loopback; yields its URL without a database."""
-    binaries = _postgres_binaries()
+    binaries = postgres_binaries()
     if binaries is None:
         missing("PostgreSQL", "on Debian, `apt-get install postgresql`")
     assert binaries is not None
-    # A directory of its own: pytest takes its temporary root away from other accounts whenever a second run starts.
-    with (
-        tempfile.TemporaryDirectory(prefix="rounds-postgres-") as directory,
-        (Path(directory) / "log").open("w") as log,
-    ):
-        # initdb refuses to run as root, so root hands the directory to the account that Debian's package made.
-        account = "postgres" if os.geteuid() == 0 else getpass.getuser()
-        as_account = ["runuser", "-u", account, "--"] if os.geteuid() == 0 else []
-        if as_account:
-            shutil.chown(directory, account)
-        data, port = Path(directory) / "data", _free_port()
-        initdb = [binaries / "initdb", "-D", data, "-U", "rounds", "--auth=trust", "--no-sync", "--encoding=UTF8"]
-        subprocess.run([*as_account, *map(str, initdb)], check=True, stdout=log, stderr=log, cwd="/")
-        options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
-        control = [*as_account, str(binaries / "pg_ctl"), "-D", str(data), "-w"]
-        subprocess.run([*control, "-o", options, "start"], check=True, stdout=log, stderr=log, cwd="/")
-        yield f"postgresql+psycopg://rounds@127.0.0.1:{port}"
-        subprocess.run([*control, "-m", "immediate", "stop"], check=True, stdout=log, stderr=log, cwd="/")
-
-
-def _postgres_binaries() -> Path | None:
-    for directory in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
-        if (directory / "initdb").exists():
-            return directory
-    found = shutil.which("initdb")
-    return Path(found).parent if found else None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    with running_postgres(binaries) as url:
+        yield url

@@ -1,0 +1,67 @@
+"""A PostgreSQL server on loopback for as long as it is needed, in a directory that goes away with it."""
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import create_engine, text
+
+
+@contextmanager
+def running_postgres(binaries: Path, durable: bool = False) -> Iterator[str]:
+    """Start a server with the programs in `binaries`; yields its URL without a database.
+
+    Only a `durable` one waits for the disk at each commit.
+    """
+    # A directory of its own: pytest takes its temporary root away from other accounts whenever a second run starts.
+    with (
+        tempfile.TemporaryDirectory(prefix="rounds-postgres-") as directory,
+        (Path(directory) / "log").open("w") as log,
+    ):
+        # initdb refuses to run as root, so root hands the directory to the account that Debian's package made.
+        account = "postgres" if os.geteuid() == 0 else getpass.getuser()
+        as_account = ["runuser", "-u", account, "--"] if os.geteuid() == 0 else []
+        if as_account:
+            shutil.chown(directory, account)
+        data, port = Path(directory) / "data", _free_port()
+        initdb = [binaries / "initdb", "-D", data, "-U", "rounds", "--auth=trust", "--no-sync", "--encoding=UTF8"]
+        subprocess.run([*as_account, *map(str, initdb)], check=True, stdout=log, stderr=log, cwd="/")
+        options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories="
+        options += f" -c fsync={'on' if durable else 'off'}"
+        control = [*as_account, str(binaries / "pg_ctl"), "-D", str(data), "-w"]
+        subprocess.run([*control, "-o", options, "start"], check=True, stdout=log, stderr=log, cwd="/")
+        try:
+            yield f"postgresql+psycopg://rounds@127.0.0.1:{port}"
+        finally:
+            subprocess.run([*control, "-m", "immediate", "stop"], check=True, stdout=log, stderr=log, cwd="/")
+
+
+def create_database(server: str, name: str, template: str = "template1") -> str:
+    """A new database on a server; returns its URL."""
+    engine = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    engine.dispose()
+    return f"{server}/{name}"
+
+
+def postgres_binaries() -> Path | None:
+    """The folder of `initdb`, the newest version first; None where PostgreSQL is not installed."""
+    for directory in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
+        if (directory / "initdb").exists():
+            return directory
+    found = shutil.which("initdb")
+    return Path(found).parent if found else None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
