@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from curation.audit import Chain
+from curation.consents import has_consent
 from curation.errors import BadInput, Conflict, NotAllowed, NotFound
 from curation.models.people import Reader, ReaderKind, Role, SignIn
 
@@ -109,15 +110,24 @@ def sign_in(session: Session, chain: Chain, now: datetime, name: str, password: 
 
 def sign_in_for(session: Session, now: datetime, token: str) -> SignIn | None:
     """The live sign-in that `token` belongs to, or None; notes at most once a minute that it was seen."""
-    query = select(SignIn).options(joinedload(SignIn.reader)).where(SignIn.token_sha256 == _token_digest(token))
-    found = session.scalars(query).one_or_none()
-    if found is None or found.revoked_at is not None or not found.reader.active:
+    found = sign_in_and_consent(session, now, token)
+    return found and found[0]
+
+
+def sign_in_and_consent(session: Session, now: datetime, token: str) -> tuple[SignIn, bool] | None:
+    """The same with whether its reader has a live consent, in one query."""
+    query = select(SignIn, has_consent(SignIn.reader_id)).options(joinedload(SignIn.reader))
+    row = session.execute(query.where(SignIn.token_sha256 == _token_digest(token))).tuples().one_or_none()
+    if row is None:
+        return None
+    found, consented = row
+    if found.revoked_at is not None or not found.reader.active:
         return None
     if now >= found.expires_at or now - found.last_seen_at > IDLE:
         return None
     if now - found.last_seen_at > TOUCH:
         found.last_seen_at = now
-    return found
+    return found, consented
 
 
 def sign_out(session: Session, chain: Chain, now: datetime, token: str) -> None:

@@ -1,8 +1,8 @@
 """The one door: an ASGI middleware in front of everything, HTTP and WebSocket, Streamlit's own routes included.
 
 A request passes only when its Host is one of ours, it does not come from another site, and it belongs to a signed-in
-reader; a write also needs the reader's CSRF token in the `X-CSRF-Token` header. Nothing but the sign-in page, what that
-page loads, and the health check is served to a stranger.
+reader whose role the route is for (review_ui/access.py); a write also needs the reader's CSRF token in the
+`X-CSRF-Token` header. Nothing but the sign-in page, what that page loads, and the health check is served to a stranger.
 """
 
 import hmac
@@ -15,17 +15,17 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from curation.models.people import Role
+from review_ui.access import Who, need_of
 from review_ui.headers import security_headers
 from review_ui.sessions import COOKIE_NAME, Sessions, SignedInReader
 
 READER_KEY = "rounds.reader"
 SIGN_IN_PATH = "/rounds/sign-in"
 PASSWORD_PATH = "/rounds/account"
-PUBLIC_PATHS = frozenset({SIGN_IN_PATH, "/rounds/health", "/rounds/static/rounds.css", "/rounds/static/icon.svg"})
-FIRST_PASSWORD_PATHS = frozenset(
-    {PASSWORD_PATH, "/rounds/api/password", "/rounds/api/sign-out", "/rounds/static/account.js"}
-)
+WELCOME_PATH = "/rounds/welcome"
 CLOSED_PREFIXES = ("/_stcore/upload_file", "/_stcore/metrics", "/_stcore/agent", "/auth/", "/oauth2callback", "/app/")
+ASKED_FIRST = frozenset({Role.READER, Role.ADJUDICATOR})  # who see no page but to read
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 BODY_LIMIT_BYTES = 256 * 1024
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -38,6 +38,9 @@ class Refusal:
     status: int
     message: str
     to_sign_in: bool = False
+
+
+NOT_CONSENTED = Refusal(403, "you have not agreed to how reading is recorded. Open /rounds/welcome, then read.")
 
 
 class Guard:
@@ -128,17 +131,24 @@ def _refuse_path(connection: HTTPConnection) -> Refusal | None:
 
 
 def _refuse_reader(connection: HTTPConnection, reader: SignedInReader | None) -> Refusal | None:
-    path = connection.scope["path"]
-    if path in PUBLIC_PATHS:
+    scope = connection.scope
+    need = need_of(scope["type"], scope.get("method", "GET"), scope["path"])
+    if need is not None and need.who is Who.EVERYBODY:
         return None
     if reader is None:
         return Refusal(401, "sign in first.", to_sign_in=True)
-    if reader.must_change_password and path not in FIRST_PASSWORD_PATHS:
+    if need is None:
+        return Refusal(404, "there is nothing here.")
+    if reader.must_change_password and need.who is not Who.FIRST_PASSWORD:
         return Refusal(403, "choose a password of your own first.")
-    if connection.scope["type"] == "http" and connection.scope["method"] not in SAFE_METHODS:
+    if need.refuses(reader):
+        return Refusal(403, f"this is not for the role {reader.role.value}. Ask an administrator for another role.")
+    if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
         given = connection.headers.get("x-csrf-token", "")
         if not hmac.compare_digest(given.encode(), reader.csrf_token.encode()):
             return Refusal(403, "the X-CSRF-Token header is missing or not this session's. Reload the page.")
+    if not reader.consented and reader.role in ASKED_FIRST and not scope["path"].startswith("/rounds/"):
+        return NOT_CONSENTED
     return None
 
 
@@ -150,6 +160,8 @@ def _answer(connection: HTTPConnection, refusal: Refusal) -> Response:
             return RedirectResponse(SIGN_IN_PATH, 303)
         if reader is not None and reader.must_change_password:
             return RedirectResponse(PASSWORD_PATH, 303)
+        if refusal is NOT_CONSENTED:
+            return RedirectResponse(WELCOME_PATH, 303)
     return JSONResponse({"error": refusal.message}, refusal.status)
 
 

@@ -11,7 +11,7 @@ from http.cookies import Morsel, SimpleCookie
 
 from curation.models.people import Role
 from curation.project import Project
-from curation.readers import sign_in_for
+from curation.readers import sign_in_and_consent, sign_in_for
 from review_ui.permissions import CAPABILITIES, Capability
 
 COOKIE_NAME = "rounds_session"
@@ -29,6 +29,7 @@ class SignedInReader:
     csrf_token: str
     must_change_password: bool
     token: str
+    consented: bool
 
     def can(self, capability: Capability) -> bool:
         """Whether the reader's role allows it."""
@@ -52,16 +53,17 @@ class Sessions:
             return None
         now = self.clock()
         with self.project.database.read() as session:
-            sign_in = sign_in_for(session, now, token)
-            if sign_in is None:
+            found = sign_in_and_consent(session, now, token)
+            if found is None:
                 return None
+            sign_in, consented = found
             reader = sign_in.reader
             unnoted = session.is_modified(sign_in)
         if unnoted and active:
             with self.project.database.write() as session:
                 sign_in_for(session, now, token)
         return SignedInReader(
-            reader.id, reader.name, reader.role, sign_in.csrf_token, reader.must_change_password, token
+            reader.id, reader.name, reader.role, sign_in.csrf_token, reader.must_change_password, token, consented
         )
 
 
