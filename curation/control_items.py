@@ -1,0 +1,123 @@
+"""Controls that nobody can tell from the candidates: real images, and real images with a planted defect."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session, aliased
+
+from curation.alterations import WRONG_LABEL
+from curation.errors import BadInput
+from curation.item_rows import Item, Shape, by_hash, defect_items, labelled, real_items, spread
+from curation.models.images import BuildStatus, Image, Import, Origin, Split, Subject
+from curation.models.reading import Purpose
+from curation.real_images import is_ready_real
+
+SPACING_TOLERANCE_MM = 1e-3
+ALTERED = "altered"
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What a control must look like: the shape and depth of the candidates, their spacings, and their classes."""
+
+    shape: Shape
+    spacings: frozenset[tuple[float, float] | None]
+    classes: Counter[str]
+
+    @classmethod
+    def of(cls, items: Sequence[Item]) -> "Likeness":
+        """What the candidates among `items` look like; raises BadInput when they are of several shapes."""
+        candidates = [item for item in items if item.purpose is Purpose.CANDIDATE]
+        shapes = {item.shape for item in candidates}
+        if len(shapes) != 1:
+            raise BadInput(f"controls need candidates of one shape and depth, got {len(shapes)}. Name batches of one.")
+        spacings = frozenset(item.spacing_mm for item in candidates)
+        return cls(shapes.pop(), spacings, Counter(item.label for item in candidates))
+
+    def fits(self, item: Item) -> bool:
+        """Whether class and spacing are those of a candidate; an unknown spacing fits any."""
+        if item.label not in self.classes:
+            return False
+        if item.spacing_mm is None or None in self.spacings:
+            return True
+        return any(np.allclose(item.spacing_mm, one or 0, atol=SPACING_TOLERANCE_MM) for one in self.spacings)
+
+    def __str__(self) -> str:
+        height, width, channels, bits = self.shape
+        return f"{height}x{width}x{channels}, {bits} bit, with the candidates' classes and spacing"
+
+
+def real_pool(session: Session, like: Likeness, split: Split, seed: int) -> list[Item]:
+    """Every real image of a split that looks like the candidates and has one class, in the seed's order."""
+    query = (
+        labelled("import", Image.import_id)
+        .join(Subject, Subject.id == Image.subject_id)
+        .where(is_ready_real(), Subject.split == split, *_of_shape(like.shape))
+    )
+    return by_hash([item for item in real_items(session, query) if like.fits(item)], seed)
+
+
+def defect_pool(session: Session, like: Likeness, split: Split, seed: int) -> list[Item]:
+    """Every planted defect in such images, in the seed's order."""
+    original = aliased(Image)
+    ready = select(Import.id).where(Import.status == BuildStatus.READY)
+    query = (
+        labelled(ALTERED, original.import_id)
+        .add_columns(Image.alteration, Image.altered_from_id.label("original_id"))
+        .join(original, original.id == Image.altered_from_id)
+        .join(Subject, Subject.id == original.subject_id)
+        .where(Image.origin == Origin.ALTERED, original.origin == Origin.REAL, original.import_id.in_(ready))
+        .where(Subject.split == split, *_of_shape(like.shape))
+    )
+    return by_hash([item for item in defect_items(session, query) if like.fits(item)], seed)
+
+
+def real_controls(
+    session: Session, like: Likeness, split: Split, seed: int, wanted: int, without: Set[int] = frozenset()
+) -> list[Item]:
+    """`wanted` real images with classes in the candidates' shares, none of `without`; raises BadInput for too few."""
+    pool = [item for item in real_pool(session, like, split, seed) if item.image_id not in without]
+    if len(pool) < wanted:
+        beside = f" beside {len(without)} that hold a planted defect here" if without else ""
+        raise BadInput(
+            f"expected {wanted} real {split.value} images of {like}, as controls; there are {len(pool)}{beside}. "
+            "Ask for fewer, or import images that look like the candidates."
+        )
+    return spread(pool, wanted, like.classes)
+
+
+def defect_controls(
+    session: Session, like: Likeness, split: Split, seed: int, wanted: int, label_shown: bool
+) -> list[Item]:
+    """`wanted` defects, every kind as often; where classes are shown, a wrong class is a kind. BadInput for too few."""
+    pool = defect_pool(session, like, split, seed)
+    if label_shown and len(like.classes) > 1:
+        pool += [_wrongly_labelled(item, like, seed) for item in real_pool(session, like, split, seed)]
+    chosen = spread(pool, wanted, like.classes)
+    if len(chosen) < wanted:
+        raise BadInput(
+            f"expected {wanted} planted defects in {split.value} images of {like}; there are {len(chosen)}. "
+            "Plant more, or ask for fewer."
+        )
+    return chosen
+
+
+def _wrongly_labelled(item: Item, like: Likeness, seed: int) -> Item:
+    others = sorted(like.classes.keys() - {item.label})
+    drawn = int.from_bytes(hashlib.sha256(f"{seed}:{item.pixel_sha256}:label".encode()).digest()[:4], "big")
+    return replace(
+        item,
+        purpose=Purpose.DEFECT_CONTROL,
+        label=others[drawn % len(others)],
+        truth=WRONG_LABEL,
+        original_id=item.image_id,
+    )
+
+
+def _of_shape(shape: Shape) -> tuple[ColumnElement[bool], ...]:
+    height, width, channels, bits = shape
+    return Image.height == height, Image.width == width, Image.channels == channels, Image.bits == bits

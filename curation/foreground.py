@@ -1,0 +1,166 @@
+"""Where the tissue of a picture is: what placing a planted defect needs to know, from grey levels alone."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Field: TypeAlias = NDArray[np.float64]
+BINS = 128
+LEAST_SHARE = 0.05  # of the frame; with less of it found, the whole frame counts as tissue
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A picture (H, W, C) in [0, 1] with its tissue (H, W) and how deep in it, or how far out, each pixel lies."""
+
+    picture: Field
+    gray: Field
+    tissue: NDArray[np.bool_]
+    depth: Field  # pixels to the nearest place outside the tissue or the frame
+    away: Field  # pixels to the nearest tissue, or to what lies between two parts of it
+
+    @property
+    def edge(self) -> int:
+        """The shorter edge of the frame."""
+        return int(min(self.gray.shape))
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Row and column of the tissue's middle."""
+        row, column = np.nonzero(self.tissue)
+        return float(row.mean()), float(column.mean())
+
+    @property
+    def reach(self) -> float:
+        """How far the grey levels of the picture reach, extremes left out."""
+        low, high = np.quantile(self.gray, [0.01, 0.99])
+        return float(high - low)
+
+    @property
+    def softly(self) -> Field:
+        """The tissue with a soft edge: 0 outside, 1 two pixels inside."""
+        soft: Field = np.clip(ndimage.gaussian_filter(self.depth, 1.0) / 2, 0, 1)
+        return soft
+
+    @property
+    def filled(self) -> float:
+        """The share of the frame that is tissue or lies between two parts of it."""
+        return float((self.away == 0).mean())
+
+    def detail(self, radius: float) -> Field:
+        """How much there is to see within `radius` of each pixel: local variance of grey levels, squared."""
+        mean = ndimage.gaussian_filter(self.gray, radius / 2, mode="nearest")
+        variance = ndimage.gaussian_filter(np.square(self.gray), radius / 2, mode="nearest") - np.square(mean)
+        detail: Field = np.square(np.clip(variance, 0, None))
+        return detail
+
+    def depth_at_least(self, pixels: float) -> Field:
+        """1 where the tissue is that deep, or at its deepest when it nowhere is."""
+        return (self.depth >= min(pixels, float(self.depth.max()))).astype(np.float64)
+
+    def distance_from(self, place: tuple[int, int]) -> Field:
+        """Pixels to `place`."""
+        return _distances(self.gray.shape, place)
+
+    def place(self, random: np.random.Generator, weight: Field) -> tuple[int, int]:
+        """A place drawn by weight; anywhere in the tissue when every weight is zero."""
+        weight = weight if weight.sum() > 0 else self.tissue.astype(np.float64)
+        chosen = int(random.choice(weight.size, p=weight.ravel() / weight.sum()))
+        row, column = np.unravel_index(chosen, weight.shape)
+        return int(row), int(column)
+
+    def outside(self, random: np.random.Generator, radius: float) -> tuple[int, int]:
+        """A place for a disc of `radius` inside the frame and outside the tissue, or else in a far corner."""
+        row, column = np.mgrid[0 : self.gray.shape[0], 0 : self.gray.shape[1]]
+        height, width = self.gray.shape
+        to_frame = np.minimum(np.minimum(row, height - 1 - row), np.minimum(column, width - 1 - column))
+        inside = to_frame >= min(1.1 * radius, self.edge / 2 - 1)
+        fits = inside & (self.away >= 1.1 * radius)
+        if fits.any():
+            return self.place(random, fits / np.square(1.0 + self.away))
+        far = np.where(inside, self.away + self.distance_from(((height - 1) // 2, (width - 1) // 2)), 0.0)
+        return self.place(random, (far >= 0.93 * far.max()).astype(np.float64))
+
+    def level_against(self, place: tuple[int, int]) -> tuple[float, ...]:
+        """A level of the tissue by channel that stands out at `place`: bright on dark, or else dark on bright."""
+        levels = [np.quantile(self.picture[self.tissue], quantile, axis=0) for quantile in (0.85, 0.1)]
+        here = self.picture[place]
+        stands_out = (levels[0] - here).mean() > 0.3 * self.reach
+        chosen = levels[0] if stands_out else max(levels, key=lambda level: float(np.abs(level - here).sum()))
+        return tuple(float(level) for level in chosen)
+
+    def background_level(self) -> tuple[float, ...]:
+        """The level around the tissue by channel; the middle one where nothing is around it."""
+        around = self.picture[~self.tissue]
+        levels = np.median(around if len(around) else self.picture.reshape(-1, self.picture.shape[2]), axis=0)
+        return tuple(float(level) for level in levels)
+
+
+def look_at(picture: Field) -> Look:
+    """Find the tissue of (H, W, C) in [0, 1]: what Otsu's threshold parts from the frame's border, holes filled."""
+    gray = picture.mean(axis=2)
+    tissue = _tissue(gray)
+    inside = ndimage.distance_transform_edt(np.pad(tissue, 1))[1:-1, 1:-1]
+    away = ndimage.distance_transform_edt(~_between(tissue))
+    return Look(picture, gray, tissue, inside, away)
+
+
+def disc(picture: Field, centre: tuple[int, int], radius: float, outline: tuple[float, ...] = ()) -> Field:
+    """1 in the middle of a disc on the frame of (H, W, C), 0 outside, with a soft rim a third of the radius wide.
+
+    `outline` are cosine and sine amplitudes of the harmonics 2, 3, ... that make it less round.
+    """
+    row, column = np.mgrid[0 : picture.shape[0], 0 : picture.shape[1]]
+    angle = np.arctan2(row - centre[0], column - centre[1])
+    edge = np.full(angle.shape, radius)
+    for number, amplitude in enumerate(outline):
+        wave = np.cos if number % 2 == 0 else np.sin
+        edge += radius * amplitude * wave((2 + number // 2) * angle)
+    share: Field = np.clip((edge - _distances(picture.shape[:2], centre)) / (radius / 3) + 0.5, 0, 1)
+    return share
+
+
+def otsu(gray: Field) -> float:
+    """The level that parts grey levels in [0, 1] into the two classes that differ most (Otsu 1979)."""
+    counts, edges = np.histogram(gray, bins=BINS, range=(0.0, 1.0))
+    middles = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)[:-1]
+    above = gray.size - below
+    sums = np.cumsum(counts * middles)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart = sums[:-1] / below - (sums[-1] - sums[:-1]) / above
+    between = np.where((below > 0) & (above > 0), below * above * np.square(apart), 0.0)
+    best = np.flatnonzero(between == between.max())
+    return float(edges[1:-1][best].mean())
+
+
+def _tissue(gray: Field) -> NDArray[np.bool_]:
+    border = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
+    level = otsu(gray)
+    standing_out = gray > level if np.median(border) <= level else gray <= level
+    steps = max(1, min(gray.shape) // 32)
+    closed = ndimage.binary_closing(np.pad(standing_out, steps), iterations=steps)[steps:-steps, steps:-steps]
+    filled: NDArray[np.bool_] = ndimage.binary_fill_holes(closed)
+    parts, count = ndimage.label(filled)
+    if count == 0:
+        return np.ones_like(filled)
+    sizes = np.bincount(parts.ravel())[1:]
+    kept: NDArray[np.bool_] = np.isin(parts, np.flatnonzero(sizes >= 0.1 * sizes.max()) + 1)
+    return kept if kept.mean() >= LEAST_SHARE else np.ones_like(kept)
+
+
+def _between(tissue: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tissue, and what has tissue on both sides of it in its row or column: lungs are inside a chest."""
+    across = np.logical_or.accumulate(tissue, 1) & np.logical_or.accumulate(tissue[:, ::-1], 1)[:, ::-1]
+    down = np.logical_or.accumulate(tissue, 0) & np.logical_or.accumulate(tissue[::-1], 0)[::-1]
+    hull: NDArray[np.bool_] = across | down
+    return hull
+
+
+def _distances(shape: tuple[int, ...], place: tuple[int, int]) -> Field:
+    row, column = np.mgrid[0 : shape[0], 0 : shape[1]]
+    distances: Field = np.hypot(row - place[0], column - place[1])
+    return distances

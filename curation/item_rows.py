@@ -1,0 +1,132 @@
+"""Images on their way into a worklist, and the rows they are made of."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, and_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from curation.models.generation import ScreeningVerdict
+from curation.models.images import Image, ImageLabel, Label
+from curation.models.reading import Purpose
+
+Row = Any
+Shape = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An image on its way into a worklist; `label` is the class that is shown with it where classes are shown.
+
+    `truth` is what a control is known to be: a real image's class, or the name of a planted defect. `original_id` is
+    the real image that a defect was planted in.
+    """
+
+    image_id: int
+    label: str
+    purpose: Purpose
+    source_id: int  # the batch of a candidate, the import of a control
+    pixel_sha256: str
+    shape: Shape  # height, width, channels, bits
+    spacing_mm: tuple[float, float] | None
+    truth: str | None = None
+    original_id: int | None = None
+    flagged: bool = False
+    priority: float = 0.0
+
+
+def labelled(source: str, source_id: InstrumentedAttribute[int | None]) -> Select[*tuple[Any, ...]]:
+    """Images with the classes that `source` gives them and the column that says where they come from."""
+    said = and_(ImageLabel.image_id == Image.id, ImageLabel.source == source, ImageLabel.value >= 0.5)
+    return (
+        select(
+            Image.id,
+            Label.name.label("label"),
+            source_id.label("source_id"),
+            Image.pixel_sha256,
+            Image.height,
+            Image.width,
+            Image.channels,
+            Image.bits,
+            Image.spacing_row_mm,
+            Image.spacing_column_mm,
+        )
+        .join(ImageLabel, said)
+        .join(Label, Label.id == ImageLabel.label_id)
+    )
+
+
+def candidate_items(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:
+    """The rows of `labelled` with a column `verdict` as candidates."""
+    return [
+        _item(row, Purpose.CANDIDATE, flagged=row.verdict is ScreeningVerdict.FLAG) for row in session.execute(query)
+    ]
+
+
+def real_items(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:
+    """The rows of `labelled` as real controls; images with more than one class are left out."""
+    return [_item(row, Purpose.REAL_CONTROL, truth=row.label) for row in _of_one_class(session.execute(query).all())]
+
+
+def defect_items(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:
+    """The rows of `labelled` with columns `alteration` and `original_id` as planted defects."""
+    return [
+        _item(row, Purpose.DEFECT_CONTROL, truth=row.alteration["name"], original_id=row.original_id)
+        for row in _of_one_class(session.execute(query).all())
+    ]
+
+
+def by_hash(items: Sequence[Item], seed: int) -> list[Item]:
+    """An order that depends on the seed and the pixels, not on how rows are numbered."""
+
+    def place(item: Item) -> tuple[str, int]:
+        return hashlib.sha256(f"{seed}:{item.pixel_sha256}".encode()).hexdigest(), item.image_id
+
+    return sorted(items, key=place)
+
+
+def spread(items: Sequence[Item], wanted: int, shares: Counter[str]) -> list[Item]:
+    """The first `wanted` of `items` with classes as in `shares` and every truth as often, as far as there are any.
+
+    Of one original only one item is taken.
+    """
+    pools: dict[tuple[str, str], list[Item]] = {}
+    for item in reversed(items):
+        pools.setdefault((item.label, _kind(item)), []).append(item)
+    classes, kinds, pairs = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
+    taken: list[Item] = []
+    originals: set[int] = set()
+    while pools and len(taken) < wanted:
+        owed = {label: shares[label] * (len(taken) + 1) - classes[label] * shares.total() for label, _ in pools}
+        pair = min(pools, key=lambda pair: (-owed[pair[0]], kinds[pair[1]], pairs[pair], pair))
+        item = pools[pair].pop()
+        if not pools[pair]:
+            del pools[pair]
+        original = item.original_id or item.image_id
+        if original not in originals:
+            originals.add(original)
+            taken.append(item)
+            classes[pair[0]] += 1
+            kinds[pair[1]] += 1
+            pairs[pair] += 1
+    return taken
+
+
+def _kind(item: Item) -> str:
+    return (item.truth or "") if item.purpose is Purpose.DEFECT_CONTROL else ""
+
+
+def _of_one_class(rows: Sequence[Row]) -> list[Row]:
+    classes = Counter(row.id for row in rows)
+    return [row for row in rows if classes[row.id] == 1]
+
+
+def _item(row: Row, purpose: Purpose, **known: Any) -> Item:
+    spacing = None
+    if row.spacing_row_mm is not None and row.spacing_column_mm is not None:
+        spacing = (row.spacing_row_mm, row.spacing_column_mm)
+    shape = (row.height, row.width, row.channels, row.bits)
+    return Item(row.id, row.label, purpose, row.source_id, row.pixel_sha256, shape, spacing, **known)
