@@ -1,4 +1,4 @@
-"""The routes the viewer and our own pages talk to; the guard has let only signed-in readers through to most of them.
+"""The routes the viewer and our own pages talk to; review_ui/access.py says which role gets to which.
 
 GET  /rounds/sign-in            the form          POST  the same: name and password, answers with the cookie
 GET  /rounds/account            password, sign-out
@@ -52,7 +52,6 @@ def create_routes(project: Project, clock: Clock) -> list[BaseRoute]:
         Route("/rounds/api/worklists/{worklist_id:int}/claim", reading.claim, methods=["POST"]),
         Route("/rounds/pixels/{key}", reading.pixels, methods=["GET"]),
         Route("/rounds/api/readings", reading.record, methods=["POST"]),
-        Route("/rounds/{path:path}", _nothing, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
     ]
 
 
@@ -78,14 +77,10 @@ async def _health(request: Request) -> Response:
     return PlainTextResponse("ok")
 
 
-async def _nothing(request: Request) -> Response:
-    return JSONResponse({"error": "there is nothing here."}, 404)
-
-
 async def _static(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in STATIC_TYPES:
-        return await _nothing(request)
+        return JSONResponse({"error": "there is nothing here."}, 404)
     content = files("review_ui").joinpath("static", name).read_bytes()
     return Response(content, media_type=STATIC_TYPES[name])
 

@@ -1,0 +1,109 @@
+"""Which role gets where: one table of routes, held against every request by the guard before any route runs.
+
+A route that is not in the table is refused, and a test holds the table against the routes. To add a route, add its
+`Route` in routes.py and its line here.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from re import Pattern
+
+from starlette.convertors import IntegerConvertor
+from starlette.routing import compile_path
+
+from curation.errors import NotAllowed
+from review_ui.permissions import Capability
+from review_ui.sessions import SignedInReader
+
+ROW_ID_DIGITS = 18  # what fits a 64-bit key; more is no row of ours
+STREAM_PATH = "/_stcore/stream"
+
+
+class Who(StrEnum):
+    """How far somebody must have come for a route, before their role counts."""
+
+    EVERYBODY = "everybody"
+    FIRST_PASSWORD = "first password"  # signed in, and perhaps yet to choose a password of their own
+    READER = "reader"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a route asks for; with several capabilities any one of them will do, with none every role."""
+
+    who: Who = Who.READER
+    any_of: frozenset[Capability] = frozenset()
+
+    def refuses(self, reader: SignedInReader) -> bool:
+        """Whether this reader's role is not one the route is for."""
+        return bool(self.any_of) and not any(reader.can(capability) for capability in self.any_of)
+
+
+def having(*capabilities: Capability) -> Need:
+    """A route for those whose role has any one of these capabilities."""
+    return Need(any_of=frozenset(capabilities))
+
+
+EVERYBODY = Need(Who.EVERYBODY)
+FIRST_PASSWORD = Need(Who.FIRST_PASSWORD)
+EVERY_READER = Need()
+READ = having(Capability.READ)
+SEES_IMAGES = having(Capability.SEE_RESULTS, Capability.MANAGE, Capability.SEE_NEIGHBOURS)
+
+# (method, path as in its Route): the first line that fits counts. HEAD is as GET.
+ACCESS: dict[tuple[str, str], Need] = {
+    ("GET", "/rounds/health"): EVERYBODY,
+    ("GET", "/rounds/static/rounds.css"): EVERYBODY,
+    ("GET", "/rounds/static/icon.svg"): EVERYBODY,
+    ("GET", "/rounds/static/{name}"): FIRST_PASSWORD,
+    ("GET", "/rounds/sign-in"): EVERYBODY,
+    ("POST", "/rounds/sign-in"): EVERYBODY,
+    ("GET", "/rounds/account"): FIRST_PASSWORD,
+    ("POST", "/rounds/api/password"): FIRST_PASSWORD,
+    ("POST", "/rounds/api/sign-out"): FIRST_PASSWORD,
+    ("GET", "/rounds/api/session"): EVERY_READER,
+    # reading; what only an adjudicator may ask for, the route itself holds against `require`
+    ("POST", "/rounds/api/worklists/{worklist_id:int}/claim"): READ,
+    ("GET", "/rounds/pixels/{key}"): READ,
+    ("POST", "/rounds/api/readings"): READ,
+}
+
+
+@cache
+def _compiled() -> list[tuple[str, Pattern[str], list[str], Need]]:
+    rows = []
+    for (method, template), need in ACCESS.items():
+        pattern, _, convertors = compile_path(template)
+        numbers = [name for name, convertor in convertors.items() if isinstance(convertor, IntegerConvertor)]
+        rows.append((method, pattern, numbers, need))
+    return rows
+
+
+def need_of(kind: str, method: str, path: str) -> Need | None:
+    """What a request asks for; `kind` is "http" or "websocket". None when there is nothing at this path."""
+    if not path.isprintable():
+        return None
+    if kind == "websocket":
+        return EVERY_READER if path == STREAM_PATH else None
+    if path.startswith("/rounds/"):
+        return _need_of_ours("GET" if method == "HEAD" else method, path)
+    return SEES_IMAGES if path.startswith("/media/") else EVERY_READER
+
+
+def require(reader: SignedInReader, capability: Capability) -> None:
+    """Raise NotAllowed unless the reader's role allows it; for what depends on the body of a request."""
+    if not reader.can(capability):
+        raise NotAllowed(
+            f"expected a role that may {capability.value.replace('_', ' ')}, got {reader.role.value}. "
+            "Ask an administrator for another role."
+        )
+
+
+def _need_of_ours(method: str, path: str) -> Need | None:
+    for expected, pattern, numbers, need in _compiled():
+        found = pattern.fullmatch(path) if expected == method else None
+        if found is not None:
+            too_long = any(len(found[name]) > ROW_ID_DIGITS for name in numbers)
+            return None if too_long else need
+    return None
