@@ -1,27 +1,50 @@
-"""Claims: images are leased to a reader, and the lease expires.
+"""Claims: images are leased to a reader, and the lease expires."""
 
-A claim is one statement on both databases: a CTE picks free slots (skipping rows that others have locked, on
-PostgreSQL) and feeds `UPDATE ... RETURNING`. A cursor per reader keeps it from walking over what was read before.
-"""
-
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from typing import Literal
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, aliased
-from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy.orm import Session
 
-from curation.errors import NotFound
+from curation.errors import BadInput, NotAllowed, NotFound
+from curation.hand_out import Handing, hand_out_adjudications, hand_out_first
 from curation.models.images import Image
 from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Assignment, AssignmentState, ReaderCursor, Worklist, WorklistItem
-from curation.worklists import CHUNK, slot_values
+from curation.models.reading import (
+    Assignment,
+    AssignmentPurpose,
+    AssignmentState,
+    ReaderCursor,
+    Worklist,
+    WorklistItem,
+    WorklistKind,
+    WorklistReader,
+)
+from curation.slots import PROXY_SLOT, slot_values
+from curation.unannounced import (
+    AUDITS_AMONG,
+    Repeat,
+    add_repeat,
+    hand_out_audits,
+    repeats_to_come,
+    waiting_audits,
+)
 
 LEASE_S = 600
-PROXY_SLOT = 1_000
 PROXY_LEASE = timedelta(days=36_500)
+CHUNK = 1_000
+COUNTERS = ("handed_out", "done", "pooled_done", "controls_done")
+
+ClaimMode = Literal["single", "grid", "adjudicate"]
+
+HELD_IN: dict[ClaimMode, tuple[AssignmentPurpose, ...]] = {
+    "single": (AssignmentPurpose.FIRST, AssignmentPurpose.REPEAT, AssignmentPurpose.GRID_AUDIT),
+    "grid": (AssignmentPurpose.FIRST,),
+    "adjudicate": (AssignmentPurpose.ADJUDICATION,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,119 +52,160 @@ class Claimed:
     """An image leased to a reader: what the viewer needs, and nothing that says what the image is."""
 
     key: str
-    position: int
     shape: tuple[int, int, int]
     bits: int
     shown_label: str | None
     file_sha256: str
     spacing: tuple[float, float] | None
+    rescale: tuple[float, float] | None
 
 
 def claim(
-    session: Session, now: datetime, reader_id: int, worklist_id: int, count: int, lease_s: int = LEASE_S
+    session: Session,
+    now: datetime,
+    reader_id: int,
+    worklist_id: int,
+    count: int,
+    mode: ClaimMode = "single",
 ) -> list[Claimed]:
     """Lease up to `count` images to a reader: their own live leases first, so that a reload takes them up.
 
-    Raises NotFound for an unknown worklist. A closed one gives nothing.
+    Raises NotFound for an unknown worklist, NotAllowed for a reader it is not open to, BadInput for a mode it does not
+    have. A closed or paused one gives nothing.
     """
     worklist = open_worklist(session, worklist_id)
-    if worklist.closed_at is not None:
+    check_may_read(session, worklist, reader_id)
+    check_mode(worklist, mode)
+    if worklist.closed_at is not None or worklist.paused_at is not None:
         return []
     cursor = locked_cursor(session, reader_id, worklist_id)
-    until = now + timedelta(seconds=lease_s)
-    held = _renew_own(session, reader_id, worklist_id, count, until)
-    is_person = session.get_one(Reader, reader_id).kind is ReaderKind.HUMAN
-    if is_person and len(held) < count and cursor.done + len(held) < worklist.size:
-        held += _claim_new(session, now, cursor, count - len(held), until)
-    return _claimed(session, held, spacing_sent=not worklist.recipe.get("real_controls"))
+    until = now + timedelta(seconds=int(worklist.recipe.get("lease_s", LEASE_S)))
+    handing = Handing(now, until, worklist, cursor)
+    held = _renew_own(session, handing, count, mode)
+    ids = [row.id for row in held]
+    if len(ids) < count and session.get_one(Reader, reader_id).kind is ReaderKind.HUMAN:
+        shared = sum(row.slot < PROXY_SLOT for row in held)
+        ids += _hand_out(session, handing, count - len(ids), mode, shared)
+    return _claimed(session, ids, geometry_sent=not _has_controls(worklist))
 
 
-def _renew_own(session: Session, reader_id: int, worklist_id: int, count: int, until: datetime) -> list[int]:
+def check_may_read(session: Session, worklist: Worklist, reader_id: int) -> None:
+    """Raise NotAllowed unless the worklist is open to every reader or to this one."""
+    allowed = set(session.scalars(select(WorklistReader.reader_id).where(WorklistReader.worklist_id == worklist.id)))
+    if allowed and reader_id not in allowed:
+        raise NotAllowed("this worklist is for other readers.")
+
+
+def check_mode(worklist: Worklist, mode: str) -> None:
+    """Raise BadInput for a way of reading that the worklist does not have."""
+    if mode == "grid" and not has_grid(worklist):
+        raise BadInput("this worklist is read one image at a time.")
+    if mode == "adjudicate" and worklist.rule["kind"] != "adjudicated":
+        raise BadInput("this worklist has no adjudication.")
+
+
+def has_grid(worklist: Worklist) -> bool:
+    """Whether pages may be read: only where labels show, since a page gives no class."""
+    return worklist.kind is WorklistKind.VERDICT and worklist.label_shown and bool(worklist.recipe.get("grid"))
+
+
+def waits_singly(session: Session, reader_id: int, worklist_id: int) -> bool:
+    """Whether audits of this reader's pages wait to be read one by one."""
+    return bool(waiting_audits(session, reader_id, worklist_id, 1))
+
+
+def _has_controls(worklist: Worklist) -> bool:
+    """Geometry may be known of real images alone, so beside controls none is sent."""
+    return bool(worklist.controls or worklist.recipe.get("real_controls"))
+
+
+def _renew_own(session: Session, handing: Handing, count: int, mode: ClaimMode) -> Sequence[Row[int, int]]:
     # Locked first: a lease that ran out may be going to another reader at this moment, and is then no longer ours.
     own = (
         select(Assignment.id, Assignment.slot)
         .where(
-            Assignment.reader_id == reader_id,
-            Assignment.worklist_id == worklist_id,
+            Assignment.reader_id == handing.cursor.reader_id,
+            Assignment.worklist_id == handing.worklist.id,
             Assignment.state == AssignmentState.LEASED,
+            Assignment.purpose.in_(HELD_IN[mode]),
         )
-        .order_by(Assignment.position)
+        .order_by(func.coalesce(Assignment.sequence, 0), Assignment.position)
         .limit(count)
         .with_for_update()
     )
     rows = session.execute(own).all()
-    people = [row.id for row in rows if row.slot < PROXY_SLOT]
+    kept_for_good = range(PROXY_SLOT, PROXY_SLOT * PROXY_SLOT)
+    people = [row.id for row in rows if row.slot not in kept_for_good]
     if people:
-        session.execute(update(Assignment).where(Assignment.id.in_(people)).values(lease_until=until))
-    return [row.id for row in rows]
+        session.execute(update(Assignment).where(Assignment.id.in_(people)).values(lease_until=handing.until))
+    return rows
 
 
-def _claim_new(session: Session, now: datetime, cursor: ReaderCursor, count: int, until: datetime) -> list[int]:
-    """Open slots past the cursor, then open ones before it, then slots whose lease ran out."""
-    # Behind the cursor are only slots that others had locked when it passed, so the second pass seldom finds any.
-    passes = [("open", cursor.position), ("open", -1), ("expired", -1)]
-    if cursor.position < 0:
-        del passes[0]
-    taken: list[int] = []
-    for free, after in passes:
-        if len(taken) < count:
-            values = {
-                "reader": cursor.reader_id,
-                "worklist": cursor.worklist_id,
-                "after": after,
-                "wanted": count - len(taken),
-                "at": now,
-                "until": until,
-            }
-            found = session.execute(_take(free), values).all()
-            taken += [row.id for row in sorted(found, key=lambda row: int(row.position))]
-            if free == "open":
-                cursor.position = max([cursor.position, *(row.position for row in found)])
-    return taken
+def _hand_out(session: Session, handing: Handing, wanted: int, mode: ClaimMode, shared_held: int) -> list[int]:
+    """New assignments, numbered in the order in which they will be met."""
+    if mode == "adjudicate":
+        ids = hand_out_adjudications(session, handing, wanted)
+    elif mode == "grid":
+        ids = _first(session, handing, wanted, shared_held)
+    else:
+        ids = _single(session, handing, wanted, shared_held)
+    start = handing.cursor.handed_out
+    handing.cursor.handed_out += len(ids)
+    if ids:
+        session.execute(update(Assignment), [{"id": one, "sequence": start + n} for n, one in enumerate(ids)])
+    return ids
 
 
-@cache
-def _take(free: str) -> ReturningUpdate[int, int]:
-    """The claim of slots that are `open` or `expired`; built once, since building it costs more than running it."""
-
-    def is_free(slot: type[Assignment]) -> ColumnElement[bool]:
-        if free == "open":
-            return slot.state == AssignmentState.OPEN
-        return and_(slot.state == AssignmentState.LEASED, slot.lease_until < bindparam("at"))
-
-    other = aliased(Assignment)
-    same_item = other.item_id == Assignment.item_id
-    mine = exists().where(same_item, other.reader_id == bindparam("reader"))
-    # Of two free slots of one item only the lower may be picked, or one statement would give a reader both.
-    lower = exists().where(same_item, other.slot < Assignment.slot, is_free(other))
-    picked = (
-        select(Assignment.id)
-        .where(
-            Assignment.worklist_id == bindparam("worklist"),
-            is_free(Assignment),
-            Assignment.slot < PROXY_SLOT,
-            Assignment.position > bindparam("after"),
-            ~mine,
-            ~lower,
-        )
-        .order_by(Assignment.position)
-        .limit(bindparam("wanted"))
-        .with_for_update(skip_locked=True, of=Assignment)
-        .cte("picked")
-    )
-    return (
-        update(Assignment)
-        .where(Assignment.id.in_(select(picked.c.id)))
-        .values(state=AssignmentState.LEASED, reader_id=bindparam("reader"), lease_until=bindparam("until"))
-        .returning(Assignment.id, Assignment.position)
-        .execution_options(synchronize_session=False)
-    )
+def _first(session: Session, handing: Handing, wanted: int, shared_held: int) -> list[int]:
+    worklist, cursor = handing.worklist, handing.cursor
+    candidates = worklist.size - worklist.controls
+    walked_all = cursor.position + 1 >= worklist.size
+    if wanted <= 0 or (walked_all and cursor.pooled_done + shared_held >= candidates):
+        return []
+    return hand_out_first(session, handing, wanted)
 
 
-def _claimed(session: Session, identities: list[int], spacing_sent: bool) -> list[Claimed]:
-    """What the viewer is sent; beside controls no spacing, since it may be known of real images alone."""
+def _single(session: Session, handing: Handing, wanted: int, shared_held: int) -> list[int]:
+    """Images the reader has not met, with those that come back mixed in where nothing gives them away."""
+    start = handing.cursor.handed_out
+    repeats = repeats_to_come(session, handing)
+    audits = waiting_audits(session, handing.cursor.reader_id, handing.worklist.id, wanted)
+    expected = sum(repeat.due < start + wanted for repeat in repeats[:wanted])
+    few = min(len(audits), wanted // AUDITS_AMONG)
+    firsts = _first(session, handing, wanted - expected - few, shared_held)
+    if len(firsts) + expected + few < wanted:  # the end of the list: what waits comes now
+        few = min(len(audits), wanted - len(firsts) - expected)
+    hand_out_audits(session, handing, audits[:few])
+    every = AUDITS_AMONG if firsts else 1
+    for number, audit in enumerate(audits[:few], 1):
+        firsts.insert(number * every - 1, audit)
+    return _with_repeats(session, handing, firsts, repeats, wanted)
+
+
+def _with_repeats(
+    session: Session, handing: Handing, firsts: list[int], repeats: list[Repeat], wanted: int
+) -> list[int]:
+    start, ids, waiting = handing.cursor.handed_out, list[int](), list(repeats)
+    remaining = list(firsts)
+    while len(ids) < wanted:
+        number = start + len(ids)
+        due = next((one for one in waiting if one.due <= number), None)
+        if due is None and not remaining:
+            due = next((one for one in waiting if one.earliest <= number), None)
+        if due is not None:
+            waiting.remove(due)
+            ids.append(add_repeat(session, handing, due))
+        elif remaining:
+            ids.append(remaining.pop(0))
+        else:
+            break
+    return ids + remaining
+
+
+def _claimed(session: Session, identities: list[int], geometry_sent: bool) -> list[Claimed]:
+    """What the viewer is sent, in the order of `identities`."""
     query = (
-        select(Assignment.id, Assignment.key, Assignment.position, WorklistItem.shown_label, Image)
+        select(Assignment.id, Assignment.key, WorklistItem.shown_label, Image)
         .join(WorklistItem, WorklistItem.id == Assignment.item_id)
         .join(Image, Image.id == WorklistItem.image_id)
         .where(Assignment.id.in_(identities))
@@ -149,12 +213,12 @@ def _claimed(session: Session, identities: list[int], spacing_sent: bool) -> lis
     found = {
         row.id: Claimed(
             key=row.key,
-            position=row.position,
             shape=(row.Image.height, row.Image.width, row.Image.channels),
             bits=row.Image.bits,
             shown_label=row.shown_label,
             file_sha256=row.Image.file_sha256,
-            spacing=_spacing(row.Image) if spacing_sent else None,
+            spacing=_spacing(row.Image) if geometry_sent else None,
+            rescale=(row.Image.rescale_slope, row.Image.rescale_intercept) if geometry_sent else None,
         )
         for row in session.execute(query)
     }
@@ -169,6 +233,8 @@ def _spacing(image: Image) -> tuple[float, float] | None:
 
 def open_proxy_slots(session: Session, reader: Reader, worklist_id: int) -> int:
     """Give a proxy a slot of its own on every item, so that it takes none from people; returns how many are new."""
+    if open_worklist(session, worklist_id).kind is not WorklistKind.VERDICT:
+        raise BadInput("a proxy reads worklists whose verdicts count, not practice or a Turing test.")
     items = select(WorklistItem.id, WorklistItem.position).where(
         WorklistItem.worklist_id == worklist_id,
         WorklistItem.id.not_in(select(Assignment.item_id).where(Assignment.reader_id == reader.id)),
@@ -206,7 +272,9 @@ def locked_cursor(session: Session, reader_id: int, worklist_id: int) -> ReaderC
         raise NotFound(f"there is no reader {reader_id}.")
     try:
         with session.begin_nested():
-            cursor = ReaderCursor(reader_id=reader_id, worklist_id=worklist_id, position=-1, done=0)
+            cursor = ReaderCursor(
+                reader_id=reader_id, worklist_id=worklist_id, position=-1, **dict.fromkeys(COUNTERS, 0)
+            )
             session.add(cursor)
             session.flush()
             return cursor

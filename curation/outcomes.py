@@ -1,7 +1,7 @@
 """Outcomes: what the readings of an image amount to. A pure function of the readings that stand and the rule.
 
 Unsure never counts as accept. Readings of people outweigh those of proxies: a proxy decides only where no person has
-read, and the outcome then says `proxy_only`.
+read, and the outcome then says `proxy_only`. Where an adjudicator has spoken, the outcome is theirs and keeps them all.
 """
 
 from collections import Counter, defaultdict
@@ -16,7 +16,18 @@ from curation.audit import digest_of
 from curation.errors import NotFound
 from curation.models.images import ImageLabel, Label
 from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Outcome, OutcomeVerdict, Purpose, Reading, Verdict, Worklist, WorklistItem
+from curation.models.reading import (
+    Assignment,
+    AssignmentPurpose,
+    Outcome,
+    OutcomeVerdict,
+    Purpose,
+    Reading,
+    Verdict,
+    Worklist,
+    WorklistItem,
+    WorklistKind,
+)
 
 CHUNK = 1_000
 
@@ -29,13 +40,15 @@ class StandingReading:
     verdict: Verdict
     label: str | None
     is_proxy: bool
+    is_grid: bool = False
+    is_adjudication: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRule:
     """How many readers an image needs, and how their verdicts add up."""
 
-    kind: Literal["single", "majority", "unanimous"]
+    kind: Literal["single", "majority", "unanimous", "adjudicated"]
     readers: int
 
     @property
@@ -52,38 +65,65 @@ class Decision:
     label: str | None
     reading_ids: tuple[int, ...]
     proxy_only: bool
+    grid: bool = False
+    adjudicated: bool = False
 
 
 def decide(readings: Sequence[StandingReading], rule: OutcomeRule) -> Decision:
     """What `readings` of one image amount to, in whatever order they come; readings must not be empty."""
     people = [reading for reading in readings if not reading.is_proxy]
-    counted = people or list(readings)
-    needed = rule.readers if people else 1
-    ids = tuple(sorted(reading.id for reading in counted))
-    verdicts = Counter(reading.verdict for reading in counted)
-    verdict = _verdict(verdicts, needed, rule.kind if people else "majority")
-    label = None
-    if verdict is OutcomeVerdict.APPROVED:
-        labels = Counter(reading.label for reading in counted if reading.verdict is Verdict.ACCEPT)
-        if len(labels) > 1:
-            verdict = OutcomeVerdict.UNRESOLVED
-        else:
-            label = next(iter(labels))
-    return Decision(verdict, label, ids, proxy_only=not people)
+    if not people:
+        verdict, label = _add_up(readings, OutcomeRule("majority", 1))
+        return Decision(verdict, label, _ids(readings), proxy_only=True)
+    grid = any(reading.is_grid for reading in people)
+    last = max((one for one in people if one.is_adjudication), key=lambda one: one.id, default=None)
+    if last is not None and rule.kind == "adjudicated":
+        # The adjudicator has the last word; after a reveal that is the verdict given then.
+        verdict, label = _add_up([last], OutcomeRule("single", 1))
+        return Decision(verdict, label, _ids(people), proxy_only=False, grid=grid, adjudicated=True)
+    first = [reading for reading in people if not reading.is_adjudication]
+    verdict, label = _add_up(first, rule) if first else (OutcomeVerdict.UNRESOLVED, None)
+    return Decision(verdict, label, _ids(people), proxy_only=False, grid=grid)
 
 
-def _verdict(verdicts: Counter[Verdict], needed: int, kind: str) -> OutcomeVerdict:
-    accepts, rejects = verdicts[Verdict.ACCEPT], verdicts[Verdict.REJECT]
-    read = verdicts.total()
-    if kind == "unanimous" and rejects:
+def is_disputed(readings: Sequence[StandingReading], rule: OutcomeRule) -> bool:
+    """Whether enough people have read an image and yet do not agree, on the verdict or on the class."""
+    first = [reading for reading in readings if not reading.is_proxy and not reading.is_adjudication]
+    return len(first) >= rule.readers and _add_up(first, rule)[0] is OutcomeVerdict.UNRESOLVED
+
+
+def decisive(readings: Sequence[StandingReading]) -> int:
+    """How many people did not say unsure."""
+    return sum(reading.verdict is not Verdict.UNSURE for reading in readings if not reading.is_proxy)
+
+
+def _ids(readings: Sequence[StandingReading]) -> tuple[int, ...]:
+    return tuple(sorted(reading.id for reading in readings))
+
+
+def _add_up(readings: Sequence[StandingReading], rule: OutcomeRule) -> tuple[OutcomeVerdict, str | None]:
+    verdict = _verdict(Counter(reading.verdict for reading in readings), rule)
+    if verdict is not OutcomeVerdict.APPROVED:
+        return verdict, None
+    labels = {reading.label for reading in readings if reading.verdict is Verdict.ACCEPT}
+    return (verdict, labels.pop()) if len(labels) == 1 else (OutcomeVerdict.UNRESOLVED, None)
+
+
+def _verdict(verdicts: Counter[Verdict], rule: OutcomeRule) -> OutcomeVerdict:
+    accepts, rejects, read = verdicts[Verdict.ACCEPT], verdicts[Verdict.REJECT], verdicts.total()
+    if rule.kind == "unanimous" and rejects:
         return OutcomeVerdict.REJECTED
-    if read < needed:
+    if read < rule.readers:
         return OutcomeVerdict.UNRESOLVED
-    if kind == "unanimous":
-        return OutcomeVerdict.APPROVED if accepts == read else OutcomeVerdict.UNRESOLVED
-    if 2 * accepts > read:
+    if rule.kind == "unanimous":
+        return OutcomeVerdict.APPROVED if accepts >= rule.readers else OutcomeVerdict.UNRESOLVED
+    if rule.kind == "adjudicated":
+        agreed = {accepts: OutcomeVerdict.APPROVED, rejects: OutcomeVerdict.REJECTED}
+        return agreed.get(read, OutcomeVerdict.UNRESOLVED)
+    voters = max(rule.readers, accepts + rejects)
+    if 2 * accepts > voters:
         return OutcomeVerdict.APPROVED
-    return OutcomeVerdict.REJECTED if 2 * rejects > read else OutcomeVerdict.UNRESOLVED
+    return OutcomeVerdict.REJECTED if 2 * rejects > voters else OutcomeVerdict.UNRESOLVED
 
 
 def recompute_outcomes(session: Session, worklist_id: int) -> dict[str, int]:
@@ -105,6 +145,8 @@ def recompute_outcomes(session: Session, worklist_id: int) -> dict[str, int]:
             "label": decision.label,
             "reading_ids": list(decision.reading_ids),
             "proxy_only": decision.proxy_only,
+            "grid": decision.grid,
+            "adjudicated": decision.adjudicated,
         }
         for image_id, decision in sorted(decisions.items())
     ]
@@ -115,24 +157,59 @@ def recompute_outcomes(session: Session, worklist_id: int) -> dict[str, int]:
 
 def decisions_of(session: Session, worklist: Worklist) -> dict[int, Decision]:
     """What the readings of a worklist amount to at this moment, by image id; writes nothing."""
+    if worklist.kind is not WorklistKind.VERDICT:
+        return {}
     rule = OutcomeRule(**worklist.rule)
-    return {image: decide(readings, rule) for image, readings in _standing(session, worklist.id).items()}
+    found = _standing(session, WorklistItem.worklist_id == worklist.id)
+    return {image: decide(readings, rule) for image, readings in found.items()}
 
 
-def _standing(session: Session, worklist_id: int) -> dict[int, list[StandingReading]]:
-    """Readings of candidates that were not taken back, by image id."""
+def standing_readings(session: Session, item_id: int) -> list[StandingReading]:
+    """The readings of one candidate that count towards its outcome."""
+    return next(iter(_standing(session, WorklistItem.id == item_id).values()), [])
+
+
+def _standing(session: Session, which: ColumnElement[bool]) -> dict[int, list[StandingReading]]:
+    """Readings of candidates that were not taken back, by image id.
+
+    Hidden repeats measure the reader and do not count again. An audit takes the place of the same reader's verdict in
+    the grid.
+    """
     query = (
-        select(WorklistItem.image_id, Reading.id, Reading.verdict, Reading.corrected_label, Reader.kind, class_asked())
+        select(
+            WorklistItem.image_id,
+            Reading.id,
+            Reading.reader_id,
+            Reading.verdict,
+            Reading.corrected_label,
+            Reading.mode,
+            Assignment.purpose,
+            Reader.kind,
+            class_asked().label("asked"),
+        )
         .select_from(Reading)
+        .join(Assignment, Assignment.id == Reading.assignment_id)
         .join(WorklistItem, WorklistItem.id == Reading.item_id)
         .join(Reader, Reader.id == Reading.reader_id)
-        .where(WorklistItem.worklist_id == worklist_id, WorklistItem.purpose == Purpose.CANDIDATE, stands())
+        .where(which, WorklistItem.purpose == Purpose.CANDIDATE, stands())
+        .where(Assignment.purpose != AssignmentPurpose.REPEAT)
     )
+    rows = session.execute(query).all()
+    audited = {(row.image_id, row.reader_id) for row in rows if row.purpose is AssignmentPurpose.GRID_AUDIT}
     standing: dict[int, list[StandingReading]] = defaultdict(list)
-    for image_id, reading_id, verdict, corrected, kind, asked in session.execute(query):
-        assert verdict is not None
-        label = None if corrected == asked else corrected
-        standing[image_id].append(StandingReading(reading_id, verdict, label, kind is ReaderKind.PROXY))
+    for row in rows:
+        if row.mode == "grid" and (row.image_id, row.reader_id) in audited:
+            continue
+        standing[row.image_id].append(
+            StandingReading(
+                row.id,
+                row.verdict,
+                None if row.corrected_label == row.asked else row.corrected_label,
+                row.kind is ReaderKind.PROXY,
+                row.mode == "grid",
+                row.purpose is AssignmentPurpose.ADJUDICATION,
+            )
+        )
     return standing
 
 

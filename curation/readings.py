@@ -3,33 +3,29 @@
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.claims import LEASE_S, locked_cursor, open_worklist
 from curation.errors import BadInput, Conflict, NotFound
+from curation.further_readers import settle_slots, waiting_adjudications
 from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Assignment, AssignmentState, ReaderCursor, Reading, Verdict, Worklist
-
-
-class ReadingRequest(BaseModel):
-    """One verdict as the client sends it; `op_id` makes sending it again harmless."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    op_id: str = Field(pattern=r"^[0-9a-f]{32}$")
-    assignment_key: str = Field(pattern=r"^[0-9a-f]{32}$")
-    verdict: Verdict
-    reasons: tuple[str, ...] = Field(default=(), max_length=20)
-    corrected_label: str | None = Field(default=None, max_length=100)
-    comment: str | None = Field(default=None, max_length=2_000)
-    elapsed_ms: int | None = Field(default=None, ge=0, lt=2**31)
-    mode: Literal["single", "grid"] = "single"
-    read_at: AwareDatetime
+from curation.models.reading import (
+    Assignment,
+    AssignmentPurpose,
+    AssignmentState,
+    ReaderCursor,
+    Reading,
+    Verdict,
+    Worklist,
+    WorklistKind,
+)
+from curation.reading_request import ReadingRequest as ReadingRequest
+from curation.reading_request import check_request
+from curation.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT
+from curation.unannounced import close_audit, is_to_be_audited, open_audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,46 +49,43 @@ def record_reading(session: Session, chain: Chain, now: datetime, reader_id: int
     """Append one verdict; the same `op_id` again is the same reading.
 
     A lease that ran out is honoured while nobody else took the image. Raises NotFound for an assignment that is not
-    there, Conflict when another reader has it by now or it was read before, BadInput for a reason or a class that the
-    worklist does not have.
+    there, Conflict when another reader has it by now or it was read before, BadInput for what the worklist lacks.
     """
     assignment, cursor = _locked(session, reader_id, Assignment.key == request.assignment_key)
     if _is_recorded(session, request.op_id, reader_id):
         return Recorded(request.op_id, repeated=True)
     if assignment.reader_id != reader_id:
         raise Conflict("another reader has taken this image since; your verdict on it was not kept.")
-    if assignment.state is AssignmentState.DONE:
-        raise Conflict("you have read this image already; undo that reading first.")
-    _check(open_worklist(session, assignment.worklist_id), request)
+    worklist = open_worklist(session, assignment.worklist_id)
+    _check_state(session, assignment, request)
+    check_request(session, worklist, assignment, request)
     reading = Reading(
-        op_id=request.op_id,
+        **request.model_dump(exclude={"assignment_key", "reasons", "ratings", "mark"}),
         assignment_id=assignment.id,
         item_id=assignment.item_id,
         reader_id=reader_id,
-        verdict=request.verdict,
-        corrected_label=request.corrected_label,
         reasons=list(request.reasons),
-        comment=request.comment,
-        mode=request.mode,
-        elapsed_ms=request.elapsed_ms,
-        read_at=request.read_at,
+        ratings=request.ratings,
+        mark=request.mark.model_dump(exclude_none=True) if request.mark else None,
         created_at=now,
     )
     session.add(reading)
-    assignment.state, assignment.lease_until = AssignmentState.DONE, None
-    cursor.done += 1
+    if not request.after_reveal:
+        assignment.state, assignment.lease_until = AssignmentState.DONE, None
+        _count(cursor, assignment, 1)
     session.flush()
+    _after(session, worklist, assignment, request.mode, request.verdict)
     chain.record(session, "reading.recorded", {"reading": reading.id, "assignment": assignment.id}, now)
     return Recorded(request.op_id, repeated=False)
 
 
 def void_reading(
-    session: Session, chain: Chain, now: datetime, reader_id: int, op_id: str, voids_op_id: str, lease_s: int = LEASE_S
+    session: Session, chain: Chain, now: datetime, reader_id: int, op_id: str, voids_op_id: str
 ) -> Recorded:
     """Take a reading back by a row that voids it; its image is leased to the reader again.
 
-    Raises NotFound when the reader has no such reading, Conflict when it was taken back before or the worklist is
-    closed.
+    Raises NotFound when the reader has no such reading, Conflict when it was taken back before, the worklist is closed,
+    or others' verdicts were shown since.
     """
     target = session.scalars(
         select(Reading).where(Reading.op_id == voids_op_id, Reading.reader_id == reader_id, Reading.voids_id.is_(None))
@@ -104,8 +97,11 @@ def void_reading(
         return Recorded(op_id, repeated=True)
     if session.scalars(select(Reading.id).where(Reading.voids_id == target.id)).first() is not None:
         raise Conflict("this reading was taken back already.")
-    if open_worklist(session, assignment.worklist_id).closed_at is not None:
+    worklist = open_worklist(session, assignment.worklist_id)
+    if worklist.closed_at is not None:
         raise Conflict("this worklist is closed; its readings stand.")
+    if assignment.purpose is AssignmentPurpose.ADJUDICATION or worklist.kind is WorklistKind.PRACTICE:
+        raise Conflict("the others' verdicts or the answer were shown since; this verdict stands.")
     void = Reading(
         op_id=op_id,
         assignment_id=assignment.id,
@@ -114,31 +110,66 @@ def void_reading(
         voids_id=target.id,
         reasons=[],
         mode=target.mode,
+        page_id=target.page_id,
         read_at=now,
         created_at=now,
     )
     session.add(void)
+    lease_s = int(worklist.recipe.get("lease_s", LEASE_S))
     assignment.state, assignment.lease_until = AssignmentState.LEASED, now + timedelta(seconds=lease_s)
-    cursor.done -= 1
+    _count(cursor, assignment, -1)
     session.flush()
+    _after(session, worklist, assignment, target.mode, target.verdict, taken_back=True)
     chain.record(session, "reading.voided", {"reading": void.id, "voids": target.id}, now)
     return Recorded(op_id, repeated=False)
 
 
-def progress(session: Session, reader_id: int, worklist_id: int) -> Progress:
+def _count(cursor: ReaderCursor, assignment: Assignment, step: int) -> None:
+    """Keep the counters with the readings, so that progress never counts rows."""
+    cursor.done += step
+    if assignment.slot < PROXY_SLOT:
+        cursor.pooled_done += step
+    elif CONTROL_SLOT <= assignment.slot < REPEAT_SLOT:
+        cursor.controls_done += step
+
+
+def _after(
+    session: Session,
+    worklist: Worklist,
+    assignment: Assignment,
+    mode: str,
+    verdict: Verdict | None,
+    taken_back: bool = False,
+) -> None:
+    """What follows from a reading: another reader, an adjudicator, an audit of the grid."""
+    unmarked = mode == "grid" and verdict is Verdict.ACCEPT
+    reader_id, item_id = assignment.reader_id, assignment.item_id
+    assert reader_id is not None
+    if unmarked and taken_back:
+        close_audit(session, reader_id, item_id)
+    elif unmarked and is_to_be_audited(worklist, reader_id, item_id):
+        open_audit(session, worklist.id, reader_id, item_id, assignment.position)
+    if verdict is Verdict.UNSURE or worklist.rule["kind"] == "adjudicated":
+        settle_slots(session, worklist, item_id)
+
+
+def progress(session: Session, reader_id: int, worklist_id: int, mode: str = "single") -> Progress:
     """From counters kept with each reading: one row per reader of the worklist, never a count of readings."""
     worklist = open_worklist(session, worklist_id)
-    done = session.scalar(
-        select(ReaderCursor.done).where(ReaderCursor.reader_id == reader_id, ReaderCursor.worklist_id == worklist_id)
-    )
+    cursor = session.get(ReaderCursor, (reader_id, worklist_id))
+    if mode == "adjudicate":
+        waiting = waiting_adjudications(session, worklist_id)
+        return Progress(0, waiting, waiting)
+    done, pooled, controls = (cursor.done, cursor.pooled_done, cursor.controls_done) if cursor else (0, 0, 0)
     by_people = session.scalar(
-        select(func.sum(ReaderCursor.done))
+        select(func.sum(ReaderCursor.pooled_done))
         .join(Reader, Reader.id == ReaderCursor.reader_id)
         .where(ReaderCursor.worklist_id == worklist_id, Reader.kind == ReaderKind.HUMAN)
     )
-    free_slots = worklist.size * worklist.readers_per_image - int(by_people or 0)
-    own = done or 0
-    return Progress(own, min(worklist.size - own, free_slots), worklist.size)
+    candidates = worklist.size - worklist.controls
+    free_slots = candidates * worklist.readers_per_image - int(by_people or 0)
+    left = max(0, min(candidates - pooled, free_slots)) + worklist.controls - controls
+    return Progress(done, left, worklist.size)
 
 
 def new_op_id() -> str:
@@ -162,10 +193,14 @@ def _is_recorded(session: Session, op_id: str, reader_id: int) -> bool:
     return by is not None
 
 
-def _check(worklist: Worklist, request: ReadingRequest) -> None:
-    known = {reason["code"] for reason in worklist.reasons}
-    unknown = [reason for reason in request.reasons if reason not in known]
-    if unknown:
-        raise BadInput(f"expected reasons of {', '.join(sorted(known))}; got {', '.join(unknown)}.")
-    if request.corrected_label is not None and request.corrected_label not in worklist.classes:
-        raise BadInput(f"expected a class of {', '.join(worklist.classes)}; got {request.corrected_label!r}.")
+def _check_state(session: Session, assignment: Assignment, request: ReadingRequest) -> None:
+    done = assignment.state is AssignmentState.DONE
+    if not request.after_reveal:
+        if done:
+            raise Conflict("you have read this image already; undo that reading first.")
+        return
+    if assignment.purpose is not AssignmentPurpose.ADJUDICATION or not done:
+        raise BadInput("a verdict changes after a reveal only in an adjudication, and after its blind verdict.")
+    changed = select(Reading.id).where(Reading.assignment_id == assignment.id, Reading.after_reveal)
+    if session.scalars(changed).first() is not None:
+        raise Conflict("you have changed this verdict already.")

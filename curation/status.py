@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
-from curation.claims import PROXY_SLOT
 from curation.models.generation import Batch, Generator
 from curation.models.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.models.operations import Job
@@ -15,6 +14,7 @@ from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Assignment, AssignmentState, Reading, Worklist
 from curation.models.training import Run, Snapshot
 from curation.real_images import is_ready_real
+from curation.slots import PROXY_SLOT
 
 
 @dataclass(frozen=True, slots=True)

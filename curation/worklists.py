@@ -1,12 +1,10 @@
 """Worklists: which images are read, the question, and the rules. Items are shuffled when the list is made."""
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-import numpy as np
 from sqlalchemy import Table, func, insert, select
 from sqlalchemy.orm import Session
 
@@ -16,22 +14,27 @@ from curation.models.images import BuildStatus, Label
 from curation.models.people import Reader, ReaderKind
 from curation.models.reading import (
     Assignment,
-    AssignmentState,
     Outcome,
     OutcomeVerdict,
     Purpose,
     ReaderCursor,
     Worklist,
     WorklistItem,
+    WorklistKind,
+    WorklistReader,
 )
 from curation.outcomes import recompute_outcomes
+from curation.readers import find_reader
+from curation.slots import slot_values
 from curation.vocabulary import vocabulary
-from curation.worklist_items import Item, choose_items, notice_of
+from curation.worklist_items import Item, choose_items, notice_of, positions_of, practice_items
 from curation.worklist_items import WorklistRecipe as WorklistRecipe
 
 CHUNK = 1_000
 QUESTION_SHOWN = "Would you put this image in a training set as an example of {label}?"
 QUESTION_BLIND = "Accept or reject, and which class?"
+QUESTION_TURING = "Is this a real image or a synthetic one?"
+PRACTICE_NAME = 80  # characters of a worklist's name that its practice is called by
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +55,39 @@ class WorklistSummary:
 def create_worklist(session: Session, chain: Chain, now: datetime, recipe: WorklistRecipe) -> Worklist:
     """Make a worklist with its items and reading slots; the caller's one transaction makes it whole or not at all.
 
-    Raises Conflict for a name in use, BadInput when there is nothing to read or controls do not match.
+    With `recipe.practice` a second worklist is made, which a reader finishes first. Raises Conflict for a name in use,
+    NotFound for an unknown reader, BadInput when there is nothing to read or controls do not match.
     """
-    if session.scalars(select(Worklist.id).where(Worklist.name == recipe.name)).first() is not None:
-        raise Conflict(f"worklist {recipe.name!r} exists already. Choose another name.")
+    _check_name(session, recipe.name)
     if recipe.rule == "single" and recipe.readers_per_image > 1:
         raise BadInput("the rule `single` goes with one reader per image; choose majority or unanimous.")
+    readers = [find_reader(session, name) for name in recipe.readers]
     for worklist_id in session.scalars(select(Worklist.id)).all():
         recompute_outcomes(session, worklist_id)
     items = choose_items(session, recipe)
+    worklist = _worklist(session, recipe, WorklistKind(recipe.kind), items, now)
+    _add_items(session, worklist, items, recipe)
+    session.add_all(WorklistReader(worklist_id=worklist.id, reader_id=reader.id) for reader in readers)
+    if recipe.practice:
+        _add_practice(session, worklist, recipe, items, now)
+    chain.record(session, "worklist.created", {"worklist": worklist.id, "items": len(items)}, now)
+    return worklist
+
+
+def _check_name(session: Session, name: str) -> None:
+    if session.scalars(select(Worklist.id).where(Worklist.name == name)).first() is not None:
+        raise Conflict(f"worklist {name!r} exists already. Choose another name.")
+
+
+def _worklist(
+    session: Session, recipe: WorklistRecipe, kind: WorklistKind, items: Sequence[Item], now: datetime
+) -> Worklist:
+    question = QUESTION_SHOWN if recipe.label_shown else QUESTION_BLIND
     worklist = Worklist(
         name=recipe.name,
+        kind=kind,
         status=BuildStatus.READY,
-        question=recipe.question or (QUESTION_SHOWN if recipe.label_shown else QUESTION_BLIND),
+        question=recipe.question or (QUESTION_TURING if recipe.kind == "turing" else question),
         label_shown=recipe.label_shown,
         readers_per_image=recipe.readers_per_image,
         rule={"kind": recipe.rule, "readers": recipe.readers_per_image},
@@ -73,51 +96,54 @@ def create_worklist(session: Session, chain: Chain, now: datetime, recipe: Workl
         recipe=recipe.model_dump(mode="json"),
         notice=notice_of(session, items),
         size=len(items),
+        controls=sum(item.purpose is not Purpose.CANDIDATE for item in items),
         created_at=now,
     )
     session.add(worklist)
     session.flush()
-    _add_items(session, worklist, items, recipe)
-    chain.record(session, "worklist.created", {"worklist": worklist.id, "items": len(items)}, now)
     return worklist
 
 
+def _add_practice(
+    session: Session, worklist: Worklist, recipe: WorklistRecipe, items: Sequence[Item], now: datetime
+) -> None:
+    """Images of known truth from training subjects, with feedback, before the first image that counts."""
+    renamed = recipe.model_copy(update={"name": f"{recipe.name[:PRACTICE_NAME]} (practice)"})
+    _check_name(session, renamed.name)
+    chosen = practice_items(session, recipe, items)
+    practice = _worklist(session, renamed, WorklistKind.PRACTICE, chosen, now)
+    practice.practice_for_id = worklist.id
+    _add_items(session, practice, chosen, recipe)
+
+
 def _add_items(session: Session, worklist: Worklist, items: Sequence[Item], recipe: WorklistRecipe) -> None:
-    positions = np.random.default_rng(recipe.seed).permutation(len(items))
+    """The items at their places, and shared slots for candidates; a control's slot is made when it is handed out."""
+    positions = positions_of(items, recipe)
     # Statements on tables: the bookkeeping of mapped classes costs as much again, for rows by the hundred thousand.
     items_table, slots_table = cast(Table, WorklistItem.__table__), cast(Table, Assignment.__table__)
-    returning = insert(items_table).returning(items_table.c.id, items_table.c.position)
+    returning = insert(items_table).returning(items_table.c.id, items_table.c.position, items_table.c.purpose)
     for start in range(0, len(items), CHUNK):
-        chunk = list(zip(items[start : start + CHUNK], positions[start : start + CHUNK].tolist(), strict=True))
-        values = [
-            {
-                "worklist_id": worklist.id,
-                "image_id": item.image_id,
-                "purpose": item.purpose,
-                "truth": item.label if item.purpose is Purpose.REAL_CONTROL else None,
-                "shown_label": item.label if recipe.label_shown else None,
-                "position": position,
-                "priority": 0.0,
-            }
-            for item, position in chunk
-        ]
+        chunk = list(zip(items[start : start + CHUNK], positions[start : start + CHUNK], strict=True))
+        values = [_item_values(worklist, item, position) for item, position in chunk]
         slots = [
             slot_values(worklist.id, item_id, position, slot)
-            for item_id, position in session.execute(returning, values)
+            for item_id, position, purpose in session.execute(returning, values)
+            if purpose is Purpose.CANDIDATE
             for slot in range(recipe.readers_per_image)
         ]
-        session.execute(insert(slots_table), slots)
+        if slots:
+            session.execute(insert(slots_table), slots)
 
 
-def slot_values(worklist_id: int, item_id: int, position: int, slot: int) -> dict[str, Any]:
-    """The columns of an open reading slot under a fresh opaque key."""
+def _item_values(worklist: Worklist, item: Item, position: int) -> dict[str, Any]:
     return {
-        "key": uuid.uuid4().hex,
-        "worklist_id": worklist_id,
-        "item_id": item_id,
-        "slot": slot,
+        "worklist_id": worklist.id,
+        "image_id": item.image_id,
+        "purpose": item.purpose,
+        "truth": item.truth,
+        "shown_label": item.label if worklist.label_shown else None,
         "position": position,
-        "state": AssignmentState.OPEN,
+        "priority": item.priority,
     }
 
 
@@ -134,13 +160,23 @@ def close_worklist(session: Session, chain: Chain, now: datetime, name: str) -> 
     worklist = find_worklist(session, name)
     if worklist.closed_at is None:
         worklist.closed_at = now
+        for practice in session.scalars(select(Worklist).where(Worklist.practice_for_id == worklist.id)):
+            practice.closed_at = now
         chain.record(session, "worklist.closed", {"worklist": worklist.id}, now)
     return worklist
 
 
 def list_worklists(session: Session) -> list[WorklistSummary]:
-    """Every worklist with how far it is and who read."""
-    return [_summary(session, worklist) for worklist in session.scalars(select(Worklist).order_by(Worklist.id))]
+    """Every worklist but those for practice, with how far it is and who read."""
+    counted = select(Worklist).where(Worklist.kind != WorklistKind.PRACTICE).order_by(Worklist.id)
+    return [_summary(session, worklist) for worklist in session.scalars(counted)]
+
+
+def state_of(worklist: Worklist) -> str:
+    """One word: building, ready, paused, closed or failed."""
+    if worklist.closed_at is not None:
+        return "closed"
+    return "paused" if worklist.paused_at is not None else worklist.status.value
 
 
 def _summary(session: Session, worklist: Worklist) -> WorklistSummary:
@@ -160,7 +196,7 @@ def _summary(session: Session, worklist: Worklist) -> WorklistSummary:
     return WorklistSummary(
         id=worklist.id,
         name=worklist.name,
-        status="closed" if worklist.closed_at else worklist.status.value,
+        status=state_of(worklist),
         images=worklist.size,
         readers_per_image=worklist.readers_per_image,
         read_by_people=int(read.get(ReaderKind.HUMAN) or 0),

@@ -6,12 +6,12 @@ from scipy.stats import binomtest
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, aliased
 
-from curation.claims import PROXY_SLOT
 from curation.models.generation import Batch, Generator
 from curation.models.images import BuildStatus, Image, ImageLabel, Label
 from curation.models.operations import Job
 from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
+from curation.slots import PROXY_SLOT
 
 CONFIDENCE = 0.95
 

@@ -1,6 +1,6 @@
 """The reader's work: lease images, fetch their pixels, record verdicts and undos."""
 
-from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,13 +9,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from curation.claims import claim
-from curation.errors import NotFound, RoundsError
+from curation.after_reading import told_after
+from curation.claims import claim, waits_singly
+from curation.consents import require_consent
+from curation.errors import NotAllowed, NotFound, RoundsError
 from curation.models.images import Image
 from curation.models.reading import Assignment, WorklistItem
 from curation.project import Project
 from curation.readings import ReadingRequest, progress, record_reading, void_reading
 from review_ui.guard import READER_KEY
+from review_ui.permissions import Capability
 from review_ui.requests import Claim, Operation, Operations, Undo, parse_json
 from review_ui.sessions import Clock, SignedInReader
 
@@ -31,12 +34,15 @@ class ReadingRoutes:
         """Lease up to `count` images: the reader's own live leases first, so that a reload takes them up."""
         wanted = parse_json(Claim, await request.body())
         reader: SignedInReader = request.scope[READER_KEY]
+        if wanted.mode == "adjudicate" and not reader.can(Capability.ADJUDICATE):
+            raise NotAllowed("only an adjudicator settles what readers disagree on.")
         worklist_id: int = request.path_params["worklist_id"]
-        return JSONResponse(await run_in_threadpool(self._claim, reader.reader_id, worklist_id, wanted.count))
+        return JSONResponse(await run_in_threadpool(self._claim, reader.reader_id, worklist_id, wanted))
 
-    def _claim(self, reader_id: int, worklist_id: int, count: int) -> dict[str, Any]:
+    def _claim(self, reader_id: int, worklist_id: int, wanted: Claim) -> dict[str, Any]:
         with self.project.database.write() as session:
-            held = claim(session, self.clock(), reader_id, worklist_id, count)
+            require_consent(session, reader_id)
+            held = claim(session, self.clock(), reader_id, worklist_id, wanted.count, wanted.mode)
             items = [
                 {
                     "key": item.key,
@@ -44,10 +50,13 @@ class ReadingRoutes:
                     "bits": item.bits,
                     "label": item.shown_label,
                     "spacing": item.spacing,
+                    "rescale": item.rescale,
                 }
                 for item in held
             ]
-            return {"items": items, "progress": self._progress(session, reader_id, worklist_id)}
+            found = progress(session, reader_id, worklist_id, wanted.mode)
+            then_single = wanted.mode == "grid" and waits_singly(session, reader_id, worklist_id)
+            return {"items": items, "progress": asdict(found), "then_single": then_single}
 
     def pixels(self, request: Request) -> Response:
         """Height x width x channels values, little-endian, nothing else: the size depends on the shape alone."""
@@ -74,29 +83,27 @@ class ReadingRoutes:
     def _record(self, reader_id: int, sent: Operations) -> dict[str, Any]:
         results = [self._commit(reader_id, operation) for operation in sent.operations]
         with self.project.database.read() as session:
-            return {"results": results, "progress": self._progress(session, reader_id, sent.worklist_id)}
+            return {"results": results, "progress": asdict(progress(session, reader_id, sent.worklist_id, sent.mode))}
 
-    def _commit(self, reader_id: int, operation: Operation) -> dict[str, str]:
-        act: Callable[[int, Operation], None] = self._read if operation.kind == "reading" else self._undo
+    def _commit(self, reader_id: int, operation: Operation) -> dict[str, Any]:
+        act = self._read if operation.kind == "reading" else self._undo
         try:
-            act(reader_id, operation)
+            told = act(reader_id, operation)
         except RoundsError as error:
             return {"op_id": operation.op_id, "state": "refused", "error": str(error)}
         except ValidationError:
             return {"op_id": operation.op_id, "state": "refused", "error": "the reading does not fit its form."}
-        return {"op_id": operation.op_id, "state": "saved"}
+        return {"op_id": operation.op_id, "state": "saved", **told}
 
-    def _read(self, reader_id: int, operation: Operation) -> None:
+    def _read(self, reader_id: int, operation: Operation) -> dict[str, Any]:
         reading = ReadingRequest.model_validate({**operation.body, "op_id": operation.op_id})
         with self.project.database.write() as session:
             record_reading(session, self.project.chain, self.clock(), reader_id, reading)
+            told = told_after(session, reading.op_id)
+        return {name: value for name, value in asdict(told).items() if value is not None}
 
-    def _undo(self, reader_id: int, operation: Operation) -> None:
+    def _undo(self, reader_id: int, operation: Operation) -> dict[str, Any]:
         undo = Undo.model_validate({**operation.body, "op_id": operation.op_id})
         with self.project.database.write() as session:
             void_reading(session, self.project.chain, self.clock(), reader_id, undo.op_id, undo.voids_op_id)
-
-    @staticmethod
-    def _progress(session: Any, reader_id: int, worklist_id: int) -> dict[str, int]:
-        found = progress(session, reader_id, worklist_id)
-        return {"done": found.done, "left": found.left, "total": found.total}
+        return {}

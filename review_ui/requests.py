@@ -1,6 +1,6 @@
 """What the routes accept: small frozen models, nothing extra allowed."""
 
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,9 +19,10 @@ class Request(BaseModel):
 
 
 class Claim(Request):
-    """How many images the viewer wants to hold."""
+    """How many images the viewer wants to hold, and how they are to be read."""
 
     count: int = Field(ge=1, le=MAX_CLAIM)
+    mode: Literal["single", "grid", "adjudicate"] = "single"
 
 
 class PasswordChange(Request):
@@ -50,6 +51,7 @@ class Operations(Request):
     """A run of the outbox, in the order the keys were pressed."""
 
     worklist_id: int
+    mode: Literal["single", "grid", "adjudicate"] = "single"
     operations: list[Operation] = Field(max_length=MAX_OPERATIONS)
 
 

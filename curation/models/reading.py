@@ -144,6 +144,7 @@ class Assignment(Base):
             postgresql_where=text("state = 'leased'"),
         ),
         Index("ix_assignments_reader", "reader_id", "worklist_id", "state"),
+        Index("ix_assignments_sequence", "reader_id", "worklist_id", "sequence"),
     )
 
     id: Mapped[int] = big_key()

@@ -56,7 +56,7 @@ def test_an_expired_lease_is_taken_over_and_the_late_verdict_is_refused(database
     worklist, (first, second) = reading_room(database, images=3, readers=2)
     held = claimed(database, first, worklist, 3)
     assert claimed(database, second, worklist, 3) == []
-    assert claimed(database, second, worklist, 3, LATER) == held
+    assert set(claimed(database, second, worklist, 3, LATER)) == set(held)
     with pytest.raises(Conflict, match="another reader"):
         read(database, first, held[0])
     assert count_readings(database) == 0
@@ -254,7 +254,7 @@ def test_leases_that_ran_out_behind_the_cursor_are_read_by_whoever_comes(databas
     for key in claimed(database, second, worklist, 10):
         read(database, second, key)
     assert claimed(database, second, worklist, 10) == []
-    assert claimed(database, second, worklist, 10, LATER) == given_up
+    assert set(claimed(database, second, worklist, 10, LATER)) == set(given_up)
 
 
 def test_a_reading_of_a_closed_worklist_stands_and_one_in_flight_is_kept(database: Database) -> None:

@@ -20,9 +20,9 @@ from curation.models.people import Reader
 from curation.models.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
 from curation.project import Project
 from curation.readings import new_op_id
+from curation.slots import slot_values
 from curation.snapshot_folder import SnapshotFolder, SnapshotRow, content_digest, export_folder, verify_folder
 from curation.snapshots import build_snapshot, list_snapshots
-from curation.worklists import slot_values
 from tests.curation.reading_room import add_person
 from tests.rows import NOW, add_batch, add_generator, add_import, add_real
 

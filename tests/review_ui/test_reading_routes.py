@@ -67,7 +67,7 @@ def test_sixteen_bits_arrive_whole(ada: Browser, project: Project) -> None:
 def test_a_claim_says_nothing_about_what_an_image_is(ada: Browser, worklist_id: int) -> None:
     path = f"/rounds/api/worklists/{worklist_id}/claim"
     items = ada.client.post(path, json={"count": 3}, headers=ada.headers).json()["items"]
-    assert [set(item) for item in items] == [{"key", "shape", "bits", "label", "spacing"}] * 3
+    assert [set(item) for item in items] == [{"key", "shape", "bits", "label", "spacing", "rescale"}] * 3
 
 
 def test_another_readers_image_and_assignment_are_out_of_reach(

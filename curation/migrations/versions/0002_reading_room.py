@@ -67,6 +67,8 @@ def upgrade() -> None:
             batch_op.f("uq_assignments_item_id_reader_id_purpose"), ["item_id", "reader_id", "purpose"]
         )
 
+    op.create_index("ix_assignments_sequence", "assignments", ["reader_id", "worklist_id", "sequence"])
+
     with op.batch_alter_table("outcomes", schema=None) as batch_op:
         batch_op.add_column(sa.Column("grid", sa.Boolean(), nullable=False, server_default=sa.false()))
         batch_op.add_column(sa.Column("adjudicated", sa.Boolean(), nullable=False, server_default=sa.false()))
@@ -142,6 +144,7 @@ def downgrade() -> None:
         batch_op.drop_column("adjudicated")
         batch_op.drop_column("grid")
 
+    op.drop_index("ix_assignments_sequence", "assignments")
     with op.batch_alter_table("assignments", schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f("uq_assignments_item_id_reader_id_purpose"), type_="unique")
         batch_op.create_unique_constraint(batch_op.f("uq_assignments_item_id_reader_id"), ["item_id", "reader_id"])

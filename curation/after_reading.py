@@ -1,0 +1,100 @@
+"""What a reader is told after a verdict: in practice whether it was right, in an adjudication what the others said."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.models.reading import (
+    Assignment,
+    AssignmentPurpose,
+    Purpose,
+    Reading,
+    Verdict,
+    Worklist,
+    WorklistItem,
+    WorklistKind,
+)
+from curation.outcomes import stands
+from curation.reading_order import share_of
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """Whether a verdict in practice was right, and what the image is."""
+
+    right: bool
+    truth: str  # real or defect
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """What one of the other readers said; who they are is not told."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    corrected_label: str | None
+    comment: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What goes back with the acknowledgement of one reading."""
+
+    feedback: Feedback | None = None
+    reveal: tuple[Revealed, ...] | None = None
+
+
+def told_after(session: Session, op_id: str) -> Told:
+    """What the reader of the reading `op_id` is told; nothing at all outside practice and adjudication."""
+    row = session.execute(
+        select(Reading, Assignment, WorklistItem, Worklist)
+        .join(Assignment, Assignment.id == Reading.assignment_id)
+        .join(WorklistItem, WorklistItem.id == Reading.item_id)
+        .join(Worklist, Worklist.id == WorklistItem.worklist_id)
+        .where(Reading.op_id == op_id)
+    ).one_or_none()
+    if row is None:
+        return Told()
+    reading, assignment, item, worklist = row
+    if worklist.kind is WorklistKind.PRACTICE:
+        return Told(feedback=_feedback(reading, item))
+    if assignment.purpose is AssignmentPurpose.ADJUDICATION and not reading.after_reveal:
+        return Told(reveal=_others(session, item.id))
+    return Told()
+
+
+def _feedback(reading: Reading, item: WorklistItem) -> Feedback:
+    if item.purpose is Purpose.DEFECT_CONTROL:
+        text = DEFECTS.get(item.truth or "", "This image was damaged on purpose.")
+        return Feedback(reading.verdict is Verdict.REJECT, "defect", text)
+    right = reading.verdict is Verdict.ACCEPT and reading.corrected_label in (None, item.truth)
+    shown = (item.truth or "no class").replace("_", " ")
+    return Feedback(right, "real", f"A real image of a person in the training set, of the class {shown}.")
+
+
+DEFECTS = {
+    "duplicated_structure": "Damaged on purpose: a structure was copied to another place.",
+    "asymmetry": "Damaged on purpose: one half was replaced by the other, distorted.",
+    "lesion_outside": "Damaged on purpose: a lesion lies outside the tissue.",
+    "ghosting": "Damaged on purpose: a ghost of the image repeats across it.",
+    "local_blur": "Damaged on purpose: one region was blurred.",
+    "local_noise": "Damaged on purpose: noise was added to one region.",
+    "wrong_label": "A real image, but the class it was shown under is not its class.",
+}
+
+
+def _others(session: Session, item_id: int) -> tuple[Revealed, ...]:
+    """First readings of the item by people, in an order that says nothing about who read first."""
+    query = (
+        select(Reading)
+        .join(Assignment, Assignment.id == Reading.assignment_id)
+        .where(Reading.item_id == item_id, Assignment.purpose == AssignmentPurpose.FIRST, stands())
+    )
+    readings = sorted(session.scalars(query), key=lambda reading: share_of(reading.op_id))
+    return tuple(
+        Revealed(reading.verdict, tuple(reading.reasons), reading.corrected_label, reading.comment)
+        for reading in readings
+        if reading.verdict is not None
+    )

@@ -1,0 +1,100 @@
+"""Who else must look: another reader where one was unsure, an adjudicator where readers disagree."""
+
+from sqlalchemy import delete, exists, func, insert, select
+from sqlalchemy.orm import Session
+
+from curation.models.reading import (
+    Assignment,
+    AssignmentPurpose,
+    AssignmentState,
+    OutcomeVerdict,
+    Purpose,
+    Reading,
+    Worklist,
+    WorklistItem,
+    WorklistKind,
+)
+from curation.outcomes import OutcomeRule, StandingReading, decide, decisive, is_disputed, standing_readings
+from curation.slots import ADJUDICATION_SLOT, MOST_READERS, PROXY_SLOT, slot_values
+
+
+def settle_slots(session: Session, worklist: Worklist, item_id: int) -> None:
+    """Open the slots that an item needs after a reading, and take back those that it needs no longer."""
+    item = session.get_one(WorklistItem, item_id)
+    if worklist.kind is not WorklistKind.VERDICT or item.purpose is not Purpose.CANDIDATE:
+        return
+    rule = OutcomeRule(**worklist.rule)
+    readings = standing_readings(session, item_id)
+    if rule.kind == "adjudicated":
+        _settle_adjudication(session, item, is_disputed(readings, rule))
+    else:
+        _settle_shared(session, item, readings, rule)
+
+
+def _settle_adjudication(session: Session, item: WorklistItem, disputed: bool) -> None:
+    """One slot that an adjudicator takes, as long as nobody has taken it."""
+    existing = session.scalars(
+        select(Assignment).where(Assignment.item_id == item.id, Assignment.purpose == AssignmentPurpose.ADJUDICATION)
+    ).one_or_none()
+    if disputed and existing is None:
+        values = slot_values(
+            item.worklist_id, item.id, item.position, ADJUDICATION_SLOT, AssignmentPurpose.ADJUDICATION
+        )
+        session.execute(insert(Assignment), [values])
+    elif not disputed and existing is not None and existing.state is AssignmentState.OPEN:
+        _delete_unread(session, [existing.id])
+
+
+def _settle_shared(session: Session, item: WorklistItem, readings: list[StandingReading], rule: OutcomeRule) -> None:
+    """As many shared slots as it takes until enough readers are sure, or five have looked."""
+    shared = session.execute(
+        select(Assignment.id, Assignment.slot, Assignment.state)
+        .where(Assignment.item_id == item.id, Assignment.slot < PROXY_SLOT)
+        .order_by(Assignment.slot)
+    ).all()
+    pending = [row for row in shared if row.state is not AssignmentState.DONE]
+    settled = bool(readings) and decide(readings, rule).verdict is not OutcomeVerdict.UNRESOLVED
+    looked = len(readings) if rule.kind == "adjudicated" else decisive(readings)
+    missing = 0 if settled else max(0, rule.readers - looked)
+    added = min(missing - len(pending), MOST_READERS - len(shared))
+    if added > 0:
+        free = [slot for slot in range(PROXY_SLOT) if slot not in {row.slot for row in shared}][:added]
+        session.execute(
+            insert(Assignment), [slot_values(item.worklist_id, item.id, item.position, slot) for slot in free]
+        )
+    extra = [row.id for row in pending if row.slot >= rule.readers and row.state is AssignmentState.OPEN]
+    _delete_unread(session, extra[: max(0, len(pending) - missing)])
+
+
+def settle_all(session: Session, worklist: Worklist, planned: int) -> None:
+    """After a change of the rule: the slots that every candidate needs under the new one.
+
+    Where the number of readers was `planned` before and is another now, that goes for candidates nobody has read too.
+    """
+    rule = OutcomeRule(**worklist.rule)
+    candidates = select(WorklistItem).where(
+        WorklistItem.worklist_id == worklist.id, WorklistItem.purpose == Purpose.CANDIDATE
+    )
+    if rule.readers == planned:
+        candidates = candidates.where(exists().where(Reading.item_id == WorklistItem.id))
+    for item in session.scalars(candidates):
+        readings = standing_readings(session, item.id)
+        _settle_adjudication(session, item, rule.kind == "adjudicated" and is_disputed(readings, rule))
+        _settle_shared(session, item, readings, rule)
+
+
+def waiting_adjudications(session: Session, worklist_id: int) -> int:
+    """Disputed images that no adjudicator has taken."""
+    query = select(func.count()).where(
+        Assignment.worklist_id == worklist_id,
+        Assignment.purpose == AssignmentPurpose.ADJUDICATION,
+        Assignment.state == AssignmentState.OPEN,
+    )
+    return session.scalar(query) or 0
+
+
+def _delete_unread(session: Session, ids: list[int]) -> None:
+    """Open slots that were read and taken back stay: their readings refer to them."""
+    if ids:
+        unread = ~exists().where(Reading.assignment_id == Assignment.id)
+        session.execute(delete(Assignment).where(Assignment.id.in_(ids), unread))

@@ -1,0 +1,182 @@
+"""What a reader is handed next: shared slots in the reader's own order, controls, hidden repeats and grid audits.
+
+Shared slots are taken by one statement on both databases: a CTE picks free ones (skipping rows that others have locked,
+on PostgreSQL) and feeds `UPDATE ... RETURNING`. A cursor per reader keeps a claim off what was read before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+
+from sqlalchemy import ColumnElement, and_, bindparam, exists, insert, select, update
+from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from curation.models.reading import (
+    Assignment,
+    AssignmentPurpose,
+    AssignmentState,
+    Purpose,
+    ReaderCursor,
+    Worklist,
+    WorklistItem,
+)
+from curation.reading_order import order_of
+from curation.slots import CONTROL_SLOT, PROXY_SLOT, slot_values
+
+STEP = 512  # places looked at together
+WALK = 2_048  # places that one claim walks at most before it takes whatever is free
+
+
+@dataclass(frozen=True, slots=True)
+class Handing:
+    """One claim on its way: for whom, from which worklist, at what time and until when."""
+
+    now: datetime
+    until: datetime
+    worklist: Worklist
+    cursor: ReaderCursor
+
+    @property
+    def lease(self) -> dict[str, object]:
+        """The columns that give a slot to this reader."""
+        return {"state": AssignmentState.LEASED, "reader_id": self.cursor.reader_id, "lease_until": self.until}
+
+
+def hand_out_first(session: Session, handing: Handing, wanted: int) -> list[int]:
+    """Assignments of images the reader has not met, in their order; the cursor moves on past them."""
+    cursor, worklist = handing.cursor, handing.worklist
+    order = order_of(worklist.id, worklist.size, worklist.recipe, cursor.reader_id)
+    taken: list[int] = []
+    walked = 0
+    while len(taken) < wanted and walked < WALK and cursor.position + 1 < worklist.size:
+        missing = wanted - len(taken)
+        places = order.places(cursor.position + 1, min(STEP, max(32, 2 * missing)))
+        found, passed = _at_places(session, handing, places, missing)
+        taken += found
+        cursor.position += passed
+        walked += passed
+    if len(taken) < wanted:
+        taken += _left_over(session, handing, wanted - len(taken))
+    return taken
+
+
+def _at_places(session: Session, handing: Handing, places: Sequence[int], missing: int) -> tuple[list[int], int]:
+    """Take what is free at the first `missing` of `places` that have something; says how many places that passed."""
+    free = set(session.scalars(_free_places(), {**_bound(handing), "places": places}))
+    controls = _controls_at(session, handing, places) if handing.worklist.controls else {}
+    chosen = [place for place in places if place in free or place in controls][:missing]
+    shared = [place for place in chosen if place in free]
+    ids: dict[int, int] = {}
+    if shared:
+        values = {**_bound(handing), "places": shared, "wanted": len(shared)}
+        ids = {row.position: row.id for row in session.execute(_take("placed"), values)}
+    own = {place: controls[place] for place in chosen if place in controls and place not in free}
+    ids |= _add_controls(session, handing, own)
+    passed = places.index(chosen[-1]) + 1 if len(chosen) == missing else len(places)
+    return [ids[place] for place in chosen if place in ids], passed
+
+
+def _controls_at(session: Session, handing: Handing, places: Sequence[int]) -> dict[int, int]:
+    """Controls at `places` that this reader was not handed, item by place."""
+    rows = session.execute(
+        select(WorklistItem.position, WorklistItem.id).where(
+            WorklistItem.worklist_id == handing.worklist.id,
+            WorklistItem.position.in_(places),
+            WorklistItem.purpose.in_([Purpose.REAL_CONTROL, Purpose.DEFECT_CONTROL]),
+            ~exists().where(Assignment.item_id == WorklistItem.id, Assignment.reader_id == handing.cursor.reader_id),
+        )
+    )
+    return dict(rows.all())
+
+
+def _add_controls(session: Session, handing: Handing, items: dict[int, int]) -> dict[int, int]:
+    if not items:
+        return {}
+    slot = CONTROL_SLOT + handing.cursor.reader_id
+    values = [slot_values(handing.worklist.id, item, place, slot) | handing.lease for place, item in items.items()]
+    added = session.execute(insert(Assignment).returning(Assignment.position, Assignment.id), values)
+    return dict(added.all())
+
+
+def _left_over(session: Session, handing: Handing, missing: int) -> list[int]:
+    """Slots behind the cursor that others gave back or left until their lease ran out."""
+    taken: list[int] = []
+    for free in ("open", "expired"):
+        if len(taken) < missing:
+            values = {**_bound(handing), "wanted": missing - len(taken), "at": handing.now}
+            found = session.execute(_take(free), values).all()
+            taken += [row.id for row in sorted(found, key=lambda row: int(row.position))]
+    return taken
+
+
+def _bound(handing: Handing) -> dict[str, object]:
+    return {"reader": handing.cursor.reader_id, "worklist": handing.worklist.id, "until": handing.until}
+
+
+def _is_shared_and_new() -> list[ColumnElement[bool]]:
+    other = aliased(Assignment)
+    mine = exists().where(other.item_id == Assignment.item_id, other.reader_id == bindparam("reader"))
+    return [Assignment.worklist_id == bindparam("worklist"), Assignment.slot < PROXY_SLOT, ~mine]
+
+
+@cache
+def _free_places():  # type: ignore[no-untyped-def]  # the statement's type is longer than the statement
+    open_here = (Assignment.state == AssignmentState.OPEN, Assignment.position.in_(bindparam("places", expanding=True)))
+    return select(Assignment.position).where(*_is_shared_and_new(), *open_here)
+
+
+@cache
+def _take(free: str) -> ReturningUpdate[int, int]:
+    """The claim of slots that are `placed`, `open` or `expired`; built once: building it costs more than a run."""
+
+    def is_free(slot: type[Assignment]) -> ColumnElement[bool]:
+        if free == "expired":
+            return and_(slot.state == AssignmentState.LEASED, slot.lease_until < bindparam("at"))
+        return slot.state == AssignmentState.OPEN
+
+    # Of two free slots of one item only the lower may be picked, or one statement would give a reader both.
+    other = aliased(Assignment)
+    lower = exists().where(other.item_id == Assignment.item_id, other.slot < Assignment.slot, is_free(other))
+    conditions = [*_is_shared_and_new(), is_free(Assignment), ~lower]
+    if free == "placed":
+        conditions.append(Assignment.position.in_(bindparam("places", expanding=True)))
+    picked = (
+        select(Assignment.id)
+        .where(*conditions)
+        .order_by(Assignment.position)
+        .limit(bindparam("wanted"))
+        .with_for_update(skip_locked=True, of=Assignment)
+        .cte("picked")
+    )
+    return (
+        update(Assignment)
+        .where(Assignment.id.in_(select(picked.c.id)))
+        .values(state=AssignmentState.LEASED, reader_id=bindparam("reader"), lease_until=bindparam("until"))
+        .returning(Assignment.id, Assignment.position)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def hand_out_adjudications(session: Session, handing: Handing, wanted: int) -> list[int]:
+    """Disputed images that this adjudicator has not read in any way."""
+    other = aliased(Assignment)
+    mine = exists().where(other.item_id == Assignment.item_id, other.reader_id == handing.cursor.reader_id)
+    expired = and_(Assignment.state == AssignmentState.LEASED, Assignment.lease_until < handing.now)
+    free = (
+        select(Assignment.id)
+        .where(
+            Assignment.worklist_id == handing.worklist.id,
+            Assignment.purpose == AssignmentPurpose.ADJUDICATION,
+            (Assignment.state == AssignmentState.OPEN) | expired,
+            ~mine,
+        )
+        .order_by(Assignment.position)
+        .limit(wanted)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(session.scalars(free))
+    if ids:
+        session.execute(update(Assignment).where(Assignment.id.in_(ids)).values(**handing.lease))
+    return ids

@@ -1,0 +1,82 @@
+"""What a reader may read now: open worklists, each behind its practice until that is done."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import exists, or_, select
+from sqlalchemy.orm import Session
+
+from curation.claims import ClaimMode, has_grid
+from curation.models.images import BuildStatus
+from curation.models.reading import ReaderCursor, Worklist, WorklistKind, WorklistReader
+
+
+@dataclass(frozen=True, slots=True)
+class ReadableWorklist:
+    """A worklist as the viewer is told about it: nothing here says how many controls there are."""
+
+    id: int
+    name: str
+    kind: str
+    modes: tuple[ClaimMode, ...]
+    question: str
+    label_shown: bool
+    classes: list[Any]
+    reasons: list[Any]
+    notice: str | None
+    ratings: bool
+    modality: str
+    practice_left: int | None
+
+
+def readable_worklists(session: Session, reader_id: int, may_adjudicate: bool) -> list[ReadableWorklist]:
+    """Open worklists this reader may read, newest first; where practice is unfinished, the practice in its place."""
+    named = exists().where(WorklistReader.worklist_id == Worklist.id)
+    query = (
+        select(Worklist)
+        .where(
+            Worklist.status == BuildStatus.READY,
+            Worklist.kind != WorklistKind.PRACTICE,
+            Worklist.closed_at.is_(None),
+            Worklist.paused_at.is_(None),
+            or_(~named, named.where(WorklistReader.reader_id == reader_id)),
+        )
+        .order_by(Worklist.id.desc())
+    )
+    found = []
+    for worklist in session.scalars(query):
+        practice, left = _practice(session, reader_id, worklist.id)
+        found.append(_readable(practice or worklist, may_adjudicate, left))
+    return found
+
+
+def _practice(session: Session, reader_id: int, worklist_id: int) -> tuple[Worklist | None, int | None]:
+    """The unfinished practice of a worklist and how many images are left of it."""
+    practice = session.scalars(select(Worklist).where(Worklist.practice_for_id == worklist_id)).one_or_none()
+    if practice is None:
+        return None, None
+    cursor = session.get(ReaderCursor, (reader_id, practice.id))
+    left = practice.size - (cursor.done if cursor else 0)
+    return (practice, left) if left > 0 else (None, None)
+
+
+def _readable(worklist: Worklist, may_adjudicate: bool, practice_left: int | None) -> ReadableWorklist:
+    modes: list[ClaimMode] = ["single"]
+    if has_grid(worklist):
+        modes.append("grid")
+    if may_adjudicate and worklist.rule["kind"] == "adjudicated" and worklist.kind is WorklistKind.VERDICT:
+        modes.append("adjudicate")
+    return ReadableWorklist(
+        worklist.id,
+        worklist.name,
+        worklist.kind.value,
+        tuple(modes),
+        worklist.question,
+        worklist.label_shown,
+        worklist.classes,
+        worklist.reasons,
+        worklist.notice,
+        bool(worklist.recipe.get("ratings")),
+        str(worklist.recipe.get("modality", "general")),
+        practice_left,
+    )

@@ -1,0 +1,122 @@
+"""Running a worklist: pause and resume it, say who reads, take images back, change the rule.
+
+Every change is an event in the chain. Readings stay as they are: a changed rule makes other outcomes of the same ones.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy.orm import Session
+
+from curation.audit import Chain
+from curation.errors import BadInput, Conflict
+from curation.further_readers import settle_all
+from curation.models.reading import (
+    Assignment,
+    AssignmentPurpose,
+    AssignmentState,
+    Worklist,
+    WorklistKind,
+    WorklistReader,
+)
+from curation.outcomes import OutcomeRule, recompute_outcomes
+from curation.readers import find_reader
+from curation.slots import MOST_READERS, PROXY_SLOT
+from curation.worklists import find_worklist
+
+RULES = ("single", "majority", "unanimous", "adjudicated")
+
+
+def pause_worklist(session: Session, chain: Chain, now: datetime, name: str) -> Worklist:
+    """Hand out no more images for now; what is on readers' screens is still saved. Pausing again changes nothing."""
+    worklist = _open(session, name)
+    if worklist.paused_at is None:
+        worklist.paused_at = now
+        chain.record(session, "worklist.paused", {"worklist": worklist.id}, now)
+    return worklist
+
+
+def resume_worklist(session: Session, chain: Chain, now: datetime, name: str) -> Worklist:
+    """Go on handing out images; resuming one that is not paused changes nothing."""
+    worklist = _open(session, name)
+    if worklist.paused_at is not None:
+        worklist.paused_at = None
+        chain.record(session, "worklist.resumed", {"worklist": worklist.id}, now)
+    return worklist
+
+
+def set_readers(session: Session, chain: Chain, now: datetime, name: str, readers: Sequence[str]) -> Worklist:
+    """Say who may read, from now on; nobody named opens it to every reader. Raises NotFound for an unknown name."""
+    worklist = _open(session, name)
+    ids = [find_reader(session, reader).id for reader in dict.fromkeys(readers)]
+    session.execute(delete(WorklistReader).where(WorklistReader.worklist_id == worklist.id))
+    session.add_all(WorklistReader(worklist_id=worklist.id, reader_id=reader_id) for reader_id in ids)
+    chain.record(session, "worklist.readers_set", {"worklist": worklist.id, "readers": ids}, now)
+    return worklist
+
+
+def readers_of(session: Session, worklist_id: int) -> list[int]:
+    """Ids of those who may read; empty means every reader."""
+    named = select(WorklistReader.reader_id).where(WorklistReader.worklist_id == worklist_id)
+    return list(session.scalars(named.order_by(WorklistReader.reader_id)))
+
+
+def release_leases(session: Session, chain: Chain, now: datetime, name: str, reader: str | None = None) -> int:
+    """Give images that are leased but not read back to everyone; of one reader, or of all. Returns how many."""
+    worklist = _open(session, name)
+    leased = [
+        Assignment.worklist_id == worklist.id,
+        Assignment.state == AssignmentState.LEASED,
+        (Assignment.slot < PROXY_SLOT) | (Assignment.purpose == AssignmentPurpose.ADJUDICATION),
+    ]
+    reader_id = None if reader is None else find_reader(session, reader).id
+    if reader_id is not None:
+        leased.append(Assignment.reader_id == reader_id)
+    released = session.execute(
+        update(Assignment)
+        .where(*leased)
+        .values(state=AssignmentState.OPEN, reader_id=None, lease_until=None, sequence=None)
+        .execution_options(synchronize_session=False)
+    )
+    assert isinstance(released, CursorResult)
+    count = released.rowcount
+    chain.record(
+        session, "worklist.released", {"worklist": worklist.id, "reader": reader_id, "assignments": count}, now
+    )
+    return count
+
+
+def change_rule(session: Session, chain: Chain, now: datetime, name: str, kind: str, readers: int) -> dict[str, int]:
+    """Let the same readings add up by another rule; returns the new outcomes by verdict.
+
+    Images that need another reader or an adjudicator under the new rule get the slot for it. Raises BadInput for a rule
+    that does not fit, Conflict for a worklist whose verdicts do not count.
+    """
+    worklist = find_worklist(session, name)
+    if worklist.kind is not WorklistKind.VERDICT:
+        raise Conflict(f"worklist {name!r} has no outcomes, so no rule.")
+    if kind not in RULES or not 1 <= readers <= MOST_READERS:
+        raise BadInput(f"expected a rule of {', '.join(RULES)} with 1 to {MOST_READERS} readers, got {kind} {readers}.")
+    if (kind == "single") != (readers == 1):
+        raise BadInput("the rule `single` goes with one reader per image, every other with two or more.")
+    rule = OutcomeRule(kind, readers)  # type: ignore[arg-type]  # one of RULES
+    before = OutcomeRule(**worklist.rule)
+    worklist.rule = {"kind": kind, "readers": readers}
+    session.flush()
+    settle_all(session, worklist, before.readers)
+    worklist.readers_per_image = readers
+    chain.record(
+        session,
+        "worklist.rule_changed",
+        {"worklist": worklist.id, "before": before.digest, "after": rule.digest},
+        now,
+    )
+    return recompute_outcomes(session, worklist.id)
+
+
+def _open(session: Session, name: str) -> Worklist:
+    worklist = find_worklist(session, name)
+    if worklist.closed_at is not None:
+        raise Conflict(f"worklist {name!r} is closed; its readings stand.")
+    return worklist
