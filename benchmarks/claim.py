@@ -1,70 +1,40 @@
 """What a claim and a reading cost as a worklist grows and a reader gets far into it, beside a claim without a cursor.
 
-Processor time, since SQLite works in our process and other work on the machine hardly changes it; commits, which wait
-for the disk, are left out.
+    python -m benchmarks.claim --sizes 1000 10000 100000 1000000 --read 250000
 
-python benchmarks/claim.py [ITEMS ...]    default 1000 10000 100000; 1000000 takes some minutes
+Every image has two readers' slots, the hard case: one slot of what a reader has read stays open behind the cursor. The
+far reader has read a quarter of the list, at most `--read` images, in their own random order, with the readings in the
+database. Beside it stands what one writes first: the first open slots of images that this reader has no slot of.
+SQLite, processor time, since SQLite works in our process; commits, which wait for the disk, are left out.
 """
 
-import sys
+import argparse
 import tempfile
 import time
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, insert, select, update
+from sqlalchemy.orm import Session, aliased
 
+from benchmarks.candidate_rows import CHUNK, NOW, add_screened_rows, made_up_pictures
 from curation.audit import Chain
 from curation.claims import claim
 from curation.database import Database
-from curation.models.generation import Batch, Generator, ScreenedImage, Screening, ScreeningVerdict
-from curation.models.images import BuildStatus, Image, ImageLabel, Label, Origin
 from curation.models.people import Reader, ReaderKind, Role
-from curation.models.reading import Assignment, AssignmentState, ReaderCursor
+from curation.models.reading import Assignment, AssignmentState, ReaderCursor, Reading, Verdict, Worklist
+from curation.reading_order import order_of
 from curation.readings import ReadingRequest, record_reading
 from curation.worklists import WorklistRecipe, create_worklist
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 CHAIN = Chain(b"k" * 32)
-CHUNK = 10_000
-READERS_PER_IMAGE = 2  # the hard case: slots of images that a reader has read stay open behind the cursor
-REPEATS = 40
-PREFETCH = 4
-
-
-def add_screened(session: Session, count: int) -> None:
-    """A finished, screened batch of `count` candidates, rows only."""
-    ready = {"status": BuildStatus.READY, "created_at": NOW}
-    generator = Generator(name="g", directory="g", weights_digest="0" * 64, card={}, created_at=NOW)
-    label = Label(name="a")
-    session.add_all([generator, label])
-    session.flush()
-    batch = Batch(generator_id=generator.id, request={}, request_digest="1" * 64, size=count, **ready)
-    session.add(batch)
-    session.flush()
-    screening = Screening(batch_id=batch.id, parameters={}, parameters_digest="2" * 64, **ready)
-    session.add(screening)
-    session.flush()
-    shape = {"height": 64, "width": 64, "channels": 1, "bits": 8, "created_at": NOW}
-    for start in range(0, count, CHUNK):
-        numbers = range(start + 1, min(start + CHUNK, count) + 1)
-        digests = [f"{number:064d}" for number in numbers]
-        source = {"origin": Origin.SYNTHETIC, "batch_id": batch.id, **shape}
-        session.execute(
-            insert(Image),
-            [
-                {"id": number, "batch_index": number, "file_sha256": digest, "pixel_sha256": digest, **source}
-                for number, digest in zip(numbers, digests, strict=True)
-            ],
-        )
-        asked = {"label_id": label.id, "source": "request", "value": 1.0}
-        session.execute(insert(ImageLabel), [{"image_id": number, **asked} for number in numbers])
-        passed = {"screening_id": screening.id, "verdict": ScreeningVerdict.PASS, "neighbours": []}
-        session.execute(insert(ScreenedImage), [{"image_id": number, **passed} for number in numbers])
+PICTURES = 4_096  # distinct; the rows of larger lists show them again
+REPEATS = 30
+AT_ONCE = 4
+READ_SHARE = 4  # of so many images the far reader has read one
 
 
 def add_person(session: Session, name: str) -> int:
@@ -75,115 +45,140 @@ def add_person(session: Session, name: str) -> int:
     return reader.id
 
 
-def send_far_ahead(session: Session, worklist_id: int, reader_id: int, share: float, size: int) -> None:
-    """As if the reader had read `share` of the worklist, alone: one slot of each image is done, the other open."""
-    last = int(size * share) - 1
-    session.execute(
-        update(Assignment)
-        .where(Assignment.worklist_id == worklist_id, Assignment.slot == 0, Assignment.position <= last)
-        .values(state=AssignmentState.DONE, reader_id=reader_id)
+def send_ahead(session: Session, worklist_id: int, reader_id: int, slot: int, count: int) -> None:
+    """As if the reader had read the first `count` images of their order: slots done, readings there, cursor behind."""
+    worklist = session.get_one(Worklist, worklist_id)
+    order = order_of(worklist_id, worklist.size, worklist.recipe, reader_id)
+    for start in range(0, count, CHUNK):
+        places = order.places(start, min(CHUNK, count - start))
+        read = (
+            update(Assignment)
+            .where(Assignment.worklist_id == worklist_id, Assignment.slot == slot)
+            .where(Assignment.state == AssignmentState.OPEN, Assignment.position.in_(places))
+            .values(state=AssignmentState.DONE, reader_id=reader_id)
+            .returning(Assignment.id, Assignment.item_id)
+            .execution_options(synchronize_session=False)
+        )
+        common = {"reader_id": reader_id, "verdict": Verdict.ACCEPT, "reasons": [], "read_at": NOW, "created_at": NOW}
+        rows = [
+            {"op_id": uuid.uuid4().hex, "assignment_id": assignment_id, "item_id": item_id, **common}
+            for assignment_id, item_id in session.execute(read).all()
+        ]
+        session.execute(insert(Reading), rows)
+    counted = {"position": count - 1, "handed_out": count, "done": count, "pooled_done": count}
+    session.add(ReaderCursor(reader_id=reader_id, worklist_id=worklist_id, controls_done=0, **counted))
+
+
+def set_order(session: Session, worklist_id: int, order: str) -> None:
+    """Have readers walk the list at random or upwards from now on."""
+    worklist = session.get_one(Worklist, worklist_id)
+    worklist.recipe = {**worklist.recipe, "order": order}
+
+
+def naive_claim(session: Session, worklist_id: int, reader_id: int) -> list[str]:
+    """The first open slots of images that the reader has no slot of."""
+    other = aliased(Assignment)
+    mine = exists().where(other.item_id == Assignment.item_id, other.reader_id == reader_id)
+    free = (
+        select(Assignment)
+        .where(Assignment.worklist_id == worklist_id, Assignment.state == AssignmentState.OPEN, ~mine)
+        .order_by(Assignment.position)
+        .limit(2 * AT_ONCE)
     )
-    session.add(ReaderCursor(reader_id=reader_id, worklist_id=worklist_id, position=last, done=last + 1))
+    taken: dict[int, Assignment] = {}
+    for slot in session.scalars(free):
+        if len(taken) < AT_ONCE:
+            taken.setdefault(slot.item_id, slot)
+    for slot in taken.values():
+        slot.state, slot.reader_id, slot.lease_until = AssignmentState.LEASED, reader_id, NOW + timedelta(minutes=10)
+    session.flush()
+    return [slot.key for slot in taken.values()]
 
 
-def milliseconds(database: Database, act: Callable[[Session, int], object]) -> float:
-    """Median time of an action inside its transaction."""
-    times = []
-    for number in range(REPEATS):
-        with database.write() as session:
-            start = time.process_time()
-            act(session, number)
-            times.append(time.process_time() - start)
-    return float(np.median(times)) * 1e3
-
-
-def claim_ms(database: Database, worklist_id: int, reader_id: int, forget_cursor: bool = False) -> float:
-    """A claim of PREFETCH new images; with `forget_cursor` the way it would be without one."""
+def claim_ms(database: Database, take: Callable[[Session], list[str]]) -> float:
+    """Median of claims of new images; what the last one took is done by then."""
     held: list[str] = []
-
-    def act(session: Session, number: int) -> None:
-        held.extend(item.key for item in claim(session, NOW, reader_id, worklist_id, PREFETCH))
-
-    def before(session: Session) -> None:
-        # What was claimed is done, so that the next claim finds new images and not its own leases.
-        done = update(Assignment).where(Assignment.key.in_(held)).values(state=AssignmentState.DONE)
-        session.execute(done)
-        held.clear()
-        if forget_cursor:
-            session.execute(update(ReaderCursor).where(ReaderCursor.reader_id == reader_id).values(position=-1))
-
     times = []
-    for number in range(REPEATS):
+    for _ in range(REPEATS):
         with database.write() as session:
-            before(session)
+            done = update(Assignment).where(Assignment.key.in_(held)).values(state=AssignmentState.DONE)
+            session.execute(done)
         with database.write() as session:
             start = time.process_time()
-            act(session, number)
+            held = take(session)
             times.append(time.process_time() - start)
-        assert len(held) == PREFETCH
+        assert len(held) == AT_ONCE
     return float(np.median(times)) * 1e3
 
 
 def reading_ms(database: Database, worklist_id: int, reader_id: int) -> float:
-    """One recorded reading."""
+    """Median of one recorded reading."""
     with database.write() as session:
         held = claim(session, NOW, reader_id, worklist_id, REPEATS)
-
-    def act(session: Session, number: int) -> None:
+    times = []
+    for item in held:
         request = ReadingRequest.model_validate(
-            {
-                "op_id": uuid.uuid4().hex,
-                "assignment_key": held[number].key,
-                "verdict": "accept",
-                "read_at": NOW,
-            }
+            {"op_id": uuid.uuid4().hex, "assignment_key": item.key, "verdict": "accept", "read_at": NOW}
         )
-        record_reading(session, CHAIN, NOW, reader_id, request)
+        with database.write() as session:
+            start = time.process_time()
+            record_reading(session, CHAIN, NOW, reader_id, request)
+            times.append(time.process_time() - start)
+    return float(np.median(times)) * 1e3
 
-    return milliseconds(database, act)
 
-
-def measure(directory: Path, size: int) -> tuple[float, float, float, float, float]:
-    """Seconds to make a worklist of `size`; claim (fresh, far, far without cursor) and reading in milliseconds."""
+def measure(directory: Path, size: int, read: int) -> tuple[float, tuple[float, ...]]:
+    """Seconds to make the worklist; milliseconds of claims (fresh, far, far upwards, naive) and of a reading."""
     database = Database(f"sqlite:///{directory}/{size}.db")
     database.migrate()
-    recipe = WorklistRecipe(name="w", readers_per_image=READERS_PER_IMAGE, rule="majority")
     with database.write() as session:
-        add_screened(session, size)
-        fresh, far = add_person(session, "fresh"), add_person(session, "far")
+        add_screened_rows(session, size, made_up_pictures(PICTURES))
+        fresh, far, upwards, naive = (add_person(session, name) for name in ("fresh", "far", "upwards", "naive"))
     with database.write() as session:
         start = time.process_time()
+        recipe = WorklistRecipe(name="w", readers_per_image=2, rule="majority", order="random")
         worklist_id = create_worklist(session, CHAIN, NOW, recipe).id
         made_s = time.process_time() - start
     with database.write() as session:
-        send_far_ahead(session, worklist_id, far, 0.5, size)
-    times = (
-        made_s,
-        claim_ms(database, worklist_id, fresh),
-        claim_ms(database, worklist_id, far),
-        claim_ms(database, worklist_id, far, forget_cursor=True),
-        reading_ms(database, worklist_id, fresh),
-    )
-    with database.read() as session:
-        assert session.scalars(select(ReaderCursor.position).where(ReaderCursor.reader_id == fresh)).one() >= 0
+        send_ahead(session, worklist_id, far, 0, read)
+
+    def ours(reader_id: int) -> float:
+        return claim_ms(
+            database, lambda session: [item.key for item in claim(session, NOW, reader_id, worklist_id, AT_ONCE)]
+        )
+
+    times = [ours(fresh), ours(far), reading_ms(database, worklist_id, far)]
+    with database.write() as session:
+        set_order(session, worklist_id, "batch")
+        send_ahead(session, worklist_id, upwards, 1, read)
+    times.append(ours(upwards))
+    with database.write() as session:  # the same past for the naive claim
+        session.execute(update(Assignment).where(Assignment.reader_id == upwards).values(reader_id=naive))
+    times.append(claim_ms(database, lambda session: naive_claim(session, worklist_id, naive)))
     database.dispose()
-    return times
+    return made_s, tuple(times)
 
 
 def main() -> None:
-    """Print the table, and every cost as a ratio to that of the smallest worklist."""
-    sizes = [int(given) for given in sys.argv[1:]] or [1_000, 10_000, 100_000]
-    print(
-        f"median of {REPEATS}; claims of {PREFETCH} images, {READERS_PER_IMAGE} readers per image, SQLite; processor ms"
-    )
-    print("images     made s   claim, fresh   claim, half read   the same without cursor   reading")
+    """Print the table, every cost with its ratio to that of the smallest worklist."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000, 1_000_000])
+    parser.add_argument("--read", type=int, default=250_000, help="at most so many were read by the far reader")
+    arguments = parser.parse_args()
+    print(f"median of {REPEATS}, claims of {AT_ONCE} images, two readers per image, SQLite, ms of processor time\n")
+    print("| images | read by far reader | claim, new reader | claim, far reader | reading, far reader ", end="")
+    print("| claim, far, list's order | the same without a cursor | without / with | list made, s |")
+    print("|---|---|---|---|---|---|---|---|---|")
     first: tuple[float, ...] | None = None
     with tempfile.TemporaryDirectory() as directory:
-        for size in sizes:
-            made_s, *times = measure(Path(directory), size)
-            first = first or tuple(times)
-            shown = [f"{now:.2f} ({now / then:.1f}x)" for now, then in zip(times, first, strict=True)]
-            print(f"{size:<9} {made_s:>7.1f} {shown[0]:>14} {shown[1]:>18} {shown[2]:>25} {shown[3]:>9}", flush=True)
+        for size in arguments.sizes:
+            read = min(size // READ_SHARE, arguments.read)
+            made_s, times = measure(Path(directory), size, read)
+            first = first or times
+            cells = [f"{now:.1f} ({now / then:.1f}x)" for now, then in zip(times, first, strict=True)]
+            ratio = times[4] / times[3]
+            print(f"| {size:,} | {read:,} | {' | '.join(cells)} | {ratio:.0f}x | {made_s:.1f} |", flush=True)
+            (Path(directory) / f"{size}.db").unlink()
 
 
 if __name__ == "__main__":
