@@ -117,7 +117,7 @@ def sign_in_for(session: Session, now: datetime, token: str) -> SignIn | None:
 def sign_in_and_consent(session: Session, now: datetime, token: str) -> tuple[SignIn, bool] | None:
     """The same with whether its reader has a live consent, in one query."""
     query = select(SignIn, has_consent(SignIn.reader_id)).options(joinedload(SignIn.reader))
-    row = session.execute(query.where(SignIn.token_sha256 == _token_digest(token))).tuples().one_or_none()
+    row = session.execute(query.where(SignIn.token_sha256 == _token_digest(token))).one_or_none()
     if row is None:
         return None
     found, consented = row
