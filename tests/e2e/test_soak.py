@@ -118,11 +118,23 @@ async def break_things(rng: random.Random, server: ReviewServer, readers: list[S
             seconds, swallow_s = random_cut(rng)
             chosen = rng.sample(readers, rng.randint(1, len(readers)))
             await asyncio.gather(*(one.cable.cut(seconds, swallow_s) for one in chosen))
-        elif rng.random() < 0.75:
-            await reader.kill_browser()
         else:
-            await reader.close_tab()
+            await end_browser(rng, reader)
         done[kind] += 1
+
+
+async def end_browser(rng: random.Random, reader: SoakReader) -> None:
+    """Kill a browser, or close its tab; half of the time while readings wait in it for the network."""
+    waiting = rng.random() < 0.5
+    if waiting:
+        await reader.cable.pull()
+        await asyncio.sleep(rng.uniform(2, 4))
+    if rng.random() < 0.75:
+        await reader.kill_browser()
+    else:
+        await reader.close_tab()
+    if waiting:
+        await reader.cable.plug()
 
 
 def write_down(account: Account, done: Counter[str], seconds: float) -> None:
