@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from curation.errors import BadInput
 from curation.foreground import Field, Look, disc, look_at
-from curation.image_store import Pixels
+from curation.image_store import Pixels, pixel_sha256
 
 Random: TypeAlias = np.random.Generator
 TRIES = 9
@@ -222,7 +222,7 @@ def draw_defect(pixels: Pixels, name: str, seed: int) -> dict[str, Any]:
     Raises BadInput for an unknown kind.
     """
     kind = _kind(name)
-    key = hashlib.sha256(f"{seed}:{name}".encode()).digest()
+    key = hashlib.sha256(f"{seed}:{name}:{pixel_sha256(pixels)}".encode()).digest()
     random = np.random.default_rng(int.from_bytes(key[:8], "little"))
     picture = _scaled(pixels)
     look = look_at(picture)

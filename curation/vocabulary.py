@@ -1,9 +1,23 @@
-"""Why an image is rejected: shipped vocabularies, one key each, kept with the worklist they were used in."""
+"""Why an image is rejected: the vocabularies that ship and a project's own, kept with the worklists that used them."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
-from curation.errors import BadInput
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.audit import Chain, digest_of
+from curation.errors import BadInput, Conflict, NotFound
+from curation.models.reading import Vocabulary
+
+DIGITS = "123456789"
+MOST_REASONS = len(DIGITS)
+LONGEST_TEXT = 60
+NAME = r"[A-Za-z0-9_-]{1,100}"
+CODE = r"[a-z][a-z0-9_]*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +27,15 @@ class Reason:
     key: str
     code: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class VocabularySummary:
+    """One line of `rounds vocabulary list`."""
+
+    name: str
+    source: str
+    reasons: int
 
 
 def _numbered(*reasons: tuple[str, str]) -> tuple[Reason, ...]:
@@ -61,8 +84,59 @@ VOCABULARIES: dict[str, tuple[Reason, ...]] = {
 }
 
 
-def vocabulary(name: str) -> list[dict[str, Any]]:
-    """The reasons of a vocabulary as JSON; raises BadInput for one that is not shipped."""
+def vocabulary(session: Session, name: str) -> list[dict[str, Any]]:
+    """The reasons of a vocabulary, the project's own or a shipped one, as JSON; raises NotFound for another name."""
+    own = session.get(Vocabulary, name)
+    if own is not None:
+        return list(own.reasons)
     if name not in VOCABULARIES:
-        raise BadInput(f"expected a vocabulary of {', '.join(VOCABULARIES)}; got {name!r}.")
+        known = ", ".join(row.name for row in list_vocabularies(session))
+        raise NotFound(f"expected a vocabulary of {known}; got {name!r}. `rounds vocabulary add` makes another.")
     return [asdict(reason) for reason in VOCABULARIES[name]]
+
+
+def list_vocabularies(session: Session) -> list[VocabularySummary]:
+    """Every vocabulary there is: those that ship, then the project's own by name."""
+    shipped = [VocabularySummary(name, "shipped", len(reasons)) for name, reasons in VOCABULARIES.items()]
+    rows = session.scalars(select(Vocabulary).order_by(Vocabulary.name))
+    return shipped + [VocabularySummary(row.name, "project", len(row.reasons)) for row in rows]
+
+
+def save_vocabulary(
+    session: Session, chain: Chain, now: datetime, name: str, reasons: Sequence[Reason]
+) -> list[dict[str, Any]]:
+    """Keep a vocabulary of the project's own; saving it again with the same reasons changes nothing.
+
+    A name stands for the same reasons for ever, so that reasons can be counted over worklists. Raises BadInput for
+    reasons that cannot be keys or codes, Conflict for a name in use for others.
+    """
+    if not re.fullmatch(NAME, name):
+        raise BadInput(f"expected a vocabulary's name of 1 to 100 letters, digits, - and _; got {name!r}.")
+    wrong = _wrong(reasons)
+    if wrong:
+        raise BadInput(wrong)
+    values = [asdict(reason) for reason in reasons]
+    present = session.get(Vocabulary, name)
+    if name in VOCABULARIES or (present is not None and present.reasons != values):
+        raise Conflict(f"a vocabulary named {name!r} exists with other reasons. Choose another name.")
+    if present is None:
+        session.add(Vocabulary(name=name, reasons=values, created_at=now))
+        session.flush()
+        chain.record(session, "vocabulary.saved", {"digest": digest_of([name, values])}, now)
+    return values
+
+
+def _wrong(reasons: Sequence[Reason]) -> str | None:
+    if not 1 <= len(reasons) <= MOST_REASONS:
+        return f"expected 1 to {MOST_REASONS} reasons, one for each digit key; got {len(reasons)}."
+    for reason in reasons:
+        if reason.key not in tuple(DIGITS):
+            return f"expected a key from 1 to 9 for {reason.code!r}; got {reason.key!r}."
+        if not re.fullmatch(CODE, reason.code):
+            return f"expected a code of small letters, digits and _ that starts with a letter; got {reason.code!r}."
+        if not 1 <= len(reason.text) <= LONGEST_TEXT or not reason.text.isprintable() or not reason.text.strip():
+            return f"expected 1 to {LONGEST_TEXT} printable characters for {reason.code!r}; got {reason.text!r}."
+    for name, values in (("key", [one.key for one in reasons]), ("code", [one.code for one in reasons])):
+        if len(set(values)) < len(values):
+            return f"expected every reason to have a {name} of its own; got {', '.join(values)}."
+    return None

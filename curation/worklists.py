@@ -92,7 +92,7 @@ def _worklist(
         readers_per_image=recipe.readers_per_image,
         rule={"kind": recipe.rule, "readers": recipe.readers_per_image},
         classes=list(session.scalars(select(Label.name).order_by(Label.id))),
-        reasons=vocabulary(recipe.vocabulary),
+        reasons=vocabulary(session, recipe.vocabulary),
         recipe=recipe.model_dump(mode="json"),
         notice=notice_of(session, items),
         size=len(items),

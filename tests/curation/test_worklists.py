@@ -14,7 +14,6 @@ from curation.models.images import BuildStatus, Image, ImageLabel, Import, Label
 from curation.models.reading import Assignment, Purpose, Verdict, WorklistItem
 from curation.outcomes import recompute_outcomes
 from curation.readings import record_reading
-from curation.vocabulary import VOCABULARIES, vocabulary
 from curation.worklists import WorklistRecipe, close_worklist, create_worklist, find_worklist, list_worklists
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict
 
@@ -249,11 +248,3 @@ def test_the_list_says_how_far_a_worklist_is(database: Database) -> None:
         (row,) = list_worklists(session)
     assert (row.status, row.images, row.read_by_people, row.read_by_proxies) == ("closed", 3, 2, 0)
     assert (row.approved, row.rejected) == (2, 0)
-
-
-@pytest.mark.parametrize("name", VOCABULARIES)
-def test_a_vocabulary_has_one_digit_and_one_code_per_reason(name: str) -> None:
-    reasons = vocabulary(name)
-    assert [reason["key"] for reason in reasons] == [str(number) for number in range(1, len(reasons) + 1)]
-    assert len({reason["code"] for reason in reasons}) == len(reasons) <= 9
-    assert "wrong_class" in {reason["code"] for reason in reasons}

@@ -1,0 +1,77 @@
+"""`rounds vocabulary`: the reasons that readers reject with."""
+
+from dataclasses import asdict
+
+import click
+
+from cli.terminal import emit, json_option, now, pass_project
+from curation.errors import BadInput
+from curation.project import Project
+from curation.vocabulary import Reason, list_vocabularies, save_vocabulary
+from curation.vocabulary import vocabulary as reasons_of
+
+
+@click.group()
+def vocabulary() -> None:
+    """List, show and add vocabularies of reasons.
+
+    \b
+    Example:
+      rounds vocabulary list
+    """
+
+
+@vocabulary.command("list")
+@json_option
+@pass_project
+def list_command(project: Project, as_json: bool) -> None:
+    """List the vocabularies that ship and the project's own.
+
+    \b
+    Example:
+      rounds vocabulary list
+    """
+    with project.database.read() as session:
+        rows = [asdict(row) for row in list_vocabularies(session)]
+    emit(rows, as_json, title="vocabularies")
+
+
+@vocabulary.command()
+@click.argument("name")
+@json_option
+@pass_project
+def show(project: Project, name: str, as_json: bool) -> None:
+    """Show the reasons of one vocabulary with their keys.
+
+    \b
+    Example:
+      rounds vocabulary show brain_mr
+    """
+    with project.database.read() as session:
+        reasons = reasons_of(session, name)
+    emit(reasons, as_json, title=name)
+
+
+@vocabulary.command()
+@click.argument("name")
+@click.option("--reason", "reasons", multiple=True, required=True, metavar='CODE="TEXT"', help="Once for each reason.")
+@json_option
+@pass_project
+def add(project: Project, name: str, reasons: tuple[str, ...], as_json: bool) -> None:
+    """Keep a vocabulary NAME of the project's own; keys 1 to 9 go by the order of its reasons.
+
+    \b
+    Example:
+      rounds vocabulary add knee_mr --reason motion="Motion" --reason metal="Metal artefact"
+    """
+    parsed = [_reason(number, said) for number, said in enumerate(reasons, 1)]
+    with project.database.write() as session:
+        saved = save_vocabulary(session, project.chain, now(), name, parsed)
+    emit(saved, as_json, title=name)
+
+
+def _reason(number: int, said: str) -> Reason:
+    code, equals, text = said.partition("=")
+    if not equals:
+        raise BadInput(f'expected --reason CODE="TEXT"; got {said!r}.')
+    return Reason(str(number), code.strip(), text.strip())
