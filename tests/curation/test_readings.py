@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import func, select
 
 from curation.claims import claim, open_proxy_slots
@@ -17,7 +18,7 @@ from curation.errors import BadInput, Conflict, NotFound
 from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Assignment, Reading, Verdict
 from curation.readings import new_op_id, progress, record_reading, void_reading
-from curation.worklists import close_worklist
+from curation.worklists import WorklistRecipe, close_worklist, create_worklist
 from tests.curation.reading_room import CHAIN, LATER, NOON, add_person, reading_room, verdict
 
 SOAK = os.environ.get("ROUNDS_SOAK") == "1"  # `make soak`: the full count of the design
@@ -267,3 +268,51 @@ def test_a_reading_of_a_closed_worklist_stands_and_one_in_flight_is_kept(databas
     assert read(database, reader, in_flight) is False
     with pytest.raises(Conflict, match="closed"), database.write() as session:
         void_reading(session, CHAIN, NOON, reader, new_op_id(), op_id)
+
+
+BOX = {"kind": "box", "x": 1.5, "y": 2, "width": 3, "height": 4}
+
+
+def test_a_mark_ratings_a_comment_and_times_are_kept_as_given(database: Database) -> None:
+    recipe = {"name": "rated", "ratings": True, "again": True}
+    worklist, (reader,) = reading_room(database, images=1, readers=1)
+    with database.write() as session:
+        worklist = create_worklist(session, CHAIN, NOON, WorklistRecipe.model_validate(recipe)).id
+    (key,) = claimed(database, reader, worklist, 1)
+    ratings = {"anatomy": 4, "quality": 1}
+    read(database, reader, key, mark=BOX, ratings=ratings, comment="ring is open", elapsed_ms=900, idle_ms=61_000)
+    with database.read() as session:
+        row = session.scalars(select(Reading)).one()
+    assert (row.mark, row.ratings, row.comment) == (BOX, ratings, "ring is open")
+    assert (row.elapsed_ms, row.idle_ms, row.after_reveal, row.page_id) == (900, 61_000, False, None)
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [{"kind": "point", "x": 9, "y": 0}, {**BOX, "x": 6}, {"kind": "point", "x": 0, "y": 8.1}],
+)
+def test_a_mark_outside_the_image_is_refused(database: Database, mark: dict[str, object]) -> None:
+    worklist, (reader,) = reading_room(database, images=1, readers=1)
+    (key,) = claimed(database, reader, worklist, 1)
+    with pytest.raises(BadInput, match="inside 8 x 8"):
+        read(database, reader, key, mark=mark)
+    with pytest.raises(BadInput, match="no ratings"):
+        read(database, reader, key, ratings={"anatomy": 3})
+    assert count_readings(database) == 0
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"mark": {"kind": "box", "x": 1, "y": 1}},
+        {"mark": {"kind": "point", "x": 1, "y": 1, "width": 2, "height": 2}},
+        {"mark": {"kind": "point", "x": float("nan"), "y": 1}},
+        {"ratings": {"beauty": 3}},
+        {"ratings": {"anatomy": 6}},
+        {"confidence": 7},
+        {"page_id": "x"},
+    ],
+)
+def test_what_no_worklist_admits_does_not_fit_the_form(fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        verdict("0" * 32, **fields)
