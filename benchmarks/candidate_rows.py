@@ -3,15 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
+from curation.image_store import Pixels
 from curation.models.generation import Batch, Generator, ScreenedImage, Screening, ScreeningVerdict
 from curation.models.images import BuildStatus, Image, ImageLabel, Label, Origin
+from curation.project import Project
+from curation.readers import add_reader
+from curation.settings import write_project_file
+from curation.worklists import WorklistRecipe, create_worklist
+from tests.builders import oval
+from tests.e2e.conftest import PASSWORD
+from tests.rows import add_consent
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 CHUNK = 10_000
+DRAWN = 64  # distinct pictures of a project with files
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +77,20 @@ def _image(image_id: int, index: int, batch_id: int, picture: StoredPicture) -> 
         "bits": bits,
         "created_at": NOW,
     }
+
+
+def make_project(root: Path, images: int, readers: Sequence[str], url: str = "sqlite:///rounds.db") -> Project:
+    """A project with `images` candidates in one worklist that is read singly, and readers who have consented."""
+    write_project_file(root, "bench", url, "store")
+    project = Project.open(root)
+    project.database.migrate()
+    drawn: list[Pixels] = [oval(number, 128) for number in range(DRAWN)]
+    pictures = [StoredPicture(project.store.put_pixels(pixels), (*pixels.shape, 8)) for pixels in drawn]
+    with project.database.write() as session:
+        add_screened_rows(session, images, pictures)
+        for name in readers:
+            reader = add_reader(session, project.chain, NOW, name, PASSWORD)
+            add_consent(session, project.chain, reader.id)
+    with project.database.write() as session:
+        create_worklist(session, project.chain, NOW, WorklistRecipe(name="bench"))
+    return project

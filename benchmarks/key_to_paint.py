@@ -1,6 +1,6 @@
 """Key press to next image painted, in a real browser: our viewer beside the obvious Streamlit page, in one run.
 
-    python -m benchmarks.key_to_paint --presses 60 --images 2000
+    python -m benchmarks.key_to_paint --presses 100 --images 100000
 
 Each press waits for the picture of the one before it; the time runs from the `keydown` event to the first task after
 the frame that shows the next image. The last column is how many of 30 presses at 50 ms end up in the database.
@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -22,16 +23,12 @@ import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
 from sqlalchemy import func, select
 
+from benchmarks.candidate_rows import make_project
 from curation.models.reading import Reading
 from curation.project import Project
-from curation.readers import add_reader
-from curation.settings import write_project_file
-from curation.worklists import WorklistRecipe, create_worklist
-from tests.builders import add_candidates, oval
-from tests.e2e.conftest import LAUNCH_ARGUMENTS
+from tests.e2e.conftest import LAUNCH_ARGUMENTS, PASSWORD
 from tests.review_ui.serving import ReviewServer, free_port
 
-PASSWORD = "a long enough password"
 BURST = 30
 BURST_INTERVAL_S = 0.05
 
@@ -67,20 +64,6 @@ PROBE = """
   }
 }
 """
-
-
-def make_project(root: Path, images: int) -> Project:
-    """A project with `images` candidates in one worklist; 64 distinct pictures are reused."""
-    write_project_file(root, "bench", "sqlite:///rounds.db", "store")
-    project = Project.open(root)
-    project.database.migrate()
-    pictures = [oval(number) for number in range(min(images, 64))]
-    now = datetime.now(UTC)
-    with project.database.write() as session:
-        add_candidates(project, session, [pictures[number % len(pictures)] for number in range(images)])
-        add_reader(session, project.chain, now, "reader", PASSWORD)
-        create_worklist(session, project.chain, now, WorklistRecipe(name="bench"))
-    return project
 
 
 def press_and_wait(page: Page, presses: int) -> list[float]:
@@ -125,8 +108,9 @@ def measure_viewer(browser: Browser, project: Project, presses: int) -> tuple[li
         server.stop()
 
 
-def measure_obvious(browser: Browser, project: Project, presses: int) -> tuple[list[float], int]:
-    """`st.image` and two buttons: times, and verdicts of the burst."""
+@contextmanager
+def obvious_server(project: Project) -> Iterator[str]:
+    """The obvious page in a process of its own; yields its address."""
     port = free_port()
     script = Path(__file__).with_name("obvious_page.py")
     options = ["--server.port", str(port), "--server.headless", "true", "--server.fileWatcherType", "none"]
@@ -136,20 +120,26 @@ def measure_obvious(browser: Browser, project: Project, presses: int) -> tuple[l
     process = subprocess.Popen([*command, *quiet], env=environment, stdout=subprocess.DEVNULL)
     try:
         wait_for(f"http://127.0.0.1:{port}/_stcore/health")
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+def measure_obvious(browser: Browser, project: Project, presses: int) -> tuple[list[float], int]:
+    """`st.image` and two buttons: times, and verdicts of the burst."""
+    with obvious_server(project) as url:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.add_init_script(PRESSED)
-        page.goto(f"http://127.0.0.1:{port}/")
+        page.goto(url)
         page.wait_for_selector("[data-testid=stImage] img", timeout=60_000)
         time.sleep(2)
         page.evaluate(PROBE, "image")
         times = press_and_wait(page, presses)
         burst(page)
-        with sqlite3.connect(project.root / "obvious.db") as connection:
-            recorded: int = connection.execute("SELECT count(*) FROM verdicts").fetchone()[0]
-        return times, recorded - presses
-    finally:
-        process.terminate()
-        process.wait(15)
+    with sqlite3.connect(project.root / "obvious.db") as connection:
+        recorded: int = connection.execute("SELECT count(*) FROM verdicts").fetchone()[0]
+    return times, recorded - presses
 
 
 def wait_for(url: str) -> None:
@@ -172,11 +162,11 @@ def row(name: str, times: list[float], recorded: int) -> str:
 def main() -> None:
     """Measure both and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--presses", type=int, default=60)
-    parser.add_argument("--images", type=int, default=2_000)
+    parser.add_argument("--presses", type=int, default=100)
+    parser.add_argument("--images", type=int, default=100_000)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory, sync_playwright() as playwright:
-        project = make_project(Path(directory) / "bench", arguments.images)
+        project = make_project(Path(directory) / "bench", arguments.images, ["reader"])
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=LAUNCH_ARGUMENTS)
         before = os.getloadavg()[0]
         ours = measure_viewer(browser, project, arguments.presses)
