@@ -1,20 +1,22 @@
-"""`rounds worklist`: what is read, and by which rules."""
+"""`rounds worklist`: what is read, by whom, and by which rules."""
 
 from dataclasses import asdict
-from typing import Literal
+from typing import Any
 
 import click
 
-from cli.terminal import emit, json_option, now, pass_project
+from cli.terminal import emit, json_option, now, pass_project, progress_bar
+from cli.worklist_options import RULES, recipe_from, recipe_options
+from curation.controls import plant_for
 from curation.outcomes import recompute_outcomes
 from curation.project import Project
-from curation.vocabulary import VOCABULARIES
-from curation.worklists import WorklistRecipe, close_worklist, create_worklist, find_worklist, list_worklists
+from curation.worklist_admin import change_rule, pause_worklist, release_leases, resume_worklist, set_readers
+from curation.worklists import close_worklist, create_worklist, find_worklist, list_worklists
 
 
 @click.group()
 def worklist() -> None:
-    """Make, list and close worklists.
+    """Make, run, list and close worklists.
 
     \b
     Example:
@@ -24,58 +26,42 @@ def worklist() -> None:
 
 @worklist.command()
 @click.argument("name")
-@click.option("--batch", "batches", type=int, multiple=True, help="Batch ids; without it, every screened batch.")
-@click.option("--limit", type=click.IntRange(1), help="At most this many candidates.")
-@click.option("--passed-only", is_flag=True, help="Leave out what screening flagged.")
-@click.option("--again", is_flag=True, help="Also images that have an outcome already.")
-@click.option("--readers-per-image", type=click.IntRange(1, 5), default=1, show_default=True)
-@click.option("--rule", type=click.Choice(["single", "majority", "unanimous"]), help="How verdicts add up.")
-@click.option("--label-blind", is_flag=True, help="Do not show the class that was asked for.")
 @click.option(
-    "--real-controls", type=click.IntRange(0), default=0, show_default=True, help="Real images mixed in blind."
+    "--evidence",
+    is_flag=True,
+    help="A reader study: label-blind, 2 readers, unanimous, random order, no grid, 50 real and 50 defect controls, "
+    "10 % repeats, 20 practice images. Other options override it.",
 )
-@click.option("--vocabulary", type=click.Choice(list(VOCABULARIES)), default="general", show_default=True)
-@click.option("--seed", default=0, show_default=True)
+@recipe_options
 @json_option
 @pass_project
-def create(
-    project: Project,
-    name: str,
-    batches: tuple[int, ...],
-    limit: int | None,
-    passed_only: bool,
-    again: bool,
-    readers_per_image: int,
-    rule: Literal["single", "majority", "unanimous"] | None,
-    label_blind: bool,
-    real_controls: int,
-    vocabulary: str,
-    seed: int,
-    as_json: bool,
-) -> None:
+def create(project: Project, /, name: str, as_json: bool, **options: Any) -> None:
     """Make a worklist NAME of screened candidates that nobody has settled yet.
+
+    What stands in brackets holds when nothing is said. Defects are planted in real validation images first, those for
+    practice in training images.
 
     \b
     Example:
       rounds worklist create first --vocabulary brain_mr --real-controls 10
+      rounds worklist create study --evidence --rule adjudicated --reader anna --reader ben
+      rounds worklist create alike --turing --real-controls 100 --margin 0.6
     """
-    recipe = WorklistRecipe(
-        name=name,
-        batches=batches,
-        include=("pass",) if passed_only else ("pass", "flag"),
-        limit=limit,
-        again=again,
-        readers_per_image=readers_per_image,
-        rule=rule or ("single" if readers_per_image == 1 else "majority"),
-        label_shown=not label_blind,
-        real_controls=real_controls,
-        vocabulary=vocabulary,
-        seed=seed,
-    )
+    recipe = recipe_from(name, **options)
+    with progress_bar("planting defects", quiet=as_json) as report:
+        planted = plant_for(project.database, project.store, now(), recipe, report)
     with project.database.write() as session:
         made = create_worklist(session, project.chain, now(), recipe)
-    question = made.question.replace("{label}", "its class")
-    emit({"worklist": made.name, "images": made.size, "question": question, "notice": made.notice}, as_json)
+    facts = {
+        "worklist": made.name,
+        "images": made.size,
+        "controls": made.controls,
+        "practice": recipe.practice,
+        "defects planted": planted or None,
+        "question": made.question.replace("{label}", "its class"),
+        "notice": made.notice,
+    }
+    emit(facts, as_json)
 
 
 @worklist.command("list")
@@ -93,6 +79,90 @@ def list_worklists_command(project: Project, as_json: bool) -> None:
             recompute_outcomes(session, row.id)
         rows = [asdict(row) for row in list_worklists(session)]
     emit(rows, as_json, title="worklists")
+
+
+@worklist.command()
+@click.argument("name")
+@pass_project
+def pause(project: Project, name: str) -> None:
+    """Hand out no more images of a worklist until it is resumed.
+
+    \b
+    Example:
+      rounds worklist pause first
+    """
+    with project.database.write() as session:
+        pause_worklist(session, project.chain, now(), name)
+    click.echo(f"{name}: paused; what is on readers' screens is still saved")
+
+
+@worklist.command()
+@click.argument("name")
+@pass_project
+def resume(project: Project, name: str) -> None:
+    """Go on with a paused worklist.
+
+    \b
+    Example:
+      rounds worklist resume first
+    """
+    with project.database.write() as session:
+        resume_worklist(session, project.chain, now(), name)
+    click.echo(f"{name}: open")
+
+
+@worklist.command()
+@click.argument("name")
+@click.option("--reader", help="Whose images; without it, everyone's.")
+@pass_project
+def reassign(project: Project, name: str, reader: str | None) -> None:
+    """Give images that are held but not read back, so that others can read them.
+
+    \b
+    Example:
+      rounds worklist reassign first --reader anna
+    """
+    with project.database.write() as session:
+        released = release_leases(session, project.chain, now(), name, reader)
+    click.echo(f"{name}: {released} images given back")
+
+
+@worklist.command()
+@click.argument("name")
+@click.option("--reader", "readers", multiple=True, help="Once for each reader.")
+@click.option("--everyone", is_flag=True, help="Open it to every reader.")
+@pass_project
+def readers(project: Project, name: str, readers: tuple[str, ...], everyone: bool) -> None:
+    """Say who may read a worklist from now on.
+
+    \b
+    Example:
+      rounds worklist readers first --reader anna --reader ben
+    """
+    if bool(readers) == everyone:
+        raise click.UsageError("name readers with --reader, or say --everyone.")
+    with project.database.write() as session:
+        set_readers(session, project.chain, now(), name, readers)
+    click.echo(f"{name}: read by {', '.join(readers) or 'every reader'}")
+
+
+@worklist.command()
+@click.argument("name")
+@click.argument("kind", type=click.Choice(RULES))
+@click.option("--readers-per-image", type=click.IntRange(1, 5), help="Without it, as many as before.")
+@json_option
+@pass_project
+def rule(project: Project, name: str, kind: str, readers_per_image: int | None, as_json: bool) -> None:
+    """Let the same readings add up by another rule KIND; no reading changes.
+
+    \b
+    Example:
+      rounds worklist rule first majority --readers-per-image 3
+    """
+    with project.database.write() as session:
+        before = find_worklist(session, name).readers_per_image
+        counts = change_rule(session, project.chain, now(), name, kind, readers_per_image or before)
+    emit({"worklist": name, "rule": kind, "outcomes": counts or None}, as_json)
 
 
 @worklist.command()

@@ -16,6 +16,8 @@ from curation.errors import BadInput
 from curation.image_store import ImageStore, Pixels, pixel_sha256
 from curation.item_rows import Item, spread
 from curation.models.images import Image, ImageLabel, Origin, Split
+from curation.worklist_items import choose_candidates
+from curation.worklist_recipe import WorklistRecipe, check_recipe
 
 Report = Callable[[int, int, str | None], None]
 CHUNK = 200
@@ -44,6 +46,28 @@ class Plan:
     def key(self) -> tuple[int, str, int]:
         """What makes it the same defect again."""
         return self.original.image_id, self.name, self.seed
+
+
+def plant_for(
+    database: Database, store: ImageStore, now: datetime, recipe: WorklistRecipe, report: Report
+) -> dict[str, int]:
+    """Plant what a worklist of this recipe will need, for controls and for practice; returns how many by split.
+
+    Raises what `choose_items` would raise of the recipe and its candidates.
+    """
+    wanted = {Split.VALIDATION: recipe.defect_controls, Split.TRAIN: recipe.practice // 2}
+    with database.read() as session:
+        check_recipe(session, recipe)
+        like = Likeness.of(choose_candidates(session, recipe)) if any(wanted.values()) else None
+    if like is None:
+        return {}
+    return {
+        split.value: len(
+            plant_defects(database, store, now, split=split, count=count, seed=recipe.seed, like=like, report=report)
+        )
+        for split, count in wanted.items()
+        if count
+    }
 
 
 def plant_defects(

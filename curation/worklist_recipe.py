@@ -62,10 +62,8 @@ def check_recipe(session: Session, recipe: WorklistRecipe) -> None:
 
 
 def _rule(recipe: WorklistRecipe) -> str | None:
-    if recipe.rule == "single" and recipe.readers_per_image > 1:
-        return "the rule `single` goes with one reader per image; choose majority, unanimous or adjudicated."
-    if recipe.rule == "adjudicated" and recipe.readers_per_image < 2:
-        return "the rule `adjudicated` needs two readers per image or more, whose disagreement someone settles."
+    if (recipe.rule == "single") != (recipe.readers_per_image == 1):
+        return "the rule `single` goes with one reader per image, every other with two or more."
     return None
 
 

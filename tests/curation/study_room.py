@@ -1,0 +1,78 @@
+"""Candidates and real images with files behind them, for tests of controls: everything a reader study is made from."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from curation.control_items import Likeness
+from curation.database import Database
+from curation.image_store import ImageStore, pixel_sha256
+from curation.models.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
+from curation.worklist_items import WorklistRecipe, choose_candidates
+from tests.builders import oval
+from tests.curation.reading_room import NOON, add_screened
+
+SIZE = 24
+
+
+def silent(done: int, total: int, note: str | None) -> None:
+    """Progress that nobody watches."""
+
+
+def add_study(
+    database: Database, store: ImageStore, candidates: int = 12, validation: int = 24, train: int = 12
+) -> None:
+    """Candidates of classes a and b without files, and real images of both with files."""
+    with database.write() as session:
+        add_screened(session, candidates)
+        session.execute(update(Image).values(height=SIZE, width=SIZE))
+        add_pictures(session, store, range(validation), Split.VALIDATION)
+        add_pictures(session, store, range(1_000, 1_000 + train), Split.TRAIN)
+
+
+def add_pictures(session: Session, store: ImageStore, numbers: Sequence[int], split: Split) -> list[int]:
+    """Real ovals of classes a and b in turn, each of its own subject; returns image ids."""
+    labels = {label.name: label.id for label in session.scalars(select(Label))}
+    count = session.scalar(select(func.count()).select_from(Import)) or 0
+    source = Import(
+        source=f"pictures {count}",
+        source_digest=f"p{count:063d}",
+        status=BuildStatus.READY,
+        subjects_known=True,
+        notice=f"notice {count}",
+        report={},
+        created_at=NOON,
+    )
+    session.add(source)
+    session.flush()
+    ids = []
+    for number in numbers:
+        subject = Subject(key=f"p{number}", split=split, known=True)
+        session.add(subject)
+        session.flush()
+        pixels = oval(number, SIZE)
+        image = Image(
+            origin=Origin.REAL,
+            import_id=source.id,
+            subject_id=subject.id,
+            file_sha256=store.put_pixels(pixels),
+            pixel_sha256=pixel_sha256(pixels),
+            height=SIZE,
+            width=SIZE,
+            channels=1,
+            bits=8,
+            created_at=NOON,
+        )
+        session.add(image)
+        session.flush()
+        session.add(ImageLabel(image_id=image.id, label_id=labels["ab"[number % 2]], source="import", value=1.0))
+        ids.append(image.id)
+    session.flush()
+    return ids
+
+
+def likeness(database: Database) -> Likeness:
+    """What controls must look like here."""
+    with database.read() as session:
+        return Likeness.of(choose_candidates(session, WorklistRecipe(name="w")))

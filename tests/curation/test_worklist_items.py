@@ -1,0 +1,259 @@
+"""What a worklist holds: controls that nothing but the picture gives away, in an order that gives nothing away."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from curation.alterations import PIXEL_DEFECTS, WRONG_LABEL
+from curation.claims import claim
+from curation.controls import plant_for
+from curation.database import Database
+from curation.errors import BadInput, NotFound
+from curation.image_store import ImageStore
+from curation.models.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
+from curation.models.images import Image, ImageLabel, Label, Origin, Split, Subject
+from curation.models.reading import Purpose, WorklistItem
+from curation.worklist_items import Item, WorklistRecipe, choose_items, notice_of, positions_of, practice_items
+from curation.worklists import create_worklist
+from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened
+from tests.curation.study_room import SIZE, add_study, silent
+
+MIXED = {"real_controls": 8, "defect_controls": 8}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ImageStore:
+    """An empty image store."""
+    return ImageStore(str(tmp_path / "images"))
+
+
+def recipe(**fields: object) -> WorklistRecipe:
+    return WorklistRecipe.model_validate({"name": "w", **fields})
+
+
+def of(items: list[Item], purpose: Purpose) -> list[Item]:
+    return [item for item in items if item.purpose is purpose]
+
+
+@pytest.fixture
+def planted(database: Database, store: ImageStore) -> Database:
+    """A study with defects planted for `MIXED` and 8 practice images."""
+    add_study(database, store)
+    plant_for(database, store, NOON, recipe(**MIXED, practice=8), silent)
+    return database
+
+
+def splits(session: Session, items: list[Item]) -> set[Split]:
+    originals = [item.original_id or item.image_id for item in items]
+    query = select(Subject.split).join(Image, Image.subject_id == Subject.id).where(Image.id.in_(originals))
+    return set(session.scalars(query))
+
+
+def test_controls_are_validation_images_and_no_original_is_in_twice(planted: Database) -> None:
+    for shown in (True, False):
+        with planted.read() as session:
+            items = choose_items(session, recipe(**MIXED, label_shown=shown))
+            controls = of(items, Purpose.REAL_CONTROL) + of(items, Purpose.DEFECT_CONTROL)
+            assert splits(session, controls) == {Split.VALIDATION}
+        assert len(controls) == 16
+        assert len({item.original_id or item.image_id for item in controls}) == 16
+        assert {(item.shape, item.spacing_mm) for item in items} == {((SIZE, SIZE, 1, 8), None)}
+
+
+def test_a_wrong_class_is_a_defect_only_where_classes_are_shown(planted: Database) -> None:
+    with planted.read() as session:
+        shown = of(choose_items(session, recipe(**MIXED)), Purpose.DEFECT_CONTROL)
+        blind = of(choose_items(session, recipe(**MIXED, label_shown=False)), Purpose.DEFECT_CONTROL)
+        true = dict(session.execute(select(ImageLabel.image_id, Label.name).join(Label)).all())
+    wrong = [item for item in shown if item.truth == WRONG_LABEL]
+    assert wrong
+    for item in wrong:
+        assert item.label != true[item.image_id]
+        assert item.original_id == item.image_id
+    assert {item.truth for item in shown} <= {*PIXEL_DEFECTS, WRONG_LABEL}
+    assert {item.truth for item in blind} <= set(PIXEL_DEFECTS)
+    assert all(item.label == true[item.image_id] for item in blind)
+
+
+def test_classes_are_shown_as_often_among_controls_as_among_candidates(planted: Database) -> None:
+    with planted.write() as session:
+        chosen = session.scalars(select(Image.id).where(Image.origin == Origin.SYNTHETIC).order_by(Image.id)).all()
+        one = session.scalars(select(Label.id).where(Label.name == "a")).one()
+        session.execute(update(ImageLabel).where(ImageLabel.image_id.in_(chosen[:4])).values(label_id=one))
+    with planted.read() as session:
+        items = choose_items(session, recipe(real_controls=8, defect_controls=4))
+    assert Counter(item.label for item in of(items, Purpose.CANDIDATE)) == {"a": 8, "b": 4}
+    assert Counter(item.label for item in of(items, Purpose.REAL_CONTROL)) in ({"a": 5, "b": 3}, {"a": 6, "b": 2})
+    assert Counter(item.label for item in of(items, Purpose.DEFECT_CONTROL)) == {"a": 3, "b": 1}
+
+
+def test_kinds_of_defects_are_spread_evenly(planted: Database) -> None:
+    with planted.read() as session:
+        items = of(choose_items(session, recipe(**MIXED, label_shown=False)), Purpose.DEFECT_CONTROL)
+    assert set(Counter(item.truth for item in items).values()) <= {1, 2}
+
+
+def test_real_defect_and_candidate_items_send_the_same_fields_and_sizes(planted: Database, store: ImageStore) -> None:
+    with planted.write() as session:
+        # Files of candidates are not read here; every control's is.
+        made = create_worklist(session, CHAIN, NOON, recipe(**MIXED))
+        reader = add_person(session, "r")
+        held = claim(session, NOON, reader, made.id, 28)
+        purposes = dict(session.execute(select(WorklistItem.image_id, WorklistItem.purpose)).all())
+        files = dict(session.execute(select(Image.file_sha256, Image.id)).all())
+        sent: dict[Purpose, set[object]] = {}
+        for item in held:
+            purpose = purposes[files[item.file_sha256]]
+            sent.setdefault(purpose, set()).add((len(item.key), item.shape, item.bits, item.spacing, item.rescale))
+            if purpose is not Purpose.CANDIDATE:
+                assert store.pixels(item.file_sha256).nbytes == SIZE * SIZE
+        shown = {(item.key.isalnum(), item.shown_label in {"a", "b"}) for item in held}
+    assert len(held) == 28
+    assert set(sent) == {Purpose.CANDIDATE, Purpose.REAL_CONTROL, Purpose.DEFECT_CONTROL}
+    assert len(set.union(*sent.values())) == 1
+    assert shown == {(True, True)}
+
+
+def test_practice_is_half_defects_half_real_and_of_training_subjects_alone(planted: Database) -> None:
+    with planted.read() as session:
+        wanted = recipe(**MIXED, practice=8)
+        items = practice_items(session, wanted, choose_items(session, wanted))
+        assert splits(session, items) == {Split.TRAIN}
+    assert Counter(item.purpose for item in items) == {Purpose.REAL_CONTROL: 4, Purpose.DEFECT_CONTROL: 4}
+    assert all(item.truth for item in items)
+    assert len({item.original_id or item.image_id for item in items}) == 8
+
+
+def test_the_notices_of_what_defects_were_planted_in_are_shown(planted: Database) -> None:
+    with planted.read() as session:
+        items = choose_items(session, recipe(defect_controls=8, label_shown=False))
+        assert notice_of(session, items) == "notice 0"
+
+
+def test_too_few_controls_are_refused_with_what_there_is(planted: Database) -> None:
+    with planted.read() as session:
+        with pytest.raises(BadInput, match="expected 30 planted defects in validation images"):
+            choose_items(session, recipe(defect_controls=30))
+        with pytest.raises(BadInput, match="there are 16 beside 8 that hold a planted defect"):
+            choose_items(session, recipe(real_controls=20, defect_controls=8))
+        with pytest.raises(BadInput, match="train images"):
+            practice_items(session, recipe(practice=30), choose_items(session, recipe()))
+
+
+def test_a_turing_test_holds_candidates_and_real_images_only(planted: Database) -> None:
+    with planted.read() as session:
+        items = choose_items(session, recipe(kind="turing", real_controls=6, margin=0.6))
+    assert Counter(item.purpose for item in items) == {Purpose.CANDIDATE: 12, Purpose.REAL_CONTROL: 6}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"kind": "turing", "real_controls": 2, "defect_controls": 2}, "planted defects are neither"),
+        ({"kind": "turing"}, "ask for real controls"),
+        ({"kind": "turing", "real_controls": 2, "practice": 4}, "practice"),
+        ({"margin": 0.6}, "Turing"),
+        ({"rule": "adjudicated"}, "two or more"),
+        ({"rule": "single", "readers_per_image": 2}, "one reader"),
+        ({"exclusion": {"min_sensitivity": 0.5}}, "planted defects"),
+        ({"exclusion": {"max_false_rejects": 0.5}}, "real controls"),
+        ({"exclusion": {"min_repeat_agreement": 0.5}}, "repeats"),
+    ],
+)
+def test_wishes_that_contradict_each_other_are_refused(
+    database: Database, fields: dict[str, object], said: str
+) -> None:
+    with database.write() as session:
+        add_screened(session, 2)
+        with pytest.raises(BadInput, match=said):
+            choose_items(session, recipe(**fields))
+
+
+def test_readers_who_are_not_there_and_too_few_readers_are_refused(database: Database) -> None:
+    with database.write() as session:
+        add_screened(session, 2)
+        add_person(session, "anna")
+        with pytest.raises(NotFound, match="ben"):
+            choose_items(session, recipe(readers=["anna", "ben"]))
+        with pytest.raises(BadInput, match="at least 2 readers"):
+            choose_items(session, recipe(readers=["anna"], readers_per_image=2, rule="majority"))
+        assert len(choose_items(session, recipe(readers=["anna"]))) == 2
+
+
+def test_a_margin_no_auc_can_have_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        recipe(margin=0.4)
+
+
+@pytest.mark.parametrize("order", ["random", "batch", "flags", "priority"])
+def test_every_place_is_taken_once_and_the_seed_fixes_which(planted: Database, order: str) -> None:
+    with planted.read() as session:
+        items = choose_items(session, recipe(**MIXED, order=order))
+    places = positions_of(items, recipe(order=order, seed=3))
+    assert sorted(places) == list(range(28))
+    assert places == positions_of(items, recipe(order=order, seed=3))
+    assert places != positions_of(items, recipe(order=order, seed=4))
+
+
+def test_flagged_candidates_come_first_and_controls_lie_anywhere_among_them(planted: Database) -> None:
+    with planted.write() as session:
+        flagged = session.scalars(select(ScreenedImage).order_by(ScreenedImage.image_id).limit(4)).all()
+        for row in flagged:
+            row.verdict = ScreeningVerdict.FLAG
+    found = Counter[int]()
+    with planted.read() as session:
+        for seed in range(30):
+            wanted = recipe(**MIXED, order="flags", seed=0).model_copy(update={"seed": seed})
+            items = choose_items(session, recipe(**MIXED, order="flags"))
+            placed = sorted(zip(positions_of(items, wanted), items, strict=True), key=lambda pair: pair[0])
+            candidates = [item.flagged for _, item in placed if item.purpose is Purpose.CANDIDATE]
+            assert candidates == [True] * 4 + [False] * 8
+            found.update(place // 7 for place, item in placed if item.purpose is not Purpose.CANDIDATE)
+    # 16 controls of 28 places, 30 times: 120 are expected in each quarter of the list, give or take 6.5.
+    assert all(90 < found[quarter] < 150 for quarter in range(4))
+
+
+def test_by_batch_older_batches_come_first() -> None:
+    wanted = recipe(order="batch")
+    items = [Item(n, "a", Purpose.CANDIDATE, 5 - n // 2, f"{n}", (8, 8, 1, 8), None) for n in range(6)]
+    assert positions_of(items, wanted) == [4, 5, 2, 3, 0, 1]
+
+
+def test_by_priority_images_nearest_to_a_threshold_come_first(database: Database) -> None:
+    with database.write() as session:
+        ids = add_screened(session, 4)
+        screening = session.scalars(select(Screening)).one()
+        screening.parameters = {
+            "ranges": {
+                "brightness": {"flag_low": 0.2, "flag_high": 0.4, "block_low": 0.0, "block_high": 1.0},
+                "noise": {"flag_low": None, "flag_high": 0.5, "block_low": None, "block_high": 1.0},
+                "contrast": {"not_set": "too few"},
+            }
+        }
+        values = {ids[0]: (0.30, 0.1), ids[1]: (0.21, 0.1), ids[2]: (0.30, 0.499), ids[3]: (0.5, 0.1)}
+        for image_id, pair in values.items():
+            for name, value in zip(("brightness", "noise"), pair, strict=True):
+                session.add(
+                    ScreeningCheck(
+                        screening_id=screening.id,
+                        image_id=image_id,
+                        name=name,
+                        value=value,
+                        threshold="",
+                        verdict=ScreeningVerdict.PASS,
+                    )
+                )
+        session.flush()
+        made = create_worklist(session, CHAIN, NOON, recipe(order="priority"))
+        rows = session.execute(
+            select(WorklistItem.image_id, WorklistItem.priority)
+            .where(WorklistItem.worklist_id == made.id)
+            .order_by(WorklistItem.position)
+        ).all()
+    assert [row.image_id for row in rows][:2] == [ids[2], ids[1]]
+    assert {row.image_id for row in rows[2:]} == {ids[0], ids[3]}
+    assert 0 < rows[-1].priority <= rows[0].priority <= 1
