@@ -112,6 +112,7 @@ def run_whole_study(project: Project, plan: Any, base: MixRecipe, report: Report
     facts = ReportFacts(
         human_readings=max(one["human"] for one in readings),
         proxy_readings=max(one["proxy"] for one in readings),
+        grid_readings=max(one.get("grid", 0) for one in readings),
         made_by=f"rounds {' '.join(sys.argv[1:])}",
         date=now().date().isoformat(),
     )

@@ -129,19 +129,24 @@ def _frozen_readings(session: Session, recipe: MixRecipe, chosen: list[Chosen]) 
 def _readings_facts(session: Session, reading_ids: list[int]) -> dict[str, Any]:
     kinds: Counter[str] = Counter()
     readers: set[int] = set()
+    grid = 0
     for start in range(0, len(reading_ids), CHUNK):
         chunk = reading_ids[start : start + CHUNK]
         query = (
-            select(Reader.kind, Reader.id).join(Reading, Reading.reader_id == Reader.id).where(Reading.id.in_(chunk))
+            select(Reader.kind, Reader.id, Reading.mode)
+            .join(Reading, Reading.reader_id == Reader.id)
+            .where(Reading.id.in_(chunk))
         )
-        for kind, reader_id in session.execute(query):
+        for kind, reader_id, mode in session.execute(query):
             kinds[kind.value] += 1
             readers.add(reader_id)
+            grid += mode == "grid"
     return {
         "ids": reading_ids,
         "readers": len(readers),
         "human": kinds[ReaderKind.HUMAN.value],
         "proxy": kinds[ReaderKind.PROXY.value],
+        "grid": grid,
     }
 
 

@@ -114,6 +114,7 @@ class ReportFacts(Request):
 
     human_readings: int = Field(default=0, ge=0)
     proxy_readings: int = Field(default=0, ge=0)
+    grid_readings: int = Field(default=0, ge=0, description="verdicts given for a whole page; no claim rests on them")
     readers: tuple[str, ...] = Field(default=(), description="readers as they may be named in a report")
     made_by: str = ""
     date: str = ""

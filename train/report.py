@@ -65,6 +65,7 @@ def reasons_against_a_claim(result: dict[str, Any], facts: ReportFacts) -> list[
     arm = result["arms"][plan["primary"]]
     difference = arm["differences"][plan["metric"]]
     proxy_readings = max(facts.proxy_readings, arm["readings"].get("proxy", 0))
+    grid_readings = max(facts.grid_readings, arm["readings"].get("grid", 0))
     checks = {
         "the interval includes 0": difference["low"] <= 0 <= difference["high"],
         "the difference is a loss": difference["high"] < 0,
@@ -72,6 +73,7 @@ def reasons_against_a_claim(result: dict[str, Any], facts: ReportFacts) -> list[
         f"the data are {SIMULATED}": SIMULATED in (result["notice"] or ""),
         "no person has read the images": facts.human_readings == 0,
         "some readings are by proxy readers (models), not people": proxy_readings > 0,
+        "some verdicts were given for whole pages of a grid": grid_readings > 0,
         "the comparison is on the validation split, which is also used to choose": plan["split"] != "test",
         "one training seed says nothing about the variation between seeds": len(plan["seeds"]) < 2,
         f"the provenance of {', '.join(result['unknown_provenance'])} is unknown": bool(result["unknown_provenance"]),
@@ -167,7 +169,9 @@ def _readings(facts: ReportFacts) -> str:
     if facts.human_readings == 0 and facts.proxy_readings == 0:
         return "Not yet read: no reading stands behind any image of this study."
     proxies = " Proxy readers are models; no claim rests on them." if facts.proxy_readings else ""
-    return f"{facts.human_readings} readings by people, {facts.proxy_readings} by proxy readers.{proxies}{readers}"
+    pages = f" {facts.grid_readings} were given for whole pages; no claim rests on them." if facts.grid_readings else ""
+    read = f"{facts.human_readings} readings by people, {facts.proxy_readings} by proxy readers."
+    return f"{read}{pages}{proxies}{readers}"
 
 
 def _provenance(result: dict[str, Any], facts: ReportFacts) -> str:

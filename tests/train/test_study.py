@@ -167,6 +167,7 @@ def test_a_gain_is_stated_only_when_nothing_speaks_against_it(result: StudyResul
     [
         ({}, {"human_readings": 0}, "no person has read"),
         ({}, {"human_readings": 9, "proxy_readings": 1}, "proxy readers"),
+        ({}, {"human_readings": 9, "grid_readings": 1}, "whole pages of a grid"),
         ({"notice": "SIMULATED from one template"}, {"human_readings": 9}, "the data are SIMULATED"),
         ({"resampled": "image"}, {"human_readings": 9}, "subjects are unknown"),
         ({"unknown_provenance": ["backbone x"]}, {"human_readings": 9}, "provenance of backbone x is unknown"),
