@@ -1,0 +1,165 @@
+"""Axe finds nothing serious or critical on any page, and the keyboard reaches every control with a visible focus."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Page
+
+from curation.models.people import Role
+from tests.e2e.conftest import Room, sign_in, sign_in_anywhere
+from tests.e2e.every_page import every_page
+
+pytestmark = pytest.mark.e2e
+NewContext = Callable[..., BrowserContext]
+
+
+@dataclass(frozen=True)
+class Excused:
+    """What axe finds on elements that Streamlit renders and we cannot change."""
+
+    rule: str
+    selector: str  # a part of the element's path
+    why: str
+
+
+STREAMLITS_OWN: tuple[Excused, ...] = ()
+
+# Controls that a person can use, with those inside our components, less what cannot take the focus by itself.
+CONTROLS = """
+(inside) => {
+  const roots = inside ? [...document.querySelectorAll(inside)].map((host) => host.shadowRoot ?? host) : [document];
+  const focusable = "a[href], button, input, select, textarea, [tabindex]";
+  const found = roots.flatMap((root) => [...root.querySelectorAll(focusable)]);
+  window.controls = found.filter((node) =>
+    !node.disabled && node.tabIndex >= 0 && node.checkVisibility({ visibilityProperty: true })
+    && !(node.type === "radio" && !node.checked));
+  return window.controls.map((node) => node.outerHTML.slice(0, 120));
+}
+"""
+FOCUSED = """
+() => {
+  let node = document.activeElement;
+  while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
+  const style = getComputedStyle(node);
+  const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1;
+  return { index: window.controls.indexOf(node), visible: outlined || style.boxShadow !== "none" };
+}
+"""
+VIEWER = "[data-testid=stBidiComponentIsolated]"
+
+
+def found_by_axe(page: Page) -> list[str]:
+    """Serious and critical violations, one line per element, without those that Streamlit renders."""
+    lines = []
+    for violation in Axe().run(page).response["violations"]:
+        if violation["impact"] not in ("serious", "critical"):
+            continue
+        for node in violation["nodes"]:
+            path = " ".join(_flat(node["target"]))
+            if not any(one.rule == violation["id"] and one.selector in path for one in STREAMLITS_OWN):
+                lines.append(f"{violation['id']}: {path}: {node['html'][:160]}")
+    return lines
+
+
+def _flat(target: list[Any]) -> list[str]:
+    """Axe gives a list for what lies in a shadow root."""
+    return [part for one in target for part in (one if isinstance(one, list) else [one])]
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing_serious_on_any_page(room: Room, new_context: NewContext, theme: str) -> None:
+    room.worklist()
+    page = new_context().new_page()
+    page.emulate_media(color_scheme=theme)
+    page.add_init_script(f"localStorage.setItem('rounds-theme', '{theme}')")
+    found = {at: found_by_axe(page) for at in every_page(page, room, room.reader(Role.ADMINISTRATOR))}
+    assert {at: lines for at, lines in found.items() if lines} == {}
+
+
+def test_axe_finds_nothing_serious_on_the_first_visit(room: Room, new_context: NewContext) -> None:
+    room.worklist()
+    page = new_context().new_page()
+    sign_in_anywhere(page, room, room.reader(consent=False))
+    page.wait_for_url("**/rounds/welcome")
+    assert found_by_axe(page) == []
+    assert walk(page, None) == ([], [])
+
+
+def walk(page: Page, inside: str | None) -> tuple[list[str], list[str]]:
+    """Press Tab until it comes round; returns controls it never reached, and those without a visible focus."""
+    controls = page.evaluate(CONTROLS, inside)
+    reached: dict[int, bool] = {}
+    for _ in range(2 * len(controls) + 30):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        if focused["index"] >= 0:
+            reached[focused["index"]] = focused["visible"]
+    missed = [html for index, html in enumerate(controls) if index not in reached]
+    return missed, [controls[index] for index, visible in reached.items() if not visible]
+
+
+def test_the_keyboard_reaches_every_control_of_the_viewer(room: Room, new_context: NewContext) -> None:
+    room.worklist()
+    room.worklist()
+    page = new_context().new_page()
+    sign_in(page, room, room.reader())
+    page.keyboard.press("a")
+    assert walk(page, VIEWER) == ([], [])
+
+
+def test_the_keyboard_reaches_every_control_of_sign_in_and_account(room: Room, new_context: NewContext) -> None:
+    room.worklist()
+    page = new_context().new_page()
+    page.goto(f"{room.server.url}/rounds/sign-in")
+    assert walk(page, None) == ([], [])
+    sign_in(page, room, room.reader())
+    page.goto(f"{room.server.url}/rounds/account")
+    assert walk(page, None) == ([], [])
+
+
+def test_a_reader_signs_in_reads_and_leaves_by_keyboard_alone(room: Room, new_context: NewContext) -> None:
+    worklist_id = room.worklist()
+    page = new_context().new_page()
+    page.goto(f"{room.server.url}/rounds/sign-in")
+    page.keyboard.type(room.reader())
+    page.keyboard.press("Tab")
+    page.keyboard.type("a long enough password")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".room[data-state=reading]")
+    for key in "asu":
+        page.keyboard.press(key)
+    room.wait_for_readings(worklist_id, 2)
+    page.keyboard.press("?")
+    page.wait_for_selector("dialog.help[open]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog.help:not([open])", state="attached")
+    page.locator("[data-slot=account]").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#sign-out")
+
+
+@pytest.mark.parametrize("page_name", ["read", "sign-in"])
+def test_nothing_moves_for_those_who_asked_for_less_motion(room: Room, new_context: NewContext, page_name: str) -> None:
+    room.worklist()
+    page = new_context().new_page()
+    page.emulate_media(reduced_motion="reduce")
+    if page_name == "read":
+        sign_in(page, room, room.reader())
+    else:
+        page.goto(f"{room.server.url}/rounds/sign-in")
+    moving = page.evaluate(
+        """() => {
+          const host = document.querySelector("[data-testid=stBidiComponentIsolated]");
+          const nodes = host ? [...host.shadowRoot.querySelectorAll("*")] : [...document.querySelectorAll("body *")];
+          const seconds = (text) => Math.max(...text.split(",").map(parseFloat));
+          return nodes.filter((node) => {
+            const style = getComputedStyle(node);
+            const animated = style.animationName !== "none" && seconds(style.animationDuration) > 0.01;
+            return animated || seconds(style.transitionDuration) > 0.01;
+          }).map((node) => node.outerHTML.slice(0, 100));
+        }"""
+    )
+    assert moving == []

@@ -1,0 +1,43 @@
+"""No page loads anything from another host: whatever would is cut off, and every page stands without it."""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import BrowserContext, Route
+
+from curation.models.people import Role
+from tests.e2e.conftest import Room
+from tests.e2e.every_page import every_page
+
+pytestmark = pytest.mark.e2e
+NewContext = Callable[..., BrowserContext]
+
+
+@pytest.mark.parametrize("role", [Role.READER, Role.ADMINISTRATOR])
+def test_every_page_stands_with_all_other_hosts_cut_off(room: Room, new_context: NewContext, role: Role) -> None:
+    room.worklist()
+    own = urlsplit(room.server.url).netloc
+    context = new_context()
+    elsewhere: list[str] = []
+    troubles: list[str] = []
+    at = "sign-in"
+
+    def pass_own_only(route: Route) -> None:
+        if urlsplit(route.request.url).netloc == own:
+            return route.continue_()
+        elsewhere.append(route.request.url)
+        route.abort()
+
+    context.route("**/*", pass_own_only)
+    page = context.new_page()
+    page.on("websocket", lambda socket: elsewhere.extend([socket.url] * (urlsplit(socket.url).netloc != own)))
+    page.on("pageerror", lambda error: troubles.append(f"{at}: {error}"))
+    page.on("console", lambda said: troubles.append(f"{at}: {said.text}") if said.type == "error" else None)
+    page.on("response", lambda came: troubles.append(f"{at}: {came.url}") if came.status >= 400 else None)
+    visited = []
+    for at in every_page(page, room, room.reader(role)):  # the listeners above say where they were
+        visited.append(at)
+    assert {"sign-in", "read", "overview", "account"} <= set(visited)
+    assert elsewhere == []
+    assert troubles == []
