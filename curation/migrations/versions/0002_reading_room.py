@@ -121,6 +121,7 @@ def downgrade() -> None:
         batch_op.drop_column("paused_at")
         batch_op.drop_column("controls")
         batch_op.drop_column("practice_for_id")
+        batch_op.drop_constraint(op.f("ck_worklists_kind"), type_="check")
         batch_op.drop_column("kind")
 
     with op.batch_alter_table("readings", schema=None) as batch_op:
@@ -149,6 +150,7 @@ def downgrade() -> None:
         batch_op.drop_constraint(batch_op.f("uq_assignments_item_id_reader_id_purpose"), type_="unique")
         batch_op.create_unique_constraint(batch_op.f("uq_assignments_item_id_reader_id"), ["item_id", "reader_id"])
         batch_op.drop_column("sequence")
+        batch_op.drop_constraint(op.f("ck_assignments_purpose"), type_="check")
         batch_op.drop_column("purpose")
 
     op.drop_table("worklist_readers")
