@@ -4,7 +4,8 @@ from html import escape
 
 from curation.models.operations import Job, JobStatus
 from curation.models.people import ReaderKind
-from review_ui.figures import Acceptance, BatchFigures, WorklistFigures
+from review_ui.figures.batches import BatchFigures
+from review_ui.figures.worklists import Acceptance, WorklistFigures
 
 KIND_WORD = {ReaderKind.HUMAN: "people", ReaderKind.PROXY: "proxy (a model)"}
 STATUS_WORD = {

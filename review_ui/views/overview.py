@@ -8,7 +8,9 @@ import streamlit as st
 from curation.image_store import ImageStore, Pixels
 from curation.models.images import BuildStatus
 from review_ui.context import current_project, reader_or_stop
-from review_ui.figures import BatchFigures, batch_figures, newest_jobs, worklist_figures
+from review_ui.figures.batches import BatchFigures, batch_figures
+from review_ui.figures.jobs import newest_jobs
+from review_ui.figures.worklists import worklist_figures
 from review_ui.permissions import Capability
 from review_ui.views.markup import batch_heading, empty_overview, job_table, worklist_section
 

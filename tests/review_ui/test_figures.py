@@ -9,7 +9,9 @@ from curation.models.reading import Verdict
 from curation.project import Project
 from curation.readers import add_reader
 from curation.readings import ReadingRequest, new_op_id, record_reading, void_reading
-from review_ui.figures import acceptance_interval, batch_figures, worklist_figures
+from review_ui.figures.batches import batch_figures
+from review_ui.figures.proportions import acceptance_interval
+from review_ui.figures.worklists import worklist_figures
 from review_ui.views.markup import batch_heading, worklist_section
 from tests.rows import NOW
 

@@ -1,19 +1,15 @@
-"""What the overview shows, counted in the database: every proportion with its n and its interval."""
+"""The overview's worklists, counted in the database: every proportion with its n and its interval."""
 
 from dataclasses import dataclass
 
-from scipy.stats import binomtest
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, aliased
 
-from curation.models.generation import Batch, Generator
-from curation.models.images import BuildStatus, Image, ImageLabel, Label
-from curation.models.operations import Job
+from curation.models.images import BuildStatus, ImageLabel, Label
 from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
 from curation.slots import PROXY_SLOT
-
-CONFIDENCE = 0.95
+from review_ui.figures.proportions import acceptance_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +47,12 @@ class WorklistFigures:
     reasons: list[tuple[str, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class BatchFigures:
-    """One generation batch: how much is drawn, and the newest images' digests."""
-
-    batch_id: int
-    generator: str
-    counts: dict[str, int]
-    status: BuildStatus
-    drawn: int
-    size: int
-    newest: list[str]
-
-
 def worklist_figures(session: Session, reader_id: int | None) -> list[WorklistFigures]:
     """Every ready worklist, newest first; with `reader_id` only this reader's readings, so that nobody is swayed."""
     worklists = session.scalars(
         select(Worklist).where(Worklist.status == BuildStatus.READY).order_by(Worklist.id.desc())
     )
     return [_figures(session, worklist, reader_id) for worklist in worklists]
-
-
-def acceptance_interval(accepted: int, n: int) -> tuple[float, float]:
-    """Clopper-Pearson 95 % interval of a proportion."""
-    interval = binomtest(accepted, n).proportion_ci(CONFIDENCE, method="exact")
-    return float(interval.low), float(interval.high)
 
 
 def _figures(session: Session, worklist: Worklist, reader_id: int | None) -> WorklistFigures:
@@ -157,28 +134,3 @@ def _reason_counts(session: Session, worklist: Worklist, reader_id: int | None) 
             counts[code] = counts.get(code, 0) + 1
     ranked = sorted(counts.items(), key=lambda entry: -entry[1])
     return [(texts.get(code, code), count) for code, count in ranked if count]
-
-
-def batch_figures(session: Session, batches: int, previews: int) -> list[BatchFigures]:
-    """The newest batches with their newest images; an image appears here as soon as its row is committed."""
-    rows = session.execute(
-        select(Batch, Generator.name)
-        .join(Generator, Batch.generator_id == Generator.id)
-        .order_by(Batch.id.desc())
-        .limit(batches)
-    )
-    return [_batch(session, batch, name, previews) for batch, name in rows]
-
-
-def _batch(session: Session, batch: Batch, generator: str, previews: int) -> BatchFigures:
-    drawn = session.scalar(select(func.count()).select_from(Image).where(Image.batch_id == batch.id)) or 0
-    newest = session.scalars(
-        select(Image.file_sha256).where(Image.batch_id == batch.id).order_by(Image.batch_index.desc()).limit(previews)
-    )
-    counts = {str(label): int(count) for label, count in batch.request.get("counts", {}).items()}
-    return BatchFigures(batch.id, generator, counts, batch.status, drawn, batch.size, list(newest))
-
-
-def newest_jobs(session: Session, count: int) -> list[Job]:
-    """The newest jobs, running and finished."""
-    return list(session.scalars(select(Job).order_by(Job.id.desc()).limit(count)))
