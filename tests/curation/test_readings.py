@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from curation.models.reading import Assignment, Reading, Verdict
 from curation.readings import new_op_id, progress, record_reading, void_reading
 from curation.worklists import WorklistRecipe, close_worklist, create_worklist
 from tests.curation.reading_room import CHAIN, LATER, NOON, add_person, reading_room, verdict
+from tests.soak_record import record_soak
 
 SOAK = os.environ.get("ROUNDS_SOAK") == "1"  # `make soak`: the full count of the design
 
@@ -160,6 +162,7 @@ def test_ten_readers_at_once_lose_and_double_nothing(database: Database, readers
         except BaseException as error:
             failures.append(error)
 
+    started = time.monotonic()
     threads = [threading.Thread(target=work, args=(person,)) for person in people]
     for thread in threads:
         thread.start()
@@ -173,6 +176,12 @@ def test_ten_readers_at_once_lose_and_double_nothing(database: Database, readers
         rows = session.execute(select(Reading.item_id, Reading.reader_id)).all()
         assert CHAIN.verify(session, Path("no-anchors")).faults == []
         dones = [progress(session, person, worklist).done for person in people]
+    if SOAK:
+        each = Counter(tuple(row) for row in rows)
+        counts = f"{readers} readers, {images:,} images, {readers_per_image} readers each"
+        missing, doubled = images * readers_per_image - len(each), len(rows) - len(each)
+        what = f"claims and readings in threads, {database.engine.dialect.name}"
+        record_soak(what, counts, "nothing", len(rows), missing, doubled, time.monotonic() - started)
     assert len(rows) == images * readers_per_image
     assert len({tuple(row) for row in rows}) == len(rows)
     assert set(Counter(item for item, _ in rows).values()) == {readers_per_image}
