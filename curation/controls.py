@@ -61,13 +61,18 @@ def plant_for(
         like = Likeness.of(choose_candidates(session, recipe)) if any(wanted.values()) else None
     if like is None:
         return {}
-    return {
-        split.value: len(
-            plant_defects(database, store, now, split=split, count=count, seed=recipe.seed, like=like, report=report)
+    total, planted = sum(wanted.values()), dict[str, int]()
+    for split, count in wanted.items():
+        before = sum(planted.values())
+
+        def all_together(done: int, _: int, note: str | None, before: int = before) -> None:
+            report(before + done, total, note)
+
+        ids = plant_defects(
+            database, store, now, split=split, count=count, seed=recipe.seed, like=like, report=all_together
         )
-        for split, count in wanted.items()
-        if count
-    }
+        planted[split.value] = len(ids)
+    return planted
 
 
 def plant_defects(

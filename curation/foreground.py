@@ -19,8 +19,8 @@ class Look:
     picture: Field
     gray: Field
     tissue: NDArray[np.bool_]
-    depth: Field  # pixels to the nearest place outside the tissue or the frame
-    away: Field  # pixels to the nearest tissue, or to what lies between two parts of it
+    depth: Field  # pixels to the nearest place outside the tissue and what it encloses, or outside the frame
+    away: Field  # pixels to the nearest tissue, or to what it encloses
 
     @property
     def edge(self) -> int:
@@ -56,6 +56,18 @@ class Look:
         variance = ndimage.gaussian_filter(np.square(self.gray), radius / 2, mode="nearest") - np.square(mean)
         detail: Field = np.square(np.clip(variance, 0, None))
         return detail
+
+    def plain(self, source: tuple[int, int], radius: float) -> Field:
+        """1 where a copy of the disc around `source` hides least: in tissue, beside the original, over little detail.
+
+        Of the places that are 2.2 radii away, or as far away as there is tissue, the quarter with the least detail.
+        """
+        room = self.depth_at_least(0.8 * radius) > 0
+        distance = self.distance_from(source)
+        room &= distance >= min(2.2 * radius, 0.9 * float(distance[room].max()))
+        covered = ndimage.maximum_filter(self.detail(radius / 2), size=2 * round(0.8 * radius) + 1)
+        plain: Field = (room & (covered <= np.quantile(covered[room], 0.25))).astype(np.float64)
+        return plain
 
     def depth_at_least(self, pixels: float) -> Field:
         """1 where the tissue is that deep, or at its deepest when it nowhere is."""
@@ -103,9 +115,9 @@ def look_at(picture: Field) -> Look:
     """Find the tissue of (H, W, C) in [0, 1]: what Otsu's threshold parts from the frame's border, holes filled."""
     gray = picture.mean(axis=2)
     tissue = _tissue(gray)
-    inside = ndimage.distance_transform_edt(np.pad(tissue, 1))[1:-1, 1:-1]
-    away = ndimage.distance_transform_edt(~_between(tissue))
-    return Look(picture, gray, tissue, inside, away)
+    enclosed = _enclosed(tissue)
+    depth = ndimage.distance_transform_edt(np.pad(enclosed, 1))[1:-1, 1:-1]
+    return Look(picture, gray, tissue, depth, ndimage.distance_transform_edt(~enclosed))
 
 
 def disc(picture: Field, centre: tuple[int, int], radius: float, outline: tuple[float, ...] = ()) -> Field:
@@ -152,7 +164,7 @@ def _tissue(gray: Field) -> NDArray[np.bool_]:
     return kept if kept.mean() >= LEAST_SHARE else np.ones_like(kept)
 
 
-def _between(tissue: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _enclosed(tissue: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Tissue, and what has tissue on both sides of it in its row or column: lungs are inside a chest."""
     across = np.logical_or.accumulate(tissue, 1) & np.logical_or.accumulate(tissue[:, ::-1], 1)[:, ::-1]
     down = np.logical_or.accumulate(tissue, 0) & np.logical_or.accumulate(tissue[::-1], 0)[::-1]
