@@ -98,6 +98,7 @@ class ReadingRoutes:
     def _read(self, reader_id: int, operation: Operation) -> dict[str, Any]:
         reading = ReadingRequest.model_validate({**operation.body, "op_id": operation.op_id})
         with self.project.database.write() as session:
+            require_consent(session, reader_id)
             record_reading(session, self.project.chain, self.clock(), reader_id, reading)
             told = told_after(session, reading.op_id)
         return {name: value for name, value in asdict(told).items() if value is not None}
@@ -105,5 +106,6 @@ class ReadingRoutes:
     def _undo(self, reader_id: int, operation: Operation) -> dict[str, Any]:
         undo = Undo.model_validate({**operation.body, "op_id": operation.op_id})
         with self.project.database.write() as session:
+            require_consent(session, reader_id)
             void_reading(session, self.project.chain, self.clock(), reader_id, undo.op_id, undo.voids_op_id)
         return {}

@@ -1,0 +1,50 @@
+"""The reference panel's routes: which real training images there are for a worklist, and their pixels."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from curation.errors import NotFound
+from curation.project import Project
+from curation.references import Reference, check_may_see_references, references_of
+from review_ui.guard import READER_KEY
+from review_ui.sessions import SignedInReader
+
+SECRET = "references.key"
+NO_REFERENCE = "there is no reference image with this key."
+
+
+class ReferenceRoutes:
+    """For those who may read the worklist. What was chosen is kept: a worklist's items never change."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.chosen: dict[int, dict[str, Reference]] = {}
+
+    def list(self, request: Request) -> Response:
+        """Keys by class."""
+        classes: dict[str, list[str]] = {}
+        for reference in self._chosen(request, request.path_params["worklist_id"]).values():
+            classes.setdefault(reference.label, []).append(reference.key)
+        return JSONResponse({"classes": classes})
+
+    def pixels(self, request: Request) -> Response:
+        """Raw little-endian values, with shape and depth in headers."""
+        worklist, _, tag = request.path_params["key"].partition("-")
+        if not (worklist.isascii() and worklist.isdecimal() and len(worklist) <= 18 and tag):
+            raise NotFound(NO_REFERENCE)
+        found = self._chosen(request, int(worklist)).get(request.path_params["key"])
+        if found is None:
+            raise NotFound(NO_REFERENCE)
+        pixels = self.project.store.pixels(found.file_sha256)
+        content = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
+        headers = {"X-Rounds-Shape": ",".join(map(str, found.shape)), "X-Rounds-Bits": str(found.bits)}
+        return Response(content, media_type="application/octet-stream", headers=headers)
+
+    def _chosen(self, request: Request, worklist_id: int) -> dict[str, Reference]:
+        reader: SignedInReader = request.scope[READER_KEY]
+        with self.project.database.read() as session:
+            worklist = check_may_see_references(session, worklist_id, reader.reader_id)
+            if worklist_id not in self.chosen:
+                references = references_of(session, self.project.secret(SECRET), worklist)
+                self.chosen[worklist_id] = {reference.key: reference for reference in references}
+        return self.chosen[worklist_id]

@@ -1,0 +1,58 @@
+"""The routes of the first visit: what a reader is told, that they agree, and that they take it back."""
+
+from typing import Literal
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from curation.consents import CONSENT_VERSION, Display, Experience, agree, withdraw
+from curation.errors import Conflict
+from curation.project import Project
+from review_ui import requests
+from review_ui.guard import READER_KEY
+from review_ui.sessions import Clock, SignedInReader
+from review_ui.welcome import welcome_page
+
+
+class Agreement(requests.Request):
+    """What the welcome page sends; `agreed` names the version of the text that was on the screen."""
+
+    agreed: Literal[True]
+    version: str
+    experience: Experience
+    display: Display
+
+
+class WelcomeRoutes:
+    """Consent, by the signed-in reader and for nobody else."""
+
+    def __init__(self, project: Project, clock: Clock) -> None:
+        self.project = project
+        self.clock = clock
+
+    async def show(self, request: Request) -> Response:
+        """The page before the first image."""
+        return HTMLResponse(welcome_page(request.scope[READER_KEY]))
+
+    async def agree(self, request: Request) -> Response:
+        """Record consent; a text that has changed since the page was loaded is not agreed to."""
+        agreement = requests.parse_json(Agreement, await request.body())
+        if agreement.version != CONSENT_VERSION:
+            raise Conflict("this text has changed since the page was loaded. Reload it and read it again.")
+        await run_in_threadpool(self._agree, request.scope[READER_KEY], agreement)
+        return JSONResponse({"state": "agreed"})
+
+    def _agree(self, reader: SignedInReader, agreement: Agreement) -> None:
+        with self.project.database.write() as session:
+            chain, now = self.project.chain, self.clock()
+            agree(session, chain, now, reader.reader_id, agreement.experience, agreement.display)
+
+    async def withdraw(self, request: Request) -> Response:
+        """Take consent back; the next request of this reader already counts as without."""
+        await run_in_threadpool(self._withdraw, request.scope[READER_KEY])
+        return JSONResponse({"state": "withdrawn"})
+
+    def _withdraw(self, reader: SignedInReader) -> None:
+        with self.project.database.write() as session:
+            withdraw(session, self.project.chain, self.clock(), reader.reader_id)
