@@ -6,9 +6,19 @@ import click
 from sqlalchemy import select
 
 from cli.terminal import emit, json_option, now, pass_project
+from curation.errors import BadInput
 from curation.models.people import Reader, Role
 from curation.project import Project
-from curation.readers import add_reader, reset_password
+from curation.readers import (
+    activate_reader,
+    add_reader,
+    deactivate_reader,
+    link_provider,
+    reset_password,
+    set_role,
+    sign_out_everywhere,
+    unlock,
+)
 
 
 @click.group()
@@ -26,15 +36,20 @@ def reader() -> None:
 @click.option("--role", type=click.Choice([role.value for role in Role]), default="reader", show_default=True)
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input, for scripts.")
 @click.option("--change-password", is_flag=True, help="The reader chooses another one at the first sign-in.")
+@click.option(
+    "--oidc", metavar="SUBJECT", help="The identity provider's account to sign in with, instead of a password."
+)
 @pass_project
-def add(project: Project, name: str, role: str, password_stdin: bool, change_password: bool) -> None:
-    """Add a person who reads; asks for a password of at least 10 characters.
+def add(project: Project, name: str, role: str, password_stdin: bool, change_password: bool, oidc: str | None) -> None:
+    """Add a person who reads; asks for a password of at least 10 characters, or takes a provider's account.
 
     \b
     Example:
       rounds reader add alice --role curator
     """
-    password = _password(password_stdin)
+    if oidc is not None and (password_stdin or change_password):
+        raise click.UsageError("--oidc is instead of a password; `rounds reader reset-password` can add one later")
+    password = _password(password_stdin) if oidc is None else None
     with project.database.write() as session:
         add_reader(
             session,
@@ -43,6 +58,7 @@ def add(project: Project, name: str, role: str, password_stdin: bool, change_pas
             name,
             password,
             role=Role(role),
+            oidc_subject=_subject(project, oidc) if oidc is not None else None,
             must_change_password=change_password,
         )
     click.echo(f"reader {name} added; `rounds review` opens the page")
@@ -63,6 +79,107 @@ def reset_password_command(project: Project, name: str, password_stdin: bool) ->
     with project.database.write() as session:
         reset_password(session, project.chain, now(), name, password)
     click.echo(f"reader {name}: password changed, sessions ended")
+
+
+@reader.command()
+@click.argument("name")
+@click.option("--oidc", metavar="SUBJECT", required=True, help="The identity provider's account, as it calls it.")
+@pass_project
+def link(project: Project, name: str, oidc: str) -> None:
+    """Let an identity provider's account sign in as this reader, in place of an earlier one.
+
+    \b
+    Example:
+      rounds reader link alice --oidc 248289761001
+    """
+    with project.database.write() as session:
+        link_provider(session, project.chain, now(), name, _subject(project, oidc))
+    click.echo(f"reader {name}: linked, sessions ended")
+
+
+@reader.command()
+@click.argument("name")
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+@pass_project
+def role(project: Project, name: str, role: str) -> None:
+    """Give a reader another role, from their next request on.
+
+    \b
+    Example:
+      rounds reader role alice adjudicator
+    """
+    with project.database.write() as session:
+        set_role(session, project.chain, now(), name, Role(role))
+    click.echo(f"reader {name} is {role} now")
+
+
+@reader.command()
+@click.argument("name")
+@pass_project
+def deactivate(project: Project, name: str) -> None:
+    """Close an account and end its sessions; what was read stays.
+
+    \b
+    Example:
+      rounds reader deactivate alice
+    """
+    with project.database.write() as session:
+        deactivate_reader(session, project.chain, now(), name)
+    click.echo(f"reader {name}: deactivated, sessions ended")
+
+
+@reader.command()
+@click.argument("name")
+@pass_project
+def activate(project: Project, name: str) -> None:
+    """Open a closed account again.
+
+    \b
+    Example:
+      rounds reader activate alice
+    """
+    with project.database.write() as session:
+        activate_reader(session, project.chain, now(), name)
+    click.echo(f"reader {name}: active")
+
+
+@reader.command("unlock")
+@click.argument("name")
+@pass_project
+def unlock_command(project: Project, name: str) -> None:
+    """Let a reader try again at once after too many wrong passwords.
+
+    \b
+    Example:
+      rounds reader unlock alice
+    """
+    with project.database.write() as session:
+        unlock(session, project.chain, now(), name)
+    click.echo(f"reader {name}: may try again")
+
+
+@reader.command("sign-out")
+@click.argument("name")
+@pass_project
+def sign_out_command(project: Project, name: str) -> None:
+    """End every session of a reader, on all their machines.
+
+    \b
+    Example:
+      rounds reader sign-out alice
+    """
+    with project.database.write() as session:
+        ended = sign_out_everywhere(session, project.chain, now(), name)
+    click.echo(f"reader {name}: {ended} sessions ended")
+
+
+def _subject(project: Project, given: str) -> str:
+    """ "ISSUER SUBJECT": as given, or with the issuer of rounds.toml before it."""
+    if " " in given:
+        return given
+    if project.settings.oidc is None:
+        raise BadInput('expected "ISSUER SUBJECT", or [oidc] with an issuer in rounds.toml; got a subject alone.')
+    return f"{project.settings.oidc.issuer} {given}"
 
 
 def _password(from_stdin: bool) -> str:

@@ -18,6 +18,12 @@ from curation.project import Project
 )
 @click.option("--certificate", type=click.Path(exists=True, path_type=Path), help="TLS certificate file, with --key.")
 @click.option("--key", type=click.Path(exists=True, path_type=Path), help="TLS key file.")
+@click.option(
+    "--forwarded-allow-ips",
+    default="",
+    metavar="ADDRESSES",
+    help="Addresses of proxies, comma between, whose X-Forwarded-For and -Proto are believed; without it none.",
+)
 @pass_project
 def review(
     project: Project,
@@ -26,6 +32,7 @@ def review(
     allowed_hosts: tuple[str, ...],
     certificate: Path | None,
     key: Path | None,
+    forwarded_allow_ips: str,
 ) -> None:
     """Open the review page; Ctrl-C stops it and loses nothing.
 
@@ -45,5 +52,6 @@ def review(
         port,
         allowed_hosts,
         (str(certificate), str(key)) if certificate and key else None,
+        forwarded_allow_ips,
         lambda address: click.echo(f"Review page: {address}\nCtrl-C stops it."),
     )

@@ -28,6 +28,7 @@ class ChainReport:
     events: int
     anchors: int
     faults: list[str]
+    head: str = GENESIS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Chain:
         head = session.scalars(select(EventHead)).one()
         if (head.count, head.hmac) != (count, link):
             faults.append(f"the head says {head.count} events, the chain has {count}")
-        return ChainReport(count, len(anchors), faults)
+        return ChainReport(count, len(anchors), faults, link)
 
     def _link(self, previous: str, sequence: int, at: datetime, kind: str, payload: dict[str, Any]) -> str:
         body = [previous, sequence, at.astimezone(UTC).isoformat(), kind, payload]
@@ -78,6 +79,11 @@ def anchor(session: Session, anchors_path: Path) -> None:
         return
     with anchors_path.open("a") as file:
         file.write(json.dumps({"count": head.count, "hmac": head.hmac}) + "\n")
+
+
+def last_anchor(anchors_path: Path) -> int:
+    """After how many events the last anchor was written; 0 without one."""
+    return max(_read_anchors(anchors_path), default=0)
 
 
 def canonical_json(value: Any) -> bytes:

@@ -1,39 +1,20 @@
-"""Readers and their sign-ins. Passwords are argon2 hashes; of a session only the token's SHA-256 is kept."""
+"""Readers and what an administrator does with their accounts.
 
-import hashlib
-import secrets
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+`by` is the reader who does it, kept in the chain of events; None stands for the command line.
+"""
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from datetime import datetime
+
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from curation.audit import Chain
-from curation.consents import has_consent
 from curation.errors import BadInput, Conflict, NotAllowed, NotFound
-from curation.models.people import Reader, ReaderKind, Role, SignIn
+from curation.models.people import Reader, ReaderKind, Role
+from curation.passwords import PasswordCheck, hashed
+from curation.sign_ins import end_sign_ins
 
-PASSWORD_LENGTH = 10
-FAILURES_TO_LOCK = 5
-LOCK = timedelta(minutes=5)
-IDLE = timedelta(minutes=60)
-ABSOLUTE = timedelta(hours=12)
-TOUCH = timedelta(minutes=1)
-
-_HASHER = PasswordHasher()
-# Checked for names that do not exist, so that they take as long as those that do.
-_NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$OLDl4/HjJPfXWKDuAfRjeg$aCf12MrHlUVTKS46eOmIgMnyJypPdjQ8q1m3Zr+D9Vc"
-
-
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A fresh sign-in; `token` is known only here and in the browser's cookie."""
-
-    reader: Reader
-    token: str
-    csrf_token: str
+SUBJECT_LENGTH = 500
 
 
 def add_reader(
@@ -45,20 +26,23 @@ def add_reader(
     *,
     kind: ReaderKind = ReaderKind.HUMAN,
     role: Role = Role.READER,
+    oidc_subject: str | None = None,
     must_change_password: bool = False,
+    by: int | None = None,
 ) -> Reader:
-    """Add a reader; a proxy has no password and cannot sign in. Raises Conflict for a name in use, BadInput."""
-    if not name.strip() or len(name) > 100 or name != name.strip():
+    """Add a reader; a proxy has neither password nor provider and cannot sign in. Raises Conflict, BadInput."""
+    if not name.strip() or len(name) > 100 or name != name.strip() or not name.isprintable():
         raise BadInput(f"expected a name of 1 to 100 characters without spaces around it, got {name!r}.")
-    if (password is None) != (kind is ReaderKind.PROXY):
-        raise BadInput("a person needs a password, and a proxy must have none.")
+    if (password is None and oidc_subject is None) != (kind is ReaderKind.PROXY):
+        raise BadInput("a person needs a password or an identity provider's account, and a proxy must have neither.")
     if session.scalars(select(Reader.id).where(Reader.name == name)).first() is not None:
         raise Conflict(f"reader {name!r} exists already. Choose another name.")
     reader = Reader(
         name=name,
         kind=kind,
         role=role,
-        password_hash=_hashed(password) if password is not None else None,
+        password_hash=hashed(password) if password is not None else None,
+        oidc_subject=_free_subject(session, oidc_subject) if oidc_subject is not None else None,
         must_change_password=must_change_password,
         active=True,
         failed_sign_ins=0,
@@ -66,7 +50,7 @@ def add_reader(
     )
     session.add(reader)
     session.flush()
-    chain.record(session, "reader.added", {"reader": reader.id, "kind": kind.value, "role": role.value}, now)
+    _record(session, chain, now, "reader.added", reader, by, kind=kind.value, role=role.value)
     return reader
 
 
@@ -78,102 +62,116 @@ def find_reader(session: Session, name: str) -> Reader:
     return reader
 
 
-def sign_in(session: Session, chain: Chain, now: datetime, name: str, password: str) -> SignedIn | None:
-    """A new session for the right password, else None; the caller commits either way, so that failures count."""
-    reader = session.scalars(select(Reader).where(Reader.name == name).with_for_update()).one_or_none()
-    right = _verified(reader.password_hash if reader and reader.password_hash else _NOBODY, password)
-    if reader is None or not reader.active or reader.password_hash is None:
-        return None
-    if reader.locked_until is not None and reader.locked_until > now:
-        return None
-    if not right:
-        reader.failed_sign_ins += 1
-        if reader.failed_sign_ins >= FAILURES_TO_LOCK:
-            reader.locked_until, reader.failed_sign_ins = now + LOCK, 0
-            chain.record(session, "reader.locked", {"reader": reader.id}, now)
-        return None
-    reader.failed_sign_ins, reader.locked_until = 0, None
-    token, csrf_token = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    row = SignIn(
-        reader_id=reader.id,
-        token_sha256=_token_digest(token),
-        csrf_token=csrf_token,
-        created_at=now,
-        last_seen_at=now,
-        expires_at=now + ABSOLUTE,
-    )
-    session.add(row)
-    session.flush()
-    chain.record(session, "reader.signed_in", {"reader": reader.id, "sign_in": row.id}, now)
-    return SignedIn(reader, token, csrf_token)
+def change_password(
+    session: Session, chain: Chain, now: datetime, reader_id: int, checked: PasswordCheck, new: str, keep_token: str
+) -> None:
+    """Replace a reader's own password, which ends their other sessions.
 
-
-def sign_in_for(session: Session, now: datetime, token: str) -> SignIn | None:
-    """The live sign-in that `token` belongs to, or None; notes at most once a minute that it was seen."""
-    found = sign_in_and_consent(session, now, token)
-    return found and found[0]
-
-
-def sign_in_and_consent(session: Session, now: datetime, token: str) -> tuple[SignIn, bool] | None:
-    """The same with whether its reader has a live consent, in one query."""
-    query = select(SignIn, has_consent(SignIn.reader_id)).options(joinedload(SignIn.reader))
-    row = session.execute(query.where(SignIn.token_sha256 == _token_digest(token))).one_or_none()
-    if row is None:
-        return None
-    found, consented = row
-    if found.revoked_at is not None or not found.reader.active:
-        return None
-    if now >= found.expires_at or now - found.last_seen_at > IDLE:
-        return None
-    if now - found.last_seen_at > TOUCH:
-        found.last_seen_at = now
-    return found, consented
-
-
-def sign_out(session: Session, chain: Chain, now: datetime, token: str) -> None:
-    """Revoke the session of `token`; one that is unknown or over changes nothing."""
-    found = session.scalars(select(SignIn).where(SignIn.token_sha256 == _token_digest(token))).one_or_none()
-    if found is not None and found.revoked_at is None:
-        found.revoked_at = now
-        chain.record(session, "reader.signed_out", {"reader": found.reader_id, "sign_in": found.id}, now)
-
-
-def change_password(session: Session, chain: Chain, now: datetime, reader_id: int, current: str, new: str) -> None:
-    """Replace a reader's own password; raises NotAllowed when `current` is wrong, BadInput when `new` will not do."""
+    Raises NotAllowed when the current password, already checked, is wrong, and BadInput when `new` will not do.
+    """
     reader = session.get_one(Reader, reader_id)
-    if reader.password_hash is None or not _verified(reader.password_hash, current):
+    if reader.password_hash is None or not checked.right or checked.password_hash != reader.password_hash:
         raise NotAllowed("the current password is not right.")
-    if new == current:
-        raise BadInput("expected a new password, got the current one again.")
-    reader.password_hash, reader.must_change_password = _hashed(new), False
-    chain.record(session, "reader.password_changed", {"reader": reader.id}, now)
+    reader.password_hash, reader.must_change_password = hashed(new), False
+    end_sign_ins(session, now, reader.id, keep_token)
+    _record(session, chain, now, "reader.password_changed", reader, reader.id)
 
 
-def reset_password(session: Session, chain: Chain, now: datetime, name: str, password: str) -> Reader:
+def reset_password(
+    session: Session, chain: Chain, now: datetime, name: str, password: str, *, by: int | None = None
+) -> Reader:
     """Give a reader another password, which ends every session of theirs; raises NotFound, BadInput."""
-    reader = find_reader(session, name)
-    if reader.kind is ReaderKind.PROXY:
-        raise BadInput(f"{name!r} is a proxy and has no password.")
-    reader.password_hash, reader.failed_sign_ins, reader.locked_until = _hashed(password), 0, None
-    live = select(SignIn).where(SignIn.reader_id == reader.id, SignIn.revoked_at.is_(None))
-    for row in session.scalars(live):
-        row.revoked_at = now
-    chain.record(session, "reader.password_reset", {"reader": reader.id}, now)
+    reader = _person(session, name)
+    reader.password_hash, reader.failed_sign_ins, reader.locked_until = hashed(password), 0, None
+    end_sign_ins(session, now, reader.id)
+    _record(session, chain, now, "reader.password_reset", reader, by)
     return reader
 
 
-def _hashed(password: str) -> str:
-    if len(password) < PASSWORD_LENGTH:
-        raise BadInput(f"expected a password of at least {PASSWORD_LENGTH} characters, got {len(password)}.")
-    return _HASHER.hash(password)
+def link_provider(
+    session: Session, chain: Chain, now: datetime, name: str, oidc_subject: str, *, by: int | None = None
+) -> Reader:
+    """Let an identity provider's account sign in as this reader, in place of an earlier one; raises Conflict."""
+    reader = _person(session, name)
+    reader.oidc_subject = _free_subject(session, oidc_subject, reader)
+    end_sign_ins(session, now, reader.id)
+    _record(session, chain, now, "reader.linked", reader, by)
+    return reader
 
 
-def _verified(password_hash: str, password: str) -> bool:
-    try:
-        return _HASHER.verify(password_hash, password)
-    except (VerificationError, InvalidHashError):
-        return False
+def deactivate_reader(session: Session, chain: Chain, now: datetime, name: str, *, by: int | None = None) -> Reader:
+    """Close an account, which ends its sessions; what was read stays. Raises Conflict for the last administrator."""
+    reader = _person(session, name)
+    _keep_an_administrator(session, reader)
+    reader.active = False
+    end_sign_ins(session, now, reader.id)
+    _record(session, chain, now, "reader.deactivated", reader, by)
+    return reader
 
 
-def _token_digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+def activate_reader(session: Session, chain: Chain, now: datetime, name: str, *, by: int | None = None) -> Reader:
+    """Open an account again, without a lock from wrong passwords."""
+    reader = _person(session, name)
+    reader.active, reader.failed_sign_ins, reader.locked_until = True, 0, None
+    _record(session, chain, now, "reader.activated", reader, by)
+    return reader
+
+
+def set_role(session: Session, chain: Chain, now: datetime, name: str, role: Role, *, by: int | None = None) -> Reader:
+    """Give a reader another role, from their next request on; raises Conflict for the last administrator."""
+    reader = _person(session, name)
+    if role is not Role.ADMINISTRATOR:
+        _keep_an_administrator(session, reader)
+    reader.role = role
+    _record(session, chain, now, "reader.role_changed", reader, by, role=role.value)
+    return reader
+
+
+def unlock(session: Session, chain: Chain, now: datetime, name: str, *, by: int | None = None) -> Reader:
+    """Let a reader try again at once after too many wrong passwords."""
+    reader = _person(session, name)
+    reader.failed_sign_ins, reader.locked_until = 0, None
+    _record(session, chain, now, "reader.unlocked", reader, by)
+    return reader
+
+
+def sign_out_everywhere(session: Session, chain: Chain, now: datetime, name: str, *, by: int | None = None) -> int:
+    """End every session of a reader; returns how many were live."""
+    reader = _person(session, name)
+    ended = end_sign_ins(session, now, reader.id)
+    _record(session, chain, now, "reader.signed_out_everywhere", reader, by, ended=ended)
+    return ended
+
+
+def _person(session: Session, name: str) -> Reader:
+    reader = find_reader(session, name)
+    if reader.kind is ReaderKind.PROXY:
+        raise BadInput(f"{name!r} is a proxy: it has no account, no password and no sessions.")
+    return reader
+
+
+def _keep_an_administrator(session: Session, reader: Reader) -> None:
+    """Lock the administrators' rows, so that two of them cannot remove each other at the same time."""
+    query = select(Reader.id).where(Reader.role == Role.ADMINISTRATOR, Reader.active).with_for_update()
+    if list(session.scalars(query)) == [reader.id]:
+        raise Conflict(f"{reader.name!r} is the last administrator. Make another reader an administrator first.")
+
+
+def _free_subject(session: Session, oidc_subject: str, but: Reader | None = None) -> str:
+    issuer, _, subject = oidc_subject.partition(" ")
+    printable = oidc_subject.isprintable() and len(oidc_subject) <= SUBJECT_LENGTH
+    if not issuer.startswith(("https://", "http://")) or not subject.strip() or not printable:
+        raise BadInput(
+            f'expected "ISSUER SUBJECT" as in "https://login.example.org 1234", up to {SUBJECT_LENGTH} characters, '
+            f"got {oidc_subject!r}."
+        )
+    holder = session.scalars(select(Reader).where(Reader.oidc_subject == oidc_subject)).one_or_none()
+    if holder is not None and holder is not but:
+        raise Conflict(f"this account signs in as {holder.name!r} already.")
+    return oidc_subject
+
+
+def _record(
+    session: Session, chain: Chain, now: datetime, kind: str, reader: Reader, by: int | None, /, **more: object
+) -> None:
+    chain.record(session, kind, {"reader": reader.id, "by": by, **more}, now)

@@ -1,15 +1,35 @@
-"""Where things are: the database, the image store, the secrets. Nothing else is a setting."""
+"""Where things are: the database, the image store, the secrets, an identity provider. Nothing else is a setting."""
 
 import json
 import tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from curation.errors import BadInput, Conflict, NotFound
 
 PROJECT_FILE = "rounds.toml"
+
+
+class OidcSettings(BaseModel):
+    """An identity provider that may sign readers in; its client secret is a file in the secrets directory."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuer: str = Field(max_length=250)
+    client_id: str = Field(min_length=1)
+    name: str = Field(default="your organisation", min_length=1, max_length=60, description="shown on the button")
+
+    @field_validator("issuer")
+    @classmethod
+    def _encrypted(cls, issuer: str) -> str:
+        parts = urlsplit(issuer)
+        local = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1")
+        if not parts.hostname or not (parts.scheme == "https" or local) or not issuer.isprintable() or " " in issuer:
+            raise ValueError(f"expected the issuer's https address, got {issuer!r}")
+        return issuer
 
 
 class Settings(BaseSettings):
@@ -22,6 +42,7 @@ class Settings(BaseSettings):
     store_url: str = "store"
     secrets_directory: Path = Path("secrets")
     torch_threads: int = Field(default=0, ge=0, description="0 lets torch choose")
+    oidc: OidcSettings | None = None
 
     @classmethod
     def settings_customise_sources(

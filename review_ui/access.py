@@ -59,14 +59,23 @@ ACCESS: dict[tuple[str, str], Need] = {
     ("GET", "/rounds/static/{name}"): FIRST_PASSWORD,
     ("GET", "/rounds/sign-in"): EVERYBODY,
     ("POST", "/rounds/sign-in"): EVERYBODY,
+    ("GET", "/rounds/oidc/sign-in"): EVERYBODY,
+    ("GET", "/rounds/oidc/callback"): EVERYBODY,
     ("GET", "/rounds/account"): FIRST_PASSWORD,
     ("POST", "/rounds/api/password"): FIRST_PASSWORD,
     ("POST", "/rounds/api/sign-out"): FIRST_PASSWORD,
+    ("POST", "/rounds/api/sign-out-everywhere"): FIRST_PASSWORD,
     ("GET", "/rounds/api/session"): EVERY_READER,
+    ("GET", "/rounds/welcome"): READ,
+    ("POST", "/rounds/api/consent"): READ,
+    ("POST", "/rounds/api/consent/withdraw"): EVERY_READER,
     # reading; what only an adjudicator may ask for, the route itself holds against `require`
     ("POST", "/rounds/api/worklists/{worklist_id:int}/claim"): READ,
     ("GET", "/rounds/pixels/{key}"): READ,
+    ("GET", "/rounds/api/worklists/{worklist_id:int}/references"): READ,
+    ("GET", "/rounds/references/{key}"): READ,
     ("POST", "/rounds/api/readings"): READ,
+    ("GET", "/rounds/exports/worklists/{worklist_id:int}/{figure}.csv"): having(Capability.SEE_RESULTS),
 }
 
 

@@ -19,6 +19,7 @@ from curation.models.people import Role
 from review_ui.access import Who, need_of
 from review_ui.headers import security_headers
 from review_ui.sessions import COOKIE_NAME, Sessions, SignedInReader
+from review_ui.throttle import Paces
 
 READER_KEY = "rounds.reader"
 SIGN_IN_PATH = "/rounds/sign-in"
@@ -38,6 +39,7 @@ class Refusal:
     status: int
     message: str
     to_sign_in: bool = False
+    retry_after_s: int = 0
 
 
 NOT_CONSENTED = Refusal(403, "you have not agreed to how reading is recorded. Open /rounds/welcome, then read.")
@@ -50,6 +52,7 @@ class Guard:
         self.app = app
         self.sessions = sessions
         self.allowed_hosts = allowed_hosts
+        self.paces = Paces()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, with its reader in `scope`, or refuse it."""
@@ -60,12 +63,19 @@ class Guard:
         if refusal is None:
             reader = await run_in_threadpool(self.sessions.find, connection.cookies.get(COOKIE_NAME))
             scope[READER_KEY] = reader
-            refusal = _refuse_reader(connection, reader)
+            refusal = _refuse_reader(connection, reader) or self._refuse_pace(connection, reader)
         if scope["type"] == "websocket":
             if refusal is not None:
                 return await send({"type": "websocket.close", "code": 1008})
             return await self.app(scope, receive, send)
         await self._serve(connection, refusal, receive, _with_headers(connection, send))
+
+    def _refuse_pace(self, connection: HTTPConnection, reader: SignedInReader | None) -> Refusal | None:
+        if reader is None or connection.scope["type"] != "http":
+            return None
+        is_write = connection.scope["method"] not in SAFE_METHODS
+        wait_s = self.paces.wait_s(reader.reader_id, is_write, connection.scope["path"], self.sessions.clock())
+        return Refusal(429, "too many requests at once. Wait a moment.", retry_after_s=wait_s) if wait_s else None
 
     async def _serve(self, connection: HTTPConnection, refusal: Refusal | None, receive: Receive, send: Send) -> None:
         scope = connection.scope
@@ -162,7 +172,8 @@ def _answer(connection: HTTPConnection, refusal: Refusal) -> Response:
             return RedirectResponse(PASSWORD_PATH, 303)
         if refusal is NOT_CONSENTED:
             return RedirectResponse(WELCOME_PATH, 303)
-    return JSONResponse({"error": refusal.message}, refusal.status)
+    wait = {"Retry-After": str(refusal.retry_after_s)} if refusal.retry_after_s else None
+    return JSONResponse({"error": refusal.message}, refusal.status, wait)
 
 
 async def _read_body(receive: Receive) -> bytes | None:

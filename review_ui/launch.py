@@ -23,12 +23,14 @@ def serve(
     port: int | None = None,
     allowed_hosts: Iterable[str] = (),
     certificate: tuple[str, str] | None = None,
+    forwarded_allow_ips: str = "",
     on_ready: Callable[[str], None] = print,
 ) -> None:
     """Serve until interrupted; `on_ready` gets the sign-in address once the socket is bound.
 
     `port` None takes the first free one from 8630 on, 0 any free one. `allowed_hosts` are further names browsers may
-    use for this server. `certificate` is (certificate file, key file) for https. Raises Conflict when no port is free.
+    use for this server. `certificate` is (certificate file, key file) for https. `forwarded_allow_ips` are the
+    addresses, comma between, of proxies whose word on scheme and client is taken. Raises Conflict when no port is free.
     """
     project.database.check_revision()
     listener = bind(host, port)
@@ -44,6 +46,8 @@ def serve(
             server_header=False,
             date_header=True,
             ws="websockets-sansio",
+            proxy_headers=bool(forwarded_allow_ips),
+            forwarded_allow_ips=forwarded_allow_ips,
             timeout_graceful_shutdown=SHUTDOWN_S,
             ssl_certfile=certificate[0] if certificate else None,
             ssl_keyfile=certificate[1] if certificate else None,

@@ -35,38 +35,88 @@ $error
 <input id="password" name="password" type="password" autocomplete="current-password" required>
 <button type="submit">Sign in</button>
 </form>
+$provider
 <p class="note">Accounts are made with <code>rounds reader add NAME</code> on the machine that runs this project.</p>
 """)
 
 _ACCOUNT = Template("""<h1>$name</h1>
 <p class="lead">Signed in as $role. $hint</p>
 <p id="message" class="message" role="status" hidden></p>
-<form id="password-form" data-csrf="$csrf">
+$password
+<div class="row">
+<a href="/">Back to reading</a>
+<button id="sign-out" type="button" class="quiet" data-csrf="$csrf">Sign out</button>
+</div>
+<div class="row">
+<span class="note inline">On a machine you no longer have?</span>
+<button id="sign-out-everywhere" type="button" class="quiet">Sign out everywhere</button>
+</div>
+$consent
+""")
+
+_CONSENT = """<div class="row" id="consent">
+<a href="/rounds/welcome">What you agreed to</a>
+<button id="withdraw" type="button" class="quiet">Withdraw consent</button>
+</div>
+<div id="withdraw-confirm" class="message" role="group" aria-labelledby="withdraw-text" hidden>
+<p id="withdraw-text">You can no longer read, and you leave performance and agreement statistics. Verdicts given stay in
+the record and in outcomes.</p>
+<div class="row"><button id="withdraw-now" type="button">Withdraw</button>
+<button id="withdraw-not" type="button" class="quiet">Keep reading</button></div>
+</div>"""
+
+_PASSWORD = """<form id="password-form">
 <label for="current">Current password</label>
 <input id="current" type="password" autocomplete="current-password" required>
 <label for="new">New password, 10 characters or more</label>
 <input id="new" type="password" autocomplete="new-password" minlength="10" required>
 <button type="submit">Change password</button>
-</form>
-<div class="row">
-<a href="/">Back to reading</a>
-<button id="sign-out" type="button" class="quiet">Sign out</button>
-</div>
+</form>"""
+
+_REFUSED = Template("""<h1>Not signed in</h1>
+<p class="message error" role="alert">$why</p>
+<p><a href="/rounds/sign-in">Back to the sign-in page</a></p>
 """)
 
 
-def sign_in_page(project: str, name: str = "", error: str | None = None) -> str:
-    """The sign-in form; after a failure with the name kept and one sentence that gives nothing away."""
+def sign_in_page(project: str, name: str = "", error: str | None = None, provider: str | None = None) -> str:
+    """The sign-in form; after a failure with the name kept and one sentence that gives nothing away.
+
+    `provider` is what the identity provider is called, when there is one.
+    """
     message = f'<p class="message error" role="alert">{escape(error)}</p>' if error else ""
-    content = _SIGN_IN.substitute(project=escape(project), name=escape(name), error=message)
+    link = f'<a class="button" href="/rounds/oidc/sign-in">Sign in with {escape(provider)}</a>' if provider else ""
+    content = _SIGN_IN.substitute(project=escape(project), name=escape(name), error=message, provider=link)
     return _SHELL.substitute(title="Sign in", head="", content=content)
 
 
-def account_page(reader: SignedInReader) -> str:
-    """Change the password, sign out."""
+def page(title: str, content: str, head: str = "") -> str:
+    """A page of ours around `content`, which is HTML already."""
+    return _SHELL.substitute(title=escape(title), head=head, content=content)
+
+
+def refused_page(why: str) -> str:
+    """What the identity provider's answer led to, in one sentence."""
+    return _SHELL.substitute(title="Not signed in", head="", content=_REFUSED.substitute(why=escape(why)))
+
+
+def continue_page() -> str:
+    """Goes on to the review page by itself, as a page of ours."""
+    content = '<h1>Signed in</h1>\n<p><a href="/">Go on to the review page</a></p>'
+    return _SHELL.substitute(title="Signed in", head='<meta http-equiv="refresh" content="0;url=/">', content=content)
+
+
+def account_page(reader: SignedInReader, has_password: bool) -> str:
+    """Change the password, for those who have one; sign out here or everywhere."""
     hint = "Choose a password of your own before you read." if reader.must_change_password else ""
     content = _ACCOUNT.substitute(
-        name=escape(reader.name), role=escape(reader.role.value), hint=hint, csrf=escape(reader.csrf_token)
+        name=escape(reader.name),
+        role=escape(reader.role.value),
+        hint=hint,
+        csrf=escape(reader.csrf_token),
+        password=_PASSWORD if has_password else "",
+        consent=_CONSENT if reader.consented else "",
     )
     script = '<script src="/rounds/static/account.js" defer></script>'
+    script += '<script src="/rounds/static/consent.js" defer></script>' if reader.consented else ""
     return _SHELL.substitute(title="Account", head=script, content=content)

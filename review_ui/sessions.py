@@ -11,7 +11,7 @@ from http.cookies import Morsel, SimpleCookie
 
 from curation.models.people import Role
 from curation.project import Project
-from curation.readers import sign_in_and_consent, sign_in_for
+from curation.sign_ins import sign_in_and_consent, sign_in_for
 from review_ui.permissions import CAPABILITIES, Capability
 
 COOKIE_NAME = "rounds_session"
@@ -79,11 +79,15 @@ def ended_cookie(secure: bool) -> str:
     return morsel.OutputString()
 
 
-def _cookie(value: str, secure: bool) -> "Morsel[str]":
-    cookie = SimpleCookie({COOKIE_NAME: value})
-    morsel = cookie[COOKIE_NAME]
+def named_cookie(name: str, value: str, secure: bool, same_site: str) -> "Morsel[str]":
+    """A cookie that no script can read."""
+    morsel = SimpleCookie({name: value})[name]
     morsel["path"] = "/"
     morsel["httponly"] = True
-    morsel["samesite"] = "Strict"
+    morsel["samesite"] = same_site
     morsel["secure"] = secure
     return morsel
+
+
+def _cookie(value: str, secure: bool) -> "Morsel[str]":
+    return named_cookie(COOKIE_NAME, value, secure, "Strict")

@@ -1,5 +1,6 @@
 // Change the password or sign out: every write carries the session's token in a header.
-const form = document.getElementById("password-form");
+const form = document.getElementById("password-form"); // null for who signs in by a provider only
+const csrf = document.getElementById("sign-out").dataset.csrf;
 const message = document.getElementById("message");
 
 function say(text, failed) {
@@ -9,12 +10,12 @@ function say(text, failed) {
 }
 
 async function send(path, body) {
-  const headers = { "Content-Type": "application/json", "X-CSRF-Token": form.dataset.csrf };
+  const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf };
   const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
   if (!response.ok) throw new Error((await response.json()).error);
 }
 
-form.addEventListener("submit", async (event) => {
+form?.addEventListener("submit", async (event) => {
   event.preventDefault();
   const current = document.getElementById("current");
   const chosen = document.getElementById("new");
@@ -26,11 +27,13 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
-document.getElementById("sign-out").addEventListener("click", async () => {
-  try {
-    await send("/rounds/api/sign-out", {});
-    location.assign("/rounds/sign-in");
-  } catch (error) {
-    say(error.message, true);
-  }
-});
+for (const how of ["sign-out", "sign-out-everywhere"]) {
+  document.getElementById(how).addEventListener("click", async () => {
+    try {
+      await send(`/rounds/api/${how}`, {});
+      location.assign("/rounds/sign-in");
+    } catch (error) {
+      say(error.message, true);
+    }
+  });
+}

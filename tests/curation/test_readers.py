@@ -9,18 +9,21 @@ from curation.database import Database
 from curation.errors import BadInput, Conflict, NotAllowed, NotFound
 from curation.models.operations import Event
 from curation.models.people import Reader, ReaderKind, Role, SignIn
+from curation.passwords import PasswordCheck, check_password, password_hash_of
 from curation.project import Project
 from curation.readers import (
-    FAILURES_TO_LOCK,
-    SignedIn,
+    activate_reader,
     add_reader,
     change_password,
+    deactivate_reader,
     find_reader,
+    link_provider,
     reset_password,
-    sign_in,
-    sign_in_for,
-    sign_out,
+    set_role,
+    sign_out_everywhere,
+    unlock,
 )
+from curation.sign_ins import FAILURES_TO_LOCK, SignedIn, sign_in, sign_in_by_provider, sign_in_for, sign_out
 from tests.curation.reading_room import CHAIN, NOON
 
 PASSWORD = "correct horse"
@@ -39,9 +42,16 @@ def reader(records: Database) -> int:
         return add_reader(session, CHAIN, NOON, "alice", PASSWORD).id
 
 
+def checked(database: Database, password: str = PASSWORD, name: str = "alice") -> PasswordCheck:
+    with database.read() as session:
+        password_hash = password_hash_of(session, name)
+    return check_password(name, password_hash, password)
+
+
 def signed_in(database: Database, password: str = PASSWORD, name: str = "alice", after: int = 0) -> SignedIn | None:
+    found = checked(database, password, name)
     with database.write() as session:
-        return sign_in(session, CHAIN, NOON + after * MINUTE, name, password)
+        return sign_in(session, CHAIN, NOON + after * MINUTE, found)
 
 
 def is_live(database: Database, token: str, after: int = 0) -> bool:
@@ -114,19 +124,100 @@ def test_a_deactivated_reader_is_out_at_once(records: Database, reader: int) -> 
 
 
 def test_passwords_are_changed_by_their_owner_and_reset_by_another(records: Database, reader: int) -> None:
+    here, elsewhere = signed_in(records), signed_in(records)
+    assert here is not None
+    assert elsewhere is not None
+    wrong, right = checked(records, "wrong password"), checked(records)
     with pytest.raises(NotAllowed), records.write() as session:
-        change_password(session, CHAIN, NOON, reader, "wrong password", "another horse")
+        change_password(session, CHAIN, NOON, reader, wrong, "another horse", here.token)
     with pytest.raises(BadInput, match="at least 10"), records.write() as session:
-        change_password(session, CHAIN, NOON, reader, PASSWORD, "short")
+        change_password(session, CHAIN, NOON, reader, right, "short", here.token)
     with records.write() as session:
-        change_password(session, CHAIN, NOON, reader, PASSWORD, "another horse")
-    made = signed_in(records, "another horse")
-    assert made is not None
+        change_password(session, CHAIN, NOON, reader, right, "another horse", here.token)
+    assert is_live(records, here.token)
+    assert not is_live(records, elsewhere.token)
     with records.write() as session:
         reset_password(session, CHAIN, NOON, "alice", "third horse now")
-    assert not is_live(records, made.token)
+    assert not is_live(records, here.token)
     assert signed_in(records, "another horse") is None
     assert signed_in(records, "third horse now") is not None
+
+
+def test_a_password_that_changed_while_it_was_checked_is_the_wrong_one(records: Database, reader: int) -> None:
+    right = checked(records)
+    with records.write() as session:
+        reset_password(session, CHAIN, NOON, "alice", "third horse now")
+    with records.write() as session:
+        assert sign_in(session, CHAIN, NOON, right) is None
+
+
+def test_an_account_is_closed_and_opened_again(records: Database, reader: int) -> None:
+    made = signed_in(records)
+    assert made is not None
+    with records.write() as session:
+        deactivate_reader(session, CHAIN, NOON, "alice", by=7)
+    assert signed_in(records) is None
+    with records.write() as session:
+        activate_reader(session, CHAIN, NOON, "alice")
+    assert not is_live(records, made.token)
+    assert signed_in(records) is not None
+    with records.read() as session:
+        closed = session.scalars(select(Event).where(Event.kind == "reader.deactivated")).one()
+    assert closed.payload == {"reader": reader, "by": 7}
+
+
+def test_the_last_administrator_stays_one(database: Database) -> None:
+    with database.write() as session:
+        for name in ("alice", "bob"):
+            add_reader(session, CHAIN, NOON, name, PASSWORD, role=Role.ADMINISTRATOR)
+    with database.write() as session:
+        set_role(session, CHAIN, NOON, "bob", Role.CURATOR)
+    with pytest.raises(Conflict, match="last administrator"), database.write() as session:
+        set_role(session, CHAIN, NOON, "alice", Role.READER)
+    with pytest.raises(Conflict, match="last administrator"), database.write() as session:
+        deactivate_reader(session, CHAIN, NOON, "alice")
+    with database.write() as session:
+        set_role(session, CHAIN, NOON, "bob", Role.ADMINISTRATOR)
+        deactivate_reader(session, CHAIN, NOON, "alice")
+
+
+def test_a_locked_reader_is_let_in_again_by_an_administrator(records: Database, reader: int) -> None:
+    for _ in range(FAILURES_TO_LOCK):
+        assert signed_in(records, "wrong password") is None
+    assert signed_in(records) is None
+    with records.write() as session:
+        unlock(session, CHAIN, NOON, "alice")
+    assert signed_in(records) is not None
+
+
+def test_signing_out_everywhere_ends_and_counts_live_sessions(records: Database, reader: int) -> None:
+    made = [signed_in(records), signed_in(records)]
+    with records.write() as session:
+        assert sign_out_everywhere(session, CHAIN, NOON, "alice") == 2
+    assert not any(is_live(records, one.token) for one in made if one)
+
+
+def test_a_providers_account_signs_in_as_one_reader_and_needs_no_password(database: Database) -> None:
+    account = "https://login.example.org 1234"
+    with database.write() as session:
+        add_reader(session, CHAIN, NOON, "alice", None, oidc_subject=account)
+        add_reader(session, CHAIN, NOON, "bob", PASSWORD)
+    with database.write() as session:
+        made = sign_in_by_provider(session, CHAIN, NOON, account)
+        assert made is not None
+        assert made.reader.name == "alice"
+        assert sign_in_by_provider(session, CHAIN, NOON, account + "5") is None
+    assert signed_in(database, "") is None
+    for bad in ("1234", "login.example.org 1234", "https://login.example.org", account + "\x00"):
+        with pytest.raises(BadInput), database.write() as session:
+            link_provider(session, CHAIN, NOON, "bob", bad)
+    with pytest.raises(Conflict, match="alice"), database.write() as session:
+        link_provider(session, CHAIN, NOON, "bob", account)
+    with database.write() as session:
+        link_provider(session, CHAIN, NOON, "alice", account + "5")
+    with database.write() as session:
+        assert sign_in_by_provider(session, CHAIN, NOON, account) is None
+    assert not is_live(database, made.token)
 
 
 @pytest.mark.parametrize(("name", "password"), [("bob", "short"), (" bob", PASSWORD), ("", PASSWORD), ("bob", None)])

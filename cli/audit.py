@@ -1,0 +1,73 @@
+"""`rounds audit`: the chain of events, who did what and when."""
+
+from dataclasses import asdict
+
+import click
+from sqlalchemy import select
+
+from cli.project import print_some
+from cli.terminal import emit, json_option, pass_project
+from curation.audit import last_anchor
+from curation.errors import Damaged
+from curation.models.operations import Event
+from curation.project import Project
+
+
+@click.group()
+def audit() -> None:
+    """Look through the chain of events, and hold it against its anchors.
+
+    \b
+    Example:
+      rounds audit verify
+    """
+
+
+@audit.command()
+@json_option
+@pass_project
+def verify(project: Project, as_json: bool) -> None:
+    """Find every event that was altered, removed or moved, up to the last anchor; a fault ends in an error.
+
+    \b
+    Example:
+      rounds audit verify
+    """
+    with project.database.read() as session:
+        found = project.chain.verify(session, project.anchors_path)
+    anchored = last_anchor(project.anchors_path)
+    if as_json:
+        emit({**asdict(found), "last_anchor": anchored}, as_json)
+    else:
+        click.echo(f"{found.events} events, the last one {found.head}")
+        click.echo(
+            f"{found.anchors} anchors, the last one after event {anchored}"
+            if anchored
+            else "no anchors yet: a tail that was cut off cannot be seen"
+        )
+        print_some(found.faults)
+    if found.faults:
+        raise Damaged(f"{len(found.faults)} faults in the chain of events. Compare with a backup; nothing was changed.")
+
+
+@audit.command()
+@click.option("--kind", help="Only events of this kind, or of this group: reader.role_changed, reader.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
+@json_option
+@pass_project
+def show(project: Project, kind: str | None, limit: int, as_json: bool) -> None:
+    """List the newest events, newest first: ids and digests, never names.
+
+    \b
+    Example:
+      rounds audit show --kind reader --limit 20
+    """
+    query = select(Event).order_by(Event.sequence.desc()).limit(limit)
+    if kind is not None:
+        query = query.where((Event.kind == kind) | Event.kind.startswith(f"{kind}.", autoescape=True))
+    with project.database.read() as session:
+        rows = [
+            {"event": row.sequence, "at": row.at.isoformat(timespec="seconds"), "kind": row.kind, "about": row.payload}
+            for row in session.scalars(query)
+        ]
+    emit(rows, as_json, title="events")

@@ -1,0 +1,91 @@
+"""GET /rounds/oidc/sign-in sends a browser to the identity provider; GET /rounds/oidc/callback takes it back."""
+
+import hmac
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from curation.errors import NotAllowed, NotFound, RoundsError
+from curation.project import Project
+from curation.sign_ins import sign_in_by_provider
+from review_ui.account_routes import TOO_MANY
+from review_ui.oidc import STATE_KEY_FILE, TRIP, ProviderDown, Trip, open_provider
+from review_ui.pages import continue_page, refused_page
+from review_ui.sessions import Clock, named_cookie, session_cookie
+from review_ui.throttle import Throttle
+
+TRIP_COOKIE = "rounds_oidc"
+CALLBACK_PATH = "/rounds/oidc/callback"
+
+
+class OidcRoutes:
+    """Both routes; without `[oidc]` in rounds.toml there is nothing at either."""
+
+    def __init__(self, project: Project, clock: Clock) -> None:
+        self.project = project
+        self.clock = clock
+        self.provider = open_provider(project)
+        self.throttle = Throttle()
+
+    def begin(self, request: Request) -> Response:
+        """Remember the trip in a cookie and send the browser to the provider."""
+        if self.provider is None:
+            raise NotFound("there is nothing here.")
+        now = self.clock()
+        trip = Trip.begin(now)
+        try:
+            address = self.provider.address(trip, _callback(request), now)
+        except ProviderDown as error:
+            return HTMLResponse(refused_page(str(error)), 502)
+        response = RedirectResponse(address, 303)
+        sealed = trip.sealed(self.project.secret(STATE_KEY_FILE))
+        response.headers.append("set-cookie", _trip_cookie(request, sealed, int(TRIP.total_seconds())))
+        return response
+
+    async def finish(self, request: Request) -> Response:
+        """Check what the browser brings back; a reader it belongs to is signed in, anybody else told so."""
+        if self.provider is None:
+            raise NotFound("there is nothing here.")
+        address = request.client.host if request.client else ""
+        if self.throttle.is_closed(address, self.clock()):
+            return HTMLResponse(refused_page(TOO_MANY), 429)
+        try:
+            token = await run_in_threadpool(self._sign_in, request)
+        except RoundsError as error:
+            self.throttle.failed(address, self.clock())
+            response = HTMLResponse(refused_page(str(error)), 502 if isinstance(error, ProviderDown) else 403)
+        else:
+            # The session's cookie is SameSite=Strict: a browser sends it only when one of our own pages goes on.
+            response = HTMLResponse(continue_page())
+            cookie = session_cookie(token, secure=request.url.scheme == "https")
+            response.headers.append("set-cookie", cookie)
+        response.headers.append("set-cookie", _trip_cookie(request, "", 0))
+        return response
+
+    def _sign_in(self, request: Request) -> str:
+        assert self.provider is not None
+        now, asked = self.clock(), request.query_params
+        trip = Trip.unsealed(self.project.secret(STATE_KEY_FILE), request.cookies.get(TRIP_COOKIE, ""), now)
+        if not hmac.compare_digest(asked.get("state", "").encode(), trip.state.encode()):
+            raise NotAllowed("this answer belongs to another sign-in. Start again.")
+        if "code" not in asked:
+            raise NotAllowed(f"{self.provider.settings.name} did not sign you in. Start again.")
+        subject = self.provider.subject(trip, asked["code"], _callback(request), now)
+        with self.project.database.write() as session:
+            signed_in = sign_in_by_provider(session, self.project.chain, now, subject)
+        if signed_in is None:
+            raise NotAllowed(
+                f"no active reader is linked to this account. Ask an administrator, and give them this: {subject}"
+            )
+        return signed_in.token
+
+
+def _callback(request: Request) -> str:
+    return f"{request.url.scheme}://{request.headers['host']}{CALLBACK_PATH}"
+
+
+def _trip_cookie(request: Request, value: str, max_age: int) -> str:
+    morsel = named_cookie(TRIP_COOKIE, value, secure=request.url.scheme == "https", same_site="Lax")
+    morsel["path"], morsel["max-age"] = "/rounds/oidc/", max_age
+    return morsel.OutputString()
