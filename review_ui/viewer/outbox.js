@@ -19,12 +19,18 @@ function committed(transaction) {
   });
 }
 
+// One tab at a time sends. Without https there are no locks; then two tabs may send the same entry, and its op_id
+// makes the second time harmless.
+function alone(name, work) {
+  return navigator.locks ? navigator.locks.request(name, work) : work();
+}
+
 class Outbox {
-  // `changed(outbox)` is called whenever what waits, what was refused, or the connection changes.
-  constructor(server, changed, signedOut) {
+  // on.changed(outbox): what waits, what was refused, or the connection has changed. on.answered(entry, result): the
+  // server's word on one entry. on.signedOut(): nothing can be sent before somebody signs in.
+  constructor(server, on) {
     this.server = server;
-    this.changed = changed;
-    this.signedOut = signedOut;
+    this.on = on;
     this.waiting = []; // this reader's operations, oldest first
     this.refused = []; // what the server will never take, kept until the reader has seen it
     this.online = true;
@@ -40,11 +46,8 @@ class Outbox {
     request.onupgradeneeded = () =>
       request.result.createObjectStore("operations", { keyPath: "sequence", autoIncrement: true });
     this.database = await settled(request);
-    const kept = await settled(this.store("readonly").getAll());
-    for (const entry of kept.filter((entry) => entry.reader === this.server.session.reader)) {
-      (entry.refused ? this.refused : this.waiting).push({ ...entry, kept: true });
-    }
-    this.changed(this);
+    await this.readDisk();
+    this.on.changed(this);
   }
 
   close() {
@@ -58,18 +61,37 @@ class Outbox {
     return this.database.transaction("operations", mode, { durability: "strict" }).objectStore("operations");
   }
 
+  // What is on disk is what waits, whichever tab wrote it: entries that another tab has sent go, its unsent ones come.
+  async readDisk() {
+    const rows = (await settled(this.store("readonly").getAll())).filter((row) => row.reader === this.server.session.reader);
+    const known = new Map(this.waiting.map((entry) => [entry.op_id, entry]));
+    const onDisk = rows
+      .filter((row) => !row.refused)
+      .map((row) => Object.assign(known.get(row.op_id) ?? row, { sequence: row.sequence, kept: true }));
+    this.waiting = [...onDisk, ...this.waiting.filter((entry) => !entry.kept)];
+    this.refused = rows.filter((row) => row.refused);
+  }
+
   // Assignment keys whose verdict is still under way: the server may lease them to us again meanwhile.
   keys() {
     return new Set(this.waiting.filter((entry) => entry.kind === "reading").map((entry) => entry.body.assignment_key));
   }
 
-  async add(worklistId, kind, opId, body) {
-    const entry = { reader: this.server.session.reader, worklist_id: worklistId, kind, op_id: opId, body };
-    this.waiting.push(entry);
-    this.changed(this);
-    const { kept: _, ...row } = entry;
-    entry.sequence = await settled(this.store("readwrite").add(row));
-    entry.kept = true;
+  add(worklistId, claimMode, kind, opId, body) {
+    return this.addAll(worklistId, claimMode, [{ kind, op_id: opId, body }]);
+  }
+
+  // Several operations in one transaction: a page is kept whole or not at all.
+  async addAll(worklistId, claimMode, operations) {
+    const reader = this.server.session.reader;
+    const entries = operations.map((operation) => ({ reader, worklist_id: worklistId, claim_mode: claimMode, ...operation }));
+    const rows = entries.map((entry) => ({ ...entry }));
+    this.waiting.push(...entries);
+    this.on.changed(this);
+    const store = this.store("readwrite");
+    const added = Promise.all(rows.map((row) => settled(store.add(row))));
+    const [sequences] = await Promise.all([added, committed(store.transaction)]);
+    entries.forEach((entry, index) => Object.assign(entry, { sequence: sequences[index], kept: true }));
     this.flush();
   }
 
@@ -78,26 +100,35 @@ class Outbox {
     this.sending = true;
     clearTimeout(this.timer);
     try {
-      for (let batch = this.next(); batch.length > 0; batch = this.next()) await this.sendBatch(batch);
+      await alone(`${OUTBOX_NAME}-${this.server.session.reader}`, () => this.sendAll());
       this.connected();
     } catch (error) {
       this.failed(error);
     } finally {
       this.sending = false;
-      this.changed(this);
+      this.on.changed(this);
     }
     if (this.online && this.next().length > 0) this.flush();
   }
 
-  // The leading run of one worklist that is safe on disk: order is kept across undos.
+  async sendAll() {
+    if (!this.database) return;
+    await this.readDisk();
+    for (let batch = this.next(); batch.length > 0; batch = this.next()) await this.sendBatch(batch);
+  }
+
+  // The leading run of one worklist and way of reading that is safe on disk: order is kept across undos.
   next() {
-    const end = this.waiting.findIndex((entry) => !entry.kept || entry.worklist_id !== this.waiting[0].worklist_id);
+    const [first] = this.waiting;
+    const other = (entry) => entry.worklist_id !== first.worklist_id || entry.claim_mode !== first.claim_mode;
+    const end = this.waiting.findIndex((entry) => !entry.kept || other(entry));
     return this.waiting.slice(0, Math.min(end < 0 ? this.waiting.length : end, BATCH));
   }
 
   async sendBatch(batch) {
+    const [{ worklist_id: worklistId, claim_mode: mode }] = batch;
     const operations = batch.map(({ kind, op_id, body }) => ({ kind, op_id, body }));
-    const answer = await this.server.send(batch[0].worklist_id, operations);
+    const answer = await this.server.send(worklistId, mode ?? "single", operations);
     const states = new Map(answer.results.map((result) => [result.op_id, result]));
     if (!this.database) return;
     const store = this.store("readwrite");
@@ -114,7 +145,8 @@ class Outbox {
     this.waiting = this.waiting.filter((entry) => !states.has(entry.op_id));
     this.progress = answer.progress;
     this.connected();
-    this.changed(this);
+    this.on.changed(this);
+    for (const entry of batch) if (states.has(entry.op_id)) this.on.answered(entry, states.get(entry.op_id));
   }
 
   connected() {
@@ -123,7 +155,7 @@ class Outbox {
   }
 
   failed(error) {
-    if (error instanceof SignedOut) return this.signedOut();
+    if (error instanceof SignedOut) return this.on.signedOut();
     this.online = false;
     const delay = RETRY_MS[Math.min(this.failures, RETRY_MS.length - 1)];
     this.failures += 1;
@@ -135,6 +167,6 @@ class Outbox {
     for (const entry of this.refused) store.delete(entry.sequence);
     await committed(store.transaction);
     this.refused = [];
-    this.changed(this);
+    this.on.changed(this);
   }
 }

@@ -1,19 +1,21 @@
-// Everything beside the image: question, reasons, progress, what was just read, and whether it is saved.
+// Everything beside the image: question, choices, progress, and whether what was read is saved.
 
-const MARKS = { accept: "✓", reject: "✕", unsure: "?" };
-const SAID = { accept: "Accepted", reject: "Rejected", unsure: "Unsure" };
-const STRIP_LENGTH = 24;
+const MODE_WORDS = { single: "", adjudicate: ", to adjudicate" }; // pages are turned on with G, inside a worklist
 
 class Panel {
   constructor(root, on) {
     this.room = root.querySelector(".room");
     this.on = on;
     this.slots = Object.fromEntries([...root.querySelectorAll("[data-slot]")].map((node) => [node.dataset.slot, node]));
-    for (const button of root.querySelectorAll("[data-verdict]"))
-      button.addEventListener("click", () => on.verdict(button.dataset.verdict));
+    this.verdicts = [...root.querySelectorAll("[data-verdict]")];
+    for (const button of this.verdicts) button.addEventListener("click", () => on.verdict(button.dataset.verdict));
     for (const button of root.querySelectorAll("[data-tool]"))
       button.addEventListener("click", () => on.tool(button.dataset.tool));
-    this.slots.worklists.addEventListener("change", (event) => on.worklist(Number(event.target.value)));
+    this.slots.worklists.addEventListener("change", ({ target }) => {
+      const [id, mode] = target.value.split(" ");
+      on.worklist(Number(id), mode);
+      target.blur();
+    });
     this.slots["sign-in"].querySelector("form").addEventListener("submit", (event) => this.submitSignIn(event));
     this.slots["sign-in"].addEventListener("cancel", (event) => event.preventDefault());
   }
@@ -22,28 +24,38 @@ class Panel {
     return this.slots.help.open || this.slots["sign-in"].open;
   }
 
-  worklists(all, chosen) {
-    const options = all.map((worklist) => new Option(worklist.name, worklist.id, false, worklist.id === chosen.id));
+  worklists(all, chosen, mode) {
+    const options = all.flatMap((worklist) =>
+      worklist.modes.filter((each) => each in MODE_WORDS).map((each) => {
+        const isChosen = worklist.id === chosen.id && each === mode;
+        return new Option(`${worklist.name}${MODE_WORDS[each]}`, `${worklist.id} ${each}`, false, isChosen);
+      }),
+    );
     this.slots.worklists.replaceChildren(...options);
-    this.slots.worklists.hidden = all.length < 2;
+    this.slots.worklists.hidden = options.length < 2;
     this.slots.notice.textContent = chosen.notice ?? "";
     this.slots.notice.hidden = !chosen.notice;
+    Object.assign(this.room.dataset, { mode, kind: chosen.kind, labels: chosen.label_shown ? "shown" : "blind" });
   }
 
   // The class is said large below; a question that names it keeps a plain "this class" in the sentence.
   item(worklist, item) {
     const shown = worklist.label_shown ? item?.label : null;
-    this.slots.question.textContent = worklist.question.replace("{label}", shown ? "the class below" : "its class");
-    this.slots.class.textContent = shown ? readable(shown) : "";
+    write(this.slots.question, worklist.question.replace("{label}", shown ? "the class below" : "its class"));
+    write(this.slots.class, shown ? readable(shown) : "");
     this.room.dataset.shown = item?.key ?? "";
   }
 
-  choices(title, choices, pick) {
+  // Built again only when it says something else: this runs on the way from a key to the next image.
+  choices(title, list, pick) {
+    const signature = JSON.stringify([title, list]);
+    if (signature === this.listed) return;
+    this.listed = signature;
     this.slots["choices-title"].textContent = title;
-    const buttons = choices.map(({ key, text, pressed }, index) => {
+    const buttons = list.map(({ key, text, pressed }, index) => {
       const button = document.createElement("button");
       button.type = "button";
-      button.append(Object.assign(document.createElement("kbd"), { textContent: key }), text);
+      button.append(line("kbd", key), text);
       if (pressed !== undefined) button.setAttribute("aria-pressed", String(pressed));
       button.addEventListener("click", (event) => pick(index, event.shiftKey));
       return button;
@@ -52,24 +64,30 @@ class Panel {
   }
 
   pending(verdict) {
-    for (const button of this.room.querySelectorAll("[data-verdict]"))
-      button.setAttribute("aria-pressed", String(button.dataset.verdict === verdict));
+    for (const button of this.verdicts) {
+      const pressed = String(button.dataset.verdict === verdict);
+      if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
+    }
   }
 
   view(stage) {
-    const { center, width, invert } = stage.view;
-    this.slots.window.textContent = stage.item ? `W ${Math.round(width)}  L ${Math.round(center)}${invert ? "  inverted" : ""}` : "";
-    this.slots.zoom.textContent = stage.item ? `${stage.zoom.toFixed(stage.zoom < 10 ? 1 : 0)}×` : "";
-    if (!stage.item) return void (this.slots.geometry.textContent = "");
-    const [rows, columns, channels] = stage.item.shape;
-    const [row, column] = stage.item.spacing ?? [];
+    const { center, width, preset, invert } = stage.view;
+    const { item } = stage;
+    const window = `W ${Math.round(width)}  L ${Math.round(center)}${preset ? `  ${preset}` : ""}${invert ? "  inverted" : ""}`;
+    write(this.slots.window, item ? window : "");
+    write(this.slots.zoom, item ? `${stage.zoom.toFixed(stage.zoom < 10 ? 1 : 0)}×` : "");
+    if (!item) return write(this.slots.geometry, "");
+    const [rows, columns, channels] = item.shape;
+    const [row, column] = item.spacing ?? [];
     const size = row ? `, ${(rows * row).toFixed(0)} × ${(columns * column).toFixed(0)} mm` : "";
-    this.slots.geometry.textContent = `${columns} × ${rows}${size}, ${channels === 3 ? "colour" : `${stage.item.bits} bit`}`;
+    write(this.slots.geometry, `${columns} × ${rows}${size}, ${channels === 3 ? "colour" : `${item.bits} bit`}`);
   }
 
-  progress({ done, left, total }) {
-    this.slots.done.textContent = `${done} read`;
-    this.slots.left.textContent = left === 0 ? "none left" : `${left} left`;
+  progress({ done, left, total }, elapsed = []) {
+    write(this.slots.done, `${done} read`);
+    write(this.slots.left, left === 0 ? "none left" : `${left} left`);
+    const time = timeLeft(elapsed, left);
+    write(this.slots.time, time ?? "");
     this.slots.bar.setAttribute("aria-valuemax", total);
     this.slots.bar.setAttribute("aria-valuenow", done);
     this.slots.bar.firstElementChild.style.width = `${total ? (100 * done) / total : 0}%`;
@@ -79,35 +97,42 @@ class Panel {
     const waiting = outbox.waiting.length;
     const state = waiting === 0 ? "saved" : outbox.online ? "sending" : "offline";
     const text = { saved: "Saved", sending: `Sending ${waiting}`, offline: `Offline, ${waiting} kept on this device` };
-    this.slots.saved.textContent = text[state];
+    write(this.slots.saved, text[state]);
     this.slots.saved.dataset.saved = state;
     this.room.dataset.pending = waiting;
     this.slots.refused.hidden = outbox.refused.length === 0;
     if (outbox.refused.length > 0) {
       const many = outbox.refused.length === 1 ? "1 reading was not taken" : `${outbox.refused.length} readings were not taken`;
-      this.slots.refused.firstElementChild.textContent = `${many}: ${outbox.refused[0].refused}`;
+      write(this.slots.refused.firstElementChild, `${many}: ${outbox.refused[0].refused}`);
     }
   }
 
-  strip(history, undone) {
-    this.slots.strip.replaceChildren(...history.slice(-STRIP_LENGTH).reverse().map(thumbnail));
-    if (history.length === 0) {
-      const hint = undone ? "Nothing left to undo" : "What you have just read appears here";
-      this.slots.strip.append(Object.assign(document.createElement("li"), { className: "empty", textContent: hint }));
-    }
-    this.room.querySelector('[data-tool="undo"]').disabled = history.length === 0;
+  mayUndo(may) {
+    const button = this.room.querySelector('[data-tool="undo"]');
+    if (button.disabled === may) button.disabled = !may;
   }
 
-  blank(title, text) {
+  // A title and a sentence in place of the image; `step` is { text, href } or { text, act }.
+  blank(title, text, step) {
     this.slots.blank.hidden = !title;
     if (!title) return;
-    const strong = Object.assign(document.createElement("strong"), { textContent: title });
-    this.slots.blank.replaceChildren(strong, Object.assign(document.createElement("span"), { textContent: text }));
+    this.slots.blank.replaceChildren(line("strong", title), line("span", text));
+    if (!step) return;
+    const next = line(step.href ? "a" : "button", step.text);
+    if (step.href) next.href = step.href;
+    else next.addEventListener("click", step.act);
+    this.slots.blank.append(next);
+    next.focus({ preventScroll: true });
   }
 
-  state(state) {
+  state(state, maySay = state === "reading") {
     this.room.dataset.state = state;
-    for (const button of this.room.querySelectorAll("[data-verdict]")) button.disabled = state !== "reading";
+    for (const button of this.verdicts) if (button.disabled === maySay) button.disabled = !maySay;
+  }
+
+  say(slot, text) {
+    this.slots[slot].hidden = !text;
+    if (text) write(this.slots[slot].querySelector("p") ?? this.slots[slot], text);
   }
 
   speak(text) {
@@ -137,18 +162,7 @@ class Panel {
   }
 }
 
-function thumbnail(entry) {
-  const item = document.createElement("li");
-  item.dataset.mark = entry.verdict;
-  item.title = SAID[entry.verdict];
-  if (entry.picture) item.append(entry.picture);
-  const mark = Object.assign(document.createElement("span"), { textContent: MARKS[entry.verdict] });
-  mark.setAttribute("aria-label", SAID[entry.verdict]);
-  item.append(mark);
-  return item;
-}
-
-function readable(label) {
-  const text = label.replaceAll("_", " ");
-  return text.charAt(0).toUpperCase() + text.slice(1);
+// A text node is written only when it changes, so that a press costs no layout it does not need.
+function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
 }

@@ -5,24 +5,39 @@ const REFILL_BELOW = 36;
 const FETCHES = 6;
 const RENEW_MS = 120_000; // well inside the server's lease of ten minutes
 const ABSENT_MS = 900_000; // a reader gone for longer gives their images back to others
-const LOOK_AGAIN_MS = 15_000; // others' leases may run out after we have read all there was
+const LOOK_AGAIN_MS = [400, 1000, 2000, 5000, 15_000]; // others' leases may run out after we have read all there was
 
 class Queue {
   // `changed()` is called when an image has arrived or the list has grown.
-  constructor(server, outbox, worklistId, changed, failed) {
+  // `ahead` images are held at a time: more of them for pages.
+  constructor(server, outbox, worklistId, mode, changed, failed, ahead = AHEAD) {
     this.server = server;
     this.outbox = outbox;
     this.worklistId = worklistId;
+    this.mode = mode;
     this.changed = changed;
     this.failed = failed;
+    this.ahead = ahead;
+    this.refillBelow = mode === "grid" ? ahead : REFILL_BELOW;
+    this.thenSingle = false; // there are no more pages, but images that wait to be read one by one
+    this.known = new Map(); // pixels that are in memory from another way of reading, by key
     this.items = [];
     this.read = new Set(); // keys answered since the page was opened
-    this.exhausted = false;
+    this.exhausted = false; // the last claim brought less than was asked for
+    this.withOthers = 0; // images that are left to this reader but were not to be had
+    this.looks = 0; // claims in a row that brought nothing
     this.claiming = false;
     this.fetching = 0;
     this.closed = false;
     this.activeAt = Date.now();
     this.renewal = setInterval(() => this.renew(), RENEW_MS);
+  }
+
+  // Another way of reading has a list of its own; what is in memory is not fetched again.
+  inherit(before) {
+    this.known = new Map(before.items.filter((item) => item.pixels).map((item) => [item.key, item.pixels]));
+    this.read = before.read;
+    return this;
   }
 
   get head() {
@@ -46,7 +61,7 @@ class Queue {
   }
 
   fill() {
-    if (!this.exhausted && this.items.length < REFILL_BELOW) this.claim();
+    if (!this.exhausted && this.items.length < this.refillBelow) this.claim();
   }
 
   async claim() {
@@ -54,14 +69,8 @@ class Queue {
     this.claiming = true;
     const underWay = this.outbox.keys();
     try {
-      const count = Math.min(AHEAD + underWay.size, 200);
-      const answer = await this.server.claim(this.worklistId, count);
-      const held = new Set(this.items.map((item) => item.key));
-      const fresh = answer.items.filter((item) => !held.has(item.key) && !this.read.has(item.key) && !underWay.has(item.key));
-      this.items.push(...fresh.map((item) => ({ ...item, pixels: null, asked: false })));
-      this.exhausted = answer.items.length < count;
-      this.progress = answer.progress;
-      if (this.exhausted && this.items.length === 0) this.watch();
+      const count = Math.min(this.ahead + underWay.size, 200);
+      this.take(await this.server.claim(this.worklistId, count, this.mode), count, underWay);
       this.load();
       this.changed();
     } catch (error) {
@@ -71,13 +80,28 @@ class Queue {
     }
   }
 
+  take({ items, progress, then_single: thenSingle }, count, underWay) {
+    const held = new Set(this.items.map((item) => item.key));
+    const fresh = items.filter((item) => !held.has(item.key) && !this.read.has(item.key) && !underWay.has(item.key));
+    this.items.push(...fresh.map((item) => ({ ...item, pixels: this.known.get(item.key) ?? null, asked: this.known.has(item.key) })));
+    this.exhausted = items.length < count;
+    this.thenSingle = thenSingle;
+    this.looks = fresh.length > 0 ? 0 : this.looks + 1;
+    this.withOthers = Math.max(0, progress.left - underWay.size - this.items.length);
+    this.progress = progress;
+    if (this.exhausted && this.items.length === 0) this.watch();
+  }
+
+  // What is left may be leased to others, or locked for the moment of their claim: ask again, soon and then less often.
   watch() {
     clearTimeout(this.lookAgain);
-    if (this.attended) this.lookAgain = setTimeout(() => this.claim(), LOOK_AGAIN_MS);
+    const looks = this.withOthers > 0 ? Math.max(0, this.looks - 1) : LOOK_AGAIN_MS.length;
+    const delay = LOOK_AGAIN_MS[Math.min(looks, LOOK_AGAIN_MS.length - 1)];
+    if (this.attended) this.lookAgain = setTimeout(() => this.claim(), delay);
   }
 
   load() {
-    for (const item of this.items.slice(0, AHEAD)) {
+    for (const item of this.items.slice(0, this.ahead)) {
       if (this.fetching >= FETCHES) return;
       if (!item.asked) this.fetch(item);
     }
@@ -87,8 +111,7 @@ class Queue {
     item.asked = true;
     this.fetching += 1;
     try {
-      const content = await this.server.pixels(item.key);
-      item.pixels = item.bits === 16 ? new Uint16Array(content) : new Uint8Array(content);
+      item.pixels = typed(await this.server.pixels(item.key), item.bits);
     } catch (error) {
       if (error instanceof Refused) this.items = this.items.filter((other) => other !== item);
       else {
@@ -130,5 +153,12 @@ class Queue {
     this.items = this.items.filter((other) => other.key !== item.key);
     this.items.unshift(item);
     this.load();
+  }
+
+  // Another tab of this reader has read it.
+  drop(key) {
+    this.read.add(key);
+    this.items = this.items.filter((item) => item.key !== key);
+    this.fill();
   }
 }

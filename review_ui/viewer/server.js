@@ -2,11 +2,17 @@
 
 class SignedOut extends Error {}
 class Offline extends Error {}
-class Refused extends Error {}
+
+class Refused extends Error {
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
 
 class Server {
   constructor() {
-    this.session = null; // { reader, name, csrf }
+    this.session = null; // { reader, name, role, csrf }
   }
 
   async open() {
@@ -19,24 +25,40 @@ class Server {
     const headers = { Accept: "application/json" };
     const response = await this.reach("/rounds/sign-in", { method: "POST", headers, body: form });
     const answer = await response.json();
-    if (!response.ok) throw new Refused(answer.error);
+    if (!response.ok) throw new Refused(answer.error, response.status);
     this.session = answer;
     return answer;
   }
 
-  claim(worklistId, count) {
-    return this.json("POST", `/rounds/api/worklists/${worklistId}/claim`, { count });
+  claim(worklistId, count, mode) {
+    return this.json("POST", `/rounds/api/worklists/${worklistId}/claim`, { count, mode });
   }
 
-  send(worklistId, operations) {
-    return this.json("POST", "/rounds/api/readings", { worklist_id: worklistId, operations });
+  send(worklistId, mode, operations) {
+    return this.json("POST", "/rounds/api/readings", { worklist_id: worklistId, mode, operations });
   }
 
   async pixels(key) {
-    const response = await this.reach(`/rounds/pixels/${key}`, { cache: "no-store" });
+    return (await this.bytes(`/rounds/pixels/${key}`)).arrayBuffer();
+  }
+
+  references(worklistId) {
+    return this.json("GET", `/rounds/api/worklists/${worklistId}/references`);
+  }
+
+  async reference(key) {
+    const response = await this.bytes(`/rounds/references/${key}`);
+    const shape = response.headers.get("X-Rounds-Shape").split(",").map(Number);
+    const bits = Number(response.headers.get("X-Rounds-Bits"));
+    return { shape, bits, pixels: typed(await response.arrayBuffer(), bits) };
+  }
+
+  async bytes(path) {
+    const response = await this.reach(path, { cache: "no-store" });
     if (response.status === 401) throw new SignedOut();
-    if (!response.ok) throw new Refused(`image ${response.status}`);
-    return response.arrayBuffer();
+    if (response.status === 429) throw new Offline("asked too often");
+    if (!response.ok) throw new Refused(`image ${response.status}`, response.status);
+    return response;
   }
 
   async json(method, path, body, renewed = false) {
@@ -53,9 +75,9 @@ class Server {
       if (this.session.reader !== reader) throw new SignedOut();
       return this.json(method, path, body, true);
     }
-    if (response.status >= 500) throw new Offline(`the server answered ${response.status}`);
+    if (response.status >= 500 || response.status === 429) throw new Offline(`the server answered ${response.status}`);
     const answer = await response.json();
-    if (!response.ok) throw new Refused(answer.error);
+    if (!response.ok) throw new Refused(answer.error, response.status);
     return answer;
   }
 
@@ -66,4 +88,9 @@ class Server {
       throw new Offline(error.message);
     }
   }
+}
+
+// The server sends little-endian; so does every browser that runs today.
+function typed(content, bits) {
+  return bits === 16 ? new Uint16Array(content) : new Uint8Array(content);
 }

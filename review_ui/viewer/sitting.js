@@ -1,33 +1,67 @@
-// What was read in this sitting, for the filmstrip and for undo; survives a reload of the tab.
+// What was read in this sitting, for the filmstrip and for undo; survives a reload of the tab. A sitting begins when
+// the tab is opened, or after half an hour without a verdict.
 
-const SITTING_LENGTH = 200;
+const GAP_MS = 30 * 60_000;
+const PAINTED = 30; // newest entries that keep their pixels and their picture
+const TIMED = 50; // newest entries that say how fast this reader is
 
 class Sitting {
-  constructor(reader, worklistId) {
-    this.name = `rounds-sitting-${reader}-${worklistId}`;
-    this.entries = JSON.parse(sessionStorage.getItem(this.name) ?? "[]"); // { opId, item, verdict, picture? }
+  constructor(reader, worklistId, mode) {
+    this.name = `rounds-sitting-${reader}-${worklistId}-${mode}`;
+    const { count, lastAt } = JSON.parse(sessionStorage.getItem(this.name) ?? '{"count":0,"lastAt":0}');
+    this.lastAt = lastAt;
+    this.entries = []; // { opId, item, verdict, sign, said, here, elapsed_ms, picture? }
+    for (let index = 0; index < count; index += 1) {
+      this.entries.push(JSON.parse(sessionStorage.getItem(`${this.name}-${index}`)));
+    }
+    if (count > 0) this.beginAnewAfterGap();
   }
 
-  add(opId, item, verdict, picture) {
-    this.entries.push({ opId, item, verdict, picture });
-    this.save();
+  add(entry) {
+    this.beginAnewAfterGap();
+    this.lastAt = Date.now();
+    this.entries.push(entry);
+    const old = this.entries.at(-PAINTED - 1);
+    if (old) this.unpaint(old);
+    this.save(this.entries.length - 1);
   }
 
-  // The last entry with its image as the queue wants it; after a reload its pixels have to be fetched again.
+  beginAnewAfterGap() {
+    if (Date.now() - this.lastAt <= GAP_MS) return;
+    for (const index of this.entries.keys()) sessionStorage.removeItem(`${this.name}-${index}`);
+    this.entries = [];
+    sessionStorage.removeItem(this.name);
+  }
+
+  unpaint(entry) {
+    entry.item = { ...entry.item, pixels: null };
+    entry.picture = null;
+  }
+
+  // The last entry with its image as the queue wants it; without its pixels they have to be fetched again.
   takeBack() {
     const last = this.entries.pop();
     if (!last) return null;
-    this.save();
+    sessionStorage.removeItem(`${this.name}-${this.entries.length}`);
+    this.saveCount();
     const pixels = last.item.pixels ?? null;
     return { ...last, item: { ...last.item, pixels, asked: pixels !== null } };
   }
 
-  save() {
-    const kept = this.entries.slice(-SITTING_LENGTH).map(({ opId, item, verdict }) => {
-      const { pixels: _, ...known } = item;
-      return { opId, item: known, verdict };
-    });
-    sessionStorage.setItem(this.name, JSON.stringify(kept));
+  get elapsed() {
+    return this.entries.slice(-TIMED).map((entry) => entry.elapsed_ms);
+  }
+
+  // One small entry for each verdict: the whole list is never written on the way from a key to the next image.
+  save(index) {
+    const { picture: _, item, ...said } = this.entries[index];
+    const { pixels: __, ...known } = item;
+    sessionStorage.setItem(`${this.name}-${index}`, JSON.stringify({ ...said, item: known }));
+    this.saveCount();
+  }
+
+  saveCount() {
+    sessionStorage.setItem(this.name, JSON.stringify({ count: this.entries.length, lastAt: this.lastAt }));
   }
 }
 

@@ -1,257 +1,274 @@
 // The viewer: key press, verdict into the outbox, next image painted from memory. The browser waits for nobody.
 
-const CHOICE_KEY = "rounds-worklist";
-
-class Viewer {
-  constructor(root, data) {
-    this.root = root;
-    this.server = new Server();
-    this.panel = new Panel(root, {
-      verdict: (verdict) => this.verdict(verdict),
-      tool: (name) => this.tool(name),
-      worklist: (id) => this.open(id),
-      signIn: (name, password) => this.signIn(name, password),
-    });
-    this.stage = new Stage(root.querySelector(".stage canvas"), (stage) => this.panel.view(stage));
-    this.outbox = new Outbox(this.server, () => this.report(), () => this.ended());
-    this.onKey = (event) => this.key(event);
-    window.addEventListener("keydown", this.onKey, { capture: true });
-    // Streamlit's "Connection error" dialog makes the whole page inert; reading goes on without a connection.
-    this.dialogs = new MutationObserver(() => document.querySelector(".stDialog button")?.click());
-    this.dialogs.observe(document.body, { childList: true });
-    this.update(data);
-    this.start();
+class Viewer extends Room {
+  // What others said has been seen, or what was right: there is no way back before that.
+  get tells() {
+    return this.worklist.kind === "practice" || this.mode === "adjudicate";
   }
 
-  // Called again on every Streamlit rerun: only the list of worklists can have changed.
-  update(data) {
-    this.worklists = data.worklists;
-    if (this.worklist) this.panel.worklists(this.worklists, this.worklist);
-  }
-
-  async start() {
-    this.panel.state("loading");
-    try {
-      const session = await this.server.open();
-      this.panel.slots.account.textContent = session.name;
-      await this.outbox.open();
-      const remembered = Number(localStorage.getItem(CHOICE_KEY));
-      const chosen = this.worklists.find((worklist) => worklist.id === remembered) ?? this.worklists[0];
-      this.open(chosen.id);
-      this.outbox.flush();
-    } catch (error) {
-      if (error instanceof SignedOut) return location.assign("/rounds/sign-in");
-      this.panel.blank("No connection", "The server does not answer. Trying again.");
-      this.timer = setTimeout(() => this.start(), 1500);
-    }
-  }
-
-  close() {
-    window.removeEventListener("keydown", this.onKey, { capture: true });
-    clearTimeout(this.timer);
-    this.dialogs.disconnect();
-    this.queue?.close();
-    this.outbox.close();
-    this.stage.close();
-  }
-
-  open(worklistId) {
-    this.worklist = this.worklists.find((worklist) => worklist.id === worklistId);
-    localStorage.setItem(CHOICE_KEY, worklistId);
-    this.queue?.close();
-    this.shown = null;
-    this.marked = new Set();
-    this.pending = null;
-    this.sitting = new Sitting(this.server.session.reader, worklistId);
-    this.progress = null;
-    this.outbox.progress = null;
-    this.stage.forgetPreset();
-    this.stage.show(null);
-    this.queue = new Queue(this.server, this.outbox, worklistId, () => this.arrived(), (error) => this.troubled(error));
-    this.panel.worklists(this.worklists, this.worklist);
-    this.panel.strip(this.sitting.entries, false);
-    this.show();
-    this.queue.fill();
-  }
-
-  arrived() {
-    if (this.queue.progress) {
-      const underWay = this.outbox.waiting.filter((entry) => entry.worklist_id === this.worklist.id);
-      const ahead = underWay.reduce((sum, entry) => sum + (entry.kind === "reading" ? 1 : -1), 0);
-      const { done, left, total } = this.queue.progress;
-      this.progress = { done: done + ahead, left: Math.max(0, left - ahead), total };
-      this.queue.progress = null;
-      this.panel.progress(this.progress);
-    }
-    if (!this.shown) this.show();
+  get mayUndo() {
+    return !this.tells && this.sitting.entries.length > 0;
   }
 
   // Paint the head of the queue if its pixels are here; a verdict can only be given on what is painted.
   show() {
+    if (this.grid.on) return this.grid.show();
     const item = this.queue.head;
-    if (item?.pixels) {
-      this.shown = item;
+    this.shown = item?.pixels && !this.resting ? item : null;
+    if (this.shown) {
       this.panel.blank(null);
       this.stage.show(item);
-      this.shownAt = performance.now();
+      this.clock.start();
       this.panel.state("reading");
     } else {
-      this.shown = null;
       this.stage.show(null);
-      const done = !item && this.queue.exhausted;
-      this.panel.state(done ? "done" : "loading");
-      if (done) this.panel.blank("All read", "Nothing is waiting for you in this worklist.");
-      else this.panel.blank("Loading", "The first images are on their way.");
+      this.showNothing(!item && this.queue.exhausted);
     }
     this.panel.item(this.worklist, this.shown);
-    this.showChoices();
+    this.showDraft();
   }
 
-  showChoices() {
-    this.panel.pending(this.pending);
-    if (this.pending === "accept") {
-      const classes = this.worklist.classes.map((name, index) => ({ key: String(index + 1), text: readable(name) }));
-      return this.panel.choices("Which class is it?", classes, (index) => this.digit(index, false));
+  showNothing(exhausted) {
+    const { panel } = this;
+    if (this.resting) {
+      panel.state("resting");
+      return panel.blank("Paused", "The clock stands still.", { text: "Go on reading", act: () => this.rest(false) });
     }
-    const reasons = this.worklist.reasons.map(({ key, code, text }) => ({ key, text, pressed: this.marked.has(code) }));
-    const title = this.marked.size > 0 ? "X rejects with what is marked" : "Reject, with the reason";
-    this.panel.choices(title, reasons, (index, shift) => this.digit(index, shift));
+    panel.state(exhausted && this.queue.withOthers === 0 ? "done" : "loading");
+    if (!exhausted) return panel.blank("Loading", "The first images are on their way.");
+    if (this.queue.withOthers > 0) return panel.blank("One moment", "The images that are left are with other readers. Asking again.");
+    if (this.worklist.kind !== "practice") return panel.blank("All read", "Nothing is waiting for you in this worklist.");
+    const step = { text: "Start reading", act: () => location.reload() };
+    panel.blank("Practice is over", "From here nobody tells you whether you are right.", step);
   }
 
-  verdict(verdict, label = null) {
-    if (!this.shown) return;
-    if (verdict === "accept" && !this.worklist.label_shown && label === null) {
-      this.pending = "accept";
-      return this.showChoices();
-    }
+  showDraft() {
+    const { asking } = this.draft;
+    this.panel.pending(asking === "accept" || asking === "reject" ? asking : null);
+    const { title, list } = this.draft.choices;
+    this.panel.choices(title, list, (index, shift) => this.pick(index, shift));
+    this.extras.show();
+  }
+
+  verdict(verdict, label = null, confidence = null) {
+    const { draft } = this;
+    const mayChange = this.told?.revealed;
+    if (!this.shown || this.lookedAt || (this.told && !mayChange)) return;
+    if (draft.isTuring && confidence === null) return;
+    const isBlind = !this.worklist.label_shown && !draft.isTuring;
+    if (isBlind && verdict === "accept" && label === null) return this.ask("accept");
+    if (isBlind && verdict === "reject" && draft.asking !== "reject" && draft.reasons.size === 0) return this.ask("reject");
+    this.give(draft.body(verdict, label, confidence));
+  }
+
+  give(body) {
     const item = this.shown;
     const opId = randomHex();
-    const body = {
-      assignment_key: item.key,
-      verdict,
-      reasons: verdict === "reject" ? [...this.marked] : [],
-      corrected_label: label,
-      comment: null,
-      elapsed_ms: Math.round(performance.now() - this.shownAt),
-      mode: "single",
-      read_at: new Date().toISOString(),
-    };
-    this.outbox.add(this.worklist.id, "reading", opId, body).catch((error) => this.unkept(error));
+    const times = this.clock.stop();
+    const fixed = { assignment_key: item.key, page_id: null, after_reveal: this.told !== null };
+    const reading = { ...body, ...times, ...fixed, read_at: new Date().toISOString() };
+    this.outbox.add(this.worklist.id, this.mode, "reading", opId, reading).catch((error) => this.unkept(error));
+    const { verdict, mark: here, confidence } = body;
+    const said = this.draft.said(body);
     const picture = miniature(this.stage.native);
-    this.marked.clear();
-    this.pending = null;
-    this.queue.advance();
-    this.show();
-    this.sitting.add(opId, item, verdict, picture);
+    const entry = { opId, item, verdict, sign: String(confidence ?? MARKS[verdict]), said, here, picture, ...times };
+    this.draft.clear();
+    this.marker.mark = null;
+    this.tabs?.hasRead(item.key);
+    if (this.told) return this.changed(entry);
+    if (this.tells) this.waitFor(opId);
+    else this.next();
+    this.sitting.add(entry);
+    this.strip.add(entry);
+    this.panel.mayUndo(this.mayUndo);
     this.count(1);
-    this.panel.strip(this.sitting.entries, false);
-    this.panel.speak(SAID[verdict]);
+    this.panel.speak(said);
+    if (this.clock.breakDue) this.panel.say("rest", "You have read for half an hour. A short break keeps the eye fresh.");
   }
 
-  digit(index, shift) {
+  next() {
+    this.queue.advance();
+    this.show();
+  }
+
+  // Practice and adjudication: the image stays until its answer has been read.
+  waitFor(opId) {
+    this.told = { opId, revealed: false };
+    this.panel.state("told");
+    this.telling.wait(this.mode);
+    this.stage.draw();
+    this.showDraft();
+  }
+
+  answered(entry, result) {
+    if (this.told?.opId !== entry.op_id) return;
+    if (result.state === "refused") return this.telling.refuse(result.error);
+    if (result.feedback) this.telling.feedback(result.feedback);
+    if (!result.reveal) return;
+    this.told.revealed = true;
+    this.telling.reveal(result.reveal, this.draft);
+    this.clock.start();
+    this.panel.state("told", true);
+  }
+
+  changed(entry) {
+    this.strip.add(entry);
+    this.panel.speak(`Changed: ${entry.said}`);
+    this.goOn();
+  }
+
+  goOn() {
+    this.told = null;
+    this.draft.clear();
+    this.marker.mark = null;
+    this.telling.hide();
+    this.next();
+  }
+
+  ask(what) {
     if (!this.shown) return;
-    if (this.pending === "accept") {
-      const label = this.worklist.classes[index];
-      return label && this.verdict("accept", label);
+    this.draft.ask(what);
+    this.showDraft();
+  }
+
+  // A digit does what the list says, but in label-blind reading a reason only follows X.
+  digit(index, shift) {
+    const isBlind = !this.worklist.label_shown && !this.draft.isTuring;
+    if (this.draft.asking === "rate") return this.rate(this.draft.rated, index + 1);
+    if (isBlind && !this.draft.asking && !shift) return;
+    this.pick(index, shift);
+  }
+
+  pick(index, shift) {
+    const { draft, worklist } = this;
+    if (!this.shown || this.lookedAt || (this.told && !this.told.revealed)) return;
+    const label = worklist.classes[index];
+    if (draft.asking === "accept") return label && this.verdict("accept", label);
+    if (draft.asking === "label") return label && this.correct(label);
+    if (draft.isTuring) {
+      const confidence = index + 1;
+      return confidence <= CONFIDENCES.length && this.verdict(confidence >= REAL_FROM ? "accept" : "reject", null, confidence);
     }
-    const reason = this.worklist.reasons[index];
+    const reason = worklist.reasons[index];
     if (!reason) return;
-    if (shift && this.marked.has(reason.code)) this.marked.delete(reason.code);
-    else this.marked.add(reason.code);
-    if (shift) this.showChoices();
+    if (shift) draft.toggleReason(reason);
+    else draft.reasons.add(reason.code);
+    if (shift) this.showDraft();
     else this.verdict("reject");
   }
 
+  correct(label) {
+    this.draft.correct(label);
+    this.showDraft();
+  }
+
+  rate(scale, score) {
+    if (!this.shown) return;
+    this.draft.rated = scale;
+    this.draft.rate(score);
+    this.showDraft();
+  }
+
+  pointed(mark) {
+    this.draft.mark = mark;
+    this.extras.show();
+  }
+
+  pointing(active) {
+    this.panel.room.toggleAttribute("data-pointing", active);
+    this.panel.say("pointing", active && "Click, drag a box, or arrows and Enter. Space holds a corner, Delete removes.");
+  }
+
+  leaveComment() {
+    this.extras.leave();
+  }
+
+  escape() {
+    if (this.draft.asking) this.ask(this.draft.asking);
+    else if (this.references.open) this.references.close();
+  }
+
   undo() {
-    if (this.pending) {
-      this.pending = null;
-      return this.showChoices();
-    }
-    const last = this.sitting.takeBack();
+    if (this.grid.on) return this.grid.undo();
+    if (this.lookedAt) return this.lookBack(null);
+    if (this.draft.asking) return this.ask(this.draft.asking);
+    const last = this.mayUndo ? this.sitting.takeBack() : null;
     if (!last) return;
-    const opId = randomHex();
-    this.outbox.add(this.worklist.id, "undo", opId, { voids_op_id: last.opId }).catch((error) => this.unkept(error));
+    const undone = this.outbox.add(this.worklist.id, this.mode, "undo", randomHex(), { voids_op_id: last.opId });
+    undone.catch((error) => this.unkept(error));
     this.queue.putBack(last.item);
-    this.marked.clear();
+    this.draft.clear();
+    this.marker.mark = null;
     this.show();
     this.queue.load();
     this.count(-1);
-    this.panel.strip(this.sitting.entries, true);
+    this.strip.all(this.sitting.entries, true);
+    this.panel.mayUndo(this.mayUndo);
     this.panel.speak("Undone");
   }
 
   tool(name) {
-    if (name === "undo") this.undo();
-    if (name === "invert") this.stage.invert();
-    if (name === "fit") this.stage.toggleFit();
-    if (name === "help") this.panel.slots.help.showModal();
-    if (name === "dismiss") this.outbox.dismissRefused();
+    const { stage } = this;
+    const tools = {
+      undo: () => this.undo(),
+      invert: () => stage.invert(),
+      fit: () => stage.toggleFit(),
+      "fit-all": () => stage.fit(),
+      closer: () => stage.zoomBy(1.25),
+      farther: () => stage.zoomBy(0.8),
+      preset: () => stage.cycle(1),
+      label: () => !this.panel.slots["tool-label"].hidden && this.ask("label"),
+      rate: () => this.worklist.ratings && this.ask("rate"),
+      comment: () => this.shown && !this.lookedAt && this.extras.comment(),
+      here: () => this.shown && !this.lookedAt && this.marker.toggle(stage),
+      references: () => this.references.toggle(this.worklist.id, stage),
+      grid: () => this.grid.toggle(),
+      help: () => this.panel.slots.help.showModal(),
+      dismiss: () => this.outbox.dismissRefused(),
+      rest: () => this.rest(true),
+      "no-rest": () => this.rest(false),
+      back: () => this.lookBack(null),
+    };
+    tools[name]();
   }
 
-  key(event) {
-    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || this.panel.dialogOpen) return;
-    const target = event.composedPath()[0];
-    if (target instanceof Element && target.matches("input, textarea, select, [contenteditable='true']")) return;
-    const act = this.action(event);
-    if (!act) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    act();
+  // A break: nothing to see, nothing counted.
+  rest(resting) {
+    const wasResting = this.resting;
+    this.resting = resting;
+    this.clock.rested();
+    this.panel.say("rest", "");
+    if (resting || wasResting) this.show();
   }
 
-  action(event) {
-    const verdicts = { a: "accept", x: "reject", s: "unsure" };
-    const tools = { u: "undo", i: "invert", f: "fit", "?": "help" };
-    const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code);
-    const key = event.key.toLowerCase();
-    if (digit) return () => this.digit(Number(digit[1]) - 1, event.shiftKey);
-    if (key in verdicts) return () => this.verdict(verdicts[key]);
-    if (key in tools) return () => this.tool(tools[key]);
-    if (key === "escape" && this.pending) return () => this.undo();
-    return null;
+  // An image of the filmstrip once more, with what was said of it; null returns to reading.
+  async lookBack(entry) {
+    if (!this.lookedAt && entry) this.clock.pause();
+    if (this.lookedAt && !entry) this.clock.resume();
+    this.lookedAt = entry;
+    this.panel.say("looking", entry && `Looking back: ${entry.said}`);
+    this.marker.mark = entry ? entry.here : this.draft.mark;
+    this.panel.blank(null);
+    if (!entry) return this.comeBack();
+    this.panel.state("looking");
+    if (entry.item.pixels) return this.stage.show(entry.item);
+    this.stage.show(null);
+    const pixels = typed(await this.server.pixels(entry.item.key), entry.item.bits);
+    if (this.lookedAt === entry) this.stage.show({ ...entry.item, pixels });
   }
 
-  count(step) {
-    if (!this.progress) return;
-    const { done, left, total } = this.progress;
-    this.progress = { done: done + step, left: left - step, total };
-    this.panel.progress(this.progress);
+  comeBack() {
+    this.stage.show(this.shown);
+    if (this.told) this.panel.state("told", this.told.revealed);
+    else if (this.shown) this.panel.state("reading");
+    else this.show();
   }
 
-  report() {
-    this.panel.saved(this.outbox);
-    if (this.outbox.waiting.length > 0 || !this.outbox.progress) return;
-    this.progress = this.outbox.progress;
-    this.panel.progress(this.progress);
-  }
-
-  ended() {
-    this.panel.askSignIn(this.server.session?.name ?? "", this.outbox.waiting.length);
-  }
-
-  troubled(error) {
-    if (error instanceof SignedOut) return this.ended();
-    if (error instanceof Refused) this.panel.blank("This worklist cannot be read", error.message);
-    else if (!this.shown) this.panel.blank("No connection", "Images come as soon as the server answers.");
-  }
-
-  unkept(error) {
-    this.panel.state("loading");
-    this.panel.blank("This browser keeps nothing on this device", `Reading is off, since a verdict could be lost: ${error.message}`);
-  }
-
-  async signIn(name, password) {
-    const before = this.server.session?.reader;
-    try {
-      await this.server.signIn(name, password);
-    } catch (error) {
-      return error instanceof Refused ? error.message : "The server does not answer.";
-    }
-    if (this.server.session.reader !== before) location.reload();
-    this.outbox.flush();
-    this.queue.load();
-    this.queue.fill();
-    return null;
+  readElsewhere(key) {
+    if (this.told || !this.queue) return;
+    this.queue.drop(key);
+    if (this.grid.on) return this.grid.readElsewhere(key);
+    if (this.shown?.key === key && !this.lookedAt) this.show();
   }
 }
 

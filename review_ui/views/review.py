@@ -1,17 +1,44 @@
 """The review page: one component that fills the window and talks to our routes, not to Streamlit."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from sqlalchemy import select
 
-from curation.models.images import BuildStatus
-from curation.models.reading import Worklist
+from curation.reading_list import readable_worklists
 from review_ui.context import current_project, reader_or_stop
+from review_ui.permissions import Capability
 
 VIEWER = Path(__file__).parent.parent / "viewer"
-SCRIPTS = ("server.js", "outbox.js", "queue.js", "stage.js", "sitting.js", "panel.js", "viewer.js")
+STYLES = ("viewer.css", "panel.css", "dialogs.css", "grid.css")
+SCRIPTS = (
+    "server.js",
+    "outbox.js",
+    "queue.js",
+    "presets.js",
+    "stage.js",
+    "marker.js",
+    "pointer.js",
+    "scale_bar.js",
+    "clock.js",
+    "sitting.js",
+    "strip.js",
+    "draft.js",
+    "extras.js",
+    "telling.js",
+    "references.js",
+    "tabs.js",
+    "theme.js",
+    "panel.js",
+    "keys.js",
+    "page_memory.js",
+    "tiles.js",
+    "grid_side.js",
+    "grid.js",
+    "room.js",
+    "viewer.js",
+)
 WAIT_S = 3
 
 
@@ -21,46 +48,35 @@ def _read(name: str) -> str:
 
 # Registered once per process: a component must not be defined again on each rerun.
 _viewer = st.components.v2.component(
-    "rounds_viewer", html=_read("viewer.html"), css=_read("viewer.css"), js="\n".join(map(_read, SCRIPTS))
+    "rounds_viewer",
+    html=_read("viewer.html"),
+    css="\n".join(map(_read, STYLES)),
+    js="\n".join(map(_read, SCRIPTS)),
 )
 
 
 def review_page() -> None:
-    """Read the open worklists, newest first."""
-    worklists = _open_worklists()
+    """Read what this reader may read now, newest first."""
+    worklists = _worklists(active=True)
     if worklists:
         _viewer(key="viewer", data={"worklists": worklists})
     else:
         _wait_for_worklist()
 
 
-def _open_worklists() -> list[dict[str, Any]]:
-    open_ones = (
-        select(Worklist)
-        .where(Worklist.status == BuildStatus.READY, Worklist.closed_at.is_(None))
-        .order_by(Worklist.id.desc())
-    )
+def _worklists(active: bool) -> list[dict[str, Any]]:
+    reader = reader_or_stop(active)
     with current_project().database.read() as session:
-        return [
-            {
-                "id": worklist.id,
-                "name": worklist.name,
-                "question": worklist.question,
-                "label_shown": worklist.label_shown,
-                "classes": worklist.classes,
-                "reasons": worklist.reasons,
-                "notice": worklist.notice,
-            }
-            for worklist in session.scalars(open_ones)
-        ]
+        found = readable_worklists(session, reader.reader_id, reader.can(Capability.ADJUDICATE))
+    return [{**asdict(worklist), "modes": list(worklist.modes)} for worklist in found]
 
 
 @st.fragment(run_every=WAIT_S)
 def _wait_for_worklist() -> None:
-    reader_or_stop(active=False)
-    if _open_worklists():
+    if _worklists(active=False):
         st.rerun()
     st.html(
         '<div class="rounds-empty"><h1>Nothing to read yet</h1>'
-        "<p>A worklist appears here as soon as one is made: <code>rounds worklist create NAME</code>.</p></div>"
+        "<p>A worklist appears here by itself as soon as one is open to you. Whoever organises the reading makes one with "
+        "<code>rounds worklist create NAME</code>.</p></div>"
     )

@@ -1,0 +1,72 @@
+// Windows by modality, in stored units: what a reader of such images expects, the same for every image of a worklist.
+
+// Hounsfield units; stored values follow through the rescale slope and intercept, where they are sent.
+const HOUNSFIELD = [
+  { name: "Soft tissue", center: 40, width: 400 },
+  { name: "Lung", center: -600, width: 1500 },
+  { name: "Bone", center: 400, width: 1800 },
+  { name: "Brain", center: 40, width: 80 },
+];
+
+// Shares of the stored values of the first image, [below, above] what is shown.
+const MIDDLE_99 = { name: "Middle 99 %", from: 0.005, to: 0.995 };
+const MIDDLE_90 = { name: "Middle 90 %", from: 0.05, to: 0.95 };
+const DARK = { name: "Dark parts", from: 0.005, to: 0.6 };
+const BRIGHT = { name: "Bright parts", from: 0.4, to: 0.999 };
+
+const BY_MODALITY = {
+  general: [MIDDLE_99, MIDDLE_90],
+  mr: [MIDDLE_99, MIDDLE_90, DARK],
+  ct: [MIDDLE_99, MIDDLE_90],
+  xray: [MIDDLE_99, DARK, BRIGHT],
+  ultrasound: [MIDDLE_99, DARK],
+  histology: [MIDDLE_99],
+};
+
+// [{ name, center, width }], the default first. 8 bit: as stored. 16 bit: the middle 99 % of the first image, or soft
+// tissue for a CT with its rescale.
+function presetsFor(modality, item) {
+  const top = item.bits === 16 ? 65535 : 255;
+  const sorted = item.pixels.slice().sort();
+  const whole = { name: item.bits === 16 ? "Full range" : "As stored", center: top / 2, width: top };
+  const shares = (BY_MODALITY[modality] ?? BY_MODALITY.general).map((share) => ofShare(sorted, share));
+  const [slope, intercept] = item.rescale ?? [1, 0];
+  const isHounsfield = modality === "ct" && item.rescale && (slope !== 1 || intercept !== 0);
+  const tissues = isHounsfield ? HOUNSFIELD.map((preset) => inStoredUnits(preset, slope, intercept)) : [];
+  if (item.bits === 16) return [...tissues, ...shares, whole];
+  return [whole, ...tissues, ...shares];
+}
+
+function ofShare(sorted, { name, from, to }) {
+  const low = sorted[Math.floor(sorted.length * from)];
+  const high = sorted[Math.ceil(sorted.length * to) - 1];
+  return { name, center: (low + high) / 2, width: Math.max(1, high - low) };
+}
+
+function inStoredUnits({ name, center, width }, slope, intercept) {
+  return { name, center: (center - intercept) / slope, width: Math.abs(width / slope) };
+}
+
+// The window, zoom, pan and invert of one reader and worklist, kept over a reload.
+class KeptView {
+  constructor(reader, worklistId) {
+    this.name = `rounds-view-${reader}-${worklistId}`;
+  }
+
+  read() {
+    return JSON.parse(localStorage.getItem(this.name) ?? "null");
+  }
+
+  // Written when the hand rests, never on the way from a key to the next image.
+  keep(state) {
+    clearTimeout(this.timer);
+    this.pending = state;
+    this.timer = setTimeout(() => this.write(), 250);
+  }
+
+  write() {
+    clearTimeout(this.timer);
+    if (this.pending) localStorage.setItem(this.name, JSON.stringify(this.pending));
+    this.pending = null;
+  }
+}
