@@ -46,16 +46,18 @@ class DuplicatedStructure:
     @classmethod
     def draw(cls, random: Random, look: Look) -> "DuplicatedStructure":
         """Take a patch that stands out, and plain tissue two radii away or more where it does so too."""
-        return min((cls._somewhere(random, look) for _ in range(PLACES)), key=lambda drawn: drawn._faintness(look))
-
-    @classmethod
-    def _somewhere(cls, random: Random, look: Look) -> "DuplicatedStructure":
         radius = look.edge * float(random.uniform(0.145, 0.19))
-        source = look.place(random, np.square(look.detail(radius)) * look.depth_at_least(0.8 * radius))
-        return cls(source, look.place(random, look.plain(source, radius)), radius)
+        stands_out = np.square(look.detail(radius)) * look.depth_at_least(0.8 * radius)
+        covered = look.covered(radius)
+        drawn = []
+        for _ in range(PLACES):
+            source = look.place(random, stands_out)
+            drawn.append(cls(source, look.place(random, look.plain(source, radius, covered)), radius))
+        return max(drawn, key=lambda one: one._difference(look.picture))
 
-    def _faintness(self, look: Look) -> float:
-        return _faint(self, look, disc(look.picture, self.target, self.radius))
+    def _difference(self, picture: Field) -> float:
+        over = np.square(_moved(picture, self.source, self.target) - picture).mean(axis=2)
+        return float(np.average(over, weights=disc(picture, self.target, self.radius)))
 
     def apply(self, picture: Field) -> Field:
         """Blend the patch over the target, tissue over tissue."""

@@ -57,7 +57,12 @@ class Look:
         detail: Field = np.square(np.clip(variance, 0, None))
         return detail
 
-    def plain(self, source: tuple[int, int], radius: float) -> Field:
+    def covered(self, radius: float) -> Field:
+        """The most detail that a disc of `radius` around each pixel would cover."""
+        most: Field = ndimage.maximum_filter(self.detail(radius / 2), size=2 * round(0.8 * radius) + 1)
+        return most
+
+    def plain(self, source: tuple[int, int], radius: float, covered: Field) -> Field:
         """1 where a copy of the disc around `source` hides least: in tissue, beside the original, over little detail.
 
         Of the places that are 2.2 radii away, or as far away as there is tissue, the quarter with the least detail.
@@ -65,7 +70,6 @@ class Look:
         room = self.depth_at_least(0.8 * radius) > 0
         distance = self.distance_from(source)
         room &= distance >= min(2.2 * radius, 0.9 * float(distance[room].max()))
-        covered = ndimage.maximum_filter(self.detail(radius / 2), size=2 * round(0.8 * radius) + 1)
         plain: Field = (room & (covered <= np.quantile(covered[room], 0.25))).astype(np.float64)
         return plain
 
