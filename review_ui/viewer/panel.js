@@ -87,7 +87,7 @@ class Panel {
     write(this.slots.done, `${done} read`);
     write(this.slots.left, left === 0 ? "none left" : `${left} left`);
     const time = timeLeft(elapsed, left);
-    write(this.slots.time, time ?? "");
+    write(this.slots.time, time ? `, ${time}` : "");
     this.slots.bar.setAttribute("aria-valuemax", total);
     this.slots.bar.setAttribute("aria-valuenow", done);
     this.slots.bar.firstElementChild.style.width = `${total ? (100 * done) / total : 0}%`;

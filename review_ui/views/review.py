@@ -77,6 +77,6 @@ def _wait_for_worklist() -> None:
         st.rerun()
     st.html(
         '<div class="rounds-empty"><h1>Nothing to read yet</h1>'
-        "<p>A worklist appears here by itself as soon as one is open to you. Whoever organises the reading makes one with "
-        "<code>rounds worklist create NAME</code>.</p></div>"
+        "<p>A worklist appears here by itself as soon as one is open to you. "
+        "Whoever organises the reading makes one with <code>rounds worklist create NAME</code>.</p></div>"
     )
