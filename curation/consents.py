@@ -22,11 +22,11 @@ PURPOSE = (
     "The work is worth as much as the verdicts are, so your reading is measured as well."
 )
 RECORDED = (
-    ("What is recorded", "Every verdict with its reasons, the time it took, and your account."),
+    ("What is recorded", "Every verdict with its reasons, the time it took, your account, and how you did on controls."),
     (
         "Why controls",
         "Real images and images with planted faults are mixed in, and some images come twice. Nothing on the screen "
-        "tells them apart. They show how far verdicts can be trusted.",
+        "tells them apart. How readers do on them shows how far verdicts can be trusted.",
     ),
     (
         "Who reads, and who sees it",
@@ -44,7 +44,7 @@ PROFESSIONS = {
     "radiologist": "Radiologist",
     "pathologist": "Pathologist",
     "physician": "Other physician",
-    "technologist": "Radiographer or technologist",
+    "technologist": "Radiographer",
     "researcher": "Researcher or engineer",
     "student": "Student",
     "other": "Other",

@@ -30,7 +30,7 @@ from curation.models.people import Consent, Reader, ReaderKind
 from tests.curation.reading_room import CHAIN, NOON, add_person
 from tests.rows import DISPLAY, EXPERIENCE
 
-TEXTS = {"1": "9f0e225a043052ba53c465e313ca5b06b2112ea0e19c1b3c2a57cc75f82c6f78"}
+TEXTS = {"1": "24b0cdb8bad0c5ca84f657c9f3cefd13615f7afe63e9a34be36ac50baf53f431"}
 
 
 def given(session: Session, reader_id: int, chain: Chain = CHAIN) -> Consent:
