@@ -38,7 +38,8 @@ def sign_in(session: Session, chain: Chain, now: datetime, checked: PasswordChec
     query = select(Reader).where(Reader.name == checked.name).with_for_update()
     reader = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
     if reader is None or reader.password_hash is None or not reader.active or _is_locked(reader, now):
-        return _spend_a_write(session)
+        _spend_a_write(session)
+        return None
     if not checked.right or checked.password_hash != reader.password_hash:
         reader.failed_sign_ins += 1
         if reader.failed_sign_ins >= FAILURES_TO_LOCK:
