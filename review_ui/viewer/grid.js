@@ -102,6 +102,7 @@ class Grid {
     this.report();
     viewer.panel.state("reading");
     this.room.dataset.page = this.page.id;
+    if (document.activeElement === document.body) this.focus();
   }
 
   // What is in the room: the page, one image of it enlarged, or the words that stand in for both.

@@ -9,7 +9,8 @@ class GridSide {
     this.submit = this.node.querySelector('[data-page="submit"]');
     this.will = this.submit.querySelector("span");
     this.back = this.node.querySelector('[data-page="enlarge"] span');
-    this.sizes = this.node.querySelector(".sizes");
+    this.more = root.querySelector(".page-more");
+    this.sizes = this.more.querySelector(".sizes");
     this.undo = this.node.querySelector('[data-page="undo"]');
     for (const name of ["submit", "mark", "enlarge", "undo"])
       this.node.querySelector(`[data-page="${name}"]`).addEventListener("click", on[name]);
@@ -18,7 +19,7 @@ class GridSide {
   }
 
   turn(on, possible) {
-    this.node.hidden = !on;
+    this.node.hidden = this.more.hidden = !on;
     this.tool.hidden = !possible;
     this.tool.lastChild.textContent = on ? "Singly" : "Pages";
     this.tool.setAttribute("aria-pressed", String(on));
@@ -30,7 +31,7 @@ class GridSide {
     for (const button of this.node.querySelectorAll("[data-page]")) button.disabled = images === 0;
     this.undo.disabled = !undo || large;
     this.submit.disabled = images === 0 || large;
-    this.back.textContent = large ? "Back to the page" : "Enlarge";
+    this.back.textContent = large ? "Back" : "Enlarge";
     for (const button of this.sizes.querySelectorAll("button"))
       button.setAttribute("aria-pressed", String(Number(button.value) === size));
   }
