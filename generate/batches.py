@@ -10,55 +10,20 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.audit import Chain
-from curation.errors import BadInput, NotFound
+from curation.errors import NotFound
 from curation.image_store import pixel_sha256
 from curation.jobs import enqueue
-from curation.lineage import check_generator_allowed
 from curation.models.generation import Batch
 from curation.models.images import BuildStatus, Image, ImageLabel, Label, Origin
-from curation.models.operations import Job
 from curation.project import Project
-from generate.registry import find_generator, resolve_directory
+from generate.batch_request import request_batch as request_batch
+from generate.registry import resolve_directory
 from generate.request import GenerationRequest
 
 Report = Callable[[int, int, str | None], None]
 Drawn = tuple[int, str, NDArray[np.uint8]]
 
 CHUNK = 16
-
-
-def request_batch(session: Session, chain: Chain, now: datetime, request: GenerationRequest) -> tuple[Batch, Job]:
-    """Save a request and queue its job; the same request again is the same batch.
-
-    Raises NotFound for an unknown generator, BadInput for a label it does not draw, LeakRefused when it saw held-out
-    subjects of this project.
-    """
-    generator = find_generator(session, request.generator)
-    check_generator_allowed(session, generator)
-    classes = generator.card["classes"]
-    unknown = sorted(set(request.counts) - set(classes))
-    if unknown:
-        raise BadInput(
-            f"generator {generator.name!r} draws {', '.join(classes)}; it does not know {', '.join(unknown)}."
-        )
-    batch = session.scalars(select(Batch).where(Batch.request_digest == request.digest())).one_or_none()
-    is_new = batch is None
-    if batch is None:
-        batch = Batch(
-            generator_id=generator.id,
-            request=request.model_dump(mode="json"),
-            request_digest=request.digest(),
-            size=len(request.plan()),
-            status=BuildStatus.BUILDING,
-            created_at=now,
-        )
-        session.add(batch)
-        session.flush()
-    job = enqueue(session, now, "generate", {"batch": batch.id}, dedupe_key=f"generate:{batch.id}")
-    if is_new:
-        chain.record(session, "batch.requested", {"batch": batch.id, "request": batch.request_digest}, now)
-    return batch, job
 
 
 def run_batch_job(project: Project, payload: dict[str, Any], report: Report) -> None:

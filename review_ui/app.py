@@ -1,20 +1,37 @@
 """The Streamlit script: who is signed in, then the pages they may see."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
 from review_ui.context import reader_or_stop
+from review_ui.permissions import Capability
+from review_ui.views.accounts import accounts_page
+from review_ui.views.generate import generate_page
+from review_ui.views.images import images_page
 from review_ui.views.overview import overview_page
+from review_ui.views.results import results_page
 from review_ui.views.review import review_page
+from review_ui.views.worklists import worklists_page
 
 STATIC = Path(__file__).parent / "static"
+PAGES: tuple[tuple[str, Callable[[], None], Capability], ...] = (
+    ("Read", review_page, Capability.READ),
+    ("Overview", overview_page, Capability.READ),
+    ("Results", results_page, Capability.SEE_RESULTS),
+    ("Images", images_page, Capability.SEE_NEIGHBOURS),
+    ("Generate", generate_page, Capability.MANAGE),
+    ("Worklists", worklists_page, Capability.MANAGE),
+    ("Accounts", accounts_page, Capability.ADMINISTER),
+)
 
 st.set_page_config(page_title="Rounds", page_icon=str(STATIC / "icon.svg"), layout="wide")
 st.html(STATIC / "streamlit.css")
-reader_or_stop()
+reader = reader_or_stop()
+allowed = [(title, page) for title, page, capability in PAGES if reader.can(capability)]
 pages = [
-    st.Page(review_page, title="Read", url_path="read", default=True),
-    st.Page(overview_page, title="Overview", url_path="overview"),
+    st.Page(page, title=title, url_path=title.lower(), default=number == 0)
+    for number, (title, page) in enumerate(allowed)
 ]
 st.navigation(pages, position="top").run()

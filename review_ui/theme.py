@@ -17,7 +17,7 @@ STREAMLIT_OPTIONS: dict[str, Any] = {
     "server.fileWatcherType": "none",
     "server.headless": True,
     "server.maxUploadSize": 1,
-    "theme.base": "dark",
+    "theme.base": "dark",  # the viewer has a light theme of its own; these pages follow `theme.base`
     "theme.backgroundColor": "#0a0d10",
     "theme.secondaryBackgroundColor": "#11161b",
     "theme.textColor": "#e6ebf0",

@@ -1,11 +1,15 @@
 """HTML of the overview. Every value that comes from the database is escaped here."""
 
+from datetime import datetime
 from html import escape
 
 from curation.models.operations import Job, JobStatus
-from curation.models.people import ReaderKind
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Worklist, WorklistKind
+from curation.worklists import WorklistSummary
 from review_ui.figures.batches import BatchFigures
 from review_ui.figures.worklists import Acceptance, WorklistFigures
+from review_ui.views.plots import readable
 
 KIND_WORD = {ReaderKind.HUMAN: "people", ReaderKind.PROXY: "proxy (a model)"}
 STATUS_WORD = {
@@ -49,7 +53,7 @@ def _acceptance_row(row: Acceptance) -> str:
     share = 100 * row.accepted / row.n
     span = f"left:{100 * row.low:.1f}%;width:{100 * (row.high - row.low):.1f}%"
     return (
-        f"<tr><th>{escape(_readable(row.label))}<small>{KIND_WORD[row.kind]}</small></th>"
+        f"<tr><th>{escape(readable(row.label))}<small>{KIND_WORD[row.kind]}</small></th>"
         f'<td class="r-plot"><div class="r-track"><i style="width:{share:.1f}%"></i><u style="{span}"></u></div></td>'
         f'<td class="r-number">{share:.0f} %<small>{100 * row.low:.0f} to {100 * row.high:.0f}, n {row.n}</small>'
         "</td></tr>"
@@ -76,7 +80,7 @@ def _readers(figures: WorklistFigures) -> str:
 
 def batch_heading(batch: BatchFigures) -> str:
     """A batch being drawn or drawn: its generator, what was asked for, and how far it is."""
-    counts = ", ".join(f"{count} {escape(_readable(label)).lower()}" for label, count in batch.counts.items())
+    counts = ", ".join(f"{count} {escape(readable(label)).lower()}" for label, count in batch.counts.items())
     return (
         f'<section class="r-section"><h2>Batch {batch.batch_id}, {escape(batch.generator)}</h2>'
         f'<p class="r-soft">{batch.drawn} of {batch.size} drawn: {counts}</p>{_bar(batch.drawn, batch.size)}</section>'
@@ -94,6 +98,47 @@ def job_table(jobs: list[Job]) -> str:
     return f'<section class="r-section"><h2>Jobs</h2><table class="r-table">{rows}</table></section>'
 
 
+def job_line(job: Job, now: datetime) -> str:
+    """One job: what, how far, by which worker and under what lease, which attempt, and its error."""
+    facts = [f"{job.done} of {job.total}"] if job.total else []
+    if job.status is JobStatus.RUNNING and job.lease_until is not None:
+        left = (job.lease_until - now).total_seconds()
+        facts.append(f"{job.worker}, lease {left:.0f} s" if left > 0 else f"{job.worker}, lease over: taken up again")
+    if job.attempts > 1:
+        facts.append(f"attempt {job.attempts}")
+    error = f'<small class="r-error">{escape(job.error.strip().splitlines()[-1])}</small>' if job.error else ""
+    return (
+        f'<div class="r-line"><b>{escape(readable(job.kind))}<small>job {job.id}</small></b>'
+        f'<span class="r-state" data-state="{job.status.value}">{STATUS_WORD[job.status]}</span>'
+        f"<span>{escape(', '.join(facts) or job.note or '')}{error}</span></div>"
+    )
+
+
+def worklist_line(row: Worklist, summary: WorklistSummary) -> str:
+    """One worklist: its state, its rule, how far it is."""
+    state = "closed" if row.closed_at else "paused" if row.paused_at else "open"
+    rule = f"{row.rule['kind']}, {row.readers_per_image} per image" if row.kind is not WorklistKind.PRACTICE else ""
+    outcomes = f"{summary.approved} approved, {summary.rejected} rejected" if row.kind is WorklistKind.VERDICT else ""
+    facts = ", ".join(fact for fact in (f"{row.size} images, {summary.read_by_people} read", outcomes) if fact)
+    return (
+        f'<div class="r-line"><b>{escape(row.name)}<small>{escape(row.kind.value)}{": " + rule if rule else ""}</small>'
+        f'</b><span class="r-state" data-state="{state}">{state}</span><span>{escape(facts)}</span></div>'
+    )
+
+
+def account_line(row: Reader, now: datetime) -> str:
+    """One account: the name, the role, and what keeps it from signing in."""
+    held = ["proxy, a model"] if row.kind is ReaderKind.PROXY else []
+    held += ["locked for a while"] if row.locked_until is not None and row.locked_until > now else []
+    held += ["one-time password not changed yet"] if row.must_change_password else []
+    held += ["signs in by the provider"] if row.oidc_subject else []
+    state = "active" if row.active else "deactivated"
+    return (
+        f'<div class="r-line"><b>{escape(row.name)}<small>{escape(row.role.value)}</small></b>'
+        f'<span class="r-state" data-state="{state}">{state}</span><span>{", ".join(held)}</span></div>'
+    )
+
+
 def empty_overview() -> str:
     """What stands here before the first worklist."""
     return (
@@ -101,8 +146,3 @@ def empty_overview() -> str:
         '<p class="r-soft">Make one with <code>rounds worklist create NAME</code>; its progress appears here.</p>'
         "</section>"
     )
-
-
-def _readable(label: str) -> str:
-    text = label.replace("_", " ")
-    return text[:1].upper() + text[1:]

@@ -16,7 +16,7 @@ from review_ui.views.markup import batch_heading, worklist_section
 from tests.rows import NOW
 
 
-def read(project: Project, worklist_id: int, name: str, verdicts: str) -> None:
+def read(project: Project, worklist_id: int, name: str, verdicts: str, **fields: object) -> None:
     """Let `name` say these verdicts: a accept, x reject for anatomy, s unsure, u undo the last."""
     words = {"a": Verdict.ACCEPT, "x": Verdict.REJECT, "s": Verdict.UNSURE}
     last = ""
@@ -28,13 +28,9 @@ def read(project: Project, worklist_id: int, name: str, verdicts: str) -> None:
                 void_reading(session, project.chain, NOW, reader_id, new_op_id(), last)
                 continue
             last = new_op_id()
-            request = ReadingRequest(
-                op_id=last,
-                assignment_key=held.pop(0).key,
-                verdict=words[letter],
-                reasons=("anatomy",) if letter == "x" else (),
-                read_at=NOW,
-            )
+            values = {"op_id": last, "assignment_key": held.pop(0).key, "verdict": words[letter], "read_at": NOW}
+            reasons = ("anatomy",) if letter == "x" else ()
+            request = ReadingRequest.model_validate({**values, "reasons": reasons, **fields})
             record_reading(session, project.chain, NOW, reader_id, request)
 
 

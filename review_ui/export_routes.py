@@ -1,0 +1,59 @@
+"""Figures as CSV. Readers stand by id unless an administrator asks; no cell is a formula to a spreadsheet."""
+
+import csv
+import io
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from curation.project import Project
+from review_ui.access import require
+from review_ui.figures.tables import Cell, Table, figure_table
+from review_ui.guard import READER_KEY
+from review_ui.permissions import Capability
+from review_ui.sessions import Clock, SignedInReader
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+class ExportRoutes:
+    """GET /rounds/exports/worklists/ID/FIGURE.csv, an event in the chain each."""
+
+    def __init__(self, project: Project, clock: Clock) -> None:
+        self.project = project
+        self.clock = clock
+
+    async def figure(self, request: Request) -> Response:
+        """One figure of one worklist as a file to save."""
+        reader: SignedInReader = request.scope[READER_KEY]
+        require(reader, Capability.SEE_RESULTS)
+        worklist_id, figure = request.path_params["worklist_id"], request.path_params["figure"]
+        table = await run_in_threadpool(self._table, reader, worklist_id, figure)
+        name = f"worklist-{worklist_id}-{figure}.csv"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(csv_of(table), media_type="text/csv; charset=utf-8", headers=headers)
+
+    def _table(self, reader: SignedInReader, worklist_id: int, figure: str) -> Table:
+        with_names = reader.can(Capability.ADMINISTER)
+        with self.project.database.read() as session:
+            table = figure_table(session, worklist_id, figure, with_names)
+        payload = {"worklist": worklist_id, "figure": figure, "by": reader.reader_id}
+        with self.project.database.write() as session:
+            self.project.chain.record(session, "figures.exported", payload, self.clock())
+        return table
+
+
+def csv_of(table: Table) -> str:
+    """A header and rows as CSV (RFC 4180)."""
+    header, rows = table
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(header)
+    writer.writerows([_safe(cell) for cell in row] for row in rows)
+    return out.getvalue()
+
+
+def _safe(cell: Cell) -> Cell:
+    """A text that a spreadsheet would run stands behind an apostrophe (OWASP, CSV injection)."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell

@@ -1,0 +1,42 @@
+"""Batches being drawn and drawn: how far they are, and their newest images."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from curation.models.generation import Batch, Generator
+from curation.models.images import BuildStatus, Image
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFigures:
+    """One generation batch: how much is drawn, and the newest images' digests."""
+
+    batch_id: int
+    generator: str
+    counts: dict[str, int]
+    status: BuildStatus
+    drawn: int
+    size: int
+    newest: list[str]
+
+
+def batch_figures(session: Session, batches: int, previews: int) -> list[BatchFigures]:
+    """The newest batches with their newest images; an image appears here as soon as its row is committed."""
+    rows = session.execute(
+        select(Batch, Generator.name)
+        .join(Generator, Batch.generator_id == Generator.id)
+        .order_by(Batch.id.desc())
+        .limit(batches)
+    )
+    return [_batch(session, batch, name, previews) for batch, name in rows]
+
+
+def _batch(session: Session, batch: Batch, generator: str, previews: int) -> BatchFigures:
+    drawn = session.scalar(select(func.count()).select_from(Image).where(Image.batch_id == batch.id)) or 0
+    newest = session.scalars(
+        select(Image.file_sha256).where(Image.batch_id == batch.id).order_by(Image.batch_index.desc()).limit(previews)
+    )
+    counts = {str(label): int(count) for label, count in batch.request.get("counts", {}).items()}
+    return BatchFigures(batch.id, generator, counts, batch.status, drawn, batch.size, list(newest))

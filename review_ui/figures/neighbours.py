@@ -1,0 +1,62 @@
+"""Candidates beside their nearest real training images, as screening found them; for closed worklists only."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from curation.errors import NotAllowed
+from curation.models.generation import ScreenedImage, Screening
+from curation.models.images import BuildStatus, Image
+from curation.models.reading import Purpose, Worklist, WorklistItem
+from curation.outcomes import class_asked
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A training image near a candidate: its distance, and by what (`features` or `pixels`)."""
+
+    file_sha256: str
+    distance: float
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateNeighbours:
+    """One candidate with its neighbours, nearest first."""
+
+    image_id: int
+    file_sha256: str
+    label: str
+    verdict: str
+    neighbours: list[Neighbour]
+
+
+def neighbours_of(session: Session, worklist_id: int, page: int, size: int) -> tuple[list[CandidateNeighbours], int]:
+    """One page of a closed worklist's candidates, and how many there are. Raises NotAllowed while it is open."""
+    worklist = session.get_one(Worklist, worklist_id)
+    if worklist.closed_at is None:
+        raise NotAllowed("the nearest real images are shown once the worklist is closed.")
+    latest = select(func.max(Screening.id)).where(Screening.status == BuildStatus.READY).group_by(Screening.batch_id)
+    query = (
+        select(Image.id, Image.file_sha256, func.coalesce(class_asked(), "unknown"), ScreenedImage)
+        .select_from(WorklistItem)
+        .join(Image, Image.id == WorklistItem.image_id)
+        .join(ScreenedImage, ScreenedImage.image_id == Image.id)
+        .where(WorklistItem.worklist_id == worklist_id, WorklistItem.purpose == Purpose.CANDIDATE)
+        .where(ScreenedImage.screening_id.in_(latest))
+    )
+    total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
+    rows = session.execute(query.order_by(WorklistItem.position).offset(page * size).limit(size)).all()
+    ids = {near["image_id"] for row in rows for near in row[3].neighbours}
+    files = dict(session.execute(select(Image.id, Image.file_sha256).where(Image.id.in_(ids))).all())
+    return [
+        CandidateNeighbours(
+            image_id,
+            digest,
+            label,
+            screened.verdict.value,
+            [Neighbour(files[n["image_id"]], float(n["distance"]), str(n["by"])) for n in screened.neighbours],
+        )
+        for image_id, digest, label, screened in rows
+    ], total

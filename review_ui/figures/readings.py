@@ -1,0 +1,102 @@
+"""The readings that the result figures rest on, loaded once: verdicts that stand, of readers who did not withdraw."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from curation.consents import has_withdrawn
+from curation.models.generation import Batch, Generator
+from curation.models.images import Image
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Assignment, AssignmentPurpose, Purpose, Reading, Verdict, WorklistItem
+from curation.outcomes import class_asked, stands
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class GivenReading:
+    """One verdict with what the figures ask of its image."""
+
+    id: int
+    image_id: int
+    file_sha256: str
+    reader_id: int
+    reader: str
+    kind: ReaderKind
+    purpose: Purpose
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    comment: str | None
+    mark: dict[str, Any] | None
+    is_grid: bool
+    label: str
+    batch_id: int | None
+    generator: str
+    request: dict[str, Any]
+    elapsed_ms: int | None
+    idle_ms: int | None
+    read_at: datetime
+
+    @property
+    def is_accept(self) -> bool:
+        """Whether it says accept; unsure is not."""
+        return self.verdict is Verdict.ACCEPT
+
+    @property
+    def net_s(self) -> float | None:
+        """Seconds at the image, idle time left out."""
+        if self.elapsed_ms is None:
+            return None
+        return max(0, self.elapsed_ms - (self.idle_ms or 0)) / 1000
+
+    def setting(self, name: str) -> str:
+        """A setting of the batch's request in words; `unknown` when the request does not say."""
+        value = self.request.get(name)
+        return UNKNOWN if value is None else str(value)
+
+
+def readings_of(session: Session, worklist_id: int, kind: ReaderKind | None = None) -> list[GivenReading]:
+    """First readings, single and grid, that stand and were given before any reveal; oldest first."""
+    label = func.coalesce(WorklistItem.truth, class_asked(), UNKNOWN)
+    query = (
+        select(
+            Reading, Reader.name, Reader.kind, WorklistItem.purpose, Image.id, Image.file_sha256, label, Batch.id,
+            Generator.name, Batch.request,
+        )
+        .join(Assignment, Assignment.id == Reading.assignment_id)
+        .join(WorklistItem, WorklistItem.id == Reading.item_id)
+        .join(Image, Image.id == WorklistItem.image_id)
+        .join(Reader, Reader.id == Reading.reader_id)
+        .outerjoin(Batch, Batch.id == Image.batch_id)
+        .outerjoin(Generator, Generator.id == Batch.generator_id)
+        .where(
+            WorklistItem.worklist_id == worklist_id,
+            Assignment.purpose == AssignmentPurpose.FIRST,
+            stands(),
+            Reading.after_reveal.is_(False),
+            ~has_withdrawn(Reading.reader_id),
+        )
+        .order_by(Reading.id)
+    )  # fmt: skip
+    if kind is not None:
+        query = query.where(Reader.kind == kind)
+    return [
+        GivenReading(
+            id=reading.id, image_id=image_id, file_sha256=digest, reader_id=reading.reader_id, reader=name,
+            kind=reader_kind, purpose=purpose, verdict=reading.verdict, reasons=tuple(reading.reasons),
+            comment=reading.comment, mark=reading.mark, is_grid=reading.mode == "grid", label=shown,
+            batch_id=batch, generator=generator or UNKNOWN, request=request or {}, elapsed_ms=reading.elapsed_ms,
+            idle_ms=reading.idle_ms, read_at=reading.read_at,
+        )
+        for reading, name, reader_kind, purpose, image_id, digest, shown, batch, generator, request
+        in session.execute(query)
+    ]  # fmt: skip
+
+
+def candidates_of(rows: list[GivenReading], grid: bool = False) -> list[GivenReading]:
+    """Readings of candidates: those given image by image, or those given for a page of the grid."""
+    return [row for row in rows if row.purpose is Purpose.CANDIDATE and row.is_grid is grid]

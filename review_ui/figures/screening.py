@@ -1,0 +1,56 @@
+"""What the checks said of an image beside what readers said of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from curation.models.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
+from curation.models.images import BuildStatus, Image
+from curation.models.reading import Verdict, WorklistItem
+from review_ui.figures.proportions import Proportion, proportion
+from review_ui.figures.readings import GivenReading
+
+EVERY_CHECK = "every check together"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAgainstReaders:
+    """The share of readings that reject, among images that a check passed or did not; None where there are none."""
+
+    check: str
+    passed: Proportion | None
+    flagged: Proportion | None
+
+
+def screening_against_readers(
+    session: Session, worklist_id: int, rows: Sequence[GivenReading]
+) -> list[CheckAgainstReaders]:
+    """Rejected by readers, apart by what screening said; all checks together first, then each by name."""
+    latest = select(func.max(Screening.id)).where(Screening.status == BuildStatus.READY).group_by(Screening.batch_id)
+    here = select(WorklistItem.image_id).where(WorklistItem.worklist_id == worklist_id)
+    verdicts: dict[str, dict[int, ScreeningVerdict]] = {EVERY_CHECK: {}}
+    whole = select(ScreenedImage.image_id, ScreenedImage.verdict).join(Image, Image.id == ScreenedImage.image_id)
+    for image_id, said in session.execute(
+        whole.where(ScreenedImage.screening_id.in_(latest), ScreenedImage.image_id.in_(here))
+    ):
+        verdicts[EVERY_CHECK][image_id] = said
+    each = select(ScreeningCheck.name, ScreeningCheck.image_id, ScreeningCheck.verdict)
+    for name, image_id, said in session.execute(
+        each.where(ScreeningCheck.screening_id.in_(latest), ScreeningCheck.image_id.in_(here)).order_by(
+            ScreeningCheck.name
+        )
+    ):
+        verdicts.setdefault(name, {})[image_id] = said
+    return [_against(name, said, rows) for name, said in verdicts.items() if said]
+
+
+def _against(name: str, said: dict[int, ScreeningVerdict], rows: Sequence[GivenReading]) -> CheckAgainstReaders:
+    passed = [row for row in rows if said.get(row.image_id) is ScreeningVerdict.PASS]
+    flagged = [row for row in rows if row.image_id in said and said[row.image_id] is not ScreeningVerdict.PASS]
+    return CheckAgainstReaders(name, _rejected("passed", passed), _rejected("flagged", flagged))
+
+
+def _rejected(name: str, rows: Sequence[GivenReading]) -> Proportion | None:
+    return proportion(name, sum(row.verdict is Verdict.REJECT for row in rows), len(rows)) if rows else None

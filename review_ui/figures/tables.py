@@ -1,0 +1,82 @@
+"""Every figure of a worklist as a table of plain values: what the CSV exports and their test rest on."""
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy.orm import Session
+
+from curation.errors import NotFound
+from curation.models.people import ReaderKind
+from curation.models.reading import Worklist
+from review_ui.figures.acceptance import acceptance
+from review_ui.figures.proportions import Proportion
+from review_ui.figures.readings import GivenReading, candidates_of, readings_of
+from review_ui.figures.reasons import reasons_by_class
+from review_ui.figures.screening import screening_against_readers
+from review_ui.figures.timing import time_by_reader, time_histogram
+
+Cell = str | int | float | None
+Table = tuple[tuple[str, ...], list[tuple[Cell, ...]]]
+PROPORTION = ("hits", "n", "share", "low_95", "high_95")
+
+
+def figure_table(session: Session, worklist_id: int, figure: str, with_names: bool) -> Table:
+    """One figure's header and rows; readers by id unless `with_names`. Raises NotFound."""
+    worklist = session.get(Worklist, worklist_id)
+    if worklist is None:
+        raise NotFound(f"there is no worklist {worklist_id}.")
+    if figure not in FIGURES:
+        raise NotFound(f"there is no figure {figure!r}: expected one of {', '.join(FIGURES)}.")
+    header, rows_of = FIGURES[figure]
+    found: list[tuple[Cell, ...]] = []
+    for kind in ReaderKind:
+        given = readings_of(session, worklist_id, kind)
+        found += [(kind.value, *row) for row in rows_of(session, worklist, given, with_names)]
+    return ("read_by", *header), found
+
+
+def _cells(one: Proportion) -> tuple[Cell, ...]:
+    return one.hits, one.n, round(one.share, 6), round(one.low, 6), round(one.high, 6)
+
+
+def _acceptance(session: Session, worklist: Worklist, rows: list[GivenReading], names: bool) -> list[tuple[Cell, ...]]:
+    found: list[tuple[Cell, ...]] = []
+    for mode in ("single", "grid"):
+        for dimension, some in acceptance(candidates_of(rows, mode == "grid")).items():
+            found += [(mode, dimension, one.name, *_cells(one)) for one in some]
+    return found
+
+
+def _reasons(session: Session, worklist: Worklist, rows: list[GivenReading], names: bool) -> list[tuple[Cell, ...]]:
+    texts = {reason["code"]: reason["text"] for reason in worklist.reasons}
+    return [(one.reason, one.label, *_cells(one.share)) for one in reasons_by_class(candidates_of(rows), texts)]
+
+
+def _times(session: Session, worklist: Worklist, rows: list[GivenReading], names: bool) -> list[tuple[Cell, ...]]:
+    single = [row for row in rows if not row.is_grid]
+    return [
+        (one.reader if names else one.reader_id, one.n, one.median_s, one.low_s, one.high_s)
+        for one in time_by_reader(single)
+    ]
+
+
+def _histogram(session: Session, worklist: Worklist, rows: list[GivenReading], names: bool) -> list[tuple[Cell, ...]]:
+    return list(time_histogram([row for row in rows if not row.is_grid]))
+
+
+def _screening(session: Session, worklist: Worklist, rows: list[GivenReading], names: bool) -> list[tuple[Cell, ...]]:
+    return [
+        (one.check, side.name, *_cells(side))
+        for one in screening_against_readers(session, worklist.id, candidates_of(rows))
+        for side in (one.passed, one.flagged)
+        if side is not None
+    ]
+
+
+RowsOf = Callable[[Session, Worklist, list[GivenReading], bool], Sequence[tuple[Cell, ...]]]
+FIGURES: dict[str, tuple[tuple[str, ...], RowsOf]] = {
+    "acceptance": (("mode", "dimension", "value", *PROPORTION), _acceptance),
+    "reasons": (("reason", "class", *PROPORTION), _reasons),
+    "times": (("reader", "n", "median_s", "low_95", "high_95"), _times),
+    "time-histogram": (("seconds", "n"), _histogram),
+    "screening": (("check", "screening", *PROPORTION), _screening),
+}

@@ -1,0 +1,46 @@
+"""Candidates of closed worklists beside the real training images that they are nearest to."""
+
+from html import escape
+
+import streamlit as st
+
+from curation.image_store import ImageStore
+from review_ui.context import current_project
+from review_ui.figures.neighbours import CandidateNeighbours, neighbours_of
+from review_ui.permissions import Capability
+from review_ui.views.parts import reader_who_can, worklist_choice
+from review_ui.views.pictures import marked_picture
+from review_ui.views.plots import readable, section
+
+PAGE = 12
+BY = {"features": "by features", "pixels": "by pixels"}
+NOTE = "Cosine distance, 0 for the same image. Smaller means nearer; two slices of one person are near as well."
+
+
+def images_page() -> None:
+    """One page of candidates at a time."""
+    reader_who_can(Capability.SEE_NEIGHBOURS)
+    with st.container(key="filters", horizontal=True):
+        worklist = worklist_choice(closed_only=True)
+        if worklist is None:
+            return
+        page = int(st.number_input("Page", 1, max(1, -(-worklist.size // PAGE)), 1, step=1)) - 1
+    project = current_project()
+    with project.database.read() as session:
+        rows, total = neighbours_of(session, worklist.id, page, PAGE)
+    shown = f"{page * PAGE + 1} to {page * PAGE + len(rows)} of {total} candidates. " if rows else "None here. "
+    body = "".join(_row(project.store, row) for row in rows)
+    st.html(section("Nearest real images", f'<p class="r-soft">{shown}</p><ul class="r-near">{body}</ul>', note=NOTE))
+
+
+def _row(store: ImageStore, row: CandidateNeighbours) -> str:
+    own = marked_picture(store.pixels(row.file_sha256), f"Candidate, {readable(row.label)}")
+    near = "".join(
+        f"<figure>{marked_picture(store.pixels(one.file_sha256), 'Training image')}"
+        f"<figcaption>{one.distance:.3f}<small>{escape(BY.get(one.by, one.by))}</small></figcaption></figure>"
+        for one in row.neighbours
+    )
+    return (
+        f"<li><figure>{own}<figcaption>{escape(readable(row.label))}<small>image {row.image_id}, screening: "
+        f"{escape(row.verdict)}</small></figcaption></figure>{near or '<p class=r-soft>No neighbours kept.</p>'}</li>"
+    )

@@ -1,0 +1,54 @@
+"""What several pages share: the check at their door, the choice of a worklist, and one action in one transaction."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import streamlit as st
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.errors import RoundsError
+from curation.models.images import BuildStatus
+from curation.models.reading import ReaderCursor, Worklist, WorklistKind
+from review_ui.context import current_project, reader_or_stop
+from review_ui.permissions import Capability
+from review_ui.sessions import SignedInReader
+
+Made = TypeVar("Made")
+
+
+def reader_who_can(capability: Capability, active: bool = True) -> SignedInReader:
+    """The signed-in reader, whose role allows this page; everybody else reads so and the page ends here."""
+    reader = reader_or_stop(active)
+    if not reader.can(capability):
+        st.html('<p class="rounds-ended">Your role does not see this page. An administrator can change it.</p>')
+        st.stop()
+    return reader
+
+
+def worklist_choice(*, closed_only: bool = False) -> Worklist | None:
+    """The worklist that the page is about; None, and a word why, when there is none."""
+    query = select(Worklist).where(Worklist.status == BuildStatus.READY, Worklist.kind != WorklistKind.PRACTICE)
+    if closed_only:
+        query = query.where(Worklist.closed_at.is_not(None))
+    with current_project().database.read() as session:
+        read = set(session.scalars(select(ReaderCursor.worklist_id).where(ReaderCursor.done > 0)))
+        found = {one.id: one for one in session.scalars(query.order_by(Worklist.id.desc()))}
+    if not found:
+        what = "No worklist is closed yet" if closed_only else "No worklist yet"
+        st.html(f'<div class="rounds-empty"><h1>{what}</h1><p>What was read appears here.</p></div>')
+        return None
+    newest_read = next((number for number, key in enumerate(found) if key in read), 0)
+    chosen = st.selectbox("Worklist", list(found), newest_read, format_func=lambda key: found[key].name)
+    return found[chosen]
+
+
+def act(capability: Capability, action: Callable[[Session, SignedInReader], Made]) -> Made | None:
+    """Do one thing in one short transaction, for a reader whose role is checked again; errors are told, not raised."""
+    reader = reader_who_can(capability)
+    try:
+        with current_project().database.write() as session:
+            return action(session, reader)
+    except RoundsError as error:
+        st.error(str(error))
+        return None

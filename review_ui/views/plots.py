@@ -1,0 +1,119 @@
+"""Small plots as HTML: dots with intervals, a heat table, bars. Every text from the database is escaped here."""
+
+from collections.abc import Sequence
+from html import escape
+
+from curation.models.reading import Verdict
+from review_ui.figures.proportions import Proportion
+from review_ui.figures.reasons import ReasonByClass
+from review_ui.figures.screening import CheckAgainstReaders
+from review_ui.figures.timing import ReaderTime
+
+MARKS = {Verdict.ACCEPT: "✓", Verdict.REJECT: "✕", Verdict.UNSURE: "?"}
+
+
+def section(title: str, body: str, csv: str | None = None, note: str = "") -> str:
+    """One titled part of a page, with its CSV beside the title."""
+    link = f'<a class="r-csv" href="{escape(csv)}" download>CSV</a>' if csv else ""
+    foot = f'<p class="r-soft r-small">{escape(note)}</p>' if note else ""
+    return f'<section class="r-section r-part"><h2>{escape(title)}{link}</h2>{body}{foot}</section>'
+
+
+def readable(label: str) -> str:
+    """`ring_lesion` as `Ring lesion`."""
+    text = label.replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def dots(title: str, rows: Sequence[Proportion]) -> str:
+    """Proportions as dots with their intervals on one scale from 0 to 100 %, n beside each."""
+    lines = "".join(_dot_row(row) for row in rows)
+    axis = '<tr class="r-axis"><th></th><td class="r-plot"><div><i>0</i><i>50</i><i>100 %</i></div></td><td></td></tr>'
+    return f'<div><h3>{escape(title)}</h3><table class="r-table r-dots">{lines}{axis}</table></div>'
+
+
+def _dot_row(row: Proportion) -> str:
+    return (
+        f'<tr><th>{escape(readable(row.name))}</th><td class="r-plot">{interval_dot(row)}</td>'
+        f'<td class="r-number">{100 * row.share:.0f} %<small>{100 * row.low:.0f} to {100 * row.high:.0f}, '
+        f"n {row.n}</small></td></tr>"
+    )
+
+
+def interval_dot(row: Proportion, tone: str = "") -> str:
+    """One dot on its interval."""
+    span = f"left:{100 * row.low:.2f}%;width:{100 * (row.high - row.low):.2f}%"
+    return f'<div class="r-scale {tone}"><u style="{span}"></u><b style="left:{100 * row.share:.2f}%"></b></div>'
+
+
+def heat_table(cells: Sequence[ReasonByClass]) -> str:
+    """Reasons down, classes across: the darker, the larger the share of that class's readings."""
+    labels = sorted({cell.label for cell in cells})
+    by_reason: dict[str, dict[str, Proportion]] = {}
+    for cell in cells:
+        by_reason.setdefault(cell.reason, {})[cell.label] = cell.share
+    top = max((cell.share.share for cell in cells), default=0) or 1
+    head = "".join(f"<th>{escape(readable(label))}</th>" for label in labels)
+    body = "".join(
+        f"<tr><th>{escape(reason)}</th>{''.join(_heat(row[label], top) for label in labels)}</tr>"
+        for reason, row in by_reason.items()
+    )
+    return f'<table class="r-table r-heat"><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _heat(share: Proportion, top: float) -> str:
+    strength = 62 * share.share / top
+    return (
+        f'<td style="--heat:{strength:.0f}%">{100 * share.share:.0f} %'
+        f"<small>{100 * share.low:.0f} to {100 * share.high:.0f}, {share.hits} of {share.n}</small></td>"
+    )
+
+
+def histogram(bins: Sequence[tuple[str, int]]) -> str:
+    """Upright bars with a count over and a bin under each."""
+    top = max((count for _, count in bins), default=0) or 1
+    bars = "".join(
+        f'<li><b>{count or ""}</b><i style="height:{100 * count / top:.1f}%"></i><span>{escape(name)}</span></li>'
+        for name, count in bins
+    )
+    return f'<ol class="r-histogram" aria-label="Readings by seconds per image">{bars}</ol>'
+
+
+def reader_times(rows: Sequence[ReaderTime]) -> str:
+    """Median seconds per image of each reader."""
+    top = max([one.high_s or one.median_s for one in rows], default=1.0) or 1.0
+    lines = "".join(_time_row(one, top) for one in rows)
+    return f'<table class="r-table r-dots">{lines}</table>'
+
+
+def _time_row(one: ReaderTime, top: float) -> str:
+    low, high = one.low_s, one.high_s
+    span = "" if low is None or high is None else f"left:{100 * low / top:.2f}%;width:{100 * (high - low) / top:.2f}%"
+    words = "too few for an interval" if low is None or high is None else f"{low:.1f} to {high:.1f}"
+    line = f'<u style="{span}"></u>' if span else ""
+    return (
+        f'<tr><th>{escape(one.reader)}</th><td class="r-plot"><div class="r-scale">{line}'
+        f'<b style="left:{100 * one.median_s / top:.2f}%"></b></div></td>'
+        f'<td class="r-number">{one.median_s:.1f} s<small>{words}, n {one.n}</small></td></tr>'
+    )
+
+
+def screening_table(rows: Sequence[CheckAgainstReaders]) -> str:
+    """Rejected by readers, for images that a check passed and for those it did not."""
+    lines = "".join(
+        f"<tr><th>{escape(readable(one.check))}</th>{_side(one.passed)}{_side(one.flagged)}</tr>" for one in rows
+    )
+    head = (
+        '<tr><th></th><th colspan="2">Rejected by readers where the check passed</th>'
+        '<th colspan="2">Where it flagged</th></tr>'
+    )
+    return f'<table class="r-table r-dots r-two"><thead>{head}</thead><tbody>{lines}</tbody></table>'
+
+
+def _side(share: Proportion | None) -> str:
+    if share is None:
+        return '<td class="r-plot"></td><td class="r-number r-soft">none</td>'
+    return (
+        f'<td class="r-plot">{interval_dot(share, "reject")}</td><td class="r-number">{100 * share.share:.0f} %'
+        f"<small>{100 * share.low:.0f} to {100 * share.high:.0f}, n {share.n}</small></td>"
+    )

@@ -1,0 +1,159 @@
+"""Make worklists, pause, resume and close them, give images back, say who may read."""
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.controls import plant_for
+from curation.errors import RoundsError
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Worklist, WorklistKind
+from curation.outcomes import recompute_outcomes
+from curation.vocabulary import list_vocabularies
+from curation.worklist_admin import pause_worklist, readers_of, release_leases, resume_worklist, set_readers
+from curation.worklists import WorklistRecipe, close_worklist, create_worklist, list_worklists
+from review_ui.asgi import utc_now
+from review_ui.context import current_project
+from review_ui.permissions import Capability
+from review_ui.sessions import SignedInReader
+from review_ui.views.markup import worklist_line
+from review_ui.views.parts import act, reader_who_can
+from review_ui.views.plots import section
+
+# As `rounds worklist create --evidence`: a reader study.
+EVIDENCE: dict[str, Any] = {
+    "label_shown": False,
+    "readers_per_image": 2,
+    "rule": "unanimous",
+    "order": "random",
+    "grid": False,
+    "real_controls": 50,
+    "defect_controls": 50,
+    "repeat_share": 0.1,
+    "practice": 20,
+}
+PLAIN: dict[str, Any] = {name: WorklistRecipe.model_fields[name].default for name in EVIDENCE}
+RULES = ("single", "majority", "unanimous", "adjudicated")
+ORDERS = ("random", "batch", "flags", "priority")
+MODALITIES = ("general", "mr", "ct", "xray", "ultrasound", "histology")
+
+
+def worklists_page() -> None:
+    """Those there are, each with what can be done with it; then the form for another."""
+    reader_who_can(Capability.MANAGE)
+    with current_project().database.read() as session:
+        summaries = {row.name: row for row in list_worklists(session)}
+        rows = session.scalars(select(Worklist).order_by(Worklist.id.desc())).all()
+        people = list(
+            session.scalars(
+                select(Reader.name).where(Reader.kind == ReaderKind.HUMAN, Reader.active).order_by(Reader.name)
+            )
+        )
+        names = {row.id: row.name for row in session.scalars(select(Reader))}
+        allowed = {row.id: [names[reader] for reader in readers_of(session, row.id)] for row in rows}
+        vocabularies = [row.name for row in list_vocabularies(session)]
+    st.html(section("Worklists", "" if rows else "<p class='r-soft'>None yet: make the first below.</p>"))
+    with st.container(key="worklists", gap=None):
+        for row in rows:
+            _worklist(row, worklist_line(row, summaries[row.name]), allowed[row.id], people)
+    _form(people, vocabularies)
+
+
+def _worklist(row: Worklist, line: str, allowed: list[str], people: list[str]) -> None:
+    told, more = st.columns([8, 2], vertical_alignment="center")
+    told.html(line)
+    if row.closed_at is not None:
+        return
+    with more.popover("Manage", width="stretch"):
+        if row.paused_at is None:
+            if st.button("Pause", key=f"pause-{row.id}", width="stretch"):
+                _change(pause_worklist, row.name)
+        elif st.button("Resume", key=f"resume-{row.id}", width="stretch"):
+            _change(resume_worklist, row.name)
+        if st.button("Give held images back", key=f"reassign-{row.id}", width="stretch"):
+            _change(release_leases, row.name)
+        if row.kind is not WorklistKind.PRACTICE:
+            readers = st.multiselect(
+                "Who may read", sorted({*people, *allowed}), allowed, key=f"readers-{row.id}", placeholder="Everybody"
+            )
+            if st.button("Save who may read", key=f"save-{row.id}", width="stretch"):
+                _change(lambda *about: set_readers(*about, readers), row.name)
+        sure = st.checkbox("Reading ends for good", key=f"sure-{row.id}")
+        if st.button("Close", key=f"close-{row.id}", width="stretch", disabled=not sure):
+            _change(_close, row.name)
+
+
+def _close(session: Session, chain: Any, now: Any, name: str) -> None:
+    recompute_outcomes(session, close_worklist(session, chain, now, name).id)
+
+
+def _change(action: Callable[..., Any], name: str) -> None:
+    def do(session: Session, reader: SignedInReader) -> bool:
+        action(session, current_project().chain, utc_now(), name)
+        return True
+
+    if act(Capability.MANAGE, do):
+        st.rerun()
+
+
+def _form(people: list[str], vocabularies: list[str]) -> None:
+    st.html(section("Another worklist", ""))
+    with st.container(key="page-form"):
+        preset = st.segmented_control("Made for", ["Sorting", "Evidence"], default="Sorting", required=True)
+        basis = EVIDENCE if preset == "Evidence" else PLAIN
+        with st.form(f"worklist-{preset}", border=False):
+            values = _fields(basis, people, vocabularies)
+            if st.form_submit_button("Make the worklist", type="primary"):
+                _create(values)
+
+
+def _fields(basis: dict[str, Any], people: list[str], vocabularies: list[str]) -> dict[str, Any]:
+    first, second, third = st.columns(3)
+    values: dict[str, Any] = {
+        "name": first.text_input("Name", max_chars=100).strip(),
+        "vocabulary": second.selectbox("Reasons", vocabularies),
+        "modality": third.selectbox("Window presets", MODALITIES),
+        "rule": first.selectbox("Rule", RULES, RULES.index(basis["rule"])),
+        "readers_per_image": int(second.number_input("Readers per image", 1, 5, basis["readers_per_image"])),
+        "order": third.selectbox("Order", ORDERS, ORDERS.index(basis["order"])),
+        "real_controls": int(first.number_input("Real controls", 0, 1000, basis["real_controls"])),
+        "defect_controls": int(second.number_input("Planted defects", 0, 1000, basis["defect_controls"])),
+        "repeat_share": third.number_input("Repeated, %", 0, 50, round(100 * basis["repeat_share"])) / 100,
+        "practice": int(first.number_input("Practice images", 0, 200, basis["practice"])),
+        "limit": int(second.number_input("At most, 0 for all", 0, 1_000_000, 0)) or None,
+        "seed": int(third.number_input("Seed", 0, 2**31, 0)),
+        "readers": tuple(st.multiselect("Who may read", people, placeholder="Everybody")),
+    }
+    switches = st.columns(4)
+    values["label_shown"] = switches[0].checkbox("Show the class", basis["label_shown"])
+    values["grid"] = switches[1].checkbox("Offer the grid", basis["grid"])
+    values["ratings"] = switches[2].checkbox("Ask for ratings")
+    values["again"] = switches[3].checkbox("Settled images again")
+    return values
+
+
+def _create(values: dict[str, Any]) -> None:
+    reader_who_can(Capability.MANAGE)
+    project = current_project()
+    try:
+        recipe = WorklistRecipe.model_validate(values)
+        with st.spinner("Planting defects and dealing out the images"):
+            # Many short transactions: every picture is stored before its row, and none is held open meanwhile.
+            plant_for(project.database, project.store, utc_now(), recipe, lambda done, total, note: None)
+    except ValidationError as error:
+        fields = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        st.error(f"The worklist does not hold: {fields}")
+        return
+    except RoundsError as error:
+        st.error(str(error))
+        return
+
+    def make(session: Session, reader: SignedInReader) -> int:
+        return create_worklist(session, project.chain, utc_now(), recipe).size
+
+    if act(Capability.MANAGE, make) is not None:
+        st.rerun()
