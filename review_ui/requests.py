@@ -1,5 +1,6 @@
 """What the routes accept: small frozen models, nothing extra allowed."""
 
+import re
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -8,6 +9,7 @@ from curation.errors import BadInput
 
 MAX_CLAIM = 200
 MAX_OPERATIONS = 50
+_NULL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # a null character as JSON writes it, not the six letters
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -50,7 +52,7 @@ class Operation(Request):
 class Operations(Request):
     """A run of the outbox, in the order the keys were pressed."""
 
-    worklist_id: int
+    worklist_id: int = Field(ge=1, lt=2**63)
     mode: Literal["single", "grid", "adjudicate"] = "single"
     operations: list[Operation] = Field(max_length=MAX_OPERATIONS)
 
@@ -59,4 +61,6 @@ def parse_json(model: type[Body], content: bytes) -> Body:
     """Validate a JSON body; raises BadInput when it is not JSON, ValidationError when it does not fit."""
     if not content:
         raise BadInput("expected a JSON body, got nothing.")
+    if _NULL.search(content):
+        raise BadInput("expected text without null characters, which PostgreSQL does not keep.")
     return model.model_validate_json(content)
