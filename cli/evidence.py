@@ -1,0 +1,118 @@
+"""`rounds agreement`, `rounds performance`, `rounds turing`: what the reading of a worklist is worth."""
+
+import csv
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import click
+
+from cli.terminal import emit, json_option, pass_project
+from curation.errors import BadInput
+from curation.project import Project
+from curation.reader_study.report import Figure, ReaderStudy, reader_study
+from curation.worklists import find_worklist
+
+AGREEMENT = ("Krippendorff's alpha", "Fleiss' kappa", "Gwet's AC1", "Cohen's kappa", "reader quality (CROWDLAB)")
+TURING = ("AUC real against synthetic",)
+
+
+def evidence_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The argument and options that the three commands share."""
+    written = click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write this CSV.")
+    seed = click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
+    return click.argument("worklist_name", metavar="WORKLIST")(written(seed(json_option(pass_project(command)))))
+
+
+@click.command()
+@evidence_options
+def agreement(project: Project, worklist_name: str, csv_file: Path | None, seed: int, as_json: bool) -> None:
+    """Say how far the readers of WORKLIST agree: alpha, kappas and AC1 with intervals over images.
+
+    \b
+    Example:
+      rounds agreement first --csv agreement.csv
+    """
+    found = _study(project, worklist_name, seed)
+    _show(found, lambda line: line.figure in AGREEMENT, csv_file, as_json)
+
+
+@click.command()
+@evidence_options
+def performance(project: Project, worklist_name: str, csv_file: Path | None, seed: int, as_json: bool) -> None:
+    """Say how each reader of WORKLIST did on controls, on repeats and over time, and who is excluded by which rule.
+
+    \b
+    Example:
+      rounds performance first
+    """
+    found = _study(project, worklist_name, seed)
+    _show(found, lambda line: line.figure not in (*AGREEMENT, *TURING), csv_file, as_json)
+    if not as_json:
+        for line in found.judged:
+            said = {True: "excluded", False: "kept", None: f"not judged: {line.found.reason}"}[line.excluded]
+            click.echo(f"{line.reader}: {line.rule}: {said}")
+
+
+@click.command()
+@evidence_options
+def turing(project: Project, worklist_name: str, csv_file: Path | None, seed: int, as_json: bool) -> None:
+    """Say whether the readers of a Turing WORKLIST told real from synthetic.
+
+    \b
+    Example:
+      rounds worklist create test --turing --real-controls 50 --margin 0.6
+      rounds turing test
+    """
+    found = _study(project, worklist_name, seed)
+    if found.turing is None:
+        raise BadInput(f"worklist {worklist_name!r} is no Turing test. Make one: rounds worklist create NAME --turing.")
+    _show(found, lambda line: line.figure in TURING, csv_file, as_json)
+    if not as_json:
+        click.echo(found.turing.sentence)
+
+
+def _study(project: Project, name: str, seed: int) -> ReaderStudy:
+    with project.database.read() as session:
+        return reader_study(session, find_worklist(session, name).id, seed)
+
+
+def _show(found: ReaderStudy, keep: Callable[[Figure], bool], csv_file: Path | None, as_json: bool) -> None:
+    lines = [line for line in found.figures() if keep(line)]
+    if csv_file is not None:
+        write_figures(lines, csv_file)
+    if as_json:
+        emit([asdict(line) for line in lines], as_json=True)
+        return
+    rows = [
+        {
+            "figure": f"{line.figure}, {line.group}" if line.group else line.figure,
+            "reader": line.reader,
+            "value (95 % interval)": _value(line),
+            "n": line.n,
+        }
+        for line in lines
+    ]
+    emit(rows, as_json=False, title=f"worklist {found.worklist}")
+    readers = "1 reader" if len(found.readers) == 1 else f"{len(found.readers)} readers"
+    click.echo(f"{found.readings} blind readings by {readers}; proxies, grids and {found.withdrawn} withdrawn left out")
+
+
+def _value(line: Figure) -> str:
+    if line.value is None:
+        return line.note
+    interval = "" if line.low is None else f" ({line.low:.2f} to {line.high:.2f})"
+    return f"{line.value:.2f}{interval}"
+
+
+def write_figures(lines: list[Figure], path: Path) -> None:
+    """One line per figure, comma-separated; raises BadInput where it cannot be written."""
+    try:
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, [field.name for field in fields(Figure)])
+            writer.writeheader()
+            writer.writerows(asdict(line) for line in lines)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}.") from error
+    click.echo(f"wrote {path}", file=sys.stderr)

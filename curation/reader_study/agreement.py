@@ -1,0 +1,144 @@
+"""Do readers agree with each other, beyond chance: on the verdict, on each reason, on the class.
+
+Krippendorff's alpha (krippendorff), Fleiss' kappa (statsmodels) and Cohen's kappa (scikit-learn) come from libraries.
+Gwet's AC1 (Gwet 2008, "Computing inter-rater reliability and its variance in the presence of high agreement", eq. 1-3)
+is ours: the one library that has it cannot be installed beside these versions. Intervals are percentiles of a bootstrap
+over images.
+"""
+
+import warnings
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import krippendorff
+import numpy as np
+from sklearn.metrics import cohen_kappa_score
+from statsmodels.stats.inter_rater import fleiss_kappa
+
+from curation.models.reading import Purpose, Verdict
+from curation.reader_study.estimate import Estimate, Numbers, with_percentiles
+from curation.reader_study.table import StudyRow, StudyTable
+
+FEWEST_IMAGES = 20
+RESAMPLES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Agreement on one question, over images that two people or more have read."""
+
+    question: str
+    alpha: Estimate
+    fleiss: Estimate
+    ac1: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class PairAgreement:
+    """Cohen's kappa of two readers on the verdict, over the images both have read."""
+
+    readers: tuple[str, str]
+    kappa: Estimate
+
+
+def agreements(table: StudyTable, reasons: Sequence[str], random: np.random.Generator) -> list[Agreement]:
+    """Agreement on verdicts, on each verdict against the others, on each reason and on the class, of candidates."""
+    rows = [row for row in table.rows if row.purpose is Purpose.CANDIDATE]
+    found = [_agreement("verdict", rows, lambda row: row.verdict, random)]
+    for verdict in Verdict:
+        found.append(_agreement(f"verdict {verdict.value}", rows, lambda row, v=verdict: row.verdict is v, random))  # type: ignore[misc]
+    for reason in reasons:
+        found.append(_agreement(f"reason {reason}", rows, lambda row, r=reason: r in row.reasons, random))  # type: ignore[misc]
+    accepted = [row for row in rows if row.verdict is Verdict.ACCEPT and row.label is not None]
+    found.append(_agreement("class", accepted, lambda row: row.label, random))
+    return found
+
+
+def pair_agreements(table: StudyTable, random: np.random.Generator) -> list[PairAgreement]:
+    """Cohen's kappa of every pair of readers."""
+    said = {
+        name: {row.item_id: row.verdict.value for row in rows.rows if row.purpose is Purpose.CANDIDATE}
+        for name, rows in table.by_reader().items()
+    }
+    return [PairAgreement((one, two), _cohen(said[one], said[two], random)) for one, two in combinations(said, 2)]
+
+
+def _cohen(one: dict[int, str], two: dict[int, str], random: np.random.Generator) -> Estimate:
+    both = sorted(one.keys() & two.keys())
+    if len(both) < FEWEST_IMAGES:
+        return Estimate.none(len(both), f"too few: {len(both)} images read by both, {FEWEST_IMAGES} needed")
+    pairs = np.array([[one[item], two[item]] for item in both])
+    drawn = [_kappa(pairs[random.integers(0, len(pairs), len(pairs))]) for _ in range(RESAMPLES)]
+    return with_percentiles(_kappa(pairs), np.array(drawn), len(pairs))
+
+
+def _kappa(pairs: np.ndarray[tuple[int, ...], np.dtype[np.str_]]) -> float:
+    return float("nan") if len(np.unique(pairs)) < 2 else float(cohen_kappa_score(pairs[:, 0], pairs[:, 1]))
+
+
+def _agreement(
+    question: str, rows: Sequence[StudyRow], answer: Callable[[StudyRow], Hashable], random: np.random.Generator
+) -> Agreement:
+    counts = answer_counts([(row.item_id, answer(row)) for row in rows])
+    return Agreement(
+        question,
+        _over_images(counts, krippendorff_alpha, random),
+        _over_images(_equally_read(counts), fleiss, random),
+        _over_images(counts, gwet_ac1, random),
+    )
+
+
+def answer_counts(answers: Sequence[tuple[int, Hashable]]) -> Numbers:
+    """(images, answers): how many readers gave each answer, for the images that two or more have read."""
+    columns = {answer: place for place, answer in enumerate(sorted({answer for _, answer in answers}, key=str))}
+    items = {item: place for place, item in enumerate(sorted({item for item, _ in answers}))}
+    counts: Numbers = np.zeros((len(items), len(columns)))
+    for item, answer in answers:
+        counts[items[item], columns[answer]] += 1
+    several: Numbers = counts[counts.sum(axis=1) >= 2]
+    return several
+
+
+def _over_images(counts: Numbers, statistic: Callable[[Numbers], float], random: np.random.Generator) -> Estimate:
+    n = len(counts)
+    if n < FEWEST_IMAGES:
+        return Estimate.none(n, f"too few: {n} images read by two people or more, {FEWEST_IMAGES} needed")
+    drawn = [statistic(counts[random.integers(0, n, n)]) for _ in range(RESAMPLES)]
+    return with_percentiles(statistic(counts), np.array(drawn), n)
+
+
+def krippendorff_alpha(counts: Numbers) -> float:
+    """Nominal alpha of (images, answers) counts; not a number where every answer is the same."""
+    if np.count_nonzero(counts.sum(axis=0)) < 2:
+        return float("nan")
+    return float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
+
+
+def fleiss(counts: Numbers) -> float:
+    """Fleiss' kappa of counts with one number of readers per image."""
+    if np.count_nonzero(counts.sum(axis=0)) < 2:
+        return float("nan")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # 0/0 where chance agreement is 1: it gives not a number
+        return float(fleiss_kappa(counts))
+
+
+def gwet_ac1(counts: Numbers) -> float:
+    """Gwet's AC1 of (images, answers) counts, each image read at least twice; 1 where every answer is the same."""
+    readers = counts.sum(axis=1, keepdims=True)
+    observed = float(((counts * (counts - 1)).sum(axis=1) / (readers * (readers - 1))[:, 0]).mean())
+    shares = (counts / readers).mean(axis=0)
+    if counts.shape[1] < 2:
+        return 1.0
+    chance = float((shares * (1 - shares)).sum() / (counts.shape[1] - 1))
+    return (observed - chance) / (1 - chance)
+
+
+def _equally_read(counts: Numbers) -> Numbers:
+    """Fleiss' kappa needs one number of readers for all images: the images with the most frequent one."""
+    if not len(counts):
+        return counts
+    readers, images = np.unique(counts.sum(axis=1), return_counts=True)
+    equally: Numbers = counts[counts.sum(axis=1) == readers[images.argmax()]]
+    return equally

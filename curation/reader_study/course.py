@@ -1,0 +1,117 @@
+"""How reading goes on: the same image twice, tiredness over a sitting, haste against accuracy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+from sklearn.metrics import cohen_kappa_score
+
+from curation.models.reading import AssignmentPurpose, Purpose, Verdict
+from curation.reader_study.estimate import Estimate, Numbers, bootstrapped, proportion, with_percentiles
+from curation.reader_study.table import StudyRow, StudyTable
+
+FEWEST_PAIRS = 20
+FEWEST_TIMES = 20
+FEWEST_CONTROLS = 30
+SITTING_GAP = timedelta(minutes=30)
+RESAMPLES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One reader over time."""
+
+    reader: str
+    repeats_alike: Estimate  # share of hidden repeats read as before
+    repeats_kappa: Estimate
+    median_s: Estimate  # per image, idle time left out
+    accepted_early: Estimate  # of candidates, in the first third of each sitting
+    accepted_late: Estimate  # in the last third
+    accept_drift: Estimate  # late less early
+    right_fast: Estimate  # of controls read faster than the reader's median, share read rightly
+    right_slow: Estimate
+
+
+def course(table: StudyTable, reader: str, random: np.random.Generator) -> Course:
+    """How one reader's single readings go on; `table` holds first readings and repeats."""
+    alike, kappa = _repeats(table, random)
+    blind = table.blind()
+    times = np.array([row.elapsed_ms / 1000 for row in blind.rows if row.elapsed_ms is not None], dtype=np.float64)
+    early, late = _thirds(blind.rows)
+    fast, slow = _by_speed(blind.rows)
+    return Course(
+        reader,
+        alike,
+        kappa,
+        bootstrapped(times, lambda drawn: float(np.median(drawn)), random, FEWEST_TIMES),
+        proportion(int(early.sum()), len(early), FEWEST_TIMES),
+        proportion(int(late.sum()), len(late), FEWEST_TIMES),
+        _difference(late, early, random),
+        proportion(int(fast.sum()), len(fast), FEWEST_CONTROLS),
+        proportion(int(slow.sum()), len(slow), FEWEST_CONTROLS),
+    )
+
+
+def _repeats(table: StudyTable, random: np.random.Generator) -> tuple[Estimate, Estimate]:
+    """Agreement of a reader with themselves on images that came back unannounced."""
+    first = {row.item_id: row.verdict for row in table.blind().rows}
+    again = [row for row in table.rows if row.given_as is AssignmentPurpose.REPEAT and row.mode == "single"]
+    pairs = [(first[row.item_id], row.verdict) for row in again if row.item_id in first]
+    alike = proportion(sum(one is two for one, two in pairs), len(pairs), FEWEST_PAIRS)
+    codes = np.array([[list(Verdict).index(one), list(Verdict).index(two)] for one, two in pairs], dtype=np.float64)
+    return alike, bootstrapped(codes, _kappa, random, FEWEST_PAIRS)
+
+
+def _kappa(codes: Numbers) -> float:
+    if len(np.unique(codes)) < 2:
+        return float("nan")
+    return float(cohen_kappa_score(codes[:, 0], codes[:, 1]))
+
+
+def sittings(rows: Sequence[StudyRow]) -> list[list[StudyRow]]:
+    """Readings of one reader in runs without a gap of more than thirty minutes."""
+    runs: list[list[StudyRow]] = []
+    for row in sorted(rows, key=lambda row: (row.read_at, row.reading_id)):
+        if not runs or row.read_at - runs[-1][-1].read_at > SITTING_GAP:
+            runs.append([])
+        runs[-1].append(row)
+    return runs
+
+
+def _thirds(rows: Sequence[StudyRow]) -> tuple[Numbers, Numbers]:
+    """Whether candidates were accepted in the first and in the last third of each sitting."""
+    early: list[bool] = []
+    late: list[bool] = []
+    for run in sittings(rows):
+        third = len(run) // 3
+        for place, row in enumerate(run):
+            if row.purpose is Purpose.CANDIDATE and third:
+                if place < third:
+                    early.append(row.verdict is Verdict.ACCEPT)
+                elif place >= len(run) - third:
+                    late.append(row.verdict is Verdict.ACCEPT)
+    return np.array(early, dtype=np.float64), np.array(late, dtype=np.float64)
+
+
+def _difference(late: Numbers, early: Numbers, random: np.random.Generator) -> Estimate:
+    n = len(late) + len(early)
+    if min(len(late), len(early)) < FEWEST_TIMES:
+        return Estimate.none(n, f"too few: {min(len(late), len(early))} of {FEWEST_TIMES} in a third needed")
+    drawn = [random.choice(late, len(late)).mean() - random.choice(early, len(early)).mean() for _ in range(RESAMPLES)]
+    return with_percentiles(float(late.mean() - early.mean()), np.array(drawn), n)
+
+
+def is_right(row: StudyRow) -> bool:
+    """Whether a control was read rightly: a defect rejected, a real image accepted."""
+    return row.verdict is (Verdict.REJECT if row.purpose is Purpose.DEFECT_CONTROL else Verdict.ACCEPT)
+
+
+def _by_speed(rows: Sequence[StudyRow]) -> tuple[Numbers, Numbers]:
+    timed = [row for row in rows if row.purpose is not Purpose.CANDIDATE and row.elapsed_ms is not None]
+    if not timed:
+        return np.zeros(0), np.zeros(0)
+    median = float(np.median([row.elapsed_ms or 0 for row in timed]))
+    fast = [is_right(row) for row in timed if (row.elapsed_ms or 0) <= median]
+    slow = [is_right(row) for row in timed if (row.elapsed_ms or 0) > median]
+    return np.array(fast, dtype=np.float64), np.array(slow, dtype=np.float64)

@@ -1,0 +1,71 @@
+"""Does a reader see what is wrong, and leave alone what is right: planted defects against real images, both blind.
+
+A rejection is a detection; unsure is not one. d' and the criterion c carry the log-linear correction (Hautus 1995,
+"Corrections for extreme proportions", adding 0.5 to counts and 1 to totals), their intervals the normal approximation
+of Gourevitch and Galanter (1967). A positive c leans to accepting.
+"""
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+
+from scipy.stats import norm
+
+from curation.models.reading import Purpose, Verdict
+from curation.reader_study.estimate import CONFIDENCE, Estimate, proportion
+from curation.reader_study.table import StudyTable
+
+FEWEST_CONTROLS = 50  # of each kind, for d' and c
+FEWEST_SHARES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One reader against the controls."""
+
+    reader: str
+    sensitivity: Estimate  # share of planted defects rejected
+    false_rejects: Estimate  # share of real images rejected
+    d_prime: Estimate
+    criterion: Estimate
+    by_defect: dict[str, Estimate]
+
+
+def detection(table: StudyTable, reader: str) -> Detection:
+    """How one reader does on the controls of a blind table."""
+    defects = [row for row in table.rows if row.purpose is Purpose.DEFECT_CONTROL]
+    reals = [row for row in table.rows if row.purpose is Purpose.REAL_CONTROL]
+    hits = sum(row.verdict is Verdict.REJECT for row in defects)
+    alarms = sum(row.verdict is Verdict.REJECT for row in reals)
+    kinds: dict[str, list[bool]] = defaultdict(list)
+    for row in defects:
+        kinds[row.truth or "unnamed"].append(row.verdict is Verdict.REJECT)
+    return Detection(
+        reader,
+        proportion(hits, len(defects), FEWEST_SHARES),
+        proportion(alarms, len(reals), FEWEST_SHARES),
+        *signal_detection(hits, len(defects), alarms, len(reals)),
+        {kind: proportion(sum(seen), len(seen)) for kind, seen in sorted(kinds.items())},
+    )
+
+
+def signal_detection(hits: int, signals: int, alarms: int, noises: int) -> tuple[Estimate, Estimate]:
+    """d' and c of so many hits among signals and false alarms among noises, or what is missing for them."""
+    n = signals + noises
+    if signals < FEWEST_CONTROLS or noises < FEWEST_CONTROLS:
+        reason = f"too few: {signals} defects and {noises} real images read blind, {FEWEST_CONTROLS} of each needed"
+        return Estimate.none(n, reason), Estimate.none(n, reason)
+    hit_rate, alarm_rate = (hits + 0.5) / (signals + 1), (alarms + 0.5) / (noises + 1)
+    z_hit, z_alarm = float(norm.ppf(hit_rate)), float(norm.ppf(alarm_rate))
+    variance = _variance(hit_rate, signals, z_hit) + _variance(alarm_rate, noises, z_alarm)
+    half = float(norm.ppf((1 + CONFIDENCE) / 2)) * math.sqrt(variance)
+    d_prime, criterion = z_hit - z_alarm, -(z_hit + z_alarm) / 2
+    return (
+        Estimate(d_prime, d_prime - half, d_prime + half, n),
+        Estimate(criterion, criterion - half / 2, criterion + half / 2, n),
+    )
+
+
+def _variance(rate: float, n: int, z: float) -> float:
+    """Of a proportion's z: the delta method."""
+    return rate * (1 - rate) / (n * float(norm.pdf(z)) ** 2)

@@ -1,0 +1,121 @@
+"""Everything that is said of how a worklist was read, with what it rests on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from curation.claims import open_worklist
+from curation.models.reading import Worklist, WorklistKind
+from curation.reader_study.agreement import Agreement, PairAgreement, agreements, pair_agreements
+from curation.reader_study.consensus import Consensus, consensus
+from curation.reader_study.course import Course, course
+from curation.reader_study.detection import Detection, detection
+from curation.reader_study.estimate import Estimate
+from curation.reader_study.exclusion import Judged, judge
+from curation.reader_study.table import StudyTable, study_table
+from curation.reader_study.turing import Turing, turing
+from curation.worklist_items import ExclusionRule
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of a table for people or for CSV."""
+
+    figure: str
+    reader: str
+    group: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderStudy:
+    """How a worklist was read: the readers one by one, and with each other."""
+
+    worklist: str
+    readers: tuple[str, ...]
+    readings: int  # first looks at single images, by people
+    grid_readings: int  # left out
+    withdrawn: int  # readers who withdrew, left out
+    detections: tuple[Detection, ...]
+    courses: tuple[Course, ...]
+    judged: tuple[Judged, ...]
+    excluded: tuple[str, ...]
+    agreements: tuple[Agreement, ...]  # without the excluded
+    pairs: tuple[PairAgreement, ...]
+    consensus: Consensus
+    turing: Turing | None
+
+    def figures(self) -> Iterator[Figure]:
+        """One flat line per figure."""
+        for one in self.detections:
+            yield _line("sensitivity to planted defects", one.reader, "", one.sensitivity)
+            yield from (_line("sensitivity", one.reader, kind, value) for kind, value in one.by_defect.items())
+            yield _line("real images rejected", one.reader, "", one.false_rejects)
+            yield _line("d'", one.reader, "", one.d_prime)
+            yield _line("criterion c", one.reader, "", one.criterion)
+        for run in self.courses:
+            yield _line("repeats read alike", run.reader, "", run.repeats_alike)
+            yield _line("repeats, Cohen's kappa", run.reader, "", run.repeats_kappa)
+            yield _line("median seconds per image", run.reader, "", run.median_s)
+            yield _line("accepted", run.reader, "first third of a sitting", run.accepted_early)
+            yield _line("accepted", run.reader, "last third of a sitting", run.accepted_late)
+            yield _line("accepted, late less early", run.reader, "", run.accept_drift)
+            yield _line("controls read rightly", run.reader, "faster than own median", run.right_fast)
+            yield _line("controls read rightly", run.reader, "slower than own median", run.right_slow)
+        for question in self.agreements:
+            yield _line("Krippendorff's alpha", "", question.question, question.alpha)
+            yield _line("Fleiss' kappa", "", question.question, question.fleiss)
+            yield _line("Gwet's AC1", "", question.question, question.ac1)
+        for pair in self.pairs:
+            yield _line("Cohen's kappa", " and ".join(pair.readers), "verdict", pair.kappa)
+        for name, quality in self.consensus.readers.items():
+            yield Figure("reader quality (CROWDLAB)", name, "", quality, None, None, len(self.consensus.images), "")
+        if self.turing is not None:
+            for name, value in self.turing.by_reader.items():
+                yield _line("AUC real against synthetic", name, "", value)
+            yield _line("AUC real against synthetic", "all", "readers and images drawn", self.turing.pooled)
+
+
+def _line(figure: str, reader: str, group: str, value: Estimate) -> Figure:
+    return Figure(figure, reader, group, value.value, value.low, value.high, value.n, value.reason or "")
+
+
+def reader_study(session: Session, worklist_id: int, seed: int = 0) -> ReaderStudy:
+    """All statistics of how a worklist was read so far. Raises NotFound."""
+    worklist = open_worklist(session, worklist_id)
+    table = study_table(session, worklist_id)
+    random = np.random.default_rng(seed)
+    blind = table.blind()
+    detections = tuple(detection(rows, name) for name, rows in blind.by_reader().items())
+    courses = tuple(course(rows, name, random) for name, rows in table.by_reader().items() if rows.blind().rows)
+    rule = ExclusionRule.model_validate(worklist.recipe.get("exclusion") or {})
+    judged = tuple(line for one, run in zip(detections, courses, strict=True) for line in judge(rule, one, run))
+    excluded = tuple(sorted({line.reader for line in judged if line.excluded}))
+    counted = blind.without(set(excluded))
+    return ReaderStudy(
+        worklist=worklist.name,
+        readers=tuple(blind.by_reader()),
+        readings=len(blind.rows),
+        grid_readings=sum(row.mode == "grid" for row in table.rows),
+        withdrawn=table.withdrawn,
+        detections=detections,
+        courses=courses,
+        judged=judged,
+        excluded=excluded,
+        agreements=tuple(agreements(counted, [str(reason["code"]) for reason in worklist.reasons], random)),
+        pairs=tuple(pair_agreements(counted, random)),
+        consensus=consensus(counted),
+        turing=_turing(worklist, counted, random),
+    )
+
+
+def _turing(worklist: Worklist, table: StudyTable, random: np.random.Generator) -> Turing | None:
+    if worklist.kind is not WorklistKind.TURING:
+        return None
+    return turing(table, worklist.recipe.get("margin"), random)

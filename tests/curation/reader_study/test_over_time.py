@@ -1,0 +1,125 @@
+"""Repeats, tiredness, haste, exclusion and the Turing test, on readings made by hand."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from curation.models.reading import AssignmentPurpose, Purpose
+from curation.reader_study.consensus import consensus
+from curation.reader_study.course import course, sittings
+from curation.reader_study.detection import detection
+from curation.reader_study.exclusion import judge
+from curation.reader_study.turing import auc, turing
+from curation.worklist_items import ExclusionRule
+from tests.curation.reader_study.rows import ACCEPT, NOON, REJECT, controls, row, table
+
+
+def random() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_a_reader_is_held_against_themselves_on_repeats_alone() -> None:
+    first = [row(n, ACCEPT if n % 2 else REJECT) for n in range(1, 41)]
+    changed = {1, 2, 3, 4}
+    again = [
+        row(100 + n, (REJECT if n % 2 else ACCEPT) if n in changed else one.verdict, item=n, given_as=given)
+        for n, one in enumerate(first, 1)
+        for given in (AssignmentPurpose.REPEAT,)
+    ]
+    found = course(table(*first, *again), "ada", random())
+    assert found.repeats_alike.value == pytest.approx(0.9)
+    assert found.repeats_alike.n == 40
+    assert found.repeats_kappa.value == pytest.approx(0.8)
+    assert course(table(*first, *again[:19]), "ada", random()).repeats_alike.reason == "too few: 19 of 20 needed"
+
+
+def test_a_sitting_ends_with_a_gap_of_more_than_thirty_minutes() -> None:
+    later = [row(n, ACCEPT, read_at=NOON + timedelta(minutes=31, seconds=n)) for n in range(10, 14)]
+    runs = sittings([*later, *(row(n, ACCEPT, read_at=NOON + timedelta(seconds=n)) for n in range(4))])
+    assert [len(run) for run in runs] == [4, 4]
+
+
+def test_drift_is_the_last_third_of_a_sitting_less_the_first() -> None:
+    rows = [row(n, ACCEPT if n < 30 or n >= 85 else REJECT) for n in range(90)]
+    found = course(table(*rows), "ada", random())
+    assert found.accepted_early.value == 1
+    assert found.accept_drift.value == pytest.approx(5 / 30 - 1)
+    assert found.accept_drift.high < 0
+
+
+def test_haste_and_accuracy_are_told_apart_by_the_readers_own_median() -> None:
+    rows = controls(50, 100, 0, 0)
+    timed = [replace(one, elapsed_ms=5_000 if one.verdict is REJECT else 500) for one in rows]
+    found = course(table(*timed), "ada", random())
+    assert (found.right_fast.value, found.right_slow.value) == (0, 1)
+    assert found.right_fast.n == found.right_slow.n == 50
+
+
+def test_a_rule_fixed_beforehand_excludes_and_one_that_cannot_be_judged_does_not() -> None:
+    rule = ExclusionRule(min_sensitivity=0.6, max_false_rejects=0.3, min_repeat_agreement=0.8)
+    rows = table(*controls(20, 50, 5, 50))
+    judged = {line.rule: line.excluded for line in judge(rule, detection(rows, "ada"), course(rows, "ada", random()))}
+    assert judged == {
+        "sensitivity at least 0.6": True,
+        "real images rejected at most 0.3": False,
+        "repeats read alike at least 0.8": None,
+    }
+    assert judge(ExclusionRule(), detection(rows, "ada"), course(rows, "ada", random())) == []
+
+
+def test_auc_is_the_share_of_pairs_told_apart_with_ties_half() -> None:
+    assert auc(np.array([6.0, 5, 4]), np.array([1.0, 2, 3])) == 1
+    assert auc(np.array([3.0, 3]), np.array([3.0, 3])) == 0.5
+    assert auc(np.array([1.0, 3]), np.array([2.0, 2])) == 0.5
+
+
+def rated(readers: int, shift: float) -> list:  # type: ignore[type-arg]
+    draw = np.random.default_rng(5)
+    rows = []
+    for reader in range(readers):
+        for image in range(120):
+            real = image < 60
+            level = int(np.clip(round(3.5 + (shift if real else -shift) + draw.normal()), 1, 6))
+            purpose = Purpose.REAL_CONTROL if real else Purpose.CANDIDATE
+            one = row(reader * 120 + image + 1, ACCEPT if level > 3 else REJECT, item=image, purpose=purpose)
+            rows.append(replace(one, reader=f"r{reader}", reader_id=reader, confidence=level))
+    return rows
+
+
+def test_indistinguishable_needs_a_margin_stated_in_advance_and_an_interval_within_it() -> None:
+    blind, seen = table(*rated(5, 0.0)), table(*rated(5, 1.0))
+    assert turing(blind, 0.65, random()).indistinguishable
+    assert not turing(blind, 0.51, random()).indistinguishable
+    without = turing(blind, None, random())
+    assert not without.indistinguishable
+    assert "nothing is said" in without.sentence
+    told_apart = turing(seen, 0.65, random())
+    assert told_apart.pooled.low > 0.7
+    assert "not shown to be indistinguishable" in told_apart.sentence
+
+
+def test_a_turing_test_of_few_images_or_one_reader_gives_no_pooled_auc() -> None:
+    found = turing(table(*rated(1, 1.0)), 0.6, random())
+    assert found.by_reader["r0"].value > 0.8
+    assert found.pooled.reason == "too few: 1 readers with enough, 2 needed"
+    assert turing(table(*rated(3, 1.0)[:40]), 0.6, random()).by_reader["r0"].value is None
+
+
+def test_consensus_follows_the_readers_who_agree_and_doubts_the_one_who_does_not() -> None:
+    draw = np.random.default_rng(2)
+    truth = draw.random(60) < 0.6
+    rows = []
+    for reader, wrong in enumerate((0.05, 0.05, 0.05, 0.5)):
+        for image, is_good in enumerate(truth):
+            said = bool(is_good) != (draw.random() < wrong)
+            one = row(reader * 60 + image + 1, ACCEPT if said else REJECT, item=image)
+            rows.append(replace(one, reader=f"r{reader}", reader_id=reader))
+    found = consensus(table(*rows))
+    assert found.reason is None
+    assert min(found.readers, key=lambda name: found.readers[name]) == "r3"
+    right = [image.accepted == bool(truth[image.image_id]) for image in found.images]
+    assert np.mean(right) > 0.9
+    assert [image.quality for image in found.images] == sorted(image.quality for image in found.images)
+    assert consensus(table(*rows[:60])).reason == "too few: 0 images read by two people or more, 20 needed"

@@ -1,0 +1,86 @@
+"""The statistics of a worklist rest on what people read blind in it, and on nothing else."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.claims import claim, open_proxy_slots
+from curation.consents import withdraw
+from curation.database import Database
+from curation.models.people import Consent, Reader, ReaderKind
+from curation.models.reading import Assignment, Purpose, Verdict, WorklistItem
+from curation.reader_study.report import reader_study
+from curation.reader_study.table import study_table
+from curation.readings import new_op_id, record_reading, void_reading
+from tests.curation.reading_room import CHAIN, NOON, add_person, verdict
+from tests.curation.test_hand_out import read_page, worklist_with
+
+
+def read_by_truth(session: Session, reader: int, worklist: int) -> None:
+    """Reject candidates of class b, accept the rest."""
+    start = NOON
+    while held := claim(session, NOON, reader, worklist, 20):
+        for item in held:
+            said = Verdict.REJECT if item.shown_label == "b" else Verdict.ACCEPT
+            start += timedelta(seconds=10)
+            record_reading(session, CHAIN, NOON, reader, verdict(item.key, said=said, read_at=start, elapsed_ms=1_500))
+
+
+def test_the_study_counts_blind_human_readings_and_says_what_it_left_out(database: Database) -> None:
+    with database.write() as session:
+        recipe = {"readers_per_image": 2, "rule": "majority", "real_controls": 12, "grid_audit_share": 0.0}
+        worklist, (first, second, third) = worklist_with(session, 40, readers=3, **recipe)
+        read_by_truth(session, first, worklist)
+        read_by_truth(session, second, worklist)
+        op_ids = read_page(session, third, worklist, 6)
+        void_reading(session, CHAIN, NOON, third, new_op_id(), op_ids[0])
+        proxy = session.get_one(Reader, add_person(session, "p", ReaderKind.PROXY))
+        open_proxy_slots(session, proxy, worklist)
+        for item in claim(session, NOON, proxy.id, worklist, 5):
+            record_reading(session, CHAIN, NOON, proxy.id, verdict(item.key))
+        found = reader_study(session, worklist)
+    assert found.readers == ("r0", "r1")
+    assert found.readings == 2 * (40 + 12)
+    assert found.grid_readings == 5
+    by_question = {one.question: one for one in found.agreements}
+    assert by_question["verdict"].alpha.value == 1
+    assert by_question["verdict"].alpha.n == 40
+    assert by_question["verdict unsure"].alpha.reason == "not defined: too little varies"
+    assert {one.d_prime.reason for one in found.detections} == {
+        "too few: 0 defects and 12 real images read blind, 50 of each needed"
+    }
+    assert [one.false_rejects.n for one in found.detections] == [12, 12]
+    assert found.turing is None
+    lines = list(found.figures())
+    assert {line.note for line in lines if line.value is None} >= {"too few: 0 of 10 needed"}
+    assert all(line.low is None or line.low <= line.value <= line.high for line in lines if line.value is not None)
+
+
+def test_a_reader_who_withdrew_leaves_the_statistics_and_is_counted(database: Database) -> None:
+    with database.write() as session:
+        worklist, (first, second) = worklist_with(session, 10, readers=2)
+        for reader in (first, second):
+            session.add(Consent(reader_id=reader, version="1", experience={}, display={}, agreed_at=NOON))
+            for item in claim(session, NOON, reader, worklist, 4):
+                record_reading(session, CHAIN, NOON, reader, verdict(item.key))
+        assert len(study_table(session, worklist).rows) == 8
+        withdraw(session, CHAIN, NOON, first)
+        found = study_table(session, worklist)
+    assert found.withdrawn == 1
+    assert {row.reader for row in found.rows} == {"r1"}
+    assert len(found.rows) == 4
+
+
+def test_what_a_row_says_of_its_image_is_what_the_worklist_says(database: Database) -> None:
+    with database.write() as session:
+        worklist, (reader,) = worklist_with(session, 8, real_controls=4)
+        read_by_truth(session, reader, worklist)
+        items = {item.id: item for item in session.scalars(select(WorklistItem))}
+        rows = study_table(session, worklist).rows
+        sequences = dict(session.execute(select(Assignment.item_id, Assignment.sequence)).all())
+    assert len(rows) == 12
+    for row in rows:
+        assert (row.purpose, row.truth) == (items[row.item_id].purpose, items[row.item_id].truth)
+        assert (row.asked is None) == (row.purpose is Purpose.REAL_CONTROL)
+        assert row.sequence == sequences[row.item_id]
