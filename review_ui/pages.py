@@ -59,10 +59,10 @@ _CONSENT = """<div class="row" id="consent">
 <button id="withdraw" type="button" class="quiet">Withdraw consent</button>
 </div>
 <div id="withdraw-confirm" class="message" role="group" aria-labelledby="withdraw-text" hidden>
-<p id="withdraw-text">You can no longer read, and you leave performance and agreement statistics. Verdicts given stay in
-the record and in outcomes.</p>
-<div class="row"><button id="withdraw-now" type="button">Withdraw</button>
-<button id="withdraw-not" type="button" class="quiet">Keep reading</button></div>
+<p id="withdraw-text">If you withdraw, you can no longer read, and you leave performance and agreement statistics.
+Verdicts given stay in the record and in outcomes.</p>
+<div class="row"><button id="withdraw-now" type="button" class="quiet">Withdraw</button>
+<button id="withdraw-not" type="button">Keep reading</button></div>
 </div>"""
 
 _PASSWORD = """<form id="password-form">

@@ -22,9 +22,9 @@ _WELCOME = Template("""<div class="welcome">
 <fieldset class="step">
 <legend><span class="count" aria-hidden="true">1</span>About you</legend>
 <div class="fields">
-<p class="wide"><label for="profession">Profession</label>
+<p><label for="profession">Profession</label>
 <select id="profession" required><option value="">Choose</option>$professions</select></p>
-<p><label for="years">Years of reading such images</label>
+<p><label for="years">Years of reading</label>
 <input id="years" type="number" min="0" max="70" step="1" inputmode="numeric" required></p>
 <p><label for="specialty">Specialty, if any</label>
 <input id="specialty" maxlength="100" autocomplete="off"></p>
