@@ -111,7 +111,6 @@ def make_worklist(project: Project) -> None:
         try:
             worklist = find_worklist(session, WORKLIST)
         except NotFound:
-            recipe = WorklistRecipe(name=WORKLIST, vocabulary="brain_mr", seed=SEED)
             worklist = create_worklist(session, project.chain, now(), recipe)
         click.echo(f"{worklist.size} images to read")
 

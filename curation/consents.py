@@ -22,7 +22,10 @@ PURPOSE = (
     "The work is worth as much as the verdicts are, so your reading is measured as well."
 )
 RECORDED = (
-    ("What is recorded", "Every verdict with its reasons, the time it took, your account, and how you did on controls."),
+    (
+        "What is recorded",
+        "Every verdict with its reasons, the time it took, your account, and how you did on controls.",
+    ),
     (
         "Why controls",
         "Real images and images with planted faults are mixed in, and some images come twice. Nothing on the screen "
@@ -129,15 +132,6 @@ def require_consent(session: Session, reader_id: int) -> None:
 def has_consent(reader_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
     """The condition that the reader in this column has a live consent."""
     return exists().where(Consent.reader_id == reader_id, _is_live())
-
-
-def has_withdrawn(reader_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
-    """The condition that the reader in this column withdrew and has not agreed again: no statistic counts them."""
-    mine = Consent.reader_id == reader_id
-    return and_(
-        exists().where(mine, Consent.withdrawn_at.is_not(None)),
-        ~exists().where(mine, Consent.withdrawn_at.is_(None)),
-    )
 
 
 def _is_live() -> ColumnElement[bool]:
