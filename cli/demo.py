@@ -19,7 +19,7 @@ from sqlalchemy import select
 from cli.generator import draw_and_screen
 from cli.study import run_whole_study
 from cli.terminal import now, progress_bar, use_torch_threads
-from curation.errors import NotFound
+from curation.controls import plant_for
 from curation.ingest.cohort import import_virtual_brains
 from curation.ingest.virtual_brains import CLASSES, NOTICE
 from curation.mix import MixRecipe
@@ -31,12 +31,13 @@ from curation.readers import add_reader, reset_password
 from curation.settings import PROJECT_FILE, write_project_file
 from curation.snapshot_folder import SnapshotFolder
 from curation.snapshots import build_snapshot
-from curation.worklists import WorklistRecipe, create_worklist, find_worklist
+from curation.worklists import WorklistRecipe, create_worklist, find_worklist, list_worklists
 
 READER = "demo"
 WORKLIST = "demo"
 GENERATOR = "virtual-brains-flow"
 SEED = 7
+CONTROLS = 8  # of each kind: enough to see how they work, too few for any statistic
 
 
 @click.command()
@@ -106,13 +107,24 @@ def draw(project: Project, per_class: int) -> None:
 
 
 def make_worklist(project: Project) -> None:
-    """One worklist; an earlier run's is kept."""
-    with project.database.write() as session:
-        try:
-            worklist = find_worklist(session, WORKLIST)
-        except NotFound:
-            worklist = create_worklist(session, project.chain, now(), recipe)
-        click.echo(f"{worklist.size} images to read")
+    """One worklist with a few controls mixed in; an earlier run's is kept."""
+    recipe = WorklistRecipe(
+        name=WORKLIST,
+        vocabulary="brain_mr",
+        modality="mr",
+        real_controls=CONTROLS,
+        defect_controls=CONTROLS,
+        seed=SEED,
+    )
+    with project.database.read() as session:
+        made = any(row.name == WORKLIST for row in list_worklists(session))
+    if not made:
+        with progress_bar("planting defects") as report:
+            plant_for(project.database, project.store, now(), recipe, report)
+        with project.database.write() as session:
+            create_worklist(session, project.chain, now(), recipe)
+    with project.database.read() as session:
+        click.echo(f"{find_worklist(session, WORKLIST).size} images to read, {2 * CONTROLS} controls among them")
 
 
 def read_in_browser(project: Project, port: int | None, browser: bool) -> None:

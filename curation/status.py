@@ -11,10 +11,10 @@ from curation.models.generation import Batch, Generator
 from curation.models.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.models.operations import Job
 from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Assignment, AssignmentState, Reading, Worklist
+from curation.models.reading import Assignment, AssignmentState, Reading, Worklist, WorklistKind
 from curation.models.training import Run, Snapshot
 from curation.real_images import is_ready_real
-from curation.slots import PROXY_SLOT
+from curation.slots import CONTROL_SLOT, PROXY_SLOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +115,9 @@ def _worklists(session: Session) -> list[dict[str, Any]]:
     slots = select(func.count(Assignment.id)).where(Assignment.worklist_id == Worklist.id)
     of_people = slots.where(Assignment.slot < PROXY_SLOT)
     done = Assignment.state == AssignmentState.DONE
-    by_proxies = slots.where(Assignment.slot >= PROXY_SLOT, done).scalar_subquery()
-    query = select(Worklist, of_people.scalar_subquery(), of_people.where(done).scalar_subquery(), by_proxies).order_by(
-        Worklist.id
-    )
+    by_proxies = slots.where(Assignment.slot >= PROXY_SLOT, Assignment.slot < CONTROL_SLOT, done).scalar_subquery()
+    query = select(Worklist, of_people.scalar_subquery(), of_people.where(done).scalar_subquery(), by_proxies)
+    query = query.where(Worklist.kind != WorklistKind.PRACTICE).order_by(Worklist.id)
     return [
         {
             "worklist": worklist.name,
