@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -54,7 +55,7 @@ def accounts_page() -> None:
 def _manage(row: Reader) -> None:
     role = st.selectbox("Role", list(Role), list(Role).index(row.role), format_func=_word, key=f"role-{row.id}")
     if st.button("Save the role", key=f"save-{row.id}", width="stretch", disabled=role is row.role):
-        _change(lambda *about, **by: set_role(*about, role, **by), row.name)
+        _change(partial(set_role, role=role), row.name)
     if st.button("New one-time password", key=f"reset-{row.id}", width="stretch"):
         _reset(row.name)
     if st.button("Sign out everywhere", key=f"out-{row.id}", width="stretch"):
@@ -98,7 +99,7 @@ def _form() -> None:
         name = first.text_input("Name", max_chars=100)
         role = second.selectbox("Role", list(Role), format_func=_word)
         if st.form_submit_button("Add", type="primary"):
-            _add(name, role)
+            _add(name, role or Role.READER)
 
 
 def _add(name: str, role: Role) -> None:

@@ -27,7 +27,6 @@ TITLES = {
     "sampler": "By sampler",
 }
 CARDS = 24
-ANY_REASON = "Any reason"
 ACCEPTANCE_NOTE = (
     "Share of readings of candidates that say accept; unsure counts as not accepted. Line: exact 95 % interval "
     "(Clopper-Pearson), reading by reading. Readings of whole pages of the grid are left out."
@@ -90,15 +89,9 @@ def _gallery(worklist: Worklist, rows: list[GivenReading]) -> None:
         return
     st.html(section("Recent rejects", ""))
     texts = _texts(worklist)
-    codes: list[str | None] = [None, *(code for code in texts if code in given)]
+    codes = [code for code in texts if code in given]
     with st.container(key="reason-filter"):
-        code = st.pills(
-            "Reason",
-            codes,
-            default=None,
-            format_func=lambda one: ANY_REASON if one is None else texts[one],
-            label_visibility="collapsed",
-        )
+        code = st.pills("Only those for", codes, format_func=lambda one: texts[one]) if codes else None
     rejects = recent_rejects(rows, code, CARDS)
     st.html(f'<div class="r-section">{gallery(current_project().store, rejects, texts)}</div>')
 

@@ -1,6 +1,7 @@
 """Make worklists, pause, resume and close them, give images back, say who may read."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -81,7 +82,7 @@ def _worklist(row: Worklist, line: str, allowed: list[str], people: list[str]) -
                 "Who may read", sorted({*people, *allowed}), allowed, key=f"readers-{row.id}", placeholder="Everybody"
             )
             if st.button("Save who may read", key=f"save-{row.id}", width="stretch"):
-                _change(lambda *about: set_readers(*about, readers), row.name)
+                _change(partial(set_readers, readers=readers), row.name)
         sure = st.checkbox("Reading ends for good", key=f"sure-{row.id}")
         if st.button("Close", key=f"close-{row.id}", width="stretch", disabled=not sure):
             _change(_close, row.name)
