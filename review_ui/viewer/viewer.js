@@ -1,6 +1,6 @@
 // The viewer: key press, verdict into the outbox, next image painted from memory. The browser waits for nobody.
 
-class Viewer extends Room {
+class Viewer extends Tools {
   // What others said has been seen, or what was right: there is no way back before that.
   get tells() {
     return this.worklist.kind === "practice" || this.mode === "adjudicate";
@@ -169,25 +169,6 @@ class Viewer extends Room {
     this.showDraft();
   }
 
-  pointed(mark) {
-    this.draft.mark = mark;
-    this.extras.show();
-  }
-
-  pointing(active) {
-    this.panel.room.toggleAttribute("data-pointing", active);
-    this.panel.say("pointing", active && "Click, drag a box, or arrows and Enter. Space holds a corner, Delete removes.");
-  }
-
-  leaveComment() {
-    this.extras.leave();
-  }
-
-  escape() {
-    if (this.draft.asking) this.ask(this.draft.asking);
-    else if (this.references.open) this.references.close();
-  }
-
   undo() {
     if (this.grid.on) return this.grid.undo();
     if (this.lookedAt) return this.lookBack(null);
@@ -205,63 +186,6 @@ class Viewer extends Room {
     this.strip.all(this.sitting.entries, true);
     this.panel.mayUndo(this.mayUndo);
     this.panel.speak("Undone");
-  }
-
-  tool(name) {
-    const { stage } = this;
-    const tools = {
-      undo: () => this.undo(),
-      invert: () => stage.invert(),
-      fit: () => stage.toggleFit(),
-      "fit-all": () => stage.fit(),
-      closer: () => stage.zoomBy(1.25),
-      farther: () => stage.zoomBy(0.8),
-      preset: () => stage.cycle(1),
-      label: () => !this.panel.slots["tool-label"].hidden && this.ask("label"),
-      rate: () => this.worklist.ratings && this.ask("rate"),
-      comment: () => this.shown && !this.lookedAt && this.extras.comment(),
-      here: () => this.shown && !this.lookedAt && this.marker.toggle(stage),
-      references: () => this.references.toggle(this.worklist.id, stage),
-      grid: () => this.grid.toggle(),
-      help: () => this.panel.slots.help.showModal(),
-      dismiss: () => this.outbox.dismissRefused(),
-      rest: () => this.rest(true),
-      "no-rest": () => this.rest(false),
-      back: () => this.lookBack(null),
-    };
-    tools[name]();
-  }
-
-  // A break: nothing to see, nothing counted.
-  rest(resting) {
-    const wasResting = this.resting;
-    this.resting = resting;
-    this.clock.rested();
-    this.panel.say("rest", "");
-    if (resting || wasResting) this.show();
-  }
-
-  // An image of the filmstrip once more, with what was said of it; null returns to reading.
-  async lookBack(entry) {
-    if (!this.lookedAt && entry) this.clock.pause();
-    if (this.lookedAt && !entry) this.clock.resume();
-    this.lookedAt = entry;
-    this.panel.say("looking", entry && `Looking back: ${entry.said}`);
-    this.marker.mark = entry ? entry.here : this.draft.mark;
-    this.panel.blank(null);
-    if (!entry) return this.comeBack();
-    this.panel.state("looking");
-    if (entry.item.pixels) return this.stage.show(entry.item);
-    this.stage.show(null);
-    const pixels = typed(await this.server.pixels(entry.item.key), entry.item.bits);
-    if (this.lookedAt === entry) this.stage.show({ ...entry.item, pixels });
-  }
-
-  comeBack() {
-    this.stage.show(this.shown);
-    if (this.told) this.panel.state("told", this.told.revealed);
-    else if (this.shown) this.panel.state("reading");
-    else this.show();
   }
 
   readElsewhere(key) {

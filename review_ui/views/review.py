@@ -37,6 +37,7 @@ SCRIPTS = (
     "grid_side.js",
     "grid.js",
     "room.js",
+    "tools.js",
     "viewer.js",
 )
 WAIT_S = 3

@@ -106,6 +106,7 @@ def test_label_blind_accepting_takes_a_class(room: Room, new_context: NewContext
     expect(page.locator("[data-slot=class]")).to_be_empty()
     page.keyboard.press("a")
     page.keyboard.press("2")
+    page.keyboard.press("x")
     page.keyboard.press("1")
     room.wait_for_readings(worklist_id, 2)
     with room.project.database.read() as session:
