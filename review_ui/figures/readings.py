@@ -7,12 +7,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from curation.consents import has_withdrawn
 from curation.models.generation import Batch, Generator
 from curation.models.images import Image
 from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Assignment, AssignmentPurpose, Purpose, Reading, Verdict, WorklistItem
 from curation.outcomes import class_asked, stands
+from curation.reader_study.table import withdrawn_readers
 
 UNKNOWN = "unknown"
 
@@ -78,7 +78,7 @@ def readings_of(session: Session, worklist_id: int, kind: ReaderKind | None = No
             Assignment.purpose == AssignmentPurpose.FIRST,
             stands(),
             Reading.after_reveal.is_(False),
-            ~has_withdrawn(Reading.reader_id),
+            Reading.reader_id.not_in(withdrawn_readers(session)),
         )
         .order_by(Reading.id)
     )  # fmt: skip
