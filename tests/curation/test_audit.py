@@ -46,6 +46,12 @@ def test_an_untouched_chain_is_whole(database: Database, anchors: Path) -> None:
         ("DELETE FROM events WHERE sequence = 3", "event 3 is missing"),
         ("DELETE FROM events WHERE sequence = 1", "event 1 is missing"),
         ("UPDATE events SET sequence = 7 WHERE sequence = 2", "event 2 is missing"),
+        ("UPDATE events SET at = '2026-11-23 12:00:01' WHERE sequence = 5", "event 5"),
+        ("UPDATE events SET hmac = (SELECT hmac FROM events WHERE sequence = 1) WHERE sequence = 2", "event 2"),
+        ("UPDATE events SET sequence = CASE sequence WHEN 2 THEN -1 ELSE 2 END WHERE sequence IN (2)", "event -1"),
+        ("DELETE FROM events WHERE sequence = 6", "an anchor was written at 6"),
+        ("UPDATE event_heads SET count = 5", "the head says 5"),
+        ("UPDATE events SET payload = (SELECT payload FROM events WHERE sequence = 4) WHERE sequence = 3", "event 3"),
     ],
 )
 def test_a_touched_row_is_found(database: Database, anchors: Path, statement: str, said: str) -> None:

@@ -29,6 +29,7 @@ class ReviewServer:
 
     root: Path
     port: int = field(default_factory=free_port)
+    options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -42,7 +43,7 @@ class ReviewServer:
         log = (self.root / "server.log").open("ab")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ROUNDS_")}
         self.process = subprocess.Popen(
-            [*command, "review", "--port", str(self.port)], stdout=log, stderr=log, env=environment
+            [*command, "review", "--port", str(self.port), *self.options], stdout=log, stderr=log, env=environment
         )
         log.close()
         deadline = time.monotonic() + START_S

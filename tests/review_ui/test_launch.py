@@ -1,11 +1,16 @@
 """Which port the server takes, and how it ends."""
 
+import httpx
 import pytest
 
 from curation.errors import Conflict
 from curation.project import Project
+from curation.readers import add_reader
 from review_ui.launch import DEFAULT_PORT, bind
 from tests.review_ui.serving import ReviewServer
+from tests.rows import NOW
+
+PASSWORD = "a long enough password"
 
 
 def test_without_a_port_the_first_free_one_from_the_default_on_is_taken() -> None:
@@ -25,3 +30,22 @@ def test_ctrl_c_ends_the_server_in_good_order(project: Project) -> None:
     server.start()
     assert server.stop() == 0
     assert "Traceback" not in (project.root / "server.log").read_text()
+
+
+@pytest.mark.parametrize(("options", "secure"), [((), False), (("--forwarded-allow-ips", "127.0.0.1"), True)])
+def test_only_a_proxy_that_was_named_is_believed_about_https(
+    project: Project, options: tuple[str, ...], secure: bool
+) -> None:
+    with project.database.write() as session:
+        add_reader(session, project.chain, NOW, "dora", PASSWORD)
+    server = ReviewServer(project.root, options=options)
+    server.start()
+    try:
+        headers = {"X-Forwarded-Proto": "https", "Origin": f"https://127.0.0.1:{server.port}"}
+        fields = {"name": "dora", "password": PASSWORD}
+        answer = httpx.post(f"{server.url}/rounds/sign-in", data=fields, headers=headers, trust_env=False)
+    finally:
+        server.stop()
+    assert answer.status_code == 303
+    assert ("Secure" in answer.headers["set-cookie"].split("; ")) == secure
+    assert ("strict-transport-security" in answer.headers) == secure
