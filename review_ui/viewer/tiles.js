@@ -1,6 +1,5 @@
 // Paints a page of images, one canvas each, and says which are marked: by a cross and a word as well as by colour.
 
-const CAPTION_PX = 26; // kept in step with --caption in grid.css
 const GAP_PX = 8;
 
 class Tiles {
@@ -57,16 +56,18 @@ class Tiles {
     const extents = this.items.map(extent);
     const widest = Math.max(...extents.map((one) => one.width));
     const highest = Math.max(...extents.map((one) => one.height));
+    const caption = Math.min(40, Math.max(26, Math.round(width / 70)));
     const scaleOf = (columns) => {
       const rows = Math.ceil(this.size / columns);
       const across = (width - GAP_PX * (columns + 1)) / columns / widest;
-      return Math.min(across, ((height - GAP_PX * (rows + 1)) / rows - CAPTION_PX) / highest);
+      return Math.min(across, ((height - GAP_PX * (rows + 1)) / rows - caption) / highest);
     };
     const columns = [...Array(this.size).keys()].map((index) => index + 1);
     this.columns = columns.reduce((best, one) => (scaleOf(one) > scaleOf(best) ? one : best), 1);
     // Smooth, as on the stage, and never rounded to whole multiples: a page is to look like the image enlarged from it.
     this.scale = Math.max(scaleOf(this.columns), 4 / widest) * ratio;
     this.node.style.setProperty("--columns", this.columns);
+    this.node.style.setProperty("--caption", `${caption}px`);
     this.node.style.setProperty("--tile", `${(widest * this.scale) / ratio}px`);
     this.node.style.setProperty("--image", `${(highest * this.scale) / ratio}px`);
   }
