@@ -134,5 +134,14 @@ def has_consent(reader_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
     return exists().where(Consent.reader_id == reader_id, _is_live())
 
 
+def has_withdrawn(reader_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    """The condition that the reader in this column withdrew and has not agreed again: no statistic counts them."""
+    mine = Consent.reader_id == reader_id
+    return and_(
+        exists().where(mine, Consent.withdrawn_at.is_not(None)),
+        ~exists().where(mine, Consent.withdrawn_at.is_(None)),
+    )
+
+
 def _is_live() -> ColumnElement[bool]:
     return and_(Consent.version == CONSENT_VERSION, Consent.withdrawn_at.is_(None))

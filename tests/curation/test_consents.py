@@ -18,6 +18,7 @@ from curation.consents import (
     Experience,
     Steps,
     agree,
+    has_withdrawn,
     live_consent,
     require_consent,
     withdraw,
@@ -25,7 +26,7 @@ from curation.consents import (
 from curation.database import Database
 from curation.errors import Conflict, NotAllowed
 from curation.models.operations import Event
-from curation.models.people import Consent, ReaderKind
+from curation.models.people import Consent, Reader, ReaderKind
 from tests.curation.reading_room import CHAIN, NOON, add_person
 from tests.rows import DISPLAY, EXPERIENCE
 
@@ -85,6 +86,21 @@ def test_withdrawing_ends_consent_and_keeps_the_row(database: Database) -> None:
             require_consent(session, person)
         with pytest.raises(Conflict, match="no consent"):
             withdraw(session, CHAIN, NOON, person)
+
+
+def test_only_who_withdrew_and_did_not_agree_again_leaves_the_statistics(database: Database) -> None:
+    def withdrawn(session: Session) -> list[str]:
+        return list(session.scalars(select(Reader.name).where(has_withdrawn(Reader.id))))
+
+    with database.write() as session:
+        person = add_person(session, "ada")
+        add_person(session, "ben")
+        assert withdrawn(session) == []
+        given(session, person)
+        withdraw(session, CHAIN, NOON, person)
+        assert withdrawn(session) == ["ada"]
+        given(session, person)
+        assert withdrawn(session) == []
 
 
 def test_another_text_is_asked_for_anew(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
