@@ -13,6 +13,7 @@ from review_ui.views.images import images_page
 from review_ui.views.overview import overview_page
 from review_ui.views.results import results_page
 from review_ui.views.review import review_page
+from review_ui.views.study import agreement_page, readers_page
 from review_ui.views.worklists import worklists_page
 
 STATIC = Path(__file__).parent / "static"
@@ -20,6 +21,8 @@ PAGES: tuple[tuple[str, Callable[[], None], Capability], ...] = (
     ("Read", review_page, Capability.READ),
     ("Overview", overview_page, Capability.READ),
     ("Results", results_page, Capability.SEE_RESULTS),
+    ("Agreement", agreement_page, Capability.SEE_RESULTS),
+    ("Readers", readers_page, Capability.SEE_RESULTS),
     ("Images", images_page, Capability.SEE_NEIGHBOURS),
     ("Generate", generate_page, Capability.MANAGE),
     ("Worklists", worklists_page, Capability.MANAGE),

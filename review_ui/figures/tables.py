@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
-from curation.models.people import ReaderKind
+from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Worklist
+from curation.reader_study.report import reader_study
 from review_ui.figures.acceptance import acceptance
 from review_ui.figures.proportions import Proportion
 from review_ui.figures.readings import GivenReading, candidates_of, readings_of
@@ -16,6 +18,7 @@ from review_ui.figures.timing import time_by_reader, time_histogram
 
 Cell = str | int | float | None
 Table = tuple[tuple[str, ...], list[tuple[Cell, ...]]]
+STUDY = "study"
 PROPORTION = ("hits", "n", "share", "low_95", "high_95")
 
 
@@ -24,14 +27,30 @@ def figure_table(session: Session, worklist_id: int, figure: str, with_names: bo
     worklist = session.get(Worklist, worklist_id)
     if worklist is None:
         raise NotFound(f"there is no worklist {worklist_id}.")
+    if figure == STUDY:
+        return _study(session, worklist_id, with_names)
     if figure not in FIGURES:
-        raise NotFound(f"there is no figure {figure!r}: expected one of {', '.join(FIGURES)}.")
+        raise NotFound(f"there is no figure {figure!r}: expected one of {', '.join([*FIGURES, STUDY])}.")
     header, rows_of = FIGURES[figure]
     found: list[tuple[Cell, ...]] = []
     for kind in ReaderKind:
         given = readings_of(session, worklist_id, kind)
         found += [(kind.value, *row) for row in rows_of(session, worklist, given, with_names)]
     return ("read_by", *header), found
+
+
+def _study(session: Session, worklist_id: int, with_names: bool) -> Table:
+    study = reader_study(session, worklist_id)
+    ids = {name: str(key) for key, name in session.execute(select(Reader.id, Reader.name)).tuples()}
+    pairs = {f"{one} and {other}": f"{ids[one]} and {ids[other]}" for one in study.readers for other in study.readers}
+    told = {"": "", "all": "all"} | pairs | ids
+    header = ("figure", "reader", "group", "value", "low_95", "high_95", "n", "note")
+    rows: list[tuple[Cell, ...]] = [
+        (one.figure, one.reader if with_names else told[one.reader], one.group, one.value, one.low, one.high, one.n,
+         one.note)
+        for one in study.figures()
+    ]  # fmt: skip
+    return header, rows
 
 
 def _cells(one: Proportion) -> tuple[Cell, ...]:

@@ -75,3 +75,15 @@ def test_an_unknown_figure_or_worklist_is_not_found(
 def test_no_text_is_a_formula_to_a_spreadsheet() -> None:
     text = csv_of((("name", "value"), [("=cmd|' /C calc'!A0", -1.5), ("@sum", 2), ("+1", None), ('a "b", c', 3)]))
     assert text.splitlines() == ["name,value", "'=cmd|' /C calc'!A0,-1.5", "'@sum,2", "'+1,", '"a ""b"", c",3']
+
+
+def test_the_study_names_readers_to_administrators_alone(
+    project: Project, worklist_id: int, open_browser: Callable[[], Browser]
+) -> None:
+    read(project, worklist_id, "ada", "aax")
+    path = f"/rounds/exports/worklists/{worklist_id}/study.csv"
+    to_curator = rows_of(signed_in(project, open_browser, Role.CURATOR).client.get(path).text)
+    to_administrator = rows_of(signed_in(project, open_browser, Role.ADMINISTRATOR).client.get(path).text)
+    assert "ada" not in {row["reader"] for row in to_curator}
+    assert "ada" in {row["reader"] for row in to_administrator}
+    assert "too few" in next(row["note"] for row in to_curator if row["figure"] == "d'")

@@ -1,0 +1,121 @@
+"""How a worklist was read: readers with each other, and each against images whose truth is known."""
+
+from collections.abc import Sequence
+from html import escape
+from itertools import groupby
+
+import streamlit as st
+from sqlalchemy import func, select
+
+from curation.models.reading import Reading, Worklist, WorklistItem
+from curation.reader_study.report import Figure, ReaderStudy, reader_study
+from review_ui.context import current_project
+from review_ui.permissions import Capability
+from review_ui.views.parts import reader_who_can, worklist_choice
+from review_ui.views.plots import section
+
+WITH_EACH_OTHER = ("alpha", "kappa", "AC1", "quality", "AUC")
+REPEATS = "repeats"
+FROM_MINUS_ONE = ("alpha", "Fleiss", "AC1", "Cohen", "kappa")
+D_PRIME = "d'"
+OPEN_ENDED = (D_PRIME, "criterion", "seconds", "late less early")
+
+
+def agreement_page() -> None:
+    """Agreement, consensus and the Turing test."""
+    study = _study()
+    if study is None:
+        return
+    figures = [one for one in study[1].figures() if _is_agreement(one)]
+    _sections(study[0], figures, "Line: 95 % interval, bootstrap over images. Excluded readers are left out.")
+    if study[1].consensus.reason:
+        st.html(section("Consensus", "", note=study[1].consensus.reason))
+    if study[1].turing is not None:
+        st.html(section("Indistinguishable?", f"<p>{escape(study[1].turing.sentence)}</p>"))
+
+
+def readers_page() -> None:
+    """Each reader: defects found, real images rejected, repeats, drift, speed; and who is excluded by which rule."""
+    study = _study()
+    if study is None:
+        return
+    figures = [one for one in study[1].figures() if not _is_agreement(one)]
+    _sections(study[0], figures, "Line: 95 % interval. Blind single readings of people only.")
+    rules = "".join(_rule(line.reader, line.rule, line.excluded) for line in study[1].judged)
+    body = f'<table class="r-table">{rules}</table>' if rules else '<p class="r-soft">No rule was fixed beforehand.</p>'
+    st.html(section("Exclusion rules", body))
+
+
+def _is_agreement(one: Figure) -> bool:
+    return any(word in one.figure for word in WITH_EACH_OTHER) and not one.figure.startswith(REPEATS)
+
+
+def _study() -> tuple[Worklist, ReaderStudy] | None:
+    reader_who_can(Capability.SEE_RESULTS)
+    with st.container(key="filters", horizontal=True):
+        worklist = worklist_choice()
+    if worklist is None:
+        return None
+    with current_project().database.read() as session:
+        here = select(func.max(Reading.id)).join(WorklistItem, WorklistItem.id == Reading.item_id)
+        newest = session.scalar(here.where(WorklistItem.worklist_id == worklist.id))
+        key = (worklist.id, newest)
+        kept = st.session_state.get("reader_study")
+        if kept is None or kept[0] != key:
+            kept = st.session_state["reader_study"] = (key, reader_study(session, worklist.id))
+    study: ReaderStudy = kept[1]
+    facts = f"{study.readings} blind single readings by {len(study.readers)} people"
+    if study.grid_readings:
+        facts += f"; {study.grid_readings} in the grid left out"
+    if study.withdrawn:
+        facts += f"; {study.withdrawn} readers withdrew and are left out"
+    facts += f"; excluded: {', '.join(study.excluded)}" if study.excluded else ""
+    st.html(f'<div class="r-section"><p class="r-soft">{escape(facts)}.</p></div>')
+    return worklist, study
+
+
+def _sections(worklist: Worklist, figures: Sequence[Figure], note: str) -> None:
+    parts = [
+        f'<div><h3>{escape(name if name == D_PRIME else name[:1].upper() + name[1:])}</h3><table class="r-table r-dots">'
+        f"{''.join(_rows(name, list(some)))}</table></div>"
+        for name, some in groupby(sorted(figures, key=lambda one: one.figure), key=lambda one: one.figure)
+    ]
+    body = f'<div class="r-multiples">{"".join(parts)}</div>' if parts else "<p class='r-soft'>Nothing read yet.</p>"
+    st.html(section("Figures", body, f"/rounds/exports/worklists/{worklist.id}/study.csv", note))
+
+
+def _rows(name: str, figures: list[Figure]) -> list[str]:
+    low, high = _scale(name, figures)
+    return [_row(one, low, high) for one in figures]
+
+
+def _scale(name: str, figures: list[Figure]) -> tuple[float, float]:
+    if any(word in name for word in OPEN_ENDED):
+        ends = [end for one in figures for end in (one.value, one.low, one.high) if end is not None]
+        most = max((abs(end) for end in ends), default=1.0) or 1.0
+        return (0.0 if "seconds" in name else -most), most
+    return (-1.0, 1.0) if any(word in name for word in FROM_MINUS_ONE) else (0.0, 1.0)
+
+
+def _row(one: Figure, low: float, high: float) -> str:
+    who = ", ".join(part for part in (one.reader, one.group.replace("_", " ")) if part) or "everybody"
+    if one.value is None:
+        return f'<tr><th>{escape(who)}</th><td colspan="2" class="r-soft">{escape(one.note)}</td></tr>'
+
+    def place(value: float) -> float:
+        return 100 * (value - low) / (high - low)
+
+    line, words = "", f"n {one.n}"
+    if one.low is not None and one.high is not None:
+        line = f'<u style="left:{place(one.low):.2f}%;width:{place(one.high) - place(one.low):.2f}%"></u>'
+        words = f"{one.low:.2f} to {one.high:.2f}, n {one.n}"
+    return (
+        f'<tr><th>{escape(who)}</th><td class="r-plot"><div class="r-scale">{line}'
+        f'<b style="left:{place(one.value):.2f}%"></b></div></td>'
+        f'<td class="r-number">{one.value:.2f}<small>{words}</small></td></tr>'
+    )
+
+
+def _rule(reader: str, rule: str, excluded: bool | None) -> str:
+    word = "not judged yet" if excluded is None else "excluded" if excluded else "stays"
+    return f"<tr><th>{escape(reader)}<small>{escape(rule)}</small></th><td>{word}</td></tr>"
