@@ -13,15 +13,14 @@ from itertools import combinations
 
 import krippendorff
 import numpy as np
-from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import fleiss_kappa
 
 from curation.models.reading import Purpose, Verdict
-from curation.reader_study.estimate import Estimate, Numbers, with_percentiles
+from curation.reader_study.estimate import RESAMPLES, Estimate, Numbers, with_percentiles
+from curation.reader_study.kappa import kappa
 from curation.reader_study.table import StudyRow, StudyTable
 
 FEWEST_IMAGES = 20
-RESAMPLES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +65,7 @@ def pair_agreements(table: StudyTable, random: np.random.Generator) -> list[Pair
 
 def _cohen(one: dict[int, str], two: dict[int, str], random: np.random.Generator) -> Estimate:
     both = sorted(one.keys() & two.keys())
-    if len(both) < FEWEST_IMAGES:
-        return Estimate.none(len(both), f"too few: {len(both)} images read by both, {FEWEST_IMAGES} needed")
-    pairs = np.array([[one[item], two[item]] for item in both])
-    drawn = [_kappa(pairs[random.integers(0, len(pairs), len(pairs))]) for _ in range(RESAMPLES)]
-    return with_percentiles(_kappa(pairs), np.array(drawn), len(pairs))
-
-
-def _kappa(pairs: np.ndarray[tuple[int, ...], np.dtype[np.str_]]) -> float:
-    return float("nan") if len(np.unique(pairs)) < 2 else float(cohen_kappa_score(pairs[:, 0], pairs[:, 1]))
+    return kappa([(one[item], two[item]) for item in both], random, FEWEST_IMAGES, "images read by both")
 
 
 def _agreement(

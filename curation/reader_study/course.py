@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
-from sklearn.metrics import cohen_kappa_score
 
 from curation.models.reading import AssignmentPurpose, Purpose, Verdict
 from curation.reader_study.estimate import Estimate, Numbers, bootstrapped, proportion, with_percentiles
+from curation.reader_study.kappa import kappa
 from curation.reader_study.table import StudyRow, StudyTable
 
 FEWEST_PAIRS = 20
 FEWEST_TIMES = 20
 FEWEST_CONTROLS = 30
+CONTROLS = (Purpose.REAL_CONTROL, Purpose.DEFECT_CONTROL)  # a gate audit is of unknown truth
 SITTING_GAP = timedelta(minutes=30)
 RESAMPLES = 500
 
@@ -29,25 +30,30 @@ class Course:
     accepted_early: Estimate  # of candidates, in the first third of each sitting
     accepted_late: Estimate  # in the last third
     accept_drift: Estimate  # late less early
+    right_drift: Estimate  # of controls, the share read rightly, late less early
     right_fast: Estimate  # of controls read faster than the reader's median, share read rightly
     right_slow: Estimate
 
 
 def course(table: StudyTable, reader: str, random: np.random.Generator) -> Course:
     """How one reader's single readings go on; `table` holds first readings and repeats."""
-    alike, kappa = _repeats(table, random)
+    alike, repeats_kappa = _repeats(table, random)
     blind = table.blind()
     times = np.array([row.elapsed_ms / 1000 for row in blind.rows if row.elapsed_ms is not None], dtype=np.float64)
-    early, late = _thirds(blind.rows)
+    candidates = [row for row in blind.rows if row.purpose is Purpose.CANDIDATE]
+    early, late = _thirds(blind.rows, {row.item_id: row.verdict is Verdict.ACCEPT for row in candidates})
+    controls = [row for row in blind.rows if row.purpose in CONTROLS]
+    right_early, right_late = _thirds(blind.rows, {row.item_id: is_right(row) for row in controls})
     fast, slow = _by_speed(blind.rows)
     return Course(
         reader,
         alike,
-        kappa,
+        repeats_kappa,
         bootstrapped(times, lambda drawn: float(np.median(drawn)), random, FEWEST_TIMES),
         proportion(int(early.sum()), len(early), FEWEST_TIMES),
         proportion(int(late.sum()), len(late), FEWEST_TIMES),
         _difference(late, early, random),
+        _difference(right_late, right_early, random),
         proportion(int(fast.sum()), len(fast), FEWEST_CONTROLS),
         proportion(int(slow.sum()), len(slow), FEWEST_CONTROLS),
     )
@@ -59,14 +65,7 @@ def _repeats(table: StudyTable, random: np.random.Generator) -> tuple[Estimate, 
     again = [row for row in table.rows if row.given_as is AssignmentPurpose.REPEAT and row.mode == "single"]
     pairs = [(first[row.item_id], row.verdict) for row in again if row.item_id in first]
     alike = proportion(sum(one is two for one, two in pairs), len(pairs), FEWEST_PAIRS)
-    codes = np.array([[list(Verdict).index(one), list(Verdict).index(two)] for one, two in pairs], dtype=np.float64)
-    return alike, bootstrapped(codes, _kappa, random, FEWEST_PAIRS)
-
-
-def _kappa(codes: Numbers) -> float:
-    if len(np.unique(codes)) < 2:
-        return float("nan")
-    return float(cohen_kappa_score(codes[:, 0], codes[:, 1]))
+    return alike, kappa(pairs, random, FEWEST_PAIRS, "repeats")
 
 
 def sittings(rows: Sequence[StudyRow]) -> list[list[StudyRow]]:
@@ -79,18 +78,17 @@ def sittings(rows: Sequence[StudyRow]) -> list[list[StudyRow]]:
     return runs
 
 
-def _thirds(rows: Sequence[StudyRow]) -> tuple[Numbers, Numbers]:
-    """Whether candidates were accepted in the first and in the last third of each sitting."""
+def _thirds(rows: Sequence[StudyRow], said: dict[int, bool]) -> tuple[Numbers, Numbers]:
+    """What is `said` of an item, for the items of the first and of the last third of each sitting."""
     early: list[bool] = []
     late: list[bool] = []
     for run in sittings(rows):
         third = len(run) // 3
         for place, row in enumerate(run):
-            if row.purpose is Purpose.CANDIDATE and third:
-                if place < third:
-                    early.append(row.verdict is Verdict.ACCEPT)
-                elif place >= len(run) - third:
-                    late.append(row.verdict is Verdict.ACCEPT)
+            if row.item_id in said and place < third:
+                early.append(said[row.item_id])
+            elif row.item_id in said and place >= len(run) - third:
+                late.append(said[row.item_id])
     return np.array(early, dtype=np.float64), np.array(late, dtype=np.float64)
 
 
@@ -108,7 +106,7 @@ def is_right(row: StudyRow) -> bool:
 
 
 def _by_speed(rows: Sequence[StudyRow]) -> tuple[Numbers, Numbers]:
-    timed = [row for row in rows if row.purpose is not Purpose.CANDIDATE and row.elapsed_ms is not None]
+    timed = [row for row in rows if row.purpose in CONTROLS and row.elapsed_ms is not None]
     if not timed:
         return np.zeros(0), np.zeros(0)
     median = float(np.median([row.elapsed_ms or 0 for row in timed]))

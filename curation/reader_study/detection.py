@@ -17,6 +17,7 @@ from curation.reader_study.table import StudyTable
 
 FEWEST_CONTROLS = 50  # of each kind, for d' and c
 FEWEST_SHARES = 10
+FEWEST_OF_A_KIND = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def detection(table: StudyTable, reader: str) -> Detection:
         proportion(hits, len(defects), FEWEST_SHARES),
         proportion(alarms, len(reals), FEWEST_SHARES),
         *signal_detection(hits, len(defects), alarms, len(reals)),
-        {kind: proportion(sum(seen), len(seen)) for kind, seen in sorted(kinds.items())},
+        {kind: proportion(sum(seen), len(seen), FEWEST_OF_A_KIND) for kind, seen in sorted(kinds.items())},
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from curation.claims import open_worklist
+from curation.errors import BadInput
 from curation.models.reading import Worklist, WorklistKind
 from curation.reader_study.agreement import Agreement, PairAgreement, agreements, pair_agreements
 from curation.reader_study.consensus import Consensus, consensus
@@ -66,6 +67,7 @@ class ReaderStudy:
             yield _line("accepted", run.reader, "first third of a sitting", run.accepted_early)
             yield _line("accepted", run.reader, "last third of a sitting", run.accepted_late)
             yield _line("accepted, late less early", run.reader, "", run.accept_drift)
+            yield _line("controls read rightly, late less early", run.reader, "", run.right_drift)
             yield _line("controls read rightly", run.reader, "faster than own median", run.right_fast)
             yield _line("controls read rightly", run.reader, "slower than own median", run.right_slow)
         for question in self.agreements:
@@ -87,14 +89,21 @@ def _line(figure: str, reader: str, group: str, value: Estimate) -> Figure:
 
 
 def reader_study(session: Session, worklist_id: int, seed: int = 0) -> ReaderStudy:
-    """All statistics of how a worklist was read so far. Raises NotFound."""
+    """All statistics of how a worklist was read so far. Raises NotFound, BadInput for practice, which enters none."""
     worklist = open_worklist(session, worklist_id)
+    if worklist.kind is WorklistKind.PRACTICE:
+        raise BadInput(
+            f"{worklist.name!r} is practice, and practice enters no statistics. Name the worklist it is for."
+        )
     table = study_table(session, worklist_id)
     random = np.random.default_rng(seed)
     blind = table.blind()
     detections = tuple(detection(rows, name) for name, rows in blind.by_reader().items())
     courses = tuple(course(rows, name, random) for name, rows in table.by_reader().items() if rows.blind().rows)
     rule = ExclusionRule.model_validate(worklist.recipe.get("exclusion") or {})
+    if worklist.kind is WorklistKind.TURING:
+        # A rejection means "synthetic" there: excluding by it would exclude by the very thing that is measured.
+        rule = rule.model_copy(update={"max_false_rejects": None, "min_sensitivity": None})
     judged = tuple(line for one, run in zip(detections, courses, strict=True) for line in judge(rule, one, run))
     excluded = tuple(sorted({line.reader for line in judged if line.excluded}))
     counted = blind.without(set(excluded))

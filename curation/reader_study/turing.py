@@ -1,8 +1,9 @@
 """A visual Turing test: can readers tell real from synthetic, on six steps of confidence.
 
-An AUC of one half is chance. Per reader the interval is a bootstrap over images; pooled, readers and images are drawn
-both, since other readers and other images would give another answer. "Indistinguishable" is said only when the whole
-interval lies within a margin that was stated before the reading: not finding a difference is not finding none.
+An AUC of one half is chance. Per reader the interval is a bootstrap over images. Pooled, each resample draws readers
+and images, and every reader drawn is held to the same images: readers find the same images hard, so that images drawn
+apart for each reader would average that away and give too short an interval. "Indistinguishable" is said only when the
+whole interval lies within a margin that was stated before the reading: not finding a difference is not finding none.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from curation.reader_study.table import StudyTable
 FEWEST_IMAGES = 25  # real and synthetic ones each, per reader
 FEWEST_READERS = 2
 RESAMPLES = 1_000
+STEPS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,12 @@ class Turing:
 
 def turing(table: StudyTable, margin: float | None, random: np.random.Generator) -> Turing:
     """The result of a Turing worklist read blind."""
-    scores = {name: _scores(rows) for name, rows in table.blind().by_reader().items()}
-    by_reader = {name: _reader_auc(real, synthetic, random) for name, (real, synthetic) in scores.items()}
-    pooled = _pooled([scores[name] for name, one in by_reader.items() if one.value is not None], random)
+    readers = table.blind().by_reader()
+    real = {name: _scores(rows, Purpose.REAL_CONTROL) for name, rows in readers.items()}
+    synthetic = {name: _scores(rows, Purpose.CANDIDATE) for name, rows in readers.items()}
+    drawn = resampled_aucs(list(real.values()), list(synthetic.values()), random)
+    by_reader = {name: _reader_auc(real[name], synthetic[name], drawn[:, place]) for place, name in enumerate(readers)}
+    pooled = _pooled(list(by_reader.values()), drawn, random)
     held = (
         margin is not None
         and pooled.low is not None
@@ -46,12 +51,12 @@ def turing(table: StudyTable, margin: float | None, random: np.random.Generator)
     return Turing(by_reader, pooled, margin, held, _sentence(pooled, margin, held))
 
 
-def _scores(table: StudyTable) -> tuple[Numbers, Numbers]:
-    """Confidence that an image is real: of the real ones, of the synthetic ones."""
-    rated = [row for row in table.rows if row.confidence is not None]
-    real = [row.confidence or 0 for row in rated if row.purpose is Purpose.REAL_CONTROL]
-    synthetic = [row.confidence or 0 for row in rated if row.purpose is Purpose.CANDIDATE]
-    return np.array(real, dtype=np.float64), np.array(synthetic, dtype=np.float64)
+Scores = dict[int, int]  # by image id, the confidence that it is real
+
+
+def _scores(table: StudyTable, purpose: Purpose) -> Scores:
+    rated = (row for row in table.rows if row.purpose is purpose and row.confidence is not None)
+    return {row.image_id: row.confidence or 0 for row in rated}
 
 
 def auc(real: Numbers, synthetic: Numbers) -> float:
@@ -61,32 +66,52 @@ def auc(real: Numbers, synthetic: Numbers) -> float:
     return float(excess / (len(real) * len(synthetic)))
 
 
-def _reader_auc(real: Numbers, synthetic: Numbers, random: np.random.Generator) -> Estimate:
+def resampled_aucs(real: Sequence[Scores], synthetic: Sequence[Scores], random: np.random.Generator) -> Numbers:
+    """(resamples, readers): AUCs over images drawn anew, the same ones for every reader of a resample."""
+    above = (np.tri(STEPS, k=-1) + np.tri(STEPS)) / 2  # [real, synthetic]: 1 where held more real, a half for ties
+    reals, synthetics = _drawn_steps(real, random), _drawn_steps(synthetic, random)
+    pairs = reals.sum(axis=2) * synthetics.sum(axis=2)
+    wins: Numbers = np.einsum("bri,ij,brj->br", reals, above, synthetics)
+    # Where a resample holds none of a reader's images, that reader has no AUC in it.
+    aucs: Numbers = np.divide(wins, pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)
+    return aucs
+
+
+def _drawn_steps(scores: Sequence[Scores], random: np.random.Generator) -> Numbers:
+    """(resamples, readers, steps): how often each reader gave each step among the images drawn."""
+    images = sorted(set().union(*scores))
+    steps: Numbers = np.zeros((len(images), len(scores), STEPS))
+    for reader, given in enumerate(scores):
+        for place, image in enumerate(images):
+            if image in given:
+                steps[place, reader, given[image] - 1] = 1
+    if not images:
+        return np.zeros((RESAMPLES, len(scores), STEPS))
+    often = random.multinomial(len(images), np.full(len(images), 1 / len(images)), size=RESAMPLES)
+    drawn: Numbers = np.tensordot(often.astype(np.float64), steps, axes=1)
+    return drawn
+
+
+def _reader_auc(real: Scores, synthetic: Scores, drawn: Numbers) -> Estimate:
     n = len(real) + len(synthetic)
     if min(len(real), len(synthetic)) < FEWEST_IMAGES:
         reason = f"too few: {len(real)} real and {len(synthetic)} synthetic images read, {FEWEST_IMAGES} of each needed"
         return Estimate.none(n, reason)
-    drawn = [auc(_drawn(real, random), _drawn(synthetic, random)) for _ in range(RESAMPLES)]
-    return with_percentiles(auc(real, synthetic), np.array(drawn), n)
+    return with_percentiles(
+        auc(*(np.array(list(one.values()), dtype=np.float64) for one in (real, synthetic))), drawn, n
+    )
 
 
-def _pooled(scores: Sequence[tuple[Numbers, Numbers]], random: np.random.Generator) -> Estimate:
-    """The readers' mean AUC; each resample draws readers, then images of each."""
-    if len(scores) < FEWEST_READERS:
-        return Estimate.none(len(scores), f"too few: {len(scores)} readers with enough, {FEWEST_READERS} needed")
-    drawn = [
-        np.mean([auc(*(_drawn(part, random) for part in scores[place])) for place in _places(len(scores), random)])
-        for _ in range(RESAMPLES)
-    ]
-    return with_percentiles(float(np.mean([auc(*pair) for pair in scores])), np.array(drawn), len(scores))
-
-
-def _places(count: int, random: np.random.Generator) -> list[int]:
-    return [int(place) for place in random.integers(0, count, count)]
-
-
-def _drawn(values: Numbers, random: np.random.Generator) -> Numbers:
-    return values[random.integers(0, len(values), len(values))]
+def _pooled(by_reader: Sequence[Estimate], drawn: Numbers, random: np.random.Generator) -> Estimate:
+    """The readers' mean AUC; each resample draws readers, and one set of images for all of them."""
+    enough = [place for place, one in enumerate(by_reader) if one.value is not None]
+    values = [one.value for one in by_reader if one.value is not None]
+    n = len(values)
+    if n < FEWEST_READERS:
+        return Estimate.none(n, f"too few: {n} readers with enough, {FEWEST_READERS} needed")
+    readers = random.integers(0, n, size=(len(drawn), n))
+    means = np.take_along_axis(drawn[:, enough], readers, axis=1).mean(axis=1)
+    return with_percentiles(float(np.mean(values)), means, n)
 
 
 def _sentence(pooled: Estimate, margin: float | None, held: bool) -> str:

@@ -47,6 +47,13 @@ def test_drift_is_the_last_third_of_a_sitting_less_the_first() -> None:
     assert found.accepted_early.value == 1
     assert found.accept_drift.value == pytest.approx(5 / 30 - 1)
     assert found.accept_drift.high < 0
+    assert found.right_drift.reason == "too few: 0 of 20 in a third needed"
+    wrong_late = [
+        replace(one, item_id=n, reading_id=n, read_at=NOON + timedelta(seconds=n))
+        for n, one in enumerate([*controls(30, 30, 0, 0), *controls(15, 30, 0, 0), *controls(0, 30, 0, 0)])
+    ]
+    tired = course(table(*wrong_late), "ada", random()).right_drift
+    assert (tired.value, tired.n) == (-1, 60)
 
 
 def test_haste_and_accuracy_are_told_apart_by_the_readers_own_median() -> None:

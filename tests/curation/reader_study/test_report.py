@@ -2,19 +2,23 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.claims import claim, open_proxy_slots
 from curation.consents import withdraw
 from curation.database import Database
+from curation.errors import BadInput
 from curation.models.people import Consent, Reader, ReaderKind
 from curation.models.reading import Assignment, Purpose, Verdict, WorklistItem
 from curation.reader_study.report import reader_study
 from curation.reader_study.table import study_table
+from curation.reading_list import readable_worklists
 from curation.readings import new_op_id, record_reading, void_reading
 from tests.curation.reading_room import CHAIN, NOON, add_person, verdict
 from tests.curation.test_hand_out import read_page, worklist_with
+from tests.curation.test_practice import practised
 
 
 def read_by_truth(session: Session, reader: int, worklist: int) -> None:
@@ -84,3 +88,11 @@ def test_what_a_row_says_of_its_image_is_what_the_worklist_says(database: Databa
         assert (row.purpose, row.truth) == (items[row.item_id].purpose, items[row.item_id].truth)
         assert (row.asked is None) == (row.purpose is Purpose.REAL_CONTROL)
         assert row.sequence == sequences[row.item_id]
+
+
+def test_practice_enters_no_statistics(database: Database) -> None:
+    with database.write() as session:
+        _, reader = practised(session)
+        (practice,) = readable_worklists(session, reader, may_adjudicate=False)
+        with pytest.raises(BadInput, match="is practice"):
+            reader_study(session, practice.id)
