@@ -93,7 +93,7 @@ def reader_study(session: Session, worklist_id: int, seed: int = 0) -> ReaderStu
     worklist = open_worklist(session, worklist_id)
     if worklist.kind is WorklistKind.PRACTICE:
         raise BadInput(
-            f"{worklist.name!r} is practice, and practice enters no statistics. Name the worklist it is for."
+            f"{worklist.name!r} is practice, which enters no statistics. Name the worklist it is for."
         )
     table = study_table(session, worklist_id)
     random = np.random.default_rng(seed)
