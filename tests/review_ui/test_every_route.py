@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 from starlette.routing import Route
+from starlette.websockets import WebSocketDisconnect
 
 from curation.models.people import Role, SignIn
 from curation.project import Project
@@ -250,3 +251,23 @@ def test_too_many_requests_wait_for_a_moment_and_hinder_nobody_else(
     assert ada.client.get("/rounds/api/session").status_code == 200
     clock.move(timedelta(seconds=2))
     assert ada.client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("who", "path", "headers"),
+    [
+        ("nobody", "/_stcore/stream", {"Origin": ORIGIN}),
+        ("ada", "/_stcore/stream", {}),
+        ("ada", "/_stcore/stream", {"Origin": "http://evil.example"}),
+        ("ada", "/_stcore/stream", {"Origin": ORIGIN, "Host": "evil.example"}),
+        ("ada", "/_stcore/stream", {"Origin": ORIGIN, "Sec-Fetch-Site": "cross-site"}),
+        ("ada", "/rounds/api/session", {"Origin": ORIGIN}),
+    ],
+)
+def test_a_websocket_is_only_for_a_reader_on_our_own_page(
+    who: str, path: str, headers: dict[str, str], ada: Browser, stranger: Browser
+) -> None:
+    client = ada.client if who == "ada" else stranger.client
+    with pytest.raises(WebSocketDisconnect) as closed, client.websocket_connect(path, headers=headers):
+        pass
+    assert closed.value.code == 1008
