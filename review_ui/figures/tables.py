@@ -41,7 +41,7 @@ def figure_table(session: Session, worklist_id: int, figure: str, with_names: bo
 
 def _study(session: Session, worklist_id: int, with_names: bool) -> Table:
     study = reader_study(session, worklist_id)
-    ids = {name: str(key) for key, name in session.execute(select(Reader.id, Reader.name)).tuples()}
+    ids = {name: str(key) for key, name in session.execute(select(Reader.id, Reader.name))}
     pairs = {f"{one} and {other}": f"{ids[one]} and {ids[other]}" for one in study.readers for other in study.readers}
     told = {"": "", "all": "all"} | pairs | ids
     header = ("figure", "reader", "group", "value", "low_95", "high_95", "n", "note")

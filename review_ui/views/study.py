@@ -76,12 +76,16 @@ def _study() -> tuple[Worklist, ReaderStudy] | None:
 
 def _sections(worklist: Worklist, figures: Sequence[Figure], note: str) -> None:
     parts = [
-        f'<div><h3>{escape(name if name == D_PRIME else name[:1].upper() + name[1:])}</h3><table class="r-table r-dots">'
+        f'<div><h3>{escape(_title(name))}</h3><table class="r-table r-dots">'
         f"{''.join(_rows(name, list(some)))}</table></div>"
         for name, some in groupby(sorted(figures, key=lambda one: one.figure), key=lambda one: one.figure)
     ]
     body = f'<div class="r-multiples">{"".join(parts)}</div>' if parts else "<p class='r-soft'>Nothing read yet.</p>"
     st.html(section("Figures", body, f"/rounds/exports/worklists/{worklist.id}/study.csv", note))
+
+
+def _title(name: str) -> str:
+    return name if name == D_PRIME else name[:1].upper() + name[1:]
 
 
 def _rows(name: str, figures: list[Figure]) -> list[str]:
