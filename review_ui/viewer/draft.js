@@ -2,7 +2,7 @@
 
 const RATINGS = [
   { code: "anatomy", text: "Anatomy" },
-  { code: "typicality", text: "Typical of the class" },
+  { code: "typicality", text: "Typical of class" },
   { code: "quality", text: "Image quality" },
 ];
 const CONFIDENCES = [
