@@ -153,7 +153,8 @@ class Room {
     if (error instanceof SignedOut) return this.ended();
     if (error instanceof Refused) {
       const step = error.message.includes(CONSENT.href) ? CONSENT : null;
-      this.panel.blank(step ? "Before you read" : "This worklist cannot be read", error.message, step);
+      if (step) this.panel.blank("Before you read", "One page says what is recorded and asks for your consent.", step);
+      else this.panel.blank("This worklist cannot be read", error.message);
     } else if (!this.shown) this.panel.blank("No connection", "Images come as soon as the server answers.");
   }
 
