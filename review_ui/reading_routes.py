@@ -1,15 +1,18 @@
 """The reader's work: lease images, fetch their pixels, record verdicts and undos."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from curation.after_reading import told_after
+from curation.audit import anchor
 from curation.claims import claim, waits_singly
 from curation.consents import require_consent
 from curation.errors import NotAllowed, NotFound, RoundsError
@@ -23,12 +26,16 @@ from review_ui.requests import Claim, Operation, Operations, Undo, parse_json
 from review_ui.sessions import Clock, SignedInReader
 
 
+ANCHOR_EVERY = timedelta(minutes=5)
+
+
 class ReadingRoutes:
     """Routes addressed by worklist and by opaque assignment keys; nothing here says what an image is."""
 
     def __init__(self, project: Project, clock: Clock) -> None:
         self.project = project
         self.clock = clock
+        self.anchored_at = clock()
 
     async def claim(self, request: Request) -> Response:
         """Lease up to `count` images: the reader's own live leases first, so that a reload takes them up."""
@@ -83,7 +90,14 @@ class ReadingRoutes:
     def _record(self, reader_id: int, sent: Operations) -> dict[str, Any]:
         results = [self._commit(reader_id, operation) for operation in sent.operations]
         with self.project.database.read() as session:
+            self._anchor(session)
             return {"results": results, "progress": asdict(progress(session, reader_id, sent.worklist_id, sent.mode))}
+
+    def _anchor(self, session: Session) -> None:
+        """Every few minutes of reading, so that no longer tail of the chain can be cut off unseen."""
+        if self.clock() - self.anchored_at >= ANCHOR_EVERY:
+            anchor(session, self.project.anchors_path)
+            self.anchored_at = self.clock()
 
     def _commit(self, reader_id: int, operation: Operation) -> dict[str, Any]:
         act = self._read if operation.kind == "reading" else self._undo

@@ -1,18 +1,21 @@
 """Images and verdicts over HTTP: only to the reader who holds the assignment, committed before acknowledged."""
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 from sqlalchemy import func, select
 
+from curation.audit import last_anchor
 from curation.models.images import Image
+from curation.models.operations import EventHead
 from curation.models.reading import Assignment, Reading, WorklistItem
 from curation.project import Project
 from curation.worklists import WorklistRecipe, create_worklist
 from tests.builders import add_candidates, oval
-from tests.review_ui.conftest import IMAGES, Browser
+from tests.review_ui.conftest import IMAGES, Browser, Clock
 from tests.rows import NOW
 
 
@@ -158,3 +161,51 @@ def test_an_unknown_worklist_is_not_found(ada: Browser) -> None:
     assert ada.client.post(path, json={"count": 1}, headers=ada.headers).status_code == 404
     body = {"worklist_id": 999, "operations": []}
     assert ada.client.post("/rounds/api/readings", json=body, headers=ada.headers).status_code == 404
+
+
+def test_reading_for_a_while_anchors_the_chain_outside_the_database(
+    ada: Browser, project: Project, worklist_id: int, clock: Clock
+) -> None:
+    keys = ada.claim(worklist_id, 2)
+    send(ada, worklist_id, verdict(keys[0]))
+    assert last_anchor(project.anchors_path) == 0
+    clock.move(timedelta(minutes=6))
+    send(ada, worklist_id, verdict(keys[1]))
+    with project.database.read() as session:
+        count = session.scalars(select(EventHead.count)).one()
+    assert last_anchor(project.anchors_path) == count
+
+
+def test_a_readers_pages_come_back_singly_and_only_to_them(ada: Browser, ben: Browser, project: Project) -> None:
+    with project.database.write() as session:
+        recipe = WorklistRecipe(name="pages", again=True, grid_audit_share=1.0)
+        worklist_id = create_worklist(session, project.chain, NOW, recipe).id
+    path, page = f"/rounds/api/worklists/{worklist_id}/claim", uuid.uuid4().hex
+
+    def claim(browser: Browser, mode: str) -> dict[str, Any]:
+        answer: dict[str, Any] = browser.client.post(
+            path, json={"count": IMAGES, "mode": mode}, headers=browser.headers
+        ).json()
+        return answer
+
+    given = claim(ada, "grid")
+    assert (len(given["items"]), given["then_single"]) == (IMAGES, False)
+    send(ada, worklist_id, *(verdict(item["key"], mode="grid", page_id=page) for item in given["items"]))
+    after = claim(ada, "grid")
+    assert (after["items"], after["then_single"]) == ([], True)
+    assert claim(ben, "grid")["then_single"] is False
+    again = claim(ada, "single")["items"]
+    assert len(again) == IMAGES
+    assert not {item["key"] for item in again} & {item["key"] for item in given["items"]}
+    assert ben.client.get(f"/rounds/pixels/{again[0]['key']}").status_code == 404
+
+
+def test_a_reading_that_counts_is_acknowledged_and_no_more(ada: Browser, project: Project, worklist_id: int) -> None:
+    (result,) = send(ada, worklist_id, verdict(ada.claim(worklist_id, 1)[0]))["results"]
+    assert set(result) == {"op_id", "state"}
+
+
+def test_only_an_adjudicator_claims_what_readers_disagree_on(ada: Browser, worklist_id: int) -> None:
+    path = f"/rounds/api/worklists/{worklist_id}/claim"
+    answer = ada.client.post(path, json={"count": 1, "mode": "adjudicate"}, headers=ada.headers)
+    assert answer.status_code == 403
