@@ -25,7 +25,6 @@ from review_ui.permissions import Capability
 from review_ui.requests import Claim, Operation, Operations, Undo, parse_json
 from review_ui.sessions import Clock, SignedInReader
 
-
 ANCHOR_EVERY = timedelta(minutes=5)
 
 
