@@ -4,13 +4,10 @@ const PAGE_SIZES = [12, 24, 48];
 const SIZE_KEY = "rounds-page-size";
 const PAGES_KEPT = 20; // that can be taken back
 const TOO_SOON_MS = 400; // Enter twice in a row must not accept a page nobody has seen
-const STEPS = { ArrowLeft: () => -1, ArrowRight: () => 1, ArrowUp: (columns) => -columns, ArrowDown: (columns) => columns };
 
-const SHARED_KEYS = new Set(["u", "i", "w", "p", "g", "?"]); // as with one image at a time
-const STAGE_KEYS = new Set(["f", "0", "-", "=", "+"]); // while one image of the page is large
-
-class Grid {
+class Grid extends MarkedPage {
   constructor(viewer) {
+    super();
     this.viewer = viewer;
     const { root } = viewer;
     [this.room, this.section, this.stageNode, this.strip] = [".room", ".pages", ".stage", ".strip"].map((name) => root.querySelector(name));
@@ -128,58 +125,6 @@ class Grid {
     viewer.panel.choices("Reason, for all that are marked", reasons, (index) => this.reason(index));
   }
 
-  mark(index, marked = null) {
-    if (!this.page) return;
-    const { marks } = this.memory;
-    const { key } = this.page.items[index];
-    const will = marked ?? !marks.has(key);
-    if (will) marks.add(key);
-    else marks.delete(key);
-    this.anchor = index;
-    this.viewer.queue.activeAt = Date.now();
-    this.memory.saveDraft();
-    this.report();
-    this.viewer.panel.speak(will ? "Marked: reject" : "Not marked");
-  }
-
-  // Every tile from the last one touched to this one.
-  range(index) {
-    const { marks } = this.memory;
-    const [from, to] = [Math.min(this.anchor, index), Math.max(this.anchor, index)];
-    for (const item of this.page.items.slice(from, to + 1)) marks.add(item.key);
-    this.memory.saveDraft();
-    this.report();
-    this.viewer.panel.speak(`Images ${from + 1} to ${to + 1} marked: reject`);
-  }
-
-  click(index, event) {
-    if (event.detail > 1) return; // the second click of a double click
-    this.cursor = index;
-    if (event.shiftKey) this.range(index);
-    else this.mark(index);
-    this.focus();
-  }
-
-  move(step, extend) {
-    const next = this.cursor + step;
-    if (!this.page || next < 0 || next >= this.page.items.length) return;
-    if (extend) this.mark(this.cursor, true);
-    this.cursor = next;
-    this.viewer.queue.activeAt = Date.now();
-    if (extend) this.mark(next, true);
-    else this.anchor = next;
-    if (this.large) this.viewer.stage.show(this.page.items[next]);
-    this.report();
-  }
-
-  reason(index) {
-    const reason = this.viewer.worklist.reasons[index];
-    if (!reason || !this.page) return;
-    this.memory.reason = this.memory.reason === reason.code ? null : reason.code;
-    this.memory.saveDraft();
-    this.report();
-  }
-
   // The whole page goes into the outbox in one transaction. Every reading carries the time of the page: the time of one
   // image in it is not known, and page_id says which readings share it.
   submit() {
@@ -281,28 +226,5 @@ class Grid {
     if (!this.page?.items.some((item) => item.key === key)) return;
     Object.assign(this, { page: null, pinned: null, large: false });
     this.show();
-  }
-
-  // What a key does on a page; a key of single reading alone does nothing here.
-  action(event) {
-    const key = event.key.toLowerCase();
-    if (event.key in STEPS) return () => this.move(STEPS[event.key](this.large ? 1 : this.tiles.columns), event.shiftKey);
-    const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code);
-    if (digit) return () => this.reason(Number(digit[1]) - 1);
-    const step = PAGE_SIZES.indexOf(this.size);
-    const acts = {
-      " ": () => this.mark(this.cursor),
-      x: () => this.mark(this.cursor),
-      enter: () => (this.large ? this.enlarge() : this.submit()),
-      z: () => this.enlarge(),
-      escape: () => this.large && this.enlarge(),
-      home: () => this.move(-this.cursor, event.shiftKey),
-      end: () => this.page && this.move(this.page.items.length - 1 - this.cursor, event.shiftKey),
-      ",": () => this.resize(PAGE_SIZES[step - 1]),
-      ".": () => this.resize(PAGE_SIZES[step + 1]),
-    };
-    if (key in acts) return acts[key];
-    const shared = SHARED_KEYS.has(key) || (this.large && STAGE_KEYS.has(key));
-    return shared ? this.viewer.keys.view(event) : () => {};
   }
 }

@@ -35,6 +35,7 @@ SCRIPTS = (
     "page_memory.js",
     "tiles.js",
     "grid_side.js",
+    "marked_page.js",
     "grid.js",
     "room.js",
     "tools.js",

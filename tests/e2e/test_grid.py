@@ -7,7 +7,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import select
 
 from curation.models.reading import Assignment, AssignmentPurpose, Reading, Verdict
-from tests.e2e.conftest import Room, shown_key, sign_in, wait_until_saved
+from tests.e2e.conftest import Room, shown_key, sign_in, sign_in_anywhere, wait_until_saved
+from tests.e2e.test_accessibility import found_by_axe
 
 pytestmark = pytest.mark.e2e
 NewContext = Callable[..., BrowserContext]
@@ -216,8 +217,6 @@ def test_what_was_left_unmarked_comes_back_one_by_one_after_the_pages(room: Room
 
 def sign_in_to_few(page: Page, room: Room) -> None:
     """Sign in to a worklist too short for the usual forty images ahead."""
-    from tests.e2e.conftest import sign_in_anywhere
-
     sign_in_anywhere(page, room, room.reader())
     page.wait_for_selector(".room[data-state=reading]")
 
@@ -268,3 +267,15 @@ def test_sizes_are_remembered_and_a_label_blind_worklist_has_no_pages(room: Room
     expect(blind.locator("[data-tool=grid]")).to_be_hidden()
     blind.keyboard.press("g")
     expect(blind.locator(".stage")).to_be_visible()
+
+
+def test_axe_finds_nothing_on_a_page_with_marks_in_either_theme(room: Room, new_context: NewContext) -> None:
+    room.worklist()
+    page = new_context().new_page()
+    sign_in(page, room, room.reader())
+    for theme in ("dark", "light"):
+        page.evaluate("theme => localStorage.setItem('rounds-theme', theme)", theme)
+        page.evaluate("localStorage.setItem('rounds-mode', 'single')")
+        open_pages(page)
+        page.keyboard.press("Shift+ArrowRight")
+        assert found_by_axe(page) == []
