@@ -35,7 +35,7 @@ def generate_page() -> None:
     """The form, then what it made."""
     reader_who_can(Capability.MANAGE)
     with current_project().database.read() as session:
-        generators = {one.name: dict(one.card) for one in list_generators(session)}
+        generators = {one.name: dict(one.card) for one in list_generators(session) if one.card.get("classes")}
     if generators:
         _form(generators)
     else:

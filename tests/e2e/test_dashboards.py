@@ -1,0 +1,107 @@
+"""The pages beside reading: each opens for the roles that may see it and no other; what is asked there is done."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+from sqlalchemy import select
+
+from curation.models.operations import Event, Job, JobStatus
+from curation.models.people import Reader, Role
+from curation.models.reading import Worklist
+from generate.registry import add_generator
+from tests.e2e.conftest import Room, sign_in_anywhere
+from tests.rows import NOW
+
+pytestmark = pytest.mark.e2e
+NewContext = Callable[..., BrowserContext]
+
+EVERY_PAGE = {"Read", "Overview", "Results", "Agreement", "Readers", "Images", "Generate", "Worklists", "Accounts"}
+PAGES = {
+    Role.READER: {"Read", "Overview"},
+    Role.ADJUDICATOR: {"Read", "Overview", "Images"},
+    Role.PRIVACY: set(),  # one page only: no bar to choose from
+    Role.CURATOR: {"Read", "Overview", "Results", "Agreement", "Readers", "Generate", "Worklists"},
+    Role.ADMINISTRATOR: {"Read", "Overview", "Results", "Agreement", "Readers", "Generate", "Worklists", "Accounts"},
+}
+SEEN = {
+    "Results": "Read by",
+    "Agreement": "Figures",
+    "Readers": "Exclusion rules",
+    "Images": "Nearest real images",
+    "Generate": "Jobs",
+    "Worklists": "Another worklist",
+    "Accounts": "Another account",
+}
+
+
+def open_as(room: Room, context: BrowserContext, role: Role) -> Page:
+    """A page signed in as somebody of this role, past the frame's first paint."""
+    page = context.new_page()
+    sign_in_anywhere(page, room, room.reader(role))
+    page.wait_for_selector("[data-testid=stMain]")
+    return page
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_has_its_pages_and_they_open(room: Room, new_context: NewContext, role: Role) -> None:
+    room.worklist()
+    room.close_worklists()
+    page = open_as(room, new_context(), role)
+    bar = page.locator("[data-testid=stTopNavLink]")
+    if PAGES[role]:
+        expect(bar).to_have_count(len(PAGES[role]))
+    assert set(bar.all_inner_texts()) == PAGES[role]
+    for name in sorted(PAGES[role] & SEEN.keys()):
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.get_by_text(SEEN[name]).first).to_be_visible()
+        assert page.locator("[data-testid=stException]").count() == 0
+    for name in sorted(EVERY_PAGE - PAGES[role] - {"Images"}):
+        page.goto(f"{room.server.url}/{name.lower()}")
+        page.wait_for_selector("[data-testid=stMain]")
+        assert page.get_by_text(SEEN.get(name, "Another account"), exact=True).count() == 0
+
+
+def test_a_batch_asked_for_on_the_page_is_a_job_and_can_be_cancelled(room: Room, new_context: NewContext) -> None:
+    add_generator(room.project, NOW, "shipped")
+    page = open_as(room, new_context(), Role.CURATOR)
+    page.get_by_role("link", name="Generate", exact=True).click()
+    page.get_by_role("button", name="Draw", exact=True).click()
+    expect(page.get_by_text("is queued as job")).to_be_visible()
+    page.get_by_role("button", name="Cancel", exact=True).first.click()
+    expect(page.get_by_text("cancelled").first).to_be_visible()
+    with room.project.database.read() as session:
+        job = session.scalars(select(Job).where(Job.kind == "generate")).one()
+        assert job.status is JobStatus.CANCELLED
+        assert session.scalars(select(Event.payload).where(Event.kind == "job.cancelled")).one()["job"] == job.id
+
+
+def test_an_account_made_on_the_page_has_a_password_that_is_shown_once(room: Room, new_context: NewContext) -> None:
+    page = open_as(room, new_context(), Role.ADMINISTRATOR)
+    page.get_by_role("link", name="Accounts", exact=True).click()
+    page.get_by_label("Name", exact=True).fill("dana")
+    page.get_by_role("button", name="Add", exact=True).click()
+    shown = page.locator(".st-key-one-time code")
+    expect(shown).to_be_visible()
+    password = shown.inner_text().strip()
+    with room.project.database.read() as session:
+        assert session.scalars(select(Reader).where(Reader.name == "dana")).one().must_change_password
+    page.get_by_role("link", name="Worklists", exact=True).click()
+    expect(page.get_by_text("Another worklist")).to_be_visible()
+    assert password not in page.content()
+
+
+def test_a_worklist_made_on_the_page_can_be_paused_there(room: Room, new_context: NewContext) -> None:
+    page = open_as(room, new_context(), Role.CURATOR)
+    page.get_by_role("link", name="Worklists", exact=True).click()
+    page.get_by_label("Name", exact=True).fill("from the page")
+    page.get_by_text("Settled images again").click()
+    page.get_by_role("button", name="Make the worklist").click()
+    expect(page.locator(".st-key-worklists").get_by_text("from the page")).to_be_visible()
+    page.get_by_role("button", name="Manage").first.click()
+    page.get_by_role("button", name="Pause", exact=True).click()
+    expect(page.get_by_text("paused", exact=True).first).to_be_visible()
+    with room.project.database.read() as session:
+        made = session.scalars(select(Worklist).where(Worklist.name == "from the page")).one()
+    assert made.paused_at is not None
+    room.close_worklists()
