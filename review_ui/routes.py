@@ -73,6 +73,7 @@ def create_routes(project: Project, clock: Clock) -> list[BaseRoute]:
         Route("/rounds/api/consent/withdraw", welcome.withdraw, methods=["POST"]),
         Route("/rounds/api/worklists/{worklist_id:int}/references", references.list, methods=["GET"]),
         Route("/rounds/references/{key}", references.pixels, methods=["GET"]),
+        Route("/rounds/exports/worklists/{worklist_id:int}/{figure}.csv", exports.figure, methods=["GET"]),
     ]
 
 

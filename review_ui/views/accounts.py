@@ -55,7 +55,7 @@ def accounts_page() -> None:
 def _manage(row: Reader) -> None:
     role = st.selectbox("Role", list(Role), list(Role).index(row.role), format_func=_word, key=f"role-{row.id}")
     if st.button("Save the role", key=f"save-{row.id}", width="stretch", disabled=role is row.role):
-        _change(partial(set_role, role=role), row.name)
+        _change(partial(set_role, role=role or row.role), row.name)
     if st.button("New one-time password", key=f"reset-{row.id}", width="stretch"):
         _reset(row.name)
     if st.button("Sign out everywhere", key=f"out-{row.id}", width="stretch"):

@@ -48,7 +48,8 @@ def worklists_page() -> None:
     reader_who_can(Capability.MANAGE)
     with current_project().database.read() as session:
         summaries = {row.name: row for row in list_worklists(session)}
-        rows = session.scalars(select(Worklist).order_by(Worklist.id.desc())).all()
+        counted = select(Worklist).where(Worklist.kind != WorklistKind.PRACTICE)
+        rows = session.scalars(counted.order_by(Worklist.id.desc())).all()
         people = list(
             session.scalars(
                 select(Reader.name).where(Reader.kind == ReaderKind.HUMAN, Reader.active).order_by(Reader.name)
