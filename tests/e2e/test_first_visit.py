@@ -75,6 +75,7 @@ def test_a_newcomer_reads_the_first_image_by_keyboard_alone(
     name, page = newcomer(room), new_context().new_page()
     typist, started = Typist(page), time.monotonic()
     page.goto(room.server.url)
+    page.wait_for_function("document.activeElement.id === 'name'")
     typist.type(name)
     typist.tab_to("#password")
     typist.type(ONE_TIME)

@@ -32,7 +32,8 @@ def listed(browser: Browser, worklist_id: int) -> dict[str, list[str]]:
     """Keys by class."""
     answer = browser.client.get(f"/rounds/api/worklists/{worklist_id}/references")
     assert answer.status_code == 200
-    return answer.json()["classes"]
+    classes: dict[str, list[str]] = answer.json()["classes"]
+    return classes
 
 
 def test_training_images_come_by_class_and_pixel_for_pixel(

@@ -33,9 +33,9 @@ def newcomer(project: Project, open_browser: Callable[[], Browser]) -> Callable[
     return signed_in
 
 
-def send(browser: Browser, path: str = "/rounds/api/consent", **changed: object) -> int:
+def send(browser: Browser, path: str = "/rounds/api/consent", changed: dict[str, object] | None = None) -> int:
     """Agree, or post elsewhere; returns the status."""
-    return browser.client.post(path, json={**AGREEMENT, **changed}, headers=browser.headers).status_code
+    return browser.client.post(path, json={**AGREEMENT, **(changed or {})}, headers=browser.headers).status_code
 
 
 def claim_status(browser: Browser, worklist_id: int) -> tuple[int, str]:
@@ -101,7 +101,7 @@ def test_a_body_that_does_not_fit_is_no_consent(
     newcomer: Callable[[Role], Browser], project: Project, worklist_id: int, changed: dict[str, object], status: int
 ) -> None:
     browser = newcomer(Role.READER)
-    assert send(browser, **changed) == status
+    assert send(browser, changed=changed) == status
     assert claim_status(browser, worklist_id)[0] == 403
 
 
