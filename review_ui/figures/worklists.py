@@ -7,7 +7,16 @@ from sqlalchemy.orm import Session, aliased
 
 from curation.models.images import BuildStatus, ImageLabel, Label
 from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
+from curation.models.reading import (
+    Assignment,
+    AssignmentState,
+    Purpose,
+    ReaderCursor,
+    Reading,
+    Verdict,
+    Worklist,
+    WorklistItem,
+)
 from curation.slots import PROXY_SLOT
 from review_ui.figures.proportions import acceptance_interval
 
@@ -48,7 +57,11 @@ class WorklistFigures:
 
 
 def worklist_figures(session: Session, reader_id: int | None) -> list[WorklistFigures]:
-    """Every ready worklist, newest first; with `reader_id` only this reader's readings, so that nobody is swayed."""
+    """Every ready worklist, newest first; with `reader_id` only this reader's readings, so that nobody is swayed.
+
+    A reader's own figures count every image alike: a count of candidates that stood still after a verdict would tell a
+    control.
+    """
     worklists = session.scalars(
         select(Worklist).where(Worklist.status == BuildStatus.READY).order_by(Worklist.id.desc())
     )
@@ -60,17 +73,19 @@ def _figures(session: Session, worklist: Worklist, reader_id: int | None) -> Wor
         select(func.count(), func.count().filter(Assignment.state == AssignmentState.DONE)).where(
             Assignment.worklist_id == worklist.id,
             Assignment.slot < PROXY_SLOT,
-            *([Assignment.reader_id == reader_id] if reader_id else []),
         )
     ).one()
-    total = slots if reader_id is None else worklist.size
+    if reader_id is not None:
+        cursor = session.get(ReaderCursor, (reader_id, worklist.id))
+        done = cursor.done if cursor else 0
+        slots = max(done, worklist.size)
     return WorklistFigures(
         worklist.id,
         worklist.name,
         worklist.notice,
         done,
-        total,
-        _acceptance(session, worklist, reader_id),
+        slots,
+        _acceptance(session, worklist) if reader_id is None else [],
         _reader_counts(session, worklist, reader_id),
         _reason_counts(session, worklist, reader_id),
     )
@@ -87,7 +102,7 @@ def _standing(worklist: Worklist, reader_id: int | None) -> list[ColumnElement[b
     return conditions if reader_id is None else [*conditions, Reading.reader_id == reader_id]
 
 
-def _acceptance(session: Session, worklist: Worklist, reader_id: int | None) -> list[Acceptance]:
+def _acceptance(session: Session, worklist: Worklist) -> list[Acceptance]:
     accepted = func.count().filter(Reading.verdict == Verdict.ACCEPT)
     rows = session.execute(
         select(Label.name, Reader.kind, accepted, func.count())
@@ -97,7 +112,7 @@ def _acceptance(session: Session, worklist: Worklist, reader_id: int | None) -> 
         .join(ImageLabel, ImageLabel.image_id == WorklistItem.image_id)
         .join(Label, Label.id == ImageLabel.label_id)
         .where(
-            *_standing(worklist, reader_id),
+            *_standing(worklist, None),
             WorklistItem.purpose == Purpose.CANDIDATE,
             ImageLabel.source == "request",
             ImageLabel.value >= 0.5,

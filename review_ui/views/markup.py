@@ -24,11 +24,12 @@ STATUS_WORD = {
 def worklist_section(figures: WorklistFigures, whose: str) -> str:
     """One worklist: progress, acceptance by class, reasons, readers."""
     notice = f'<p class="r-notice">{escape(figures.notice)}</p>' if figures.notice else ""
+    accepted = _acceptance(figures.acceptance) if figures.acceptance or not figures.done else ""
     return (
         f'<section class="r-section"><h2>{escape(figures.name)}</h2>'
         f"<p class='r-soft'>{escape(whose)}: {figures.done} of {figures.slots} read</p>"
         f"{_bar(figures.done, figures.slots)}"
-        f'<div class="r-columns">{_acceptance(figures.acceptance)}{_reasons(figures)}{_readers(figures)}</div>'
+        f'<div class="r-columns">{accepted}{_reasons(figures)}{_readers(figures)}</div>'
         f"{notice}</section>"
     )
 
