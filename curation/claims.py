@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,7 @@ from curation.models.reading import (
     WorklistKind,
     WorklistReader,
 )
-from curation.slots import PROXY_SLOT, slot_values
+from curation.slots import PROXY_SLOT
 from curation.unannounced import (
     AUDITS_AMONG,
     Repeat,
@@ -34,8 +34,6 @@ from curation.unannounced import (
 )
 
 LEASE_S = 600
-PROXY_LEASE = timedelta(days=36_500)
-CHUNK = 1_000
 COUNTERS = ("handed_out", "done", "pooled_done", "controls_done")
 
 ClaimMode = Literal["single", "grid", "adjudicate"]
@@ -229,25 +227,6 @@ def _spacing(image: Image) -> tuple[float, float] | None:
     if image.spacing_row_mm is None or image.spacing_column_mm is None:
         return None
     return image.spacing_row_mm, image.spacing_column_mm
-
-
-def open_proxy_slots(session: Session, reader: Reader, worklist_id: int) -> int:
-    """Give a proxy a slot of its own on every item, so that it takes none from people; returns how many are new."""
-    if open_worklist(session, worklist_id).kind is not WorklistKind.VERDICT:
-        raise BadInput("a proxy reads worklists whose verdicts count, not practice or a Turing test.")
-    items = select(WorklistItem.id, WorklistItem.position).where(
-        WorklistItem.worklist_id == worklist_id,
-        WorklistItem.id.not_in(select(Assignment.item_id).where(Assignment.reader_id == reader.id)),
-    )
-    rows = session.execute(items).all()
-    slots = [
-        slot_values(worklist_id, item_id, position, PROXY_SLOT + reader.id)
-        | {"state": AssignmentState.LEASED, "reader_id": reader.id, "lease_until": reader.created_at + PROXY_LEASE}
-        for item_id, position in rows
-    ]
-    for start in range(0, len(slots), CHUNK):
-        session.execute(insert(Assignment), slots[start : start + CHUNK])
-    return len(slots)
 
 
 def open_worklist(session: Session, worklist_id: int) -> Worklist:

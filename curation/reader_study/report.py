@@ -92,9 +92,7 @@ def reader_study(session: Session, worklist_id: int, seed: int = 0) -> ReaderStu
     """All statistics of how a worklist was read so far. Raises NotFound, BadInput for practice, which enters none."""
     worklist = open_worklist(session, worklist_id)
     if worklist.kind is WorklistKind.PRACTICE:
-        raise BadInput(
-            f"{worklist.name!r} is practice, which enters no statistics. Name the worklist it is for."
-        )
+        raise BadInput(f"{worklist.name!r} is practice, which enters no statistics. Name the worklist it is for.")
     table = study_table(session, worklist_id)
     random = np.random.default_rng(seed)
     blind = table.blind()

@@ -21,13 +21,14 @@ from sklearn.preprocessing import StandardScaler
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.claims import claim, open_proxy_slots
+from curation.claims import claim
 from curation.errors import BadInput
 from curation.models.images import Split
 from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Verdict, Worklist, WorklistItem
 from curation.outcomes import recompute_outcomes
 from curation.project import Project
+from curation.proxy_slots import open_proxy_slots
 from curation.readers import add_reader
 from curation.readings import ReadingRequest, record_reading
 from curation.screening.backbone import SHIPPED_BACKBONE, Backbone

@@ -6,13 +6,14 @@ from sqlalchemy.orm import Session
 
 from curation.after_reading import DEFECTS, told_after
 from curation.alterations import PIXEL_DEFECTS, WRONG_LABEL
-from curation.claims import claim, open_proxy_slots
+from curation.claims import claim
 from curation.database import Database
 from curation.errors import BadInput, Conflict
 from curation.models.images import Image, Split, Subject
 from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Purpose, Verdict, Worklist, WorklistItem, WorklistKind
 from curation.outcomes import decisions_of
+from curation.proxy_slots import open_proxy_slots
 from curation.reading_list import readable_worklists
 from curation.readings import new_op_id, record_reading, void_reading
 from curation.worklist_admin import pause_worklist, resume_worklist, set_readers

@@ -3,10 +3,11 @@
 import pytest
 from sqlalchemy import select
 
-from curation.claims import claim, open_proxy_slots
+from curation.claims import claim
 from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Verdict
 from curation.project import Project
+from curation.proxy_slots import open_proxy_slots
 from curation.readers import add_reader
 from curation.readings import ReadingRequest, new_op_id, record_reading, void_reading
 from review_ui.figures.batches import batch_figures

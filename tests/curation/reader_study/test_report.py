@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.claims import claim, open_proxy_slots
+from curation.claims import claim
 from curation.consents import withdraw
 from curation.database import Database
 from curation.errors import BadInput
 from curation.models.people import Consent, Reader, ReaderKind
 from curation.models.reading import Assignment, Purpose, Verdict, WorklistItem
+from curation.proxy_slots import open_proxy_slots
 from curation.reader_study.report import reader_study
 from curation.reader_study.table import study_table
 from curation.reading_list import readable_worklists

@@ -1,0 +1,34 @@
+"""Slots of proxies: one on every item, beside those of people, so that a model takes nothing from them."""
+
+from datetime import timedelta
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from curation.claims import open_worklist
+from curation.errors import BadInput
+from curation.models.people import Reader
+from curation.models.reading import Assignment, AssignmentState, WorklistItem, WorklistKind
+from curation.slots import PROXY_SLOT, slot_values
+
+PROXY_LEASE = timedelta(days=36_500)
+CHUNK = 1_000
+
+
+def open_proxy_slots(session: Session, reader: Reader, worklist_id: int) -> int:
+    """Give a proxy a slot of its own on every item, so that it takes none from people; returns how many are new."""
+    if open_worklist(session, worklist_id).kind is not WorklistKind.VERDICT:
+        raise BadInput("a proxy reads worklists whose verdicts count, not practice or a Turing test.")
+    items = select(WorklistItem.id, WorklistItem.position).where(
+        WorklistItem.worklist_id == worklist_id,
+        WorklistItem.id.not_in(select(Assignment.item_id).where(Assignment.reader_id == reader.id)),
+    )
+    rows = session.execute(items).all()
+    slots = [
+        slot_values(worklist_id, item_id, position, PROXY_SLOT + reader.id)
+        | {"state": AssignmentState.LEASED, "reader_id": reader.id, "lease_until": reader.created_at + PROXY_LEASE}
+        for item_id, position in rows
+    ]
+    for start in range(0, len(slots), CHUNK):
+        session.execute(insert(Assignment), slots[start : start + CHUNK])
+    return len(slots)
