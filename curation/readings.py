@@ -1,5 +1,6 @@
 """Reading: record verdicts once, take them back by another row, and count without counting."""
 
+import math
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +26,7 @@ from curation.models.reading import (
 from curation.reading_request import ReadingRequest as ReadingRequest
 from curation.reading_request import check_request
 from curation.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT
-from curation.unannounced import close_audit, is_to_be_audited, open_audit
+from curation.unannounced import close_audit, comes_back, is_to_be_audited, open_audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,15 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many images of a worklist a reader has read, how many are left to them, and how many there are."""
+    """How many images of a worklist a reader has read, how many are left to them, and how many there are.
+
+    Where images come back unannounced, `left` is `about` so many, in tens: an exact count would stand still on each.
+    """
 
     done: int
     left: int
     total: int
+    about: bool = False
 
 
 def record_reading(session: Session, chain: Chain, now: datetime, reader_id: int, request: ReadingRequest) -> Recorded:
@@ -153,8 +158,11 @@ def _after(
         settle_slots(session, worklist, item_id)
 
 
-def progress(session: Session, reader_id: int, worklist_id: int, mode: str = "single") -> Progress:
-    """From counters kept with each reading: one row per reader of the worklist, never a count of readings."""
+def progress(session: Session, reader_id: int, worklist_id: int, mode: str = "single", ended: bool = False) -> Progress:
+    """From counters kept with each reading: one row per reader of the worklist, never a count of readings.
+
+    `ended` says that a claim has just found nothing.
+    """
     worklist = open_worklist(session, worklist_id)
     cursor = session.get(ReaderCursor, (reader_id, worklist_id))
     if mode == "adjudicate":
@@ -169,7 +177,12 @@ def progress(session: Session, reader_id: int, worklist_id: int, mode: str = "si
     candidates = worklist.size - worklist.controls
     free_slots = candidates * worklist.readers_per_image - int(by_people or 0)
     left = max(0, min(candidates - pooled, free_slots)) + worklist.controls - controls
-    return Progress(done, left, worklist.size)
+    if not comes_back(session, worklist, reader_id):
+        return Progress(done, left, worklist.size)
+    share = float(worklist.recipe.get("repeat_share", 0.0))
+    tens = max(10, math.ceil(left * (1 + share) / 10) * 10)
+    rounded = 0 if ended and left == 0 else tens
+    return Progress(done, rounded, done + rounded, about=True)
 
 
 def new_op_id() -> str:

@@ -57,6 +57,19 @@ def close_audit(session: Session, reader_id: int, item_id: int) -> None:
     session.execute(waiting)
 
 
+def comes_back(session: Session, worklist: Worklist, reader_id: int) -> bool:
+    """Whether images of this worklist come back to this reader: as repeats, or as audits of their pages."""
+    if worklist.recipe.get("repeat_share"):
+        return True
+    unread = select(Assignment.id).where(
+        Assignment.reader_id == reader_id,
+        Assignment.worklist_id == worklist.id,
+        Assignment.state.in_([AssignmentState.OPEN, AssignmentState.LEASED]),
+        Assignment.purpose == AssignmentPurpose.GRID_AUDIT,
+    )
+    return session.scalars(unread.limit(1)).first() is not None
+
+
 def waiting_audits(session: Session, reader_id: int, worklist_id: int, limit: int) -> list[int]:
     """Audits that wait for this reader."""
     query = select(Assignment.id).where(

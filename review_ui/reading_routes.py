@@ -60,7 +60,7 @@ class ReadingRoutes:
                 }
                 for item in held
             ]
-            found = progress(session, reader_id, worklist_id, wanted.mode)
+            found = progress(session, reader_id, worklist_id, wanted.mode, ended=not items)
             then_single = wanted.mode == "grid" and waits_singly(session, reader_id, worklist_id)
             return {"items": items, "progress": asdict(found), "then_single": then_single}
 

@@ -83,9 +83,10 @@ class Panel {
     write(this.slots.geometry, `${columns} × ${rows}${size}, ${channels === 3 ? "colour" : `${item.bits} bit`}`);
   }
 
-  progress({ done, left, total }, elapsed = []) {
+  // Where images come back unannounced what is left is said in tens: a count that stood still would give one away.
+  progress({ done, left, total, about }, elapsed = []) {
     write(this.slots.done, `${done} read`);
-    write(this.slots.left, left === 0 ? "none left" : `${left} left`);
+    write(this.slots.left, left === 0 ? "none left" : `${about ? "about " : ""}${left} left`);
     const time = timeLeft(elapsed, left);
     write(this.slots.time, time ? `, ${time}` : "");
     this.slots.bar.setAttribute("aria-valuemax", total);

@@ -111,8 +111,8 @@ class Room {
     if (this.queue.progress) {
       const underWay = this.outbox.waiting.filter((entry) => entry.worklist_id === this.worklist.id);
       const ahead = underWay.reduce((sum, entry) => sum + (entry.kind === "reading" ? 1 : -1), 0);
-      const { done, left, total } = this.queue.progress;
-      this.progress = { done: done + ahead, left: Math.max(0, left - ahead), total };
+      const { done, left, total, about } = this.queue.progress;
+      this.progress = { done: done + ahead, left: about ? left : Math.max(0, left - ahead), total, about };
       this.queue.progress = null;
       this.showProgress();
     }
@@ -132,8 +132,8 @@ class Room {
 
   count(step) {
     if (!this.progress) return;
-    const { done, left, total } = this.progress;
-    this.progress = { done: done + step, left: left - step, total };
+    const { done, left, total, about } = this.progress;
+    this.progress = { done: done + step, left: about ? left : left - step, total, about };
     this.showProgress();
   }
 

@@ -113,7 +113,7 @@ def test_a_repeat_does_not_count_towards_the_outcome_or_take_a_slot(database: Da
     with database.write() as session:
         worklist, readers = worklist_with(session, 120, readers=2, repeat_share=0.5)
         met = read_all(session, readers[0], worklist, 24)
-        assert progress(session, readers[0], worklist).left == 0
+        assert progress(session, readers[0], worklist, ended=True).left == 0
         assert read_all(session, readers[1], worklist) == []
     assert purposes(met)["repeat"] > 10
 
@@ -203,3 +203,31 @@ def test_a_worklist_for_others_is_refused_and_can_be_opened(database: Database) 
             claim(session, NOON, second, worklist, 2)
         set_readers(session, CHAIN, NOON, "w", [])
         assert len(claim(session, NOON, second, worklist, 2)) == 2
+
+
+def test_what_is_left_is_said_in_tens_where_a_count_would_give_repeats_away(database: Database) -> None:
+    with database.write() as session:
+        worklist, (reader,) = worklist_with(session, 150, repeat_share=0.5)
+        said: dict[str, set[tuple[int, int]]] = {}
+        before = progress(session, reader, worklist)
+        while held := claim(session, NOON, reader, worklist, 30):
+            for item in held:
+                record_reading(session, CHAIN, NOON, reader, verdict(item.key))
+                now = progress(session, reader, worklist)
+                row = session.scalars(select(Assignment).where(Assignment.key == item.key)).one()
+                said.setdefault(row.purpose.value, set()).add((now.done - before.done, now.left % 10))
+                before = now
+        assert progress(session, reader, worklist, ended=True).left == 0
+    assert said["first"] == said["repeat"] == {(1, 0)}
+    assert before.left == 10  # until a claim finds nothing, the last first looks and the last repeats look alike
+
+
+def test_without_anything_that_comes_back_progress_is_exact(database: Database) -> None:
+    with database.write() as session:
+        worklist, (reader,) = worklist_with(session, 12, grid_audit_share=1.0)
+        assert not progress(session, reader, worklist).about
+        read_page(session, reader, worklist, 4)
+        assert progress(session, reader, worklist).about
+        read_all(session, reader, worklist)
+        found = progress(session, reader, worklist)
+    assert (found.left, found.about) == (0, False)

@@ -95,7 +95,7 @@ def test_a_verdict_is_in_the_database_when_it_is_acknowledged(ada: Browser, proj
     keys = ada.claim(worklist_id, 3)
     answer = send(ada, worklist_id, *[verdict(key) for key in keys])
     assert [result["state"] for result in answer["results"]] == ["saved"] * 3
-    assert answer["progress"] == {"done": 3, "left": IMAGES - 3, "total": IMAGES}
+    assert answer["progress"] == {"done": 3, "left": IMAGES - 3, "total": IMAGES, "about": False}
     assert count_readings(project) == 3
 
 
