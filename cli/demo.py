@@ -124,7 +124,7 @@ def make_worklist(project: Project) -> None:
         with project.database.write() as session:
             create_worklist(session, project.chain, now(), recipe)
     with project.database.read() as session:
-        click.echo(f"{find_worklist(session, WORKLIST).size} images to read, {2 * CONTROLS} controls among them")
+        click.echo(f"{find_worklist(session, WORKLIST).size} images to read")
 
 
 def read_in_browser(project: Project, port: int | None, browser: bool) -> None:

@@ -8,8 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.claims import open_worklist
+from curation.consents import has_withdrawn
 from curation.models.images import Image
-from curation.models.people import Consent, Reader, ReaderKind
+from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Assignment, AssignmentPurpose, Purpose, Reading, Verdict, WorklistItem
 from curation.outcomes import class_asked, stands
 
@@ -116,9 +117,4 @@ def study_table(session: Session, worklist_id: int) -> StudyTable:
 
 def withdrawn_readers(session: Session) -> set[int]:
     """Readers whose newest consent was withdrawn."""
-    newest: dict[int, bool] = {}
-    for reader_id, withdrawn_at in session.execute(
-        select(Consent.reader_id, Consent.withdrawn_at).order_by(Consent.id)
-    ):
-        newest[reader_id] = withdrawn_at is not None
-    return {reader_id for reader_id, withdrawn in newest.items() if withdrawn}
+    return set(session.scalars(select(Reader.id).where(has_withdrawn(Reader.id))))
