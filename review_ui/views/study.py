@@ -64,7 +64,8 @@ def _study() -> tuple[Worklist, ReaderStudy] | None:
         if kept is None or kept[0] != key:
             kept = st.session_state["reader_study"] = (key, reader_study(session, worklist.id))
     study: ReaderStudy = kept[1]
-    facts = f"{study.readings} blind single readings by {len(study.readers)} people"
+    people = "1 person" if len(study.readers) == 1 else f"{len(study.readers)} people"
+    facts = f"{study.readings} blind single readings by {people}"
     if study.grid_readings:
         facts += f"; {study.grid_readings} in the grid left out"
     if study.withdrawn:

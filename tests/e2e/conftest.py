@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from curation.image_store import Pixels
-from curation.ingest.virtual_brains import CLASSES, render
+from cli.demo import draw
+from curation.ingest.virtual_brains import render
+from curation.models.generation import Batch
+from curation.models.images import Image
 from curation.models.people import Role
 from curation.models.reading import Assignment, Reading, Verdict
 from curation.project import Project
@@ -21,6 +23,7 @@ from curation.readers import add_reader
 from curation.worklists import WorklistRecipe, close_worklist, create_worklist, list_worklists
 from tests.builders import add_candidates
 from tests.conftest import missing
+from tests.e2e.lived_in import live_in
 from tests.review_ui.serving import ReviewServer
 from tests.rows import NOW, add_consent
 
@@ -128,33 +131,41 @@ def browser() -> Iterator[Browser]:
 def room(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> Iterator[Room]:
     """A running server over one project with 80 screened candidates."""
     project = make_project(tmp_path_factory.mktemp("e2e") / "reading room")
-    pictures, labels = _drawn_by_the_shipped_generator() if screenshots_wanted() else _rendered()
-    with project.database.write() as session:
-        batch = add_candidates(project, session, pictures, labels)
-        batch.generator.card = {"notice": NOTICE}
+    _add_rendered(project)
+    yield from _serve(project)
+
+
+@pytest.fixture(scope="session")
+def used_room(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> Iterator[Room]:
+    """A running server over a project that was read in before; for pictures, its candidates are the demo's."""
+    project = make_project(tmp_path_factory.mktemp("e2e") / "virtual brains")
+    if screenshots_wanted():
+        draw(project, IMAGES // 2)
+    else:
+        _add_rendered(project)
+    live_in(project)
+    yield from _serve(project)
+
+
+def _serve(project: Project) -> Iterator[Room]:
     server = ReviewServer(project.root)
     server.start()
-    yield Room(server, project, batch.id)
+    with project.database.read() as session:
+        batch_id = session.scalars(select(Batch.id)).one()
+    yield Room(server, project, batch_id)
     server.stop()
     project.database.dispose()
 
 
-def _rendered() -> tuple[list[Pixels], list[str]]:
+def _add_rendered(project: Project) -> None:
     """Virtual subjects stand in for candidates: quick, and no test looks at what they show."""
     slices = [render(1000 + number) for number in range(IMAGES)]
-    return [one.pixels[:, :, None] for one in slices], [one.label for one in slices]
-
-
-def _drawn_by_the_shipped_generator() -> tuple[list[Pixels], list[str]]:
-    """What the pictures in the documents show: candidates as a user of the demo gets them."""
-    from generate.registry import SHIPPED
-    from generate.request import GenerationRequest
-    from generate.sample import sample_images
-
-    each = -(-IMAGES // len(CLASSES))
-    request = GenerationRequest(generator=SHIPPED.name, counts=dict.fromkeys(CLASSES, each), seed=7)
-    drawn = list(sample_images(SHIPPED, request.plan()[:IMAGES], request))
-    return [pixels for _, _, pixels in drawn], [label for _, label, _ in drawn]
+    with project.database.write() as session:
+        pictures = [one.pixels[:, :, None] for one in slices]
+        batch = add_candidates(project, session, pictures, [one.label for one in slices])
+        batch.generator.card = {"notice": NOTICE}
+        spacing_mm = slices[0].spacing_mm
+        session.execute(update(Image).values(spacing_row_mm=spacing_mm, spacing_column_mm=spacing_mm))
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from playwright.sync_api import BrowserContext, Page
 
 from curation.models.people import Role
 from tests.e2e.conftest import Room, sign_in, sign_in_anywhere
-from tests.e2e.every_page import every_page
+from tests.e2e.every_page import MENU, every_page, menu_pages
+from tests.e2e.lived_in import read_by_people
 
 pytestmark = pytest.mark.e2e
 NewContext = Callable[..., BrowserContext]
@@ -70,13 +71,47 @@ def _flat(target: list[Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_axe_finds_nothing_serious_on_any_page(room: Room, new_context: NewContext, theme: str) -> None:
-    room.worklist()
+def test_axe_finds_nothing_serious_on_any_page(used_room: Room, new_context: NewContext, theme: str) -> None:
+    room = used_room
+    room.worklist(name=f"in the {theme}")
     page = new_context().new_page()
     page.emulate_media(color_scheme=theme)
     page.add_init_script(f"localStorage.setItem('rounds-theme', '{theme}')")
     found = {at: found_by_axe(page) for at in every_page(page, room, room.reader(Role.ADMINISTRATOR))}
+    page.context.clear_cookies()
+    sign_in_anywhere(page, room, room.reader(Role.ADJUDICATOR))
+    page.wait_for_selector(MENU)
+    found |= {at: found_by_axe(page) for at in menu_pages(page)}
+    assert {"grid", "results", "agreement", "readers", "images", "accounts"} <= set(found)
     assert {at: lines for at, lines in found.items() if lines} == {}
+
+
+ANSWERS = {
+    "practice": {"practice": 4},
+    "turing": {"kind": "turing", "real_controls": 4},
+    "blind": {"label_shown": False, "grid": False, "ratings": True},
+    "adjudicate": {"readers_per_image": 2, "rule": "adjudicated", "limit": 20},
+}
+
+
+@pytest.mark.parametrize("kind", list(ANSWERS))
+def test_axe_finds_nothing_serious_in_any_way_of_reading(used_room: Room, new_context: NewContext, kind: str) -> None:
+    room = used_room
+    room.close_worklists()
+    worklist_id = room.worklist(**ANSWERS[kind])
+    if kind == "adjudicate":
+        read_by_people(room.project, worklist_id)
+    page = new_context().new_page()
+    sign_in_anywhere(page, room, room.reader(Role.ADJUDICATOR))
+    if kind == "adjudicate":
+        page.locator("[data-slot=worklists]").select_option(label=f"reading {room.made - 1}, to adjudicate")
+    page.wait_for_selector(".room[data-state=reading]")
+    found = found_by_axe(page)
+    page.keyboard.press("2" if kind == "turing" else "a")
+    if kind in ("practice", "adjudicate"):
+        page.wait_for_selector(".telling strong:not(:text('Kept'))")
+    assert found + found_by_axe(page) == []
+    room.close_worklists()
 
 
 def test_axe_finds_nothing_serious_on_the_first_visit(room: Room, new_context: NewContext) -> None:

@@ -15,7 +15,8 @@ NewContext = Callable[..., BrowserContext]
 
 
 @pytest.mark.parametrize("role", [Role.READER, Role.ADMINISTRATOR])
-def test_every_page_stands_with_all_other_hosts_cut_off(room: Room, new_context: NewContext, role: Role) -> None:
+def test_every_page_stands_with_all_other_hosts_cut_off(used_room: Room, new_context: NewContext, role: Role) -> None:
+    room = used_room
     room.worklist()
     own = urlsplit(room.server.url).netloc
     context = new_context()
