@@ -1,0 +1,61 @@
+"""How long an image takes to come says nothing about what it shows, though noise is slower to decode."""
+
+import statistics
+import time
+
+import pytest
+from sqlalchemy import select
+
+from curation.image_store import ImageStore, Pixels
+from curation.models.images import Image
+from curation.models.reading import Assignment, WorklistItem
+from curation.project import Project
+from review_ui import reading_routes
+from tests.review_ui.conftest import IMAGES, Browser
+
+TRIES = 5
+SLOWER_S = 0.005  # what half of the images take longer to decode; at 512 pixels noise costs about 0.2 ms
+
+
+@pytest.fixture
+def every_other_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoding takes longer for about half of the stored files."""
+    decode = ImageStore.pixels
+
+    def slow(store: ImageStore, digest: str) -> Pixels:
+        if int(digest[-1], 16) % 2:
+            time.sleep(SLOWER_S)
+        return decode(store, digest)
+
+    monkeypatch.setattr(ImageStore, "pixels", slow)
+
+
+def longer_by_s(browser: Browser, project: Project, worklist_id: int) -> float:
+    """How much longer slow images take to come than quick ones, by the best of a few tries at each."""
+    keys = browser.claim(worklist_id, IMAGES)
+    of_key = select(Assignment.key, Image.file_sha256).join(WorklistItem, WorklistItem.id == Assignment.item_id)
+    with project.database.read() as session:
+        slow = dict(session.execute(of_key.join(Image, Image.id == WorklistItem.image_id)).all())
+    best: dict[bool, list[float]] = {True: [], False: []}
+    for key in keys:
+        took = []
+        for _ in range(TRIES):
+            started = time.perf_counter()
+            assert browser.client.get(f"/rounds/pixels/{key}").status_code == 200
+            took.append(time.perf_counter() - started)
+        best[bool(int(slow[key][-1], 16) % 2)].append(min(took))
+    return statistics.median(best[True]) - statistics.median(best[False])
+
+
+@pytest.mark.usefixtures("every_other_is_slow")
+def test_slow_and_quick_images_come_after_the_same_time(ada: Browser, project: Project, worklist_id: int) -> None:
+    assert abs(longer_by_s(ada, project, worklist_id)) < SLOWER_S / 4
+
+
+@pytest.mark.usefixtures("every_other_is_slow")
+def test_without_the_wait_they_would_be_told_apart(
+    ada: Browser, project: Project, worklist_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_routes, "PIXELS_AFTER_S", 0.0)
+    monkeypatch.setattr(reading_routes, "PIXELS_AFTER_S_PER_BYTE", 0.0)
+    assert longer_by_s(ada, project, worklist_id) > SLOWER_S / 2
