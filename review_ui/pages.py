@@ -44,7 +44,7 @@ _ACCOUNT = Template("""<h1>$name</h1>
 <p id="message" class="message" role="status" hidden></p>
 $password
 <div class="row">
-<a href="/">Back to reading</a>
+$back
 <button id="sign-out" type="button" class="quiet" data-csrf="$csrf">Sign out</button>
 </div>
 <div class="row">
@@ -65,13 +65,13 @@ Verdicts given stay in the record and in outcomes.</p>
 <button id="withdraw-not" type="button">Keep reading</button></div>
 </div>"""
 
-_PASSWORD = """<form id="password-form">
+_PASSWORD = Template("""<form id="password-form">
 <label for="current">Current password</label>
-<input id="current" type="password" autocomplete="current-password" required>
+<input id="current" $focustype="password" autocomplete="current-password" required>
 <label for="new">New password, 10 characters or more</label>
 <input id="new" type="password" autocomplete="new-password" minlength="10" required>
 <button type="submit">Change password</button>
-</form>"""
+</form>""")
 
 _REFUSED = Template("""<h1>Not signed in</h1>
 <p class="message error" role="alert">$why</p>
@@ -108,13 +108,15 @@ def continue_page() -> str:
 
 def account_page(reader: SignedInReader, has_password: bool) -> str:
     """Change the password, for those who have one; sign out here or everywhere."""
-    hint = "Choose a password of your own before you read." if reader.must_change_password else ""
+    must_change = reader.must_change_password  # then there is no reading to go back to
+    hint = "Choose a password of your own before you read." if must_change else ""
     content = _ACCOUNT.substitute(
         name=escape(reader.name),
         role=escape(reader.role.value),
         hint=hint,
         csrf=escape(reader.csrf_token),
-        password=_PASSWORD if has_password else "",
+        password=_PASSWORD.substitute(focus="autofocus " if must_change else "") if has_password else "",
+        back="<span></span>" if must_change else '<a href="/">Back to reading</a>',
         consent=_CONSENT if reader.consented else "",
     )
     script = '<script src="/rounds/static/account.js" defer></script>'
