@@ -52,7 +52,7 @@ class Draft {
     const list = worklist.reasons.map(({ key, code, text }) => ({ key, text, pressed: this.reasons.has(code) }));
     if (this.asking === "reject") return { title: "Why? X again for no reason", list };
     if (this.reasons.size > 0) return { title: "X rejects with what is marked", list };
-    return { title: worklist.label_shown ? "Reject, with the reason" : "Reject: X, then the reason", list };
+    return { title: worklist.label_shown ? "Reject, with the reason; Shift for several" : "Reject: X, then the reason", list };
   }
 
   get classes() {

@@ -40,7 +40,7 @@ class Extras {
   show() {
     const { draft } = this;
     write(this.slots["said-label"], draft.label ? readable(draft.label) : "Other class");
-    write(this.slots["said-here"], draft.mark ? (draft.mark.kind === "box" ? "Here: a box" : "Here: a point") : "Here");
+    write(this.slots["said-here"], draft.mark ? (draft.mark.kind === "box" ? "Here: a box" : "Here: a point") : "Point here");
     write(this.slots["said-comment"], draft.comment ? "Commented" : "Comment");
     this.showRatings();
     if (this.field !== this.field.getRootNode().activeElement) {

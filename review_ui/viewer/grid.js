@@ -120,6 +120,7 @@ class Grid extends MarkedPage {
     const marked = items.filter((item) => memory.marks.has(item.key)).length;
     if (this.page) this.tiles.marks((key) => memory.marks.has(key), this.cursor);
     this.side.page({ images: items.length, marked, size: this.size, large: this.large, undo: memory.pages.length > 0 });
+    viewer.panel.class(viewer.worklist, this.large ? items[this.cursor] : null);
     this.room.dataset.marked = this.large && memory.marks.has(items[this.cursor].key);
     const reasons = viewer.worklist.reasons.map(({ key, code, text }) => ({ key, text, pressed: memory.reason === code }));
     viewer.panel.choices("Reason, for all that are marked", reasons, (index) => this.reason(index));

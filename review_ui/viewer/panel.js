@@ -35,15 +35,20 @@ class Panel {
     this.slots.worklists.hidden = options.length < 2;
     this.slots.notice.textContent = chosen.notice ?? "";
     this.slots.notice.hidden = !chosen.notice;
-    Object.assign(this.room.dataset, { mode, kind: chosen.kind, labels: chosen.label_shown ? "shown" : "blind" });
+    Object.assign(this.room.dataset, { mode, kind: chosen.kind, rated: Boolean(chosen.ratings), labels: chosen.label_shown ? "shown" : "blind" });
   }
 
   // The class is said large below; a question that names it keeps a plain "this class" in the sentence.
   item(worklist, item) {
     const shown = worklist.label_shown ? item?.label : null;
     write(this.slots.question, worklist.question.replace("{label}", shown ? "the class below" : "its class"));
-    write(this.slots.class, shown ? readable(shown) : "");
+    this.class(worklist, item);
     this.room.dataset.shown = item?.key ?? "";
+  }
+
+  // Of the image that is on the screen: the one to read, one looked at again, or one of a page enlarged.
+  class(worklist, item) {
+    write(this.slots.class, worklist.label_shown && item?.label ? readable(item.label) : "");
   }
 
   // Built again only when it says something else: this runs on the way from a key to the next image.
@@ -86,7 +91,8 @@ class Panel {
   // Where images come back unannounced what is left is said in tens: a count that stood still would give one away.
   progress({ done, left, total, about }, elapsed = []) {
     write(this.slots.done, `${done} read`);
-    write(this.slots.left, left === 0 ? "none left" : `${about ? "about " : ""}${left} left`);
+    const none = this.room.dataset.shown ? "the last ones" : "none left";
+    write(this.slots.left, left > 0 ? `${about ? "about " : ""}${left} left` : none);
     const time = timeLeft(elapsed, left);
     write(this.slots.time, time ? `, ${time}` : "");
     this.slots.bar.setAttribute("aria-valuemax", total);

@@ -15,16 +15,24 @@ class References {
     this.node.hidden = true;
   }
 
-  toggle(worklistId, stage) {
+  toggle(worklistId, stage, label) {
     if (this.open) this.close();
-    else this.show(worklistId, stage);
+    else this.show(worklistId, stage, label);
   }
 
-  async show(worklistId, stage) {
+  async show(worklistId, stage, label) {
     this.node.hidden = false;
     this.worklistId = worklistId;
     if (!this.loaded.has(worklistId)) await this.load(worklistId, stage);
     this.paint(stage);
+    requestAnimationFrame(() => this.follow(label)); // once the pictures have their heights
+  }
+
+  // The examples of the class that the image is said to be of come to the top.
+  follow(label) {
+    if (!this.open || !label || !this.list) return;
+    const section = [...this.list.children].find((each) => each.dataset.class === label);
+    if (section) this.node.scrollTop = section.offsetTop - this.list.offsetTop;
   }
 
   async load(worklistId, stage) {
@@ -45,6 +53,7 @@ class References {
 
   section(name, keys, shown) {
     const section = document.createElement("section");
+    section.dataset.class = name;
     section.append(Object.assign(document.createElement("h3"), { textContent: readable(name) }));
     const row = document.createElement("div");
     for (const key of keys) {

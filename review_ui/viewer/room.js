@@ -114,9 +114,9 @@ class Room {
       const { done, left, total, about } = this.queue.progress;
       this.progress = { done: done + ahead, left: about ? left : Math.max(0, left - ahead), total, about };
       this.queue.progress = null;
-      this.showProgress();
     }
     if (!this.shown) this.show();
+    if (this.progress) this.showProgress(); // its words depend on whether an image is there
   }
 
   painted(stage) {
@@ -133,7 +133,7 @@ class Room {
   count(step) {
     if (!this.progress) return;
     const { done, left, total, about } = this.progress;
-    this.progress = { done: done + step, left: about ? left : left - step, total, about };
+    this.progress = { done: done + step, left: about ? left : Math.max(0, left - step), total, about };
     this.showProgress();
   }
 

@@ -6,6 +6,8 @@ const PAINTED = 30; // newest entries that keep their pixels and their picture
 const TIMED = 50; // newest entries that say how fast this reader is
 
 class Sitting {
+  static pictures = new Map(); // of this tab, by opId: going to pages and back keeps the filmstrip
+
   constructor(reader, worklistId, mode) {
     this.name = `rounds-sitting-${reader}-${worklistId}-${mode}`;
     const { count, lastAt } = JSON.parse(sessionStorage.getItem(this.name) ?? '{"count":0,"lastAt":0}');
@@ -14,6 +16,7 @@ class Sitting {
     for (let index = 0; index < count; index += 1) {
       this.entries.push(JSON.parse(sessionStorage.getItem(`${this.name}-${index}`)));
     }
+    for (const entry of this.entries) entry.picture = Sitting.pictures.get(entry.opId);
     if (count > 0) this.beginAnewAfterGap();
   }
 
@@ -21,6 +24,7 @@ class Sitting {
     this.beginAnewAfterGap();
     this.lastAt = Date.now();
     this.entries.push(entry);
+    Sitting.pictures.set(entry.opId, entry.picture);
     const old = this.entries.at(-PAINTED - 1);
     if (old) this.unpaint(old);
     this.save(this.entries.length - 1);
@@ -36,6 +40,7 @@ class Sitting {
   unpaint(entry) {
     entry.item = { ...entry.item, pixels: null };
     entry.picture = null;
+    Sitting.pictures.delete(entry.opId);
   }
 
   // The last entry with its image as the queue wants it; without its pixels they have to be fetched again.

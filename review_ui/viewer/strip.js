@@ -20,7 +20,7 @@ class Strip {
   all(entries, undone) {
     this.node.replaceChildren(...entries.slice(-STRIP_LENGTH).reverse().map((entry) => this.thumbnail(entry)));
     if (entries.length > 0) return;
-    const hint = undone ? "Nothing left to undo" : "What you have just read appears here";
+    const hint = undone ? "Undone; there is nothing more to undo" : "What you have just read appears here";
     this.node.append(Object.assign(line("li", hint), { className: "empty" }));
   }
 

@@ -8,7 +8,7 @@ class Tools extends Room {
 
   pointing(active) {
     this.panel.room.toggleAttribute("data-pointing", active);
-    this.panel.say("pointing", active && "Click, drag a box, or arrows and Enter. Space holds a corner, Delete removes.");
+    this.panel.say("pointing", active && "Click a point or drag a box. By keys: arrows, then Enter; Space begins a box; Delete removes it.");
   }
 
   leaveComment() {
@@ -34,7 +34,7 @@ class Tools extends Room {
       rate: () => this.worklist.ratings && this.ask("rate"),
       comment: () => this.shown && !this.lookedAt && this.extras.comment(),
       here: () => this.shown && !this.lookedAt && this.marker.toggle(stage),
-      references: () => this.references.toggle(this.worklist.id, stage),
+      references: () => this.references.toggle(this.worklist.id, stage, this.shown?.label),
       grid: () => this.grid.toggle(),
       help: () => this.panel.slots.help.showModal(),
       dismiss: () => this.outbox.dismissRefused(),
@@ -62,6 +62,7 @@ class Tools extends Room {
     this.panel.say("looking", entry && `Looking back: ${entry.said}`);
     this.marker.mark = entry ? entry.here : this.draft.mark;
     this.panel.blank(null);
+    this.panel.class(this.worklist, entry ? entry.item : this.shown);
     if (!entry) return this.comeBack();
     this.panel.state("looking");
     if (entry.item.pixels) return this.stage.show(entry.item);

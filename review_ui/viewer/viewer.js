@@ -25,6 +25,7 @@ class Viewer extends Tools {
       this.showNothing(!item && this.queue.exhausted);
     }
     this.panel.item(this.worklist, this.shown);
+    this.references.follow(this.shown?.label);
     this.showDraft();
   }
 
@@ -37,7 +38,10 @@ class Viewer extends Tools {
     panel.state(exhausted && this.queue.withOthers === 0 ? "done" : "loading");
     if (!exhausted) return panel.blank("Loading", "The first images are on their way.");
     if (this.queue.withOthers > 0) return panel.blank("One moment", "The images that are left are with other readers. Asking again.");
-    if (this.worklist.kind !== "practice") return panel.blank("All read", "Nothing is waiting for you in this worklist.");
+    if (this.worklist.kind !== "practice") {
+      const another = this.worklists.length > 1 ? " Another can be chosen at the top right." : "";
+      return panel.blank("All read", `Nothing is waiting for you in this worklist.${another}`);
+    }
     const step = { text: "Start reading", act: () => location.reload() };
     panel.blank("Practice is over", "From here nobody tells you whether you are right.", step);
   }
@@ -71,7 +75,8 @@ class Viewer extends Tools {
     const { verdict, mark: here, confidence } = body;
     const said = this.draft.said(body);
     const picture = miniature(this.stage.native);
-    const entry = { opId, item, verdict, sign: String(confidence ?? MARKS[verdict]), said, here, picture, ...times };
+    const sign = String(confidence ?? MARKS[verdict]);
+    const entry = { opId, item, verdict, sign, said, here, comment: body.comment, picture, ...times };
     this.draft.clear();
     this.marker.mark = null;
     this.tabs?.hasRead(item.key);
@@ -179,7 +184,8 @@ class Viewer extends Tools {
     undone.catch((error) => this.unkept(error));
     this.queue.putBack(last.item);
     this.draft.clear();
-    this.marker.mark = null;
+    this.draft.comment = last.comment ?? "";
+    this.marker.mark = this.draft.mark = last.here ?? null;
     this.show();
     this.queue.load();
     this.count(-1);
