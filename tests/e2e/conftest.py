@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from sqlalchemy import select, update
 
 from cli.demo import draw
+from curation.ingest.cohort import import_virtual_brains
 from curation.ingest.virtual_brains import render
 from curation.models.generation import Batch
 from curation.models.images import Image
@@ -29,6 +30,7 @@ from tests.rows import NOW, add_consent
 
 PASSWORD = "a long enough password"
 IMAGES = 80
+SUBJECTS = 240
 LAUNCH_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -139,6 +141,7 @@ def room(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path]
 def used_room(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> Iterator[Room]:
     """A running server over a project that was read in before; for pictures, its candidates are the demo's."""
     project = make_project(tmp_path_factory.mktemp("e2e") / "virtual brains")
+    import_virtual_brains(project, NOW, SUBJECTS)  # before screening, which looks for neighbours among them
     if screenshots_wanted():
         draw(project, IMAGES // 2)
     else:

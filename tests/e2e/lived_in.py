@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 
 from curation.claims import claim
 from curation.controls import plant_for
-from curation.ingest.cohort import import_virtual_brains
 from curation.models.images import Image
 from curation.models.people import Role
 from curation.models.reading import Assignment, Purpose, Verdict, Worklist, WorklistItem
@@ -25,7 +24,6 @@ from curation.worklists import WorklistRecipe, close_worklist, create_worklist
 from tests.rows import add_consent
 
 BEGAN = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
-SUBJECTS = 240
 PASSWORD = "a long enough password"
 PAGE = 12
 CONTROLS = 12  # of each kind
@@ -50,8 +48,7 @@ PEOPLE = (
 
 
 def live_in(project: Project) -> None:
-    """Import real images and let three readers read the candidates: once with controls, once partly in a grid."""
-    import_virtual_brains(project, BEGAN, SUBJECTS)
+    """Three readers read the candidates: once with controls among them, once partly in a grid."""
     with project.database.write() as session:
         for habit in PEOPLE:
             reader = add_reader(session, project.chain, BEGAN, habit.name, PASSWORD)
