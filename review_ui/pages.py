@@ -67,7 +67,7 @@ Verdicts given stay in the record and in outcomes.</p>
 
 _PASSWORD = Template("""<form id="password-form">
 <label for="current">Current password</label>
-<input id="current" $focustype="password" autocomplete="current-password" required>
+<input id="current" ${focus}type="password" autocomplete="current-password" required>
 <label for="new">New password, 10 characters or more</label>
 <input id="new" type="password" autocomplete="new-password" minlength="10" required>
 <button type="submit">Change password</button>
