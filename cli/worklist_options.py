@@ -7,21 +7,10 @@ import click
 from pydantic import ValidationError
 
 from curation.errors import BadInput
-from curation.worklists import WorklistRecipe
+from curation.worklist_recipe import EVIDENCE, WorklistRecipe
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-EVIDENCE: dict[str, Any] = {
-    "label_shown": False,
-    "readers_per_image": 2,
-    "rule": "unanimous",
-    "order": "random",
-    "grid": False,
-    "real_controls": 50,
-    "defect_controls": 50,
-    "repeat_share": 0.1,
-    "practice": 20,
-}
 EXCLUSION = ("min_sensitivity", "max_false_rejects", "min_repeat_agreement", "min_median_ms")
 RULES = ("single", "majority", "unanimous", "adjudicated")
 ORDERS = ("random", "batch", "flags", "priority")

@@ -1,6 +1,6 @@
 """What a worklist is asked to hold and how it is to be read, and which wishes contradict each other."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
@@ -8,6 +8,19 @@ from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, NotFound
 from curation.models.people import Reader
+
+# A reader study: blind to the class, two readers, controls, repeats and practice.
+EVIDENCE: dict[str, Any] = {
+    "label_shown": False,
+    "readers_per_image": 2,
+    "rule": "unanimous",
+    "order": "random",
+    "grid": False,
+    "real_controls": 50,
+    "defect_controls": 50,
+    "repeat_share": 0.1,
+    "practice": 20,
+}
 
 
 class ExclusionRule(BaseModel):

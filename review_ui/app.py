@@ -11,6 +11,7 @@ from review_ui.views.accounts import accounts_page
 from review_ui.views.generate import generate_page
 from review_ui.views.images import images_page
 from review_ui.views.overview import overview_page
+from review_ui.views.parts import behind_door
 from review_ui.views.results import results_page
 from review_ui.views.review import review_page
 from review_ui.views.study import agreement_page, readers_page
@@ -32,9 +33,13 @@ PAGES: tuple[tuple[str, Callable[[], None], Capability], ...] = (
 st.set_page_config(page_title="Rounds", page_icon=str(STATIC / "icon.svg"), layout="wide")
 st.html(STATIC / "streamlit.css")
 reader = reader_or_stop()
-allowed = [(title, page) for title, page, capability in PAGES if reader.can(capability)]
-pages = [
-    st.Page(page, title=title, url_path=title.lower(), default=number == 0)
-    for number, (title, page) in enumerate(allowed)
+allowed = [row for row in PAGES if reader.can(row[2])]
+start = st.Page(allowed[0][1], title=allowed[0][0], url_path="start", default=True)
+shown = [start, *(st.Page(page, title=title, url_path=title.lower()) for title, page, _ in allowed[1:])]
+# Every page has an address of its own, the start page too; one that the role does not see says so.
+others = [
+    st.Page(behind_door(page, capability), title=title, url_path=title.lower(), visibility="hidden")
+    for title, page, capability in PAGES
+    if title not in {one[0] for one in allowed[1:]}
 ]
-st.navigation(pages, position="top").run()
+st.navigation([*shown, *others], position="top").run()

@@ -26,6 +26,16 @@ def reader_who_can(capability: Capability, active: bool = True) -> SignedInReade
     return reader
 
 
+def behind_door(page: Callable[[], None], capability: Capability) -> Callable[[], None]:
+    """The page, with the check of the role before it."""
+
+    def opened() -> None:
+        reader_who_can(capability)
+        page()
+
+    return opened
+
+
 def worklist_choice(*, closed_only: bool = False) -> Worklist | None:
     """The worklist that the page is about; None, and a word why, when there is none."""
     query = select(Worklist).where(Worklist.status == BuildStatus.READY, Worklist.kind != WorklistKind.PRACTICE)

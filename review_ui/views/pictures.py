@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -10,6 +11,7 @@ from PIL import Image as PillowImage
 
 from curation.image_store import ImageStore, Pixels
 from curation.models.reading import Verdict
+from curation.reader_study.consensus import ImageConsensus
 from review_ui.figures.readings import GivenReading
 from review_ui.views.plots import MARKS, readable
 
@@ -51,3 +53,14 @@ def _card(store: ImageStore, row: GivenReading, texts: dict[str, str]) -> str:
         f"<li>{picture}<strong>{escape(readable(row.label))} {grid}</strong>"
         f'<span><b class="r-reject" title="rejected">{MARKS[Verdict.REJECT]}</b> {escape(why)}</span>{comment}</li>'
     )
+
+
+def consensus_gallery(store: ImageStore, images: Sequence[ImageConsensus], digests: dict[int, str]) -> str:
+    """Images with what their readers amount to, and how sure that is."""
+    cards = [
+        f"<li>{marked_picture(store.pixels(digests[one.image_id]), f'Image {one.image_id}')}"
+        f"<strong>{one.quality:.2f}</strong><span>{'accepted' if one.accepted else 'not accepted'}, "
+        f"{one.readers} readers</span></li>"
+        for one in images
+    ]
+    return f'<ul class="r-gallery">{"".join(cards)}</ul>'

@@ -7,17 +7,27 @@ from itertools import groupby
 import streamlit as st
 from sqlalchemy import func, select
 
+from curation.models.images import Image
 from curation.models.reading import Reading, Worklist, WorklistItem
 from curation.reader_study.report import Figure, ReaderStudy, reader_study
 from review_ui.context import current_project
 from review_ui.permissions import Capability
 from review_ui.views.parts import reader_who_can, worklist_choice
+from review_ui.views.pictures import consensus_gallery
 from review_ui.views.plots import section
+from review_ui.views.roc import detection_plot, rules_table
 
 WITH_EACH_OTHER = ("alpha", "kappa", "AC1", "quality", "AUC")
 REPEATS = "repeats"
 FROM_MINUS_ONE = ("alpha", "Fleiss", "AC1", "Cohen", "kappa")
 D_PRIME = "d'"
+SIGNAL = (D_PRIME, "criterion c")
+LEAST_SURE = 10
+ROC_NOTE = (
+    "Across: real images rejected. Upwards: planted defects rejected. Crosses: exact 95 % intervals (Clopper-Pearson). "
+    "The dashed line is chance; top left is best. A hollow point is an excluded reader."
+)
+CONSENSUS_NOTE = "CROWDLAB quality of the consensus, 0 to 1, of candidates that two people or more have read."
 OPEN_ENDED = (D_PRIME, "criterion", "seconds", "late less early")
 
 
@@ -28,8 +38,7 @@ def agreement_page() -> None:
         return
     figures = [one for one in study[1].figures() if _is_agreement(one)]
     _sections(study[0], figures, "Line: 95 % interval, bootstrap over images. Excluded readers are left out.")
-    if study[1].consensus.reason:
-        st.html(section("Consensus", "", note=study[1].consensus.reason))
+    _least_sure(study[1])
     if study[1].turing is not None:
         st.html(section("Indistinguishable?", f"<p>{escape(study[1].turing.sentence)}</p>"))
 
@@ -40,10 +49,26 @@ def readers_page() -> None:
     if study is None:
         return
     figures = [one for one in study[1].figures() if not _is_agreement(one)]
-    _sections(study[0], figures, "Line: 95 % interval. Blind single readings of people only.")
-    rules = "".join(_rule(line.reader, line.rule, line.excluded) for line in study[1].judged)
-    body = f'<table class="r-table">{rules}</table>' if rules else '<p class="r-soft">No rule was fixed beforehand.</p>'
-    st.html(section("Exclusion rules", body))
+    signal = [one for one in figures if one.figure in SIGNAL]
+    st.html(section("Defects found, real images left alone", detection_plot(study[1], _tables(signal)), note=ROC_NOTE))
+    st.html(section("Exclusion rules", rules_table(study[1])))
+    rest = [one for one in figures if one.figure not in SIGNAL]
+    _sections(study[0], rest, "Line: 95 % interval. Blind single readings of people only.")
+
+
+def _least_sure(study: ReaderStudy) -> None:
+    if not study.consensus.images:
+        reason = study.consensus.reason or "nothing read by two people yet"
+        st.html(section("Least sure images", "", note=f"No consensus: {reason}."))
+        return
+    images = study.consensus.images[:LEAST_SURE]
+    with current_project().database.read() as session:
+        found = session.execute(
+            select(Image.id, Image.file_sha256).where(Image.id.in_([one.image_id for one in images]))
+        )
+        digests = {key: digest for key, digest in found}
+    cards = consensus_gallery(current_project().store, images, digests)
+    st.html(section("Least sure images", cards, note=CONSENSUS_NOTE))
 
 
 def _is_agreement(one: Figure) -> bool:
@@ -76,13 +101,17 @@ def _study() -> tuple[Worklist, ReaderStudy] | None:
 
 
 def _sections(worklist: Worklist, figures: Sequence[Figure], note: str) -> None:
-    parts = [
+    parts = _tables(figures)
+    body = f'<div class="r-multiples">{parts}</div>' if parts else "<p class='r-soft'>Nothing read yet.</p>"
+    st.html(section("Figures", body, f"/rounds/exports/worklists/{worklist.id}/study.csv", note))
+
+
+def _tables(figures: Sequence[Figure]) -> str:
+    return "".join(
         f'<div><h3>{escape(_title(name))}</h3><table class="r-table r-dots">'
         f"{''.join(_rows(name, list(some)))}</table></div>"
         for name, some in groupby(sorted(figures, key=lambda one: one.figure), key=lambda one: one.figure)
-    ]
-    body = f'<div class="r-multiples">{"".join(parts)}</div>' if parts else "<p class='r-soft'>Nothing read yet.</p>"
-    st.html(section("Figures", body, f"/rounds/exports/worklists/{worklist.id}/study.csv", note))
+    )
 
 
 def _title(name: str) -> str:
@@ -119,8 +148,3 @@ def _row(one: Figure, low: float, high: float) -> str:
         f'<b style="left:{place(one.value):.2f}%"></b></div></td>'
         f'<td class="r-number">{one.value:.2f}<small>{words}</small></td></tr>'
     )
-
-
-def _rule(reader: str, rule: str, excluded: bool | None) -> str:
-    word = "not judged yet" if excluded is None else "excluded" if excluded else "stays"
-    return f"<tr><th>{escape(reader)}<small>{escape(rule)}</small></th><td>{word}</td></tr>"

@@ -15,8 +15,17 @@ from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Worklist, WorklistKind
 from curation.outcomes import recompute_outcomes
 from curation.vocabulary import list_vocabularies
-from curation.worklist_admin import pause_worklist, readers_of, release_leases, resume_worklist, set_readers
-from curation.worklists import WorklistRecipe, close_worklist, create_worklist, list_worklists
+from curation.worklist_admin import (
+    RULES,
+    change_rule,
+    pause_worklist,
+    readers_of,
+    release_leases,
+    resume_worklist,
+    set_readers,
+)
+from curation.worklist_recipe import EVIDENCE, WorklistRecipe
+from curation.worklists import close_worklist, create_worklist, list_worklists
 from review_ui.asgi import utc_now
 from review_ui.context import current_project
 from review_ui.permissions import Capability
@@ -25,20 +34,7 @@ from review_ui.views.markup import worklist_line
 from review_ui.views.parts import act, reader_who_can
 from review_ui.views.plots import section
 
-# As `rounds worklist create --evidence`: a reader study.
-EVIDENCE: dict[str, Any] = {
-    "label_shown": False,
-    "readers_per_image": 2,
-    "rule": "unanimous",
-    "order": "random",
-    "grid": False,
-    "real_controls": 50,
-    "defect_controls": 50,
-    "repeat_share": 0.1,
-    "practice": 20,
-}
 PLAIN: dict[str, Any] = {name: WorklistRecipe.model_fields[name].default for name in EVIDENCE}
-RULES = ("single", "majority", "unanimous", "adjudicated")
 ORDERS = ("random", "batch", "flags", "priority")
 MODALITIES = ("general", "mr", "ct", "xray", "ultrasound", "histology")
 
@@ -84,9 +80,20 @@ def _worklist(row: Worklist, line: str, allowed: list[str], people: list[str]) -
             )
             if st.button("Save who may read", key=f"save-{row.id}", width="stretch"):
                 _change(partial(set_readers, readers=readers), row.name)
+        if row.kind is WorklistKind.VERDICT:
+            _rule(row)
         sure = st.checkbox("Reading ends for good", key=f"sure-{row.id}")
         if st.button("Close", key=f"close-{row.id}", width="stretch", disabled=not sure):
             _change(_close, row.name)
+
+
+def _rule(row: Worklist) -> None:
+    kind = st.selectbox("Rule", RULES, RULES.index(str(row.rule["kind"])), key=f"rule-{row.id}")
+    readers = int(st.number_input("Readers per image", 1, 5, int(row.rule["readers"]), key=f"of-{row.id}"))
+    sure = st.checkbox("Outcomes are settled anew", key=f"anew-{row.id}")
+    same = (kind, readers) == (row.rule["kind"], row.rule["readers"])
+    if st.button("Change the rule", key=f"change-{row.id}", width="stretch", disabled=same or not sure):
+        _change(partial(change_rule, kind=kind, readers=readers), row.name)
 
 
 def _close(session: Session, chain: Any, now: Any, name: str) -> None:
