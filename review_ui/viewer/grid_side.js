@@ -36,6 +36,11 @@ class GridSide {
       button.setAttribute("aria-pressed", String(Number(button.value) === size));
   }
 
+  // A message over the verdicts has been read once a verdict was given.
+  read() {
+    if (!this.message.hidden) this.say("");
+  }
+
   say(text) {
     this.message.textContent = text;
     this.message.hidden = text === "";

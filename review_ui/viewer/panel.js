@@ -91,6 +91,8 @@ class Panel {
   // Where images come back unannounced what is left is said in tens: a count that stood still would give one away.
   progress({ done, left, total, about }, elapsed = []) {
     write(this.slots.done, `${done} read`);
+    const { state, mode } = this.room.dataset;
+    if (state === "done" && mode !== "grid") [left, total] = [0, done]; // "All read" stands beside it
     const none = this.room.dataset.shown ? "the last ones" : "none left";
     write(this.slots.left, left > 0 ? `${about ? "about " : ""}${left} left` : none);
     const time = timeLeft(elapsed, left);

@@ -79,6 +79,7 @@ class Viewer extends Tools {
     const entry = { opId, item, verdict, sign, said, here, comment: body.comment, picture, ...times };
     this.draft.clear();
     this.marker.mark = null;
+    this.grid.side.read();
     this.tabs?.hasRead(item.key);
     if (this.told) return this.changed(entry);
     if (this.tells) this.waitFor(opId);

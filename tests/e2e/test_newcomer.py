@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Room, shown_key, sign_in
+from tests.e2e.test_grid import sign_in_to_few
 from tests.e2e.test_viewer_readings import NewContext, press
 
 pytestmark = pytest.mark.e2e
@@ -75,3 +76,25 @@ def test_help_names_only_what_this_worklist_has(room: Room, new_context: NewCont
     press(page, "?")
     expect(page.get_by_text("Ratings: three digits, 1 to 5")).to_be_hidden()
     expect(page.get_by_text(", then the class")).to_be_hidden()
+
+
+def test_all_read_is_not_said_beside_images_that_are_left(room: Room, new_context: NewContext) -> None:
+    room.worklist(limit=8, grid_audit_share=1.0)
+    page = new_context().new_page()
+    sign_in_to_few(page, room)
+    press(page, "g")
+    expect(page.locator(".tile").first).to_be_visible()
+    page.wait_for_timeout(600)  # a page is not taken before it can have been seen
+    press(page, "Enter")
+    expect(page.locator(".view-message")).to_contain_text("The pages are done")
+    page.wait_for_selector(".room[data-view=single][data-state=reading]")
+    for _ in range(20):
+        if page.locator(".room").get_attribute("data-state") != "reading":
+            break
+        expect(page.locator("[data-slot=left]")).not_to_have_text("none left")
+        press(page, "a")
+        expect(page.locator(".view-message")).to_be_hidden()
+        page.wait_for_timeout(150)
+    expect(page.locator("[data-slot=blank]")).to_contain_text("All read")
+    expect(page.locator("[data-slot=saved]")).to_have_text("Saved")
+    expect(page.locator("[data-slot=left]")).to_have_text("none left")
