@@ -1,5 +1,6 @@
 """Results of a worklist: what was accepted, why not, how long it took, and what screening had said."""
 
+from collections.abc import Sequence
 from html import escape
 
 import streamlit as st
@@ -7,11 +8,10 @@ import streamlit as st
 from curation.models.people import ReaderKind
 from curation.models.reading import Worklist
 from review_ui.context import current_project
-from review_ui.figures.acceptance import acceptance
-from review_ui.figures.readings import GivenReading, candidates_of, readings_of
-from review_ui.figures.reasons import reasons_by_class, recent_rejects
-from review_ui.figures.screening import screening_against_readers
-from review_ui.figures.timing import time_by_reader, time_histogram
+from review_ui.figures.proportions import Proportion
+from review_ui.figures.readings import GivenReading
+from review_ui.figures.reasons import recent_rejects
+from review_ui.figures.results import ResultFigures, State, result_figures, state_of_results
 from review_ui.permissions import Capability
 from review_ui.views.parts import reader_who_can, worklist_choice
 from review_ui.views.pictures import gallery
@@ -32,6 +32,9 @@ ACCEPTANCE_NOTE = (
     "(Clopper-Pearson), reading by reading. Readings of whole pages of the grid are left out."
 )
 
+SCREENING_NOTE = "Among readings of candidates. A check that tells readers' rejects apart has its dots far apart."
+GRID_NOTE = "A verdict given for a page at once: in no agreement, no d-prime and no claim."
+
 
 def results_page() -> None:
     """Every figure of one worklist, people and proxies apart."""
@@ -42,33 +45,37 @@ def results_page() -> None:
             return
         kind = st.segmented_control("Read by", list(KINDS), default="People", required=True)
     with current_project().database.read() as session:
-        rows = readings_of(session, worklist.id, KINDS[str(kind)])
-        against = screening_against_readers(session, worklist.id, candidates_of(rows))
+        state = state_of_results(session, worklist.id)
+    figures = _figures(str(current_project().root), worklist.id, KINDS[str(kind)].value, state)
     if worklist.notice:
-        st.html(f'<div class="r-section"><p class="r-notice">{escape(worklist.notice)}</p></div>')
-    single, grid = candidates_of(rows), candidates_of(rows, grid=True)
-    if not rows:
+        st.html(f'<div class="r-section r-facts"><p class="r-notice">{escape(worklist.notice)}</p></div>')
+    if not figures.readings:
         st.html(section("Nothing read yet", "", note=f"No reading of {worklist.name} by {str(kind).lower()} stands."))
         return
-    _acceptance(worklist, "Accepted", single, ACCEPTANCE_NOTE)
-    _reasons(worklist, single)
-    _gallery(worklist, single + grid)
-    _times(worklist, [row for row in rows if not row.is_grid])
-    if against and single:
-        note = "Among readings of candidates. A check that tells readers' rejects apart has its dots far apart."
-        st.html(section("Screening against readers", screening_table(against), _csv(worklist, "screening"), note))
-    if grid:
-        note = "A verdict given for a page at once: in no agreement, no d-prime and no claim."
-        _acceptance(worklist, "Accepted in the grid", grid, note)
+    _acceptance(worklist, "Accepted", figures.accepted, ACCEPTANCE_NOTE)
+    _reasons(worklist, figures)
+    _gallery(worklist, figures.rejects)
+    _times(worklist, figures)
+    if figures.screening:
+        table, link = screening_table(figures.screening), _csv(worklist, "screening")
+        st.html(section("Screening against readers", table, link, SCREENING_NOTE))
+    _acceptance(worklist, "Accepted in the grid", figures.accepted_in_grid, GRID_NOTE)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _figures(root: str, worklist_id: int, kind: str, state: State) -> ResultFigures:
+    """The figures in this state of the readings, for everybody who may see them; counted once."""
+    with current_project().database.read() as session:
+        return result_figures(session, session.get_one(Worklist, worklist_id), ReaderKind(kind))
 
 
 def _csv(worklist: Worklist, figure: str) -> str:
     return f"/rounds/exports/worklists/{worklist.id}/{figure}.csv"
 
 
-def _acceptance(worklist: Worklist, title: str, rows: list[GivenReading], note: str) -> None:
-    if rows:
-        plots = "".join(dots(TITLES[name], some) for name, some in acceptance(rows).items())
+def _acceptance(worklist: Worklist, title: str, figures: dict[str, list[Proportion]], note: str) -> None:
+    if figures:
+        plots = "".join(dots(TITLES[name], some) for name, some in figures.items())
         st.html(section(title, f'<div class="r-multiples">{plots}</div>', _csv(worklist, "acceptance"), note))
 
 
@@ -76,16 +83,15 @@ def _texts(worklist: Worklist) -> dict[str, str]:
     return {reason["code"]: reason["text"] for reason in worklist.reasons}
 
 
-def _reasons(worklist: Worklist, rows: list[GivenReading]) -> None:
-    cells = reasons_by_class(rows, _texts(worklist))
-    if cells:
+def _reasons(worklist: Worklist, figures: ResultFigures) -> None:
+    if figures.reasons:
         note = "Of all readings of the class, the share that rejects for this reason; one reading may give several."
-        st.html(section("Reasons by class", heat_table(cells), _csv(worklist, "reasons"), note))
+        st.html(section("Reasons by class", heat_table(figures.reasons), _csv(worklist, "reasons"), note))
 
 
-def _gallery(worklist: Worklist, rows: list[GivenReading]) -> None:
+def _gallery(worklist: Worklist, rows: Sequence[GivenReading]) -> None:
     given = {code for row in rows for code in row.reasons}
-    if not recent_rejects(rows, None, 1):
+    if not rows:
         return
     st.html(section("Recent rejects", ""))
     texts = _texts(worklist)
@@ -96,13 +102,12 @@ def _gallery(worklist: Worklist, rows: list[GivenReading]) -> None:
     st.html(f'<div class="r-section">{gallery(current_project().store, rejects, texts)}</div>')
 
 
-def _times(worklist: Worklist, rows: list[GivenReading]) -> None:
-    bins = time_histogram(rows)
-    if not bins:
+def _times(worklist: Worklist, figures: ResultFigures) -> None:
+    if not figures.histogram:
         return
     body = (
-        f'<div class="r-halves"><div><h3>Seconds per image</h3>{histogram(bins)}</div>'
-        f"<div><h3>Median of each reader</h3>{reader_times(time_by_reader(rows))}</div></div>"
+        f'<div class="r-halves"><div><h3>Seconds per image</h3>{histogram(figures.histogram)}</div>'
+        f"<div><h3>Median of each reader</h3>{reader_times(figures.times)}</div></div>"
     )
     note = "Single readings of candidates and controls, idle time over a minute left out. Line: exact 95 % interval."
     st.html(section("Time per image", body, _csv(worklist, "times"), note))

@@ -6,9 +6,15 @@ from curation.reader_study.detection import Detection
 from curation.reader_study.estimate import Estimate
 from curation.reader_study.report import ReaderStudy
 
-SIDE = 400
-TICKS = (0, 25, 50, 75, 100)
-LINE_HEIGHT = 17
+LINE_HEIGHT = 5.5  # of a name, in percent of the plot's height
+FAR = 70  # beyond it a name stands to the left of its point
+AXES = (
+    "".join(
+        f'<i class="r-x" style="left:{tick}%">{tick}</i><i class="r-y" style="bottom:{tick}%">{tick}</i>'
+        for tick in (0, 25, 50, 75, 100)
+    )
+    + '<em class="r-x">Real images rejected, %</em><em class="r-y">Defects found, %</em>'
+)
 
 
 def detection_plot(study: ReaderStudy, tables: str) -> str:
@@ -20,59 +26,36 @@ def detection_plot(study: ReaderStudy, tables: str) -> str:
     names = _name_heights(drawn)
     points = "".join(_point(one, one.reader in study.excluded, names[one.reader]) for one in drawn)
     label = f"ROC space: {len(drawn)} readers, real images rejected across, defects found upwards"
-    plot = f'<svg viewBox="-52 -12 {SIDE + 70} {SIDE + 66}" role="img" aria-label="{label}">{_axes()}{points}</svg>'
-    return f'<div class="r-roc"><div>{plot}</div><div>{tables}</div></div>'
+    plot = f'<div class="r-space" role="img" aria-label="{label}">{AXES}{points}</div>'
+    return f'<div class="r-roc">{plot}<div class="r-stack">{tables}</div></div>'
 
 
 def _known(one: Estimate) -> bool:
     return None not in (one.value, one.low, one.high)
 
 
-def _axes() -> str:
-    ticks = "".join(
-        f'<text x="{SIDE * tick / 100}" y="{SIDE + 20}" text-anchor="middle">{tick}</text>'
-        f'<text x="-10" y="{SIDE - SIDE * tick / 100 + 4}" text-anchor="end">{tick}</text>'
-        for tick in TICKS
-    )
-    return (
-        f'<rect class="r-frame" width="{SIDE}" height="{SIDE}"/>'
-        f'<line class="r-chance" x1="0" y1="{SIDE}" x2="{SIDE}" y2="0"/>{ticks}'
-        f'<text x="{SIDE / 2}" y="{SIDE + 44}" text-anchor="middle">Real images rejected, %</text>'
-        f'<text transform="translate(-40 {SIDE / 2}) rotate(-90)" text-anchor="middle">Defects found, %</text>'
-    )
-
-
 def _name_heights(drawn: list[Detection]) -> dict[str, float]:
-    """Where each name stands, from the top down, none on another."""
+    """How far down each name stands, in percent; none on another."""
     heights: dict[str, float] = {}
-    last = -float(LINE_HEIGHT)
+    last = -LINE_HEIGHT
     for one in sorted(drawn, key=lambda one: -(one.sensitivity.value or 0)):
-        last = max(_up(one.sensitivity.value) - 9, last + LINE_HEIGHT)
+        last = max(100 * (1 - (one.sensitivity.value or 0)) - 2.5, last + LINE_HEIGHT)
         heights[one.reader] = last
     return heights
 
 
-def _across(value: float | None) -> float:
-    return SIDE * (value or 0)
-
-
-def _up(value: float | None) -> float:
-    return SIDE * (1 - (value or 0))
-
-
 def _point(one: Detection, excluded: bool, name_at: float) -> str:
-    wrong, right = one.false_rejects, one.sensitivity
-    x, y = _across(wrong.value), _up(right.value)
-    is_far = x > 0.7 * SIDE
-    told = f"{one.reader}: {100 * (right.value or 0):.0f} % found, {100 * (wrong.value or 0):.0f} % real rejected"
+    x, y = 100 * (one.false_rejects.value or 0), 100 * (one.sensitivity.value or 0)
+    left, right = 100 * (one.false_rejects.low or 0), 100 * (one.false_rejects.high or 0)
+    low, high = 100 * (one.sensitivity.low or 0), 100 * (one.sensitivity.high or 0)
+    side = f"right:{100 - x:.2f}%" if x > FAR else f"left:{x:.2f}%"
+    told = escape(f"{one.reader}: {y:.0f} % found, {x:.0f} % real rejected")
     return (
-        f'<g class="{"r-out" if excluded else ""}"><title>{escape(told)}</title>'
-        f'<line class="r-cross" x1="{_across(wrong.low):.1f}" x2="{_across(wrong.high):.1f}" '
-        f'y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<line class="r-cross" x1="{x:.1f}" x2="{x:.1f}" y1="{_up(right.low):.1f}" y2="{_up(right.high):.1f}"/>'
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5.5"/>'
-        f'<text class="r-name" x="{x + (-11 if is_far else 11):.1f}" y="{name_at:.1f}" '
-        f'text-anchor="{"end" if is_far else "start"}">{escape(one.reader)}</text></g>'
+        f'<div class="{"r-out" if excluded else "r-in"}" title="{told}">'
+        f'<u class="r-across" style="left:{left:.2f}%;width:{right - left:.2f}%;bottom:{y:.2f}%"></u>'
+        f'<u class="r-upwards" style="left:{x:.2f}%;bottom:{low:.2f}%;height:{high - low:.2f}%"></u>'
+        f'<b style="left:{x:.2f}%;bottom:{y:.2f}%"></b>'
+        f'<span style="{side};top:{name_at:.2f}%">{escape(one.reader)}</span></div>'
     )
 
 

@@ -25,7 +25,7 @@ SIGNAL = (D_PRIME, "criterion c")
 LEAST_SURE = 10
 ROC_NOTE = (
     "Across: real images rejected. Upwards: planted defects rejected. Crosses: exact 95 % intervals (Clopper-Pearson). "
-    "The dashed line is chance; top left is best. A hollow point is an excluded reader."
+    "The diagonal is chance; top left is best. A hollow point is an excluded reader."
 )
 CONSENSUS_NOTE = "CROWDLAB quality of the consensus, 0 to 1, of candidates that two people or more have read."
 OPEN_ENDED = (D_PRIME, "criterion", "seconds", "late less early")
@@ -96,7 +96,7 @@ def _study() -> tuple[Worklist, ReaderStudy] | None:
     if study.withdrawn:
         facts += f"; {study.withdrawn} readers withdrew and are left out"
     facts += f"; excluded: {', '.join(study.excluded)}" if study.excluded else ""
-    st.html(f'<div class="r-section"><p class="r-soft">{escape(facts)}.</p></div>')
+    st.html(f'<div class="r-section r-facts"><p class="r-soft">{escape(facts)}.</p></div>')
     return worklist, study
 
 
@@ -110,8 +110,12 @@ def _tables(figures: Sequence[Figure]) -> str:
     return "".join(
         f'<div><h3>{escape(_title(name))}</h3><table class="r-table r-dots">'
         f"{''.join(_rows(name, list(some)))}</table></div>"
-        for name, some in groupby(sorted(figures, key=lambda one: one.figure), key=lambda one: one.figure)
+        for name, some in groupby(sorted(figures, key=_order), key=lambda one: one.figure)
     )
+
+
+def _order(one: Figure) -> tuple[bool, str]:
+    return one.figure != D_PRIME, one.figure
 
 
 def _title(name: str) -> str:
@@ -142,9 +146,9 @@ def _row(one: Figure, low: float, high: float) -> str:
     line, words = "", f"n {one.n}"
     if one.low is not None and one.high is not None:
         line = f'<u style="left:{place(one.low):.2f}%;width:{place(one.high) - place(one.low):.2f}%"></u>'
-        words = f"{one.low:.2f} to {one.high:.2f}, n {one.n}"
+        words = f"{one.low:z.2f} to {one.high:z.2f}, n {one.n}"
     return (
         f'<tr><th>{escape(who)}</th><td class="r-plot"><div class="r-scale">{line}'
         f'<b style="left:{place(one.value):.2f}%"></b></div></td>'
-        f'<td class="r-number">{one.value:.2f}<small>{words}</small></td></tr>'
+        f'<td class="r-number">{one.value:z.2f}<small>{words}</small></td></tr>'
     )

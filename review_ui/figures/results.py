@@ -1,0 +1,61 @@
+"""Everything that the page of results shows, counted once for a state of the readings, and what names that state."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from curation.models.generation import Screening
+from curation.models.images import BuildStatus
+from curation.models.people import ReaderKind
+from curation.models.reading import Reading, Verdict, Worklist, WorklistItem
+from curation.reader_study.table import withdrawn_readers
+from review_ui.figures.acceptance import acceptance
+from review_ui.figures.proportions import Proportion
+from review_ui.figures.readings import GivenReading, candidates_of, readings_of
+from review_ui.figures.reasons import ReasonByClass, reasons_by_class
+from review_ui.figures.screening import CheckAgainstReaders, screening_against_readers
+from review_ui.figures.timing import ReaderTime, time_by_reader, time_histogram
+
+State = tuple[int, int, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFigures:
+    """The figures of one worklist as read by people or by models; of the readings themselves only the rejects."""
+
+    readings: int
+    accepted: dict[str, list[Proportion]]
+    accepted_in_grid: dict[str, list[Proportion]]
+    reasons: Sequence[ReasonByClass]
+    rejects: Sequence[GivenReading]
+    histogram: Sequence[tuple[str, int]]
+    times: Sequence[ReaderTime]
+    screening: Sequence[CheckAgainstReaders]
+
+
+def state_of_results(session: Session, worklist_id: int) -> State:
+    """What the figures depend on: the newest reading, the newest screening, who withdrew. Cheap to ask."""
+    here = select(func.max(Reading.id)).join(WorklistItem, WorklistItem.id == Reading.item_id)
+    newest = session.scalar(here.where(WorklistItem.worklist_id == worklist_id)) or 0
+    screened = session.scalar(select(func.max(Screening.id)).where(Screening.status == BuildStatus.READY)) or 0
+    return newest, screened, tuple(sorted(withdrawn_readers(session)))
+
+
+def result_figures(session: Session, worklist: Worklist, kind: ReaderKind) -> ResultFigures:
+    """Count everything; it loads every reading of the worklist, so callers keep the result by its state."""
+    rows = readings_of(session, worklist.id, kind)
+    single, grid = candidates_of(rows), candidates_of(rows, grid=True)
+    given = [row for row in rows if not row.is_grid]
+    texts = {str(reason["code"]): str(reason["text"]) for reason in worklist.reasons}
+    return ResultFigures(
+        readings=len(rows),
+        accepted=acceptance(single) if single else {},
+        accepted_in_grid=acceptance(grid) if grid else {},
+        reasons=reasons_by_class(single, texts),
+        rejects=[row for row in single + grid if row.verdict is Verdict.REJECT],
+        histogram=time_histogram(given),
+        times=time_by_reader(given),
+        screening=screening_against_readers(session, worklist.id, single) if single else [],
+    )
