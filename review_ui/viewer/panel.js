@@ -2,6 +2,13 @@
 
 const MODE_WORDS = { single: "", adjudicate: ", to adjudicate" }; // pages are turned on with G, inside a worklist
 
+// What a reader must know before the first verdict of a way of reading that is not the plain one.
+const BEFORE = {
+  practice: "Practice: the answer follows each verdict, and nothing here counts.",
+  turing: "Some of these images are real, some synthetic. Nobody tells you which.",
+  adjudicate: "Readers disagreed. Give your own verdict first; then you see theirs, without names.",
+};
+
 class Panel {
   constructor(root, on) {
     this.room = root.querySelector(".room");
@@ -35,6 +42,9 @@ class Panel {
     this.slots.worklists.hidden = options.length < 2;
     this.slots.notice.textContent = chosen.notice ?? "";
     this.slots.notice.hidden = !chosen.notice;
+    const before = mode === "adjudicate" ? BEFORE.adjudicate : BEFORE[chosen.kind];
+    this.slots.before.textContent = before ?? "";
+    this.slots.before.hidden = !before;
     Object.assign(this.room.dataset, { mode, kind: chosen.kind, rated: Boolean(chosen.ratings), labels: chosen.label_shown ? "shown" : "blind" });
   }
 

@@ -182,6 +182,7 @@ def test_practice_says_what_was_right_and_then_reading_begins(study: Room, new_c
     page = new_context().new_page()
     sign_in_anywhere(page, study, study.reader())
     page.wait_for_selector(".room[data-state=reading][data-kind=practice]")
+    expect(page.locator("[data-slot=before]")).to_contain_text("nothing here counts")
     key = shown_key(page)
     page.keyboard.press("x")
     told = page.locator("[data-slot=telling]")
