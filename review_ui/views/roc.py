@@ -4,6 +4,7 @@ from html import escape
 
 from curation.reader_study.detection import Detection
 from curation.reader_study.estimate import Estimate
+from curation.reader_study.exclusion import Judged
 from curation.reader_study.report import ReaderStudy
 
 LINE_HEIGHT = 5.5  # of a name, in percent of the plot's height
@@ -37,9 +38,9 @@ def _known(one: Estimate) -> bool:
 def _name_heights(drawn: list[Detection]) -> dict[str, float]:
     """How far down each name stands, in percent; none on another."""
     heights: dict[str, float] = {}
-    last = -LINE_HEIGHT
+    last = -2 * LINE_HEIGHT
     for one in sorted(drawn, key=lambda one: -(one.sensitivity.value or 0)):
-        last = max(100 * (1 - (one.sensitivity.value or 0)) - 2.5, last + LINE_HEIGHT)
+        last = max(100 * (1 - (one.sensitivity.value or 0)) - 6, last + LINE_HEIGHT)
         heights[one.reader] = last
     return heights
 
@@ -60,17 +61,31 @@ def _point(one: Detection, excluded: bool, name_at: float) -> str:
 
 
 def rules_table(study: ReaderStudy) -> str:
-    """Every rule held against every reader: what was found, and whether it excludes."""
+    """Readers down, rules across: what was found, and whether it excludes."""
     if not study.judged:
         return '<p class="r-soft">No rule was fixed beforehand, so nobody is excluded.</p>'
-    lines = "".join(_rule(line.reader, line.rule, line.found, line.excluded) for line in study.judged)
-    return f'<table class="r-table r-rules">{lines}</table>'
+    rules = list(dict.fromkeys(line.rule for line in study.judged))
+    by_reader: dict[str, dict[str, Judged]] = {}
+    for line in study.judged:
+        by_reader.setdefault(line.reader, {})[line.rule] = line
+    head = "".join(f"<th>{escape(rule[:1].upper() + rule[1:])}</th>" for rule in rules)
+    body = "".join(
+        f"<tr><th>{escape(reader)}<small>{_stays(list(lines.values()))}</small></th>"
+        f"{''.join(_judged(lines[rule]) for rule in rules)}</tr>"
+        for reader, lines in by_reader.items()
+    )
+    return f'<table class="r-table r-rules"><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def _rule(reader: str, rule: str, found: Estimate, excluded: bool | None) -> str:
-    word = "not judged yet" if excluded is None else "excluded" if excluded else "stays"
-    number = "" if found.value is None else f"{found.value:.2f}<small>n {found.n}</small>"
+def _stays(lines: list[Judged]) -> str:
+    return "excluded" if any(line.excluded for line in lines) else "stays"
+
+
+def _judged(line: Judged) -> str:
+    if line.excluded is None or line.found.value is None:
+        return f'<td class="r-number r-soft">not judged yet<small>n {line.found.n}</small></td>'
+    word = "excludes" if line.excluded else "holds"
     return (
-        f"<tr><th>{escape(reader)}<small>{escape(rule)}</small></th>"
-        f'<td class="r-number">{number}</td><td data-out="{"yes" if excluded else "no"}">{word}</td></tr>'
+        f'<td class="r-number" data-out="{"yes" if line.excluded else "no"}">{line.found.value:.2f}'
+        f"<small>{word}, n {line.found.n}</small></td>"
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from html import escape
-from itertools import groupby
 
 import streamlit as st
 from sqlalchemy import func, select
@@ -107,15 +106,15 @@ def _sections(worklist: Worklist, figures: Sequence[Figure], note: str) -> None:
 
 
 def _tables(figures: Sequence[Figure]) -> str:
+    groups: dict[str, list[Figure]] = {}
+    for one in figures:
+        groups.setdefault(one.figure, []).append(one)
+    # Long tables first, so that two of a length stand side by side; d' before the criterion.
+    ordered = sorted(groups.items(), key=lambda entry: (-len(entry[1]), entry[0] != D_PRIME, entry[0]))
     return "".join(
-        f'<div><h3>{escape(_title(name))}</h3><table class="r-table r-dots">'
-        f"{''.join(_rows(name, list(some)))}</table></div>"
-        for name, some in groupby(sorted(figures, key=_order), key=lambda one: one.figure)
+        f'<div><h3>{escape(_title(name))}</h3><table class="r-table r-dots">{"".join(_rows(name, some))}</table></div>'
+        for name, some in ordered
     )
-
-
-def _order(one: Figure) -> tuple[bool, str]:
-    return one.figure != D_PRIME, one.figure
 
 
 def _title(name: str) -> str:
