@@ -105,3 +105,30 @@ def test_a_worklist_made_on_the_page_can_be_paused_there(room: Room, new_context
         made = session.scalars(select(Worklist).where(Worklist.name == "from the page")).one()
     assert made.paused_at is not None
     room.close_worklists()
+
+
+def test_the_start_page_opens_at_its_own_address_too(room: Room, new_context: NewContext) -> None:
+    page = open_as(room, new_context(), Role.CURATOR)
+    page.goto(f"{room.server.url}/read")
+    expect(page.get_by_role("link", name="Overview", exact=True)).to_be_visible()
+    page.wait_for_timeout(500)  # a dialog about a page that is not there would come now
+    assert page.locator(".stDialog").count() == 0
+    page.goto(f"{room.server.url}/accounts")
+    expect(page.get_by_text("Your role does not see this page")).to_be_visible()
+
+
+def test_an_account_gets_another_role_and_password_and_is_deactivated(room: Room, new_context: NewContext) -> None:
+    name = room.reader(Role.READER)
+    page = open_as(room, new_context(), Role.ADMINISTRATOR)
+    page.get_by_role("link", name="Accounts", exact=True).click()
+    line = page.locator(".st-key-accounts [data-testid=stHorizontalBlock]").filter(has_text=name).first
+    line.get_by_role("button", name="Manage").click()
+    page.get_by_role("button", name="New one-time password").click()
+    expect(page.locator(".st-key-one-time code")).to_be_visible()
+    line.get_by_role("button", name="Manage").click()
+    page.get_by_role("button", name="Deactivate", exact=True).click()
+    expect(line.get_by_text("deactivated")).to_be_visible()
+    with room.project.database.read() as session:
+        held = session.scalars(select(Reader).where(Reader.name == name)).one()
+    assert held.must_change_password
+    assert not held.active
