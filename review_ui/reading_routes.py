@@ -29,6 +29,8 @@ from review_ui.sessions import Clock, SignedInReader
 ANCHOR_EVERY = timedelta(minutes=5)
 PIXELS_AFTER_S = 0.01
 PIXELS_AFTER_S_PER_BYTE = 2e-8
+SAVED_AFTER_S = 0.04
+SAVED_AFTER_S_PER_FURTHER = 0.01
 
 
 class ReadingRoutes:
@@ -76,9 +78,7 @@ class ReadingRoutes:
         started = time.perf_counter()
         reader: SignedInReader = request.scope[READER_KEY]
         content = self._pixels(reader.reader_id, request.path_params["key"])
-        due = started + PIXELS_AFTER_S + len(content) * PIXELS_AFTER_S_PER_BYTE
-        # In this thread of the pool: an event loop wakes up on whole milliseconds, which would tell what was waited.
-        time.sleep(max(0.0, due - time.perf_counter()))
+        _wait_until(started + PIXELS_AFTER_S + len(content) * PIXELS_AFTER_S_PER_BYTE)
         return Response(content, media_type="application/octet-stream")
 
     def _pixels(self, reader_id: int, key: str) -> bytes:
@@ -101,10 +101,18 @@ class ReadingRoutes:
         return JSONResponse(await run_in_threadpool(self._record, reader.reader_id, sent))
 
     def _record(self, reader_id: int, sent: Operations) -> dict[str, Any]:
+        """The answer waits as pixels do: a verdict on a candidate may bring in an adjudicator, one on a control never.
+
+        It is committed before the wait, and the viewer shows the next image without it.
+        """
+        started = time.perf_counter()
         results = [self._commit(reader_id, operation) for operation in sent.operations]
         with self.project.database.read() as session:
             self._anchor(session)
-            return {"results": results, "progress": asdict(progress(session, reader_id, sent.worklist_id, sent.mode))}
+            found = progress(session, reader_id, sent.worklist_id, sent.mode)
+        further = max(0, len(sent.operations) - 1)
+        _wait_until(started + SAVED_AFTER_S + further * SAVED_AFTER_S_PER_FURTHER)
+        return {"results": results, "progress": asdict(found)}
 
     def _anchor(self, session: Session) -> None:
         """Every few minutes of reading, so that no longer tail of the chain can be cut off unseen."""
@@ -136,3 +144,8 @@ class ReadingRoutes:
             require_consent(session, reader_id)
             void_reading(session, self.project.chain, self.clock(), reader_id, undo.op_id, undo.voids_op_id)
         return {}
+
+
+def _wait_until(due: float) -> None:
+    """In this thread of the pool: an event loop wakes up on whole milliseconds, which would tell what was waited."""
+    time.sleep(max(0.0, due - time.perf_counter()))

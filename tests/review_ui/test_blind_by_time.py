@@ -1,7 +1,8 @@
-"""How long an image takes to come says nothing about what it shows, though noise is slower to decode."""
+"""How long an answer takes says nothing about the image: noise is slower to decode, a candidate's verdict to settle."""
 
 import statistics
 import time
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -12,6 +13,7 @@ from curation.models.reading import Assignment, WorklistItem
 from curation.project import Project
 from review_ui import reading_routes
 from tests.review_ui.conftest import IMAGES, Browser
+from tests.review_ui.test_reading_routes import send, verdict
 
 TRIES = 5
 SLOWER_S = 0.005  # what half of the images take longer to decode; at 512 pixels noise costs about 0.2 ms
@@ -59,3 +61,36 @@ def test_without_the_wait_they_would_be_told_apart(
     monkeypatch.setattr(reading_routes, "PIXELS_AFTER_S", 0.0)
     monkeypatch.setattr(reading_routes, "PIXELS_AFTER_S_PER_BYTE", 0.0)
     assert longer_by_s(ada, project, worklist_id) > SLOWER_S / 2
+
+
+def later_by_s(browser: Browser, worklist_id: int, monkeypatch: pytest.MonkeyPatch) -> float:
+    """How much longer verdicts take that settle more, as candidates' do under adjudication; every other one here."""
+    record = reading_routes.record_reading
+    keys = browser.claim(worklist_id, IMAGES)
+    slow = set(keys[::2])
+
+    def settling(*arguments: Any) -> Any:
+        if arguments[-1].assignment_key in slow:
+            time.sleep(SLOWER_S)
+        return record(*arguments)
+
+    monkeypatch.setattr(reading_routes, "record_reading", settling)
+    took: dict[bool, list[float]] = {True: [], False: []}
+    for key in keys:
+        started = time.perf_counter()
+        send(browser, worklist_id, verdict(key))
+        took[key in slow].append(time.perf_counter() - started)
+    return statistics.median(took[True]) - statistics.median(took[False])
+
+
+def test_verdicts_that_settle_more_are_acknowledged_after_the_same_time(
+    ada: Browser, worklist_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert abs(later_by_s(ada, worklist_id, monkeypatch)) < SLOWER_S / 2
+
+
+def test_without_the_wait_acknowledgements_would_tell(
+    ada: Browser, worklist_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_routes, "SAVED_AFTER_S", 0.0)
+    assert later_by_s(ada, worklist_id, monkeypatch) > SLOWER_S / 2
