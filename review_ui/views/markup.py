@@ -120,7 +120,9 @@ def worklist_line(row: Worklist, summary: WorklistSummary) -> str:
     state = "closed" if row.closed_at else "paused" if row.paused_at else "open"
     rule = f"{row.rule['kind']}, {row.readers_per_image} per image" if row.kind is not WorklistKind.PRACTICE else ""
     outcomes = f"{summary.approved} approved, {summary.rejected} rejected" if row.kind is WorklistKind.VERDICT else ""
-    facts = ", ".join(fact for fact in (f"{row.size} images, read {summary.read_by_people} times", outcomes) if fact)
+    proxies = f"{summary.read_by_proxies} times by proxies (models)" if summary.read_by_proxies else ""
+    read = f"{row.size} images, read {summary.read_by_people} times by people"
+    facts = ", ".join(fact for fact in (read, proxies, outcomes) if fact)
     return (
         f'<div class="r-line"><b>{escape(row.name)}<small>{escape(row.kind.value)}{": " + rule if rule else ""}</small>'
         f'</b><span class="r-state" data-state="{state}">{state}</span><span>{escape(facts)}</span></div>'
