@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from curation.models.generation import Screening
 from curation.models.images import BuildStatus
 from curation.models.people import ReaderKind
-from curation.models.reading import Reading, Verdict, Worklist, WorklistItem
+from curation.models.reading import Reading, Verdict, Worklist, WorklistItem, WorklistKind
 from curation.reader_study.table import withdrawn_readers
 from review_ui.figures.acceptance import acceptance
 from review_ui.figures.proportions import Proportion
@@ -44,18 +44,22 @@ def state_of_results(session: Session, worklist_id: int) -> State:
 
 
 def result_figures(session: Session, worklist: Worklist, kind: ReaderKind) -> ResultFigures:
-    """Count everything; it loads every reading of the worklist, so callers keep the result by its state."""
+    """Count everything; it loads every reading of the worklist, so callers keep the result by its state.
+
+    A Turing test accepts and rejects nothing: its `accepted` are held to be real, and there is nothing of rejects.
+    """
     rows = readings_of(session, worklist.id, kind)
     single, grid = candidates_of(rows), candidates_of(rows, grid=True)
     given = [row for row in rows if not row.is_grid]
     texts = {str(reason["code"]): str(reason["text"]) for reason in worklist.reasons}
+    judged = single if worklist.kind is WorklistKind.VERDICT else []
     return ResultFigures(
         readings=len(rows),
         accepted=acceptance(single) if single else {},
         accepted_in_grid=acceptance(grid) if grid else {},
-        reasons=reasons_by_class(single, texts),
-        rejects=[row for row in single + grid if row.verdict is Verdict.REJECT],
+        reasons=reasons_by_class(judged, texts),
+        rejects=[row for row in judged + grid if row.verdict is Verdict.REJECT],
         histogram=time_histogram(given),
         times=time_by_reader(given),
-        screening=screening_against_readers(session, worklist.id, single) if single else [],
+        screening=screening_against_readers(session, worklist.id, judged) if judged else [],
     )

@@ -6,7 +6,7 @@ from html import escape
 import streamlit as st
 
 from curation.models.people import ReaderKind
-from curation.models.reading import Worklist
+from curation.models.reading import Worklist, WorklistKind
 from review_ui.context import current_project
 from review_ui.figures.proportions import Proportion
 from review_ui.figures.readings import GivenReading
@@ -31,7 +31,10 @@ ACCEPTANCE_NOTE = (
     "Share of readings of candidates that say accept; unsure counts as not accepted. Line: exact 95 % interval "
     "(Clopper-Pearson), reading by reading. Readings of whole pages of the grid are left out."
 )
-
+TURING_NOTE = (
+    "Share of readings of synthetic images that hold them to be real (4 to 6 of 6). The page of agreement has the AUC. "
+    "Line: exact 95 % interval (Clopper-Pearson), reading by reading."
+)
 SCREENING_NOTE = "Among readings of candidates. A check that tells readers' rejects apart has its dots far apart."
 GRID_NOTE = "A verdict given for a page at once: in no agreement, no d-prime and no claim."
 
@@ -52,7 +55,10 @@ def results_page() -> None:
     if not figures.readings:
         st.html(section("Nothing read yet", "", note=f"No reading of {worklist.name} by {str(kind).lower()} stands."))
         return
-    _acceptance(worklist, "Accepted", figures.accepted, ACCEPTANCE_NOTE)
+    if worklist.kind is WorklistKind.TURING:
+        _acceptance(worklist, "Synthetic, held to be real", figures.accepted, TURING_NOTE)
+    else:
+        _acceptance(worklist, "Accepted", figures.accepted, ACCEPTANCE_NOTE)
     _reasons(worklist, figures)
     _gallery(worklist, figures.rejects)
     _times(worklist, figures)

@@ -6,12 +6,13 @@ from sqlalchemy import select
 from curation.claims import claim
 from curation.database import Database
 from curation.models.generation import Batch, ScreenedImage, ScreeningCheck, ScreeningVerdict
-from curation.models.people import Consent, Reader
-from curation.models.reading import Assignment, Verdict, WorklistItem
+from curation.models.people import Consent, Reader, ReaderKind
+from curation.models.reading import Assignment, Verdict, Worklist, WorklistItem, WorklistKind
 from curation.readings import record_reading
 from review_ui.figures.acceptance import acceptance
 from review_ui.figures.readings import candidates_of, readings_of
 from review_ui.figures.reasons import reasons_by_class, recent_rejects
+from review_ui.figures.results import result_figures
 from review_ui.figures.screening import EVERY_CHECK, screening_against_readers
 from review_ui.figures.timing import median_interval, time_by_reader, time_histogram
 from tests.curation.reading_room import CHAIN, NOON, reading_room, verdict
@@ -101,3 +102,21 @@ def test_a_reader_who_withdrew_is_in_no_figure(database: Database) -> None:
         )
     with database.read() as session:
         assert readings_of(session, worklist_id) == []
+
+
+def test_a_turing_test_rejects_nothing(database: Database) -> None:
+    worklist_id, _, _ = read_six(database)
+    with database.read() as session:
+        worklist = session.get_one(Worklist, worklist_id)
+        of_verdicts = result_figures(session, worklist, ReaderKind.HUMAN)
+    assert of_verdicts.rejects
+    assert of_verdicts.reasons
+    assert of_verdicts.screening
+    with database.write() as session:
+        worklist = session.get_one(Worklist, worklist_id)
+        worklist.kind = WorklistKind.TURING
+        figures = result_figures(session, worklist, ReaderKind.HUMAN)
+    assert not figures.rejects
+    assert not figures.reasons
+    assert not figures.screening
+    assert figures.accepted
