@@ -74,6 +74,7 @@ def claim(
     worklist = open_worklist(session, worklist_id)
     check_may_read(session, worklist, reader_id)
     check_mode(worklist, mode)
+    check_practised(session, worklist, reader_id)
     if worklist.closed_at is not None or worklist.paused_at is not None:
         return []
     cursor = locked_cursor(session, reader_id, worklist_id)
@@ -92,6 +93,16 @@ def check_may_read(session: Session, worklist: Worklist, reader_id: int) -> None
     allowed = set(session.scalars(select(WorklistReader.reader_id).where(WorklistReader.worklist_id == worklist.id)))
     if allowed and reader_id not in allowed:
         raise NotAllowed("this worklist is for other readers.")
+
+
+def check_practised(session: Session, worklist: Worklist, reader_id: int) -> None:
+    """Raise NotAllowed for a person who has not finished the practice that comes first."""
+    practice = session.scalars(select(Worklist).where(Worklist.practice_for_id == worklist.id)).one_or_none()
+    if practice is None or session.get_one(Reader, reader_id).kind is ReaderKind.PROXY:
+        return
+    cursor = session.get(ReaderCursor, (reader_id, practice.id))
+    if cursor is None or cursor.done < practice.size:
+        raise NotAllowed("finish the practice of this worklist first.")
 
 
 def check_mode(worklist: Worklist, mode: str) -> None:

@@ -21,6 +21,7 @@ from curation.models.reading import (
     ReaderCursor,
     Worklist,
     WorklistItem,
+    WorklistKind,
 )
 from curation.reading_order import order_of
 from curation.slots import CONTROL_SLOT, PROXY_SLOT, slot_values
@@ -79,12 +80,15 @@ def _at_places(session: Session, handing: Handing, places: Sequence[int], missin
 
 
 def _controls_at(session: Session, handing: Handing, places: Sequence[int]) -> dict[int, int]:
-    """Controls at `places` that this reader was not handed, item by place."""
+    """Controls at `places` that this reader was not handed, item by place; in a Turing test every image is one."""
+    purposes = [Purpose.REAL_CONTROL, Purpose.DEFECT_CONTROL]
+    if handing.worklist.kind is WorklistKind.TURING:
+        purposes.append(Purpose.CANDIDATE)
     rows = session.execute(
         select(WorklistItem.position, WorklistItem.id).where(
             WorklistItem.worklist_id == handing.worklist.id,
             WorklistItem.position.in_(places),
-            WorklistItem.purpose.in_([Purpose.REAL_CONTROL, Purpose.DEFECT_CONTROL]),
+            WorklistItem.purpose.in_(purposes),
             ~exists().where(Assignment.item_id == WorklistItem.id, Assignment.reader_id == handing.cursor.reader_id),
         )
     )

@@ -57,7 +57,7 @@ def record_reading(session: Session, chain: Chain, now: datetime, reader_id: int
     there, Conflict when another reader has it by now or it was read before, BadInput for what the worklist lacks.
     """
     assignment, cursor = _locked(session, reader_id, Assignment.key == request.assignment_key)
-    if _is_recorded(session, request.op_id, reader_id):
+    if _is_recorded(session, request.op_id, reader_id, assignment.id):
         return Recorded(request.op_id, repeated=True)
     if assignment.reader_id != reader_id:
         raise Conflict("another reader has taken this image since; your verdict on it was not kept.")
@@ -98,7 +98,7 @@ def void_reading(
     if target is None:
         raise NotFound("there is no reading of yours to take back under this id.")
     assignment, cursor = _locked(session, reader_id, Assignment.id == target.assignment_id)
-    if _is_recorded(session, op_id, reader_id):
+    if _is_recorded(session, op_id, reader_id, assignment.id):
         return Recorded(op_id, repeated=True)
     if session.scalars(select(Reading.id).where(Reading.voids_id == target.id)).first() is not None:
         raise Conflict("this reading was taken back already.")
@@ -199,11 +199,14 @@ def _locked(session: Session, reader_id: int, which: ColumnElement[bool]) -> tup
     return session.scalars(select(Assignment).where(which).with_for_update()).one(), cursor
 
 
-def _is_recorded(session: Session, op_id: str, reader_id: int) -> bool:
-    by = session.scalars(select(Reading.reader_id).where(Reading.op_id == op_id)).one_or_none()
-    if by is not None and by != reader_id:
+def _is_recorded(session: Session, op_id: str, reader_id: int, assignment_id: int) -> bool:
+    """Whether this very operation was recorded before; raises Conflict when the id stands for another one."""
+    found = session.execute(
+        select(Reading.reader_id, Reading.assignment_id).where(Reading.op_id == op_id)
+    ).one_or_none()
+    if found is not None and tuple(found) != (reader_id, assignment_id):
         raise Conflict("this operation id is in use; make a new one.")
-    return by is not None
+    return found is not None
 
 
 def _check_state(session: Session, assignment: Assignment, request: ReadingRequest) -> None:

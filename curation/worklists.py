@@ -96,7 +96,7 @@ def _worklist(
         recipe=recipe.model_dump(mode="json"),
         notice=notice_of(session, items),
         size=len(items),
-        controls=sum(item.purpose is not Purpose.CANDIDATE for item in items),
+        controls=sum(not _is_shared(item.purpose, kind) for item in items),
         created_at=now,
     )
     session.add(worklist)
@@ -128,11 +128,16 @@ def _add_items(session: Session, worklist: Worklist, items: Sequence[Item], reci
         slots = [
             slot_values(worklist.id, item_id, position, slot)
             for item_id, position, purpose in session.execute(returning, values)
-            if purpose is Purpose.CANDIDATE
+            if _is_shared(purpose, worklist.kind)
             for slot in range(recipe.readers_per_image)
         ]
         if slots:
             session.execute(insert(slots_table), slots)
+
+
+def _is_shared(purpose: Purpose, kind: WorklistKind) -> bool:
+    """Whether readers share an item's slots; a control, and anything in a Turing test, reaches every reader."""
+    return purpose is Purpose.CANDIDATE and kind is not WorklistKind.TURING
 
 
 def _item_values(worklist: Worklist, item: Item, position: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -39,7 +39,7 @@ class ReadingRoutes:
     def __init__(self, project: Project, clock: Clock) -> None:
         self.project = project
         self.clock = clock
-        self.anchored_at = clock()
+        self.anchored_at: datetime | None = None
 
     async def claim(self, request: Request) -> Response:
         """Lease up to `count` images: the reader's own live leases first, so that a reload takes them up."""
@@ -115,10 +115,11 @@ class ReadingRoutes:
         return {"results": results, "progress": asdict(found)}
 
     def _anchor(self, session: Session) -> None:
-        """Every few minutes of reading, so that no longer tail of the chain can be cut off unseen."""
-        if self.clock() - self.anchored_at >= ANCHOR_EVERY:
+        """At a server's first reading and every few minutes after, so that no long tail can be cut off unseen."""
+        now = self.clock()
+        if self.anchored_at is None or now - self.anchored_at >= ANCHOR_EVERY:
             anchor(session, self.project.anchors_path)
-            self.anchored_at = self.clock()
+            self.anchored_at = now
 
     def _commit(self, reader_id: int, operation: Operation) -> dict[str, Any]:
         act = self._read if operation.kind == "reading" else self._undo

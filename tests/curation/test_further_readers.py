@@ -14,6 +14,8 @@ from curation.readings import new_op_id, progress, record_reading, void_reading
 from curation.worklist_admin import change_rule, pause_worklist, release_leases, resume_worklist
 from curation.worklists import WorklistRecipe, close_worklist, create_worklist
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict
+from tests.curation.test_hand_out import both_classes
+from tests.curation.test_worklists import add_real
 
 ACCEPT, REJECT, UNSURE = Verdict.ACCEPT, Verdict.REJECT, Verdict.UNSURE
 
@@ -180,3 +182,27 @@ def test_a_turing_test_takes_a_confidence_and_makes_no_outcome(database: Databas
         record_reading(session, CHAIN, NOON, reader, verdict(first.key, said=REJECT, confidence=1))
         record_reading(session, CHAIN, NOON, reader, verdict(second.key, said=ACCEPT, confidence=6))
         assert recompute_outcomes(session, worklist) == {}
+
+
+def test_every_reader_of_a_turing_test_is_handed_every_image(database: Database) -> None:
+    with database.write() as session:
+        add_screened(session, 6)
+        add_real(session, 6)
+        both_classes(session)
+        recipe = WorklistRecipe(name="t", kind="turing", real_controls=4)
+        worklist = create_worklist(session, CHAIN, NOON, recipe).id
+        readers = [add_person(session, f"r{number}") for number in range(3)]
+        handed = [[item.file_sha256 for item in claim(session, NOON, reader, worklist, 20)] for reader in readers]
+        assert [progress(session, reader, worklist).left for reader in readers] == [10, 10, 10]
+    assert [len(set(one)) for one in handed] == [10, 10, 10]
+    assert handed[0] != handed[1]
+
+
+def test_an_operation_id_stands_for_one_image_alone(database: Database) -> None:
+    with database.write() as session:
+        worklist, (reader,) = room(session, 2, 1)
+        first, second = claim(session, NOON, reader, worklist, 2)
+        op_id = new_op_id()
+        record_reading(session, CHAIN, NOON, reader, verdict(first.key, op_id=op_id))
+        with pytest.raises(Conflict, match="in use"):
+            record_reading(session, CHAIN, NOON, reader, verdict(second.key, op_id=op_id))

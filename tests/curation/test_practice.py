@@ -8,7 +8,7 @@ from curation.after_reading import DEFECTS, told_after
 from curation.alterations import PIXEL_DEFECTS, WRONG_LABEL
 from curation.claims import claim
 from curation.database import Database
-from curation.errors import BadInput, Conflict
+from curation.errors import BadInput, Conflict, NotAllowed
 from curation.models.images import Image, Split, Subject
 from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Purpose, Verdict, Worklist, WorklistItem, WorklistKind
@@ -50,6 +50,8 @@ def test_practice_tells_what_was_right_and_a_worklist_that_counts_tells_nothing(
     with database.write() as session:
         worklist, reader = practised(session)
         (practice,) = readable_worklists(session, reader, may_adjudicate=False)
+        with pytest.raises(NotAllowed, match="practice"):
+            claim(session, NOON, reader, worklist, 1)
         told = {}
         for item in claim(session, NOON, reader, practice.id, 4):
             op_id = new_op_id()

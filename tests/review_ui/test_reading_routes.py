@@ -168,12 +168,13 @@ def test_reading_for_a_while_anchors_the_chain_outside_the_database(
 ) -> None:
     keys = ada.claim(worklist_id, 2)
     send(ada, worklist_id, verdict(keys[0]))
-    assert last_anchor(project.anchors_path) == 0
+    first = last_anchor(project.anchors_path)
+    assert first > 0
     clock.move(timedelta(minutes=6))
     send(ada, worklist_id, verdict(keys[1]))
     with project.database.read() as session:
         count = session.scalars(select(EventHead.count)).one()
-    assert last_anchor(project.anchors_path) == count
+    assert last_anchor(project.anchors_path) == count > first
 
 
 def test_a_readers_pages_come_back_singly_and_only_to_them(ada: Browser, ben: Browser, project: Project) -> None:
