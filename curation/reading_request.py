@@ -80,6 +80,9 @@ def _check_words(worklist: Worklist, request: ReadingRequest) -> None:
         raise BadInput(f"expected reasons of {', '.join(sorted(known))}; got {', '.join(unknown)}.")
     if request.corrected_label is not None and request.corrected_label not in worklist.classes:
         raise BadInput(f"expected a class of {', '.join(worklist.classes)}; got {request.corrected_label!r}.")
+    asks_class = not worklist.label_shown and worklist.kind is not WorklistKind.TURING
+    if asks_class and request.verdict is Verdict.ACCEPT and request.corrected_label is None:
+        raise BadInput("no class is shown here: an accept says which it is.")
 
 
 def _check_confidence(worklist: Worklist, request: ReadingRequest) -> None:

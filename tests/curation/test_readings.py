@@ -326,3 +326,15 @@ def test_a_mark_outside_the_image_is_refused(database: Database, mark: dict[str,
 def test_what_no_worklist_admits_does_not_fit_the_form(fields: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         verdict("0" * 32, **fields)
+
+
+def test_label_blind_an_accept_says_which_class(database: Database) -> None:
+    _, (reader,) = reading_room(database, images=1, readers=1)
+    with database.write() as session:
+        recipe = WorklistRecipe(name="blind", label_shown=False, again=True)
+        worklist = create_worklist(session, CHAIN, NOON, recipe).id
+    (key,) = claimed(database, reader, worklist, 1)
+    with pytest.raises(BadInput, match="which it is"):
+        read(database, reader, key)
+    read(database, reader, key, corrected_label="a")
+    assert count_readings(database) == 1
