@@ -10,7 +10,8 @@ from curation.claims import claim, waits_singly
 from curation.database import Database
 from curation.errors import BadInput, NotAllowed
 from curation.models.images import ImageLabel, Label
-from curation.models.reading import Assignment, AssignmentPurpose, Purpose, Reading, Verdict, WorklistItem
+from curation.models.reading import Assignment, AssignmentPurpose, Purpose, Reading, Verdict, Worklist, WorklistItem
+from curation.outcomes import decisions_of
 from curation.readings import new_op_id, progress, record_reading, void_reading
 from curation.worklist_admin import set_readers
 from curation.worklists import WorklistRecipe, create_worklist
@@ -115,7 +116,9 @@ def test_a_repeat_does_not_count_towards_the_outcome_or_take_a_slot(database: Da
         met = read_all(session, readers[0], worklist, 24)
         assert progress(session, readers[0], worklist, ended=True).left == 0
         assert read_all(session, readers[1], worklist) == []
+        decisions = decisions_of(session, session.get_one(Worklist, worklist))
     assert purposes(met)["repeat"] > 10
+    assert [len(decision.reading_ids) for decision in decisions.values()] == [1] * 120
 
 
 def test_a_reload_keeps_the_order_in_which_images_were_handed_out(database: Database) -> None:
