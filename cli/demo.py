@@ -22,15 +22,15 @@ from cli.terminal import now, progress_bar, use_torch_threads
 from curation.controls import plant_for
 from curation.ingest.cohort import import_virtual_brains
 from curation.ingest.virtual_brains import CLASSES, NOTICE
-from curation.mix import MixRecipe
 from curation.models.people import Reader, Role
 from curation.models.training import Study
 from curation.outcomes import recompute_outcomes
 from curation.project import Project
 from curation.readers import add_reader, reset_password
 from curation.settings import PROJECT_FILE, write_project_file
-from curation.snapshot_folder import SnapshotFolder
-from curation.snapshots import build_snapshot
+from curation.snapshots.build import build_snapshot
+from curation.snapshots.folder import SnapshotFolder
+from curation.snapshots.mix import MixRecipe
 from curation.worklists import WorklistRecipe, create_worklist, find_worklist, list_worklists
 
 READER = "demo"
@@ -216,7 +216,7 @@ def finish_by_proxy(project: Project) -> None:
 
 def adapt_and_measure(project: Project, folder: SnapshotFolder) -> None:
     """LoRA on the mix, as a user would, and its validation metrics."""
-    from curation.snapshots import find_snapshot
+    from curation.snapshots.build import find_snapshot
     from train.config import AdaptationConfig
     from train.records import close_run, open_run
     from train.run import adapt

@@ -13,8 +13,8 @@ from curation.errors import BadInput, RoundsError
 from curation.jobs import enqueue
 from curation.models.operations import Job, JobStatus
 from curation.project import Project
-from curation.snapshot_folder import SnapshotFolder
-from curation.snapshots import find_snapshot
+from curation.snapshots.build import find_snapshot
+from curation.snapshots.folder import SnapshotFolder
 
 
 @click.group()

@@ -8,10 +8,10 @@ import click
 
 from cli.terminal import emit, json_option, now, pass_project, progress_bar
 from curation.errors import Damaged
-from curation.mix import MixRecipe
 from curation.project import Project
-from curation.snapshot_folder import SnapshotFolder, export_folder, verify_folder
-from curation.snapshots import build_snapshot, find_snapshot, list_snapshots
+from curation.snapshots.build import build_snapshot, find_snapshot, list_snapshots
+from curation.snapshots.folder import SnapshotFolder, export_folder, verify_folder
+from curation.snapshots.mix import MixRecipe
 
 
 @click.group()

@@ -7,10 +7,10 @@ import click
 from sqlalchemy import select
 
 from cli.terminal import Report, emit, json_option, now, pass_project, progress_bar, use_torch_threads
-from curation.mix import MixRecipe
 from curation.models.images import Split
 from curation.models.training import Study
 from curation.project import Project
+from curation.snapshots.mix import MixRecipe
 
 
 @click.group()

@@ -10,8 +10,8 @@ from cli.terminal import emit, json_option, now, pass_project, progress_bar, use
 from curation.models.images import Split
 from curation.models.training import Run, Snapshot
 from curation.project import Project
-from curation.snapshot_folder import SnapshotFolder
-from curation.snapshots import find_snapshot
+from curation.snapshots.build import find_snapshot
+from curation.snapshots.folder import SnapshotFolder
 
 
 @click.group()

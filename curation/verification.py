@@ -18,7 +18,7 @@ from curation.image_store import ImageStore, decode_png, file_name, pixel_sha256
 from curation.models.images import BuildStatus, Image, Mask
 from curation.models.training import Snapshot
 from curation.project import Project
-from curation.snapshot_folder import SnapshotFolder, verify_folder
+from curation.snapshots.folder import SnapshotFolder, verify_folder
 
 Report: TypeAlias = Callable[[int, int, str | None], None]
 

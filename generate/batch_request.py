@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from curation.audit import Chain
 from curation.errors import BadInput
 from curation.jobs import enqueue
-from curation.lineage import check_generator_allowed
+from curation.lineage.guard import check_generator_allowed
 from curation.models.generation import Batch
 from curation.models.images import BuildStatus
 from curation.models.operations import Job

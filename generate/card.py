@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.errors import NotFound
-from curation.snapshot_folder import SnapshotFolder, SnapshotRow
+from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 
 FORMAT = "rounds-generator-card/1"
 

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from curation.errors import Conflict
-from curation.snapshot_folder import SnapshotFolder
+from curation.snapshots.folder import SnapshotFolder
 from generate.card import fitted_on, weights_digest, write_card
 from generate.fit_autoencoder import fit_autoencoder
 from generate.fit_flow import fit_flow, make_pipeline

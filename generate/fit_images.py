@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from curation.errors import BadInput
-from curation.snapshot_folder import SnapshotFolder, SnapshotRow
+from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from generate.canvas import Canvas
 from generate.pipelines.autoencoder import DOWNSAMPLING
 from generate.recipe import FitRecipe

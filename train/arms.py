@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from curation.errors import BadInput
-from curation.mix import MixRecipe
 from curation.project import Project
-from curation.snapshot_folder import SnapshotFolder
-from curation.snapshots import build_snapshot
+from curation.snapshots.build import build_snapshot
+from curation.snapshots.folder import SnapshotFolder
+from curation.snapshots.mix import MixRecipe
 
 Report = Callable[[int, int, str | None], None]
 

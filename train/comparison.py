@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from curation.errors import BadInput
-from curation.snapshot_folder import SnapshotFolder
+from curation.snapshots.folder import SnapshotFolder
 from train.config import StudyPlan
 from train.evaluate import held_out_rows
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from curation.errors import BadInput
-from curation.snapshot_folder import SnapshotFolder, SnapshotRow
+from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.checkpoint import SavedRun, default_device, load_run
 from train.features import FeatureCache
 from train.intervals import Interval, bootstrap_weights, percentile_interval, units_of

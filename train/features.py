@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.screening.backbone import Backbone
-from curation.snapshot_folder import Report, SnapshotFolder, SnapshotRow
+from curation.snapshots.folder import Report, SnapshotFolder, SnapshotRow
 
 CHUNK = 256
 

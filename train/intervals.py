@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from curation.snapshot_folder import SnapshotRow
+from curation.snapshots.folder import SnapshotRow
 
 Floats = NDArray[np.float64]
 

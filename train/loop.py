@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from curation.snapshot_folder import Report
+from curation.snapshots.folder import Report
 from train.config import AdaptationConfig
 
 

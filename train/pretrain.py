@@ -17,7 +17,7 @@ from transformers import ViTConfig, ViTMAEForPreTraining, ViTModel
 from curation.errors import BadInput, Conflict
 from curation.screening.backbone import quiet_transformers, weights_digest
 from curation.screening.preprocessing import Preprocessing
-from curation.snapshot_folder import Report, SnapshotFolder, SnapshotRow
+from curation.snapshots.folder import Report, SnapshotFolder, SnapshotRow
 from train.config import PretrainRecipe
 from train.masked_autoencoder import EVALUATION_STEP, NUM_CHANNELS, MaskedAutoencoderFit, step_generator
 

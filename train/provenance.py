@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from curation.errors import LeakRefused
-from curation.snapshot_folder import SnapshotFolder, SnapshotRow
+from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 
 
 @dataclass(frozen=True, slots=True)

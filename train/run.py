@@ -13,7 +13,7 @@ from torch import nn
 from curation.errors import BadInput, Conflict, LeakRefused
 from curation.image_store import Pixels
 from curation.screening.backbone import Backbone
-from curation.snapshot_folder import Report, SnapshotFolder, SnapshotRow
+from curation.snapshots.folder import Report, SnapshotFolder, SnapshotRow
 from train.adaptation import AdaptedModel, StandardizedHead, backbone_location, with_adaptation
 from train.checkpoint import default_device, read_card, save_run
 from train.config import AdaptationConfig

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from curation.errors import Conflict
 from curation.screening.backbone import Backbone
-from curation.snapshot_folder import Report, SnapshotFolder
+from curation.snapshots.folder import Report, SnapshotFolder
 from train.adaptation import backbone_location
 from train.checkpoint import default_device, load_run, read_card
 from train.comparison import check_arms

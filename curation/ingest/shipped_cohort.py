@@ -12,7 +12,7 @@ from pathlib import Path
 from curation.errors import BadInput, Conflict
 from curation.image_store import encode_png, pixel_sha256
 from curation.ingest.virtual_brains import CLASSES, NOTICE, SHIPPED_RANGE, VirtualSlice, render_many
-from curation.snapshot_folder import FORMAT, SnapshotRow, write_rows
+from curation.snapshots.folder import FORMAT, SnapshotRow, write_rows
 
 NAME = "virtual-brains-shipped"
 WHY = "reserved range of the virtual cohort"

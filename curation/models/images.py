@@ -59,6 +59,7 @@ class Subject(Base):
     key: Mapped[str] = mapped_column(String(200), unique=True)
     split: Mapped[Split] = mapped_column(text_enum(Split, "split"), index=True)
     known: Mapped[bool]
+    withdrawn_at: Mapped[datetime | None]
 
 
 class Label(Base):
@@ -75,6 +76,11 @@ class Image(Base):
 
     Real images have an import and a subject; synthetic ones a batch and an index in it, unique together, so that
     resuming a batch is "do the missing indexes"; altered ones the image they were made from.
+
+    A stored value v stands for (v - signed_offset) * rescale_slope + rescale_intercept; windows are in those units.
+    `frame` counts frames or slices of the source file from 0, `affine` (4 rows of 4) places the slice in the scanner,
+    `covariates` hold what subgroups are made of, never anything that identifies. A withdrawn image is a tombstone: its
+    row and digests stay, its file is gone.
     """
 
     __tablename__ = "images"
@@ -105,6 +111,13 @@ class Image(Base):
     rescale_slope: Mapped[float] = mapped_column(default=1.0)
     rescale_intercept: Mapped[float] = mapped_column(default=0.0)
     signed_offset: Mapped[int] = mapped_column(default=0)
+    modality: Mapped[str | None] = mapped_column(String(16))
+    window_center: Mapped[float | None]
+    window_width: Mapped[float | None]
+    frame: Mapped[int | None]
+    affine: Mapped[list[Any] | None]
+    covariates: Mapped[dict[str, Any] | None]
+    withdrawn_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
     labels: Mapped[list["ImageLabel"]] = relationship(back_populates="image")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from curation.snapshot_folder import SnapshotFolder
+from curation.snapshots.folder import SnapshotFolder
 from generate.fit import fit_generator
 from tests.generate.folders import tiny_recipe, write_folder
 

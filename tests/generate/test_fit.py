@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from curation.errors import BadInput, Conflict, Damaged
-from curation.snapshot_folder import SnapshotFolder
+from curation.snapshots.folder import SnapshotFolder
 from generate.card import read_card, weights_digest
 from generate.fit import fit_generator
 from generate.phase import FitProgress, schedule
@@ -98,7 +98,7 @@ KILLED_FIT = """
 import os, signal, sys, torch
 torch.set_num_threads(1)
 from pathlib import Path
-from curation.snapshot_folder import SnapshotFolder
+from curation.snapshots.folder import SnapshotFolder
 from generate.fit import fit_generator
 from tests.generate.folders import tiny_recipe
 def kill(progress):

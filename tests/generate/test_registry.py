@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 import generate.registry
 from curation.errors import BadInput, Conflict, Damaged, LeakRefused, NotFound
-from curation.lineage import check_generator_allowed, generator_lineage
+from curation.lineage.guard import check_generator_allowed, generator_lineage
 from curation.models.generation import Generator
 from curation.models.images import Split
 from curation.models.operations import Event

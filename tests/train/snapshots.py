@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from curation.image_store import encode_png, pixel_sha256
-from curation.snapshot_folder import FORMAT, SnapshotFolder, SnapshotRow, write_rows
+from curation.snapshots.folder import FORMAT, SnapshotFolder, SnapshotRow, write_rows
 
 CORNERS = {"upper": (2, 2), "lower": (20, 20), "centre": (11, 11)}
 

@@ -10,7 +10,7 @@ from transformers import AutoModel, ConvNextConfig, Dinov2Config, ResNetConfig
 
 from curation.errors import BadInput, Conflict, Damaged, LeakRefused
 from curation.screening.backbone import Backbone
-from curation.snapshot_folder import SnapshotFolder
+from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
 from train.adaptation import lora_targets

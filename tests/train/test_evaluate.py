@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from curation.errors import BadInput, LeakRefused, NotFound
-from curation.snapshot_folder import SnapshotFolder
+from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
 from train.config import AdaptationConfig

@@ -7,7 +7,7 @@ from transformers import ViTModel
 
 from curation.errors import BadInput, Conflict
 from curation.screening.backbone import Backbone, weights_digest
-from curation.snapshot_folder import SnapshotFolder
+from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from train.config import PretrainRecipe
 from train.masked_autoencoder import mae_model

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.image import imread
 
 from curation.errors import BadInput, Conflict, NotFound
-from curation.snapshot_folder import SnapshotFolder
+from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
 from train.config import ARMS, AdaptationConfig, ReportFacts, StudyPlan

@@ -7,7 +7,7 @@ from curation.errors import BadInput, Conflict
 from curation.image_store import pixel_sha256
 from curation.ingest.shipped_cohort import write_shipped_snapshot
 from curation.ingest.virtual_brains import CLASSES, NOTICE, SHIPPED_RANGE, render
-from curation.snapshot_folder import SnapshotFolder
+from curation.snapshots.folder import SnapshotFolder
 
 
 def test_the_folder_holds_the_ends_of_the_reserved_range(tmp_path: Path) -> None:

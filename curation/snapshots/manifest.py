@@ -8,13 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, LeakRefused
-from curation.lineage import check_generator_allowed, generator_lineage
-from curation.mix import Chosen, MixRecipe, approvals, choose
+from curation.lineage.guard import check_generator_allowed, generator_lineage
 from curation.models.generation import Batch, Generator
 from curation.models.images import Import, Label, Origin
 from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Reading
-from curation.snapshot_folder import FORMAT, SnapshotRow, content_digest, counts_of
+from curation.snapshots.folder import FORMAT, SnapshotRow, content_digest, counts_of
+from curation.snapshots.mix import Chosen, MixRecipe, approvals, choose
 
 CHUNK = 1_000
 

@@ -12,12 +12,12 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from curation.errors import Conflict, NotFound
-from curation.manifest import CHUNK, Plan, plan_snapshot
-from curation.mix import MixRecipe, approvals
 from curation.models.images import BuildStatus
 from curation.models.training import Snapshot, SnapshotItem
 from curation.project import Project
-from curation.snapshot_folder import SPLITS, Report, SnapshotFolder, write_rows
+from curation.snapshots.folder import SPLITS, Report, SnapshotFolder, write_rows
+from curation.snapshots.manifest import CHUNK, Plan, plan_snapshot
+from curation.snapshots.mix import MixRecipe, approvals
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,43 @@
+"""Subjects that were withdrawn, and everything that descends from them."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from curation.models.base import Base, BigKey, big_key, text_enum
+
+
+class AffectedKind(StrEnum):
+    """What a withdrawal reaches."""
+
+    IMAGE = "image"
+    GENERATOR = "generator"
+    BATCH = "batch"
+    SNAPSHOT = "snapshot"
+    RUN = "run"
+    STUDY = "study"
+
+
+class Withdrawal(Base):
+    """That a subject's images were removed, why, and the plan to rebuild what descends from them."""
+
+    __tablename__ = "withdrawals"
+
+    id: Mapped[int] = big_key()
+    subject_id: Mapped[int] = mapped_column(BigKey, ForeignKey("subjects.id"), unique=True)
+    reason: Mapped[str] = mapped_column(String(500))
+    plan: Mapped[list[Any]]
+    created_at: Mapped[datetime]
+
+
+class Affected(Base):
+    """One thing that descends from a withdrawn subject: an image removed, a generator, snapshot or run to rebuild."""
+
+    __tablename__ = "affected"
+
+    withdrawal_id: Mapped[int] = mapped_column(BigKey, ForeignKey("withdrawals.id"), primary_key=True)
+    kind: Mapped[AffectedKind] = mapped_column(text_enum(AffectedKind, "kind"), primary_key=True)
+    target_id: Mapped[int] = mapped_column(BigKey, primary_key=True)
