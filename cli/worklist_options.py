@@ -7,7 +7,7 @@ import click
 from pydantic import ValidationError
 
 from curation.errors import BadInput
-from curation.worklist_recipe import EVIDENCE, WorklistRecipe
+from curation.worklist_recipe import EVIDENCE, WorklistRecipe, deals_out
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,6 +27,11 @@ CANDIDATES = (
 READING = (
     click.option("--reader", "readers", multiple=True, help="Who may read; without it, every reader."),
     click.option("--readers-per-image", type=click.IntRange(1, 5), help="Blind to each other [1]."),
+    click.option(
+        "--allotted/--pooled",
+        default=None,
+        help="Deal candidates out to the named readers, or let whoever comes next take them [pooled].",
+    ),
     click.option("--rule", type=click.Choice(RULES), help="How verdicts add up [single; of several majority]."),
     click.option("--order", type=click.Choice(ORDERS), help="Random for each reader, or one for all [random]."),
     click.option("--label-shown/--label-blind", default=None, help="Whether the class that was asked for is shown."),
@@ -60,12 +65,22 @@ def recipe_options(command: Command) -> Command:
     return command
 
 
-def recipe_from(name: str, evidence: bool, passed_only: bool, turing: bool, again: bool, **said: Any) -> WorklistRecipe:
-    """The recipe that the options make; raises BadInput for values no recipe takes."""
+def recipe_from(
+    name: str, evidence: bool, passed_only: bool, turing: bool, again: bool, allotted: bool | None = None, **said: Any
+) -> WorklistRecipe:
+    """The recipe that the options make; raises BadInput for values no recipe takes.
+
+    A study with more readers than read each image deals out its candidates, unless it was said that they are pooled.
+    """
     values = (EVIDENCE if evidence else {}) | {key: value for key, value in said.items() if value not in (None, ())}
     exclusion = {key: values.pop(key) for key in EXCLUSION if key in values}
     if "rule" not in values and values.get("readers_per_image", 1) > 1:
         values["rule"] = "majority"
+    if allotted is None:
+        allotted = (
+            evidence and not turing and deals_out(len(said.get("readers", ())), values.get("readers_per_image", 1))
+        )
+    values["shares"] = "allotted" if allotted else "pooled"
     values |= {"name": name, "again": again, "kind": "turing" if turing else "verdict", "exclusion": exclusion}
     values["include"] = ("pass",) if passed_only else ("pass", "flag")
     try:

@@ -248,6 +248,12 @@ def open_worklist(session: Session, worklist_id: int) -> Worklist:
     return worklist
 
 
+def new_cursor(reader_id: int, worklist_id: int, allotted: int | None = None) -> ReaderCursor:
+    """A reader's cursor before the first image."""
+    counters = dict.fromkeys(COUNTERS, 0)
+    return ReaderCursor(reader_id=reader_id, worklist_id=worklist_id, position=-1, allotted=allotted, **counters)
+
+
 def locked_cursor(session: Session, reader_id: int, worklist_id: int) -> ReaderCursor:
     """The reader's cursor, locked: two pages of one reader claim and read one after the other.
 
@@ -262,9 +268,7 @@ def locked_cursor(session: Session, reader_id: int, worklist_id: int) -> ReaderC
         raise NotFound(f"there is no reader {reader_id}.")
     try:
         with session.begin_nested():
-            cursor = ReaderCursor(
-                reader_id=reader_id, worklist_id=worklist_id, position=-1, **dict.fromkeys(COUNTERS, 0)
-            )
+            cursor = new_cursor(reader_id, worklist_id)
             session.add(cursor)
             session.flush()
             return cursor

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -116,18 +116,33 @@ def _left_over(session: Session, handing: Handing, missing: int) -> list[int]:
 
 
 def _bound(handing: Handing) -> dict[str, object]:
-    return {"reader": handing.cursor.reader_id, "worklist": handing.worklist.id, "until": handing.until}
+    """`dealt` is the number of slots of an item that keep their reader even when a lease runs out."""
+    dealt = handing.worklist.readers_per_image if handing.worklist.recipe.get("shares") == "allotted" else 0
+    return {
+        "reader": handing.cursor.reader_id,
+        "worklist": handing.worklist.id,
+        "until": handing.until,
+        "dealt": dealt,
+    }
 
 
 def _is_shared_and_new() -> list[ColumnElement[bool]]:
     other = aliased(Assignment)
-    mine = exists().where(other.item_id == Assignment.item_id, other.reader_id == bindparam("reader"))
+    mine = exists().where(
+        other.item_id == Assignment.item_id, other.reader_id == bindparam("reader"), other.id != Assignment.id
+    )
     return [Assignment.worklist_id == bindparam("worklist"), Assignment.slot < PROXY_SLOT, ~mine]
+
+
+def _is_open_to_me(slot: type[Assignment]) -> ColumnElement[bool]:
+    """Open, and nobody's or dealt out to this reader."""
+    is_mine = or_(slot.reader_id.is_(None), slot.reader_id == bindparam("reader"))
+    return and_(slot.state == AssignmentState.OPEN, is_mine)
 
 
 @cache
 def _free_places():  # type: ignore[no-untyped-def]  # the statement's type is longer than the statement
-    open_here = (Assignment.state == AssignmentState.OPEN, Assignment.position.in_(bindparam("places", expanding=True)))
+    open_here = (_is_open_to_me(Assignment), Assignment.position.in_(bindparam("places", expanding=True)))
     return select(Assignment.position).where(*_is_shared_and_new(), *open_here)
 
 
@@ -137,13 +152,16 @@ def _take(free: str) -> ReturningUpdate[int, int]:
 
     def is_free(slot: type[Assignment]) -> ColumnElement[bool]:
         if free == "expired":
-            return and_(slot.state == AssignmentState.LEASED, slot.lease_until < bindparam("at"))
-        return slot.state == AssignmentState.OPEN
+            ran_out = and_(slot.state == AssignmentState.LEASED, slot.lease_until < bindparam("at"))
+            return and_(ran_out, slot.reader_id != bindparam("reader"), slot.slot >= bindparam("dealt"))
+        return _is_open_to_me(slot)
 
-    # Of two free slots of one item only the lower may be picked, or one statement would give a reader both.
+    # Of two free slots of one item only the lower may be picked, or one statement would give a reader both; a slot that
+    # was dealt out to this reader goes before either, since while it waits they may have no other of that item.
     other = aliased(Assignment)
     lower = exists().where(other.item_id == Assignment.item_id, other.slot < Assignment.slot, is_free(other))
-    conditions = [*_is_shared_and_new(), is_free(Assignment), ~lower]
+    is_own = Assignment.reader_id == bindparam("reader")
+    conditions = [*_is_shared_and_new(), is_free(Assignment), or_(is_own, ~lower)]
     if free == "placed":
         conditions.append(Assignment.position.in_(bindparam("places", expanding=True)))
     picked = (

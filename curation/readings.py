@@ -176,11 +176,12 @@ def progress(session: Session, reader_id: int, worklist_id: int, mode: str = "si
     )
     candidates = worklist.size - worklist.controls
     free_slots = candidates * worklist.readers_per_image - int(by_people or 0)
-    left = max(0, min(candidates - pooled, free_slots)) + worklist.controls - controls
+    share = candidates if cursor is None or cursor.allotted is None else cursor.allotted
+    left = max(0, min(share - pooled, free_slots)) + worklist.controls - controls
     if not comes_back(session, worklist, reader_id):
         return Progress(done, left, worklist.size)
-    share = float(worklist.recipe.get("repeat_share", 0.0))
-    tens = max(10, math.ceil(left * (1 + share) / 10) * 10)
+    repeated = float(worklist.recipe.get("repeat_share", 0.0))
+    tens = max(10, math.ceil(left * (1 + repeated) / 10) * 10)
     rounded = 0 if ended and left == 0 else tens
     return Progress(done, rounded, done + rounded, about=True)
 

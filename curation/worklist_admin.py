@@ -5,8 +5,9 @@ Every change is an event in the chain. Readings stay as they are: a changed rule
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import ColumnElement, CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
 from curation.audit import Chain
@@ -16,6 +17,7 @@ from curation.models.reading import (
     Assignment,
     AssignmentPurpose,
     AssignmentState,
+    ReaderCursor,
     Worklist,
     WorklistKind,
     WorklistReader,
@@ -52,6 +54,11 @@ def set_readers(session: Session, chain: Chain, now: datetime, name: str, reader
     ids = [find_reader(session, reader).id for reader in dict.fromkeys(readers)]
     session.execute(delete(WorklistReader).where(WorklistReader.worklist_id == worklist.id))
     session.add_all(WorklistReader(worklist_id=worklist.id, reader_id=reader_id) for reader_id in ids)
+    gone = select(ReaderCursor.reader_id).where(
+        ReaderCursor.worklist_id == worklist.id, ReaderCursor.allotted.is_not(None), ReaderCursor.reader_id.not_in(ids)
+    )
+    if ids:
+        _free_for_all(session, worklist, session.scalars(gone).all(), AssignmentState.OPEN)
     chain.record(session, "worklist.readers_set", {"worklist": worklist.id, "readers": ids}, now)
     return worklist
 
@@ -63,28 +70,58 @@ def readers_of(session: Session, worklist_id: int) -> list[int]:
 
 
 def release_leases(session: Session, chain: Chain, now: datetime, name: str, reader: str | None = None) -> int:
-    """Give images that are leased but not read back to everyone; of one reader, or of all. Returns how many."""
+    """Give images that are leased but not read back, of one reader or of all. Returns how many.
+
+    Where shares were dealt out, those of a reader who is named go to everyone; without a name each keeps their own.
+    """
     worklist = _open(session, name)
-    leased = [
-        Assignment.worklist_id == worklist.id,
-        Assignment.state == AssignmentState.LEASED,
-        (Assignment.slot < PROXY_SLOT) | (Assignment.purpose == AssignmentPurpose.ADJUDICATION),
-    ]
     reader_id = None if reader is None else find_reader(session, reader).id
     if reader_id is not None:
-        leased.append(Assignment.reader_id == reader_id)
-    released = session.execute(
-        update(Assignment)
-        .where(*leased)
-        .values(state=AssignmentState.OPEN, reader_id=None, lease_until=None, sequence=None)
-        .execution_options(synchronize_session=False)
-    )
-    assert isinstance(released, CursorResult)
-    count = released.rowcount
+        count = _free_for_all(session, worklist, [reader_id])
+    else:
+        keeps = worklist.recipe.get("shares") == "allotted"
+        back = {"state": AssignmentState.OPEN, "lease_until": None, "sequence": None}
+        mine = Assignment.slot < (worklist.readers_per_image if keeps else 0)
+        count = _update(session, [*_held_or_dealt(worklist, AssignmentState.LEASED), mine], back)
+        count += _update(session, _held_or_dealt(worklist, AssignmentState.LEASED), back | {"reader_id": None})
     chain.record(
         session, "worklist.released", {"worklist": worklist.id, "reader": reader_id, "assignments": count}, now
     )
     return count
+
+
+def _free_for_all(
+    session: Session,
+    worklist: Worklist,
+    reader_ids: Sequence[int],
+    *states: AssignmentState,
+) -> int:
+    """Let everyone have what these readers hold or were dealt out and have not read."""
+    held = _held_or_dealt(worklist, *(states or (AssignmentState.OPEN, AssignmentState.LEASED)))
+    count = 0
+    for reader_id in reader_ids:
+        nobody = {"state": AssignmentState.OPEN, "reader_id": None, "lease_until": None, "sequence": None}
+        freed = _update(session, [*held, Assignment.reader_id == reader_id], nobody)
+        cursor = session.get(ReaderCursor, (reader_id, worklist.id))
+        if cursor is not None and cursor.allotted is not None:
+            cursor.allotted = cursor.pooled_done
+        count += freed
+    return count
+
+
+def _held_or_dealt(worklist: Worklist, *states: AssignmentState) -> list[ColumnElement[bool]]:
+    return [
+        Assignment.worklist_id == worklist.id,
+        Assignment.state.in_(states),
+        (Assignment.slot < PROXY_SLOT) | (Assignment.purpose == AssignmentPurpose.ADJUDICATION),
+    ]
+
+
+def _update(session: Session, where: Sequence[ColumnElement[bool]], values: dict[str, Any]) -> int:
+    statement = update(Assignment).where(*where).values(**values).execution_options(synchronize_session=False)
+    done = session.execute(statement)
+    assert isinstance(done, CursorResult)
+    return done.rowcount
 
 
 def change_rule(session: Session, chain: Chain, now: datetime, name: str, kind: str, readers: int) -> dict[str, int]:

@@ -47,6 +47,9 @@ class WorklistRecipe(BaseModel):
     again: bool = Field(default=False, description="take images that have an outcome already as well")
     readers: tuple[str, ...] = Field(default=(), description="names of those who may read; none means every reader")
     readers_per_image: int = Field(default=1, ge=1, le=5)
+    shares: Literal["pooled", "allotted"] = Field(
+        default="pooled", description="allotted deals candidates out to readers"
+    )
     rule: Literal["single", "majority", "unanimous", "adjudicated"] = "single"
     order: Literal["random", "batch", "flags", "priority"] = "random"
     label_shown: bool = True
@@ -66,9 +69,14 @@ class WorklistRecipe(BaseModel):
     seed: int = 0
 
 
+def deals_out(readers: int, readers_per_image: int) -> bool:
+    """Whether a study should deal out its candidates: more readers than read each image, who would else run dry."""
+    return readers > readers_per_image
+
+
 def check_recipe(session: Session, recipe: WorklistRecipe) -> None:
     """Raise BadInput for wishes that contradict each other, NotFound for readers that are not there."""
-    wrong = _rule(recipe) or _turing(recipe) or _exclusion(recipe)
+    wrong = _rule(recipe) or _shares(recipe) or _turing(recipe) or _exclusion(recipe)
     if wrong:
         raise BadInput(wrong)
     _readers(session, recipe)
@@ -77,6 +85,16 @@ def check_recipe(session: Session, recipe: WorklistRecipe) -> None:
 def _rule(recipe: WorklistRecipe) -> str | None:
     if (recipe.rule == "single") != (recipe.readers_per_image == 1):
         return "the rule `single` goes with one reader per image, every other with two or more."
+    return None
+
+
+def _shares(recipe: WorklistRecipe) -> str | None:
+    if recipe.shares == "pooled":
+        return None
+    if recipe.kind == "turing":
+        return "in a Turing test everybody reads every image; there are no shares to deal out."
+    if not recipe.readers:
+        return "shares are dealt out to readers by name: name them, or let whoever comes next take the next image."
     return None
 
 

@@ -1,14 +1,16 @@
 """Worklists: which images are read, the question, and the rules. Items are shuffled when the list is made."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from sqlalchemy import Table, func, insert, select
 from sqlalchemy.orm import Session
 
 from curation.audit import Chain
+from curation.claims import new_cursor
 from curation.errors import BadInput, Conflict, NotFound
 from curation.models.images import BuildStatus, Label
 from curation.models.people import Reader, ReaderKind
@@ -25,12 +27,15 @@ from curation.models.reading import (
 )
 from curation.outcomes import recompute_outcomes
 from curation.readers import find_reader
+from curation.shares import deal
 from curation.slots import slot_values
 from curation.vocabulary import vocabulary
 from curation.worklist_items import Item, choose_items, notice_of, positions_of, practice_items
 from curation.worklist_items import WorklistRecipe as WorklistRecipe
 
 CHUNK = 1_000
+
+Dealt: TypeAlias = Iterator[tuple[int, ...]]
 QUESTION_SHOWN = "Would you put this image in a training set as an example of {label}?"
 QUESTION_BLIND = "Accept or reject, and which class?"
 QUESTION_TURING = "Is this a real image or a synthetic one?"
@@ -66,7 +71,8 @@ def create_worklist(session: Session, chain: Chain, now: datetime, recipe: Workl
         recompute_outcomes(session, worklist_id)
     items = choose_items(session, recipe)
     worklist = _worklist(session, recipe, WorklistKind(recipe.kind), items, now)
-    _add_items(session, worklist, items, recipe)
+    dealt = deal([reader.id for reader in readers], recipe.readers_per_image, recipe.seed)
+    _add_items(session, worklist, items, recipe, dealt if recipe.shares == "allotted" else None)
     session.add_all(WorklistReader(worklist_id=worklist.id, reader_id=reader.id) for reader in readers)
     if recipe.practice:
         _add_practice(session, worklist, recipe, items, now)
@@ -116,8 +122,14 @@ def _add_practice(
     _add_items(session, practice, chosen, recipe)
 
 
-def _add_items(session: Session, worklist: Worklist, items: Sequence[Item], recipe: WorklistRecipe) -> None:
-    """The items at their places, and shared slots for candidates; a control's slot is made when it is handed out."""
+def _add_items(
+    session: Session, worklist: Worklist, items: Sequence[Item], recipe: WorklistRecipe, dealt: Dealt | None = None
+) -> None:
+    """The items at their places, and shared slots for candidates; a control's slot is made when it is handed out.
+
+    `dealt` says who reads each candidate in turn; without it whoever comes next does.
+    """
+    shares: Counter[int | None] = Counter()
     positions = positions_of(items, recipe)
     # Statements on tables: the bookkeeping of mapped classes costs as much again, for rows by the hundred thousand.
     items_table, slots_table = cast(Table, WorklistItem.__table__), cast(Table, Assignment.__table__)
@@ -125,14 +137,18 @@ def _add_items(session: Session, worklist: Worklist, items: Sequence[Item], reci
     for start in range(0, len(items), CHUNK):
         chunk = list(zip(items[start : start + CHUNK], positions[start : start + CHUNK], strict=True))
         values = [_item_values(worklist, item, position) for item, position in chunk]
+        nobody = (None,) * recipe.readers_per_image
         slots = [
-            slot_values(worklist.id, item_id, position, slot)
-            for item_id, position, purpose in session.execute(returning, values)
+            slot_values(worklist.id, item_id, position, slot) | {"reader_id": reader_id}
+            for item_id, position, purpose in sorted(session.execute(returning, values), key=lambda row: row.position)
             if _is_shared(purpose, worklist.kind)
-            for slot in range(recipe.readers_per_image)
+            for slot, reader_id in enumerate(next(dealt) if dealt else nobody)
         ]
         if slots:
             session.execute(insert(slots_table), slots)
+        shares.update(slot["reader_id"] for slot in slots)
+    if dealt:
+        session.add_all(new_cursor(reader_id, worklist.id, share) for reader_id, share in shares.items() if reader_id)
 
 
 def _is_shared(purpose: Purpose, kind: WorklistKind) -> bool:

@@ -120,9 +120,10 @@ class WorklistItem(Base):
 class Assignment(Base):
     """One reading slot of an item. Its opaque key is the only id a browser ever sees.
 
-    Slots of candidates are made with the worklist (`readers_per_image` of them per item, reader empty); a claim fills
-    in the reader and a lease. Slots of controls, repeats, audits and adjudications are made for one reader as they are
-    handed out. A reader never holds two slots of one item for one purpose; `sequence` counts what a reader was handed.
+    Slots of candidates are made with the worklist (`readers_per_image` of them per item, reader empty unless shares
+    were dealt out); a claim fills in the reader and a lease. Slots of controls, repeats, audits and adjudications are
+    made for one reader as they are handed out. A reader never holds two slots of one item for one purpose; `sequence`
+    counts what a reader was handed.
     """
 
     __tablename__ = "assignments"
@@ -168,7 +169,8 @@ class ReaderCursor(Base):
     """How far a reader has come in a worklist, so that a claim never walks over what was read before.
 
     `position` counts places in the reader's own order, `handed_out` assignments; `done` counts readings that stand,
-    `pooled_done` and `controls_done` those of them on shared slots and on controls.
+    `pooled_done` and `controls_done` those of them on shared slots and on controls. `allotted` is how many candidates
+    were dealt out to the reader beforehand; nothing where whoever comes next takes the next image.
     """
 
     __tablename__ = "reader_cursors"
@@ -180,6 +182,7 @@ class ReaderCursor(Base):
     done: Mapped[int] = mapped_column(default=0)
     pooled_done: Mapped[int] = mapped_column(default=0)
     controls_done: Mapped[int] = mapped_column(default=0)
+    allotted: Mapped[int | None]
 
 
 class Reading(Base):

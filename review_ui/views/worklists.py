@@ -24,7 +24,7 @@ from curation.worklist_admin import (
     resume_worklist,
     set_readers,
 )
-from curation.worklist_recipe import EVIDENCE, WorklistRecipe
+from curation.worklist_recipe import EVIDENCE, WorklistRecipe, deals_out
 from curation.worklists import close_worklist, create_worklist, list_worklists
 from review_ui.asgi import utc_now
 from review_ui.context import current_project
@@ -137,11 +137,18 @@ def _fields(basis: dict[str, Any], people: list[str], vocabularies: list[str]) -
         "seed": int(third.number_input("Seed", 0, 2**31, 0)),
         "readers": tuple(st.multiselect("Who may read", people, placeholder="Everybody")),
     }
-    switches = st.columns(4)
+    switches = st.columns(5)
     values["label_shown"] = switches[0].checkbox("Show the class", basis["label_shown"])
     values["grid"] = switches[1].checkbox("Offer the grid", basis["grid"])
     values["ratings"] = switches[2].checkbox("Ask for ratings")
     values["again"] = switches[3].checkbox("Settled images again")
+    deal_out = switches[4].checkbox(
+        "Deal out shares",
+        basis is EVIDENCE,
+        help="Where more readers are named than read each image: each has a share.",
+    )
+    more = deals_out(len(values["readers"]), values["readers_per_image"])
+    values["shares"] = "allotted" if deal_out and (more or basis is not EVIDENCE) else "pooled"
     return values
 
 
