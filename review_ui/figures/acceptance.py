@@ -17,5 +17,8 @@ DIMENSIONS: dict[str, Callable[[GivenReading], str]] = {
 
 def acceptance(rows: Sequence[GivenReading]) -> dict[str, list[Proportion]]:
     """Accepted of read, by each dimension; a setting that no request names is left out."""
-    found = {name: proportions_by(rows, of, lambda row: row.is_accept) for name, of in DIMENSIONS.items()}
+    found = {
+        name: proportions_by(rows, of, lambda row: row.is_accept, lambda row: row.image_id)
+        for name, of in DIMENSIONS.items()
+    }
     return {name: some for name, some in found.items() if {one.name for one in some} != {"unknown"}}

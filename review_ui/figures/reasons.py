@@ -1,7 +1,7 @@
 """Why readers reject: reasons by class, and the newest rejects by reason."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from curation.models.reading import Verdict
@@ -20,17 +20,24 @@ class ReasonByClass:
 
 def reasons_by_class(rows: Sequence[GivenReading], texts: dict[str, str]) -> list[ReasonByClass]:
     """Every reason that was given with every class that was read; the most frequent reason first."""
-    read = Counter(row.label for row in rows)
-    given = Counter((code, row.label) for row in rows if row.verdict is Verdict.REJECT for code in set(row.reasons))
-    totals: Counter[str] = Counter()
-    for (code, _), count in given.items():
-        totals[code] += count
+    read: dict[str, list[GivenReading]] = {}
+    for row in rows:
+        read.setdefault(row.label, []).append(row)
+    totals = Counter(code for row in rows if row.verdict is Verdict.REJECT for code in set(row.reasons))
     ranked = sorted(totals, key=lambda code: (-totals[code], code))
     return [
-        ReasonByClass(texts.get(code, code), label, proportion(label, given[code, label], n))
+        ReasonByClass(texts.get(code, code), label, proportion(label, some, _rejected_for(code), _image))
         for code in ranked
-        for label, n in sorted(read.items())
+        for label, some in sorted(read.items())
     ]
+
+
+def _rejected_for(code: str) -> Callable[[GivenReading], bool]:
+    return lambda row: row.verdict is Verdict.REJECT and code in row.reasons
+
+
+def _image(row: GivenReading) -> int:
+    return row.image_id
 
 
 def recent_rejects(rows: Sequence[GivenReading], code: str | None, limit: int) -> list[GivenReading]:

@@ -53,4 +53,6 @@ def _against(name: str, said: dict[int, ScreeningVerdict], rows: Sequence[GivenR
 
 
 def _rejected(name: str, rows: Sequence[GivenReading]) -> Proportion | None:
-    return proportion(name, sum(row.verdict is Verdict.REJECT for row in rows), len(rows)) if rows else None
+    if not rows:
+        return None
+    return proportion(name, rows, lambda row: row.verdict is Verdict.REJECT, lambda row: row.image_id)

@@ -18,7 +18,7 @@ from curation.models.reading import (
     WorklistItem,
 )
 from curation.slots import PROXY_SLOT
-from review_ui.figures.proportions import acceptance_interval
+from review_ui.figures.proportions import ByImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ def _standing(worklist: Worklist, reader_id: int | None) -> list[ColumnElement[b
 
 def _acceptance(session: Session, worklist: Worklist) -> list[Acceptance]:
     accepted = func.count().filter(Reading.verdict == Verdict.ACCEPT)
-    rows = session.execute(
-        select(Label.name, Reader.kind, accepted, func.count())
+    of_image = (
+        select(Label.name.label("label"), Reader.kind, accepted.label("hits"), func.count().label("n"))
         .select_from(Reading)
         .join(WorklistItem, Reading.item_id == WorklistItem.id)
         .join(Reader, Reading.reader_id == Reader.id)
@@ -117,10 +117,17 @@ def _acceptance(session: Session, worklist: Worklist) -> list[Acceptance]:
             ImageLabel.source == "request",
             ImageLabel.value >= 0.5,
         )
-        .group_by(Label.name, Reader.kind)
-        .order_by(Reader.kind, Label.name)
+        .group_by(Label.name, Reader.kind, WorklistItem.id)
+        .subquery()
     )
-    return [Acceptance(name, kind, yes, n, *acceptance_interval(yes, n)) for name, kind, yes, n in rows]
+    n, hits = of_image.c.n, of_image.c.hits
+    sums = (func.count(), func.sum(n), func.sum(hits), func.sum(n * n), func.sum(hits * hits), func.sum(n * hits))
+    keys = (of_image.c.kind, of_image.c.label)
+    found = []
+    for kind, name, *values in session.execute(select(*keys, *sums).group_by(*keys).order_by(*keys)):
+        counted = ByImage(*map(int, values))
+        found.append(Acceptance(name, kind, counted.hits, counted.n, *counted.interval))
+    return found
 
 
 def _reader_counts(session: Session, worklist: Worklist, reader_id: int | None) -> list[ReaderCount]:
