@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from streamlit import config
 
 from curation.project import Project
+from review_ui.first_page import FirstPage
 from review_ui.guard import LOOPBACK_NAMES, Guard
 from review_ui.routes import EXCEPTION_HANDLERS, create_routes
 from review_ui.sessions import Clock, Sessions
@@ -30,7 +31,10 @@ def create_app(project: Project, allowed_hosts: frozenset[str] = LOOPBACK_NAMES,
     return st.App(
         Path(__file__).with_name("app.py"),
         routes=create_routes(project, clock),
-        middleware=[Middleware(Guard, sessions=Sessions(project, clock), allowed_hosts=allowed_hosts)],
+        middleware=[
+            Middleware(Guard, sessions=Sessions(project, clock), allowed_hosts=allowed_hosts),
+            Middleware(FirstPage),
+        ],
         exception_handlers=EXCEPTION_HANDLERS,
     )
 

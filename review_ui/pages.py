@@ -5,6 +5,7 @@ from string import Template
 
 from review_ui.sessions import SignedInReader
 
+THEME = '<script src="/rounds/static/theme.js"></script>'  # before anything is painted
 _SHELL = Template("""<!doctype html>
 <html lang="en">
 <head>
@@ -50,6 +51,10 @@ $back
 <div class="row">
 <span class="note inline">On a machine you no longer have?</span>
 <button id="sign-out-everywhere" type="button" class="quiet">Sign out everywhere</button>
+</div>
+<div class="row">
+<span class="note inline">For a bright office rather than a reading room</span>
+<button id="theme" type="button" class="quiet">Use the light theme</button>
 </div>
 $consent
 """)
@@ -119,6 +124,6 @@ def account_page(reader: SignedInReader, has_password: bool) -> str:
         back="<span></span>" if must_change else '<a href="/">Back to reading</a>',
         consent=_CONSENT if reader.consented else "",
     )
-    script = '<script src="/rounds/static/account.js" defer></script>'
+    script = THEME + '<script src="/rounds/static/account.js" defer></script>'
     script += '<script src="/rounds/static/consent.js" defer></script>' if reader.consented else ""
     return _SHELL.substitute(title="Account", head=script, content=content)

@@ -39,6 +39,7 @@ STATIC_TYPES = {
     "welcome.css": "text/css",
     "account.js": "text/javascript",
     "consent.js": "text/javascript",
+    "theme.js": "text/javascript",
     "welcome.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }

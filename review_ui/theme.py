@@ -1,4 +1,7 @@
-"""Streamlit's options for a reading room: near-black, the system's own type, nothing called from elsewhere."""
+"""Streamlit's options for a reading room: near-black, the system's own type, nothing called from elsewhere.
+
+Both themes are configured; static/theme.js says which a device wears, so that Streamlit never follows the system.
+"""
 
 from typing import Any
 
@@ -17,13 +20,18 @@ STREAMLIT_OPTIONS: dict[str, Any] = {
     "server.fileWatcherType": "none",
     "server.headless": True,
     "server.maxUploadSize": 1,
-    "theme.base": "dark",  # the viewer has a light theme of its own; these pages follow `theme.base`
-    "theme.backgroundColor": "#0a0d10",
-    "theme.secondaryBackgroundColor": "#11161b",
-    "theme.textColor": "#e6ebf0",
-    "theme.primaryColor": "#8ec5e8",
-    "theme.borderColor": "#27313a",
-    "theme.linkColor": "#8ec5e8",
+    "theme.dark.backgroundColor": "#0a0d10",
+    "theme.dark.secondaryBackgroundColor": "#11161b",
+    "theme.dark.textColor": "#e6ebf0",
+    "theme.dark.primaryColor": "#8ec5e8",
+    "theme.dark.borderColor": "#27313a",
+    "theme.dark.linkColor": "#8ec5e8",
+    "theme.light.backgroundColor": "#fbfcfd",
+    "theme.light.secondaryBackgroundColor": "#eef2f5",
+    "theme.light.textColor": "#16202a",
+    "theme.light.primaryColor": "#1f6a99",
+    "theme.light.borderColor": "#cfd8df",
+    "theme.light.linkColor": "#1f6a99",
     "theme.font": FONT,
     "theme.headingFont": FONT,
     "theme.codeFont": MONOSPACE,

@@ -37,3 +37,11 @@ for (const how of ["sign-out", "sign-out-everywhere"]) {
     }
   });
 }
+
+const theme = document.getElementById("theme");
+const other = document.documentElement.dataset.theme === "light" ? "dark" : "light";
+theme.textContent = `Use the ${other} theme`;
+theme.addEventListener("click", () => {
+  localStorage.setItem("rounds-theme", other);
+  location.reload();
+});

@@ -23,7 +23,7 @@ class Room {
     this.strip = new Strip(slots.strip, (entry) => this.lookBack(entry));
     this.telling = new Telling(slots.telling, () => this.goOn());
     this.extras = new Extras(slots, { rate: (scale, score) => this.rate(scale, score) });
-    this.theme = new Theme(this.panel.room, slots.theme);
+    this.theme = new Theme(this.panel.room, slots.theme, () => location.reload());
     this.references = new References(slots.references, this.server);
     this.scaleBar = new ScaleBar(slots.scale);
     this.clock = new Clock();

@@ -3,17 +3,21 @@
 const THEME_KEY = "rounds-theme";
 
 class Theme {
-  constructor(room, button) {
+  // `changed()` after the reader has chosen the other one: the pages around the viewer take it up when they load.
+  constructor(room, button, changed) {
     this.room = room;
     this.button = button;
     this.apply(localStorage.getItem(THEME_KEY) === "light" ? "light" : "dark");
-    button.addEventListener("click", () => this.apply(this.current === "light" ? "dark" : "light"));
+    button.addEventListener("click", () => {
+      this.apply(this.current === "light" ? "dark" : "light");
+      localStorage.setItem(THEME_KEY, this.current);
+      changed();
+    });
   }
 
   apply(theme) {
     this.current = theme;
     this.room.dataset.theme = theme;
     this.button.textContent = theme === "light" ? "Use the dark theme" : "Use the light theme";
-    localStorage.setItem(THEME_KEY, theme);
   }
 }

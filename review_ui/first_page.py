@@ -1,0 +1,43 @@
+"""Streamlit's one HTML page, with our script before its own: the theme of this device is known before it starts."""
+
+from functools import cache
+from importlib.resources import files
+
+from starlette.requests import HTTPConnection
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+OURS = '<script src="/rounds/static/theme.js"></script>'
+NOT_PAGES = ("/rounds/", "/_stcore/", "/media/", "/component/", "/static/")
+
+
+class FirstPage:
+    """Answers every navigation inside the application with that page; Streamlit's router does the rest."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the page, or pass the request on."""
+        if scope["type"] == "http" and is_navigation(HTTPConnection(scope)):
+            page = HTMLResponse(first_page(), headers={"Cache-Control": "no-cache"})
+            return await page(scope, receive, send)
+        await self.app(scope, receive, send)
+
+
+def is_navigation(connection: HTTPConnection) -> bool:
+    """Whether a browser asks for a page of the application: HTML, one name deep, and not a file."""
+    path = connection.scope["path"]
+    wants_page = connection.headers.get("accept", "").startswith("text/html")
+    is_page = not path.startswith(NOT_PAGES) and path.count("/") == 1 and "." not in path
+    return connection.scope["method"] == "GET" and wants_page and is_page
+
+
+@cache
+def first_page() -> str:
+    """The installed Streamlit's index.html with our script as the first of its head."""
+    page = files("streamlit").joinpath("static", "index.html").read_text()
+    head, found, rest = page.partition("<head>")
+    if not found:
+        raise RuntimeError("expected <head> in Streamlit's index.html: this version of Streamlit was not tried.")
+    return f"{head}{found}\n    {OURS}{rest}"
