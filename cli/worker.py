@@ -15,7 +15,6 @@ import click
 from sqlalchemy.exc import OperationalError
 
 from cli.terminal import now, pass_project, progress_bar, use_torch_threads
-from curation.audit import anchor
 from curation.errors import RoundsError
 from curation.jobs import LEASE_S, claim_job, fail, finish, heartbeat, release
 from curation.models.operations import Job
@@ -116,8 +115,7 @@ def _close(project: Project, job: Job, worker: str, error: str | None) -> None:
             fail(session, now(), job.id, worker, error)
     if error is not None:
         click.echo(f"job {job.id} ({job.kind}) failed: {error.strip().splitlines()[-1]}", err=True)
-    with project.database.read() as session:
-        anchor(session, project.anchors_path)
+    project.anchor()
 
 
 def _runner(kind: str) -> Callable[[Project, dict[str, Any], Report], None]:

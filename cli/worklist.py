@@ -178,4 +178,5 @@ def close(project: Project, name: str) -> None:
     with project.database.write() as session:
         close_worklist(session, project.chain, now(), name)
         counts = recompute_outcomes(session, find_worklist(session, name).id)
+    project.anchor()
     click.echo(f"{name}: closed; outcomes: {counts or 'none'}")

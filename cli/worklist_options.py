@@ -47,6 +47,9 @@ CONTROLS = (
     click.option("--real-controls", type=click.IntRange(0), help="Real images mixed in blind [0]."),
     click.option("--defect-controls", type=click.IntRange(0), help="Planted defects mixed in blind [0]."),
     click.option("--repeat-share", type=click.FloatRange(0, 0.5), help="Of images, shown again unknowingly [0]."),
+    click.option(
+        "--gate-audit", "gate_audit_share", type=_SHARE, help="Of images that screening blocked, read too [0]."
+    ),
     click.option("--practice", type=click.IntRange(0, 200), help="Images with feedback before the first one [0]."),
     click.option("--turing", is_flag=True, help="Ask real or synthetic, in six steps of confidence."),
     click.option("--margin", type=click.FloatRange(0.5, 1, True, True), help="AUC below which that counts as alike."),

@@ -21,8 +21,8 @@ Shape = tuple[int, int, int, int]
 class Item:
     """An image on its way into a worklist; `label` is the class that is shown with it where classes are shown.
 
-    `truth` is what a control is known to be: a real image's class, or the name of a planted defect. `original_id` is
-    the real image that a defect was planted in.
+    `truth` is what a control is known to be: a real image's class, or the name of a planted defect; of an audit, the
+    check that blocked it. `original_id` is the real image that a defect was planted in.
     """
 
     image_id: int
@@ -64,6 +64,15 @@ def candidate_items(session: Session, query: Select[*tuple[Any, ...]]) -> list[I
     return [
         _item(row, Purpose.CANDIDATE, flagged=row.verdict is ScreeningVerdict.FLAG) for row in session.execute(query)
     ]
+
+
+def audit_items(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:
+    """The rows of `labelled` with a column `check_name` as audits of that check; of several the first by name."""
+    rows: dict[int, Row] = {}
+    for row in session.execute(query):
+        if row.id not in rows or row.check_name < rows[row.id].check_name:
+            rows[row.id] = row
+    return [_item(row, Purpose.GATE_AUDIT, truth=row.check_name) for row in rows.values()]
 
 
 def real_items(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:

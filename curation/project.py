@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from curation.audit import Chain
+from curation.audit import Chain, anchor
 from curation.database import Database
 from curation.image_store import ImageStore
 from curation.settings import Settings, find_project, read_settings
@@ -54,6 +54,11 @@ class Project:
     def anchors_path(self) -> Path:
         """The file outside the database that `rounds verify` holds the chain against."""
         return self.root / "anchors.jsonl"
+
+    def anchor(self) -> None:
+        """Write down outside the database how long the chain is now, so that no tail before this can be cut unseen."""
+        with self.database.read() as session:
+            anchor(session, self.anchors_path)
 
     def directory(self, *parts: str) -> Path:
         """A directory of the project (`snapshots`, `generators`, ...), made when missing."""

@@ -1,5 +1,6 @@
 """What goes into a worklist and in which order: screened candidates, and controls of known truth mixed in blind."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,8 +11,16 @@ from sqlalchemy.orm import Session
 from curation.control_items import Likeness, defect_controls, real_controls
 from curation.errors import BadInput
 from curation.item_rows import Item as Item
-from curation.item_rows import by_hash, candidate_items, labelled
-from curation.models.generation import Batch, Generator, ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
+from curation.item_rows import audit_items, by_hash, candidate_items, labelled
+from curation.models.generation import (
+    PRIVACY_CHECKS,
+    Batch,
+    Generator,
+    ScreenedImage,
+    Screening,
+    ScreeningCheck,
+    ScreeningVerdict,
+)
 from curation.models.images import BuildStatus, Image, Import, Split
 from curation.models.reading import Outcome, OutcomeVerdict, Purpose
 from curation.worklist_recipe import ExclusionRule as ExclusionRule
@@ -20,7 +29,7 @@ from curation.worklist_recipe import check_recipe
 
 
 def choose_items(session: Session, recipe: WorklistRecipe) -> list[Item]:
-    """Candidates, then real images, then planted defects, each chosen by the seed and the pixels alone.
+    """Candidates, audits of blocked ones, real images and planted defects, chosen by the seed and the pixels alone.
 
     No real image is in both as it is and with a defect. Raises BadInput for a recipe that contradicts itself, when
     there is nothing to read, or when there are too few controls that a reader could not tell by their shape, depth,
@@ -28,6 +37,7 @@ def choose_items(session: Session, recipe: WorklistRecipe) -> list[Item]:
     """
     check_recipe(session, recipe)
     candidates = choose_candidates(session, recipe)
+    candidates += choose_audits(session, recipe)
     if not recipe.real_controls and not recipe.defect_controls:
         return candidates
     return candidates + _controls(
@@ -68,6 +78,26 @@ def choose_candidates(session: Session, recipe: WorklistRecipe) -> list[Item]:
     return candidates
 
 
+def choose_audits(session: Session, recipe: WorklistRecipe) -> list[Item]:
+    """A share of what screening blocked, so that readers say how often it was wrong.
+
+    Near copies of real images are never among them: nobody who reads sees one, and no reading unblocks anything.
+    """
+    if not recipe.gate_audit_share:
+        return []
+    latest = _latest_screenings(recipe)
+    blocked = (ScreeningCheck.screening_id.in_(latest), ScreeningCheck.verdict == ScreeningVerdict.BLOCK)
+    copies = select(ScreeningCheck.image_id).where(*blocked, ScreeningCheck.name.in_(PRIVACY_CHECKS))
+    query = (
+        labelled("request", Image.batch_id)
+        .add_columns(ScreeningCheck.name.label("check_name"))
+        .join(ScreeningCheck, ScreeningCheck.image_id == Image.id)
+        .where(*blocked, Image.id.not_in(copies))
+    )
+    audits = by_hash(audit_items(session, query), recipe.seed)
+    return audits[: math.ceil(recipe.gate_audit_share * len(audits))]
+
+
 def positions_of(items: Sequence[Item], recipe: WorklistRecipe) -> list[int]:
     """Each item's place in the worklist: shuffled, or candidates in the recipe's order with controls at random places.
 
@@ -92,8 +122,9 @@ def positions_of(items: Sequence[Item], recipe: WorklistRecipe) -> list[int]:
 
 def notice_of(session: Session, items: Sequence[Item]) -> str | None:
     """What must be said wherever these images are shown: the notices of their generators and imports."""
-    batches = {item.source_id for item in items if item.purpose is Purpose.CANDIDATE}
-    imports = {item.source_id for item in items if item.purpose is not Purpose.CANDIDATE}
+    drawn = (Purpose.CANDIDATE, Purpose.GATE_AUDIT)
+    batches = {item.source_id for item in items if item.purpose in drawn}
+    imports = {item.source_id for item in items if item.purpose not in drawn}
     generators = select(Batch.generator_id).where(Batch.id.in_(batches))
     cards = session.scalars(select(Generator.card).where(Generator.id.in_(generators)))
     notices = {card.get("notice") for card in cards}

@@ -59,6 +59,9 @@ class WorklistRecipe(BaseModel):
     real_controls: int = Field(default=0, ge=0)
     defect_controls: int = Field(default=0, ge=0, description="images with a planted defect")
     repeat_share: float = Field(default=0.0, ge=0, le=0.5, description="of images, shown once more unknowingly")
+    gate_audit_share: float = Field(
+        default=0.0, ge=0, le=1, description="of images that screening blocked, never for privacy, read as an audit"
+    )
     practice: int = Field(default=0, ge=0, le=200, description="images with feedback before a reader starts")
     modality: Literal["general", "mr", "ct", "xray", "ultrasound", "histology"] = "general"
     lease_s: int = Field(default=600, ge=60, le=86_400)
@@ -105,6 +108,8 @@ def _turing(recipe: WorklistRecipe) -> str | None:
         return "a Turing test asks real or synthetic: planted defects are neither. Ask for none."
     if not recipe.real_controls:
         return "a Turing test needs real images to tell from the synthetic ones: ask for real controls."
+    if recipe.gate_audit_share:
+        return "an audit of what screening blocked asks accept or reject, which a Turing test does not. Ask for none."
     if recipe.practice:
         return "practice shows planted defects, which a Turing test has not: ask for none."
     return None

@@ -153,7 +153,7 @@ def _add_items(
 
 def _is_shared(purpose: Purpose, kind: WorklistKind) -> bool:
     """Whether readers share an item's slots; a control, and anything in a Turing test, reaches every reader."""
-    return purpose is Purpose.CANDIDATE and kind is not WorklistKind.TURING
+    return purpose in (Purpose.CANDIDATE, Purpose.GATE_AUDIT) and kind is not WorklistKind.TURING
 
 
 def _item_values(worklist: Worklist, item: Item, position: int) -> dict[str, Any]:

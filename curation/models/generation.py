@@ -19,6 +19,10 @@ class ScreeningVerdict(StrEnum):
     BLOCK = "block"
 
 
+# The checks that say an image is near a copy of a real one: nothing they block is ever shown to readers or trained on.
+PRIVACY_CHECKS = ("near_copy", "near_copy_pixels")
+
+
 class Generator(Base):
     """Fitted diffusion weights in diffusers layout, with the card that says what they saw."""
 

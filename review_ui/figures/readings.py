@@ -100,3 +100,8 @@ def readings_of(session: Session, worklist_id: int, kind: ReaderKind | None = No
 def candidates_of(rows: list[GivenReading], grid: bool = False) -> list[GivenReading]:
     """Readings of candidates: those given image by image, or those given for a page of the grid."""
     return [row for row in rows if row.purpose is Purpose.CANDIDATE and row.is_grid is grid]
+
+
+def audits_of(rows: list[GivenReading]) -> list[GivenReading]:
+    """Readings, image by image, of what screening had blocked."""
+    return [row for row in rows if row.purpose is Purpose.GATE_AUDIT and not row.is_grid]

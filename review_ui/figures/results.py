@@ -13,7 +13,7 @@ from curation.models.reading import Reading, Verdict, Worklist, WorklistItem, Wo
 from curation.reader_study.table import withdrawn_readers
 from review_ui.figures.acceptance import acceptance
 from review_ui.figures.proportions import Proportion
-from review_ui.figures.readings import GivenReading, candidates_of, readings_of
+from review_ui.figures.readings import GivenReading, audits_of, candidates_of, readings_of
 from review_ui.figures.reasons import ReasonByClass, reasons_by_class
 from review_ui.figures.screening import CheckAgainstReaders, screening_against_readers
 from review_ui.figures.timing import ReaderTime, time_by_reader, time_histogram
@@ -52,6 +52,7 @@ def result_figures(session: Session, worklist: Worklist, kind: ReaderKind) -> Re
     single, grid = candidates_of(rows), candidates_of(rows, grid=True)
     given = [row for row in rows if not row.is_grid]
     texts = {str(reason["code"]): str(reason["text"]) for reason in worklist.reasons}
+    audits = audits_of(rows)
     judged = single if worklist.kind is WorklistKind.VERDICT else []
     return ResultFigures(
         readings=len(rows),
@@ -61,5 +62,5 @@ def result_figures(session: Session, worklist: Worklist, kind: ReaderKind) -> Re
         rejects=[row for row in judged + grid if row.verdict is Verdict.REJECT],
         histogram=time_histogram(given),
         times=time_by_reader(given),
-        screening=screening_against_readers(session, worklist.id, judged) if judged else [],
+        screening=screening_against_readers(session, worklist.id, judged + audits) if judged else [],
     )

@@ -17,11 +17,15 @@ EVERY_CHECK = "every check together"
 
 @dataclass(frozen=True, slots=True)
 class CheckAgainstReaders:
-    """The share of readings that reject, among images that a check passed or did not; None where there are none."""
+    """The share of readings that reject, among images that a check passed, flagged or blocked; None where none are.
+
+    Blocked ones are read only as an audit of the gate, and never those blocked as near copies.
+    """
 
     check: str
     passed: Proportion | None
     flagged: Proportion | None
+    blocked: Proportion | None
 
 
 def screening_against_readers(
@@ -47,9 +51,13 @@ def screening_against_readers(
 
 
 def _against(name: str, said: dict[int, ScreeningVerdict], rows: Sequence[GivenReading]) -> CheckAgainstReaders:
-    passed = [row for row in rows if said.get(row.image_id) is ScreeningVerdict.PASS]
-    flagged = [row for row in rows if row.image_id in said and said[row.image_id] is not ScreeningVerdict.PASS]
-    return CheckAgainstReaders(name, _rejected("passed", passed), _rejected("flagged", flagged))
+    by_verdict = {
+        verdict: _rejected(verdict.value, [row for row in rows if said.get(row.image_id) is verdict])
+        for verdict in ScreeningVerdict
+    }
+    return CheckAgainstReaders(
+        name, by_verdict[ScreeningVerdict.PASS], by_verdict[ScreeningVerdict.FLAG], by_verdict[ScreeningVerdict.BLOCK]
+    )
 
 
 def _rejected(name: str, rows: Sequence[GivenReading]) -> Proportion | None:

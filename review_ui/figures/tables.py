@@ -11,7 +11,7 @@ from curation.models.reading import Worklist
 from curation.reader_study.report import reader_study
 from review_ui.figures.acceptance import acceptance
 from review_ui.figures.proportions import Proportion
-from review_ui.figures.readings import GivenReading, candidates_of, readings_of
+from review_ui.figures.readings import GivenReading, audits_of, candidates_of, readings_of
 from review_ui.figures.reasons import reasons_by_class
 from review_ui.figures.screening import screening_against_readers
 from review_ui.figures.timing import time_by_reader, time_histogram
@@ -85,8 +85,8 @@ def _histogram(session: Session, worklist: Worklist, rows: list[GivenReading], n
 def _screening(session: Session, worklist: Worklist, rows: list[GivenReading], names: bool) -> list[tuple[Cell, ...]]:
     return [
         (one.check, side.name, *_cells(side))
-        for one in screening_against_readers(session, worklist.id, candidates_of(rows))
-        for side in (one.passed, one.flagged)
+        for one in screening_against_readers(session, worklist.id, candidates_of(rows) + audits_of(rows))
+        for side in (one.passed, one.flagged, one.blocked)
         if side is not None
     ]
 

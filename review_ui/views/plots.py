@@ -99,13 +99,17 @@ def _time_row(one: ReaderTime, top: float) -> str:
 
 
 def screening_table(rows: Sequence[CheckAgainstReaders]) -> str:
-    """Rejected by readers, for images that a check passed and for those it did not."""
+    """Rejected by readers, for images that a check passed, for those it flagged, and for audits of those it blocked."""
+    audited = any(one.blocked for one in rows)
     lines = "".join(
-        f"<tr><th>{escape(readable(one.check))}</th>{_side(one.passed)}{_side(one.flagged)}</tr>" for one in rows
+        f"<tr><th>{escape(readable(one.check))}</th>{_side(one.passed)}{_side(one.flagged)}"
+        f"{_side(one.blocked) if audited else ''}</tr>"
+        for one in rows
     )
+    blocked = '<th colspan="2">Where it blocked (audit)</th>' if audited else ""
     head = (
         '<tr><th></th><th colspan="2">Rejected by readers where the check passed</th>'
-        '<th colspan="2">Where it flagged</th></tr>'
+        f'<th colspan="2">Where it flagged</th>{blocked}</tr>'
     )
     return f'<table class="r-table r-dots r-two"><thead>{head}</thead><tbody>{lines}</tbody></table>'
 

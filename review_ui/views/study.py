@@ -111,10 +111,24 @@ def _tables(figures: Sequence[Figure]) -> str:
         groups.setdefault(one.figure, []).append(one)
     # Long tables first, so that two of a length stand side by side; d' before the criterion.
     ordered = sorted(groups.items(), key=lambda entry: (-len(entry[1]), entry[0] != D_PRIME, entry[0]))
-    return "".join(
+    told = [(name, some) for name, some in ordered if any(one.value is not None for one in some)]
+    tables = "".join(
         f'<div><h3>{escape(_title(name))}</h3><table class="r-table r-dots">{"".join(_rows(name, some))}</table></div>'
-        for name, some in ordered
+        for name, some in told
     )
+    return tables + _too_little([(name, some) for name, some in ordered if (name, some) not in told])
+
+
+def _too_little(groups: Sequence[tuple[str, list[Figure]]]) -> str:
+    """What cannot be said yet, a line for each figure rather than one for everything it would be said of."""
+    if not groups:
+        return ""
+    lines = "".join(
+        f'<tr><th>{escape(_title(name))}</th><td class="r-soft">{escape(some[0].note)}'
+        f"{f'; and so for {len(some) - 1} more' if len(some) > 1 else ''}</td></tr>"
+        for name, some in groups
+    )
+    return f'<div><h3>Too little read so far</h3><table class="r-table">{lines}</table></div>'
 
 
 def _title(name: str) -> str:
@@ -123,7 +137,19 @@ def _title(name: str) -> str:
 
 def _rows(name: str, figures: list[Figure]) -> list[str]:
     low, high = _scale(name, figures)
-    return [_row(one, low, high) for one in figures]
+    rows = [_row(one, low, high) for one in figures if one.value is not None]
+    silent: dict[str, list[str]] = {}
+    for one in figures:
+        if one.value is None:
+            silent.setdefault(one.note, []).append(_who(one))
+    return rows + [
+        f'<tr><th>{escape(", ".join(names))}</th><td colspan="2" class="r-soft">{escape(note)}</td></tr>'
+        for note, names in silent.items()
+    ]
+
+
+def _who(one: Figure) -> str:
+    return ", ".join(part for part in (one.reader, one.group.replace("_", " ")) if part) or "everybody"
 
 
 def _scale(name: str, figures: list[Figure]) -> tuple[float, float]:
@@ -135,9 +161,7 @@ def _scale(name: str, figures: list[Figure]) -> tuple[float, float]:
 
 
 def _row(one: Figure, low: float, high: float) -> str:
-    who = ", ".join(part for part in (one.reader, one.group.replace("_", " ")) if part) or "everybody"
-    if one.value is None:
-        return f'<tr><th>{escape(who)}</th><td colspan="2" class="r-soft">{escape(one.note)}</td></tr>'
+    assert one.value is not None
 
     def place(value: float) -> float:
         return 100 * (value - low) / (high - low)
@@ -147,7 +171,7 @@ def _row(one: Figure, low: float, high: float) -> str:
         line = f'<u style="left:{place(one.low):.2f}%;width:{place(one.high) - place(one.low):.2f}%"></u>'
         words = f"{one.low:z.2f} to {one.high:z.2f}, n {one.n}"
     return (
-        f'<tr><th>{escape(who)}</th><td class="r-plot"><div class="r-scale">{line}'
+        f'<tr><th>{escape(_who(one))}</th><td class="r-plot"><div class="r-scale">{line}'
         f'<b style="left:{place(one.value):.2f}%"></b></div></td>'
         f'<td class="r-number">{one.value:z.2f}<small>{words}</small></td></tr>'
     )

@@ -106,6 +106,7 @@ def _change(action: Callable[..., Any], name: str) -> None:
         return True
 
     if act(Capability.MANAGE, do):
+        current_project().anchor()
         st.rerun()
 
 
