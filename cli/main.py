@@ -33,6 +33,7 @@ COMMANDS = {
     "worker": Lazy("cli.worker:worker", "Run queued jobs until stopped."),
     "jobs": Lazy("cli.jobs:jobs", "List and cancel jobs."),
     "worklist": Lazy("cli.worklist:worklist", "Make, run and list worklists."),
+    "pairs": Lazy("cli.pairs:pairs", "Have the privacy role judge suspected copies of real images."),
     "vocabulary": Lazy("cli.vocabulary:vocabulary", "List and add the reasons readers reject with."),
     "reader": Lazy("cli.reader:reader", "Add and list readers."),
     "read": Lazy("cli.reading:read", "Read a worklist with a proxy model, marked as such."),

@@ -75,6 +75,11 @@ ACCESS: dict[tuple[str, str], Need] = {
     ("GET", "/rounds/api/worklists/{worklist_id:int}/references"): READ,
     ("GET", "/rounds/references/{key}"): READ,
     ("POST", "/rounds/api/readings"): READ,
+    ("GET", "/rounds/pairs"): having(Capability.JUDGE_PAIRS),
+    ("GET", "/rounds/api/pairs"): having(Capability.JUDGE_PAIRS),
+    ("POST", "/rounds/api/pairs"): having(Capability.JUDGE_PAIRS),
+    ("GET", "/rounds/api/pairs/{pair_list_id:int}"): having(Capability.JUDGE_PAIRS),
+    ("GET", "/rounds/pairs/{key}/{side}"): having(Capability.JUDGE_PAIRS),
     ("GET", "/rounds/exports/worklists/{worklist_id:int}/{figure}.csv"): having(Capability.SEE_RESULTS),
 }
 

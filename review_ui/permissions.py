@@ -11,17 +11,19 @@ class Capability(StrEnum):
     READ = "read"
     ADJUDICATE = "adjudicate"
     SEE_NEIGHBOURS = "see_neighbours"  # nearest real images, once a worklist is closed
+    JUDGE_PAIRS = "judge_pairs"  # whether a synthetic image shows the same subject as a real one
+    SEE_PAIRS = "see_pairs"  # what was judged, in numbers
     SEE_RESULTS = "see_results"  # everybody's readings, performance and agreement
     MANAGE = "manage"  # worklists, batches, jobs
     ADMINISTER = "administer"  # accounts
 
 
-_MANAGER = frozenset({Capability.READ, Capability.SEE_RESULTS, Capability.MANAGE})
+_MANAGER = frozenset({Capability.READ, Capability.SEE_RESULTS, Capability.SEE_PAIRS, Capability.MANAGE})
 
 CAPABILITIES: dict[Role, frozenset[Capability]] = {
     Role.READER: frozenset({Capability.READ}),
     Role.ADJUDICATOR: frozenset({Capability.READ, Capability.ADJUDICATE, Capability.SEE_NEIGHBOURS}),
-    Role.PRIVACY: frozenset({Capability.SEE_NEIGHBOURS}),
+    Role.PRIVACY: frozenset({Capability.SEE_NEIGHBOURS, Capability.JUDGE_PAIRS, Capability.SEE_PAIRS}),
     Role.CURATOR: _MANAGER,
     Role.ADMINISTRATOR: _MANAGER | {Capability.ADMINISTER},
 }

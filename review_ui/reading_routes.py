@@ -23,12 +23,11 @@ from curation.project import Project
 from curation.readings import ReadingRequest, progress, record_reading, void_reading
 from review_ui.guard import READER_KEY
 from review_ui.permissions import Capability
+from review_ui.raw_pixels import raw_pixels, wait_until
 from review_ui.requests import Claim, Operation, Operations, Undo, parse_json
 from review_ui.sessions import Clock, SignedInReader
 
 ANCHOR_EVERY = timedelta(minutes=5)
-PIXELS_AFTER_S = 0.01
-PIXELS_AFTER_S_PER_BYTE = 2e-8
 SAVED_AFTER_S = 0.04
 SAVED_AFTER_S_PER_FURTHER = 0.01
 
@@ -70,18 +69,12 @@ class ReadingRoutes:
             return {"items": items, "progress": asdict(found), "then_single": then_single}
 
     def pixels(self, request: Request) -> Response:
-        """Height x width x channels values, little-endian, nothing else: size and time depend on the shape alone.
-
-        A noisy picture takes longer to decode than a smooth one, which would tell real from synthetic: the answer
-        waits until a time that no decoding reaches.
-        """
+        """The image of one assignment of this reader's own."""
         started = time.perf_counter()
         reader: SignedInReader = request.scope[READER_KEY]
-        content = self._pixels(reader.reader_id, request.path_params["key"])
-        _wait_until(started + PIXELS_AFTER_S + len(content) * PIXELS_AFTER_S_PER_BYTE)
-        return Response(content, media_type="application/octet-stream")
+        return raw_pixels(self.project.store, self._file(reader.reader_id, request.path_params["key"]), started)
 
-    def _pixels(self, reader_id: int, key: str) -> bytes:
+    def _file(self, reader_id: int, key: str) -> str:
         with self.project.database.read() as session:
             digest = session.scalar(
                 select(Image.file_sha256)
@@ -91,8 +84,7 @@ class ReadingRoutes:
             )
         if digest is None:
             raise NotFound("you hold no assignment with this key.")
-        pixels = self.project.store.pixels(digest)
-        return pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
+        return digest
 
     async def record(self, request: Request) -> Response:
         """Commit each operation in its own transaction, in order, and say of each whether it is saved or refused."""
@@ -111,7 +103,7 @@ class ReadingRoutes:
             self._anchor(session)
             found = progress(session, reader_id, sent.worklist_id, sent.mode)
         further = max(0, len(sent.operations) - 1)
-        _wait_until(started + SAVED_AFTER_S + further * SAVED_AFTER_S_PER_FURTHER)
+        wait_until(started + SAVED_AFTER_S + further * SAVED_AFTER_S_PER_FURTHER)
         return {"results": results, "progress": asdict(found)}
 
     def _anchor(self, session: Session) -> None:
@@ -145,8 +137,3 @@ class ReadingRoutes:
             require_consent(session, reader_id)
             void_reading(session, self.project.chain, self.clock(), reader_id, undo.op_id, undo.voids_op_id)
         return {}
-
-
-def _wait_until(due: float) -> None:
-    """In this thread of the pool: an event loop wakes up on whole milliseconds, which would tell what was waited."""
-    time.sleep(max(0.0, due - time.perf_counter()))

@@ -11,6 +11,8 @@ POST /rounds/api/worklists/ID/claim   lease images: own live leases first, then 
 GET  /rounds/pixels/KEY         raw little-endian pixels of an image this reader holds an assignment for
 GET  /rounds/api/worklists/ID/references, /rounds/references/KEY   real training images of each class
 GET  /rounds/exports/worklists/ID/FIGURE.csv   a figure of the results
+GET  /rounds/pairs, /rounds/api/pairs, /rounds/api/pairs/ID, /rounds/pairs/KEY/SIDE   for the privacy role to judge
+POST /rounds/api/pairs          one judgement, or the taking back of one
 POST /rounds/api/readings       verdicts and undos, in order, each committed before it is acknowledged
 """
 
@@ -29,6 +31,7 @@ from review_ui.account_routes import AccountRoutes
 from review_ui.export_routes import ExportRoutes
 from review_ui.guard import SIGN_IN_PATH
 from review_ui.oidc_routes import CALLBACK_PATH, OidcRoutes
+from review_ui.pair_routes import PairRoutes
 from review_ui.reading_routes import ReadingRoutes
 from review_ui.reference_routes import ReferenceRoutes
 from review_ui.sessions import Clock
@@ -37,6 +40,8 @@ from review_ui.welcome_routes import WelcomeRoutes
 STATIC_TYPES = {
     "rounds.css": "text/css",
     "welcome.css": "text/css",
+    "pairs.css": "text/css",
+    "pairs.js": "text/javascript",
     "account.js": "text/javascript",
     "consent.js": "text/javascript",
     "theme.js": "text/javascript",
@@ -54,6 +59,7 @@ def create_routes(project: Project, clock: Clock) -> list[BaseRoute]:
     exports = ExportRoutes(project, clock)
     welcome = WelcomeRoutes(project, clock)
     references = ReferenceRoutes(project)
+    pairs = PairRoutes(project, clock)
     return [
         Route("/rounds/health", _health, methods=["GET"]),
         Route("/rounds/static/{name}", _static, methods=["GET"]),
@@ -74,6 +80,11 @@ def create_routes(project: Project, clock: Clock) -> list[BaseRoute]:
         Route("/rounds/api/consent/withdraw", welcome.withdraw, methods=["POST"]),
         Route("/rounds/api/worklists/{worklist_id:int}/references", references.list, methods=["GET"]),
         Route("/rounds/references/{key}", references.pixels, methods=["GET"]),
+        Route("/rounds/pairs", pairs.page, methods=["GET"]),
+        Route("/rounds/api/pairs", pairs.lists, methods=["GET"]),
+        Route("/rounds/api/pairs", pairs.record, methods=["POST"]),
+        Route("/rounds/api/pairs/{pair_list_id:int}", pairs.following, methods=["GET"]),
+        Route("/rounds/pairs/{key}/{side}", pairs.pixels, methods=["GET"]),
         Route("/rounds/exports/worklists/{worklist_id:int}/{figure}.csv", exports.figure, methods=["GET"]),
     ]
 

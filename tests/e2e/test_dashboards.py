@@ -16,19 +16,22 @@ from tests.rows import NOW
 pytestmark = pytest.mark.e2e
 NewContext = Callable[..., BrowserContext]
 
-EVERY_PAGE = {"Read", "Overview", "Results", "Agreement", "Readers", "Images", "Generate", "Worklists", "Accounts"}
+EVERY_PAGE = {
+    "Read", "Overview", "Results", "Agreement", "Readers", "Images", "Pairs", "Generate", "Worklists", "Accounts",
+}  # fmt: skip
 PAGES = {
     Role.READER: {"Read", "Overview"},
     Role.ADJUDICATOR: {"Read", "Overview", "Images"},
-    Role.PRIVACY: set(),  # one page only: no bar to choose from
-    Role.CURATOR: {"Read", "Overview", "Results", "Agreement", "Readers", "Generate", "Worklists"},
-    Role.ADMINISTRATOR: {"Read", "Overview", "Results", "Agreement", "Readers", "Generate", "Worklists", "Accounts"},
+    Role.PRIVACY: {"Images", "Pairs"},
+    Role.CURATOR: {"Read", "Overview", "Results", "Agreement", "Readers", "Pairs", "Generate", "Worklists"},
+    Role.ADMINISTRATOR: EVERY_PAGE - {"Images"},
 }
 SEEN = {
     "Results": "Read by",
     "Agreement": "Figures",
     "Readers": "Exclusion rules",
     "Images": "Nearest real images",
+    "Pairs": "No pairs to judge",
     "Generate": "Jobs",
     "Worklists": "Another worklist",
     "Accounts": "Another account",

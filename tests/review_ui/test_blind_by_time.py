@@ -11,7 +11,7 @@ from curation.image_store import ImageStore, Pixels
 from curation.models.images import Image
 from curation.models.reading import Assignment, WorklistItem
 from curation.project import Project
-from review_ui import reading_routes
+from review_ui import raw_pixels, reading_routes
 from tests.review_ui.conftest import IMAGES, Browser
 from tests.review_ui.test_reading_routes import send, verdict
 
@@ -58,8 +58,8 @@ def test_slow_and_quick_images_come_after_the_same_time(ada: Browser, project: P
 def test_without_the_wait_they_would_be_told_apart(
     ada: Browser, project: Project, worklist_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading_routes, "PIXELS_AFTER_S", 0.0)
-    monkeypatch.setattr(reading_routes, "PIXELS_AFTER_S_PER_BYTE", 0.0)
+    monkeypatch.setattr(raw_pixels, "PIXELS_AFTER_S", 0.0)
+    monkeypatch.setattr(raw_pixels, "PIXELS_AFTER_S_PER_BYTE", 0.0)
     assert longer_by_s(ada, project, worklist_id) > SLOWER_S / 2
 
 

@@ -1,0 +1,138 @@
+"""`rounds pairs`: pairs of a suspected image and a real one, for the privacy role to judge."""
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+from pydantic import ValidationError
+from sqlalchemy import select
+
+from cli.terminal import emit, json_option, now, pass_project
+from curation.errors import BadInput
+from curation.models.pairs import PairList
+from curation.pairs.build import close_pair_list, create_pair_list, find_pair_list
+from curation.pairs.recipe import PairRecipe
+from curation.pairs.results import PairResults, pair_results
+from curation.project import Project
+from curation.reader_study.estimate import Estimate
+
+
+@click.group()
+def pairs() -> None:
+    """Have the privacy role judge whether suspected images show a real subject.
+
+    \b
+    Example:
+      rounds pairs create first --suspects 40
+    """
+
+
+@pairs.command()
+@click.argument("name")
+@click.option("--suspects", type=click.IntRange(1, 1_000), default=50, show_default=True, help="At most this many.")
+@click.option("--same", type=click.IntRange(0, 500), default=20, show_default=True, help="Pairs of one subject.")
+@click.option("--different", type=click.IntRange(0, 500), default=20, show_default=True, help="Pairs of two subjects.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Which pairs, and in which order.")
+@json_option
+@pass_project
+def create(project: Project, name: str, suspects: int, same: int, different: int, seed: int, as_json: bool) -> None:
+    """Make a list of pairs NAME: what privacy checks blocked or flagged beside the nearest real training image.
+
+    Pairs of known truth are mixed in. Where too few subjects have two pictures, a pair of one subject is an image and a
+    moved copy of it. Judge them on the review page as the role privacy; no judgement unblocks an image.
+
+    \b
+    Example:
+      rounds pairs create first --same 30 --different 30
+    """
+    try:
+        recipe = PairRecipe(name=name, suspects=suspects, same=same, different=different, seed=seed)
+    except ValidationError as error:
+        raise BadInput(f"expected a name of 1 to 100 characters, got {name!r}.") from error
+    made = create_pair_list(project, now(), recipe)
+    with project.database.read() as session:
+        found = pair_results(session, find_pair_list(session, made.name))
+    emit({"pairs": found.name, "in all": found.total, "suspects": found.suspects, "said": found.caveat}, as_json)
+
+
+@pairs.command("list")
+@json_option
+@pass_project
+def list_command(project: Project, as_json: bool) -> None:
+    """List the lists of pairs with how far their judges are.
+
+    \b
+    Example:
+      rounds pairs list
+    """
+    with project.database.read() as session:
+        found = [pair_results(session, one) for one in session.scalars(select(PairList).order_by(PairList.id))]
+    rows: list[dict[str, Any]] = [
+        {
+            "name": one.name,
+            "pairs": one.total,
+            "suspects": one.suspects,
+            "judged by": ", ".join(f"{judge.reader} {judge.judged}" for judge in one.judges) or "nobody yet",
+            "closed": one.closed,
+        }
+        for one in found
+    ]
+    emit(rows, as_json, title="pairs")
+
+
+@pairs.command()
+@click.argument("name")
+@json_option
+@pass_project
+def results(project: Project, name: str, as_json: bool) -> None:
+    """Say how each judge did on pairs of known truth, and which suspects were called the same subject.
+
+    \b
+    Example:
+      rounds pairs results first
+    """
+    with project.database.read() as session:
+        found = pair_results(session, find_pair_list(session, name))
+    if as_json:
+        emit(asdict(found) | {"caveat": found.caveat}, as_json)
+        return
+    emit(_rows(found), as_json, title=f"pairs of {name} called the same subject")
+    if found.called_same:
+        click.echo(f"suspects that a person called the same subject: images {', '.join(map(str, found.called_same))}")
+    click.echo(found.caveat)
+
+
+@pairs.command()
+@click.argument("name")
+@pass_project
+def close(project: Project, name: str) -> None:
+    """End the judging of a list; what was judged stays.
+
+    \b
+    Example:
+      rounds pairs close first
+    """
+    with project.database.write() as session:
+        close_pair_list(session, project.chain, now(), name)
+    project.anchor()
+    click.echo(f"{name}: closed")
+
+
+def _rows(found: PairResults) -> list[dict[str, Any]]:
+    return [
+        {
+            "judge": judge.reader,
+            "kind": judge.kind.value,
+            "judged": judge.judged,
+            "of one subject": _words(judge.same_found),
+            "of two subjects": _words(judge.different_called_same),
+            "suspects": _words(judge.suspects_called_same),
+        }
+        for judge in found.judges
+    ]
+
+
+def _words(share: Estimate) -> str:
+    if share.value is None or share.low is None or share.high is None:
+        return share.reason or "none"
+    return f"{100 * share.value:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f}, n {share.n})"

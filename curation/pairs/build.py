@@ -1,0 +1,143 @@
+"""Make a list of pairs: files first, then one transaction for its rows."""
+
+import uuid
+from datetime import datetime
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.audit import Chain
+from curation.controls import GEOMETRY
+from curation.errors import BadInput, Conflict, NotFound
+from curation.image_store import ImageStore, pixel_sha256
+from curation.models.images import BuildStatus, Image, Origin
+from curation.models.pairs import Pair, PairList, PairTruth
+from curation.pairs.choose import (
+    ChosenPair,
+    Shape,
+    TrainingImage,
+    different_subjects,
+    same_subject,
+    suspects,
+    training_images,
+)
+from curation.pairs.moved_copies import NAME, draw_copy, replay_copy
+from curation.pairs.recipe import PairRecipe
+from curation.project import Project
+
+
+def create_pair_list(project: Project, now: datetime, recipe: PairRecipe) -> PairList:
+    """Choose, store what has to be made, and write the list; the caller sees it whole or not at all.
+
+    Where too few subjects have two pictures, pairs of one subject are an image and a moved copy of it. Raises Conflict
+    for a name in use, BadInput when nothing is suspected or there are too few real images that look like the suspects.
+    """
+    with project.database.read() as session:
+        _check_name(session, recipe.name)
+        suspected = suspects(session, recipe.suspects, recipe.seed)
+        if not suspected:
+            raise BadInput(
+                "no candidate was blocked or flagged by a privacy check, so there is nothing to judge. "
+                "`rounds screen` checks finished batches."
+            )
+        images = training_images(session, _shape(session, suspected), recipe.seed)
+    same = same_subject(images, recipe.same)
+    different = different_subjects(images, recipe.different)
+    copied = images[: recipe.same - len(same)]
+    if len(different) < recipe.different or len(same) + len(copied) < recipe.same:
+        raise BadInput(
+            f"expected {recipe.same} pairs of one subject and {recipe.different} of two of one class among training "
+            f"images like the suspects; there are {len(same) + len(copied)} and {len(different)}. Ask for fewer."
+        )
+    same += [_copy_pair(project, now, image, recipe.seed) for image in copied]
+    with project.database.write() as session:
+        _check_name(session, recipe.name)
+        return _write(session, project.chain, now, recipe, suspected + same + different)
+
+
+def _write(session: Session, chain: Chain, now: datetime, recipe: PairRecipe, pairs: list[ChosenPair]) -> PairList:
+    """The rows, at places and on sides that the seed draws."""
+    random = np.random.default_rng(recipe.seed)
+    listed = PairList(
+        name=recipe.name,
+        recipe=recipe.model_dump(mode="json"),
+        status=BuildStatus.READY,
+        size=len(pairs),
+        created_at=now,
+    )
+    session.add(listed)
+    session.flush()
+    for pair, place in zip(pairs, random.permutation(len(pairs)), strict=True):
+        sides = (pair.first_id, pair.second_id) if random.random() < 0.5 else (pair.second_id, pair.first_id)
+        session.add(
+            Pair(
+                key=uuid.uuid4().hex,
+                pair_list_id=listed.id,
+                position=int(place),
+                truth=pair.truth,
+                first_image_id=sides[0],
+                second_image_id=sides[1],
+            )
+        )
+    chain.record(session, "pairs.created", {"pair_list": listed.id, "pairs": len(pairs)}, now)
+    return listed
+
+
+def _copy_pair(project: Project, now: datetime, image: TrainingImage, seed: int) -> ChosenPair:
+    """The image and a moved copy of it, made once: the same seed finds what is there."""
+    with project.database.read() as session:
+        known = select(Image.id, Image.alteration).where(
+            Image.origin == Origin.ALTERED, Image.altered_from_id == image.image_id
+        )
+        for copy_id, alteration in session.execute(known):
+            if alteration["name"] == NAME and alteration["seed"] == seed:
+                return ChosenPair(image.image_id, copy_id, PairTruth.SAME)
+    return ChosenPair(image.image_id, _plant(project, project.store, now, image, seed), PairTruth.SAME)
+
+
+def _plant(project: Project, store: ImageStore, now: datetime, image: TrainingImage, seed: int) -> int:
+    pixels = store.pixels(image.file_sha256)
+    alteration = draw_copy(pixels, seed)
+    moved = replay_copy(pixels, alteration)
+    columns = {"file_sha256": store.put_pixels(moved), "pixel_sha256": pixel_sha256(moved), "alteration": alteration}
+    with project.database.write() as session:
+        original = session.get_one(Image, image.image_id)
+        geometry = {name: getattr(original, name) for name in GEOMETRY}
+        planted = Image(origin=Origin.ALTERED, altered_from_id=original.id, created_at=now, **geometry, **columns)
+        session.add(planted)
+        session.flush()
+        return planted.id
+
+
+def _shape(session: Session, suspected: list[ChosenPair]) -> Shape:
+    ids = [pair.first_id for pair in suspected]
+    shapes = {
+        (image.height, image.width, image.channels, image.bits)
+        for image in session.scalars(select(Image).where(Image.id.in_(ids)))
+    }
+    if len(shapes) != 1:
+        raise BadInput(f"expected suspects of one size and depth, got {len(shapes)}. Screen batches of one.")
+    return shapes.pop()
+
+
+def _check_name(session: Session, name: str) -> None:
+    if session.scalars(select(PairList.id).where(PairList.name == name)).first() is not None:
+        raise Conflict(f"a list of pairs named {name!r} exists already. Choose another name.")
+
+
+def find_pair_list(session: Session, name: str) -> PairList:
+    """The list called `name`; raises NotFound."""
+    found = session.scalars(select(PairList).where(PairList.name == name)).one_or_none()
+    if found is None:
+        raise NotFound(f"no list of pairs named {name!r}. `rounds pairs list` shows those there are.")
+    return found
+
+
+def close_pair_list(session: Session, chain: Chain, now: datetime, name: str) -> PairList:
+    """End the judging; judgements stay. Closing again changes nothing."""
+    found = find_pair_list(session, name)
+    if found.closed_at is None:
+        found.closed_at = now
+        chain.record(session, "pairs.closed", {"pair_list": found.id}, now)
+    return found

@@ -1,0 +1,159 @@
+"""Judging pairs: what is next for a judge, and the append-only record of what was said."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, aliased
+
+from curation.audit import Chain
+from curation.errors import Conflict, NotFound
+from curation.models.images import BuildStatus, Image
+from curation.models.pairs import Pair, PairList, PairReading, PairVerdict
+
+OP_ID = r"^[0-9a-f]{32}$"
+
+
+class Judgement(BaseModel):
+    """A judgement as the page sends it, or the taking back of one; `op_id` makes sending it twice harmless."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    op_id: str = Field(pattern=OP_ID)
+    key: str = Field(pattern=OP_ID)
+    verdict: PairVerdict | None = None
+    voids_op_id: str | None = Field(default=None, pattern=OP_ID)
+    elapsed_ms: int | None = Field(default=None, ge=0, lt=2**31)
+    read_at: datetime
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "Judgement":
+        if (self.verdict is None) == (self.voids_op_id is None):
+            raise ValueError("expected a verdict, or what it takes back")
+        if self.read_at.tzinfo is None:
+            raise ValueError("expected a time with its zone")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class PairToJudge:
+    """What a browser is sent of a pair: nothing that says which of the two is real, or whether both are."""
+
+    key: str
+    first: tuple[int, int, int, int]  # height, width, channels, bits
+    second: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenList:
+    """A list that can be judged, and how far this judge is."""
+
+    id: int
+    name: str
+    total: int
+    done: int
+
+
+def standing() -> ColumnElement[bool]:
+    """The condition on `PairReading`: a verdict that was not taken back."""
+    undo = aliased(PairReading)
+    return PairReading.verdict.is_not(None) & ~exists().where(undo.voids_id == PairReading.id)
+
+
+def open_lists(session: Session, reader_id: int) -> list[OpenList]:
+    """Lists that are not closed, newest first."""
+    done = (
+        select(Pair.pair_list_id, func.count())
+        .join(PairReading, PairReading.pair_id == Pair.id)
+        .where(PairReading.reader_id == reader_id, standing())
+        .group_by(Pair.pair_list_id)
+    )
+    judged = dict(session.execute(done).all())
+    lists = select(PairList).where(PairList.status == BuildStatus.READY, PairList.closed_at.is_(None))
+    return [
+        OpenList(one.id, one.name, one.size, judged.get(one.id, 0))
+        for one in session.scalars(lists.order_by(PairList.id.desc()))
+    ]
+
+
+def next_pairs(session: Session, reader_id: int, pair_list_id: int, count: int) -> list[PairToJudge]:
+    """The next pairs that this judge has not judged, in the order of the list; none of a closed one."""
+    mine = exists().where(PairReading.pair_id == Pair.id, PairReading.reader_id == reader_id, standing())
+    is_open = exists().where(PairList.id == Pair.pair_list_id, PairList.closed_at.is_(None))
+    gone = exists().where(Image.id.in_((Pair.first_image_id, Pair.second_image_id)), Image.withdrawn_at.is_not(None))
+    query = select(Pair).where(Pair.pair_list_id == pair_list_id, is_open, ~mine, ~gone)
+    query = query.order_by(Pair.position).limit(count)
+    return [PairToJudge(pair.key, _shape(pair.first), _shape(pair.second)) for pair in session.scalars(query)]
+
+
+def pair_image(session: Session, key: str, side: str) -> str:
+    """The file digest of one side (`first` or `second`) of a pair; raises NotFound."""
+    digest: str | None = session.scalar(_side(side).where(Pair.key == key))
+    if digest is None:
+        raise NotFound("there is no such picture.")
+    return digest
+
+
+def _side(side: str) -> Select[Any]:
+    if side not in ("first", "second"):
+        raise NotFound("there is no such picture.")
+    image_id = Pair.first_image_id if side == "first" else Pair.second_image_id
+    is_open = exists().where(PairList.id == Pair.pair_list_id, PairList.closed_at.is_(None))
+    return select(Image.file_sha256).join(Pair, image_id == Image.id).where(is_open, Image.withdrawn_at.is_(None))
+
+
+def _shape(image: Image) -> tuple[int, int, int, int]:
+    return image.height, image.width, image.channels, image.bits
+
+
+def record_judgement(session: Session, chain: Chain, now: datetime, reader_id: int, said: Judgement) -> None:
+    """Add one row. The same operation again changes nothing.
+
+    Raises NotFound for an unknown pair, Conflict for a closed list, a pair this judge has judged, an operation that
+    stands for something else, or nothing to take back.
+    """
+    pair = session.scalars(select(Pair).where(Pair.key == said.key)).one_or_none()
+    if pair is None:
+        raise NotFound("there is no such pair.")
+    if _is_recorded(session, said.op_id, reader_id, pair.id):
+        return
+    # Locked, so that two tabs of one judge come one after the other.
+    listed = session.scalars(select(PairList).where(PairList.id == pair.pair_list_id).with_for_update()).one()
+    if listed.closed_at is not None:
+        raise Conflict("this list of pairs is closed.")
+    own = select(PairReading).where(PairReading.pair_id == pair.id, PairReading.reader_id == reader_id, standing())
+    stands = session.scalars(own).one_or_none()
+    if said.verdict is not None and stands is not None:
+        raise Conflict("this pair is judged already.")
+    if said.voids_op_id is not None and (stands is None or stands.op_id != said.voids_op_id):
+        raise Conflict("there is no such judgement to take back.")
+    row = PairReading(
+        op_id=said.op_id,
+        pair_id=pair.id,
+        reader_id=reader_id,
+        voids_id=stands.id if said.voids_op_id is not None and stands is not None else None,
+        verdict=said.verdict,
+        elapsed_ms=said.elapsed_ms,
+        read_at=said.read_at,
+        created_at=now,
+    )
+    try:
+        with session.begin_nested():
+            session.add(row)
+            session.flush()
+    except IntegrityError as error:
+        raise Conflict("this operation was recorded meanwhile.") from error
+    chain.record(session, "pair.judged", {"pair_reading": row.id, "pair": pair.id, "reader": reader_id}, now)
+
+
+def _is_recorded(session: Session, op_id: str, reader_id: int, pair_id: int) -> bool:
+    found: Sequence[Any] = session.execute(
+        select(PairReading.reader_id, PairReading.pair_id).where(PairReading.op_id == op_id)
+    ).all()
+    if found and tuple(found[0]) != (reader_id, pair_id):
+        raise Conflict("this operation id stands for another judgement.")
+    return bool(found)

@@ -1,0 +1,15 @@
+"""What a list of pairs is made of."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class PairRecipe(BaseModel):
+    """How many pairs of each kind; suspects are those that a privacy check blocked or flagged, the blocked first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=100)
+    suspects: int = Field(default=50, ge=1, le=1_000)
+    same: int = Field(default=20, ge=0, le=500, description="pairs known to show one subject")
+    different: int = Field(default=20, ge=0, le=500, description="pairs of two subjects of one class")
+    seed: int = 0

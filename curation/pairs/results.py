@@ -1,0 +1,112 @@
+"""What the judgements amount to: each judge against pairs of known truth, and what was said of the suspects."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.models.images import Image, Origin, Subject
+from curation.models.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
+from curation.models.people import Reader, ReaderKind
+from curation.pairs.judging import standing
+from curation.reader_study.estimate import Estimate, proportion
+
+FEWEST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeResult:
+    """One judge: how often pairs of one subject, pairs of two, and suspects were called same; unsure is not same."""
+
+    reader: str
+    kind: ReaderKind
+    judged: int
+    same_found: Estimate
+    different_called_same: Estimate
+    suspects_called_same: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class PairResults:
+    """One list; `called_same` are the suspected images that any person called the same subject as a real one."""
+
+    name: str
+    total: int
+    suspects: int
+    copies: int  # of the pairs of one subject, those that are an image and a moved copy of it
+    subjects_known: bool
+    closed: bool
+    judges: list[JudgeResult]
+    called_same: list[int]
+
+    @property
+    def caveat(self) -> str:
+        """What must be said beside these numbers."""
+        said = (
+            [f"{self.copies} of the pairs of one subject are an image and a moved copy of it."] if self.copies else []
+        )
+        if not self.subjects_known:
+            said.append("Subjects are not published here: a pair held to be of two may show one.")
+        people = [judge for judge in self.judges if judge.kind is ReaderKind.HUMAN]
+        said.append("No reading unblocks an image." if people else "Not yet judged by a person.")
+        return " ".join(said)
+
+
+def pair_results(session: Session, listed: PairList) -> PairResults:
+    """Count the judgements that stand."""
+    pairs = {pair.id: pair for pair in session.scalars(select(Pair).where(Pair.pair_list_id == listed.id))}
+    said: dict[tuple[str, ReaderKind], list[tuple[Pair, PairVerdict]]] = defaultdict(list)
+    rows = session.execute(
+        select(Reader.name, Reader.kind, PairReading.pair_id, PairReading.verdict)
+        .join(Reader, Reader.id == PairReading.reader_id)
+        .join(Pair, Pair.id == PairReading.pair_id)
+        .where(Pair.pair_list_id == listed.id, standing())
+        .order_by(Reader.name)
+    )
+    for name, kind, pair_id, verdict in rows:
+        if verdict is not None:
+            said[name, kind].append((pairs[pair_id], verdict))
+    origins = dict(session.execute(select(Image.id, Image.origin).where(Image.id.in_(_image_ids(pairs)))).all())
+    called = {
+        _drawn(pair, origins)
+        for (_, kind), some in said.items()
+        for pair, verdict in some
+        if kind is ReaderKind.HUMAN and pair.truth is PairTruth.SUSPECT and verdict is PairVerdict.SAME
+    }
+    known = select(Subject.known).join(Image, Image.subject_id == Subject.id).where(Image.id.in_(_image_ids(pairs)))
+    return PairResults(
+        name=listed.name,
+        total=listed.size,
+        suspects=sum(pair.truth is PairTruth.SUSPECT for pair in pairs.values()),
+        copies=sum(
+            Origin.ALTERED in (origins[pair.first_image_id], origins[pair.second_image_id]) for pair in pairs.values()
+        ),
+        subjects_known=all(session.scalars(known)),
+        closed=listed.closed_at is not None,
+        judges=[_judge(name, kind, some) for (name, kind), some in said.items()],
+        called_same=sorted(called),
+    )
+
+
+def _judge(name: str, kind: ReaderKind, some: list[tuple[Pair, PairVerdict]]) -> JudgeResult:
+    def called_same(truth: PairTruth) -> Estimate:
+        of_truth = [verdict for pair, verdict in some if pair.truth is truth]
+        return proportion(sum(verdict is PairVerdict.SAME for verdict in of_truth), len(of_truth), FEWEST)
+
+    return JudgeResult(
+        name,
+        kind,
+        len(some),
+        called_same(PairTruth.SAME),
+        called_same(PairTruth.DIFFERENT),
+        called_same(PairTruth.SUSPECT),
+    )
+
+
+def _image_ids(pairs: dict[int, Pair]) -> set[int]:
+    return {image_id for pair in pairs.values() for image_id in (pair.first_image_id, pair.second_image_id)}
+
+
+def _drawn(pair: Pair, origins: dict[int, Origin]) -> int:
+    return pair.first_image_id if origins[pair.first_image_id] is Origin.SYNTHETIC else pair.second_image_id

@@ -1,0 +1,38 @@
+"""The page on which the privacy role judges pairs: two pictures, one question, three keys."""
+
+from html import escape
+from string import Template
+
+from review_ui.pages import page
+from review_ui.sessions import SignedInReader
+
+_HEAD = """<link rel="stylesheet" href="/rounds/static/pairs.css">
+<script src="/rounds/static/pairs.js" type="module"></script>"""
+
+_PAGE = Template("""<div class="judging" data-csrf="$csrf" data-reader="$reader" data-state="loading">
+<header>
+<h1>Do these two pictures show the same subject?</h1>
+<p class="lead">Not: do they look alike. Two slices of one person are the same subject; two people with one disease are
+not. Pairs of known truth are mixed in, and what you say of them is counted.</p>
+<div class="facts"><label for="list" class="hidden">List of pairs</label><select id="list" hidden></select>
+<span id="left" role="status"></span><span id="saved" role="status" data-saved="saved"></span></div>
+</header>
+<div class="pair" id="pair"><canvas id="first" width="1" height="1" role="img" aria-label="One picture"></canvas>
+<canvas id="second" width="1" height="1" role="img" aria-label="The other picture"></canvas></div>
+<p id="told" class="told" role="status">Loading</p>
+<div class="answers">
+<button id="same" type="button"><kbd>S</kbd> Same subject</button>
+<button id="different" type="button"><kbd>D</kbd> Different subjects</button>
+<button id="unsure" type="button" class="quiet"><kbd>N</kbd> Not sure</button>
+<button id="undo" type="button" class="quiet" disabled><kbd>U</kbd> Undo</button>
+<button id="over" type="button" class="quiet"><kbd>Space</kbd> Lay over</button>
+</div>
+<p class="note">Hold <kbd>Space</kbd> to lay the right picture over the left one. Brightness is stretched over each.
+<a href="/">Back</a></p>
+</div>""")
+
+
+def pair_page(reader: SignedInReader) -> str:
+    """The page for one judge."""
+    content = _PAGE.substitute(csrf=escape(reader.csrf_token), reader=reader.reader_id)
+    return page("Pairs", content, _HEAD)

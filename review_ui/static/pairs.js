@@ -1,0 +1,178 @@
+// Judging pairs: the next pair is in memory before it is needed; a judgement is kept on this device until it is saved.
+const root = document.querySelector(".judging");
+const at = (id) => document.getElementById(id);
+const KEYS = { s: "same", d: "different", n: "unsure" };
+const OUTBOX = `rounds-pairs-${root.dataset.reader}`;
+const RETRY_MS = 1500;
+
+const ahead = []; // { key, first, second } with their pixels
+const given = []; // { op_id, pair }, newest last: undo reaches back to the start of the sitting
+let list = null;
+let done = 0;
+let shownAt = 0;
+let filling = false;
+let sending = false;
+
+const hex = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+const outbox = () => JSON.parse(localStorage.getItem(OUTBOX) ?? "[]");
+
+function keep(entries) {
+  localStorage.setItem(OUTBOX, JSON.stringify(entries));
+  const saved = at("saved");
+  saved.dataset.saved = entries.length ? "waiting" : "saved";
+  saved.textContent = entries.length ? `${entries.length} kept on this device` : "Saved";
+}
+
+async function ask(path, options) {
+  const response = await fetch(path, { credentials: "same-origin", ...options });
+  if (response.status === 401) location.assign("/rounds/sign-in");
+  return response;
+}
+
+async function fill() {
+  if (filling || !list) return;
+  filling = true;
+  try {
+    const answer = await (await ask(`/rounds/api/pairs/${list.id}`)).json();
+    const underWay = new Set(outbox().filter((entry) => entry.verdict).map((entry) => entry.key));
+    const held = new Set(ahead.map((pair) => pair.key));
+    const fresh = answer.pairs.filter((pair) => !held.has(pair.key) && !underWay.has(pair.key));
+    for (const pair of fresh) {
+      const [first, second] = await Promise.all([pixels(pair.key, "first", pair.first), pixels(pair.key, "second", pair.second)]);
+      ahead.push({ ...pair, pictures: [first, second] });
+      if (ahead.length === 1) show();
+    }
+    if (ahead.length === 0) tell("done", "All judged. Nothing is waiting in this list.");
+  } catch (error) {
+    tell(ahead.length ? "judging" : "loading", "No connection. Trying again.");
+    setTimeout(fill, RETRY_MS);
+  } finally {
+    filling = false;
+  }
+}
+
+// Stretched over each picture, so that a change of brightness hides nothing.
+async function pixels(key, side, [height, width, channels, bits]) {
+  const response = await ask(`/rounds/pairs/${key}/${side}`, { cache: "no-store" });
+  if (!response.ok) throw new Error("no picture");
+  const buffer = await response.arrayBuffer();
+  const values = bits === 16 ? new Uint16Array(buffer) : new Uint8Array(buffer);
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  const scale = 255 / Math.max(1, high - low);
+  const image = new ImageData(width, height);
+  for (let place = 0; place < width * height; place += 1) {
+    for (let band = 0; band < 3; band += 1) {
+      image.data[4 * place + band] = (values[place * channels + (channels === 3 ? band : 0)] - low) * scale;
+    }
+    image.data[4 * place + 3] = 255;
+  }
+  return image;
+}
+
+function show() {
+  const pair = ahead[0];
+  if (!pair) return fill();
+  ["first", "second"].forEach((side, place) => {
+    const canvas = at(side);
+    const picture = pair.pictures[place];
+    [canvas.width, canvas.height] = [picture.width, picture.height];
+    canvas.getContext("2d").putImageData(picture, 0, 0);
+  });
+  root.dataset.shown = pair.key;
+  shownAt = performance.now();
+  tell("judging", "");
+  progress();
+}
+
+function tell(state, words) {
+  root.dataset.state = state;
+  at("told").textContent = words;
+  for (const id of Object.values(KEYS)) at(id).disabled = state !== "judging";
+}
+
+function progress() {
+  at("left").textContent = list ? `${done} of ${list.total} judged` : "";
+  at("undo").disabled = given.length === 0;
+}
+
+function judge(verdict) {
+  if (root.dataset.state !== "judging") return;
+  const pair = ahead.shift();
+  const opId = hex();
+  const elapsed = Math.round(performance.now() - shownAt);
+  keep([...outbox(), { op_id: opId, key: pair.key, verdict, elapsed_ms: elapsed, read_at: new Date().toISOString() }]);
+  given.push({ opId, pair });
+  done += 1;
+  send();
+  if (ahead.length < 6) fill();
+  if (ahead.length) show();
+  else tell("loading", "The next pair is on its way.");
+  progress();
+}
+
+function undo() {
+  const last = given.pop();
+  if (!last) return;
+  keep([...outbox(), { op_id: hex(), key: last.pair.key, voids_op_id: last.opId, read_at: new Date().toISOString() }]);
+  ahead.unshift(last.pair);
+  done -= 1;
+  send();
+  show();
+}
+
+async function send() {
+  if (sending) return;
+  sending = true;
+  try {
+    for (let [entry] = outbox(); entry; [entry] = outbox()) {
+      const headers = { "Content-Type": "application/json", "X-CSRF-Token": root.dataset.csrf };
+      const response = await ask("/rounds/api/pairs", { method: "POST", headers, body: JSON.stringify(entry) });
+      if (response.status >= 500 || response.status === 429) throw new Error("later");
+      if (!response.ok) at("told").textContent = (await response.json()).error;
+      keep(outbox().filter((other) => other.op_id !== entry.op_id));
+    }
+  } catch (error) {
+    setTimeout(send, RETRY_MS);
+  } finally {
+    sending = false;
+  }
+}
+
+function over(on) {
+  at("pair").dataset.over = on ? "yes" : "no";
+}
+
+async function open(id) {
+  const { lists } = await (await ask("/rounds/api/pairs")).json();
+  const select = at("list");
+  select.replaceChildren(...lists.map((one) => new Option(one.name, one.id)));
+  select.hidden = lists.length < 2;
+  list = lists.find((one) => one.id === id) ?? lists.find((one) => one.done < one.total) ?? lists[0] ?? null;
+  if (!list) return tell("done", "There is no open list of pairs. A curator makes one with “rounds pairs create NAME”.");
+  select.value = list.id;
+  done = list.done + outbox().filter((entry) => entry.verdict).length;
+  ahead.length = given.length = 0;
+  progress();
+  fill();
+}
+
+for (const verdict of Object.values(KEYS)) at(verdict).addEventListener("click", () => judge(verdict));
+at("undo").addEventListener("click", undo);
+at("list").addEventListener("change", (event) => open(Number(event.target.value)));
+for (const name of ["pointerdown", "pointerup", "pointerleave"]) at("over").addEventListener(name, () => over(name === "pointerdown"));
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.target.matches("select")) return;
+  const key = event.key.toLowerCase();
+  if (key === " " && event.target.matches("button:not(#over), a")) return;
+  if (key in KEYS) judge(KEYS[key]);
+  else if (key === "u") undo();
+  else if (key === " ") {
+    event.preventDefault();
+    over(true);
+  }
+});
+addEventListener("keyup", (event) => event.key === " " && over(false));
+keep(outbox());
+send();
+open();

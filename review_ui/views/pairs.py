@@ -1,0 +1,71 @@
+"""Pairs judged by the privacy role, in numbers; the judging itself has a page of ours."""
+
+from html import escape
+
+import streamlit as st
+from sqlalchemy import select
+
+from curation.models.pairs import PairList
+from curation.models.people import ReaderKind
+from curation.pairs.results import JudgeResult, PairResults, pair_results
+from curation.reader_study.estimate import Estimate
+from review_ui.context import current_project
+from review_ui.permissions import Capability
+from review_ui.views.parts import reader_who_can
+from review_ui.views.plots import section
+
+NOTE = (
+    "Called the same subject, of pairs of one subject, of pairs of two, and of suspects. Line: exact 95 % interval "
+    "(Clopper-Pearson). A judgement unblocks nothing: what screening blocks as a near copy stays blocked."
+)
+COLUMNS = ("of one subject", "of two subjects", "suspects")
+
+
+def pairs_page() -> None:
+    """Every list of pairs, newest first."""
+    reader = reader_who_can(Capability.SEE_PAIRS)
+    with current_project().database.read() as session:
+        lists = session.scalars(select(PairList).order_by(PairList.id.desc())).all()
+        found = [pair_results(session, one) for one in lists]
+    if reader.can(Capability.JUDGE_PAIRS) and any(not one.closed for one in found):
+        st.html('<p class="r-section"><a href="/rounds/pairs" target="_self">Judge pairs</a></p>')
+    if not found:
+        st.html(
+            '<div class="rounds-empty"><h1>No pairs to judge</h1><p>Whoever organises the reading makes a list with '
+            "<code>rounds pairs create NAME</code>, once screening has blocked or flagged near copies.</p></div>"
+        )
+    for one in found:
+        st.html(section(one.name, _table(one), note=f"{one.caveat} {NOTE}"))
+
+
+def _table(found: PairResults) -> str:
+    facts = f"{found.total} pairs, {found.suspects} of them suspects{'; closed' if found.closed else ''}."
+    if not found.judges:
+        return f'<p class="r-soft">{facts} Nobody has judged any yet.</p>'
+    head = "".join(f'<th colspan="2">{escape(name)}</th>' for name in COLUMNS)
+    rows = "".join(_row(judge) for judge in found.judges)
+    table = f'<table class="r-table r-dots"><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    named = ", ".join(map(str, found.called_same))
+    called = f'<p class="r-small">Suspects called the same subject: images {named}.</p>' if named else ""
+    return f'<p class="r-soft">{facts}</p>{table}{called}'
+
+
+def _row(judge: JudgeResult) -> str:
+    tag = '<i class="r-tag">proxy</i>' if judge.kind is ReaderKind.PROXY else ""
+    sides = (judge.same_found, judge.different_called_same, judge.suspects_called_same)
+    return (
+        f"<tr><th>{escape(judge.reader)} {tag}<small>{judge.judged} judged</small></th>"
+        f"{''.join(map(_side, sides))}</tr>"
+    )
+
+
+def _side(share: Estimate) -> str:
+    if share.value is None or share.low is None or share.high is None:
+        return f'<td colspan="2" class="r-soft">{escape(share.reason or "none")}</td>'
+    left, width = 100 * share.low, 100 * (share.high - share.low)
+    words = f"{left:.0f} to {left + width:.0f}, n {share.n}"
+    return (
+        f'<td><div class="r-scale"><u style="left:{left:.2f}%;width:{width:.2f}%"></u>'
+        f'<b style="left:{100 * share.value:.2f}%"></b></div></td>'
+        f'<td class="r-number">{100 * share.value:.0f} %<small>{words}</small></td>'
+    )

@@ -1,0 +1,128 @@
+"""The privacy role judges pairs by keyboard: blind, undone, kept without a server, and seen in numbers afterwards."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Page, expect
+from sqlalchemy import select
+
+from curation.models.pairs import PairReading, PairVerdict
+from curation.models.people import Role
+from curation.pairs.build import create_pair_list
+from curation.pairs.recipe import PairRecipe
+from curation.project import Project
+from tests.curation.pairs.rows import add_suspects, add_training
+from tests.e2e.conftest import Room, sign_in_anywhere
+from tests.review_ui.serving import ReviewServer
+from tests.rows import NOW
+
+pytestmark = pytest.mark.e2e
+NewContext = Callable[..., BrowserContext]
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> Iterator[Room]:
+    """A running server over a project with suspects and a list of pairs."""
+    project = make_project(tmp_path_factory.mktemp("pairs") / "archive")
+    with project.database.write() as session:
+        images = add_training(project, session, subjects=16, pictures=2)
+        add_suspects(project, session, images[:8], blocked=4)
+    create_pair_list(project, NOW, PairRecipe(name="first pairs", suspects=8, same=6, different=6))
+    server = ReviewServer(project.root)
+    server.start()
+    yield Room(server, project, 1)
+    server.stop()
+    project.database.dispose()
+
+
+def open_pairs(room: Room, context: BrowserContext) -> Page:
+    """The page of pairs, with one on the screen."""
+    page = context.new_page()
+    sign_in_anywhere(page, room, room.reader(Role.PRIVACY))
+    page.wait_for_selector("[data-testid=stTopNavLink]")
+    page.get_by_role("link", name="Pairs", exact=True).click()
+    page.get_by_role("link", name="Judge pairs").click()
+    page.wait_for_selector(".judging[data-state=judging]")
+    return page
+
+
+def press(page: Page, keys: str) -> None:
+    """One key after another, each on a pair that is on the screen."""
+    for key in keys:
+        page.wait_for_selector(".judging[data-state=judging]")
+        page.keyboard.press(key)
+
+
+def standing(room: Room, reader: str) -> list[PairVerdict]:
+    """What this judge has said, and not taken back, in order."""
+    from curation.models.people import Reader
+
+    with room.project.database.read() as session:
+        rows = session.scalars(
+            select(PairReading).join(Reader, Reader.id == PairReading.reader_id).where(Reader.name == reader)
+        ).all()
+    voided = {row.voids_id for row in rows}
+    return [row.verdict for row in rows if row.verdict is not None and row.id not in voided]
+
+
+def wait_until(room: Room, page: Page, reader: str, said: list[PairVerdict]) -> None:
+    """Poll until that is what stands."""
+    for _ in range(200):
+        if standing(room, reader) == said:
+            break
+        page.wait_for_timeout(50)
+    assert standing(room, reader) == said
+
+
+def test_pairs_are_judged_and_taken_back_by_keyboard(archive: Room, new_context: NewContext) -> None:
+    page = open_pairs(archive, new_context())
+    name = f"reader-{archive.made}"
+    press(page, "sdn")
+    expect(page.locator("#left")).to_have_text("3 of 20 judged")
+    press(page, "uud")
+    same, different = PairVerdict.SAME, PairVerdict.DIFFERENT
+    wait_until(archive, page, name, [same, different])
+    page.reload()
+    page.wait_for_selector(".judging[data-state=judging]")
+    expect(page.locator("#left")).to_have_text("2 of 20 judged")
+    press(page, "d" * 18)
+    expect(page.locator("#told")).to_contain_text("All judged")
+    wait_until(archive, page, name, [same, *[different] * 19])
+    page.get_by_role("link", name="Back").click()
+    page.get_by_role("link", name="Pairs", exact=True).click()
+    expect(page.get_by_text("20 judged")).to_be_visible()
+
+
+def test_judgements_without_a_server_are_kept_and_sent_later(archive: Room, new_context: NewContext) -> None:
+    page = open_pairs(archive, new_context())
+    name = f"reader-{archive.made}"
+    archive.server.kill()
+    press(page, "ss")
+    expect(page.locator("#saved")).to_contain_text("2 kept on this device")
+    archive.server.start()
+    wait_until(archive, page, name, [PairVerdict.SAME] * 2)
+    expect(page.locator("#saved")).to_have_text("Saved")
+
+
+def test_space_lays_one_picture_over_the_other_and_axe_finds_nothing(archive: Room, new_context: NewContext) -> None:
+    page = open_pairs(archive, new_context())
+    page.keyboard.down(" ")
+    expect(page.locator("#first")).to_be_hidden()
+    page.keyboard.up(" ")
+    expect(page.locator("#first")).to_be_visible()
+    found = Axe().run(page).response["violations"]
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+
+
+def test_others_see_no_pair(archive: Room, new_context: NewContext) -> None:
+    page = new_context().new_page()
+    sign_in_anywhere(page, archive, archive.reader(Role.CURATOR))
+    page.wait_for_selector("[data-testid=stTopNavLink]")
+    page.get_by_role("link", name="Pairs", exact=True).click()
+    expect(page.get_by_text("first pairs")).to_be_visible()
+    assert page.get_by_role("link", name="Judge pairs").count() == 0
+    answer = page.goto(f"{archive.server.url}/rounds/pairs")
+    assert answer is not None
+    assert answer.status == 403
