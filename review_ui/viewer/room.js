@@ -57,6 +57,7 @@ class Room {
       const session = await this.server.open();
       this.panel.slots.account.textContent = session.name;
       await this.outbox.open();
+      if (this.closed) return this.outbox.close();
       this.tabs ??= new Tabs(session.reader, {
         others: (there) => this.panel.say("other-tab", there && "Another tab of yours is open here. Read in one of them."),
         read: (key) => this.readElsewhere(key),
@@ -66,6 +67,7 @@ class Room {
       this.open((chosen ?? this.worklists[0]).id, (chosen && localStorage.getItem(MODE_KEY)) ?? "single");
       this.outbox.flush();
     } catch (error) {
+      if (this.closed) return;
       if (error instanceof SignedOut) return location.assign("/rounds/sign-in");
       this.panel.blank("No connection", "The server does not answer. Trying again.");
       this.timer = setTimeout(() => this.start(), 1500);
@@ -73,6 +75,7 @@ class Room {
   }
 
   close() {
+    this.closed = true;
     clearTimeout(this.timer);
     this.dialogs.disconnect();
     this.queue?.close();

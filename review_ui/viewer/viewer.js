@@ -203,10 +203,15 @@ class Viewer extends Tools {
   }
 }
 
+// Streamlit calls this on every change of data or theme. When one follows another while the module still loads, it calls
+// both and then cleans up after the first: only the newest call's clean-up may close the viewer that they share.
 export default function ({ data, parentElement }) {
+  const call = (parentElement.roundsCall ?? 0) + 1;
+  parentElement.roundsCall = call;
   if (parentElement.rounds) parentElement.rounds.update(data);
   else parentElement.rounds = new Viewer(parentElement, data);
   return () => {
+    if (parentElement.roundsCall !== call) return;
     parentElement.rounds?.close();
     parentElement.rounds = null;
   };

@@ -63,6 +63,7 @@ class Room:
     project: Project
     batch_id: int
     made: int = 0
+    newest: int = 0  # the worklist that was made last
 
     def worklist(self, **recipe: object) -> int:
         """A worklist of this test's own over the 80 slices; the newest is the one that a fresh browser opens."""
@@ -71,7 +72,8 @@ class Room:
         fields = {**basis, **recipe}
         with self.project.database.write() as session:
             chosen = WorklistRecipe.model_validate(fields)
-            return create_worklist(session, self.project.chain, NOW, chosen).id
+            self.newest = create_worklist(session, self.project.chain, NOW, chosen).id
+        return self.newest
 
     def reader(self, role: Role = Role.READER, name: str | None = None, consent: bool = True) -> str:
         """A reader of this test's own, who has been through the welcome page; returns the name."""

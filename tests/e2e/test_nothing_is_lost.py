@@ -24,9 +24,14 @@ NewContext = Callable[..., BrowserContext]
 
 
 def press(page: Page, times: int) -> list[str]:
-    """Accept `times` images and return their keys."""
-    keys = []
+    """Accept `times` images, each once it is on the screen, and return their keys."""
+    keys: list[str] = []
     for _ in range(times):
+        page.wait_for_function(
+            "done => [...document.querySelectorAll('*')].some(node => {"
+            " const shown = node.shadowRoot?.querySelector('.room')?.dataset.shown; return shown && shown !== done; })",
+            arg=keys[-1] if keys else "",
+        )
         keys.append(shown_key(page))
         page.keyboard.press("a")
     return keys
