@@ -7,7 +7,7 @@ Functions that touch the database take a `Session` first and never commit; the c
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,33 +17,49 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from curation.errors import BadInput, Conflict
+from curation.errors import BadInput, Conflict, Unavailable
 
 BUSY_TIMEOUT_S = 30
+
+# What SQLite says (its primary result code) when the disk, and not the statement, is at fault.
+_SQLITE_REMEDIES = {
+    sqlite3.SQLITE_FULL: "Free some space",
+    sqlite3.SQLITE_IOERR: "Free some space, or check the disk",
+    sqlite3.SQLITE_READONLY: "Let this account write to the database file and its directory",
+    sqlite3.SQLITE_CANTOPEN: "Let this account write to the database file and its directory, or free some space",
+    sqlite3.SQLITE_BUSY: "Another process has been writing for long: wait for it to finish",
+}
 
 
 class Database:
     """Two session factories over one engine: `write` (BEGIN IMMEDIATE on SQLite) and `read` (deferred)."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, before_write: Callable[[], None] = lambda: None) -> None:
+        """`before_write` runs before each write begins: what rows are about to point at must be on the disk."""
         self.url = url
+        self._before_write = before_write
         self.engine = _engine(url)
         self._write = sessionmaker(self.engine.execution_options(rounds_write=True), expire_on_commit=False)
         self._read = sessionmaker(self.engine, expire_on_commit=False)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One short transaction that may write: committed at the end, rolled back on any error."""
-        with self._write.begin() as session:
+        """One short transaction that may write: committed at the end, rolled back on any error.
+
+        Raises Unavailable when the disk is full or read-only, or the database cannot be reached.
+        """
+        self._before_write()
+        with clear_database_errors(), self._write.begin() as session:
             yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """One consistent view; nothing done in it is kept."""
-        with self._read() as session:
+        with clear_database_errors(), self._read() as session:
             yield session
 
     def migrate(self) -> None:
@@ -72,6 +88,30 @@ class Database:
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+@contextmanager
+def clear_database_errors() -> Iterator[None]:
+    """Turn a full or read-only disk, a lock held for too long or a lost server into Unavailable: nothing was kept."""
+    try:
+        yield
+    except OperationalError as error:
+        told = _remedy(error)
+        if told is None:
+            raise
+        raise Unavailable(
+            f"the database cannot be used just now ({str(error.orig).strip()}); nothing of this was kept. "
+            f"{told}, then do the same again."
+        ) from error
+
+
+def _remedy(error: OperationalError) -> str | None:
+    if isinstance(error.orig, sqlite3.Error):
+        return _SQLITE_REMEDIES.get(getattr(error.orig, "sqlite_errorcode", 0) & 0xFF)
+    state = getattr(error.orig, "sqlstate", None)  # PostgreSQL, appendix A: class 53 resources, 57P server gone
+    if state is None or state[:2] == "08" or state[:3] == "57P":
+        return "See whether the database server runs and can be reached"
+    return "Free resources of the database server" if state[:2] == "53" else None
 
 
 def _alembic_config() -> Config:
