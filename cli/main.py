@@ -24,6 +24,8 @@ COMMANDS = {
     "init": Lazy("cli.project:init", "Make a project here, or migrate the one that is here."),
     "status": Lazy("cli.project:status", "Show what the project holds and what is under way."),
     "verify": Lazy("cli.project:verify", "Check every image, snapshot and event against its digest."),
+    "backup": Lazy("cli.backup:backup", "Copy the project elsewhere while people read."),
+    "restore": Lazy("cli.backup:restore_backup", "Bring a backup back into a new directory."),
     "audit": Lazy("cli.audit:audit", "Look through the chain of events, and verify it."),
     "import": Lazy("cli.data:import_source", "Import real images and split their subjects."),
     "snapshot": Lazy("cli.snapshot:snapshot", "Build, list, verify and export immutable dataset versions."),

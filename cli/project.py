@@ -116,12 +116,13 @@ def verify(project: Project, pixels: bool, as_json: bool) -> None:
     if as_json:
         emit(asdict(found), as_json)
     else:
-        _print_verification(found)
+        print_verification(found)
     if found.faults:
         raise Damaged(f"{len(found.faults)} faults. Restore what is listed from a backup; nothing was changed.")
 
 
-def _print_verification(found: Verification) -> None:
+def print_verification(found: Verification) -> None:
+    """Say what was checked and what was found."""
     click.echo(f"{found.files} files, {found.snapshots} snapshots, {found.chain.events} events: checked")
     click.echo(f"the chain of events was held against {found.chain.anchors} anchors")
     leftovers = {"orphan files (no row points at them)": found.orphans, "unfinished files": found.unfinished}

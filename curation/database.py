@@ -74,11 +74,14 @@ class Database:
         finally:
             engine.dispose()
 
+    def revision(self) -> str | None:
+        """The revision the schema is at; None for a database without a schema."""
+        with self.engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+
     def check_revision(self) -> None:
         """Raise Conflict unless the schema is at the newest revision."""
-        with self.engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
-        expected = ScriptDirectory.from_config(_alembic_config()).get_current_head()
+        found, expected = self.revision(), newest_revision()
         if found != expected:
             raise Conflict(
                 f"the database schema is at revision {found}, this version of Rounds expects {expected}. "
@@ -118,6 +121,11 @@ def _alembic_config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config
+
+
+def newest_revision() -> str | None:
+    """The revision this version of Rounds works with."""
+    return ScriptDirectory.from_config(_alembic_config()).get_current_head()
 
 
 def _check_foreign_keys(connection: Connection) -> None:
