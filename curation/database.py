@@ -44,7 +44,9 @@ class Database:
         self._before_write = before_write
         self.engine = _engine(url)
         self._write = sessionmaker(self.engine.execution_options(rounds_write=True), expire_on_commit=False)
-        self._read = sessionmaker(self.engine, expire_on_commit=False)
+        # PostgreSQL would show each statement another state; SQLite shows one state for a whole transaction anyway.
+        postgresql = {"isolation_level": "REPEATABLE READ"} if self.engine.dialect.name == "postgresql" else {}
+        self._read = sessionmaker(self.engine.execution_options(**postgresql), expire_on_commit=False)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
