@@ -17,7 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -33,6 +33,12 @@ _SQLITE_REMEDIES = {
     sqlite3.SQLITE_CANTOPEN: "Let this account write to the database file and its directory, or free some space",
     sqlite3.SQLITE_BUSY: "Another process has been writing for long: wait for it to finish",
 }
+
+
+_SAME_MOMENT = (
+    "someone else made or changed the same thing at this very moment; nothing of this was kept. "
+    "Look at what is there now, then do this again if it is still wanted."
+)
 
 
 class Database:
@@ -97,10 +103,20 @@ class Database:
 
 @contextmanager
 def clear_database_errors() -> Iterator[None]:
-    """Turn a full or read-only disk, a lock held for too long or a lost server into Unavailable: nothing was kept."""
+    """Turn what the database says into an error meant for the user; in each case nothing was kept.
+
+    A full or read-only disk, a lock held for too long or a lost server is Unavailable; a name that another transaction
+    took at the same moment is a Conflict.
+    """
     try:
         yield
+    except IntegrityError as error:
+        if not _is_duplicate(error):
+            raise
+        raise Conflict(_SAME_MOMENT) from error
     except OperationalError as error:
+        if str(getattr(error.orig, "sqlstate", None)).startswith("40"):  # a deadlock, or a change under our feet
+            raise Conflict(_SAME_MOMENT) from error
         told = _remedy(error)
         if told is None:
             raise
@@ -108,6 +124,14 @@ def clear_database_errors() -> Iterator[None]:
             f"the database cannot be used just now ({str(error.orig).strip()}); nothing of this was kept. "
             f"{told}, then do the same again."
         ) from error
+
+
+def _is_duplicate(error: IntegrityError) -> bool:
+    """Whether the same name or key is there already: made by another transaction since this one looked."""
+    if isinstance(error.orig, sqlite3.Error):
+        codes = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+        return getattr(error.orig, "sqlite_errorcode", 0) in codes
+    return getattr(error.orig, "sqlstate", None) == "23505"
 
 
 def _remedy(error: OperationalError) -> str | None:

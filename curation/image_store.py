@@ -140,6 +140,18 @@ class ImageStore:
         if not self._is_directory and not self._fs.exists(bucket):
             raise Unavailable(f"the store {self.url} cannot be read: there is no bucket {bucket!r}. Correct store_url.")
 
+    def remove(self, digest: str) -> bool:
+        """Remove a file that no row needs any more; says whether it was there."""
+        try:
+            with clear_errors(self.url, "read"):
+                self._fs.size(self._path(digest))
+        except FileNotFoundError:
+            self._check_bucket()
+            return False
+        with clear_errors(self.url, "written to"):
+            self._fs.rm_file(self._path(digest))
+        return True
+
     def pixels(self, digest: str) -> Pixels:
         """Decode one stored image: (H, W, C)."""
         return decode_png(self.content(digest))

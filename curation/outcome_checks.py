@@ -9,9 +9,10 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from curation.models.images import BuildStatus
-from curation.models.reading import Outcome, Purpose, Reading, WorklistItem
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Assignment, AssignmentPurpose, Outcome, Purpose, Reading, WorklistItem
 from curation.models.training import Snapshot
-from curation.outcomes import OutcomeRule, StandingReading, decide, readings_named
+from curation.outcomes import OutcomeRule, StandingReading, class_asked, decide
 from curation.slots import MOST_READERS
 
 CHUNK = 500
@@ -35,7 +36,10 @@ def outcome_faults(session: Session) -> Iterator[str]:
 
 
 def _chunk_faults(session: Session, outcomes: Sequence[Outcome], rules: dict[str, OutcomeRule]) -> Iterator[str]:
-    readings = readings_named(session, [reading for outcome in outcomes for reading in outcome.reading_ids])
+    ids = [reading for outcome in outcomes for reading in outcome.reading_ids]
+    readings: dict[int, tuple[int, StandingReading]] = {}
+    for chunk in _chunks(ids):
+        readings |= _readings(session, chunk)
     pairs = [(outcome.worklist_id, outcome.image_id) for outcome in outcomes]
     listed = select(WorklistItem.worklist_id, WorklistItem.image_id).where(
         tuple_(WorklistItem.worklist_id, WorklistItem.image_id).in_(pairs), WorklistItem.purpose == Purpose.CANDIDATE
@@ -62,6 +66,32 @@ def _fault(outcome: Outcome, readings: dict[int, tuple[int, StandingReading]], r
     if said != (found.verdict, found.label, found.proxy_only, found.adjudicated):
         return f"it says {outcome.verdict}, its readings give {found.verdict} under the rule {rule.kind} {rule.readers}"
     return None
+
+
+def _readings(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, StandingReading]]:
+    """Image and content of readings by id, also of those taken back since; what is gone is left out."""
+    asked = class_asked().label("asked")
+    query = (
+        select(WorklistItem.image_id, Reading, Assignment.purpose, Reader.kind, asked)
+        .select_from(Reading)
+        .join(Assignment, Assignment.id == Reading.assignment_id)
+        .join(WorklistItem, WorklistItem.id == Reading.item_id)
+        .join(Reader, Reader.id == Reading.reader_id)
+        .where(Reading.id.in_(ids), Reading.verdict.is_not(None))
+    )
+    found: dict[int, tuple[int, StandingReading]] = {}
+    for image_id, reading, purpose, kind, label in session.execute(query):
+        assert reading.verdict is not None
+        content = StandingReading(
+            reading.id,
+            reading.verdict,
+            None if reading.corrected_label == label else reading.corrected_label,
+            kind is ReaderKind.PROXY,
+            reading.mode == "grid",
+            purpose is AssignmentPurpose.ADJUDICATION,
+        )
+        found[reading.id] = (image_id, content)
+    return found
 
 
 def frozen_reading_faults(session: Session) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, delete, exists, func, insert, select
+from sqlalchemy import ColumnElement, ScalarSelect, and_, delete, exists, func, insert, select
 from sqlalchemy.orm import Session, aliased
 
 from curation.audit import digest_of
@@ -169,34 +169,13 @@ def standing_readings(session: Session, item_id: int) -> list[StandingReading]:
     return next(iter(_standing(session, WorklistItem.id == item_id).values()), [])
 
 
-def readings_named(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, StandingReading]]:
-    """Image and content of readings by id, also of those taken back since; what is gone is left out."""
-    found: dict[int, tuple[int, StandingReading]] = {}
-    for start in range(0, len(ids), CHUNK):
-        rows = session.execute(_readings().where(Reading.id.in_(ids[start : start + CHUNK]))).all()
-        found |= {row.id: (row.image_id, _as_standing(row)) for row in rows}
-    return found
-
-
 def _standing(session: Session, which: ColumnElement[bool]) -> dict[int, list[StandingReading]]:
     """Readings of candidates that were not taken back, by image id.
 
     Hidden repeats measure the reader and do not count again. An audit takes the place of the same reader's verdict in
     the grid.
     """
-    query = _readings().where(which, WorklistItem.purpose == Purpose.CANDIDATE, stands())
-    rows = session.execute(query.where(Assignment.purpose != AssignmentPurpose.REPEAT)).all()
-    audited = {(row.image_id, row.reader_id) for row in rows if row.purpose is AssignmentPurpose.GRID_AUDIT}
-    standing: dict[int, list[StandingReading]] = defaultdict(list)
-    for row in rows:
-        if row.mode == "grid" and (row.image_id, row.reader_id) in audited:
-            continue
-        standing[row.image_id].append(_as_standing(row))
-    return standing
-
-
-def _readings() -> Select[*tuple[Any, ...]]:
-    return (
+    query = (
         select(
             WorklistItem.image_id,
             Reading.id,
@@ -212,18 +191,26 @@ def _readings() -> Select[*tuple[Any, ...]]:
         .join(Assignment, Assignment.id == Reading.assignment_id)
         .join(WorklistItem, WorklistItem.id == Reading.item_id)
         .join(Reader, Reader.id == Reading.reader_id)
+        .where(which, WorklistItem.purpose == Purpose.CANDIDATE, stands())
+        .where(Assignment.purpose != AssignmentPurpose.REPEAT)
     )
-
-
-def _as_standing(row: Any) -> StandingReading:
-    return StandingReading(
-        row.id,
-        row.verdict,
-        None if row.corrected_label == row.asked else row.corrected_label,
-        row.kind is ReaderKind.PROXY,
-        row.mode == "grid",
-        row.purpose is AssignmentPurpose.ADJUDICATION,
-    )
+    rows = session.execute(query).all()
+    audited = {(row.image_id, row.reader_id) for row in rows if row.purpose is AssignmentPurpose.GRID_AUDIT}
+    standing: dict[int, list[StandingReading]] = defaultdict(list)
+    for row in rows:
+        if row.mode == "grid" and (row.image_id, row.reader_id) in audited:
+            continue
+        standing[row.image_id].append(
+            StandingReading(
+                row.id,
+                row.verdict,
+                None if row.corrected_label == row.asked else row.corrected_label,
+                row.kind is ReaderKind.PROXY,
+                row.mode == "grid",
+                row.purpose is AssignmentPurpose.ADJUDICATION,
+            )
+        )
+    return standing
 
 
 def stands() -> ColumnElement[bool]:
