@@ -48,6 +48,7 @@ def lived_in(root: Path, database_url: str, images: int = 30, readers: int = 2) 
 
 
 def _give_weights(root: Path, generator: Generator) -> None:
+    generator.directory = "generators/tiny"
     folder = root / generator.directory / "unet"
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights")

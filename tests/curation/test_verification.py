@@ -167,6 +167,7 @@ def test_a_generator_whose_weights_are_lost_or_altered_is_named(filled: Project,
     weights.write_bytes(b"weights")
     with filled.database.write() as session:
         generator = add_generator(session, "g", (), ())
+        generator.directory = "generators/g"
         generator.weights_digest = weights_digest(filled.root / "generators" / "g")
     assert _verify(filled).faults == []
     if change == "lost":
