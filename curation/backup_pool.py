@@ -8,7 +8,6 @@ A manifest is written last, under a temporary name, and renamed: a backup that h
 
 import hashlib
 import json
-import os
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,7 +17,7 @@ from typing import Any, BinaryIO
 
 from curation.disk import write_through
 from curation.errors import BadInput, Conflict, Damaged, NotFound, Unavailable
-from curation.store_errors import remedy
+from curation.store_errors import FULL, REFUSED, remedy
 
 FORMAT = "rounds-backup/1"
 SUFFIX = ".jsonl"
@@ -209,7 +208,8 @@ def _checked(path: Path) -> tuple[dict[str, Any], dict[str, Any], str]:
 
 def out_of_reach(path: Path, error: OSError) -> Unavailable:
     """The error of a disk that is full, closed or gone, as the user is told it."""
-    return Unavailable(f"{path} cannot be written to: {os.strerror(error.errno or 0)}. {remedy(error)}")
+    told = remedy(error) if error.errno in (*FULL, *REFUSED) else "Choose another directory, or check the disk."
+    return Unavailable(f"{path} cannot be written to: {error.strerror}. {told}")
 
 
 def _copy(source: BinaryIO, target: BinaryIO) -> tuple[str, int]:

@@ -114,6 +114,33 @@ def test_a_restored_project_goes_on_where_the_backup_was(
     restored.database.dispose()
 
 
+def test_without_pg_dump_a_backup_of_postgresql_says_what_to_install(
+    room: tuple[Project, list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, _ = room
+    monkeypatch.setenv("PATH", "")
+    if project.database.engine.dialect.name == "sqlite":
+        assert back_up(project, tmp_path / "kept", NOON, quiet).images == 42  # needs no other program
+        return
+    with pytest.raises(BadInput, match=r"pg_dump is not on the PATH.*postgresql-client"):
+        back_up(project, tmp_path / "kept", NOON, quiet)
+    assert list((tmp_path / "kept").iterdir()) == []
+
+
+def test_postgresql_is_restored_into_an_empty_database_only(room: tuple[Project, list[int]], tmp_path: Path) -> None:
+    project, _ = room
+    if project.database.engine.dialect.name == "sqlite":
+        url, refusal = "sqlite:///other.db", "Leave --database-url out"
+    else:
+        url, refusal = project.database.url, "holds .* tables already"
+    back_up(project, tmp_path / "kept", NOON, quiet)
+    secrets = project.root / "secrets"
+    with pytest.raises((BadInput, Conflict), match=refusal):
+        restore(tmp_path / "kept", None, tmp_path / "again", Places(url, secrets=secrets), NOON, quiet)
+    assert not (tmp_path / "again").exists()
+    assert verify_project(project, quiet).faults == []
+
+
 def test_a_second_backup_copies_only_what_is_new_and_both_come_back(project_here: Project, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     first = back_up(project_here, kept, NOON, quiet)
