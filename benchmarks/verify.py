@@ -10,7 +10,6 @@ import argparse
 import hashlib
 import multiprocessing
 import os
-import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -129,11 +128,16 @@ def in_a_process(work: Callable[[Path], None], root: Path) -> tuple[float, float
 
 
 def _timed(work: Callable[[Path], None], root: Path, result: Connection) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_mb()
     start = time.perf_counter()
     work(root)
-    seconds = time.perf_counter() - start
-    result.send((seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024))
+    result.send((time.perf_counter() - start, peak_mb() - before))
+
+
+def peak_mb() -> float:
+    """The most memory this process has held (`ru_maxrss` would count its parent's too)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 1024
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from curation.image_store import ImageStore, decode_png, file_name, pixel_sha256
 from curation.models.images import Image, Mask
 from curation.project import Project
 
+IN_LIST = 500
 PREFIXES = tuple(f"{number:02x}" for number in range(256))
 
 
@@ -79,10 +80,16 @@ def drawn_files(session: Session, count: int, seed: int) -> dict[str, Expected]:
 
 
 def withdrawn_but_there(session: Session, orphans: Sequence[str]) -> list[str]:
-    """Which of these files belong to withdrawn images: they should be gone."""
+    """Which of these files belong to withdrawn images and to none that is still there: they should be gone."""
     names = {name.rsplit("/", 1)[-1].removesuffix(".png"): name for name in orphans}
-    query = select(Image.file_sha256).where(Image.file_sha256.in_(list(names)), Image.withdrawn_at.is_not(None))
-    return sorted({names[digest] for digest in session.scalars(query)})
+    gone, digests = Image.withdrawn_at.is_not(None), list(names)
+    found: set[str] = set()
+    for start in range(0, len(digests), IN_LIST):
+        some = digests[start : start + IN_LIST]
+        found |= set(session.scalars(select(Image.file_sha256).where(Image.file_sha256.in_(some), gone)))
+        masks = select(Mask.file_sha256).join(Image, Image.id == Mask.image_id)
+        found |= set(session.scalars(masks.where(Mask.file_sha256.in_(some), gone)))
+    return sorted(names[digest] for digest in found)
 
 
 def file_faults(project: Project, expected: Mapping[str, Expected], pixels: bool) -> Iterator[str]:

@@ -32,6 +32,7 @@ from curation.snapshots.folder import SnapshotFolder, verify_folder
 
 Report: TypeAlias = Callable[[int, int, str | None], None]
 
+AGAIN = "`rounds withdraw SUBJECT --yes` again removes it"
 LISTED = 1_000  # of each kind; the rest is counted
 
 
@@ -97,7 +98,7 @@ def _check_store(project: Project, found: Verification, report: Report, pixels: 
             left = leftovers(listed, expected)
             back = withdrawn_but_there(session, left.orphans) if left.orphans else []
         _collect(found.faults, file_faults(project, expected, pixels))
-        _collect(found.faults, (f"{name}: its image was withdrawn, the file is still there" for name in back))
+        _collect(found.faults, (f"{name} was withdrawn and is still there: {AGAIN}" for name in back))
         _collect(found.orphans, (name for name in left.orphans if name not in back))
         _collect(found.unfinished, left.unfinished)
         found.files += len(expected)
