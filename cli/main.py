@@ -1,5 +1,6 @@
 """The `rounds` command: groups and commands are loaded on use, so that `rounds --help` never imports torch."""
 
+import errno
 import importlib
 import sys
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import click
 from curation.errors import RoundsError
 
 EXIT_USER_ERROR = 2
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ COMMANDS = {
     "init": Lazy("cli.project:init", "Make a project here, or migrate the one that is here."),
     "status": Lazy("cli.project:status", "Show what the project holds and what is under way."),
     "verify": Lazy("cli.project:verify", "Check every image, snapshot and event against its digest."),
+    "backup": Lazy("cli.backup:backup", "Copy the project elsewhere while people read."),
+    "restore": Lazy("cli.backup:restore_backup", "Bring a backup back into a new directory."),
     "audit": Lazy("cli.audit:audit", "Look through the chain of events, and verify it."),
     "import": Lazy("cli.data:import_source", "Import real images and split their subjects."),
     "snapshot": Lazy("cli.snapshot:snapshot", "Build, list, verify and export immutable dataset versions."),
@@ -95,6 +99,15 @@ def main() -> None:
         rounds(standalone_mode=True)
     except RoundsError as error:
         click.echo(f"rounds: {error}", err=True)
+        sys.exit(EXIT_USER_ERROR)
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        from curation.store_errors import remedy  # slow to import, and rarely needed
+
+        click.echo(
+            f"rounds: {error.filename or 'a file'} cannot be written: {error.strerror}. {remedy(error)}", err=True
+        )
         sys.exit(EXIT_USER_ERROR)
 
 

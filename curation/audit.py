@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from curation.errors import Unavailable
 from curation.models.operations import Event, EventHead
 
 GENESIS = "0" * 64
@@ -49,7 +50,7 @@ class Chain:
     def verify(self, session: Session, anchors_path: Path) -> ChainReport:
         """Walk the whole chain and hold it against the anchors; lists altered, missing and reordered events."""
         anchors = _read_anchors(anchors_path)
-        faults: list[str] = []
+        faults = [f"line {line} of {anchors_path.name} is torn or was altered" for line in _torn_anchors(anchors_path)]
         count, link = 0, GENESIS
         for event in session.scalars(select(Event).order_by(Event.sequence).execution_options(yield_per=1_000)):
             if event.sequence != count + 1:
@@ -77,8 +78,18 @@ def anchor(session: Session, anchors_path: Path) -> None:
     head = session.scalars(select(EventHead)).one()
     if head.count in _read_anchors(anchors_path):
         return
-    with anchors_path.open("a") as file:
-        file.write(json.dumps({"count": head.count, "hmac": head.hmac}) + "\n")
+    line = json.dumps({"count": head.count, "hmac": head.hmac}).encode() + b"\n"
+    with anchors_path.open("ab", buffering=0) as file:
+        end = file.tell()
+        if end and not anchors_path.read_bytes().endswith(b"\n"):
+            line = b"\n" + line  # a power cut tore the line before: it stays, for `verify` to tell
+        try:
+            written = file.write(line)
+        except OSError as error:
+            raise Unavailable(f"{anchors_path} cannot be written: {error}. Free space, or let this account.") from error
+        if written != len(line):  # half a line on a full disk would be worse than none
+            file.truncate(end)
+            raise Unavailable(f"{anchors_path} cannot be written: the disk is full. Free space, then do it again.")
 
 
 def last_anchor(anchors_path: Path) -> int:
@@ -99,5 +110,19 @@ def digest_of(value: Any) -> str:
 def _read_anchors(path: Path) -> dict[int, str]:
     if not path.is_file():
         return {}
-    entries = [json.loads(line) for line in path.read_text().splitlines()]
-    return {entry["count"]: entry["hmac"] for entry in entries}
+    entries = filter(None, map(_anchor_of, path.read_text(errors="replace").splitlines()))
+    return dict(entries)
+
+
+def _torn_anchors(path: Path) -> list[int]:
+    """Numbers of the lines that are no anchors."""
+    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+    return [number for number, line in enumerate(lines, 1) if _anchor_of(line) is None]
+
+
+def _anchor_of(line: str) -> tuple[int, str] | None:
+    try:
+        entry = json.loads(line)
+        return int(entry["count"]), str(entry["hmac"])
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -7,7 +7,7 @@ Functions that touch the database take a `Session` first and never commit; the c
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,33 +17,57 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from curation.errors import BadInput, Conflict
+from curation.errors import BadInput, Conflict, Unavailable
 
 BUSY_TIMEOUT_S = 30
+
+# What SQLite says (its primary result code) when the disk, and not the statement, is at fault.
+_SQLITE_REMEDIES = {
+    sqlite3.SQLITE_FULL: "Free some space",
+    sqlite3.SQLITE_IOERR: "Free some space, or check the disk",
+    sqlite3.SQLITE_READONLY: "Let this account write to the database file and its directory",
+    sqlite3.SQLITE_CANTOPEN: "Let this account write to the database file and its directory, or free some space",
+    sqlite3.SQLITE_BUSY: "Another process has been writing for long: wait for it to finish",
+}
+
+
+_SAME_MOMENT = (
+    "someone else made or changed the same thing at this very moment; nothing of this was kept. "
+    "Look at what is there now, then do this again if it is still wanted."
+)
 
 
 class Database:
     """Two session factories over one engine: `write` (BEGIN IMMEDIATE on SQLite) and `read` (deferred)."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, before_write: Callable[[], None] = lambda: None) -> None:
+        """`before_write` runs before each write begins: what rows are about to point at must be on the disk."""
         self.url = url
+        self._before_write = before_write
         self.engine = _engine(url)
         self._write = sessionmaker(self.engine.execution_options(rounds_write=True), expire_on_commit=False)
-        self._read = sessionmaker(self.engine, expire_on_commit=False)
+        # PostgreSQL would show each statement another state; SQLite shows one state for a whole transaction anyway.
+        postgresql = {"isolation_level": "REPEATABLE READ"} if self.engine.dialect.name == "postgresql" else {}
+        self._read = sessionmaker(self.engine.execution_options(**postgresql), expire_on_commit=False)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One short transaction that may write: committed at the end, rolled back on any error."""
-        with self._write.begin() as session:
+        """One short transaction that may write: committed at the end, rolled back on any error.
+
+        Raises Unavailable when the disk is full or read-only, or the database cannot be reached.
+        """
+        self._before_write()
+        with clear_database_errors(), self._write.begin() as session:
             yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """One consistent view; nothing done in it is kept."""
-        with self._read() as session:
+        with clear_database_errors(), self._read() as session:
             yield session
 
     def migrate(self) -> None:
@@ -58,11 +82,14 @@ class Database:
         finally:
             engine.dispose()
 
+    def revision(self) -> str | None:
+        """The revision the schema is at; None for a database without a schema."""
+        with self.engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+
     def check_revision(self) -> None:
         """Raise Conflict unless the schema is at the newest revision."""
-        with self.engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
-        expected = ScriptDirectory.from_config(_alembic_config()).get_current_head()
+        found, expected = self.revision(), newest_revision()
         if found != expected:
             raise Conflict(
                 f"the database schema is at revision {found}, this version of Rounds expects {expected}. "
@@ -74,10 +101,57 @@ class Database:
         self.engine.dispose()
 
 
+@contextmanager
+def clear_database_errors() -> Iterator[None]:
+    """Turn what the database says into an error meant for the user; in each case nothing was kept.
+
+    A full or read-only disk, a lock held for too long or a lost server is Unavailable; a name that another transaction
+    took at the same moment is a Conflict.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        if not _is_duplicate(error):
+            raise
+        raise Conflict(_SAME_MOMENT) from error
+    except OperationalError as error:
+        if str(getattr(error.orig, "sqlstate", None)).startswith("40"):  # a deadlock, or a change under our feet
+            raise Conflict(_SAME_MOMENT) from error
+        told = _remedy(error)
+        if told is None:
+            raise
+        raise Unavailable(
+            f"the database cannot be used just now ({str(error.orig).strip()}); nothing of this was kept. "
+            f"{told}, then do the same again."
+        ) from error
+
+
+def _is_duplicate(error: IntegrityError) -> bool:
+    """Whether the same name or key is there already: made by another transaction since this one looked."""
+    if isinstance(error.orig, sqlite3.Error):
+        codes = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+        return getattr(error.orig, "sqlite_errorcode", 0) in codes
+    return getattr(error.orig, "sqlstate", None) == "23505"
+
+
+def _remedy(error: OperationalError) -> str | None:
+    if isinstance(error.orig, sqlite3.Error):
+        return _SQLITE_REMEDIES.get(getattr(error.orig, "sqlite_errorcode", 0) & 0xFF)
+    state = getattr(error.orig, "sqlstate", None)  # PostgreSQL, appendix A: class 53 resources, 57P server gone
+    if state is None or state[:2] == "08" or state[:3] == "57P":
+        return "See whether the database server runs and can be reached"
+    return "Free resources of the database server" if state[:2] == "53" else None
+
+
 def _alembic_config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config
+
+
+def newest_revision() -> str | None:
+    """The revision this version of Rounds works with."""
+    return ScriptDirectory.from_config(_alembic_config()).get_current_head()
 
 
 def _check_foreign_keys(connection: Connection) -> None:

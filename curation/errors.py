@@ -6,7 +6,8 @@
     ├── Conflict         it exists already, or someone else holds it
     ├── LeakRefused      a held-out subject would reach training
     ├── Damaged          stored bytes no longer match their digest
-    └── NotAllowed       the person signed in may not do this
+    ├── NotAllowed       the person signed in may not do this
+    └── Unavailable      a disk that is full, a store or a server that cannot be reached or written to just now
 
 The edges (commands, routes, worker) turn them into one line without a traceback; the library never prints.
 """
@@ -38,3 +39,7 @@ class Damaged(RoundsError):
 
 class NotAllowed(RoundsError):
     """The person signed in may not do this."""
+
+
+class Unavailable(RoundsError):
+    """A disk is full, or a store or server cannot be reached or written to; the same again may work later."""

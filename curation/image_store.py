@@ -1,21 +1,26 @@
 """Content-addressed images: lossless PNG, 8 bit gray or RGB and 16 bit gray, named by the SHA-256 of the file.
 
-A file is written under a temporary name and renamed, and only then may a row point at it: a crash leaves an orphan file
-that `rounds verify` lists, never a row without its image.
+In a directory a file is written under a temporary name and renamed; on an object store one request puts it there whole
+or not at all. Only then may a row point at it: a crash leaves an orphan file that `rounds verify` lists, never a row
+without its image. `settle` waits until a directory's files would outlive a power cut; a project's database does so
+before each write.
 """
 
 import hashlib
 import io
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TypeAlias
 
-import fsspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from curation.errors import BadInput, Damaged, NotFound
+from curation.disk import write_through
+from curation.errors import BadInput, Damaged, NotFound, Unavailable
+from curation.store_errors import clear_errors, open_location
 
 Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -60,42 +65,92 @@ class ImageStore:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._fs, self._root = fsspec.core.url_to_fs(url)
+        self._fs, self._root, self._is_directory = open_location(url)
+        self._unsettled = False
 
     def _path(self, digest: str) -> str:
         return f"{self._root}/{file_name(digest)}"
 
     def put(self, content: bytes) -> str:
-        """Store a PNG file and return its SHA-256; the same content again changes nothing."""
+        """Store a PNG file and return its SHA-256; the same content again changes nothing.
+
+        Raises Unavailable when it cannot be stored; nothing is left under the file's name then. A file of another
+        length under that name is what a power cut left of an earlier one: it is written anew.
+        """
         digest = hashlib.sha256(content).hexdigest()
         path = self._path(digest)
-        if self._fs.exists(path):
-            return digest
-        self._fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-        temporary = f"{path}.{uuid.uuid4().hex}.part"
-        with self._fs.open(temporary, "wb") as file:
-            file.write(content)
-        self._fs.mv(temporary, path)
+        with clear_errors(self.url, "written to"):
+            if self._size(path) != len(content):
+                self._write(path, content)
         return digest
+
+    def _size(self, path: str) -> int | None:
+        try:
+            size: int = self._fs.size(path)
+        except FileNotFoundError:
+            return None
+        return size
+
+    def _write(self, path: str, content: bytes) -> None:
+        if not self._is_directory:
+            self._fs.pipe_file(path, content)
+            return
+        temporary = Path(f"{path}.{uuid.uuid4().hex}.part")
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        self._unsettled = True
+
+    def settle(self) -> None:
+        """Wait until every file put here has reached the disk: once for many, since each wait costs milliseconds."""
+        if self._unsettled:
+            self._unsettled = False
+            try:
+                with clear_errors(self.url, "written to"):
+                    write_through(Path(self._root))
+            except Unavailable:
+                self._unsettled = True
+                raise
 
     def put_pixels(self, pixels: Pixels) -> str:
         """Encode and store (H, W, C); returns the file's SHA-256."""
         return self.put(encode_png(pixels))
 
     def content(self, digest: str) -> bytes:
-        """The file's bytes; raises NotFound when it is missing."""
+        """The file's bytes; raises NotFound when it is missing, Unavailable when the store cannot be read."""
         try:
-            with self._fs.open(self._path(digest), "rb") as file:
-                content: bytes = file.read()
+            with clear_errors(self.url, "read"):
+                content: bytes = self._fs.cat_file(self._path(digest))
         except FileNotFoundError as error:
-            raise NotFound(
-                f"image {digest} is not in the store {self.url}. Run `rounds verify` to list what is missing."
-            ) from error
+            raise self._missing(digest) from error
         return content
 
-    def files(self) -> set[str]:
-        """Every file of the store by its path in it: `ab/ab...png`, unfinished `.part` files, and strangers."""
-        return {path.removeprefix(f"{self._root}/") for path in self._fs.find(self._root)}
+    def _missing(self, digest: str) -> NotFound:
+        self._check_bucket()
+        return NotFound(f"image {digest} is not in the store {self.url}. Run `rounds verify` to list what is missing.")
+
+    def _check_bucket(self) -> None:
+        """A missing bucket is not the same as a missing file: raises Unavailable."""
+        bucket = self._root.split("/", 1)[0]
+        if not self._is_directory and not self._fs.exists(bucket):
+            raise Unavailable(f"the store {self.url} cannot be read: there is no bucket {bucket!r}. Correct store_url.")
+
+    def remove(self, digest: str) -> bool:
+        """Remove a file that no row needs any more; says whether it was there."""
+        try:
+            with clear_errors(self.url, "read"):
+                self._fs.size(self._path(digest))
+        except FileNotFoundError:
+            self._check_bucket()
+            return False
+        with clear_errors(self.url, "written to"):
+            self._fs.rm_file(self._path(digest))
+        return True
 
     def pixels(self, digest: str) -> Pixels:
         """Decode one stored image: (H, W, C)."""
@@ -116,13 +171,21 @@ class ImageStore:
         if found != digest:
             raise Damaged(f"image {digest}: its stored bytes hash to {found}. Restore the file from a backup.")
 
-    def digests(self) -> Iterator[str]:
-        """Digest of every complete file in the store."""
-        for path in self._fs.find(self._root):
-            name = str(path).rsplit("/", 1)[-1]
-            if name.endswith(".png"):
-                yield name.removesuffix(".png")
+    def folders(self) -> list[str]:
+        """What lies at the top of the store: folders `ab`, and strangers, in order."""
+        try:
+            with clear_errors(self.url, "read"):
+                found = self._fs.ls(self._root, detail=False)
+        except FileNotFoundError:  # nothing was stored yet
+            self._check_bucket()
+            return []
+        return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in found)
 
-    def unfinished(self) -> list[str]:
-        """Temporary files a crash left behind."""
-        return sorted(str(path) for path in self._fs.find(self._root) if str(path).endswith(".part"))
+    def folder(self, name: str) -> list[str]:
+        """Every file of one folder by its path in the store, in order: images, unfinished `.part` files, strangers."""
+        with clear_errors(self.url, "read"):
+            return sorted(str(path).removeprefix(f"{self._root}/") for path in self._fs.find(f"{self._root}/{name}"))
+
+    def files(self) -> set[str]:
+        """Every file of the store by its path in it; `folder` takes a 256th of the memory."""
+        return {file for name in self.folders() for file in self.folder(name)}

@@ -37,7 +37,11 @@ class Project:
         prefix = "sqlite:///"
         if url.startswith(prefix) and not url.startswith(prefix + "/"):
             url = f"{prefix}{self.root / url.removeprefix(prefix)}"
-        return Database(url)
+        return Database(url, self._settle_store)
+
+    def _settle_store(self) -> None:
+        if "store" in self.__dict__:  # opened, so that files may have been put there
+            self.store.settle()
 
     @cached_property
     def store(self) -> ImageStore:

@@ -1,116 +1,139 @@
-"""Hold everything stored against its digest: image files, pixels, snapshot folders, the chain of events.
+"""Hold a project against itself: stored files, rows, folders, snapshots and the chain of events.
 
-It repairs nothing. A missing or altered file, snapshot or event is a fault. An orphan file (stored, but no row points
-at it) and an unfinished `.part` file are what interrupted work leaves behind: listed, harmless.
+It repairs nothing. A missing or altered file, snapshot or event is a fault, and so are rows that contradict each other.
+An orphan file (stored, but no row points at it), an unfinished `.part` file and a parent still `building` are what work
+under way or broken off leaves behind: listed, harmless.
 """
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from curation.audit import ChainReport
-from curation.errors import NotFound, RoundsError
-from curation.image_store import ImageStore, decode_png, file_name, pixel_sha256
-from curation.models.images import BuildStatus, Image, Mask
+from curation.errors import RoundsError
+from curation.file_checks import (
+    PREFIXES,
+    count_files,
+    drawn_files,
+    expected_files,
+    file_faults,
+    leftovers,
+    withdrawn_but_there,
+)
+from curation.folder_checks import folder_faults, torn_embeddings, unfinished_work
+from curation.models.images import BuildStatus
 from curation.models.training import Snapshot
+from curation.outcome_checks import frozen_reading_faults, outcome_faults
 from curation.project import Project
+from curation.row_checks import row_faults
 from curation.snapshots.folder import SnapshotFolder, verify_folder
 
 Report: TypeAlias = Callable[[int, int, str | None], None]
 
-_REPORT_EVERY = 100
+AGAIN = "`rounds withdraw SUBJECT --yes` again removes it"
+LISTED = 1_000  # of each kind; the rest is counted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Verification:
-    """What was checked and what was found; `faults` is empty when everything is as it was stored."""
+    """What was checked and what was found; `faults` is empty when everything is as it was stored.
 
-    files: int
-    snapshots: int
-    chain: ChainReport
-    faults: list[str]
-    orphans: list[str]
-    unfinished: list[str]
+    `sampled` says that only so many files were read. Of each list the first thousand are kept, the last line counts
+    the rest.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """A stored file that rows point at: what they call it, and the pixels they say are in it."""
-
-    name: str
-    pixel_digests: frozenset[str]
+    files: int = 0
+    snapshots: int = 0
+    chain: ChainReport = field(default_factory=lambda: ChainReport(0, 0, []))
+    faults: list[str] = field(default_factory=list)
+    orphans: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+    building: list[str] = field(default_factory=list)
+    sampled: bool = False
 
 
-def verify_project(project: Project, report: Report, *, pixels: bool = False) -> Verification:
-    """Check every stored file, snapshot and event; with `pixels`, decode each image and check its values too."""
-    present = project.store.files()
+def verify_project(
+    project: Project, report: Report, *, pixels: bool = False, sample: int | None = None, seed: int = 0
+) -> Verification:
+    """Check every stored file, row, folder, snapshot and event.
+
+    With `pixels`, decode each image and check its values too. With `sample`, read that many files only, drawn by
+    `seed`, and of snapshots the digest only: minutes become seconds, and what was not drawn is not known.
+    """
+    found = Verification(sampled=sample is not None)
+    if sample is None:
+        _check_store(project, found, report, pixels)
+    else:
+        _check_sample(project, found, sample, seed, pixels)
+    report(0, 0, "rows")
     with project.database.read() as session:
-        expected = _expected_files(session)
-        snapshots = session.scalars(select(Snapshot).where(Snapshot.status == BuildStatus.READY)).all()
-        chain = project.chain.verify(session, project.anchors_path)
-    faults = list(_file_faults(project.store, expected, report, pixels))
-    for snapshot in snapshots:
-        faults += [f"snapshot {snapshot.name!r}: {fault}" for fault in _snapshot_faults(project, snapshot, report)]
-    known = {file_name(digest) for digest in expected}
-    unfinished = {file for file in present if file.endswith(".part")}
-    return Verification(
-        files=len(expected),
-        snapshots=len(snapshots),
-        chain=chain,
-        faults=[*faults, *(f"events: {fault}" for fault in chain.faults)],
-        orphans=sorted(present - known - unfinished),
-        unfinished=sorted(unfinished),
-    )
+        for check in (row_faults, outcome_faults, frozen_reading_faults):
+            _collect(found.faults, check(session))
+        _collect(found.faults, folder_faults(project, session))
+        found.building = unfinished_work(session)
+        found.chain = project.chain.verify(session, project.anchors_path)
+        snapshots = session.execute(
+            select(Snapshot.name, Snapshot.directory, Snapshot.digest).where(Snapshot.status == BuildStatus.READY)
+        ).all()
+    _collect(found.unfinished, torn_embeddings(project))
+    for name, directory, digest in snapshots:
+        faults = _snapshot_faults(project, name, directory, digest, report, whole=sample is None)
+        _collect(found.faults, (f"snapshot {name!r}: {fault}" for fault in faults))
+    found.snapshots = len(snapshots)
+    _collect(found.faults, (f"events: {fault}" for fault in found.chain.faults))
+    return found
 
 
-def _expected_files(session: Session) -> dict[str, Expected]:
-    expected: dict[str, Expected] = {}
-    for image_id, file_digest, pixel_digest in session.execute(
-        select(Image.id, Image.file_sha256, Image.pixel_sha256).order_by(Image.id)
-    ):
-        earlier = expected.get(file_digest, Expected(f"image {image_id}", frozenset()))
-        expected[file_digest] = Expected(earlier.name, earlier.pixel_digests | {pixel_digest})
-    for image_id, name, file_digest in session.execute(select(Mask.image_id, Mask.name, Mask.file_sha256)):
-        expected.setdefault(file_digest, Expected(f"mask {name!r} of image {image_id}", frozenset()))
-    return expected
+def _check_store(project: Project, found: Verification, report: Report, pixels: bool) -> None:
+    """Folder by folder; what was listed before the rows were read cannot be a file whose row came later."""
+    with project.database.read() as session:
+        total = count_files(session)
+    folders = project.store.folders()
+    for prefix in sorted({*PREFIXES, *folders}):
+        listed = project.store.folder(prefix) if prefix in folders else []
+        with project.database.read() as session:
+            expected = expected_files(session, prefix) if prefix in PREFIXES else {}
+            left = leftovers(listed, expected)
+            back = withdrawn_but_there(session, left.orphans) if left.orphans else []
+        _collect(found.faults, file_faults(project, expected, pixels))
+        _collect(found.faults, (f"{name} was withdrawn and is still there: {AGAIN}" for name in back))
+        _collect(found.orphans, (name for name in left.orphans if name not in back))
+        _collect(found.unfinished, left.unfinished)
+        found.files += len(expected)
+        report(found.files, total, "images")
 
 
-def _file_faults(store: ImageStore, expected: Mapping[str, Expected], report: Report, pixels: bool) -> Iterator[str]:
-    for position, (digest, entry) in enumerate(expected.items()):
-        if position % _REPORT_EVERY == 0:
-            report(position, len(expected), "images")
-        fault = _fault(store, digest, entry.pixel_digests if pixels else frozenset())
-        if fault:
-            yield f"{entry.name} ({file_name(digest)}): {fault}"
-    report(len(expected), len(expected), "images")
+def _check_sample(project: Project, found: Verification, sample: int, seed: int, pixels: bool) -> None:
+    with project.database.read() as session:
+        expected = drawn_files(session, sample, seed)
+    _collect(found.faults, file_faults(project, expected, pixels))
+    found.files = len(expected)
 
 
-def _fault(store: ImageStore, digest: str, pixel_digests: frozenset[str]) -> str | None:
+def _collect(lines: list[str], more: Iterable[str]) -> None:
+    """Keep the first of them and count the rest: a store that was lost would else fill the memory with its names."""
+    kept = left = 0
+    for line in more:
+        if kept < LISTED:
+            lines.append(line)
+            kept += 1
+        else:
+            left += 1
+    if left:
+        lines.append(f"... and {left} more like these")
+
+
+def _snapshot_faults(
+    project: Project, name: str, directory: str, digest: str | None, report: Report, whole: bool
+) -> Iterator[str]:
     try:
-        content = store.content(digest)
-    except NotFound:
-        return "the file is missing"
-    if hashlib.sha256(content).hexdigest() != digest:
-        return "its bytes were changed"
-    if not pixel_digests:
-        return None
-    try:
-        found = pixel_sha256(decode_png(content))
-    except (OSError, ValueError) as error:
-        return f"it cannot be decoded: {error}"
-    return None if pixel_digests == {found} else "its pixels are not those of its row"
-
-
-def _snapshot_faults(project: Project, snapshot: Snapshot, report: Report) -> list[str]:
-    try:
-        folder = SnapshotFolder.open(project.root / snapshot.directory)
-        faults = verify_folder(folder, lambda done, total, _: report(done, total, f"snapshot {snapshot.name}"))
+        folder = SnapshotFolder.open(project.root / directory)
+        if whole:
+            yield from verify_folder(folder, lambda done, total, _: report(done, total, f"snapshot {name}"))
     except (RoundsError, OSError, ValueError, KeyError, TypeError) as error:
-        return [f"cannot be read: {error}"]
-    if folder.digest != snapshot.digest:
-        faults.append(f"the folder says digest {folder.digest}, the database {snapshot.digest}")
-    return faults
+        yield f"cannot be read: {error}"
+        return
+    if folder.digest != digest:
+        yield f"the folder says digest {folder.digest}, the database {digest}"

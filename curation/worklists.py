@@ -179,6 +179,7 @@ def find_worklist(session: Session, name: str) -> Worklist:
 def close_worklist(session: Session, chain: Chain, now: datetime, name: str) -> Worklist:
     """End reading; closing again changes nothing."""
     worklist = find_worklist(session, name)
+    session.refresh(worklist, with_for_update=True)  # two who close it at once are one event
     if worklist.closed_at is None:
         worklist.closed_at = now
         for practice in session.scalars(select(Worklist).where(Worklist.practice_for_id == worklist.id)):

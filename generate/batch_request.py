@@ -30,6 +30,8 @@ def request_batch(session: Session, chain: Chain, now: datetime, request: Genera
         raise BadInput(
             f"generator {generator.name!r} draws {', '.join(classes)}; it does not know {', '.join(unknown)}."
         )
+    # Of two identical requests at once the second waits here, and then finds the batch of the first.
+    session.refresh(generator, with_for_update=True)
     batch = session.scalars(select(Batch).where(Batch.request_digest == request.digest())).one_or_none()
     is_new = batch is None
     if batch is None:

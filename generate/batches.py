@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
@@ -111,8 +112,11 @@ def _label_ids(session: Session, names: set[str]) -> dict[str, int]:
     rows = session.execute(select(Label.name, Label.id).where(Label.name.in_(names)))
     known: dict[str, int] = {row.name: row.id for row in rows}
     for name in sorted(names - known.keys()):
-        label = Label(name=name)
-        session.add(label)
-        session.flush()
+        try:
+            with session.begin_nested():
+                label = Label(name=name)
+                session.add(label)
+        except IntegrityError:  # on PostgreSQL another worker may have added it since
+            label = session.scalars(select(Label).where(Label.name == name)).one()
         known[name] = label.id
     return known

@@ -3,7 +3,6 @@
 The guards against leaks and copies read it, so it names every subject and every image.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,20 +10,9 @@ from typing import Any
 
 from curation.errors import NotFound
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
+from curation.weights import weights_digest as weights_digest
 
 FORMAT = "rounds-generator-card/1"
-
-
-def weights_digest(directory: Path) -> str:
-    """SHA-256 over every safetensors file under `directory`, by relative name: changes with any weight."""
-    digest = hashlib.sha256()
-    files = sorted(directory.rglob("*.safetensors"))
-    if not files:
-        raise NotFound(f"no safetensors under {directory}: expected a generator in diffusers layout.")
-    for path in files:
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.relative_to(directory).as_posix()}:{content}\n".encode())
-    return digest.hexdigest()
 
 
 def fitted_on(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from curation.after_reading import told_after
 from curation.audit import anchor
 from curation.claims import claim, waits_singly
 from curation.consents import require_consent
-from curation.errors import NotAllowed, NotFound, RoundsError
+from curation.errors import NotAllowed, NotFound, RoundsError, Unavailable
 from curation.models.images import Image
 from curation.models.reading import Assignment, WorklistItem
 from curation.project import Project
@@ -87,7 +87,10 @@ class ReadingRoutes:
         return digest
 
     async def record(self, request: Request) -> Response:
-        """Commit each operation in its own transaction, in order, and say of each whether it is saved or refused."""
+        """Commit each operation in its own transaction, in order, and say of each whether it is saved or refused.
+
+        On a full disk none is acknowledged: the answer is 503, the viewer keeps them all and sends them again.
+        """
         sent = parse_json(Operations, await request.body())
         reader: SignedInReader = request.scope[READER_KEY]
         return JSONResponse(await run_in_threadpool(self._record, reader.reader_id, sent))
@@ -117,6 +120,8 @@ class ReadingRoutes:
         act = self._read if operation.kind == "reading" else self._undo
         try:
             told = act(reader_id, operation)
+        except Unavailable:
+            raise
         except RoundsError as error:
             return {"op_id": operation.op_id, "state": "refused", "error": str(error)}
         except ValidationError:

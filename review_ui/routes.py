@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from curation.errors import BadInput, Conflict, NotAllowed, NotFound, RoundsError
+from curation.errors import BadInput, Conflict, NotAllowed, NotFound, RoundsError, Unavailable
 from curation.project import Project
 from review_ui.account_routes import AccountRoutes
 from review_ui.export_routes import ExportRoutes
@@ -48,7 +48,7 @@ STATIC_TYPES = {
     "welcome.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
-ERROR_STATUS = ((NotFound, 404), (NotAllowed, 403), (Conflict, 409), (BadInput, 422))
+ERROR_STATUS = ((NotFound, 404), (NotAllowed, 403), (Conflict, 409), (BadInput, 422), (Unavailable, 503))
 
 
 def create_routes(project: Project, clock: Clock) -> list[BaseRoute]:

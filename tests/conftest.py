@@ -14,6 +14,7 @@ import pytest
 from curation.database import Database
 from curation.project import Project
 from curation.settings import write_project_file
+from tests.object_store import environment, new_bucket, running_object_store
 from tests.postgres import create_database, postgres_binaries, running_postgres
 
 
@@ -88,3 +89,37 @@ def postgres_server() -> Iterator[str]:
     assert binaries is not None
     with running_postgres(binaries) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[str]:
+    """An S3 server of this test run's own, on loopback; yields its address."""
+    with running_object_store() as address:
+        yield address
+
+
+@pytest.fixture
+def s3_keys(object_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment in which s3fs reaches that server."""
+    for name, value in environment(object_store).items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(params=["directory", "s3"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where images go: once a directory, once a bucket on an S3 server."""
+    if request.param == "directory":
+        return str(tmp_path / "images")
+    request.getfixturevalue("s3_keys")
+    return new_bucket()
+
+
+@pytest.fixture
+def stored_project(tmp_path: Path, migrated_file: Path, store_url: str) -> Iterator[Project]:
+    """A migrated project with nothing in it, its images once in a directory and once on S3."""
+    root = tmp_path / "stored"
+    write_project_file(root, "stored", "sqlite:///rounds.db", store_url)
+    shutil.copy(migrated_file, root / "rounds.db")
+    made = Project.open(root)
+    yield made
+    made.database.dispose()

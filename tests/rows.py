@@ -85,10 +85,8 @@ def add_real(project: Project, session: Session, source: Import, number: int, la
 
 
 def add_generator(session: Session, name: str, subjects: tuple[str, ...], pixels: tuple[str, ...]) -> Generator:
-    """A registered generator whose card says what it saw."""
-    generator = Generator(
-        name=name, directory=f"generators/{name}", weights_digest=f"{name:0<64}", card={}, created_at=NOW
-    )
+    """A registered generator whose card says what it saw; of weights beside the project, so that it needs no folder."""
+    generator = Generator(name=name, directory="shipped", weights_digest=f"{name:0<64}", card={}, created_at=NOW)
     session.add(generator)
     session.flush()
     session.add_all(GeneratorSubject(generator_id=generator.id, subject_key=key) for key in subjects)

@@ -1,8 +1,11 @@
 """Snapshots: immutable dataset versions, built into a folder, frozen in the database."""
 
+import fcntl
 import json
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -38,6 +41,24 @@ def build_snapshot(project: Project, name: str, recipe: MixRecipe, now: datetime
 
     The same name and recipe over the same images is the same snapshot and changes nothing.
     """
+    with _alone(project.directory("locks") / f"snapshot-{name}.lock"):
+        return _build(project, name, recipe, now, report)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the name for this process; the lock is gone with it, however it ends. Raises Conflict."""
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Conflict(
+                "this snapshot is being built by someone else at this moment. Wait for it, or choose another name."
+            ) from error
+        yield
+
+
+def _build(project: Project, name: str, recipe: MixRecipe, now: datetime, report: Report) -> SnapshotFolder:
     with project.database.read() as session:
         plan = plan_snapshot(session, name, recipe)
     target = project.directory("snapshots") / name

@@ -7,9 +7,10 @@ from alembic import command
 from sqlalchemy import text
 
 from curation.claims import claim
-from curation.database import Database, _alembic_config, _engine
+from curation.database import Database, _alembic_config
 from curation.readings import progress, record_reading
 from tests.curation.reading_room import CHAIN, NOON, verdict
+from tests.curation.revisions import downgrade
 
 FIRST_ROWS = (
     "INSERT INTO readers (id, name, kind, role, must_change_password, active, failed_sign_ins, created_at)"
@@ -42,12 +43,7 @@ AT = "2026-11-23 12:00:00"
 @pytest.fixture
 def at_first_revision(database: Database) -> Database:
     """A database as the first revision left it: three images, one read, one leased, one open."""
-    config = _alembic_config()
-    unchecked = _engine(database.url, foreign_keys=False)
-    with unchecked.execution_options(rounds_write=True).begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0001")
-    unchecked.dispose()
+    downgrade(database, "0001")
     yes, no = ("true", "false") if database.engine.dialect.name == "postgresql" else (1, 0)
     with database.engine.begin() as connection:
         for row in FIRST_ROWS:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,17 @@ import pytest
 from PIL import Image as PillowImage
 from sqlalchemy import select, update
 
+from curation.audit import anchor
 from curation.image_store import encode_png, file_name
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
-from curation.models.images import Image, Mask, Split
+from curation.models.images import BuildStatus, Image, Import, Mask, Split
 from curation.models.operations import Event
+from curation.models.training import Run, Snapshot, Study
 from curation.project import Project
 from curation.verification import Verification, verify_project
-from tests.rows import NOW, picture
+from curation.weights import weights_digest
+from tests.rows import NOW, add_generator, picture
 
 
 @pytest.fixture
@@ -110,3 +114,112 @@ def test_an_altered_event_and_a_cut_tail_are_found(filled: Project) -> None:
     with filled.anchors_path.open("a") as anchors:
         anchors.write(json.dumps({"count": 9, "hmac": "f" * 64}) + "\n")
     assert any("an anchor was written at 9" in fault for fault in _verify(filled).faults)
+
+
+def test_a_quick_look_reads_a_few_files_and_says_so(filled: Project) -> None:
+    found = verify_project(filled, lambda *_: None, sample=2, seed=1)
+    assert (found.files, found.sampled, found.faults) == (2, True, [])
+    for number in range(6):
+        _file(filled, number).unlink()
+    assert verify_project(filled, lambda *_: None, sample=2, seed=1).faults != []
+
+
+def test_a_withdrawn_image_is_expected_to_be_gone_and_named_when_it_is_not(filled: Project) -> None:
+    with filled.database.write() as session:
+        session.execute(update(Image).where(Image.source_file.in_(["2.png", "5.png"])).values(withdrawn_at=NOW))
+        masks = session.scalars(select(Mask.file_sha256)).all()
+    still = [*(_file(filled, number) for number in (2, 5)), filled.root / "store" / file_name(masks[0])]
+    found = _verify(filled)
+    assert sorted(fault.split()[0][3:] for fault in found.faults) == sorted(path.name for path in still)
+    assert all("was withdrawn and is still there" in fault for fault in found.faults)
+    assert found.orphans == []
+    for path in still:
+        path.unlink()
+    assert _verify(filled).faults == []
+
+
+def test_work_that_was_begun_and_not_finished_is_listed_without_being_a_fault(filled: Project) -> None:
+    with filled.database.write() as session:
+        session.execute(update(Import).values(status=BuildStatus.BUILDING))
+    found = _verify(filled)
+    assert (found.faults, found.building) == ([], ["imports: six"])
+
+
+def test_of_many_faults_of_a_kind_the_first_are_listed_and_the_rest_counted(
+    filled: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curation.verification.LISTED", 2)
+    store = filled.root / "store"
+    shutil.rmtree(store)
+    with filled.database.write() as session:
+        for number in range(1, 7):
+            session.execute(update(Image).where(Image.id == number).values(file_sha256=f"{number:064d}"))
+    found = _verify(filled)
+    listed = [fault for fault in found.faults if fault.startswith("image")]
+    assert (found.files, len(listed)) == (7, 2)
+    assert "... and 4 more like these" in found.faults
+
+
+@pytest.mark.parametrize(("change", "fault"), [("lost", "is missing"), ("altered", "not those that were added")])
+def test_a_generator_whose_weights_are_lost_or_altered_is_named(filled: Project, change: str, fault: str) -> None:
+    weights = filled.root / "generators" / "g" / "unet" / "model.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"weights")
+    with filled.database.write() as session:
+        generator = add_generator(session, "g", (), ())
+        generator.directory = "generators/g"
+        generator.weights_digest = weights_digest(filled.root / "generators" / "g")
+    assert _verify(filled).faults == []
+    if change == "lost":
+        shutil.rmtree(filled.root / "generators")
+    else:
+        weights.write_bytes(b"Weights")
+    [found] = _verify(filled).faults
+    assert found.startswith("generator 'g'")
+    assert fault in found
+
+
+def test_a_run_without_its_checkpoint_and_a_study_without_its_folder_are_named(filled: Project) -> None:
+    ready = {"status": BuildStatus.READY, "created_at": NOW}
+    with filled.database.write() as session:
+        snapshot = Snapshot(
+            name="s",
+            directory="snapshots/s",
+            recipe={},
+            counts={},
+            reading_ids=[],
+            status=BuildStatus.FAILED,
+            created_at=NOW,
+        )
+        session.add(snapshot)
+        session.flush()
+        session.add(
+            Run(
+                name="r", snapshot_id=snapshot.id, config={}, config_digest="0", directory="runs/r", metrics={}, **ready
+            )
+        )
+        session.add(Study(name="t", plan={}, plan_digest="0", directory="studies/t", result={}, **ready))
+    found = _verify(filled).faults
+    assert found == ["run 'r': its checkpoint r/card.json is missing", "study 't': its folder studies/t is missing"]
+
+
+def test_torn_embeddings_are_listed_without_being_a_fault(filled: Project) -> None:
+    folder = filled.root / "embeddings"
+    folder.mkdir()
+    (folder / "whole.rows").write_bytes(b"a" * 130)
+    (folder / "whole.f32").write_bytes(b"0" * 16)
+    (folder / "torn.rows").write_bytes(b"a" * 70)
+    (folder / "torn.f32").write_bytes(b"0" * 16)
+    found = _verify(filled)
+    assert (found.faults, found.unfinished) == ([], ["embeddings/torn.rows"])
+
+
+def test_a_torn_anchor_is_a_fault_and_the_next_one_is_written_after_it(filled: Project) -> None:
+    with filled.anchors_path.open("a") as anchors:
+        anchors.write('{"count": 1, "hm')
+    with filled.database.write() as session:
+        filled.chain.record(session, "test", {}, NOW)
+    with filled.database.read() as session:
+        anchor(session, filled.anchors_path)
+    found = _verify(filled)
+    assert (found.faults, found.chain.anchors) == (["events: line 2 of anchors.jsonl is torn or was altered"], 2)

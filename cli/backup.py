@@ -1,0 +1,118 @@
+"""`rounds backup`, `rounds restore`: a copy of the project elsewhere, and back."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from cli.project import print_some, print_verification
+from cli.terminal import emit, json_option, now, pass_project, progress_bar
+from curation.backup import back_up, verify_backup
+from curation.backup_restore import Places, restore
+from curation.errors import Damaged
+from curation.project import Project
+from curation.verification import verify_project
+
+directory_path = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("directory", type=directory_path)
+@click.option("--with-secrets", is_flag=True, help="Copy the keys too. Whoever has such a backup can forge the chain.")
+@click.option("--verify", "only_verify", is_flag=True, help="Make none; read the newest one there back, every file.")
+@click.option("--at", "name", help="With --verify: which one, by its name.")
+@json_option
+@pass_project
+def backup(
+    project: Project, directory: Path, with_secrets: bool, only_verify: bool, name: str | None, as_json: bool
+) -> None:
+    """Copy the project into DIRECTORY while people read; what an earlier backup there holds is not copied again.
+
+    \b
+    Example:
+      rounds backup /mnt/backup/brains
+      rounds backup /mnt/backup/brains --verify
+    """
+    if only_verify:
+        _verify(directory, name, as_json)
+        return
+    if name is not None:
+        raise click.UsageError("--at goes with --verify: a new backup is named after the time.")
+    with progress_bar("backing up", quiet=as_json) as report:
+        made = back_up(project, directory, now(), report, with_secrets=with_secrets)
+    if as_json:
+        emit(asdict(made), as_json)
+    else:
+        size = f"{made.size_bytes / 1e6:.1f} MB"
+        click.echo(
+            f"backup {made.name}: {made.images} images, {made.files} files, {size}; {made.copied} new in {directory}"
+        )
+        if not made.secrets:
+            click.echo("the keys are not in it: keep a copy of the secrets directory elsewhere, a restore needs it")
+        print_some(made.missing)
+    if made.missing:
+        raise Damaged(
+            f"{len(made.missing)} files were missing or altered in the project; the rest is backed up. "
+            "Run `rounds verify` to see what is wrong."
+        )
+
+
+def _verify(directory: Path, name: str | None, as_json: bool) -> None:
+    with progress_bar("verifying", quiet=as_json) as report:
+        manifest, faults = verify_backup(directory, name, report)
+    facts = {"backup": manifest.name, **manifest.header, **manifest.end, "faults": faults}
+    if as_json:
+        emit(facts, as_json)
+    else:
+        click.echo(f"backup {manifest.name}: {manifest.end['entries']} files read back, {len(faults)} faults")
+        print_some(faults)
+    if faults:
+        raise Damaged(f"{len(faults)} faults in the backup {manifest.name}. Make another; nothing was changed.")
+
+
+@click.command("restore")
+@click.argument("backup_directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("target", type=directory_path)
+@click.option("--at", "name", help="Which backup, by its name; without it the newest.")
+@click.option(
+    "--secrets", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Where the keys are kept."
+)
+@click.option("--database-url", help="Of PostgreSQL: a new, empty database.")
+@click.option("--store-url", default="store", show_default=True, help="Where the images go.")
+@json_option
+def restore_backup(
+    backup_directory: Path,
+    target: Path,
+    name: str | None,
+    secrets: Path | None,
+    database_url: str | None,
+    store_url: str,
+    as_json: bool,
+) -> None:
+    """Bring a backup back into TARGET, a new directory, and verify it. The project it was made of is not touched.
+
+    \b
+    Example:
+      rounds restore /mnt/backup/brains brains-again --secrets /mnt/keys/brains
+    """
+    places = Places(database_url=database_url, store_url=store_url, secrets=secrets)
+    with progress_bar("restoring", quiet=as_json) as report:
+        found = restore(backup_directory, name, target.resolve(), places, now(), report)
+    if not as_json:
+        click.echo(f"restored {found.images} images of the backup {found.backup}, made {found.made_at}, into {target}")
+        click.echo(f"{found.sign_ins_revoked} sign-ins revoked, {found.leases_ended} leases ended")
+    if not found.is_newest_schema:
+        if as_json:
+            emit({**asdict(found), "verified": False}, as_json)
+        else:
+            click.echo(f"its schema is revision {found.schema}: run `rounds init` in {target}, then `rounds verify`")
+        return
+    project = Project.open(target.resolve())
+    with progress_bar("verifying", quiet=as_json) as report:
+        verified = verify_project(project, report)
+    if as_json:
+        emit({**asdict(found), "verified": True, "faults": verified.faults}, as_json)
+    else:
+        print_verification(verified)
+    if verified.faults:
+        raise Damaged(f"{len(verified.faults)} faults, which were in the project when the backup was made.")

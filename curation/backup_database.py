@@ -1,0 +1,122 @@
+"""One consistent copy of a database while others write to it, and back again: SQLite and PostgreSQL.
+
+SQLite's online backup copies one state and holds nobody up. PostgreSQL's state is exported by a transaction that stays
+open, so that pg_dump and the list of files see the very same rows.
+"""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import URL, Engine, create_engine, inspect, make_url, text
+from sqlalchemy.orm import Session
+
+from curation.database import Database
+from curation.errors import BadInput, Conflict, Damaged, NotFound, Unavailable
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+
+
+@contextmanager
+def copied_state(database: Database, target: Path) -> Iterator[Session]:
+    """Write a copy of the database to `target`; yields a session that sees exactly the state that was copied."""
+    engine = database.engine
+    if engine.dialect.name == SQLITE:
+        copy_sqlite(Path(str(engine.url.database)), target)
+        frozen = frozen_sqlite(target)
+        try:
+            with Session(frozen) as session:
+                yield session
+        finally:
+            frozen.dispose()
+        return
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        snapshot = connection.scalar(text("SELECT pg_export_snapshot()"))
+        _run(
+            "pg_dump",
+            engine.url,
+            ["--format=custom", "--no-owner", "--no-privileges"],
+            [f"--snapshot={snapshot}", f"--file={target}"],
+        )
+        with Session(connection) as session:
+            yield session
+
+
+def copy_sqlite(source: Path, target: Path) -> None:
+    """Copy in one step: copying page by page would start anew at every reading that comes in meanwhile."""
+    if not source.is_file():
+        raise NotFound(f"there is no database {source}.")
+    original = sqlite3.connect(source, timeout=30)
+    copy = sqlite3.connect(target)
+    try:
+        original.backup(copy, pages=-1)
+    except sqlite3.OperationalError as error:
+        raise Unavailable(
+            f"the database cannot be copied to {target.parent}: {error}. Free some space there."
+        ) from error
+    finally:
+        copy.close()
+        original.close()
+
+
+def frozen_sqlite(path: Path) -> Engine:
+    """A file that nobody writes to, read without locks and without leaving anything beside it."""
+    address = f"file:{quote(str(path))}?mode=ro&immutable=1"
+    return create_engine("sqlite://", creator=lambda: sqlite3.connect(address, uri=True, check_same_thread=False))
+
+
+def check_copy(kind: str, path: Path) -> None:
+    """Raise Damaged unless the copy can be read as a database."""
+    if kind == POSTGRESQL:
+        _run("pg_restore", None, ["--list"], [str(path)])
+        return
+    connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
+    try:
+        found = [row[0] for row in connection.execute("PRAGMA quick_check")]
+    except sqlite3.DatabaseError as error:
+        found = [str(error)]
+    finally:
+        connection.close()
+    if found != ["ok"]:
+        raise Damaged(f"the copy of the database is not whole: {'; '.join(found[:3])}. Take another backup.")
+
+
+def load_copy(kind: str, path: Path, url: str) -> None:
+    """Bring a copy back to `url`, whole or not at all: a new SQLite file, or a PostgreSQL database without tables."""
+    if kind == SQLITE:
+        shutil.copyfile(path, str(make_url(url).database))
+        return
+    database = Database(url)
+    try:
+        tables = inspect(database.engine).get_table_names()
+    finally:
+        database.dispose()
+    if tables:
+        raise Conflict(
+            f"the database {make_url(url).render_as_string()} holds {len(tables)} tables already. "
+            "Make a new, empty one (createdb) and name it with --database-url."
+        )
+    _run("pg_restore", make_url(url), ["--exit-on-error", "--single-transaction", "--no-owner"], [str(path)])
+
+
+def _run(program: str, url: URL | None, options: list[str], rest: list[str]) -> None:
+    """Run one of PostgreSQL's programs; the password goes by the environment, where other accounts cannot see it."""
+    found = shutil.which(program)
+    if found is None:
+        raise BadInput(
+            f"{program} is not on the PATH: it comes with PostgreSQL's client (on Debian, postgresql-client)."
+        )
+    environment = dict(os.environ)
+    if url is not None:
+        if url.password:
+            environment["PGPASSWORD"] = str(url.password)
+        plain = URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
+        options = [*options, f"--dbname={plain.render_as_string(hide_password=False)}"]
+    done = subprocess.run([found, *options, *rest], env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Damaged(f"{program} failed, nothing partial was kept: {done.stderr.strip()[-600:]}")

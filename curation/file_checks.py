@@ -1,0 +1,129 @@
+"""Hold stored files against their rows, one 256th of the store at a time, so that memory stays flat."""
+
+import hashlib
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, distinct, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from curation.errors import NotFound
+from curation.image_store import ImageStore, decode_png, file_name, pixel_sha256
+from curation.models.images import Image, Mask
+from curation.project import Project
+
+IN_LIST = 500
+PREFIXES = tuple(f"{number:02x}" for number in range(256))
+
+
+@dataclass(slots=True)
+class Expected:
+    """A stored file that rows point at: what they call it, and the pixels they say are in it."""
+
+    name: str
+    pixel_digests: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """Files of a folder that no row points at: complete ones, and `.part` files."""
+
+    orphans: tuple[str, ...]
+    unfinished: tuple[str, ...]
+
+
+def count_files(session: Session) -> int:
+    """About how many files rows point at."""
+    images = session.scalar(select(func.count(distinct(Image.file_sha256))).where(Image.withdrawn_at.is_(None))) or 0
+    return images + (session.scalar(select(func.count(distinct(Mask.file_sha256)))) or 0)
+
+
+def expected_files(session: Session, prefix: str) -> dict[str, Expected]:
+    """The files whose digests start with `prefix` and that rows point at; those of withdrawn images are gone."""
+    live = (Image.withdrawn_at.is_(None),)
+    images: Select[*tuple[Any, ...]] = select(Image.file_sha256, Image.pixel_sha256, func.min(Image.id)).where(
+        *live, _starts(Image.file_sha256, prefix)
+    )
+    found: dict[str, Expected] = {}
+    for digest, pixels, image_id in session.execute(images.group_by(Image.file_sha256, Image.pixel_sha256)):
+        found.setdefault(digest, Expected(f"image {image_id}")).pixel_digests.add(pixels)
+    masks: Select[*tuple[Any, ...]] = select(Mask.file_sha256, Mask.name, Mask.image_id).join(
+        Image, Image.id == Mask.image_id
+    )
+    for digest, name, image_id in session.execute(masks.where(*live, _starts(Mask.file_sha256, prefix))):
+        found.setdefault(digest, Expected(f"mask {name!r} of image {image_id}"))
+    return found
+
+
+def _starts(column: InstrumentedAttribute[str], prefix: str) -> ColumnElement[bool]:
+    """A range of the index, whatever the collation: hexadecimal digits sort alike in all of them."""
+    last = prefix == PREFIXES[-1]
+    return (column >= prefix) if last else (column >= prefix) & (column < PREFIXES[PREFIXES.index(prefix) + 1])
+
+
+def drawn_files(session: Session, count: int, seed: int) -> dict[str, Expected]:
+    """`count` files of images, each the next one from a random digest on; all of them when there are fewer."""
+    draws = random.Random(seed)
+    live = select(Image.id, Image.file_sha256, Image.pixel_sha256).where(Image.withdrawn_at.is_(None))
+    in_order = live.order_by(Image.file_sha256).limit(1)
+    found: dict[str, Expected] = {}
+    for _ in range(20 * count):  # draws may meet
+        start = f"{draws.getrandbits(256):064x}"
+        row = session.execute(in_order.where(Image.file_sha256 >= start)).first() or session.execute(in_order).first()
+        if row is not None:
+            found.setdefault(row.file_sha256, Expected(f"image {row.id}")).pixel_digests.add(row.pixel_sha256)
+        if row is None or len(found) == count:
+            break
+    return found
+
+
+def withdrawn_but_there(session: Session, orphans: Sequence[str]) -> list[str]:
+    """Which of these files belong to withdrawn images and to none that is still there: they should be gone."""
+    names = {name.rsplit("/", 1)[-1].removesuffix(".png"): name for name in orphans}
+    gone, digests = Image.withdrawn_at.is_not(None), list(names)
+    found: set[str] = set()
+    for start in range(0, len(digests), IN_LIST):
+        some = digests[start : start + IN_LIST]
+        found |= set(session.scalars(select(Image.file_sha256).where(Image.file_sha256.in_(some), gone)))
+        masks = select(Mask.file_sha256).join(Image, Image.id == Mask.image_id)
+        found |= set(session.scalars(masks.where(Mask.file_sha256.in_(some), gone)))
+    return sorted(names[digest] for digest in found)
+
+
+def file_faults(project: Project, expected: Mapping[str, Expected], pixels: bool) -> Iterator[str]:
+    """One sentence for each file that is missing or was changed; with `pixels` each is decoded too."""
+    for digest, entry in expected.items():
+        fault = _fault(project.store, digest, entry.pixel_digests if pixels else set())
+        if fault and _still_expected(project, digest):
+            yield f"{entry.name} ({file_name(digest)}): {fault}"
+
+
+def _still_expected(project: Project, digest: str) -> bool:
+    """An image may have been withdrawn since its row was read."""
+    with project.database.read() as session:
+        return digest in expected_files(session, digest[:2])
+
+
+def _fault(store: ImageStore, digest: str, pixel_digests: set[str]) -> str | None:
+    try:
+        content = store.content(digest)
+    except NotFound:
+        return "the file is missing"
+    if hashlib.sha256(content).hexdigest() != digest:
+        return "its bytes were changed"
+    if not pixel_digests:
+        return None
+    try:
+        found = pixel_sha256(decode_png(content))
+    except (OSError, ValueError) as error:
+        return f"it cannot be decoded: {error}"
+    return None if pixel_digests == {found} else "its pixels are not those of its row"
+
+
+def leftovers(listed: Sequence[str], expected: Mapping[str, Expected]) -> Leftovers:
+    """What is in a folder of the store beyond what rows point at."""
+    known = {file_name(digest) for digest in expected}
+    unfinished = tuple(name for name in listed if name.endswith(".part"))
+    return Leftovers(tuple(name for name in listed if name not in known and not name.endswith(".part")), unfinished)

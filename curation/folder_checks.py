@@ -1,0 +1,91 @@
+"""What lies beside the database: generators, runs, studies, embeddings; and work that was begun and not finished."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.errors import NotFound
+from curation.models.generation import Batch, Generator, Screening
+from curation.models.images import BuildStatus, Import
+from curation.models.measures import CheckReport, SetMeasurement
+from curation.models.reading import Worklist
+from curation.models.training import Run, Snapshot, Study
+from curation.project import Project
+from curation.weights import weights_digest
+
+SHIPPED = "shipped"
+LINE = 65  # a SHA-256 in hexadecimal, and a line feed
+
+
+def folder_faults(project: Project, session: Session) -> Iterator[str]:
+    """One sentence for each generator, run or study whose folder is missing or no longer what its row says.
+
+    Shipped weights lie beside the code and are held against their card whenever they are used.
+    """
+    for name, directory, digest in session.execute(
+        select(Generator.name, Generator.directory, Generator.weights_digest).where(Generator.directory != SHIPPED)
+    ):
+        fault = _weights_fault(project.root / directory, digest)
+        if fault:
+            yield f"generator {name!r}: {fault}"
+    for name, directory in session.execute(select(Run.name, Run.directory).where(Run.status == BuildStatus.READY)):
+        fault = _card_fault(project.root / directory)
+        if fault:
+            yield f"run {name!r}: {fault}"
+    for name, directory in session.execute(
+        select(Study.name, Study.directory).where(Study.status == BuildStatus.READY)
+    ):
+        if not (project.root / directory).is_dir():
+            yield f"study {name!r}: its folder {directory} is missing"
+
+
+def _weights_fault(directory: Path, digest: str) -> str | None:
+    if not directory.is_dir():
+        return f"its folder {directory.name} is missing"
+    try:
+        found = weights_digest(directory)
+    except (NotFound, OSError) as error:
+        return str(error)
+    return None if found == digest else "its weights are not those that were added"
+
+
+def _card_fault(directory: Path) -> str | None:
+    """A run's card names the digest of its weights; the card is written last, so a run without one is not whole."""
+    try:
+        digest = json.loads((directory / "card.json").read_text())["digest"]
+    except FileNotFoundError:
+        return f"its checkpoint {directory.name}/card.json is missing"
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        return f"its card cannot be read: {error}"
+    return _weights_fault(directory, digest)
+
+
+def torn_embeddings(project: Project) -> list[str]:
+    """Files of features that interrupted work left with a torn end; the next screening writes that end anew."""
+    return sorted(f"embeddings/{rows.name}" for rows in (project.root / "embeddings").glob("*.rows") if _is_torn(rows))
+
+
+def _is_torn(rows: Path) -> bool:
+    matrix = rows.with_suffix(".f32")
+    count, rest = divmod(rows.stat().st_size, LINE)
+    size = matrix.stat().st_size if matrix.is_file() else 0
+    return rest != 0 or (size % (4 * count) != 0 if count else size != 0) or (count > 0 and size == 0)
+
+
+def unfinished_work(session: Session) -> list[str]:
+    """Parents that are `building`: work under way, or broken off and taken up again by the same command."""
+    named = ((Worklist, Worklist.name), (Snapshot, Snapshot.name), (Run, Run.name), (Study, Study.name))
+    numbered = (
+        (Batch, Batch.id),
+        (Screening, Screening.id),
+        (CheckReport, CheckReport.id),
+        (SetMeasurement, SetMeasurement.id),
+    )
+    found: list[str] = []
+    for table, name in ((Import, Import.source), *named, *numbered):
+        building = session.scalars(select(name).where(table.status == BuildStatus.BUILDING).order_by(table.id))
+        found += [f"{table.__tablename__}: {one}" for one in building]
+    return found

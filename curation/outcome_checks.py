@@ -1,0 +1,117 @@
+"""Outcomes are a pure function of the readings they name and a rule: work them out again, and compare.
+
+An outcome of earlier readings is not wrong, only old: it is held against the readings it names, not against later ones.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session
+
+from curation.models.images import BuildStatus
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Assignment, AssignmentPurpose, Outcome, Purpose, Reading, WorklistItem
+from curation.models.training import Snapshot
+from curation.outcomes import OutcomeRule, StandingReading, class_asked, decide
+from curation.slots import MOST_READERS
+
+CHUNK = 500
+KINDS = ("single", "majority", "unanimous", "adjudicated")
+
+
+def outcome_faults(session: Session) -> Iterator[str]:
+    """One sentence for each outcome that its readings do not give, or whose readings are gone."""
+    rules = {rule.digest: rule for kind in KINDS for n in range(1, MOST_READERS + 1) for rule in [OutcomeRule(kind, n)]}  # type: ignore[arg-type]
+    last = (0, 0, "")
+    key = (Outcome.worklist_id, Outcome.image_id, Outcome.rule_digest)
+    while True:
+        query = select(Outcome).where(tuple_(*key) > tuple_(*last)).order_by(*key).limit(CHUNK)
+        outcomes = session.scalars(query).all()
+        if not outcomes:
+            return
+        newest = outcomes[-1]
+        last = (newest.worklist_id, newest.image_id, newest.rule_digest)
+        yield from _chunk_faults(session, outcomes, rules)
+        session.expunge_all()
+
+
+def _chunk_faults(session: Session, outcomes: Sequence[Outcome], rules: dict[str, OutcomeRule]) -> Iterator[str]:
+    ids = [reading for outcome in outcomes for reading in outcome.reading_ids]
+    readings: dict[int, tuple[int, StandingReading]] = {}
+    for chunk in _chunks(ids):
+        readings |= _readings(session, chunk)
+    pairs = [(outcome.worklist_id, outcome.image_id) for outcome in outcomes]
+    listed = select(WorklistItem.worklist_id, WorklistItem.image_id).where(
+        tuple_(WorklistItem.worklist_id, WorklistItem.image_id).in_(pairs), WorklistItem.purpose == Purpose.CANDIDATE
+    )
+    candidates = {tuple(row) for row in session.execute(listed)}
+    for outcome in outcomes:
+        fault = _fault(outcome, readings, rules.get(outcome.rule_digest))
+        if (outcome.worklist_id, outcome.image_id) not in candidates:
+            fault = "the image is no candidate of that worklist"
+        if fault:
+            yield f"outcome of image {outcome.image_id} in worklist {outcome.worklist_id}: {fault}"
+
+
+def _fault(outcome: Outcome, readings: dict[int, tuple[int, StandingReading]], rule: OutcomeRule | None) -> str | None:
+    if rule is None:
+        return "its rule is none that Rounds knows"
+    gone = [reading for reading in outcome.reading_ids if reading not in readings]
+    if gone:
+        return f"readings it rests on are gone: {gone[:5]}"
+    if not outcome.reading_ids or any(readings[one][0] != outcome.image_id for one in outcome.reading_ids):
+        return "it rests on readings of another image"
+    found = decide([readings[one][1] for one in outcome.reading_ids], rule)
+    said = (outcome.verdict, outcome.label, outcome.proxy_only, outcome.adjudicated)
+    if said != (found.verdict, found.label, found.proxy_only, found.adjudicated):
+        return f"it says {outcome.verdict}, its readings give {found.verdict} under the rule {rule.kind} {rule.readers}"
+    return None
+
+
+def _readings(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, StandingReading]]:
+    """Image and content of readings by id, also of those taken back since; what is gone is left out."""
+    asked = class_asked().label("asked")
+    query = (
+        select(WorklistItem.image_id, Reading, Assignment.purpose, Reader.kind, asked)
+        .select_from(Reading)
+        .join(Assignment, Assignment.id == Reading.assignment_id)
+        .join(WorklistItem, WorklistItem.id == Reading.item_id)
+        .join(Reader, Reader.id == Reading.reader_id)
+        .where(Reading.id.in_(ids), Reading.verdict.is_not(None))
+    )
+    found: dict[int, tuple[int, StandingReading]] = {}
+    for image_id, reading, purpose, kind, label in session.execute(query):
+        assert reading.verdict is not None
+        content = StandingReading(
+            reading.id,
+            reading.verdict,
+            None if reading.corrected_label == label else reading.corrected_label,
+            kind is ReaderKind.PROXY,
+            reading.mode == "grid",
+            purpose is AssignmentPurpose.ADJUDICATION,
+        )
+        found[reading.id] = (image_id, content)
+    return found
+
+
+def frozen_reading_faults(session: Session) -> Iterator[str]:
+    """One sentence for each snapshot whose frozen readings are gone."""
+    snapshots = select(Snapshot.id).where(Snapshot.status == BuildStatus.READY).order_by(Snapshot.id)
+    for snapshot_id in session.scalars(snapshots).all():
+        snapshot = session.get_one(Snapshot, snapshot_id)
+        missing = sum(_absent(session, chunk) for chunk in _chunks(snapshot.reading_ids))
+        if missing:
+            of = len(snapshot.reading_ids)
+            yield f"snapshot {snapshot.name!r}: {missing} of the {of} readings it rests on are gone"
+        session.expunge(snapshot)
+
+
+def _absent(session: Session, ids: Sequence[int]) -> int:
+    there = set(session.scalars(select(Reading.id).where(Reading.id.in_(ids))))
+    return len(set(ids) - there)
+
+
+def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
+    whole = list(ids)
+    for start in range(0, len(whole), CHUNK):
+        yield whole[start : start + CHUNK]

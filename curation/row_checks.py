@@ -1,0 +1,202 @@
+"""What rows must say of each other: rules that hold over several tables, which no constraint of the schema holds.
+
+Each rule is one query for the rows that break it, so the database does the work and memory stays flat.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, not_, or_, select, text
+from sqlalchemy.orm import Session
+
+from curation.models.generation import Batch, ScreenedImage, Screening
+from curation.models.images import BuildStatus, Image, Mask, Origin, Split, Subject
+from curation.models.reading import (
+    Assignment,
+    AssignmentState,
+    ReaderCursor,
+    Reading,
+    Worklist,
+    WorklistItem,
+)
+from curation.models.training import Snapshot, SnapshotItem
+from curation.outcomes import stands
+from curation.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is wrong with the rows that `offenders` selects, one column each that names the row."""
+
+    wrong: str
+    offenders: Select[*tuple[Any, ...]]
+
+
+def row_faults(session: Session) -> Iterator[str]:
+    """One sentence for each rule that is broken: how many rows, and a few of them."""
+    for rule in (*_image_rules(), *_worklist_rules(), *_reading_rules(), *_snapshot_rules()):
+        broken = rule.offenders.subquery()
+        count = session.scalar(select(func.count()).select_from(broken)) or 0
+        if count:
+            some = session.execute(select(broken).limit(EXAMPLES)).all()
+            names = ", ".join("/".join(str(value) for value in row) for row in some)
+            yield f"{count} {rule.wrong}: {names}{', ...' if count > EXAMPLES else ''}"
+    yield from _sqlite_faults(session)
+
+
+def _sqlite_faults(session: Session) -> Iterator[str]:
+    """What SQLite finds in its own file: PostgreSQL checks foreign keys at each write and its pages by itself."""
+    if session.get_bind().dialect.name != "sqlite":
+        return
+    for row in session.execute(text("PRAGMA quick_check(5)")):
+        if row[0] != "ok":
+            yield f"the database file is damaged: {row[0]}"
+    dangling = session.execute(text("PRAGMA foreign_key_check")).fetchmany(EXAMPLES)
+    if dangling:
+        some = ", ".join(f"{table} {row}" for table, row, *_ in dangling)
+        yield f"rows that refer to others which are not there: {some}"
+
+
+def _image_rules() -> Sequence[Rule]:
+    drawn = select(func.count()).where(Image.batch_id == Batch.id).correlate(Batch).scalar_subquery()
+    real, synthetic = Image.origin == Origin.REAL, Image.origin == Origin.SYNTHETIC
+    in_batch = Image.batch_index.is_not(None)
+    return (
+        Rule("real images without an import or a subject", _images(real, _absent(Image.import_id, Image.subject_id))),
+        Rule(
+            "synthetic images without a batch or a place in it",
+            _images(synthetic, _absent(Image.batch_id, Image.batch_index)),
+        ),
+        Rule(
+            "altered images without what they were made from",
+            _images(Image.origin == Origin.ALTERED, Image.altered_from_id.is_(None)),
+        ),
+        Rule(
+            "images whose digests are no SHA-256",
+            _images(or_(_no_digest(Image.file_sha256), _no_digest(Image.pixel_sha256))),
+        ),
+        Rule("masks whose digest is no SHA-256", select(Mask.id).where(_no_digest(Mask.file_sha256))),
+        Rule(
+            "images beyond the size of their batch",
+            select(Image.id).join(Batch, Batch.id == Image.batch_id).where(in_batch, Image.batch_index >= Batch.size),
+        ),
+        Rule(
+            "finished batches that lack images",
+            select(Batch.id).where(Batch.status == BuildStatus.READY, drawn != Batch.size),
+        ),
+        Rule(
+            "screened images of another batch than the screening's",
+            select(ScreenedImage.screening_id, ScreenedImage.image_id)
+            .join(Screening, Screening.id == ScreenedImage.screening_id)
+            .join(Image, Image.id == ScreenedImage.image_id)
+            .where(or_(Image.batch_id.is_(None), Image.batch_id != Screening.batch_id)),
+        ),
+    )
+
+
+def _images(*which: ColumnElement[bool]) -> Select[Any]:
+    return select(Image.id).where(*which)
+
+
+def _absent(*columns: Any) -> ColumnElement[bool]:
+    return or_(*(column.is_(None) for column in columns))
+
+
+def _no_digest(column: Any) -> ColumnElement[bool]:
+    return func.length(column) != 64
+
+
+def _worklist_rules() -> Sequence[Rule]:
+    items = select(func.count()).where(WorklistItem.worklist_id == Worklist.id).correlate(Worklist).scalar_subquery()
+    elsewhere = or_(Assignment.worklist_id != WorklistItem.worklist_id, Assignment.position != WorklistItem.position)
+    places = (WorklistItem.worklist_id, WorklistItem.position)
+    half_leased = and_(
+        Assignment.state == AssignmentState.LEASED,
+        or_(Assignment.reader_id.is_(None), Assignment.lease_until.is_(None)),
+    )
+    return (
+        Rule(
+            "worklists whose size is not the number of their images",
+            select(Worklist.name).where(Worklist.status == BuildStatus.READY, items != Worklist.size),
+        ),
+        Rule("places of a worklist that two images hold", select(*places).group_by(*places).having(func.count() > 1)),
+        Rule(
+            "assignments of another worklist or place than their image's",
+            select(Assignment.id).join(WorklistItem, WorklistItem.id == Assignment.item_id).where(elsewhere),
+        ),
+        Rule("leased assignments without a reader or an end", select(Assignment.id).where(half_leased)),
+    )
+
+
+def _reading_rules() -> Sequence[Rule]:
+    counts = and_(stands(), Reading.after_reveal == false())
+    read = exists().where(Reading.assignment_id == Assignment.id, counts)
+    done = Assignment.state == AssignmentState.DONE
+    other = or_(
+        Reading.item_id != Assignment.item_id, Assignment.reader_id.is_(None), Reading.reader_id != Assignment.reader_id
+    )
+    slot = Assignment.slot
+    found = (
+        select(
+            Reading.reader_id,
+            Assignment.worklist_id,
+            func.count().label("done"),
+            func.sum(_one_if(slot < PROXY_SLOT)).label("pooled"),
+            func.sum(_one_if(and_(slot >= CONTROL_SLOT, slot < REPEAT_SLOT))).label("controls"),
+        )
+        .join(Assignment, Assignment.id == Reading.assignment_id)
+        .where(counts)
+        .group_by(Reading.reader_id, Assignment.worklist_id)
+        .subquery()
+    )
+    said = (ReaderCursor.done, ReaderCursor.pooled_done, ReaderCursor.controls_done)
+    counted = [func.coalesce(column, 0) for column in (found.c.done, found.c.pooled, found.c.controls)]
+    same = and_(found.c.reader_id == ReaderCursor.reader_id, found.c.worklist_id == ReaderCursor.worklist_id)
+    return (
+        Rule("assignments that are done without a reading", select(Assignment.id).where(done, not_(read))),
+        Rule("assignments that were read and are not done", select(Assignment.id).where(not_(done), read)),
+        Rule(
+            "readings of another image or reader than their assignment's",
+            select(Reading.id).join(Assignment, Assignment.id == Reading.assignment_id).where(stands(), other),
+        ),
+        Rule(
+            "readers' counts that are not those of their readings (reader/worklist)",
+            select(ReaderCursor.reader_id, ReaderCursor.worklist_id)
+            .outerjoin(found, same)
+            .where(or_(*(kept != real for kept, real in zip(said, counted, strict=True)))),
+        ),
+        Rule(
+            "readers with readings and no count of them (reader/worklist)",
+            select(found.c.reader_id, found.c.worklist_id)
+            .outerjoin(ReaderCursor, same)
+            .where(ReaderCursor.reader_id.is_(None)),
+        ),
+    )
+
+
+def _one_if(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return case((condition, 1), else_=0)
+
+
+def _snapshot_rules() -> Sequence[Rule]:
+    held_out = Subject.split.in_((Split.VALIDATION, Split.TEST))
+    leaked = or_(
+        and_(SnapshotItem.split == Split.TRAIN, held_out),
+        and_(SnapshotItem.split == Split.TEST, Subject.split != Split.TEST),
+    )
+    ready = Snapshot.status == BuildStatus.READY
+    empty = ~exists().where(SnapshotItem.snapshot_id == Snapshot.id)
+    return (
+        Rule("finished snapshots without a digest", select(Snapshot.name).where(ready, Snapshot.digest.is_(None))),
+        Rule("finished snapshots without images", select(Snapshot.name).where(ready, empty)),
+        Rule(
+            "images of a snapshot in a split that is not their subject's (snapshot/image)",
+            select(SnapshotItem.snapshot_id, SnapshotItem.image_id)
+            .join(Image, Image.id == SnapshotItem.image_id)
+            .join(Subject, Subject.id == Image.subject_id)
+            .where(leaked),
+        ),
+    )

@@ -1,0 +1,19 @@
+"""The digest of a folder of weights, by which a generator is known."""
+
+import hashlib
+from pathlib import Path
+
+from curation.errors import NotFound
+
+
+def weights_digest(directory: Path) -> str:
+    """SHA-256 over every safetensors file under `directory`, by relative name: changes with any weight."""
+    digest = hashlib.sha256()
+    files = sorted(directory.rglob("*.safetensors"))
+    if not files:
+        raise NotFound(f"no safetensors under {directory}: expected a generator in diffusers layout.")
+    for path in files:
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{path.relative_to(directory).as_posix()}:{content}\n".encode())
+    return digest.hexdigest()

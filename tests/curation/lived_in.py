@@ -1,0 +1,84 @@
+"""A project with people at work in it: files, a worklist, readers who claim and read until they are stopped."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import select
+
+from curation.claims import claim
+from curation.ingest.importer import import_source
+from curation.ingest.incoming import IncomingImage, Source
+from curation.models.generation import Generator
+from curation.models.images import Split
+from curation.models.people import SignIn
+from curation.project import Project
+from curation.readings import record_reading
+from curation.settings import write_project_file
+from curation.snapshots.build import build_snapshot
+from curation.snapshots.mix import MixRecipe
+from curation.worklists import WorklistRecipe, create_worklist
+from tests.builders import add_candidates, oval
+from tests.curation.reading_room import NOON, add_person, verdict
+from tests.rows import NOW, picture
+
+
+def lived_in(root: Path, database_url: str, images: int = 30, readers: int = 2) -> tuple[Project, list[int]]:
+    """A migrated database becomes a project with an import, a worklist of candidates, a snapshot, a sign-in."""
+    write_project_file(root, "lived-in", database_url, "store")
+    project = Project.open(root)
+    splits = (Split.TRAIN, Split.VALIDATION, Split.TEST)
+    real = [
+        IncomingImage(f"{n}.png", picture(n, 64), ("normal", "ring_lesion")[n // 3 % 2], f"p{n}", splits[n % 3])
+        for n in range(12)
+    ]
+    import_source(project, NOW, Source("real", "real", real, 12))
+    with project.database.write() as session:
+        add_candidates(project, session, [oval(100 + number) for number in range(images)])
+        _give_weights(root, session.scalars(select(Generator)).one())
+        create_worklist(session, project.chain, NOW, WorklistRecipe(name="w"))
+        ids = [add_person(session, f"r{number}") for number in range(readers)]
+        signed_in = {"csrf_token": "c", "created_at": NOON, "last_seen_at": NOON, "expires_at": NOON}
+        session.add(SignIn(reader_id=ids[0], token_sha256="t" * 64, **signed_in))
+    build_snapshot(project, "first", MixRecipe(synthetic="none"), NOW, lambda *_: None)
+    return project, ids
+
+
+def _give_weights(root: Path, generator: Generator) -> None:
+    generator.directory = "generators/tiny"
+    folder = root / generator.directory / "unet"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"weights")
+    line = f"unet/model.safetensors:{hashlib.sha256(b'weights').hexdigest()}\n"
+    generator.weights_digest = hashlib.sha256(line.encode()).hexdigest()
+
+
+@contextmanager
+def people_reading(project: Project, readers: list[int]) -> Iterator[list[str]]:
+    """Threads that read the worklist while the block runs; yields the operations acknowledged so far."""
+    acknowledged: list[str] = []
+    stop = threading.Event()
+
+    def read(reader_id: int) -> None:
+        while not stop.is_set():
+            with project.database.write() as session:
+                held = claim(session, NOON, reader_id, 1, 2)
+            if not held:
+                return
+            for item in held:
+                request = verdict(item.key)
+                with project.database.write() as session:
+                    record_reading(session, project.chain, NOON, reader_id, request)
+                acknowledged.append(request.op_id)
+
+    with ThreadPoolExecutor(len(readers)) as pool:
+        under_way = [pool.submit(read, reader) for reader in readers]
+        try:
+            yield acknowledged
+        finally:
+            stop.set()
+    for one in under_way:
+        one.result()

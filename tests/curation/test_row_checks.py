@@ -1,0 +1,107 @@
+"""Rows that contradict each other are found, on both databases, and nothing is changed by looking."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from curation.claims import claim
+from curation.database import Database
+from curation.models.reading import Outcome, Verdict
+from curation.models.training import Snapshot
+from curation.outcome_checks import frozen_reading_faults, outcome_faults
+from curation.outcomes import recompute_outcomes
+from curation.project import Project
+from curation.readings import record_reading, void_reading
+from curation.row_checks import row_faults
+from curation.verification import verify_project
+from tests.curation.lived_in import lived_in, people_reading
+from tests.curation.reading_room import NOON, verdict
+
+TAMPERINGS = (
+    ("UPDATE images SET import_id = NULL WHERE id = 1", "1 real images without an import or a subject: 1"),
+    ("UPDATE images SET batch_index = NULL WHERE id = 20", "synthetic images without a batch"),
+    ("UPDATE images SET origin = 'altered' WHERE id = 20", "altered images without what they were made from"),
+    ("UPDATE images SET file_sha256 = 'short' WHERE id = 3", "whose digests are no SHA-256: 3"),
+    ("UPDATE images SET batch_index = 400 WHERE id = 20", "images beyond the size of their batch: 20"),
+    ("UPDATE batches SET size = 31", "finished batches that lack images: 1"),
+    ("UPDATE screenings SET batch_id = 2", "screened images of another batch"),
+    ("UPDATE worklists SET size = 7", "worklists whose size is not the number of their images: w"),
+    ("UPDATE assignments SET position = 77 WHERE id = 1", "another worklist or place"),
+    ("UPDATE assignments SET state = 'leased', lease_until = NULL WHERE id = 9", "leased assignments without"),
+    ("UPDATE assignments SET state = 'done' WHERE state = 'open'", "assignments that are done without a reading"),
+    ("UPDATE assignments SET state = 'open' WHERE state = 'done'", "assignments that were read and are not done"),
+    ("UPDATE readings SET item_id = 25", "readings of another image or reader"),
+    ("UPDATE reader_cursors SET done = done + 1", "readers' counts that are not those of their readings"),
+    ("DELETE FROM reader_cursors", "readers with readings and no count of them"),
+    ("UPDATE snapshots SET digest = NULL", "finished snapshots without a digest: first"),
+    ("DELETE FROM snapshot_items", "finished snapshots without images: first"),
+    ("UPDATE subjects SET split = 'test'", "in a split that is not their subject's"),
+)
+
+
+@pytest.fixture
+def room(database: Database, tmp_path: Path) -> Iterator[Project]:
+    """Three images read, one of them taken back, one leased; outcomes worked out."""
+    project, [ada, _] = lived_in(tmp_path / "project", database.url)
+    with project.database.write() as session:
+        held = claim(session, NOON, ada, 1, 4)
+        requests = [verdict(item.key, said=said) for item, said in zip(held, [*Verdict], strict=False)]
+        for request in requests:
+            record_reading(session, project.chain, NOON, ada, request)
+        recompute_outcomes(session, 1)
+        void_reading(session, project.chain, NOON, ada, "f" * 32, requests[0].op_id)
+        session.execute(
+            text("INSERT INTO batches SELECT 2, generator_id, request, 'other', 0, status, created_at FROM batches")
+        )
+    yield project
+    project.database.dispose()
+
+
+def faults_after(project: Project, tampering: str) -> list[str]:
+    """What is found while a change is there that is then taken back."""
+    with Session(project.database.engine) as session:
+        session.execute(text(tampering))
+        found = [*row_faults(session), *outcome_faults(session), *frozen_reading_faults(session)]
+        session.rollback()
+    return found
+
+
+def test_each_contradiction_is_named_and_alone_it_is_the_only_one(room: Project) -> None:
+    assert verify_project(room, lambda *_: None).faults == []
+    for tampering, fault in TAMPERINGS:
+        found = faults_after(room, tampering)
+        assert any(fault in one for one in found), (tampering, found)
+    assert verify_project(room, lambda *_: None).faults == []
+
+
+def test_an_outcome_is_held_against_the_readings_it_names_and_not_against_later_ones(room: Project) -> None:
+    with room.database.read() as session:
+        verdicts = {row.image_id: row.verdict for row in session.scalars(select(Outcome))}
+        assert [*outcome_faults(session)] == []  # one rests on a reading that was taken back since: old, not wrong
+    assert len(verdicts) == 3
+    turned = (
+        "UPDATE outcomes SET verdict = CASE verdict WHEN 'approved' THEN 'rejected' ELSE 'approved' END, label = NULL"
+    )
+    assert len(faults_after(room, turned)) == 3
+    [gone, *_] = faults_after(room, "UPDATE outcomes SET reading_ids = '[99999]'")
+    assert "readings it rests on are gone: [99999]" in gone
+    [unknown, *_] = faults_after(room, "UPDATE outcomes SET rule_digest = 'other'")
+    assert "its rule is none that Rounds knows" in unknown
+    [control, *_] = faults_after(room, "UPDATE worklist_items SET purpose = 'gate_audit'")
+    assert "no candidate of that worklist" in control
+
+
+def test_frozen_readings_that_are_gone_are_counted(room: Project) -> None:
+    with room.database.write() as session:
+        session.scalars(select(Snapshot)).one().reading_ids = [1, 2, 99_998, 99_999]
+    [fault] = verify_project(room, lambda *_: None).faults
+    assert fault == "snapshot 'first': 2 of the 4 readings it rests on are gone"
+
+
+def test_a_project_in_which_people_read_has_no_faults(room: Project) -> None:
+    with people_reading(room, [1, 2]):
+        for _ in range(3):
+            assert verify_project(room, lambda *_: None).faults == []

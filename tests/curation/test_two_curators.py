@@ -1,0 +1,176 @@
+"""Two curators do the same thing at the same moment: one wins, the other is told, and nothing is left half-done."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from curation.database import Database
+from curation.errors import Conflict, RoundsError
+from curation.ingest.importer import import_source
+from curation.ingest.incoming import IncomingImage, Source
+from curation.models.generation import Batch, Generator
+from curation.models.images import Image, Import, Label, Split
+from curation.models.operations import Event
+from curation.models.reading import Worklist, WorklistItem
+from curation.models.training import Snapshot
+from curation.project import Project
+from curation.snapshots.build import build_snapshot
+from curation.snapshots.mix import MixRecipe
+from curation.verification import verify_project
+from curation.worklist_admin import change_rule, set_readers
+from curation.worklists import WorklistRecipe, close_worklist, create_worklist
+from generate.batch_request import request_batch
+from generate.batches import _label_ids
+from generate.request import GenerationRequest
+from tests.curation.lived_in import lived_in
+from tests.rows import NOW, picture
+
+CURATORS = 4
+
+
+@pytest.fixture
+def shared(database: Database, tmp_path: Path) -> Iterator[Project]:
+    project, _ = lived_in(tmp_path / "project", database.url, images=6)
+    yield project
+    assert verify_project(project, lambda *_: None).faults == []
+    project.database.dispose()
+
+
+def at_once(project: Project, *acts: Callable[[Project], Any]) -> list[Any]:
+    """Each act by a curator with an own connection, all starting together; an error meant for the user is a result."""
+    start = threading.Barrier(len(acts))
+
+    def run(act: Callable[[Project], Any]) -> Any:
+        own = Project.open(project.root)
+        start.wait()
+        try:
+            return act(own)
+        except RoundsError as error:
+            return error
+        finally:
+            own.database.dispose()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(run, acts))
+
+
+def kinds(project: Project) -> list[str]:
+    with project.database.read() as session:
+        return list(session.scalars(select(Event.kind)))
+
+
+def build(name: str, **recipe: Any) -> Callable[[Project], Any]:
+    return lambda project: build_snapshot(project, name, MixRecipe(synthetic="none", **recipe), NOW, lambda *_: None)
+
+
+def test_snapshots_of_other_names_are_both_built(shared: Project) -> None:
+    found = at_once(shared, build("one"), build("two"))
+    assert not [one for one in found if isinstance(one, RoundsError)], found
+    with shared.database.read() as session:
+        assert set(session.scalars(select(Snapshot.name))) == {"first", "one", "two"}
+
+
+def test_of_snapshots_of_one_name_one_is_built_and_the_others_are_told(shared: Project) -> None:
+    found = at_once(shared, *[build("same")] * CURATORS)
+    assert all(isinstance(one, Conflict) for one in found if isinstance(one, RoundsError))
+    assert any(not isinstance(one, RoundsError) for one in found)
+    assert kinds(shared).count("snapshot.built") == 2  # this one, and the first
+
+
+def test_of_two_mixes_under_one_name_the_folder_is_that_of_the_row(shared: Project) -> None:
+    found = at_once(shared, build("same"), build("same", real_per_class=1), build("same", real_per_class=2))
+    built = [one for one in found if not isinstance(one, RoundsError)]
+    assert len(built) == 1
+    assert all(isinstance(one, Conflict) for one in found if one is not built[0])
+
+
+def test_of_two_imports_the_second_is_told_to_wait_and_adds_nothing_twice(shared: Project) -> None:
+    def bring(project: Project) -> Any:
+        items = [IncomingImage(f"n{n}.png", picture(500 + n, 64), "normal", f"q{n}", Split.TRAIN) for n in range(8)]
+        return import_source(project, NOW, Source("new", "new", items, 8))
+
+    found = at_once(shared, *[bring] * CURATORS)
+    refused = [one for one in found if isinstance(one, RoundsError)]
+    assert all("another import is running" in str(one) for one in refused)
+    assert sum(one.added for one in found if not isinstance(one, RoundsError)) == 8
+    with shared.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(Import)) == 2
+        assert session.scalar(select(func.count()).where(Image.import_id == 2)) == 8
+
+
+def test_of_worklists_of_one_name_one_is_made_whole(shared: Project) -> None:
+    def make(project: Project) -> Any:
+        with project.database.write() as session:
+            return create_worklist(session, project.chain, NOW, WorklistRecipe(name="again")).id
+
+    found = at_once(shared, *[make] * CURATORS)
+    assert len([one for one in found if not isinstance(one, RoundsError)]) == 1, found
+    assert all(isinstance(one, Conflict) for one in found if isinstance(one, RoundsError))
+    with shared.database.read() as session:
+        [again] = session.scalars(select(Worklist).where(Worklist.name == "again"))
+        assert session.scalar(select(func.count()).where(WorklistItem.worklist_id == again.id)) == again.size
+    assert kinds(shared).count("worklist.created") == 2
+
+
+def test_two_who_close_a_worklist_close_it_once(shared: Project) -> None:
+    def close(project: Project) -> Any:
+        with project.database.write() as session:
+            return close_worklist(session, project.chain, NOW, "w").closed_at
+
+    assert at_once(shared, *[close] * CURATORS) == [NOW] * CURATORS
+    assert kinds(shared).count("worklist.closed") == 1
+
+
+def test_who_reads_and_the_rule_are_those_of_one_curator(shared: Project) -> None:
+    def readers(*names: str) -> Callable[[Project], Any]:
+        def act(project: Project) -> Any:
+            with project.database.write() as session:
+                return set_readers(session, project.chain, NOW, "w", names).id
+
+        return act
+
+    def rule(kind: str, count: int) -> Callable[[Project], Any]:
+        def act(project: Project) -> Any:
+            with project.database.write() as session:
+                return change_rule(session, project.chain, NOW, "w", kind, count)
+
+        return act
+
+    found = at_once(shared, readers("r0"), readers("r0", "r1"), rule("majority", 3), rule("unanimous", 2))
+    assert all(isinstance(one, Conflict) for one in found if isinstance(one, RoundsError)), found
+    with shared.database.read() as session:
+        worklist = session.get_one(Worklist, 1)
+        assert worklist.rule["readers"] == worklist.readers_per_image
+
+
+def test_identical_requests_are_one_batch(shared: Project) -> None:
+    with shared.database.write() as session:
+        session.scalars(select(Generator)).one().card = {"classes": ["normal"], "fitted_on": {}}
+    request = GenerationRequest(generator="tiny", counts={"normal": 3}, seed=1)
+
+    def ask(project: Project) -> Any:
+        with project.database.write() as session:
+            batch, job = request_batch(session, project.chain, NOW, request)
+            return batch.id, job.id
+
+    found = at_once(shared, *[ask] * CURATORS)
+    assert len(set(found)) == 1, found
+    assert kinds(shared).count("batch.requested") == 1
+    with shared.database.write() as session:
+        session.delete(session.scalars(select(Batch).where(Batch.request_digest == request.digest())).one())
+
+
+def test_workers_that_meet_a_new_class_at_once_share_its_row(shared: Project) -> None:
+    def name_it(project: Project) -> Any:
+        with project.database.write() as session:
+            return _label_ids(session, {"never seen", "normal"})["never seen"]
+
+    found = at_once(shared, *[name_it] * CURATORS)
+    with shared.database.read() as session:
+        [only] = session.scalars(select(Label.id).where(Label.name == "never seen"))
+    assert found == [only] * CURATORS
