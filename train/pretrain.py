@@ -15,6 +15,7 @@ import torch
 from transformers import ViTConfig, ViTMAEForPreTraining, ViTModel
 
 from curation.errors import BadInput, Conflict
+from curation.lineage.seen import Seen
 from curation.screening.backbone import quiet_transformers, weights_digest
 from curation.screening.preprocessing import Preprocessing
 from curation.snapshots.folder import Report, SnapshotFolder, SnapshotRow
@@ -63,6 +64,8 @@ def pretrain_backbone(
 
 def _prepare(folder: SnapshotFolder, recipe: PretrainRecipe) -> tuple[MaskedAutoencoderFit, list[SnapshotRow]]:
     rows = [row for row in folder.rows("train") if row.origin == "real"]
+    for split in ("validation", "test"):
+        Seen.by_rows(rows).refuse_leak(folder.rows(split), split)
     if len(rows) <= recipe.held_out:
         raise BadInput(
             f"expected more than {recipe.held_out} real training images, got {len(rows)}. Lower held_out or add images."

@@ -100,8 +100,9 @@ def _lineage(session: Session, recipe: MixRecipe, chosen: list[Chosen], generato
         check_generator_allowed(session, generator)
         known = generator_lineage(session, generator)
         if not known.provenance_known and not recipe.allow_unknown_provenance:
+            whose = f", or its ancestor {', '.join(known.unknown)}," if known.unknown else ""
             raise LeakRefused(
-                f"generator {generator.name!r} does not say what it was fitted on. Pass --allow-unknown-provenance "
+                f"generator {generator.name!r}{whose} does not say what it was fitted on. Pass --allow-unknown-provenance "
                 "to take its images all the same; every report will say so."
             )
         ancestors.append(
@@ -111,6 +112,7 @@ def _lineage(session: Session, recipe: MixRecipe, chosen: list[Chosen], generato
                 "provenance": "known" if known.provenance_known else "UNKNOWN",
                 "subjects": known.subjects,
                 "pixel_sha256": known.pixels,
+                "ancestors": generator.card.get("fitted_on", {}).get("ancestors", []),
             }
         )
     return {"generators": ancestors, "readings": _readings_facts(session, _frozen_readings(session, recipe, chosen))}
