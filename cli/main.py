@@ -23,6 +23,8 @@ class Lazy:
 COMMANDS = {
     "init": Lazy("cli.project:init", "Make a project here, or migrate the one that is here."),
     "status": Lazy("cli.project:status", "Show what the project holds and what is under way."),
+    "lineage": Lazy("cli.lineage:lineage", "Walk from a subject to a report, or back."),
+    "withdraw": Lazy("cli.withdraw:withdraw", "Remove a subject, and plan what to rebuild."),
     "verify": Lazy("cli.project:verify", "Check every image, snapshot and event against its digest."),
     "audit": Lazy("cli.audit:audit", "Look through the chain of events, and verify it."),
     "import": Lazy("cli.data:import_source", "Import real images and split their subjects."),

@@ -1,5 +1,7 @@
 """Hold everything stored against its digest: image files, pixels, snapshot folders, the chain of events.
 
+Files of withdrawn images are expected to be absent, and one that is still there is a fault.
+
 It repairs nothing. A missing or altered file, snapshot or event is a fault. An orphan file (stored, but no row points
 at it) and an unfinished `.part` file are what interrupted work leaves behind: listed, harmless.
 """
@@ -18,7 +20,7 @@ from curation.image_store import ImageStore, decode_png, file_name, pixel_sha256
 from curation.models.images import BuildStatus, Image, Mask
 from curation.models.training import Snapshot
 from curation.project import Project
-from curation.snapshots.folder import SnapshotFolder, verify_folder
+from curation.snapshots.folder import SPLITS, SnapshotFolder, verify_folder
 
 Report: TypeAlias = Callable[[int, int, str | None], None]
 
@@ -52,10 +54,17 @@ def verify_project(project: Project, report: Report, *, pixels: bool = False) ->
         expected = _expected_files(session)
         snapshots = session.scalars(select(Snapshot).where(Snapshot.status == BuildStatus.READY)).all()
         chain = project.chain.verify(session, project.anchors_path)
+        withdrawn = _withdrawn_files(session) - expected.keys()
+        buried = set(session.scalars(select(Image.pixel_sha256).where(Image.withdrawn_at.is_not(None))))
     faults = list(_file_faults(project.store, expected, report, pixels))
+    left = sorted(present & {file_name(digest) for digest in withdrawn})
+    faults += [
+        f"{file} was withdrawn and is still there: `rounds withdraw SUBJECT --yes` again removes it" for file in left
+    ]
     for snapshot in snapshots:
-        faults += [f"snapshot {snapshot.name!r}: {fault}" for fault in _snapshot_faults(project, snapshot, report)]
-    known = {file_name(digest) for digest in expected}
+        found = _snapshot_faults(project, snapshot, report, buried)
+        faults += [f"snapshot {snapshot.name!r}: {fault}" for fault in found]
+    known = {file_name(digest) for digest in expected.keys() | withdrawn}
     unfinished = {file for file in present if file.endswith(".part")}
     return Verification(
         files=len(expected),
@@ -70,13 +79,21 @@ def verify_project(project: Project, report: Report, *, pixels: bool = False) ->
 def _expected_files(session: Session) -> dict[str, Expected]:
     expected: dict[str, Expected] = {}
     for image_id, file_digest, pixel_digest in session.execute(
-        select(Image.id, Image.file_sha256, Image.pixel_sha256).order_by(Image.id)
+        select(Image.id, Image.file_sha256, Image.pixel_sha256).where(Image.withdrawn_at.is_(None)).order_by(Image.id)
     ):
         earlier = expected.get(file_digest, Expected(f"image {image_id}", frozenset()))
         expected[file_digest] = Expected(earlier.name, earlier.pixel_digests | {pixel_digest})
-    for image_id, name, file_digest in session.execute(select(Mask.image_id, Mask.name, Mask.file_sha256)):
+    masks = select(Mask.image_id, Mask.name, Mask.file_sha256).join(Image, Image.id == Mask.image_id)
+    for image_id, name, file_digest in session.execute(masks.where(Image.withdrawn_at.is_(None))):
         expected.setdefault(file_digest, Expected(f"mask {name!r} of image {image_id}", frozenset()))
     return expected
+
+
+def _withdrawn_files(session: Session) -> set[str]:
+    """Files of tombstones: they are expected to be absent, unless another image needs them."""
+    gone = Image.withdrawn_at.is_not(None)
+    masks = select(Mask.file_sha256).join(Image, Image.id == Mask.image_id).where(gone)
+    return {*session.scalars(select(Image.file_sha256).where(gone)), *session.scalars(masks)}
 
 
 def _file_faults(store: ImageStore, expected: Mapping[str, Expected], report: Report, pixels: bool) -> Iterator[str]:
@@ -105,12 +122,19 @@ def _fault(store: ImageStore, digest: str, pixel_digests: frozenset[str]) -> str
     return None if pixel_digests == {found} else "its pixels are not those of its row"
 
 
-def _snapshot_faults(project: Project, snapshot: Snapshot, report: Report) -> list[str]:
+def _snapshot_faults(project: Project, snapshot: Snapshot, report: Report, withdrawn: set[str]) -> list[str]:
     try:
         folder = SnapshotFolder.open(project.root / snapshot.directory)
         faults = verify_folder(folder, lambda done, total, _: report(done, total, f"snapshot {snapshot.name}"))
     except (RoundsError, OSError, ValueError, KeyError, TypeError) as error:
         return [f"cannot be read: {error}"]
+    purged = folder.tombstones.purged
+    rows = (row for split in SPLITS for row in folder.rows(split)) if purged else ()
+    faults += [
+        f"{row.split}/{row.file_name} is said to be withdrawn, and the database does not say so"
+        for row in rows
+        if f"{row.split}/{row.file_name}" in purged and row.pixel_sha256 not in withdrawn
+    ]
     if folder.digest != snapshot.digest:
         faults.append(f"the folder says digest {folder.digest}, the database {snapshot.digest}")
     return faults

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from curation.errors import Conflict
 from curation.lineage.seen import Seen
+from curation.lineage.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from generate.card import ancestors_of, fitted_on, weights_digest, write_card
 from generate.fit_autoencoder import fit_autoencoder
@@ -33,13 +34,16 @@ def fit_generator(
     made_by: str = "generate.fit.fit_generator",
     date: str | None = None,
     device: str = "cpu",
+    allow_affected: bool = False,
 ) -> Path:
     """Fit on `folder` by `recipe` into `out` and return `out`: a pipeline in diffusers layout, recipe.json, card.json.
 
     Checkpoints lie in out/checkpoints until the end, grids in out/grids. Called again after a kill, it continues;
-    after the end, it returns at once. Raises Conflict when `out` belongs to another recipe or snapshot, LeakRefused when
-    a held-out subject would be fitted, directly or through a generator.
+    after the end, it returns at once. Raises Conflict when `out` belongs to another recipe or snapshot, LeakRefused
+    when a held-out subject would be fitted, directly or through a generator, AffectedRefused when a withdrawn one would
+    and that is not allowed.
     """
+    affected = refuse_affected(f"snapshot {folder.name!r}", folder.affected, allow_affected)
     claim(out, folder, recipe)
     if (out / "card.json").is_file():
         shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
@@ -62,6 +66,7 @@ def fit_generator(
             "bits": folder.bits,
             "notice": folder.notice,
             "fitted_on": fitted_on(folder, images.rows),
+            "affected": affected,
             "recipe": recipe.model_dump(mode="json"),
             "losses": {phase.name: phase.losses for phase in (first, second)},
             "validation": {phase.name: phase.validation for phase in (first, second)},

@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict, Damaged, NotFound
 from curation.lineage.seen import UNKNOWN
+from curation.lineage.withdrawn import mark_if_withdrawn
 from curation.models.generation import Generator, GeneratorPixels, GeneratorSubject
+from curation.models.withdrawals import AffectedKind
 from curation.project import Project
 from generate.card import read_card, weights_digest
 
@@ -146,6 +148,7 @@ def register_generator(
     for start in range(0, len(pixels), CHUNK):
         rows = [{"generator_id": generator.id, "pixel_sha256": digest} for digest in pixels[start : start + CHUNK]]
         session.execute(insert(GeneratorPixels), rows)
+    mark_if_withdrawn(session, AffectedKind.GENERATOR, generator.id, subjects, pixels)
     chain.record(session, "generator.added", {"generator": generator.id, "weights": card["digest"]}, now)
     return generator
 

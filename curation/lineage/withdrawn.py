@@ -1,4 +1,4 @@
-"""What has been withdrawn and what that reaches: asked by everything that shows or uses an image, a model, a snapshot."""
+"""What was withdrawn and what that reaches: asked by everything that shows or uses an image, a model or a snapshot."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Select, func, insert, select
 from sqlalchemy.orm import Session
 
 from curation.errors import AffectedRefused, Conflict
+from curation.models.generation import Batch
 from curation.models.images import Image, Subject
 from curation.models.reading import WorklistItem
 from curation.models.training import SnapshotItem
@@ -52,6 +53,24 @@ def withdrawn_items() -> Select[int]:
     return select(WorklistItem.id).where(WorklistItem.image_id.in_(withdrawn_images()))
 
 
+def withdrawn_since(session: Session, import_id: int) -> list[str]:
+    """A line that says how much of an import was withdrawn since, or nothing."""
+    query = select(func.count()).where(Image.import_id == import_id, Image.withdrawn_at.is_not(None))
+    count = session.scalar(query)
+    return [f"{count} of its images were withdrawn since; they do not come back."] if count else []
+
+
+def still_here(session: Session, image_ids: Iterable[int]) -> set[int]:
+    """Those of the images that were not withdrawn."""
+    wanted = set(image_ids)
+    return wanted - set(session.scalars(withdrawn_images().where(Affected.target_id.in_(wanted))))
+
+
+def newest_withdrawal(session: Session) -> int:
+    """The number of the newest withdrawal, 0 without one: what was chosen before it may no longer be shown."""
+    return session.scalar(select(func.max(Withdrawal.id))) or 0
+
+
 def marks(session: Session, kind: AffectedKind) -> dict[int, str]:
     """Everything of one kind that a withdrawal reaches, by id, with the words that say so."""
     query = (
@@ -89,13 +108,15 @@ def refuse_affected(what: str, reasons: Iterable[str], allowed: bool) -> list[st
     found = sorted(set(reasons))
     if found and not allowed:
         raise AffectedRefused(
-            f"{what} descends from a withdrawn subject: {'; '.join(found)}. Build it again (`rounds withdraw --list` has "
-            "the plan), or pass --allow-affected to use it all the same; every report will say so."
+            f"{what} descends from a withdrawn subject: {'; '.join(found)}. Build it again (`rounds withdraw --list` "
+            "has the plan), or pass --allow-affected to use it all the same; every report will say so."
         )
     return found
 
 
-def withdrawals_among(session: Session, subjects: Iterable[str], pixel_sha256: Iterable[str]) -> list[tuple[int, datetime]]:
+def withdrawals_among(
+    session: Session, subjects: Iterable[str], pixel_sha256: Iterable[str]
+) -> list[tuple[int, datetime]]:
     """Withdrawals of a subject, or of one with a picture, among those that some weights saw."""
     found: dict[int, datetime] = {}
     of_subject = select(Withdrawal.id, Withdrawal.created_at).join(Subject, Subject.id == Withdrawal.subject_id)
@@ -121,9 +142,7 @@ def mark_if_withdrawn(
 def add_mark(session: Session, withdrawal_id: int, kind: AffectedKind, target_id: int) -> None:
     """Mark one thing once."""
     if session.get(Affected, (withdrawal_id, kind, target_id)) is None:
-        session.execute(
-            insert(Affected), [{"withdrawal_id": withdrawal_id, "kind": kind, "target_id": target_id}]
-        )
+        session.execute(insert(Affected), [{"withdrawal_id": withdrawal_id, "kind": kind, "target_id": target_id}])
 
 
 def inherit(session: Session, kind: AffectedKind, target_id: int, parent: AffectedKind, parent_id: int) -> None:
@@ -131,6 +150,16 @@ def inherit(session: Session, kind: AffectedKind, target_id: int, parent: Affect
     query = select(Affected.withdrawal_id).where(Affected.kind == parent, Affected.target_id == parent_id)
     for withdrawal_id in session.scalars(query).all():
         add_mark(session, withdrawal_id, kind, target_id)
+
+
+def generators_of(session: Session, snapshot_id: int) -> Sequence[int]:
+    """Ids of the generators whose images a snapshot holds."""
+    batches = (
+        select(Image.batch_id)
+        .join(SnapshotItem, SnapshotItem.image_id == Image.id)
+        .where(SnapshotItem.snapshot_id == snapshot_id, Image.batch_id.is_not(None))
+    )
+    return session.scalars(select(Batch.generator_id).where(Batch.id.in_(batches)).distinct()).all()
 
 
 def refuse_withdrawn_items(session: Session, snapshot_id: int) -> None:

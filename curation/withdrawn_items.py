@@ -1,0 +1,47 @@
+"""Worklists after a withdrawal: items whose image is gone are handed out no more, and nobody waits for them."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.lineage.withdrawn import withdrawn_items
+from curation.models.reading import Purpose, Reading, Worklist, WorklistItem, WorklistKind
+from curation.outcomes import stands
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Items that a reader will not be handed: shared ones, the slots they had left, and those of every reader."""
+
+    shared: int = 0
+    slots: int = 0
+    own: int = 0
+
+    @property
+    def items(self) -> int:
+        """All of them."""
+        return self.shared + self.own
+
+
+def gone_for(session: Session, worklist: Worklist, reader_id: int) -> Gone:
+    """What a withdrawal took from the images that this reader has yet to read; nothing, at no cost, without one."""
+    query = select(WorklistItem.id, WorklistItem.purpose)
+    rows = session.execute(
+        query.where(WorklistItem.worklist_id == worklist.id, WorklistItem.id.in_(withdrawn_items()))
+    ).all()
+    if not rows:
+        return Gone()
+    given = select(Reading.item_id, Reading.reader_id).where(Reading.item_id.in_([row.id for row in rows]), stands())
+    read = session.execute(given).all()
+    mine = {item_id for item_id, reader in read if reader == reader_id}
+    readers = Counter(item_id for item_id, _ in read)
+    is_turing = worklist.kind is WorklistKind.TURING
+    shared = [row.id for row in rows if row.purpose is Purpose.CANDIDATE and not is_turing]
+    own = {row.id for row in rows} - set(shared)
+    return Gone(
+        shared=len(set(shared) - mine),
+        slots=sum(max(0, worklist.readers_per_image - readers[item_id]) for item_id in shared),
+        own=len(own - mine),
+    )
