@@ -49,9 +49,17 @@ def _images(session: Session, key: str) -> list[Step]:
     found = worklists_with(session, in_group(key)) + snapshots_with(session, in_group(key))
     what, rest = of_group(key)
     if what == "subject":
-        for name in sorted(generators_that_saw(session, Ref(Kind.SUBJECT, rest))):
-            found.append(Step(Ref(Kind.GENERATOR, name), "saw them"))
+        found += _fitted_elsewhere(session, Ref(Kind.SUBJECT, rest))
     return found
+
+
+def _fitted_elsewhere(session: Session, ref: Ref) -> list[Step]:
+    """Generators that saw it in a snapshot of another project; the others are reached through a snapshot here."""
+    saw = generators_that_saw(session, ref)
+    generators = session.scalars(select(Generator).where(Generator.name.in_(saw)).order_by(Generator.id)).all()
+    snapshots = session.scalars(select(Snapshot)).all()
+    strangers = [one for one in generators if not any(was_fitted_on(one, snapshot) for snapshot in snapshots)]
+    return [Step(Ref(Kind.GENERATOR, one.name), "saw it") for one in strangers]
 
 
 def _image(session: Session, key: str) -> list[Step]:
@@ -64,9 +72,7 @@ def _image(session: Session, key: str) -> list[Step]:
         found.append(Step(Ref(Kind.READINGS, f"image/{key}")))
     else:
         found += worklists_with(session, mine)
-    found += snapshots_with(session, mine)
-    saw = sorted(generators_that_saw(session, Ref(Kind.IMAGE, key)))
-    return found + [Step(Ref(Kind.GENERATOR, name), "saw it") for name in saw]
+    return found + snapshots_with(session, mine) + _fitted_elsewhere(session, Ref(Kind.IMAGE, key))
 
 
 def _snapshot(session: Session, key: str) -> list[Step]:

@@ -134,12 +134,18 @@ def extend(
     *,
     up: bool,
     keep: Callable[[Ref], bool] = lambda ref: True,
+    far: int | None = None,
 ) -> None:
-    """Walk from the start as far as it goes; `keep` leaves out what is near but does not descend from it."""
+    """Walk from the start, `far` steps or as far as it goes.
+
+    `keep` leaves out what is near but does not descend from the start.
+    """
     graph.nodes.setdefault(graph.start, describe(session, graph.start))
-    seen, ready = {graph.start}, deque([graph.start])
+    seen, ready = {graph.start: 0}, deque([graph.start])
     while ready:
         ref = ready.popleft()
+        if seen[ref] == far:
+            continue
         for step in steps[ref.kind](session, ref.key) if ref.kind in steps else []:
             if not keep(step.ref):
                 continue
@@ -147,5 +153,5 @@ def extend(
             source, target = (step.ref, ref) if up else (ref, step.ref)
             graph.edges.setdefault((source, target), Edge(source, target, step.what))
             if step.ref not in seen:
-                seen.add(step.ref)
+                seen[step.ref] = seen[ref] + 1
                 ready.append(step.ref)

@@ -71,6 +71,8 @@ def describe(session: Session, ref: Ref) -> Node:
     """The node in words."""
     node = DESCRIBE[ref.kind](session, ref)
     column = None if ref.kind in GROUPS else (NAMED.get(ref.kind) or NUMBERED.get(ref.kind))
+    if ref.kind is Kind.IMAGES and of_group(ref.key)[0] == "batch":
+        return replace(node, affected=mark(session, AffectedKind.BATCH, int(of_group(ref.key)[1])))
     if column is None or column[1] is None:
         return node
     return replace(node, affected=mark(session, column[1], _row_id(session, ref)))

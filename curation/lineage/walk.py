@@ -18,11 +18,11 @@ MEMBER = {Kind.SUBJECTS: "subject", Kind.IMAGES: "image", Kind.READINGS: "readin
 Direction = Literal["up", "down", "both"]
 
 
-def walk(session: Session, start: Ref, direction: Direction = "both") -> Graph:
-    """Everything that `start` descends from, everything that descends from it, or both."""
+def walk(session: Session, start: Ref, direction: Direction = "both", far: int | None = None) -> Graph:
+    """Everything that `start` descends from, everything that descends from it, or both; at most `far` steps away."""
     graph = Graph(start)
     if direction != "down":
-        extend(session, graph, UP, describe, up=True)
+        extend(session, graph, UP, describe, up=True, far=far)
     if direction != "up":
         single = start.kind in (Kind.SUBJECT, Kind.IMAGE)
         saw = generators_that_saw(session, start) if single else set[str]()
@@ -34,7 +34,7 @@ def walk(session: Session, start: Ref, direction: Direction = "both") -> Graph:
             of_others = ref.kind in (Kind.READINGS, Kind.OUTCOMES) and ref.key.startswith("worklist/")
             return not of_others and (ref.kind is not Kind.GENERATOR or ref.key in saw)
 
-        extend(session, graph, DOWN, describe, up=False, keep=keep)
+        extend(session, graph, DOWN, describe, up=False, keep=keep, far=far)
     return graph
 
 

@@ -16,19 +16,23 @@ from tests.rows import NOW
 pytestmark = pytest.mark.e2e
 NewContext = Callable[..., BrowserContext]
 
-EVERY_PAGE = {"Read", "Overview", "Results", "Agreement", "Readers", "Images", "Generate", "Worklists", "Accounts"}
+EVERY_PAGE = {
+    "Read", "Overview", "Results", "Agreement", "Readers", "Images", "Lineage", "Generate", "Worklists", "Accounts",
+}  # fmt: skip
+MANAGED = {"Read", "Overview", "Results", "Agreement", "Readers", "Lineage", "Generate", "Worklists"}
 PAGES = {
     Role.READER: {"Read", "Overview"},
     Role.ADJUDICATOR: {"Read", "Overview", "Images"},
-    Role.PRIVACY: set(),  # one page only: no bar to choose from
-    Role.CURATOR: {"Read", "Overview", "Results", "Agreement", "Readers", "Generate", "Worklists"},
-    Role.ADMINISTRATOR: {"Read", "Overview", "Results", "Agreement", "Readers", "Generate", "Worklists", "Accounts"},
+    Role.PRIVACY: {"Images", "Lineage"},
+    Role.CURATOR: MANAGED,
+    Role.ADMINISTRATOR: MANAGED | {"Accounts"},
 }
 SEEN = {
     "Results": "Read by",
     "Agreement": "Figures",
     "Readers": "Exclusion rules",
     "Images": "Nearest real images",
+    "Lineage": "In words",
     "Generate": "Jobs",
     "Worklists": "Another worklist",
     "Accounts": "Another account",
