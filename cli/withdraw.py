@@ -80,8 +80,8 @@ def _record(found: Descent) -> dict[str, Any]:
 
 def _say_descent(found: Descent) -> None:
     click.echo(f"subject {found.subject.key} ({found.subject.split.value})")
-    altered = f", {len(found.altered)} altered images made from them" if found.altered else ""
-    click.echo(f"  {len(found.images)} images{altered}: removed")
+    altered = f", {_count(len(found.altered), 'altered image')} made from them" if found.altered else ""
+    click.echo(f"  {_count(len(found.images), 'image')}{altered}: removed")
     if found.synthetic:
         click.echo(f"  {found.synthetic} synthetic images by generators that saw it: stay, unless --descendants")
     for shown in found.worklists:
@@ -92,6 +92,10 @@ def _say_descent(found: Descent) -> None:
         click.echo(f"  {one.kind.value} {one.name}: {one.why}")
     if not found.affected:
         click.echo("  nothing was made from it")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _say_plan(plan: list[dict[str, Any]]) -> None:
@@ -120,8 +124,8 @@ def _say_done(done: Done, as_json: bool) -> None:
     removed = done.removed
     again = "finished again" if done.repeated else "done"
     click.echo(
-        f"withdrawal {done.number} {again}: {done.images} images are tombstones now, {removed.files} files, "
-        f"{removed.vectors} vectors and {removed.purged} pictures in snapshots removed"
+        f"withdrawal {done.number} {again}: {_count(done.images, 'tombstone')} made, {_count(removed.files, 'file')}, "
+        f"{_count(removed.vectors, 'vector')} and {removed.purged} pictures in snapshots removed"
         + (f"; {removed.kept} files stay, another image needs them" if removed.kept else "")
     )
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.lineage.descent import Descent, Found, arm_snapshots
@@ -51,7 +52,7 @@ def rebuild_plan(session: Session, descent: Descent, suffix: str, descendants: b
         )
     for found in descent.studies:
         study = session.get_one(Study, found.id)
-        steps.append((study.created_at, 5, _study(study, names)))
+        steps.append((study.created_at, 5, _study(session, study, names)))
     ordered = [step for _, _, step in sorted(steps, key=lambda entry: (entry[0], entry[1]))]
     return [
         {"step": number, **asdict(step)} for number, step in enumerate([*ordered, *_ending(descent, descendants)], 1)
@@ -136,14 +137,21 @@ def _run(session: Session, run: Run, names: dict[str, str]) -> Step:
     return Step(f"run {run.name}", _line(*words), f"then rounds evaluate {shlex.quote(names[run.name])}")
 
 
-def _study(study: Study, names: dict[str, str]) -> Step:
+def _study(session: Session, study: Study, names: dict[str, str]) -> Step:
+    """Which images its arms take is not in the plan of a study, but in the recipe of its arms."""
     plan = study.plan
+    arms = session.scalars(select(Snapshot.recipe).where(Snapshot.name.in_(arm_snapshots(study)))).all()
+    recipe = arms[0] if arms else {}
     adaptation = plan.get("adaptation", {})
     words: list[object] = ["rounds", "study", "run", names[study.name], "--seeds", len(plan.get("seeds", ()))]
     words += ["--adaptation", adaptation.get("adaptation", "linear-probe")]
     words += ["--backbone", adaptation.get("backbone", "shipped"), "--split", plan.get("split", "test")]
     if adaptation.get("steps") is not None:
         words += ["--steps", adaptation["steps"]]
+    words += ["--real-per-class", recipe["real_per_class"]] if recipe.get("real_per_class") is not None else []
+    words += ["--allow-unknown-provenance"] if recipe.get("allow_unknown_provenance") else []
+    for worklist in recipe.get("worklists", ()):
+        words += ["--worklist", worklist]
     for arm in plan.get("arms", ()):
         words += ["--arm", arm]
     return Step(f"study {study.name}", _line(*words), "builds its arms and its report")

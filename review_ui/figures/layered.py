@@ -4,7 +4,7 @@ After Sugiyama, Tagawa and Toda (1981): layers by the longest way, an arrow over
 in each, and neighbours are put in order by the mean place of what they join.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -122,7 +122,19 @@ def _settle(layers: list[list[Place]], joins: Joins) -> dict[Place, float]:
         for layer in layers if sweep % 2 else reversed(layers):
             near = {place: straight.get(place, _mean(beside[place], centres, centres[place])) for place in layer}
             _spread(layer, {place: GRAVITY * wanted for place, wanted in near.items()}, centres)
+    _straighten(layers, joins, centres)
     return centres
+
+
+def _straighten(layers: list[list[Place]], joins: Joins, centres: dict[Place, float]) -> None:
+    """What is alone under one thing stands right under it, where there is room."""
+    leaving, coming = Counter(above for above, _ in joins), Counter(below for _, below in joins)
+    for above, below in sorted(joins, key=lambda join: join[0].row):
+        at = centres[above]
+        others = [one for one in layers[below.row] if one != below]
+        is_free = all(abs(centres[one] - at) >= (one.width + below.width) / 2 + GAP / 2 for one in others)
+        if leaving[above] == coming[below] == 1 and is_free:
+            centres[below] = at
 
 
 def _tracks(layers: list[list[Place]], centres: dict[Place, float]) -> dict[Place, float]:

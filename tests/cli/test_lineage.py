@@ -98,7 +98,7 @@ def test_with_yes_it_is_done_listed_and_marked_everywhere(lived: Project) -> Non
         assert said in run(lived, *words, "--json").output, words
     assert f"snapshot base: {said}" in run(lived, "status", "--json").output
     assert said in run(lived, "lineage", "snapshot:base").output
-    assert "withdrawal 1 finished again: 0 images" in run(lived, "withdraw", "s0", "--yes").output
+    assert "withdrawal 1 finished again: 0 tombstones made" in run(lived, "withdraw", "s0", "--yes").output
 
 
 def test_an_affected_snapshot_is_trained_and_its_generator_drawn_from_on_request_only(lived: Project) -> None:
