@@ -1,6 +1,9 @@
 """Lineage and withdrawal on SQLite and on PostgreSQL: the same walk, the same marks."""
 
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from curation.database import Database
 from curation.lineage.nodes import find
@@ -13,17 +16,22 @@ from tests.curation.lineage.world import QUIET, live_in
 from tests.rows import NOW
 
 
-def test_a_subject_is_walked_and_withdrawn_alike(database: Database, tmp_path: Path) -> None:
-    root = tmp_path / "both"
-    write_project_file(root, "both", database.url, "store")
-    project = Project.open(root)
-    project.__dict__["database"] = database  # the fixture's, which it also closes
-    live_in(project)
-    with project.database.read() as session:
+@pytest.fixture
+def both(database: Database, tmp_path: Path) -> Iterator[Project]:
+    """A project with everything in it, once on each database."""
+    write_project_file(tmp_path / "both", "both", database.url, "store")
+    made = Project.open(tmp_path / "both")
+    live_in(made)
+    yield made
+    made.database.dispose()
+
+
+def test_a_subject_is_walked_and_withdrawn_alike(both: Project) -> None:
+    with both.database.read() as session:
         down = walk(session, find(session, "subject:s0"), "down")
         up = walk(session, find(session, "report:trial"), "up")
     assert (len(down.nodes), len(up.nodes)) == (19, 14)
-    done = withdraw(project, NOW, "s0", "", descendants=True, purge=True)
+    done = withdraw(both, NOW, "s0", "", descendants=True, purge=True)
     assert (done.images, len(done.descent.affected)) == (15, 13)
-    assert withdraw(project, NOW, "s0", "").images == 0
-    assert verify_project(project, QUIET).faults == []
+    assert withdraw(both, NOW, "s0", "").images == 0
+    assert verify_project(both, QUIET).faults == []
