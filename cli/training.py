@@ -13,6 +13,7 @@ from curation.models.training import Run, Snapshot
 from curation.project import Project
 from curation.snapshots.build import find_snapshot
 from curation.snapshots.folder import SnapshotFolder
+from curation.snapshots.tombstones import Tombstones
 
 
 @click.group()
@@ -45,6 +46,7 @@ def show(backbone_path: str, as_json: bool) -> None:
         "digest": loaded.digest,
         "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
         "says what it saw": card.is_file(),
+        **({"withdrawals": reached} if (reached := Tombstones.read(loaded.directory).words) else {}),
     }
     emit(facts, as_json, title=f"backbone {loaded.name}")
 
