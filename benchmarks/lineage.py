@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from curation.lineage.descent import descent_of
 from curation.lineage.graph import Ref
-from curation.lineage.nodes import find
+from curation.lineage.naming import find
 from curation.lineage.walk import walk
 from curation.lineage.withdrawal import withdraw
 from curation.models.generation import Batch, Generator, GeneratorPixels, GeneratorSubject

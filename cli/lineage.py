@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from cli.terminal import emit, json_option, pass_project
 from curation.lineage.graph import GROUPS, Edge, Graph, Node, Ref
-from curation.lineage.nodes import find
+from curation.lineage.naming import find
 from curation.lineage.walk import Direction, as_dot, members, walk
 from curation.project import Project
 

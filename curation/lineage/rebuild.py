@@ -5,9 +5,10 @@ Names get a suffix: snapshots, runs and studies never change, so what replaces t
 """
 
 import shlex
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -27,36 +28,55 @@ class Step:
     note: str = ""
 
 
+Dated: TypeAlias = tuple[datetime, int, Step]
+
+
 def rebuild_plan(session: Session, descent: Descent, suffix: str, descendants: bool) -> list[dict[str, Any]]:
     """The steps as JSON, oldest thing first; `suffix` is put behind the names of what is made again."""
     names = {found.name: f"{found.name}{suffix}" for found in descent.affected}
-    steps: list[tuple[datetime, int, Step]] = []
-    in_studies = {name for found in descent.studies for name in arm_snapshots(session.get_one(Study, found.id))}
+    steps = [*_data_steps(session, descent, names, suffix), *_model_steps(session, descent, names)]
+    ordered = [step for _, _, step in sorted(steps, key=lambda entry: entry[:2])]
+    ordered += _ending(descent, descendants)
+    return [{"step": number, **asdict(step)} for number, step in enumerate(ordered, 1)]
+
+
+def _data_steps(session: Session, descent: Descent, names: dict[str, str], suffix: str) -> Iterator[Dated]:
+    """Snapshots, generators, batches and worklists, each with when it was made."""
+    by_studies = _built_by_studies(session, descent)
     for found in descent.snapshots:
-        if found.name not in in_studies:
-            snapshot = session.get_one(Snapshot, found.id)
-            steps.append((snapshot.created_at, 0, _snapshot(snapshot, names)))
+        snapshot = session.get_one(Snapshot, found.id)
+        if found.name not in by_studies:
+            yield snapshot.created_at, 0, _snapshot(snapshot, names)
     for found in descent.generators:
         generator = session.get_one(Generator, found.id)
-        steps.append((generator.created_at, 1, _generator(generator, names, found)))
+        yield generator.created_at, 1, _generator(generator, names, found)
     for found in descent.batches:
         batch = session.get_one(Batch, found.id)
-        steps.append((batch.created_at, 2, _batch(batch, names)))
+        yield batch.created_at, 2, _batch(batch, names)
     for shown in descent.worklists:
         worklist = session.get_one(Worklist, shown.id)
         if shown.descendants and worklist.practice_for_id is None:
-            steps.append((worklist.created_at, 3, _worklist(worklist, suffix)))
+            yield worklist.created_at, 3, _worklist(worklist, suffix)
+
+
+def _model_steps(session: Session, descent: Descent, names: dict[str, str]) -> Iterator[Dated]:
+    """Runs and studies, each with when it was made."""
     for found in descent.runs:
-        steps.append(
-            (session.get_one(Run, found.id).created_at, 4, _run(session, session.get_one(Run, found.id), names))
-        )
+        run = session.get_one(Run, found.id)
+        yield run.created_at, 4, _run(session, run, names)
     for found in descent.studies:
         study = session.get_one(Study, found.id)
-        steps.append((study.created_at, 5, _study(session, study, names)))
-    ordered = [step for _, _, step in sorted(steps, key=lambda entry: (entry[0], entry[1]))]
-    return [
-        {"step": number, **asdict(step)} for number, step in enumerate([*ordered, *_ending(descent, descendants)], 1)
-    ]
+        yield study.created_at, 5, _study(session, study, names)
+
+
+def _built_by_studies(session: Session, descent: Descent) -> set[str]:
+    """Snapshots that `rounds study run` builds by itself, as far as nothing else needs them."""
+    arms = {name for found in descent.studies for name in arm_snapshots(session.get_one(Study, found.id))}
+    runs = [session.get_one(Run, found.id).snapshot_id for found in descent.runs]
+    needed = set(session.scalars(select(Snapshot.name).where(Snapshot.id.in_(runs))))
+    for found in descent.generators:
+        needed.add(session.get_one(Generator, found.id).card.get("fitted_on", {}).get("snapshot"))
+    return arms - needed
 
 
 def _line(*words: object) -> str:

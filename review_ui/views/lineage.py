@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from curation.errors import RoundsError
 from curation.lineage.graph import GROUPS, Graph, Kind, Node, Ref
-from curation.lineage.nodes import NAMED, NUMBERED, find, of_group
+from curation.lineage.naming import NAMED, NUMBERED, find
+from curation.lineage.nodes import of_group
 from curation.lineage.walk import Direction, walk
 from review_ui.context import current_project
 from review_ui.figures.layered import Rectangle, lay_out

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from curation.lineage.graph import Edge, Graph, Kind, Node, Ref
-from curation.lineage.nodes import find
+from curation.lineage.naming import find
 from curation.lineage.walk import walk
 from curation.lineage.withdrawal import withdraw
 from curation.models.people import Role

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from curation.database import Database
-from curation.lineage.nodes import find
+from curation.lineage.naming import find
 from curation.lineage.walk import walk
 from curation.lineage.withdrawal import withdraw
 from curation.project import Project

@@ -9,7 +9,7 @@ from sqlalchemy import event, select
 
 from curation.errors import BadInput, NotFound
 from curation.lineage.graph import Graph, Kind, Ref
-from curation.lineage.nodes import find
+from curation.lineage.naming import find
 from curation.lineage.walk import Direction, as_dot, members, walk
 from curation.lineage.withdrawal import withdraw
 from curation.models.images import BuildStatus, Image, Origin

@@ -98,7 +98,8 @@ def test_everything_that_descends_is_marked_and_the_event_holds_ids_only(lived: 
 def test_the_plan_is_in_an_order_in_which_it_can_be_run(lived: Project) -> None:
     plan = withdraw(lived, NOW, "s0", "consent withdrawn").plan
     steps = [step["of"] for step in plan]
-    assert steps[:6] == ["generator g1", "batch 1", "snapshot second", "generator g2", "batch 2", "generator g3"]
+    first = ["snapshot base", "generator g1", "batch 1", "snapshot second", "generator g2", "batch 2", "snapshot third"]
+    assert steps[:7] == first
     commands = {step["of"]: step["command"] for step in plan}
     assert commands["snapshot second"].startswith("rounds snapshot build second-w1 --synthetic raw")
     assert commands["generator g2"] == (
