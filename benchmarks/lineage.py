@@ -1,4 +1,4 @@
-"""Walk the lineage of a project with a million images, and withdraw one subject of it.
+"""Walk the lineage of a project with many images, and withdraw one subject of it.
 
     python -m benchmarks.lineage [IMAGES]
 
@@ -131,4 +131,4 @@ def write(session: Session, table: type[Any], rows: Iterator[dict[str, Any]]) ->
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000)
