@@ -7,7 +7,7 @@ import streamlit as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.errors import RoundsError
+from curation.errors import BadInput, RoundsError
 from curation.lineage.graph import GROUPS, Graph, Kind, Node, Ref
 from curation.lineage.naming import NAMED, NUMBERED, find
 from curation.lineage.nodes import of_group
@@ -50,7 +50,7 @@ def lineage_page() -> None:
     subjects = reader.can(Capability.SEE_SUBJECTS)
     try:
         with current_project().database.read() as session:
-            graph = walk(session, _allowed(find(session, start), subjects), WAYS[str(way)], far=steps)
+            graph = walk(session, found_for(session, start, subjects), WAYS[str(way)], far=steps)
     except RoundsError as error:
         st.error(str(error))
         return
@@ -74,10 +74,11 @@ def _place(starts: list[str], asked: str) -> int | None:
     return 0 if starts and not asked else None
 
 
-def _allowed(ref: Ref, subjects: bool) -> Ref:
-    if ref.kind is Kind.SUBJECT and not subjects:
-        raise RoundsError("your role does not see single subjects. Start from an image, an import or a snapshot.")
-    return ref
+def found_for(session: Session, text: str, subjects: bool) -> Ref:
+    """The node, unless it is a subject and the role sees none: then nothing is looked up, so nothing is told."""
+    if not subjects and (":" not in text or text.partition(":")[0] == Kind.SUBJECT):
+        raise BadInput("your role does not see single subjects. Start from image:ID, import:ID, snapshot:NAME, ...")
+    return find(session, text)
 
 
 def without_subjects(graph: Graph) -> Graph:

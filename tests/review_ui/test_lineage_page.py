@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from curation.errors import BadInput
 from curation.lineage.graph import Edge, Graph, Kind, Node, Ref
 from curation.lineage.naming import find
 from curation.lineage.walk import walk
@@ -11,7 +12,7 @@ from curation.lineage.withdrawal import withdraw
 from curation.models.people import Role
 from curation.project import Project
 from review_ui.permissions import CAPABILITIES, Capability
-from review_ui.views.lineage import address, arrows, picture, starting_points, without_subjects
+from review_ui.views.lineage import address, arrows, found_for, picture, starting_points, without_subjects
 from tests.curation.lineage.world import fill, fit, snapshot
 from tests.rows import NOW
 
@@ -74,6 +75,12 @@ def test_curators_see_the_picture_without_single_subjects(small: Project) -> Non
         graph = without_subjects(walk(session, find(session, "image:1")))
     assert not [ref for ref in graph.nodes if ref.kind is Kind.SUBJECT]
     assert "s0" not in picture(graph) + arrows(graph)
+    with small.database.read() as session:
+        for text in ("subject:s0", "subject:nobody", "s0", "base"):
+            with pytest.raises(BadInput, match="your role does not see single subjects"):
+                found_for(session, text, subjects=False)
+        assert found_for(session, "subject:s0", subjects=True) == Ref(Kind.SUBJECT, "s0")
+        assert found_for(session, "snapshot:base", subjects=False) == Ref(Kind.SNAPSHOT, "base")
     may_see = {role for role in Role if Capability.SEE_LINEAGE in CAPABILITIES[role]}
     assert may_see == {Role.PRIVACY, Role.CURATOR, Role.ADMINISTRATOR}
     may_see_subjects = {role for role in Role if Capability.SEE_SUBJECTS in CAPABILITIES[role]}
