@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from curation.lineage.descent import arm_snapshots
 from curation.lineage.graph import Kind, Ref, Step, Steps
-from curation.lineage.nodes import in_group, of_group, outcome_condition, reading_condition
+from curation.lineage.nodes import altered_of, in_group, of_group, outcome_condition, reading_condition
 from curation.lineage.relations import (
     ancestor_weights,
     approved_between,
@@ -46,7 +46,8 @@ def _import(session: Session, key: str) -> list[Step]:
 
 
 def _images(session: Session, key: str) -> list[Step]:
-    found = worklists_with(session, in_group(key)) + snapshots_with(session, in_group(key))
+    shown = or_(in_group(key), Image.altered_from_id.in_(altered_of(key)))
+    found = worklists_with(session, shown) + snapshots_with(session, in_group(key))
     what, rest = of_group(key)
     if what == "subject":
         found += _fitted_elsewhere(session, Ref(Kind.SUBJECT, rest))

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from curation.lineage.graph import GROUPS, Kind, Node, Ref
 from curation.lineage.naming import NAMED, NUMBERED
@@ -67,6 +67,13 @@ def in_group(key: str) -> ColumnElement[bool]:
     if what == "batch":
         return Image.batch_id == int(rest)
     return Image.subject_id == select(Subject.id).where(Subject.key == rest).scalar_subquery()
+
+
+def altered_of(key: str) -> Select[int]:
+    """Ids of the originals in a group that something was altered from: few, since only defects are planted."""
+    altered = aliased(Image)
+    originals = select(altered.altered_from_id).where(altered.origin == Origin.ALTERED)
+    return select(Image.id).where(in_group(key), Image.id.in_(originals))
 
 
 def _subjects(session: Session, ref: Ref) -> Node:
