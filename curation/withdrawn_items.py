@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.lineage.withdrawn import withdrawn_items
 from curation.models.reading import Purpose, Reading, Worklist, WorklistItem, WorklistKind
+from curation.models.withdrawals import Affected, AffectedKind
 from curation.outcomes import stands
 
 
@@ -27,9 +27,11 @@ class Gone:
 
 def gone_for(session: Session, worklist: Worklist, reader_id: int) -> Gone:
     """What a withdrawal took from the images that this reader has yet to read; nothing, at no cost, without one."""
-    query = select(WorklistItem.id, WorklistItem.purpose)
+    # From the few tombstones to the items: the other way round it would walk the whole worklist at every reading.
+    query = select(WorklistItem.id, WorklistItem.purpose).select_from(Affected)
+    query = query.join(WorklistItem, WorklistItem.image_id == Affected.target_id)
     rows = session.execute(
-        query.where(WorklistItem.worklist_id == worklist.id, WorklistItem.id.in_(withdrawn_items()))
+        query.where(Affected.kind == AffectedKind.IMAGE, WorklistItem.worklist_id == worklist.id)
     ).all()
     if not rows:
         return Gone()
