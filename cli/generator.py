@@ -11,7 +11,9 @@ import click
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.errors import BadInput, RoundsError
 from curation.jobs import enqueue
+from curation.lineage.withdrawn import mark, marks
 from curation.models.operations import Job, JobStatus
+from curation.models.withdrawals import AffectedKind
 from curation.project import Project
 from curation.snapshots.build import find_snapshot
 from curation.snapshots.folder import SnapshotFolder
@@ -59,6 +61,7 @@ def list_command(project: Project, as_json: bool) -> None:
     from generate.registry import list_generators
 
     with project.database.read() as session:
+        reached = marks(session, AffectedKind.GENERATOR)
         rows = [
             {
                 "name": one.name,
@@ -66,6 +69,7 @@ def list_command(project: Project, as_json: bool) -> None:
                 "fitted on": f"{one.card['fitted_on']['n_images']} images, {one.card['fitted_on']['snapshot']}",
                 "weights": one.weights_digest[:12],
                 "added": one.created_at,
+                "withdrawals": reached.get(one.id),
             }
             for one in list_generators(session)
         ]
@@ -86,7 +90,9 @@ def show(project: Project, name: str, as_json: bool) -> None:
     from generate.registry import describe, find_generator
 
     with project.database.read() as session:
-        emit(describe(find_generator(session, name)), as_json, title=f"generator {name}")
+        found = find_generator(session, name)
+        reached = mark(session, AffectedKind.GENERATOR, found.id)
+        emit(describe(found) | ({"withdrawals": reached} if reached else {}), as_json, title=f"generator {name}")
 
 
 @generator.command()
@@ -97,6 +103,7 @@ def show(project: Project, name: str, as_json: bool) -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path), help="With --snapshot-folder: where it goes, outside a project."
 )
+@click.option("--allow-affected", is_flag=True, help="Fit a snapshot that descends from a withdrawn subject.")
 @click.pass_context
 def fit(
     ctx: click.Context,
@@ -105,6 +112,7 @@ def fit(
     recipe: Path | None,
     name: str | None,
     out: Path | None,
+    allow_affected: bool,
 ) -> None:
     """Fit a latent flow generator: its autoencoder, then the flow. Killed, it goes on where it was.
 
@@ -117,16 +125,16 @@ def fit(
     if snapshot_folder is not None:
         if out is None:
             raise click.UsageError("--snapshot-folder goes with --out DIRECTORY")
-        _fit(SnapshotFolder.open(snapshot_folder), recipe, out, name or out.name)
+        _fit(SnapshotFolder.open(snapshot_folder), recipe, out, name or out.name, allow_affected)
     elif name is None:
         raise click.UsageError("--snapshot goes with --name NAME")
     else:
-        ctx.invoke(_fit_in_project, snapshot=snapshot, recipe=recipe, name=name)
+        ctx.invoke(_fit_in_project, snapshot=snapshot, recipe=recipe, name=name, allow_affected=allow_affected)
 
 
 @click.command(hidden=True)
 @pass_project
-def _fit_in_project(project: Project, snapshot: str, recipe: Path | None, name: str) -> None:
+def _fit_in_project(project: Project, snapshot: str, recipe: Path | None, name: str, allow_affected: bool) -> None:
     from generate.registry import add_generator, check_name
 
     check_name(name)
@@ -134,12 +142,12 @@ def _fit_in_project(project: Project, snapshot: str, recipe: Path | None, name: 
         folder = SnapshotFolder.open(project.root / find_snapshot(session, snapshot).directory)
     use_torch_threads(project.settings.torch_threads)
     out = project.directory("generators") / name
-    _fit(folder, recipe, out, name)
+    _fit(folder, recipe, out, name, allow_affected)
     add_generator(project, now(), out, name)
     click.echo(f"generator {name} is ready: rounds generate --generator {name} --help")
 
 
-def _fit(folder: SnapshotFolder, recipe: Path | None, out: Path, name: str) -> None:
+def _fit(folder: SnapshotFolder, recipe: Path | None, out: Path, name: str, allow_affected: bool) -> None:
     from generate.fit import fit_generator
     from generate.phase import FitProgress
     from generate.recipe import FitRecipe
@@ -159,6 +167,7 @@ def _fit(folder: SnapshotFolder, recipe: Path | None, out: Path, name: str) -> N
             made_by=f"rounds {' '.join(sys.argv[1:])}",
             date=now().date().isoformat(),
             device=choose_device(),
+            allow_affected=allow_affected,
         )
     click.echo(f"{out}: the grids in it show how the fit went")
 
@@ -170,6 +179,7 @@ def _fit(folder: SnapshotFolder, recipe: Path | None, out: Path, name: str) -> N
 @click.option("--steps", default=12, show_default=True, type=click.IntRange(1, 1000), help="Sampler steps.")
 @click.option("--guidance", default=2.0, show_default=True, help="Classifier-free guidance scale.")
 @click.option("--sampler", type=click.Choice(["unipc", "dpmpp", "euler"]), default="unipc", show_default=True)
+@click.option("--allow-affected", is_flag=True, help="Draw from one that saw a withdrawn subject.")
 @click.option("--wait", is_flag=True, help="Draw and screen here, instead of leaving it to `rounds worker`.")
 @json_option
 @pass_project
@@ -181,6 +191,7 @@ def generate(
     steps: int,
     guidance: float,
     sampler: str,
+    allow_affected: bool,
     wait: bool,
     as_json: bool,
 ) -> None:
@@ -202,10 +213,12 @@ def generate(
         sampler=sampler,
     )
     with project.database.write() as session:
-        batch, job = request_batch(session, project.chain, now(), request)
+        batch, job = request_batch(session, project.chain, now(), request, allow_affected=allow_affected)
+        reached = mark(session, AffectedKind.BATCH, batch.id)
     if wait:
         draw_and_screen(project, batch.id, job.id, quiet=as_json)
     facts: dict[str, Any] = {"batch": batch.id, "images": batch.size, "job": job.id, "request": batch.request_digest}
+    facts |= {"withdrawals": reached} if reached else {}
     emit(facts, as_json, title=f"batch {batch.id}")
     if not wait and not as_json:
         click.echo("queued: `rounds worker` draws it")

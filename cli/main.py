@@ -25,6 +25,8 @@ class Lazy:
 COMMANDS = {
     "init": Lazy("cli.project:init", "Make a project here, or migrate the one that is here."),
     "status": Lazy("cli.project:status", "Show what the project holds and what is under way."),
+    "lineage": Lazy("cli.lineage:lineage", "Walk from a subject to a report, or back."),
+    "withdraw": Lazy("cli.withdraw:withdraw", "Remove a subject, and plan what to rebuild."),
     "verify": Lazy("cli.project:verify", "Check every image, snapshot and event against its digest."),
     "backup": Lazy("cli.backup:backup", "Copy the project elsewhere while people read."),
     "restore": Lazy("cli.backup:restore_backup", "Bring a backup back into a new directory."),

@@ -89,6 +89,8 @@ def _overview(project: Project, found: Status) -> dict[str, Any]:
         lines[f"snapshot {row['name']}"] = f"{_counts(splits)}, {row['status']}"
     for row in found.runs:
         lines[f"run {row['name']}"] = row["status"]
+    if found.affected:
+        lines["withdrawals"] = found.affected
     lines["jobs"] = _counts(found.jobs) or None
     return lines
 

@@ -12,6 +12,7 @@ from curation.project import Project
 from curation.snapshots.build import build_snapshot, find_snapshot, list_snapshots
 from curation.snapshots.folder import SnapshotFolder, export_folder, verify_folder
 from curation.snapshots.mix import MixRecipe
+from curation.snapshots.tombstones import NOTE
 
 
 @click.group()
@@ -103,7 +104,11 @@ def verify(project: Project, name: str, as_json: bool) -> None:
     folder = _open(project, name)
     with progress_bar("verifying", quiet=as_json) as report:
         faults = verify_folder(folder, report)
-    emit({"snapshot": name, "digest": folder.digest, "faults": faults if as_json else faults or "none"}, as_json)
+    facts = {"snapshot": name, "digest": folder.digest, "faults": faults if as_json else faults or "none"}
+    if folder.affected:
+        purged = len(folder.tombstones.purged)
+        facts |= {"withdrawals": folder.affected, "withdrawn": f"{len(folder.tombstones.files)} rows, {purged} purged"}
+    emit(facts, as_json)
     if faults:
         raise Damaged(
             f"snapshot {name!r} has {len(faults)} faults. Restore it from a backup, or build it again by another name."
@@ -121,7 +126,10 @@ def export(project: Project, name: str, target: Path) -> None:
     Example:
       rounds snapshot export first ~/first
     """
-    export_folder(_open(project, name), target)
+    folder = _open(project, name)
+    export_folder(folder, target)
+    for line in folder.affected:
+        click.echo(f"{line}: {NOTE} in it says which images")
     click.echo(f'{target}: open it with datasets.load_dataset("imagefolder", data_dir="{target}")')
 
 
@@ -139,4 +147,5 @@ def _facts(folder: SnapshotFolder) -> dict[str, Any]:
         "readings": f"{readings['human']} by people, {readings['proxy']} by proxy models",
         "subjects": folder.subjects,
         "notice": folder.notice,
+        **({"withdrawals": folder.affected} if folder.affected else {}),
     }

@@ -7,9 +7,12 @@ import click
 from sqlalchemy import select
 
 from cli.terminal import Report, emit, json_option, now, pass_project, progress_bar, use_torch_threads
+from curation.lineage.withdrawn import marks, refuse_affected
 from curation.models.images import Split
 from curation.models.training import Study
+from curation.models.withdrawals import AffectedKind
 from curation.project import Project
+from curation.snapshots.build import find_snapshot
 from curation.snapshots.mix import MixRecipe
 
 
@@ -42,6 +45,9 @@ def study() -> None:
 @click.option(
     "--allow-unknown-provenance", is_flag=True, help="Take backbones and generators that do not say what they saw."
 )
+@click.option(
+    "--allow-affected", is_flag=True, help="Use what descends from a withdrawn subject; the report will say so."
+)
 @json_option
 @pass_project
 def run_command(
@@ -56,6 +62,7 @@ def run_command(
     worklists: tuple[str, ...],
     split: Literal["test", "validation"],
     allow_unknown_provenance: bool,
+    allow_affected: bool,
     as_json: bool,
 ) -> None:
     """Run study NAME and write its report: a table, a plot, and one careful sentence.
@@ -86,7 +93,7 @@ def run_command(
     )
     use_torch_threads(project.settings.torch_threads)
     with progress_bar(f"study {name}", quiet=as_json) as report:
-        result = run_whole_study(project, plan, base, report)
+        result = run_whole_study(project, plan, base, report, allow_affected)
     if as_json:
         emit(result, as_json)
     else:
@@ -94,8 +101,11 @@ def run_command(
         click.echo(f"report: {project.root / 'studies' / name / 'report.md'}")
 
 
-def run_whole_study(project: Project, plan: Any, base: MixRecipe, report: Report) -> dict[str, Any]:
+def run_whole_study(
+    project: Project, plan: Any, base: MixRecipe, report: Report, allow_affected: bool = False
+) -> dict[str, Any]:
     """Build the arms, open the held-out split on record, run every arm and seed, write rows and report."""
+    from train.affected import withdrawals_behind
     from train.arms import build_arms
     from train.config import ReportFacts
     from train.records import close_study, open_study, record_opening
@@ -104,10 +114,14 @@ def run_whole_study(project: Project, plan: Any, base: MixRecipe, report: Report
 
     folders = build_arms(project, plan.name, plan.arms, base, now(), report)
     with project.database.write() as session:
+        snapshots = [find_snapshot(session, folder.name) for folder in folders.values()]
+        reached = withdrawals_behind(session, snapshots, plan.adaptation)
+        refuse_affected(f"study {plan.name!r}", reached, allow_affected)
         row = open_study(session, now(), plan)
         record_opening(session, project.chain, now(), "study", row.id, Split(plan.split))
     directory = project.root / row.directory
-    result = run_study(folders, plan, directory, report).as_json()
+    found = run_study(folders, plan, directory, report, allow_affected=allow_affected, also_affected=reached)
+    result = found.as_json()
     readings = [folder.lineage["readings"] for folder in folders.values()]
     facts = ReportFacts(
         human_readings=max(one["human"] for one in readings),
@@ -133,6 +147,7 @@ def list_command(project: Project, as_json: bool) -> None:
       rounds study list
     """
     with project.database.read() as session:
+        reached = marks(session, AffectedKind.STUDY)
         rows = [
             {
                 "name": one.name,
@@ -140,6 +155,7 @@ def list_command(project: Project, as_json: bool) -> None:
                 "arms": one.plan["arms"],
                 "seeds": len(one.plan["seeds"]),
                 "report": f"{one.directory}/report.md",
+                "withdrawals": reached.get(one.id),
             }
             for one in session.scalars(select(Study).order_by(Study.id))
         ]

@@ -7,11 +7,13 @@ from typing import Any, Literal
 import click
 
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
+from curation.lineage.withdrawn import refuse_affected
 from curation.models.images import Split
 from curation.models.training import Run, Snapshot
 from curation.project import Project
 from curation.snapshots.build import find_snapshot
 from curation.snapshots.folder import SnapshotFolder
+from curation.snapshots.tombstones import Tombstones
 
 
 @click.group()
@@ -44,6 +46,7 @@ def show(backbone_path: str, as_json: bool) -> None:
         "digest": loaded.digest,
         "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
         "says what it saw": card.is_file(),
+        **({"withdrawals": reached} if (reached := Tombstones.read(loaded.directory).words) else {}),
     }
     emit(facts, as_json, title=f"backbone {loaded.name}")
 
@@ -53,8 +56,16 @@ def show(backbone_path: str, as_json: bool) -> None:
 @click.option("--snapshot-folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Or any folder.")
 @click.option("--recipe", type=click.Path(exists=True, path_type=Path), required=True, help="A JSON recipe.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Where the backbone goes.")
+@click.option("--allow-affected", is_flag=True, help="Use a snapshot that descends from a withdrawn subject.")
 @click.pass_context
-def pretrain(ctx: click.Context, snapshot: str | None, snapshot_folder: Path | None, recipe: Path, out: Path) -> None:
+def pretrain(
+    ctx: click.Context,
+    snapshot: str | None,
+    snapshot_folder: Path | None,
+    recipe: Path,
+    out: Path,
+    allow_affected: bool,
+) -> None:
     """Pretrain a small ViT by masked autoencoding on training subjects. Killed, it goes on where it was.
 
     \b
@@ -70,7 +81,13 @@ def pretrain(ctx: click.Context, snapshot: str | None, snapshot_folder: Path | N
     command = f"rounds {' '.join(sys.argv[1:])}"
     with progress_bar("pretraining") as report:
         pretrain_backbone(
-            folder, PretrainRecipe.parse(recipe.read_text()), out, report, command, now().date().isoformat()
+            folder,
+            PretrainRecipe.parse(recipe.read_text()),
+            out,
+            report,
+            command,
+            now().date().isoformat(),
+            allow_affected=allow_affected,
         )
     click.echo(f"{out}: use it with --backbone {out}")
 
@@ -95,6 +112,9 @@ def _open_snapshot(project: Project, name: str) -> SnapshotFolder:
 @click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--allow-unknown-provenance", is_flag=True, help="Take a backbone that does not say what it saw.")
+@click.option(
+    "--allow-affected", is_flag=True, help="Use what descends from a withdrawn subject; every report will say so."
+)
 @json_option
 @pass_project
 def train(
@@ -109,6 +129,7 @@ def train(
     batch_size: int,
     seed: int,
     allow_unknown_provenance: bool,
+    allow_affected: bool,
     as_json: bool,
 ) -> None:
     """Adapt a backbone to a snapshot, stopping early on validation; the test subjects stay closed.
@@ -117,6 +138,7 @@ def train(
     Example:
       rounds train --snapshot first --adaptation lora
     """
+    from train.affected import withdrawals_behind
     from train.config import AdaptationConfig
     from train.records import close_run, open_run
     from train.run import adapt
@@ -136,12 +158,23 @@ def train(
     with project.database.write() as session:
         snapshot = find_snapshot(session, snapshot_name)
         folder = SnapshotFolder.open(project.root / snapshot.directory)
+        reached = withdrawals_behind(session, [snapshot], config)
+        refuse_affected(f"snapshot {snapshot_name!r} or its backbone", reached, allow_affected)
         run = open_run(session, now(), name, snapshot, config)
     with progress_bar(f"{adaptation} on {snapshot_name}", quiet=as_json) as report:
-        result = adapt(folder, config, project.root / run.directory, report)
+        result = adapt(
+            folder,
+            config,
+            project.root / run.directory,
+            report,
+            allow_affected=allow_affected,
+            also_affected=reached,
+        )
     with project.database.write() as session:
         close_run(session, project.chain, now(), name, result.metrics)
     facts = {"run": name, "directory": str(result.directory), "validation": result.metrics, "notice": folder.notice}
+    if result.card.get("affected"):
+        facts["withdrawals"] = result.card["affected"]
     emit(facts, as_json, title=f"run {name}")
     if not as_json:
         click.echo(f"measure it on the test subjects: rounds evaluate {name}")
@@ -188,4 +221,6 @@ def _for_the_eye(found: Any) -> dict[str, Any]:
     lines: dict[str, Any] = {**metrics, "intervals": level, "notice": found.notice}
     if found.unknown_provenance:
         lines["UNKNOWN PROVENANCE"] = found.unknown_provenance
+    if found.affected:
+        lines["withdrawals"] = found.affected
     return lines

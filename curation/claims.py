@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, NotAllowed, NotFound
 from curation.hand_out import Handing, hand_out_adjudications, hand_out_first
+from curation.lineage.withdrawn import withdrawn_items
 from curation.models.images import Image
 from curation.models.people import Reader, ReaderKind
 from curation.models.reading import (
@@ -32,6 +33,7 @@ from curation.unannounced import (
     repeats_to_come,
     waiting_audits,
 )
+from curation.withdrawn_items import gone_for
 
 LEASE_S = 600
 COUNTERS = ("handed_out", "done", "pooled_done", "controls_done")
@@ -101,7 +103,7 @@ def check_practised(session: Session, worklist: Worklist, reader_id: int) -> Non
     if practice is None or session.get_one(Reader, reader_id).kind is ReaderKind.PROXY:
         return
     cursor = session.get(ReaderCursor, (reader_id, practice.id))
-    if cursor is None or cursor.done < practice.size:
+    if cursor is None or cursor.done < practice.size - gone_for(session, practice, reader_id).items:
         raise NotAllowed("finish the practice of this worklist first.")
 
 
@@ -137,6 +139,7 @@ def _renew_own(session: Session, handing: Handing, count: int, mode: ClaimMode) 
             Assignment.worklist_id == handing.worklist.id,
             Assignment.state == AssignmentState.LEASED,
             Assignment.purpose.in_(HELD_IN[mode]),
+            Assignment.item_id.not_in(withdrawn_items()),
         )
         .order_by(func.coalesce(Assignment.sequence, 0), Assignment.position)
         .limit(count)

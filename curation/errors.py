@@ -5,6 +5,7 @@
     │   └── NotFound     a name or a path that does not exist
     ├── Conflict         it exists already, or someone else holds it
     ├── LeakRefused      a held-out subject would reach training
+    ├── AffectedRefused  what is asked for descends from a withdrawn subject
     ├── Damaged          stored bytes no longer match their digest
     ├── NotAllowed       the person signed in may not do this
     └── Unavailable      a disk that is full, a store or a server that cannot be reached or written to just now
@@ -31,6 +32,10 @@ class Conflict(RoundsError):
 
 class LeakRefused(RoundsError):
     """A held-out subject would reach training, directly or through an ancestor."""
+
+
+class AffectedRefused(RoundsError):
+    """What is asked for descends from a withdrawn subject."""
 
 
 class Damaged(RoundsError):

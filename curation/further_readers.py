@@ -3,6 +3,8 @@
 from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.orm import Session
 
+from curation.lineage.withdrawn import withdrawn_images
+from curation.models.images import Image
 from curation.models.reading import (
     Assignment,
     AssignmentPurpose,
@@ -22,6 +24,8 @@ def settle_slots(session: Session, worklist: Worklist, item_id: int) -> None:
     """Open the slots that an item needs after a reading, and take back those that it needs no longer."""
     item = session.get_one(WorklistItem, item_id)
     if worklist.kind is not WorklistKind.VERDICT or item.purpose is not Purpose.CANDIDATE:
+        return
+    if session.scalars(select(Image.withdrawn_at).where(Image.id == item.image_id)).one() is not None:
         return
     rule = OutcomeRule(**worklist.rule)
     readings = standing_readings(session, item_id)
@@ -73,7 +77,9 @@ def settle_all(session: Session, worklist: Worklist, planned: int) -> None:
     """
     rule = OutcomeRule(**worklist.rule)
     candidates = select(WorklistItem).where(
-        WorklistItem.worklist_id == worklist.id, WorklistItem.purpose == Purpose.CANDIDATE
+        WorklistItem.worklist_id == worklist.id,
+        WorklistItem.purpose == Purpose.CANDIDATE,
+        WorklistItem.image_id.not_in(withdrawn_images()),
     )
     if rule.readers == planned:
         candidates = candidates.where(exists().where(Reading.item_id == WorklistItem.id))

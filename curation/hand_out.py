@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, exists, insert, or_, sele
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from curation.lineage.withdrawn import withdrawn_images
 from curation.models.reading import (
     Assignment,
     AssignmentPurpose,
@@ -89,6 +90,7 @@ def _controls_at(session: Session, handing: Handing, places: Sequence[int]) -> d
             WorklistItem.worklist_id == handing.worklist.id,
             WorklistItem.position.in_(places),
             WorklistItem.purpose.in_(purposes),
+            WorklistItem.image_id.not_in(withdrawn_images()),
             ~exists().where(Assignment.item_id == WorklistItem.id, Assignment.reader_id == handing.cursor.reader_id),
         )
     )

@@ -39,7 +39,10 @@ class Item:
 
 
 def labelled(source: str, source_id: InstrumentedAttribute[int | None]) -> Select[*tuple[Any, ...]]:
-    """Images with the classes that `source` gives them and the column that says where they come from."""
+    """Images with the classes that `source` gives them and the column that says where they come from.
+
+    Those that were withdrawn are never among them.
+    """
     said = and_(ImageLabel.image_id == Image.id, ImageLabel.source == source, ImageLabel.value >= 0.5)
     return (
         select(
@@ -56,6 +59,7 @@ def labelled(source: str, source_id: InstrumentedAttribute[int | None]) -> Selec
         )
         .join(ImageLabel, said)
         .join(Label, Label.id == ImageLabel.label_id)
+        .where(Image.withdrawn_at.is_(None))
     )
 
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from curation.claims import open_worklist
 from curation.errors import BadInput
+from curation.lineage.withdrawn import withdrawn_images
 from curation.models.people import Reader
 from curation.models.reading import Assignment, AssignmentState, WorklistItem, WorklistKind
 from curation.slots import PROXY_SLOT, slot_values
@@ -21,6 +22,7 @@ def open_proxy_slots(session: Session, reader: Reader, worklist_id: int) -> int:
         raise BadInput("a proxy reads worklists whose verdicts count, not practice or a Turing test.")
     items = select(WorklistItem.id, WorklistItem.position).where(
         WorklistItem.worklist_id == worklist_id,
+        WorklistItem.image_id.not_in(withdrawn_images()),
         WorklistItem.id.not_in(select(Assignment.item_id).where(Assignment.reader_id == reader.id)),
     )
     rows = session.execute(items).all()

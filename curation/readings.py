@@ -27,6 +27,7 @@ from curation.reading_request import ReadingRequest as ReadingRequest
 from curation.reading_request import check_request
 from curation.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT
 from curation.unannounced import close_audit, comes_back, is_to_be_audited, open_audit
+from curation.withdrawn_items import gone_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +177,14 @@ def progress(session: Session, reader_id: int, worklist_id: int, mode: str = "si
     )
     candidates = worklist.size - worklist.controls
     free_slots = candidates * worklist.readers_per_image - int(by_people or 0)
-    share = candidates if cursor is None or cursor.allotted is None else cursor.allotted
-    left = max(0, min(share - pooled, free_slots)) + worklist.controls - controls
+    gone = gone_for(session, worklist, reader_id)
+    if cursor is None or cursor.allotted is None:
+        shared = max(0, min(candidates - pooled - gone.shared, free_slots - gone.slots))
+    else:
+        shared = max(0, cursor.allotted - pooled)  # what was withdrawn of a share is taken off it
+    left = shared + worklist.controls - controls - gone.own
     if not comes_back(session, worklist, reader_id):
-        return Progress(done, left, worklist.size)
+        return Progress(done, left, worklist.size - gone.items)
     repeated = float(worklist.recipe.get("repeat_share", 0.0))
     tens = max(10, math.ceil(left * (1 + repeated) / 10) * 10)
     rounded = 0 if ended and left == 0 else tens

@@ -7,12 +7,14 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
+from curation.lineage.withdrawn import marks
 from curation.models.generation import Batch, Generator
 from curation.models.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.models.operations import Job
 from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Assignment, AssignmentState, Reading, Worklist, WorklistKind
-from curation.models.training import Run, Snapshot
+from curation.models.training import Run, Snapshot, Study
+from curation.models.withdrawals import AffectedKind
 from curation.real_images import is_ready_real
 from curation.slots import CONTROL_SLOT, PROXY_SLOT
 
@@ -32,6 +34,7 @@ class Status:
     snapshots: list[dict[str, Any]]
     runs: list[dict[str, Any]]
     jobs: dict[str, int]  # status -> jobs
+    affected: list[str]  # what descends from a withdrawn subject
 
 
 def project_status(session: Session) -> Status:
@@ -54,7 +57,23 @@ def project_status(session: Session) -> Status:
             status.value: count
             for status, count in session.execute(select(Job.status, func.count()).group_by(Job.status))
         },
+        affected=_affected(session),
     )
+
+
+def _affected(session: Session) -> list[str]:
+    """Generators, snapshots, runs and studies that a withdrawal reaches, each with the words that say so."""
+    named = {
+        AffectedKind.GENERATOR: (Generator.id, Generator.name),
+        AffectedKind.SNAPSHOT: (Snapshot.id, Snapshot.name),
+        AffectedKind.RUN: (Run.id, Run.name),
+        AffectedKind.STUDY: (Study.id, Study.name),
+    }
+    return [
+        f"{kind.value} {session.scalars(select(name).where(number == target)).one()}: {line}"
+        for kind, (number, name) in named.items()
+        for target, line in marks(session, kind).items()
+    ]
 
 
 def _imports(session: Session) -> list[dict[str, Any]]:
@@ -94,7 +113,7 @@ def _synthetic_images(session: Session) -> dict[str, int]:
         .select_from(Image)
         .join(ImageLabel, ImageLabel.image_id == Image.id)
         .join(Label, Label.id == ImageLabel.label_id)
-        .where(Image.origin == Origin.SYNTHETIC, ImageLabel.source == "request")
+        .where(Image.origin == Origin.SYNTHETIC, Image.withdrawn_at.is_(None), ImageLabel.source == "request")
         .group_by(Label.name)
         .order_by(Label.name)
     )

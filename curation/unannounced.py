@@ -7,6 +7,7 @@ from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.orm import Session, aliased
 
 from curation.hand_out import Handing
+from curation.lineage.withdrawn import withdrawn_items
 from curation.models.reading import Assignment, AssignmentPurpose, AssignmentState, Worklist
 from curation.reading_order import share_of
 from curation.slots import AUDIT_SLOT, REPEAT_SLOT, slot_values
@@ -40,7 +41,7 @@ def open_audit(session: Session, worklist_id: int, reader_id: int, item_id: int,
         Assignment.reader_id == reader_id,
         Assignment.purpose == AssignmentPurpose.GRID_AUDIT,
     )
-    if session.scalars(kept).first() is not None:
+    if session.scalars(kept).first() is not None or item_id in session.scalars(withdrawn_items()).all():
         return
     values = slot_values(worklist_id, item_id, position, AUDIT_SLOT + reader_id, AssignmentPurpose.GRID_AUDIT)
     session.execute(insert(Assignment), [values | {"reader_id": reader_id}])
@@ -94,6 +95,7 @@ def repeats_to_come(session: Session, handing: Handing) -> list[Repeat]:
             Assignment.worklist_id == worklist.id,
             Assignment.sequence > cursor.handed_out - WINDOW,
             Assignment.purpose == AssignmentPurpose.FIRST,
+            Assignment.item_id.not_in(withdrawn_items()),
             ~exists().where(
                 again.item_id == Assignment.item_id,
                 again.reader_id == cursor.reader_id,

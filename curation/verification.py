@@ -1,11 +1,13 @@
 """Hold a project against itself: stored files, rows, folders, snapshots and the chain of events.
 
+Files of withdrawn images are expected to be absent, and one that is still there is a fault.
+
 It repairs nothing. A missing or altered file, snapshot or event is a fault, and so are rows that contradict each other.
 An orphan file (stored, but no row points at it), an unfinished `.part` file and a parent still `building` are what work
 under way or broken off leaves behind: listed, harmless.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -23,12 +25,12 @@ from curation.file_checks import (
     withdrawn_but_there,
 )
 from curation.folder_checks import folder_faults, torn_embeddings, unfinished_work
-from curation.models.images import BuildStatus
+from curation.models.images import BuildStatus, Image
 from curation.models.training import Snapshot
 from curation.outcome_checks import frozen_reading_faults, outcome_faults
 from curation.project import Project
 from curation.row_checks import row_faults
-from curation.snapshots.folder import SnapshotFolder, verify_folder
+from curation.snapshots.folder import SPLITS, SnapshotFolder, verify_folder
 
 Report: TypeAlias = Callable[[int, int, str | None], None]
 
@@ -74,12 +76,13 @@ def verify_project(
         _collect(found.faults, folder_faults(project, session))
         found.building = unfinished_work(session)
         found.chain = project.chain.verify(session, project.anchors_path)
+        buried = set(session.scalars(select(Image.pixel_sha256).where(Image.withdrawn_at.is_not(None))))
         snapshots = session.execute(
             select(Snapshot.name, Snapshot.directory, Snapshot.digest).where(Snapshot.status == BuildStatus.READY)
         ).all()
     _collect(found.unfinished, torn_embeddings(project))
     for name, directory, digest in snapshots:
-        faults = _snapshot_faults(project, name, directory, digest, report, whole=sample is None)
+        faults = _snapshot_faults(project, name, directory, digest, buried, report, whole=sample is None)
         _collect(found.faults, (f"snapshot {name!r}: {fault}" for fault in faults))
     found.snapshots = len(snapshots)
     _collect(found.faults, (f"events: {fault}" for fault in found.chain.faults))
@@ -126,7 +129,7 @@ def _collect(lines: list[str], more: Iterable[str]) -> None:
 
 
 def _snapshot_faults(
-    project: Project, name: str, directory: str, digest: str | None, report: Report, whole: bool
+    project: Project, name: str, directory: str, digest: str | None, buried: Set[str], report: Report, whole: bool
 ) -> Iterator[str]:
     try:
         folder = SnapshotFolder.open(project.root / directory)
@@ -135,5 +138,10 @@ def _snapshot_faults(
     except (RoundsError, OSError, ValueError, KeyError, TypeError) as error:
         yield f"cannot be read: {error}"
         return
+    purged = folder.tombstones.purged
+    for row in (row for split in SPLITS for row in folder.rows(split)) if purged else ():
+        place = f"{row.split}/{row.file_name}"
+        if place in purged and row.pixel_sha256 not in buried:
+            yield f"{place} is said to be withdrawn, and the database does not say so"
     if folder.digest != digest:
         yield f"the folder says digest {folder.digest}, the database {digest}"

@@ -9,21 +9,27 @@ from curation.audit import Chain
 from curation.errors import BadInput
 from curation.jobs import enqueue
 from curation.lineage.guard import check_generator_allowed
+from curation.lineage.withdrawn import inherit, mark, refuse_affected
 from curation.models.generation import Batch
 from curation.models.images import BuildStatus
 from curation.models.operations import Job
+from curation.models.withdrawals import AffectedKind
 from generate.registry import find_generator
 from generate.request import GenerationRequest
 
 
-def request_batch(session: Session, chain: Chain, now: datetime, request: GenerationRequest) -> tuple[Batch, Job]:
+def request_batch(
+    session: Session, chain: Chain, now: datetime, request: GenerationRequest, *, allow_affected: bool = False
+) -> tuple[Batch, Job]:
     """Save a request and queue its job; the same request again is the same batch.
 
     Raises NotFound for an unknown generator, BadInput for a label it does not draw, LeakRefused when it saw held-out
-    subjects of this project.
+    subjects of this project, AffectedRefused when it saw a withdrawn one and that is not allowed.
     """
     generator = find_generator(session, request.generator)
     check_generator_allowed(session, generator)
+    said = mark(session, AffectedKind.GENERATOR, generator.id)
+    refuse_affected(f"generator {generator.name!r}", [said] if said else [], allow_affected)
     classes = generator.card["classes"]
     unknown = sorted(set(request.counts) - set(classes))
     if unknown:
@@ -45,6 +51,7 @@ def request_batch(session: Session, chain: Chain, now: datetime, request: Genera
         )
         session.add(batch)
         session.flush()
+        inherit(session, AffectedKind.BATCH, batch.id, AffectedKind.GENERATOR, generator.id)
     job = enqueue(session, now, "generate", {"batch": batch.id}, dedupe_key=f"generate:{batch.id}")
     if is_new:
         chain.record(session, "batch.requested", {"batch": batch.id, "request": batch.request_digest}, now)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.errors import NotFound
+from curation.lineage.seen import UNKNOWN
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from curation.weights import weights_digest as weights_digest
 
@@ -16,7 +17,11 @@ FORMAT = "rounds-generator-card/1"
 
 
 def fitted_on(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> dict[str, Any]:
-    """What reached the weights: the snapshot, and the subject and pixel digest of every image fitted."""
+    """What reached the weights: the snapshot, the subject and pixel digest of every image fitted, and the ancestors.
+
+    Ancestors are the generators of the synthetic images among `rows`; one that the snapshot does not describe is there
+    under its weights, as of unknown provenance.
+    """
     return {
         "snapshot": folder.name,
         "digest": folder.digest,
@@ -24,8 +29,20 @@ def fitted_on(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> dict[str, 
         "subjects_known": folder.subjects == "known",
         "subjects": sorted({row.subject for row in rows if row.subject is not None}),
         "pixel_sha256": sorted({row.pixel_sha256 for row in rows}),
-        "lineage": dict(folder.lineage),
+        "lineage": {**folder.lineage, "generators": ancestors_of(folder, rows)},
     }
+
+
+def ancestors_of(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> list[dict[str, Any]]:
+    """The generators that drew the synthetic images among `rows`, with everything they saw in turn."""
+    drawn_by = {row.generator or "" for row in rows if row.origin == "synthetic"}
+    described = {entry["weights_digest"]: entry for entry in folder.lineage.get("generators", ())}
+    return [described.get(weights) or _undescribed(weights) for weights in sorted(drawn_by)]
+
+
+def _undescribed(weights: str) -> dict[str, Any]:
+    name = weights[:12] or "without a name"
+    return {"name": name, "weights_digest": weights, "provenance": UNKNOWN, "subjects": [], "pixel_sha256": []}
 
 
 def write_card(directory: Path, card: Mapping[str, Any]) -> None:

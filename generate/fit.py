@@ -5,11 +5,14 @@ Only rows of the train split reach the weights; validation rows are looked at, n
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from curation.errors import Conflict
-from curation.snapshots.folder import SnapshotFolder
-from generate.card import fitted_on, weights_digest, write_card
+from curation.lineage.seen import Seen
+from curation.lineage.withdrawn import refuse_affected
+from curation.snapshots.folder import SnapshotFolder, SnapshotRow
+from generate.card import ancestors_of, fitted_on, weights_digest, write_card
 from generate.fit_autoencoder import fit_autoencoder
 from generate.fit_flow import fit_flow, make_pipeline
 from generate.fit_images import CHECKPOINTS, load_images
@@ -31,17 +34,22 @@ def fit_generator(
     made_by: str = "generate.fit.fit_generator",
     date: str | None = None,
     device: str = "cpu",
+    allow_affected: bool = False,
 ) -> Path:
     """Fit on `folder` by `recipe` into `out` and return `out`: a pipeline in diffusers layout, recipe.json, card.json.
 
     Checkpoints lie in out/checkpoints until the end, grids in out/grids. Called again after a kill, it continues;
-    after the end, it returns at once. Raises Conflict when `out` belongs to another recipe or snapshot.
+    after the end, it returns at once. Raises Conflict when `out` belongs to another recipe or snapshot, LeakRefused
+    when a held-out subject would be fitted, directly or through a generator, AffectedRefused when a withdrawn one would
+    and that is not allowed.
     """
+    affected = refuse_affected(f"snapshot {folder.name!r}", folder.affected, allow_affected)
     claim(out, folder, recipe)
     if (out / "card.json").is_file():
         shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
         return out
     images = load_images(folder, recipe)
+    _check_held_out(folder, images.rows)
     autoencoder, first = fit_autoencoder(images, recipe, out, on_progress, device)
     unet, second = fit_flow(images, autoencoder, recipe, out, on_progress, device)
 
@@ -58,6 +66,7 @@ def fit_generator(
             "bits": folder.bits,
             "notice": folder.notice,
             "fitted_on": fitted_on(folder, images.rows),
+            "affected": affected,
             "recipe": recipe.model_dump(mode="json"),
             "losses": {phase.name: phase.losses for phase in (first, second)},
             "validation": {phase.name: phase.validation for phase in (first, second)},
@@ -69,6 +78,13 @@ def fit_generator(
     )
     shutil.rmtree(out / CHECKPOINTS)
     return out
+
+
+def _check_held_out(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> None:
+    """Refuse rows that show a held-out subject, by themselves or through a generator that drew them."""
+    seen = Seen.by_rows(rows) | Seen.by_lineage({"generators": ancestors_of(folder, rows)})
+    for split in ("validation", "test"):
+        seen.refuse_leak(folder.rows(split), split)
 
 
 def claim(out: Path, folder: SnapshotFolder, recipe: FitRecipe) -> None:

@@ -13,7 +13,10 @@ from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict, Damaged, NotFound
+from curation.lineage.seen import UNKNOWN
+from curation.lineage.withdrawn import mark_if_withdrawn
 from curation.models.generation import Generator, GeneratorPixels, GeneratorSubject
+from curation.models.withdrawals import AffectedKind
 from curation.project import Project
 from generate.card import read_card, weights_digest
 
@@ -122,7 +125,14 @@ def register_generator(
         return existing
     subjects, pixels = seen_by(card)
     kept = {key: value for key, value in card.items() if key != "fitted_on"}
-    summary = {"n_images": len(pixels), "n_subjects": len(subjects), "snapshot": card["fitted_on"]["snapshot"]}
+    summary = {
+        "n_images": len(pixels),
+        "n_subjects": len(subjects),
+        "snapshot": card["fitted_on"]["snapshot"],
+        "digest": card["fitted_on"].get("digest"),
+        "ancestors": ancestors(card),
+        "unknown": unknown_ancestors(card),
+    }
     generator = Generator(
         name=name,
         directory=directory,
@@ -138,6 +148,7 @@ def register_generator(
     for start in range(0, len(pixels), CHUNK):
         rows = [{"generator_id": generator.id, "pixel_sha256": digest} for digest in pixels[start : start + CHUNK]]
         session.execute(insert(GeneratorPixels), rows)
+    mark_if_withdrawn(session, AffectedKind.GENERATOR, generator.id, subjects, pixels)
     chain.record(session, "generator.added", {"generator": generator.id, "weights": card["digest"]}, now)
     return generator
 
@@ -150,6 +161,19 @@ def seen_by(card: dict[str, Any]) -> tuple[list[str], list[str]]:
         subjects |= set(ancestor["subjects"])
         pixels |= set(ancestor["pixel_sha256"])
     return sorted(subjects), sorted(pixels)
+
+
+def ancestors(card: dict[str, Any]) -> list[dict[str, Any]]:
+    """The generators whose images it was fitted on, each with its own, without what they saw."""
+    lineage = card.get("fitted_on", {}).get("lineage", {})
+    kept = ("name", "weights_digest", "provenance", "ancestors")
+    return [{key: one[key] for key in kept if key in one} for one in lineage.get("generators", ())]
+
+
+def unknown_ancestors(card: dict[str, Any]) -> list[str]:
+    """Names of the ancestors, of any generation, that do not say what they saw."""
+    lineage = card.get("fitted_on", {}).get("lineage", {})
+    return [one["name"] for one in lineage.get("generators", ()) if one.get("provenance") == UNKNOWN]
 
 
 def find_generator(session: Session, name: str) -> Generator:

@@ -10,6 +10,7 @@ from review_ui.permissions import Capability
 from review_ui.views.accounts import accounts_page
 from review_ui.views.generate import generate_page
 from review_ui.views.images import images_page
+from review_ui.views.lineage import lineage_page
 from review_ui.views.overview import overview_page
 from review_ui.views.pairs import pairs_page
 from review_ui.views.parts import behind_door
@@ -27,6 +28,7 @@ PAGES: tuple[tuple[str, Callable[[], None], Capability], ...] = (
     ("Readers", readers_page, Capability.SEE_RESULTS),
     ("Images", images_page, Capability.SEE_NEIGHBOURS),
     ("Pairs", pairs_page, Capability.SEE_PAIRS),
+    ("Lineage", lineage_page, Capability.SEE_LINEAGE),
     ("Generate", generate_page, Capability.MANAGE),
     ("Worklists", worklists_page, Capability.MANAGE),
     ("Accounts", accounts_page, Capability.ADMINISTER),

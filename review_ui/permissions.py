@@ -14,16 +14,28 @@ class Capability(StrEnum):
     JUDGE_PAIRS = "judge_pairs"  # whether a synthetic image shows the same subject as a real one
     SEE_PAIRS = "see_pairs"  # what was judged, in numbers
     SEE_RESULTS = "see_results"  # everybody's readings, performance and agreement
+    SEE_LINEAGE = "see_lineage"  # what descends from what
+    SEE_SUBJECTS = "see_subjects"  # single subjects, by key
     MANAGE = "manage"  # worklists, batches, jobs
     ADMINISTER = "administer"  # accounts
 
 
-_MANAGER = frozenset({Capability.READ, Capability.SEE_RESULTS, Capability.SEE_PAIRS, Capability.MANAGE})
+_MANAGER = frozenset(
+    {Capability.READ, Capability.SEE_RESULTS, Capability.SEE_PAIRS, Capability.SEE_LINEAGE, Capability.MANAGE}
+)
 
 CAPABILITIES: dict[Role, frozenset[Capability]] = {
     Role.READER: frozenset({Capability.READ}),
     Role.ADJUDICATOR: frozenset({Capability.READ, Capability.ADJUDICATE, Capability.SEE_NEIGHBOURS}),
-    Role.PRIVACY: frozenset({Capability.SEE_NEIGHBOURS, Capability.JUDGE_PAIRS, Capability.SEE_PAIRS}),
+    Role.PRIVACY: frozenset(
+        {
+            Capability.SEE_NEIGHBOURS,
+            Capability.JUDGE_PAIRS,
+            Capability.SEE_PAIRS,
+            Capability.SEE_LINEAGE,
+            Capability.SEE_SUBJECTS,
+        }
+    ),
     Role.CURATOR: _MANAGER,
-    Role.ADMINISTRATOR: _MANAGER | {Capability.ADMINISTER},
+    Role.ADMINISTRATOR: _MANAGER | {Capability.ADMINISTER, Capability.SEE_SUBJECTS},
 }

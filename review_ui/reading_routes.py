@@ -80,7 +80,7 @@ class ReadingRoutes:
                 select(Image.file_sha256)
                 .join(WorklistItem, WorklistItem.image_id == Image.id)
                 .join(Assignment, Assignment.item_id == WorklistItem.id)
-                .where(Assignment.key == key, Assignment.reader_id == reader_id)
+                .where(Assignment.key == key, Assignment.reader_id == reader_id, Image.withdrawn_at.is_(None))
             )
         if digest is None:
             raise NotFound("you hold no assignment with this key.")

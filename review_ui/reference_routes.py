@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from curation.errors import NotFound
+from curation.lineage.withdrawn import newest_withdrawal
 from curation.project import Project
 from curation.references import Reference, check_may_see_references, references_of
 from review_ui.guard import READER_KEY
@@ -14,11 +15,11 @@ NO_REFERENCE = "there is no reference image with this key."
 
 
 class ReferenceRoutes:
-    """For those who may read the worklist. What was chosen is kept: a worklist's items never change."""
+    """For those who may read the worklist. What was chosen is kept until a subject is withdrawn: items never change."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self.chosen: dict[int, dict[str, Reference]] = {}
+        self.chosen: dict[tuple[int, int], dict[str, Reference]] = {}
 
     def list(self, request: Request) -> Response:
         """Keys by class."""
@@ -44,7 +45,8 @@ class ReferenceRoutes:
         reader: SignedInReader = request.scope[READER_KEY]
         with self.project.database.read() as session:
             worklist = check_may_see_references(session, worklist_id, reader.reader_id)
-            if worklist_id not in self.chosen:
+            kept = (worklist_id, newest_withdrawal(session))
+            if kept not in self.chosen:
                 references = references_of(session, self.project.secret(SECRET), worklist)
-                self.chosen[worklist_id] = {reference.key: reference for reference in references}
-        return self.chosen[worklist_id]
+                self.chosen[kept] = {reference.key: reference for reference in references}
+        return self.chosen[kept]

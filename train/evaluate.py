@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from curation.errors import BadInput
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
+from curation.snapshots.tombstones import Tombstones
 from train.checkpoint import SavedRun, default_device, load_run
 from train.features import FeatureCache
 from train.intervals import Interval, bootstrap_weights, percentile_interval, units_of
@@ -53,6 +54,7 @@ class Evaluation:
     confidence: float
     unknown_provenance: list[str]
     notice: str | None
+    affected: list[str]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for a file or a database row."""
@@ -114,6 +116,7 @@ def evaluate_run(run_dir: Path, folder: SnapshotFolder, split: Split, n_bootstra
 
     Writes them to `evaluation-SPLIT.json` in the run's folder. Where subjects are unknown, images are resampled and
     `resampled` says so. Small-sample AUROC intervals of this kind cover about 90 % where they say 95 %.
+    `affected` names the withdrawals that reach the run or the snapshot.
     """
     run = load_run(run_dir, default_device())
     predictions = predict(run, folder, split)
@@ -127,6 +130,7 @@ def evaluate_run(run_dir: Path, folder: SnapshotFolder, split: Split, n_bootstra
         )
         for name, metric in METRICS.items()
     }
+    affected = sorted({*run.card.get("affected", ()), *Tombstones.read(run_dir).words, *folder.affected})
     evaluation = Evaluation(
         run=run_dir.name,
         snapshot=folder.name,
@@ -141,6 +145,7 @@ def evaluate_run(run_dir: Path, folder: SnapshotFolder, split: Split, n_bootstra
         confidence=CONFIDENCE,
         unknown_provenance=list(run.card["saw"]["unknown"]),
         notice=folder.notice,
+        affected=affected,
     )
     (run_dir / f"evaluation-{split}.json").write_text(json.dumps(evaluation.as_json(), indent=1) + "\n")
     return evaluation

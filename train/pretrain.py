@@ -15,6 +15,8 @@ import torch
 from transformers import ViTConfig, ViTMAEForPreTraining, ViTModel
 
 from curation.errors import BadInput, Conflict
+from curation.lineage.seen import Seen
+from curation.lineage.withdrawn import refuse_affected
 from curation.screening.backbone import quiet_transformers, weights_digest
 from curation.screening.preprocessing import Preprocessing
 from curation.snapshots.folder import Report, SnapshotFolder, SnapshotRow
@@ -29,12 +31,15 @@ def pretrain_backbone(
     on_progress: Report,
     made_by: str,
     date: str,
+    *,
+    allow_affected: bool = False,
 ) -> Path:
     """Fit a masked autoencoder on the real training images of `folder` and save its encoder; resumes if it was killed.
 
     `made_by` is the command and `date` the day for the card. Raises Conflict when `out` holds another finished
     backbone, BadInput when there are too few images.
     """
+    affected = refuse_affected(f"snapshot {folder.name!r}", folder.affected, allow_affected)
     if (out / "card.json").is_file():
         if json.loads((out / "card.json").read_text())["recipe"] != recipe.model_dump(mode="json"):
             raise Conflict(f"{out} holds a backbone of another recipe. Choose another directory.")
@@ -55,6 +60,7 @@ def pretrain_backbone(
         "digest": weights_digest(out),
         "made_by": made_by,
         "date": date,
+        "affected": affected,
     }
     (out / "card.json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
     shutil.rmtree(checkpoint.parent)
@@ -63,6 +69,8 @@ def pretrain_backbone(
 
 def _prepare(folder: SnapshotFolder, recipe: PretrainRecipe) -> tuple[MaskedAutoencoderFit, list[SnapshotRow]]:
     rows = [row for row in folder.rows("train") if row.origin == "real"]
+    for split in ("validation", "test"):
+        Seen.by_rows(rows).refuse_leak(folder.rows(split), split)
     if len(rows) <= recipe.held_out:
         raise BadInput(
             f"expected more than {recipe.held_out} real training images, got {len(rows)}. Lower held_out or add images."

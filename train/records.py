@@ -8,8 +8,11 @@ from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.errors import Conflict, NotFound
+from curation.lineage.descent import arm_snapshots
+from curation.lineage.withdrawn import inherit
 from curation.models.images import BuildStatus, Split
 from curation.models.training import Evaluation, Run, Snapshot, Study
+from curation.models.withdrawals import AffectedKind
 from train.config import AdaptationConfig, StudyPlan
 
 
@@ -32,6 +35,7 @@ def open_run(session: Session, now: datetime, name: str, snapshot: Snapshot, con
     )
     session.add(run)
     session.flush()
+    inherit(session, AffectedKind.RUN, run.id, AffectedKind.SNAPSHOT, snapshot.id)
     return run
 
 
@@ -79,6 +83,8 @@ def open_study(session: Session, now: datetime, plan: StudyPlan) -> Study:
     )
     session.add(study)
     session.flush()
+    for snapshot_id in session.scalars(select(Snapshot.id).where(Snapshot.name.in_(arm_snapshots(study)))).all():
+        inherit(session, AffectedKind.STUDY, study.id, AffectedKind.SNAPSHOT, snapshot_id)
     return study
 
 

@@ -77,6 +77,7 @@ def reasons_against_a_claim(result: dict[str, Any], facts: ReportFacts) -> list[
         "the comparison is on the validation split, which is also used to choose": plan["split"] != "test",
         "one training seed says nothing about the variation between seeds": len(plan["seeds"]) < 2,
         f"the provenance of {', '.join(result['unknown_provenance'])} is unknown": bool(result["unknown_provenance"]),
+        "an arm or the backbone descends from a withdrawn subject": bool(result.get("affected")),
     }
     return [reason for reason, holds in checks.items() if holds]
 
@@ -181,6 +182,7 @@ def _provenance(result: dict[str, Any], facts: ReportFacts) -> str:
         lines.append(f"- `{name}`: snapshot {arm['snapshot']} `{arm['snapshot_digest'][:12]}`")
     if result["unknown_provenance"]:
         lines.append(f"- **Unknown provenance:** {', '.join(result['unknown_provenance'])}")
+    lines += [f"- **{line}**: an arm or the backbone descends from that subject" for line in result.get("affected", ())]
     if facts.made_by:
         lines.append(f"- made by `{facts.made_by}`" + (f" on {facts.date}" if facts.date else ""))
     return "\n".join(lines)

@@ -12,8 +12,10 @@ from torch import nn
 
 from curation.errors import BadInput, Conflict, LeakRefused
 from curation.image_store import Pixels
+from curation.lineage.withdrawn import refuse_affected
 from curation.screening.backbone import Backbone
 from curation.snapshots.folder import Report, SnapshotFolder, SnapshotRow
+from curation.snapshots.tombstones import Tombstones
 from train.adaptation import AdaptedModel, StandardizedHead, backbone_location, with_adaptation
 from train.checkpoint import default_device, read_card, save_run
 from train.config import AdaptationConfig
@@ -42,17 +44,24 @@ def adapt(
     out: Path,
     on_progress: Report,
     features: FeatureCache | None = None,
+    *,
+    allow_affected: bool = False,
+    also_affected: Sequence[str] = (),
 ) -> RunResult:
     """Adapt `config.backbone` to the training split of `folder` and save it in `out`; a finished run is returned as is.
 
     `features` shares cached features and the loaded backbone between linear probes. Raises Conflict when `out` holds
-    another run, LeakRefused when a held-out subject was seen or when a backbone does not say what it saw.
+    another run, LeakRefused when a held-out subject was seen or when a backbone does not say what it saw,
+    AffectedRefused when the snapshot or the backbone descends from a withdrawn subject and that is not allowed;
+    `also_affected` is what the caller knows of that.
     """
     if (out / "card.json").is_file():
         return _finished(folder, config, out)
     train_rows, validation_rows = folder.rows("train"), folder.rows("validation")
     _check_rows(folder, train_rows)
     backbone = features.backbone if features else Backbone.load(backbone_location(config), default_device())
+    noted = [*folder.affected, *Tombstones.read(backbone.directory).words, *also_affected]
+    affected = refuse_affected(f"snapshot {folder.name!r} or its backbone", noted, allow_affected)
     known = Seen.by_backbone(backbone.directory, config.backbone)
     if known.unknown and not config.allow_unknown_provenance:
         raise LeakRefused(
@@ -74,6 +83,7 @@ def adapt(
         "history": history.evaluations,
         "steps": history.steps,
         "best_step": history.best_step,
+        "affected": affected,
         "metrics": next((point for point in history.evaluations if point["step"] == history.best_step), {}),
     }
     return RunResult(out, save_run(out, model, config, card))

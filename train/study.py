@@ -1,7 +1,7 @@
 """A controlled study: the same adaptation on several arms and seeds, compared on the same held-out real subjects."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from curation.errors import Conflict
+from curation.lineage.withdrawn import refuse_affected
 from curation.screening.backbone import Backbone
 from curation.snapshots.folder import Report, SnapshotFolder
 from train.adaptation import backbone_location
@@ -53,6 +54,7 @@ class StudyResult:
     n_images: int
     notice: str | None
     unknown_provenance: list[str]
+    affected: list[str]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for a file or a database row."""
@@ -60,16 +62,27 @@ class StudyResult:
         names = ("plan_digest", "backbone", "subjects", "resampled", "n_units", "n_images", "notice")
         facts = {name: getattr(self, name) for name in (*names, "unknown_provenance")}
         plan = self.plan.model_dump(mode="json") | {"primary": self.plan.primary_arm}
-        return {"plan": plan, "arms": arms, **facts}
+        return {"plan": plan, "arms": arms, **facts, "affected": self.affected}
 
 
-def run_study(arms: Mapping[str, SnapshotFolder], plan: StudyPlan, out: Path, on_progress: Report) -> StudyResult:
+def run_study(
+    arms: Mapping[str, SnapshotFolder],
+    plan: StudyPlan,
+    out: Path,
+    on_progress: Report,
+    *,
+    allow_affected: bool = False,
+    also_affected: Sequence[str] = (),
+) -> StudyResult:
     """Adapt, predict and compare every (arm, seed) of `plan`; what is finished in `out` is not done again.
 
     Reads the held-out split that the plan names; the caller records that. Writes `result.json`. Raises BadInput when
-    the arms differ in more than their training images, Conflict when `out` holds another study, LeakRefused.
+    the arms differ in more than their training images, Conflict when `out` holds another study, LeakRefused, and
+    AffectedRefused when an arm or the backbone descends from a withdrawn subject and that is not allowed.
     """
     check_arms(arms, plan)
+    noted = [*(line for folder in arms.values() for line in folder.affected), *also_affected]
+    affected = refuse_affected(f"study {plan.name!r}", noted, allow_affected)
     _claim(arms, plan, out)
     shared = None
     if plan.adaptation.adaptation == "linear-probe":
@@ -78,7 +91,8 @@ def run_study(arms: Mapping[str, SnapshotFolder], plan: StudyPlan, out: Path, on
     jobs = [(arm, seed) for arm in plan.arms for seed in plan.seeds]
     for done, (arm, seed) in enumerate(jobs):
         on_progress(done, len(jobs), f"{arm}, seed {seed}")
-        probabilities[arm].append(_run_one(arms[arm], plan, seed, out / "runs" / arm / f"seed-{seed}", shared))
+        run_dir = out / "runs" / arm / f"seed-{seed}"
+        probabilities[arm].append(_run_one(arms[arm], plan, seed, run_dir, shared, affected))
     on_progress(len(jobs), len(jobs), None)
     result = _compare(arms, plan, out, probabilities)
     partial = out / "result.json.part"
@@ -99,11 +113,14 @@ def _claim(arms: Mapping[str, SnapshotFolder], plan: StudyPlan, out: Path) -> No
     path.write_text(json.dumps(stated, indent=1, sort_keys=True) + "\n")
 
 
-def _run_one(folder: SnapshotFolder, plan: StudyPlan, seed: int, run_dir: Path, shared: FeatureCache | None) -> Floats:
+def _run_one(
+    folder: SnapshotFolder, plan: StudyPlan, seed: int, run_dir: Path, shared: FeatureCache | None, affected: list[str]
+) -> Floats:
     """Class probabilities (N, n_classes) of one run on the plan's split, from its folder when it is finished."""
     path = run_dir / f"predictions-{plan.split}.safetensors"
     if not path.is_file():
-        adapt(folder, plan.run_config(seed), run_dir, lambda *_: None, shared)
+        config = plan.run_config(seed)
+        adapt(folder, config, run_dir, lambda *_: None, shared, allow_affected=bool(affected), also_affected=affected)
         run = load_run(run_dir, default_device(), shared.backbone if shared else None)
         partial = path.with_suffix(".part")
         save_file({"probabilities": predict(run, folder, plan.split, shared).probabilities}, partial)
@@ -149,6 +166,7 @@ def _compare(
         n_images=len(rows),
         notice=next((folder.notice for folder in arms.values() if folder.notice), None),
         unknown_provenance=sorted({name for card in cards.values() for name in card["saw"]["unknown"]}),
+        affected=sorted({line for card in cards.values() for line in card.get("affected", ())}),
     )
 
 

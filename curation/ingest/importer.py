@@ -5,6 +5,7 @@ killed leaves rows under a `building` parent, which nobody counts (`curation.rea
 """
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -16,6 +17,7 @@ from curation.ingest import import_rows
 from curation.ingest.exclusive import one_import_at_a_time
 from curation.ingest.incoming import ImportReport, IncomingImage, Progress, Rejected, Source
 from curation.ingest.intake import Candidate, Intake, decide
+from curation.lineage.withdrawn import Withdrawn, withdrawn_since
 from curation.models.images import BuildStatus, Import, Split
 from curation.project import Project
 
@@ -35,10 +37,15 @@ def import_source(
         with project.database.read() as session:
             earlier = session.scalars(select(Import).where(Import.source_digest == digest)).one_or_none()
         if earlier is not None and earlier.status == BuildStatus.READY:
-            return ImportReport.from_record(earlier.report, repeated=True)
+            with project.database.read() as session:
+                gone = withdrawn_since(session, earlier.id)
+            repeated = ImportReport.from_record(earlier.report, repeated=True)
+            return replace(repeated, notes=[*repeated.notes, *gone])
         import_id = import_rows.begin(project.database, now, source, digest)
         try:
-            candidates, rejected = _receive(project.store, source, digest, on_progress)
+            with project.database.read() as session:
+                withdrawn = Withdrawn.read(session)
+            candidates, rejected = _receive(project.store, source, digest, withdrawn, on_progress)
             with project.database.read() as session:
                 present = import_rows.find_present(session, candidates)
             intake = decide(candidates, present, seed)
@@ -56,7 +63,7 @@ def import_source(
 
 
 def _receive(
-    store: ImageStore, source: Source, digest: str, on_progress: Progress
+    store: ImageStore, source: Source, digest: str, withdrawn: Withdrawn, on_progress: Progress
 ) -> tuple[list[Candidate], list[Rejected]]:
     """Store every usable picture of the source, outside any transaction; a stored file without a row does no harm."""
     candidates: list[Candidate] = []
@@ -68,6 +75,7 @@ def _receive(
             rejected.append(item)
             continue
         try:
+            _refuse_withdrawn(item, digest, withdrawn)
             candidate = _store(store, item, digest)
             if candidates and (fault := _shape_fault(candidate, candidates[0])):
                 raise BadInput(fault)
@@ -89,7 +97,7 @@ def _store(store: ImageStore, item: IncomingImage, digest: str) -> Candidate:
     return Candidate(
         source_file=item.source_file,
         label=label,
-        subject_key=item.subject_key or f"image-{digest_of([digest, item.source_file])[:32]}",
+        subject_key=_subject_key(item, digest),
         subject_known=item.subject_key is not None,
         split=item.split,
         pixel_sha256=pixel_sha256(item.pixels),
@@ -99,6 +107,17 @@ def _store(store: ImageStore, item: IncomingImage, digest: str) -> Candidate:
         spacing_mm=item.spacing_mm,
         masks={name: store.put_pixels(mask[:, :, None]) for name, mask in item.masks.items()},
     )
+
+
+def _subject_key(item: IncomingImage, digest: str) -> str:
+    return item.subject_key or f"image-{digest_of([digest, item.source_file])[:32]}"
+
+
+def _refuse_withdrawn(item: IncomingImage, digest: str, withdrawn: Withdrawn) -> None:
+    """Before anything is stored: what was withdrawn does not come back, under its subject or another name."""
+    reason = withdrawn.reason(_subject_key(item, digest), pixel_sha256(item.pixels))
+    if reason:
+        raise BadInput(reason)
 
 
 def _shape_fault(candidate: Candidate, first: Candidate) -> str | None:

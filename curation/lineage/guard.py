@@ -14,12 +14,17 @@ HELD_OUT = (Split.VALIDATION, Split.TEST)
 
 @dataclass(frozen=True, slots=True)
 class GeneratorLineage:
-    """The subjects and images a generator was fitted on, ancestors included, and which of them are held out here."""
+    """The subjects and images a generator was fitted on, ancestors included, and which of them are held out here.
+
+    Provenance is known when the generator and every one of its ancestors say what they saw; `unknown` names those that
+    do not.
+    """
 
     subjects: list[str]
     pixels: list[str]
     held_out: list[str]
     provenance_known: bool
+    unknown: tuple[str, ...] = ()
 
 
 def generator_lineage(session: Session, generator: Generator) -> GeneratorLineage:
@@ -33,11 +38,13 @@ def generator_lineage(session: Session, generator: Generator) -> GeneratorLineag
         .where(Image.origin == Origin.REAL, Subject.split.in_(HELD_OUT), Image.pixel_sha256.in_(pixels))
     )
     known_pixels = sorted(session.scalars(pixels))
+    unknown = tuple(generator.card.get("fitted_on", {}).get("unknown", ()))
     return GeneratorLineage(
         subjects=sorted(session.scalars(subjects)),
         pixels=known_pixels,
         held_out=sorted({*session.scalars(by_key), *session.scalars(by_pixels)}),
-        provenance_known=bool(known_pixels),
+        provenance_known=bool(known_pixels) and not unknown,
+        unknown=unknown,
     )
 
 

@@ -117,7 +117,10 @@ def _inputs(project: Project, batch_id: int) -> Inputs:
             raise NotFound(f"there is no batch {batch_id}. `rounds status` shows those there are.")
         if batch.status != BuildStatus.READY:
             raise BadInput(f"batch {batch_id} is not finished: `rounds worker` draws what is missing.")
-        images = session.scalars(select(Image).where(Image.batch_id == batch_id).order_by(Image.batch_index)).all()
+        kept = select(Image).where(Image.batch_id == batch_id, Image.withdrawn_at.is_(None))
+        images = session.scalars(kept.order_by(Image.batch_index)).all()
+        if not images:
+            raise BadInput(f"every image of batch {batch_id} was withdrawn: there is nothing to check.")
         first = images[0]
         shape = (first.height, first.width, first.channels, first.bits)
         seen = select(GeneratorPixels.pixel_sha256).where(GeneratorPixels.generator_id == batch.generator_id)

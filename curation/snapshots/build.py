@@ -15,8 +15,10 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from curation.errors import Conflict, NotFound
+from curation.lineage.withdrawn import generators_of, inherit, marks, refuse_withdrawn_items
 from curation.models.images import BuildStatus
 from curation.models.training import Snapshot, SnapshotItem
+from curation.models.withdrawals import AffectedKind
 from curation.project import Project
 from curation.snapshots.folder import SPLITS, Report, SnapshotFolder, write_rows
 from curation.snapshots.manifest import CHUNK, Plan, plan_snapshot
@@ -33,6 +35,7 @@ class SnapshotSummary:
     counts: dict[str, Any]
     readings: int
     stale: bool
+    affected: str | None
     created_at: datetime
 
 
@@ -121,6 +124,10 @@ def _freeze(
         session.execute(
             insert(SnapshotItem), [{"snapshot_id": snapshot.id, **item} for item in plan.items[start : start + CHUNK]]
         )
+    session.flush()
+    refuse_withdrawn_items(session, snapshot.id)
+    for generator_id in generators_of(session, snapshot.id):
+        inherit(session, AffectedKind.SNAPSHOT, snapshot.id, AffectedKind.GENERATOR, generator_id)
     project.chain.record(session, "snapshot.built", {"snapshot": snapshot.id, "digest": plan.manifest["digest"]}, now)
 
 
@@ -133,7 +140,8 @@ def find_snapshot(session: Session, name: str) -> Snapshot:
 
 
 def list_snapshots(session: Session) -> list[SnapshotSummary]:
-    """Every snapshot, newest last, with whether later readings have made it stale."""
+    """Every snapshot, newest last, with whether later readings have made it stale, or a withdrawal reaches it."""
+    affected = marks(session, AffectedKind.SNAPSHOT)
     return [
         SnapshotSummary(
             name=snapshot.name,
@@ -142,6 +150,7 @@ def list_snapshots(session: Session) -> list[SnapshotSummary]:
             counts={split: sum(labels.values()) for split, labels in snapshot.counts.items()},
             readings=len(snapshot.reading_ids),
             stale=_is_stale(session, snapshot),
+            affected=affected.get(snapshot.id),
             created_at=snapshot.created_at,
         )
         for snapshot in session.scalars(select(Snapshot).order_by(Snapshot.id))

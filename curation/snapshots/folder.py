@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from curation.audit import digest_of
 from curation.errors import BadInput, Conflict, NotFound
 from curation.image_store import decode_png, pixel_sha256
+from curation.snapshots.tombstones import Tombstones
 
 FORMAT = "rounds-snapshot/1"
 SPLITS = ("train", "validation", "test")
@@ -133,9 +134,30 @@ class SnapshotFolder:
         """Decode `rows`: (N, H, W, C), uint8 or uint16 by the snapshot's bit depth."""
         height, width, channels = self.shape
         images = np.empty((len(rows), height, width, channels), np.uint16 if self.bits == 16 else np.uint8)
+        self._refuse_purged(rows)
         for position, row in enumerate(rows):
             images[position] = decode_png((self.path / row.split / row.file_name).read_bytes())
         return images
+
+    @property
+    def tombstones(self) -> Tombstones:
+        """What was withdrawn since the snapshot was built."""
+        return Tombstones.read(self.path)
+
+    @property
+    def affected(self) -> list[str]:
+        """Lines that say which withdrawals reach it, by its own images or through a generator of its synthetic ones."""
+        through = (entry.get("affected") for entry in self.lineage.get("generators", ()))
+        return sorted({*self.tombstones.words, *(line for line in through if line)})
+
+    def _refuse_purged(self, rows: Sequence[SnapshotRow]) -> None:
+        purged = self.tombstones.purged
+        gone = sum(f"{row.split}/{row.file_name}" in purged for row in rows) if purged else 0
+        if gone:
+            raise BadInput(
+                f"{gone} images of snapshot {self.name!r} were removed with a withdrawn subject. Build it again under "
+                "another name: `rounds withdraw --list` has the plan."
+            )
 
     def labels(self, rows: Sequence[SnapshotRow]) -> NDArray[np.int64]:
         """Class indexes of `rows`: (N,) int64."""
@@ -168,17 +190,23 @@ def counts_of(rows: list[SnapshotRow]) -> dict[str, dict[str, int]]:
 
 
 def verify_folder(folder: SnapshotFolder, report: Report) -> list[str]:
-    """Hold every file, row and count of a snapshot folder against its digests; returns what is wrong."""
+    """Hold every file, row and count of a snapshot folder against its digests; returns what is wrong.
+
+    A picture that was purged with a withdrawn subject is expected to be absent.
+    """
     rows = [row for split in SPLITS for row in folder.rows(split)]
+    purged = folder.tombstones.purged
     faults = []
     if content_digest(rows, folder.classes) != folder.digest:
         faults.append("metadata.jsonl does not give the digest in snapshot.json: a row was changed, added or removed")
     for done, row in enumerate(rows, 1):
-        faults += _file_faults(folder.path / row.split / row.file_name, row)
+        if f"{row.split}/{row.file_name}" not in purged:
+            faults += _file_faults(folder.path / row.split / row.file_name, row)
         report(done, len(rows), None)
     listed = {f"{row.split}/{row.file_name}" for row in rows}
     found = {f"{split}/{path.name}" for split in SPLITS for path in (folder.path / split).glob("*.png")}
     faults += [f"{name} is in the folder but in no row" for name in sorted(found - listed)]
+    faults += [f"{name} was purged with a withdrawn subject and is there again" for name in sorted(purged & found)]
     return faults
 
 

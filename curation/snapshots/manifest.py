@@ -9,10 +9,12 @@ from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, LeakRefused
 from curation.lineage.guard import check_generator_allowed, generator_lineage
+from curation.lineage.withdrawn import mark
 from curation.models.generation import Batch, Generator
 from curation.models.images import Import, Label, Origin
 from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Reading
+from curation.models.withdrawals import AffectedKind
 from curation.snapshots.folder import FORMAT, SnapshotRow, content_digest, counts_of
 from curation.snapshots.mix import Chosen, MixRecipe, approvals, choose
 
@@ -100,9 +102,10 @@ def _lineage(session: Session, recipe: MixRecipe, chosen: list[Chosen], generato
         check_generator_allowed(session, generator)
         known = generator_lineage(session, generator)
         if not known.provenance_known and not recipe.allow_unknown_provenance:
+            whose = f", or its ancestor {', '.join(known.unknown)}," if known.unknown else ""
             raise LeakRefused(
-                f"generator {generator.name!r} does not say what it was fitted on. Pass --allow-unknown-provenance "
-                "to take its images all the same; every report will say so."
+                f"generator {generator.name!r}{whose} does not say what it was fitted on. Pass "
+                "--allow-unknown-provenance to take its images all the same; every report will say so."
             )
         ancestors.append(
             {
@@ -111,6 +114,8 @@ def _lineage(session: Session, recipe: MixRecipe, chosen: list[Chosen], generato
                 "provenance": "known" if known.provenance_known else "UNKNOWN",
                 "subjects": known.subjects,
                 "pixel_sha256": known.pixels,
+                "ancestors": generator.card.get("fitted_on", {}).get("ancestors", []),
+                "affected": mark(session, AffectedKind.GENERATOR, generator.id),
             }
         )
     return {"generators": ancestors, "readings": _readings_facts(session, _frozen_readings(session, recipe, chosen))}

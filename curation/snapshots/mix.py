@@ -113,7 +113,8 @@ def _needs_outcomes(recipe: MixRecipe) -> bool:
 
 def _labelled(source: str) -> Select[Image, str]:
     labelled = and_(ImageLabel.image_id == Image.id, ImageLabel.source == source, ImageLabel.value >= 0.5)
-    return select(Image, Label.name).join(ImageLabel, labelled).join(Label, Label.id == ImageLabel.label_id)
+    query = select(Image, Label.name).join(ImageLabel, labelled).join(Label, Label.id == ImageLabel.label_id)
+    return query.where(Image.withdrawn_at.is_(None))
 
 
 def _real_images(session: Session) -> list[Chosen]:

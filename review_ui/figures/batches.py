@@ -35,8 +35,7 @@ def batch_figures(session: Session, batches: int, previews: int) -> list[BatchFi
 
 def _batch(session: Session, batch: Batch, generator: str, previews: int) -> BatchFigures:
     drawn = session.scalar(select(func.count()).select_from(Image).where(Image.batch_id == batch.id)) or 0
-    newest = session.scalars(
-        select(Image.file_sha256).where(Image.batch_id == batch.id).order_by(Image.batch_index.desc()).limit(previews)
-    )
+    kept = select(Image.file_sha256).where(Image.batch_id == batch.id, Image.withdrawn_at.is_(None))
+    newest = session.scalars(kept.order_by(Image.batch_index.desc()).limit(previews))
     counts = {str(label): int(count) for label, count in batch.request.get("counts", {}).items()}
     return BatchFigures(batch.id, generator, counts, batch.status, drawn, batch.size, list(newest))

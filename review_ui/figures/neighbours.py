@@ -33,7 +33,10 @@ class CandidateNeighbours:
 
 
 def neighbours_of(session: Session, worklist_id: int, page: int, size: int) -> tuple[list[CandidateNeighbours], int]:
-    """One page of a closed worklist's candidates, and how many there are. Raises NotAllowed while it is open."""
+    """One page of a closed worklist's candidates, and how many there are. Raises NotAllowed while it is open.
+
+    What was withdrawn is left out, among candidates as among neighbours.
+    """
     worklist = session.get_one(Worklist, worklist_id)
     if worklist.closed_at is None:
         raise NotAllowed("the nearest real images are shown once the worklist is closed.")
@@ -44,19 +47,24 @@ def neighbours_of(session: Session, worklist_id: int, page: int, size: int) -> t
         .join(Image, Image.id == WorklistItem.image_id)
         .join(ScreenedImage, ScreenedImage.image_id == Image.id)
         .where(WorklistItem.worklist_id == worklist_id, WorklistItem.purpose == Purpose.CANDIDATE)
-        .where(ScreenedImage.screening_id.in_(latest))
+        .where(ScreenedImage.screening_id.in_(latest), Image.withdrawn_at.is_(None))
     )
     total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
     rows = session.execute(query.order_by(WorklistItem.position).offset(page * size).limit(size)).all()
     ids = {near["image_id"] for row in rows for near in row[3].neighbours}
-    files = dict(session.execute(select(Image.id, Image.file_sha256).where(Image.id.in_(ids))).all())
+    there = select(Image.id, Image.file_sha256).where(Image.id.in_(ids), Image.withdrawn_at.is_(None))
+    files = {image_id: digest for image_id, digest in session.execute(there)}
     return [
         CandidateNeighbours(
             image_id,
             digest,
             label,
             screened.verdict.value,
-            [Neighbour(files[n["image_id"]], float(n["distance"]), str(n["by"])) for n in screened.neighbours],
+            [
+                Neighbour(files[n["image_id"]], float(n["distance"]), str(n["by"]))
+                for n in screened.neighbours
+                if n["image_id"] in files
+            ],
         )
         for image_id, digest, label, screened in rows
     ], total

@@ -5,6 +5,7 @@ from html import escape
 
 import streamlit as st
 
+from curation.lineage.withdrawn import still_here
 from curation.models.people import ReaderKind
 from curation.models.reading import Worklist, WorklistKind
 from review_ui.context import current_project
@@ -97,6 +98,9 @@ def _reasons(worklist: Worklist, figures: ResultFigures) -> None:
 
 def _gallery(worklist: Worklist, rows: Sequence[GivenReading]) -> None:
     given = {code for row in rows for code in row.reasons}
+    with current_project().database.read() as session:
+        shown = still_here(session, (row.image_id for row in rows))
+    rows = [row for row in rows if row.image_id in shown]
     if not rows:
         return
     st.html(section("Recent rejects", ""))

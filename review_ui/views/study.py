@@ -63,9 +63,12 @@ def _least_sure(study: ReaderStudy) -> None:
     images = study.consensus.images[:LEAST_SURE]
     with current_project().database.read() as session:
         found = session.execute(
-            select(Image.id, Image.file_sha256).where(Image.id.in_([one.image_id for one in images]))
+            select(Image.id, Image.file_sha256).where(
+                Image.id.in_([one.image_id for one in images]), Image.withdrawn_at.is_(None)
+            )
         )
         digests = {key: digest for key, digest in found}
+    images = tuple(one for one in images if one.image_id in digests)
     cards = consensus_gallery(current_project().store, images, digests)
     st.html(section("Least sure images", cards, note=CONSENSUS_NOTE))
 

@@ -17,14 +17,16 @@ pytestmark = pytest.mark.e2e
 NewContext = Callable[..., BrowserContext]
 
 EVERY_PAGE = {
-    "Read", "Overview", "Results", "Agreement", "Readers", "Images", "Pairs", "Generate", "Worklists", "Accounts",
+    "Read", "Overview", "Results", "Agreement", "Readers", "Images", "Pairs", "Lineage", "Generate", "Worklists",
+    "Accounts",
 }  # fmt: skip
+MANAGED = EVERY_PAGE - {"Images", "Accounts"}
 PAGES = {
     Role.READER: {"Read", "Overview"},
     Role.ADJUDICATOR: {"Read", "Overview", "Images"},
-    Role.PRIVACY: {"Images", "Pairs"},
-    Role.CURATOR: {"Read", "Overview", "Results", "Agreement", "Readers", "Pairs", "Generate", "Worklists"},
-    Role.ADMINISTRATOR: EVERY_PAGE - {"Images"},
+    Role.PRIVACY: {"Images", "Pairs", "Lineage"},
+    Role.CURATOR: MANAGED,
+    Role.ADMINISTRATOR: MANAGED | {"Accounts"},
 }
 SEEN = {
     "Results": "Read by",
@@ -32,6 +34,7 @@ SEEN = {
     "Readers": "Exclusion rules",
     "Images": "Nearest real images",
     "Pairs": "No pairs to judge",
+    "Lineage": "In words",
     "Generate": "Jobs",
     "Worklists": "Another worklist",
     "Accounts": "Another account",

@@ -1,0 +1,147 @@
+"""What stands beside what: sums over the rows that join images to snapshots and worklists, asked from either side."""
+
+from collections.abc import Iterable
+from pathlib import PurePath
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import Session, aliased
+
+from curation.lineage.graph import Kind, Ref, Step
+from curation.models.generation import Generator
+from curation.models.images import Image, Split
+from curation.models.reading import Outcome, OutcomeVerdict, Purpose, Worklist, WorklistItem
+from curation.models.training import Run, Snapshot, SnapshotItem
+
+PURPOSES = {
+    Purpose.CANDIDATE: "candidates",
+    Purpose.REAL_CONTROL: "real controls",
+    Purpose.DEFECT_CONTROL: "planted defects",
+    Purpose.GATE_AUDIT: "for audit",
+}
+
+
+def images_of_snapshot(session: Session, snapshot_id: int) -> list[Step]:
+    """The groups of images that a snapshot took, with how many by split."""
+    query = (
+        select(Image.import_id, Image.batch_id, SnapshotItem.split, func.count())
+        .join(Image, Image.id == SnapshotItem.image_id)
+        .where(SnapshotItem.snapshot_id == snapshot_id)
+        .group_by(Image.import_id, Image.batch_id, SnapshotItem.split)
+        .order_by(SnapshotItem.split)
+    )
+    return _by_group((row[0], row[1], row[2].value, row[3]) for row in session.execute(query))
+
+
+def images_of_worklist(session: Session, worklist_id: int) -> list[Step]:
+    """The groups of images that a worklist shows; a planted defect belongs to where its original came from."""
+    original = aliased(Image)
+    import_id = func.coalesce(Image.import_id, original.import_id)
+    query = (
+        select(import_id, Image.batch_id, WorklistItem.purpose, func.count())
+        .select_from(WorklistItem)
+        .join(Image, Image.id == WorklistItem.image_id)
+        .outerjoin(original, original.id == Image.altered_from_id)
+        .where(WorklistItem.worklist_id == worklist_id)
+        .group_by(import_id, Image.batch_id, WorklistItem.purpose)
+        .order_by(WorklistItem.purpose)
+    )
+    return _by_group((row[0], row[1], PURPOSES[row[2]], row[3]) for row in session.execute(query))
+
+
+ORDER = {name: place for place, name in enumerate([*(split.value for split in Split), *PURPOSES.values()])}
+
+
+def _in_order(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Training first, candidates first; what they belong to stays in the order it came."""
+    return sorted(rows, key=lambda row: ORDER[row[-2]])
+
+
+def _by_group(rows: Iterable[tuple[Any, ...]]) -> list[Step]:
+    words: dict[Ref, list[str]] = {}
+    for import_id, batch_id, name, count in _in_order(rows):
+        if import_id is not None or batch_id is not None:
+            key = f"import/{import_id}" if import_id is not None else f"batch/{batch_id}"
+            words.setdefault(Ref(Kind.IMAGES, key), []).append(f"{count:,} {name}")
+    return [Step(ref, ", ".join(parts)) for ref, parts in words.items()]
+
+
+def snapshots_with(session: Session, images: ColumnElement[bool]) -> list[Step]:
+    """Snapshots that hold such images, with how many by split."""
+    query = (
+        select(Snapshot.name, SnapshotItem.split, func.count())
+        .join(SnapshotItem, SnapshotItem.snapshot_id == Snapshot.id)
+        .join(Image, Image.id == SnapshotItem.image_id)
+        .where(images)
+        .group_by(Snapshot.id, Snapshot.name, SnapshotItem.split)
+        .order_by(Snapshot.id, SnapshotItem.split)
+    )
+    return _in_words(Kind.SNAPSHOT, ((row[0], row[1].value, row[2]) for row in session.execute(query)))
+
+
+def worklists_with(session: Session, images: ColumnElement[bool]) -> list[Step]:
+    """Worklists that show such images, with what as."""
+    query = (
+        select(Worklist.name, WorklistItem.purpose, func.count())
+        .join(WorklistItem, WorklistItem.worklist_id == Worklist.id)
+        .join(Image, Image.id == WorklistItem.image_id)
+        .where(images)
+        .group_by(Worklist.id, Worklist.name, WorklistItem.purpose)
+        .order_by(Worklist.id, WorklistItem.purpose)
+    )
+    return _in_words(Kind.WORKLIST, ((row[0], PURPOSES[row[1]], row[2]) for row in session.execute(query)))
+
+
+def _in_words(kind: Kind, rows: Iterable[tuple[Any, ...]]) -> list[Step]:
+    found = list(rows)
+    words: dict[Ref, list[str]] = {Ref(kind, key): [] for key, _, _ in found}
+    for key, name, count in _in_order(found):
+        words[Ref(kind, key)].append(f"{count:,} {name}")
+    return [Step(ref, ", ".join(parts)) for ref, parts in words.items()]
+
+
+def approved_between(*where: ColumnElement[bool]) -> Select[int, str, str, int]:
+    """Approved outcomes that snapshots rest on: by snapshot and worklist, how many images."""
+    count = func.count(SnapshotItem.image_id.distinct())
+    return (
+        select(Snapshot.id, Snapshot.name, Worklist.name, count)
+        .select_from(SnapshotItem)
+        .join(Snapshot, Snapshot.id == SnapshotItem.snapshot_id)
+        .join(Outcome, Outcome.image_id == SnapshotItem.image_id)
+        .join(Worklist, Worklist.id == Outcome.worklist_id)
+        .where(Outcome.verdict == OutcomeVerdict.APPROVED, *where)
+        .group_by(Snapshot.id, Snapshot.name, Worklist.id, Worklist.name)
+        .order_by(Snapshot.id, Worklist.id)
+    )
+
+
+def counts_outcomes(snapshot: Snapshot, worklist: str) -> bool:
+    """Whether a snapshot's recipe let the outcomes of this worklist in."""
+    named = snapshot.recipe.get("worklists", ())
+    return bool(snapshot.reading_ids) and (not named or worklist in named)
+
+
+def fitted_on(generator: Generator) -> tuple[str | None, str | None]:
+    """Name and digest of the snapshot that a generator's card names."""
+    summary = generator.card.get("fitted_on", {})
+    return summary.get("snapshot"), summary.get("digest")
+
+
+def was_fitted_on(generator: Generator, snapshot: Snapshot) -> bool:
+    """Whether the card means this very snapshot; cards of older versions give its name alone."""
+    name, digest = fitted_on(generator)
+    return name == snapshot.name and digest in (None, snapshot.digest)
+
+
+def ancestor_weights(generator: Generator) -> dict[str, str]:
+    """Weights of the generators whose images it was fitted on, with their names."""
+    ancestors = generator.card.get("fitted_on", {}).get("ancestors", ())
+    return {str(one["weights_digest"]): str(one["name"]) for one in ancestors if "weights_digest" in one}
+
+
+def run_in_path(session: Session, backbone: str) -> Run | None:
+    """The run of this project whose model a backbone's path names: `.../runs/NAME/model`."""
+    parts = PurePath(backbone).parts
+    if len(parts) < 3 or parts[-1] != "model" or parts[-3] != "runs":
+        return None
+    return session.scalars(select(Run).where(Run.name == parts[-2])).one_or_none()

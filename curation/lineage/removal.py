@@ -1,0 +1,125 @@
+"""The files of a withdrawal: pictures, masks and vectors go, notes are left beside what descends from them.
+
+Every step finds by itself what is left to do, so a withdrawal that was interrupted is finished by running it again.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.lineage.descent import Descent
+from curation.lineage.feature_rows import forget_vectors
+from curation.models.generation import Generator
+from curation.models.images import Image, Mask, Subject
+from curation.models.training import Run, SnapshotItem, Study
+from curation.models.withdrawals import Affected, AffectedKind, Withdrawal
+from curation.project import Project
+from curation.snapshots.folder import SPLITS, SnapshotFolder
+from curation.snapshots.tombstones import Tombstones
+
+CHUNK = 500
+SHIPPED = "shipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What was removed this time: stored files, vectors, pictures in snapshots; and files that others still use."""
+
+    files: int
+    vectors: int
+    purged: int
+    kept: int
+
+    @property
+    def any(self) -> bool:
+        """Whether anything was there to be removed."""
+        return bool(self.files or self.vectors or self.purged)
+
+    def counts(self) -> dict[str, int]:
+        """For the event."""
+        return asdict(self)
+
+
+def remove_files(
+    project: Project, withdrawal: Withdrawal, descent: Descent, *, descendants: bool, purge: bool
+) -> Removed:
+    """Remove what a committed withdrawal made useless, and leave its notes."""
+    with project.database.read() as session:
+        unused, kept = _unused(session, withdrawal.id)
+        places = _places(session, project.root, descent)
+        in_snapshots = {one.id: _rows_of(session, one.id, withdrawal.id) for one in descent.snapshots}
+    vectors = forget_vectors(project.directory("embeddings"), unused)
+    date = withdrawal.created_at.date().isoformat()
+    for directory in places:
+        Tombstones.read(directory).add(withdrawal.id, date, (), False).write(directory)
+    purged = 0
+    for found in descent.snapshots:
+        folder = project.root / "snapshots" / found.name
+        if folder.is_dir():
+            purged += _bury_in_snapshot(folder, withdrawal.id, date, in_snapshots[found.id], purge)
+    files = sum(project.store.remove(digest) for digest in sorted(unused))
+    return Removed(files, vectors, purged, kept)
+
+
+def _unused(session: Session, withdrawal_id: int) -> tuple[set[str], int]:
+    """Files of the removed images and their masks that no other image needs, and how many others do need."""
+    mine = select(Affected.target_id).where(
+        Affected.withdrawal_id == withdrawal_id, Affected.kind == AffectedKind.IMAGE
+    )
+    files = set(session.scalars(select(Image.file_sha256).where(Image.id.in_(mine))))
+    files |= set(session.scalars(select(Mask.file_sha256).where(Mask.image_id.in_(mine))))
+    needed: set[str] = set()
+    ordered = sorted(files)
+    stays = Image.withdrawn_at.is_(None)
+    for start in range(0, len(ordered), CHUNK):
+        chunk = ordered[start : start + CHUNK]
+        needed |= set(session.scalars(select(Image.file_sha256).where(Image.file_sha256.in_(chunk), stays)))
+        masks = select(Mask.file_sha256).join(Image, Image.id == Mask.image_id)
+        needed |= set(session.scalars(masks.where(Mask.file_sha256.in_(chunk), stays)))
+    return files - needed, len(files & needed)
+
+
+def _places(session: Session, root: Path, descent: Descent) -> list[Path]:
+    """The directories of affected generators, runs (and the models in them) and studies, as far as they are here."""
+    directories = [session.get_one(Generator, one.id).directory for one in descent.generators]
+    directories += [session.get_one(Run, one.id).directory for one in descent.runs]
+    directories += [session.get_one(Study, one.id).directory for one in descent.studies]
+    inside = [root / directory for directory in directories if directory != SHIPPED]
+    inside += [directory / "model" for directory in inside]
+    return [directory for directory in inside if directory.is_dir()]
+
+
+def _rows_of(session: Session, snapshot_id: int, withdrawal_id: int) -> set[tuple[str, str | None]]:
+    """Pixel digest and subject of the withdrawn images in a snapshot."""
+    query = (
+        select(Image.pixel_sha256, Subject.key)
+        .join(SnapshotItem, SnapshotItem.image_id == Image.id)
+        .join(Affected, Affected.target_id == Image.id)
+        .outerjoin(Subject, Subject.id == Image.subject_id)
+        .where(
+            SnapshotItem.snapshot_id == snapshot_id,
+            Affected.kind == AffectedKind.IMAGE,
+            Affected.withdrawal_id == withdrawal_id,
+        )
+    )
+    return {(digest, key) for digest, key in session.execute(query)}
+
+
+def _bury_in_snapshot(folder: Path, number: int, date: str, withdrawn: set[tuple[str, str | None]], purge: bool) -> int:
+    """Note which rows are withdrawn, then remove their pictures when asked to; returns how many were there."""
+    names = list(_file_names(SnapshotFolder.open(folder), withdrawn))
+    Tombstones.read(folder).add(number, date, names, purge).write(folder)
+    there = [folder / name for name in names if purge and (folder / name).is_file()]
+    for path in there:
+        path.unlink()
+    return len(there)
+
+
+def _file_names(folder: SnapshotFolder, withdrawn: set[tuple[str, str | None]]) -> Iterable[str]:
+    for split in SPLITS:
+        for row in folder.rows(split):
+            if (row.pixel_sha256, row.subject) in withdrawn:
+                yield f"{split}/{row.file_name}"

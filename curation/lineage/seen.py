@@ -1,0 +1,71 @@
+"""What some weights saw, through every generation of ancestors, and the guard for held-out subjects. Torch-free."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from curation.errors import LeakRefused
+from curation.snapshots.folder import SnapshotRow
+
+UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Subjects and pictures that some weights were fitted on, and which ancestors do not say."""
+
+    subjects: frozenset[str]
+    pixel_sha256: frozenset[str]
+    unknown: tuple[str, ...] = ()
+
+    def __or__(self, other: Self) -> Self:
+        return type(self)(
+            self.subjects | other.subjects,
+            self.pixel_sha256 | other.pixel_sha256,
+            tuple(sorted({*self.unknown, *other.unknown})),
+        )
+
+    @classmethod
+    def by_rows(cls, rows: Iterable[SnapshotRow]) -> Self:
+        """What fitting on `rows` shows."""
+        rows = list(rows)
+        subjects = frozenset(row.subject for row in rows if row.subject is not None)
+        return cls(subjects, frozenset(row.pixel_sha256 for row in rows))
+
+    @classmethod
+    def by_backbone(cls, directory: Path, name: str) -> Self:
+        """What a backbone's card.json lists; without one its provenance is unknown."""
+        card_path = directory / "card.json"
+        if not card_path.is_file():
+            return cls(frozenset(), frozenset(), (f"backbone {name}",))
+        fitted_on = json.loads(card_path.read_text())["fitted_on"]
+        own = cls(
+            frozenset(fitted_on["subjects"]),
+            frozenset(fitted_on["pixel_sha256"]),
+            tuple(str(ancestor) for ancestor in fitted_on.get("unknown", ())),
+        )
+        return own | cls.by_lineage(fitted_on.get("lineage", {}))
+
+    @classmethod
+    def by_lineage(cls, lineage: Mapping[str, Any]) -> Self:
+        """What the generators of a snapshot's synthetic images saw."""
+        generators = lineage.get("generators", [])
+        return cls(
+            frozenset(subject for generator in generators for subject in generator["subjects"]),
+            frozenset(digest for generator in generators for digest in generator["pixel_sha256"]),
+            tuple(f"generator {entry['name']}" for entry in generators if entry.get("provenance") == UNKNOWN),
+        )
+
+    def refuse_leak(self, held_out: Sequence[SnapshotRow], split: str) -> None:
+        """Raise LeakRefused when a subject or a picture of `held_out` is among what was seen."""
+        leaked = sorted(
+            {row.subject or row.pixel_sha256[:12] for row in held_out
+             if row.subject in self.subjects or row.pixel_sha256 in self.pixel_sha256}
+        )  # fmt: skip
+        if leaked:
+            raise LeakRefused(
+                f"{len(leaked)} {split} subjects or images ({', '.join(leaked[:3])}) were seen in training, directly or"
+                " through the backbone or a generator. Use a snapshot or a backbone that left them out."
+            )

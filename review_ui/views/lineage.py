@@ -1,0 +1,151 @@
+"""The lineage as a picture: boxes from old to new, each a link that walks on; and every arrow in words below it."""
+
+from html import escape
+from urllib.parse import quote
+
+import streamlit as st
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.errors import BadInput, RoundsError
+from curation.lineage.graph import GROUPS, Graph, Kind, Node, Ref
+from curation.lineage.naming import NAMED, NUMBERED, find
+from curation.lineage.nodes import of_group
+from curation.lineage.walk import Direction, walk
+from review_ui.context import current_project
+from review_ui.figures.layered import Rectangle, lay_out
+from review_ui.permissions import Capability
+from review_ui.views.parts import reader_who_can
+from review_ui.views.plots import section
+
+WAYS: dict[str, Direction] = {"Both ways": "both", "Up: descends from": "up", "Down: descendants": "down"}
+CHOICES = (Kind.STUDY, Kind.RUN, Kind.SNAPSHOT, Kind.GENERATOR, Kind.WORKLIST, Kind.BATCH, Kind.IMPORT)
+NEWEST = 40  # of each kind, to choose from
+STEPS = 6
+MOST_STEPS = 30
+NOTE = (
+    "Older things stand above newer ones; an arrow leads from a thing to what was made of it. Images, readings and "
+    "outcomes are counted. Choose a box to walk on from there."
+)
+
+
+def lineage_page() -> None:
+    """Choose where to start, or follow a link; then the picture."""
+    reader = reader_who_can(Capability.SEE_LINEAGE)
+    with current_project().database.read() as session:
+        starts = starting_points(session)
+    asked = str(st.query_params.get("node", ""))
+    with st.container(key="filters", horizontal=True):
+        chosen = st.selectbox(
+            "Start", starts, _place(starts, asked), placeholder="Choose a thing", key=f"start {asked}"
+        )
+        typed = st.text_input("Or by name", asked if asked not in starts else "", placeholder="image:17, subject:KEY")
+        way = st.selectbox("Walk", list(WAYS))
+        steps = int(st.number_input("Steps", 1, MOST_STEPS, STEPS, step=1))
+    start = typed.strip() or chosen
+    if not start:
+        words = "Import images, fit a generator or build a snapshot: what descends from what appears here."
+        st.html(section("Nothing to show yet", f'<p class="r-soft">{words}</p>'))
+        return
+    subjects = reader.can(Capability.SEE_SUBJECTS)
+    try:
+        with current_project().database.read() as session:
+            graph = walk(session, found_for(session, start, subjects), WAYS[str(way)], far=steps)
+    except RoundsError as error:
+        st.error(str(error))
+        return
+    shown = graph if subjects else without_subjects(graph)
+    st.html(section(shown.nodes[shown.start].title, picture(shown), note=NOTE) + section("In words", arrows(shown)))
+
+
+def starting_points(session: Session) -> list[str]:
+    """The newest things of each kind, as `kind:name`."""
+    found: list[str] = []
+    for kind in CHOICES:
+        column = (NAMED.get(kind) or NUMBERED[kind])[0]
+        newest = session.scalars(select(column).order_by(column.class_.id.desc()).limit(NEWEST))
+        found += [f"{kind}:{key}" for key in newest]
+    return found
+
+
+def _place(starts: list[str], asked: str) -> int | None:
+    if asked in starts:
+        return starts.index(asked)
+    return 0 if starts and not asked else None
+
+
+def found_for(session: Session, text: str, subjects: bool) -> Ref:
+    """The node, unless it is a subject and the role sees none: then nothing is looked up, so nothing is told."""
+    if not subjects and (":" not in text or text.partition(":")[0] == Kind.SUBJECT):
+        raise BadInput("your role does not see single subjects. Start from image:ID, import:ID, snapshot:NAME, ...")
+    return find(session, text)
+
+
+def without_subjects(graph: Graph) -> Graph:
+    """The graph for those who may not see single subjects: how many there are is still told."""
+    nodes = {ref: node for ref, node in graph.nodes.items() if ref.kind is not Kind.SUBJECT}
+    edges = {pair: edge for pair, edge in graph.edges.items() if pair[0] in nodes and pair[1] in nodes}
+    return Graph(graph.start, nodes, edges)
+
+
+def picture(graph: Graph) -> str:
+    """Boxes and arrows as HTML; arrows are for the eye, the words below say the same."""
+    layout = lay_out(graph)
+    wires = "".join(f'<i class="r-wire" style="{_at(one)}"></i>' for one in layout.wires)
+    heads = "".join(f'<i class="r-head" style="left:{x}px;top:{y}px"></i>' for x, y in layout.heads)
+    boxes = "".join(_box(graph.nodes[ref], at, ref == graph.start) for ref, at in layout.boxes.items())
+    label = f"Lineage of {graph.nodes[graph.start].title}: {len(graph.nodes)} things, {len(graph.edges)} arrows"
+    return (
+        f'<div class="r-lineage" role="group" tabindex="0" aria-label="{escape(label)}">'
+        f'<div class="r-plane" style="width:{layout.width}px;height:{layout.height}px">'
+        f'<div aria-hidden="true">{wires}{heads}</div>{boxes}</div></div>'
+    )
+
+
+def _at(one: Rectangle) -> str:
+    return f"left:{one.left}px;top:{one.top}px;width:{one.width}px;height:{one.height}px"
+
+
+def _box(node: Node, at: Rectangle, is_start: bool) -> str:
+    facts = "".join(f"<small>{escape(fact)}</small>" for fact in node.facts[:2] if fact)
+    mark = f'<em class="r-affected">{escape(node.affected.partition(" (")[0])}</em>' if node.affected else ""
+    here = '<em class="r-here">you are here</em>' if is_start else ""
+    kind = "elsewhere" if node.ref.kind is Kind.ELSEWHERE else node.ref.kind.value
+    inner = f"<span>{escape(kind)}{here}</span><b>{escape(node.title.removeprefix(kind + ' '))}</b>{mark}{facts}"
+    told = escape(", ".join([node.title, *node.facts, *([node.affected] if node.affected else [])]))
+    state = (
+        f'data-kind="{kind}" data-start="{str(is_start).lower()}" data-affected="{str(bool(node.affected)).lower()}"'
+    )
+    link = address(node.ref)
+    if link is None:
+        return f'<div class="r-node" {state} title="{told}" style="{_at(at)}">{inner}</div>'
+    return f'<a class="r-node" {state} title="{told}" href="{link}" target="_self" style="{_at(at)}">{inner}</a>'
+
+
+def address(ref: Ref) -> str | None:
+    """Where the walk goes on from a box; a group leads to what it belongs to, what is elsewhere to nothing."""
+    if ref.kind is Kind.ELSEWHERE:
+        return None
+    node = str(ref)
+    if ref.kind in GROUPS or ref.kind is Kind.REPORT:
+        what, rest = of_group(ref.key)
+        node = f"{what}:{rest.rpartition('/')[0] if what == 'run' else rest}"
+    return f"/lineage?node={quote(node, safe='')}"
+
+
+def arrows(graph: Graph) -> str:
+    """Every arrow as a line of a table, and every mark of a withdrawal."""
+    rows = "".join(
+        f"<tr><th>{escape(_named(graph.nodes[edge.source]))}</th><td>{escape(_named(graph.nodes[edge.target]))}</td>"
+        f'<td class="r-soft">{escape(edge.what)}</td></tr>'
+        for edge in graph.edges.values()
+    )
+    if not rows:
+        return '<p class="r-soft">Nothing descends from it, and it descends from nothing that is known here.</p>'
+    head = "<thead><tr><th>From</th><th>To</th><th>What passes</th></tr></thead>"
+    return f'<table class="r-table r-arrows">{head}<tbody>{rows}</tbody></table>'
+
+
+def _named(node: Node) -> str:
+    whose = f" {node.facts[0]}" if node.ref.kind in GROUPS and node.facts and node.facts[0].startswith("of ") else ""
+    return f"{node.title}{whose}" + (f", {node.affected}" if node.affected else "")

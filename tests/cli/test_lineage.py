@@ -1,0 +1,125 @@
+"""`rounds lineage` and `rounds withdraw`, as a user types them."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import select
+
+from cli.main import rounds
+from curation.errors import AffectedRefused, BadInput, NotFound
+from curation.lineage.withdrawal import withdraw
+from curation.models.images import Image
+from curation.models.withdrawals import Withdrawal
+from curation.project import Project
+from tests.curation.lineage.world import live_in
+from tests.rows import NOW
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> Path:
+    """Three generations of generators, made once."""
+    made = make_project(tmp_path_factory.mktemp("lineage-cli") / "project")
+    live_in(made)
+    made.database.dispose()
+    return made.root
+
+
+@pytest.fixture
+def lived(template: Path, tmp_path: Path) -> Iterator[Project]:
+    """A copy of this test's own."""
+    shutil.copytree(template, tmp_path / "lived")
+    copied = Project.open(tmp_path / "lived")
+    yield copied
+    copied.database.dispose()
+
+
+def run(project: Project, *words: str) -> Result:
+    """A command on the project; errors meant for the user are raised."""
+    return CliRunner().invoke(rounds, ["--project", str(project.root), *words], catch_exceptions=False)
+
+
+def test_the_tree_goes_both_ways_and_counts_instead_of_listing(lived: Project) -> None:
+    shown = run(lived, "lineage", "generator:g2").output
+    assert "descends from\n" in shown
+    assert "and from it descend\n" in shown
+    assert "18 real images: of import 1  [10 train, 4 validation, 4 test]" in shown
+    assert "generator g1" in shown
+    assert "generator g3" in shown
+    assert "image 1:" not in shown
+    up = run(lived, "lineage", "g2", "--up").output
+    assert "generator g3" not in up
+
+
+def test_full_lists_every_image_and_json_holds_the_same_graph(lived: Project) -> None:
+    shown = run(lived, "lineage", "batch:1", "--full").output
+    assert "image 19: " in shown
+    record = json.loads(run(lived, "lineage", "batch:1", "--full", "--json").output)
+    assert record["start"] == "batch:1"
+    assert len(record["members"]["images:batch/1"]) == 4
+    assert {"from": "batch:1", "to": "images:batch/1", "what": ""} in record["edges"]
+
+
+def test_dot_is_for_graphviz(lived: Project) -> None:
+    shown = run(lived, "lineage", "study:trial", "--up", "--dot").output
+    assert shown.startswith("digraph lineage {")
+    assert '"snapshot:base" -> "study:trial"' in shown
+
+
+def test_what_names_nothing_is_refused(lived: Project) -> None:
+    with pytest.raises(NotFound, match="there is no snapshot 'none'"):
+        run(lived, "lineage", "snapshot:none")
+    with pytest.raises(BadInput, match="expected a number after image:"):
+        run(lived, "lineage", "image:x")
+
+
+def test_without_yes_everything_is_listed_and_nothing_changes(lived: Project) -> None:
+    shown = run(lived, "withdraw", "s0").output
+    for line in ("subject s0 (train)", "2 images, 1 altered", "generator g3: saw it, also through g2", "study trial"):
+        assert line in shown
+    assert "rounds generator fit --snapshot second-w --name g2-w" in shown
+    assert "Nothing was changed" in shown
+    with lived.database.read() as session:
+        assert session.scalars(select(Withdrawal)).all() == []
+        assert session.scalars(select(Image.id).where(Image.withdrawn_at.is_not(None))).all() == []
+
+
+def test_with_yes_it_is_done_listed_and_marked_everywhere(lived: Project) -> None:
+    done = json.loads(run(lived, "withdraw", "s0", "--yes", "--reason", "consent withdrawn", "--json").output)
+    assert (done["withdrawn"], done["images_removed"], done["removed"]["files"]) == (True, 3, 4)
+    listed = json.loads(run(lived, "withdraw", "--list", "--json").output)
+    assert [(one["subject"], one["images"], one["reason"]) for one in listed] == [("s0", 3, "consent withdrawn")]
+    assert listed[0]["plan"] == done["plan"]
+    said = "AFFECTED by withdrawal 1"
+    for words in (["generator", "list"], ["snapshot", "list"], ["study", "list"], ["generator", "show", "g2"]):
+        assert said in run(lived, *words, "--json").output, words
+    assert f"snapshot base: {said}" in run(lived, "status", "--json").output
+    assert said in run(lived, "lineage", "snapshot:base").output
+    assert "withdrawal 1 finished again: 0 tombstones made" in run(lived, "withdraw", "s0", "--yes").output
+
+
+def test_an_affected_snapshot_is_trained_and_its_generator_drawn_from_on_request_only(lived: Project) -> None:
+    withdraw(lived, NOW, "s0", "")
+    with pytest.raises(AffectedRefused, match="--allow-affected"):
+        run(lived, "train", "--snapshot", "base")
+    with pytest.raises(AffectedRefused, match="--allow-affected"):
+        run(lived, "generate", "--generator", "g1", "--count", "a=2")
+    drawn = run(lived, "generate", "--generator", "g1", "--count", "a=2", "--allow-affected", "--json").output
+    assert "AFFECTED by withdrawal 1" in json.loads(drawn)["withdrawals"]
+
+
+def test_a_subject_or_the_list_but_not_both(lived: Project) -> None:
+    assert run(lived, "withdraw").exit_code == 2
+    assert run(lived, "withdraw", "s0", "--list").exit_code == 2
+    with pytest.raises(NotFound, match="no subject 'who'"):
+        run(lived, "withdraw", "who")
+
+
+def test_snapshot_verify_tells_withdrawn_from_damaged(lived: Project) -> None:
+    withdraw(lived, NOW, "s0", "", purge=True)
+    facts = json.loads(run(lived, "snapshot", "verify", "base", "--json").output)
+    assert (facts["faults"], facts["withdrawn"]) == ([], "2 rows, 2 purged")
+    assert run(lived, "verify", "--json").exit_code == 0

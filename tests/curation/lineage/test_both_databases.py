@@ -1,0 +1,37 @@
+"""Lineage and withdrawal on SQLite and on PostgreSQL: the same walk, the same marks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from curation.database import Database
+from curation.lineage.naming import find
+from curation.lineage.walk import walk
+from curation.lineage.withdrawal import withdraw
+from curation.project import Project
+from curation.settings import write_project_file
+from curation.verification import verify_project
+from tests.curation.lineage.world import QUIET, live_in
+from tests.rows import NOW
+
+
+@pytest.fixture
+def both(database: Database, tmp_path: Path) -> Iterator[Project]:
+    """A project with everything in it, once on each database."""
+    write_project_file(tmp_path / "both", "both", database.url, "store")
+    made = Project.open(tmp_path / "both")
+    live_in(made)
+    yield made
+    made.database.dispose()
+
+
+def test_a_subject_is_walked_and_withdrawn_alike(both: Project) -> None:
+    with both.database.read() as session:
+        down = walk(session, find(session, "subject:s0"), "down")
+        up = walk(session, find(session, "report:trial"), "up")
+    assert (len(down.nodes), len(up.nodes)) == (19, 14)
+    done = withdraw(both, NOW, "s0", "", descendants=True, purge=True)
+    assert (done.images, len(done.descent.affected)) == (15, 13)
+    assert withdraw(both, NOW, "s0", "").images == 0
+    assert verify_project(both, QUIET).faults == []

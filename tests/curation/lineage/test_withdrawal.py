@@ -1,0 +1,304 @@
+"""A withdrawn subject is gone from the store and from use, and everything that descends from it says so."""
+
+import json
+
+import numpy as np
+import pytest
+from sqlalchemy import func, select
+
+from curation.errors import BadInput, Conflict, NotFound
+from curation.image_store import file_name
+from curation.ingest.importer import import_source
+from curation.ingest.incoming import IncomingImage, Source
+from curation.lineage.descent import descent_of
+from curation.lineage.withdrawal import Done, withdraw
+from curation.lineage.withdrawn import marks
+from curation.models.generation import Generator
+from curation.models.images import Image, ImageLabel, Mask, Origin, Split, Subject
+from curation.models.operations import Event
+from curation.models.withdrawals import Affected, AffectedKind, Withdrawal
+from curation.project import Project
+from curation.snapshots.build import list_snapshots
+from curation.snapshots.folder import SnapshotFolder, verify_folder
+from curation.status import project_status
+from curation.verification import verify_project
+from tests.curation.lineage.world import QUIET, RAW, draw, fit, images_of, snapshot
+from tests.rows import NOW, add_import, add_real, picture
+
+
+def files(project: Project, key: str) -> set[str]:
+    """Stored files of a subject's images and masks."""
+    rows = images_of(project, key)
+    with project.database.read() as session:
+        masks = session.scalars(select(Mask.file_sha256).where(Mask.image_id.in_([row.id for row in rows]))).all()
+    return {file_name(digest) for digest in [*(row.file_sha256 for row in rows), *masks]}
+
+
+def faults(project: Project) -> list[str]:
+    return verify_project(project, QUIET, pixels=True).faults
+
+
+def marked(project: Project, kind: AffectedKind) -> int:
+    with project.database.read() as session:
+        return len(marks(session, kind))
+
+
+def test_what_descends_is_listed_through_every_generation_and_nothing_changes(lived: Project) -> None:
+    before = (lived.root / "rounds.db").read_bytes(), lived.store.files()
+    with lived.database.read() as session:
+        found = descent_of(session, lived.root, "s0")
+    assert (len(found.images), len(found.altered), found.synthetic) == (2, 1, 12)
+    assert [one.name for one in found.generators] == ["g1", "g2", "g3"]
+    assert [one.why for one in found.generators] == ["saw it", "saw it, also through g1", "saw it, also through g2"]
+    assert [one.name for one in found.snapshots] == ["base", "second", "third", "fourth"]
+    assert found.snapshots[1].why == "holds 2 of its images and 4 synthetic images that descend from it"
+    assert [one.name for one in found.runs] == ["direct", "other"]
+    assert [one.name for one in found.studies] == ["trial"]
+    assert ((lived.root / "rounds.db").read_bytes(), lived.store.files()) == before
+
+
+def test_a_subject_that_was_held_out_reaches_snapshots_but_no_generator(lived: Project) -> None:
+    with lived.database.read() as session:
+        found = descent_of(session, lived.root, "s40")
+    assert found.generators == found.batches == []
+    assert len(found.snapshots) == 4
+    assert [one.why for one in found.runs] == ["adapted to snapshot base", "adapted to snapshot third"]
+
+
+def test_files_go_and_tombstones_stay(lived: Project) -> None:
+    gone = files(lived, "s0")
+    assert gone <= lived.store.files()
+    done = withdraw(lived, NOW, "s0", "consent withdrawn")
+    assert (done.images, done.removed.files, done.removed.kept) == (3, 4, 0)
+    assert gone.isdisjoint(lived.store.files())
+    for row in images_of(lived, "s0"):
+        assert row.withdrawn_at == NOW
+        assert row.source_file is row.covariates is row.window_center is row.affine is None
+        assert len(row.pixel_sha256) == len(row.file_sha256) == 64
+    with lived.database.read() as session:
+        labels = select(func.count()).select_from(ImageLabel).join(Image).where(Image.subject.has(key="s0"))
+        assert session.scalar(labels) == 0
+        assert session.scalars(select(Subject.withdrawn_at).where(Subject.key == "s0")).one() == NOW
+    assert faults(lived) == []
+
+
+def test_everything_that_descends_is_marked_and_the_event_holds_ids_only(lived: Project) -> None:
+    withdraw(lived, NOW, "s0", "consent withdrawn")
+    kinds = {kind: marked(lived, kind) for kind in AffectedKind}
+    assert kinds == {"image": 3, "generator": 3, "batch": 3, "snapshot": 4, "run": 2, "study": 1}
+    with lived.database.read() as session:
+        event = session.scalars(select(Event).where(Event.kind == "subject.withdrawn")).one()
+        removed = session.scalars(select(Event).where(Event.kind == "withdrawal.files_removed")).one()
+        assert set(event.payload) == {"withdrawal", "subject", "images", "affected", "plan_digest"}
+        assert "s0" not in json.dumps([event.payload, removed.payload])
+        assert all(line.affected for line in list_snapshots(session))
+        assert len(project_status(session).affected) == 10
+
+
+def test_the_plan_is_in_an_order_in_which_it_can_be_run(lived: Project) -> None:
+    plan = withdraw(lived, NOW, "s0", "consent withdrawn").plan
+    steps = [step["of"] for step in plan]
+    first = ["snapshot base", "generator g1", "batch 1", "snapshot second", "generator g2", "batch 2", "snapshot third"]
+    assert steps[:7] == first
+    commands = {step["of"]: step["command"] for step in plan}
+    assert commands["snapshot second"].startswith("rounds snapshot build second-w1 --synthetic raw")
+    assert commands["generator g2"] == (
+        "rounds generator fit --snapshot second-w1 --name g2-w1 --recipe generators/g2/recipe.json"
+    )
+    assert commands["batch 2"] == "rounds generate --generator g2-w1 --count a=2,b=2 --seed 7 --wait"
+    assert "--backbone runs/direct-w1/model" in commands["run other"]
+    assert commands["study trial"].startswith("rounds study run trial-w1 --seeds 2")
+
+
+def test_a_second_run_changes_nothing(lived: Project) -> None:
+    first = withdraw(lived, NOW, "s0", "consent withdrawn")
+    with lived.database.read() as session:
+        events = session.scalar(select(func.count()).select_from(Event))
+    again = withdraw(lived, NOW, "s0", "another reason")
+    assert again.repeated
+    assert (again.number, again.images, again.removed.any, again.plan) == (first.number, 0, False, first.plan)
+    with lived.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(Event)) == events
+        assert session.scalars(select(Withdrawal.reason)).one() == "consent withdrawn"
+
+
+class Killed(Exception):
+    """Stands for kill -9."""
+
+
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_a_withdrawal_that_was_killed_is_finished_by_the_next(
+    lived: Project, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    remove, calls = lived.store.remove, [0]
+
+    def killed(digest: str) -> bool:
+        if calls[0] == after:
+            raise Killed
+        calls[0] += 1
+        return remove(digest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lived.store, "remove", killed)
+        with pytest.raises(Killed):
+            withdraw(lived, NOW, "s0", "consent withdrawn")
+    assert sum("was withdrawn and is still there" in fault for fault in faults(lived)) == 4 - after
+    done = withdraw(lived, NOW, "s0", "consent withdrawn")
+    assert (done.removed.files, faults(lived)) == (4 - after, [])
+
+
+def test_a_file_that_another_image_needs_stays(lived: Project) -> None:
+    with lived.database.write() as session:
+        twin = add_real(
+            project=lived, session=session, source=add_import(session, "x"), number=700, label="a", split=Split.TRAIN
+        )
+        first = session.scalars(select(Image).where(Image.subject.has(key="s1"))).one()
+        twin.file_sha256, twin.pixel_sha256 = first.file_sha256, first.pixel_sha256
+    done = withdraw(lived, NOW, "s1", "")
+    assert (done.removed.files, done.removed.kept) == (0, 1)
+    lived.store.check(twin.file_sha256)
+    assert faults(lived) == []
+
+
+def test_synthetic_images_stay_unless_descendants_are_asked_for(lived: Project) -> None:
+    withdraw(lived, NOW, "s0", "")
+    with lived.database.read() as session:
+        drawn = select(func.count()).where(Image.origin == Origin.SYNTHETIC, Image.withdrawn_at.is_(None))
+        assert session.scalar(drawn) == 12
+    done = withdraw(lived, NOW, "s0", "", descendants=True)
+    assert (done.images, done.removed.files) == (12, 12)
+    with lived.database.read() as session:
+        assert session.scalar(drawn) == 0
+        assert project_status(session).synthetic == {}
+    assert faults(lived) == []
+
+
+def test_a_snapshot_keeps_its_digest_and_says_which_rows_were_withdrawn(lived: Project) -> None:
+    digest = SnapshotFolder.open(lived.root / "snapshots" / "base").digest
+    withdraw(lived, NOW, "s0", "")
+    folder = SnapshotFolder.open(lived.root / "snapshots" / "base")
+    assert folder.digest == digest
+    assert folder.affected == ["AFFECTED by withdrawal 1 (2026-11-23)"]
+    assert len(folder.tombstones.files) == 2
+    assert verify_folder(folder, QUIET) == []
+    assert len(folder.pixels(folder.rows("train"))) == 10
+
+
+def test_a_purged_snapshot_verifies_as_withdrawn_and_cannot_be_trained(lived: Project) -> None:
+    done = withdraw(lived, NOW, "s0", "", purge=True)
+    assert done.removed.purged == 4 * 2
+    folder = SnapshotFolder.open(lived.root / "snapshots" / "base")
+    assert verify_folder(folder, QUIET) == []
+    assert faults(lived) == []
+    with pytest.raises(BadInput, match="2 images of snapshot 'base' were removed with a withdrawn subject"):
+        folder.pixels(folder.rows("train"))
+    assert len(folder.pixels(folder.rows("test"))) == 4
+
+
+def test_a_tombstone_that_the_database_does_not_know_hides_no_damage(lived: Project) -> None:
+    folder = SnapshotFolder.open(lived.root / "snapshots" / "base")
+    name = f"train/{folder.rows('train')[0].file_name}"
+    folder.tombstones.add(9, "2026-11-25", [name], True).write(folder.path)
+    (folder.path / name).unlink()
+    assert [fault for fault in faults(lived) if "the database does not say so" in fault]
+
+
+def test_a_withdrawn_subject_and_its_pictures_do_not_come_back(lived: Project) -> None:
+    withdraw(lived, NOW, "s0", "")
+    stored = lived.store.files()
+    items = [
+        IncomingImage("again.png", picture(0), "a", "s0", Split.TRAIN),
+        IncomingImage("new-picture.png", picture(5_000), "a", "s0", Split.TRAIN),
+        IncomingImage("other-name.png", picture(0), "a", "somebody", Split.TRAIN),
+        IncomingImage("fine.png", picture(5_001), "a", "s77", Split.TRAIN),
+    ]
+    report = import_source(lived, NOW, Source("again", "again", items, 4))
+    assert report.added == 1
+    assert [one.source_file for one in report.rejected] == ["again.png", "new-picture.png", "other-name.png"]
+    assert all(one.reason.startswith("withdrawn") for one in report.rejected)
+    assert len(lived.store.files() - stored) == 1
+
+
+def test_the_same_source_again_says_how_much_was_withdrawn_since(project: Project) -> None:
+    source = Source("one", "one", [IncomingImage("0.png", picture(0), "a", "p0", Split.TRAIN)], 1)
+    import_source(project, NOW, source)
+    withdraw(project, NOW, "p0", "")
+    report = import_source(project, NOW, source)
+    assert report.repeated
+    assert report.notes[-1] == "1 of its images were withdrawn since; they do not come back."
+
+
+def test_snapshots_built_afterwards_are_without_it_and_say_what_reaches_them(lived: Project) -> None:
+    withdraw(lived, NOW, "s0", "")
+    clean = snapshot(lived, "clean")
+    assert "s0" not in {row.subject for row in clean.rows("train")}
+    assert clean.affected == []
+    mixed = snapshot(lived, "mixed", RAW)
+    assert mixed.affected == ["AFFECTED by withdrawal 1 (2026-11-23)"]
+    with lived.database.read() as session:
+        lines = {line.name: line.affected for line in list_snapshots(session)}
+    assert lines["clean"] is None
+    assert lines["mixed"]
+
+
+def test_a_snapshot_that_was_being_written_meanwhile_is_refused(
+    lived: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import curation.snapshots.build as building
+
+    write = building._write_folder
+
+    def withdrawn_meanwhile(*given: object) -> None:
+        write(*given)  # type: ignore[arg-type]
+        withdraw(lived, NOW, "s2", "")
+
+    monkeypatch.setattr(building, "_write_folder", withdrawn_meanwhile)
+    with pytest.raises(Conflict, match="was withdrawn while this snapshot was written"):
+        snapshot(lived, "late")
+
+
+def test_a_generator_registered_afterwards_that_saw_it_is_marked(lived: Project) -> None:
+    base = SnapshotFolder.open(lived.root / "snapshots" / "base")
+    withdraw(lived, NOW, "s0", "")
+    fit(lived, "late", base, base.rows("train"), "4")
+    fit(lived, "fine", base, [row for row in base.rows("train") if row.subject != "s0"], "5")
+    with lived.database.read() as session:
+        reached = marks(session, AffectedKind.GENERATOR)
+        names = {one.name for one in session.scalars(select(Generator).where(Generator.id.in_(reached)))}
+    assert names == {"g1", "g2", "g3", "late"}
+    draw(lived, "late", 40_000)
+
+
+def test_vectors_are_blanked_in_place(lived: Project) -> None:
+    directory = lived.directory("embeddings")
+    names = [row.file_sha256 for row in [*images_of(lived, "s0"), *images_of(lived, "s1")]]
+    (directory / "abc.rows").write_text("".join(f"{name}\n" for name in names))
+    np.arange(12, dtype=np.float32).tofile(directory / "abc.f32")
+    done = withdraw(lived, NOW, "s0", "")
+    assert done.removed.vectors == 2
+    lines = (directory / "abc.rows").read_text().splitlines()
+    assert [len(line) for line in lines] == [64] * 3
+    assert len(set(lines)) == 3
+    assert (lines[2], lines[0] in names, lines[1] in names) == (names[2], False, False)
+    matrix = np.fromfile(directory / "abc.f32", np.float32).reshape(3, 4)
+    assert not matrix[:2].any()
+    assert matrix[2].tolist() == [8, 9, 10, 11]
+
+
+def test_two_withdrawals_stand_beside_each_other(lived: Project) -> None:
+    def reached(done: Done) -> int:
+        with lived.database.read() as session:
+            mine = select(func.count()).select_from(Affected).where(Affected.withdrawal_id == done.number)
+            return session.scalar(mine) or 0
+
+    assert (reached(withdraw(lived, NOW, "s0", "")), reached(withdraw(lived, NOW, "s3", ""))) == (16, 14)
+    folder = SnapshotFolder.open(lived.root / "snapshots" / "base")
+    assert len(folder.affected) == 2
+    assert faults(lived) == []
+
+
+def test_an_unknown_subject_is_named_and_a_long_reason_refused(lived: Project) -> None:
+    with pytest.raises(NotFound, match="no subject 'nobody'"):
+        withdraw(lived, NOW, "nobody", "")
+    with pytest.raises(BadInput, match="at most 500"):
+        withdraw(lived, NOW, "s0", "x" * 501)

@@ -1,0 +1,87 @@
+"""The page of the lineage: what it draws is escaped, linked and marked in words, without subjects for who may not."""
+
+from pathlib import Path
+
+import pytest
+
+from curation.errors import BadInput
+from curation.lineage.graph import Edge, Graph, Kind, Node, Ref
+from curation.lineage.naming import find
+from curation.lineage.walk import walk
+from curation.lineage.withdrawal import withdraw
+from curation.models.people import Role
+from curation.project import Project
+from review_ui.permissions import CAPABILITIES, Capability
+from review_ui.views.lineage import address, arrows, found_for, picture, starting_points, without_subjects
+from tests.curation.lineage.world import fill, fit, snapshot
+from tests.rows import NOW
+
+
+@pytest.fixture
+def small(tmp_path: Path, make_project) -> Project:  # type: ignore[no-untyped-def]
+    """One snapshot and a generator fitted on it."""
+    made: Project = make_project(tmp_path / "small")
+    fill(made)
+    base = snapshot(made, "base")
+    fit(made, "g1", base, base.rows("train"), "1")
+    return made
+
+
+def test_every_box_of_the_project_is_a_link_that_leads_to_a_start(small: Project) -> None:
+    with small.database.read() as session:
+        graph = walk(session, find(session, "snapshot:base"))
+        drawn = picture(graph)
+        assert drawn.count('class="r-node"') == len(graph.nodes)
+        for ref in graph.nodes:
+            link = address(ref)
+            assert link is not None
+            node = link.partition("node=")[2].replace("%3A", ":")
+            find(session, node)
+        assert set(starting_points(session)) == {"snapshot:base", "generator:g1", "import:1"}
+
+
+def test_what_is_affected_says_so_in_words_in_the_picture_and_in_the_table(small: Project) -> None:
+    withdraw(small, NOW, "s0", "")
+    with small.database.read() as session:
+        graph = walk(session, find(session, "snapshot:base"))
+    assert picture(graph).count("AFFECTED by withdrawal 1</em>") == 2
+    assert "snapshot base, AFFECTED by withdrawal 1" in arrows(graph)
+
+
+def test_texts_of_the_database_are_escaped() -> None:
+    evil = Ref(Kind.ELSEWHERE, "<img src=x onerror=alert(1)>")
+    node = Node(evil, evil.key, ("<b>fact</b>",), "AFFECTED <i>")
+    start = Ref(Kind.SNAPSHOT, 'a"b')
+    graph = Graph(start, {start: Node(start, 'a"b'), evil: node}, {(evil, start): Edge(evil, start, "<u>what</u>")})
+    drawn = picture(graph) + arrows(graph)
+    for tag in ("<img", "<b>fact", "<i>", "<u>what"):
+        assert tag not in drawn
+    assert 'href="/lineage?node=snapshot%3Aa%22b"' in drawn
+
+
+def test_a_group_leads_to_what_it_belongs_to_and_what_is_elsewhere_to_nothing() -> None:
+    expected = {
+        Ref(Kind.IMAGES, "batch/3"): "batch%3A3",
+        Ref(Kind.READINGS, "worklist/a/b"): "worklist%3Aa%2Fb",
+        Ref(Kind.REPORT, "run/r/test"): "run%3Ar",
+        Ref(Kind.REPORT, "study/s"): "study%3As",
+    }
+    assert {ref: address(ref) for ref in expected} == {ref: f"/lineage?node={one}" for ref, one in expected.items()}
+    assert address(Ref(Kind.ELSEWHERE, "backbone x")) is None
+
+
+def test_curators_see_the_picture_without_single_subjects(small: Project) -> None:
+    with small.database.read() as session:
+        graph = without_subjects(walk(session, find(session, "image:1")))
+    assert not [ref for ref in graph.nodes if ref.kind is Kind.SUBJECT]
+    assert "s0" not in picture(graph) + arrows(graph)
+    with small.database.read() as session:
+        for text in ("subject:s0", "subject:nobody", "s0", "base"):
+            with pytest.raises(BadInput, match="your role does not see single subjects"):
+                found_for(session, text, subjects=False)
+        assert found_for(session, "subject:s0", subjects=True) == Ref(Kind.SUBJECT, "s0")
+        assert found_for(session, "snapshot:base", subjects=False) == Ref(Kind.SNAPSHOT, "base")
+    may_see = {role for role in Role if Capability.SEE_LINEAGE in CAPABILITIES[role]}
+    assert may_see == {Role.PRIVACY, Role.CURATOR, Role.ADMINISTRATOR}
+    may_see_subjects = {role for role in Role if Capability.SEE_SUBJECTS in CAPABILITIES[role]}
+    assert may_see_subjects == {Role.PRIVACY, Role.ADMINISTRATOR}

@@ -1,0 +1,24 @@
+"""Which withdrawals stand behind a training: those that reach its snapshots, and those its backbone's card shows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from curation.lineage.seen import Seen
+from curation.lineage.withdrawn import mark, withdrawals_among, words
+from curation.models.training import Snapshot
+from curation.models.withdrawals import AffectedKind
+from train.config import AdaptationConfig
+
+
+def withdrawals_behind(session: Session, snapshots: Sequence[Snapshot], config: AdaptationConfig) -> list[str]:
+    """Lines as in `rounds snapshot list`; a backbone by id, or without a card, says nothing here."""
+    marked = (mark(session, AffectedKind.SNAPSHOT, snapshot.id) for snapshot in snapshots)
+    found = {line for line in marked if line}
+    directory = Path(config.backbone)
+    if (directory / "card.json").is_file():
+        seen = Seen.by_backbone(directory, config.backbone)
+        behind = withdrawals_among(session, seen.subjects, seen.pixel_sha256)
+        found |= {f"{words(behind)}, through the backbone {config.backbone}"} if behind else set()
+    return sorted(found)
