@@ -13,7 +13,7 @@ from curation.models.images import Split, Subject
 from curation.project import Project
 from curation.snapshots.mix import MixRecipe
 from generate.card import fitted_on
-from tests.curation.lineage.world import RAW, draw, drawn_rows, fill, fit, generations, snapshot
+from tests.curation.lineage.world import RAW, draw, drawn_rows, fill, fit, generations, snapshot, weights_of
 from tests.rows import add_import, add_real
 from train.provenance import seen_by_training
 
@@ -78,7 +78,7 @@ def test_a_generator_fitted_on_real_rows_alone_does_not_inherit_what_it_did_not_
     folder = snapshot(project, "fourth", RAW)
     real = [row for row in folder.rows("train") if row.origin == "real"]
     assert fitted_on(folder, real)["lineage"]["generators"] == []
-    drawn = drawn_rows(folder, "3" * 64)
+    drawn = drawn_rows(folder, weights_of("3"))
     assert [entry["name"] for entry in fitted_on(folder, drawn)["lineage"]["generators"]] == ["g3"]
 
 
@@ -91,10 +91,10 @@ def test_an_ancestor_that_does_not_say_what_it_saw_makes_every_descendant_unknow
         snapshot(project, "second", RAW)
     overridden = MixRecipe(synthetic="raw", allow_unknown_provenance=True)
     second = snapshot(project, "second", overridden)
-    fit(project, "g2", second, drawn_rows(second, "1" * 64), "2")
+    fit(project, "g2", second, drawn_rows(second, weights_of("1")), "2")
     draw(project, "g2", 20_000)
     third = snapshot(project, "third", overridden)
-    fit(project, "g3", third, drawn_rows(third, "2" * 64), "3")
+    fit(project, "g3", third, drawn_rows(third, weights_of("2")), "3")
     with project.database.read() as session:
         youngest = session.scalars(select(Generator).where(Generator.name == "g3")).one()
         known = generator_lineage(session, youngest)
@@ -119,5 +119,5 @@ def test_synthetic_rows_whose_generator_nobody_describes_are_of_unknown_provenan
     manifest["lineage"]["generators"] = []
     (folder.path / "snapshot.json").write_text(json.dumps(manifest))
     stripped = type(folder).open(folder.path)
-    [entry] = fitted_on(stripped, drawn_rows(stripped, "3" * 64))["lineage"]["generators"]
-    assert (entry["provenance"], entry["weights_digest"]) == ("UNKNOWN", "3" * 64)
+    [entry] = fitted_on(stripped, drawn_rows(stripped, weights_of("3")))["lineage"]["generators"]
+    assert (entry["provenance"], entry["weights_digest"]) == ("UNKNOWN", weights_of("3"))

@@ -2,7 +2,9 @@
 
 import json
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import select
@@ -14,6 +16,7 @@ from curation.project import Project
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from curation.snapshots.mix import MixRecipe
+from curation.weights import weights_digest
 from generate.card import fitted_on
 from generate.registry import register_generator
 from tests.rows import NOW, add_batch, add_image, add_import, add_real, label_id, picture
@@ -44,12 +47,26 @@ def snapshot(project: Project, name: str, recipe: MixRecipe = REAL_ONLY, minutes
     return build_snapshot(project, name, recipe, NOW + timedelta(minutes=minutes), QUIET)
 
 
+def write_weights(directory: Path, digit: str) -> str:
+    """A folder with a weights file in it; returns its digest."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "model.safetensors").write_text(digit)
+    return weights_digest(directory)
+
+
+@cache
+def weights_of(digit: str) -> str:
+    """The digest of weights that are one digit."""
+    with TemporaryDirectory() as directory:
+        return write_weights(Path(directory), digit)
+
+
 def fit(
     project: Project, name: str, folder: SnapshotFolder, rows: list[SnapshotRow], digit: str, minutes: int = 0
 ) -> Generator:
-    """Register a generator whose card says that it was fitted on `rows`; no weights are needed for that."""
-    (project.root / "generators" / name).mkdir(parents=True)
-    card = {"name": name, "classes": ["a", "b"], "digest": digit * 64, "fitted_on": fitted_on(folder, rows)}
+    """Register a generator whose card says that it was fitted on `rows`; its weights are one digit."""
+    digest = write_weights(project.root / "generators" / name, digit)
+    card = {"name": name, "classes": ["a", "b"], "digest": digest, "fitted_on": fitted_on(folder, rows)}
     at = NOW + timedelta(minutes=minutes)
     with project.database.write() as session:
         return register_generator(session, project.chain, at, name, f"generators/{name}", card)
@@ -77,10 +94,10 @@ def generations(project: Project) -> None:
     fit(project, "g1", base, base.rows("train"), "1", 1)
     draw(project, "g1", 10_000, 2)
     second = snapshot(project, "second", RAW, 3)
-    fit(project, "g2", second, drawn_rows(second, "1" * 64), "2", 4)
+    fit(project, "g2", second, drawn_rows(second, weights_of("1")), "2", 4)
     draw(project, "g2", 20_000, 5)
     third = snapshot(project, "third", RAW, 6)
-    fit(project, "g3", third, drawn_rows(third, "2" * 64), "3", 7)
+    fit(project, "g3", third, drawn_rows(third, weights_of("2")), "3", 7)
     draw(project, "g3", 30_000, 8)
     snapshot(project, "fourth", RAW, 9)
 
@@ -96,7 +113,11 @@ def add_run(
     """A finished run with the card that says what its weights saw."""
     directory = project.root / "runs" / name
     (directory / "model").mkdir(parents=True)
-    card = {"kind": "run", "saw": {"subjects": [], "pixel_sha256": [], "unknown": [], **(saw or {})}}
+    card = {
+        "kind": "run",
+        "digest": write_weights(directory, "9"),
+        "saw": {"subjects": [], "pixel_sha256": [], "unknown": [], **(saw or {})},
+    }
     (directory / "card.json").write_text(json.dumps(card))
     with project.database.write() as session:
         snapshot_id = session.scalars(select(Snapshot.id).where(Snapshot.name == of)).one()
@@ -118,6 +139,7 @@ def add_run(
 
 def add_study(project: Project, name: str, arms: dict[str, str]) -> None:
     """A finished study over snapshots by arm."""
+    (project.root / "studies" / name).mkdir(parents=True)
     with project.database.write() as session:
         session.add(
             Study(
