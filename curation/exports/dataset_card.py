@@ -9,7 +9,7 @@ from curation.exports.facts import Facts
 from curation.exports.gaps import known_gaps
 from curation.exports.image_folder import features_of, splits_there
 from curation.exports.markdown import table
-from curation.exports.software import NAME, NOT_ANONYMOUS, NOT_FOR_DIAGNOSIS, software_version
+from curation.exports.software import NAME, NOT_ANONYMOUS, software_version, told
 from curation.models.images import Origin
 from curation.models.people import ReaderKind
 
@@ -46,7 +46,7 @@ def _body(facts: Facts, more: str) -> str:
     parts = [
         f"# {facts.name}",
         f"**{facts.made:,} synthetic and {facts.real:,} real images.** {_left_out(facts)}{NOT_ANONYMOUS}",
-        _notice(facts),
+        told(facts.notice),
         f"**Reading:** {facts.reading.sentence} {_approval(facts)}",
         "## What is in it",
         _counts(facts) + "\n" + _pictures(facts),
@@ -65,10 +65,6 @@ def _body(facts: Facts, more: str) -> str:
 
 def _left_out(facts: Facts) -> str:
     return f"{facts.real_left_out:,} real images of the snapshot were left out. " if facts.real_left_out else ""
-
-
-def _notice(facts: Facts) -> str:
-    return f"{facts.notice}." if facts.notice else NOT_FOR_DIAGNOSIS
 
 
 def _approval(facts: Facts) -> str:
@@ -130,7 +126,8 @@ def _generators(facts: Facts) -> str:
         for generator in facts.generators
     ]
     settings = [
-        (f"`{batch.digest[:16]}`", batch.generator, batch.images, _settings(batch.settings)) for batch in facts.batches
+        (f"`{batch.digest[:16]}`", batch.generator, batch.images, settings_line(batch.settings))
+        for batch in facts.batches
     ]
     return (
         f"Generators of the {' and '.join(sorted(drawn))} images.\n\n"
@@ -140,7 +137,8 @@ def _generators(facts: Facts) -> str:
     )
 
 
-def _settings(request: dict[str, Any]) -> str:
+def settings_line(request: dict[str, Any]) -> str:
+    """The settings of a generation request on one line."""
     shown = {key: value for key, value in request.items() if key not in ("generator", "counts")}
     return ", ".join(f"{key} {value}" for key, value in sorted(shown.items()))
 

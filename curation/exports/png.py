@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from curation.errors import Damaged
 from curation.exports.selection import ExportItem
-from curation.exports.software import NAME, NOT_ANONYMOUS, NOT_FOR_DIAGNOSIS, software_version
+from curation.exports.software import NAME, NOT_ANONYMOUS, software_version, told
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_END = len(SIGNATURE) + 25  # IHDR: length, type, 13 bytes, checksum
@@ -43,5 +43,5 @@ def texts_of(item: ExportItem, generators: Mapping[str, str], notice: str | None
             "Batch": row.batch or "",
             "Index": "" if row.index is None else str(row.index),
         }
-    told = [notice or "", NOT_FOR_DIAGNOSIS, NOT_ANONYMOUS if item.is_artificial else ""]
-    return texts | {"Software": f"{NAME} {software_version()}", "Notice": " ".join(filter(None, told))}
+    more = [NOT_ANONYMOUS] if item.is_artificial else []
+    return texts | {"Software": f"{NAME} {software_version()}", "Notice": told(notice, *more)}

@@ -15,3 +15,10 @@ def software_version() -> str:
         return version("rounds")
     except PackageNotFoundError:
         return "unknown"
+
+
+def told(notice: str | None, *more: str) -> str:
+    """A notice, that it is not for diagnosis, and what else must be said, as sentences."""
+    told_already = notice is not None and "not for diagnosis" in notice
+    sentences = [notice or "", "" if told_already else NOT_FOR_DIAGNOSIS, *more]
+    return " ".join(sentence.rstrip(".") + "." for sentence in sentences if sentence)

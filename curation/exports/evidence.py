@@ -1,0 +1,139 @@
+"""What was measured of readers, checks and sets, made fit for strangers: pseudonyms for names, numbers for results."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.exports.facts import Facts
+from curation.exports.pseudonyms import Pseudonyms
+from curation.models.images import BuildStatus, Subject
+from curation.models.measures import CheckReport, SetMeasurement
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import WorklistKind
+from curation.reader_study.report import Figure, ReaderStudy, reader_study
+
+SOME_READER = "a reader"
+LONGEST_TEXT = 60
+SEPARATOR = " / "
+IN_LIST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One saved measurement: what kind, when, by what parameters, and every number in its result by its path."""
+
+    kind: str
+    digest: str
+    at: datetime
+    numbers: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFacts:
+    """How one worklist was read, with readers by pseudonym."""
+
+    worklist: str
+    readers: int
+    readings: int
+    excluded: int
+    turing: str | None
+    figures: list[Figure]
+
+    def of(self, *names: str) -> list[Figure]:
+        """The figures so called."""
+        return [figure for figure in self.figures if figure.figure in names]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything measured that a release tells."""
+
+    studies: list[StudyFacts]
+    checks: list[Measured]
+    sets: list[Measured]
+
+
+def gather_evidence(session: Session, facts: Facts, names: Pseudonyms) -> Evidence:
+    """Reader studies of every worklist that people read, and every finished report of checks and sets."""
+    by_name = {
+        name: names.reader(reader_id) for reader_id, name in session.execute(select(Reader.id, Reader.name)).all()
+    }
+    read = {line.worklist for line in facts.reading.lines if line.kind is ReaderKind.HUMAN}
+    studies = [
+        _study(reader_study(session, worklist.id), by_name)
+        for worklist in facts.reading.worklists
+        if worklist.name in read and worklist.kind is not WorklistKind.PRACTICE
+    ]
+    return Evidence(studies, _checks(session), _sets(session))
+
+
+def _study(study: ReaderStudy, by_name: Mapping[str, str]) -> StudyFacts:
+    shown = {"": "", "all": "all", **by_name}
+    shown |= {
+        " and ".join(pair.readers): " and ".join(by_name.get(name, SOME_READER) for name in pair.readers)
+        for pair in study.pairs
+    }
+    figures = [replace(figure, reader=shown.get(figure.reader, SOME_READER)) for figure in study.figures()]
+    return StudyFacts(
+        study.worklist,
+        len(study.readers),
+        study.readings,
+        len(study.excluded),
+        study.turing.sentence if study.turing else None,
+        figures,
+    )
+
+
+def _checks(session: Session) -> list[Measured]:
+    query = select(CheckReport).where(CheckReport.status == BuildStatus.READY).order_by(CheckReport.id)
+    return [
+        Measured(one.kind, one.parameters_digest, one.created_at, _tellable(session, one.result))
+        for one in session.scalars(query)
+    ]
+
+
+def _sets(session: Session) -> list[Measured]:
+    query = select(SetMeasurement).where(SetMeasurement.status == BuildStatus.READY).order_by(SetMeasurement.id)
+    return [
+        Measured("set measures", one.request_digest, one.created_at, _tellable(session, one.result))
+        for one in session.scalars(query)
+    ]
+
+
+def _tellable(session: Session, result: dict[str, Any]) -> dict[str, float]:
+    """Every number of a saved result by its path, without those that stand under a subject's key."""
+    numbers = dict(_numbers(result))
+    words = sorted({word for path in numbers for word in path.split(SEPARATOR)})
+    subjects: set[str] = set()
+    for start in range(0, len(words), IN_LIST):
+        subjects |= set(session.scalars(select(Subject.key).where(Subject.key.in_(words[start : start + IN_LIST]))))
+    return {path: value for path, value in numbers.items() if subjects.isdisjoint(path.split(SEPARATOR))}
+
+
+def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """Every number of a saved result by its path. Texts stay behind: a path or a subject's key may be among them."""
+    if isinstance(value, bool) or value is None:
+        return
+    if isinstance(value, int | float):
+        yield path, float(value)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _numbers(inner, _join(path, str(key)))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _numbers(inner, _join(path, str(_named(inner) or number)))
+
+
+def _named(value: Any) -> str | None:
+    """What an entry of a list is called, where it says so in a short word."""
+    name = value.get("name") if isinstance(value, dict) else None
+    fits = isinstance(name, str) and len(name) <= LONGEST_TEXT and name.replace("_", "").replace(" ", "").isalnum()
+    return name if fits else None
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}{SEPARATOR}{key}" if path else key
