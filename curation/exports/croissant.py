@@ -27,6 +27,7 @@ CONTEXT: dict[str, Any] = {
     "@vocab": "https://schema.org/",
     "cr": "http://mlcommons.org/croissant/",
     "dct": "http://purl.org/dc/terms/",
+    "prov": "http://www.w3.org/ns/prov#",
     "rai": "http://mlcommons.org/croissant/RAI/",
     "sc": "https://schema.org/",
     "conformsTo": "dct:conformsTo",
@@ -65,6 +66,7 @@ def write_croissant(directory: Path, facts: Facts, evidence: Evidence, data: str
         "conformsTo": CONFORMS_TO,
         **_about(facts),
         **responsible_ai(facts, evidence),
+        "prov:wasDerivedFrom": [{"@id": _by_digest(digest)} for digest in _ancestors(facts)],
         "distribution": [part for split in splits for part in _files(directory, prefix, split)],
         "recordSet": [_records(split) for split in splits],
     }
@@ -72,7 +74,6 @@ def write_croissant(directory: Path, facts: Facts, evidence: Evidence, data: str
 
 
 def _about(facts: Facts) -> dict[str, Any]:
-    digest = base64.urlsafe_b64encode(bytes.fromhex(facts.digest)).decode().rstrip("=")
     creator = facts.options.creator
     about: dict[str, Any] = {
         "name": re.sub(r"[^A-Za-z0-9_ -]", "_", facts.name),
@@ -81,7 +82,7 @@ def _about(facts: Facts) -> dict[str, Any]:
             f"{NOT_ANONYMOUS} {facts.reading.sentence} {told(facts.notice)}"
         ),
         "license": facts.options.license_or_unknown,
-        "url": f"ni:///sha-256;{digest}",  # RFC 6920: a name by digest, since a snapshot has no address of its own
+        "url": _by_digest(facts.digest),
         "version": f"1.0.0+{facts.digest[:12]}",
         "dateCreated": f"{facts.built_at:%Y-%m-%d}",
         "datePublished": f"{facts.exported_at:%Y-%m-%d}",
@@ -89,6 +90,20 @@ def _about(facts: Facts) -> dict[str, Any]:
         "keywords": ["synthetic medical images", *facts.classes],
     }
     return about | ({"creator": {"@type": "sc:Organization", "name": creator}} if creator else {})
+
+
+def _by_digest(sha256: str) -> str:
+    """A name by digest (RFC 6920), for what has no address of its own."""
+    return f"ni:///sha-256;{base64.urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip('=')}"
+
+
+def _ancestors(facts: Facts) -> list[str]:
+    """Digests of the sources, the weights and the requests this dataset descends from."""
+    return [
+        *(source.digest for source in facts.sources),
+        *(generator.weights_digest for generator in facts.generators),
+        *(batch.digest for batch in facts.batches),
+    ]
 
 
 def _files(directory: Path, prefix: str, split: str) -> list[dict[str, Any]]:

@@ -19,7 +19,9 @@ _SPDX = re.compile(r"[A-Za-z0-9.+-]+")
 
 
 def dataset_card(facts: Facts, layout: str, more: str = "") -> str:
-    """README.md of an export; `layout` is `imagefolder`, `parquet` or `release`, `more` comes before the gaps."""
+    """README.md of an export; `more` comes before the gaps. What `datasets` opens has front matter for it."""
+    if layout not in PATTERNS:
+        return _body(facts, more)
     return f"---\n{''.join(_front_matter(facts, layout))}---\n\n{_body(facts, more)}"
 
 

@@ -24,12 +24,22 @@ IN_LIST = 500
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One saved measurement: what kind, when, by what parameters, and every number in its result by its path."""
+    """One saved measurement: of what, when, by what parameters, and every number in its result by its path."""
 
     kind: str
     digest: str
     at: datetime
     numbers: dict[str, float]
+    snapshot: str | None = None  # the one it measured
+
+    def estimates(self) -> dict[str, tuple[float, float | None, float | None]]:
+        """Values with their intervals, by path: what was saved as {value, low, high}."""
+        ends = (f"{SEPARATOR}value", f"{SEPARATOR}low", f"{SEPARATOR}high")
+        paths = [path.removesuffix(ends[0]) for path in self.numbers if path.endswith(ends[0])]
+        return {
+            path: (self.numbers[path + ends[0]], self.numbers.get(path + ends[1]), self.numbers.get(path + ends[2]))
+            for path in paths
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +109,13 @@ def _checks(session: Session) -> list[Measured]:
 def _sets(session: Session) -> list[Measured]:
     query = select(SetMeasurement).where(SetMeasurement.status == BuildStatus.READY).order_by(SetMeasurement.id)
     return [
-        Measured("set measures", one.request_digest, one.created_at, _tellable(session, one.result))
+        Measured(
+            "set measures",
+            one.request_digest,
+            one.created_at,
+            _tellable(session, one.result),
+            one.request.get("snapshot"),
+        )
         for one in session.scalars(query)
     ]
 
@@ -115,7 +131,7 @@ def _tellable(session: Session, result: dict[str, Any]) -> dict[str, float]:
 
 
 def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
-    """Every number of a saved result by its path. Texts stay behind: a path or a subject's key may be among them."""
+    """Every number of a saved result by its path. Texts and curves stay behind: a file or a key may be among texts."""
     if isinstance(value, bool) or value is None:
         return
     if isinstance(value, int | float):
@@ -123,16 +139,15 @@ def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield from _numbers(inner, _join(path, str(key)))
-    elif isinstance(value, list):
+    elif isinstance(value, list) and not all(isinstance(inner, int | float) for inner in value):
         for number, inner in enumerate(value):
             yield from _numbers(inner, _join(path, str(_named(inner) or number)))
 
 
 def _named(value: Any) -> str | None:
     """What an entry of a list is called, where it says so in a short word."""
-    name = value.get("name") if isinstance(value, dict) else None
-    fits = isinstance(name, str) and len(name) <= LONGEST_TEXT and name.replace("_", "").replace(" ", "").isalnum()
-    return name if fits else None
+    name = (value.get("name") or value.get("scope")) if isinstance(value, dict) else None
+    return name if isinstance(name, str) and len(name) <= LONGEST_TEXT and "/" not in name else None
 
 
 def _join(path: str, key: str) -> str:

@@ -41,8 +41,8 @@ def responsible_ai(facts: Facts, evidence: Evidence) -> dict[str, Any]:
         "dataUseCases": ["Research on training image classifiers with synthetic images. Not for diagnosis."],
         "dataLimitations": [told(facts.notice), *known_gaps(facts)],
         "dataSocialImpact": (
-            "Synthetic images can widen who may train on medical images, and can teach a model the faults and biases of "
-            "a generator. The effect on people was not studied."
+            "Synthetic images can widen who may train on medical images, and can teach a model the faults and biases "
+            "of a generator. The effect on people was not studied."
         ),
         "personalSensitiveInformation": _personal(facts),
         "dataReleaseMaintenancePlan": (
@@ -50,7 +50,8 @@ def responsible_ai(facts: Facts, evidence: Evidence) -> dict[str, Any]:
             "another under another digest; no other maintenance is promised here."
         ),
     }
-    return {f"rai:{name}": value for name, value in fields.items() if value}
+    filled = {f"rai:{name}": value for name, value in fields.items() if value}
+    return filled | {"rai:hasSyntheticData": facts.made > 0 or facts.simulated}
 
 
 def _collection(facts: Facts) -> str:
