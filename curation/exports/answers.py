@@ -8,6 +8,10 @@ from curation.exports.markdown import figure
 from curation.exports.selection import Counts
 from curation.exports.software import NAME, software_version
 
+IDENTITY = (
+    "In this release subjects stand under keyed pseudonyms; no file name and no attribute of a source file is in it. "
+    "Pixels were not searched for burnt-in text or faces by the export."
+)
 DISJOINT = "By subject: every image of a subject stands in one part. Synthetic images stand in training only."
 
 
@@ -17,7 +21,7 @@ def claim_answers(facts: Facts, evidence: Evidence) -> dict[str, str]:
         "7": _sources(facts),
         "9": f"Stored as {facts.shape[0]} x {facts.shape[1]} pixels of {facts.bits} bit. What came before is unknown.",
         "10": _recipe(facts),
-        "11": "Subjects stand under pseudonyms; identifying attributes of files were never stored.",
+        "11": IDENTITY,
         "14": _standard(facts),
         "16": _readers(facts),
         "18": _agreement(evidence),
@@ -38,7 +42,7 @@ def tripod_answers(facts: Facts, evidence: Evidence) -> dict[str, str]:
         "5": _sources(facts),
         "8": f"{_standard(facts)} {_readers(facts)}",
         "9": f"Images of {facts.shape[0]} x {facts.shape[1]} pixels, {facts.bits} bit, {facts.shape[2]} channels.",
-        "11": "Nothing was imputed. " + " ".join(known_gaps(facts)[:3]),
+        "11": "Nothing was imputed; the scorecard's completeness says what is known of how many images.",
         "12": f"{_division(facts)} {_recipe(facts)}",
         "13": _numbers(facts.whole),
         "16": "Training holds synthetic images, validation and test do not." if facts.made else "",
@@ -67,7 +71,7 @@ def _recipe(facts: Facts) -> str:
 
 
 def _standard(facts: Facts) -> str:
-    asked = "; ".join(f"{one.question} (rule: {one.rule})" for one in facts.reading.worklists)
+    asked = "; ".join(f"{one.asked} (rule: {one.rule})" for one in facts.reading.worklists)
     labels = "Labels of real images as imported; of synthetic ones, the class that was asked for"
     return f"{labels}, then read: {asked}" if asked else f"{labels}; not read."
 
@@ -106,7 +110,7 @@ def _generators(facts: Facts) -> str:
 
 
 def _numbers(counts: Counts) -> str:
-    return "; ".join(
+    return "In the snapshot: " + "; ".join(
         f"{split}, {origin}: " + ", ".join(f"{label} {count}" for label, count in sorted(by_label.items()))
         for split, by_origin in counts.items()
         for origin, by_label in sorted(by_origin.items())
@@ -115,6 +119,6 @@ def _numbers(counts: Counts) -> str:
 
 def _availability(facts: Facts) -> str:
     return (
-        f"Software: {NAME} {software_version()}, Apache-2.0. Data: this release, snapshot digest {facts.digest}; licence: "
-        f"{facts.options.license_or_unknown}."
+        f"Software: {NAME} {software_version()}, Apache-2.0. Data: this release, snapshot digest {facts.digest}, "
+        f"licence {facts.options.license_or_unknown}."
     )

@@ -11,7 +11,6 @@ from curation.exports.image_folder import features_of, splits_there
 from curation.exports.markdown import table
 from curation.exports.software import NAME, NOT_ANONYMOUS, software_version, told
 from curation.models.images import Origin
-from curation.models.people import ReaderKind
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 PATTERNS = {"imagefolder": "{split}/*", "parquet": "data/{split}-*.parquet", "release": "data/{split}/*"}
@@ -21,8 +20,8 @@ _SPDX = re.compile(r"[A-Za-z0-9.+-]+")
 def dataset_card(facts: Facts, layout: str, more: str = "") -> str:
     """README.md of an export; `more` comes before the gaps. What `datasets` opens has front matter for it."""
     if layout not in PATTERNS:
-        return _body(facts, more)
-    return f"---\n{''.join(_front_matter(facts, layout))}---\n\n{_body(facts, more)}"
+        return _body(facts, layout, more)
+    return f"---\n{''.join(_front_matter(facts, layout))}---\n\n{_body(facts, layout, more)}"
 
 
 def _front_matter(facts: Facts, layout: str) -> Iterator[str]:
@@ -44,7 +43,7 @@ def _front_matter(facts: Facts, layout: str) -> Iterator[str]:
     return (f"{key}: {json.dumps(value)}\n" for key, value in values.items())
 
 
-def _body(facts: Facts, more: str) -> str:
+def _body(facts: Facts, layout: str, more: str) -> str:
     parts = [
         f"# {facts.name}",
         f"**{facts.made:,} synthetic and {facts.real:,} real images.** {_left_out(facts)}{NOT_ANONYMOUS}",
@@ -57,8 +56,7 @@ def _body(facts: Facts, more: str) -> str:
         more.strip(),
         "## Known gaps",
         "\n".join(f"- {gap}" for gap in known_gaps(facts)),
-        "## Columns",
-        _COLUMNS,
+        *(["## Columns", _COLUMNS] if layout in PATTERNS else []),
         "## Licence, citation, software",
         _imprint(facts),
     ]
@@ -92,8 +90,8 @@ def _pictures(facts: Facts) -> str:
     height, width, channels = facts.shape
     colours = "gray" if channels == 1 else "RGB"
     return (
-        f"{height} x {width} pixels, {facts.bits} bit {colours}, lossless PNG. Synthetic images stand in the training "
-        "split only; validation and test subjects are always real."
+        f"{height} x {width} pixels, {facts.bits} bit {colours}, stored losslessly. Synthetic images stand in the "
+        "training split only; validation and test subjects are always real."
     )
 
 
@@ -152,8 +150,7 @@ def _imprint(facts: Facts) -> str:
         f"- Publisher: {creator}\n"
         f"- Snapshot `{facts.name}`, digest `{facts.digest}`, built {facts.built_at:%Y-%m-%d}, exported "
         f"{facts.exported_at:%Y-%m-%d}\n"
-        f"- Written by {NAME} {software_version()} (Apache-2.0). {facts.reading.readers(ReaderKind.HUMAN)} people and "
-        f"{facts.reading.readers(ReaderKind.PROXY)} proxy models read."
+        f"- Written by {NAME} {software_version()} (Apache-2.0)."
     )
 
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session, aliased
 
 from curation.exports.facts import Facts
 from curation.exports.pseudonyms import Pseudonyms
 from curation.models.images import BuildStatus, Subject
 from curation.models.measures import CheckReport, SetMeasurement
+from curation.models.pairs import Pair, PairList, PairReading
 from curation.models.people import Reader, ReaderKind
 from curation.models.reading import WorklistKind
 from curation.reader_study.report import Figure, ReaderStudy, reader_study
@@ -20,6 +21,7 @@ SOME_READER = "a reader"
 LONGEST_TEXT = 60
 SEPARATOR = " / "
 IN_LIST = 500
+NAMING = ("scope", "name", "check", "defect", "transformation", "severity", "class")  # of an entry of a list
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,23 @@ class StudyFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PairsJudged:
+    """How often pairs of one kind were judged so."""
+
+    name: str
+    truth: str
+    verdict: str
+    judgements: int
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything measured that a release tells."""
 
     studies: list[StudyFacts]
     checks: list[Measured]
     sets: list[Measured]
+    pairs: list[PairsJudged]
 
 
 def gather_evidence(session: Session, facts: Facts, names: Pseudonyms) -> Evidence:
@@ -78,7 +91,7 @@ def gather_evidence(session: Session, facts: Facts, names: Pseudonyms) -> Eviden
         for worklist in facts.reading.worklists
         if worklist.name in read and worklist.kind is not WorklistKind.PRACTICE
     ]
-    return Evidence(studies, _checks(session), _sets(session))
+    return Evidence(studies, _checks(session), _sets(session), _pairs(session))
 
 
 def _study(study: ReaderStudy, by_name: Mapping[str, str]) -> StudyFacts:
@@ -120,6 +133,23 @@ def _sets(session: Session) -> list[Measured]:
     ]
 
 
+def _pairs(session: Session) -> list[PairsJudged]:
+    void = aliased(PairReading)
+    keys = (PairList.id, PairList.name, Pair.truth, PairReading.verdict)
+    query = (
+        select(*keys, func.count())
+        .join(Pair, Pair.pair_list_id == PairList.id)
+        .join(PairReading, PairReading.pair_id == Pair.id)
+        .where(~exists().where(void.voids_id == PairReading.id))
+        .group_by(*keys)
+        .order_by(*keys)
+    )
+    return [
+        PairsJudged(name, truth.value, verdict.value, count)
+        for _, name, truth, verdict, count in session.execute(query)
+    ]
+
+
 def _tellable(session: Session, result: dict[str, Any]) -> dict[str, float]:
     """Every number of a saved result by its path, without those that stand under a subject's key."""
     numbers = dict(_numbers(result))
@@ -146,8 +176,9 @@ def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
 
 def _named(value: Any) -> str | None:
     """What an entry of a list is called, where it says so in a short word."""
-    name = (value.get("name") or value.get("scope")) if isinstance(value, dict) else None
-    return name if isinstance(name, str) and len(name) <= LONGEST_TEXT and "/" not in name else None
+    said = [value.get(key) for key in NAMING] if isinstance(value, dict) else []
+    names = [name for name in said if isinstance(name, str) and len(name) <= LONGEST_TEXT and "/" not in name]
+    return ", ".join(names) or None
 
 
 def _join(path: str, key: str) -> str:

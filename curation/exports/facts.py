@@ -207,7 +207,7 @@ def _batches(session: Session, snapshot_id: int) -> list[BatchFacts]:
             generator=batch.generator.name,
             drawn_at=batch.created_at,
             images=images,
-            settings=dict(batch.request),
+            settings=without_paths(dict(batch.request)),
             screening=_screening(session, batch.id),
         )
         for batch, images in session.execute(query)
@@ -216,4 +216,16 @@ def _batches(session: Session, snapshot_id: int) -> list[BatchFacts]:
 
 def _screening(session: Session, batch_id: int) -> dict[str, Any] | None:
     query = select(Screening.parameters).where(Screening.batch_id == batch_id, Screening.status == BuildStatus.READY)
-    return session.scalars(query.order_by(Screening.id.desc()).limit(1)).first()
+    found = session.scalars(query.order_by(Screening.id.desc()).limit(1)).first()
+    return None if found is None else without_paths(found)
+
+
+def without_paths(value: Any) -> Any:
+    """Saved JSON with the last part only of what looks like a path of some machine; `group/model` stays."""
+    if isinstance(value, dict):
+        return {key: without_paths(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_paths(inner) for inner in value]
+    if isinstance(value, str) and (value.startswith(("/", "~", ".")) or value.count("/") > 1 or "\\" in value):
+        return value.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    return value

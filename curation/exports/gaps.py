@@ -15,6 +15,8 @@ def known_gaps(facts: Facts) -> list[str]:
 
 def _reading_gaps(facts: Facts) -> Iterator[str]:
     reading = facts.reading
+    if not facts.made:
+        return
     if not reading.read_by_people:
         yield "Not yet read by a clinician or any other person. What a proxy model approved is no clinical view."
     elif reading.frozen_by_proxies:
@@ -35,6 +37,8 @@ def _origin_gaps(facts: Facts) -> Iterator[str]:
         )
     if facts.subjects != "known":
         yield "Subjects of the real images are unknown: the same person may stand in two splits."
+    if facts.real and not facts.simulated:
+        yield "Pixels of the real images were not searched for burnt-in text or faces by this export."
     for generator in facts.generators:
         if not generator.provenance_known:
             yield f"What generator {generator.name!r} was fitted on is UNKNOWN: it may have seen held-out subjects."

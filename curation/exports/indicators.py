@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from curation.exports.evidence import Evidence, Measured
-from curation.exports.facts import MADE, Facts
+from curation.exports.facts import MADE, BatchFacts, Facts
 from curation.exports.grey_levels import FEWEST, GreyLevels
 from curation.exports.image_facts import PEOPLE
 from curation.exports.scorecard import Indicator
 from curation.exports.screening_facts import ScreeningFacts
 from curation.exports.selection import Selection
 from curation.models.images import Origin
+from curation.reader_study.estimate import Estimate, proportion
 
 CONGRUENT = ("chet", "kernel", "spectral", "precision", "density")
 COVERING = ("recall", "coverage", "authentic")
@@ -57,7 +58,7 @@ def congruence(facts: Facts, levels: GreyLevels, evidence: Evidence) -> Iterator
         made,
         levels.made,
         formula,
-        note="read it beside the next line" if made is not None else few,
+        note="no interval; read it beside the next line" if made is not None else few,
     )
     yield Indicator(
         "congruence",
@@ -120,8 +121,8 @@ def _spread(screening: ScreeningFacts) -> Indicator:
     )
 
 
-def constraint(screening: ScreeningFacts) -> Iterator[Indicator]:
-    """The technical checks one by one."""
+def constraint(facts: Facts, screening: ScreeningFacts) -> Iterator[Indicator]:
+    """The technical checks one by one, and how often they flag real images nobody fitted them on."""
     technical = [check for check in screening.checks if not check.is_privacy]
     for check in technical:
         judged = check.images - check.without_threshold
@@ -135,6 +136,8 @@ def constraint(screening: ScreeningFacts) -> Iterator[Indicator]:
         )
     if not technical:
         yield Indicator("constraint", "technical checks", None, 0, "share flagged", note="no batch was screened")
+    for batch in facts.batches:
+        yield _false_flags(batch)
     yield Indicator(
         "constraint",
         "anatomy",
@@ -142,6 +145,24 @@ def constraint(screening: ScreeningFacts) -> Iterator[Indicator]:
         0,
         "judged by readers only",
         note="no automatic check of anatomy; see comprehension and READING.md for what readers rejected",
+    )
+
+
+def _false_flags(batch: BatchFacts) -> Indicator:
+    told = (batch.screening or {}).get("ranges_on_validation")
+    flags, n = (told.get("false_flags"), told.get("measured_on")) if isinstance(told, dict) else (None, None)
+    found = Estimate.none(0, "the screening did not say")
+    if isinstance(flags, int) and isinstance(n, int):
+        found = proportion(flags, n)
+    return Indicator(
+        "constraint",
+        f"real held-out images flagged, batch {batch.digest[:12]}",
+        found.value,
+        found.n,
+        "real validation images outside the ranges of the technical checks, divided by all; Clopper-Pearson",
+        found.low,
+        found.high,
+        found.reason or "the figures above mean something only beside this one",
     )
 
 

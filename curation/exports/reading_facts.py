@@ -49,6 +49,12 @@ class WorklistFacts:
     outcomes: dict[str, int]
     proxy_only: int
     adjudicated: int
+    rejected_for: dict[str, int]  # reasons that people gave
+
+    @property
+    def asked(self) -> str:
+        """The question as it reads without an image."""
+        return self.question.replace("{label}", "the class asked for")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +149,22 @@ def _worklist_facts(session: Session, worklist: Worklist) -> WorklistFacts:
         outcomes=dict(Counter(outcome.verdict.value for outcome in outcomes)),
         proxy_only=sum(outcome.proxy_only for outcome in outcomes),
         adjudicated=sum(outcome.adjudicated for outcome in outcomes),
+        rejected_for=_reasons(session, worklist),
     )
+
+
+def _reasons(session: Session, worklist: Worklist) -> dict[str, int]:
+    """Reasons that people rejected candidates for, in the worklist's words, the most frequent first."""
+    query = (
+        select(Reading.reasons)
+        .join(WorklistItem, WorklistItem.id == Reading.item_id)
+        .join(Reader, Reader.id == Reading.reader_id)
+        .where(WorklistItem.worklist_id == worklist.id, WorklistItem.purpose == Purpose.CANDIDATE)
+        .where(Reader.kind == ReaderKind.HUMAN, Reading.verdict == Verdict.REJECT, stands())
+    )
+    words = {reason["code"]: str(reason["text"]) for reason in worklist.reasons}
+    found = Counter(words.get(code, str(code)) for codes in session.scalars(query) for code in codes or ["none given"])
+    return dict(found.most_common())
 
 
 def _lines(session: Session, worklist: Worklist, names: Pseudonyms) -> list[ReaderLine]:

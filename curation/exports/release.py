@@ -75,7 +75,7 @@ def _indicators(
     return [
         *congruence(facts, grey_levels(selection), evidence),
         *coverage(facts, screening, evidence),
-        *constraint(screening),
+        *constraint(facts, screening),
         *completeness(facts, found, screening),
         *compliance(facts, screening, evidence),
         *comprehension(facts, prefilled, items),

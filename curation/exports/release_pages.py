@@ -9,6 +9,7 @@ from curation.exports.screening_facts import ScreeningFacts
 from curation.models.reading import Verdict
 
 NOT_MEASURED = "**Not measured.** Nobody has measured how often these checks err on this project's images."
+MOST_SHOWN = 8
 PSEUDONYMS = (
     "Readers stand under keyed pseudonyms, the same in every release of this project. The key stays with the project. "
     "A proxy is a model: no claim rests on what it reads, and it is left out of every statistic below."
@@ -23,7 +24,7 @@ def reading_page(facts: Facts, evidence: Evidence, head: str) -> str:
         parts.append(f"{reading.withdrawn} readers withdrew: their verdicts stand in outcomes, and in no statistic.")
     if reading.experience:
         parts.append("Experience, as readers told it: " + "; ".join(reading.experience) + ".")
-    parts += [_worklists(facts), _lines(facts)]
+    parts += [_worklists(facts), _lines(facts), _reasons(facts)]
     if not evidence.studies:
         parts.append(
             "## Agreement\n\n**Not yet read by people: there is no agreement, and no sensitivity, to report.**"
@@ -39,7 +40,7 @@ def _worklists(facts: Facts) -> str:
         (
             one.name,
             one.kind.value,
-            one.question,
+            one.asked,
             "shown" if one.label_shown else "hidden",
             one.rule,
             one.candidates,
@@ -73,6 +74,14 @@ def _lines(facts: Facts) -> str:
     return "## Readers\n\nReadings that were taken back are not counted.\n\n" + table(header, rows)
 
 
+def _reasons(facts: Facts) -> str:
+    rows = [(one.name, reason, count) for one in facts.reading.worklists for reason, count in one.rejected_for.items()]
+    if not rows:
+        return ""
+    said = "Of rejections by people, before any image was left out; a reading may give several."
+    return f"## Why people rejected\n\n{said}\n\n" + table(("worklist", "reason", "readings"), rows)
+
+
 def _study(study: StudyFacts) -> str:
     rows = [
         (line.figure, line.group or "-", line.reader or "-", figure(line.value, line.low, line.high, line.note), line.n)
@@ -90,9 +99,19 @@ def screening_page(facts: Facts, screening: ScreeningFacts, evidence: Evidence, 
     parts += [_batch(batch) for batch in facts.batches]
     parts.append("## Error rates of the checks")
     parts += [_measured(one) for one in evidence.checks] or [NOT_MEASURED]
+    parts.append("## Pairs judged by the privacy role")
+    parts.append(_pairs(evidence))
     parts.append("## Measures of sets")
     parts += [_measured(one) for one in evidence.sets] or ["**Not measured.** No set was measured in this project."]
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _pairs(evidence: Evidence) -> str:
+    if not evidence.pairs:
+        return "**Not judged.** Nobody has compared synthetic images with their nearest real ones."
+    rows = [(one.name, one.truth, one.verdict, one.judgements) for one in evidence.pairs]
+    said = "Suspects, mixed blind with real pairs of one subject and of two. What was taken back is not counted."
+    return f"{said}\n\n" + table(("list", "pair", "judged", "judgements"), rows)
 
 
 def _verdicts(screening: ScreeningFacts) -> str:
@@ -116,7 +135,7 @@ def _shown(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {_shown(inner)}" for name, inner in value.items())
     if isinstance(value, list):
-        return ", ".join(map(_shown, value))
+        return ", ".join(map(_shown, value)) if len(value) <= MOST_SHOWN else f"{len(value)} values"
     if isinstance(value, float):
         return f"{value:.4g}"
     return "-" if value is None else str(value)

@@ -22,7 +22,9 @@ def responsible_ai(facts: Facts, evidence: Evidence) -> dict[str, Any]:
             "Others: drawn by a generative model",
             *(["Secondary data analysis"] if facts.real else []),
         ],
-        "dataCollectionMissingData": " ".join(known_gaps(facts)),
+        "dataCollectionMissingData": (
+            f"{facts.real_left_out} real images of the snapshot are not in this export. Nothing else is known to be missing."
+        ),
         "dataCollectionRawData": _raw(facts),
         "dataCollectionTimeFrame": _time_frame(facts),
         "dataImputationProtocol": "Nothing was imputed.",
@@ -71,13 +73,14 @@ def _raw(facts: Facts) -> str:
 
 def _time_frame(facts: Facts) -> list[str]:
     times = [batch.drawn_at for batch in facts.batches] + [source.imported_at for source in facts.sources]
-    return [f"{when:%Y-%m-%d}" for when in sorted({min(times), max(times)})] if times else []
+    days = sorted({f"{when:%Y-%m-%d}" for when in times})
+    return [days[0], days[-1]] if len(days) > 1 else days
 
 
 def _protocol(facts: Facts) -> list[str]:
     found = [
         f"{worklist.name}: {worklist.candidates} candidates and {worklist.controls} controls; question: "
-        f"{worklist.question} Class {'shown' if worklist.label_shown else 'not shown'}; rule: {worklist.rule}."
+        f"{worklist.asked} Class {'shown' if worklist.label_shown else 'not shown'}; rule: {worklist.rule}."
         for worklist in facts.reading.worklists
     ]
     return found or ["No worklist held any of these images: labels are those that were imported or asked for."]
@@ -119,7 +122,9 @@ def _machines(facts: Facts) -> list[str]:
 def _biases(facts: Facts) -> list[str]:
     found = ["A generator repeats and sharpens the biases of what it was fitted on."]
     if facts.reading.frozen_by_people or facts.reading.frozen_by_proxies:
-        found.append("Readers chose: what they find hard or unusual is rejected more often and stands here less often.")
+        found.append(
+            "Readers, or a proxy model, chose: what they find unusual is rejected more often and stands here less."
+        )
     if facts.simulated:
         found.append("All anatomy descends from one averaged, symmetric template.")
     return found
@@ -129,7 +134,7 @@ def _personal(facts: Facts) -> list[str]:
     known = sum(generator.subjects for generator in facts.generators)
     behind = f"The generators were fitted on images of {known} subjects; their keys and images are not told."
     real = (
-        f"{facts.real} real images leave under keyed pseudonyms; identifying attributes were never stored."
+        f"{facts.real} real images leave under keyed pseudonyms, without file names or attributes of source files."
         if facts.real
         else "No real image is in it."
     )
