@@ -147,6 +147,7 @@ def _pairs(session: Session) -> list[PairsJudged]:
     return [
         PairsJudged(name, truth.value, verdict.value, count)
         for _, name, truth, verdict, count in session.execute(query)
+        if verdict is not None
     ]
 
 

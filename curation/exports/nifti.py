@@ -43,15 +43,17 @@ def write_nifti(directory: Path, selection: Selection, facts: Facts, report: Rep
 
 
 def volume(item: ExportItem, pixels: Pixels) -> Any:
-    """The image as a NIfTI volume; stored values stay, what they stand for is in the header's slope and intercept."""
+    """The image as a NIfTI volume, to be saved.
+
+    Stored values stay; what they stand for is in the header's slope and intercept, which nibabel writes as they are
+    and applies when the file is read.
+    """
     if pixels.shape[2] == 3:
         data = np.ascontiguousarray(pixels).view(RGB24)  # (H, W, 3) uint8 -> (H, W, 1) of three bytes
         return _described(Nifti1Image(data, _affine(item.geometry)), item)
     geometry = item.geometry
     intercept = geometry.rescale_intercept - geometry.signed_offset * geometry.rescale_slope
-    real_values = pixels.astype(np.float64) * geometry.rescale_slope + intercept
-    image = Nifti1Image(real_values, _affine(geometry))
-    image.set_data_dtype(pixels.dtype)
+    image = Nifti1Image(pixels, _affine(geometry))
     image.header.set_slope_inter(geometry.rescale_slope, intercept)
     if geometry.window is not None:
         center, width = geometry.window

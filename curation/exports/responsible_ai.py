@@ -22,9 +22,7 @@ def responsible_ai(facts: Facts, evidence: Evidence) -> dict[str, Any]:
             "Others: drawn by a generative model",
             *(["Secondary data analysis"] if facts.real else []),
         ],
-        "dataCollectionMissingData": (
-            f"{facts.real_left_out} real images of the snapshot are not in this export. Nothing else is known to be missing."
-        ),
+        "dataCollectionMissingData": f"{facts.real_left_out} real images of the snapshot are not in this export.",
         "dataCollectionRawData": _raw(facts),
         "dataCollectionTimeFrame": _time_frame(facts),
         "dataImputationProtocol": "Nothing was imputed.",
