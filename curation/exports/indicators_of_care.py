@@ -67,7 +67,7 @@ def _near_copies(screening: ScreeningFacts) -> Iterator[Indicator]:
             check.blocked / judged if judged else None,
             judged,
             "synthetic images of the snapshot blocked as near copies of a real one, divided by those judged",
-            note="0 by construction where a threshold was set: blocked images enter no snapshot"
+            note="0 by construction: a snapshot with a blocked image is not exported"
             if judged
             else "no threshold could be set: copies were not ruled out",
         )

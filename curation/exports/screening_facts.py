@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from sqlalchemy import Integer, Select, func, select
 from sqlalchemy.orm import Session
 
+from curation.exports.permission import PRIVACY_PREFIX
 from curation.models.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.models.images import BuildStatus, Image, Split, Subject
 from curation.models.training import SnapshotItem
 from curation.real_images import is_ready_real
 
-PRIVACY_PREFIX = "near_copy"
 NOT_SET = "not set"
 
 

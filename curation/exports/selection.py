@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from curation.errors import BadInput, Conflict, Damaged
+from curation.errors import BadInput, Damaged
 from curation.exports.image_facts import Geometry, image_facts
+from curation.exports.permission import check_may_leave
 from curation.exports.pseudonyms import KEY_FILE, Pseudonyms, is_simulated
 from curation.image_store import Pixels, decode_png
-from curation.models.images import BuildStatus, Image, Origin
-from curation.models.training import Snapshot, SnapshotItem
-from curation.models.withdrawals import Affected, AffectedKind
+from curation.models.images import Origin
 from curation.project import Project
 from curation.snapshots.build import find_snapshot, list_snapshots
 from curation.snapshots.folder import SPLITS, SnapshotFolder, SnapshotRow
@@ -110,10 +108,6 @@ class Selection:
         """Images that leave, by split, origin and label."""
         return counted(row for _, row in self.rows())
 
-    def real_images(self) -> int:
-        """How many real images the snapshot holds, whether they leave or not."""
-        return sum(row.origin == Origin.REAL.value for split in SPLITS for row in self.folder.rows(split))
-
 
 def counted(rows: Iterator[SnapshotRow]) -> Counts:
     """Rows by split, origin and label."""
@@ -132,11 +126,11 @@ def of_origin(counts: Counts, *origins: str) -> int:
 def select_images(project: Project, name: str, include_real: bool) -> Selection:
     """Open snapshot `name` for export.
 
-    Raises NotFound, Conflict when it is unfinished or holds withdrawn images, BadInput when nothing would leave.
+    Raises NotFound, Conflict when it is unfinished or something in it may not leave, BadInput when nothing would.
     """
     with project.database.read() as session:
         snapshot = find_snapshot(session, name)
-        _check_ready(session, snapshot)
+        check_may_leave(session, snapshot)
         folder = SnapshotFolder.open(project.root / snapshot.directory)
         stale = _is_stale(session, name)
     if folder.digest != snapshot.digest:
@@ -150,27 +144,6 @@ def select_images(project: Project, name: str, include_real: bool) -> Selection:
             "everybody who must agree has agreed."
         )
     return selection
-
-
-def _check_ready(session: Session, snapshot: Snapshot) -> None:
-    if snapshot.status is not BuildStatus.READY:
-        raise Conflict(f"snapshot {snapshot.name!r} is {snapshot.status.value}: export it when it is ready.")
-    withdrawn = session.scalar(
-        select(func.count())
-        .select_from(SnapshotItem)
-        .join(Image, Image.id == SnapshotItem.image_id)
-        .where(SnapshotItem.snapshot_id == snapshot.id, Image.withdrawn_at.is_not(None))
-    )
-    affected = session.scalar(
-        select(func.count())
-        .select_from(Affected)
-        .where(Affected.kind == AffectedKind.SNAPSHOT, Affected.target_id == snapshot.id)
-    )
-    if withdrawn or affected:
-        raise Conflict(
-            f"snapshot {snapshot.name!r} descends from subjects that were withdrawn ({withdrawn} of its images are "
-            "gone). It does not leave: build another without them, and export that."
-        )
 
 
 def _is_stale(session: Session, name: str) -> bool:

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, Conflict, Damaged, NotFound
 from curation.exports.options import ExportOptions
 from curation.exports.pseudonyms import is_simulated
 from curation.exports.run import export_snapshot
 from curation.exports.selection import of_origin, select_images
-from curation.models.images import Image, Origin
+from curation.models.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
+from curation.models.images import BuildStatus, Image, Origin
 from curation.models.operations import Event
+from curation.models.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
 from curation.models.training import Snapshot
 from curation.models.withdrawals import Affected, AffectedKind, Withdrawal
 from curation.project import Project
@@ -108,23 +111,70 @@ def test_a_changed_file_stops_the_export_and_leaves_nothing(
         assert session.scalars(select(Event).where(Event.kind == "export")).first() is None
 
 
-@pytest.mark.parametrize("how", ["image", "affected"])
-def test_what_descends_from_a_withdrawn_subject_does_not_leave(
-    tmp_path: Path, make_project: Callable[..., Project], how: str
+def withdraw_an_image(session: Session) -> None:
+    session.execute(update(Image).where(Image.id == first(session, Origin.REAL)).values(withdrawn_at=NOW))
+
+
+def mark_it_affected(session: Session) -> None:
+    subject = session.get_one(Image, first(session, Origin.REAL)).subject_id
+    withdrawal = Withdrawal(subject_id=subject, reason="asked", plan=[], created_at=NOW)
+    session.add(withdrawal)
+    session.flush()
+    snapshot = session.scalars(select(Snapshot.id)).one()
+    session.add(Affected(withdrawal_id=withdrawal.id, kind=AffectedKind.SNAPSHOT, target_id=snapshot))
+
+
+def block_a_near_copy(session: Session) -> None:
+    screening, image = session.execute(select(ScreenedImage.screening_id, ScreenedImage.image_id)).first() or (0, 0)
+    block = {"name": "near_copy", "value": 0.0, "threshold": "0.1", "verdict": ScreeningVerdict.BLOCK}
+    session.add(ScreeningCheck(screening_id=screening, image_id=image, **block))
+
+
+def judge_it_the_same(session: Session) -> None:
+    times = {"read_at": NOW, "created_at": NOW}
+    pairs = PairList(name="suspects", recipe={}, size=1, status=BuildStatus.READY, created_at=NOW)
+    session.add(pairs)
+    session.flush()
+    images = {"first_image_id": first(session, Origin.SYNTHETIC), "second_image_id": first(session, Origin.REAL)}
+    pair = Pair(key="k", pair_list_id=pairs.id, position=0, truth=PairTruth.SUSPECT, **images)
+    session.add(pair)
+    session.flush()
+    session.add(PairReading(op_id="o", pair_id=pair.id, reader_id=1, verdict=PairVerdict.SAME, **times))
+
+
+def first(session: Session, origin: Origin) -> int:
+    """The first image of an origin."""
+    return session.scalars(select(Image.id).where(Image.origin == origin).order_by(Image.id).limit(1)).one()
+
+
+@pytest.mark.parametrize(
+    ("happens", "said"),
+    [
+        (withdraw_an_image, "1 of its images were withdrawn"),
+        (mark_it_affected, "descends from a subject that withdrew"),
+        (block_a_near_copy, "1 of its images are blocked as near copies"),
+        (judge_it_the_same, "judged by the privacy role"),
+    ],
+)
+def test_what_may_not_leave_keeps_the_whole_snapshot_here(
+    tmp_path: Path, make_project: Callable[..., Project], happens: Callable[[Session], None], said: str
 ) -> None:
     project = make_project(tmp_path / "project")
     fill(project)
     with project.database.write() as session:
-        real = session.scalars(select(Image).where(Image.origin == Origin.REAL)).first()
-        assert real is not None
-        assert real.subject_id is not None
-        if how == "image":
-            session.execute(update(Image).where(Image.id == real.id).values(withdrawn_at=NOW))
-        else:
-            withdrawal = Withdrawal(subject_id=real.subject_id, reason="asked", plan=[], created_at=NOW)
-            session.add(withdrawal)
-            session.flush()
-            snapshot = session.scalars(select(Snapshot.id)).one()
-            session.add(Affected(withdrawal_id=withdrawal.id, kind=AffectedKind.SNAPSHOT, target_id=snapshot))
-    with pytest.raises(Conflict, match="withdrawn"):
-        export(project, "imagefolder", tmp_path / "out")
+        happens(session)
+    with pytest.raises(Conflict, match=said):
+        export(project, "imagefolder", tmp_path / "out", include_real=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_real_image_in_a_suspect_pair_does_not_keep_a_snapshot_without_the_suspect(
+    tmp_path: Path, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(tmp_path / "project")
+    fill(project)
+    build_snapshot(project, "real", MixRecipe(synthetic="none"), NOW, silent)
+    with project.database.write() as session:
+        judge_it_the_same(session)
+    options = ExportOptions(include_real=True)
+    assert export_snapshot(project, "real", "imagefolder", tmp_path / "out", options, LATER, silent).real == 16
