@@ -30,7 +30,7 @@ def claim_answers(facts: Facts, evidence: Evidence) -> dict[str, str]:
         "22": _generators(facts),
         "23": f"{NAME} {software_version()}",
         "35": _numbers(facts.whole),
-        "40": " ".join(known_gaps(facts)),
+        "40": " ".join(known_gaps(facts, evidence)),
         "43": _availability(facts),
     }
     return {number: text for number, text in answers.items() if text}
@@ -48,7 +48,7 @@ def tripod_answers(facts: Facts, evidence: Evidence) -> dict[str, str]:
         "16": "Training holds synthetic images, validation and test do not." if facts.made else "",
         "18": _availability(facts),
         "20": _numbers(facts.whole),
-        "26": " ".join(known_gaps(facts)),
+        "26": " ".join(known_gaps(facts, evidence)),
     }
     return {number: text for number, text in answers.items() if text}
 

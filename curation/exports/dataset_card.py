@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from curation.exports.evidence import Evidence
 from curation.exports.facts import Facts
 from curation.exports.gaps import known_gaps
 from curation.exports.image_folder import features_of, splits_there
@@ -14,14 +15,17 @@ from curation.models.images import Origin
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 PATTERNS = {"imagefolder": "{split}/*", "parquet": "data/{split}-*.parquet", "release": "data/{split}/*"}
+COHORT_SOURCE = (
+    "The simulated cohort is rendered from the ICBM 2009a (MNI152) template inside nilearn: read the terms of its "
+    "publisher, the Montreal Neurological Institute, before you redistribute what descends from it"
+)
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+")
 
 
-def dataset_card(facts: Facts, layout: str, more: str = "") -> str:
+def dataset_card(facts: Facts, layout: str, evidence: Evidence | None = None, more: str = "") -> str:
     """README.md of an export; `more` comes before the gaps. What `datasets` opens has front matter for it."""
-    if layout not in PATTERNS:
-        return _body(facts, layout, more)
-    return f"---\n{''.join(_front_matter(facts, layout))}---\n\n{_body(facts, layout, more)}"
+    body = _body(facts, layout, known_gaps(facts, evidence), more)
+    return body if layout not in PATTERNS else f"---\n{''.join(_front_matter(facts, layout))}---\n\n{body}"
 
 
 def _front_matter(facts: Facts, layout: str) -> Iterator[str]:
@@ -43,7 +47,7 @@ def _front_matter(facts: Facts, layout: str) -> Iterator[str]:
     return (f"{key}: {json.dumps(value)}\n" for key, value in values.items())
 
 
-def _body(facts: Facts, layout: str, more: str) -> str:
+def _body(facts: Facts, layout: str, gaps: list[str], more: str) -> str:
     parts = [
         f"# {facts.name}",
         f"**{facts.made:,} synthetic and {facts.real:,} real images.** {_left_out(facts)}{NOT_ANONYMOUS}",
@@ -55,7 +59,7 @@ def _body(facts: Facts, layout: str, more: str) -> str:
         _sources(facts) + _generators(facts),
         more.strip(),
         "## Known gaps",
-        "\n".join(f"- {gap}" for gap in known_gaps(facts)),
+        "\n".join(f"- {gap}" for gap in gaps),
         *(["## Columns", _COLUMNS] if layout in PATTERNS else []),
         "## Licence, citation, software",
         _imprint(facts),
@@ -119,7 +123,7 @@ def _generators(facts: Facts) -> str:
         (
             generator.name,
             f"`{generator.weights_digest[:16]}`",
-            f"{generator.images:,} images of {generator.subjects:,} subjects"
+            f"images: {generator.images:,}, subjects: {generator.subjects:,}"
             if generator.provenance_known
             else "UNKNOWN",
         )
@@ -150,7 +154,8 @@ def _imprint(facts: Facts) -> str:
         f"- Publisher: {creator}\n"
         f"- Snapshot `{facts.name}`, digest `{facts.digest}`, built {facts.built_at:%Y-%m-%d}, exported "
         f"{facts.exported_at:%Y-%m-%d}\n"
-        f"- Written by {NAME} {software_version()} (Apache-2.0)."
+        + (f"- {COHORT_SOURCE}\n" if facts.simulated else "")
+        + f"- Written by {NAME} {software_version()} (Apache-2.0)."
     )
 
 

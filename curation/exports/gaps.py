@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 
+from curation.exports.evidence import Evidence
 from curation.exports.facts import Facts
 from curation.models.people import ReaderKind
 
 FEWEST_PER_CLASS = 50
 
 
-def known_gaps(facts: Facts) -> list[str]:
-    """Every gap that follows from the facts, the gravest first."""
-    return [*_reading_gaps(facts), *_origin_gaps(facts), *_screening_gaps(facts), *_count_gaps(facts), *_paper(facts)]
+def known_gaps(facts: Facts, evidence: Evidence | None = None) -> list[str]:
+    """Every gap that follows from the facts, and from what was measured where that was gathered; the gravest first."""
+    measured = [] if evidence is None else [*_agreement_gaps(evidence), *_unmeasured(facts, evidence)]
+    known = [*_reading_gaps(facts), *_origin_gaps(facts), *_screening_gaps(facts)]
+    return [*known, *measured, *_count_gaps(facts), *_paper(facts)]
 
 
 def _reading_gaps(facts: Facts) -> Iterator[str]:
@@ -19,7 +22,9 @@ def _reading_gaps(facts: Facts) -> Iterator[str]:
         return
     if not reading.read_by_people:
         yield "Not yet read by a clinician or any other person. What a proxy model approved is no clinical view."
-    elif reading.frozen_by_proxies:
+    elif not reading.physicians:
+        yield "Not yet read by a clinician: no reader said to be a physician."
+    if reading.read_by_people and reading.frozen_by_proxies:
         yield f"{reading.frozen_by_proxies} of the readings the images were taken by are a proxy model's."
     if reading.read_by_people and reading.readers(ReaderKind.HUMAN) < 2:
         yield "One person read: there is no agreement between readers."
@@ -27,6 +32,26 @@ def _reading_gaps(facts: Facts) -> Iterator[str]:
         yield f"{reading.frozen_in_grids} readings were given for a whole page of images at once."
     if facts.stale:
         yield "Later readings changed outcomes this snapshot rests on: it is stale."
+
+
+def _agreement_gaps(evidence: Evidence) -> Iterator[str]:
+    for study in evidence.studies:
+        for line in study.of("Krippendorff's alpha"):
+            if line.group == "verdict" and line.low is not None and line.low <= 0:
+                yield (
+                    f"Worklist {study.worklist}: agreement on the verdict is not shown to be above chance (alpha "
+                    f"{line.value:.2f}, {line.low:.2f} to {line.high:.2f}, {line.n} images)."
+                )
+        seen = study.of("sensitivity to planted defects")
+        if all(line.value is None for line in seen):
+            yield f"Worklist {study.worklist}: too few planted defects were read to say what readers miss."
+
+
+def _unmeasured(facts: Facts, evidence: Evidence) -> Iterator[str]:
+    if facts.made and not any(report.kind == "privacy" for report in evidence.checks):
+        yield "How many copies of real images the privacy gate misses was not measured."
+    if facts.made and not any(one.snapshot == facts.name for one in evidence.sets):
+        yield "The set as a whole was not held against real images in a backbone's features."
 
 
 def _origin_gaps(facts: Facts) -> Iterator[str]:

@@ -135,7 +135,9 @@ def constraint(facts: Facts, screening: ScreeningFacts) -> Iterator[Indicator]:
             note="" if judged else "the check had no threshold",
         )
     if not technical:
-        yield Indicator("constraint", "technical checks", None, 0, "share flagged", note="no batch was screened")
+        yield Indicator(
+            "constraint", "technical checks", None, 0, "share flagged", note="no result of a check is stored"
+        )
     for batch in facts.batches:
         yield _false_flags(batch)
     yield Indicator(

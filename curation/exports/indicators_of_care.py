@@ -72,7 +72,9 @@ def _near_copies(screening: ScreeningFacts) -> Iterator[Indicator]:
             else "no threshold could be set: copies were not ruled out",
         )
     if not checks:
-        yield Indicator("compliance", "near copies", None, 0, "share blocked", note="no batch was screened for copies")
+        yield Indicator(
+            "compliance", "near copies", None, 0, "share blocked", note="no result of a check for copies is stored"
+        )
 
 
 def _membership(facts: Facts, evidence: Evidence) -> Iterator[Indicator]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import median
 from typing import Any
 
 from sqlalchemy import func, select
@@ -15,6 +16,7 @@ from curation.models.reading import Outcome, Purpose, Reading, Verdict, Worklist
 from curation.models.training import SnapshotItem
 from curation.outcomes import OutcomeRule, stands
 
+PHYSICIANS = ("radiologist", "pathologist", "physician")
 FEWEST_READERS = 3  # below it, experience would say who somebody is
 
 
@@ -66,6 +68,7 @@ class ReadingFacts:
     frozen_by_people: int  # readings the snapshot rests on
     frozen_by_proxies: int
     frozen_in_grids: int
+    physicians: int  # people who read and said to be one
     experience: list[str]
     withdrawn: int
 
@@ -87,7 +90,8 @@ class ReadingFacts:
         """Who read, in one sentence."""
         people, proxies = self.readers(ReaderKind.HUMAN), self.readers(ReaderKind.PROXY)
         said = (
-            f"{self.readings(ReaderKind.HUMAN)} readings by {_number(people, 'person', 'people')}"
+            f"{self.readings(ReaderKind.HUMAN)} readings by {_number(people, 'person', 'people')}, "
+            f"{self.physicians} of them physicians by their own word"
             if self.read_by_people
             else "Not yet read by a person"
         )
@@ -107,14 +111,15 @@ def reading_facts(session: Session, snapshot_id: int, frozen: frozenset[int], na
     lines = [line for worklist in worklists for line in _lines(session, worklist, names)]
     ids = {worklist.id for worklist in worklists}
     kinds, grids = _frozen(session, ids, frozen)
-    experience, withdrawn = _experience(session, ids)
+    told, withdrawn = _told(session, ids)
     return ReadingFacts(
         [_worklist_facts(session, worklist) for worklist in worklists],
         lines,
         kinds[ReaderKind.HUMAN],
         kinds[ReaderKind.PROXY],
         grids,
-        experience,
+        sum(one["profession"] in PHYSICIANS for one in told),
+        _experience(told),
         withdrawn,
     )
 
@@ -221,25 +226,28 @@ def _frozen(session: Session, worklists: set[int], frozen: frozenset[int]) -> tu
     return kinds, grids
 
 
-def _experience(session: Session, worklists: set[int]) -> tuple[list[str], int]:
-    """Professions and years of the people who read, when they are enough for it to name nobody; who withdrew."""
+def _told(session: Session, worklists: set[int]) -> tuple[list[dict[str, Any]], int]:
+    """What the people who read these worklists said of themselves last, and how many of them withdrew."""
     read = select(Reading.reader_id).join(WorklistItem, WorklistItem.id == Reading.item_id)
     people = select(Reader.id).where(
         Reader.kind == ReaderKind.HUMAN, Reader.id.in_(read.where(WorklistItem.worklist_id.in_(worklists)))
     )
     withdrawn = len(session.scalars(people.where(has_withdrawn(Reader.id))).all())
-    newest: dict[int, dict[str, Any]] = {}
     query = select(Consent).where(Consent.reader_id.in_(people), Consent.withdrawn_at.is_(None)).order_by(Consent.id)
-    for consent in session.scalars(query):
-        newest[consent.reader_id] = consent.experience
-    if not newest:
-        return [], withdrawn
-    if len(newest) < FEWEST_READERS:
-        return [f"{_number(len(newest), 'reader', 'readers')}: too few to tell their experience"], withdrawn
-    professions = Counter(str(one["profession"]) for one in newest.values())
-    years = sorted(int(one["years_reading"]) for one in newest.values())
+    newest = {consent.reader_id: consent.experience for consent in session.scalars(query)}
+    return list(newest.values()), withdrawn
+
+
+def _experience(told: list[dict[str, Any]]) -> list[str]:
+    """Professions and years in aggregate, when there are enough readers for it to name nobody."""
+    if not told:
+        return []
+    if len(told) < FEWEST_READERS:
+        return [f"{_number(len(told), 'reader', 'readers')}: too few to tell their experience"]
+    professions = Counter(str(one["profession"]) for one in told)
+    years = [int(one["years_reading"]) for one in told]
     return [
-        f"{len(newest)} readers who told of themselves: "
+        f"{len(told)} readers: "
         + ", ".join(f"{count} {profession}" for profession, count in professions.most_common()),
-        f"years of reading such images: median {years[len(years) // 2]}, from {years[0]} to {years[-1]}",
-    ], withdrawn
+        f"years of reading such images: median {median(years):g}, from {min(years)} to {max(years)}",
+    ]

@@ -51,7 +51,7 @@ def write_release(directory: Path, selection: Selection, facts: Facts, report: R
     indicators = _indicators(selection, facts, evidence, screening, prefilled)
     head = _head(facts)
     pages = {
-        "README.md": dataset_card(facts, "release", _trust(indicators)),
+        "README.md": dataset_card(facts, "release", evidence, _trust(indicators)),
         "SCORECARD.md": scorecard_page(indicators, head),
         "READING.md": reading_page(facts, evidence, head),
         "SCREENING.md": screening_page(facts, screening, evidence, head),

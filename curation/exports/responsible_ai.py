@@ -39,7 +39,7 @@ def responsible_ai(facts: Facts, evidence: Evidence) -> dict[str, Any]:
         "machineAnnotationTools": _machines(facts),
         "dataBiases": _biases(facts),
         "dataUseCases": ["Research on training image classifiers with synthetic images. Not for diagnosis."],
-        "dataLimitations": [told(facts.notice), *known_gaps(facts)],
+        "dataLimitations": [told(facts.notice), *known_gaps(facts, evidence)],
         "dataSocialImpact": (
             "Synthetic images can widen who may train on medical images, and can teach a model the faults and biases "
             "of a generator. The effect on people was not studied."

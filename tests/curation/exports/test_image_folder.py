@@ -77,11 +77,12 @@ def test_the_card_says_what_a_stranger_must_know_first(filled: Project, tmp_path
         "20 synthetic and 0 real images",
         "16 real images of the snapshot were left out",
         "Synthetic is not presumed anonymous",
-        "48 readings by 2 people",
+        "48 readings by 2 people, 0 of them physicians by their own word",
+        "Not yet read by a clinician",
         "rests on 40 readings by people and 0 by proxy models",
         'license: "cc-by-4.0"',
         "Publisher: A group",
-        "1 images of 1 subjects",
+        "images: 1, subjects: 1",
     ):
         assert said in card, said
 

@@ -9,17 +9,21 @@ from pathlib import Path
 import datasets
 import mlcroissant
 import pytest
+from sqlalchemy import select
 
+from curation.consents import Experience, agree
 from curation.exports.checklist_items import CLAIM, TRIPOD_AI
 from curation.exports.scorecard import DIMENSIONS
 from curation.models.images import BuildStatus
 from curation.models.measures import CheckReport, SetMeasurement
 from curation.models.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
-from curation.models.people import ReaderKind
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Reading
 from curation.project import Project
 from curation.readings import new_op_id
 from tests.curation.exports.projects import READERS, SNAPSHOT, SUBJECT, export, fill
-from tests.rows import NOW
+from tests.curation.reading_room import add_person
+from tests.rows import DISPLAY, NOW, add_consent
 
 
 @pytest.fixture(scope="module")
@@ -164,3 +168,41 @@ def test_measured_error_rates_sets_and_pairs_stand_in_it_as_numbers_only(
     found = indicators(tmp_path / "out")
     assert found["scopes / whole / measures / recall / value"]["low"] == 0.6
     assert found["error rates of the privacy gate"]["value"] == 1.0
+
+
+def test_a_reader_of_the_card_alone_sees_what_is_weak(release: Path) -> None:
+    gaps = (release / "README.md").read_text().split("## Known gaps")[1].split("## Columns")[0]
+    for said in (
+        "Not yet read by a clinician: no reader said to be a physician",
+        "agreement on the verdict is not shown to be above chance (alpha -0.07",
+        "too few planted defects were read",
+        "How many copies of real images the privacy gate misses was not measured",
+        "was not held against real images in a backbone's features",
+        "16 real images the snapshot holds are not in this export",
+    ):
+        assert said in gaps, said
+
+
+def test_experience_is_told_in_aggregate_from_three_readers_on(
+    tmp_path: Path, make_project: Callable[[Path], Project]
+) -> None:
+    project = make_project(tmp_path / "project")
+    fill(project)
+    with project.database.write() as session:
+        readers = list(session.scalars(select(Reader.id)))
+        for reader in readers:
+            add_consent(session, project.chain, reader)
+    export(project, "release", tmp_path / "two")
+    assert "too few to tell their experience" in (tmp_path / "two" / "READING.md").read_text()
+    with project.database.write() as session:
+        third = add_person(session, "Third Reader")
+        agree(session, project.chain, NOW, third, Experience(profession="radiologist", years_reading=12), DISPLAY)
+        reading = session.scalars(select(Reading).order_by(Reading.id)).first()
+        assert reading is not None
+        reading.reader_id = third
+    export(project, "release", tmp_path / "three")
+    page = (tmp_path / "three" / "READING.md").read_text()
+    assert "3 readers: 2 researcher, 1 radiologist" in page
+    assert "median 3, from 3 to 12" in page
+    assert "1 of them physicians by their own word" in page
+    assert "neuroradiology" not in page
