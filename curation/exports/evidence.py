@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session, aliased
 
 from curation.exports.facts import Facts
 from curation.exports.pseudonyms import Pseudonyms
-from curation.models.images import BuildStatus, Subject
+from curation.exports.tellable import subject_keys_among
+from curation.models.images import BuildStatus
 from curation.models.measures import CheckReport, SetMeasurement
 from curation.models.pairs import Pair, PairList, PairReading
 from curation.models.people import Reader, ReaderKind
@@ -20,7 +21,6 @@ from curation.reader_study.report import Figure, ReaderStudy, reader_study
 SOME_READER = "a reader"
 LONGEST_TEXT = 60
 SEPARATOR = " / "
-IN_LIST = 500
 NAMING = ("scope", "name", "check", "defect", "transformation", "severity", "class")  # of an entry of a list
 
 
@@ -154,11 +154,8 @@ def _pairs(session: Session) -> list[PairsJudged]:
 def _tellable(session: Session, result: dict[str, Any]) -> dict[str, float]:
     """Every number of a saved result by its path, without those that stand under a subject's key."""
     numbers = dict(_numbers(result))
-    words = sorted({word for path in numbers for word in path.split(SEPARATOR)})
-    subjects: set[str] = set()
-    for start in range(0, len(words), IN_LIST):
-        subjects |= set(session.scalars(select(Subject.key).where(Subject.key.in_(words[start : start + IN_LIST]))))
-    return {path: value for path, value in numbers.items() if subjects.isdisjoint(path.split(SEPARATOR))}
+    keys = subject_keys_among(session, {word for path in numbers for word in path.split(SEPARATOR)})
+    return {path: value for path, value in numbers.items() if keys.isdisjoint(path.split(SEPARATOR))}
 
 
 def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:

@@ -15,6 +15,7 @@ from curation.exports.options import ExportOptions
 from curation.exports.pseudonyms import COHORT
 from curation.exports.reading_facts import ReadingFacts, reading_facts
 from curation.exports.selection import Counts, Selection, counted, of_origin
+from curation.exports.tellable import tellable
 from curation.models.generation import Batch, Generator, Screening
 from curation.models.images import BuildStatus, Image, Import, Origin
 from curation.models.training import Snapshot, SnapshotItem
@@ -207,7 +208,7 @@ def _batches(session: Session, snapshot_id: int) -> list[BatchFacts]:
             generator=batch.generator.name,
             drawn_at=batch.created_at,
             images=images,
-            settings=without_paths(dict(batch.request)),
+            settings=dict(tellable(session, batch.request)),
             screening=_screening(session, batch.id),
         )
         for batch, images in session.execute(query)
@@ -217,15 +218,4 @@ def _batches(session: Session, snapshot_id: int) -> list[BatchFacts]:
 def _screening(session: Session, batch_id: int) -> dict[str, Any] | None:
     query = select(Screening.parameters).where(Screening.batch_id == batch_id, Screening.status == BuildStatus.READY)
     found = session.scalars(query.order_by(Screening.id.desc()).limit(1)).first()
-    return None if found is None else without_paths(found)
-
-
-def without_paths(value: Any) -> Any:
-    """Saved JSON with the last part only of what looks like a path of some machine; `group/model` stays."""
-    if isinstance(value, dict):
-        return {key: without_paths(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [without_paths(inner) for inner in value]
-    if isinstance(value, str) and (value.startswith(("/", "~", ".")) or value.count("/") > 1 or "\\" in value):
-        return value.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    return value
+    return None if found is None else dict(tellable(session, found))

@@ -15,6 +15,7 @@ from curation.models.people import Consent, Reader, ReaderKind
 from curation.models.reading import Outcome, Purpose, Reading, Verdict, Worklist, WorklistItem, WorklistKind
 from curation.models.training import SnapshotItem
 from curation.outcomes import OutcomeRule, stands
+from curation.reader_study.table import withdrawn_readers
 
 PHYSICIANS = ("radiologist", "pathologist", "physician")
 FEWEST_READERS = 3  # below it, experience would say who somebody is
@@ -184,7 +185,8 @@ def _lines(session: Session, worklist: Worklist, names: Pseudonyms) -> list[Read
     by_reader: dict[tuple[int, ReaderKind], list[Any]] = {}
     for row in session.execute(query):
         by_reader.setdefault((row[0], row[1]), []).append(row[2:])
-    lines = []
+    gone = withdrawn_readers(session)
+    lines: list[ReaderLine] = []
     for (reader_id, kind), rows in by_reader.items():
         candidates = [row for row in rows if row[0] is Purpose.CANDIDATE]
         verdicts = Counter[Verdict]()
@@ -193,7 +195,7 @@ def _lines(session: Session, worklist: Worklist, names: Pseudonyms) -> list[Read
         lines.append(
             ReaderLine(
                 worklist=worklist.name,
-                reader=names.reader(reader_id),
+                reader=f"withdrew-{len(lines) + 1}" if reader_id in gone else names.reader(reader_id),
                 kind=kind,
                 candidates=verdicts.total(),
                 controls=sum(row[2] for row in rows) - verdicts.total(),

@@ -1,5 +1,6 @@
 """What exports say they were written by."""
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 NAME = "Rounds"
@@ -9,6 +10,7 @@ NOT_ANONYMOUS = (
 NOT_FOR_DIAGNOSIS = "For research; not for diagnosis."
 
 
+@cache  # reading a package's metadata costs more than writing an image
 def software_version() -> str:
     """The version of Rounds that runs, or `unknown` where it was not installed."""
     try:

@@ -11,8 +11,9 @@ import mlcroissant
 import pytest
 from sqlalchemy import select
 
-from curation.consents import Experience, agree
+from curation.consents import Experience, agree, withdraw
 from curation.exports.checklist_items import CLAIM, TRIPOD_AI
+from curation.exports.pseudonyms import KEY_FILE, Pseudonyms
 from curation.exports.scorecard import DIMENSIONS
 from curation.models.images import BuildStatus
 from curation.models.measures import CheckReport, SetMeasurement
@@ -181,6 +182,21 @@ def test_a_reader_of_the_card_alone_sees_what_is_weak(release: Path) -> None:
         "16 real images the snapshot holds are not in this export",
     ):
         assert said in gaps, said
+
+
+def test_a_reader_who_withdrew_has_no_pseudonym(tmp_path: Path, make_project: Callable[[Path], Project]) -> None:
+    project = make_project(tmp_path / "project")
+    fill(project)
+    with project.database.write() as session:
+        reader = session.scalars(select(Reader.id).order_by(Reader.id)).first()
+        assert reader is not None
+        add_consent(session, project.chain, reader)
+        withdraw(session, project.chain, NOW, reader)
+    export(project, "release", tmp_path / "out")
+    page = (tmp_path / "out" / "READING.md").read_text()
+    assert "1 readers withdrew" in page
+    assert "| withdrew-1 |" in page
+    assert Pseudonyms(project.secret(KEY_FILE)).reader(reader) not in page
 
 
 def test_experience_is_told_in_aggregate_from_three_readers_on(

@@ -178,3 +178,8 @@ def test_a_real_image_in_a_suspect_pair_does_not_keep_a_snapshot_without_the_sus
         judge_it_the_same(session)
     options = ExportOptions(include_real=True)
     assert export_snapshot(project, "real", "imagefolder", tmp_path / "out", options, LATER, silent).real == 16
+
+
+@pytest.mark.parametrize("format", ["parquet", "dicom", "nifti"])
+def test_the_same_snapshot_leaves_as_the_same_bytes(filled: Project, tmp_path: Path, format: str) -> None:
+    assert export(filled, format, tmp_path / "one").digest == export(filled, format, tmp_path / "two").digest
