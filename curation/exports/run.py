@@ -8,7 +8,7 @@ from pathlib import Path
 from curation.audit import digest_of
 from curation.errors import BadInput
 from curation.exports import croissant, dicom, image_folder, nifti, parquet, release
-from curation.exports.checksums import checksums
+from curation.exports.checksums import digest_of_files
 from curation.exports.dataset_card import dataset_card
 from curation.exports.evidence import gather_evidence
 from curation.exports.facts import Facts, gather
@@ -42,8 +42,7 @@ def export_snapshot(
     facts = gather(selection, options, now)
     with new_folder(target) as directory:
         FORMATS[format].write(directory, selection, facts, report)
-        files = checksums(directory)
-        digest = digest_of(files)
+        files, digest = digest_of_files(directory)
     with project.database.write() as session:
         payload = {
             "snapshot": selection.snapshot_id,
@@ -59,7 +58,7 @@ def export_snapshot(
         format=format,
         snapshot=name,
         directory=str(target),
-        files=len(files),
+        files=files,
         synthetic=of_origin(facts.counts, Origin.SYNTHETIC.value),
         altered=of_origin(facts.counts, Origin.ALTERED.value),
         real=facts.real,
