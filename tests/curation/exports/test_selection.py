@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pydicom
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -13,6 +14,7 @@ from curation.exports.options import ExportOptions
 from curation.exports.pseudonyms import is_simulated
 from curation.exports.run import export_snapshot
 from curation.exports.selection import of_origin, select_images
+from curation.ingest.cohort import import_virtual_brains
 from curation.models.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
 from curation.models.images import BuildStatus, Image, Origin
 from curation.models.operations import Event
@@ -183,3 +185,22 @@ def test_a_real_image_in_a_suspect_pair_does_not_keep_a_snapshot_without_the_sus
 @pytest.mark.parametrize("format", ["parquet", "dicom", "nifti"])
 def test_the_same_snapshot_leaves_as_the_same_bytes(filled: Project, tmp_path: Path, format: str) -> None:
     assert export(filled, format, tmp_path / "one").digest == export(filled, format, tmp_path / "two").digest
+
+
+def test_images_of_the_simulated_cohort_are_called_synthetic_under_their_public_keys(
+    tmp_path: Path, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(tmp_path / "project")
+    import_virtual_brains(project, NOW, 8)
+    build_snapshot(project, "cohort", MixRecipe(synthetic="none"), NOW, silent)
+    options = ExportOptions(include_real=True)
+    summary = export_snapshot(project, "cohort", "dicom", tmp_path / "out", options, LATER, silent)
+    files = [pydicom.dcmread(path) for path in (tmp_path / "out").rglob("*.dcm")]
+    assert len(files) == summary.real > 0
+    for file in files:
+        assert file.SyntheticData == "YES"
+        assert file.PatientID.startswith("SYNTHETIC-vb-0000")
+        assert "SIMULATED from one template" in file.ImageComments
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "The real images are simulated from one template" in card
+    assert "Montreal Neurological Institute" in card
