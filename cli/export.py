@@ -58,7 +58,7 @@ def export(
         as_json,
         title=f"{summary.format} of snapshot {summary.snapshot}",
     )
-    click.echo("\nKnown gaps, as the export says itself:")
+    click.echo("\nKnown gaps; README.md has them all:")
     for gap in summary.warnings:
         click.echo(f"  - {gap}")
     click.echo(f"\nOpen it with {summary.opens_with}")

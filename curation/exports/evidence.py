@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from curation.exports.facts import Facts
 from curation.exports.pseudonyms import Pseudonyms
+from curation.exports.screening_facts import ScreeningFacts, screening_facts
 from curation.exports.tellable import subject_keys_among
 from curation.models.images import BuildStatus
 from curation.models.measures import CheckReport, SetMeasurement
@@ -78,10 +79,11 @@ class Evidence:
     checks: list[Measured]
     sets: list[Measured]
     pairs: list[PairsJudged]
+    screening: ScreeningFacts
 
 
-def gather_evidence(session: Session, facts: Facts, names: Pseudonyms) -> Evidence:
-    """Reader studies of every worklist that people read, and every finished report of checks and sets."""
+def gather_evidence(session: Session, facts: Facts, snapshot_id: int, names: Pseudonyms) -> Evidence:
+    """Reader studies of every worklist that people read, what screening said, every report of checks and sets."""
     by_name = {
         name: names.reader(reader_id) for reader_id, name in session.execute(select(Reader.id, Reader.name)).all()
     }
@@ -91,7 +93,8 @@ def gather_evidence(session: Session, facts: Facts, names: Pseudonyms) -> Eviden
         for worklist in facts.reading.worklists
         if worklist.name in read and worklist.kind is not WorklistKind.PRACTICE
     ]
-    return Evidence(studies, _checks(session), _sets(session), _pairs(session))
+    screening = screening_facts(session, snapshot_id)
+    return Evidence(studies, _checks(session), _sets(session), _pairs(session), screening)
 
 
 def _study(study: ReaderStudy, by_name: Mapping[str, str]) -> StudyFacts:

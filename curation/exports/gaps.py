@@ -48,6 +48,13 @@ def _agreement_gaps(evidence: Evidence) -> Iterator[str]:
 
 
 def _unmeasured(facts: Facts, evidence: Evidence) -> Iterator[str]:
+    for check in evidence.screening.checks:
+        suspected = check.flagged - check.without_threshold
+        if check.is_privacy and suspected > 0:
+            yield (
+                f"{suspected} synthetic images were flagged by {check.name} as possible copies of real ones, were not "
+                "blocked, and are in the snapshot."
+            )
     if facts.made and not any(report.kind == "privacy" for report in evidence.checks):
         yield "How many copies of real images the privacy gate misses was not measured."
     if facts.made and not any(one.snapshot == facts.name for one in evidence.sets):

@@ -66,7 +66,7 @@ def congruence(facts: Facts, levels: GreyLevels, evidence: Evidence) -> Iterator
         floor,
         levels.real,
         f"{formula}; two halves of the real training images, divided by subject",
-        note="what two samples of one source differ by" if floor is not None else few,
+        note="what two samples of one source differ by, at half the number" if floor is not None else few,
     )
     yield _class_shares(facts)
     yield from _set_measures("congruence", CONGRUENT, facts, evidence)

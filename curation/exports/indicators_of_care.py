@@ -71,6 +71,14 @@ def _near_copies(screening: ScreeningFacts) -> Iterator[Indicator]:
             if judged
             else "no threshold could be set: copies were not ruled out",
         )
+        yield Indicator(
+            "compliance",
+            f"flagged by {check.name}, and kept",
+            (check.flagged - check.without_threshold) / judged if judged else None,
+            judged,
+            "synthetic images of the snapshot flagged as possible copies and not blocked, divided by those judged",
+            note="each of them is suspected, and leaves" if judged else "no threshold could be set",
+        )
     if not checks:
         yield Indicator(
             "compliance", "near copies", None, 0, "share blocked", note="no result of a check for copies is stored"

@@ -20,7 +20,6 @@ from curation.exports.indicators_of_care import compliance, comprehension, consi
 from curation.exports.options import Report
 from curation.exports.release_pages import reading_page, screening_page
 from curation.exports.scorecard import Indicator, scorecard_json, scorecard_page, summary_table
-from curation.exports.screening_facts import ScreeningFacts, screening_facts
 from curation.exports.selection import Selection
 from curation.exports.software import NAME, NOT_ANONYMOUS, software_version, told
 from curation.reader_study.report import Figure
@@ -43,18 +42,17 @@ def write_release(directory: Path, selection: Selection, facts: Facts, report: R
     """Write data, card, scorecard, pages, checklists and checksums into `directory`."""
     write_image_folder(directory / DATA, selection, facts, report)
     with selection.project.database.read() as session:
-        evidence = gather_evidence(session, facts, selection.pseudonyms)
-        screening = screening_facts(session, selection.snapshot_id)
+        evidence = gather_evidence(session, facts, selection.snapshot_id, selection.pseudonyms)
     report(facts.images, facts.images, "scorecard")
     claim, tripod = claim_answers(facts, evidence), tripod_answers(facts, evidence)
     prefilled = CLAIM.prefilled(claim) + TRIPOD_AI.prefilled(tripod)
-    indicators = _indicators(selection, facts, evidence, screening, prefilled)
+    indicators = _indicators(selection, facts, evidence, prefilled)
     head = _head(facts)
     pages = {
         "README.md": dataset_card(facts, "release", evidence, _trust(indicators)),
         "SCORECARD.md": scorecard_page(indicators, head),
         "READING.md": reading_page(facts, evidence, head),
-        "SCREENING.md": screening_page(facts, screening, evidence, head),
+        "SCREENING.md": screening_page(facts, evidence, head),
         "CLAIM.md": CLAIM.page(claim, head),
         "TRIPOD-AI.md": TRIPOD_AI.page(tripod, head),
         "scorecard.json": _json(scorecard_json(indicators, _about(facts))),
@@ -67,10 +65,8 @@ def write_release(directory: Path, selection: Selection, facts: Facts, report: R
     write_checksums(directory)
 
 
-def _indicators(
-    selection: Selection, facts: Facts, evidence: Evidence, screening: ScreeningFacts, prefilled: int
-) -> list[Indicator]:
-    found = contents(selection)
+def _indicators(selection: Selection, facts: Facts, evidence: Evidence, prefilled: int) -> list[Indicator]:
+    found, screening = contents(selection), evidence.screening
     items = len(CLAIM.items) + len(TRIPOD_AI.items)
     return [
         *congruence(facts, grey_levels(selection), evidence),

@@ -8,7 +8,10 @@ from curation.exports.markdown import figure, table
 from curation.exports.screening_facts import ScreeningFacts
 from curation.models.reading import Verdict
 
-NOT_MEASURED = "**Not measured.** Nobody has measured how often these checks err on this project's images."
+NOT_MEASURED = (
+    "**Not measured.** There is no report of error rates. What a screening found of held-out real images stands in its "
+    "parameters above; how many planted copies or faults it would miss, nobody measured."
+)
 MOST_SHOWN = 8
 PSEUDONYMS = (
     "Readers stand under keyed pseudonyms, the same in every release of this project. The key stays with the project. "
@@ -93,9 +96,9 @@ def _study(study: StudyFacts) -> str:
     return f"## Agreement and performance: {study.worklist}\n\n{said}{turing}\n\n" + table(header, rows)
 
 
-def screening_page(facts: Facts, screening: ScreeningFacts, evidence: Evidence, head: str) -> str:
+def screening_page(facts: Facts, evidence: Evidence, head: str) -> str:
     """Thresholds, verdicts, error rates and set measures."""
-    parts = [f"# Screening\n\n{head}", _verdicts(screening)]
+    parts = [f"# Screening\n\n{head}", _verdicts(evidence.screening)]
     parts += [_batch(batch) for batch in facts.batches]
     parts.append("## Error rates of the checks")
     parts += [_measured(one) for one in evidence.checks] or [NOT_MEASURED]

@@ -93,7 +93,7 @@ def _nifti(directory: Path, selection: Selection, facts: Facts, report: Report) 
 def _croissant(directory: Path, selection: Selection, facts: Facts, report: Report) -> None:
     _image_folder(directory, selection, facts, report)
     with selection.project.database.read() as session:
-        evidence = gather_evidence(session, facts, selection.pseudonyms)
+        evidence = gather_evidence(session, facts, selection.snapshot_id, selection.pseudonyms)
     croissant.write_croissant(directory, facts, evidence)
 
 

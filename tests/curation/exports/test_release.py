@@ -15,6 +15,7 @@ from curation.consents import Experience, agree, withdraw
 from curation.exports.checklist_items import CLAIM, TRIPOD_AI
 from curation.exports.pseudonyms import KEY_FILE, Pseudonyms
 from curation.exports.scorecard import DIMENSIONS
+from curation.models.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
 from curation.models.images import BuildStatus
 from curation.models.measures import CheckReport, SetMeasurement
 from curation.models.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
@@ -182,6 +183,25 @@ def test_a_reader_of_the_card_alone_sees_what_is_weak(release: Path) -> None:
         "16 real images the snapshot holds are not in this export",
     ):
         assert said in gaps, said
+
+
+def test_a_suspected_copy_that_was_not_blocked_is_told_of(
+    tmp_path: Path, make_project: Callable[[Path], Project]
+) -> None:
+    project = make_project(tmp_path / "project")
+    fill(project)
+    with project.database.write() as session:
+        screened = session.execute(select(ScreenedImage.screening_id, ScreenedImage.image_id)).all()
+        for number, (screening, image) in enumerate(screened):
+            verdict = ScreeningVerdict.FLAG if number == 0 else ScreeningVerdict.PASS
+            check = {"name": "near_copy", "value": 0.2, "threshold": "0.1", "verdict": verdict}
+            session.add(ScreeningCheck(screening_id=screening, image_id=image, **check))
+    export(project, "release", tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "1 synthetic images were flagged by near_copy as possible copies" in card
+    found = indicators(tmp_path / "out")
+    assert found["flagged by near_copy, and kept"]["value"] == pytest.approx(1 / 20)
+    assert found["blocked by near_copy"]["value"] == 0.0
 
 
 def test_a_reader_who_withdrew_has_no_pseudonym(tmp_path: Path, make_project: Callable[[Path], Project]) -> None:
