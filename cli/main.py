@@ -33,6 +33,9 @@ COMMANDS = {
     "audit": Lazy("cli.audit:audit", "Look through the chain of events, and verify it."),
     "import": Lazy("cli.data:import_source", "Import real images and split their subjects."),
     "snapshot": Lazy("cli.snapshot:snapshot", "Build, list, verify and export immutable dataset versions."),
+    "export": Lazy(
+        "cli.export:export", "Write a snapshot as imagefolder, Parquet, Croissant, DICOM, NIfTI or a release."
+    ),
     "generator": Lazy("cli.generator:generator", "Fit, add, list and show diffusion generators."),
     "generate": Lazy("cli.generator:generate", "Draw a batch of synthetic candidates."),
     "screen": Lazy("cli.screening:screen", "Run the automatic checks over a batch."),

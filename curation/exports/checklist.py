@@ -1,0 +1,50 @@
+"""Reporting checklists with what the database knows filled in; everything else is for the authors.
+
+The wording of every item is ours; number and order are the checklist's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from curation.exports.markdown import table
+
+FOR_AUTHORS = "*to be filled in by the authors*"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item: its number in the checklist, the part it stands in, what it asks, in our words."""
+
+    number: str
+    part: str
+    asks: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checklist:
+    """A reporting guideline: where it was published, and its items."""
+
+    title: str
+    source: str
+    items: tuple[Item, ...]
+
+    def page(self, answers: Mapping[str, str], head: str) -> str:
+        """The checklist as a page; `answers` are by item number."""
+        rows = [(item.number, item.part, item.asks, answers.get(item.number, FOR_AUTHORS)) for item in self.items]
+        filled = self.prefilled(answers)
+        return (
+            f"# {self.title}, prefilled\n\n{head}\n\n"
+            f"{filled} of {len(self.items)} items start with facts from the database. They are a start and not an "
+            "answer: the authors of a study complete and check every item. Items are worded by us; the binding text is "
+            f"in {self.source}\n\n" + table(("item", "part", "asks for", "what the database knows"), rows)
+        )
+
+    def prefilled(self, answers: Mapping[str, str]) -> int:
+        """How many items start with a fact."""
+        return sum(item.number in answers for item in self.items)
+
+
+def numbered(*parts: tuple[str, tuple[str, ...]]) -> tuple[Item, ...]:
+    """Items in the order of the checklist, numbered from 1 through all parts."""
+    flat = [(part, asks) for part, items in parts for asks in items]
+    return tuple(Item(str(number), part, asks) for number, (part, asks) in enumerate(flat, 1))

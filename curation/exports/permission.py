@@ -1,0 +1,71 @@
+"""What may leave: finished snapshots without withdrawn subjects and without what is held to be a copy of a real image.
+
+A snapshot is immutable and its images may come to be blocked or judged after it was built. It stays as it is, here.
+"""
+
+from sqlalchemy import Select, exists, func, select, union_all
+from sqlalchemy.orm import Session, aliased
+
+from curation.errors import Conflict
+from curation.models.generation import ScreeningCheck, ScreeningVerdict
+from curation.models.images import BuildStatus, Image
+from curation.models.pairs import Pair, PairReading, PairTruth, PairVerdict
+from curation.models.training import Snapshot, SnapshotItem
+from curation.models.withdrawals import Affected, AffectedKind
+
+PRIVACY_PREFIX = "near_copy"
+
+
+def check_may_leave(session: Session, snapshot: Snapshot) -> None:
+    """Raise Conflict for whatever keeps a snapshot here, saying what and how to go on."""
+    if snapshot.status is not BuildStatus.READY:
+        raise Conflict(f"snapshot {snapshot.name!r} is {snapshot.status.value}: export it when it is ready.")
+    reasons = [
+        (_withdrawn(snapshot.id), "were withdrawn with their subject"),
+        (_blocked(snapshot.id), "are blocked as near copies of real images"),
+        (_judged_same(snapshot.id), "were judged by the privacy role to show the same subject as a real image"),
+    ]
+    found = [f"{count} of its images {what}" for query, what in reasons if (count := session.scalar(query))]
+    if session.scalar(_affected(snapshot.id)):
+        found.append("it descends from a subject that withdrew")
+    if found:
+        raise Conflict(
+            f"snapshot {snapshot.name!r} does not leave: {'; '.join(found)}. Build another without, and export that."
+        )
+
+
+def _images(snapshot_id: int) -> Select[int]:
+    counted = select(func.count(SnapshotItem.image_id.distinct()))
+    return counted.where(SnapshotItem.snapshot_id == snapshot_id)
+
+
+def _withdrawn(snapshot_id: int) -> Select[int]:
+    withdrawn = select(Image.id).where(Image.withdrawn_at.is_not(None))
+    return _images(snapshot_id).where(SnapshotItem.image_id.in_(withdrawn))
+
+
+def _blocked(snapshot_id: int) -> Select[int]:
+    blocked = select(ScreeningCheck.image_id).where(
+        ScreeningCheck.name.startswith(PRIVACY_PREFIX, autoescape=True),
+        ScreeningCheck.verdict == ScreeningVerdict.BLOCK,
+    )
+    return _images(snapshot_id).where(SnapshotItem.image_id.in_(blocked))
+
+
+def _judged_same(snapshot_id: int) -> Select[int]:
+    """Synthetic suspects that a judgement which stands calls the same subject: one is enough to keep an image here."""
+    void = aliased(PairReading)
+    judged = select(PairReading.pair_id).where(
+        PairReading.verdict == PairVerdict.SAME, ~exists().where(void.voids_id == PairReading.id)
+    )
+    suspects = [
+        select(side).where(Pair.truth == PairTruth.SUSPECT, Pair.id.in_(judged))
+        for side in (Pair.first_image_id, Pair.second_image_id)
+    ]
+    drawn = _images(snapshot_id).join(Image, Image.id == SnapshotItem.image_id).where(Image.batch_id.is_not(None))
+    return drawn.where(SnapshotItem.image_id.in_(union_all(*suspects)))
+
+
+def _affected(snapshot_id: int) -> Select[int]:
+    marked = select(func.count()).select_from(Affected)
+    return marked.where(Affected.kind == AffectedKind.SNAPSHOT, Affected.target_id == snapshot_id)

@@ -1,0 +1,107 @@
+"""Export a finished snapshot: whole or not at all, with an event in the chain."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from curation.audit import digest_of
+from curation.errors import BadInput
+from curation.exports import croissant, dicom, image_folder, nifti, parquet, release
+from curation.exports.checksums import digest_of_files
+from curation.exports.dataset_card import dataset_card
+from curation.exports.evidence import gather_evidence
+from curation.exports.facts import Facts, gather
+from curation.exports.gaps import known_gaps
+from curation.exports.new_folder import new_folder
+from curation.exports.options import ExportOptions, ExportSummary, Report
+from curation.exports.selection import Selection, of_origin, select_images
+from curation.models.images import Origin
+from curation.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How a snapshot is written, and what opens the result."""
+
+    write: Callable[[Path, Selection, Facts, Report], None]
+    opens_with: str
+
+
+def export_snapshot(
+    project: Project, name: str, format: str, target: Path, options: ExportOptions, now: datetime, report: Report
+) -> ExportSummary:
+    """Write snapshot `name` to the new directory `target`.
+
+    Raises BadInput for an unknown format, Conflict when `target` exists or images were withdrawn, Damaged when a file
+    was changed; nothing is left at `target` then.
+    """
+    if format not in FORMATS:
+        raise BadInput(f"expected a format of {', '.join(FORMATS)}, got {format!r}.")
+    selection = select_images(project, name, options.include_real)
+    facts = gather(selection, options, now)
+    with new_folder(target) as directory:
+        FORMATS[format].write(directory, selection, facts, report)
+        files, digest = digest_of_files(directory)
+    with project.database.write() as session:
+        payload = {
+            "snapshot": selection.snapshot_id,
+            "digest": facts.digest,
+            "format": format,
+            "real": facts.real,
+            "synthetic": facts.made,
+            "options": digest_of(options.model_dump(mode="json")),
+            "files": digest,
+        }
+        project.chain.record(session, "export", payload, now)
+    return ExportSummary(
+        format=format,
+        snapshot=name,
+        directory=str(target),
+        files=files,
+        synthetic=of_origin(facts.counts, Origin.SYNTHETIC.value),
+        altered=of_origin(facts.counts, Origin.ALTERED.value),
+        real=facts.real,
+        real_left_out=facts.real_left_out,
+        counts=facts.counts,
+        digest=digest,
+        opens_with=FORMATS[format].opens_with.format(directory=target),
+        warnings=known_gaps(facts),
+    )
+
+
+def _image_folder(directory: Path, selection: Selection, facts: Facts, report: Report) -> None:
+    image_folder.write_image_folder(directory, selection, facts, report)
+    (directory / "README.md").write_text(dataset_card(facts, "imagefolder"), encoding="utf-8")
+
+
+def _parquet(directory: Path, selection: Selection, facts: Facts, report: Report) -> None:
+    parquet.write_parquet(directory, selection, facts, report)
+    (directory / "README.md").write_text(dataset_card(facts, "parquet"), encoding="utf-8")
+
+
+def _dicom(directory: Path, selection: Selection, facts: Facts, report: Report) -> None:
+    dicom.write_dicom(directory, selection, facts, report)
+    (directory / "README.md").write_text(dataset_card(facts, "dicom"), encoding="utf-8")
+
+
+def _nifti(directory: Path, selection: Selection, facts: Facts, report: Report) -> None:
+    nifti.write_nifti(directory, selection, facts, report)
+    (directory / "README.md").write_text(dataset_card(facts, "nifti"), encoding="utf-8")
+
+
+def _croissant(directory: Path, selection: Selection, facts: Facts, report: Report) -> None:
+    _image_folder(directory, selection, facts, report)
+    with selection.project.database.read() as session:
+        evidence = gather_evidence(session, facts, selection.snapshot_id, selection.pseudonyms)
+    croissant.write_croissant(directory, facts, evidence)
+
+
+FORMATS = {
+    "imagefolder": Format(_image_folder, image_folder.OPENS_WITH),
+    "parquet": Format(_parquet, parquet.OPENS_WITH),
+    "croissant": Format(_croissant, croissant.OPENS_WITH),
+    "dicom": Format(_dicom, dicom.OPENS_WITH),
+    "nifti": Format(_nifti, nifti.OPENS_WITH),
+    "release": Format(release.write_release, release.OPENS_WITH),
+}

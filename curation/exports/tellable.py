@@ -1,0 +1,57 @@
+"""What of saved JSON may be told to strangers: no path of a machine, and nothing that is a subject's key."""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.models.images import Subject
+
+WITHHELD = "withheld"
+_IN_LIST = 500
+
+
+def tellable(session: Session, value: Any) -> Any:
+    """Saved JSON without paths, and with what is a subject's key withheld."""
+    shortened = without_paths(value)
+    keys = subject_keys_among(session, set(_texts(shortened)))
+    return _withheld(shortened, keys) if keys else shortened
+
+
+def without_paths(value: Any) -> Any:
+    """Saved JSON with the last part only of what looks like a path of some machine; `group/model` stays."""
+    if isinstance(value, dict):
+        return {key: without_paths(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_paths(inner) for inner in value]
+    if isinstance(value, str) and (value.startswith(("/", "~", ".")) or value.count("/") > 1 or "\\" in value):
+        return value.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    return value
+
+
+def subject_keys_among(session: Session, words: Collection[str]) -> set[str]:
+    """Which of these words are keys of subjects of the project."""
+    listed, found = sorted(words), set[str]()
+    for start in range(0, len(listed), _IN_LIST):
+        found |= set(session.scalars(select(Subject.key).where(Subject.key.in_(listed[start : start + _IN_LIST]))))
+    return found
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from (str(key), *_texts(inner))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _withheld(value: Any, keys: set[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _withheld(inner, keys) for key, inner in value.items() if key not in keys}
+    if isinstance(value, list):
+        return [_withheld(inner, keys) for inner in value]
+    return WITHHELD if isinstance(value, str) and value in keys else value
