@@ -160,6 +160,9 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("covariates", sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column("withdrawn_at", sa.DateTime(), nullable=True))
 
+    with op.batch_alter_table("snapshots", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("outcomes_digest", sa.String(length=64), nullable=True))
+
     with op.batch_alter_table("subjects", schema=None) as batch_op:
         batch_op.add_column(sa.Column("withdrawn_at", sa.DateTime(), nullable=True))
 
@@ -168,6 +171,9 @@ def downgrade() -> None:
     """Take the revision back."""
     with op.batch_alter_table("subjects", schema=None) as batch_op:
         batch_op.drop_column("withdrawn_at")
+
+    with op.batch_alter_table("snapshots", schema=None) as batch_op:
+        batch_op.drop_column("outcomes_digest")
 
     with op.batch_alter_table("images", schema=None) as batch_op:
         batch_op.drop_column("withdrawn_at")
