@@ -4,18 +4,25 @@ A file is written under a temporary name and renamed, and only then may a row po
 that `rounds verify` lists, never a row without its image.
 """
 
+import errno
 import hashlib
 import io
+import os
 import uuid
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 import fsspec
 import numpy as np
+from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from curation.errors import BadInput, Damaged, NotFound
+
+# Other file system, too many links, not allowed, not supported, and a missing file, which `content` explains.
+_NO_LINK = {errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EROFS, errno.ENOENT}
 
 Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -92,6 +99,22 @@ class ImageStore:
                 f"image {digest} is not in the store {self.url}. Run `rounds verify` to list what is missing."
             ) from error
         return content
+
+    def place(self, digest: str, target: Path) -> None:
+        """Put the file at `target` as well: as a read-only hard link where the file system can, else as a copy.
+
+        A link costs no space, and read-only keeps an editor of one name from changing what the other one holds.
+        """
+        if isinstance(self._fs, LocalFileSystem):
+            try:
+                os.chmod(self._path(digest), 0o444)
+                os.link(self._path(digest), target)
+            except OSError as error:
+                if error.errno not in _NO_LINK:
+                    raise
+            else:
+                return
+        target.write_bytes(self.content(digest))
 
     def files(self) -> set[str]:
         """Every file of the store by its path in it: `ab/ab...png`, unfinished `.part` files, and strangers."""
