@@ -6,6 +6,7 @@ from typing import Any, Literal
 import click
 from sqlalchemy import select
 
+from cli.snapshot_notes import stale_snapshots
 from cli.terminal import Report, emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.models.images import Split
 from curation.models.training import Study
@@ -103,6 +104,7 @@ def run_whole_study(project: Project, plan: Any, base: MixRecipe, report: Report
     from train.study import run_study
 
     folders = build_arms(project, plan.name, plan.arms, base, now(), report)
+    stale_snapshots(project, [folder.name for folder in folders.values()])
     with project.database.write() as session:
         row = open_study(session, now(), plan)
         record_opening(session, project.chain, now(), "study", row.id, Split(plan.split))

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import click
 
+from cli.snapshot_notes import stale_snapshots
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.models.images import Split
 from curation.models.training import Run, Snapshot
@@ -137,11 +138,13 @@ def train(
         snapshot = find_snapshot(session, snapshot_name)
         folder = SnapshotFolder.open(project.root / snapshot.directory)
         run = open_run(session, now(), name, snapshot, config)
+    stale = stale_snapshots(project, [snapshot_name])
     with progress_bar(f"{adaptation} on {snapshot_name}", quiet=as_json) as report:
         result = adapt(folder, config, project.root / run.directory, report)
     with project.database.write() as session:
         close_run(session, project.chain, now(), name, result.metrics)
     facts = {"run": name, "directory": str(result.directory), "validation": result.metrics, "notice": folder.notice}
+    facts |= {"stale": stale} if stale else {}
     emit(facts, as_json, title=f"run {name}")
     if not as_json:
         click.echo(f"measure it on the test subjects: rounds evaluate {name}")
