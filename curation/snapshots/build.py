@@ -101,7 +101,7 @@ def _claim(project: Project, name: str, recipe: MixRecipe, plan: Plan, now: date
             status=BuildStatus.BUILDING,
             counts=plan.manifest["counts"],
             reading_ids=plan.manifest["lineage"]["readings"]["ids"],
-            outcomes_digest=plan.outcomes_digest,
+            outcomes_digest=plan.pool.outcomes_digest,
             created_at=now,
         )
         session.add(snapshot)

@@ -46,8 +46,12 @@ def gather(session: Session, pool: Pool, recipe: MixRecipe) -> None:
             pool.left_out[f"synthetic: {why}"] += count
         pool.execute("DELETE FROM images WHERE id IN (SELECT image FROM barred)")
     if recipe.needs_outcomes:
+        digests: list[list[Any]] = []
         for worklist in counted_worklists(session, recipe.worklists):
-            pool.insert("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)", _outcomes(session, pool, worklist, recipe))
+            decisions = _hashed(session, worklist, digests)
+            rows = _outcomes(pool, worklist.id, decisions, recipe)
+            pool.insert("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        pool.outcomes_digest = digest_of(digests)
 
 
 def counted_worklists(session: Session, names: Sequence[str]) -> list[Worklist]:
@@ -61,16 +65,24 @@ def counted_worklists(session: Session, names: Sequence[str]) -> list[Worklist]:
 
 def outcomes_digest(session: Session, names: Sequence[str]) -> str:
     """What every outcome of the counted worklists says at this moment, and the readings it rests on, as one digest."""
-    found = []
+    digests: list[list[Any]] = []
     for worklist in counted_worklists(session, names):
-        digest = hashlib.sha256()
-        some = False
-        for image, _, decision in decisions_in_order(session, worklist):
-            digest.update(canonical_json([image, decision.verdict.value, decision.label, decision.reading_ids]))
-            some = True
-        if some:
-            found.append([worklist.id, digest.hexdigest()])
-    return digest_of(found)
+        for _ in _hashed(session, worklist, digests):
+            pass
+    return digest_of(digests)
+
+
+def _hashed(
+    session: Session, worklist: Worklist, digests: list[list[Any]]
+) -> Iterator[tuple[int, list[StandingReading], Decision]]:
+    """The decisions of a worklist; at their end, `digests` has one more, unless there were none."""
+    sha256, some = hashlib.sha256(), False
+    for image, readings, decision in decisions_in_order(session, worklist):
+        sha256.update(canonical_json([image, decision.verdict.value, decision.label, decision.reading_ids]))
+        some = True
+        yield image, readings, decision
+    if some:
+        digests.append([worklist.id, sha256.hexdigest()])
 
 
 def _labels(source: str) -> Select[*tuple[Any, ...]]:
@@ -175,8 +187,13 @@ def _limit(session: Session, pool: Pool, recipe: MixRecipe) -> None:
         )
 
 
-def _outcomes(session: Session, pool: Pool, worklist: Worklist, recipe: MixRecipe) -> Iterator[tuple[Any, ...]]:
-    for image, readings, decision in decisions_in_order(session, worklist):
+def _outcomes(
+    pool: Pool,
+    worklist_id: int,
+    decisions: Iterator[tuple[int, list[StandingReading], Decision]],
+    recipe: MixRecipe,
+) -> Iterator[tuple[Any, ...]]:
+    for image, readings, decision in decisions:
         if not _counts(decision, recipe):
             pool.left_out[OTHER_OUTCOME] += 1
         else:
@@ -184,7 +201,7 @@ def _outcomes(session: Session, pool: Pool, worklist: Worklist, recipe: MixRecip
             some = [reading for reading in readings if reading.id in counted]
             agreeing = sum(_agrees(reading, decision) for reading in some)
             ids = json.dumps(decision.reading_ids)
-            yield image, worklist.id, decision.verdict.value, decision.label, ids, len(some), agreeing
+            yield image, worklist_id, decision.verdict.value, decision.label, ids, len(some), agreeing
 
 
 def _counts(decision: Decision, recipe: MixRecipe) -> bool:

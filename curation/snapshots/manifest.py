@@ -15,7 +15,6 @@ from curation.models.images import Import, Label
 from curation.snapshots.choice import choose
 from curation.snapshots.content import ContentDigest
 from curation.snapshots.folder import FORMAT, SPLITS, SnapshotRow
-from curation.snapshots.gather import outcomes_digest
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.pool import Pool, chunks
 from curation.snapshots.support import Support, support_of
@@ -33,7 +32,6 @@ class Plan:
     pool: Pool
     manifest: dict[str, Any]
     support: Support
-    outcomes_digest: str | None
     batches: dict[int, tuple[str, str]]  # batch id: weights digest of its generator, digest of its request
 
     @property
@@ -97,8 +95,7 @@ def _plan(session: Session, pool: Pool, name: str, recipe: MixRecipe) -> Plan:
         "counts": _counts(pool),
     }
     digests = {key: (one.generator.weights_digest, one.request_digest) for key, one in batches.items()}
-    outcomes = outcomes_digest(session, recipe.worklists) if recipe.needs_outcomes else None
-    plan = Plan(pool, manifest, support, outcomes, digests)
+    plan = Plan(pool, manifest, support, digests)
     content = ContentDigest(classes)
     for split in sorted(SPLITS):
         for row in plan.rows(split):

@@ -38,7 +38,10 @@ CREATE TABLE extra (
 
 
 class Pool:
-    """What is known of every image that could be taken; `left_out` counts by reason what cannot."""
+    """What is known of every image that could be taken; `left_out` counts by reason what cannot.
+
+    `outcomes_digest` covers the outcomes the choice depended on, where it depended on any.
+    """
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
@@ -47,6 +50,7 @@ class Pool:
         self._database.executescript(SCHEMA)
         self.left_out: Counter[str] = Counter()
         self.refusals: list[RoundsError] = []
+        self.outcomes_digest: str | None = None
 
     @classmethod
     @contextmanager
