@@ -14,6 +14,7 @@ from review_ui.views.overview import overview_page
 from review_ui.views.parts import behind_door
 from review_ui.views.results import results_page
 from review_ui.views.review import review_page
+from review_ui.views.snapshots import snapshots_page
 from review_ui.views.study import agreement_page, readers_page
 from review_ui.views.worklists import worklists_page
 
@@ -27,6 +28,7 @@ PAGES: tuple[tuple[str, Callable[[], None], Capability], ...] = (
     ("Images", images_page, Capability.SEE_NEIGHBOURS),
     ("Generate", generate_page, Capability.MANAGE),
     ("Worklists", worklists_page, Capability.MANAGE),
+    ("Snapshots", snapshots_page, Capability.MANAGE),
     ("Accounts", accounts_page, Capability.ADMINISTER),
 )
 

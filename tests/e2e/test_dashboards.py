@@ -16,13 +16,34 @@ from tests.rows import NOW
 pytestmark = pytest.mark.e2e
 NewContext = Callable[..., BrowserContext]
 
-EVERY_PAGE = {"Read", "Overview", "Results", "Agreement", "Readers", "Images", "Generate", "Worklists", "Accounts"}
+EVERY_PAGE = {
+    "Read",
+    "Overview",
+    "Results",
+    "Agreement",
+    "Readers",
+    "Images",
+    "Generate",
+    "Worklists",
+    "Snapshots",
+    "Accounts",
+}
 PAGES = {
     Role.READER: {"Read", "Overview"},
     Role.ADJUDICATOR: {"Read", "Overview", "Images"},
     Role.PRIVACY: set(),  # one page only: no bar to choose from
-    Role.CURATOR: {"Read", "Overview", "Results", "Agreement", "Readers", "Generate", "Worklists"},
-    Role.ADMINISTRATOR: {"Read", "Overview", "Results", "Agreement", "Readers", "Generate", "Worklists", "Accounts"},
+    Role.CURATOR: {"Read", "Overview", "Results", "Agreement", "Readers", "Generate", "Worklists", "Snapshots"},
+    Role.ADMINISTRATOR: {
+        "Read",
+        "Overview",
+        "Results",
+        "Agreement",
+        "Readers",
+        "Generate",
+        "Worklists",
+        "Snapshots",
+        "Accounts",
+    },
 }
 SEEN = {
     "Results": "Read by",
@@ -31,6 +52,7 @@ SEEN = {
     "Images": "Nearest real images",
     "Generate": "Jobs",
     "Worklists": "Another worklist",
+    "Snapshots": "Preview a mix",
     "Accounts": "Another account",
 }
 
