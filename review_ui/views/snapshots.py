@@ -31,17 +31,18 @@ def snapshots_page() -> None:
         classes = list(session.scalars(select(Label.name).order_by(Label.name)))
         counted = select(Worklist.name).where(Worklist.kind == WorklistKind.VERDICT).order_by(Worklist.id.desc())
         worklists = list(session.scalars(counted))
-    with st.form("preview", border=False):
-        values = _choices(classes, worklists)
-        asked = st.form_submit_button("Preview")
-    if not asked:
-        return
-    st.code(_command(values), language=None)
-    try:
-        found = _preview(values)
-    except RoundsError as error:
-        st.error(str(error))
-        return
+    with st.container(key="page-form"):
+        with st.form("preview", border=False):
+            values = _choices(classes, worklists)
+            asked = st.form_submit_button("Preview", type="primary")
+        if not asked:
+            return
+        st.code(_command(values), language=None)
+        try:
+            found = _preview(values)
+        except RoundsError as error:
+            st.error(str(error))
+            return
     st.html(preview_sections(found))
 
 
