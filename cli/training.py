@@ -143,8 +143,8 @@ def train(
         result = adapt(folder, config, project.root / run.directory, report)
     with project.database.write() as session:
         close_run(session, project.chain, now(), name, result.metrics)
-    facts = {"run": name, "directory": str(result.directory), "validation": result.metrics, "notice": folder.notice}
-    facts |= {"stale": stale} if stale else {}
+    facts: dict[str, Any] = {"run": name, "directory": str(result.directory), "validation": result.metrics}
+    facts |= {"notice": folder.notice} | ({"stale": stale} if stale else {})
     emit(facts, as_json, title=f"run {name}")
     if not as_json:
         click.echo(f"measure it on the test subjects: rounds evaluate {name}")
