@@ -2,22 +2,27 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
+from cli.mix_options import with_recipe
+from cli.snapshot_tables import readings_line, show_diff, show_preview
 from cli.terminal import emit, json_option, now, pass_project, progress_bar
 from curation.errors import Damaged
 from curation.project import Project
-from curation.snapshots.build import build_snapshot, find_snapshot, list_snapshots
+from curation.snapshots.build import build_snapshot, find_snapshot
+from curation.snapshots.diff import diff_snapshots
 from curation.snapshots.folder import SnapshotFolder, export_folder, verify_folder
 from curation.snapshots.mix import MixRecipe
+from curation.snapshots.preview import preview_snapshot
+from curation.snapshots.stale import list_snapshots, stale_line, why_stale
 from curation.snapshots.tombstones import NOTE
 
 
 @click.group()
 def snapshot() -> None:
-    """Build, list, verify and export immutable dataset versions.
+    """Preview, build, compare, verify and export immutable dataset versions.
 
     \b
     Example:
@@ -27,31 +32,10 @@ def snapshot() -> None:
 
 @snapshot.command()
 @click.argument("name")
-@click.option(
-    "--synthetic", type=click.Choice(["approved", "raw", "random", "none"]), default="approved", show_default=True
-)
-@click.option("--extra-real", type=click.Choice(["none", "duplicated", "reserve"]), default="none", show_default=True)
-@click.option("--max-ratio", type=float, help="Synthetic images per real training image, at most.")
-@click.option("--real-per-class", type=int, help="Keep this many real training images per class.")
-@click.option("--worklist", "worklists", multiple=True, help="Whose outcomes count; without it, all of them.")
-@click.option(
-    "--allow-unknown-provenance", is_flag=True, help="Take images of generators that do not say what they saw."
-)
-@click.option("--seed", default=0, show_default=True)
+@with_recipe
 @json_option
 @pass_project
-def build(
-    project: Project,
-    name: str,
-    synthetic: Literal["approved", "raw", "random", "none"],
-    extra_real: Literal["none", "duplicated", "reserve"],
-    max_ratio: float | None,
-    real_per_class: int | None,
-    worklists: tuple[str, ...],
-    allow_unknown_provenance: bool,
-    seed: int,
-    as_json: bool,
-) -> None:
+def build(project: Project, name: str, recipe: MixRecipe, as_json: bool) -> None:
     """Freeze a mix of real and synthetic images under NAME.
 
     `approved` takes what readers accepted, `raw` everything drawn, `random` as many as were approved, drawn at random,
@@ -61,18 +45,75 @@ def build(
     Example:
       rounds snapshot build first --synthetic approved --max-ratio 1
     """
-    recipe = MixRecipe(
-        synthetic=synthetic,
-        extra_real=extra_real,
-        max_ratio=max_ratio,
-        real_per_class=real_per_class,
-        worklists=worklists,
-        allow_unknown_provenance=allow_unknown_provenance,
-        seed=seed,
-    )
     with progress_bar("writing snapshot", quiet=as_json) as report:
         folder = build_snapshot(project, name, recipe, now(), report)
     emit(_facts(folder), as_json, title=f"snapshot {name}")
+
+
+@snapshot.command()
+@with_recipe
+@click.option("--target", type=click.IntRange(1), help="Training images a class should have; else as the largest has.")
+@json_option
+@pass_project
+def preview(project: Project, recipe: MixRecipe, target: int | None, as_json: bool) -> None:
+    """Say what a build would give, and what would stop it; nothing is written.
+
+    \b
+    Example:
+      rounds snapshot preview --max-ratio 1 --balance cap --min-agreement 0.75
+    """
+    with progress_bar("choosing", quiet=as_json), project.database.read() as session:
+        found = preview_snapshot(session, recipe, target)
+    if as_json:
+        emit(asdict(found), as_json)
+    else:
+        show_preview(found)
+
+
+@snapshot.command()
+@click.argument("first")
+@click.argument("second")
+@click.option("--examples", type=click.IntRange(0), default=10, show_default=True, help="Images named of each kind.")
+@json_option
+@pass_project
+def diff(project: Project, first: str, second: str, examples: int, as_json: bool) -> None:
+    """Say what changed from snapshot FIRST to SECOND: images, labels, weights, splits, recipes.
+
+    \b
+    Example:
+      rounds snapshot diff first second
+    """
+    with project.database.read() as session:
+        both = find_snapshot(session, first), find_snapshot(session, second)
+        found = diff_snapshots(session, *both, examples)
+        stale = {one.name: why for one in both if (why := why_stale(session, one))}
+    if as_json:
+        emit(asdict(found) | {"stale": stale}, as_json)
+        return
+    show_diff(found, first, second)
+    for name, why in stale.items():
+        click.secho(stale_line(name, why), fg="yellow")
+
+
+@snapshot.command()
+@click.argument("name")
+@json_option
+@pass_project
+def show(project: Project, name: str, as_json: bool) -> None:
+    """Say what snapshot NAME holds, what it rests on, and whether it is stale.
+
+    \b
+    Example:
+      rounds snapshot show first
+    """
+    folder = _open(project, name)
+    with project.database.read() as session:
+        why = why_stale(session, find_snapshot(session, name))
+    recipe = folder.manifest["recipe"]
+    if not as_json:
+        default = MixRecipe().model_dump(mode="json")
+        recipe = {key: value for key, value in recipe.items() if value != default.get(key)} or "as it comes"
+    emit(_facts(folder) | {"stale": why or "no", "recipe": recipe}, as_json, title=f"snapshot {name}")
 
 
 @snapshot.command("list")
@@ -144,7 +185,9 @@ def _facts(folder: SnapshotFolder) -> dict[str, Any]:
         "digest": folder.digest,
         "folder": str(folder.path),
         **{split: folder.manifest["counts"][split] for split in folder.manifest["counts"]},
-        "readings": f"{readings['human']} by people, {readings['proxy']} by proxy models",
+        "readings": readings_line(readings),
+        "approved by": folder.manifest.get("approved_by"),
+        "left out": folder.manifest.get("left_out"),
         "subjects": folder.subjects,
         "notice": folder.notice,
         **({"withdrawals": folder.affected} if folder.affected else {}),

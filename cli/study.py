@@ -6,6 +6,7 @@ from typing import Any, Literal
 import click
 from sqlalchemy import select
 
+from cli.snapshot_notes import stale_snapshots
 from cli.terminal import Report, emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.lineage.withdrawn import marks, refuse_affected
 from curation.models.images import Split
@@ -113,6 +114,7 @@ def run_whole_study(
     from train.study import run_study
 
     folders = build_arms(project, plan.name, plan.arms, base, now(), report)
+    stale_snapshots(project, [folder.name for folder in folders.values()])
     with project.database.write() as session:
         snapshots = [find_snapshot(session, folder.name) for folder in folders.values()]
         reached = withdrawals_behind(session, snapshots, plan.adaptation)

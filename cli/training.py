@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import click
 
+from cli.snapshot_notes import stale_snapshots
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.lineage.withdrawn import refuse_affected
 from curation.models.images import Split
@@ -161,6 +162,7 @@ def train(
         reached = withdrawals_behind(session, [snapshot], config)
         refuse_affected(f"snapshot {snapshot_name!r} or its backbone", reached, allow_affected)
         run = open_run(session, now(), name, snapshot, config)
+    stale = stale_snapshots(project, [snapshot_name])
     with progress_bar(f"{adaptation} on {snapshot_name}", quiet=as_json) as report:
         result = adapt(
             folder,
@@ -172,7 +174,8 @@ def train(
         )
     with project.database.write() as session:
         close_run(session, project.chain, now(), name, result.metrics)
-    facts = {"run": name, "directory": str(result.directory), "validation": result.metrics, "notice": folder.notice}
+    facts: dict[str, Any] = {"run": name, "directory": str(result.directory), "validation": result.metrics}
+    facts |= {"notice": folder.notice} | ({"stale": stale} if stale else {})
     if result.card.get("affected"):
         facts["withdrawals"] = result.card["affected"]
     emit(facts, as_json, title=f"run {name}")

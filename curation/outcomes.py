@@ -4,9 +4,10 @@ Unsure never counts as accept. Readings of people outweigh those of proxies: a p
 read, and the outcome then says `proxy_only`. Where an adjudicator has spoken, the outcome is theirs and keeps them all.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, ScalarSelect, and_, delete, exists, func, insert, select
@@ -157,20 +158,25 @@ def recompute_outcomes(session: Session, worklist_id: int) -> dict[str, int]:
 
 def decisions_of(session: Session, worklist: Worklist) -> dict[int, Decision]:
     """What the readings of a worklist amount to at this moment, by image id; writes nothing."""
+    return {image: decision for image, _, decision in decisions_in_order(session, worklist)}
+
+
+def decisions_in_order(session: Session, worklist: Worklist) -> Iterator[tuple[int, list[StandingReading], Decision]]:
+    """Image by image in the order of their ids: the readings that stand and what they amount to, in flat memory."""
     if worklist.kind is not WorklistKind.VERDICT:
-        return {}
+        return
     rule = OutcomeRule(**worklist.rule)
-    found = _standing(session, WorklistItem.worklist_id == worklist.id)
-    return {image: decide(readings, rule) for image, readings in found.items()}
+    for image, readings in _standing(session, WorklistItem.worklist_id == worklist.id):
+        yield image, readings, decide(readings, rule)
 
 
 def standing_readings(session: Session, item_id: int) -> list[StandingReading]:
     """The readings of one candidate that count towards its outcome."""
-    return next(iter(_standing(session, WorklistItem.id == item_id).values()), [])
+    return [one for _, readings in _standing(session, WorklistItem.id == item_id) for one in readings]
 
 
-def _standing(session: Session, which: ColumnElement[bool]) -> dict[int, list[StandingReading]]:
-    """Readings of candidates that were not taken back, by image id.
+def _standing(session: Session, which: ColumnElement[bool]) -> Iterator[tuple[int, list[StandingReading]]]:
+    """Readings of candidates that were not taken back, image by image.
 
     Hidden repeats measure the reader and do not count again. An audit takes the place of the same reader's verdict in
     the grid.
@@ -193,14 +199,13 @@ def _standing(session: Session, which: ColumnElement[bool]) -> dict[int, list[St
         .join(Reader, Reader.id == Reading.reader_id)
         .where(which, WorklistItem.purpose == Purpose.CANDIDATE, stands())
         .where(Assignment.purpose != AssignmentPurpose.REPEAT)
+        .order_by(WorklistItem.image_id, Reading.id)
+        .execution_options(yield_per=CHUNK)
     )
-    rows = session.execute(query).all()
-    audited = {(row.image_id, row.reader_id) for row in rows if row.purpose is AssignmentPurpose.GRID_AUDIT}
-    standing: dict[int, list[StandingReading]] = defaultdict(list)
-    for row in rows:
-        if row.mode == "grid" and (row.image_id, row.reader_id) in audited:
-            continue
-        standing[row.image_id].append(
+    for image_id, group in groupby(session.execute(query), key=lambda row: row.image_id):
+        rows = list(group)
+        audited = {row.reader_id for row in rows if row.purpose is AssignmentPurpose.GRID_AUDIT}
+        standing = [
             StandingReading(
                 row.id,
                 row.verdict,
@@ -209,8 +214,11 @@ def _standing(session: Session, which: ColumnElement[bool]) -> dict[int, list[St
                 row.mode == "grid",
                 row.purpose is AssignmentPurpose.ADJUDICATION,
             )
-        )
-    return standing
+            for row in rows
+            if row.mode != "grid" or row.reader_id not in audited
+        ]
+        if standing:
+            yield image_id, standing
 
 
 def stands() -> ColumnElement[bool]:

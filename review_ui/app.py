@@ -16,6 +16,7 @@ from review_ui.views.pairs import pairs_page
 from review_ui.views.parts import behind_door
 from review_ui.views.results import results_page
 from review_ui.views.review import review_page
+from review_ui.views.snapshots import snapshots_page
 from review_ui.views.study import agreement_page, readers_page
 from review_ui.views.worklists import worklists_page
 
@@ -31,6 +32,7 @@ PAGES: tuple[tuple[str, Callable[[], None], Capability], ...] = (
     ("Lineage", lineage_page, Capability.SEE_LINEAGE),
     ("Generate", generate_page, Capability.MANAGE),
     ("Worklists", worklists_page, Capability.MANAGE),
+    ("Snapshots", snapshots_page, Capability.MANAGE),
     ("Accounts", accounts_page, Capability.ADMINISTER),
 )
 

@@ -22,6 +22,7 @@ class Examples:
     inputs: Callable[[NDArray[np.int64]], Tensor]  # (B,) indexes to (B, ...) model inputs
     labels: NDArray[np.int64]  # (N,)
     weights: NDArray[np.float64]  # (N,)
+    class_weights: NDArray[np.float64] | None = None  # (n_classes,); None: every class weighs the same
 
 
 @dataclass(slots=True)
@@ -34,11 +35,17 @@ class History:
 
 
 def sampling_probabilities(examples: Examples, class_balanced: bool) -> Tensor:
-    """Chance of each example to be drawn (N,): its weight, with every class drawn equally often if `class_balanced`."""
+    """Chance of each example to be drawn (N,): its weight.
+
+    If `class_balanced`, each class is drawn equally often, or as often as its class weight says, and weights decide
+    within a class: else a snapshot's class weights would be evened out again.
+    """
     chance = examples.weights.astype(np.float64)
     if class_balanced:
         per_class = np.bincount(examples.labels, weights=chance)
         chance = chance / per_class[examples.labels]
+        if examples.class_weights is not None:
+            chance = chance * examples.class_weights[examples.labels]
     return torch.from_numpy(chance / chance.sum())
 
 

@@ -74,6 +74,9 @@ def reasons_against_a_claim(result: dict[str, Any], facts: ReportFacts) -> list[
         "no person has read the images": facts.human_readings == 0,
         "some readings are by proxy readers (models), not people": proxy_readings > 0,
         "some verdicts were given for whole pages of a grid": grid_readings > 0,
+        "some approvals rest on readers whom their worklist's rules exclude": (
+            arm["readings"].get("images_on_excluded_readers", 0) > 0
+        ),
         "the comparison is on the validation split, which is also used to choose": plan["split"] != "test",
         "one training seed says nothing about the variation between seeds": len(plan["seeds"]) < 2,
         f"the provenance of {', '.join(result['unknown_provenance'])} is unknown": bool(result["unknown_provenance"]),

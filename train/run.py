@@ -109,6 +109,12 @@ def _weights(rows: Sequence[SnapshotRow]) -> NDArray[np.float64]:
     return np.array([row.weight for row in rows], dtype=np.float64)
 
 
+def _class_weights(folder: SnapshotFolder) -> NDArray[np.float64]:
+    """What the recipe says each class weighs (n_classes,), 1 where it says nothing."""
+    named = folder.manifest.get("recipe", {}).get("weights", {}).get("classes", {})
+    return np.array([named.get(name, 1.0) for name in folder.classes], dtype=np.float64)
+
+
 def _probe(
     folder: SnapshotFolder,
     train_rows: Sequence[SnapshotRow],
@@ -122,7 +128,7 @@ def _probe(
 
     def examples(rows: Sequence[SnapshotRow]) -> Examples:
         features = torch.from_numpy(cache.of(folder, rows, on_progress))
-        return Examples(lambda chosen: features[chosen], folder.labels(rows), _weights(rows))
+        return Examples(lambda chosen: features[chosen], folder.labels(rows), _weights(rows), _class_weights(folder))
 
     train = examples(train_rows)
     head = StandardizedHead.fitted(train.inputs(np.arange(len(train_rows))), len(folder.classes))
@@ -148,7 +154,12 @@ def _finetune(
     model: nn.Module = AdaptedModel(adapted, head, config.adaptation).to(backbone.device)
 
     def examples(rows: Sequence[SnapshotRow], images: Pixels) -> Examples:
-        return Examples(lambda chosen: backbone.preprocessing(images[chosen]), folder.labels(rows), _weights(rows))
+        return Examples(
+            lambda chosen: backbone.preprocessing(images[chosen]),
+            folder.labels(rows),
+            _weights(rows),
+            _class_weights(folder),
+        )
 
     validation = examples(validation_rows, folder.pixels(validation_rows)) if validation_rows else None
     history = train_model(model, examples(train_rows, pixels), validation, config, on_progress)

@@ -11,7 +11,10 @@ from curation.models.images import BuildStatus, Split
 
 
 class Snapshot(Base):
-    """An immutable dataset version. It freezes the reading ids it rests on; later readings mark it stale, no more."""
+    """An immutable dataset version. It freezes the reading ids it rests on; later readings mark it stale, no more.
+
+    `outcomes_digest` covers every outcome of the worklists that count, taken or not, as they were when it was built.
+    """
 
     __tablename__ = "snapshots"
 
@@ -23,6 +26,7 @@ class Snapshot(Base):
     status: Mapped[BuildStatus] = mapped_column(text_enum(BuildStatus, "status"))
     counts: Mapped[dict[str, Any]]
     reading_ids: Mapped[list[Any]]
+    outcomes_digest: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
 
 

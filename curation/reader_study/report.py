@@ -1,6 +1,6 @@
 """Everything that is said of how a worklist was read, with what it rests on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,12 +98,8 @@ def reader_study(session: Session, worklist_id: int, seed: int = 0) -> ReaderStu
     blind = table.blind()
     detections = tuple(detection(rows, name) for name, rows in blind.by_reader().items())
     courses = tuple(course(rows, name, random) for name, rows in table.by_reader().items() if rows.blind().rows)
-    rule = ExclusionRule.model_validate(worklist.recipe.get("exclusion") or {})
-    if worklist.kind is WorklistKind.TURING:
-        # A rejection means "synthetic" there: excluding by it would exclude by the very thing that is measured.
-        rule = rule.model_copy(update={"max_false_rejects": None, "min_sensitivity": None})
-    judged = tuple(line for one, run in zip(detections, courses, strict=True) for line in judge(rule, one, run))
-    excluded = tuple(sorted({line.reader for line in judged if line.excluded}))
+    judged = _judged(worklist, detections, courses)
+    excluded = _excluded(judged)
     counted = blind.without(set(excluded))
     return ReaderStudy(
         worklist=worklist.name,
@@ -120,6 +116,34 @@ def reader_study(session: Session, worklist_id: int, seed: int = 0) -> ReaderStu
         consensus=consensus(counted),
         turing=_turing(worklist, counted, random),
     )
+
+
+def excluded_readers(session: Session, worklist: Worklist) -> tuple[str, ...]:
+    """The readers whom the rules of a worklist exclude at this moment; reads nothing where it has no rule."""
+    if not _rule(worklist).model_dump(exclude_none=True):
+        return ()
+    random = np.random.default_rng(0)
+    table = study_table(session, worklist.id)
+    detections = tuple(detection(rows, name) for name, rows in table.blind().by_reader().items())
+    courses = tuple(course(rows, name, random) for name, rows in table.by_reader().items() if rows.blind().rows)
+    return _excluded(_judged(worklist, detections, courses))
+
+
+def _rule(worklist: Worklist) -> ExclusionRule:
+    rule = ExclusionRule.model_validate(worklist.recipe.get("exclusion") or {})
+    if worklist.kind is WorklistKind.TURING:
+        # A rejection means "synthetic" there: excluding by it would exclude by the very thing that is measured.
+        rule = rule.model_copy(update={"max_false_rejects": None, "min_sensitivity": None})
+    return rule
+
+
+def _judged(worklist: Worklist, detections: Sequence[Detection], courses: Sequence[Course]) -> tuple[Judged, ...]:
+    rule = _rule(worklist)
+    return tuple(line for one, run in zip(detections, courses, strict=True) for line in judge(rule, one, run))
+
+
+def _excluded(judged: Sequence[Judged]) -> tuple[str, ...]:
+    return tuple(sorted({line.reader for line in judged if line.excluded}))
 
 
 def _turing(worklist: Worklist, table: StudyTable, random: np.random.Generator) -> Turing | None:

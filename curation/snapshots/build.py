@@ -2,50 +2,58 @@
 
 import fcntl
 import json
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from curation.errors import Conflict, NotFound
-from curation.lineage.withdrawn import generators_of, inherit, marks, refuse_withdrawn_items
+from curation.errors import BadInput, Conflict, NotFound, RoundsError
+from curation.lineage.withdrawn import generators_of, inherit, refuse_withdrawn_items
 from curation.models.images import BuildStatus
 from curation.models.training import Snapshot, SnapshotItem
 from curation.models.withdrawals import AffectedKind
 from curation.project import Project
-from curation.snapshots.folder import SPLITS, Report, SnapshotFolder, write_rows
-from curation.snapshots.manifest import CHUNK, Plan, plan_snapshot
-from curation.snapshots.mix import MixRecipe, approvals
+from curation.snapshots.folder import SPLITS, Report, SnapshotFolder, write_rows_in_order
+from curation.snapshots.manifest import Plan, planned
+from curation.snapshots.mix import MixRecipe
+from curation.snapshots.stale import SnapshotSummary as SnapshotSummary
+from curation.snapshots.stale import list_snapshots as list_snapshots
 
-
-@dataclass(frozen=True, slots=True)
-class SnapshotSummary:
-    """One line of `rounds snapshot list`."""
-
-    name: str
-    digest: str
-    status: str
-    counts: dict[str, Any]
-    readings: int
-    stale: bool
-    affected: str | None
-    created_at: datetime
+REPORT_EVERY = 500
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def build_snapshot(project: Project, name: str, recipe: MixRecipe, now: datetime, report: Report) -> SnapshotFolder:
     """Choose by `recipe`, write the folder, freeze the rows; raises Conflict when `name` stands for another mix.
 
-    The same name and recipe over the same images is the same snapshot and changes nothing.
+    The same name and recipe over the same images is the same snapshot and changes nothing. A build that was killed
+    counts for nothing, and the next one of its name takes its place; one that is still going on is a Conflict.
     """
-    with _alone(project.directory("locks") / f"snapshot-{name}.lock"):
-        return _build(project, name, recipe, now, report)
+    target = project.directory("snapshots") / name
+    if not NAME.fullmatch(name):
+        raise BadInput(f"expected a name of letters, digits, dots, dashes and underscores, at most 100, got {name!r}.")
+    with (
+        _alone(project.directory("locks") / f"snapshot-{name}.lock"),
+        project.database.read() as session,
+        planned(session, name, recipe) as plan,
+    ):
+        session.rollback()  # the choice is on disk: hold no view of the database open while files are written
+        existing = _ready(project, name)
+        if existing is not None:
+            if existing.digest != plan.manifest["digest"]:
+                raise Conflict(
+                    f"snapshot {name!r} exists with other content, and snapshots never change. Choose another name."
+                )
+            return SnapshotFolder.open(target)
+        _build(project, target, recipe, plan, now, report)
+    return SnapshotFolder.open(target)
 
 
 @contextmanager
@@ -61,35 +69,64 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def _build(project: Project, name: str, recipe: MixRecipe, now: datetime, report: Report) -> SnapshotFolder:
+def _ready(project: Project, name: str) -> Snapshot | None:
     with project.database.read() as session:
-        plan = plan_snapshot(session, name, recipe)
-    target = project.directory("snapshots") / name
-    with project.database.read() as session:
-        existing = session.scalars(select(Snapshot).where(Snapshot.name == name)).one_or_none()
-    if existing is not None and existing.status == BuildStatus.READY:
-        if existing.digest != plan.manifest["digest"]:
-            raise Conflict(
-                f"snapshot {name!r} exists with other content, and snapshots never change. Choose another name."
-            )
-        return SnapshotFolder.open(target)
-    _write_folder(project, target, plan, report)
+        found = select(Snapshot).where(Snapshot.name == name, Snapshot.status == BuildStatus.READY)
+        return session.scalars(found).one_or_none()
+
+
+def _build(project: Project, target: Path, recipe: MixRecipe, plan: Plan, now: datetime, report: Report) -> None:
+    snapshot_id = _claim(project, target.name, recipe, plan, now)
+    try:
+        _write_folder(project, target, plan, report)
+        _freeze(project, snapshot_id, plan, now)
+    except IntegrityError as error:
+        raise Conflict(f"snapshot {target.name!r} was built by someone else meanwhile. Choose another name.") from error
+    except OSError as error:
+        raise RoundsError(
+            f"snapshot {target.name!r} could not be written to {error.filename or target.parent}: {error.strerror}."
+            " Nothing of it counts. Free some space or make the directory writable, then build it again."
+        ) from error
+
+
+def _claim(project: Project, name: str, recipe: MixRecipe, plan: Plan, now: datetime) -> int:
+    """The parent row, `building`; what a killed build of this name left goes first."""
     with project.database.write() as session:
-        _freeze(session, project, name, recipe, plan, now)
-    return SnapshotFolder.open(target)
+        dead = select(Snapshot.id).where(Snapshot.name == name, Snapshot.status != BuildStatus.READY)
+        session.execute(delete(SnapshotItem).where(SnapshotItem.snapshot_id.in_(dead)))
+        session.execute(delete(Snapshot).where(Snapshot.name == name, Snapshot.status != BuildStatus.READY))
+        snapshot = Snapshot(
+            name=name,
+            directory=f"snapshots/{name}",
+            digest=plan.manifest["digest"],
+            recipe=recipe.model_dump(mode="json"),
+            status=BuildStatus.BUILDING,
+            counts=plan.manifest["counts"],
+            reading_ids=plan.manifest["lineage"]["readings"]["ids"],
+            outcomes_digest=plan.pool.outcomes_digest,
+            created_at=now,
+        )
+        session.add(snapshot)
+        session.flush()
+        return snapshot.id
 
 
 def _write_folder(project: Project, target: Path, plan: Plan, report: Report) -> None:
     """Write beside the target and rename, so that a folder under its final name is always whole."""
+    for left in target.parent.glob(f".{target.name}.*.part"):
+        shutil.rmtree(left)
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
     try:
+        done, total = 0, plan.size
         for split in SPLITS:
-            write_rows(partial, split, [row for row in plan.rows if row.split == split])
-        for done, row in enumerate(plan.rows, 1):
-            (partial / row.split / row.file_name).write_bytes(project.store.content(row.file_sha256))
-            if done % 50 == 0 or done == len(plan.rows):
-                report(done, len(plan.rows), None)
-        (partial / "snapshot.json").write_text(json.dumps(plan.manifest, indent=1, sort_keys=True))
+            write_rows_in_order(partial, split, plan.rows(split))
+            for row in plan.rows(split):
+                project.store.place(row.file_sha256, partial / split / row.file_name)
+                done += 1
+                if done % REPORT_EVERY == 0 or done == total:
+                    report(done, total, None)
+        with (partial / "snapshot.json").open("w") as file:
+            json.dump(plan.manifest, file, indent=1, sort_keys=True)
         if target.exists():
             shutil.rmtree(target)
         partial.rename(target)
@@ -98,71 +135,28 @@ def _write_folder(project: Project, target: Path, plan: Plan, report: Report) ->
             shutil.rmtree(partial)
 
 
-def _freeze(
-    session: Session,
-    project: Project,
-    name: str,
-    recipe: MixRecipe,
-    plan: Plan,
-    now: datetime,
-) -> None:
-    if session.scalars(select(Snapshot.id).where(Snapshot.name == name)).first() is not None:
-        raise Conflict(f"snapshot {name!r} was built by someone else meanwhile. Choose another name.")
-    snapshot = Snapshot(
-        name=name,
-        directory=f"snapshots/{name}",
-        digest=plan.manifest["digest"],
-        recipe=recipe.model_dump(mode="json"),
-        status=BuildStatus.READY,
-        counts=plan.manifest["counts"],
-        reading_ids=plan.manifest["lineage"]["readings"]["ids"],
-        created_at=now,
-    )
-    session.add(snapshot)
-    session.flush()
-    for start in range(0, len(plan.items), CHUNK):
-        session.execute(
-            insert(SnapshotItem), [{"snapshot_id": snapshot.id, **item} for item in plan.items[start : start + CHUNK]]
+def _freeze(project: Project, snapshot_id: int, plan: Plan, now: datetime) -> None:
+    """Write the rows in short transactions; only the last one makes the snapshot count."""
+    for chunk in plan.items():
+        with project.database.write() as session:
+            session.execute(insert(SnapshotItem), [{"snapshot_id": snapshot_id, **item} for item in chunk])
+    with project.database.write() as session:
+        ready = update(Snapshot).where(Snapshot.id == snapshot_id, Snapshot.status == BuildStatus.BUILDING)
+        if not session.execute(ready.values(status=BuildStatus.READY).returning(Snapshot.id)).all():
+            raise Conflict("the snapshot was built by someone else meanwhile. Choose another name.")
+        refuse_withdrawn_items(session, snapshot_id)
+        for generator_id in generators_of(session, snapshot_id):
+            inherit(session, AffectedKind.SNAPSHOT, snapshot_id, AffectedKind.GENERATOR, generator_id)
+        project.chain.record(
+            session, "snapshot.built", {"snapshot": snapshot_id, "digest": plan.manifest["digest"]}, now
         )
-    session.flush()
-    refuse_withdrawn_items(session, snapshot.id)
-    for generator_id in generators_of(session, snapshot.id):
-        inherit(session, AffectedKind.SNAPSHOT, snapshot.id, AffectedKind.GENERATOR, generator_id)
-    project.chain.record(session, "snapshot.built", {"snapshot": snapshot.id, "digest": plan.manifest["digest"]}, now)
 
 
 def find_snapshot(session: Session, name: str) -> Snapshot:
-    """The snapshot called `name`; raises NotFound."""
+    """The finished snapshot called `name`; raises NotFound."""
     snapshot = session.scalars(select(Snapshot).where(Snapshot.name == name)).one_or_none()
     if snapshot is None:
         raise NotFound(f"no snapshot named {name!r}. `rounds snapshot list` shows those there are.")
+    if snapshot.status is not BuildStatus.READY:
+        raise NotFound(f"the build of snapshot {name!r} has not finished. Build it again: `rounds snapshot build`.")
     return snapshot
-
-
-def list_snapshots(session: Session) -> list[SnapshotSummary]:
-    """Every snapshot, newest last, with whether later readings have made it stale, or a withdrawal reaches it."""
-    affected = marks(session, AffectedKind.SNAPSHOT)
-    return [
-        SnapshotSummary(
-            name=snapshot.name,
-            digest=(snapshot.digest or "")[:12],
-            status=snapshot.status.value,
-            counts={split: sum(labels.values()) for split, labels in snapshot.counts.items()},
-            readings=len(snapshot.reading_ids),
-            stale=_is_stale(session, snapshot),
-            affected=affected.get(snapshot.id),
-            created_at=snapshot.created_at,
-        )
-        for snapshot in session.scalars(select(Snapshot).order_by(Snapshot.id))
-    ]
-
-
-def _is_stale(session: Session, snapshot: Snapshot) -> bool:
-    """Whether the outcomes it took rest on other readings now."""
-    recipe = MixRecipe.model_validate(snapshot.recipe)
-    if recipe.synthetic != "approved":
-        return False
-    current = {
-        reading for approval in approvals(session, recipe.worklists).values() for reading in approval.reading_ids
-    }
-    return current != set(snapshot.reading_ids)

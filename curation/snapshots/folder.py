@@ -6,24 +6,25 @@ Generator fits and training read this folder and never the database.
 
 import hashlib
 import json
+import os
 import shutil
 import uuid
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.audit import digest_of
 from curation.errors import BadInput, Conflict, NotFound
 from curation.image_store import decode_png, pixel_sha256
+from curation.snapshots.content import Content, ContentDigest
 from curation.snapshots.tombstones import Tombstones
 
 FORMAT = "rounds-snapshot/1"
 SPLITS = ("train", "validation", "test")
+REPORT_EVERY = 100
 ABSENT: Mapping[str, str | int] = {"subject": "", "generator": "", "batch": "", "index": -1}
 
 Report = Callable[[int, int, str | None], None]
@@ -52,15 +53,21 @@ class SnapshotRow:
         What does not apply is "" or -1 there: a column of nulls has no type, and `datasets` refuses splits whose
         columns differ in type.
         """
-        row = asdict(self)
-        del row["split"]
+        row = {name: getattr(self, name) for name in _COLUMNS}
         return row | {key: value for key, value in ABSENT.items() if row[key] is None}
+
+    def content(self) -> Content:
+        """What the snapshot's digest covers of this row."""
+        return self.split, self.file_name, self.pixel_sha256, self.label, self.subject or "", self.weight
 
     @classmethod
     def from_metadata(cls, row: dict[str, Any], split: str) -> Self:
         """The row that `metadata` wrote."""
         values: dict[str, Any] = {key: None if value == ABSENT.get(key) else value for key, value in row.items()}
         return cls(**values, split=split)
+
+
+_COLUMNS = tuple(one.name for one in fields(SnapshotRow) if one.name != "split")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +129,18 @@ class SnapshotFolder:
 
     def rows(self, split: str) -> list[SnapshotRow]:
         """The rows of one split in the order of the file; an absent split is empty."""
+        return list(self.iter_rows(split))
+
+    def iter_rows(self, split: str) -> Iterator[SnapshotRow]:
+        """The rows of one split one by one, so that memory does not grow with the snapshot."""
         if split not in SPLITS:
             raise BadInput(f"expected a split of {', '.join(SPLITS)}, got {split!r}.")
         metadata = self.path / split / "metadata.jsonl"
         if not metadata.is_file():
-            return []
+            return
         with metadata.open() as lines:
-            return [SnapshotRow.from_metadata(json.loads(line), split) for line in lines]
+            for line in lines:
+                yield SnapshotRow.from_metadata(json.loads(line), split)
 
     def pixels(self, rows: Sequence[SnapshotRow]) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """Decode `rows`: (N, H, W, C), uint8 or uint16 by the snapshot's bit depth."""
@@ -167,26 +179,23 @@ class SnapshotFolder:
 
 def write_rows(folder: Path, split: str, rows: Iterable[SnapshotRow]) -> None:
     """Write `metadata.jsonl` of one split, sorted by file name so that the bytes do not depend on insertion order."""
+    write_rows_in_order(folder, split, sorted(rows, key=lambda row: row.file_name))
+
+
+def write_rows_in_order(folder: Path, split: str, rows: Iterable[SnapshotRow]) -> None:
+    """Write `metadata.jsonl` of one split from rows that come sorted by file name, as they come."""
     directory = folder / split
     directory.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps(row.metadata(), sort_keys=True) + "\n" for row in sorted(rows, key=lambda row: row.file_name)]
-    (directory / "metadata.jsonl").write_text("".join(lines))
+    with (directory / "metadata.jsonl").open("w") as file:
+        file.writelines(json.dumps(row.metadata(), sort_keys=True) + "\n" for row in rows)
 
 
-def content_digest(rows: list[SnapshotRow], classes: list[str]) -> str:
+def content_digest(rows: Iterable[SnapshotRow], classes: Sequence[str]) -> str:
     """SHA-256 over the sorted rows and the classes: independent of the order in which images came or were chosen."""
-    content = sorted(
-        (row.split, row.file_name, row.pixel_sha256, row.label, row.subject or "", row.weight) for row in rows
-    )
-    return digest_of({"classes": classes, "rows": content})
-
-
-def counts_of(rows: list[SnapshotRow]) -> dict[str, dict[str, int]]:
-    """Images by split, then by `label, origin`."""
-    counts: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
-    for row in rows:
-        counts[row.split][f"{row.label}, {row.origin}"] += 1
-    return {split: dict(sorted(counter.items())) for split, counter in counts.items()}
+    content = ContentDigest(classes)
+    for row in sorted(rows, key=lambda row: (row.split, row.file_name)):
+        content.add(row.content())
+    return content.hexdigest()
 
 
 def verify_folder(folder: SnapshotFolder, report: Report) -> list[str]:
@@ -194,20 +203,56 @@ def verify_folder(folder: SnapshotFolder, report: Report) -> list[str]:
 
     A picture that was purged with a withdrawn subject is expected to be absent.
     """
-    rows = [row for split in SPLITS for row in folder.rows(split)]
+    content, faults, done = ContentDigest(folder.classes), [], 0
     purged = folder.tombstones.purged
-    faults = []
-    if content_digest(rows, folder.classes) != folder.digest:
-        faults.append("metadata.jsonl does not give the digest in snapshot.json: a row was changed, added or removed")
-    for done, row in enumerate(rows, 1):
-        if f"{row.split}/{row.file_name}" not in purged:
-            faults += _file_faults(folder.path / row.split / row.file_name, row)
-        report(done, len(rows), None)
-    listed = {f"{row.split}/{row.file_name}" for row in rows}
-    found = {f"{split}/{path.name}" for split in SPLITS for path in (folder.path / split).glob("*.png")}
-    faults += [f"{name} is in the folder but in no row" for name in sorted(found - listed)]
-    faults += [f"{name} was purged with a withdrawn subject and is there again" for name in sorted(purged & found)]
+    total = sum(_lines(folder.path / split / "metadata.jsonl") for split in SPLITS)
+    for split in sorted(SPLITS):
+        listed = present = 0
+        last = None
+        for row in folder.iter_rows(split):
+            content.add(row.content())
+            place, path = f"{split}/{row.file_name}", folder.path / split / row.file_name
+            found = _purged_faults(path, place) if place in purged else _file_faults(path, row)
+            faults += found
+            done += 1
+            if row.file_name != last:
+                listed += 1
+                present += path.is_file() if place in purged else f"{place} is missing" not in found
+            last = row.file_name
+            if done % REPORT_EVERY == 0 or done == total:
+                report(done, total, None)
+        if sum(1 for _ in _pictures(folder.path / split)) != present:
+            faults += _strays(folder, split)
+    if content.hexdigest() != folder.digest:
+        faults.insert(
+            0, "metadata.jsonl does not give the digest in snapshot.json: a row was changed, added or removed"
+        )
     return faults
+
+
+def _lines(path: Path) -> int:
+    if not path.is_file():
+        return 0
+    with path.open("rb") as file:
+        return sum(1 for _ in file)
+
+
+def _pictures(directory: Path) -> Iterator[str]:
+    """Names of the pictures in a directory, which need not be there; `glob` would list them in memory first."""
+    if directory.is_dir():
+        with os.scandir(directory) as entries:
+            yield from (entry.name for entry in entries if entry.name.endswith(".png"))
+
+
+def _strays(folder: SnapshotFolder, split: str) -> list[str]:
+    """Pictures that no row names; the names are held in memory, which only a faulty folder needs."""
+    listed = {row.file_name for row in folder.iter_rows(split)}
+    strays = sorted(set(_pictures(folder.path / split)) - listed)
+    return [f"{split}/{name} is in the folder but in no row" for name in strays]
+
+
+def _purged_faults(path: Path, place: str) -> list[str]:
+    return [f"{place} was purged with a withdrawn subject and is there again"] if path.is_file() else []
 
 
 def _file_faults(path: Path, row: SnapshotRow) -> list[str]:

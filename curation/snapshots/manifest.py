@@ -1,112 +1,134 @@
 """What a snapshot will say of itself: its rows, its manifest, and everything it descends from."""
 
-from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.errors import BadInput, LeakRefused
+from curation.errors import BadInput, LeakRefused, RoundsError
 from curation.lineage.guard import check_generator_allowed, generator_lineage
 from curation.lineage.withdrawn import mark
 from curation.models.generation import Batch, Generator
-from curation.models.images import Import, Label, Origin
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Reading
+from curation.models.images import Import, Label
 from curation.models.withdrawals import AffectedKind
-from curation.snapshots.folder import FORMAT, SnapshotRow, content_digest, counts_of
-from curation.snapshots.mix import Chosen, MixRecipe, approvals, choose
+from curation.snapshots.choice import choose
+from curation.snapshots.content import ContentDigest
+from curation.snapshots.folder import FORMAT, SPLITS, SnapshotRow
+from curation.snapshots.mix import MixRecipe
+from curation.snapshots.pool import Pool, chunks
+from curation.snapshots.support import Support, support_of
 
-CHUNK = 1_000
+_ROWS = (
+    "SELECT split, file_name, label, subject, origin, weight, pixel, file, why, batch_id, batch_index, image, copy"
+    " FROM rows"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A snapshot before it is written: rows of the folder, its manifest, and the values of its database rows."""
+    """A snapshot before it is written: its manifest, and its rows in the pool."""
 
-    rows: list[SnapshotRow]
+    pool: Pool
     manifest: dict[str, Any]
-    items: list[dict[str, Any]]
+    support: Support
+    batches: dict[int, tuple[str, str]]  # batch id: weights digest of its generator, digest of its request
+
+    @property
+    def size(self) -> int:
+        """How many rows there are."""
+        return int(self.pool.value("SELECT COUNT(*) FROM rows"))
+
+    def rows(self, split: str) -> Iterator[SnapshotRow]:
+        """The rows of one split in the order of the folder."""
+        return (self._row(row) for row in self.pool.rows(f"{_ROWS} WHERE split = ? ORDER BY rowid", split))
+
+    def _row(self, row: tuple[Any, ...]) -> SnapshotRow:
+        split, file_name, label, subject, origin, weight, pixel, file, why, batch_id, batch_index, _, _ = row
+        generator, batch = self.batches.get(batch_id, (None, None))
+        return SnapshotRow(
+            file_name, label, subject, origin, weight, pixel, file, split, why, generator, batch, batch_index
+        )
+
+    def items(self) -> Iterator[list[dict[str, Any]]]:
+        """The values of the database rows, a chunk at a time."""
+        names = ("image_id", "copy", "split", "label", "weight", "why")
+        query = "SELECT image, copy, split, label, weight, why FROM rows ORDER BY image, copy"
+        return chunks(dict(zip(names, row, strict=True)) for row in self.pool.rows(query))
 
 
-def plan_snapshot(session: Session, name: str, recipe: MixRecipe) -> Plan:
+@contextmanager
+def planned(session: Session, name: str, recipe: MixRecipe) -> Iterator[Plan]:
     """Choose the images of `recipe` and say everything about them; raises LeakRefused, BadInput or Conflict."""
-    chosen = choose(session, recipe)
-    batches = _batches(session, chosen)
-    generators = {batch.generator.name: batch.generator for batch in batches.values()}
-    lineage = _lineage(session, recipe, chosen, list(generators.values()))
-    rows = _named([_row(item, batches) for item in chosen])
-    shape, bits = _single_shape(chosen)
-    used = {item.label for item in chosen}
+    with drafted(session, name, recipe) as plan:
+        if plan.pool.refusals:
+            raise plan.pool.refusals[0]
+        yield plan
+
+
+@contextmanager
+def drafted(session: Session, name: str, recipe: MixRecipe) -> Iterator[Plan]:
+    """Like `planned`, for a mix that may be refused: what stands against it is in `pool.refusals`."""
+    with Pool.opened() as pool:
+        choose(session, pool, recipe)
+        yield _plan(session, pool, name, recipe)
+
+
+def _plan(session: Session, pool: Pool, name: str, recipe: MixRecipe) -> Plan:
+    batches = _batches(session, pool)
+    generators = list({batch.generator_id: batch.generator for batch in batches.values()}.values())
+    support = support_of(session, pool, recipe)
+    shape, bits = _single_shape(pool)
+    classes = _classes(session, pool)
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "name": name,
-        "classes": [label for label in session.scalars(select(Label.name).order_by(Label.id)) if label in used],
+        "classes": classes,
         "shape": shape,
         "bits": bits,
-        "subjects": "known" if _subjects_known(session, chosen) else "unknown",
-        "notice": _notice(session, chosen, list(generators.values())),
+        "subjects": "known" if _subjects_known(session, pool) else "unknown",
+        "notice": _notice(session, pool, generators),
         "recipe": recipe.model_dump(mode="json"),
-        "lineage": lineage,
-        "counts": counts_of(rows),
+        "lineage": {"generators": _ancestors(session, pool, recipe, generators), "readings": support.readings},
+        "approved_by": support.by_reader(names=False),
+        "left_out": dict(sorted(pool.left_out.items())),
+        "counts": _counts(pool),
     }
-    manifest["digest"] = content_digest(rows, manifest["classes"])
-    items = [
-        {"image_id": i.image.id, "copy": i.copy, "split": i.split, "label": i.label, "weight": 1.0, "why": i.why}
-        for i in chosen
-    ]
-    return Plan(rows, manifest, items)
+    digests = {key: (one.generator.weights_digest, one.request_digest) for key, one in batches.items()}
+    plan = Plan(pool, manifest, support, digests)
+    content = ContentDigest(classes)
+    for split in sorted(SPLITS):
+        for row in plan.rows(split):
+            content.add(row.content())
+    manifest["digest"] = content.hexdigest()
+    return plan
 
 
-def _named(rows: list[SnapshotRow]) -> list[SnapshotRow]:
-    """Give equal pictures of one split files of their own: a stranger's loader knows a row by its file name."""
-    seen: Counter[tuple[str, str]] = Counter()
-    named = []
-    for row in sorted(rows, key=lambda row: (row.split, row.file_sha256, row.subject or "", row.label)):
-        repeat = seen[row.split, row.file_sha256]
-        seen[row.split, row.file_sha256] += 1
-        named.append(replace(row, file_name=f"{row.file_sha256}-{repeat}.png") if repeat else row)
-    return named
+def _batches(session: Session, pool: Pool) -> dict[int, Batch]:
+    found: dict[int, Batch] = {}
+    for some in chunks(pool.rows("SELECT DISTINCT batch_id FROM rows WHERE batch_id IS NOT NULL ORDER BY 1")):
+        batches = session.scalars(select(Batch).where(Batch.id.in_([row[0] for row in some])))
+        found |= {batch.id: batch for batch in batches}
+    return found
 
 
-def _row(item: Chosen, batches: dict[int, Batch]) -> SnapshotRow:
-    image = item.image
-    batch = batches.get(image.batch_id) if image.batch_id is not None else None
-    return SnapshotRow(
-        file_name=f"{image.file_sha256}.png",
-        label=item.label,
-        subject=item.subject,
-        origin=image.origin.value,
-        weight=1.0,
-        pixel_sha256=image.pixel_sha256,
-        file_sha256=image.file_sha256,
-        split=item.split.value,
-        why=item.why,
-        generator=batch.generator.weights_digest if batch else None,
-        batch=batch.request_digest if batch else None,
-        index=image.batch_index,
-    )
-
-
-def _batches(session: Session, chosen: list[Chosen]) -> dict[int, Batch]:
-    wanted = {item.image.batch_id for item in chosen if item.image.batch_id is not None}
-    batches = session.scalars(select(Batch).where(Batch.id.in_(wanted)))
-    return {batch.id: batch for batch in batches if batch.generator is not None}
-
-
-def _lineage(session: Session, recipe: MixRecipe, chosen: list[Chosen], generators: list[Generator]) -> dict[str, Any]:
-    """Everything the mix descends from; raises LeakRefused when an ancestor saw a held-out subject."""
+def _ancestors(session: Session, pool: Pool, recipe: MixRecipe, generators: list[Generator]) -> list[dict[str, Any]]:
+    """What the generators of the mix saw, through every generation; a leak is a refusal."""
     ancestors = []
     for generator in generators:
-        check_generator_allowed(session, generator)
         known = generator_lineage(session, generator)
-        if not known.provenance_known and not recipe.allow_unknown_provenance:
-            whose = f", or its ancestor {', '.join(known.unknown)}," if known.unknown else ""
-            raise LeakRefused(
-                f"generator {generator.name!r}{whose} does not say what it was fitted on. Pass "
-                "--allow-unknown-provenance to take its images all the same; every report will say so."
-            )
+        try:
+            check_generator_allowed(session, generator)
+            if not known.provenance_known and not recipe.allow_unknown_provenance:
+                whose = f", or its ancestor {', '.join(known.unknown)}," if known.unknown else ""
+                raise LeakRefused(
+                    f"generator {generator.name!r}{whose} does not say what it was fitted on. Pass "
+                    "--allow-unknown-provenance to take its images all the same; every report will say so."
+                )
+        except RoundsError as refusal:
+            pool.refusals.append(refusal)
         ancestors.append(
             {
                 "name": generator.name,
@@ -118,61 +140,52 @@ def _lineage(session: Session, recipe: MixRecipe, chosen: list[Chosen], generato
                 "affected": mark(session, AffectedKind.GENERATOR, generator.id),
             }
         )
-    return {"generators": ancestors, "readings": _readings_facts(session, _frozen_readings(session, recipe, chosen))}
+    return ancestors
 
 
-def _frozen_readings(session: Session, recipe: MixRecipe, chosen: list[Chosen]) -> list[int]:
-    if recipe.synthetic != "approved":
-        return []
-    taken = {item.image.id for item in chosen if item.image.origin == Origin.SYNTHETIC}
-    admitted = approvals(session, recipe.worklists)
-    return sorted(
-        {reading for image, approval in admitted.items() if image in taken for reading in approval.reading_ids}
+def _classes(session: Session, pool: Pool) -> list[str]:
+    used = {row[0] for row in pool.rows("SELECT DISTINCT label FROM rows")}
+    return [label for label in session.scalars(select(Label.name).order_by(Label.id)) if label in used]
+
+
+def _counts(pool: Pool) -> dict[str, dict[str, int]]:
+    """Images by split, then by `label, origin`."""
+    counts: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
+    for split, label, origin, count in pool.rows(
+        "SELECT split, label, origin, COUNT(*) FROM rows GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    ):
+        counts[split][f"{label}, {origin}"] = count
+    return counts
+
+
+def _single_shape(pool: Pool) -> tuple[tuple[int, int, int], int]:
+    shapes = list(
+        pool.rows(
+            "SELECT height, width, channels, bits, COUNT(*) FROM rows JOIN images ON images.id = rows.image"
+            " GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC"
+        )
     )
-
-
-def _readings_facts(session: Session, reading_ids: list[int]) -> dict[str, Any]:
-    kinds: Counter[str] = Counter()
-    readers: set[int] = set()
-    grid = 0
-    for start in range(0, len(reading_ids), CHUNK):
-        chunk = reading_ids[start : start + CHUNK]
-        query = (
-            select(Reader.kind, Reader.id, Reading.mode)
-            .join(Reading, Reading.reader_id == Reader.id)
-            .where(Reading.id.in_(chunk))
+    if len(shapes) > 1:
+        listed = ", ".join(f"{n} of {h}x{w}x{c} {bits} bit" for h, w, c, bits, n in shapes[:4])
+        pool.refusals.append(
+            BadInput(f"a snapshot needs images of one size and depth; got {listed}. Import them resampled to one size.")
         )
-        for kind, reader_id, mode in session.execute(query):
-            kinds[kind.value] += 1
-            readers.add(reader_id)
-            grid += mode == "grid"
-    return {
-        "ids": reading_ids,
-        "readers": len(readers),
-        "human": kinds[ReaderKind.HUMAN.value],
-        "proxy": kinds[ReaderKind.PROXY.value],
-        "grid": grid,
-    }
-
-
-def _single_shape(chosen: list[Chosen]) -> tuple[tuple[int, int, int], int]:
-    shapes = Counter((i.image.height, i.image.width, i.image.channels, i.image.bits) for i in chosen)
-    if len(shapes) != 1:
-        listed = ", ".join(f"{n} of {h}x{w}x{c} {bits} bit" for (h, w, c, bits), n in shapes.most_common(4))
-        raise BadInput(
-            f"a snapshot needs images of one size and depth; got {listed}. Import them resampled to one size."
-        )
-    height, width, channels, bits = next(iter(shapes))
+    height, width, channels, bits, _ = shapes[0] if shapes else (0, 0, 0, 0, 0)
     return (height, width, channels), bits
 
 
-def _subjects_known(session: Session, chosen: list[Chosen]) -> bool:
-    imports = {item.image.import_id for item in chosen if item.image.import_id is not None}
-    return all(session.scalars(select(Import.subjects_known).where(Import.id.in_(imports))))
+def _imports(pool: Pool) -> list[int]:
+    query = "SELECT DISTINCT import_id FROM rows JOIN images ON images.id = rows.image WHERE import_id IS NOT NULL"
+    return [row[0] for row in pool.rows(query)]
 
 
-def _notice(session: Session, chosen: list[Chosen], generators: list[Generator]) -> str | None:
-    imports = {item.image.import_id for item in chosen if item.image.import_id is not None}
-    notices = set(session.scalars(select(Import.notice).where(Import.id.in_(imports), Import.notice.is_not(None))))
+def _subjects_known(session: Session, pool: Pool) -> bool:
+    return all(session.scalars(select(Import.subjects_known).where(Import.id.in_(_imports(pool)))))
+
+
+def _notice(session: Session, pool: Pool, generators: list[Generator]) -> str | None:
+    notices = set(
+        session.scalars(select(Import.notice).where(Import.id.in_(_imports(pool)), Import.notice.is_not(None)))
+    )
     notices |= {generator.card.get("notice") for generator in generators}
     return " ".join(sorted(notice for notice in notices if notice)) or None

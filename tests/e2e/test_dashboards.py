@@ -18,7 +18,7 @@ NewContext = Callable[..., BrowserContext]
 
 EVERY_PAGE = {
     "Read", "Overview", "Results", "Agreement", "Readers", "Images", "Pairs", "Lineage", "Generate", "Worklists",
-    "Accounts",
+    "Snapshots", "Accounts",
 }  # fmt: skip
 MANAGED = EVERY_PAGE - {"Images", "Accounts"}
 PAGES = {
@@ -37,6 +37,7 @@ SEEN = {
     "Lineage": "In words",
     "Generate": "Jobs",
     "Worklists": "Another worklist",
+    "Snapshots": "Preview a mix",
     "Accounts": "Another account",
 }
 

@@ -163,6 +163,9 @@ def upgrade() -> None:
     with op.batch_alter_table("reader_cursors", schema=None) as batch_op:
         batch_op.add_column(sa.Column("allotted", sa.Integer(), nullable=True))
 
+    with op.batch_alter_table("snapshots", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("outcomes_digest", sa.String(length=64), nullable=True))
+
     with op.batch_alter_table("subjects", schema=None) as batch_op:
         batch_op.add_column(sa.Column("withdrawn_at", sa.DateTime(), nullable=True))
 
@@ -171,6 +174,9 @@ def downgrade() -> None:
     """Take the revision back."""
     with op.batch_alter_table("subjects", schema=None) as batch_op:
         batch_op.drop_column("withdrawn_at")
+
+    with op.batch_alter_table("snapshots", schema=None) as batch_op:
+        batch_op.drop_column("outcomes_digest")
 
     with op.batch_alter_table("reader_cursors", schema=None) as batch_op:
         batch_op.drop_column("allotted")

@@ -1,0 +1,150 @@
+"""The options that say which images a snapshot takes, shared by `build` and `preview`, and the recipe they make."""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from pydantic import ValidationError
+
+from curation.errors import BadInput
+from curation.snapshots.mix import MixRecipe
+
+R = TypeVar("R")
+ORIGINS = ("real", "synthetic")
+LIMIT = re.compile(r"(?P<check>[\w-]+)\s*(?P<sign><=|>=)\s*(?P<value>\S+)")
+_OPTIONS = (
+    click.option(
+        "--recipe",
+        "recipe_file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="A recipe as JSON, as snapshot.json holds it; options given beside it have the last word.",
+    ),
+    click.option(
+        "--synthetic",
+        type=click.Choice(["approved", "raw", "random", "none"]),
+        help="Which synthetic images.  [default: approved]",
+    ),
+    click.option(
+        "--extra-real",
+        type=click.Choice(["none", "duplicated", "reserve"]),
+        help="As many real ones as were approved.  [default: none]",
+    ),
+    click.option("--max-ratio", type=float, help="Synthetic images per real training image, at most."),
+    click.option("--real-per-class", type=int, help="Keep this many real training images per class."),
+    click.option("--worklist", "worklists", multiple=True, help="Whose outcomes count; without it, all of them."),
+    click.option("--class", "classes", multiple=True, help="Take images of this class; without it, of all."),
+    click.option(
+        "--outcomes",
+        type=click.Choice(["all", "adjudicated", "unadjudicated"]),
+        help="Which outcomes count.  [default: all]",
+    ),
+    click.option("--no-grid", is_flag=True, help="Let no outcome count that rests on a verdict for a whole page."),
+    click.option("--no-proxy", is_flag=True, help="Let no outcome count that rests on models alone."),
+    click.option("--min-agreement", type=float, help="Share of two or more readings that say what the outcome says."),
+    click.option(
+        "--admit",
+        type=click.Choice(["any", "flag", "pass"]),
+        help="What screening may say; privacy blocks never enter.  [default: any]",
+    ),
+    click.option("--check", "checks", multiple=True, help='A limit on a screening check: "sharpness>=0.2".'),
+    click.option("--max-per-generator", type=int, help="Synthetic images of one generator, at most."),
+    click.option("--max-generator-share", type=float, help="Of all synthetic images, one generator's share at most."),
+    click.option(
+        "--balance",
+        type=click.Choice(["none", "cap", "weights"]),
+        help="As many images of every class, or equal weight.  [default: none]",
+    ),
+    click.option(
+        "--weight", "weights", multiple=True, help="What an origin or a class weighs: synthetic=0.5, CLASS=2."
+    ),
+    click.option("--normalise-weights", is_flag=True, help="Scale weights to a mean of 1 in training."),
+    click.option("--asked-labels", is_flag=True, help="Keep the class asked for where readers corrected it."),
+    click.option(
+        "--allow-unknown-provenance", is_flag=True, help="Take images of generators that do not say what they saw."
+    ),
+    click.option("--seed", type=int, help="Which images, where there is a choice.  [default: 0]"),
+)
+
+
+def with_recipe(command: Callable[..., R]) -> Callable[..., R]:
+    """Give the command `recipe`, made from these options and taken out of its own."""
+
+    @wraps(command)
+    def called(*args: Any, **kwargs: Any) -> R:
+        given = {name: kwargs.pop(name) for name in _NAMES}
+        return command(*args, recipe=recipe_of(**given), **kwargs)
+
+    for option in reversed(_OPTIONS):
+        called = option(called)
+    return called
+
+
+_NAMES = (
+    "recipe_file", "synthetic", "extra_real", "max_ratio", "real_per_class", "worklists", "classes", "outcomes",
+    "no_grid", "no_proxy", "min_agreement", "admit", "checks", "max_per_generator", "max_generator_share", "balance",
+    "weights", "normalise_weights", "asked_labels", "allow_unknown_provenance", "seed",
+)  # fmt: skip
+
+
+def recipe_of(
+    recipe_file: Path | None,
+    admit: str | None,
+    checks: Sequence[str],
+    weights: Sequence[str],
+    normalise_weights: bool,
+    no_grid: bool,
+    no_proxy: bool,
+    asked_labels: bool,
+    **plain: Any,
+) -> MixRecipe:
+    """The recipe of a file, with what is given beside it; raises BadInput that names what is wrong."""
+    values: dict[str, Any] = _read(recipe_file) if recipe_file else {}
+    values |= {name: value for name, value in plain.items() if value not in (None, (), False)}
+    flags = {"allow_grid": no_grid, "allow_proxy": no_proxy, "corrected_labels": asked_labels}
+    values |= {name: False for name, off in flags.items() if off}
+    screening: dict[str, Any] = {"admit": admit} if admit else {}
+    screening |= {"checks": [_limit(text) for text in checks]} if checks else {}
+    weighing: dict[str, Any] = _weights(weights) | ({"normalise": True} if normalise_weights else {})
+    for name, some in (("screening", screening), ("weights", weighing)):
+        if some:
+            values[name] = values.get(name, {}) | some
+    try:
+        return MixRecipe.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'recipe'}: {one['msg']}" for one in error.errors())
+        raise BadInput(
+            f"the recipe cannot be used: {faults}. `rounds snapshot build --help` lists the options."
+        ) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except ValueError as error:
+        raise BadInput(f"{path}: expected a recipe as JSON; {error}.") from error
+    if not isinstance(found, dict):
+        raise BadInput(f"{path}: expected a recipe as a JSON object, got {type(found).__name__}.")
+    recipe = found.get("recipe", found)  # a whole snapshot.json holds its recipe under that name
+    return dict(recipe)
+
+
+def _limit(text: str) -> dict[str, Any]:
+    found = LIMIT.fullmatch(text.strip())
+    if found is None:
+        raise BadInput(f'expected a limit like "sharpness>=0.2" or "noise<=3", got {text!r}.')
+    side = "at_least" if found["sign"] == ">=" else "at_most"
+    return {"check": found["check"], side: found["value"]}
+
+
+def _weights(texts: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, dict[str, str]] = {}
+    for text in texts:
+        name, equals, value = text.rpartition("=")
+        if not equals or not name:
+            raise BadInput(f"expected a weight like synthetic=0.5 or CLASS=2, got {text!r}.")
+        found.setdefault("origins" if name in ORIGINS else "classes", {})[name] = value
+    return found

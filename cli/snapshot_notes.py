@@ -1,0 +1,20 @@
+"""What commands that use a snapshot say of it first: whether it is stale, and why."""
+
+from collections.abc import Sequence
+
+import click
+
+from curation.project import Project
+from curation.snapshots.build import find_snapshot
+from curation.snapshots.stale import stale_line, why_stale
+
+
+def stale_snapshots(project: Project, names: Sequence[str]) -> list[str]:
+    """Print a line on standard error for each stale snapshot of `names`; returns the lines."""
+    kept: dict[tuple[str, ...], str] = {}
+    with project.database.read() as session:
+        found = [(name, why_stale(session, find_snapshot(session, name), kept)) for name in names]
+    lines = [stale_line(name, why) for name, why in found if why]
+    for line in lines:
+        click.secho(line, fg="yellow", err=True)
+    return lines

@@ -1,0 +1,98 @@
+"""Which real training images the synthetic ones of a mix come near, from the neighbours that screening stored.
+
+An image reaches a real training image when that is among its nearest by features (three are kept). What everything
+drawn reaches stands beside what the mix reaches: the difference is what the recipe, and curation, throw away. No model
+runs here; a synthetic image that was never screened reaches nothing.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from curation.models.generation import ScreenedImage, Screening
+from curation.models.images import BuildStatus, Image
+from curation.snapshots.pool import CHUNK, Pool, chunks
+
+MAX_VALUES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Of `real` training images of one group, how many the mix reaches, and how many everything drawn does."""
+
+    group: str
+    real: int
+    by_mix: int
+    by_drawn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Reach by class and by subgroup; `screened` of `synthetic` images of the mix have stored neighbours."""
+
+    synthetic: int
+    screened: int
+    classes: list[Reach]
+    subgroups: list[Reach]
+
+
+_REACHED = """
+SELECT train.label, COUNT(*), SUM(train.id IN (SELECT neighbour FROM near WHERE taken)),
+    SUM(train.id IN (SELECT neighbour FROM near)) FROM train GROUP BY train.label ORDER BY train.label
+"""
+
+
+def coverage_of(session: Session, pool: Pool) -> Coverage:
+    """The coverage of the real training images in the pool's `train` by the synthetic ones in its `rows`."""
+    pool.execute("CREATE TABLE taken (image INTEGER PRIMARY KEY)")
+    pool.execute("INSERT INTO taken SELECT DISTINCT image FROM rows WHERE origin = 'synthetic'")
+    synthetic = pool.value("SELECT COUNT(*) FROM taken")
+    pool.execute("CREATE TABLE near (image INTEGER, neighbour INTEGER, taken INTEGER)")
+    if pool.value("SELECT EXISTS (SELECT 1 FROM images WHERE origin = 'synthetic')"):
+        pool.insert(
+            "INSERT INTO near SELECT ?1, ?2, EXISTS (SELECT 1 FROM taken WHERE image = ?1)"
+            " WHERE EXISTS (SELECT 1 FROM images WHERE id = ?1)",
+            _neighbours(session),
+        )
+    screened = pool.value("SELECT COUNT(DISTINCT image) FROM near WHERE taken")
+    classes = [Reach(*row) for row in pool.rows(_REACHED)]
+    return Coverage(synthetic, screened, classes, _subgroups(session, pool))
+
+
+def _neighbours(session: Session) -> Iterator[tuple[int, int]]:
+    latest = select(func.max(Screening.id)).where(Screening.status == BuildStatus.READY).group_by(Screening.batch_id)
+    query = select(ScreenedImage.image_id, ScreenedImage.neighbours).where(ScreenedImage.screening_id.in_(latest))
+    for image_id, neighbours in session.execute(query.execution_options(yield_per=CHUNK)):
+        for one in neighbours:
+            if one.get("by", "features") == "features":
+                yield image_id, one["image_id"]
+
+
+def _subgroups(session: Session, pool: Pool) -> list[Reach]:
+    """Reach by each value of the covariates that have few values; ages and the like are no subgroups."""
+    real: Counter[tuple[str, str]] = Counter()
+    by_mix: Counter[tuple[str, str]] = Counter()
+    by_drawn: Counter[tuple[str, str]] = Counter()
+    query = "SELECT id, id IN (SELECT neighbour FROM near WHERE taken), id IN (SELECT neighbour FROM near) FROM train"
+    for some in chunks(pool.rows(query)):
+        reached = {key: (mix, drawn) for key, mix, drawn in some}
+        found = select(Image.id, Image.covariates).where(Image.id.in_(reached), Image.covariates.is_not(None))
+        for image_id, covariates in session.execute(found):
+            for group in _groups(covariates):
+                real[group] += 1
+                by_mix[group] += reached[image_id][0]
+                by_drawn[group] += reached[image_id][1]
+    values = Counter(name for name, _ in real)
+    return [
+        Reach(f"{name} {value}", real[name, value], by_mix[name, value], by_drawn[name, value])
+        for name, value in sorted(real)
+        if values[name] <= MAX_VALUES
+    ]
+
+
+def _groups(covariates: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from ((name, str(value)) for name, value in covariates.items() if isinstance(value, str | bool | int))

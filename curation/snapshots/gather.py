@@ -1,0 +1,222 @@
+"""Fills the pool from the project's database: real images, drawn ones, outcomes, what screening says. It streams."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Select, and_, func, select
+from sqlalchemy.orm import Session
+
+from curation.audit import canonical_json, digest_of
+from curation.errors import BadInput
+from curation.models.generation import (
+    PRIVACY_CHECKS,
+    Batch,
+    ScreenedImage,
+    Screening,
+    ScreeningCheck,
+    ScreeningVerdict,
+)
+from curation.models.images import BuildStatus, Image, ImageLabel, Label, Origin, Subject
+from curation.models.reading import OutcomeVerdict, Verdict, Worklist
+from curation.outcomes import Decision, StandingReading, decisions_in_order
+from curation.real_images import is_ready_real
+from curation.snapshots.mix import MixRecipe
+from curation.snapshots.pool import CHUNK, Pool
+
+SEVERAL = "several of its classes are positive, and a snapshot has one label an image"
+NO_CLASS = "no class of the recipe is positive"
+PRIVACY = "blocked as a near copy of a training image"
+WITHDRAWN = "withdrawn"
+OTHER_OUTCOME = "synthetic: an outcome of a kind the recipe does not let count"
+_IMAGE = (Image.id, Image.pixel_sha256, Image.file_sha256, Image.height, Image.width, Image.channels, Image.bits)
+_INSERT = f"INSERT INTO images VALUES ({', '.join('?' * 17)})"
+
+
+def gather(session: Session, pool: Pool, recipe: MixRecipe) -> None:
+    """Everything `recipe` may choose from; raises BadInput for classes and worklists that are not there."""
+    known = set(session.scalars(select(Label.name)))
+    missing = sorted(set(recipe.classes) - known)
+    if missing:
+        raise BadInput(f"no class named {', '.join(missing)}; there are: {', '.join(sorted(known)) or 'none yet'}.")
+    pool.insert(_INSERT, _real(session, pool, recipe))
+    if recipe.takes_synthetic:
+        _bar(session, pool)
+        pool.insert(_INSERT, _drawn(session, pool, recipe))
+        _limit(session, pool, recipe)
+        for why, count in pool.rows(
+            "SELECT why, COUNT(*) FROM barred JOIN images ON images.id = barred.image GROUP BY why"
+        ):
+            pool.left_out[f"synthetic: {why}"] += count
+        pool.execute("DELETE FROM images WHERE id IN (SELECT image FROM barred)")
+    if recipe.needs_outcomes:
+        digests: list[list[Any]] = []
+        for worklist in counted_worklists(session, recipe.worklists):
+            decisions = _hashed(session, worklist, digests)
+            rows = _outcomes(pool, worklist.id, decisions, recipe)
+            pool.insert("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        pool.outcomes_digest = digest_of(digests)
+
+
+def counted_worklists(session: Session, names: Sequence[str]) -> list[Worklist]:
+    """The worklists whose outcomes count, oldest first; raises BadInput for a name that is not there."""
+    everything = list(session.scalars(select(Worklist).order_by(Worklist.id)))
+    missing = sorted(set(names) - {worklist.name for worklist in everything})
+    if missing:
+        raise BadInput(f"no worklist named {', '.join(missing)}. `rounds worklist list` shows those there are.")
+    return [worklist for worklist in everything if not names or worklist.name in names]
+
+
+def outcomes_digest(session: Session, names: Sequence[str]) -> str:
+    """What every outcome of the counted worklists says at this moment, and the readings it rests on, as one digest."""
+    digests: list[list[Any]] = []
+    for worklist in counted_worklists(session, names):
+        for _ in _hashed(session, worklist, digests):
+            pass
+    return digest_of(digests)
+
+
+def _hashed(
+    session: Session, worklist: Worklist, digests: list[list[Any]]
+) -> Iterator[tuple[int, list[StandingReading], Decision]]:
+    """The decisions of a worklist; at their end, `digests` has one more, unless there were none."""
+    sha256, some = hashlib.sha256(), False
+    for image, readings, decision in decisions_in_order(session, worklist):
+        sha256.update(canonical_json([image, decision.verdict.value, decision.label, decision.reading_ids]))
+        some = True
+        yield image, readings, decision
+    if some:
+        digests.append([worklist.id, sha256.hexdigest()])
+
+
+def _labels(source: str) -> Select[*tuple[Any, ...]]:
+    """Images in the order of their ids, a row for each label that `source` says they show."""
+    labelled = and_(ImageLabel.image_id == Image.id, ImageLabel.source == source, ImageLabel.value >= 0.5)
+    query = select(*_IMAGE, Label.name).select_from(Image).outerjoin(ImageLabel, labelled)
+    return query.outerjoin(Label, Label.id == ImageLabel.label_id).order_by(Image.id)
+
+
+def _one_label(
+    session: Session, pool: Pool, query: Select[*tuple[Any, ...]], wanted: Sequence[str], what: str
+) -> Iterator[tuple[Any, str]]:
+    """Each image with its one positive label among `wanted`, or all; those with none or several are counted."""
+    rows = session.execute(query.execution_options(yield_per=CHUNK))
+    for _, group in groupby(rows, key=lambda row: row[0]):
+        same = list(group)
+        labels = {row.name for row in same if row.name is not None and (not wanted or row.name in wanted)}
+        if len(labels) == 1:
+            yield same[0], labels.pop()
+        else:
+            pool.left_out[f"{what}: {SEVERAL if labels else NO_CLASS}"] += 1
+
+
+def _position(recipe: MixRecipe, pixel: str) -> bytes:
+    return hashlib.sha256(f"{recipe.seed}:{pixel}".encode()).digest()
+
+
+def _real(session: Session, pool: Pool, recipe: MixRecipe) -> Iterator[tuple[Any, ...]]:
+    query = _labels("import").add_columns(Subject.key, Subject.split, Image.import_id)
+    query = query.join(Subject, Subject.id == Image.subject_id).where(is_ready_real())
+    for row, label in _one_label(session, pool, query, recipe.classes, "real"):
+        own, where = tuple(row[3:7]), (row.import_id, None, None, None)
+        place = (_position(recipe, row.pixel_sha256), f"{row.file_sha256}{row.key}")
+        yield (
+            row.id, Origin.REAL.value, row.split.value, row.key, label, row.pixel_sha256, row.file_sha256,
+            *own, *where, *place,
+        )  # fmt: skip
+
+
+def _drawn(session: Session, pool: Pool, recipe: MixRecipe) -> Iterator[tuple[Any, ...]]:
+    """Every synthetic image of a finished batch, under the class it was asked for; barred ones are cut later."""
+    query = _labels("request").add_columns(
+        Image.batch_id, Batch.generator_id, Batch.request_digest, Image.batch_index, Image.withdrawn_at
+    )
+    query = query.join(Batch, Batch.id == Image.batch_id).where(Batch.status == BuildStatus.READY)
+    for row, label in _one_label(session, pool, query, (), "synthetic"):
+        if row.withdrawn_at is not None:
+            pool.left_out[f"synthetic: {WITHDRAWN}"] += 1
+            continue
+        own, where = tuple(row[3:7]), (None, row.batch_id, row.generator_id, row.batch_index)
+        place = (_position(recipe, row.pixel_sha256), f"{row.file_sha256}{row.request_digest}{row.batch_index:09}")
+        yield (
+            row.id, Origin.SYNTHETIC.value, "train", None, label, row.pixel_sha256, row.file_sha256,
+            *own, *where, *place,
+        )  # fmt: skip
+
+
+def _bar(session: Session, pool: Pool) -> None:
+    """Privacy blocks of any screening, whatever came after them and whatever the recipe."""
+    blocked = select(ScreeningCheck.image_id).where(
+        ScreeningCheck.name.in_(PRIVACY_CHECKS), ScreeningCheck.verdict == ScreeningVerdict.BLOCK
+    )
+    rows = session.execute(blocked.execution_options(yield_per=CHUNK))
+    pool.insert("INSERT OR IGNORE INTO barred VALUES (?, ?)", ((row.image_id, PRIVACY) for row in rows))
+
+
+def _limit(session: Session, pool: Pool, recipe: MixRecipe) -> None:
+    """Bar what the newest finished screening of its batch does not admit."""
+    limits = recipe.screening
+    if limits.admit == "any" and not limits.checks:
+        return
+    latest = select(func.max(Screening.id)).where(Screening.status == BuildStatus.READY).group_by(Screening.batch_id)
+    found = select(ScreenedImage.image_id, ScreenedImage.verdict).where(ScreenedImage.screening_id.in_(latest))
+    rows = session.execute(found.execution_options(yield_per=CHUNK))
+    pool.insert("INSERT OR IGNORE INTO screened VALUES (?, ?)", ((row.image_id, row.verdict.value) for row in rows))
+    pool.execute(
+        "INSERT OR IGNORE INTO barred SELECT id, 'not screened' FROM images"
+        " WHERE origin = 'synthetic' AND id NOT IN (SELECT image FROM screened)"
+    )
+    refused = {"any": (), "flag": ("block",), "pass": ("block", "flag")}[limits.admit]
+    for verdict in refused:
+        why = f"screening says {verdict}"
+        pool.execute("INSERT OR IGNORE INTO barred SELECT image, ? FROM screened WHERE verdict = ?", why, verdict)
+    for limit in limits.checks:
+        values = select(ScreeningCheck.image_id, ScreeningCheck.value).where(
+            ScreeningCheck.screening_id.in_(latest), ScreeningCheck.name == limit.check
+        )
+        pool.execute("DROP TABLE IF EXISTS checked")
+        pool.execute("CREATE TABLE checked (image INTEGER PRIMARY KEY, value REAL)")
+        rows = session.execute(values.execution_options(yield_per=CHUNK))
+        pool.insert("INSERT OR IGNORE INTO checked VALUES (?, ?)", (tuple(row) for row in rows))
+        pool.execute(
+            "INSERT OR IGNORE INTO barred SELECT image, ? FROM checked WHERE value < ? OR value > ?",
+            f"{limit.check} outside the limits",
+            float("-inf") if limit.at_least is None else limit.at_least,
+            float("inf") if limit.at_most is None else limit.at_most,
+        )
+        pool.execute(
+            "INSERT OR IGNORE INTO barred SELECT id, ? FROM images"
+            " WHERE origin = 'synthetic' AND id NOT IN (SELECT image FROM checked WHERE value IS NOT NULL)",
+            f"no value of {limit.check}",
+        )
+
+
+def _outcomes(
+    pool: Pool,
+    worklist_id: int,
+    decisions: Iterator[tuple[int, list[StandingReading], Decision]],
+    recipe: MixRecipe,
+) -> Iterator[tuple[Any, ...]]:
+    for image, readings, decision in decisions:
+        if not _counts(decision, recipe):
+            pool.left_out[OTHER_OUTCOME] += 1
+        else:
+            counted = set(decision.reading_ids)
+            some = [reading for reading in readings if reading.id in counted]
+            agreeing = sum(_agrees(reading, decision) for reading in some)
+            ids = json.dumps(decision.reading_ids)
+            yield image, worklist_id, decision.verdict.value, decision.label, ids, len(some), agreeing
+
+
+def _counts(decision: Decision, recipe: MixRecipe) -> bool:
+    """Whether the recipe lets an outcome of this kind count, for or against an image."""
+    if (decision.grid and not recipe.allow_grid) or (decision.proxy_only and not recipe.allow_proxy):
+        return False
+    return recipe.outcomes == "all" or decision.adjudicated == (recipe.outcomes == "adjudicated")
+
+
+def _agrees(reading: StandingReading, decision: Decision) -> bool:
+    said = {OutcomeVerdict.APPROVED: Verdict.ACCEPT, OutcomeVerdict.REJECTED: Verdict.REJECT}.get(decision.verdict)
+    return reading.verdict is said and (said is not Verdict.ACCEPT or reading.label == decision.label)

@@ -1,0 +1,165 @@
+"""What a recipe would give, before anything is written: counts, balance, coverage, who approved, what is missing."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session
+
+from curation.models.generation import Batch, Generator
+from curation.models.reading import Purpose, Reading, WorklistItem
+from curation.outcomes import stands
+from curation.snapshots.coverage import Coverage, coverage_of
+from curation.snapshots.folder import SPLITS
+from curation.snapshots.gather import counted_worklists
+from curation.snapshots.manifest import Plan, drafted
+from curation.snapshots.mix import MixRecipe
+from curation.snapshots.pool import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class ClassCounts:
+    """One class of the mix: its training images by origin, their share of the total weight, and its held-out ones."""
+
+    label: str
+    real: int
+    synthetic: int
+    weight_share: float
+    validation: int
+    test: int
+    missing: int  # training images short of the target
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How well the counting readings of the approved images taken agree; of one reading nothing can be said."""
+
+    images: int
+    with_two_or_more: int
+    all_agree: int
+    mean_share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Everything a preview says; `refused` lists what would stop a build."""
+
+    digest: str
+    refused: list[str]
+    notice: str | None
+    subjects: str
+    classes: list[ClassCounts]
+    target: int
+    added_per_real: float | None
+    generators: dict[str, int]
+    coverage: Coverage
+    readings: dict[str, int]
+    approved_by: dict[str, dict[str, Any]]
+    agreement: Agreement
+    corrected_label_ignored: int
+    unread: int
+    in_no_worklist: int
+    left_out: dict[str, int]
+
+
+def preview_snapshot(session: Session, recipe: MixRecipe, target: int | None = None) -> Preview:
+    """Make the choice of `recipe` and say what it would give; `target` training images of a class, else the largest.
+
+    Readers are named: show it to those who may see who read. Raises BadInput for names that are not there.
+    """
+    with drafted(session, "preview", recipe) as plan:
+        pool, manifest = plan.pool, plan.manifest
+        classes, target = _classes(pool, recipe, target)
+        real = sum(one.real for one in classes)
+        unread, in_no_worklist = _unread(session, pool, recipe)
+        readings = {key: value for key, value in manifest["lineage"]["readings"].items() if key != "ids"}
+        return Preview(
+            digest=manifest["digest"],
+            refused=[str(refusal) for refusal in pool.refusals],
+            notice=manifest["notice"],
+            subjects=manifest["subjects"],
+            classes=classes,
+            target=target,
+            added_per_real=pool.value("SELECT COUNT(*) FROM extra") / real if real else None,
+            generators=_generators(session, pool),
+            coverage=coverage_of(session, pool),
+            readings=readings,
+            approved_by=plan.support.by_reader(names=True),
+            agreement=_agreement(pool),
+            corrected_label_ignored=0 if recipe.corrected_labels else _corrected(plan),
+            unread=unread,
+            in_no_worklist=in_no_worklist,
+            left_out=manifest["left_out"],
+        )
+
+
+def _classes(pool: Pool, recipe: MixRecipe, target: int | None) -> tuple[list[ClassCounts], int]:
+    counts: dict[tuple[str, str, str], tuple[int, float]] = {
+        (label, split, origin): (count, weight)
+        for label, split, origin, count, weight in pool.rows(
+            "SELECT label, split, origin, COUNT(*), SUM(weight) FROM rows GROUP BY 1, 2, 3"
+        )
+    }
+    labels = sorted({label for label, _, _ in counts} | set(recipe.classes))
+    train = {
+        label: [counts.get((label, "train", origin), (0, 0.0)) for origin in ("real", "synthetic")] for label in labels
+    }
+    total = sum(weight for some in train.values() for _, weight in some)
+    target = target or max((sum(count for count, _ in some) for some in train.values()), default=0)
+    held_out = {
+        (label, split): counts.get((label, split, "real"), (0, 0.0))[0] for label in labels for split in SPLITS[1:]
+    }
+    found = [
+        ClassCounts(
+            label=label,
+            real=real,
+            synthetic=synthetic,
+            weight_share=(real_weight + synthetic_weight) / total if total else 0.0,
+            validation=held_out[label, "validation"],
+            test=held_out[label, "test"],
+            missing=max(0, target - real - synthetic),
+        )
+        for label, ((real, real_weight), (synthetic, synthetic_weight)) in train.items()
+    ]
+    return found, target
+
+
+def _generators(session: Session, pool: Pool) -> dict[str, int]:
+    counts = dict(
+        pool.rows("SELECT batch_id, COUNT(*) FROM rows WHERE origin = 'synthetic' GROUP BY batch_id ORDER BY batch_id")
+    )
+    names: dict[str, int] = {}
+    for batch_id, name in session.execute(select(Batch.id, Generator.name).join(Generator).order_by(Generator.name)):
+        if batch_id in counts:
+            names[name] = names.get(name, 0) + counts[batch_id]
+    return names
+
+
+def _agreement(pool: Pool) -> Agreement:
+    query = """
+    SELECT COUNT(*), COALESCE(SUM(n >= 2), 0), COALESCE(SUM(n >= 2 AND agreeing = n), 0),
+        AVG(CASE WHEN n >= 2 THEN CAST(agreeing AS REAL) / n END)
+    FROM approved JOIN outcomes USING (image, worklist)
+    WHERE image IN (SELECT image FROM rows WHERE origin = 'synthetic')
+    """
+    return Agreement(*next(pool.rows(query)))
+
+
+def _corrected(plan: Plan) -> int:
+    """Images whose class readers corrected and that are taken under the class asked for all the same."""
+    query = "SELECT COUNT(*) FROM approved WHERE corrected AND image IN (SELECT image FROM rows)"
+    return int(plan.pool.value(query))
+
+
+def _unread(session: Session, pool: Pool, recipe: MixRecipe) -> tuple[int, int]:
+    """Candidates of the worklists that count without a reading, and drawn images that are in none of these."""
+    if not recipe.needs_outcomes:
+        return 0, 0
+    lists = [worklist.id for worklist in counted_worklists(session, recipe.worklists)]
+    listed = select(func.count(WorklistItem.image_id.distinct())).where(
+        WorklistItem.worklist_id.in_(lists), WorklistItem.purpose == Purpose.CANDIDATE
+    )
+    read = exists().where(Reading.item_id == WorklistItem.id, stands())
+    unread = session.scalar(listed.where(~read)) or 0
+    drawn = pool.value("SELECT COUNT(*) FROM images WHERE origin = 'synthetic'")
+    return unread, max(0, drawn - (session.scalar(listed) or 0))

@@ -1,0 +1,115 @@
+"""Whether a snapshot still is what its recipe would give: later readings, privacy blocks and withdrawals say no.
+
+A stale snapshot never changes. It says so, in the list, when it is shown and when something is trained on it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from curation.lineage.withdrawn import marks
+from curation.models.generation import PRIVACY_CHECKS, ScreeningCheck, ScreeningVerdict
+from curation.models.images import BuildStatus, Image
+from curation.models.reading import OutcomeVerdict
+from curation.models.training import Snapshot, SnapshotItem
+from curation.models.withdrawals import AffectedKind
+from curation.outcomes import decisions_in_order
+from curation.snapshots.gather import counted_worklists, outcomes_digest
+from curation.snapshots.mix import MixRecipe
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotSummary:
+    """One line of `rounds snapshot list`."""
+
+    name: str
+    digest: str
+    status: str
+    counts: dict[str, Any]
+    readings: int
+    stale: bool
+    why_stale: tuple[str, ...]
+    affected: str | None
+    created_at: datetime
+
+
+def list_snapshots(session: Session) -> list[SnapshotSummary]:
+    """Every snapshot, newest last, with whether it is stale, or a withdrawal reaches it."""
+    now: dict[tuple[str, ...], str] = {}
+    affected = marks(session, AffectedKind.SNAPSHOT)
+    return [
+        _summary(session, one, now, affected.get(one.id))
+        for one in session.scalars(select(Snapshot).order_by(Snapshot.id))
+    ]
+
+
+def _summary(
+    session: Session, snapshot: Snapshot, now: dict[tuple[str, ...], str], affected: str | None
+) -> SnapshotSummary:
+    why = tuple(why_stale(session, snapshot, now)) if snapshot.status is BuildStatus.READY else ()
+    return SnapshotSummary(
+        name=snapshot.name,
+        digest=(snapshot.digest or "")[:12],
+        status=snapshot.status.value if snapshot.status is BuildStatus.READY else "unfinished",
+        counts={split: sum(labels.values()) for split, labels in snapshot.counts.items()},
+        readings=len(snapshot.reading_ids),
+        stale=bool(why),
+        why_stale=why,
+        affected=affected,
+        created_at=snapshot.created_at,
+    )
+
+
+def why_stale(session: Session, snapshot: Snapshot, now: dict[tuple[str, ...], str] | None = None) -> list[str]:
+    """Every reason why the snapshot is not what its recipe would give today; none when it is.
+
+    `now` keeps digests of outcomes between calls in one view of the database.
+    """
+    recipe = MixRecipe.model_validate(snapshot.recipe)
+    reasons = []
+    if recipe.needs_outcomes and _outcomes_changed(session, snapshot, recipe, {} if now is None else now):
+        reasons.append("outcomes have changed since: readings were added or taken back")
+    blocked = select(ScreeningCheck.image_id).where(
+        ScreeningCheck.name.in_(PRIVACY_CHECKS), ScreeningCheck.verdict == ScreeningVerdict.BLOCK
+    )
+    if count := _items(session, snapshot.id, SnapshotItem.image_id.in_(blocked)):
+        reasons.append(f"{count} of its images are blocked as near copies of training images now")
+    if count := _items(session, snapshot.id, Image.withdrawn_at.is_not(None)):
+        reasons.append(f"{count} of its images were withdrawn")
+    return reasons
+
+
+def stale_line(name: str, why: list[str]) -> str:
+    """What is printed wherever a stale snapshot is used."""
+    return f"snapshot {name!r} is stale: {'; '.join(why)}. It stays as it is; build a new one to take the change in."
+
+
+def _items(session: Session, snapshot_id: int, condition: Any) -> int:
+    query = select(func.count()).select_from(SnapshotItem).join(Image, Image.id == SnapshotItem.image_id)
+    return session.scalar(query.where(SnapshotItem.snapshot_id == snapshot_id, condition)) or 0
+
+
+def _outcomes_changed(session: Session, snapshot: Snapshot, recipe: MixRecipe, now: dict[tuple[str, ...], str]) -> bool:
+    if snapshot.outcomes_digest is None:
+        return _readings_changed(session, snapshot, recipe)
+    if recipe.worklists not in now:
+        now[recipe.worklists] = outcomes_digest(session, recipe.worklists)
+    return now[recipe.worklists] != snapshot.outcomes_digest
+
+
+def _readings_changed(session: Session, snapshot: Snapshot, recipe: MixRecipe) -> bool:
+    """For snapshots of the first release, which kept the readings of what they took and no more."""
+    if recipe.synthetic != "approved":
+        return False
+    current = {
+        reading
+        for worklist in counted_worklists(session, recipe.worklists)
+        for _, _, decision in decisions_in_order(session, worklist)
+        if decision.verdict is OutcomeVerdict.APPROVED
+        for reading in decision.reading_ids
+    }
+    frozen = set(snapshot.reading_ids)
+    return not frozen <= current or (recipe.max_ratio is None and frozen != current)

@@ -1,0 +1,51 @@
+"""What each training image weighs: by its origin, by its class, and so that classes weigh the same."""
+
+from curation.errors import BadInput
+from curation.snapshots.mix import MixRecipe
+from curation.snapshots.pool import Pool
+
+Group = tuple[str, str]  # class, origin
+
+
+def weigh(pool: Pool, recipe: MixRecipe) -> None:
+    """Set the weights of the training rows in `chosen`; a class that is not there is a refusal. Held out, all are 1."""
+    weights = recipe.weights
+    counts: dict[Group, int] = {
+        (label, origin): count
+        for label, origin, count in pool.rows(
+            "SELECT chosen.label, images.origin, COUNT(*) FROM chosen JOIN images ON images.id = chosen.image"
+            " WHERE chosen.split = 'train' GROUP BY 1, 2 ORDER BY 1, 2"
+        )
+    }
+    unknown = sorted(set(weights.classes) - {label for label, _ in counts})
+    if unknown:
+        pool.refusals.append(
+            BadInput(f"weights for {', '.join(unknown)}, of which the mix has no training image. Name its classes.")
+        )
+    for group, weight in group_weights(counts, recipe).items():
+        if weight != 1.0:
+            pool.execute(
+                "UPDATE chosen SET weight = ? WHERE split = 'train' AND label = ?"
+                " AND image IN (SELECT id FROM images WHERE origin = ?)",
+                weight, *group,
+            )  # fmt: skip
+
+
+def group_weights(counts: dict[Group, int], recipe: MixRecipe) -> dict[Group, float]:
+    """The weight of an image by its class and origin; `counts` says how many there are."""
+    weights = recipe.weights
+    found = {
+        (label, origin): float(weights.origins.get(origin, 1.0))  # type: ignore[call-overload]
+        * weights.classes.get(label, 1.0)
+        for label, origin in counts
+    }
+    if recipe.balance == "weights" and counts:
+        totals: dict[str, float] = {}
+        for group, count in counts.items():
+            totals[group[0]] = totals.get(group[0], 0.0) + count * found[group]
+        even = sum(totals.values()) / len(totals)
+        found = {group: weight * even / totals[group[0]] for group, weight in found.items()}
+    if weights.normalise and counts:
+        mean = sum(counts[group] * weight for group, weight in found.items()) / sum(counts.values())
+        found = {group: weight / mean for group, weight in found.items()}
+    return found

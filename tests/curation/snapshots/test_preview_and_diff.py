@@ -1,0 +1,179 @@
+"""A preview says what a build gives and what would stop it; a difference says what changed; stale ones say why."""
+
+import json
+from dataclasses import asdict
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from curation.models.generation import Screening, ScreeningCheck, ScreeningVerdict
+from curation.models.images import BuildStatus, Image, Split
+from curation.models.people import Reader
+from curation.models.reading import Reading, Worklist
+from curation.models.training import Snapshot
+from curation.project import Project
+from curation.snapshots.build import build_snapshot, find_snapshot
+from curation.snapshots.diff import diff_snapshots
+from curation.snapshots.manifest import planned
+from curation.snapshots.mix import MixRecipe
+from curation.snapshots.preview import Preview, preview_snapshot
+from curation.snapshots.stale import why_stale
+from tests.curation.snapshots.mixes import ACCEPT, REJECT, UNSURE, Drawn, Real, Said, Spec, said, write_mix
+from tests.curation.snapshots.test_build import approve, fill, silent
+from tests.rows import NOW
+
+SPECS: list[Spec] = [
+    *(Real(n) for n in range(1, 6)),
+    *(Real(n, (("b", 1.0),)) for n in range(6, 8)),
+    Real(8, split=Split.TEST),
+    Real(9, split=Split.VALIDATION),
+    Drawn(101, "a", said=said(ACCEPT, ACCEPT), neighbours=(1, 2)),
+    Drawn(102, "a", said=said(ACCEPT, ACCEPT, REJECT), neighbours=(2, 6)),
+    Drawn(103, "b", said=said(REJECT), neighbours=(3, 7)),
+    Drawn(104, "b", said=said(UNSURE)),
+    Drawn(105, "b", said=(Said("proxy"),), screening=None),
+    Drawn(106, "c"),
+]
+
+
+def add_block(session: Session, image: Image) -> None:
+    """A screening that finds the image to be a copy."""
+    assert image.batch_id is not None
+    screening = Screening(
+        batch_id=image.batch_id, parameters={}, parameters_digest="1", status=BuildStatus.READY, created_at=NOW
+    )
+    session.add(screening)
+    session.flush()
+    block = {"value": 0.0, "threshold": "", "verdict": ScreeningVerdict.BLOCK}
+    session.add(ScreeningCheck(screening_id=screening.id, image_id=image.id, name="near_copy", **block))
+
+
+def preview(project: Project, target: int | None = None, **recipe: object) -> Preview:
+    with project.database.read() as session:
+        return preview_snapshot(session, MixRecipe.model_validate(recipe), target)
+
+
+def test_a_preview_counts_by_class_and_says_what_is_missing(project: Project) -> None:
+    write_mix(project, SPECS)
+    found = preview(project)
+    rows = {one.label: (one.real, one.synthetic, one.validation, one.test, one.missing) for one in found.classes}
+    assert rows == {"a": (5, 2, 1, 1, 0), "b": (2, 1, 0, 0, 4)}
+    assert [one.missing for one in preview(project, target=10).classes] == [3, 7]
+    assert found.added_per_real == pytest.approx(3 / 7)
+    assert found.generators == {"gen": 3}
+    assert found.in_no_worklist == 1
+    assert found.refused == []
+    assert (found.readings["human"], found.readings["proxy"]) == (5, 1)
+    assert found.approved_by["ada"] == {"kind": "human", "readings": 2, "accepted": 2, "excluded": False}
+    assert found.approved_by["proxy"]["kind"] == "proxy"
+    agreement = asdict(found.agreement)
+    assert agreement.pop("mean_share") == pytest.approx((1 + 2 / 3) / 2)
+    assert agreement == {"images": 3, "with_two_or_more": 2, "all_agree": 1}
+    json.dumps(asdict(found))
+
+
+def test_coverage_is_what_the_mix_reaches_beside_what_everything_drawn_reaches(project: Project) -> None:
+    write_mix(project, SPECS)
+    with project.database.write() as session:
+        for image in session.scalars(select(Image).where(Image.import_id.is_not(None))):
+            image.covariates = {"sex": "F" if int(image.pixel_sha256, 16) % 2 else "M", "age": 40.5}
+    found = preview(project).coverage
+    assert (found.synthetic, found.screened) == (3, 2)
+    assert [(one.group, one.real, one.by_mix, one.by_drawn) for one in found.classes] == [
+        ("a", 5, 2, 3),
+        ("b", 2, 1, 2),
+    ]
+    assert [(one.group, one.real, one.by_mix, one.by_drawn) for one in found.subgroups] == [
+        ("sex F", 4, 1, 3),
+        ("sex M", 3, 2, 2),
+    ]
+
+
+def test_a_preview_writes_nothing_and_gives_the_digest_of_the_build(project: Project) -> None:
+    fill(project)
+    before = sorted(path for path in project.root.rglob("*") if "rounds.db" not in path.name)
+    found = preview(project, max_ratio=0.3)
+    assert sorted(path for path in project.root.rglob("*") if "rounds.db" not in path.name) == before
+    with project.database.read() as session:
+        assert list(session.scalars(select(Snapshot.id))) == []
+    assert build_snapshot(project, "one", MixRecipe(max_ratio=0.3), NOW, silent).digest == found.digest
+
+
+def test_a_preview_of_what_cannot_be_built_says_all_that_stands_against_it(project: Project) -> None:
+    fill(project, generator_saw="s9")
+    with project.database.write() as session:
+        images = list(session.scalars(select(Image).where(Image.batch_index < 2)))
+        approve(session, images, "second", said=REJECT)
+    refused = preview(project, weights={"classes": {"zebra": 2.0}}).refused
+    assert len(refused) == 3
+    assert "2 approved in 'first', rejected in 'second'" in refused[0]
+    assert "weights for zebra" in refused[1]
+    assert "was fitted on" in refused[2]
+
+
+def test_approvals_on_readers_whom_a_worklist_excludes_are_counted(project: Project) -> None:
+    drawn = [Drawn(100 + n, "a", said=(Said("ada"),)) for n in range(20)]
+    write_mix(project, [Real(1), *drawn, Drawn(200, "a", said=(Said("ben"),))])
+    assert preview(project).readings["images_on_excluded_readers"] == 0
+    with project.database.write() as session:
+        session.execute(update(Worklist).values(recipe={"exclusion": {"min_median_ms": 1_000}}))
+        session.execute(update(Reading).values(elapsed_ms=10))
+        ada = session.scalars(select(Reader.id).where(Reader.name == "ada")).one()
+    found = preview(project)
+    assert (found.readings["images_on_excluded_readers"], found.readings["by_excluded_readers"]) == (20, 20)
+    assert [found.approved_by[name]["excluded"] for name in ("ada", "ben")] == [True, False]
+    with project.database.read() as session, planned(session, "one", MixRecipe()) as plan:
+        manifest = plan.manifest
+    assert manifest["lineage"]["readings"]["images_on_excluded_readers"] == 20
+    assert manifest["approved_by"][f"reader {ada}"]["excluded"] is True
+    assert '"ada"' not in json.dumps(manifest)
+
+
+def test_a_difference_names_what_came_went_and_changed(project: Project) -> None:
+    fill(project)
+    recipes = {
+        "one": MixRecipe(seed=1),
+        "two": MixRecipe.model_validate({"seed": 1, "max_ratio": 0.25, "weights": {"origins": {"synthetic": 0.5}}}),
+        "real": MixRecipe(synthetic="none"),
+    }
+    for name, recipe in recipes.items():
+        build_snapshot(project, name, recipe, NOW, silent)
+    with project.database.read() as session:
+        one, two, real = (find_snapshot(session, name) for name in recipes)
+        found = diff_snapshots(session, one, two, examples=1)
+        back = diff_snapshots(session, real, one)
+        same = diff_snapshots(session, one, one)
+    assert found.counts == {"added": 0, "removed": 2, "relabelled": 0, "reweighted": 2, "moved": 0}
+    assert (found.unchanged, found.same_content, found.readings) == (15, False, (4, 2))
+    assert set(found.recipe) == {"max_ratio", "weights"}
+    assert [one.kind for one in found.examples] == ["removed", "reweighted"]
+    assert found.examples[0].now == ""
+    assert found.examples[1].was.endswith("weight 1")
+    assert back.counts["added"] == 4
+    assert sum(back.by_group["added"].values()) == 4
+    assert (same.same_content, same.unchanged, sum(same.counts.values()), same.recipe) == (True, 19, 0, {})
+
+
+def test_a_capped_snapshot_is_not_stale_before_anything_changes(project: Project) -> None:
+    fill(project)
+    build_snapshot(project, "one", MixRecipe(max_ratio=0.25), NOW, silent)
+    with project.database.read() as session:
+        assert why_stale(session, find_snapshot(session, "one")) == []
+
+
+def test_a_later_privacy_block_and_a_withdrawal_are_said(project: Project) -> None:
+    fill(project)
+    build_snapshot(project, "one", MixRecipe(), NOW, silent)
+    with project.database.write() as session:
+        copied = session.scalars(select(Image).where(Image.batch_index == 0)).one()
+        add_block(session, copied)
+        withdrawn = session.scalars(select(Image).where(Image.subject.has(key="s1"))).one()
+        withdrawn.withdrawn_at = NOW + timedelta(days=1)
+    with project.database.read() as session:
+        why = why_stale(session, find_snapshot(session, "one"))
+    assert why == [
+        "1 of its images are blocked as near copies of training images now",
+        "1 of its images were withdrawn",
+    ]

@@ -1,0 +1,62 @@
+"""The page of snapshots says which are stale and why, and lets no text of the database become markup."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from curation.models.images import Image, Label
+from curation.models.people import Reader
+from curation.project import Project
+from curation.snapshots.build import build_snapshot, list_snapshots
+from curation.snapshots.mix import MixRecipe
+from curation.snapshots.preview import preview_snapshot
+from review_ui.views.snapshot_markup import preview_sections, snapshot_table
+from tests.curation.snapshots.test_build import approve, fill, silent
+from tests.rows import NOW
+
+
+@pytest.fixture
+def mixed(tmp_path: Path, make_project: Callable[[Path], Project]) -> Iterator[Project]:
+    """A project with approved images and nothing else: the room of these tests has worklists of its own."""
+    made = make_project(tmp_path / "mixed")
+    fill(made)
+    yield made
+    made.database.dispose()
+
+
+def test_the_list_says_which_are_stale_and_why(mixed: Project) -> None:
+    with mixed.database.read() as session:
+        assert "None yet" in snapshot_table(list_snapshots(session))
+    for name, synthetic in (("first", "approved"), ("real", "none")):
+        build_snapshot(mixed, name, MixRecipe.model_validate({"synthetic": synthetic}), NOW, silent)
+    with mixed.database.write() as session:
+        approve(session, list(session.scalars(select(Image).where(Image.batch_index == 7))), "second")
+    with mixed.database.read() as session:
+        table = snapshot_table(list_snapshots(session))
+    assert table.index("real") < table.index("first")
+    assert table.count("stale<small>outcomes have changed since") == 1
+    assert "13 train, 3 validation, 3 test" in table
+
+
+def test_a_preview_shows_every_part_and_escapes_names(mixed: Project) -> None:
+    with mixed.database.write() as session:
+        session.scalars(select(Reader)).one().name = "<b>ada</b>"
+        session.scalars(select(Label).where(Label.name == "a")).one().name = "<i>a</i>"
+    with mixed.database.read() as session:
+        shown = preview_sections(preview_snapshot(session, MixRecipe(max_ratio=0.3)))
+    for words in (
+        "By class",
+        "What approvals rest on",
+        "Left out",
+        "SIMULATED",
+        "&lt;b&gt;ada&lt;/b&gt;",
+        "Short of 6",
+    ):
+        assert words in shown
+    assert "<b>" not in shown
+    assert "<i>" not in shown
+    with mixed.database.read() as session:
+        refused = preview_sections(preview_snapshot(session, MixRecipe(min_agreement=1.0)))
+    assert "A build is refused" in refused

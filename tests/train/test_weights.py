@@ -1,0 +1,64 @@
+"""Training draws images by the weights of the snapshot: within a class, and between classes if the recipe says so."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from curation.snapshots.folder import SnapshotFolder, write_rows
+from tests.train.snapshots import write_snapshot
+from tests.train.tiny import save_backbone
+from train.checkpoint import load_run
+from train.config import AdaptationConfig
+from train.evaluate import predict
+from train.loop import Examples, sampling_probabilities
+from train.run import adapt
+
+
+def examples(class_weights: list[float] | None = None) -> Examples:
+    """Three images of class 0, the last one of weight 2, and one of class 1."""
+    weights, labels = np.array([1.0, 1, 2, 4]), np.array([0, 0, 0, 1])
+    of_classes = None if class_weights is None else np.array(class_weights)
+    return Examples(lambda chosen: torch.zeros(len(chosen), 1), labels, weights, of_classes)
+
+
+def test_an_image_of_twice_the_weight_is_drawn_twice_as_often() -> None:
+    assert sampling_probabilities(examples(), False).tolist() == [1 / 8, 1 / 8, 2 / 8, 4 / 8]
+
+
+def test_balanced_classes_keep_the_weights_within_a_class() -> None:
+    assert sampling_probabilities(examples(), True).tolist() == pytest.approx([1 / 8, 1 / 8, 2 / 8, 1 / 2])
+
+
+def test_class_weights_of_the_recipe_are_not_evened_out() -> None:
+    found = sampling_probabilities(examples([3.0, 1.0]), True).tolist()
+    assert found == pytest.approx([3 / 16, 3 / 16, 6 / 16, 1 / 4])
+
+
+@pytest.mark.parametrize(
+    ("row_weight", "class_weights", "class_balanced", "expected"),
+    [(1.0, {}, True, 0.5), (9.0, {}, False, 0.9), (9.0, {}, True, 0.5), (9.0, {"upper": 9.0}, True, 0.9)],
+)
+def test_a_model_learns_the_shares_that_the_folder_weighs(
+    row_weight: float, class_weights: dict[str, float], class_balanced: bool, expected: float, tmp_path: Path
+) -> None:
+    """The pictures say nothing of the class here, so that all there is to learn is how often each is drawn."""
+    made = write_snapshot(tmp_path / "snapshot", {"train": 150, "test": 10}, strength=0.0)
+    rows = [replace(row, weight=row_weight if row.label == "upper" else 1.0) for row in made.rows("train")]
+    write_rows(made.path, "train", rows)
+    manifest = dict(made.manifest) | {"recipe": {"weights": {"classes": class_weights}}}
+    (made.path / "snapshot.json").write_text(json.dumps(manifest))
+    config = AdaptationConfig(
+        backbone=str(save_backbone(tmp_path / "vit")),
+        steps=60,
+        learning_rate=0.1,
+        batch_size=64,
+        class_balanced=class_balanced,
+    )
+    folder = SnapshotFolder.open(made.path)
+    adapt(folder, config, tmp_path / "run", lambda *_: None)
+    found = predict(load_run(tmp_path / "run", "cpu"), folder, "test").probabilities.mean(axis=0)
+    assert found[folder.classes.index("upper")] == pytest.approx(expected, abs=0.15)
