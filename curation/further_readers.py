@@ -22,10 +22,9 @@ from curation.slots import ADJUDICATION_SLOT, MOST_READERS, PROXY_SLOT, slot_val
 
 def settle_slots(session: Session, worklist: Worklist, item_id: int) -> None:
     """Open the slots that an item needs after a reading, and take back those that it needs no longer."""
-    item = session.get_one(WorklistItem, item_id)
-    if worklist.kind is not WorklistKind.VERDICT or item.purpose is not Purpose.CANDIDATE:
-        return
-    if session.scalars(select(Image.withdrawn_at).where(Image.id == item.image_id)).one() is not None:
+    found = select(WorklistItem, Image.withdrawn_at).join(Image, Image.id == WorklistItem.image_id)
+    item, withdrawn_at = session.execute(found.where(WorklistItem.id == item_id)).one()
+    if worklist.kind is not WorklistKind.VERDICT or item.purpose is not Purpose.CANDIDATE or withdrawn_at is not None:
         return
     rule = OutcomeRule(**worklist.rule)
     readings = standing_readings(session, item_id)
