@@ -8,11 +8,13 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from curation.image_store import Pixels
 
 matplotlib.use("Agg")
 
+TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 DRAWN, FLOOR, GRAY = "#c2562d", "#2b6f8f", "#8a8f94"
 KINDS = {"real": (GRAY, "o", 9), "approved": ("#1d7a55", "o", 16), "rejected": ("#b3402a", "x", 20),
          "unresolved": ("#b98d1c", "+", 20), "unread": ("#b98d1c", ".", 14)}  # fmt: skip
@@ -151,12 +153,14 @@ def odds_picture(result: dict[str, Any]) -> bytes | None:
 def _forest(ratios: Sequence[dict[str, float]], names: Sequence[str], colors: Sequence[str], label: str) -> Figure:
     figure = Figure(figsize=(7.5, 0.28 * len(names) + 1), layout="constrained")
     axis = figure.subplots()
-    least = 0.02
     for place, (ratio, color) in enumerate(zip(ratios, colors, strict=True)):
-        axis.plot([max(ratio["low"], least), ratio["high"]], [place] * 2, color=color, lw=1.6)
-        axis.plot(max(ratio["value"], least), place, "o", color=color, ms=5)
+        axis.plot([max(ratio["low"], TICKS[0]), ratio["high"]], [place] * 2, color=color, lw=1.6)
+        axis.plot(max(ratio["value"], TICKS[0]), place, "o", color=color, ms=5)
     axis.axvline(1, color="#555", lw=0.8)
     axis.set_xscale("log")
+    axis.xaxis.set_major_locator(FixedLocator(TICKS))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_locator(NullLocator())
     axis.set_yticks(range(len(names)), names, fontsize=8)
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.set_xlabel(label, fontsize=9)
