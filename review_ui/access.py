@@ -76,6 +76,7 @@ ACCESS: dict[tuple[str, str], Need] = {
     ("GET", "/rounds/references/{key}"): READ,
     ("POST", "/rounds/api/readings"): READ,
     ("GET", "/rounds/exports/worklists/{worklist_id:int}/{figure}.csv"): having(Capability.SEE_RESULTS),
+    ("GET", "/rounds/exports/measurements/{measurement_id:int}/figures.csv"): having(Capability.SEE_RESULTS),
 }
 
 

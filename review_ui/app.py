@@ -10,6 +10,7 @@ from review_ui.permissions import Capability
 from review_ui.views.accounts import accounts_page
 from review_ui.views.generate import generate_page
 from review_ui.views.images import images_page
+from review_ui.views.measures import measures_page
 from review_ui.views.overview import overview_page
 from review_ui.views.parts import behind_door
 from review_ui.views.results import results_page
@@ -24,6 +25,7 @@ PAGES: tuple[tuple[str, Callable[[], None], Capability], ...] = (
     ("Results", results_page, Capability.SEE_RESULTS),
     ("Agreement", agreement_page, Capability.SEE_RESULTS),
     ("Readers", readers_page, Capability.SEE_RESULTS),
+    ("Measures", measures_page, Capability.SEE_RESULTS),
     ("Images", images_page, Capability.SEE_NEIGHBOURS),
     ("Generate", generate_page, Capability.MANAGE),
     ("Worklists", worklists_page, Capability.MANAGE),

@@ -16,18 +16,40 @@ from tests.rows import NOW
 pytestmark = pytest.mark.e2e
 NewContext = Callable[..., BrowserContext]
 
-EVERY_PAGE = {"Read", "Overview", "Results", "Agreement", "Readers", "Images", "Generate", "Worklists", "Accounts"}
+EVERY_PAGE = {
+    "Read",
+    "Overview",
+    "Results",
+    "Agreement",
+    "Readers",
+    "Measures",
+    "Images",
+    "Generate",
+    "Worklists",
+    "Accounts",
+}
 PAGES = {
     Role.READER: {"Read", "Overview"},
     Role.ADJUDICATOR: {"Read", "Overview", "Images"},
     Role.PRIVACY: set(),  # one page only: no bar to choose from
-    Role.CURATOR: {"Read", "Overview", "Results", "Agreement", "Readers", "Generate", "Worklists"},
-    Role.ADMINISTRATOR: {"Read", "Overview", "Results", "Agreement", "Readers", "Generate", "Worklists", "Accounts"},
+    Role.CURATOR: {"Read", "Overview", "Results", "Agreement", "Readers", "Measures", "Generate", "Worklists"},
+    Role.ADMINISTRATOR: {
+        "Read",
+        "Overview",
+        "Results",
+        "Agreement",
+        "Readers",
+        "Measures",
+        "Generate",
+        "Worklists",
+        "Accounts",
+    },
 }
 SEEN = {
     "Results": "Read by",
     "Agreement": "Figures",
     "Readers": "Exclusion rules",
+    "Measures": "Nothing measured yet",
     "Images": "Nearest real images",
     "Generate": "Jobs",
     "Worklists": "Another worklist",
