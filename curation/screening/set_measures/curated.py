@@ -96,7 +96,7 @@ def _against(kept: Count, real: Count, looks: int) -> tuple[Interval | None, str
     if not kept.n or not real.hits:
         return None, "nothing kept"
     value = (kept.hits / kept.n) / (real.hits / real.n)
-    if kept.hits == kept.n and real.hits == real.n:
+    if real.hits == real.n:
         return Interval(value, None, None), "even"
     ratio = Interval(value, *_ratio_limits(kept, real, ALPHA))
     low, high = _ratio_limits(kept, real, ALPHA / looks)

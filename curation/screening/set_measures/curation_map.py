@@ -18,6 +18,7 @@ from curation.screening.set_measures.sets import SETTINGS, Sets
 from curation.screening.set_measures.vectors import SetVectors, one_a_subject, shuffled
 
 LEAST_REAL = 10  # subjects of a class, to look for modes at all
+MOST_REAL = 2_000  # subjects of a class, drawn by the seed: the distances between all of them are held in memory
 LEAST_COVERING = 10  # kept and held-out images of a class, to say which real ones they cover
 MOST_POINTS = 800  # of real and of drawn images each, in the picture
 
@@ -65,7 +66,7 @@ def _cast(sets: Sets, vectors: SetVectors, seed: int) -> Cast:
     for place, one in enumerate(sets.train):
         if one.label is not None:
             by_class.setdefault(one.label, []).append(place)
-    picked = {label: one_a_subject(sets.train, places, seed) for label, places in sorted(by_class.items())}
+    picked = {label: one_a_subject(sets.train, places, seed)[:MOST_REAL] for label, places in sorted(by_class.items())}
     picked = {label: places for label, places in picked.items() if len(places) >= LEAST_REAL}
     modes = {label: find_modes(vectors.train.features[places], seed) for label, places in picked.items()}
     drawn = [place for place, one in enumerate(sets.drawn) if one.label in modes]
@@ -133,7 +134,7 @@ def _nearest_of_class(real: Vectors, drawn: Vectors, cast: Cast) -> list[int]:
     for label in sorted(set(cast.drawn_classes)):
         own = np.flatnonzero(classes == label)
         here = [place for place, name in enumerate(cast.drawn_classes) if name == label]
-        for place, nearest in zip(here, manifold.distances(drawn[here], real[own]).argmin(axis=1), strict=True):
+        for place, nearest in zip(here, manifold.nearest(drawn[here], real[own])[0], strict=True):
             found[place] = int(own[nearest])
     return found
 

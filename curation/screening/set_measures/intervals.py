@@ -65,6 +65,17 @@ def of_share(value: float, parts: Sequence[float], n: int) -> Interval:
     return Interval(value, float(low), float(high))
 
 
+def difference(value: Interval, floor: Interval) -> Interval:
+    """Of two shares from their own intervals (MOVER, Zou and Donner 2008; of plain counts it is Newcombe's).
+
+    The two share their real images, so it is rather too wide; but never of no width where neither varies.
+    """
+    apart = value.value - floor.value
+    below = np.hypot(value.value - (value.low or 0.0), (floor.high or 0.0) - floor.value)
+    above = np.hypot((value.high or 0.0) - value.value, floor.value - (floor.low or 0.0))
+    return Interval(apart, float(apart - below), float(apart + above))
+
+
 def of_count(hits: int, n: int) -> Interval:
     """A share of independent images with its Clopper-Pearson interval."""
     low, high = proportion_confint(hits, n, method="beta")

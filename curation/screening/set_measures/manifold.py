@@ -13,7 +13,7 @@ from curation.errors import BadInput
 Distances = NDArray[np.float64]
 Vectors = NDArray[np.float64]
 
-BLOCK = 2_048
+BLOCK = 2**24  # distances held at once: 128 MB
 OVERLAP_K = 3  # Kynkäänniemi et al. 2019, section 3
 COVERAGE_K = 5  # Naeem et al. 2020, section 4.1
 
@@ -55,19 +55,31 @@ def covered(real: Distances, across: Distances, k: int = COVERAGE_K) -> NDArray[
     return np.asarray(across.min(axis=1) < radii(real, k))
 
 
+def nearest(queries: Vectors, references: Vectors) -> tuple[NDArray[np.int64], Distances]:
+    """(N,) position and distance of the nearest reference of each query, in bounded memory."""
+    positions, found = np.zeros(len(queries), np.int64), np.zeros(len(queries))
+    rows = max(1, BLOCK // len(references))
+    for top in range(0, len(queries), rows):
+        block = distances(queries[top : top + rows], references)
+        positions[top : top + rows] = block.argmin(axis=1)
+        found[top : top + rows] = block.min(axis=1)
+    return positions, found
+
+
 def authentic(drawn: Vectors, real: Vectors) -> NDArray[np.bool_]:
     """(N,) which drawn images are no copy by Alaa et al. 2022, section 4.2: a drawn image is one where it lies no
     farther from its nearest real image than that image's own nearest real neighbour does.
 
-    `real` are the images the generator may have copied, all of them, not a sample. In blocks of 2,048.
+    `real` are the images the generator may have copied, all of them, not a sample.
     """
     if len(real) < 2:
         raise BadInput(f"expected at least 2 real images, got {len(real)}.")
-    found = np.zeros(len(drawn), bool)
-    for top in range(0, len(drawn), BLOCK):
-        across = distances(drawn[top : top + BLOCK], real)
-        nearest = across.argmin(axis=1)
-        others = distances(real[nearest], real)
-        others[np.arange(len(nearest)), nearest] = np.inf
-        found[top : top + BLOCK] = across[np.arange(len(nearest)), nearest] > others.min(axis=1)
-    return found
+    positions, to_real = nearest(drawn, real)
+    between_real = np.zeros(len(drawn))
+    rows = max(1, BLOCK // len(real))
+    for top in range(0, len(drawn), rows):
+        here = positions[top : top + rows]
+        block = distances(real[here], real)
+        block[np.arange(len(here)), here] = np.inf
+        between_real[top : top + rows] = block.min(axis=1)
+    return np.asarray(to_real > between_real)

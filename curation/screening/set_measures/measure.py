@@ -27,7 +27,7 @@ Report = Callable[[int, int, str | None], None]
 
 # Raised whenever equal images could give another value: part of what makes a measurement the same one.
 METHOD = "set-measures/1"
-USUAL_MOST = 2_000
+USUAL_MOST = 1_000
 WHOLE = "whole"
 
 

@@ -17,7 +17,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 
 from curation.screening.set_measures.intervals import Interval, Z, of_count
-from curation.screening.set_measures.manifold import BLOCK, Vectors, distances
+from curation.screening.set_measures.manifold import Vectors, nearest
 
 FALSE_POSITIVES = 0.01
 LEAST_MEMBERS = 20  # subjects of each group
@@ -75,16 +75,10 @@ def _halves(items: Sequence[tuple[int, str]]) -> tuple[list[tuple[int, str]], li
     return halves
 
 
-def nearest_distance(queries: Vectors, references: Vectors) -> NDArray[np.float64]:
-    """(N,) distance of each query to its nearest reference, in blocks."""
-    rows = [distances(queries[top : top + BLOCK], references).min(axis=1) for top in range(0, len(queries), BLOCK)]
-    return np.concatenate(rows)
-
-
 def calibrated_scores(candidates: Vectors, drawn: Vectors, reference: Vectors) -> NDArray[np.float64]:
     """(N,) log of how much nearer a drawn image comes than a reference image: high speaks for a member."""
     tiny = np.finfo(np.float64).tiny
-    own, theirs = nearest_distance(candidates, drawn), nearest_distance(candidates, reference)
+    own, theirs = nearest(candidates, drawn)[1], nearest(candidates, reference)[1]
     return np.asarray(np.log(np.maximum(theirs, tiny)) - np.log(np.maximum(own, tiny)))
 
 

@@ -22,6 +22,7 @@ from curation.screening.set_measures.distances import (
 )
 from curation.screening.set_measures.intervals import (
     Interval,
+    difference,
     measured_on_parts,
     of_count,
     of_distance,
@@ -81,7 +82,7 @@ def measure_scope(
     """All measures of three sets of one size; `every_real` (M, D) is what could have been copied."""
     n = len(real)
     components = min(MOST_COMPONENTS, n // IMAGES_PER_COMPONENT, every_real.shape[1])
-    reduced = PCA(components, svd_solver="full").fit(every_real)
+    reduced = PCA(components, svd_solver="covariance_eigh").fit(every_real)
     plain = n > real.features.shape[1]
     sides = _Sides(real, held_out, drawn, reduced, plain)
     whole, parts = measured_on_parts(sides.measure, (n, n, n), resamples, seed, report)
@@ -158,9 +159,11 @@ def _measured(name: str, n: int, whole: Mapping[str, float], parts: Mapping[str,
         value, some = whole[f"{name}/{side}"], parts[f"{name}/{side}"]
         in_share = name in SHARES
         sides[side] = of_share(value, some, n) if in_share else of_distance(value, some, n, LOWEST.get(name, 0.0))
+    better = "less" if name.startswith(LESS_IS_NEARER) else "more"
+    if name in SHARES:
+        return Measured(name, sides["value"], sides["floor"], difference(**sides), better, note)
     apart = [value - floor for value, floor in zip(parts[f"{name}/value"], parts[f"{name}/floor"], strict=True)]
     excess = of_distance(whole[f"{name}/value"] - whole[f"{name}/floor"], apart, n)
-    better = "less" if name.startswith(LESS_IS_NEARER) else "more"
     return Measured(name, sides["value"], sides["floor"], excess, better, note)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from curation.models.generation import GeneratorPixels, GeneratorSubject
 from curation.screening.set_measures.distances import Vectors
+from curation.screening.set_measures.manifold import nearest
 from curation.screening.set_measures.membership import (
     LEAST_MEMBERS,
     area_under_curve,
@@ -17,7 +18,6 @@ from curation.screening.set_measures.membership import (
     calibrated_scores,
     detectable,
     found_at_few_false,
-    nearest_distance,
 )
 from curation.screening.set_measures.sets import RealImage, Sets
 from curation.screening.set_measures.vectors import SetVectors, one_a_subject
@@ -104,7 +104,7 @@ def _attack(name: str, members: Vectors, others: Vectors, reference: Vectors, dr
     if name == CALIBRATED:
         scores = [calibrated_scores(one, drawn, reference) for one in (members, others)]
     else:
-        scores = [-nearest_distance(one, drawn if name == PLAIN else reference) for one in (members, others)]
+        scores = [-nearest(one, drawn if name == PLAIN else reference)[1] for one in (members, others)]
     found, false = found_at_few_false(*scores)
     return {
         "name": name,

@@ -129,13 +129,13 @@ def _chosen(session: Session, request: MeasureRequest, decisions: dict[int, Deci
 def _pool(session: Session, request: MeasureRequest, chosen: dict[int, str | None]) -> Sequence[Image]:
     """Every image of the finished batches that the measured images are from, or that were named."""
     of_batch = select(Image).join(Batch, Batch.id == Image.batch_id).where(Batch.status == BuildStatus.READY)
+    if request.batches:
+        of_batch = of_batch.where(Batch.id.in_(request.batches))
     every = session.scalars(of_batch.where(Image.withdrawn_at.is_(None)).order_by(Image.file_sha256, Image.id)).all()
     missing = sorted(set(request.batches) - {image.batch_id for image in every})
     if missing:
         raise BadInput(f"there is no finished batch {missing[0]} with images. `rounds status` shows those there are.")
-    wanted = set(request.batches) or {
-        image.batch_id for image in every if request.images == "raw" or image.id in chosen
-    }
+    wanted = {image.batch_id for image in every if request.images == "raw" or image.id in chosen}
     return [image for image in every if image.batch_id in wanted]
 
 

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from statsmodels.stats.proportion import confint_proportions_2indep
 
 from curation.screening.set_measures.intervals import (
     Z,
+    difference,
     measured_on_parts,
     of_count,
     of_distance,
@@ -57,3 +59,11 @@ def test_counts_have_exact_intervals() -> None:
     found = of_count(0, 10)
     assert (found.value, found.low) == (0.0, 0.0)
     assert found.high == pytest.approx(1 - 0.025 ** (1 / 10))
+
+
+def test_the_difference_of_two_plain_shares_is_newcombes() -> None:
+    one, other = of_share(30 / 40, [0.75, 0.75], 40), of_share(20 / 40, [0.5, 0.5], 40)
+    found = difference(one, other)
+    expected = confint_proportions_2indep(30, 40, 20, 40, method="newcomb", compare="diff")
+    assert (found.value, found.low, found.high) == pytest.approx((0.25, *expected))
+    assert difference(of_share(1.0, [1.0, 1.0], 40), of_share(1.0, [1.0, 1.0], 40)).low < -0.05
