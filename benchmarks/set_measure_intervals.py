@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from curation.screening.set_measures import intervals
-from curation.screening.set_measures.scope import Pictures, _Sides, measure_scope
+from curation.screening.set_measures.scope import Pictures, Sides, measure_scope
 
 DIMENSION, RINGS, MODES = 16, 32, 4
 TRUTH_WORLDS = 1_000
@@ -41,7 +41,7 @@ def truths(n: int, basis: np.ndarray) -> dict[str, float]:
     found = defaultdict(list)
     for _ in range(TRUTH_WORLDS):
         real, held_out, drawn = world(random, n)
-        sides = _Sides(real, held_out, drawn, _components(basis, n), plain=n > DIMENSION)
+        sides = Sides(real, held_out, drawn, _components(basis, n), plain=n > DIMENSION)
         for name, value in sides.measure((np.arange(n),) * 3).items():
             found[name].append(value)
     return {name: float(np.mean(values)) for name, values in found.items()}

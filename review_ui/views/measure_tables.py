@@ -42,7 +42,8 @@ def _measure_table(name: str, result: Figure, beside: Figure | None) -> str:
                 rows += [("", f"{(beside or {})['set']}, n {other['n']}", one) for one in _named(other, name)]
     low, high = _scale(name, [one for _, _, one in rows])
     body = "".join(_measure_row(label, small, one, low, high) for label, small, one in rows)
-    return f'<div><h3>{escape(readable(name))}</h3><table class="r-table r-dots">{body}</table></div>'
+    title = f"{readable(name)}: {rows[0][2]['better']} is nearer to real"
+    return f'<div><h3>{escape(title)}</h3><table class="r-table r-dots">{body}</table></div>'
 
 
 def _named(scope: Figure, name: str) -> list[Figure]:

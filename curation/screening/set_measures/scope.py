@@ -84,7 +84,7 @@ def measure_scope(
     components = min(MOST_COMPONENTS, n // IMAGES_PER_COMPONENT, every_real.shape[1])
     reduced = PCA(components, svd_solver="covariance_eigh").fit(every_real)
     plain = n > real.features.shape[1]
-    sides = _Sides(real, held_out, drawn, reduced, plain)
+    sides = Sides(real, held_out, drawn, reduced, plain)
     whole, parts = measured_on_parts(sides.measure, (n, n, n), resamples, seed, report)
     shared = 100 * reduced.explained_variance_ratio_.sum()
     notes = {_reduced_name(components): f"{shared:.0f} % of the variance of the training images' features"}
@@ -102,7 +102,7 @@ def _too_few(n: int, dimension: int) -> Measured:
     return Measured("Fréchet distance", None, None, None, "less", note)
 
 
-class _Sides:
+class Sides:
     """The drawn and the held-out images against the same real ones; distances are taken once and then picked from."""
 
     def __init__(self, real: Pictures, held_out: Pictures, drawn: Pictures, reduced: PCA, plain: bool) -> None:
