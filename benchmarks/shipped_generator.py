@@ -11,7 +11,6 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from itertools import count, islice, pairwise
 from pathlib import Path
 
@@ -23,7 +22,8 @@ from torch import nn
 
 from curation.ingest.virtual_brains import CLASSES, render_many, split_of
 from curation.screening.backbone import SHIPPED_BACKBONE, Backbone
-from curation.screening.fidelity import Fidelity, measure
+from curation.screening.set_measures import manifold
+from curation.screening.set_measures.distances import kernel_distance
 from generate.card import add_metrics
 from generate.grids import save_grid
 from generate.request import GenerationRequest
@@ -35,6 +35,7 @@ EPOCHS = 10
 BATCH = 64
 
 Pixels = NDArray[np.uint8]
+Features = NDArray[np.float32]
 
 
 class SmallClassifier(nn.Module):
@@ -115,16 +116,30 @@ def standardised(*sets: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     return [(features - centre) / spread for features in sets]
 
 
-def distances(model: SmallClassifier, reference: Pixels, other: Pixels, drawn: Pixels) -> dict[str, Fidelity]:
+def measured(reference: Features, other: Features, drawn: Features) -> dict[str, float]:
+    """Kernel distance and coverage of `drawn`, and of `other` real images as the floor, at the smallest size."""
+    n = min(len(reference), len(other), len(drawn))
+    real, held_out, own = (some[:n].astype(np.float64) for some in (reference, other, drawn))
+    within = manifold.distances(real, real)
+    return {
+        "n": n,
+        "kernel_distance": kernel_distance(real, own),
+        "kernel_distance_floor": kernel_distance(real, held_out),
+        "coverage": manifold.coverage(within, manifold.distances(real, own)),
+        "coverage_floor": manifold.coverage(within, manifold.distances(real, held_out)),
+    }
+
+
+def distances(model: SmallClassifier, reference: Pixels, other: Pixels, drawn: Pixels) -> dict[str, dict[str, float]]:
     """Kernel distance and coverage on each kind of features there is."""
     drawn = drawn[np.random.default_rng(0).permutation(len(drawn))]
     with torch.no_grad():
         small = [model.features(as_tensor(pixels)).numpy() for pixels in (reference, other, drawn)]
-    found = {"small_classifier": measure(*standardised(*small))}
+    found = {"small_classifier": measured(*standardised(*small))}
     if (SHIPPED_BACKBONE / "config.json").is_file():
         backbone = Backbone.load(SHIPPED_BACKBONE)
         of_backbone = standardised(*(backbone.features(pixels) for pixels in (reference, other, drawn)))
-        found[SHIPPED_BACKBONE.name] = measure(*of_backbone)
+        found[SHIPPED_BACKBONE.name] = measured(*of_backbone)
     return found
 
 
@@ -165,7 +180,7 @@ def main() -> None:
             "guidance_scale": guidance,
             "agreement_with_requested_label": agreement(model, drawn, labels),
             "agreement_of_real_validation_images": ceiling,
-            "fidelity": {name: asdict(one) for name, one in distances(model, reference, other, drawn).items()},
+            "fidelity": distances(model, reference, other, drawn),
             "images_per_s": round(rate, 2),
         }
         print(json.dumps(metrics), flush=True)

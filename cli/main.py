@@ -46,6 +46,7 @@ COMMANDS = {
     "vocabulary": Lazy("cli.vocabulary:vocabulary", "List and add the reasons readers reject with."),
     "reader": Lazy("cli.reader:reader", "Add and list readers."),
     "read": Lazy("cli.reading:read", "Read a worklist with a proxy model, marked as such."),
+    "measure": Lazy("cli.measure:measure", "Measure sets of images against real ones."),
     "agreement": Lazy("cli.evidence:agreement", "Say how far readers agree."),
     "performance": Lazy("cli.evidence:performance", "Say how each reader did on controls, repeats and over time."),
     "turing": Lazy("cli.evidence:turing", "Say whether readers told real from synthetic."),

@@ -81,6 +81,7 @@ ACCESS: dict[tuple[str, str], Need] = {
     ("GET", "/rounds/api/pairs/{pair_list_id:int}"): having(Capability.JUDGE_PAIRS),
     ("GET", "/rounds/pairs/{key}/{side}"): having(Capability.JUDGE_PAIRS),
     ("GET", "/rounds/exports/worklists/{worklist_id:int}/{figure}.csv"): having(Capability.SEE_RESULTS),
+    ("GET", "/rounds/exports/measurements/{measurement_id:int}/figures.csv"): having(Capability.SEE_RESULTS),
 }
 
 

@@ -11,6 +11,7 @@ from review_ui.views.accounts import accounts_page
 from review_ui.views.generate import generate_page
 from review_ui.views.images import images_page
 from review_ui.views.lineage import lineage_page
+from review_ui.views.measures import measures_page
 from review_ui.views.overview import overview_page
 from review_ui.views.pairs import pairs_page
 from review_ui.views.parts import behind_door
@@ -27,6 +28,7 @@ PAGES: tuple[tuple[str, Callable[[], None], Capability], ...] = (
     ("Results", results_page, Capability.SEE_RESULTS),
     ("Agreement", agreement_page, Capability.SEE_RESULTS),
     ("Readers", readers_page, Capability.SEE_RESULTS),
+    ("Measures", measures_page, Capability.SEE_RESULTS),
     ("Images", images_page, Capability.SEE_NEIGHBOURS),
     ("Pairs", pairs_page, Capability.SEE_PAIRS),
     ("Lineage", lineage_page, Capability.SEE_LINEAGE),

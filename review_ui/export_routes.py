@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from curation.project import Project
+from curation.set_measurements import every_figure, find_measurement
 from review_ui.access import require
 from review_ui.figures.tables import Cell, Table, figure_table
 from review_ui.guard import READER_KEY
@@ -18,7 +19,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class ExportRoutes:
-    """GET /rounds/exports/worklists/ID/FIGURE.csv, an event in the chain each."""
+    """GET .../worklists/ID/FIGURE.csv and .../measurements/ID/figures.csv, an event in the chain each."""
 
     def __init__(self, project: Project, clock: Clock) -> None:
         self.project = project
@@ -33,6 +34,23 @@ class ExportRoutes:
         name = f"worklist-{worklist_id}-{figure}.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(csv_of(table), media_type="text/csv; charset=utf-8", headers=headers)
+
+    async def measurement(self, request: Request) -> Response:
+        """Every figure of one measured set as a file to save."""
+        reader: SignedInReader = request.scope[READER_KEY]
+        require(reader, Capability.SEE_RESULTS)
+        measurement_id = request.path_params["measurement_id"]
+        table = await run_in_threadpool(self._measurement, reader, measurement_id)
+        headers = {"Content-Disposition": f'attachment; filename="measurement-{measurement_id}.csv"'}
+        return Response(csv_of(table), media_type="text/csv; charset=utf-8", headers=headers)
+
+    def _measurement(self, reader: SignedInReader, measurement_id: int) -> Table:
+        with self.project.database.read() as session:
+            table = every_figure(find_measurement(session, measurement_id))
+        payload = {"measurement": measurement_id, "by": reader.reader_id}
+        with self.project.database.write() as session:
+            self.project.chain.record(session, "figures.exported", payload, self.clock())
+        return table
 
     def _table(self, reader: SignedInReader, worklist_id: int, figure: str) -> Table:
         with_names = reader.can(Capability.ADMINISTER)

@@ -11,6 +11,7 @@ POST /rounds/api/worklists/ID/claim   lease images: own live leases first, then 
 GET  /rounds/pixels/KEY         raw little-endian pixels of an image this reader holds an assignment for
 GET  /rounds/api/worklists/ID/references, /rounds/references/KEY   real training images of each class
 GET  /rounds/exports/worklists/ID/FIGURE.csv   a figure of the results
+GET  /rounds/exports/measurements/ID/figures.csv   every figure of a measured set
 GET  /rounds/pairs, /rounds/api/pairs, /rounds/api/pairs/ID, /rounds/pairs/KEY/SIDE   for the privacy role to judge
 POST /rounds/api/pairs          one judgement, or the taking back of one
 POST /rounds/api/readings       verdicts and undos, in order, each committed before it is acknowledged
@@ -86,6 +87,7 @@ def create_routes(project: Project, clock: Clock) -> list[BaseRoute]:
         Route("/rounds/api/pairs/{pair_list_id:int}", pairs.following, methods=["GET"]),
         Route("/rounds/pairs/{key}/{side}", pairs.pixels, methods=["GET"]),
         Route("/rounds/exports/worklists/{worklist_id:int}/{figure}.csv", exports.figure, methods=["GET"]),
+        Route("/rounds/exports/measurements/{measurement_id:int}/figures.csv", exports.measurement, methods=["GET"]),
     ]
 
 

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.e2e
 NewContext = Callable[..., BrowserContext]
 
 EVERY_PAGE = {
-    "Read", "Overview", "Results", "Agreement", "Readers", "Images", "Pairs", "Lineage", "Generate", "Worklists",
-    "Snapshots", "Accounts",
+    "Read", "Overview", "Results", "Agreement", "Readers", "Measures", "Images", "Pairs", "Lineage", "Generate",
+    "Worklists", "Snapshots", "Accounts",
 }  # fmt: skip
 MANAGED = EVERY_PAGE - {"Images", "Accounts"}
 PAGES = {
@@ -32,6 +32,7 @@ SEEN = {
     "Results": "Read by",
     "Agreement": "Figures",
     "Readers": "Exclusion rules",
+    "Measures": "Nothing measured yet",
     "Images": "Nearest real images",
     "Pairs": "No pairs to judge",
     "Lineage": "In words",

@@ -57,6 +57,7 @@ def counted(project: Project) -> tuple[int, int, int]:
 @pytest.mark.parametrize("where", ["pictures", "rename", "rows"])
 def test_a_killed_build_counts_for_nothing_and_the_next_takes_its_place(project: Project, where: str) -> None:
     fill(project)
+    before = verify_project(project, silent).faults  # rows written by hand count no readers
     project.database.dispose()
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", KILLED, str(project.root), where]
@@ -65,7 +66,7 @@ def test_a_killed_build_counts_for_nothing_and_the_next_takes_its_place(project:
         assert [one.status for one in list_snapshots(session)] == ["unfinished"]
         with pytest.raises(NotFound, match="has not finished"):
             find_snapshot(session, "one")
-    assert verify_project(project, silent).faults == []
+    assert verify_project(project, silent).faults == before
     recipe = MixRecipe(synthetic="none") if where == "rows" else MixRecipe()
     folder = build_snapshot(project, "one", recipe, NOW, silent)
     assert verify_folder(folder, silent) == []

@@ -1,0 +1,213 @@
+"""`rounds measure`: how far a set of synthetic images lies from real ones, and what curation kept of it."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
+from curation.models.measures import SetMeasurement
+from curation.project import Project
+from curation.set_measurements import find_measurement, list_measurements, outcomes_by
+
+
+@click.group()
+def measure() -> None:
+    """Measure sets of images against real ones: distances, coverage, membership, and what curation kept.
+
+    \b
+    Example:
+      rounds measure run --images approved
+    """
+
+
+@measure.command()
+@click.option(
+    "--images",
+    type=click.Choice(["approved", "rejected", "raw"]),
+    default="approved",
+    show_default=True,
+    help="By outcome, or all as drawn.",
+)
+@click.option("--snapshot", help="Instead, the synthetic images of this snapshot.")
+@click.option("--worklist", "worklists", multiple=True, help="Whose outcomes count; without it, all of them.")
+@click.option("--batch", "batches", multiple=True, type=int, help="Batch ids; without it, every finished batch.")
+@click.option("--n", type=int, help="Images of each set; without it, as many as the smallest has.")
+@click.option("--resamples", default=200, show_default=True, help="Parts of the sets that give the intervals.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--backbone", help="Hugging Face id or directory whose features are used; without it, the shipped one.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write pictures and tables here.")
+@json_option
+@pass_project
+def run(
+    project: Project,
+    images: str,
+    snapshot: str | None,
+    worklists: tuple[str, ...],
+    batches: tuple[int, ...],
+    n: int | None,
+    resamples: int,
+    seed: int,
+    backbone: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure a set, per class and as a whole, each value beside what held-out real images score at the same n.
+
+    Training subjects are the reference, validation subjects the floor; test subjects are never read. The same request
+    over the same images is measured once.
+
+    \b
+    Example:
+      rounds measure run --images raw --n 60
+      rounds measure run --images approved --worklist first --n 60 --out measured
+    """
+    from curation.screening.set_measures.measure import measure_sets
+    from curation.screening.set_measures.request import MeasureRequest
+
+    request = MeasureRequest.checked(
+        images="snapshot" if snapshot else images,
+        snapshot=snapshot,
+        worklists=worklists,
+        batches=batches,
+        n=n,
+        resamples=resamples,
+        seed=seed,
+    )
+    use_torch_threads(project.settings.torch_threads)
+    with progress_bar("measuring", quiet=as_json) as report:
+        measurement_id = measure_sets(project, request, now(), report, backbone)
+    _tell(project, _find(project, measurement_id), out, as_json)
+
+
+@measure.command("list")
+@json_option
+@pass_project
+def show_list(project: Project, as_json: bool) -> None:
+    """List what was measured.
+
+    \b
+    Example:
+      rounds measure list
+    """
+    with project.database.read() as session:
+        rows = list_measurements(session)
+    emit([_line(row) for row in rows], as_json, title="measurements")
+
+
+@measure.command()
+@click.argument("measurement", type=int)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write pictures and tables here.")
+@json_option
+@pass_project
+def show(project: Project, measurement: int, out: Path | None, as_json: bool) -> None:
+    """Show MEASUREMENT, a number of `rounds measure list`; with --out, its pictures and tables.
+
+    \b
+    Example:
+      rounds measure show 1 --out measured
+    """
+    _tell(project, _find(project, measurement), out, as_json)
+
+
+def _find(project: Project, measurement_id: int) -> SetMeasurement:
+    with project.database.read() as session:
+        return find_measurement(session, measurement_id)
+
+
+def _line(row: SetMeasurement) -> dict[str, Any]:
+    scopes = row.result["scopes"]
+    return {
+        "id": row.id,
+        "set": row.result["set"],
+        "n": {scope["scope"]: scope["n"] for scope in scopes},
+        "features": row.request["backbone"],
+        "read by": outcomes_by(row.result),
+        "made": row.created_at,
+    }
+
+
+def _tell(project: Project, row: SetMeasurement, out: Path | None, as_json: bool) -> None:
+    if out is not None:
+        from curation.screening.set_measures.report import write_report
+
+        written = write_report(project, row, out)
+        click.echo(f"wrote {', '.join(written)} to {out}", err=True)
+    if as_json:
+        emit({"id": row.id, "request": row.request, "result": row.result, "made": row.created_at}, as_json=True)
+        return
+    result = row.result
+    emit(_line(row), as_json=False, title="measurement")
+    for scope in result["scopes"]:
+        emit([_measure_row(one) for one in scope["measures"]], False, title=f"\n{scope['scope']}, n = {scope['n']}")
+    for name, why in result["scopes_left_out"].items():
+        click.echo(f"{name}: left out, {why}")
+    _tell_membership(result["membership"])
+    _tell_curation(result["map"])
+    click.echo(f"\nIntervals: 95 %, {result['intervals']}. Outcomes by: {outcomes_by(result)}.")
+    if result["notice"]:
+        click.secho(result["notice"], fg="yellow")
+
+
+def _measure_row(one: dict[str, Any]) -> dict[str, Any]:
+    if one["value"] is None:
+        return {"measure": one["name"], "value (95 %)": one["note"], "real against real": "", "difference": ""}
+    return {
+        "measure": one["name"],
+        "value (95 %)": interval_words(one["value"]),
+        "real against real": interval_words(one["floor"]),
+        "difference": interval_words(one["excess"]),
+    }
+
+
+def interval_words(one: dict[str, Any] | None) -> str:
+    """`0.87 (0.74 to 0.94)`."""
+    if one is None:
+        return "-"
+    if one["low"] is None:
+        return f"{one['value']:.3g}"
+    return f"{one['value']:.3g} ({one['low']:.3g} to {one['high']:.3g})"
+
+
+def _tell_membership(found: dict[str, Any]) -> None:
+    click.echo(f"\nMembership: {found['sentence']}")
+    rows = [
+        {
+            "score": one["name"],
+            "AUC (95 %)": interval_words(one["auc"]),
+            "found at 1 % false": interval_words(one["found_at_1_percent"]),
+            "false": interval_words(one["false_positives"]),
+        }
+        for one in found["attacks"]
+    ]
+    if rows:
+        emit(rows, False, title=f"membership, {found['n']} subjects in each group")
+
+
+def _tell_curation(found: dict[str, Any]) -> None:
+    rows = [
+        {
+            one["grouping"]: one["level"],
+            "real": one["real"]["hits"],
+            "drawn": one["drawn"]["hits"],
+            found["kept_are"]: one["kept"]["hits"],
+            "share by real share (95 %)": interval_words(one["ratio"]),
+            "so": one["state"],
+        }
+        for one in found["representation"]
+        if one["grouping"] == "mode"
+    ]
+    if rows:
+        emit(rows, False, title="\nmodes of the real training images")
+    odds = [
+        {
+            "by": one["grouping"],
+            "level": one["level"],
+            "approved": one["approved"],
+            "rejected": one["rejected"],
+            "odds ratio (95 %)": interval_words(one["ratio"]) if one["ratio"] else one["note"],
+        }
+        for one in found["odds"]
+    ]
+    if odds:
+        emit(odds, False, title="\nodds of being approved, each level against all others of its class")

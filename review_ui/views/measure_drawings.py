@@ -1,0 +1,98 @@
+"""Curves and maps of a measurement as SVG inside `data:` URLs, which the page's sanitiser lets through."""
+
+import base64
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from review_ui.views.plots import readable
+
+# Middle tones that stand out on the dark theme and on the light one; never told apart by colour alone.
+OWN, FLOOR, REAL, TEXT = "#dd7a45", "#4d9fc7", "#98a1aa", "#8a949d"
+KINDS = {
+    "approved": ("#3aa57a", '<circle cx="{x}" cy="{y}" r="3.4" fill="{c}"/>'),
+    "rejected": ("#dd6a50", '<path d="M{x} {y}m-3 -3l6 6m0 -6l-6 6" stroke="{c}" stroke-width="1.6"/>'),
+}
+UNSETTLED = ("#c9a13f", '<path d="M{x} {y}m-3.5 0h7m-3.5 -3.5v7" stroke="{c}" stroke-width="1.6"/>')
+REAL_MARK = '<circle cx="{x}" cy="{y}" r="2.6" fill="none" stroke="{c}" stroke-width="1.1"/>'
+WIDTH, HEIGHT, EDGE = 380, 260, 34
+
+
+def spectrum_drawing(result: dict[str, Any]) -> str:
+    """A panel for each scope with three curves."""
+    panels = "".join(
+        f"<div><h3>{escape(readable(scope['scope']))}</h3>{_image(_curves(scope['spectra']), 'Mean spectra')}</div>"
+        for scope in result["scopes"]
+    )
+    return f'<div class="r-multiples">{panels}</div>'
+
+
+def _curves(spectra: dict[str, dict[str, list[float]]]) -> str:
+    values = [value for one in spectra.values() for value in one["mean"]]
+    low, high = min(values), max(values)
+    cycles = len(spectra["real"]["mean"])
+
+    def point(cycle: int, value: float) -> str:
+        x = EDGE + (WIDTH - EDGE - 6) * (cycle - 1) / max(1, cycles - 1)
+        y = 6 + (HEIGHT - EDGE - 6) * (high - value) / ((high - low) or 1)
+        return f"{x:.1f},{y:.1f}"
+
+    lines = "".join(
+        f'<polyline points="{" ".join(point(n, v) for n, v in enumerate(spectra[name]["mean"], 1))}" fill="none" '
+        f'stroke="{color}" stroke-width="1.8" {dash}/>'
+        for name, color, dash in (("real", REAL, ""), ("held_out", FLOOR, 'stroke-dasharray="5 4"'), ("drawn", OWN, ""))
+    )
+    return lines + _axes(f"{low:.0f} dB", f"{high:.0f} dB", "1", f"{cycles} cycles per picture")
+
+
+def _axes(bottom: str, top: str, left: str, right: str) -> str:
+    ground = HEIGHT - EDGE
+    return (
+        f'<path d="M{EDGE} 6V{ground}H{WIDTH - 6}" fill="none" stroke="{TEXT}" stroke-width="1" opacity=".6"/>'
+        f'<text x="{EDGE + 6}" y="16">{escape(top)}</text><text x="{EDGE + 6}" y="{ground - 6}">{escape(bottom)}</text>'
+        f'<text x="{EDGE}" y="{ground + 16}">{escape(left)}</text>'
+        f'<text x="{WIDTH - 6}" y="{ground + 16}" text-anchor="end">{escape(right)}</text>'
+    )
+
+
+def map_drawing(points: Sequence[dict[str, Any]]) -> str:
+    """A panel for each class: all images as a ground, those of the class by what became of them."""
+    if not points:
+        return ""
+    xs, ys = [float(one["x"]) for one in points], [float(one["y"]) for one in points]
+    placed = [(one, _within(float(one["x"]), xs, WIDTH), _within(float(one["y"]), ys, HEIGHT)) for one in points]
+    ground = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="1.1" fill="{TEXT}" opacity=".35"/>' for _, x, y in placed)
+    panels = ""
+    for label in sorted({str(one["class"]) for one in points}):
+        own = [(str(one["kind"]), x, y) for one, x, y in placed if one["class"] == label]
+        order = sorted(own, key=lambda mark: mark[0] != "real")  # real ones below
+        marks = "".join(_mark(kind, x, y) for kind, x, y in order)
+        counts: dict[str, int] = {}
+        for kind, _, _ in own:
+            counts[kind] = counts.get(kind, 0) + 1
+        told = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+        panels += (
+            f"<div><h3>{escape(readable(label))}</h3>{_image(ground + marks, f'Map of {label}: {told}')}"
+            f'<p class="r-soft r-small">{escape(told)}</p></div>'
+        )
+    return f'<div class="r-multiples">{panels}</div>'
+
+
+def _within(value: float, values: Sequence[float], size: int) -> float:
+    low, high = min(values), max(values)
+    return 8 + (size - 16) * (value - low) / ((high - low) or 1)
+
+
+def _mark(kind: str, x: float, y: float) -> str:
+    color, shape = (REAL, REAL_MARK) if kind == "real" else KINDS.get(kind, UNSETTLED)
+    return shape.format(x=f"{x:.1f}", y=f"{y:.1f}", c=color)
+
+
+def _image(content: str, alt: str) -> str:
+    style = f"<style>text{{font:12px system-ui,sans-serif;fill:{TEXT}}}</style>"
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'width="{WIDTH}" height="{HEIGHT}">{style}{content}</svg>'
+    )
+    encoded = base64.b64encode(svg.encode()).decode()
+    return f'<img class="r-drawing" src="data:image/svg+xml;base64,{encoded}" alt="{escape(alt)}">'

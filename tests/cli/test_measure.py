@@ -1,0 +1,60 @@
+"""`rounds measure` as a user meets it."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image as PillowImage
+
+from curation.errors import BadInput, NotFound
+from curation.models.people import ReaderKind
+from curation.project import Project
+from tests.cli.test_screening import run
+from tests.curation.screening.cohort import add_drawn, person
+from tests.curation.screening.set_measures.room import DRAWN, NOTICE, cohort_with_notice, images_of, read
+from tests.curation.screening.set_measures.test_measure import VERDICTS
+from tests.train.tiny import save_backbone
+
+PICTURES = {"measures.png", "spectra.png", "map.png", "modes.png", "odds.png", "medoids.png"}
+
+
+@pytest.fixture
+def arguments(project: Project, tmp_path: Path) -> list[str]:
+    """A project with images that a proxy read; the command that measures the approved ones."""
+    cohort_with_notice(project)
+    batch_id = add_drawn(project, [person(number) for number in DRAWN])
+    read(project, images_of(project, batch_id), VERDICTS, kind=ReaderKind.PROXY)
+    backbone = str(save_backbone(tmp_path / "tiny-vit"))
+    return ["measure", "run", "--worklist", "first", "--resamples", "20", "--backbone", backbone]
+
+
+def test_a_set_is_measured_listed_shown_and_drawn(project: Project, arguments: list[str], tmp_path: Path) -> None:
+    said = run(project, *arguments).output
+    for words in ("real against real", "Membership: Cannot be said", "proxy (a model) alone", NOTICE, "left out"):
+        assert words in said
+    measured = json.loads(run(project, *arguments, "--json").output)
+    [line] = json.loads(run(project, "measure", "list", "--json").output)
+    assert (line["id"], line["set"], line["n"]) == (measured["id"], "approved of first", {"whole": 36})
+    out = tmp_path / "measured"
+    shown = run(project, "measure", "show", str(measured["id"]), "--out", str(out), "--json")
+    assert json.loads(shown.stdout)["result"] == measured["result"]
+    assert {path.name for path in out.iterdir()} == PICTURES | {"measurement.json", "figures.csv"}
+    for name in PICTURES:
+        with PillowImage.open(out / name) as picture:
+            assert min(picture.size) > 100
+    with (out / "figures.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["outcomes_by"] for row in rows} == {"proxy (a model) alone"}
+    coverage = [row for row in rows if (row["figure"], row["level"]) == ("coverage", "drawn")]
+    assert all(float(row["low_95"]) <= float(row["value"]) <= float(row["high_95"]) for row in coverage)
+
+
+def test_what_cannot_be_measured_is_one_sentence_and_stores_nothing(project: Project, arguments: list[str]) -> None:
+    with pytest.raises(BadInput, match="Give a smaller --n"):
+        run(project, *arguments, "--n", "500")
+    with pytest.raises(BadInput, match="n: Input should be greater than or equal to 20"):
+        run(project, *arguments, "--n", "2")
+    with pytest.raises(NotFound, match="no measurement 7"):
+        run(project, "measure", "show", "7")
+    assert json.loads(run(project, "measure", "list", "--json").output) == []
