@@ -19,8 +19,8 @@ from PIL import Image
 
 from curation.image_store import encode_png
 from curation.ingest.image_folder import import_image_folder
-from curation.ingest.incoming import ImportReport
-from curation.ingest.picture_files import SUFFIXES, read_picture
+from curation.ingest.import_report import ImportReport
+from curation.ingest.picture_files import SUFFIXES, decode_picture
 from curation.project import Project
 from curation.settings import write_project_file
 
@@ -65,7 +65,7 @@ def bare_loop(directory: Path, out: Path) -> int:
     out.mkdir()
     files = sorted(path for path in directory.rglob("*") if path.suffix in SUFFIXES)
     for number, path in enumerate(files):
-        (out / f"{number}.png").write_bytes(encode_png(read_picture(path)))
+        (out / f"{number}.png").write_bytes(encode_png(decode_picture(path.read_bytes())))
     return len(files)
 
 

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.errors import BadInput, Damaged
+from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
-from curation.ingest.incoming import ImportReport, IncomingImage, Progress, Source, split_named
+from curation.ingest.incoming import IncomingImage, Progress, Source, split_named
 from curation.ingest.medmnist_catalogue import CATALOGUE, MedMNIST, find_medmnist
 from curation.project import Project
 
@@ -33,6 +34,7 @@ def import_medmnist(
     source: str | Path,
     *,
     name: str | None = None,
+    dry_run: bool = False,
     on_progress: Progress = lambda *_: None,
 ) -> ImportReport:
     """Import the `.npz` at a path, or the data set of that name, downloaded into the project's `downloads`."""
@@ -41,7 +43,7 @@ def import_medmnist(
         path = _download(entry, project.directory("downloads"), on_progress)
     else:
         path = source
-    return import_source(project, now, open_medmnist(path, name), on_progress=on_progress)
+    return import_source(project, now, open_medmnist(path, name), on_progress=on_progress, dry_run=dry_run)
 
 
 def open_medmnist(path: Path, name: str | None = None) -> Source:

@@ -98,6 +98,7 @@ def test_an_npz_and_the_cohort_are_imported_by_their_names(project: Project, tmp
         (["virtual-brains:0"], "at least one"),
         (["medmnist:nothing"], "There are: pathmnist"),
         (["virtual-brains:4", "--subject-pattern", "(x)"], "--subject-pattern is for a directory"),
+        (["virtual-brains:4", "--size", "64"], "--size is for a directory"),
     ],
 )
 def test_a_source_that_cannot_be_imported_says_what_can(project: Project, arguments: list[str], message: str) -> None:

@@ -15,7 +15,7 @@ from curation.database import Database
 from curation.errors import Conflict
 from curation.ingest import import_rows
 from curation.ingest.importer import import_source
-from curation.ingest.incoming import IncomingImage, Rejected, Source
+from curation.ingest.incoming import Geometry, IncomingImage, Rejected, Source
 from curation.models.images import BuildStatus, Image, ImageLabel, Import, Mask, Origin, Split, Subject
 from curation.models.operations import Event
 from curation.project import Project
@@ -47,7 +47,7 @@ def _items(count: int = COUNT, fail_at: int | None = None) -> Iterator[IncomingI
             picture(number),
             label,
             f"p{number // 2}",
-            spacing_mm=(2.0, 3.0),
+            geometry=Geometry(spacing_mm=(2.0, 3.0)),
             masks={"lesion": mask} if number % 2 else {},
         )
 
@@ -181,12 +181,13 @@ def test_pictures_without_subjects_are_each_their_own_marked_and_said(project: P
 
 
 def test_pictures_of_another_shape_or_depth_and_unusable_labels_are_listed(project: Project) -> None:
-    deep = np.zeros((16, 16, 1), np.uint16)
+    deep = picture(3).astype(np.uint16)
     items: list[IncomingImage | Rejected] = [
         IncomingImage("good.png", picture(0), "normal"),
         IncomingImage("small.png", picture(1, size=8), "normal"),
         IncomingImage("deep.png", deep, "normal"),
         IncomingImage("nameless.png", picture(2), "  "),
+        IncomingImage("blank.png", np.full((16, 16, 1), 9, np.uint8), "normal"),
         Rejected("broken.png", "unreadable"),
     ]
     report = import_source(project, NOW, Source("mixed", "x", items, len(items)))
@@ -194,7 +195,8 @@ def test_pictures_of_another_shape_or_depth_and_unusable_labels_are_listed(proje
     assert {one.source_file: one.reason for one in report.rejected} == {
         "small.png": "expected 16x16 gray, 8 bit as the pictures before it, got 8x8 gray, 8 bit",
         "deep.png": "expected 16x16 gray, 8 bit as the pictures before it, got 16x16 gray, 16 bit",
-        "nameless.png": "expected a label of 1 to 100 characters, got '  '",
+        "nameless.png": "expected a label of 1 to 100 characters, got ''",
+        "blank.png": "blank: one value everywhere",
         "broken.png": "unreadable",
     }
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from curation.errors import BadInput, Damaged, NotFound
-from curation.ingest.incoming import DuplicateKind
+from curation.ingest.import_report import DuplicateKind
 from curation.ingest.medmnist import import_medmnist
 from curation.ingest.medmnist_catalogue import CATALOGUE
 from curation.models.images import Image, Split
