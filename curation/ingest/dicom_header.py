@@ -96,6 +96,9 @@ def check_header(dataset: FileDataset) -> None:
         raise BadInput(f"{bits} bits allocated: expected 8 or 16. Convert it to 16 bit first")
     if not 1 <= int(dataset.get("BitsStored") or 0) <= bits:
         raise BadInput(f"{dataset.get('BitsStored')} bits stored of {bits} allocated")
+    lut = dataset.get("ModalityLUTSequence")
+    if lut and int(lut[0].LUTDescriptor[2]) not in (8, 16):  # PS3.3, C.11.1.1.1
+        raise BadInput(f"a modality LUT of {lut[0].LUTDescriptor[2]} bits: expected 8 or 16")
     wanted = 3 if photometric in _RGB and photometric != "PALETTE COLOR" else 1
     if samples != wanted:
         raise BadInput(f"{samples} samples a pixel, and {photometric} has {wanted}")

@@ -1,6 +1,7 @@
 """Read PNG, JPEG and TIFF files of strangers: 8 or 16 bit gray and 8 bit RGB, anything else refused with its reason."""
 
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -108,7 +109,15 @@ def _check(picture: ImageFile) -> None:
 
 @contextmanager
 def quiet_decoders() -> Iterator[None]:
-    """Silence what decoders warn of in metadata; sizes are checked here. For the whole process, so set it once."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """Silence what decoders warn of in metadata, which may quote it. For the whole process, so set it once."""
+    loggers = [logging.getLogger(name) for name in ("pydicom", "nibabel.global")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
