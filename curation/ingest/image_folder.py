@@ -154,7 +154,7 @@ def _listed(directory: Path, table: Table) -> Listing:
 
 
 def _entries(files: list[str], table: Table, request: ImportRequest, rejected: list[Rejected]) -> Iterator[Entry]:
-    layout = Layout.of(files) if table.name not in files else Layout(False, frozenset())
+    layout = Layout.of(files)
     refused = {fault.source_file for fault in table.rejected}
     for file in files:
         if file in refused:

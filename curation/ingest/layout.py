@@ -61,11 +61,9 @@ def _settle_labels(
     if request.label_from == "mask" or request.label_keyword:
         return None
     given = dict(row.labels) if row and row.labels and request.label_from != "folder" else None
-    if given and (table.several_labels or len(given) > 1 or request.label_from == "manifest"):
+    if table.decides or table.several_labels or request.label_from == "manifest" or (given and len(given) > 1):
         return given
     named = next(iter(given), None) if given else None
-    if request.label_from == "manifest":
-        folder = None
     if folder is not None and named not in (None, folder):
         raise BadInput(f"its folder says {folder!r}, {table.name} says {named!r}")
     label = named or folder

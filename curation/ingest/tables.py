@@ -51,6 +51,7 @@ class Table:
     rows: dict[str, Described] = field(default_factory=dict)
     by_uid: bool = False
     several_labels: bool = False
+    decides: bool = False  # on labels, whatever the folders are called: the table was named by the caller
     rejected: list[Rejected] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
 
@@ -73,6 +74,7 @@ def read_table(path: Path, request: ImportRequest, *, below: str = "", beside: b
     columns = _find_columns(path, names, request, beside)
     check_columns(path.name, request.covariates, names, columns.subject)
     table = Table(path.name, by_uid=columns.by_uid, several_labels=len(columns.labels) > 1)
+    table.decides = bool(columns.labels) and not beside
     used = {columns.key, *columns.labels, columns.subject, columns.split, *request.covariates}
     table.unused = [name for name in names if name not in used]
     faults: dict[str, str] = {}
