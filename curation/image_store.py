@@ -93,6 +93,14 @@ class ImageStore:
             ) from error
         return content
 
+    def remove(self, digest: str) -> bool:
+        """Remove a file that no row needs any more; says whether it was there."""
+        path = self._path(digest)
+        if not self._fs.exists(path):
+            return False
+        self._fs.rm_file(path)
+        return True
+
     def files(self) -> set[str]:
         """Every file of the store by its path in it: `ab/ab...png`, unfinished `.part` files, and strangers."""
         return {path.removeprefix(f"{self._root}/") for path in self._fs.find(self._root)}

@@ -204,8 +204,16 @@ class _Reader:
     usual: Shape | None = None
 
     def read(self, entry: Entry) -> Iterator[IncomingImage | Rejected]:
+        """Its pictures, then one line for each reason that any were left out for."""
+        faults: dict[str, list[Rejected]] = {}
         for item in self._read(entry):
-            yield item if isinstance(item, Rejected) else self._prepared(item)
+            ready = item if isinstance(item, Rejected) else self._prepared(item)
+            if isinstance(ready, Rejected):
+                faults.setdefault(ready.reason, []).append(ready)
+            else:
+                yield ready
+        for reason, [first, *more] in faults.items():
+            yield replace(first, source_file=entry.file, reason=f"{len(more) + 1} frames: {reason}") if more else first
 
     def _read(self, entry: Entry) -> Iterator[IncomingImage | Rejected]:
         path = self.directory / entry.file

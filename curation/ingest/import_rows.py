@@ -90,6 +90,15 @@ def _withdrawn(session: Session, subjects: Iterable[str], digests: Iterable[str]
     return frozenset(gone)
 
 
+def without_row(session: Session, digests: Iterable[str]) -> set[str]:
+    """Which of these stored files no image and no mask points at: what was left out leaves nothing behind."""
+    unused = set(digests)
+    for some in _chunks(sorted(unused), _IN_LIST):
+        unused.difference_update(session.scalars(select(Image.file_sha256).where(Image.file_sha256.in_(some))))
+        unused.difference_update(session.scalars(select(Mask.file_sha256).where(Mask.file_sha256.in_(some))))
+    return unused
+
+
 def write(
     database: Database, now: datetime, import_id: int, accepted: Sequence[Candidate], on_progress: Progress
 ) -> None:

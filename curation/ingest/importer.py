@@ -65,17 +65,25 @@ def import_source(
 
 def _decide(project: Project, reception: Reception, source: Source, seed: int, on_progress: Progress) -> Intake:
     with quiet_decoders():
-        candidates, rejected = _receive(reception, source, on_progress)
+        candidates, rejected, stored = _receive(reception, source, on_progress)
     with project.database.read() as session:
         present = import_rows.find_present(session, candidates)
-    intake = decide(candidates, present, seed)
+        intake = decide(candidates, present, seed)
+        for candidate in intake.accepted:
+            stored -= candidate.files
+        unused = import_rows.without_row(session, stored) if reception.store else set()
+    for digest in unused:
+        project.store.remove(digest)
     intake.rejected[:0] = rejected
     return intake
 
 
-def _receive(reception: Reception, source: Source, on_progress: Progress) -> tuple[list[Candidate], list[Rejected]]:
-    """Store every usable picture of the source, outside any transaction; a stored file without a row does no harm."""
+def _receive(
+    reception: Reception, source: Source, on_progress: Progress
+) -> tuple[list[Candidate], list[Rejected], set[str]]:
+    """Store every readable picture of the source, outside any transaction; returns the digests of the files too."""
     candidates: list[Candidate] = []
+    stored: set[str] = set()
     rejected: list[Rejected] = []
     on_progress(0, source.total, "reading")
     for done, found in reception.receive(source.items):
@@ -84,11 +92,13 @@ def _receive(reception: Reception, source: Source, on_progress: Progress) -> tup
         for item in found:
             if isinstance(item, Rejected):
                 rejected.append(item)
-            elif candidates and (fault := _shape_fault(item, candidates[0])):
+                continue
+            stored |= item.files
+            if candidates and (fault := _shape_fault(item, candidates[0])):
                 rejected.append(Rejected(item.source_file, fault))
             else:
                 candidates.append(item)
-    return candidates, rejected
+    return candidates, rejected, stored
 
 
 def _shape_fault(candidate: Candidate, first: Candidate) -> str | None:

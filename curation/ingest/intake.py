@@ -48,6 +48,11 @@ class Candidate:
         return ", ".join(self.shown) or NOTHING_SHOWN
 
     @property
+    def files(self) -> set[str]:
+        """The digests of its files in the store: the picture and its masks."""
+        return {self.file_sha256, *self.masks.values()}
+
+    @property
     def shown(self) -> list[str]:
         """The labels of at least a half."""
         return [name for name, value in self.labels if value >= 0.5]
