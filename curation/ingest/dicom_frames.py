@@ -19,15 +19,34 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import iter_pixels
+from pydicom.uid import (
+    JPEG2000,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+)
 
 from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.ingest.codestreams import check_codestream
+from curation.ingest.decoding_apart import frames_apart
 from curation.ingest.dicom_geometry import rescale, window
 from curation.ingest.dicom_header import check_header, frame_count, read_header
 from curation.ingest.incoming import Unreadable
 
 _CALIBRATED = ("CT", "PT")
+_PLUGINS = {  # GDCM decodes all of them too, and aborts the process on damaged ones
+    JPEGBaseline8Bit: "pillow",
+    JPEGExtended12Bit: "pillow",
+    JPEGLSLossless: "pyjpegls",
+    JPEGLSNearLossless: "pyjpegls",
+    JPEG2000Lossless: "pylibjpeg",
+    JPEG2000: "pylibjpeg",
+}
 INVERTED = "MONOCHROME1 was turned, so that higher is brighter"
 PALETTE_16 = "a palette of 16 bit colours was brought to 8 bit"
 
@@ -48,9 +67,9 @@ def frames_of(path: Path, header: FileDataset) -> Iterator[NDArray[Any]]:
     """Decode frame after frame: (H, W) or (H, W, 3). Frames that are not compressed are read one at a time."""
     try:
         yield from _decode(path, header)
-    except BadInput:
+    except (BadInput, GeneratorExit, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:  # decoders fail on damaged files with nearly every type there is
+    except BaseException as error:  # of nearly every type there is; a panic of the Rust decoder is no Exception
         raise Unreadable(error, "its pixels cannot be decoded") from error
 
 
@@ -68,11 +87,14 @@ def _decode(path: Path, header: FileDataset) -> Iterator[NDArray[Any]]:
     count = frame_count(dataset)
     for stream in generate_frames(dataset.PixelData, number_of_frames=count):
         check_codestream(stream, int(dataset.Rows), int(dataset.Columns))
-    decoder = get_decoder(syntax)
-    if count == 1:
-        yield decoder.as_array(dataset, index=0)[0]
+    if syntax in (JPEGLossless, JPEGLosslessSV1):
+        yield from frames_apart(path, count)
         return
-    for frame, _ in decoder.iter_array(dataset):
+    decoder, plugin = get_decoder(syntax), _PLUGINS.get(syntax, "")
+    if count == 1:
+        yield decoder.as_array(dataset, index=0, decoding_plugin=plugin)[0]
+        return
+    for frame, _ in decoder.iter_array(dataset, decoding_plugin=plugin):
         yield frame
 
 

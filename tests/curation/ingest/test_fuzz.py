@@ -173,10 +173,11 @@ def _not_numbers(root: Path) -> None:
 
 
 def _absurd_place(root: Path) -> None:
-    values = np.random.default_rng(0).integers(0, 9, (8, 8, 8)).astype(np.int16)
-    image = nibabel.Nifti1Image(values, np.diag([1.0, 1.0, 0.0, 1.0]))
-    image.header["pixdim"][1:4] = 1
-    nibabel.save(image, root / "flat.nii")
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(np.int16)
+    header.set_data_shape((8, 8, 8))
+    header["vox_offset"], header["magic"], header["pixdim"][1:4], header["sform_code"] = 352, b"n+1", 1, 1
+    (root / "flat.nii").write_bytes(header.binaryblock + bytes(4) + random.Random(0).randbytes(1024))
 
 
 @pytest.mark.parametrize("lay", [_link_out, _link_ring, _device, _bomb, _not_numbers, _absurd_place])
