@@ -2,10 +2,10 @@
 
 python benchmarks/import_images.py [DIRECTORY] [--files 20000] [--size 64] [--rounds 3]
 
-DIRECTORY has one folder per class; without it, noisy gray pictures are drawn. Each run is a process of its own, ours and
-theirs in turn, timed after its libraries are loaded; the median of the rounds counts. The import also hashes the files
-and their pixels, strips what is not picture, settles splits and duplicates, copies every picture into the store and
-writes its rows. Memory is the most a process held, beside an import of a tenth of the files.
+DIRECTORY has one folder per class; without it, noisy pictures are drawn. Each run is a process of its own, in turn,
+timed from after its imports; the median counts. The import also hashes the files and their pixels, strips what is not
+picture, settles splits and duplicates, copies every picture into the store and writes its rows. Memory is the most that
+a process held, beside an import of a tenth of the files.
 """
 
 import argparse
@@ -58,18 +58,15 @@ def compare(scratch: Path, options: argparse.Namespace) -> None:
             f"{name}: {images[0]} images, {statistics.median(walls):.1f} s ({min(walls):.1f} to {max(walls):.1f}), "
             f"{statistics.median(cpus):.1f} s of CPU, at most {max(memory) / 1e6:.0f} MB; load {os.getloadavg()[0]:.0f}"
         )
-    wall, cpu = (
-        statistics.median(one[k] for one in runs["ours"]) / statistics.median(one[k] for one in runs["theirs"])
-        for k in (0, 1)
-    )
+    middle = {who: [statistics.median(one[k] for one in found) for k in (0, 1)] for who, found in runs.items()}
+    wall, cpu = (middle["ours"][k] / middle["theirs"][k] for k in (0, 1))
     print(f"import / imagefolder and decode: {wall:.2f} of the time (at most {CEILING}), {cpu:.2f} of the CPU")
     if options.directory is None:
         few = apart("ours", draw(scratch / "few", options.files // 10, options.size, options.suffix))
         many = runs["ours"][0]
         growth = (many[3] - few[3]) / (many[2] - few[2])
-        print(
-            f"memory: {few[3] / 1e6:.0f} MB for {few[2]} images, {many[3] / 1e6:.0f} MB for {many[2]}: {growth:.0f} bytes an image"
-        )
+        print(f"memory: {few[3] / 1e6:.0f} MB for {few[2]} images, {many[3] / 1e6:.0f} MB for {many[2]}")
+        print(f"that is {growth:.0f} bytes more for each image")
         assert growth <= GROWTH_BYTES_PER_IMAGE
     assert wall <= CEILING
 

@@ -16,8 +16,9 @@ from curation.image_store import Pixels
 SMALLEST = 96  # pixels of the shorter side: below it no letter can be read
 _LARGEST = 1024
 _STROKE = 7  # pixels: wider than a stroke of the letters looked for
-_CONTRAST = 0.22  # of the picture's range
-_HEIGHTS = (5, 48)
+_CONTRAST = 0.4  # of the picture's range
+_EDGES = 50  # pixels with a sharp edge beside them: five letters have more
+_HEIGHTS = (4, 48)
 _LETTERS = 5
 _SCREENS = {
     "1.2.840.10008.5.1.4.1.1.7": "a secondary capture",
@@ -46,6 +47,8 @@ def looks_burnt_in(pixels: Pixels) -> str | None:
     plane = _plane(pixels)
     if plane is None:
         return None
+    if np.count_nonzero(np.abs(plane[:, 2:] - plane[:, :-2]) > 0.75 * _CONTRAST) < _EDGES:
+        return None
     for details in (plane - ndimage.grey_opening(plane, _STROKE), ndimage.grey_closing(plane, _STROKE) - plane):
         if _has_line(details > _CONTRAST):
             return "something like a line of text in it"
@@ -70,8 +73,8 @@ def _has_line(strokes: NDArray[np.bool_]) -> bool:
     boxes = np.array([_box(part) for part in ndimage.find_objects(numbered)])  # (n, 4): top, left, height, width
     area = np.bincount(numbered.ravel())[1:]
     fill = area / (boxes[:, 2] * boxes[:, 3])
-    letter = (boxes[:, 2] >= _HEIGHTS[0]) & (boxes[:, 2] <= _HEIGHTS[1]) & (boxes[:, 3] <= 1.6 * boxes[:, 2])
-    letter &= (fill > 0.18) & (fill < 0.95)
+    letter = (boxes[:, 2] >= _HEIGHTS[0]) & (boxes[:, 2] <= _HEIGHTS[1]) & (boxes[:, 3] <= 2.5 * boxes[:, 2])
+    letter &= fill > 0.2
     return _longest_line(boxes[letter]) >= _LETTERS
 
 
@@ -90,8 +93,8 @@ def _longest_line(boxes: NDArray[np.int64]) -> int:
             continue
         bottoms = before[:, 0] + before[:, 2]
         gap = left - (before[:, 1] + before[:, 3])
-        follows = (np.abs(bottoms - (top + height)) <= 0.15 * height + 1) & (
-            np.abs(before[:, 2] - height) <= 0.25 * height
+        follows = (np.abs(bottoms - (top + height)) <= 0.2 * height + 1) & (
+            np.abs(before[:, 2] - height) <= 0.35 * height + 1
         )
         follows &= (gap >= -1) & (gap <= 1.2 * height)
         if follows.any():
