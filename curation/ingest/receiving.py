@@ -10,9 +10,10 @@ from itertools import islice
 
 from curation.audit import digest_of
 from curation.errors import BadInput
-from curation.image_store import ImageStore, encode_png, pixel_sha256
+from curation.image_store import ImageStore, pixel_sha256
 from curation.ingest.incoming import IncomingImage, Part, Rejected
 from curation.ingest.intake import Candidate, Labels
+from curation.ingest.png_files import fast_png
 from curation.ingest.pseudonyms import Pseudonyms
 
 _BATCH = 8  # parts a thread takes at once
@@ -76,11 +77,11 @@ class Reception:
             subject_known=item.subject_key is not None,
             split=item.split,
             pixel_sha256=pixel_sha256(item.pixels),
-            file_sha256=self._put(item.png or encode_png(item.pixels)),
+            file_sha256=self._put(item.png or fast_png(item.pixels)),
             shape=(height, width, channels),
             bits=item.pixels.dtype.itemsize * 8,
             geometry=item.geometry,
-            masks={name: self._put(encode_png(mask[:, :, None])) for name, mask in item.masks.items()},
+            masks={name: self._put(fast_png(mask[:, :, None])) for name, mask in item.masks.items()},
             covariates=item.covariates,
             kept_as=self.names.file(item.source_file) if self.names else item.source_file,
             burnt_in=item.burnt_in,

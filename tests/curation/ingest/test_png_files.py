@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL.PngImagePlugin import PngInfo
 
 from curation.image_store import decode_png
-from curation.ingest.png_files import bare_png
+from curation.ingest.png_files import bare_png, fast_png
 from tests.curation.ingest.test_image_folder import _converted, _encoded
 from tests.rows import picture
 
@@ -48,6 +48,17 @@ def test_bytes_hidden_behind_the_picture_in_its_stream_are_found() -> None:
 @pytest.mark.parametrize("mode", ["P", "RGBA", "1", "LA"])
 def test_other_kinds_are_encoded_anew_or_refused_elsewhere(mode: str) -> None:
     assert bare_png(_converted(mode)) is None
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([(1, np.uint8), (3, np.uint8), (1, np.uint16)]))
+def test_what_is_encoded_fast_is_decoded_to_the_same_values(height: int, width: int, kind: tuple[int, type]) -> None:
+    channels, dtype = kind
+    rng = np.random.default_rng(height * 41 + width)
+    pixels = rng.integers(0, np.iinfo(dtype).max, (height, width, channels), dtype, endpoint=True)
+    content = fast_png(pixels)
+    assert np.array_equal(decode_png(content), pixels)
+    assert decode_png(content).dtype == dtype
+    assert bare_png(content) == content
 
 
 @given(st.integers(0, 2_000), st.integers(0, 255))
