@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": Lazy("cli.project:verify", "Check every image, snapshot and event against its digest."),
     "audit": Lazy("cli.audit:audit", "Look through the chain of events, and verify it."),
     "import": Lazy("cli.data:import_source", "Import real images and split their subjects."),
+    "pseudonym": Lazy("cli.pseudonym:pseudonym", "Say under which subject key a patient stands here."),
     "snapshot": Lazy("cli.snapshot:snapshot", "Build, list, verify and export immutable dataset versions."),
     "generator": Lazy("cli.generator:generator", "Fit, add, list and show diffusion generators."),
     "generate": Lazy("cli.generator:generate", "Draw a batch of synthetic candidates."),

@@ -143,8 +143,8 @@ def _notes(intake: Intake) -> list[str]:
     unknown = sum(not candidate.subject_known for candidate in intake.accepted)
     if unknown:
         notes.append(
-            f"{unknown} pictures have no subject: each, or each volume or study, is taken for its own, so pictures of one "
-            "patient may stand in two splits. Intervals will be image-level and claims refused."
+            f"{unknown} pictures have no subject: each, or each volume or study, is taken for its own, so pictures of "
+            "one patient may stand in two splits. Intervals will be image-level and claims refused."
         )
     return notes
 
