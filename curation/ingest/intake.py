@@ -108,7 +108,7 @@ def _given_splits(candidates: Sequence[Candidate]) -> dict[str, set[Split]]:
 
 def _fault(candidate: Candidate, given: set[Split], present: Present) -> str | None:
     if candidate.subject_key in present.withdrawn or candidate.pixel_sha256 in present.withdrawn:
-        return "its subject was withdrawn from this project"
+        return "withdrawn from this project: the subject, or a picture exactly like it"
     if len(given) > 1:
         return f"its subject is given in {' and in '.join(sorted(given))}: a subject stands in one split"
     standing = present.subjects.get(candidate.subject_key)
