@@ -131,10 +131,11 @@ def _parts(shards: Sequence[_Shard], columns: _Columns, request: ImportRequest) 
         position = 0
         try:
             for batch in _batches(shard.path, list(dict.fromkeys(wanted))):
+                batch.validate(full=True)  # offsets that lead out of a damaged file are not followed
                 for row in batch.to_pylist():
                     yield partial(_read, f"{shard.name}#{position}", row, shard.split, columns, request)
                     position += 1
-        except (pyarrow.ArrowException, OSError, ValueError) as error:
+        except (pyarrow.ArrowException, OSError, ValueError, MemoryError, OverflowError) as error:
             yield Rejected(shard.name, "the file breaks off or is damaged", type(error).__name__)
 
 
@@ -223,11 +224,14 @@ def _parquet_files(path: Path) -> list[Path]:
 def _schema(path: Path) -> pyarrow.Schema:
     try:
         if path.suffix == ".parquet":
-            return pyarrow.parquet.read_schema(path)
-        with pyarrow.memory_map(str(path)) as file, pyarrow.ipc.open_stream(file) as stream:
-            return stream.schema
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
+            schema = pyarrow.parquet.read_schema(path)
+        else:
+            with pyarrow.memory_map(str(path)) as file, pyarrow.ipc.open_stream(file) as stream:
+                schema = stream.schema
+        _ = schema.names, _picture_column(schema)  # names of a damaged file may not be text
+    except (pyarrow.ArrowException, OSError, ValueError, MemoryError, OverflowError) as error:
         raise BadInput(f"{path} cannot be read as Parquet or Arrow: {type(error).__name__}.") from error
+    return schema
 
 
 def _batches(path: Path, columns: list[str]) -> Iterator[pyarrow.RecordBatch]:
@@ -246,7 +250,7 @@ def _row_count(path: Path) -> int:
     try:
         with pyarrow.memory_map(str(path)) as file, pyarrow.ipc.open_stream(file) as stream:
             return sum(batch.num_rows for batch in stream)
-    except (pyarrow.ArrowException, OSError, ValueError):
+    except (pyarrow.ArrowException, OSError, ValueError, MemoryError, OverflowError):
         return 0
 
 

@@ -11,12 +11,14 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import datasets
 import nibabel
 import numpy as np
 import pytest
 from sqlalchemy import select
 
 from curation.errors import BadInput
+from curation.ingest.hugging_face import import_hugging_face, is_hugging_face
 from curation.ingest.image_folder import import_image_folder
 from curation.ingest.request import ImportRequest
 from curation.models.images import Image, Import, Mask
@@ -211,4 +213,32 @@ def test_damaged_tables_are_refused_whole_or_by_the_row_and_nothing_changes(proj
         assert all("\n" not in line for line in lines)
     with project.database.read() as session:
         assert session.scalars(select(Import)).all() == []
+    assert list(project.store.digests()) == []
+
+
+@pytest.mark.parametrize("kind", ["arrow", "parquet"])
+def test_damaged_data_sets_are_refused_or_come_in_as_far_as_they_go(
+    project: Project, tmp_path: Path, kind: str
+) -> None:
+    rng = random.Random(SEED)
+    columns = {"image": [{"bytes": _encoded(picture(n)), "path": None} for n in range(6)], "label": ["a", "b"] * 3}
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("string")})
+    whole = datasets.Dataset.from_dict(columns, features=features)
+    if kind == "arrow":
+        whole.save_to_disk(str(tmp_path / "set"))
+    else:
+        (tmp_path / "set").mkdir()
+        whole.to_parquet(str(tmp_path / "set" / "train.parquet"))
+    [file] = (tmp_path / "set").glob(f"*.{kind}")
+    good = file.read_bytes()
+    for _ in range(COUNT // 3):
+        file.write_bytes(rng.choice(DAMAGES)(rng, good))
+        try:
+            if not is_hugging_face(tmp_path / "set"):
+                continue
+            report = import_hugging_face(project, NOW, tmp_path / "set", dry_run=True)
+            lines = [str(fault) for fault in report.rejected]
+        except BadInput as error:
+            lines = [str(error)]
+        assert all("\n" not in line for line in lines)
     assert list(project.store.digests()) == []
