@@ -6,7 +6,6 @@ a picture that is only a path elsewhere is refused. Features (class names) come 
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,15 +14,23 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow
-import pyarrow.ipc
-import pyarrow.parquet
 
 from curation.errors import BadInput
+from curation.ingest.arrow_files import (
+    Shard,
+    batches,
+    class_names,
+    find_shards,
+    parquet_files,
+    picture_column,
+    read_schema,
+    row_count,
+)
 from curation.ingest.burnt_in import looks_burnt_in
 from curation.ingest.covariates import check_columns, covariates_of_row
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
-from curation.ingest.incoming import SPLIT_NAMES, IncomingImage, Part, Progress, Rejected, Source, split_named
+from curation.ingest.incoming import IncomingImage, Part, Progress, Rejected, Source, split_named
 from curation.ingest.picture_files import decode_picture
 from curation.ingest.png_files import bare_png
 from curation.ingest.preparing import prepare
@@ -31,7 +38,6 @@ from curation.ingest.request import NO_REQUEST, ImportRequest
 from curation.models.images import Split
 from curation.project import Project
 
-_BATCH = 32
 _LABEL = ("label", "labels")
 _SUBJECT = ("subject", "subject_id", "patient_id", "patient")
 
@@ -39,11 +45,18 @@ _SUBJECT = ("subject", "subject_id", "patient_id", "patient")
 def is_hugging_face(path: Path) -> bool:
     """Whether a path is one of those this module reads."""
     if path.is_file():
-        return path.suffix == ".parquet" and _picture_column(_schema(path)) is not None
+        return path.suffix == ".parquet" and picture_column(read_schema(path)) is not None
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
         return True
-    first = next(iter(_parquet_files(path)), None)
-    return first is not None and _picture_column(_schema(first)) is not None
+    return any(_has_pictures(file) for file in parquet_files(path)[:1])
+
+
+def _has_pictures(file: Path) -> bool:
+    """Whether a Parquet file below a directory holds pictures; a damaged one is left to the list of files."""
+    try:
+        return picture_column(read_schema(file)) is not None
+    except BadInput:
+        return False
 
 
 def import_hugging_face(
@@ -64,10 +77,10 @@ def import_hugging_face(
 def open_hugging_face(path: Path, name: str | None = None, request: ImportRequest = NO_REQUEST) -> Source:
     """Find the files and read their schema; rows are read when the source is consumed."""
     path = path.resolve()
-    shards = _shards(path)
+    shards = find_shards(path)
     if not shards:
         raise BadInput(f"{path} holds no .arrow or .parquet file of a data set.")
-    columns = _Columns.of(_schema(shards[0].path), request)
+    columns = _Columns.of(read_schema(shards[0].path), request)
     digest = hashlib.sha256()
     for shard in shards:
         with shard.path.open("rb") as content:
@@ -76,17 +89,10 @@ def open_hugging_face(path: Path, name: str | None = None, request: ImportReques
         name=name or path.name,
         content_digest=digest.hexdigest(),
         items=_parts(shards, columns, request),
-        total=sum(_row_count(shard.path) for shard in shards),
+        total=sum(row_count(shard.path) for shard in shards),
         options=request.options(),
         private=not request.public_subjects,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Shard:
-    path: Path
-    name: str
-    split: Split | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ class _Columns:
 
     @classmethod
     def of(cls, schema: pyarrow.Schema, request: ImportRequest) -> "_Columns":
-        picture = _picture_column(schema)
+        picture = picture_column(schema)
         if picture is None:
             raise BadInput("expected a column of pictures (a struct of bytes and path); the data set has none.")
         names = list(schema.names)
@@ -117,20 +123,20 @@ class _Columns:
         return cls(
             picture,
             () if request.label else labels,
-            {name: found for name in labels if (found := _class_names(schema, name))},
+            {name: found for name in labels if (found := class_names(schema, name))},
             subject,
             request.split_column or ("split" if "split" in names else None),
         )
 
 
-def _parts(shards: Sequence[_Shard], columns: _Columns, request: ImportRequest) -> Iterator[Part]:
+def _parts(shards: Sequence[Shard], columns: _Columns, request: ImportRequest) -> Iterator[Part]:
     """One call for each row, so that pictures are decoded in threads; a shard that breaks off is one line."""
     wanted = [columns.picture, *columns.labels, *request.covariates]
     wanted += [name for name in (columns.subject, columns.split) if name]
     for shard in shards:
         position = 0
         try:
-            for batch in _batches(shard.path, list(dict.fromkeys(wanted))):
+            for batch in batches(shard.path, list(dict.fromkeys(wanted))):
                 batch.validate(full=True)  # offsets that lead out of a damaged file are not followed
                 for row in batch.to_pylist():
                     yield partial(_read, f"{shard.name}#{position}", row, shard.split, columns, request)
@@ -191,96 +197,3 @@ def _covariates(row: dict[str, Any], request: ImportRequest) -> dict[str, str | 
 
 def _text(value: Any) -> str | None:
     return None if value is None or str(value).strip() == "" else str(value).strip()
-
-
-def _shards(path: Path) -> list[_Shard]:
-    if path.is_file():
-        return [_Shard(path, path.name, None)]
-    if (path / "dataset_dict.json").is_file():
-        folders = sorted(folder for folder in path.iterdir() if (folder / "state.json").is_file())
-        return [
-            _Shard(file, f"{folder.name}/{file.name}", split_named(folder.name))
-            for folder in folders
-            for file in _inside(path, sorted(folder.glob("*.arrow")))
-        ]
-    if (path / "state.json").is_file():
-        return [_Shard(file, file.name, None) for file in _inside(path, sorted(path.glob("*.arrow")))]
-    return [
-        _Shard(file, file.relative_to(path).as_posix(), SPLIT_NAMES.get(file.name.split("-")[0].split(".")[0].lower()))
-        for file in _parquet_files(path)
-    ]
-
-
-def _inside(directory: Path, files: Sequence[Path]) -> list[Path]:
-    """Those of the files that are not links out of the directory."""
-    return [file for file in files if file.resolve().is_relative_to(directory)]
-
-
-def _parquet_files(path: Path) -> list[Path]:
-    found = [file for file in sorted(path.rglob("*.parquet")) if not file.name.startswith("metadata.")]
-    return _inside(path.resolve(), found)
-
-
-def _schema(path: Path) -> pyarrow.Schema:
-    try:
-        if path.suffix == ".parquet":
-            schema = pyarrow.parquet.read_schema(path)
-        else:
-            with pyarrow.memory_map(str(path)) as file, pyarrow.ipc.open_stream(file) as stream:
-                schema = stream.schema
-        _ = schema.names, _picture_column(schema)  # names of a damaged file may not be text
-    except (pyarrow.ArrowException, OSError, ValueError, MemoryError, OverflowError) as error:
-        raise BadInput(f"{path} cannot be read as Parquet or Arrow: {type(error).__name__}.") from error
-    return schema
-
-
-def _batches(path: Path, columns: list[str]) -> Iterator[pyarrow.RecordBatch]:
-    if path.suffix == ".parquet":
-        yield from pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=_BATCH, columns=columns)
-        return
-    with pyarrow.memory_map(str(path)) as file, pyarrow.ipc.open_stream(file) as stream:
-        for batch in stream:
-            for start in range(0, batch.num_rows, _BATCH):
-                yield batch.slice(start, _BATCH).select(columns)
-
-
-def _row_count(path: Path) -> int:
-    if path.suffix == ".parquet":
-        return int(pyarrow.parquet.read_metadata(path).num_rows)
-    try:
-        with pyarrow.memory_map(str(path)) as file, pyarrow.ipc.open_stream(file) as stream:
-            return sum(batch.num_rows for batch in stream)
-    except (pyarrow.ArrowException, OSError, ValueError, MemoryError, OverflowError):
-        return 0
-
-
-def _features(schema: pyarrow.Schema) -> dict[str, Any]:
-    """What `datasets` wrote of its columns."""
-    try:
-        described = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        features = described["info"]["features"]
-    except (ValueError, KeyError, TypeError):
-        return {}
-    return features if isinstance(features, dict) else {}
-
-
-def _picture_column(schema: pyarrow.Schema) -> str | None:
-    features = _features(schema)
-    for field in schema:
-        described = features.get(field.name)
-        said = isinstance(described, dict) and described.get("_type") == "Image"
-        struct = pyarrow.types.is_struct(field.type) and {part.name for part in field.type} == {"bytes", "path"}
-        if struct and (said or not features):
-            return str(field.name)
-    return None
-
-
-def _class_names(schema: pyarrow.Schema, column: str) -> list[str] | None:
-    """The names of a ClassLabel, or of a list of them."""
-    described = _features(schema).get(column)
-    if isinstance(described, list) and described:
-        described = described[0]
-    while isinstance(described, dict) and "feature" in described:
-        described = described["feature"]
-    names = described.get("names") if isinstance(described, dict) else None
-    return [str(name) for name in names] if isinstance(names, list) else None

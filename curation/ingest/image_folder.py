@@ -10,27 +10,23 @@ pattern over the path, or PatientID; without any each picture, volume or study i
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from curation.errors import BadInput
 from curation.ingest import tables
-from curation.ingest.burnt_in import looks_burnt_in
 from curation.ingest.covariates import check_keywords
-from curation.ingest.dicom_files import read_dicom
 from curation.ingest.entry import Entry
+from curation.ingest.file_reader import FileReader
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
-from curation.ingest.incoming import IncomingImage, Part, Progress, Rejected, Source
+from curation.ingest.incoming import Part, Progress, Rejected, Source
 from curation.ingest.layout import Layout, make_entry
-from curation.ingest.masks import mask_files, present_masks, read_picture_mask
-from curation.ingest.nifti_files import read_nifti
-from curation.ingest.picture_files import Shape, decode_picture, describe_shape, quiet_decoders
-from curation.ingest.png_files import bare_png
-from curation.ingest.preparing import prepare, prepared_shape
+from curation.ingest.masks import mask_files
+from curation.ingest.picture_files import Shape, quiet_decoders
+from curation.ingest.preparing import prepared_shape
 from curation.ingest.request import NO_REQUEST, ImportRequest
 from curation.ingest.source_files import (
     Examined,
@@ -39,10 +35,9 @@ from curation.ingest.source_files import (
     examine,
     kind_of,
     list_folder,
-    read_picture_file,
     refusal,
 )
-from curation.ingest.tables import Described, Table, read_table
+from curation.ingest.tables import Table, read_table
 from curation.project import Project
 
 
@@ -73,7 +68,7 @@ def open_image_folder(
         examined = list(examine(directory, listing.files, request))
     masks = mask_files(listing.files, request) if request.masks else set()
     rejected = [*listing.rejected, *table.rejected]
-    reader = _Reader(
+    reader = FileReader(
         directory,
         request,
         table.rows if table.by_uid else {},
@@ -192,78 +187,3 @@ def _digest(directory: Path, beside: list[str], examined: list[Examined], manife
     for one in examined:
         digest.update(f"{one.file}\0{one.sha256}\n".encode())
     return digest.hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """Reads one file as pictures; called in threads."""
-
-    directory: Path
-    request: ImportRequest
-    by_uid: Mapping[str, Described] = field(default_factory=dict)
-    usual: Shape | None = None
-
-    def read(self, entry: Entry) -> Iterator[IncomingImage | Rejected]:
-        """Its pictures, then one line for each reason that any were left out for."""
-        faults: dict[str, list[Rejected]] = {}
-        for item in self._read(entry):
-            ready = item if isinstance(item, Rejected) else self._prepared(item)
-            if isinstance(ready, Rejected):
-                faults.setdefault(ready.reason, []).append(ready)
-            else:
-                yield ready
-        for reason, [first, *more] in faults.items():
-            yield replace(first, source_file=entry.file, reason=f"{len(more) + 1} frames: {reason}") if more else first
-
-    def _read(self, entry: Entry) -> Iterator[IncomingImage | Rejected]:
-        path = self.directory / entry.file
-        try:
-            kind = kind_of(path)
-            masks = present_masks(self.directory, entry.file, self.request) if self.request.masks else {}
-            if kind is Kind.PICTURE:
-                yield self._picture(path, entry, masks)
-                return
-        except BadInput as error:
-            yield Rejected.because(entry.file, error)
-            return
-        except OSError as error:
-            yield Rejected(entry.file, f"cannot be read: {error.strerror}")
-            return
-        if kind is Kind.NIFTI:
-            yield from read_nifti(path, entry, self.request, masks)
-        else:
-            yield from read_dicom(path, entry, self.request, self.by_uid)
-
-    def _picture(self, path: Path, entry: Entry, masks: Mapping[str, Path]) -> IncomingImage:
-        content = read_picture_file(path)
-        pixels = decode_picture(content)
-        drawn = {name: read_picture_mask(mask, pixels.shape) for name, mask in masks.items()}
-        labels = entry.labels
-        if self.request.label_from == "mask":
-            labels = {name: float(name in drawn and bool(drawn[name].any())) for name, _ in self.request.masks}
-        if not labels:
-            raise BadInput("no label: it is in no class folder, and no table gives one. See --label-from and --label")
-        return IncomingImage(
-            entry.file,
-            pixels,
-            labels,
-            entry.subject,
-            entry.split,
-            masks={name: mask for name, mask in drawn.items() if mask.any()},
-            covariates=entry.covariates,
-            png=bare_png(content),
-        )
-
-    def _prepared(self, image: IncomingImage) -> IncomingImage | Rejected:
-        """Check the shape, note what looks like text before it may be scaled away, and bring to the size wanted."""
-        try:
-            burnt_in = image.burnt_in or looks_burnt_in(image.pixels)
-            ready = prepare(image, self.request)
-        except BadInput as error:
-            return Rejected.because(image.source_file, error)
-        height, width, channels = ready.pixels.shape
-        found = (height, width, channels, ready.pixels.dtype.itemsize * 8)
-        if self.usual is not None and found != self.usual:
-            reason = f"expected {describe_shape(*self.usual)} as most files here, got {describe_shape(*found)}"
-            return Rejected(image.source_file, reason)
-        return replace(ready, burnt_in=burnt_in) if burnt_in else ready

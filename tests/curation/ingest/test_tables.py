@@ -190,3 +190,11 @@ def test_a_picture_that_is_only_a_path_elsewhere_is_refused(project: Project, tm
     report = import_hugging_face(project, NOW, tmp_path / "set.parquet")
     assert report.added == 1
     assert "only a path elsewhere" in report.rejected[0].reason
+
+
+def test_a_damaged_parquet_file_beside_pictures_is_one_line(project: Project, tmp_path: Path) -> None:
+    _pictures(tmp_path / "set", 3)
+    (tmp_path / "set" / "notes.parquet").write_bytes(b"PAR1")
+    assert not is_hugging_face(tmp_path / "set")
+    report = _import(project, tmp_path / "set")
+    assert (report.added, [fault.source_file for fault in report.rejected]) == (3, ["notes.parquet"])
