@@ -32,6 +32,7 @@ COMMANDS = {
     "restore": Lazy("cli.backup:restore_backup", "Bring a backup back into a new directory."),
     "audit": Lazy("cli.audit:audit", "Look through the chain of events, and verify it."),
     "import": Lazy("cli.data:import_source", "Import real images and split their subjects."),
+    "pseudonym": Lazy("cli.pseudonym:pseudonym", "Say under which subject key a patient stands here."),
     "snapshot": Lazy("cli.snapshot:snapshot", "Build, list, verify and export immutable dataset versions."),
     "export": Lazy(
         "cli.export:export", "Write a snapshot as imagefolder, Parquet, Croissant, DICOM, NIfTI or a release."

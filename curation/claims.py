@@ -230,11 +230,16 @@ def _claimed(session: Session, identities: list[int], geometry_sent: bool) -> li
             shown_label=row.shown_label,
             file_sha256=row.Image.file_sha256,
             spacing=_spacing(row.Image) if geometry_sent else None,
-            rescale=(row.Image.rescale_slope, row.Image.rescale_intercept) if geometry_sent else None,
+            rescale=_rescale(row.Image) if geometry_sent else None,
         )
         for row in session.execute(query)
     }
     return [found[identity] for identity in identities]
+
+
+def _rescale(image: Image) -> tuple[float, float]:
+    """Slope and intercept of the stored values themselves, what made signed ones unsigned taken back."""
+    return image.rescale_slope, image.rescale_intercept - image.signed_offset * image.rescale_slope
 
 
 def _spacing(image: Image) -> tuple[float, float] | None:

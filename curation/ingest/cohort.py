@@ -8,8 +8,9 @@ from sqlalchemy import select
 from curation.audit import digest_of
 from curation.errors import BadInput
 from curation.image_store import Pixels
+from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
-from curation.ingest.incoming import ImportReport, IncomingImage, Progress, Source
+from curation.ingest.incoming import Geometry, IncomingImage, Progress, Source
 from curation.ingest.virtual_brains import NOTICE, check_ordinary, cohort_numbers, render_many
 from curation.models.images import Image, Split, Subject
 from curation.project import Project
@@ -26,6 +27,7 @@ def import_virtual_brains(
     *,
     first: int = 0,
     workers: int = 1,
+    dry_run: bool = False,
     on_progress: Progress = lambda *_: None,
 ) -> ImportReport:
     """Import subjects `first` to `first + count - 1`; those that are here already are not drawn again."""
@@ -42,7 +44,7 @@ def import_virtual_brains(
         notice=NOTICE,
         already=count - len(missing),
     )
-    return import_source(project, now, source, on_progress=on_progress)
+    return import_source(project, now, source, on_progress=on_progress, dry_run=dry_run)
 
 
 def _items(numbers: Sequence[int], workers: int) -> Iterator[IncomingImage]:
@@ -51,10 +53,10 @@ def _items(numbers: Sequence[int], workers: int) -> Iterator[IncomingImage]:
         yield IncomingImage(
             source_file=drawn.subject,
             pixels=pixels,
-            label=drawn.label,
+            labels=drawn.label,
             subject_key=drawn.subject,
             split=Split(drawn.split),
-            spacing_mm=(drawn.spacing_mm, drawn.spacing_mm),
+            geometry=Geometry(spacing_mm=(drawn.spacing_mm, drawn.spacing_mm)),
             masks={MASK_NAME: drawn.mask} if drawn.mask.any() else {},
         )
 

@@ -1,219 +1,189 @@
-"""Import a directory with one folder per class, with an optional `metadata.csv` (file, label, subject, split).
+"""Import a folder, a file or a table of files: pictures, DICOM and NIfTI, told apart file by file.
 
-    CLASS/.../picture.png            the first folder is the label
-    train/CLASS/.../picture.png      when every folder is named for a split, the second one is
+    CLASS/.../file            the first folder is the label
+    train/CLASS/.../file      when every folder is named for a split, the second one is
 
-Subjects come from the table, or from the file's name by a pattern; without either each picture is its own.
+`metadata.csv`, `.parquet` or `.jsonl` in a folder describes the files below it (file or file_name, label, subject,
+split); a table that is itself the source, or given beside it, may have any columns. Subjects come from the table, a
+pattern over the path, or PatientID; without any each picture, volume or study is its own.
 """
 
 import hashlib
-import os
-import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 
 from curation.errors import BadInput
-from curation.ingest.folder_metadata import FILE_NAME, Described, read_metadata
-from curation.ingest.importer import describe_shape, import_source
-from curation.ingest.incoming import SPLIT_NAMES, ImportReport, IncomingImage, Progress, Rejected, Source, split_named
-from curation.ingest.picture_files import SUFFIXES, Shape, probe, read_picture
-from curation.models.images import Split
+from curation.ingest import tables
+from curation.ingest.covariates import check_keywords
+from curation.ingest.entry import Entry
+from curation.ingest.file_reader import FileReader
+from curation.ingest.import_report import ImportReport
+from curation.ingest.importer import import_source
+from curation.ingest.incoming import Part, Progress, Rejected, Source
+from curation.ingest.layout import Layout, make_entry
+from curation.ingest.masks import mask_files
+from curation.ingest.picture_files import Shape, quiet_decoders
+from curation.ingest.preparing import prepared_shape
+from curation.ingest.request import NO_REQUEST, ImportRequest
+from curation.ingest.source_files import (
+    Examined,
+    Kind,
+    Listing,
+    examine,
+    kind_of,
+    list_folder,
+    refusal,
+)
+from curation.ingest.tables import Table, read_table
 from curation.project import Project
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A file that can be imported as far as its name and its row in the table go."""
-
-    file: str
-    label: str
-    subject: str | None
-    split: Split | None
 
 
 def import_image_folder(
     project: Project,
     now: datetime,
-    directory: Path,
+    path: Path,
     *,
     name: str | None = None,
-    subject_pattern: str | None = None,
+    request: ImportRequest = NO_REQUEST,
+    manifest: Path | None = None,
     seed: int = 0,
+    dry_run: bool = False,
     on_progress: Progress = lambda *_: None,
 ) -> ImportReport:
-    """Import `directory`; raises BadInput when nothing in it can be a picture, or the table or the pattern is wrong."""
-    source = open_image_folder(directory, name, subject_pattern)
-    return import_source(project, now, source, seed, on_progress)
+    """Import what is at `path`; raises BadInput when nothing in it can be read, or a table or an option is wrong."""
+    source = open_image_folder(path, name, request, manifest)
+    return import_source(project, now, source, seed, on_progress, dry_run=dry_run)
 
 
-def open_image_folder(directory: Path, name: str | None = None, subject_pattern: str | None = None) -> Source:
-    """List the directory and hash its files; pictures are decoded when the source is consumed."""
-    directory = directory.resolve()
-    if not directory.is_dir():
-        raise BadInput(f"{directory} is not a directory.")
-    pattern = _compile(subject_pattern)
-    files, rejected = _list_files(directory)
-    if not files:
+def open_image_folder(
+    path: Path, name: str | None = None, request: ImportRequest = NO_REQUEST, manifest: Path | None = None
+) -> Source:
+    """List the files and hash them; they are decoded when the source is consumed."""
+    request.check()
+    directory, listing, table = _find(path, request, manifest)
+    with quiet_decoders():
+        examined = list(examine(directory, listing.files, request))
+    masks = mask_files(listing.files, request) if request.masks else set()
+    rejected = [*listing.rejected, *table.rejected]
+    reader = FileReader(
+        directory,
+        request,
+        table.rows if table.by_uid else {},
+        _usual([one for one in examined if one.file not in masks], request),
+    )
+    parts: list[Part] = []
+    for entry in _entries([one for one in listing.files if one not in masks], table, request, rejected):
+        parts.append(partial(reader.read, entry))
+    return Source(
+        name=name or _default_name(path, directory, examined),
+        content_digest=_digest(directory, listing.tables, examined, manifest),
+        items=[*rejected, *parts],
+        total=len(rejected) + len(parts),
+        options=request.options(),
+        private=not request.public_subjects,
+        notes=[f"columns not used: {', '.join(table.unused)}"] if table.unused else [],
+    )
+
+
+def _find(path: Path, request: ImportRequest, manifest: Path | None) -> tuple[Path, Listing, Table]:
+    """The folder, what of it is read, and the table over it."""
+    path = path.resolve()
+    if path.is_dir():
+        listing = list_folder(path)
+        if not listing.files:
+            raise BadInput(
+                f"{path} holds no file that can be read. Expected one folder per class, "
+                "with pictures, DICOM or NIfTI files in it."
+            )
+        table = read_table(manifest, request) if manifest else _tables_beside(path, listing, request)
+        check_keywords(request.covariates, elsewhere=bool(table.rows))
+        if not table.by_uid:
+            absent = sorted(table.rows.keys() - set(listing.files))
+            table.rejected += [Rejected(file, f"named in {table.name}, but not among the pictures") for file in absent]
+        return path, listing, table
+    if not path.is_file():
+        raise BadInput(f"{path} is not a directory.")
+    if path.suffix in tables.SUFFIXES:
+        table = read_table(path, request)
+        return path.parent, _listed(path.parent, table), table
+    check_keywords(request.covariates, elsewhere=manifest is not None)
+    if reason := refusal(path, path.parent):
+        raise BadInput(f"{path}: {reason}.")
+    return path.parent, Listing([path.name], [], []), read_table(manifest, request) if manifest else Table()
+
+
+def _tables_beside(directory: Path, listing: Listing, request: ImportRequest) -> Table:
+    whole = Table()
+    for file in listing.tables:
+        below = str(Path(file).parent)
+        one = read_table(directory / file, request, below="" if below == "." else below, beside=True)
+        whole.name, whole.by_uid, whole.several_labels = one.name, one.by_uid, one.several_labels
+        whole.rows |= one.rows
+        whole.rejected += one.rejected
+        whole.unused += [name for name in one.unused if name not in whole.unused]
+    return whole
+
+
+def _listed(directory: Path, table: Table) -> Listing:
+    """The files that a table names, those that can be opened."""
+    if table.by_uid:
         raise BadInput(
-            f"{directory} holds no {', '.join(SUFFIXES)} file. Expected one folder per class with the pictures in it."
+            f"{table.name} names files by SOP Instance UID: import their folder with --manifest {table.name}."
         )
-    table, faulty_rows = read_metadata(directory / FILE_NAME)
-    rejected += faulty_rows
-    refused = {fault.source_file for fault in faulty_rows}
-    absent = sorted(table.keys() - set(files))
-    rejected += [Rejected(file, f"named in {FILE_NAME}, but not among the pictures") for file in absent]
-    entries = []
-    layout = _Layout.of(files)
+    listing = Listing([], [table.name], [])
+    for file in table.rows:
+        path = directory / file
+        reason = (
+            refusal(path, directory) if path.exists() or path.is_symlink() else f"named in {table.name}, but not there"
+        )
+        if reason is None and not path.resolve().is_relative_to(directory):
+            reason = "a link that leads outside the folder"
+        if reason:
+            listing.rejected.append(Rejected(file, reason))
+        else:
+            listing.files.append(file)
+    return listing
+
+
+def _entries(files: list[str], table: Table, request: ImportRequest, rejected: list[Rejected]) -> Iterator[Entry]:
+    layout = Layout.of(files)
+    refused = {fault.source_file for fault in table.rejected}
     for file in files:
         if file in refused:
             continue
         try:
-            entries.append(_entry(file, layout, table.get(file), pattern))
+            yield make_entry(file, layout, None if table.by_uid else table.rows.get(file), table, request)
         except BadInput as error:
             rejected.append(Rejected(file, str(error)))
-    return Source(
-        name=name or directory.name,
-        content_digest=_digest(directory, files),
-        items=_items(directory, entries, rejected),
-        total=len(entries) + len(rejected),
-        options={"subject_pattern": subject_pattern} if subject_pattern else {},
+
+
+def _usual(examined: list[Examined], request: ImportRequest) -> Shape | None:
+    """The shape that most files have."""
+    shapes = Counter(prepared_shape(one.shape, request) for one in examined if one.shape)
+    return shapes.most_common(1)[0][0] if shapes else None
+
+
+def _default_name(path: Path, directory: Path, examined: list[Examined]) -> str:
+    """A folder's own name; a medical file's name, and that of a folder of them, may be a patient's."""
+    medical = sorted(
+        {kind for one in examined[:1] if (kind := kind_of(directory / one.file)) is not Kind.PICTURE and kind}
     )
+    if medical:
+        return (
+            f"{medical[0].lower()}-{hashlib.sha256(''.join(one.sha256 for one in examined).encode()).hexdigest()[:8]}"
+        )
+    return path.resolve().name
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """What the folders mean: the first is the class, or the split with the class below it."""
-
-    by_split: bool
-    classes: frozenset[str]
-
-    @classmethod
-    def of(cls, files: list[str]) -> "_Layout":
-        parts = [PurePosixPath(file).parts for file in files]
-        tops = {part[0] for part in parts if len(part) > 1}
-        by_split = bool(tops) and all(top.lower() in SPLIT_NAMES for top in tops)
-        depth = 1 if by_split else 0
-        return cls(by_split, frozenset(part[depth] for part in parts if len(part) > depth + 1))
-
-    def split_and_label(self, file: str) -> tuple[Split | None, str | None]:
-        folders = PurePosixPath(file).parts[:-1]
-        if not self.by_split:
-            return None, folders[0] if folders else None
-        return split_named(folders[0]) if folders else None, folders[1] if len(folders) > 1 else None
-
-
-def _entry(file: str, layout: _Layout, row: Described | None, pattern: re.Pattern[str] | None) -> Entry:
-    split, folder_label = layout.split_and_label(file)
-    label = _settle_label(folder_label, row.label if row else None, layout)
-    if row and row.split:
-        if split not in (None, row.split):
-            raise BadInput(f"its folder says {split}, {FILE_NAME} says {row.split}")
-        split = row.split
-    subject = row.subject if row else None
-    if subject is None and pattern is not None:
-        match = pattern.search(file)
-        if not match or not match[1]:
-            raise BadInput(f"the subject pattern {pattern.pattern!r} finds nothing in its name")
-        subject = match[1]
-    return Entry(file, label, subject, split)
-
-
-def _settle_label(folder: str | None, row: str | None, layout: _Layout) -> str:
-    label = row or folder
-    if label is None:
-        raise BadInput(f"no label: it is in no class folder, and {FILE_NAME} gives none")
-    if folder not in (None, label):
-        raise BadInput(f"its folder says {folder!r}, {FILE_NAME} says {label!r}")
-    if layout.classes and label not in layout.classes:
-        raise BadInput(f"the label {label!r} is none of the class folders {', '.join(sorted(layout.classes))}")
-    return label
-
-
-def _compile(pattern: str | None) -> re.Pattern[str] | None:
-    if pattern is None:
-        return None
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise BadInput(f"the subject pattern {pattern!r} is not a regular expression: {error}.") from error
-    if compiled.groups != 1:
-        raise BadInput(f"expected one group in the subject pattern, as in (patient\\d+)_, got {pattern!r}.")
-    return compiled
-
-
-def _list_files(directory: Path) -> tuple[list[str], list[Rejected]]:
-    """Every picture file below the directory, sorted, and what else is there with the reason it is left out."""
-    files, rejected = [], []
-    for folder, folders, names in os.walk(directory, onerror=_refuse_whole):
-        links = [name for name in folders if (Path(folder) / name).is_symlink()]
-        hidden = [name for name in folders if name.startswith(".")]
-        folders[:] = sorted(set(folders) - set(links) - set(hidden))
-        for name in (*hidden, *links, *names):
-            path = Path(folder) / name
-            file = path.relative_to(directory).as_posix().encode(errors="backslashreplace").decode()
-            reason = _refusal(path, directory)
-            if reason:
-                rejected.append(Rejected(file, reason))
-            elif file != FILE_NAME:
-                files.append(file)
-    return sorted(files), sorted(rejected, key=lambda fault: fault.source_file)
-
-
-def _refuse_whole(error: OSError) -> None:
-    raise BadInput(
-        f"{error.filename} cannot be listed: {error.strerror}. Make it readable, or move it away."
-    ) from error
-
-
-def _refusal(path: Path, directory: Path) -> str | None:
-    if any("\ud800" <= character <= "\udfff" for character in path.name):
-        return "its name is not UTF-8"
-    if path.name.startswith("."):
-        return "hidden"
-    if path.is_symlink() and not path.resolve().is_relative_to(directory):
-        return "a link that leads outside the folder"
-    if path.is_dir():
-        return "a link to another folder"
-    if not path.is_file() or not os.access(path, os.R_OK):
-        return "not a file that can be read"
-    if path.relative_to(directory).as_posix() == FILE_NAME or path.suffix.lower() in SUFFIXES:
-        return None
-    return f"not one of {', '.join(SUFFIXES)}"
-
-
-def _digest(directory: Path, files: list[str]) -> str:
+def _digest(directory: Path, beside: list[str], examined: list[Examined], manifest: Path | None) -> str:
     digest = hashlib.sha256()
-    table = [FILE_NAME] if (directory / FILE_NAME).is_file() else []
-    for file in [*table, *files]:
-        with (directory / file).open("rb") as content:
+    named = [(file, directory / file) for file in beside] + ([("", manifest)] if manifest else [])
+    for file, path in named:
+        with path.open("rb") as content:
             digest.update(f"{file}\0{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
+    for one in examined:
+        digest.update(f"{one.file}\0{one.sha256}\n".encode())
     return digest.hexdigest()
-
-
-def _items(directory: Path, entries: list[Entry], rejected: list[Rejected]) -> Iterator[IncomingImage | Rejected]:
-    """Refuse what is unreadable or not of the shape that most files have, and decode the rest one by one."""
-    yield from rejected
-    shapes: dict[str, Shape] = {}
-    for entry in entries:
-        try:
-            shapes[entry.file] = probe(directory / entry.file)
-        except BadInput as error:
-            yield Rejected(entry.file, str(error))
-    usual = Counter(shapes.values()).most_common(1)[0][0] if shapes else None
-    for entry in entries:
-        if entry.file in shapes:
-            yield _read(directory, entry, shapes[entry.file], usual)
-
-
-def _read(directory: Path, entry: Entry, shape: Shape, usual: Shape | None) -> IncomingImage | Rejected:
-    if usual is not None and shape != usual:
-        reason = f"expected {describe_shape(*usual)} as most files here, got {describe_shape(*shape)}"
-        return Rejected(entry.file, reason)
-    try:
-        pixels = read_picture(directory / entry.file)
-    except BadInput as error:
-        return Rejected(entry.file, str(error))
-    return IncomingImage(entry.file, pixels, entry.label, entry.subject, entry.split)

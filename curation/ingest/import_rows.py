@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from curation.database import Database
 from curation.ingest.incoming import Progress, Source
-from curation.ingest.intake import Candidate, Present
+from curation.ingest.intake import Candidate, Labels, Present
 from curation.models.images import (
     BuildStatus,
     Image,
@@ -51,19 +51,52 @@ def find_present(session: Session, candidates: Sequence[Candidate]) -> Present:
     for keys in _chunks({candidate.subject_key for candidate in candidates}, _IN_LIST):
         rows = session.execute(select(Subject.key, Subject.split).where(Subject.key.in_(keys)))
         subjects.update({key: split for key, split in rows})
+    digests = {candidate.pixel_sha256 for candidate in candidates}
     pictures: dict[str, dict[str, Candidate]] = defaultdict(dict)
-    for digests in _chunks({candidate.pixel_sha256 for candidate in candidates}, _IN_LIST):
+    for some in _chunks(digests, _IN_LIST):
         query = (
-            select(Image, Subject, Label.name)
+            select(Image, Subject)
             .join(Subject, Image.subject_id == Subject.id)
-            .join(ImageLabel, ImageLabel.image_id == Image.id)
-            .join(Label, Label.id == ImageLabel.label_id)
-            .where(is_ready_real(), Image.pixel_sha256.in_(digests), ImageLabel.source == LABEL_SOURCE)
+            .where(is_ready_real(), Image.pixel_sha256.in_(some))
             .order_by(Image.id)
         )
-        for image, subject, label in session.execute(query):
-            pictures[image.pixel_sha256][subject.key] = _standing(image, subject, label)
-    return Present(subjects, pictures)
+        found = session.execute(query).all()
+        labels = _labels_of(session, [image.id for image, _ in found])
+        for image, subject in found:
+            pictures[image.pixel_sha256][subject.key] = _standing(image, subject, tuple(labels[image.id]))
+    return Present(subjects, pictures, _withdrawn(session, subjects, digests))
+
+
+def _labels_of(session: Session, image_ids: Sequence[int]) -> dict[int, list[tuple[str, float]]]:
+    query = select(ImageLabel.image_id, Label.name, ImageLabel.value).join(Label, Label.id == ImageLabel.label_id)
+    query = query.where(ImageLabel.image_id.in_(image_ids), ImageLabel.source == LABEL_SOURCE).order_by(Label.name)
+    labels: dict[int, list[tuple[str, float]]] = defaultdict(list)
+    for image_id, name, value in session.execute(query):
+        labels[image_id].append((name, value))
+    return labels
+
+
+def _withdrawn(session: Session, subjects: Iterable[str], digests: Iterable[str]) -> frozenset[str]:
+    """Which of these subjects and pictures were withdrawn: they are not taken in again."""
+    gone: set[str] = set()
+    for keys in _chunks(subjects, _IN_LIST):
+        gone.update(
+            session.scalars(select(Subject.key).where(Subject.key.in_(keys), Subject.withdrawn_at.is_not(None)))
+        )
+    if session.scalar(select(Image.id).where(Image.withdrawn_at.is_not(None)).limit(1)) is not None:
+        for some in _chunks(digests, _IN_LIST):
+            query = select(Image.pixel_sha256).where(Image.withdrawn_at.is_not(None), Image.origin == Origin.REAL)
+            gone.update(session.scalars(query.where(Image.pixel_sha256.in_(some))))
+    return frozenset(gone)
+
+
+def without_row(session: Session, digests: Iterable[str]) -> set[str]:
+    """Which of these stored files no image and no mask points at: what was left out leaves nothing behind."""
+    unused = set(digests)
+    for some in _chunks(sorted(unused), _IN_LIST):
+        unused.difference_update(session.scalars(select(Image.file_sha256).where(Image.file_sha256.in_(some))))
+        unused.difference_update(session.scalars(select(Mask.file_sha256).where(Mask.file_sha256.in_(some))))
+    return unused
 
 
 def write(
@@ -102,7 +135,7 @@ def forget(database: Database, import_id: int) -> None:
 
 def _write_chunk(session: Session, now: datetime, import_id: int, chunk: Sequence[Candidate]) -> None:
     subject_ids = _subject_ids(session, chunk)
-    label_ids = _label_ids(session, {candidate.label for candidate in chunk})
+    label_ids = _label_ids(session, {name for one in chunk for name, _ in one.labels})
     rows = [_image_row(candidate, now, import_id, subject_ids[candidate.subject_key]) for candidate in chunk]
     added = session.execute(insert(Image).returning(Image.subject_id, Image.pixel_sha256, Image.id), rows)
     image_ids = {(subject_id, digest): image_id for subject_id, digest, image_id in added}
@@ -110,8 +143,9 @@ def _write_chunk(session: Session, now: datetime, import_id: int, chunk: Sequenc
     session.execute(
         insert(ImageLabel),
         [
-            {"image_id": image_id, "label_id": label_ids[candidate.label], "source": LABEL_SOURCE, "value": 1.0}
+            {"image_id": image_id, "label_id": label_ids[name], "source": LABEL_SOURCE, "value": value}
             for image_id, candidate in pairs
+            for name, value in candidate.labels
         ],
     )
     masks = [
@@ -125,12 +159,14 @@ def _write_chunk(session: Session, now: datetime, import_id: int, chunk: Sequenc
 
 def _image_row(candidate: Candidate, now: datetime, import_id: int, subject_id: int) -> dict[str, Any]:
     height, width, channels = candidate.shape
-    row_mm, column_mm = candidate.spacing_mm or (None, None)
+    geometry = candidate.geometry
+    row_mm, column_mm = geometry.spacing_mm or (None, None)
+    center, window_width = geometry.window or (None, None)
     return {
         "origin": Origin.REAL,
         "import_id": import_id,
         "subject_id": subject_id,
-        "source_file": candidate.source_file[:1024],
+        "source_file": candidate.kept_as[:1024],
         "file_sha256": candidate.file_sha256,
         "pixel_sha256": candidate.pixel_sha256,
         "height": height,
@@ -139,9 +175,15 @@ def _image_row(candidate: Candidate, now: datetime, import_id: int, subject_id: 
         "bits": candidate.bits,
         "spacing_row_mm": row_mm,
         "spacing_column_mm": column_mm,
-        "rescale_slope": 1.0,
-        "rescale_intercept": 0.0,
-        "signed_offset": 0,
+        "rescale_slope": geometry.rescale_slope,
+        "rescale_intercept": geometry.rescale_intercept,
+        "signed_offset": geometry.signed_offset,
+        "modality": geometry.modality,
+        "window_center": center,
+        "window_width": window_width,
+        "frame": geometry.frame,
+        "affine": geometry.affine,
+        "covariates": candidate.covariates,
         "created_at": now,
     }
 
@@ -173,10 +215,10 @@ def _label_ids(session: Session, names: set[str]) -> dict[str, int]:
     return found
 
 
-def _standing(image: Image, subject: Subject, label: str) -> Candidate:
+def _standing(image: Image, subject: Subject, labels: Labels) -> Candidate:
     return Candidate(
         source_file=image.source_file or "",
-        label=label,
+        labels=labels,
         subject_key=subject.key,
         subject_known=subject.known,
         split=subject.split,

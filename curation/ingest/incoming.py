@@ -1,8 +1,7 @@
-"""What a source hands to the importer, and the report it gets back."""
+"""What a source hands to the importer."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -36,118 +35,97 @@ def split_named(name: str) -> Split:
 
 
 @dataclass(frozen=True, slots=True)
+class Geometry:
+    """What the stored values stand for and where the picture lies.
+
+    A stored value v stands for (v - signed_offset) * rescale_slope + rescale_intercept; the window is in those units.
+    `affine` takes (row, column, 0, 1) of the picture to millimetres, right, anterior and superior positive.
+    """
+
+    spacing_mm: tuple[float, float] | None = None  # (row, column)
+    rescale_slope: float = 1.0
+    rescale_intercept: float = 0.0
+    signed_offset: int = 0
+    modality: str | None = None  # DICOM's two letters
+    window: tuple[float, float] | None = None  # (centre, width)
+    frame: int | None = None  # of the source file, from 0
+    affine: tuple[tuple[float, ...], ...] | None = None  # 4 rows of 4
+
+
+NO_GEOMETRY = Geometry()
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingImage:
-    """One readable picture of a source. Without `subject_key` it is its own subject; without `split` one is drawn."""
+    """One readable picture of a source. Without `subject_key` it is its own subject; without `split` one is drawn.
+
+    `labels` is one name, or several with 0, 1 or a probability each. `group` binds pictures whose subject nobody
+    knows but which are of one: the slices of a volume, the files of a study. `png` is the picture as a PNG file that
+    can be stored as it is. `burnt_in` says why the picture may show text that identifies.
+    """
 
     source_file: str
     pixels: Pixels  # (H, W, C)
-    label: str
+    labels: str | Mapping[str, float]
     subject_key: str | None = None
     split: Split | None = None
-    spacing_mm: tuple[float, float] | None = None  # (row, column)
+    geometry: Geometry = NO_GEOMETRY
     masks: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)  # name -> (H, W) 0 background, 1 structure
+    covariates: Mapping[str, str | float] | None = None
+    group: str | None = None
+    png: bytes | None = None
+    burnt_in: str | None = None
+    notes: tuple[str, ...] = ()  # what was done to the values, counted in the report
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A file that was left out, and why."""
+    """A file that was left out, and why. `detail` is what a decoder said, which may quote the file: never kept."""
 
     source_file: str
     reason: str
+    detail: str = ""
+
+    @classmethod
+    def because(cls, source_file: str, error: BadInput) -> "Rejected":
+        """The line of the report for a file that was refused with `error`."""
+        return cls(source_file, str(error), error.detail if isinstance(error, Unreadable) else "")
+
+    def __str__(self) -> str:
+        detail = f": {self.detail}" if self.detail else ""
+        return f"{self.source_file}: {self.reason}{detail}"
+
+
+class Unreadable(BadInput):
+    """A decoder failed; `detail` is what it said, in one line of at most 200 characters."""
+
+    def __init__(self, error: BaseException, reason: str = "unreadable") -> None:
+        super().__init__(reason)
+        self.detail = " ".join((str(error) or type(error).__name__).split())[:200]
+
+
+Part: TypeAlias = "IncomingImage | Rejected | Callable[[], Iterable[IncomingImage | Rejected]]"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """A stream of pictures with a digest over its content and over the options that decide how it is read.
 
-    `already` counts pictures that the source knows to be in the project and does not produce again.
+    A part is a picture, a file that was left out, or a call that reads one file: calls run in threads, several at once.
+    Of a `private` source subjects and file names are kept as keyed pseudonyms only. `already` counts pictures that the
+    source knows to be in the project and does not produce again.
     """
 
     name: str
     content_digest: str
-    items: Iterable[IncomingImage | Rejected]
+    items: Iterable[Part]
     total: int
     options: Mapping[str, Any] = field(default_factory=dict)
     notice: str | None = None
     already: int = 0
+    private: bool = False
+    notes: Sequence[str] = ()
 
     def digest(self, seed: int) -> str:
         """The digest that makes a second import of the same thing a repeat."""
         return digest_of({"content": self.content_digest, "options": dict(self.options), "seed": seed})
-
-
-class DuplicateKind(StrEnum):
-    """Where the other picture with exactly these pixels stands."""
-
-    ACROSS_SPLITS = "across splits"
-    SAME_SUBJECT = "same subject"
-    ACROSS_SUBJECTS = "across subjects"
-
-
-@dataclass(frozen=True, slots=True)
-class Duplicate:
-    """A picture whose pixels equal another's. Only those across subjects of one split are kept."""
-
-    kind: DuplicateKind
-    source_file: str
-    split: Split
-    label: str
-    of_file: str
-    of_split: Split
-    of_label: str
-
-    @property
-    def labels_differ(self) -> bool:
-        """Whether the same picture is said to show two things."""
-        return self.label != self.of_label
-
-
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What an import did.
-
-    `repeated` when the same source was imported before and nothing was read again: `counts`, `subjects` and the lists
-    are then those of that import.
-    """
-
-    source: str
-    source_digest: str
-    added: int
-    already: int
-    subjects_known: bool
-    notice: str | None
-    rejected: list[Rejected]
-    duplicates: list[Duplicate]
-    counts: dict[str, dict[str, int]]  # split -> label -> images added
-    subjects: dict[str, int]  # split -> subjects of the images added
-    options: dict[str, Any]
-    notes: list[str] = field(default_factory=list)
-    repeated: bool = False
-
-    def found(self, kind: DuplicateKind) -> list[Duplicate]:
-        """The duplicates of one kind."""
-        return [duplicate for duplicate in self.duplicates if duplicate.kind is kind]
-
-    @property
-    def left_out(self) -> int:
-        """How many readable pictures were left out as duplicates."""
-        return sum(duplicate.kind is not DuplicateKind.ACROSS_SUBJECTS for duplicate in self.duplicates)
-
-    def record(self) -> dict[str, Any]:
-        """The report as JSON, kept with the import."""
-        return asdict(self)
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any], *, repeated: bool) -> "ImportReport":
-        """The report of an earlier import, read again; as a repeat it has added nothing."""
-        values = dict(record)
-        values["rejected"] = [Rejected(**entry) for entry in values["rejected"]]
-        values["duplicates"] = [_duplicate(entry) for entry in values["duplicates"]]
-        if repeated:
-            values |= {"added": 0, "already": values["added"] + values["already"], "repeated": True}
-        return cls(**values)
-
-
-def _duplicate(entry: Mapping[str, Any]) -> Duplicate:
-    enums = {"kind": DuplicateKind(entry["kind"])} | {key: Split(entry[key]) for key in ("split", "of_split")}
-    return Duplicate(**{**entry, **enums})

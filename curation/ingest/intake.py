@@ -8,20 +8,25 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import TypeAlias
 
-from curation.ingest.incoming import Duplicate, DuplicateKind, Rejected
+from curation.ingest.import_report import Duplicate, DuplicateKind
+from curation.ingest.incoming import NO_GEOMETRY, Geometry, Rejected
 from curation.ingest.splitting import draw_splits
 from curation.models.images import Split
 
+Labels: TypeAlias = tuple[tuple[str, float], ...]  # name and 0, 1 or a probability, by name
+
+NOTHING_SHOWN = "none of the labels"
 _PRECEDENCE = {split: position for position, split in enumerate(Split)}  # of equal pictures, train's is kept
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A stored picture of the source, known here by its digests."""
+    """A stored picture of the source, known here by its digests; `kept_as` is its file's name in the database."""
 
     source_file: str
-    label: str
+    labels: Labels
     subject_key: str
     subject_known: bool
     split: Split | None
@@ -29,9 +34,28 @@ class Candidate:
     file_sha256: str
     shape: tuple[int, int, int]
     bits: int
-    spacing_mm: tuple[float, float] | None = None
+    geometry: Geometry = NO_GEOMETRY
     masks: Mapping[str, str] = field(default_factory=dict)  # name -> file SHA-256
+    covariates: Mapping[str, str | float] | None = None
+    kept_as: str = ""
+    burnt_in: str | None = None
+    notes: tuple[str, ...] = ()
     in_project: bool = False
+
+    @property
+    def label(self) -> str:
+        """What it is said to show: the labels of at least a half, in words."""
+        return ", ".join(self.shown) or NOTHING_SHOWN
+
+    @property
+    def files(self) -> set[str]:
+        """The digests of its files in the store: the picture and its masks."""
+        return {self.file_sha256, *self.masks.values()}
+
+    @property
+    def shown(self) -> list[str]:
+        """The labels of at least a half."""
+        return [name for name, value in self.labels if value >= 0.5]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +64,7 @@ class Present:
 
     subjects: Mapping[str, Split]
     pictures: Mapping[str, Mapping[str, Candidate]]  # by pixel digest, then by subject
+    withdrawn: frozenset[str] = frozenset()  # keys of subjects, and pixel digests, that were withdrawn
 
 
 @dataclass(slots=True)
@@ -59,7 +84,7 @@ def decide(candidates: Sequence[Candidate], present: Present, seed: int) -> Inta
     given = _given_splits(candidates)
     usable = []
     for candidate in candidates:
-        reason = _split_fault(candidate, given[candidate.subject_key], present.subjects)
+        reason = _fault(candidate, given[candidate.subject_key], present)
         if reason:
             intake.rejected.append(Rejected(candidate.source_file, reason))
         else:
@@ -81,10 +106,12 @@ def _given_splits(candidates: Sequence[Candidate]) -> dict[str, set[Split]]:
     return given
 
 
-def _split_fault(candidate: Candidate, given: set[Split], subjects: Mapping[str, Split]) -> str | None:
+def _fault(candidate: Candidate, given: set[Split], present: Present) -> str | None:
+    if candidate.subject_key in present.withdrawn or candidate.pixel_sha256 in present.withdrawn:
+        return "withdrawn from this project: the subject, or a picture exactly like it"
     if len(given) > 1:
         return f"its subject is given in {' and in '.join(sorted(given))}: a subject stands in one split"
-    standing = subjects.get(candidate.subject_key)
+    standing = present.subjects.get(candidate.subject_key)
     if standing and given and standing not in given:
         return f"its subject stands in {standing} already, the source says {min(given)}"
     return None
@@ -106,7 +133,7 @@ def _settle_splits(
     labels: dict[str, set[str]] = defaultdict(set)
     for candidate in candidates:
         unit = bound[candidate.subject_key]
-        labels[unit].add(candidate.label)
+        labels[unit].update(candidate.shown or [NOTHING_SHOWN])
         standing = [_split(other) for other in islice(present.pictures.get(candidate.pixel_sha256, {}).values(), 1)]
         standing += [fixed[candidate.subject_key]] if candidate.subject_key in fixed else []
         if standing:
@@ -150,7 +177,7 @@ def _admit(candidate: Candidate, standing: dict[str, Candidate], intake: Intake)
 
 def _is_it(candidate: Candidate, other: Candidate) -> bool:
     """Whether an equal picture of the project is this very one: nothing says that it shows another subject or thing."""
-    if not other.in_project or candidate.label != other.label or candidate.split != other.split:
+    if not other.in_project or candidate.labels != other.labels or candidate.split != other.split:
         return False
     return candidate.subject_key == other.subject_key or not (candidate.subject_known and other.subject_known)
 

@@ -1,14 +1,14 @@
 """Import MedMNIST: an `.npz` file in its layout, or a data set by name through a checksummed download.
 
-The layout: `{train,val,test}_images` (N, H, W) or (N, H, W, 3) uint8 and `{train,val,test}_labels` (N, 1). No subject
-ids are published, so every image is its own subject.
+The layout: `{train,val,test}_images` (N, H, W) or (N, H, W, 3) uint8 and `{train,val,test}_labels` (N, 1), or (N, L) of
+0 and 1 where each image has several. No subject ids are published, so every image is its own subject.
 """
 
 import hashlib
 import os
 import urllib.request
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.errors import BadInput, Damaged
+from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
-from curation.ingest.incoming import ImportReport, IncomingImage, Progress, Source, split_named
+from curation.ingest.incoming import IncomingImage, Progress, Source, split_named
 from curation.ingest.medmnist_catalogue import CATALOGUE, MedMNIST, find_medmnist
 from curation.project import Project
 
@@ -33,6 +34,7 @@ def import_medmnist(
     source: str | Path,
     *,
     name: str | None = None,
+    dry_run: bool = False,
     on_progress: Progress = lambda *_: None,
 ) -> ImportReport:
     """Import the `.npz` at a path, or the data set of that name, downloaded into the project's `downloads`."""
@@ -41,7 +43,7 @@ def import_medmnist(
         path = _download(entry, project.directory("downloads"), on_progress)
     else:
         path = source
-    return import_source(project, now, open_medmnist(path, name), on_progress=on_progress)
+    return import_source(project, now, open_medmnist(path, name), on_progress=on_progress, dry_run=dry_run)
 
 
 def open_medmnist(path: Path, name: str | None = None) -> Source:
@@ -65,11 +67,14 @@ def open_medmnist(path: Path, name: str | None = None) -> Source:
 
 
 def _items(
-    images: Mapping[str, NDArray[np.uint8]], labels: Mapping[str, NDArray[np.int64]], names: Mapping[int, str]
+    images: Mapping[str, NDArray[np.uint8]], labels: Mapping[str, NDArray[np.int64]], names: Sequence[str]
 ) -> Iterator[IncomingImage]:
     for split in _SPLITS:
-        for position, (pixels, number) in enumerate(zip(images[split], labels[split], strict=True)):
-            yield IncomingImage(f"{split}/{position:06d}", pixels, names[int(number)], split=split_named(split))
+        for position, (pixels, given) in enumerate(zip(images[split], labels[split], strict=True)):
+            several = dict(zip(names, map(float, given), strict=True)) if len(given) > 1 else None
+            yield IncomingImage(
+                f"{split}/{position:06d}", pixels, several or names[int(given[0])], split=split_named(split)
+            )
 
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
@@ -86,14 +91,12 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
 
 def _label_numbers(path: Path, arrays: Mapping[str, NDArray[Any]], split: str) -> NDArray[np.int64]:
     labels = arrays[f"{split}_labels"]
-    if labels.ndim == 2 and labels.shape[1] > 1:
-        raise BadInput(
-            f"{path} says several things of each image ({labels.shape[1]} labels). Rounds imports one label per image: "
-            "choose one, and import the pictures as a class-per-folder directory."
-        )
     if labels.ndim not in (1, 2) or labels.dtype.kind not in "ui":
-        raise BadInput(f"{path}, {split}_labels: expected (N, 1) integers, got {labels.shape} {labels.dtype}.")
-    return labels.reshape(-1).astype(np.int64)
+        raise BadInput(f"{path}, {split}_labels: expected (N, L) integers, got {labels.shape} {labels.dtype}.")
+    numbers: NDArray[np.int64] = labels.reshape(len(labels), -1).astype(np.int64)
+    if numbers.shape[1] > 1 and (numbers.min() < 0 or numbers.max() > 1):
+        raise BadInput(f"{path}, {split}_labels: expected 0 or 1 for each of {numbers.shape[1]} labels.")
+    return numbers
 
 
 def _images(path: Path, arrays: Mapping[str, NDArray[Any]], split: str, count: int) -> NDArray[np.uint8]:
@@ -108,27 +111,31 @@ def _images(path: Path, arrays: Mapping[str, NDArray[Any]], split: str, count: i
     return shaped
 
 
-def _label_names(path: Path, entry: MedMNIST | None, labels: Mapping[str, NDArray[np.int64]]) -> dict[int, str]:
+def _label_names(path: Path, entry: MedMNIST | None, labels: Mapping[str, NDArray[np.int64]]) -> list[str]:
+    """The name of each label number, or of each column where there are several."""
+    widths = {values.shape[1] for values in labels.values()}
+    if len(widths) > 1:
+        raise BadInput(f"{path}: the splits have different numbers of labels: {sorted(widths)}.")
+    [width] = widths
+    if width > 1:
+        if entry is not None and len(entry.labels) != width:
+            raise BadInput(f"{path} has {width} labels for each image, {entry.name} has {len(entry.labels)}.")
+        return list(entry.labels) if entry else [f"label {number}" for number in range(width)]
     numbers = sorted({int(number) for values in labels.values() for number in np.unique(values)})
     if entry is None:
-        return {number: f"class {number}" for number in numbers}
+        return [f"class {number}" for number in range(max([0, *numbers]) + 1)]
     unknown = [number for number in numbers if not 0 <= number < len(entry.labels)]
     if unknown:
         raise BadInput(
             f"{path} holds the label(s) {unknown}, {entry.name} has 0 to {len(entry.labels) - 1}. "
             "Rename the file if it is another data set."
         )
-    return {number: entry.labels[number] for number in numbers}
+    return list(entry.labels)
 
 
 def _download(entry: MedMNIST, directory: Path, on_progress: Progress) -> Path:
     """Fetch the file unless it is there; raises BadInput offline, Damaged when its MD5 is not the published one."""
     path = directory / entry.file_name
-    if entry.several_labels:
-        raise BadInput(
-            f"{entry.name} says several things of each image. Rounds imports one label per image: choose one, and "
-            "import the pictures as a class-per-folder directory."
-        )
     if path.exists():
         _check_md5(entry, path)
         return path

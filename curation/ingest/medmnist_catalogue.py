@@ -26,12 +26,11 @@ _ORGANS = (
 
 @dataclass(frozen=True, slots=True)
 class MedMNIST:
-    """One data set; a `several_labels` one says several things of each image."""
+    """One data set: its labels by number, or by column where each image has several (chestmnist)."""
 
     name: str
     md5: str
     labels: tuple[str, ...]
-    several_labels: bool = False
     licence: str = "CC BY 4.0"
 
     @property
@@ -61,7 +60,26 @@ CATALOGUE = {
                 "colorectal adenocarcinoma epithelium",
             ),
         ),
-        MedMNIST("chestmnist", "02c8a6516a18b556561a56cbdd36c4a8", (), several_labels=True),
+        MedMNIST(
+            "chestmnist",
+            "02c8a6516a18b556561a56cbdd36c4a8",
+            (
+                "atelectasis",
+                "cardiomegaly",
+                "effusion",
+                "infiltration",
+                "mass",
+                "nodule",
+                "pneumonia",
+                "pneumothorax",
+                "consolidation",
+                "edema",
+                "emphysema",
+                "fibrosis",
+                "pleural",
+                "hernia",
+            ),
+        ),
         MedMNIST(
             "dermamnist",
             "0744692d530f8e62ec473284d019b0c7",

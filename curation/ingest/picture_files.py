@@ -1,9 +1,10 @@
 """Read PNG, JPEG and TIFF files of strangers: 8 or 16 bit gray and 8 bit RGB, anything else refused with its reason."""
 
+import io
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -12,6 +13,8 @@ from PIL.ImageFile import ImageFile
 
 from curation.errors import BadInput
 from curation.image_store import Pixels
+from curation.ingest.incoming import Unreadable
+from curation.ingest.png_files import png_header
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 MAX_PIXELS = 64_000_000
@@ -32,18 +35,35 @@ _EXIF_ORIENTATION = 0x0112
 Shape: TypeAlias = tuple[int, int, int, int]  # height, width, channels, bits
 
 
-def probe(path: Path) -> Shape:
-    """The shape that `read_picture` will give, from the file's header; raises BadInput."""
-    with _opened(path) as picture:
+def describe_shape(height: int, width: int, channels: int, bits: int) -> str:
+    """A picture's size and kind in words: `96x96 RGB, 8 bit`."""
+    return f"{height}x{width} {'RGB' if channels == 3 else 'gray'}, {bits} bit"
+
+
+def check_size(height: int, width: int) -> None:
+    """Raise BadInput for a picture without pixels, or with more than are decoded."""
+    if height < 1 or width < 1:
+        raise BadInput(f"{width}x{height}: a picture without pixels")
+    if height * width > MAX_PIXELS:
+        raise BadInput(f"{width}x{height} is more than {MAX_PIXELS:,} pixels: refused as a decompression bomb")
+
+
+def probe_picture(content: bytes) -> Shape:
+    """The shape that `decode_picture` will give, from the file's header; raises BadInput."""
+    header = png_header(content)
+    if header is not None:
+        height, width, depth, colour = header
+        return height, width, 3 if colour == 2 else 1, 16 if depth == 16 else 8
+    with _opened(content) as picture:
         width, height = picture.size
         if picture.format == "JPEG" and picture.getexif().get(_EXIF_ORIENTATION, 1) >= 5:  # EXIF 2.3, 4.6.4: rotated
             width, height = height, width
         return height, width, 3 if picture.mode == "RGB" else 1, 16 if picture.mode in _GRAY_16 else 8
 
 
-def read_picture(path: Path) -> Pixels:
+def decode_picture(content: bytes) -> Pixels:
     """Decode a file to (H, W, C) uint8 or uint16, upright as its EXIF orientation says; raises BadInput."""
-    with _opened(path) as picture:
+    with _opened(content) as picture:
         upright = ImageOps.exif_transpose(picture) if picture.format == "JPEG" else picture
         values = np.asarray(upright)
     if values.dtype != np.uint8:
@@ -52,16 +72,14 @@ def read_picture(path: Path) -> Pixels:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[ImageFile]:
-    """Open a file that this module can read without loss; a failure of the decoder becomes BadInput."""
-    if path.stat().st_size == 0:
+def _opened(content: bytes) -> Iterator[ImageFile]:
+    """Open a file that this module can read without loss; a failure of the decoder becomes Unreadable."""
+    if not content:
         raise BadInput("the file is empty")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what Pillow warns of is in metadata; sizes are checked below
-            with Image.open(path, formats=_FORMATS) as picture:
-                _check(picture)
-                yield picture
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
+            _check(picture)
+            yield picture
     except BadInput:
         raise
     except UnidentifiedImageError as error:
@@ -69,13 +87,12 @@ def _opened(path: Path) -> Iterator[ImageFile]:
     except Image.DecompressionBombError as error:
         raise BadInput(f"more than {MAX_PIXELS:,} pixels: refused as a decompression bomb") from error
     except Exception as error:  # decoders fail on damaged files with nearly every type there is
-        raise BadInput(f"unreadable: {error or type(error).__name__}") from error
+        raise Unreadable(error) from error
 
 
 def _check(picture: ImageFile) -> None:
     width, height = picture.size
-    if width * height > MAX_PIXELS:
-        raise BadInput(f"{width}x{height} is more than {MAX_PIXELS:,} pixels: refused as a decompression bomb")
+    check_size(height, width)
     frames = getattr(picture, "n_frames", 1)
     if frames > 1:
         raise BadInput(f"{frames} pictures in one file. Save each as a file of its own")
@@ -88,3 +105,19 @@ def _check(picture: ImageFile) -> None:
         kind = f"of mode {picture.mode}"
     if kind is not None:
         raise BadInput(f"{kind}. Save it as 8 or 16 bit gray, or as 8 bit RGB")
+
+
+@contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Silence what decoders warn of in metadata, which may quote it. For the whole process, so set it once."""
+    loggers = [logging.getLogger(name) for name in ("pydicom", "nibabel.global")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -2,9 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
 
 from sqlalchemy import Select, func, insert, select
 from sqlalchemy.orm import Session
@@ -17,30 +15,6 @@ from curation.models.training import SnapshotItem
 from curation.models.withdrawals import Affected, AffectedKind, Withdrawal
 
 CHUNK = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
-    """Subjects that may not come back, by key, and their images, by pixel digest: what an import is held against."""
-
-    subjects: frozenset[str]
-    pixel_sha256: frozenset[str]
-
-    @classmethod
-    def read(cls, session: Session) -> Self:
-        """Every withdrawn subject and the pixels of its images."""
-        subjects = session.scalars(select(Subject.key).where(Subject.withdrawn_at.is_not(None)))
-        real = Image.subject_id.is_not(None)
-        pixels = session.scalars(select(Image.pixel_sha256).where(Image.id.in_(withdrawn_images()), real))
-        return cls(frozenset(subjects), frozenset(pixels))
-
-    def reason(self, subject_key: str | None, pixel_sha256: str) -> str | None:
-        """Why a picture may not enter, or None."""
-        if subject_key in self.subjects:
-            return "withdrawn: its subject was withdrawn from this project"
-        if pixel_sha256 in self.pixel_sha256:
-            return "withdrawn: the same picture of a subject was withdrawn from this project"
-        return None
 
 
 def withdrawn_images() -> Select[int]:

@@ -98,6 +98,7 @@ def test_an_npz_and_the_cohort_are_imported_by_their_names(project: Project, tmp
         (["virtual-brains:0"], "at least one"),
         (["medmnist:nothing"], "There are: pathmnist"),
         (["virtual-brains:4", "--subject-pattern", "(x)"], "--subject-pattern is for a directory"),
+        (["virtual-brains:4", "--size", "64"], "--size is for a directory"),
     ],
 )
 def test_a_source_that_cannot_be_imported_says_what_can(project: Project, arguments: list[str], message: str) -> None:
@@ -133,3 +134,60 @@ def test_jobs_are_listed_and_cancelled(project: Project) -> None:
     assert (row["job"], row["status"]) == (1, "queued")
     assert "cancelled job 1 (generate)" in _run(project, "jobs", "cancel", "1").output
     assert json.loads(_run(project, "jobs", "list", "--status", "queued", "--json").output) == []
+
+
+def test_a_dry_run_reports_everything_and_stores_nothing(project: Project, cells: Path) -> None:
+    output = _run(project, "import", str(cells), "--dry-run").output
+    assert "cells: 17 images would be added, nothing was stored" in output
+    assert "a/p9_broken.png" in output
+    assert json.loads(_run(project, "status", "--json").output)["real"] == {}
+    assert list(project.store.digests()) == []
+    assert "cells: 17 images added" in _run(project, "import", str(cells)).output
+
+
+def test_a_table_of_several_labels_and_a_size_are_options_of_the_command(project: Project, cells: Path) -> None:
+    rows = "".join(f"{'ab'[n % 2]}/p{n // 4}_{n}.png,{n % 2},0.9,s{n // 4},{20 + n}\n" for n in range(16))
+    (cells / "list.csv").write_text(f"file,left,right,who,age\n{rows}")
+    options = ["--label-column", "left", "--label-column", "right", "--subject-column", "who", "--covariate", "age"]
+    report = json.loads(_run(project, "import", str(cells / "list.csv"), *options, "--size", "32x24", "--json").output)
+    assert report["added"] == 16
+    assert report["options"]["size"] == [32, 24]
+    assert sum(counts.get("right", 0) for counts in report["counts"].values()) == 16
+    assert sum(report["subjects"].values()) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--size", "4"], "between 8 and 8192"),
+        (["--window", "40"], "CENTRE:WIDTH"),
+        (["--window", "40:-1"], "width above 0"),
+        (["--slices", "a:b"], "FROM:TO"),
+        (["--slices", "1:9:0"], "FROM:TO"),
+        (["--mask", "lesion"], "NAME=PATTERN"),
+        (["--mask", "lesion=../{stem}.png"], "leads outside"),
+        (["--mask", "lesion={nothing}.png"], "may hold"),
+        (["--label-from", "somewhere"], "folder, manifest, mask or keyword"),
+        (["--label-from", "mask"], "labels from masks need masks"),
+        (["--label", "x", "--label-from", "folder"], "give one of the two"),
+        (["--covariate", "PatientName"], "may identify"),
+    ],
+)
+def test_an_option_that_makes_no_sense_says_what_would(
+    project: Project, cells: Path, arguments: list[str], message: str
+) -> None:
+    with pytest.raises(BadInput, match=message):
+        _run(project, "import", str(cells), *arguments)
+    assert list(project.store.digests()) == []
+
+
+def test_whoever_holds_the_secrets_finds_a_patients_subject(project: Project, cells: Path) -> None:
+    _run(project, "import", str(cells), "--subject-pattern", r"(p\d+)_")
+    result = CliRunner().invoke(
+        rounds, ["--project", str(project.root), "pseudonym", "--json"], input="p2\n\nstranger\n"
+    )
+    here, unknown = json.loads(result.stdout)
+    assert here["split"] in ("train", "validation", "test", "reserve")
+    assert here["subject"].startswith("p-")
+    assert unknown["split"] == "not in this project"
+    assert "p2" not in result.stdout

@@ -12,8 +12,9 @@ from sqlalchemy import func, select
 from curation.database import Database
 from curation.errors import Unavailable
 from curation.image_store import ImageStore
+from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
-from curation.ingest.incoming import ImportReport, IncomingImage, Source
+from curation.ingest.incoming import IncomingImage, Source
 from curation.models.images import Image, Label, Split
 from curation.project import Project
 from curation.settings import write_project_file

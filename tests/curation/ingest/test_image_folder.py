@@ -5,6 +5,7 @@ import os
 import struct
 import zlib
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,20 @@ from sqlalchemy import select
 
 from curation.errors import BadInput
 from curation.image_store import Pixels
-from curation.ingest.image_folder import import_image_folder
-from curation.ingest.incoming import ImportReport
+from curation.ingest.image_folder import import_image_folder as import_any
+from curation.ingest.import_report import ImportReport
+from curation.ingest.request import ImportRequest
 from curation.models.images import Image, Subject
 from curation.project import Project
 from tests.rows import NOW, picture
+
+
+def import_image_folder(
+    project: Project, now: datetime, path: Path, subject_pattern: str | None = None
+) -> ImportReport:
+    """Import with the names as they are published, so that tests can look them up."""
+    return import_any(project, now, path, request=ImportRequest(public_subjects=True, subject_pattern=subject_pattern))
+
 
 Maker = Callable[[dict[str, bytes | Pixels]], Path]
 
@@ -52,7 +62,7 @@ def _converted(mode: str, file_format: str = "PNG") -> bytes:
 
 def _reasons(report: ImportReport) -> dict[str, str]:
     assert len({one.source_file for one in report.rejected}) == len(report.rejected)
-    return {one.source_file: one.reason for one in report.rejected}
+    return {one.source_file: str(one).removeprefix(f"{one.source_file}: ") for one in report.rejected}
 
 
 def _stored(project: Project) -> dict[str, Pixels]:
@@ -258,7 +268,7 @@ def test_the_table_gives_labels_subjects_and_splits_and_contradictions_are_liste
     assert _reasons(report) == {
         "a/2.png": "its folder says 'a', metadata.csv says 'b'",
         "6.png": "the label 'c' is none of the class folders a, b",
-        "7.png": "no label: it is in no class folder, and metadata.csv gives none",
+        "7.png": "no label: it is in no class folder, and no table gives one. See --label-from and --label",
         "b/8.png": "expected a split of train, validation, test or reserve, got 'tests'",
         "b/9.png": "named twice in metadata.csv",
         "b/gone.png": "named in metadata.csv, but not among the pictures",

@@ -15,7 +15,7 @@ from curation.database import Database
 from curation.errors import Conflict
 from curation.ingest import import_rows
 from curation.ingest.importer import import_source
-from curation.ingest.incoming import IncomingImage, Rejected, Source
+from curation.ingest.incoming import Geometry, IncomingImage, Rejected, Source
 from curation.models.images import BuildStatus, Image, ImageLabel, Import, Mask, Origin, Split, Subject
 from curation.models.operations import Event
 from curation.project import Project
@@ -47,7 +47,7 @@ def _items(count: int = COUNT, fail_at: int | None = None) -> Iterator[IncomingI
             picture(number),
             label,
             f"p{number // 2}",
-            spacing_mm=(2.0, 3.0),
+            geometry=Geometry(spacing_mm=(2.0, 3.0)),
             masks={"lesion": mask} if number % 2 else {},
         )
 
@@ -181,12 +181,13 @@ def test_pictures_without_subjects_are_each_their_own_marked_and_said(project: P
 
 
 def test_pictures_of_another_shape_or_depth_and_unusable_labels_are_listed(project: Project) -> None:
-    deep = np.zeros((16, 16, 1), np.uint16)
+    deep = picture(3).astype(np.uint16)
     items: list[IncomingImage | Rejected] = [
         IncomingImage("good.png", picture(0), "normal"),
         IncomingImage("small.png", picture(1, size=8), "normal"),
         IncomingImage("deep.png", deep, "normal"),
         IncomingImage("nameless.png", picture(2), "  "),
+        IncomingImage("blank.png", np.full((16, 16, 1), 9, np.uint8), "normal"),
         Rejected("broken.png", "unreadable"),
     ]
     report = import_source(project, NOW, Source("mixed", "x", items, len(items)))
@@ -194,7 +195,8 @@ def test_pictures_of_another_shape_or_depth_and_unusable_labels_are_listed(proje
     assert {one.source_file: one.reason for one in report.rejected} == {
         "small.png": "expected 16x16 gray, 8 bit as the pictures before it, got 8x8 gray, 8 bit",
         "deep.png": "expected 16x16 gray, 8 bit as the pictures before it, got 16x16 gray, 16 bit",
-        "nameless.png": "expected a label of 1 to 100 characters, got '  '",
+        "nameless.png": "expected a label of 1 to 100 characters, got ''",
+        "blank.png": "blank: one value everywhere",
         "broken.png": "unreadable",
     }
 
@@ -211,3 +213,36 @@ def test_nobody_counts_the_images_of_an_unfinished_import(project: Project) -> N
         session.execute(update(Import).values(status=BuildStatus.BUILDING))
     with project.database.read() as session:
         assert session.scalars(select(Image).where(is_ready_real())).all() == []
+
+
+def test_a_withdrawn_subject_and_a_withdrawn_picture_do_not_come_in_again_and_leave_no_file(project: Project) -> None:
+    import_source(project, NOW, _source(4))
+    with project.database.write() as session:
+        gone = session.scalars(select(Image).where(Image.source_file == "000.png")).one()
+        session.execute(update(Image).where(Image.subject_id == gone.subject_id).values(withdrawn_at=NOW))
+        session.execute(update(Subject).where(Subject.id == gone.subject_id).values(withdrawn_at=NOW))
+    before = set(project.store.digests())
+    items = [
+        IncomingImage("another picture.png", picture(50), "normal", "p0"),
+        IncomingImage("another name.png", picture(0), "normal", "p9"),
+        IncomingImage("fine.png", picture(51), "normal", "p9"),
+    ]
+    report = import_source(project, NOW, Source("again", "again", items, 3))
+    assert report.added == 1
+    assert {fault.source_file for fault in report.rejected} == {"another picture.png", "another name.png"}
+    assert all(fault.reason.startswith("withdrawn") for fault in report.rejected)
+    assert len(set(project.store.digests()) - before) == 1
+
+
+def test_what_is_left_out_after_it_was_read_leaves_no_file(project: Project) -> None:
+    items = [
+        IncomingImage("kept.png", picture(0), "normal", "p0", Split.TRAIN),
+        IncomingImage("elsewhere.png", picture(0), "normal", "p1", Split.TEST),
+        IncomingImage("in two.png", picture(2), "normal", "p2", Split.TEST, masks={"m": np.eye(16, dtype=np.uint8)}),
+        IncomingImage("in two as well.png", picture(3), "normal", "p2", Split.TRAIN),
+        IncomingImage("small.png", picture(4, size=8), "normal", "p4"),
+    ]
+    report = import_source(project, NOW, Source("some", "some", items, len(items)))
+    assert report.added == 1
+    with project.database.read() as session:
+        assert set(project.store.digests()) == {session.scalars(select(Image.file_sha256)).one()}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.ingest.incoming import DuplicateKind
+from curation.ingest.import_report import DuplicateKind
 from curation.ingest.intake import Candidate, Present, decide
 from curation.models.images import Split
 
@@ -18,7 +18,7 @@ def _candidate(
 ) -> Candidate:
     return Candidate(
         source_file=f"{number:03d}.png",
-        label=label,
+        labels=((label, 1.0),),
         subject_key=subject or f"image-{number}",
         subject_known=subject is not None,
         split=split,

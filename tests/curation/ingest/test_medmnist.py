@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from curation.errors import BadInput, Damaged, NotFound
-from curation.ingest.incoming import DuplicateKind
+from curation.ingest.import_report import DuplicateKind
 from curation.ingest.medmnist import import_medmnist
 from curation.ingest.medmnist_catalogue import CATALOGUE
 from curation.models.images import Image, Split
@@ -83,7 +83,8 @@ def _changed(key: str, value: NDArray[np.generic]) -> dict[str, NDArray[np.gener
     ("arrays", "reason"),
     [
         ({"train_images": np.zeros((2, 28, 28), np.uint8)}, "expected the array"),
-        (_changed("train_labels", np.zeros((12, 14), np.uint8)), "14 labels"),
+        (_changed("train_labels", np.zeros((12, 14), np.uint8)), "different numbers of labels"),
+        (_changed("train_labels", np.full((12, 2), 7, np.uint8)), "0 or 1"),
         (_changed("train_images", np.zeros((12, 28, 28, 28), np.uint8)), "Volumes"),
         (_changed("train_images", np.zeros((11, 28, 28), np.uint8)), r"expected \(12, H, W\)"),
         (_changed("train_images", np.zeros((12, 28, 28), np.float32)), "float32"),
@@ -143,12 +144,22 @@ def test_a_download_is_checked_and_a_wrong_one_is_not_kept_under_its_name(
     assert kept.exists()
 
 
-def test_a_set_with_several_labels_per_image_and_an_unknown_name_are_refused(project: Project) -> None:
-    with pytest.raises(BadInput, match="several things"):
-        import_medmnist(project, NOW, "chestmnist")
+def test_several_labels_of_an_image_are_kept_with_zero_and_one(project: Project, tmp_path: Path) -> None:
+    arrays = _arrays()
+    for split, count in COUNTS.items():
+        arrays[f"{split}_labels"] = np.stack(
+            [np.arange(count) % 2, np.arange(count) % 3 == 0, np.zeros(count)], 1
+        ).astype(np.uint8)
+    report = import_medmnist(project, NOW, _save(tmp_path / "ours.npz", arrays))
+    assert report.counts["train"] == {"label 0": 6, "label 1": 4, "none of the labels": 4}
+    with project.database.read() as session:
+        image = session.scalars(select(Image).where(Image.source_file == "train/000003")).one()
+        assert {one.label.name: one.value for one in image.labels} == {"label 0": 1, "label 1": 1, "label 2": 0}
+    chest = _save(tmp_path / "chestmnist.npz", arrays)
+    with pytest.raises(BadInput, match="chestmnist has 14"):
+        import_medmnist(project, NOW, chest)
+
+
+def test_an_unknown_name_lists_those_there_are(project: Project) -> None:
     with pytest.raises(NotFound, match="There are: pathmnist"):
         import_medmnist(project, NOW, "facemnist")
-
-
-def test_no_label_name_holds_a_comma_or_an_equals_sign_since_counts_are_written_with_them() -> None:
-    assert not [name for entry in CATALOGUE.values() for name in entry.labels if set(name) & set(",=")]

@@ -1,0 +1,146 @@
+"""The options of `rounds import` that say how files are read, and the request they make."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import click
+
+from curation.errors import BadInput
+from curation.ingest.request import ImportRequest, Plane, Window
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option(
+        "--manifest",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="CSV, Parquet or JSON lines with a column that names the files, or their SOPInstanceUID.",
+    ),
+    click.option("--label", help="One label for every picture."),
+    click.option(
+        "--label-from",
+        metavar="WHERE",
+        help="folder, manifest, mask (present or not) or keyword:NAME of DICOM. Without it, folder and table agree.",
+    ),
+    click.option(
+        "--label-column",
+        multiple=True,
+        metavar="COLUMN",
+        help="Column of labels. Given several times, each is a label and holds 0, 1, a probability or nothing.",
+    ),
+    click.option("--label-separator", metavar="TEXT", help="What stands between labels in one column, as in 'a|b'."),
+    click.option("--file-column", metavar="COLUMN", help="Column that names the files, below the table's folder."),
+    click.option("--subject-column", metavar="COLUMN", help="Column of subjects."),
+    click.option("--split-column", metavar="COLUMN", help="Column of splits: train, validation, test, reserve."),
+    click.option(
+        "--subject-pattern",
+        metavar="REGEX",
+        help="Takes the subject from each file's path by the pattern's one group.",
+    ),
+    click.option(
+        "--public-subjects",
+        is_flag=True,
+        help="Keep subjects and file names as published. Without it the project keeps keyed pseudonyms only.",
+    ),
+    click.option(
+        "--covariate",
+        multiple=True,
+        metavar="NAME",
+        help="Keep this column, or this DICOM keyword, for subgroups; ages by decade, never what identifies.",
+    ),
+    click.option(
+        "--mask",
+        multiple=True,
+        metavar="NAME=PATTERN",
+        help="Where a file's mask is below the folder, as in 'lesion=labels/{stem}.nii.gz'. Also {dir} and {name}.",
+    ),
+    click.option(
+        "--size",
+        metavar="N|HxW",
+        help="Bring every picture to this size: scaled to fit, padded; spacing and masks go along.",
+    ),
+    click.option(
+        "--window",
+        metavar="CENTRE:WIDTH|file",
+        help="Bring 16 bit gray to 8 bit through this window, in the file's units, or through the file's own.",
+    ),
+    click.option(
+        "--plane", type=click.Choice(get_args(Plane)), default="axial", show_default=True, help="NIfTI: slices of it."
+    ),
+    click.option("--slices", metavar="FROM:TO[:STEP]", help="NIfTI: which slices, counted from 0; all without it."),
+    click.option("--quantise", is_flag=True, help="NIfTI: keep floating-point volumes in 65,536 steps each."),
+)
+
+
+def file_options(command: F) -> F:
+    """Add the options of this module to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def request_from(options: dict[str, Any]) -> tuple[ImportRequest, Path | None]:
+    """The request that the options make, and the table beside the source; raises BadInput."""
+    manifest: Path | None = options["manifest"]
+    request = ImportRequest(
+        subject_pattern=options["subject_pattern"],
+        public_subjects=options["public_subjects"],
+        label=options["label"],
+        label_from=options["label_from"],
+        label_columns=options["label_column"],
+        label_separator=options["label_separator"],
+        file_column=options["file_column"],
+        subject_column=options["subject_column"],
+        split_column=options["split_column"],
+        covariates=options["covariate"],
+        masks=tuple(_mask(text) for text in options["mask"]),
+        size=_size(options["size"]),
+        window=_window(options["window"]),
+        plane=options["plane"],
+        slices=_slices(options["slices"]),
+        quantise=options["quantise"],
+        manifest_digest=hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest else None,
+    )
+    request.check()
+    return request, manifest
+
+
+def _mask(text: str) -> tuple[str, str]:
+    name, equals, pattern = text.partition("=")
+    if not equals or not name.strip() or len(name) > 100 or not pattern.strip():
+        raise BadInput(f"expected --mask NAME=PATTERN, as in lesion=labels/{{stem}}.nii.gz, got {text!r}.")
+    return name.strip(), pattern.strip()
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,5})(?:[xX](\d{1,5}))?", text)
+    height, width = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not (8 <= height <= 8192 and 8 <= width <= 8192):
+        raise BadInput(f"expected --size N or HxW between 8 and 8192 pixels, got {text!r}.")
+    return height, width
+
+
+def _window(text: str | None) -> Window | None:
+    if text is None or text == "file":
+        return text if text is None else "file"
+    try:
+        center, width = (float(part) for part in text.split(":"))
+    except ValueError:
+        raise BadInput(f"expected --window CENTRE:WIDTH, as in 40:400, or file; got {text!r}.") from None
+    if not (width > 0 and abs(center) < 1e9 and width < 1e9):
+        raise BadInput(f"expected a --window with a width above 0, got {text!r}.")
+    return center, width
+
+
+def _slices(text: str | None) -> tuple[int | None, int | None, int]:
+    if text is None:
+        return None, None, 1
+    match = re.fullmatch(r"(\d*):(\d*)(?::(\d+))?", text)
+    if not match or match[3] == "0":
+        raise BadInput(f"expected --slices FROM:TO or FROM:TO:STEP, as in 20:60:2, got {text!r}.")
+    return int(match[1]) if match[1] else None, int(match[2]) if match[2] else None, int(match[3] or 1)

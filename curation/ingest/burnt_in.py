@@ -1,0 +1,103 @@
+"""Which pictures may show burnt-in text: what their header says, and what looks like a line of letters.
+
+Nothing is left out for it: the report lists the pictures, a person looks. The test of the pixels asks for at least
+five thin, high-contrast components of like height side by side. `docs/importing.md` says what it catches and misses.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from scipy import ndimage
+
+from curation.image_store import Pixels
+
+SMALLEST = 96  # pixels of the shorter side: below it no letter can be read
+_LARGEST = 1024
+_STROKE = 7  # pixels: wider than a stroke of the letters looked for
+_CONTRAST = 0.4  # of the picture's range
+_EDGES = 20  # pixels with a sharp edge beside them, in every other row: five letters have more
+_HEIGHTS = (4, 48)
+_LETTERS = 5
+_SCREENS = {
+    "1.2.840.10008.5.1.4.1.1.7": "a secondary capture",
+    "1.2.840.10008.5.1.4.1.1.6.1": "ultrasound, which often shows names",
+    "1.2.840.10008.5.1.4.1.1.3.1": "ultrasound, which often shows names",
+}
+
+
+def said_burnt_in(header: Dataset) -> str | None:
+    """What the header says: Burned In Annotation (0028,0301), or a kind of picture that often has text."""
+    said = str(header.get("BurnedInAnnotation") or "").upper()
+    if said == "YES":
+        return "its header says that text is burnt in"
+    if said == "NO":
+        return None
+    uid = str(header.get("SOPClassUID") or "")
+    if uid.startswith("1.2.840.10008.5.1.4.1.1.7."):
+        return _SCREENS["1.2.840.10008.5.1.4.1.1.7"]
+    return _SCREENS.get(uid)
+
+
+def looks_burnt_in(pixels: Pixels) -> str | None:
+    """Whether there is something like a line of text in (H, W, C)."""
+    if min(pixels.shape[:2]) < SMALLEST:
+        return None
+    plane = _plane(pixels)
+    if plane is None:
+        return None
+    for details in (plane - ndimage.grey_opening(plane, _STROKE), ndimage.grey_closing(plane, _STROKE) - plane):
+        if _has_line(details > _CONTRAST):
+            return "something like a line of text in it"
+    return None
+
+
+def _plane(pixels: Pixels) -> NDArray[np.float32] | None:
+    """Brightness in [0, 1] of the picture's middle 99.8 %, at most 1,024 pixels on a side; None without sharp edges."""
+    factor = -(-max(pixels.shape[:2]) // _LARGEST)
+    gray = pixels[::factor, ::factor].max(axis=2)
+    some = gray[::2]  # every other row: a letter has at least four
+    below = np.cumsum(np.bincount(some.ravel()))
+    low, high = (int(value) for value in np.searchsorted(below, (0.001 * some.size, 0.999 * some.size)))
+    steps = np.abs(some[:, 2:].astype(np.int32) - some[:, :-2])
+    if high <= low or np.count_nonzero(steps > 0.75 * _CONTRAST * (high - low)) < _EDGES:
+        return None
+    scaled: NDArray[np.float32] = np.clip((gray.astype(np.float32) - low) / (high - low), 0, 1)
+    return scaled
+
+
+def _has_line(strokes: NDArray[np.bool_]) -> bool:
+    numbered, count = ndimage.label(strokes, np.ones((3, 3)))
+    if count < _LETTERS:
+        return False
+    boxes = np.array([_box(part) for part in ndimage.find_objects(numbered)])  # (n, 4): top, left, height, width
+    area = np.bincount(numbered.ravel())[1:]
+    fill = area / (boxes[:, 2] * boxes[:, 3])
+    letter = (boxes[:, 2] >= _HEIGHTS[0]) & (boxes[:, 2] <= _HEIGHTS[1]) & (boxes[:, 3] <= 2.5 * boxes[:, 2])
+    letter &= fill > 0.2
+    return _longest_line(boxes[letter]) >= _LETTERS
+
+
+def _box(part: Any) -> tuple[int, int, int, int]:
+    rows, columns = part
+    return rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start
+
+
+def _longest_line(boxes: NDArray[np.int64]) -> int:
+    """The most boxes in a row that stand on one line, are of like height, and follow closely from left to right."""
+    order = boxes[np.argsort(boxes[:, 1])]
+    length = np.ones(len(order), int)
+    for place, (top, left, height, _) in enumerate(order):
+        before = order[:place]
+        if not len(before):
+            continue
+        bottoms = before[:, 0] + before[:, 2]
+        gap = left - (before[:, 1] + before[:, 3])
+        follows = (np.abs(bottoms - (top + height)) <= 0.2 * height + 1) & (
+            np.abs(before[:, 2] - height) <= 0.35 * height + 1
+        )
+        follows &= (gap >= -1) & (gap <= 1.2 * height)
+        if follows.any():
+            length[place] = 1 + length[:place][follows].max()
+    return int(length.max()) if len(order) else 0

@@ -1,0 +1,107 @@
+"""What an import did: counts, what was left out and why, duplicates, and what may show burnt-in text."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from curation.ingest.incoming import Rejected
+from curation.models.images import Split
+
+
+class DuplicateKind(StrEnum):
+    """Where the other picture with exactly these pixels stands."""
+
+    ACROSS_SPLITS = "across splits"
+    SAME_SUBJECT = "same subject"
+    ACROSS_SUBJECTS = "across subjects"
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A picture whose pixels equal another's. Only those across subjects of one split are kept."""
+
+    kind: DuplicateKind
+    source_file: str
+    split: Split
+    label: str
+    of_file: str
+    of_split: Split
+    of_label: str
+
+    @property
+    def labels_differ(self) -> bool:
+        """Whether the same picture is said to show two things."""
+        return self.label != self.of_label
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A picture that was added and may show text that identifies, and why it is thought so."""
+
+    source_file: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did.
+
+    `repeated` when the same source was imported before and nothing was read again: `counts`, `subjects` and the lists
+    are then those of that import.
+    """
+
+    source: str
+    source_digest: str
+    added: int
+    already: int
+    subjects_known: bool
+    notice: str | None
+    rejected: list[Rejected]
+    duplicates: list[Duplicate]
+    counts: dict[str, dict[str, int]]  # split -> label -> images added
+    subjects: dict[str, int]  # split -> subjects of the images added
+    options: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+    repeated: bool = False
+    burnt_in: list[Suspect] = field(default_factory=list)
+
+    def found(self, kind: DuplicateKind) -> list[Duplicate]:
+        """The duplicates of one kind."""
+        return [duplicate for duplicate in self.duplicates if duplicate.kind is kind]
+
+    @property
+    def left_out(self) -> int:
+        """How many readable pictures were left out as duplicates."""
+        return sum(duplicate.kind is not DuplicateKind.ACROSS_SUBJECTS for duplicate in self.duplicates)
+
+    def record(self) -> dict[str, Any]:
+        """The report as JSON."""
+        return asdict(self)
+
+    def kept(self, name: Callable[[str], str]) -> "ImportReport":
+        """The report as it is kept with the import: file names through `name`, without what decoders said."""
+        return replace(
+            self,
+            rejected=[Rejected(name(one.source_file), one.reason) for one in self.rejected],
+            duplicates=[
+                replace(one, source_file=name(one.source_file), of_file=name(one.of_file)) for one in self.duplicates
+            ],
+            burnt_in=[replace(one, source_file=name(one.source_file)) for one in self.burnt_in],
+        )
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any], *, repeated: bool) -> "ImportReport":
+        """The report of an earlier import, read again; as a repeat it has added nothing."""
+        values = dict(record)
+        values["rejected"] = [Rejected(**entry) for entry in values["rejected"]]
+        values["duplicates"] = [_duplicate(entry) for entry in values["duplicates"]]
+        values["burnt_in"] = [Suspect(**entry) for entry in values.get("burnt_in", [])]
+        if repeated:
+            values |= {"added": 0, "already": values["added"] + values["already"], "repeated": True}
+        return cls(**values)
+
+
+def _duplicate(entry: Mapping[str, Any]) -> Duplicate:
+    enums = {"kind": DuplicateKind(entry["kind"])} | {key: Split(entry[key]) for key in ("split", "of_split")}
+    return Duplicate(**{**entry, **enums})

@@ -1,0 +1,108 @@
+"""Bring pictures to one size, and 16 bit gray to 8 bit through a window; geometry and masks go along.
+
+A picture keeps its proportions: it is scaled to fit and padded with its least value. Scaling down averages over the
+area of each new pixel (a box filter), scaling up is bilinear; masks take the nearest value.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from curation.errors import BadInput
+from curation.image_store import Pixels
+from curation.ingest.incoming import Geometry, IncomingImage
+from curation.ingest.picture_files import Shape
+from curation.ingest.request import ImportRequest, Window
+
+
+def prepare(image: IncomingImage, request: ImportRequest) -> IncomingImage:
+    """The picture as the request wants it; raises BadInput for one without the window asked for."""
+    if request.window is not None and image.pixels.dtype == np.uint16:
+        image = _through_window(image, request.window)
+    if request.size is not None and image.pixels.shape[:2] != request.size:
+        image = _resized(image, *request.size)
+    return image
+
+
+def prepared_shape(shape: Shape, request: ImportRequest) -> Shape:
+    """The shape that `prepare` will give a picture of this shape."""
+    height, width, channels, bits = shape
+    height, width = request.size or (height, width)
+    return height, width, channels, 8 if request.window is not None else bits
+
+
+def _through_window(image: IncomingImage, wanted: Window) -> IncomingImage:
+    """PS3.3, C.11.2.1.3.2 (LINEAR_EXACT): the window's width over 256 steps."""
+    geometry = image.geometry
+    window = geometry.window if wanted == "file" else wanted
+    if window is None:
+        raise BadInput("it names no window of its own: give one as CENTRE:WIDTH")
+    center, width = window
+    values = image.pixels.astype(np.float32) - geometry.signed_offset
+    values = values * geometry.rescale_slope + geometry.rescale_intercept
+    pixels = np.rint(np.clip((values - (center - width / 2)) / width, 0, 1) * 255).astype(np.uint8)
+    now = replace(
+        geometry,
+        rescale_slope=width / 255,
+        rescale_intercept=center - width / 2,
+        signed_offset=0,
+        window=(center, width),
+    )
+    return replace(image, pixels=pixels, geometry=now, png=None)
+
+
+def _resized(image: IncomingImage, height: int, width: int) -> IncomingImage:
+    old_height, old_width = image.pixels.shape[:2]
+    share = min(height / old_height, width / old_width)
+    inner = max(1, round(old_height * share)), max(1, round(old_width * share))
+    at = (height - inner[0]) // 2, (width - inner[1]) // 2
+    pixels = _pad(_scaled(image.pixels, *inner), height, width, at)
+    masks = {
+        name: _pad(_nearest(mask, *inner)[:, :, None], height, width, at)[:, :, 0] for name, mask in image.masks.items()
+    }
+    scale = old_height / inner[0], old_width / inner[1]
+    return replace(image, pixels=pixels, masks=masks, geometry=_moved(image.geometry, scale, at), png=None)
+
+
+def _scaled(pixels: Pixels, height: int, width: int) -> Pixels:
+    down = height * width < pixels.shape[0] * pixels.shape[1]
+    how = PillowImage.Resampling.BOX if down else PillowImage.Resampling.BILINEAR
+    planes = [
+        np.asarray(PillowImage.fromarray(pixels[:, :, channel].astype(np.float32)).resize((width, height), how))
+        for channel in range(pixels.shape[2])
+    ]
+    top = np.iinfo(pixels.dtype).max
+    scaled: Pixels = np.rint(np.stack(planes, axis=2)).clip(0, top).astype(pixels.dtype)
+    return scaled
+
+
+def _nearest(mask: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    return np.asarray(PillowImage.fromarray(mask).resize((width, height), PillowImage.Resampling.NEAREST))
+
+
+def _pad(pixels: NDArray[Any], height: int, width: int, at: tuple[int, int]) -> NDArray[Any]:
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    canvas: NDArray[Any] = np.full((height, width, pixels.shape[2]), pixels.min(), pixels.dtype)
+    canvas[at[0] : at[0] + pixels.shape[0], at[1] : at[1] + pixels.shape[1]] = pixels
+    return canvas
+
+
+def _moved(geometry: Geometry, scale: tuple[float, float], at: tuple[int, int]) -> Geometry:
+    """New pixel (i, j) lies at old ((i - at + 0.5) * scale - 0.5): the corners of the pictures coincide."""
+    spacing = geometry.spacing_mm
+    to_old = np.eye(4)
+    for axis in (0, 1):
+        to_old[axis, axis] = scale[axis]
+        to_old[axis, 3] = (0.5 - at[axis]) * scale[axis] - 0.5
+    affine = None
+    if geometry.affine is not None:
+        affine = tuple(tuple(float(value) for value in row) for row in np.array(geometry.affine) @ to_old)
+    return replace(
+        geometry,
+        spacing_mm=None if spacing is None else (spacing[0] * scale[0], spacing[1] * scale[1]),
+        affine=affine,
+    )

@@ -1,0 +1,40 @@
+"""Keyed pseudonyms: one id has one pseudonym in a project, and nobody without the key can try ids out."""
+
+import hmac
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Self
+
+from curation.project import Project
+
+KEY_NAME = "subjects.key"
+_KEPT = re.compile(r"file-[0-9a-f]{20}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pseudonyms:
+    """HMAC-SHA256 under a key that lies beside the project's other secrets, never in the database; 80 bits are kept."""
+
+    key: bytes
+
+    @classmethod
+    def of(cls, project: Project) -> Self:
+        """The pseudonyms of a project; its key is made on first use."""
+        return cls(project.secret(KEY_NAME))
+
+    def subject(self, published: str) -> str:
+        """The subject key of a patient id: `p-` and 20 hex digits. Space around the id does not count."""
+        return f"p-{self._token('subject', unicodedata.normalize('NFC', published.strip()))}"
+
+    def file(self, name: str) -> str:
+        """What stands for a file's name in the database: `file-` and 20 hex digits; once is enough."""
+        return name if _KEPT.fullmatch(name) else f"file-{self._token('file', name)}"
+
+    def lone_subject(self, group: str) -> str:
+        """The key of a subject nobody knows, from what its pictures share."""
+        return f"image-{self._token('lone', group)}"
+
+    def _token(self, use: str, text: str) -> str:
+        message = f"{use}\0{text}".encode(errors="surrogatepass")
+        return hmac.digest(self.key, message, "sha256").hex()[:20]

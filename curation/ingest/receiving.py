@@ -1,0 +1,114 @@
+"""Store the pictures of a source and know them by their digests: in threads, in order, few in memory at once."""
+
+import math
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+from curation.audit import digest_of
+from curation.errors import BadInput
+from curation.image_store import ImageStore, pixel_sha256
+from curation.ingest.incoming import IncomingImage, Part, Rejected
+from curation.ingest.intake import Candidate, Labels
+from curation.ingest.png_files import fast_png
+from curation.ingest.pseudonyms import Pseudonyms
+
+_BATCH = 8  # parts a thread takes at once
+_MAX_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """Where pictures go and under which names. Without a `store` nothing is kept; `names` is for private sources."""
+
+    store: ImageStore | None
+    digest: str
+    names: Pseudonyms | None
+
+    def receive(self, parts: Iterable[Part]) -> Iterator[tuple[int, list[Candidate | Rejected]]]:
+        """Every part's candidates and refusals in the order of the source, with how many parts came so far."""
+        threads = min(_MAX_THREADS, os.cpu_count() or 1)
+        remaining = iter(parts)
+        done = 0
+        with ThreadPoolExecutor(threads, thread_name_prefix="import") as pool:
+            under_way: deque[Future[list[list[Candidate | Rejected]]]] = deque()
+            try:
+                while batch := list(islice(remaining, _BATCH)):
+                    under_way.append(pool.submit(self._receive_batch, batch))
+                    if len(under_way) > 2 * threads:
+                        for found in under_way.popleft().result():
+                            done += 1
+                            yield done, found
+                while under_way:
+                    for found in under_way.popleft().result():
+                        done += 1
+                        yield done, found
+            finally:
+                for future in under_way:
+                    future.cancel()
+
+    def _receive_batch(self, parts: list[Part]) -> list[list[Candidate | Rejected]]:
+        return [self._receive_part(part) for part in parts]
+
+    def _receive_part(self, part: Part) -> list[Candidate | Rejected]:
+        items = part() if callable(part) else [part]
+        return [item if isinstance(item, Rejected) else self._candidate(item) for item in items]
+
+    def _candidate(self, item: IncomingImage) -> Candidate | Rejected:
+        try:
+            return self._store(item)
+        except BadInput as error:
+            return Rejected.because(item.source_file, error)
+
+    def _store(self, item: IncomingImage) -> Candidate:
+        labels = _checked(item.labels)
+        if item.subject_key is not None and not 0 < len(item.subject_key.strip()) <= 200:
+            raise BadInput(f"expected a subject of 1 to 200 characters, got one of {len(item.subject_key.strip())}")
+        if item.pixels.min() == item.pixels.max():
+            raise BadInput("blank: one value everywhere")
+        height, width, channels = item.pixels.shape
+        return Candidate(
+            source_file=item.source_file,
+            labels=labels,
+            subject_key=self._subject_key(item),
+            subject_known=item.subject_key is not None,
+            split=item.split,
+            pixel_sha256=pixel_sha256(item.pixels),
+            file_sha256=self._put(item.png or fast_png(item.pixels)),
+            shape=(height, width, channels),
+            bits=item.pixels.dtype.itemsize * 8,
+            geometry=item.geometry,
+            masks={name: self._put(fast_png(mask[:, :, None])) for name, mask in item.masks.items()},
+            covariates=item.covariates,
+            kept_as=self.names.file(item.source_file) if self.names else item.source_file,
+            burnt_in=item.burnt_in,
+            notes=item.notes,
+        )
+
+    def _put(self, png: bytes) -> str:
+        return self.store.put(png) if self.store else ""
+
+    def _subject_key(self, item: IncomingImage) -> str:
+        if item.subject_key is not None:
+            return self.names.subject(item.subject_key) if self.names else item.subject_key.strip()
+        shared = item.group or item.source_file
+        if self.names:
+            return self.names.lone_subject(f"{self.digest}\0{shared}")
+        return f"image-{digest_of([self.digest, shared])[:32]}"
+
+
+def _checked(labels: str | Mapping[str, float]) -> Labels:
+    """Labels by name; raises BadInput for a name or a value that cannot be one."""
+    given = {labels: 1.0} if isinstance(labels, str) else labels
+    if not given:
+        raise BadInput("no label")
+    stripped = {name.strip(): float(value) for name, value in given.items()}
+    for name, value in stripped.items():
+        if not 0 < len(name) <= 100:
+            raise BadInput(f"expected a label of 1 to 100 characters, got {name[:120]!r}")
+        if not (math.isfinite(value) and 0 <= value <= 1):
+            raise BadInput(f"expected 0, 1 or a probability for the label {name!r}, got {value:g}")
+    return tuple(sorted(stripped.items()))

@@ -1,0 +1,87 @@
+"""What an import is asked to do with its files: one frozen record, kept with the import and part of its digest."""
+
+import re
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from curation.errors import BadInput
+from curation.ingest.covariates import DICOM_COVARIATES
+
+Plane: TypeAlias = Literal["axial", "coronal", "sagittal"]
+Window: TypeAlias = tuple[float, float] | Literal["file"]
+LABEL_SOURCES = ("folder", "manifest", "mask")
+KEYWORD = "keyword:"
+
+
+class ImportRequest(BaseModel):
+    """How the files of a source are read; what is not set is left to what is found."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subject_pattern: str | None = None
+    public_subjects: bool = False
+    label: str | None = None  # of every picture
+    label_from: str | None = None  # folder, manifest, mask or keyword:NAME
+    label_columns: tuple[str, ...] = ()
+    label_separator: str | None = None
+    file_column: str | None = None
+    subject_column: str | None = None
+    split_column: str | None = None
+    covariates: tuple[str, ...] = ()
+    masks: tuple[tuple[str, str], ...] = ()  # name, and where its file is: labels/{stem}.png
+    size: tuple[int, int] | None = None  # height, width
+    window: Window | None = None  # centre and width, or the file's own: gray pictures become 8 bit
+    plane: Plane = "axial"
+    slices: tuple[int | None, int | None, int] = (None, None, 1)
+    quantise: bool = False
+    manifest_digest: str | None = Field(default=None, description="SHA-256 of a table given beside the source")
+
+    @cached_property
+    def subject_regex(self) -> re.Pattern[str] | None:
+        """The subject pattern, compiled; raises BadInput unless it has one group."""
+        if self.subject_pattern is None:
+            return None
+        try:
+            compiled = re.compile(self.subject_pattern)
+        except re.error as error:
+            raise BadInput(
+                f"the subject pattern {self.subject_pattern!r} is not a regular expression: {error}."
+            ) from error
+        if compiled.groups != 1:
+            raise BadInput(
+                f"expected one group in the subject pattern, as in (patient\\d+)_, got {self.subject_pattern!r}."
+            )
+        return compiled
+
+    @property
+    def label_keyword(self) -> str | None:
+        """The DICOM keyword that labels come from."""
+        return (
+            self.label_from.removeprefix(KEYWORD) if self.label_from and self.label_from.startswith(KEYWORD) else None
+        )
+
+    def check(self) -> None:
+        """Raise BadInput for what contradicts itself."""
+        _ = self.subject_regex
+        if self.label_from is not None and self.label_from not in LABEL_SOURCES and not self.label_keyword:
+            raise BadInput(f"expected labels from folder, manifest, mask or keyword:NAME, got {self.label_from!r}.")
+        if self.label_keyword and self.label_keyword not in DICOM_COVARIATES:
+            raise BadInput(
+                f"{self.label_keyword} is not taken as a label, for it may identify. "
+                f"There are {', '.join(DICOM_COVARIATES)}."
+            )
+        if self.label is not None and self.label_from is not None:
+            raise BadInput("one label for every picture and a place to take labels from: give one of the two.")
+        if self.label_from == "mask" and not self.masks:
+            raise BadInput("labels from masks need masks: say where they are with --mask NAME=PATTERN.")
+        if self.label_separator is not None and len(self.label_columns) > 1:
+            raise BadInput("a label separator is for one column that lists labels; here several columns are labels.")
+
+    def options(self) -> dict[str, Any]:
+        """What differs from the defaults, as JSON."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+NO_REQUEST = ImportRequest()

@@ -1,0 +1,152 @@
+"""NIfTI volumes come in as slices of the plane asked for, value for value, and lie where the volume lay."""
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sqlalchemy import select
+
+from curation.ingest.image_folder import import_image_folder
+from curation.ingest.import_report import ImportReport
+from curation.ingest.request import ImportRequest
+from curation.models.images import Image, Mask
+from curation.project import Project
+from tests.rows import NOW
+
+PACKAGED = Path(nibabel.__file__).parent / "tests" / "data"
+TO_LPS = np.diag([-2.0, -3.0, 4.0, 1.0])  # voxels of 2 x 3 x 4 mm that run to the left and the back
+
+
+def _import(project: Project, path: Path, **request: object) -> ImportReport:
+    return import_image_folder(project, NOW, path, request=ImportRequest(**{"label": "brain", **request}))
+
+
+def _volume(seed: int, low: int = -500, high: int = 1500, dtype: str = "<i2") -> NDArray[np.generic]:
+    return np.random.default_rng(seed).integers(low, high, (10, 12, 14)).astype(dtype)
+
+
+def _save(path: Path, values: NDArray[np.generic], affine: NDArray[np.float64] = TO_LPS, **header: float) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = nibabel.Nifti1Image(values, affine)
+    if header:
+        image.header.set_slope_inter(header["slope"], header["inter"])
+    nibabel.save(image, path)
+    return path
+
+
+def _images(project: Project) -> list[Image]:
+    with project.database.read() as session:
+        return list(session.scalars(select(Image).order_by(Image.frame)))
+
+
+def _values(project: Project, image: Image) -> NDArray[np.float64]:
+    stored = project.store.pixels(image.file_sha256)[:, :, 0].astype(float)
+    return (stored - image.signed_offset) * image.rescale_slope + image.rescale_intercept
+
+
+@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
+def test_every_pixel_of_a_slice_lies_where_its_affine_says(project: Project, tmp_path: Path, plane: str) -> None:
+    volume = _volume(1)
+    _import(project, _save(tmp_path / "v.nii.gz", volume), plane=plane)
+    to_voxel = np.linalg.inv(TO_LPS)
+    for image in _images(project):
+        values = _values(project, image)
+        for row, column in [(0, 0), (3, 5), (values.shape[0] - 1, values.shape[1] - 1)]:
+            place = np.array(image.affine) @ [row, column, 0, 1]
+            i, j, k = np.rint(to_voxel @ place)[:3].astype(int)
+            assert values[row, column] == volume[i, j, k]
+
+
+def test_slices_stand_as_a_radiologist_looks_at_them(project: Project, tmp_path: Path) -> None:
+    volume = np.zeros((10, 12, 14), np.int16)
+    volume[0, :, 3] = 7  # the affine runs to the left, so the first voxels are at the patient's right
+    volume[:, 0, 3] += 40  # and to the back, so these are at the front
+    _import(project, _save(tmp_path / "v.nii", volume))
+    [image] = _images(project)
+    values = _values(project, image)
+    assert values.shape == (12, 10)
+    assert (values[1:, 0] == 7).all()
+    assert (values[0, 1:] == 40).all()
+    assert (image.spacing_row_mm, image.spacing_column_mm, image.frame) == (3, 2, 3)
+
+
+def test_a_range_of_slices_is_taken_and_blank_ones_are_one_line(project: Project, tmp_path: Path) -> None:
+    volume = _volume(2)
+    volume[:, :, 6] = 3
+    report = _import(project, _save(tmp_path / "v.nii.gz", volume), slices=(4, 11, 2))
+    assert [image.frame for image in _images(project)] == [4, 8, 10]
+    assert [fault.reason for fault in report.rejected] == ["1 of 4 slices are blank: one value everywhere"]
+
+
+def test_slope_and_intercept_are_kept_beside_exact_integers(project: Project, tmp_path: Path) -> None:
+    _import(project, _save(tmp_path / "v.nii.gz", _volume(3), slope=0.5, inter=-10.0), slices=(0, 1, 1))
+    [image] = _images(project)
+    assert (image.rescale_slope, image.rescale_intercept, image.signed_offset) == (0.5, -10.0, 32768)
+
+
+def test_floating_point_is_refused_unless_it_may_be_brought_to_steps(project: Project, tmp_path: Path) -> None:
+    volume = np.random.default_rng(4).normal(0, 1, (10, 12, 14)).astype(np.float32)
+    path = _save(tmp_path / "v.nii.gz", volume)
+    [fault] = _import(project, path).rejected
+    assert "--quantise" in fault.reason
+    _import(project, path, quantise=True)
+    worst = max(
+        float(np.abs(_values(project, image) - volume[:, :, image.frame].T).max()) for image in _images(project)
+    )
+    assert worst <= (volume.max() - volume.min()) / 65_535
+    whole = _save(tmp_path / "w.nii.gz", np.rint(volume * 100))
+    assert _import(project, whole).added == 14
+
+
+def test_masks_lie_on_the_picture_and_say_what_is_there(project: Project, tmp_path: Path) -> None:
+    for number in range(3):
+        drawn = np.zeros((10, 12, 14), np.uint8)
+        drawn[2:5, 3:9, 4:6] = 2
+        _save(tmp_path / "set" / "images" / f"s{number}.nii.gz", _volume(number))
+        if number:
+            _save(tmp_path / "set" / "masks" / f"s{number}_seg.nii.gz", drawn)
+    report = _import(
+        project,
+        tmp_path / "set",
+        label=None,
+        label_from="mask",
+        masks=(("lesion", "masks/{stem}_seg.nii.gz"),),
+        subject_pattern=r"(s\d)\.nii",
+        size=(24, 20),
+    )
+    totals = {
+        name: sum(counts.get(name, 0) for counts in report.counts.values()) for name in ("lesion", "none of the labels")
+    }
+    assert totals == {"lesion": 4, "none of the labels": 38}
+    with project.database.read() as session:
+        masks = session.scalars(select(Mask)).all()
+    assert len(masks) == 4
+    mask = project.store.pixels(masks[0].file_sha256)[:, :, 0]
+    assert mask.shape == (24, 20)
+    assert mask.sum() == 6 * 3 * 4  # twice as large each way
+
+
+def test_a_mask_on_another_grid_is_one_line(project: Project, tmp_path: Path) -> None:
+    _save(tmp_path / "set" / "v.nii", _volume(1))
+    _save(tmp_path / "set" / "v_seg.nii", _volume(2, 0, 2, "u1"), np.eye(4))
+    report = _import(project, tmp_path / "set", masks=(("lesion", "{dir}/{stem}_seg.nii"),))
+    assert [fault.reason for fault in report.rejected] == ["its mask lies on another grid: shape or affine differ"]
+
+
+@pytest.mark.parametrize(
+    ("name", "added", "reason"),
+    [
+        ("anatomical.nii", 25, None),
+        ("standard.nii.gz", 7, None),
+        ("functional.nii", 0, "4 dimensions"),
+        ("example4d.nii.gz", 0, "4 dimensions"),
+        ("example_nifti2.nii.gz", 0, "4 dimensions"),
+        ("row_major.dconn.nii", 0, "Cifti2"),
+    ],
+)
+def test_the_files_inside_nibabels_package(project: Project, name: str, added: int, reason: str | None) -> None:
+    report = _import(project, PACKAGED / name)
+    assert report.added == added
+    assert (reason or "") in " ".join(fault.reason for fault in report.rejected)
