@@ -123,3 +123,13 @@ def add_batch(
         images.append(image)
     session.flush()
     return images
+
+
+def stored(project: Project) -> set[str]:
+    """Digests of every whole file in the store."""
+    return {path.rsplit("/", 1)[-1].removesuffix(".png") for path in project.store.files() if path.endswith(".png")}
+
+
+def unfinished(project: Project) -> list[str]:
+    """Temporary files that were left behind in the store."""
+    return sorted(path for path in project.store.files() if path.endswith(".part"))

@@ -14,7 +14,7 @@ from cli.main import rounds
 from curation import jobs
 from curation.errors import BadInput, Damaged, RoundsError
 from curation.project import Project
-from tests.rows import picture
+from tests.rows import picture, stored
 
 
 def _run(project: Project | Path, *arguments: str) -> Result:
@@ -141,7 +141,7 @@ def test_a_dry_run_reports_everything_and_stores_nothing(project: Project, cells
     assert "cells: 17 images would be added, nothing was stored" in output
     assert "a/p9_broken.png" in output
     assert json.loads(_run(project, "status", "--json").output)["real"] == {}
-    assert list(project.store.digests()) == []
+    assert stored(project) == set()
     assert "cells: 17 images added" in _run(project, "import", str(cells)).output
 
 
@@ -178,7 +178,7 @@ def test_an_option_that_makes_no_sense_says_what_would(
 ) -> None:
     with pytest.raises(BadInput, match=message):
         _run(project, "import", str(cells), *arguments)
-    assert list(project.store.digests()) == []
+    assert stored(project) == set()
 
 
 def test_whoever_holds_the_secrets_finds_a_patients_subject(project: Project, cells: Path) -> None:

@@ -25,7 +25,7 @@ from curation.models.images import Image, Import, Mask
 from curation.project import Project
 from tests.curation.ingest.dicom_samples import sample
 from tests.curation.ingest.test_image_folder import _encoded
-from tests.rows import NOW, picture
+from tests.rows import NOW, picture, stored, unfinished
 from tests.soak_record import record_soak
 
 SOAK = os.environ.get("ROUNDS_SOAK") == "1"
@@ -135,8 +135,8 @@ def test_damaged_files_end_in_one_line_each_and_leave_nothing(
         came += len(set(names) - listed)
         faults.update(fault.reason for fault in report.rejected)
         assert all("\n" not in str(fault) and fault.reason for fault in report.rejected)
-        assert set(project.store.digests()) == _stored(project)
-        assert project.store.unfinished() == []
+        assert stored(project) == _stored(project)
+        assert unfinished(project) == []
         for image in images:
             assert project.store.pixels(image.file_sha256).shape == (32, 32, image.channels)
         project.database.dispose()
@@ -193,7 +193,7 @@ def test_what_leads_elsewhere_or_claims_too_much_is_left_out_in_a_line(
     report = import_image_folder(project, NOW, root, request=ImportRequest(label="x", size=(32, 32)))
     assert report.added == 1
     assert len(report.rejected) == len(list(root.iterdir())) - 1
-    assert set(project.store.digests()) == _stored(project)
+    assert stored(project) == _stored(project)
 
 
 def test_damaged_tables_are_refused_whole_or_by_the_row_and_nothing_changes(project: Project, tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_damaged_tables_are_refused_whole_or_by_the_row_and_nothing_changes(proj
         assert all("\n" not in line for line in lines)
     with project.database.read() as session:
         assert session.scalars(select(Import)).all() == []
-    assert list(project.store.digests()) == []
+    assert stored(project) == set()
 
 
 @pytest.mark.parametrize("kind", ["arrow", "parquet"])
@@ -241,4 +241,4 @@ def test_damaged_data_sets_are_refused_or_come_in_as_far_as_they_go(
         except BadInput as error:
             lines = [str(error)]
         assert all("\n" not in line for line in lines)
-    assert list(project.store.digests()) == []
+    assert stored(project) == set()

@@ -21,7 +21,7 @@ from curation.models.operations import Event
 from curation.project import Project
 from curation.real_images import is_ready_real
 from curation.settings import write_project_file
-from tests.rows import NOW, picture
+from tests.rows import NOW, picture, stored
 
 COUNT = 40
 ROOT = Path(__file__).parents[3]
@@ -221,7 +221,7 @@ def test_a_withdrawn_subject_and_a_withdrawn_picture_do_not_come_in_again_and_le
         gone = session.scalars(select(Image).where(Image.source_file == "000.png")).one()
         session.execute(update(Image).where(Image.subject_id == gone.subject_id).values(withdrawn_at=NOW))
         session.execute(update(Subject).where(Subject.id == gone.subject_id).values(withdrawn_at=NOW))
-    before = set(project.store.digests())
+    before = stored(project)
     items = [
         IncomingImage("another picture.png", picture(50), "normal", "p0"),
         IncomingImage("another name.png", picture(0), "normal", "p9"),
@@ -231,7 +231,7 @@ def test_a_withdrawn_subject_and_a_withdrawn_picture_do_not_come_in_again_and_le
     assert report.added == 1
     assert {fault.source_file for fault in report.rejected} == {"another picture.png", "another name.png"}
     assert all(fault.reason.startswith("withdrawn") for fault in report.rejected)
-    assert len(set(project.store.digests()) - before) == 1
+    assert len(stored(project) - before) == 1
 
 
 def test_what_is_left_out_after_it_was_read_leaves_no_file(project: Project) -> None:
@@ -245,4 +245,4 @@ def test_what_is_left_out_after_it_was_read_leaves_no_file(project: Project) -> 
     report = import_source(project, NOW, Source("some", "some", items, len(items)))
     assert report.added == 1
     with project.database.read() as session:
-        assert set(project.store.digests()) == {session.scalars(select(Image.file_sha256)).one()}
+        assert stored(project) == {session.scalars(select(Image.file_sha256)).one()}
