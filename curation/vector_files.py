@@ -19,8 +19,8 @@ def rows_of(path: Path) -> dict[str, int]:
 def forget_vectors(directory: Path, digests: Iterable[str]) -> int:
     """Take the vectors of these image files out of every vector file of a directory; returns how many there were.
 
-    A file is called NAME.WIDTH.rows, its matrix NAME.WIDTH.f32. The name of a row goes first and its numbers after it, so a crash leaves numbers that nothing names. Rows keep their
-    places: others may be reading.
+    A file is called NAME.WIDTH.rows, its matrix NAME.WIDTH.f32. The name of a row goes first and its numbers after it,
+    so a crash leaves numbers that nothing names. Rows keep their places: others may be reading.
     """
     unwanted = set(digests)
     return sum(_forget_in(path, unwanted) for path in sorted(directory.glob("*.rows")))

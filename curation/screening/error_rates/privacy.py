@@ -7,6 +7,7 @@ Clopper-Pearson bound of the share that is blocked is at least 95 %.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -57,6 +58,15 @@ class Example:
     source: Pixels
 
 
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One kind and severity of change, and the call that makes the copies."""
+
+    kind: str
+    severity: float
+    make: Callable[[], Pixels]
+
+
 def share(count: int, n: int) -> dict[str, Any]:
     """`count` of `n` with the 95 % Clopper-Pearson interval."""
     interval = binomtest(count, n).proportion_ci(confidence_level=0.95, method="exact")
@@ -98,46 +108,46 @@ def measure_gate(
         return {"counts": counts, "cannot_be_said": unset[0]}, []
     sources = np.sort(np.random.default_rng(plan.seed).permutation(len(train.subjects))[: plan.copies])
     originals = train.pixels(sources)
-    changes = _changes(originals, round_trip, plan.seed)
-    total = len(changes) + 1 + len(ROUND_TRIPS[:1])
+    cells = changes_of(originals, round_trip, plan.seed)
     rows: list[dict[str, Any]] = []
     examples: list[Example] = []
-    for done, (kind, severity, make) in enumerate(changes):
-        report(done, total, f"{kind} {severity:g}")
-        copies = make()
-        found = gates.nearest(describe(copies))
-        blocked = gates.blocked(found)
-        caught = blocked.any(axis=1)
-        right = np.array(train.subjects)[found[1].positions[:, 0]] == np.array(train.subjects)[sources]
-        counted = share(int(caught.sum()), len(caught))
-        rows.append(
-            {"kind": kind, "severity": severity, **counted, "reached": reached(counted)}
-            | {"by_features": int(blocked[:, 0].sum()), "by_pixels": int(blocked[:, 1].sum())}
-            | {"source_subject_found": int(right.sum())}
-        )
-        examples += _examples(kind, severity, caught, copies, originals)
-    report(len(changes), total, "held-out images")
-    held_out = np.flatnonzero(~tuning)
-    negatives = _negatives(gates, validation, held_out, describe, round_trip)
-    report(total, total, None)
+    for done, cell in enumerate(cells):
+        report(done, len(cells) + 1, f"{cell.kind} {cell.severity:g}")
+        row, some = count_copies(gates, sources, originals, cell, describe)
+        rows.append(row)
+        examples += some
+    report(len(cells), len(cells) + 1, "held-out images")
+    negatives = _negatives(gates, validation, np.flatnonzero(~tuning), describe, round_trip)
+    report(len(cells) + 1, len(cells) + 1, None)
     thresholds = {"near_copy": gates.features.as_json(), "near_copy_pixels": gates.pixels.as_json()}
     return {"counts": counts, "thresholds": thresholds, "caught": rows, "false_blocks": negatives}, examples
 
 
-def _changes(originals: Pixels, round_trip: RoundTrip, seed: int) -> list[tuple[str, float, Callable[[], Pixels]]]:
-    def change(kind: str, severity: float, number: int) -> Callable[[], Pixels]:
-        return lambda: changed(originals, kind, severity, seed + 1_000 * number)
+def count_copies(
+    gates: CopyGates, sources: NDArray[np.int64], originals: Pixels, cell: Cell, describe: Describe
+) -> tuple[dict[str, Any], list[Example]]:
+    """What the gates say of the training images at positions `sources`, changed as a cell says."""
+    copies = cell.make()
+    found = gates.nearest(describe(copies))
+    blocked = gates.blocked(found)
+    caught = blocked.any(axis=1)
+    right = gates.subjects[found[1].positions[:, 0]] == gates.subjects[sources]
+    counted = share(int(caught.sum()), len(caught))
+    row = {"kind": cell.kind, "severity": cell.severity, **counted, "reached": reached(counted)}
+    row |= {"by_features": int(blocked[:, 0].sum()), "by_pixels": int(blocked[:, 1].sum())}
+    row |= {"source_subject_found": int(right.sum())}
+    return row, _examples(cell, caught, copies, originals)
 
-    def trips(times: int) -> Callable[[], Pixels]:
-        return lambda: _repeatedly(round_trip, originals, times)
 
-    cells = [(name, severity) for name, kind in KINDS.items() for severity in kind.severities]
-    plain: list[tuple[str, float, Callable[[], Pixels]]] = [("none", 0, lambda: originals)]
-    return (
-        plain
-        + [(name, severity, change(name, severity, number)) for number, (name, severity) in enumerate(cells)]
-        + [("autoencoder", times, trips(times)) for times in ROUND_TRIPS]
-    )
+def changes_of(originals: Pixels, round_trip: RoundTrip, seed: int) -> list[Cell]:
+    """Unchanged copies, every kind and severity, and one to three round trips through the autoencoder."""
+    wanted = [(name, severity) for name, kind in KINDS.items() for severity in kind.severities]
+    cells = [
+        Cell(name, severity, partial(changed, originals, name, severity, seed + 1_000 * number))
+        for number, (name, severity) in enumerate(wanted)
+    ]
+    trips = [Cell("autoencoder", times, partial(_repeatedly, round_trip, originals, times)) for times in ROUND_TRIPS]
+    return [Cell("none", 0, lambda: originals), *cells, *trips]
 
 
 def _repeatedly(round_trip: RoundTrip, pixels: Pixels, times: int) -> Pixels:
@@ -180,9 +190,7 @@ def _rows(described: Described, chosen: NDArray[np.bool_] | NDArray[np.int64]) -
     return Described(described.features[chosen], described.prints[chosen], described.thumbs[chosen])
 
 
-def _examples(
-    kind: str, severity: float, caught: NDArray[np.bool_], copies: Pixels, originals: Pixels
-) -> list[Example]:
+def _examples(cell: Cell, caught: NDArray[np.bool_], copies: Pixels, originals: Pixels) -> list[Example]:
     """The first few missed, and one caught."""
     chosen = [*np.flatnonzero(~caught)[:SHOWN].tolist(), *np.flatnonzero(caught)[:1].tolist()]
-    return [Example(kind, severity, bool(caught[one]), copies[one], originals[one]) for one in chosen]
+    return [Example(cell.kind, cell.severity, bool(caught[one]), copies[one], originals[one]) for one in chosen]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.screening.checks import Unset
-from curation.screening.privacy import CopyGate, half_of_subjects, copied_in_cohort, fit_copy_gate
+from curation.screening.privacy import CopyGate, copied_in_cohort, fit_copy_gate, half_of_subjects
 
 
 def distances(seed: int, count: int) -> np.ndarray:
