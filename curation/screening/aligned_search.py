@@ -1,9 +1,9 @@
 """The training images that a picture may be a copy of: found under many poses, then laid over it and compared.
 
-Three steps. Where the picture stands (mirrored, turned, enlarged, moved) is found on a sample of the training images:
-pictures of one kind are alike enough for that. Around these poses every training image is compared. The best few are
-registered to it, and how well they then agree is the answer. Pictures are 32 x 32 and band-passed throughout, so that
-neither brightness nor noise nor smoothness says much.
+Three steps. Where the picture stands (mirrored, turned, enlarged, moved) is found coarsely, by every training image.
+Around the likeliest poses every training image is compared again, and finely. The best few are registered to it, and how
+well they then agree is the answer. Pictures are 32 x 32 and band-passed throughout, so that neither brightness nor noise
+nor smoothness says much.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +26,7 @@ COMPONENTS = 64
 POSES = 4
 CANDIDATES = 24
 FINALISTS = 6
+OTHERS = 2  # of another subject than the best at least, since standing out is measured against them
 AT_ONCE = 4_096
 KEPT_SCALES = 16_384  # references up to which 1,350 numbers each are kept rather than computed for every picture
 COARSE_ITERATIONS, FINE_ITERATIONS = 5, 8
@@ -124,15 +125,12 @@ class AlignedSearch:
         poses = align(self._many(query, candidates), fixed, poses, FINE_ITERATIONS)
         pictures = self._many(thumb, candidates)
         grid = F.affine_grid(poses, [len(poses), 1, SIDE, SIDE], align_corners=False)
-        best = None
-        for step in range(FLOW_STEPS + 1):
-            taken = band(F.grid_sample(pictures, grid, padding_mode="border", align_corners=False))
-            inside = (grid.abs() <= 1).all(-1).flatten(1).float()
-            best = agreement(taken, inside, fixed)
-            if step < FLOW_STEPS:
-                flow = local_flow(taken, fixed, inside, FLOW_WINDOW)
-                grid = grid + torch.einsum("bij,byxj->byxi", poses[:, :, :2], flow)
-        return best
+        taken, inside = _moved(pictures, grid)
+        for _ in range(FLOW_STEPS):
+            flow = local_flow(taken, fixed, inside, FLOW_WINDOW)
+            grid = grid + torch.einsum("bij,byxj->byxi", poses[:, :, :2], flow)
+            taken, inside = _moved(pictures, grid)
+        return agreement(taken, inside, fixed)
 
     @staticmethod
     def _many(picture: Tensor, like: Tensor) -> Tensor:
@@ -162,9 +160,18 @@ class AlignedSearch:
             (placed @ some.T).mul_(scale).max(0) for some, scale in zip(references.split(AT_ONCE), scales, strict=True)
         ]
         likeness = torch.cat([part.values for part in parts])
-        chosen = likeness.topk(min(CANDIDATES, len(likeness))).indices
+        chosen = self._likeliest(likeness)
         start = poses[torch.cat([part.indices for part in parts])[chosen]]
         return chosen, align(self._many(small, chosen), self.coarse[chosen], start, COARSE_ITERATIONS)
+
+    def _likeliest(self, likeness: Tensor) -> Tensor:
+        """Positions of the 24 likeliest references, with some of another subject where one subject has them all."""
+        chosen = likeness.topk(min(CANDIDATES, len(likeness))).indices
+        same = self.subjects == self.subjects[chosen[0]]
+        if int((~same[chosen]).sum()) >= OTHERS or bool(same.all()):
+            return chosen
+        rest = likeness.masked_fill(same, -torch.inf).topk(min(OTHERS, int((~same).sum()))).indices
+        return torch.unique(torch.cat([chosen, rest]))
 
     def _finalists(self, candidates: Tensor, likeness: Tensor) -> Tensor:
         """Positions of the best six, each reference once, and of the best two of another subject than the first."""
@@ -174,7 +181,7 @@ class AlignedSearch:
         others = 0
         for position in order:
             reference, other = int(candidates[position]), subjects[position] != subjects[order[0]]
-            if reference not in kept and (len(kept) < FINALISTS or (other and others < 2)):
+            if reference not in kept and (len(kept) < FINALISTS or (other and others < OTHERS)):
                 kept[reference] = position
                 others += other
         return torch.tensor(list(kept.values()))
@@ -185,6 +192,12 @@ class AlignedSearch:
         others = torch.where(subjects == subjects[first], -torch.inf, likeness)
         second = int(others.argmax())
         return float(1 - likeness[first]), float(1 - others[second]), int(candidates[first]), int(candidates[second])
+
+
+def _moved(pictures: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
+    """Band-passed after being moved, and which cells lie inside of the picture."""
+    taken = band(F.grid_sample(pictures, grid, padding_mode="border", align_corners=False))
+    return taken, (grid.abs() <= 1).all(-1).flatten(1).float()
 
 
 def _around(poses: Tensor, near: Tensor) -> Tensor:

@@ -61,3 +61,11 @@ def test_registration_finds_the_pose_that_was_given(across: float, down: float, 
     fixed = torch.nn.functional.grid_sample(moving, grid, padding_mode="border", align_corners=False)
     found = align(moving, fixed, torch.eye(3)[None, :2], iterations=12)
     assert float(correlation(moving, fixed, found)) > 0.99
+
+
+def test_a_subject_with_many_like_images_is_still_held_against_another() -> None:
+    many = np.concatenate([np.repeat(TRAIN[:1], 40, axis=0), TRAIN[1:3]])
+    search = AlignedSearch(thumbnails(many), np.array([0] * 40 + [1, 2]))
+    found = search.nearest(thumbnails(changed(TRAIN[:1], "blur", 0.015, 0)))
+    assert found.positions[0, 1] >= 40
+    assert 0.01 < found.distances[0, 1] < 2
