@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
 from cli.terminal import emit, json_option, pass_project, progress_bar, use_torch_threads
 from curation.project import Project
@@ -96,9 +98,12 @@ def _weigh(
     for gate in (gates.features, gates.pixels):
         if isinstance(gate, Unset):
             raise BadInput(f"the privacy gate cannot be set: {gate.reason}. Import more validation subjects.")
-    counts = weigh(
-        planted, drawn, control, lambda pixels: gates.blocked(gates.nearest(describe(model, pixels))).any(axis=1)
-    )
+
+    def blocked(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        by_gate = gates.blocked(gates.nearest(describe(model, pixels)))
+        return by_gate[:, 0] | by_gate[:, 1]
+
+    counts = weigh(planted, drawn, control, blocked)
     return {"backbone": model.name, "backbone_digest": model.digest, **counts}
 
 

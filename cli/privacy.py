@@ -9,7 +9,7 @@ from cli.terminal import emit, json_option, now, pass_project, progress_bar, use
 from curation.project import Project
 
 if TYPE_CHECKING:
-    from generate.round_trip import RoundTrip
+    from curation.screening.error_rates.privacy_changes import RoundTrip
 
 
 @click.group()

@@ -1,9 +1,9 @@
 """The training images that a picture may be a copy of: found under many poses, then laid over it and compared.
 
 Three steps. Where the picture stands (mirrored, turned, enlarged, moved) is found coarsely, by every training image.
-Around the likeliest poses every training image is compared again, and finely. The best few are registered to it, and how
-well they then agree is the answer. Pictures are 32 x 32 and band-passed throughout, so that neither brightness nor noise
-nor smoothness says much.
+Around the likeliest poses every training image is compared again, and finely. The best few are registered to it, and
+how well they then agree is the answer. Pictures are 32 x 32 and band-passed throughout, so that neither brightness nor
+noise nor smoothness says much.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

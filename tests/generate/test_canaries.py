@@ -1,4 +1,4 @@
-"""Canaries are planted as often as said, the control never sees one, and what comes back is counted without the gate."""
+"""Canaries are planted as often as said, the control sees none, and what comes back is counted without the gate."""
 
 from dataclasses import replace
 from pathlib import Path
