@@ -13,7 +13,7 @@ from generate.sample import load_pipeline
 
 
 def round_trip_of(directory: Path) -> Callable[[Pixels], Pixels]:
-    """The call that takes images (N, H, W, C) of the generator's shape there and back; it raises BadInput for others."""
+    """The call that takes images (N, H, W, C) of the generator's shape and back; raises BadInput for others."""
     pipeline = load_pipeline(directory)
     model, canvas = pipeline.autoencoder.eval(), pipeline.canvas
     shape = (canvas.height, canvas.width, model.config.image_channels)

@@ -24,7 +24,7 @@ COARSE = 16
 BAND = (1.0, 4.0)  # standard deviations in cells of 32
 COMPONENTS = 64
 POSES = 4
-CANDIDATES = 24
+CANDIDATES = 48
 FINALISTS = 6
 OTHERS = 2  # of another subject than the best at least, since standing out is measured against them
 AT_ONCE = 4_096
@@ -165,7 +165,7 @@ class AlignedSearch:
         return chosen, align(self._many(small, chosen), self.coarse[chosen], start, COARSE_ITERATIONS)
 
     def _likeliest(self, likeness: Tensor) -> Tensor:
-        """Positions of the 24 likeliest references, with some of another subject where one subject has them all."""
+        """Positions of the 48 likeliest references, with some of another subject where one subject has them all."""
         chosen = likeness.topk(min(CANDIDATES, len(likeness))).indices
         same = self.subjects == self.subjects[chosen[0]]
         if int((~same[chosen]).sum()) >= OTHERS or bool(same.all()):

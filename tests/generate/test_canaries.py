@@ -54,7 +54,8 @@ def test_what_comes_back_and_what_is_stopped_are_counted_apart(planted: Planted,
     planted = replace(planted, pixels=pixels)
     control = random.integers(0, 256, (40, 12, 12, 1), dtype=np.uint8)
     near = np.clip(pixels[13].astype(int) + random.integers(-9, 10, (6, 12, 12, 1)), 0, 255).astype(np.uint8)
-    drawn = np.concatenate([near, random.integers(0, 256, (34, 12, 12, 1), dtype=np.uint8)])
+    others = np.clip(pixels[:12].astype(int) + random.integers(-9, 10, (12, 12, 12, 1)), 0, 255).astype(np.uint8)
+    drawn = np.concatenate([near, np.tile(others, (3, 1, 1, 1))[:34]])
     assert regenerated(drawn, planted, 0.5).tolist() == [13] * 6 + [-1] * 34
     found = weigh(planted, drawn, control, lambda some: np.arange(len(some)) < 4)
     once, often = found["levels"]
