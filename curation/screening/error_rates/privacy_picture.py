@@ -44,7 +44,7 @@ def _draw_shares(report: dict[str, Any], path: Path) -> None:
         axes.set_ylabel("blocked")
     parameters = report["parameters"]
     figure.suptitle(
-        f"Copies of training images that the privacy gate blocks, 95 % Clopper-Pearson; line: {CAUGHT:.0%}. "
+        f"Copies of training images that the privacy gate blocks, 95 % Clopper-Pearson; line: {CAUGHT:.0%}.\n"
         f"Features: {parameters['backbone']}. Autoencoder: {parameters['autoencoder']}.",
         fontsize=9,
     )
@@ -75,7 +75,7 @@ def _draw_pairs(examples: Sequence[Example], path: Path) -> None:
         above.set_title(f"{one.kind} {one.severity:g}\n{'caught' if one.caught else 'missed'}", fontsize=7)
         _show(above, one.copy)
         _show(below, one.source)
-    figure.tight_layout(pad=0.3)
+    figure.tight_layout(pad=0.3, h_pad=1.5)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
