@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from cli.canaries import canaries
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.errors import BadInput, RoundsError
 from curation.jobs import enqueue
@@ -46,6 +47,9 @@ def add(project: Project, source: str, name: str | None) -> None:
     click.echo(f"generator {added.name}: draws {', '.join(added.card['classes'])}")
     if added.card.get("notice"):
         click.echo(added.card["notice"])
+
+
+generator.add_command(canaries)
 
 
 @generator.command("list")

@@ -14,10 +14,10 @@ from curation.models.measures import CheckReport, SetMeasurement
 from curation.models.reading import Worklist
 from curation.models.training import Run, Snapshot, Study
 from curation.project import Project
+from curation.vector_files import LINE
 from curation.weights import weights_digest
 
 SHIPPED = "shipped"
-LINE = 65  # a SHA-256 in hexadecimal, and a line feed
 
 
 def folder_faults(project: Project, session: Session) -> Iterator[str]:

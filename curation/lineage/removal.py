@@ -11,7 +11,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.lineage.descent import Descent
-from curation.lineage.feature_rows import forget_vectors
 from curation.models.generation import Generator
 from curation.models.images import Image, Mask, Subject
 from curation.models.training import Run, SnapshotItem, Study
@@ -19,6 +18,7 @@ from curation.models.withdrawals import Affected, AffectedKind, Withdrawal
 from curation.project import Project
 from curation.snapshots.folder import SPLITS, SnapshotFolder
 from curation.snapshots.tombstones import Tombstones
+from curation.vector_files import forget_vectors
 
 CHUNK = 500
 SHIPPED = "shipped"

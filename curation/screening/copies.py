@@ -2,85 +2,148 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.screening.aligned_search import AlignedSearch
 from curation.screening.checks import Check, Unset
 from curation.screening.fingerprints import placements
 from curation.screening.neighbours import Features, Nearest, nearest, nearest_of_two_groups
-from curation.screening.privacy import EXACT, CopyGate, copied_in_cohort, fit_copy_gate
+from curation.screening.privacy import (
+    EXACT,
+    FALSE_BLOCKS,
+    LEAST_VALIDATION,
+    AlignedGate,
+    CopyGate,
+    copied_in_cohort,
+    fit_aligned_gate,
+    fit_copy_gate,
+)
 from curation.screening.references import Reference
 
 Neighbours = list[dict[str, Any]]
 
+NAMES = ("near_copy", "near_copy_pixels")
 NEIGHBOURS = 3
-# Of the pixel gate's distance: two pictures of a batch far closer than two people are one picture to a reader.
+# Of the distance at which held-out images stand: far closer than two people are is one picture to a reader.
 DUPLICATE_SHARE = 0.25
 AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Images as the gates see them: features (N, D), fingerprints (N, 1024), thumbnails (N, 1024)."""
+
+    features: Features
+    prints: Features
+    thumbs: Features
+
+
+@dataclass(frozen=True, slots=True)
+class CopyGates:
+    """Both gates set on validation images, the training images they search, and what set none since it is a copy."""
+
+    train: Described
+    subjects: NDArray[np.int64]
+    search: AlignedSearch
+    features: CopyGate | Unset
+    pixels: AlignedGate | Unset
+    validation_copies: int
+
+    @classmethod
+    def fit(
+        cls, train: Described, subjects: Sequence[int], validation: Described, validation_subjects: Sequence[int]
+    ) -> Self:
+        """Thresholds from the validation images that are no training images themselves."""
+        of_train, of_validation = np.array(subjects), np.array(validation_subjects)
+        search = AlignedSearch(train.thumbs, of_train)
+        copied = _is_training_image(validation.prints, train.prints, of_train)
+        own = of_validation[~copied].tolist()
+        by_features = _search(validation.features[~copied], train.features, of_train, _as_it_is)
+        by_pixels = search.nearest(validation.thumbs[~copied])
+        gates = fit_copy_gate(by_features.distances, own), fit_aligned_gate(by_pixels.distances, own)
+        return cls(train, of_train, search, *gates, int(copied.sum()))
+
+    def is_training_image(self, prints: Features) -> NDArray[np.bool_]:
+        """Which held-out images, by their fingerprints, are training images: published splits leak."""
+        return _is_training_image(prints, self.train.prints, self.subjects)
+
+    def nearest(self, some: Described) -> tuple[Nearest, Nearest]:
+        """By features, and by pixels: the nearest training image of each, and the nearest one of another subject."""
+        by_features = _search(some.features, self.train.features, self.subjects, _as_it_is)
+        return by_features, self.search.nearest(some.thumbs)
+
+    def blocked(self, found: tuple[Nearest, Nearest]) -> NDArray[np.bool_]:
+        """(N, 2): what each gate blocks."""
+        columns = [
+            [_verdict(gate, *two) == "block" for two in one.distances.tolist()]
+            for gate, one in zip((self.features, self.pixels), found, strict=True)
+        ]
+        return np.array(columns).T.reshape(-1, 2)
 
 
 @dataclass(frozen=True, slots=True)
 class CopySearch:
     """The gates by name, how many validation images set none since they are copies, and each image's neighbours."""
 
-    gates: dict[str, CopyGate | Unset]
+    gates: dict[str, CopyGate | AlignedGate | Unset]
     validation_copies: int
     neighbours: list[Neighbours]
 
 
 def find_copies(
-    embedded: Mapping[str, Features],
-    prints: Mapping[str, Features],
+    described: Mapping[str, Described],
     train: Sequence[Reference],
     validation: Sequence[Reference],
     checks: Sequence[list[Check]],
 ) -> CopySearch:
-    """Add `near_copy` (features) and `near_copy_pixels` (fingerprints) to each image's checks.
+    """Add `near_copy` (features) and `near_copy_pixels` (laid over each other) to each image's checks.
 
-    Neighbours are the three nearest training images by features, and the nearest by pixels.
+    `described` has the sets `train`, `validation` and `batch`. Neighbours are the three nearest training images by
+    features, and the nearest by pixels.
     """
-    names = ("near_copy", "near_copy_pixels")
     if not train:
         missing = Unset("no real training image of this shape")
         for own in checks:
-            own += [Check(name, 2.0, str(missing), missing.verdict(2.0)) for name in names]
-        return CopySearch(dict.fromkeys(names, missing), 0, [[] for _ in checks])
-    subjects = np.array([one.subject_id for one in train])
-    of_validation = np.array([one.subject_id for one in validation])
-    by_pixels = _search(prints["validation"], prints["train"], subjects, placements)
-    copied = copied_in_cohort(by_pixels.distances)
-    by_features = _search(embedded["validation"], embedded["train"], subjects, _as_it_is)
-    gates = {
-        name: fit_copy_gate(tuning.distances[~copied], of_validation[~copied].tolist())
-        for name, tuning in zip(names, (by_features, by_pixels), strict=True)
-    }
-    found = {
-        "near_copy": _search(embedded["batch"], embedded["train"], subjects, _as_it_is),
-        "near_copy_pixels": _search(prints["batch"], prints["train"], subjects, placements),
-    }
-    for name in names:
-        _add_checks(name, gates[name], found[name], checks)
-    three = nearest(embedded["batch"], embedded["train"], k=min(NEIGHBOURS, len(train)))
-    one = found["near_copy_pixels"]
+            own += [Check(name, 2.0, str(missing), missing.verdict(2.0)) for name in NAMES]
+        return CopySearch(dict.fromkeys(NAMES, missing), 0, [[] for _ in checks])
+    subjects, of_validation = [one.subject_id for one in train], [one.subject_id for one in validation]
+    gates = CopyGates.fit(described["train"], subjects, described["validation"], of_validation)
+    found = gates.nearest(described["batch"])
+    by_name: dict[str, CopyGate | AlignedGate | Unset] = dict(zip(NAMES, (gates.features, gates.pixels), strict=True))
+    for name, nearest_two in zip(NAMES, found, strict=True):
+        for own, (first, second) in zip(checks, nearest_two.distances.tolist(), strict=True):
+            gate = by_name[name]
+            own.append(Check(name, first, str(gate), _verdict(gate, first, second)))
+    three = nearest(described["batch"].features, described["train"].features, k=min(NEIGHBOURS, len(train)))
+    one = found[1]
     neighbours = [
         _named(train, three.positions[own], three.distances[own], "features")
         + _named(train, one.positions[own, :1], one.distances[own, :1], "pixels")
         for own in range(len(checks))
     ]
-    return CopySearch(gates, int(copied.sum()), neighbours)
+    return CopySearch(by_name, gates.validation_copies, neighbours)
+
+
+def duplicate_distance(validation: Features, train: Features) -> float | None:
+    """Below what distance two fingerprints are one picture: a quarter of the 1 % quantile of held-out images.
+
+    None where fewer than 40 validation images, or no training image, could say.
+    """
+    if len(validation) < LEAST_VALIDATION or not len(train):
+        return None
+    return DUPLICATE_SHARE * float(np.quantile(nearest(validation, train, k=1).distances, FALSE_BLOCKS))
 
 
 def find_duplicates(
-    prints: Features, digests: Sequence[str], gate: CopyGate | Unset, checks: Sequence[list[Check]]
-) -> float | None:
+    prints: Features, digests: Sequence[str], below: float | None, checks: Sequence[list[Check]]
+) -> None:
     """Add `duplicate`: of images too like each other the first stays, later ones are flagged, exact repeats blocked.
 
-    Returns the distance below which two fingerprints are one picture; None without a pixel gate, and then only exact
-    repeats are found.
+    Two fingerprints nearer than `below` are one picture; without it only exact repeats are found.
     """
-    below = None if isinstance(gate, Unset) else DUPLICATE_SHARE * gate.distance
     threshold = "no exact repeat" if below is None else f"not below {below:.4g}"
     first_of: dict[str, int] = {}
     for own, digest in enumerate(digests):
@@ -93,7 +156,10 @@ def find_duplicates(
         else:
             verdict = "flag" if below is not None and distance < below else "pass"
             check.append(Check("duplicate", max(distance, 0.0), threshold, verdict))
-    return below
+
+
+def _is_training_image(prints: Features, train: Features, subjects: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return copied_in_cohort(_search(prints, train, subjects, placements).distances)
 
 
 def _as_it_is(vectors: Features) -> Features:
@@ -113,13 +179,10 @@ def _search(
     return Nearest(np.concatenate([p.distances for p in parts]), np.concatenate([p.positions for p in parts]))
 
 
-def _add_checks(name: str, gate: CopyGate | Unset, found: Nearest, checks: Sequence[list[Check]]) -> None:
-    for own, (first, second) in zip(checks, found.distances.tolist(), strict=True):
-        if isinstance(gate, Unset):
-            verdict = "block" if first < EXACT else gate.verdict(first)
-        else:
-            verdict = gate.verdict_of(first, second)
-        own.append(Check(name, first, str(gate), verdict))
+def _verdict(gate: CopyGate | AlignedGate | Unset, first: float, second: float) -> str:
+    if isinstance(gate, Unset):
+        return "block" if first < EXACT else gate.verdict(first)
+    return gate.verdict_of(first, second)
 
 
 def _named(

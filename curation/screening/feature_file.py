@@ -10,20 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.image_store import ImageStore, Pixels
+from curation.screening.aligned_search import SIDE, thumbnails
 from curation.screening.artefacts import MEASURES, measures
 from curation.screening.backbone import Backbone
 from curation.screening.fingerprints import WIDTH, fingerprints
 from curation.screening.neighbours import Features
+from curation.vector_files import LINE, rows_of
 
 Report = Callable[[int, int, str | None], None]
 
 READ = 256
-LINE = 65  # a SHA-256 in hexadecimal, and a line feed
 
 
 @dataclass(frozen=True)
 class FeatureFile:
-    """`NAME.f32` holds rows of `width` float32, `NAME.rows` the file digest of each, under `embeddings/`.
+    """`NAME.WIDTH.f32` holds rows of float32, `NAME.WIDTH.rows` the file digest of each, under `embeddings/`.
 
     The matrix grows first and the digests after it, under a lock: a crash leaves rows that nothing names, and the next
     writer overwrites them. Several processes may fill one file.
@@ -44,6 +45,11 @@ class FeatureFile:
         """Technical measures and pixel fingerprints side by side; `split_pixel_facts` parts them."""
         return cls(directory, "pixel-facts-1", len(MEASURES) + WIDTH, _pixel_facts)
 
+    @classmethod
+    def of_thumbnails(cls, directory: Path) -> Self:
+        """Gray pictures of 32 x 32, from which copies are searched."""
+        return cls(directory, "thumbnails-1", SIDE * SIDE, thumbnails)
+
     def features(self, store: ImageStore, digests: Sequence[str], report: Report) -> Features:
         """(N, D) float32 of the stored images, in the order asked; what is not there yet is computed and kept."""
         missing = sorted(set(digests) - self._rows().keys())
@@ -59,19 +65,14 @@ class FeatureFile:
 
     @property
     def _matrix_path(self) -> Path:
-        return self.directory / f"{self.name}.f32"
+        return self.directory / f"{self.name}.{self.width}.f32"
 
     @property
     def _rows_path(self) -> Path:
-        return self.directory / f"{self.name}.rows"
+        return self.directory / f"{self.name}.{self.width}.rows"
 
     def _rows(self) -> dict[str, int]:
-        """Row of each digest; the tail of a line that a crash tore off does not count."""
-        if not self._rows_path.exists():
-            return {}
-        content = self._rows_path.read_bytes()
-        whole = content[: len(content) // LINE * LINE]
-        return {digest: row for row, digest in enumerate(whole.decode().splitlines())}
+        return rows_of(self._rows_path)
 
     def _append(self, digests: Sequence[str], computed: Features) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)

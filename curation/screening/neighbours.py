@@ -1,5 +1,6 @@
-"""Exact nearest neighbours by cosine distance (0 to 2), in bounded memory."""
+"""Exact nearest neighbours by cosine distance (0 to 2), in bounded memory: a million references may lie on disk."""
 
+import mmap
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,29 +29,53 @@ def normalised(features: Features) -> Features:
 def nearest(queries: Features, references: Features, k: int, skip_self: bool = False) -> Nearest:
     """The `k` nearest `references` (M, D) of each of `queries` (N, D), in blocks of 4,096 x 4,096.
 
-    `skip_self` leaves out the diagonal, for a set against itself. Raises BadInput when there are fewer than `k`.
+    Either may be a `numpy.memmap`: a block at a time is read, scaled and forgotten, the references once. `skip_self`
+    leaves out the diagonal, for a set against itself. Raises BadInput when there are fewer than `k`.
     """
     available = len(references) - (1 if skip_self else 0)
     if available < k:
         raise BadInput(f"expected at least {k} reference images, got {available}.")
-    queries, references = normalised(queries), normalised(references)
     distances = np.full((len(queries), k), np.inf, np.float32)
     positions = np.zeros((len(queries), k), np.int64)
-    for top in range(0, len(queries), BLOCK):
-        rows = slice(top, min(top + BLOCK, len(queries)))
-        for left in range(0, len(references), BLOCK):
-            block = 1 - queries[rows] @ references[left : left + BLOCK].T
+    for left in range(0, len(references), BLOCK):
+        some = normalised(references[left : left + BLOCK])
+        for top in range(0, len(queries), BLOCK):
+            rows = slice(top, min(top + BLOCK, len(queries)))
+            block = 1 - normalised(queries[rows]) @ some.T
             if skip_self:
                 here = np.arange(rows.start, rows.stop) - left
                 inside = (here >= 0) & (here < block.shape[1])
-                block[np.flatnonzero(inside), here[inside]] = np.inf
-            columns = np.broadcast_to(np.arange(left, left + block.shape[1]), block.shape)
-            all_distances = np.concatenate([distances[rows], block], axis=1)
-            all_positions = np.concatenate([positions[rows], columns], axis=1)
-            best = np.argsort(all_distances, axis=1, kind="stable")[:, :k]
-            distances[rows] = np.take_along_axis(all_distances, best, axis=1)
-            positions[rows] = np.take_along_axis(all_positions, best, axis=1)
-    return Nearest(np.maximum(distances, 0), positions)
+                block[inside, here[inside]] = np.inf
+            kept = (distances[rows], positions[rows])
+            distances[rows], positions[rows] = _closest(kept, block, left, k)
+        _forget(references)
+    return _in_order(np.maximum(distances, 0), positions)
+
+
+def _forget(references: Features) -> None:
+    """Give the pages of a mapped file back: what was read of it would else count as this process's memory."""
+    if isinstance(references, np.memmap) and isinstance(references.base, mmap.mmap):
+        references.base.madvise(mmap.MADV_DONTNEED)
+
+
+def _closest(
+    kept: tuple[NDArray[np.float32], NDArray[np.int64]], block: NDArray[np.float32], left: int, k: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The k smallest of those kept so far and of a block that begins at reference `left`, in no order."""
+    if block.shape[1] > k:
+        columns = np.argpartition(block, k - 1, axis=1)[:, :k]
+    else:
+        columns = np.broadcast_to(np.arange(block.shape[1]), block.shape)
+    distances = np.concatenate([kept[0], np.take_along_axis(block, columns, axis=1)], axis=1)
+    positions = np.concatenate([kept[1], columns + left], axis=1)
+    best = np.argpartition(distances, k - 1, axis=1)[:, :k]
+    return np.take_along_axis(distances, best, axis=1), np.take_along_axis(positions, best, axis=1)
+
+
+def _in_order(distances: NDArray[np.float32], positions: NDArray[np.int64]) -> Nearest:
+    """Ascending; equal distances by position."""
+    order = np.lexsort((positions, distances), axis=1)
+    return Nearest(np.take_along_axis(distances, order, axis=1), np.take_along_axis(positions, order, axis=1))
 
 
 def nearest_of_two_groups(queries: Features, references: Features, groups: NDArray[np.int64]) -> Nearest:
@@ -58,22 +83,23 @@ def nearest_of_two_groups(queries: Features, references: Features, groups: NDArr
 
     `queries` (V, N, D) holds V placements of each picture, of which the closest counts; `groups` (M,) are the
     references' subjects: slices of one subject are alike, so the second must be of another. Without one it is infinite.
+    `references` may be a `numpy.memmap`, as in `nearest`.
     """
-    queries, references = normalised(queries), normalised(references)
     versions, count, width = queries.shape
     rows_at_once = max(1, BLOCK // versions)
     distances = np.full((count, 2), np.inf, np.float32)
     positions = np.zeros((count, 2), np.int64)
-    for top in range(0, count, rows_at_once):
-        rows = slice(top, min(top + rows_at_once, count))
-        flat = queries[:, rows].reshape(-1, width)
-        for left in range(0, len(references), BLOCK):
-            some = references[left : left + BLOCK]
+    for left in range(0, len(references), BLOCK):
+        some = normalised(references[left : left + BLOCK])
+        for top in range(0, count, rows_at_once):
+            rows = slice(top, min(top + rows_at_once, count))
+            flat = normalised(queries[:, rows]).reshape(-1, width)
             block = (1 - flat @ some.T).reshape(versions, -1, len(some)).min(axis=0)
             found = _two_of_block(block, groups[left : left + BLOCK])
             distances[rows], positions[rows] = _merge(
                 (distances[rows], positions[rows]), (found.distances, found.positions + left), groups
             )
+        _forget(references)
     return Nearest(np.maximum(distances, 0), positions)
 
 

@@ -24,7 +24,7 @@ from curation.real_images import is_ready_real
 from curation.screening.artefacts import MEASURES, false_alarms, fit_ranges
 from curation.screening.backbone import SHIPPED_BACKBONE, Backbone
 from curation.screening.checks import Check, worst
-from curation.screening.copies import Neighbours, find_copies, find_duplicates
+from curation.screening.copies import Described, Neighbours, duplicate_distance, find_copies, find_duplicates
 from curation.screening.feature_file import FeatureFile, split_pixel_facts
 from curation.screening.neighbours import Features
 from curation.screening.references import Reference, real_references
@@ -33,7 +33,7 @@ Report = Callable[[int, int, str | None], None]
 
 CHUNK = 1_000
 # Raised whenever equal images could get another verdict: part of what makes a screening the same one.
-METHOD = "screening/4"
+METHOD = "screening/5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ def screen_batch(
     backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
     embedded = _vectors(project, FeatureFile.of_backbone(project.directory("embeddings"), backbone), inputs, report)
     facts = _vectors(project, FeatureFile.of_pixels(project.directory("embeddings")), inputs, report)
+    thumbs = _vectors(project, FeatureFile.of_thumbnails(project.directory("embeddings")), inputs, report)
     measured = {name: split_pixel_facts(some)[0] for name, some in facts.items()}
     prints = {name: split_pixel_facts(some)[1] for name, some in facts.items()}
     report(0, len(inputs.images), "checks")
@@ -85,8 +86,10 @@ def screen_batch(
         ]
         for row in measured["batch"].tolist()
     ]
-    copies = find_copies(embedded, prints, inputs.train, inputs.validation, checks)
-    duplicates = find_duplicates(prints["batch"], inputs.digests()["batch"], copies.gates["near_copy_pixels"], checks)
+    described = {name: Described(embedded[name], prints[name], thumbs[name]) for name in facts}
+    copies = find_copies(described, inputs.train, inputs.validation, checks)
+    duplicates = duplicate_distance(prints["validation"], prints["train"])
+    find_duplicates(prints["batch"], inputs.digests()["batch"], duplicates, checks)
     parameters = {
         "method": METHOD,
         "backbone": backbone.name,

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from curation.image_store import ImageStore, Pixels
-from curation.screening.feature_file import LINE, FeatureFile
+from curation.screening.feature_file import FeatureFile
+from curation.vector_files import LINE, forget_vectors
 from tests.rows import picture
 
 
@@ -52,10 +53,10 @@ def test_what_a_crash_tore_off_is_computed_again(tmp_path: Path, torn: str) -> N
     file = FeatureFile(tmp_path / "embeddings", "torn", 3, first_values)
     file.features(store, digests[:3], no_report)
     if torn == "matrix":
-        with (tmp_path / "embeddings" / "torn.f32").open("ab") as matrix:
+        with (tmp_path / "embeddings" / "torn.3.f32").open("ab") as matrix:
             matrix.write(b"half a row")
     else:
-        with (tmp_path / "embeddings" / "torn.rows").open("r+b") as rows:
+        with (tmp_path / "embeddings" / "torn.3.rows").open("r+b") as rows:
             rows.truncate(3 * LINE - 10)
     np.testing.assert_array_equal(file.features(store, digests, no_report), expected(list(range(6))))
 
@@ -80,4 +81,22 @@ def test_two_processes_fill_one_file_and_no_row_goes_astray(tmp_path: Path) -> N
         assert worker.exitcode == 0
     file = FeatureFile(tmp_path / "embeddings", "shared", 3, first_values)
     np.testing.assert_array_equal(file.features(store, digests, no_report), expected(list(range(40))))
-    assert (tmp_path / "embeddings" / "shared.rows").stat().st_size == 40 * LINE
+    assert (tmp_path / "embeddings" / "shared.3.rows").stat().st_size == 40 * LINE
+
+
+def test_what_is_withdrawn_leaves_no_vector_behind_and_the_others_stay(tmp_path: Path) -> None:
+    store, digests = store_with(tmp_path, 6)
+    directory = tmp_path / "embeddings"
+    files = [FeatureFile(directory, name, 3, first_values) for name in ("one", "other")]
+    for file in files:
+        file.features(store, digests[:5], no_report)
+    assert forget_vectors(directory, [digests[1], digests[5]]) == 2
+    assert forget_vectors(directory, [digests[1]]) == 0
+    for name in ("one", "other"):
+        assert digests[1] not in (directory / f"{name}.3.rows").read_text()
+        kept = np.fromfile(directory / f"{name}.3.f32", np.float32).reshape(5, 3)
+        assert not kept[sorted(digests[:5]).index(digests[1])].any()
+    others = [digests[number] for number in (0, 2, 3, 4, 5)]
+    np.testing.assert_array_equal(files[0].features(store, others, no_report), expected([0, 2, 3, 4, 5]))
+    # Brought back on purpose, it is computed again.
+    np.testing.assert_array_equal(files[0].features(store, digests, no_report), expected(list(range(6))))

@@ -1,5 +1,7 @@
 """Blocked searches find what a plain search finds."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -46,6 +48,33 @@ def test_the_second_nearest_is_of_another_subject(seed: int, references: int, gr
         assert found.positions[row, 0] == first
         assert found.distances[row, 0] == pytest.approx(closest[row, first], abs=1e-5)
         assert found.distances[row, 1] == pytest.approx(others.min() if len(others) else np.inf, abs=1e-5)
+
+
+@given(seed=st.integers(0, 1_000), copies=st.integers(1, 4), k=st.integers(1, 5), block=st.integers(1, 6))
+def test_equal_distances_come_in_the_order_of_their_positions(seed: int, copies: int, k: int, block: int) -> None:
+    against = np.tile(np.eye(5, dtype=np.float32), (copies, 1))
+    some = np.eye(5, dtype=np.float32)[[seed % 5]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "BLOCK", block)
+        found = nearest(some, against, k=k)
+    expected = np.sort(cosine_distances(some, against), axis=1)[:, :k]
+    np.testing.assert_allclose(found.distances, expected, atol=1e-6)
+    steps = list(zip(found.distances[0].tolist(), found.positions[0].tolist(), strict=True))
+    assert steps == sorted(steps)
+    assert len(set(found.positions[0].tolist())) == k
+
+
+def test_a_mapped_file_gives_what_an_array_gives(tmp_path: Path) -> None:
+    against, some = vectors(0, 9_000, 6), vectors(1, 20, 6)
+    (tmp_path / "vectors.f32").write_bytes(against.tobytes())
+    mapped = np.memmap(tmp_path / "vectors.f32", np.float32, "r", shape=against.shape)
+    subjects = np.arange(9_000) // 3
+    for one, other in (
+        (nearest(some, mapped, 4), nearest(some, against, 4)),
+        (nearest_of_two_groups(some[None], mapped, subjects), nearest_of_two_groups(some[None], against, subjects)),
+    ):
+        np.testing.assert_array_equal(one.positions, other.positions)
+        np.testing.assert_array_equal(one.distances, other.distances)
 
 
 def test_a_set_against_itself_leaves_the_image_itself_out() -> None:

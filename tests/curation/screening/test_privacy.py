@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.screening.checks import Unset
-from curation.screening.privacy import CopyGate, _half, copied_in_cohort, fit_copy_gate
+from curation.screening.privacy import CopyGate, copied_in_cohort, fit_copy_gate, half_of_subjects
 
 
 def distances(seed: int, count: int) -> np.ndarray:
@@ -52,7 +52,7 @@ def test_no_subject_both_sets_thresholds_and_measures_them(images_per_subject: i
     fitted = fit_copy_gate(distances(seed, len(subjects)), subjects.tolist(), seed)
     assert isinstance(fitted, CopyGate)
     assert fitted.tuned_on == fitted.measured_on == 40 * images_per_subject
-    chosen = _half(subjects.tolist(), seed)
+    chosen = half_of_subjects(subjects.tolist(), seed)
     assert chosen.sum() == 20 * images_per_subject
     assert set(subjects[chosen]).isdisjoint(subjects[~chosen])
 

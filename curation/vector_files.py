@@ -1,20 +1,33 @@
-"""Forget vectors of stored images: the rows of `embeddings/` are blanked in place, since their places are counted.
+"""The files of vectors beside a store, as far as records need to know them: what was withdrawn is taken out of them.
 
-A feature file is a matrix `NAME.f32` and a list `NAME.rows` of its rows' digests (curation/screening/feature_file.py).
+A vector file is a matrix `NAME.WIDTH.f32` and a list `NAME.WIDTH.rows` of its rows' digests.
 """
 
 import fcntl
 import os
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from pathlib import Path
 
 LINE = 65  # a SHA-256 in hexadecimal, and a line feed
 FLOAT = 4
 
 
-def forget_vectors(directory: Path, digests: Set[str]) -> int:
-    """Blank the vectors of `digests` in every feature file; returns how many. Done again, it finds none."""
-    return sum(_forget(path, digests) for path in sorted(directory.glob("*.rows")))
+def rows_of(path: Path) -> dict[str, int]:
+    """Row of each digest in a `.rows` file; the tail of a line that a crash tore off does not count."""
+    if not path.exists():
+        return {}
+    content = path.read_bytes()
+    whole = content[: len(content) // LINE * LINE]
+    return {digest: row for row, digest in enumerate(whole.decode().splitlines())}
+
+
+def forget_vectors(directory: Path, digests: Iterable[str]) -> int:
+    """Blank the vectors of these image files in every vector file; returns how many there were. Again, it finds none.
+
+    Rows keep their places: others may be reading.
+    """
+    unwanted = set(digests)
+    return sum(_forget(path, unwanted) for path in sorted(directory.glob("*.rows")))
 
 
 def _forget(path: Path, digests: Set[str]) -> int:

@@ -1,0 +1,141 @@
+"""`rounds generator canaries`: whether a generator gives its training images back, and whether the gate sees it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from cli.terminal import emit, json_option, pass_project, progress_bar, use_torch_threads
+from curation.project import Project
+from curation.snapshots.build import find_snapshot
+from curation.snapshots.folder import SnapshotFolder
+
+
+@click.command()
+@click.option("--snapshot", required=True, help="Whose real training subjects are the canaries and the others.")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="For fits and report.")
+@click.option("--per-repeat", default=3, show_default=True, type=click.IntRange(1), help="Canary subjects each.")
+@click.option("--others", default=300, show_default=True, type=click.IntRange(50), help="Subjects that stand once.")
+@click.option("--images", default=600, show_default=True, type=click.IntRange(40), help="How many each fit draws.")
+@click.option("--recipe", type=click.Path(exists=True, path_type=Path), help="A JSON recipe; without it, a small one.")
+@click.option("--autoencoder", help="A generator whose autoencoder is used, instead of fitting one.")
+@click.option("--backbone", help="Hugging Face id or directory whose features are used; without it, the shipped one.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@json_option
+@pass_project
+def canaries(
+    project: Project,
+    snapshot: str,
+    out: Path,
+    per_repeat: int,
+    others: int,
+    images: int,
+    recipe: Path | None,
+    autoencoder: str | None,
+    backbone: str | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Fit small generators with subjects planted 1, 10 and 100 times and without, and count what comes back.
+
+    The generators are fitted only for this and never registered. Killed, it goes on where it was. The picture in OUT
+    shows training images: it is for the curator and the privacy role only.
+
+    \b
+    Example:
+      rounds generator canaries --snapshot first --autoencoder virtual-brains-flow --out canaries
+    """
+    from generate.canaries import CanaryPlan, fit_both, plant
+    from generate.canary_evidence import draw_canaries
+    from generate.phase import FitProgress
+    from generate.recipe import FitRecipe
+
+    use_torch_threads(project.settings.torch_threads)
+    with project.database.read() as session:
+        folder = SnapshotFolder.open(project.root / find_snapshot(session, snapshot).directory)
+    changes = {"recipe": FitRecipe.read(recipe)} if recipe else {}
+    plan = CanaryPlan(per_repeat=per_repeat, others=others, images=images, seed=seed, **changes)
+    planted = plant(folder, plan)
+    directory = _directory_of(project, autoencoder) if autoencoder else None
+    with progress_bar("fitting with canaries, then without", quiet=as_json) as report:
+
+        def show(progress: FitProgress) -> None:
+            report(progress.step, progress.steps, f"{progress.phase}, loss {progress.loss:.4f}")
+
+        drawn, control = fit_both(planted, plan, out, show, directory)
+        result = _weigh(project, folder, planted, drawn, control, backbone, report)
+    result = {"plan": plan.model_dump(mode="json"), "autoencoder": autoencoder or "fitted here", **result}
+    (out / "canaries.json").write_text(json.dumps(result, indent=1) + "\n")
+    draw_canaries(planted, drawn, control, out / "canaries.png")
+    _print(result, out, as_json)
+
+
+def _directory_of(project: Project, name: str) -> Path:
+    from generate.registry import find_generator, resolve_directory
+
+    with project.database.read() as session:
+        return resolve_directory(project, find_generator(session, name))
+
+
+def _weigh(
+    project: Project, folder: SnapshotFolder, planted: Any, drawn: Any, control: Any, backbone: str | None, report: Any
+) -> dict[str, Any]:
+    from curation.errors import BadInput
+    from curation.screening.checks import Unset
+    from curation.screening.error_rates.privacy_run import describe, project_gates
+    from generate.canary_evidence import weigh
+
+    model, gates, searched = project_gates(project, (*folder.shape, folder.bits), report, backbone)
+    missing = len(set(planted.file_sha256) - searched)
+    if missing:
+        raise BadInput(
+            f"{missing} planted images are no training images of this project any more, and the gate cannot know them. "
+            "Build a new snapshot."
+        )
+    for gate in (gates.features, gates.pixels):
+        if isinstance(gate, Unset):
+            raise BadInput(f"the privacy gate cannot be set: {gate.reason}. Import more validation subjects.")
+
+    def blocked(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        by_gate = gates.blocked(gates.nearest(describe(model, pixels)))
+        return by_gate[:, 0] | by_gate[:, 1]
+
+    counts = weigh(planted, drawn, control, blocked)
+    return {"backbone": model.name, "backbone_digest": model.digest, **counts}
+
+
+def _print(result: dict[str, Any], out: Path, as_json: bool) -> None:
+    if as_json:
+        emit(result, as_json)
+        return
+    rows = [
+        {
+            "repeats": level["repeats"],
+            "canary images": level["canary_images"],
+            "came back": level["canary_images_regenerated"],
+            "drawn images that are one": _share(level["regenerated"]),
+            "of them blocked": _share(level["caught"]),
+            "control": _share(level["regenerated_by_control"]),
+        }
+        for level in result["levels"]
+    ]
+    emit(rows, False, title=f"canaries among {result['drawn']} drawn images")
+    emit(
+        {
+            "other drawn images blocked": _share(result["blocked_of_other_images"]),
+            "control's images blocked": _share(result["blocked_of_control"]),
+            "features": result["backbone"],
+            "report": str(out / "canaries.json"),
+            "picture": str(out / "canaries.png"),
+        },
+        False,
+    )
+
+
+def _share(counted: dict[str, Any]) -> str:
+    if not counted["n"]:
+        return "none"
+    return f"{counted['count']} of {counted['n']} ({counted['low']:.1%} to {counted['high']:.1%})"

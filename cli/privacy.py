@@ -1,0 +1,111 @@
+"""`rounds privacy`: what the privacy gate is worth on this project's own images."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
+from curation.project import Project
+
+if TYPE_CHECKING:
+    from curation.screening.error_rates.privacy_changes import RoundTrip
+
+
+@click.group()
+def privacy() -> None:
+    """Measure the gate that keeps near copies of real training images out.
+
+    \b
+    Example:
+      rounds privacy error-rates --out report
+    """
+
+
+@privacy.command("error-rates")
+@click.option("--copies", default=200, show_default=True, type=click.IntRange(1), help="Of each kind and severity.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--backbone", help="Hugging Face id or directory whose features are used; without it, the shipped one.")
+@click.option("--generator", help="Whose autoencoder the round trips go through; without it, a blur stands in.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where the pictures go.")
+@json_option
+@pass_project
+def error_rates(
+    project: Project,
+    copies: int,
+    seed: int,
+    backbone: str | None,
+    generator: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Count how many changed copies of training images are blocked, and how many images that copied nobody.
+
+    Thresholds are set on half of the validation subjects and false blocks are counted on the other half, as they are
+    and through an autoencoder. Test subjects are not touched. The pictures in OUT show training images: they are for
+    the curator and the privacy role only.
+
+    \b
+    Example:
+      rounds privacy error-rates --generator virtual-brains-flow --out report
+    """
+    from curation.screening.error_rates.privacy import PrivacyPlan
+    from curation.screening.error_rates.privacy_picture import draw_report
+    from curation.screening.error_rates.privacy_run import measure_privacy
+
+    use_torch_threads(project.settings.torch_threads)
+    round_trip = _round_trip(project, generator) if generator else None
+    with progress_bar("measuring the privacy gate", quiet=as_json) as report:
+        measured, examples = measure_privacy(
+            project,
+            now(),
+            PrivacyPlan(copies=copies, seed=seed),
+            report,
+            backbone_path=backbone,
+            round_trip=round_trip,
+        )
+    if out is not None:
+        measured["pictures"] = [str(path) for path in draw_report(measured, examples, out)]
+    if as_json:
+        emit(measured, as_json)
+    else:
+        _print(measured)
+
+
+def _round_trip(project: Project, name: str) -> tuple[str, "RoundTrip"]:
+    from generate.registry import find_generator, resolve_directory
+    from generate.round_trip import round_trip_of
+
+    with project.database.read() as session:
+        generator = find_generator(session, name)
+    digest = generator.weights_digest[:12]
+    return f"{generator.name}, weights {digest}", round_trip_of(resolve_directory(project, generator))
+
+
+def _print(measured: dict[str, Any]) -> None:
+    """Two tables and what they rest on."""
+    parameters, result = measured["parameters"], measured["result"]
+    facts = {
+        "features": f"{parameters['backbone']} ({parameters['backbone_digest'][:12]})",
+        "autoencoder": parameters["autoencoder"],
+        **{name.replace("_", " "): value for name, value in result["counts"].items()},
+    }
+    if "cannot_be_said" in result:
+        emit(facts | {"error rates": f"cannot be said: {result['cannot_be_said']}"}, False, title="privacy gate")
+        return
+    emit(facts, False, title="privacy gate")
+    rows = [
+        {"copy": row["kind"], "severity": row["severity"], "blocked": _share(row), "95 % or more": row["reached"]}
+        for row in result["caught"]
+    ]
+    emit(rows, False, title="copies of training images")
+    rows = [
+        {"real": row["kind"], "blocked": _share(row), "1 % or less": row["within"]} for row in result["false_blocks"]
+    ]
+    emit(rows, False, title="images that copied nobody")
+    for path in measured.get("pictures", []):
+        click.echo(path)
+
+
+def _share(row: dict[str, Any]) -> str:
+    return f"{row['count']} of {row['n']} (95 %: {row['low']:.1%} to {row['high']:.1%})"

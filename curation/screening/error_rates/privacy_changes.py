@@ -1,0 +1,124 @@
+"""What could be done to a copy of a training image: ten kinds of change, each at severities of growing strength.
+
+Severities are shares of the picture's side, of its grey range, or degrees, so that they mean the same at any size.
+Random directions come from the generator given: the same seed, the same copies.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import affine_transform, gaussian_filter, map_coordinates
+
+from curation.image_store import Pixels
+
+Floats = NDArray[np.float64]
+RoundTrip = Callable[[Pixels], Pixels]
+
+ELASTIC_SMOOTHNESS = 0.08  # of the side
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of change: how a picture (H, W, C), 0 to 1, is changed, what a severity means, which were measured."""
+
+    change: Callable[[Floats, float, np.random.Generator], Floats]
+    unit: str
+    severities: tuple[float, ...]
+
+
+def _moved(picture: Floats, turn: float = 0.0, enlarge: float = 1.0, down: float = 0.0, across: float = 0.0) -> Floats:
+    """Turned by `turn` degrees, enlarged, moved by pixels; what comes in at the border repeats it."""
+    height, width, channels = picture.shape
+    angle = np.deg2rad(turn)
+    matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / enlarge
+    centre = np.array([(height - 1) / 2, (width - 1) / 2])
+    offset = centre - matrix @ (centre + np.array([down, across]))
+    planes = [affine_transform(picture[..., c], matrix, offset, order=3, mode="nearest") for c in range(channels)]
+    return np.stack(planes, axis=-1)
+
+
+def _side(random: np.random.Generator) -> int:
+    return int(random.choice([-1, 1]))
+
+
+def _shift(picture: Floats, share: float, random: np.random.Generator) -> Floats:
+    direction = random.uniform(0, 2 * np.pi)
+    height, width, _ = picture.shape
+    return _moved(picture, down=share * height * np.sin(direction), across=share * width * np.cos(direction))
+
+
+def _crop(picture: Floats, share: float, random: np.random.Generator) -> Floats:
+    """Cut off `share` of each side length, anywhere, and enlarge what is left to the full size."""
+    kept = 1 - share
+    height, width, _ = picture.shape
+    down, across = random.uniform(-0.5, 0.5, 2) * share / kept
+    return _moved(picture, enlarge=1 / kept, down=down * height, across=across * width)
+
+
+def _flip(picture: Floats, axis: float, random: np.random.Generator) -> Floats:
+    return np.flip(picture, axis=int(axis))
+
+
+def _intensity(picture: Floats, strength: float, random: np.random.Generator) -> Floats:
+    """Gamma, gain and offset at once."""
+    gamma = (1 + strength) ** _side(random)
+    gain, offset = 1 + random.uniform(-strength, strength) / 2, random.uniform(-strength, strength) / 5
+    return gain * picture**gamma + offset
+
+
+def _elastic(picture: Floats, share: float, random: np.random.Generator) -> Floats:
+    """A smooth random displacement whose root mean square is `share` of the side."""
+    height, width, channels = picture.shape
+    noise = random.normal(size=(2, height, width))
+    field = gaussian_filter(noise, (0, ELASTIC_SMOOTHNESS * height, ELASTIC_SMOOTHNESS * width), mode="nearest")
+    field *= share * height / np.sqrt((field**2).sum(axis=0).mean())
+    places = np.mgrid[0:height, 0:width] + field
+    planes = [map_coordinates(picture[..., c], places, order=3, mode="nearest") for c in range(channels)]
+    return np.stack(planes, axis=-1)
+
+
+KINDS: Mapping[str, Kind] = {
+    "crop": Kind(_crop, "of each side cut off", (0.05, 0.12, 0.20)),
+    "shift": Kind(_shift, "of the side", (0.02, 0.06, 0.10)),
+    "flip": Kind(_flip, "0 up-down, 1 left-right", (0, 1)),
+    "rotation": Kind(lambda p, s, r: _moved(p, turn=s * _side(r)), "degrees", (3, 8, 15)),
+    "scaling": Kind(lambda p, s, r: _moved(p, enlarge=(1 + s) ** _side(r)), "larger or smaller", (0.03, 0.08, 0.15)),
+    "intensity": Kind(_intensity, "gamma, gain, offset", (0.15, 0.30, 0.45)),
+    "noise": Kind(lambda p, s, r: p + r.normal(0, s, p.shape), "of the grey range", (0.015, 0.04, 0.08)),
+    "blur": Kind(lambda p, s, r: gaussian_filter(p, (s * len(p), s * len(p), 0)), "of the side", (0.008, 0.015, 0.025)),
+    "elastic": Kind(_elastic, "of the side, root mean square", (0.008, 0.015, 0.025)),
+}
+# What the design of the gate was tried on; none of these is measured.
+TRIED: Mapping[str, tuple[float, ...]] = {
+    "crop": (0.07, 0.15, 0.25),
+    "shift": (0.03, 0.08, 0.12),
+    "rotation": (4, 10, 18),
+    "scaling": (0.04, 0.10, 0.20),
+    "intensity": (0.20, 0.50),
+    "noise": (0.02, 0.05, 0.10),
+    "blur": (0.01, 0.02, 0.03),
+    "elastic": (0.01, 0.02, 0.03),
+}
+
+
+def changed(pixels: Pixels, kind: str, severity: float, seed: int) -> Pixels:
+    """Copies of images (N, H, W, C), each changed by itself, of the same depth."""
+    highest = np.iinfo(pixels.dtype).max
+    change = KINDS[kind].change
+    copies = np.empty_like(pixels)
+    for number, picture in enumerate(pixels):
+        random = np.random.default_rng((seed, number))
+        result = change(picture.astype(np.float64) / highest, severity, random)
+        copies[number] = np.rint(np.clip(result, 0, 1) * highest)
+    return copies
+
+
+def stand_in_round_trip(pixels: Pixels) -> Pixels:
+    """What is lost in a small autoencoder, roughly: a blur of 1.5 % of the side. Where there is no autoencoder."""
+    highest = np.iinfo(pixels.dtype).max
+    sigma = 0.015 * pixels.shape[1]
+    return np.rint(np.clip(gaussian_filter(pixels.astype(np.float64), (0, sigma, sigma, 0)), 0, highest)).astype(
+        pixels.dtype
+    )

@@ -1,0 +1,30 @@
+"""Images through the autoencoder of a fitted generator and back: as smooth as what it draws."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from curation.errors import BadInput
+from curation.image_store import Pixels
+from generate.fit_autoencoder import reconstruct
+from generate.sample import load_pipeline
+
+
+def round_trip_of(directory: Path) -> Callable[[Pixels], Pixels]:
+    """The call that takes images (N, H, W, C) of the generator's shape and back; raises BadInput for others."""
+    pipeline = load_pipeline(directory)
+    model, canvas = pipeline.autoencoder.eval(), pipeline.canvas
+    shape = (canvas.height, canvas.width, model.config.image_channels)
+
+    @torch.inference_mode()
+    def round_trip(pixels: Pixels) -> Pixels:
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != shape:
+            raise BadInput(
+                f"generator {directory.name}: expected 8-bit images {shape}, got {pixels.dtype} {pixels.shape[1:]}. "
+                "Choose a generator of these images, or leave it out."
+            )
+        return reconstruct(model, canvas, pixels, "cpu")
+
+    return round_trip

@@ -1,0 +1,50 @@
+"""`rounds privacy error-rates` and `rounds generator canaries` as a user meets them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from curation.errors import BadInput
+from curation.project import Project
+from tests.cli.test_screening import run
+from tests.curation.screening.cohort import add_cohort
+from tests.generate.folders import tiny_recipe
+from tests.train.tiny import save_backbone
+
+
+def test_error_rates_print_two_tables_and_say_what_they_rest_on(project: Project, tmp_path: Path) -> None:
+    backbone = str(save_backbone(tmp_path / "tiny-vit"))
+    add_cohort(project, train=range(20), validation=range(1_000, 1_082))
+    arguments = ("privacy", "error-rates", "--copies", "1", "--backbone", backbone, "--out", str(tmp_path / "out"))
+    text = run(project, *arguments).output
+    for said in ("tiny-vit", "copies of training images", "cannot be said", "held-out images, autoencoder", "blur"):
+        assert said in text
+    printed = json.loads(run(project, *arguments, "--json").output)
+    assert {Path(path).name for path in printed["pictures"]} == {"privacy-caught.png", "privacy-pairs.png"}
+    assert printed["parameters"]["backbone"] == "tiny-vit"
+
+
+def test_too_few_subjects_are_said_in_plain_words(project: Project, tmp_path: Path) -> None:
+    backbone = str(save_backbone(tmp_path / "tiny-vit"))
+    add_cohort(project, train=range(8), validation=range(1_000, 1_006))
+    text = " ".join(run(project, "privacy", "error-rates", "--backbone", backbone).output.split())
+    assert "cannot be said: 3 real validation images, 40 are needed" in text
+
+
+def test_canaries_are_fitted_weighed_and_pictured(project: Project, tmp_path: Path) -> None:
+    backbone = str(save_backbone(tmp_path / "tiny-vit"))
+    add_cohort(project, train=range(56), validation=range(1_000, 1_044))
+    run(project, "snapshot", "build", "first", "--synthetic", "none")
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(tiny_recipe(grid_every=6).model_dump_json())
+    out = tmp_path / "canaries"
+    arguments = ["generator", "canaries", "--snapshot", "first", "--recipe", str(recipe), "--out", str(out)]
+    arguments += ["--per-repeat", "1", "--others", "50", "--images", "40", "--backbone", backbone]
+    printed = json.loads(run(project, *arguments, "--json").output)
+    assert [level["repeats"] for level in printed["levels"]] == [1, 10, 100]
+    assert json.loads((out / "canaries.json").read_text()) == printed
+    assert (out / "canaries.png").is_file()
+    assert "canaries among 40 drawn images" in run(project, *arguments).output
+    with pytest.raises(BadInput, match="Ask for fewer --others"):
+        run(project, *arguments[:-8], "--others", "60", "--per-repeat", "1")
