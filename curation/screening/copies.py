@@ -1,4 +1,4 @@
-"""The two copy gates, by features and by pixels, and duplicates within a batch."""
+"""The two copy gates, by features and by pixels."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,6 @@ from curation.screening.references import Reference
 Neighbours = list[dict[str, Any]]
 
 NEIGHBOURS = 3
-# Of the pixel gate's distance: two pictures of a batch far closer than two people are one picture to a reader.
-DUPLICATE_SHARE = 0.25
 AT_ONCE = 256
 
 
@@ -70,30 +68,6 @@ def find_copies(
         for own in range(len(checks))
     ]
     return CopySearch(gates, int(copied.sum()), neighbours)
-
-
-def find_duplicates(
-    prints: Features, digests: Sequence[str], gate: CopyGate | Unset, checks: Sequence[list[Check]]
-) -> float | None:
-    """Add `duplicate`: of images too like each other the first stays, later ones are flagged, exact repeats blocked.
-
-    Returns the distance below which two fingerprints are one picture; None without a pixel gate, and then only exact
-    repeats are found.
-    """
-    below = None if isinstance(gate, Unset) else DUPLICATE_SHARE * gate.distance
-    threshold = "no exact repeat" if below is None else f"not below {below:.4g}"
-    first_of: dict[str, int] = {}
-    for own, digest in enumerate(digests):
-        first_of.setdefault(digest, own)
-    for own, check in enumerate(checks):
-        earlier = prints[:own]
-        distance = float((1 - earlier @ prints[own]).min()) if own else 2.0
-        if first_of[digests[own]] < own:
-            check.append(Check("duplicate", 0.0, threshold, "block"))
-        else:
-            verdict = "flag" if below is not None and distance < below else "pass"
-            check.append(Check("duplicate", max(distance, 0.0), threshold, verdict))
-    return below
 
 
 def _as_it_is(vectors: Features) -> Features:
