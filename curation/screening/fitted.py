@@ -21,7 +21,7 @@ from curation.screening.limits import (
     NO_VALUE,
     Limit,
     fit_limit,
-    halves,
+    folds,
 )
 
 Floats = NDArray[np.floating[Any]]
@@ -103,13 +103,13 @@ class Thresholds:
 def false_flags(
     ranges: Mapping[str, Range | Unset], held_out: Mapping[str, Floats], facts: Facts, subjects: Sequence[int]
 ) -> dict[str, Any]:
-    """How many real validation images the checks flag or block, each half of the subjects under the other's limits.
+    """How many real validation images the checks flag or block, each under limits that the other subjects set.
 
     `any` is the image flagged by one check or more: the family-wise rate.
     """
     spoke: Counter[str] = Counter()
     verdicts: Counter[str] = Counter()
-    for checks in judged_by_other_half(ranges, held_out, facts.labels, subjects):
+    for checks in judged_by_others(ranges, held_out, facts.labels, subjects):
         spoke.update(check.name for check in checks if check.verdict != "pass")
         verdicts[worst(checks)] += 1
     n = len(facts.labels)
@@ -123,22 +123,33 @@ def false_flags(
     }
 
 
-def judged_by_other_half(
+def thresholds_without(
+    ranges: Mapping[str, Range | Unset], held_out: Mapping[str, Floats], subjects: Sequence[int]
+) -> list[tuple[Thresholds, NDArray[np.int64]]]:
+    """For each tenth of the held-out subjects, the thresholds that the others set, and the positions of its images."""
+    fold_of = folds(subjects)
+    whole = Thresholds.fit(ranges, held_out)
+    found = []
+    for fold in sorted(set(fold_of.tolist())):
+        others = {name: values[fold_of != fold] for name, values in held_out.items()}
+        limits = {name: fit_limit(others[name], *LIMITED[name], least=1) for name in LIMITED}
+        # A limit that all of them together are too few for is not set for a part of them either.
+        unset = {name: one for name, one in whole.by_name.items() if isinstance(one, Unset)}
+        found.append((Thresholds({**ranges, **limits, **unset}), np.flatnonzero(fold_of == fold)))
+    return found
+
+
+def judged_by_others(
     ranges: Mapping[str, Range | Unset],
     held_out: Mapping[str, Floats],
     labels: Sequence[str | None],
     subjects: Sequence[int],
 ) -> list[list[Check]]:
     """The checks of each held-out image under limits that no image of its subject set."""
-    first = halves(subjects)
     found: list[list[Check]] = [[] for _ in labels]
-    for own in (first, ~first):
-        thresholds = Thresholds.fit(ranges, {name: values[~own] for name, values in held_out.items()})
-        rows = np.flatnonzero(own)
-        judged = thresholds.judge(
-            {name: values[own] for name, values in held_out.items()}, [labels[row] for row in rows]
-        )
-        for row, checks in zip(rows, judged, strict=True):
+    for thresholds, rows in thresholds_without(ranges, held_out, subjects):
+        own = {name: values[rows] for name, values in held_out.items()}
+        for row, checks in zip(rows, thresholds.judge(own, [labels[row] for row in rows]), strict=True):
             found[row] = checks
     return found
 

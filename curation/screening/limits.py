@@ -21,6 +21,7 @@ MANIFOLD_TAIL = 0.01
 APPEARANCE_TAIL = 0.003  # of the spectrum and of the histogram each
 TECHNICAL_TAIL = 0.003  # of each of the eight ends of the five technical ranges
 LEAST_HELD_OUT = 40
+FOLDS = 10
 NO_VALUE = -1.0  # stands for a value where there was nothing to compare with
 
 
@@ -46,15 +47,17 @@ class Limit:
         return f"at {'most' if self.above else 'least'} {self.flag:.4g}"
 
 
-def fit_limit(values: NDArray[np.floating[Any]], tail: float, above: bool) -> Limit | Unset:
+def fit_limit(
+    values: NDArray[np.floating[Any]], tail: float, above: bool, least: int = LEAST_HELD_OUT
+) -> Limit | Unset:
     """The limit that a further real image passes with probability 1 - `tail`, from held-out values (M,), NaN left out.
 
     The ceil((M + 1)(1 - tail))-th smallest (split conformal, Lei et al. 2018, section 2.2); with too few for that the
-    extreme one, and `tail` says 1 / (M + 1). `Unset` for fewer than 40.
+    extreme one, and `tail` says 1 / (M + 1). `Unset` for fewer than `least`.
     """
     known = np.sort(values[np.isfinite(values)].astype(np.float64))
-    if len(known) < LEAST_HELD_OUT:
-        return Unset(f"{len(known)} real validation images, {LEAST_HELD_OUT} are needed")
+    if len(known) < least:
+        return Unset(f"{len(known)} real validation images, {least} are needed")
     ordered = known if above else -known[::-1]
     rank = min(math.ceil((len(known) + 1) * (1 - tail)), len(known))
     # Six digits, so that equal images make equal parameters on another processor too.
@@ -62,8 +65,9 @@ def fit_limit(values: NDArray[np.floating[Any]], tail: float, above: bool) -> Li
     return Limit(flag if above else -flag, above, len(known), round(max(tail, 1 / (len(known) + 1)), 6))
 
 
-def halves(subjects: Sequence[int], seed: int = 0) -> NDArray[np.bool_]:
-    """Which images (M,) are of the first half of the subjects; all images of a subject fall together."""
+def folds(subjects: Sequence[int], seed: int = 0) -> NDArray[np.int64]:
+    """(M,) a fold of 0 to 9 for each image; all images of a subject fall together."""
     every = np.array(sorted(set(subjects)))
-    chosen = np.random.default_rng(seed).permutation(every)[: len(every) // 2]
-    return np.isin(np.array(subjects), chosen)
+    fold_of = np.empty(len(every), np.int64)
+    fold_of[np.random.default_rng(seed).permutation(len(every))] = np.arange(len(every)) % FOLDS
+    return fold_of[np.searchsorted(every, np.array(subjects))]
