@@ -30,6 +30,7 @@ COMMANDS = {
     "generator": Lazy("cli.generator:generator", "Fit, add, list and show diffusion generators."),
     "generate": Lazy("cli.generator:generate", "Draw a batch of synthetic candidates."),
     "screen": Lazy("cli.screening:screen", "Run the automatic checks over a batch."),
+    "screening": Lazy("cli.screening:screening", "Measure how the checks err, and write the screening report."),
     "worker": Lazy("cli.worker:worker", "Run queued jobs until stopped."),
     "jobs": Lazy("cli.jobs:jobs", "List and cancel jobs."),
     "worklist": Lazy("cli.worklist:worklist", "Make, run and list worklists."),
