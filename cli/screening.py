@@ -26,7 +26,7 @@ def screen(project: Project, batch: int | None, backbone: str | None, as_json: b
 
     Looks for blank, saturated, blurred and noisy pictures, strange spectra and histograms, pictures far from real
     ones of their class or of another class, duplicates in this batch and earlier ones, and near copies of training
-    images. A worker does this by itself when a batch is finished; done again under equal thresholds, it changes nothing.
+    images. A worker does this by itself when a batch is finished; done again under equal thresholds, nothing changes.
 
     \b
     Example:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
@@ -15,6 +15,7 @@ from curation.models.generation import Batch, Generator, ScreenedImage, Screenin
 from curation.models.images import BuildStatus, Image, ImageLabel, Import, Label
 
 BINS = 32
+MARGIN = 0.02  # beyond the outermost value or threshold, so that neither lies on the frame
 COPIES = ("near_copy", "near_copy_pixels")
 NOT_SET = "not set"
 
@@ -107,14 +108,19 @@ def threshold_lines(parameters: dict[str, Any], name: str) -> list[tuple[float, 
     return [(float(own[key]), kind) for key, kind in kinds if own.get(key) is not None]
 
 
-def _by_class(session: Session, screening_id: int) -> dict[str, Counter[str]]:
+def class_of_image() -> ColumnElement[str]:
+    """The class that an `Image` was asked to show."""
     asked = (
         select(func.min(Label.name))
         .join(ImageLabel, ImageLabel.label_id == Label.id)
         .where(ImageLabel.image_id == Image.id, ImageLabel.source == "request", ImageLabel.value >= 0.5)
         .scalar_subquery()
     )
-    label = func.coalesce(asked, "no class")
+    return func.coalesce(asked, "no class")
+
+
+def _by_class(session: Session, screening_id: int) -> dict[str, Counter[str]]:
+    label = class_of_image()
     rows = session.execute(
         select(label, ScreenedImage.verdict, func.count())
         .join(Image, Image.id == ScreenedImage.image_id)
@@ -160,13 +166,14 @@ def _check(session: Session, screening: Screening, name: str) -> CheckFigure:
 def _reach(values: "np.ndarray[Any, Any]", quantiles: Sequence[float], lines: Sequence[float]) -> tuple[float, float]:
     """What the plot spans: real images and thresholds, and of the batch no more than as much again on either side."""
     fixed = [*quantiles, *lines]
-    if not fixed:
-        fixed = values.tolist() or [0.0, 1.0]
+    if not quantiles:
+        fixed += np.quantile(values, [0, 1]).tolist() if len(values) else [0.0, 1.0]
     low, high = min(fixed), max(fixed)
     room = (high - low) or abs(high) or 1.0
     if len(values):
         low, high = max(min(low, float(values.min())), low - room), min(max(high, float(values.max())), high + room)
-    return low, high if high > low else low + room
+    edge = MARGIN * ((high - low) or room)
+    return low - edge, high + edge
 
 
 def _share_of_quantiles(quantiles: Sequence[float], left: float, right: float) -> "np.ndarray[Any, Any]":

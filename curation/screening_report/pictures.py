@@ -14,7 +14,7 @@ from curation.errors import RoundsError
 from curation.image_store import ImageStore, Pixels, encode_png
 from curation.models.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
 from curation.models.images import Image
-from curation.screening_report.figures import COPIES
+from curation.screening_report.figures import COPIES, class_of_image
 
 MOST = 48
 
@@ -25,6 +25,7 @@ class Screened:
 
     image_id: int
     file_sha256: str
+    label: str
     verdict: str
     spoke: list[tuple[str, float, str]]
     neighbours: list[dict[str, Any]]
@@ -44,14 +45,14 @@ def screened_images(session: Session, screening_id: int) -> list[Screened]:
     for check in session.scalars(said.order_by(ScreeningCheck.image_id, ScreeningCheck.name)):
         spoke.setdefault(check.image_id, []).append((check.name, check.value, check.threshold))
     rows = session.execute(
-        select(Image.id, Image.file_sha256, ScreenedImage.verdict, ScreenedImage.neighbours)
+        select(Image.id, Image.file_sha256, class_of_image(), ScreenedImage.verdict, ScreenedImage.neighbours)
         .join(ScreenedImage, ScreenedImage.image_id == Image.id)
         .where(ScreenedImage.screening_id == screening_id, Image.withdrawn_at.is_(None))
         .order_by(Image.batch_index)
     )
     return [
-        Screened(image_id, digest, verdict.value, spoke.get(image_id, []), list(neighbours))
-        for image_id, digest, verdict, neighbours in rows
+        Screened(image_id, digest, label, verdict.value, spoke.get(image_id, []), list(neighbours))
+        for image_id, digest, label, verdict, neighbours in rows
     ]
 
 
@@ -96,7 +97,7 @@ def nearest_pairs(
     session: Session, store: ImageStore, images: Sequence[Screened], by: str
 ) -> list[tuple[Screened, dict[str, Any], Pixels]]:
     """The candidates nearest to a training image by features or by pixels, nearest first, with that image."""
-    pairs = [(image, near) for image in images for near in image.neighbours[:] if near["by"] == by]
+    pairs = [(image, near) for image in images for near in image.neighbours if near["by"] == by]
     nearest: dict[int, tuple[Screened, dict[str, Any]]] = {}
     for image, near in sorted(pairs, key=lambda pair: float(pair[1]["distance"])):
         nearest.setdefault(image.image_id, (image, near))

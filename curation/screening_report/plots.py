@@ -1,12 +1,20 @@
 """Plots and tables of a screening as HTML, for the report and for the page; every text from the database is escaped."""
 
+import itertools
 from collections.abc import Sequence
 from html import escape
 
 from curation.screening_report.figures import CheckFigure, ScreeningFigures
 from curation.screening_report.rates import Rate
+from curation.screening_report.words import CHECK_MEANS
 
 VERDICTS = ("pass", "flag", "block")
+GROUPS = {
+    "untouched": "Untouched real images: false alarms",
+    "planted": "Planted faults",
+    "wrong label": "Real images under a class that they do not show",
+    "repeat": "Repeats, by the search for duplicates",
+}
 # A share over a faint ground: seen by readers of any colour vision, since the number stands in it.
 STRONGEST = 62
 
@@ -48,22 +56,30 @@ def distribution(figure: CheckFigure) -> str:
     real = f"{figure.real_n} held-out real images behind" if figure.real_n else "no values of real images kept"
     if figure.not_set:
         bars, lines, real = "", "", figure.not_set
+    means = CHECK_MEANS.get(figure.name, "")
     return (
         f'<figure class="r-dist"><h3>{escape(readable(figure.name))}<small>{told}</small></h3>'
         f'<div class="r-bars" role="img" aria-label="{escape(readable(figure.name))}: {told}">{bars}{lines}</div>'
         f"<figcaption><span>{figure.left:.3g}</span><span>{escape(', '.join(part for part in (real, where) if part))}"
-        f"</span><span>{figure.right:.3g}</span></figcaption></figure>"
+        f"</span><span>{figure.right:.3g}</span></figcaption><p>{escape(means)}</p></figure>"
     )
 
 
 def rates_table(rows: Sequence[Rate], checks: Sequence[str]) -> str:
     """One row a fault: caught and blocked with n and interval, then what each check alone catches, in percent."""
     head = "".join(f"<th>{escape(readable(name))}</th>" for name in checks)
-    body = "".join(_rate_row(one, checks) for one in rows)
+    body = "".join(
+        _group_row(group, len(checks)) + "".join(_rate_row(one, checks) for one in some)
+        for group, some in itertools.groupby(rows, key=lambda one: one.group)
+    )
     return (
         '<table class="r-table r-rates"><thead><tr><th></th><th>Caught</th><th>Blocked</th>'
         f"{head}</tr></thead><tbody>{body}</tbody></table>"
     )
+
+
+def _group_row(group: str, checks: int) -> str:
+    return f'<tr class="r-group"><th colspan="{checks + 3}">{escape(GROUPS[group])}</th></tr>'
 
 
 def _rate_row(one: Rate, checks: Sequence[str]) -> str:

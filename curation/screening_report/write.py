@@ -1,8 +1,8 @@
 """Write the screening report: two HTML files that need nothing from elsewhere.
 
 `report.html` says what was screened, what was found and what the checks are worth, and shows pictures.
-`nearest-pairs.html` shows candidates beside the training images they are nearest to, and those that a copy gate spoke of:
-it stands apart, since whoever opens it sees patients.
+`nearest-pairs.html` shows candidates beside the training images they are nearest to, and those that a copy gate spoke
+of: it stands apart, since whoever opens it sees patients.
 """
 
 from datetime import datetime
@@ -28,7 +28,7 @@ from curation.screening_report.pictures import (
 )
 from curation.screening_report.plots import class_table, distribution, rates_table, readable, reliability_table
 from curation.screening_report.rates import checks_of, newest_report, rates_of
-from curation.screening_report.words import CHECK_MEANS, ground, probe_words
+from curation.screening_report.words import ground, probe_words
 
 REPORT, PAIRS = "report.html", "nearest-pairs.html"
 _PAGE = Template("""<!doctype html>
@@ -96,7 +96,6 @@ def _callout(kind: str, text: str) -> str:
 def _batch(store: ImageStore, one: ScreeningFigures, images: list[Screened]) -> str:
     facts = "".join(f"<tr><th>{escape(name)}</th><td>{escape(what)}</td></tr>" for name, what in ground(one.parameters))
     plots = "".join(distribution(figure) for figure in one.checks)
-    means = "; ".join(f"{readable(check.name)}: {CHECK_MEANS.get(check.name, '')}" for check in one.checks)
     shown = [image for image in images if not image.is_copy]
     hidden = len(images) - len(shown)
     aside = f"{hidden} that a copy gate spoke of stand in {PAIRS} only." if hidden else ""
@@ -104,7 +103,7 @@ def _batch(store: ImageStore, one: ScreeningFigures, images: list[Screened]) -> 
         f"<h2>Batch {one.batch_id}, {escape(one.generator)}</h2>{class_table(one)}<h3>It rests on</h3>"
         f"<table>{facts}</table><h2>Checks of batch {one.batch_id}</h2>"
         '<p class="soft">Bars: this batch. Pale ground: held-out real images. Dashed: beyond it an image is flagged; '
-        f'solid: blocked.</p><div class="multiples">{plots}</div><p class="soft">{escape(means)}.</p>'
+        f'solid: blocked.</p><div class="multiples">{plots}</div>'
         f"<h2>Label probe</h2>{_probe(one)}"
         + _cards(store, f"Blocked in batch {one.batch_id}", [i for i in shown if i.verdict == "block"], aside)
         + _cards(store, f"Flagged in batch {one.batch_id}", [i for i in shown if i.verdict == "flag"], aside)
@@ -122,7 +121,8 @@ def _probe(one: ScreeningFigures) -> str:
 def _cards(store: ImageStore, title: str, images: list[Screened], aside: str) -> str:
     cards = "".join(
         f'<figure><img src="{data_url(store.pixels(one.file_sha256))}" alt="">'
-        f"<figcaption>image {one.image_id}<br>{'<br>'.join(_spoken(one)) or 'nothing spoke'}</figcaption></figure>"
+        f"<figcaption>{escape(readable(one.label))}, image {one.image_id}<br>"
+        f"{'<br>'.join(_spoken(one)) or 'nothing spoke'}</figcaption></figure>"
         for one in images[:MOST]
     )
     more = f"{len(images)} in all, the first {MOST} shown. " if len(images) > MOST else f"{len(images)} shown. "
@@ -141,9 +141,9 @@ def _rates(report: CheckReport | None) -> str:
     words = (
         f"Measured {report.created_at:%Y-%m-%d} with {said['backbone']} ({said['backbone_digest'][:16]}) on "
         f"{said['real_validation_images']} real validation images of {said['subjects']} subjects, each under "
-        "thresholds that no image of its subject set. Caught: flagged or blocked by any check, with the exact 95 % interval "
-        "(Clopper-Pearson). Then what each check alone catches, in percent. A fault that is caught as often as "
-        "untouched images are flagged is not seen. The copy gates have error rates of their own."
+        "thresholds that no image of its subject set. Caught: flagged or blocked by any check, with the exact 95 % "
+        "interval (Clopper-Pearson). Then what each check alone catches, in percent. A fault that is caught as often "
+        "as untouched images are flagged is not seen. The copy gates have error rates of their own."
     )
     table = rates_table(rates_of(report.result), checks_of(report.result))
     return f'{title}<p class="soft">{escape(words)}</p>{table}'
@@ -168,8 +168,9 @@ def _pairs(session: Session, store: ImageStore, one: ScreeningFigures, images: l
     content = _cards(store, f"A copy gate spoke of these, batch {one.batch_id}", [i for i in images if i.is_copy], "")
     for by in ("features", "pixels"):
         cards = "".join(
-            f'<figure class="wide"><div class="pair"><img src="{data_url(store.pixels(image.file_sha256))}" alt="candidate"'
-            f'><img src="{data_url(pixels)}" alt="training image"></div>'
+            '<figure class="wide"><div class="pair">'
+            f'<img src="{data_url(store.pixels(image.file_sha256))}" alt="candidate">'
+            f'<img src="{data_url(pixels)}" alt="training image"></div>'
             f"<figcaption>image {image.image_id} ({image.verdict}) and training image {near['image_id']}, distance "
             f"{float(near['distance']):.4f}</figcaption></figure>"
             for image, near, pixels in nearest_pairs(session, store, images, by)
