@@ -117,7 +117,7 @@ def _phases(picture: Field, _: float, random: Random) -> Field:
 
 
 _CHANGES: dict[str, Change] = {
-    "uniform": _uniform,
+    "blank": _uniform,
     "brighter": _brighter,
     "darker": _brighter,
     "gamma": _gamma,
@@ -133,7 +133,7 @@ _CHANGES: dict[str, Change] = {
 
 _LEVELS, _EDGE = "levels of 255", "% of the edge"
 _STRENGTHS: tuple[tuple[str, str, tuple[float, ...]], ...] = (
-    ("uniform", "of white", (0, 0.5, 1)),
+    ("blank", "of white", (0, 0.5, 1)),
     ("brighter", "times", (1.2, 1.5, 2.5)),
     ("darker", "times", (0.7, 0.4)),
     ("gamma", "as exponent", (0.7, 1.4)),
@@ -141,7 +141,7 @@ _STRENGTHS: tuple[tuple[str, str, tuple[float, ...]], ...] = (
     ("noise", _LEVELS, (5, 10, 25)),
     ("blur", _EDGE, (0.8, 1.6, 3.2)),
     ("pixel_grid", _LEVELS, (2, 4, 8)),
-    ("turned", "quarters", (1, 2)),
+    ("turned", "quarter turns", (1, 2)),
     ("stretched", "times", (1.15, 1.4)),
     ("shuffled", "pieces an edge", (2, 4)),
     ("no_anatomy", "", (1,)),

@@ -76,6 +76,8 @@ ACCESS: dict[tuple[str, str], Need] = {
     ("GET", "/rounds/references/{key}"): READ,
     ("POST", "/rounds/api/readings"): READ,
     ("GET", "/rounds/exports/worklists/{worklist_id:int}/{figure}.csv"): having(Capability.SEE_RESULTS),
+    ("GET", "/rounds/exports/screenings/{screening_id:int}/{figure}.csv"): having(Capability.MANAGE),
+    ("GET", "/rounds/exports/error-rates/{report_id:int}.csv"): having(Capability.MANAGE),
 }
 
 

@@ -14,6 +14,7 @@ from review_ui.views.overview import overview_page
 from review_ui.views.parts import behind_door
 from review_ui.views.results import results_page
 from review_ui.views.review import review_page
+from review_ui.views.screening import screening_page
 from review_ui.views.study import agreement_page, readers_page
 from review_ui.views.worklists import worklists_page
 
@@ -26,6 +27,7 @@ PAGES: tuple[tuple[str, Callable[[], None], Capability], ...] = (
     ("Readers", readers_page, Capability.SEE_RESULTS),
     ("Images", images_page, Capability.SEE_NEIGHBOURS),
     ("Generate", generate_page, Capability.MANAGE),
+    ("Screening", screening_page, Capability.MANAGE),
     ("Worklists", worklists_page, Capability.MANAGE),
     ("Accounts", accounts_page, Capability.ADMINISTER),
 )

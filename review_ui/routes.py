@@ -11,6 +11,7 @@ POST /rounds/api/worklists/ID/claim   lease images: own live leases first, then 
 GET  /rounds/pixels/KEY         raw little-endian pixels of an image this reader holds an assignment for
 GET  /rounds/api/worklists/ID/references, /rounds/references/KEY   real training images of each class
 GET  /rounds/exports/worklists/ID/FIGURE.csv   a figure of the results
+GET  /rounds/exports/screenings/ID/FIGURE.csv, /rounds/exports/error-rates/ID.csv   what the checks said, and are worth
 POST /rounds/api/readings       verdicts and undos, in order, each committed before it is acknowledged
 """
 
@@ -31,6 +32,7 @@ from review_ui.guard import SIGN_IN_PATH
 from review_ui.oidc_routes import CALLBACK_PATH, OidcRoutes
 from review_ui.reading_routes import ReadingRoutes
 from review_ui.reference_routes import ReferenceRoutes
+from review_ui.screening_export_routes import ScreeningExportRoutes
 from review_ui.sessions import Clock
 from review_ui.welcome_routes import WelcomeRoutes
 
@@ -51,6 +53,7 @@ def create_routes(project: Project, clock: Clock) -> list[BaseRoute]:
     provider = OidcRoutes(project, clock)
     reading = ReadingRoutes(project, clock)
     exports = ExportRoutes(project, clock)
+    checks = ScreeningExportRoutes(project, clock)
     welcome = WelcomeRoutes(project, clock)
     references = ReferenceRoutes(project)
     return [
@@ -74,6 +77,8 @@ def create_routes(project: Project, clock: Clock) -> list[BaseRoute]:
         Route("/rounds/api/worklists/{worklist_id:int}/references", references.list, methods=["GET"]),
         Route("/rounds/references/{key}", references.pixels, methods=["GET"]),
         Route("/rounds/exports/worklists/{worklist_id:int}/{figure}.csv", exports.figure, methods=["GET"]),
+        Route("/rounds/exports/screenings/{screening_id:int}/{figure}.csv", checks.screening, methods=["GET"]),
+        Route("/rounds/exports/error-rates/{report_id:int}.csv", checks.error_rates, methods=["GET"]),
     ]
 
 

@@ -85,7 +85,10 @@ def planted_pictures(
         if breakage is None:
             continue  # measured by a release that planted something else
         pictures = [
-            (breakage.apply(originals[one["image_id"]], one["seed"]), ", ".join(one["spoke"]) or "missed")
+            (
+                breakage.apply(originals[one["image_id"]], one["seed"]),
+                ", ".join(one["spoke"]).replace("_", " ") or "missed",
+            )
             for one in own["examples"]
             if one["image_id"] in originals
         ]

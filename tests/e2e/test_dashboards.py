@@ -16,13 +16,34 @@ from tests.rows import NOW
 pytestmark = pytest.mark.e2e
 NewContext = Callable[..., BrowserContext]
 
-EVERY_PAGE = {"Read", "Overview", "Results", "Agreement", "Readers", "Images", "Generate", "Worklists", "Accounts"}
+EVERY_PAGE = {
+    "Read",
+    "Overview",
+    "Results",
+    "Agreement",
+    "Readers",
+    "Images",
+    "Generate",
+    "Screening",
+    "Worklists",
+    "Accounts",
+}
 PAGES = {
     Role.READER: {"Read", "Overview"},
     Role.ADJUDICATOR: {"Read", "Overview", "Images"},
     Role.PRIVACY: set(),  # one page only: no bar to choose from
-    Role.CURATOR: {"Read", "Overview", "Results", "Agreement", "Readers", "Generate", "Worklists"},
-    Role.ADMINISTRATOR: {"Read", "Overview", "Results", "Agreement", "Readers", "Generate", "Worklists", "Accounts"},
+    Role.CURATOR: {"Read", "Overview", "Results", "Agreement", "Readers", "Generate", "Screening", "Worklists"},
+    Role.ADMINISTRATOR: {
+        "Read",
+        "Overview",
+        "Results",
+        "Agreement",
+        "Readers",
+        "Generate",
+        "Screening",
+        "Worklists",
+        "Accounts",
+    },
 }
 SEEN = {
     "Results": "Read by",
@@ -30,6 +51,7 @@ SEEN = {
     "Readers": "Exclusion rules",
     "Images": "Nearest real images",
     "Generate": "Jobs",
+    "Screening": "No batch screened yet",
     "Worklists": "Another worklist",
     "Accounts": "Another account",
 }
