@@ -21,7 +21,8 @@ from curation.screening.neighbours import Features, nearest
 
 # Of the distance at which another person's nearest picture lies: so close, two pictures are one to a reader.
 DUPLICATE_SHARE = 0.2
-AT_ONCE = 16_384
+AT_ONCE = 16_384  # fingerprints, 64 MB
+DIGESTS_AT_ONCE = 500
 NOTHING_NEAR = 2.0  # the largest cosine distance
 
 Fingerprints = Callable[[Sequence[str]], Features]
@@ -102,8 +103,8 @@ def find_earlier(
         closer = near.distances[:, 0] < found.distances
         found.distances[closer] = near.distances[closer, 0]
         found.image_ids[closer] = np.array(ids)[near.positions[closer, 0]]
-    for start in range(0, len(pixel_digests), AT_ONCE // 32):
-        some = pixel_digests[start : start + AT_ONCE // 32]
+    for start in range(0, len(pixel_digests), DIGESTS_AT_ONCE):
+        some = pixel_digests[start : start + DIGESTS_AT_ONCE]
         query = select(Image.pixel_sha256, func.min(Image.id)).where(
             Image.pixel_sha256.in_(some), *_is_earlier(earlier.before, earlier.shape)
         )

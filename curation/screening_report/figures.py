@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
 from curation.models.generation import Batch, Generator, ScreenedImage, Screening, ScreeningCheck
 from curation.models.images import BuildStatus, Image, ImageLabel, Import, Label
+
+Floats = NDArray[np.floating[Any]]
 
 BINS = 32
 MARGIN = 0.02  # beyond the outermost value or threshold, so that neither lies on the frame
@@ -163,7 +166,7 @@ def _check(session: Session, screening: Screening, name: str) -> CheckFigure:
     )
 
 
-def _reach(values: "np.ndarray[Any, Any]", quantiles: Sequence[float], lines: Sequence[float]) -> tuple[float, float]:
+def _reach(values: Floats, quantiles: Sequence[float], lines: Sequence[float]) -> tuple[float, float]:
     """What the plot spans: real images and thresholds, and of the batch no more than as much again on either side."""
     fixed = [*quantiles, *lines]
     if not quantiles:
@@ -176,7 +179,7 @@ def _reach(values: "np.ndarray[Any, Any]", quantiles: Sequence[float], lines: Se
     return low - edge, high + edge
 
 
-def _share_of_quantiles(quantiles: Sequence[float], left: float, right: float) -> "np.ndarray[Any, Any]":
+def _share_of_quantiles(quantiles: Sequence[float], left: float, right: float) -> Floats:
     """The share of real images in each bin, each stretch between two quantiles spread evenly."""
     shares = np.zeros(BINS)
     edges = np.linspace(left, right, BINS + 1)

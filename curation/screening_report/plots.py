@@ -104,4 +104,4 @@ def reliability_table(bins: Sequence[Sequence[float]]) -> str:
         for count, said, was in bins
     )
     head = "".join(f'<th class="r-number">{name}</th>' for name in ("It said", "It was right", "Images"))
-    return f'<table class="r-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    return f'<table class="r-table r-reliability"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'

@@ -23,7 +23,7 @@ PLOTS_NOTE = (
 RATES_NOTE = (
     "Of held-out real images, each under thresholds that no image of its subject set. Caught: flagged or blocked by "
     "any check, with the exact 95 % interval (Clopper-Pearson); then what each check alone catches, in percent. What "
-    "that is caught as often as untouched images are flagged is not seen."
+    "is caught as often as untouched images are flagged is not seen."
 )
 
 
