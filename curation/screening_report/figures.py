@@ -21,6 +21,7 @@ BINS = 32
 MARGIN = 0.02  # beyond the outermost value or threshold, so that neither lies on the frame
 COPIES = ("near_copy", "near_copy_pixels")
 NOT_SET = "not set"
+NOTHING_NEAR = 2.0  # the distance that stands where there was no earlier picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,9 @@ def _check(session: Session, screening: Screening, name: str) -> CheckFigure:
     verdicts = Counter(verdict.value for _, verdict, _ in rows)
     unset = next((threshold for _, _, threshold in rows if threshold.startswith(NOT_SET)), None)
     values = np.array([value for value, _, threshold in rows if not threshold.startswith(NOT_SET)])
+    if name.startswith("duplicate"):
+        values = values[values < NOTHING_NEAR]
+        unset = unset if len(values) else "nothing before it to compare with"
     real = screening.parameters.get("real_values", {}).get(name, {"n": 0, "quantiles": []})
     lines = threshold_lines(screening.parameters, name)
     left, right = _reach(values, real["quantiles"], [where for where, _ in lines])
