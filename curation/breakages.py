@@ -30,7 +30,8 @@ class Breakage:
     @property
     def name(self) -> str:
         """`noise, 5 levels of 255`."""
-        return f"{self.kind.replace('_', ' ')}, {self.strength:g} {self.unit}" if self.unit else self.kind
+        kind = self.kind.replace("_", " ")
+        return f"{kind}, {self.strength:g} {self.unit}" if self.unit else kind
 
     def apply(self, pixels: Pixels, seed: int) -> Pixels:
         """The broken picture, of the same shape and depth; the same for the same seed."""
@@ -145,7 +146,7 @@ _STRENGTHS: tuple[tuple[str, str, tuple[float, ...]], ...] = (
     ("stretched", "times", (1.15, 1.4)),
     ("shuffled", "pieces an edge", (2, 4)),
     ("no_anatomy", "", (1,)),
-    *((kind, "times as readers are shown", (1, 2)) for kind in PIXEL_DEFECTS),
+    *((kind, "of what readers are shown", (0.5, 1)) for kind in PIXEL_DEFECTS),
 )
 
 BREAKAGES = tuple(Breakage(kind, strength, unit) for kind, unit, strengths in _STRENGTHS for strength in strengths)

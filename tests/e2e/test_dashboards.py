@@ -51,7 +51,7 @@ SEEN = {
     "Readers": "Exclusion rules",
     "Images": "Nearest real images",
     "Generate": "Jobs",
-    "Screening": "No batch screened yet",
+    "Screening": "Verdicts by class",
     "Worklists": "Another worklist",
     "Accounts": "Another account",
 }
