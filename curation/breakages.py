@@ -15,6 +15,8 @@ from curation.alterations import PIXEL_DEFECTS, draw_defect, replay
 from curation.foreground import Field
 from curation.image_store import Pixels
 
+FAULTS = "faults/2"  # raised whenever a fault of the same name and strength becomes another picture
+
 Random: TypeAlias = np.random.Generator
 Change: TypeAlias = Callable[[Field, float, Random], Field]
 
@@ -95,12 +97,13 @@ def _stretched(picture: Field, factor: float, random: Random) -> Field:
 
 
 def _shuffled(picture: Field, pieces: float, random: Random) -> Field:
-    """Cut into pieces by pieces, put together in another order; what does not divide stays at the edge."""
+    """Cut into pieces by pieces, each put where another was; what does not divide stays at the edge."""
     count = int(pieces)
     height, width = (size // count for size in picture.shape[:2])
     shuffled = picture.copy()
-    for place, source in enumerate(random.permutation(count * count)):
-        (row, column), (from_row, from_column) = divmod(place, count), divmod(int(source), count)
+    order = random.permutation(count * count)  # as one cycle, so that no piece stays
+    for place, source in zip(order.tolist(), np.roll(order, 1).tolist(), strict=True):
+        (row, column), (from_row, from_column) = divmod(place, count), divmod(source, count)
         shuffled[row * height : (row + 1) * height, column * width : (column + 1) * width] = picture[
             from_row * height : (from_row + 1) * height, from_column * width : (from_column + 1) * width
         ]

@@ -27,6 +27,16 @@ def test_colour_and_oblong_pictures_are_broken_as_well() -> None:
         assert breakage.apply(colour, 1).shape == colour.shape, breakage.name
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_no_piece_of_a_shuffled_picture_stays_where_it_was(seed: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 1), dtype=np.uint8)
+    shuffled = Breakage("shuffled", 2, "").apply(pixels, seed)
+    for row, column in itertools.product((0, 32), repeat=2):
+        here = np.s_[row : row + 32, column : column + 32]
+        assert (shuffled[here] != pixels[here]).any()
+    assert sorted(shuffled.ravel()) == sorted(pixels.ravel())
+
+
 @pytest.mark.parametrize("kind", GROWING)
 def test_a_stronger_fault_changes_more(kind: str) -> None:
     pixels = oval(3)

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.audit import digest_of
-from curation.breakages import BREAKAGES, Breakage
+from curation.breakages import BREAKAGES, FAULTS, Breakage
 from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.models.images import BuildStatus, Image, Split
@@ -174,6 +174,7 @@ def _parameters(
         "real_validation_images": len(held_out),
         "subjects": len({one.subject_id for one in held_out}),
         "images_digest": digest_of([[one.file_sha256 for one in some] for some in (train, held_out)]),
+        "faults": FAULTS,
         "breakages": [[one.kind, one.strength] for one in BREAKAGES],
     }
 
