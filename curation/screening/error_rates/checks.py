@@ -6,9 +6,8 @@ than it flags untouched images does not see it.
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -28,9 +27,10 @@ from curation.screening.backbone import SHIPPED_BACKBONE, Backbone
 from curation.screening.checks import Check, worst
 from curation.screening.distances import sample
 from curation.screening.error_rates.repeats import repeats_seen
+from curation.screening.error_rates.tally import Tally
 from curation.screening.facts import FactFiles, Facts, Floats
 from curation.screening.feature_file import Report
-from curation.screening.fitted import CHECKS, References, Thresholds, interval, probe_as_json, thresholds_without
+from curation.screening.fitted import References, Thresholds, probe_as_json, thresholds_without
 from curation.screening.limits import LEAST_HELD_OUT
 from curation.screening.references import Reference, real_references
 from curation.screening.run import METHOD
@@ -40,42 +40,6 @@ EXAMPLES = 4
 WRONG_LABEL = "wrong_label"
 
 Shape = tuple[int, int, int, int]
-
-
-@dataclass
-class Tally:
-    """Verdicts of some images: together, and by check."""
-
-    n: int = 0
-    verdicts: Counter[str] = field(default_factory=Counter)
-    flagged: Counter[str] = field(default_factory=Counter)
-    blocked: Counter[str] = field(default_factory=Counter)
-
-    def add(self, checks: Sequence[Check]) -> None:
-        """One image."""
-        self.n += 1
-        self.verdicts[worst(checks)] += 1
-        self.flagged.update(check.name for check in checks if check.verdict == "flag")
-        self.blocked.update(check.name for check in checks if check.verdict == "block")
-
-    def as_json(self) -> dict[str, Any]:
-        """Counts with exact 95 % intervals; `caught` is flagged or blocked."""
-        caught, blocked = self.n - self.verdicts["pass"], self.verdicts["block"]
-        return {
-            "n": self.n,
-            "caught": caught,
-            "caught_95": interval(caught, self.n),
-            "blocked": blocked,
-            "blocked_95": interval(blocked, self.n),
-            "by_check": {
-                name: {
-                    "caught": self.flagged[name] + self.blocked[name],
-                    "caught_95": interval(self.flagged[name] + self.blocked[name], self.n),
-                    "blocked": self.blocked[name],
-                }
-                for name in CHECKS
-            },
-        }
 
 
 @dataclass(frozen=True)
