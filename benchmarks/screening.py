@@ -3,7 +3,8 @@
 python -m benchmarks.screening [--backbone DIR] [--subjects 400] [--images 128]
 
 The candidates are drawn by nobody: real subjects of a range that is not imported stand in for them. The first batch
-also computes what is kept of the real images; the second is what every further batch costs.
+also computes what is kept of the real images; the second, which is also searched for pictures of the first, is what
+every further batch costs. Each fits the label probe anew.
 """
 
 import argparse
@@ -15,12 +16,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy import select
 
 from curation.image_store import pixel_sha256
 from curation.ingest.cohort import import_virtual_brains
 from curation.ingest.virtual_brains import render_many
 from curation.models.generation import Batch, Generator
-from curation.models.images import BuildStatus, Image, Origin
+from curation.models.images import BuildStatus, Image, ImageLabel, Label, Origin
 from curation.project import Project
 from curation.screening.backbone import SHIPPED_BACKBONE, Backbone
 from curation.screening.run import screen_batch
@@ -91,22 +93,25 @@ def add_batch(project: Project, pictures: Sequence[NDArray[np.uint8]]) -> int:
         )
         session.add(batch)
         session.flush()
+        labels = session.scalars(select(Label.id).order_by(Label.id)).all()
         for index, (digest, pixels) in enumerate(zip(files, pictures, strict=True)):
             height, width, channels = pixels.shape
-            session.add(
-                Image(
-                    origin=Origin.SYNTHETIC,
-                    batch_id=batch.id,
-                    batch_index=index,
-                    file_sha256=digest,
-                    pixel_sha256=pixel_sha256(pixels),
-                    height=height,
-                    width=width,
-                    channels=channels,
-                    bits=8,
-                    created_at=NOW,
-                )
+            image = Image(
+                origin=Origin.SYNTHETIC,
+                batch_id=batch.id,
+                batch_index=index,
+                file_sha256=digest,
+                pixel_sha256=pixel_sha256(pixels),
+                height=height,
+                width=width,
+                channels=channels,
+                bits=8,
+                created_at=NOW,
             )
+            session.add(image)
+            session.flush()
+            asked = labels[index % len(labels)]
+            session.add(ImageLabel(image_id=image.id, label_id=asked, source="request", value=1.0))
         return batch.id
 
 

@@ -41,6 +41,7 @@ COMMANDS = {
     "generate": Lazy("cli.generator:generate", "Draw a batch of synthetic candidates."),
     "screen": Lazy("cli.screening:screen", "Run the automatic checks over a batch."),
     "privacy": Lazy("cli.privacy:privacy", "Measure the gate against copies of real training images."),
+    "screening": Lazy("cli.screening:screening", "Measure how the checks err, and write the screening report."),
     "worker": Lazy("cli.worker:worker", "Run queued jobs until stopped."),
     "jobs": Lazy("cli.jobs:jobs", "List and cancel jobs."),
     "worklist": Lazy("cli.worklist:worklist", "Make, run and list worklists."),

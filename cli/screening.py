@@ -1,5 +1,6 @@
-"""`rounds screen`: the automatic checks over a batch."""
+"""`rounds screen` and `rounds screening`: the automatic checks over a batch, their error rates, and their report."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -8,7 +9,11 @@ from sqlalchemy import func, select
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.models.generation import Batch, Screening, ScreeningCheck
 from curation.models.images import BuildStatus
+from curation.models.measures import CheckReport
 from curation.project import Project
+from curation.screening_report.rates import rates_of
+from curation.screening_report.words import false_alarms, probe_words
+from curation.screening_report.write import write_report
 
 
 @click.command()
@@ -19,8 +24,9 @@ from curation.project import Project
 def screen(project: Project, batch: int | None, backbone: str | None, as_json: bool) -> None:
     """Check every image of BATCH (without it, of every finished batch): pass, flag or block, each value kept.
 
-    Looks for blank, saturated, blurred and noisy pictures, duplicates, and near copies of real training images. A
-    worker does this by itself when a batch is finished; done again under equal thresholds, it changes nothing.
+    Looks for blank, saturated, blurred and noisy pictures, strange spectra and histograms, pictures far from real
+    ones of their class or of another class, duplicates in this batch and earlier ones, and near copies of training
+    images. A worker does this by itself when a batch is finished; done again under equal thresholds, nothing changes.
 
     \b
     Example:
@@ -56,6 +62,10 @@ def _facts(project: Project, batch_id: int) -> dict[str, Any]:
         "checks that spoke": {name: count for name, count in spoke},
         "false blocks, near_copy": false_blocks(parameters["near_copy"]),
         "false blocks, near_copy_pixels": false_blocks(parameters["near_copy_pixels"]),
+        "false alarms of the other checks": false_alarms(parameters["flags_on_validation"]),
+        "label probe": probe_words(parameters["label_probe"]),
+        "features": f"{parameters['backbone']}, digest {parameters['backbone_digest'][:16]}",
+        "earlier images compared": parameters["earlier_images"],
         "validation images that are training images": parameters["validation_copies_of_training"],
         "images its generator saw": f"{parameters['generator_images']}, of which "
         f"{parameters['generator_images_compared']} are in this project and were compared",
@@ -68,3 +78,83 @@ def false_blocks(gate: dict[str, Any]) -> str:
         return f"no gate, everything is flagged: {gate['not_set']}"
     low, high = gate["false_block_rate_95"]
     return f"{gate['false_blocks']} of {gate['measured_on']} held-out real images (95 %: {low:.1%} to {high:.1%})"
+
+
+@click.group()
+def screening() -> None:
+    """Say how often the automatic checks err, and write the report of what they found.
+
+    \b
+    Example:
+      rounds screening error-rates
+      rounds screening report --out report
+    """
+
+
+@screening.command("error-rates")
+@click.option("--backbone", help="Hugging Face id or directory whose features are used; without it, the shipped one.")
+@click.option(
+    "--images", type=click.IntRange(40), default=200, show_default=True, help="Validation images to plant faults in."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of images and of the faults.")
+@json_option
+@pass_project
+def error_rates(project: Project, backbone: str | None, images: int, seed: int, as_json: bool) -> None:
+    """Measure the checks on held-out real images: false alarms, and what they see of planted faults.
+
+    Each image is judged under thresholds that no image of its subject set; test subjects are never read. Nothing is
+    measured twice: asked again over the same images, it prints what is stored.
+
+    \b
+    Example:
+      rounds screening error-rates
+    """
+    from curation.screening.error_rates.checks import measure_checks
+
+    use_torch_threads(project.settings.torch_threads)
+    with progress_bar("measuring the checks", quiet=as_json) as report:
+        report_id = measure_checks(project, now(), report, backbone, images, seed)
+    with project.database.read() as session:
+        measured = session.get_one(CheckReport, report_id)
+    if as_json:
+        emit({"id": report_id, "parameters": measured.parameters, "result": measured.result}, as_json)
+        return
+    rows = [
+        {
+            "images": rate.group,
+            "what": rate.name,
+            "n": rate.n,
+            "caught": f"{rate.share:.0%} ({rate.low:.0%} to {rate.high:.0%})",
+            "blocked": f"{rate.blocked / rate.n:.0%}" if rate.n else "-",
+            "by": ", ".join(f"{name} {count}" for name, count in _most(rate.by_check)),
+        }
+        for rate in rates_of(measured.result)
+    ]
+    emit(rows, as_json, title=f"checks with {measured.parameters['backbone']}; 95 % intervals (Clopper-Pearson)")
+    click.echo(f"label probe: {probe_words(measured.result['label_probe'])}")
+
+
+@screening.command("report")
+@click.argument("batch", type=int, required=False)
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("screening-report"), show_default=True
+)
+@json_option
+@pass_project
+def report_command(project: Project, batch: int | None, out: Path, as_json: bool) -> None:
+    """Write what screening found in BATCH (without it, in every batch) as HTML that needs nothing from elsewhere.
+
+    `report.html` has verdicts, distributions, error rates and pictures. `nearest-pairs.html` shows training images of
+    real subjects: it is for the curator and the privacy role only.
+
+    \b
+    Example:
+      rounds screening report 1 --out report
+    """
+    paths = write_report(project, now(), out, batch)
+    emit({"report": str(paths[0]), "nearest pairs, not for readers": str(paths[1])}, as_json, title="screening report")
+
+
+def _most(by_check: dict[str, int]) -> list[tuple[str, int]]:
+    """The three checks that caught most."""
+    return [pair for pair in sorted(by_check.items(), key=lambda pair: -pair[1]) if pair[1]][:3]

@@ -82,6 +82,8 @@ ACCESS: dict[tuple[str, str], Need] = {
     ("GET", "/rounds/pairs/{key}/{side}"): having(Capability.JUDGE_PAIRS),
     ("GET", "/rounds/exports/worklists/{worklist_id:int}/{figure}.csv"): having(Capability.SEE_RESULTS),
     ("GET", "/rounds/exports/measurements/{measurement_id:int}/figures.csv"): having(Capability.SEE_RESULTS),
+    ("GET", "/rounds/exports/screenings/{screening_id:int}/{figure}.csv"): having(Capability.MANAGE),
+    ("GET", "/rounds/exports/error-rates/{report_id:int}.csv"): having(Capability.MANAGE),
 }
 
 

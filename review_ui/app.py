@@ -17,6 +17,7 @@ from review_ui.views.pairs import pairs_page
 from review_ui.views.parts import behind_door
 from review_ui.views.results import results_page
 from review_ui.views.review import review_page
+from review_ui.views.screening import screening_page
 from review_ui.views.snapshots import snapshots_page
 from review_ui.views.study import agreement_page, readers_page
 from review_ui.views.worklists import worklists_page
@@ -33,6 +34,7 @@ PAGES: tuple[tuple[str, Callable[[], None], Capability], ...] = (
     ("Pairs", pairs_page, Capability.SEE_PAIRS),
     ("Lineage", lineage_page, Capability.SEE_LINEAGE),
     ("Generate", generate_page, Capability.MANAGE),
+    ("Screening", screening_page, Capability.MANAGE),
     ("Worklists", worklists_page, Capability.MANAGE),
     ("Snapshots", snapshots_page, Capability.MANAGE),
     ("Accounts", accounts_page, Capability.ADMINISTER),

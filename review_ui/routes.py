@@ -14,6 +14,7 @@ GET  /rounds/exports/worklists/ID/FIGURE.csv   a figure of the results
 GET  /rounds/exports/measurements/ID/figures.csv   every figure of a measured set
 GET  /rounds/pairs, /rounds/api/pairs, /rounds/api/pairs/ID, /rounds/pairs/KEY/SIDE   for the privacy role to judge
 POST /rounds/api/pairs          one judgement, or the taking back of one
+GET  /rounds/exports/screenings/ID/FIGURE.csv, /rounds/exports/error-rates/ID.csv   what the checks said, and are worth
 POST /rounds/api/readings       verdicts and undos, in order, each committed before it is acknowledged
 """
 
@@ -35,6 +36,7 @@ from review_ui.oidc_routes import CALLBACK_PATH, OidcRoutes
 from review_ui.pair_routes import PairRoutes
 from review_ui.reading_routes import ReadingRoutes
 from review_ui.reference_routes import ReferenceRoutes
+from review_ui.screening_export_routes import ScreeningExportRoutes
 from review_ui.sessions import Clock
 from review_ui.welcome_routes import WelcomeRoutes
 
@@ -58,6 +60,7 @@ def create_routes(project: Project, clock: Clock) -> list[BaseRoute]:
     provider = OidcRoutes(project, clock)
     reading = ReadingRoutes(project, clock)
     exports = ExportRoutes(project, clock)
+    checks = ScreeningExportRoutes(project, clock)
     welcome = WelcomeRoutes(project, clock)
     references = ReferenceRoutes(project)
     pairs = PairRoutes(project, clock)
@@ -88,6 +91,8 @@ def create_routes(project: Project, clock: Clock) -> list[BaseRoute]:
         Route("/rounds/pairs/{key}/{side}", pairs.pixels, methods=["GET"]),
         Route("/rounds/exports/worklists/{worklist_id:int}/{figure}.csv", exports.figure, methods=["GET"]),
         Route("/rounds/exports/measurements/{measurement_id:int}/figures.csv", exports.measurement, methods=["GET"]),
+        Route("/rounds/exports/screenings/{screening_id:int}/{figure}.csv", checks.screening, methods=["GET"]),
+        Route("/rounds/exports/error-rates/{report_id:int}.csv", checks.error_rates, methods=["GET"]),
     ]
 
 

@@ -14,6 +14,16 @@ from tests.rows import NOW, add_generator, add_image, label_id
 
 CLASSES = ("normal", "ring_lesion", "old_infarct")
 
+SCREENED_BY = {
+    "method": "test",
+    "backbone": "none",
+    "backbone_digest": "0" * 64,
+    "real_training_images": 0,
+    "real_validation_images": 0,
+    "generator_images": 0,
+    "generator_images_compared": 0,
+}
+
 
 def oval(seed: int, size: int = 64, bits: int = 8, channels: int = 1) -> Pixels:
     """A smooth oval with bright and dark spots: (size, size, channels) uint8 or uint16."""
@@ -52,7 +62,11 @@ def add_candidates(
     session.add(batch)
     session.flush()
     screening = Screening(
-        batch_id=batch.id, parameters={}, parameters_digest=f"{2:064d}", status=BuildStatus.READY, created_at=NOW
+        batch_id=batch.id,
+        parameters=SCREENED_BY,
+        parameters_digest=f"{2:064d}",
+        status=BuildStatus.READY,
+        created_at=NOW,
     )
     session.add(screening)
     session.flush()

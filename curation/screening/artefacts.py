@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from curation.image_store import Pixels
 from curation.screening.checks import SEVERITY, Unset
+from curation.screening.limits import TECHNICAL_TAIL
 
 MEASURES = ("brightness", "contrast", "saturation", "sharpness", "noise")
 ONLY_TOO_HIGH = frozenset({"saturation", "noise"})
-FLAG_TAIL = 0.005  # of five checks, so that of all real images one in twenty is flagged
 BLOCK_MARGIN = 0.5
 LEAST_REFERENCE = 20
 VISIBLE = 0.02
@@ -70,7 +70,7 @@ def measures(pixels: Pixels) -> NDArray[np.float64]:
 def fit_ranges(reference: NDArray[np.floating[Any]]) -> dict[str, Range | Unset]:
     """Ranges from the measures (N, 5) of real training images; `Unset` for fewer than 20.
 
-    0.5 % is flagged at each end, and blocked half the range's width beyond what occurred.
+    0.3 % is flagged at each end, and blocked half the range's width beyond what occurred.
     """
     if len(reference) < LEAST_REFERENCE:
         reason = f"{len(reference)} real training images, {LEAST_REFERENCE} are needed"
@@ -81,7 +81,7 @@ def fit_ranges(reference: NDArray[np.floating[Any]]) -> dict[str, Range | Unset]
 def _range(name: str, values: NDArray[np.floating[Any]]) -> Range:
     low, high = float(values.min()), float(values.max())
     margin = BLOCK_MARGIN * (high - low)
-    flag_low, flag_high = (float(end) for end in np.quantile(values, [FLAG_TAIL, 1 - FLAG_TAIL]))
+    flag_low, flag_high = (float(end) for end in np.quantile(values, [TECHNICAL_TAIL, 1 - TECHNICAL_TAIL]))
     if name in ONLY_TOO_HIGH:
         return Range(None, flag_high, None, high + margin)
     # A blank picture has next to no contrast and no edges, whatever the reference varies by.

@@ -1,4 +1,4 @@
-"""The two copy gates, by features and by pixels, and duplicates within a batch."""
+"""The two copy gates, by features and by pixels."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +13,6 @@ from curation.screening.fingerprints import placements
 from curation.screening.neighbours import Features, Nearest, nearest, nearest_of_two_groups
 from curation.screening.privacy import (
     EXACT,
-    FALSE_BLOCKS,
-    LEAST_VALIDATION,
     AlignedGate,
     CopyGate,
     copied_in_cohort,
@@ -27,8 +25,6 @@ Neighbours = list[dict[str, Any]]
 
 NAMES = ("near_copy", "near_copy_pixels")
 NEIGHBOURS = 3
-# Of the distance at which held-out images stand: far closer than two people are is one picture to a reader.
-DUPLICATE_SHARE = 0.25
 AT_ONCE = 256
 
 
@@ -125,37 +121,6 @@ def find_copies(
         for own in range(len(checks))
     ]
     return CopySearch(by_name, gates.validation_copies, neighbours)
-
-
-def duplicate_distance(validation: Features, train: Features) -> float | None:
-    """Below what distance two fingerprints are one picture: a quarter of the 1 % quantile of held-out images.
-
-    None where fewer than 40 validation images, or no training image, could say.
-    """
-    if len(validation) < LEAST_VALIDATION or not len(train):
-        return None
-    return DUPLICATE_SHARE * float(np.quantile(nearest(validation, train, k=1).distances, FALSE_BLOCKS))
-
-
-def find_duplicates(
-    prints: Features, digests: Sequence[str], below: float | None, checks: Sequence[list[Check]]
-) -> None:
-    """Add `duplicate`: of images too like each other the first stays, later ones are flagged, exact repeats blocked.
-
-    Two fingerprints nearer than `below` are one picture; without it only exact repeats are found.
-    """
-    threshold = "no exact repeat" if below is None else f"not below {below:.4g}"
-    first_of: dict[str, int] = {}
-    for own, digest in enumerate(digests):
-        first_of.setdefault(digest, own)
-    for own, check in enumerate(checks):
-        earlier = prints[:own]
-        distance = float((1 - earlier @ prints[own]).min()) if own else 2.0
-        if first_of[digests[own]] < own:
-            check.append(Check("duplicate", 0.0, threshold, "block"))
-        else:
-            verdict = "flag" if below is not None and distance < below else "pass"
-            check.append(Check("duplicate", max(distance, 0.0), threshold, verdict))
 
 
 def _is_training_image(prints: Features, train: Features, subjects: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -54,5 +54,19 @@ def real_references(session: Session, split: Split, shape: tuple[int, int, int, 
     return list(found.values())
 
 
+def classes_asked(session: Session, batch_id: int) -> list[str | None]:
+    """The one class that each image of a batch was asked to show, by index; None where there is not exactly one."""
+    of_batch = select(Image.id).where(Image.batch_id == batch_id).order_by(Image.batch_index)
+    asked: dict[int, list[str]] = {}
+    for image_id, name in session.execute(
+        select(ImageLabel.image_id, Label.name)
+        .join(Label, Label.id == ImageLabel.label_id)
+        .join(Image, Image.id == ImageLabel.image_id)
+        .where(Image.batch_id == batch_id, ImageLabel.source == "request", ImageLabel.value >= 0.5)
+    ):
+        asked.setdefault(image_id, []).append(name)
+    return [_only(asked.get(image_id, [])) for image_id in session.scalars(of_batch)]
+
+
 def _only(names: list[str]) -> str | None:
     return names[0] if len(names) == 1 else None

@@ -21,19 +21,28 @@ from curation.models.generation import (
 from curation.models.images import BuildStatus, Image, Split
 from curation.project import Project
 from curation.real_images import is_ready_real
-from curation.screening.artefacts import MEASURES, false_alarms, fit_ranges
+from curation.screening.artefacts import false_alarms
 from curation.screening.backbone import SHIPPED_BACKBONE, Backbone
-from curation.screening.checks import Check, worst
-from curation.screening.copies import Described, Neighbours, duplicate_distance, find_copies, find_duplicates
-from curation.screening.feature_file import FeatureFile, split_pixel_facts
-from curation.screening.neighbours import Features
-from curation.screening.references import Reference, real_references
+from curation.screening.checks import Check, Unset, worst
+from curation.screening.copies import Described, Neighbours, find_copies
+from curation.screening.duplicates import (
+    Earlier,
+    add_earlier,
+    duplicate_distance,
+    earlier_images,
+    find_duplicates,
+    find_earlier,
+)
+from curation.screening.facts import FactFiles, Facts, Floats
+from curation.screening.feature_file import FeatureFile
+from curation.screening.fitted import LIMITED, References, Thresholds, distribution, false_flags, probe_as_json
+from curation.screening.references import Reference, classes_asked, real_references
 
 Report = Callable[[int, int, str | None], None]
 
 CHUNK = 1_000
 # Raised whenever equal images could get another verdict: part of what makes a screening the same one.
-METHOD = "screening/5"
+METHOD = "screening/6"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +53,10 @@ class Inputs:
     images: Sequence[Image]
     train: Sequence[Reference]
     validation: Sequence[Reference]
+    asked: list[str | None]
+    earlier: Earlier
     generator_images: int
     generator_images_here: int
-
-    def digests(self) -> dict[str, list[str]]:
-        """File digests of the three sets."""
-        sets: dict[str, Sequence[Reference | Image]] = {
-            "train": self.train,
-            "validation": self.validation,
-            "batch": self.images,
-        }
-        return {name: [one.file_sha256 for one in some] for name, some in sets.items()}
 
 
 def run_screening_job(project: Project, payload: dict[str, Any], report: Report) -> None:
@@ -72,45 +74,76 @@ def screen_batch(
     """
     inputs = _inputs(project, batch_id)
     backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
-    embedded = _vectors(project, FeatureFile.of_backbone(project.directory("embeddings"), backbone), inputs, report)
-    facts = _vectors(project, FeatureFile.of_pixels(project.directory("embeddings")), inputs, report)
-    thumbs = _vectors(project, FeatureFile.of_thumbnails(project.directory("embeddings")), inputs, report)
-    measured = {name: split_pixel_facts(some)[0] for name, some in facts.items()}
-    prints = {name: split_pixel_facts(some)[1] for name, some in facts.items()}
+    files = FactFiles.of(project, backbone)
+    train_files = [one.file_sha256 for one in inputs.train]
+    train = files.facts(train_files, [one.label for one in inputs.train], report)
+    held_out = [one.file_sha256 for one in inputs.validation]
+    validation = files.facts(held_out, [one.label for one in inputs.validation], report)
+    drawn_files = [one.file_sha256 for one in inputs.images]
+    drawn = files.facts(drawn_files, inputs.asked, report)
     report(0, len(inputs.images), "checks")
-    ranges = fit_ranges(measured["train"])
-    checks = [
-        [
-            Check(name, value, str(ranges[name]), ranges[name].verdict(value))
-            for name, value in zip(MEASURES, row, strict=True)
-        ]
-        for row in measured["batch"].tolist()
-    ]
-    described = {name: Described(embedded[name], prints[name], thumbs[name]) for name in facts}
+    references = References.fit(train, [one.subject_id for one in inputs.train])
+    real = references.values(validation)
+    thresholds = Thresholds.fit(references.ranges, real)
+    checks = thresholds.judge(references.values(drawn), inputs.asked)
+    thumbs = FeatureFile.of_thumbnails(project.directory("embeddings"))
+    sets = {"train": (train, train_files), "validation": (validation, held_out), "batch": (drawn, drawn_files)}
+    described = {
+        name: Described(facts.features, facts.prints, thumbs.features(project.store, digests, report))
+        for name, (facts, digests) in sets.items()
+    }
     copies = find_copies(described, inputs.train, inputs.validation, checks)
-    duplicates = duplicate_distance(prints["validation"], prints["train"])
-    find_duplicates(prints["batch"], inputs.digests()["batch"], duplicates, checks)
+    below = duplicate_distance(validation.prints, train.prints)
+    find_duplicates(drawn.prints, drawn_files, below, checks)
+    pixels = [one.pixel_sha256 for one in inputs.images]
+    twins = find_earlier(
+        project.database, inputs.earlier, drawn.prints, pixels, lambda some: files.prints(some, report)
+    )
+    add_earlier(twins, below, checks)
     parameters = {
-        "method": METHOD,
-        "backbone": backbone.name,
-        "backbone_digest": backbone.digest,
-        "real_training_images": len(inputs.train),
-        "real_validation_images": len(inputs.validation),
-        "ranges": {name: one.as_json() for name, one in ranges.items()},
-        "ranges_on_validation": false_alarms(ranges, measured["validation"]),
+        **_ground(inputs, backbone),
+        **_of_checks(references, thresholds, validation, real, inputs),
         **{name: gate.as_json() for name, gate in copies.gates.items()},
         "validation_copies_of_training": copies.validation_copies,
-        "duplicate_below": duplicates,
-        "generator_images": inputs.generator_images,
-        "generator_images_compared": inputs.generator_images_here,
+        "duplicate_below": None if isinstance(below, Unset) else below,
     }
     _save(project, inputs, parameters, checks, copies.neighbours, now)
     report(len(inputs.images), len(inputs.images), None)
     return dict(Counter(worst(one) for one in checks))
 
 
-def _vectors(project: Project, file: FeatureFile, inputs: Inputs, report: Report) -> dict[str, Features]:
-    return {name: file.features(project.store, some, report) for name, some in inputs.digests().items()}
+def _ground(inputs: Inputs, backbone: Backbone) -> dict[str, Any]:
+    """What the screening rests on."""
+    return {
+        "method": METHOD,
+        "backbone": backbone.name,
+        "backbone_digest": backbone.digest,
+        "real_training_images": len(inputs.train),
+        "real_validation_images": len(inputs.validation),
+        "earlier_batches": inputs.earlier.batches,
+        "earlier_images": inputs.earlier.images,
+        "generator_images": inputs.generator_images,
+        "generator_images_compared": inputs.generator_images_here,
+    }
+
+
+def _of_checks(
+    references: References,
+    thresholds: Thresholds,
+    validation: Facts,
+    real: dict[str, Floats],
+    inputs: Inputs,
+) -> dict[str, Any]:
+    """The thresholds, and what they say of real images that set none of them."""
+    subjects = [one.subject_id for one in inputs.validation]
+    return {
+        "ranges": {name: one.as_json() for name, one in references.ranges.items()},
+        "limits": {name: thresholds.by_name[name].as_json() for name in LIMITED},
+        "ranges_on_validation": false_alarms(references.ranges, validation.measures),
+        "flags_on_validation": false_flags(references.ranges, real, validation, subjects),
+        "real_values": {name: distribution(values) for name, values in real.items()},
+        "label_probe": probe_as_json(references, validation),
+    }
 
 
 def _inputs(project: Project, batch_id: int) -> Inputs:
@@ -133,6 +166,8 @@ def _inputs(project: Project, batch_id: int) -> Inputs:
             images=images,
             train=real_references(session, Split.TRAIN, shape),
             validation=real_references(session, Split.VALIDATION, shape),
+            asked=classes_asked(session, batch_id),
+            earlier=earlier_images(session, batch_id, shape),
             generator_images=session.scalar(select(func.count()).select_from(seen.subquery())) or 0,
             generator_images_here=session.scalar(here) or 0,
         )

@@ -8,8 +8,10 @@ from click.testing import CliRunner, Result
 
 from cli.main import rounds
 from cli.screening import false_blocks
-from curation.errors import NotFound, RoundsError
+from curation.breakages import BREAKAGES
+from curation.errors import BadInput, NotFound, RoundsError
 from curation.project import Project
+from curation.screening.error_rates import checks
 from tests.curation.screening.cohort import TRAIN, add_cohort, add_drawn, person
 from tests.train.tiny import save_backbone
 
@@ -30,6 +32,8 @@ def test_screen_says_what_was_found_and_what_its_word_is_worth(project: Project,
     assert row["batch"] == batch_id
     assert row["pass"] + row["flag"] + row["block"] == 6
     assert row["block"] >= 1
+    assert " of 48 held-out real images flagged by one check or more" in row["false alarms of the other checks"]
+    assert row["features"].startswith("tiny-vit, digest ")
     assert row["checks that spoke"]["near_copy_pixels"] >= 1
     assert " of 48 held-out real images (95 %: " in row["false blocks, near_copy_pixels"]
     assert "screening" in run(project, "screen", str(batch_id), "--backbone", str(backbone)).output
@@ -40,3 +44,25 @@ def test_screen_says_what_was_found_and_what_its_word_is_worth(project: Project,
 def test_a_gate_that_could_not_be_set_is_said_aloud() -> None:
     said = false_blocks({"not_set": "5 real validation images, 40 are needed"})
     assert said == "no gate, everything is flagged: 5 real validation images, 40 are needed"
+
+
+def test_error_rates_and_the_report_are_written_and_printed(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "BREAKAGES", BREAKAGES[:2])
+    backbone = str(save_backbone(tmp_path / "tiny-vit"))
+    with pytest.raises(NotFound, match="no batch was screened"):
+        run(project, "screening", "report", "--out", str(tmp_path / "none"))
+    with pytest.raises(BadInput, match="the project has none"):
+        run(project, "screening", "error-rates", "--backbone", backbone)
+    add_cohort(project)
+    add_drawn(project, [person(number) for number in range(3_000, 3_005)])
+    run(project, "screen", "--backbone", backbone)
+    measured = json.loads(run(project, "screening", "error-rates", "--backbone", backbone, "--json").output)
+    assert [one["n"] for one in measured["result"]["planted"]] == [48, 48]
+    printed = run(project, "screening", "error-rates", "--backbone", backbone).output
+    assert "95 % intervals (Clopper-Pearson)" in printed
+    assert "label probe: Right on" in printed
+    out = tmp_path / "report"
+    paths = json.loads(run(project, "screening", "report", "1", "--out", str(out), "--json").output)
+    assert [Path(path).is_file() for path in paths.values()] == [True, True]

@@ -18,7 +18,7 @@ NewContext = Callable[..., BrowserContext]
 
 EVERY_PAGE = {
     "Read", "Overview", "Results", "Agreement", "Readers", "Measures", "Images", "Pairs", "Lineage", "Generate",
-    "Worklists", "Snapshots", "Accounts",
+    "Screening", "Worklists", "Snapshots", "Accounts",
 }  # fmt: skip
 MANAGED = EVERY_PAGE - {"Images", "Accounts"}
 PAGES = {
@@ -37,6 +37,7 @@ SEEN = {
     "Pairs": "No pairs to judge",
     "Lineage": "In words",
     "Generate": "Jobs",
+    "Screening": "Verdicts by class",
     "Worklists": "Another worklist",
     "Snapshots": "Preview a mix",
     "Accounts": "Another account",

@@ -6,7 +6,7 @@ import sys
 FORBIDDEN = ("torch", "diffusers", "transformers", "monai", "peft", "accelerate")
 PROBE = f"""
 import sys
-import review_ui.launch, review_ui.views.overview, review_ui.views.review
+import review_ui.launch, review_ui.views.overview, review_ui.views.review, review_ui.views.screening
 print([name for name in {FORBIDDEN!r} if name in sys.modules])
 """
 

@@ -114,8 +114,36 @@ def test_thresholds_and_what_they_are_worth_are_kept_with_the_screening(
         assert kept[gate]["false_blocks"] <= 6
     assert kept["ranges_on_validation"]["measured_on"] == 48
     assert kept["ranges_on_validation"]["false_blocks"] == 0
+    assert kept["flags_on_validation"]["measured_on"] == 48
+    assert kept["flags_on_validation"]["any"] <= 12
+    assert kept["real_values"]["manifold"]["n"] == 48
+    assert kept["label_probe"]["classes"] == ["bright", "normal"]
+    assert {one["tuned_on"] for one in kept["limits"].values()} == {48}
     assert kept["backbone"] == "tiny-vit"
     assert all(0 < len(threshold) <= 100 for threshold in thresholds)
+
+
+def test_each_new_check_flags_what_it_is_for_and_blocks_nothing(project: Project, tiny_vit: Path) -> None:
+    add_cohort(project)
+    row, column = np.indices((64, 64))
+    grid = as_bytes(person(2_000) + np.where((row + column) % 2, 8, -8)[:, :, None])
+    dimmed = as_bytes(0.6 * person(2_002))
+    inverted = 255 - person(2_004)
+    pictures = [grid, dimmed, inverted, person(2_006), person(2_008)]
+    batch_id = add_drawn(project, pictures, ["normal", "normal", "normal", "bright", "unheard of"])
+    screen_batch(project, batch_id, NOW, no_report, str(tiny_vit))
+    said = [checks for _, checks, _ in findings(project, batch_id)]
+    assert said[0]["power_spectrum"] == "flag"
+    assert said[1]["intensity_histogram"] == "flag"
+    assert said[2]["manifold"] == "flag"
+    assert said[4]["manifold"] == said[4]["label_agreement"] == "flag"
+    with project.database.read() as session:
+        rows = session.execute(select(ScreeningCheck.name, ScreeningCheck.value, ScreeningCheck.threshold)).all()
+    unknown = {name: (value, threshold) for name, value, threshold in rows if "unheard of" in threshold}
+    words = "not set: too few real training images of unheard of"
+    assert unknown == {"manifold": (-1.0, words), "label_agreement": (-1.0, words)}
+    new = {"power_spectrum", "intensity_histogram", "manifold", "label_agreement"}
+    assert all(checks[name] != "block" for checks in said for name in new)
 
 
 def test_screening_again_under_equal_thresholds_changes_nothing(
@@ -139,6 +167,8 @@ def test_with_too_few_real_images_nothing_passes_and_the_parameters_say_why(proj
         kept = session.scalars(select(Screening).where(Screening.batch_id == batch_id)).one().parameters
     assert kept["near_copy"] == {"not_set": "5 real validation images, 40 are needed"}
     assert kept["ranges"]["contrast"] == {"not_set": "10 real training images, 20 are needed"}
+    assert kept["limits"]["power_spectrum"] == {"not_set": "5 real validation images, 40 are needed"}
+    assert kept["label_probe"] == {"not_set": "0 classes with 20 real training subjects, two are needed"}
 
 
 def test_copies_are_found_where_validation_images_are_training_images_too(project: Project, tiny_vit: Path) -> None:

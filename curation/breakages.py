@@ -1,0 +1,155 @@
+"""Gross faults at several strengths, for measuring what automatic checks see: each a plain function of a picture.
+
+`defects` holds what readers are tested with, drawn to be just visible. These go from harmless to plain, so that a table
+of them shows where a check begins to see. What depends on chance is drawn from a generator seeded by the caller.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from scipy import ndimage
+
+from curation.alterations import PIXEL_DEFECTS, draw_defect, replay
+from curation.foreground import Field
+from curation.image_store import Pixels
+
+FAULTS = "faults/2"  # raised whenever a fault of the same name and strength becomes another picture
+
+Random: TypeAlias = np.random.Generator
+Change: TypeAlias = Callable[[Field, float, Random], Field]
+
+
+@dataclass(frozen=True, slots=True)
+class Breakage:
+    """One kind of fault at one strength; `unit` says what the strength counts."""
+
+    kind: str
+    strength: float
+    unit: str
+
+    @property
+    def name(self) -> str:
+        """`noise, 5 levels of 255`."""
+        kind = self.kind.replace("_", " ")
+        return f"{kind}, {self.strength:g} {self.unit}" if self.unit else kind
+
+    def apply(self, pixels: Pixels, seed: int) -> Pixels:
+        """The broken picture, of the same shape and depth; the same for the same seed."""
+        most = np.iinfo(pixels.dtype).max
+        if self.kind in PIXEL_DEFECTS:
+            changed = replay(pixels, draw_defect(pixels, self.kind, seed)).astype(np.float64)
+            broken = pixels + self.strength * (changed - pixels)
+        else:
+            picture = pixels.astype(np.float64) / most
+            broken = most * _CHANGES[self.kind](picture, self.strength, np.random.default_rng(seed))
+        whole = np.clip(np.rint(broken), 0, most)
+        return whole.astype(np.uint8) if pixels.dtype == np.uint8 else whole.astype(np.uint16)
+
+
+def _uniform(picture: Field, level: float, random: Random) -> Field:
+    return np.full_like(picture, level)
+
+
+def _brighter(picture: Field, factor: float, random: Random) -> Field:
+    return picture * factor
+
+
+def _gamma(picture: Field, exponent: float, random: Random) -> Field:
+    brighter: Field = picture**exponent
+    return brighter
+
+
+def _inverted(picture: Field, _: float, random: Random) -> Field:
+    return 1 - picture
+
+
+def _noise(picture: Field, levels: float, random: Random) -> Field:
+    return picture + random.normal(0, levels / 255, picture.shape[:2])[:, :, None]
+
+
+def _blur(picture: Field, percent: float, random: Random) -> Field:
+    sigma = percent / 100 * min(picture.shape[:2])
+    blurred: Field = ndimage.gaussian_filter(picture, (sigma, sigma, 0), mode="nearest")
+    return blurred
+
+
+def _grid(picture: Field, levels: float, random: Random) -> Field:
+    row, column = np.indices(picture.shape[:2])
+    return picture + levels / 255 * np.where((row + column) % 2, 1.0, -1.0)[:, :, None]
+
+
+def _turned(picture: Field, quarters: float, random: Random) -> Field:
+    turned = np.rot90(picture, int(quarters))
+    factors = [new / old for new, old in zip(picture.shape[:2], turned.shape[:2], strict=True)]
+    fitted: Field = ndimage.zoom(turned, (*factors, 1), order=1) if factors != [1.0, 1.0] else turned
+    return fitted
+
+
+def _stretched(picture: Field, factor: float, random: Random) -> Field:
+    middle = (picture.shape[0] - 1) / 2
+    matrix = np.diag([1 / factor, 1.0, 1.0])
+    stretched: Field = ndimage.affine_transform(
+        picture, matrix, offset=(middle - middle / factor, 0, 0), order=1, mode="nearest"
+    )
+    return stretched
+
+
+def _shuffled(picture: Field, pieces: float, random: Random) -> Field:
+    """Cut into pieces by pieces, each put where another was; what does not divide stays at the edge."""
+    count = int(pieces)
+    height, width = (size // count for size in picture.shape[:2])
+    shuffled = picture.copy()
+    order = random.permutation(count * count)  # as one cycle, so that no piece stays
+    for place, source in zip(order.tolist(), np.roll(order, 1).tolist(), strict=True):
+        (row, column), (from_row, from_column) = divmod(place, count), divmod(source, count)
+        shuffled[row * height : (row + 1) * height, column * width : (column + 1) * width] = picture[
+            from_row * height : (from_row + 1) * height, from_column * width : (from_column + 1) * width
+        ]
+    return shuffled
+
+
+def _phases(picture: Field, _: float, random: Random) -> Field:
+    """A texture with the picture's spectrum and mean, and none of its anatomy."""
+    noise = np.fft.rfft2(random.normal(size=picture.shape[:2]))[:, :, None]
+    spectrum = np.fft.rfft2(picture, axes=(0, 1))
+    phase = noise / np.maximum(np.abs(noise), 1e-12)
+    phase[0, 0] = 1
+    texture: Field = np.fft.irfft2(np.abs(spectrum) * phase, s=picture.shape[:2], axes=(0, 1))
+    return texture
+
+
+_CHANGES: dict[str, Change] = {
+    "blank": _uniform,
+    "brighter": _brighter,
+    "darker": _brighter,
+    "gamma": _gamma,
+    "inverted": _inverted,
+    "noise": _noise,
+    "blur": _blur,
+    "pixel_grid": _grid,
+    "turned": _turned,
+    "stretched": _stretched,
+    "shuffled": _shuffled,
+    "no_anatomy": _phases,
+}
+
+_LEVELS, _EDGE = "levels of 255", "% of the edge"
+_STRENGTHS: tuple[tuple[str, str, tuple[float, ...]], ...] = (
+    ("blank", "of white", (0, 0.5, 1)),
+    ("brighter", "times", (1.2, 1.5, 2.5)),
+    ("darker", "times", (0.7, 0.4)),
+    ("gamma", "as exponent", (0.7, 1.4)),
+    ("inverted", "", (1,)),
+    ("noise", _LEVELS, (5, 10, 25)),
+    ("blur", _EDGE, (0.8, 1.6, 3.2)),
+    ("pixel_grid", _LEVELS, (2, 4, 8)),
+    ("turned", "quarter turns", (1, 2)),
+    ("stretched", "times", (1.15, 1.4)),
+    ("shuffled", "pieces an edge", (2, 4)),
+    ("no_anatomy", "", (1,)),
+    *((kind, "of what readers are shown", (0.5, 1)) for kind in PIXEL_DEFECTS),
+)
+
+BREAKAGES = tuple(Breakage(kind, strength, unit) for kind, unit, strengths in _STRENGTHS for strength in strengths)

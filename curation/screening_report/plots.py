@@ -1,0 +1,107 @@
+"""Plots and tables of a screening as HTML, for the report and for the page; every text from the database is escaped."""
+
+import itertools
+from collections.abc import Sequence
+from html import escape
+
+from curation.screening_report.figures import CheckFigure, ScreeningFigures
+from curation.screening_report.rates import Rate
+from curation.screening_report.words import CHECK_MEANS
+
+VERDICTS = ("pass", "flag", "block")
+GROUPS = {
+    "untouched": "Untouched real images: false alarms",
+    "planted": "Planted faults",
+    "wrong label": "Real images under a class that they do not show",
+    "repeat": "Repeats, by the search for duplicates",
+}
+# A share over a faint ground: seen by readers of any colour vision, since the number stands in it.
+STRONGEST = 62
+
+
+def readable(name: str) -> str:
+    """`power_spectrum` as `Power spectrum`."""
+    text = name.replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def class_table(figures: ScreeningFigures) -> str:
+    """Verdicts by the class that was asked for."""
+    rows = "".join(
+        f"<tr><th>{escape(readable(label))}</th>"
+        + "".join(f'<td class="r-number">{counts[verdict]}</td>' for verdict in VERDICTS)
+        + f'<td class="r-number">{counts.total()}</td></tr>'
+        for label, counts in figures.by_class.items()
+    )
+    head = "".join(f'<th class="r-number">{name}</th>' for name in ("Pass", "Flag", "Block", "Images"))
+    return f'<table class="r-table"><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def distribution(figure: CheckFigure) -> str:
+    """Values of a batch as bars over those of held-out real images as a pale ground, with the thresholds as lines."""
+    top = max((max(one.drawn, one.real) for one in figure.bins), default=0.0) or 1.0
+    width = 100 / len(figure.bins)
+    bars = "".join(
+        f'<i style="left:{width * place:.2f}%;width:{width:.2f}%;height:{100 * one.real / top:.1f}%"></i>'
+        f'<b style="left:{width * (place + 0.25):.2f}%;width:{width / 2:.2f}%;height:{100 * one.drawn / top:.1f}%"></b>'
+        for place, one in enumerate(figure.bins)
+    )
+    span = figure.right - figure.left
+    lines = "".join(
+        f'<u class="{kind}" style="left:{100 * (where - figure.left) / span:.2f}%" title="{kind}: {where:.4g}"></u>'
+        for where, kind in figure.lines
+    )
+    told = f"{figure.flagged} of {figure.n} flagged, {figure.blocked} blocked"
+    where = f"{figure.beyond} further out" if figure.beyond else ""
+    real = f"{figure.real_n} held-out real images behind" if figure.real_n else "no values of real images kept"
+    if figure.not_set:
+        bars, lines, real = "", "", figure.not_set
+    means = CHECK_MEANS.get(figure.name, "")
+    return (
+        f'<figure class="r-dist"><h3>{escape(readable(figure.name))}<small>{told}</small></h3>'
+        f'<div class="r-bars" role="img" aria-label="{escape(readable(figure.name))}: {told}">{bars}{lines}</div>'
+        f"<figcaption><span>{figure.left:.3g}</span><span>{escape(', '.join(part for part in (real, where) if part))}"
+        f"</span><span>{figure.right:.3g}</span></figcaption><p>{escape(means)}</p></figure>"
+    )
+
+
+def rates_table(rows: Sequence[Rate], checks: Sequence[str]) -> str:
+    """One row a fault: caught and blocked with n and interval, then what each check alone catches, in percent."""
+    head = "".join(f"<th>{escape(readable(name))}</th>" for name in checks)
+    body = "".join(
+        _group_row(group, len(checks)) + "".join(_rate_row(one, checks) for one in some)
+        for group, some in itertools.groupby(rows, key=lambda one: one.group)
+    )
+    return (
+        '<table class="r-table r-rates"><thead><tr><th></th><th>Caught</th><th>Blocked</th>'
+        f"{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def _group_row(group: str, checks: int) -> str:
+    return f'<tr class="r-group"><th colspan="{checks + 3}">{escape(GROUPS[group])}</th></tr>'
+
+
+def _rate_row(one: Rate, checks: Sequence[str]) -> str:
+    cells = "".join(_share_cell(one.by_check[name], one.n) if name in one.by_check else "<td></td>" for name in checks)
+    return (
+        f"<tr><th>{escape(readable(one.name))}</th><td>{100 * one.share:.0f} %"
+        f"<small>{100 * one.low:.0f} to {100 * one.high:.0f}, {one.caught} of {one.n}</small></td>"
+        f"<td>{100 * one.blocked / one.n if one.n else 0:.0f} %</td>{cells}</tr>"
+    )
+
+
+def _share_cell(caught: int, n: int) -> str:
+    share = caught / n if n else 0.0
+    return f'<td class="r-cell" style="--heat:{STRONGEST * share:.0f}%">{f"{100 * share:.0f}" if caught else ""}</td>'
+
+
+def reliability_table(bins: Sequence[Sequence[float]]) -> str:
+    """How often a probe was right, where it said how sure it was."""
+    rows = "".join(
+        f'<tr><td class="r-number">{100 * said:.0f} %</td><td class="r-number">{100 * was:.0f} %</td>'
+        f'<td class="r-number">{count:.0f}</td></tr>'
+        for count, said, was in bins
+    )
+    head = "".join(f'<th class="r-number">{name}</th>' for name in ("It said", "It was right", "Images"))
+    return f'<table class="r-table r-reliability"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'

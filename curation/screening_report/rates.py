@@ -1,0 +1,68 @@
+"""Measured error rates of the checks as rows: what `rounds screening error-rates` prints, exports and pages show."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.models.images import BuildStatus
+from curation.models.measures import CheckReport
+
+KIND = "checks"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Of `n` images, how many were flagged or blocked, with the exact 95 % interval; and by which check."""
+
+    group: str  # `untouched`, `planted`, `wrong label` or `repeat`
+    name: str
+    n: int
+    caught: int
+    low: float
+    high: float
+    blocked: int
+    by_check: dict[str, int]
+
+    @property
+    def share(self) -> float:
+        """Caught by n; 0 when nothing was measured."""
+        return self.caught / self.n if self.n else 0.0
+
+
+def newest_report(session: Session, kind: str = KIND) -> CheckReport | None:
+    """The newest measurement of this kind."""
+    query = select(CheckReport).where(CheckReport.kind == kind, CheckReport.status == BuildStatus.READY)
+    return session.scalars(query.order_by(CheckReport.id.desc()).limit(1)).first()
+
+
+def rates_of(result: dict[str, Any]) -> list[Rate]:
+    """Every row of a `checks` report, untouched images first."""
+    return list(_rates(result))
+
+
+def checks_of(result: dict[str, Any]) -> list[str]:
+    """The names of the checks that were measured."""
+    return list(result["untouched"]["by_check"])
+
+
+def _rates(result: dict[str, Any]) -> Iterator[Rate]:
+    untouched = result["untouched"]
+    yield _rate("untouched", "all classes", untouched)
+    for label, own in untouched["by_class"].items():
+        yield _rate("untouched", label, own)
+    for own in result["planted"]:
+        yield _rate("planted", own["name"], own)
+    for own in result["wrong_label"]:
+        yield _rate("wrong label", f"{own['true']} asked for as {own['asked']}", own)
+    for name, own in result["repeats"]["repeats"].items():
+        yield _rate("repeat", name, own)
+    yield _rate("repeat", "different people", result["repeats"]["different people"])
+
+
+def _rate(group: str, name: str, own: dict[str, Any]) -> Rate:
+    low, high = own["caught_95"]
+    by_check = {check: int(said["caught"]) for check, said in own.get("by_check", {}).items()}
+    return Rate(group, name, own["n"], own["caught"], low, high, own["blocked"], by_check)

@@ -1,0 +1,88 @@
+"""What screening found in a batch, each check beside what real images measure, and how often the checks err.
+
+Figures only: a picture that was blocked may be a patient's, and whoever manages batches may read as well.
+"""
+
+from html import escape
+
+import streamlit as st
+
+from curation.screening_report.figures import ScreeningFigures, notices, screened_batches, screening_figures
+from curation.screening_report.plots import class_table, distribution, rates_table, reliability_table
+from curation.screening_report.rates import checks_of, newest_report, rates_of
+from curation.screening_report.words import ground, probe_words
+from review_ui.context import current_project
+from review_ui.permissions import Capability
+from review_ui.views.parts import reader_who_can
+from review_ui.views.plots import section
+
+PLOTS_NOTE = (
+    "Bars: this batch. Pale ground: held-out real images. Dashed line: beyond it an image is flagged; solid: blocked. "
+    "Pictures are in the report that `rounds screening report` writes."
+)
+RATES_NOTE = (
+    "Of held-out real images, each under thresholds that no image of its subject set. Caught: flagged or blocked by "
+    "any check, with the exact 95 % interval (Clopper-Pearson); then what each check alone catches, in percent. What "
+    "is caught as often as untouched images are flagged is not seen."
+)
+
+
+def screening_page() -> None:
+    """The newest screening of one batch, then the newest measurement of the checks."""
+    reader_who_can(Capability.MANAGE)
+    with current_project().database.read() as session:
+        screened = screened_batches(session)
+        said = notices(session)
+    if not screened:
+        st.html(
+            '<div class="rounds-empty"><h1>No batch screened yet</h1><p>What the checks find appears here.</p></div>'
+        )
+        return
+    names = {screening_id: f"Batch {batch_id}, {generator}" for screening_id, batch_id, generator in screened}
+    with st.container(key="filters", horizontal=True):
+        chosen = st.selectbox("Batch", list(names), format_func=lambda key: names[key])
+    for notice in said:
+        st.html(f'<div class="r-section r-facts"><p class="r-notice">{escape(notice)}</p></div>')
+    figures = _figures(str(current_project().root), chosen)
+    st.html(section("Verdicts by class", class_table(figures), _csv(figures, "verdicts")))
+    facts = "".join(
+        f"<tr><th>{escape(name)}</th><td>{escape(what)}</td></tr>" for name, what in ground(figures.parameters)
+    )
+    st.html(section("What it rests on", f'<table class="r-table">{facts}</table>'))
+    plots = f'<div class="r-thirds">{"".join(distribution(one) for one in figures.checks)}</div>'
+    st.html(section("Checks", plots, _csv(figures, "distributions"), PLOTS_NOTE))
+    _probe(figures)
+    _rates()
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _figures(root: str, screening_id: int) -> ScreeningFigures:
+    """A screening never changes, so it is counted once."""
+    with current_project().database.read() as session:
+        return screening_figures(session, screening_id)
+
+
+def _csv(figures: ScreeningFigures, figure: str) -> str:
+    return f"/rounds/exports/screenings/{figures.screening_id}/{figure}.csv"
+
+
+def _probe(figures: ScreeningFigures) -> None:
+    probe = figures.parameters.get("label_probe")
+    if probe is None:
+        return
+    held_out = probe.get("on_validation")
+    table = reliability_table(held_out["bins"]) if held_out else ""
+    st.html(section("Label probe", f'<p class="r-soft">{escape(probe_words(probe))}</p>{table}'))
+
+
+def _rates() -> None:
+    with current_project().database.read() as session:
+        report = newest_report(session)
+    if report is None:
+        words = "Not measured yet: <code>rounds screening error-rates</code> does it."
+        st.html(section("How often the checks err", f'<p class="r-soft">{words}</p>'))
+        return
+    table = rates_table(rates_of(report.result), checks_of(report.result))
+    said = f"Measured {report.created_at:%Y-%m-%d} with {report.parameters['backbone']}. "
+    link = f"/rounds/exports/error-rates/{report.id}.csv"
+    st.html(section("How often the checks err", f'<div class="r-wide-table">{table}</div>', link, said + RATES_NOTE))

@@ -1,0 +1,104 @@
+"""The report stands alone, says what it rests on, and keeps training patients in a file of their own."""
+
+import base64
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from curation.errors import NotFound
+from curation.image_store import decode_png
+from curation.models.generation import ScreenedImage, ScreeningCheck
+from curation.models.images import Image
+from curation.project import Project
+from curation.screening_report.figures import screened_batches, screening_figures
+from curation.screening_report.rates import KIND
+from curation.screening_report.tables import FIGURES, screening_table
+from curation.screening_report.write import PAIRS, REPORT, write_report
+from tests.curation.screening.cohort import TRAIN, person
+from tests.curation.screening_report.screened import measured, screened
+from tests.rows import NOW
+
+
+class Addresses(HTMLParser):
+    """Every address that a browser would ask for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
+
+
+def pictures(html: str) -> list[bytes]:
+    """The pixels of every picture in a page."""
+    found = re.findall(r"data:image/png;base64,([^\"]+)", html)
+    return [decode_png(base64.b64decode(one)).tobytes() for one in found]
+
+
+def test_the_report_needs_nothing_from_elsewhere_and_says_what_it_rests_on(project: Project, tmp_path: Path) -> None:
+    screened(project)
+    measured(project)
+    paths = write_report(project, NOW, tmp_path / "out")
+    assert [path.name for path in paths] == [REPORT, PAIRS]
+    for path in paths:
+        parser = Addresses()
+        parser.feed(path.read_text())
+        assert all(address.startswith("data:image/png;base64,") for address in parser.found)
+        assert "SIMULATED for a test" in path.read_text()
+    report = paths[0].read_text()
+    for words in ("tiny-vit", "2 real training images", "1 of 8 held-out real images flagged", "3 to 90, 2 of 4"):
+        assert words in report, words
+    assert "&lt;b&gt;" in report
+    assert "<b>bold" not in report
+
+
+def test_no_training_image_and_no_copy_of_one_is_in_the_report_itself(project: Project, tmp_path: Path) -> None:
+    screened(project)
+    report, pairs = write_report(project, NOW, tmp_path / "out")
+    patient = person(TRAIN[0]).tobytes()
+    assert patient not in pictures(report.read_text())
+    assert pictures(pairs.read_text()).count(patient) >= 2
+    assert "never for readers" in pairs.read_text()
+
+
+def test_without_a_screening_there_is_no_report(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="no batch was screened"):
+        write_report(project, NOW, tmp_path / "out")
+    screened(project)
+    with pytest.raises(NotFound, match="batch 7 is not there"):
+        write_report(project, NOW, tmp_path / "out", 7)
+    assert not (tmp_path / "out").exists()
+
+
+def test_figures_count_every_image_once_and_shares_add_up(project: Project) -> None:
+    screening_id = screened(project)
+    with project.database.read() as session:
+        assert screened_batches(session) == [(screening_id, 1, "drawn")]
+        figures = screening_figures(session, screening_id)
+        images = len(session.scalars(select(ScreenedImage.image_id)).all())
+        checks = set(session.scalars(select(ScreeningCheck.name)))
+        tables = {figure: screening_table(session, screening_id, figure) for figure in FIGURES}
+        assert session.scalar(select(Image.id).where(Image.batch_id == 1)) is not None
+    assert sum(counts.total() for counts in figures.by_class.values()) == images
+    assert {one.name for one in figures.checks} == checks
+    for one in figures.checks:
+        if one.not_set is None:
+            np.testing.assert_allclose(sum(part.drawn for part in one.bins), 1)
+        if one.real_n:
+            np.testing.assert_allclose(sum(part.real for part in one.bins), 1)
+        assert all(one.left < at < one.right for at, _ in one.lines)
+    for header, rows in tables.values():
+        assert rows
+        assert all(len(row) == len(header) for row in rows)
+
+
+def test_a_measurement_that_is_not_of_the_checks_is_not_taken_for_one(project: Project, tmp_path: Path) -> None:
+    screened(project)
+    measured(project, kind="privacy")
+    assert KIND == "checks"
+    assert "Not measured yet" in write_report(project, NOW, tmp_path / "out")[0].read_text()
