@@ -25,10 +25,8 @@ def render() -> str:
     """The whole page as Markdown."""
     sections = [HEADER]
     for path, command in walk(rounds, ("rounds",)):
-        name = " ".join(path)
-        context = click.Context(
-            command, info_name=name, max_content_width=100, terminal_width=100, **rounds.context_settings
-        )
+        settings = {**rounds.context_settings, "max_content_width": 100, "terminal_width": 100}
+        context = click.Context(command, info_name=" ".join(path), **settings)
         sections.append(f"## {' '.join(path)}\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
     return "\n".join(sections)
 
