@@ -13,6 +13,7 @@ from curation.models.images import Image
 from curation.models.reading import Assignment, WorklistItem
 from tests.builders import add_candidates, oval
 from tests.e2e.conftest import Room, shown_key, sign_in_anywhere
+from tests.e2e.test_grid import open_pages
 
 pytestmark = pytest.mark.e2e
 NewContext = Callable[..., BrowserContext]
@@ -69,3 +70,56 @@ def test_every_stored_value_reaches_the_screen(
     page.keyboard.press("i")
     inverted = np.abs(painted(page, size) - (255 - np.broadcast_to(expected, (size, size, 3))))
     assert inverted.max() <= (0.51 if bits == 16 else 0)
+
+
+# What stands in each tile of a page, averaged into 20 x 20 cells, as red, green and blue.
+TILES = """() => {
+  const host = [...document.querySelectorAll("*")].find(node => node.shadowRoot?.querySelector(".room"));
+  return [...host.shadowRoot.querySelectorAll(".tile canvas")].map(canvas => {
+    const small = document.createElement("canvas");
+    small.width = small.height = 20;
+    const context = small.getContext("2d");
+    context.imageSmoothingQuality = "high";
+    context.drawImage(canvas, 0, 0, 20, 20);
+    return [...context.getImageData(0, 0, 20, 20).data].filter((_, index) => index % 4 < 3);
+  });
+}"""
+
+
+def handed_out(room: Room, worklist_id: int) -> list[Pixels]:
+    """The pixels of the worklist's images in the order in which they were handed out."""
+    query = (
+        select(Image.file_sha256)
+        .join(WorklistItem, WorklistItem.image_id == Image.id)
+        .join(Assignment, Assignment.item_id == WorklistItem.id)
+        .where(Assignment.worklist_id == worklist_id, Assignment.sequence.is_not(None))
+        .order_by(Assignment.sequence)
+    )
+    with room.project.database.read() as session:
+        return [room.project.store.pixels(digest) for digest in session.scalars(query)]
+
+
+@pytest.mark.parametrize(("name", "bits", "channels"), [("tiles of gray 16", 16, 1), ("tiles of colour", 8, 3)])
+def test_sixteen_bits_and_colour_reach_the_tiles_of_a_page(
+    room: Room, new_context: NewContext, name: str, bits: int, channels: int
+) -> None:
+    pictures: list[Pixels] = [oval(number, 60, bits, 1) for number in range(400, 412)]
+    if channels == 3:  # another picture in each channel: swapped channels would show
+        pictures = [
+            np.concatenate([pictures[(number + step) % 12] for step in range(3)], axis=2) for number in range(12)
+        ]
+    with room.project.database.write() as session:
+        batch = add_candidates(room.project, session, pictures, name=name)
+    worklist_id = room.worklist(batches=(batch.id,), grid_audit_share=0.0)
+    page = new_context().new_page()
+    sign_in_anywhere(page, room, room.reader())
+    page.wait_for_selector(".room[data-state=reading]")
+    open_pages(page)
+    tiles = np.array(page.evaluate(TILES), dtype=float).reshape(-1, 20, 20, 3)
+    assert len(tiles) == 12
+    for tile, pixels in zip(tiles, handed_out(room, worklist_id), strict=True):
+        cells = pixels.astype(float).reshape(20, 3, 20, 3, channels).mean(axis=(1, 3))
+        for band in range(3):
+            shown, expected = tile[:, :, band].ravel(), cells[:, :, band if channels == 3 else 0].ravel()
+            assert np.corrcoef(shown, expected)[0, 1] > 0.97
+            assert shown.max() - shown.min() > 60
