@@ -48,7 +48,7 @@ def test_who_may_read_is_said_on_the_page(room: Room, new_context: NewContext) -
     worklist_id = room.worklist(name="for one reader")
     page = worklists_page(room, new_context())
     manage(page, "for one reader")
-    page.get_by_label("Who may read").last.click()
+    page.locator("[data-testid=stPopoverBody]").get_by_label("Who may read").click()
     page.keyboard.type(chosen)
     page.get_by_role("option", name=chosen, exact=True).click()
     page.keyboard.press("Tab")  # Escape would close the menu as well
