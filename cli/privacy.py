@@ -91,7 +91,10 @@ def _print(measured: dict[str, Any]) -> None:
         **{name.replace("_", " "): value for name, value in result["counts"].items()},
     }
     if "cannot_be_said" in result:
-        emit(facts | {"error rates": f"cannot be said: {result['cannot_be_said']}"}, False, title="privacy gate")
+        facts["error rates"] = f"cannot be said: {result['cannot_be_said']}"
+        if measured.get("pictures") == []:
+            facts["pictures"] = "none: nothing was measured that they could show"
+        emit(facts, False, title="privacy gate")
         return
     emit(facts, False, title="privacy gate")
     rows = [

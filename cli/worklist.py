@@ -4,14 +4,18 @@ from dataclasses import asdict
 from typing import Any
 
 import click
+from sqlalchemy import func, select
 
 from cli.terminal import emit, json_option, now, pass_project, progress_bar
 from cli.worklist_options import RULES, recipe_from, recipe_options
 from curation.controls import plant_for
+from curation.models.reading import Purpose, WorklistItem
 from curation.outcomes import recompute_outcomes
 from curation.project import Project
 from curation.worklist_admin import change_rule, pause_worklist, release_leases, resume_worklist, set_readers
 from curation.worklists import close_worklist, create_worklist, find_worklist, list_worklists
+
+NOTHING_TO_AUDIT = "0: screening blocked none but near copies, which no reader sees"
 
 
 @click.group()
@@ -52,10 +56,16 @@ def create(project: Project, /, name: str, as_json: bool, **options: Any) -> Non
         planted = plant_for(project.database, project.store, now(), recipe, report)
     with project.database.write() as session:
         made = create_worklist(session, project.chain, now(), recipe)
+        audits = session.scalar(
+            select(func.count(WorklistItem.id)).where(
+                WorklistItem.worklist_id == made.id, WorklistItem.purpose == Purpose.GATE_AUDIT
+            )
+        )
     facts = {
         "worklist": made.name,
         "images": made.size,
         "controls": made.controls,
+        **({"blocked images to audit": audits or NOTHING_TO_AUDIT} if recipe.gate_audit_share else {}),
         "practice": recipe.practice,
         "defects planted": planted or None,
         "question": made.question.replace("{label}", "its class"),

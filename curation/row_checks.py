@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from curation.models.generation import Batch, ScreenedImage, Screening
 from curation.models.images import BuildStatus, Image, Mask, Origin, Split, Subject
+from curation.models.pairs import Pair, PairList
 from curation.models.reading import (
     Assignment,
     AssignmentState,
@@ -37,7 +38,8 @@ class Rule:
 
 def row_faults(session: Session) -> Iterator[str]:
     """One sentence for each rule that is broken: how many rows, and a few of them."""
-    for rule in (*_image_rules(), *_worklist_rules(), *_reading_rules(), *_snapshot_rules()):
+    rules = (*_image_rules(), *_worklist_rules(), *_pair_rules(), *_reading_rules(), *_snapshot_rules())
+    for rule in rules:
         broken = rule.offenders.subquery()
         count = session.scalar(select(func.count()).select_from(broken)) or 0
         if count:
@@ -128,6 +130,16 @@ def _worklist_rules() -> Sequence[Rule]:
             select(Assignment.id).join(WorklistItem, WorklistItem.id == Assignment.item_id).where(elsewhere),
         ),
         Rule("leased assignments without a reader or an end", select(Assignment.id).where(half_leased)),
+    )
+
+
+def _pair_rules() -> Sequence[Rule]:
+    held = select(func.count(Pair.id)).where(Pair.pair_list_id == PairList.id).scalar_subquery()
+    return (
+        Rule(
+            "lists of pairs whose size is not the number of their pairs",
+            select(PairList.name).where(PairList.status == BuildStatus.READY, held != PairList.size),
+        ),
     )
 
 

@@ -1,17 +1,15 @@
 """What was measured of readers, checks and sets, made fit for strangers: pseudonyms for names, numbers for results."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from curation.exports.facts import Facts
+from curation.exports.measured import Measured, tellable_numbers
 from curation.exports.pseudonyms import Pseudonyms
 from curation.exports.screening_facts import ScreeningFacts, screening_facts
-from curation.exports.tellable import subject_keys_among
 from curation.models.images import BuildStatus
 from curation.models.measures import CheckReport, SetMeasurement
 from curation.models.pairs import Pair, PairList, PairReading
@@ -20,29 +18,6 @@ from curation.models.reading import WorklistKind
 from curation.reader_study.report import Figure, ReaderStudy, reader_study
 
 SOME_READER = "a reader"
-LONGEST_TEXT = 60
-SEPARATOR = " / "
-NAMING = ("scope", "name", "check", "defect", "transformation", "severity", "class")  # of an entry of a list
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One saved measurement: of what, when, by what parameters, and every number in its result by its path."""
-
-    kind: str
-    digest: str
-    at: datetime
-    numbers: dict[str, float]
-    snapshot: str | None = None  # the one it measured
-
-    def estimates(self) -> dict[str, tuple[float, float | None, float | None]]:
-        """Values with their intervals, by path: what was saved as {value, low, high}."""
-        ends = (f"{SEPARATOR}value", f"{SEPARATOR}low", f"{SEPARATOR}high")
-        paths = [path.removesuffix(ends[0]) for path in self.numbers if path.endswith(ends[0])]
-        return {
-            path: (self.numbers[path + ends[0]], self.numbers.get(path + ends[1]), self.numbers.get(path + ends[2]))
-            for path in paths
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +92,13 @@ def _study(study: ReaderStudy, by_name: Mapping[str, str]) -> StudyFacts:
 def _checks(session: Session) -> list[Measured]:
     query = select(CheckReport).where(CheckReport.status == BuildStatus.READY).order_by(CheckReport.id)
     return [
-        Measured(one.kind, one.parameters_digest, one.created_at, _tellable(session, one.result))
+        Measured(
+            one.kind,
+            one.parameters_digest,
+            one.created_at,
+            tellable_numbers(session, one.result),
+            not_said=one.result.get("cannot_be_said"),
+        )
         for one in session.scalars(query)
     ]
 
@@ -129,8 +110,9 @@ def _sets(session: Session) -> list[Measured]:
             "set measures",
             one.request_digest,
             one.created_at,
-            _tellable(session, one.result),
+            tellable_numbers(session, one.result),
             one.request.get("snapshot"),
+            one.result.get("membership", {}).get("reason") or None,
         )
         for one in session.scalars(query)
     ]
@@ -152,35 +134,3 @@ def _pairs(session: Session) -> list[PairsJudged]:
         for _, name, truth, verdict, count in session.execute(query)
         if verdict is not None
     ]
-
-
-def _tellable(session: Session, result: dict[str, Any]) -> dict[str, float]:
-    """Every number of a saved result by its path, without those that stand under a subject's key."""
-    numbers = dict(_numbers(result))
-    keys = subject_keys_among(session, {word for path in numbers for word in path.split(SEPARATOR)})
-    return {path: value for path, value in numbers.items() if keys.isdisjoint(path.split(SEPARATOR))}
-
-
-def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
-    """Every number of a saved result by its path. Texts and curves stay behind: a file or a key may be among texts."""
-    if isinstance(value, bool) or value is None:
-        return
-    if isinstance(value, int | float):
-        yield path, float(value)
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _numbers(inner, _join(path, str(key)))
-    elif isinstance(value, list) and not all(isinstance(inner, int | float) for inner in value):
-        for number, inner in enumerate(value):
-            yield from _numbers(inner, _join(path, str(_named(inner) or number)))
-
-
-def _named(value: Any) -> str | None:
-    """What an entry of a list is called, where it says so in a short word."""
-    said = [value.get(key) for key in NAMING] if isinstance(value, dict) else []
-    names = [name for name in said if isinstance(name, str) and len(name) <= LONGEST_TEXT and "/" not in name]
-    return ", ".join(names) or None
-
-
-def _join(path: str, key: str) -> str:
-    return f"{path}{SEPARATOR}{key}" if path else key

@@ -55,8 +55,11 @@ def _unmeasured(facts: Facts, evidence: Evidence) -> Iterator[str]:
                 f"{suspected} synthetic images were flagged by {check.name} as possible copies of real ones, were not "
                 "blocked, and are in the snapshot."
             )
-    if facts.made and not any(report.kind == "privacy" for report in evidence.checks):
+    said = {report.kind for report in evidence.checks if report.not_said is None}
+    if facts.made and "privacy" not in said:
         yield "How many copies of real images the privacy gate misses was not measured."
+    if facts.made and "checks" not in said:
+        yield "How many faults the automatic checks miss was not measured."
     if facts.made and not any(one.snapshot == facts.name for one in evidence.sets):
         yield "The set as a whole was not held against real images in a backbone's features."
 

@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from curation.exports.evidence import Evidence, Measured
+from curation.exports.evidence import Evidence
 from curation.exports.facts import MADE, BatchFacts, Facts
 from curation.exports.grey_levels import FEWEST, GreyLevels
 from curation.exports.image_facts import PEOPLE
+from curation.exports.markdown import figure
+from curation.exports.measured import Measured
 from curation.exports.scorecard import Indicator
 from curation.exports.screening_facts import ScreeningFacts
 from curation.exports.selection import Selection
@@ -17,6 +19,7 @@ from curation.reader_study.estimate import Estimate, proportion
 CONGRUENT = ("chet", "kernel", "spectral", "precision", "density")
 COVERING = ("recall", "coverage", "authentic")
 MEMBERSHIP = ("membership",)
+IN_FEATURES = "against real training images in a backbone's features, at equal n; measures.json has all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,17 +154,28 @@ def constraint(facts: Facts, screening: ScreeningFacts) -> Iterator[Indicator]:
 
 
 def _false_flags(batch: BatchFacts) -> Indicator:
-    told = (batch.screening or {}).get("ranges_on_validation")
-    flags, n = (told.get("false_flags"), told.get("measured_on")) if isinstance(told, dict) else (None, None)
+    """False alarms as `rounds screen` counts them; screenings of before that was kept know the ranges alone."""
+    told = batch.screening or {}
+    kept = told.get("flags_on_validation"), told.get("ranges_on_validation")
+    every, ranges = (one if isinstance(one, dict) else {} for one in kept)
+    flags, n = (
+        (every.get("any"), every.get("measured_on"))
+        if every
+        else (
+            ranges.get("false_flags"),
+            ranges.get("measured_on"),
+        )
+    )
     found = Estimate.none(0, "the screening did not say")
     if isinstance(flags, int) and isinstance(n, int):
         found = proportion(flags, n)
+    of = "flagged by one check or more, copies and duplicates apart" if every else "outside the ranges of the checks"
     return Indicator(
         "constraint",
         f"real held-out images flagged, batch {batch.digest[:12]}",
         found.value,
         found.n,
-        "real validation images outside the ranges of the technical checks, divided by all; Clopper-Pearson",
+        f"real validation images {of}, divided by all; Clopper-Pearson",
         found.low,
         found.high,
         found.reason or "the figures above mean something only beside this one",
@@ -196,10 +210,17 @@ def _set_measures(dimension: str, words: tuple[str, ...], facts: Facts, evidence
             dimension, "measures in a backbone's features", None, 0, "-", note="this snapshot was not measured as a set"
         )
         return
-    for path, (value, low, high) in measured.estimates().items():
-        if any(word in path.casefold() for word in words):
-            note = f"set measurement {measured.digest[:12]}"
-            yield Indicator(dimension, path, value, 0, "see measures.json", low, high, note)
+    for one in measured.in_features():
+        if any(word in one.name.casefold() for word in words):
+            beside = [
+                f"{said} {figure(*told)}"
+                for said, told in (("real images in its place", one.floor), ("difference", one.excess))
+                if told is not None
+            ]
+            note = "; ".join([*beside, f"set measurement {measured.digest[:12]}"])
+            yield Indicator(
+                dimension, f"{one.name}, {one.scope}", one.value[0], one.n, IN_FEATURES, *one.value[1:], note
+            )
 
 
 def measured_of(facts: Facts, evidence: Evidence) -> Measured | None:

@@ -18,7 +18,7 @@ NOT_READ = "not yet read by people"
 def compliance(facts: Facts, screening: ScreeningFacts, evidence: Evidence) -> Iterator[Indicator]:
     """Near copies, error rates of the gate, held-out subjects, membership, licence."""
     yield from _near_copies(screening)
-    reports = [one for one in evidence.checks if one.kind == "privacy"]
+    reports = [one for one in evidence.checks if one.kind == "privacy" and one.not_said is None]
     yield Indicator(
         "compliance",
         "error rates of the privacy gate",
@@ -92,7 +92,8 @@ def _membership(facts: Facts, evidence: Evidence) -> Iterator[Indicator]:
     for path, (value, low, high) in lines.items():
         yield Indicator("compliance", path, value, 0, "see measures.json", low, high)
     if not lines:
-        yield Indicator("compliance", "membership inference", None, 0, "AUC of an attack", note="nobody tried it")
+        why = measured.not_said if measured is not None and measured.not_said else "nobody tried it"
+        yield Indicator("compliance", "membership inference", None, 0, "AUC of an attack", note=why)
 
 
 def comprehension(facts: Facts, prefilled: int, items: int) -> Iterator[Indicator]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from curation.exports.evidence import Evidence, Measured, StudyFacts
+from curation.exports.evidence import Evidence, StudyFacts
 from curation.exports.facts import BatchFacts, Facts
-from curation.exports.markdown import figure, table
+from curation.exports.markdown import estimate, figure, table
+from curation.exports.measured import Measured
 from curation.exports.screening_facts import ScreeningFacts
 from curation.models.reading import Verdict
 
@@ -13,6 +14,7 @@ NOT_MEASURED = (
     "parameters above; how many planted copies or faults it would miss, nobody measured."
 )
 MOST_SHOWN = 8
+ERROR_RATES = ("checks", "privacy")
 PSEUDONYMS = (
     "Readers stand under keyed pseudonyms, the same in every release of this project. The key stays with the project. "
     "A proxy is a model: no claim rests on what it reads, and it is left out of every statistic below."
@@ -146,9 +148,25 @@ def _shown(value: object) -> str:
 
 def _measured(one: Measured) -> str:
     of = f", snapshot {one.snapshot}" if one.snapshot else ""
-    rows = [(path, figure(*values)) for path, values in one.estimates().items()] or list(_bare(one))
-    return f"### {one.kind}{of}, {one.at:%Y-%m-%d}, `{one.digest[:16]}`\n\n" + table(("figure", "value"), rows)
+    title = f"### {one.kind}{of}, {one.at:%Y-%m-%d}, `{one.digest[:16]}`"
+    return "\n\n".join([title, *_tables(one)])
 
 
-def _bare(one: Measured) -> Iterator[tuple[str, str]]:
-    return ((path, f"{value:.4g}") for path, value in one.numbers.items())
+def _tables(one: Measured) -> Iterator[str]:
+    """What was counted and what was estimated; a result that has neither is told number by number."""
+    counted, estimates = one.counted(), one.estimates()
+    if one.not_said:
+        yield f"**{'Error rates' if one.kind in ERROR_RATES else 'Membership'} cannot be said:** {one.not_said}."
+    if counted and one.kind == "privacy":
+        yield table(
+            ("of", "n", "blocked (95 % interval)"), [(row.name, row.n, estimate(row.caught)) for row in counted]
+        )
+    elif counted:
+        rows = [(row.name, row.n, estimate(row.caught), _shown(row.blocked)) for row in counted]
+        yield table(("of", "n", "caught (95 % interval)", "blocked"), rows)
+    if counted:
+        yield "What each check caught alone, thresholds and the rest: measures.json."
+    if estimates:
+        yield table(("figure", "value"), [(path, figure(*values)) for path, values in estimates.items()])
+    if not counted and not estimates:
+        yield table(("figure", "value"), [(path, f"{value:.4g}") for path, value in one.numbers.items()])

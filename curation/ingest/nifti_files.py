@@ -58,7 +58,7 @@ def probe_nifti(path: Path, request: ImportRequest) -> Shape:
     for axis, target in enumerate(order):
         size[target] = int(image.shape[axis])
     rows, columns = _ROWS_COLUMNS[request.plane]
-    bits = 8 if image.get_data_dtype().itemsize == 1 and not request.quantise else 16
+    bits = 8 if image.get_data_dtype().itemsize == 1 else 16
     return size[rows], size[columns], 1, bits
 
 

@@ -10,11 +10,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.lineage.descent import Descent, Found, arm_snapshots
 from curation.models.generation import Batch, Generator
+from curation.models.images import BuildStatus, Split
+from curation.models.measures import CheckReport, SetMeasurement
 from curation.models.reading import Worklist
 from curation.models.training import Run, Snapshot, Study
 
@@ -28,6 +30,8 @@ class Step:
     note: str = ""
 
 
+MEASURED_ON = (Split.TRAIN, Split.VALIDATION)
+ERROR_RATES = {"checks": "rounds screening error-rates", "privacy": "rounds privacy error-rates"}
 Dated: TypeAlias = tuple[datetime, int, Step]
 
 
@@ -36,7 +40,7 @@ def rebuild_plan(session: Session, descent: Descent, suffix: str, descendants: b
     names = {found.name: f"{found.name}{suffix}" for found in descent.affected}
     steps = [*_data_steps(session, descent, names, suffix), *_model_steps(session, descent, names)]
     ordered = [step for _, _, step in sorted(steps, key=lambda entry: entry[:2])]
-    ordered += _ending(descent, descendants)
+    ordered += _ending(session, descent, descendants)
     return [{"step": number, **asdict(step)} for number, step in enumerate(ordered, 1)]
 
 
@@ -177,8 +181,8 @@ def _study(session: Session, study: Study, names: dict[str, str]) -> Step:
     return Step(f"study {study.name}", _line(*words), "builds its arms and its report")
 
 
-def _ending(descent: Descent, descendants: bool) -> list[Step]:
-    """What no command rebuilds, and what only people can do."""
+def _ending(session: Session, descent: Descent, descendants: bool) -> list[Step]:
+    """What no command rebuilds, what is measured anew, and what only people can do."""
     steps = []
     if descent.batches and not descendants:
         words = (
@@ -187,7 +191,23 @@ def _ending(descent: Descent, descendants: bool) -> list[Step]:
         steps.append(Step("synthetic images", None, words))
     if descent.images:
         steps.append(Step("screenings", "rounds screen", "thresholds and references without the subject"))
+        if descent.subject.split in MEASURED_ON:
+            steps += _measured_anew(session)
         steps.append(
             Step("copies", None, "exports, releases and backups outside cannot be reached: tell those who hold them")
         )
     return steps
+
+
+def _measured_anew(session: Session) -> Iterator[Step]:
+    """Error rates and measures of sets that were taken while training and validation subjects included this one."""
+    ready = CheckReport.status == BuildStatus.READY
+    kinds = set(session.scalars(select(CheckReport.kind).where(ready).distinct()))
+    for kind, command in ERROR_RATES.items():
+        if kind in kinds:
+            note = "with the options of then; what is stored counts the subject, and stays"
+            yield Step(f"error rates of {kind}", command, note)
+    measured = session.scalar(select(func.count(SetMeasurement.id)).where(SetMeasurement.status == BuildStatus.READY))
+    if measured:
+        note = f"`rounds measure run` with the options of then: {measured} measurements count the subject, and stay"
+        yield Step("measures of sets", None, note)

@@ -57,8 +57,8 @@ def write_report(project: Project, now: datetime, directory: Path, batch_id: int
     with project.database.read() as session:
         chosen = [row for row in screened_batches(session) if batch_id in (None, row[1])]
         if not chosen:
-            what = "no batch" if batch_id is None else f"batch {batch_id} is not there or"
-            raise NotFound(f"{what} was screened yet. Run `rounds screen` first.")
+            what = "no batch was screened yet" if batch_id is None else f"batch {batch_id} has no finished screening"
+            raise NotFound(f"{what}. Run `rounds screen` first; `rounds status` shows the batches.")
         figures = [screening_figures(session, screening_id) for screening_id, _, _ in chosen]
         images = {one.screening_id: screened_images(session, one.screening_id) for one in figures}
         head = _head(session, now)

@@ -80,9 +80,9 @@ def _subgroups(session: Session, pool: Pool) -> list[Reach]:
     query = "SELECT id, id IN (SELECT neighbour FROM near WHERE taken), id IN (SELECT neighbour FROM near) FROM train"
     for some in chunks(pool.rows(query)):
         reached = {key: (mix, drawn) for key, mix, drawn in some}
-        found = select(Image.id, Image.covariates).where(Image.id.in_(reached), Image.covariates.is_not(None))
+        found = select(Image.id, Image.covariates).where(Image.id.in_(reached))
         for image_id, covariates in session.execute(found):
-            for group in _groups(covariates):
+            for group in _groups(covariates or {}):  # none is stored as JSON's null, which SQL takes for a value
                 real[group] += 1
                 by_mix[group] += reached[image_id][0]
                 by_drawn[group] += reached[image_id][1]

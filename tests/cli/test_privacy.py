@@ -28,8 +28,12 @@ def test_error_rates_print_two_tables_and_say_what_they_rest_on(project: Project
 def test_too_few_subjects_are_said_in_plain_words(project: Project, tmp_path: Path) -> None:
     backbone = str(save_backbone(tmp_path / "tiny-vit"))
     add_cohort(project, train=range(8), validation=range(1_000, 1_006))
-    text = " ".join(run(project, "privacy", "error-rates", "--backbone", backbone).output.split())
+    arguments = ("privacy", "error-rates", "--backbone", backbone)
+    text = " ".join(run(project, *arguments).output.split())
     assert "cannot be said: 3 real validation images, 40 are needed" in text
+    assert "pictures" not in text
+    text = " ".join(run(project, *arguments, "--out", str(tmp_path / "out")).output.split())
+    assert "pictures none: nothing was measured that they could show" in text
 
 
 def test_canaries_are_fitted_weighed_and_pictured(project: Project, tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from cli.main import rounds
 from cli.worklist_options import recipe_from
 from curation.claims import claim
 from curation.errors import BadInput, Conflict, RoundsError
+from curation.models.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
 from curation.models.people import Reader
 from curation.models.reading import Purpose, Worklist, WorklistItem, WorklistKind
 from curation.project import Project
@@ -56,6 +57,19 @@ def test_without_options_a_worklist_is_what_it_always_was(study: Project) -> Non
         True,
         True,
     )
+
+
+def test_an_audit_that_finds_nothing_to_audit_says_so(study: Project) -> None:
+    assert "blocked images to audit" not in json.loads(run(study, "worklist create first --json"))
+    facts = json.loads(run(study, "worklist create second --gate-audit 1 --json"))
+    assert facts["blocked images to audit"].startswith("0: screening blocked none but near copies")
+    with study.database.write() as session:
+        image = session.scalars(select(ScreenedImage.image_id)).first()
+        screening = session.scalars(select(ScreenedImage.screening_id)).first()
+        session.execute(update(ScreenedImage).where(ScreenedImage.image_id == image).values(verdict="block"))
+        block = {"value": 0.0, "threshold": "0.1", "verdict": ScreeningVerdict.BLOCK}
+        session.add(ScreeningCheck(screening_id=screening, image_id=image, name="brightness", **block))
+    assert json.loads(run(study, "worklist create third --gate-audit 1 --json"))["blocked images to audit"] == 1
 
 
 def test_every_option_reaches_the_recipe(study: Project) -> None:

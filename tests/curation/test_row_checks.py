@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from curation.claims import claim
 from curation.database import Database
+from curation.models.images import BuildStatus
+from curation.models.pairs import Pair, PairList, PairTruth
 from curation.models.reading import Outcome, Verdict
 from curation.models.training import Snapshot
 from curation.outcome_checks import frozen_reading_faults, outcome_faults
@@ -29,6 +31,7 @@ TAMPERINGS = (
     ("UPDATE batches SET size = 31", "finished batches that lack images: 1"),
     ("UPDATE screenings SET batch_id = 2", "screened images of another batch"),
     ("UPDATE worklists SET size = 7", "worklists whose size is not the number of their images: w"),
+    ("DELETE FROM pairs WHERE id = 2", "lists of pairs whose size is not the number of their pairs: near"),
     ("UPDATE assignments SET position = 77 WHERE id = 1", "another worklist or place"),
     ("UPDATE assignments SET state = 'leased', lease_until = NULL WHERE id = 9", "leased assignments without"),
     ("UPDATE assignments SET state = 'done' WHERE state = 'open'", "assignments that are done without a reading"),
@@ -56,6 +59,12 @@ def room(database: Database, tmp_path: Path) -> Iterator[Project]:
         session.execute(
             text("INSERT INTO batches SELECT 2, generator_id, request, 'other', 0, status, created_at FROM batches")
         )
+        near = PairList(id=1, name="near", recipe={}, status=BuildStatus.READY, size=2, created_at=NOON)
+        session.add(near)
+        session.flush()
+        for place in (1, 2):
+            seen = {"truth": PairTruth.DIFFERENT, "first_image_id": 1, "second_image_id": 2}
+            session.add(Pair(id=place, key=f"pair-{place}", pair_list_id=1, position=place, **seen))
     yield project
     project.database.dispose()
 

@@ -16,14 +16,10 @@ from curation.exports.checklist_items import CLAIM, TRIPOD_AI
 from curation.exports.pseudonyms import KEY_FILE, Pseudonyms
 from curation.exports.scorecard import DIMENSIONS
 from curation.models.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
-from curation.models.images import BuildStatus
-from curation.models.measures import CheckReport, SetMeasurement
-from curation.models.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
 from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Reading
 from curation.project import Project
-from curation.readings import new_op_id
-from tests.curation.exports.projects import READERS, SNAPSHOT, SUBJECT, export, fill
+from tests.curation.exports.projects import READERS, export, fill
 from tests.curation.reading_room import add_person
 from tests.rows import DISPLAY, NOW, add_consent
 
@@ -130,46 +126,6 @@ def test_a_proxy_alone_means_not_yet_read(tmp_path: Path, make_project: Callable
     assert "Not yet read by a clinician" in card
     assert "there is no agreement, and no sensitivity, to report" in page
     assert indicators(tmp_path / "out")["agreement between readers"]["value"] is None
-
-
-def test_measured_error_rates_sets_and_pairs_stand_in_it_as_numbers_only(
-    tmp_path: Path, make_project: Callable[[Path], Project]
-) -> None:
-    project = make_project(tmp_path / "project")
-    fill(project)
-    with project.database.write() as session:
-        ready = {"status": BuildStatus.READY, "created_at": NOW}
-        caught = {"value": 0.98, "low": 0.96, "high": 0.99}
-        result = {
-            "rows": [{"transformation": "shift", "caught": caught, "file": "/mnt/scans/x.png"}],
-            "by_subject": {f"{SUBJECT}001": {"value": 0.5}},
-        }
-        session.add(CheckReport(kind="privacy", parameters={}, parameters_digest="1" * 64, result=result, **ready))
-        measures = [{"name": "recall", "value": {"value": 0.7, "low": 0.6, "high": 0.8}}]
-        measured = {"scopes": [{"scope": "whole", "measures": measures}]}
-        asked = {"snapshot": SNAPSHOT}
-        session.add(SetMeasurement(request=asked, request_digest="2" * 64, result=measured, **ready))
-        pairs = PairList(name="suspects", recipe={}, size=1, **ready)
-        session.add(pairs)
-        session.flush()
-        pair = Pair(
-            key="k", pair_list_id=pairs.id, position=0, truth=PairTruth.SUSPECT, first_image_id=1, second_image_id=2
-        )
-        session.add(pair)
-        session.flush()
-        times = {"read_at": NOW, "created_at": NOW}
-        said = PairReading(op_id=new_op_id(), pair_id=pair.id, reader_id=1, verdict=PairVerdict.DIFFERENT, **times)
-        session.add(said)
-    export(project, "release", tmp_path / "out")
-    page = (tmp_path / "out" / "SCREENING.md").read_text()
-    assert "| rows / shift / caught | 0.98 (0.96 to 0.99) |" in page
-    assert "| suspects | suspect | different | 1 |" in page
-    saved = (tmp_path / "out" / "measures.json").read_text()
-    assert "/mnt/scans" not in saved
-    assert SUBJECT not in saved
-    found = indicators(tmp_path / "out")
-    assert found["scopes / whole / measures / recall / value"]["low"] == 0.6
-    assert found["error rates of the privacy gate"]["value"] == 1.0
 
 
 def test_a_reader_of_the_card_alone_sees_what_is_weak(release: Path) -> None:

@@ -100,6 +100,13 @@ def test_floating_point_is_refused_unless_it_may_be_brought_to_steps(project: Pr
     assert _import(project, whole).added == 14
 
 
+def test_a_volume_of_bytes_stays_as_it_is_where_steps_are_allowed(project: Project, tmp_path: Path) -> None:
+    volume = _volume(5, 0, 256, "u1")
+    report = _import(project, _save(tmp_path / "v.nii.gz", volume), quantise=True)
+    assert (report.added, report.rejected) == (14, [])
+    assert {image.bits for image in _images(project)} == {8}
+
+
 def test_masks_lie_on_the_picture_and_say_what_is_there(project: Project, tmp_path: Path) -> None:
     for number in range(3):
         drawn = np.zeros((10, 12, 14), np.uint8)

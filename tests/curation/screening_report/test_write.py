@@ -70,7 +70,7 @@ def test_without_a_screening_there_is_no_report(project: Project, tmp_path: Path
     with pytest.raises(NotFound, match="no batch was screened"):
         write_report(project, NOW, tmp_path / "out")
     screened(project)
-    with pytest.raises(NotFound, match="batch 7 is not there"):
+    with pytest.raises(NotFound, match="batch 7 has no finished screening"):
         write_report(project, NOW, tmp_path / "out", 7)
     assert not (tmp_path / "out").exists()
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from curation.models.generation import Screening, ScreeningCheck, ScreeningVerdict
@@ -89,6 +89,18 @@ def test_coverage_is_what_the_mix_reaches_beside_what_everything_drawn_reaches(p
         ("sex F", 4, 1, 3),
         ("sex M", 3, 2, 2),
     ]
+
+
+def test_images_that_came_in_without_covariates_have_no_subgroups(project: Project) -> None:
+    """An import writes rows in bulk, which keeps "none" as JSON's null and not as SQL's."""
+    write_mix(project, SPECS)
+    with project.database.write() as session:
+        session.execute(update(Image).where(Image.import_id.is_not(None)).values(covariates=None))
+        stored = session.execute(text("SELECT DISTINCT covariates FROM images WHERE import_id IS NOT NULL")).scalars()
+        assert list(stored) == ["null"]
+    found = preview(project).coverage
+    assert found.subgroups == []
+    assert [one.real for one in found.classes] == [5, 2]
 
 
 def test_a_preview_writes_nothing_and_gives_the_digest_of_the_build(project: Project) -> None:
