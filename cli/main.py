@@ -54,7 +54,7 @@ COMMANDS = {
     "performance": Lazy("cli.evidence:performance", "Say how each reader did on controls, repeats and over time."),
     "turing": Lazy("cli.evidence:turing", "Say whether readers told real from synthetic."),
     "review": Lazy("cli.review:review", "Open the review page."),
-    "backbone": Lazy("cli.training:backbone", "Pretrain and list backbones."),
+    "backbone": Lazy("cli.training:backbone", "Pretrain a backbone, and show what one saw."),
     "train": Lazy("cli.training:train", "Adapt a backbone to a snapshot."),
     "evaluate": Lazy("cli.training:evaluate", "Measure a run on held-out subjects."),
     "study": Lazy("cli.study:study", "Compare real only with synthetic arms, over seeds."),
