@@ -142,3 +142,21 @@ def test_an_account_gets_another_role_and_password_and_is_deactivated(room: Room
         held = session.scalars(select(Reader).where(Reader.name == name)).one()
     assert held.must_change_password
     assert not held.active
+
+
+def test_on_a_4k_screen_menus_are_as_large_as_the_page(room: Room, new_context: NewContext) -> None:
+    room.worklist()
+    heights = {}
+    for width, height in ((1440, 900), (3840, 2160)):
+        page = open_as(room, new_context(width, height), Role.CURATOR)
+        page.goto(f"{room.server.url}/worklists")
+        page.get_by_label("Order").click()
+        heights[width, "option"] = page.get_by_role("option").first.bounding_box()
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Manage").first.click()
+        heights[width, "button"] = page.get_by_role("button", name="Pause").bounding_box()
+    for what in ("option", "button"):
+        small, large = heights[1440, what], heights[3840, what]
+        assert small
+        assert large
+        assert large["height"] / small["height"] == pytest.approx(1.5, rel=0.05)
