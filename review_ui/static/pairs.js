@@ -5,6 +5,7 @@ const KEYS = { s: "same", d: "different", n: "unsure" };
 const OUTBOX = `rounds-pairs-${root.dataset.reader}`;
 const RETRY_MS = 1500;
 const SOON_MS = 300;
+const LOST = "No connection. Trying again.";
 
 const ahead = []; // { key, first, second } with their pixels
 const given = []; // { op_id, pair }, newest last: undo reaches back to the start of the sitting
@@ -14,6 +15,7 @@ let done = 0;
 let shownAt = 0;
 let filling = false;
 let sending = false;
+const timers = {}; // one wait for each, however often something was asked for meanwhile
 
 const hex = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 const outbox = () => JSON.parse(localStorage.getItem(OUTBOX) ?? "[]");
@@ -23,6 +25,11 @@ function keep(entries) {
   const saved = at("saved");
   saved.dataset.saved = entries.length ? "waiting" : "saved";
   saved.textContent = entries.length ? `${entries.length} kept on this device` : "Saved";
+}
+
+function again(what, ms) {
+  clearTimeout(timers[what.name]);
+  timers[what.name] = setTimeout(what, ms);
 }
 
 async function ask(path, options) {
@@ -46,12 +53,14 @@ async function fill() {
       ahead.push({ ...pair, pictures: [first, second] });
       if (ahead.length === 1) show();
     }
-    if (list !== asked || ahead.length) return;
-    if (answer.pairs.length) setTimeout(fill, SOON_MS); // the answer is from before those judgements came: ask again
+    if (list !== asked) return;
+    if (at("told").textContent === LOST) at("told").textContent = "";
+    if (ahead.length) return;
+    if (answer.pairs.length) again(fill, SOON_MS); // the answer is from before those judgements came: ask again
     else tell("done", "All judged. Nothing is waiting in this list.");
   } catch (error) {
-    tell(ahead.length ? "judging" : "loading", "No connection. Trying again.");
-    setTimeout(fill, RETRY_MS);
+    tell(ahead.length ? "judging" : "loading", LOST);
+    again(fill, RETRY_MS);
   } finally {
     filling = false;
     if (list !== asked) fill();
@@ -145,7 +154,7 @@ async function send() {
       keep(outbox().filter((other) => other.op_id !== entry.op_id));
     }
   } catch (error) {
-    setTimeout(send, RETRY_MS);
+    again(send, RETRY_MS);
   } finally {
     sending = false;
   }
