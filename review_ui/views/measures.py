@@ -25,6 +25,7 @@ SPECTRA_NOTE = (
     "Dashed blue: held-out real. Orange: the set. Below the grey line it is smoother than real images there, above it "
     "noisier."
 )
+MEMBERSHIP_ASKS = "Do the drawn images give away whose images the generator was fitted on?"
 MODES_NOTE = (
     "Modes: groups of real training images of a class that look alike, each with the real image at its middle. Share "
     "among the kept by share among real images, on a log scale, 95 % each. The word is read at a level divided by "
@@ -89,7 +90,7 @@ def _facts(row: SetMeasurement) -> None:
 
 def _membership(result: dict[str, Any]) -> None:
     found = result["membership"]
-    body = f"<p>{escape(found['sentence'])}</p>{membership_table(found)}"
+    body = f'<p class="r-soft">{MEMBERSHIP_ASKS}</p><p>{escape(found["sentence"])}</p>{membership_table(found)}'
     note = ""
     if found["said"]:
         note = (

@@ -173,5 +173,7 @@ def _create(values: dict[str, Any]) -> None:
     def make(session: Session, reader: SignedInReader) -> int:
         return create_worklist(session, project.chain, utc_now(), recipe).size
 
-    if act(Capability.MANAGE, make) is not None:
+    size = act(Capability.MANAGE, make)
+    if size is not None:
+        st.toast(f"Made the worklist {recipe.name}: {size} images.")
         st.rerun()
