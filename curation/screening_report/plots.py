@@ -54,7 +54,7 @@ def distribution(figure: CheckFigure) -> str:
     )
     told = f"{figure.flagged} of {figure.n} flagged, {figure.blocked} blocked"
     where = f"{figure.beyond} further out" if figure.beyond else ""
-    real = f"{figure.real_n} held-out real images behind" if figure.real_n else "no values of real images kept"
+    real = f"{figure.real_n} real images behind" if figure.real_n else "no values of real images kept"
     if figure.not_set:
         bars, lines, real = "", "", figure.not_set
     least, most = max(figure.left, 0.0), min(figure.right, 1.0) if figure.name in SHARES else figure.right

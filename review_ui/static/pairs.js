@@ -194,6 +194,15 @@ addEventListener("keydown", (event) => {
   }
 });
 addEventListener("keyup", (event) => event.key === " " && over(false));
+// What an earlier sitting left is sent first, so that the server's count is whole.
+function start() {
+  send()
+    .then(() => open())
+    .catch(() => {
+      tell("loading", LOST);
+      again(start, RETRY_MS);
+    });
+}
+
 keep(outbox());
-send();
-open();
+start();

@@ -13,7 +13,7 @@ COMPONENTS = "Fréchet distance, principal components"
 MEANS = {
     COMPONENTS: "How far the set as a whole lies from real images, by the features of a network.",
     "Fréchet distance": "How far the set as a whole lies from real images, by the features of a network.",
-    "kernel distance": "The same without an assumed shape: about 0 where the two are alike, by chance below it.",
+    "kernel distance": "How far the two lie apart, whatever their shape: about 0 where alike, by chance below it.",
     "precision": "Share of the set that lies where real images lie: do they look real?",
     "recall": "Share of real images that lie where the set lies: is all of their variety there?",
     "density": "How many real images surround one of the set; about 1 for real ones.",
