@@ -3,17 +3,18 @@
 from html import escape
 from string import Template
 
-from review_ui.pages import page
+from review_ui.pages import THEME, page
 from review_ui.sessions import SignedInReader
 
-_HEAD = """<link rel="stylesheet" href="/rounds/static/pairs.css">
-<script src="/rounds/static/pairs.js" type="module"></script>"""
+_HEAD = f"""<link rel="stylesheet" href="/rounds/static/pairs.css">
+{THEME}<script src="/rounds/static/pairs.js" type="module"></script>"""
 
 _PAGE = Template("""<div class="judging" data-csrf="$csrf" data-reader="$reader" data-state="loading">
 <header>
 <h1>Do these two pictures show the same subject?</h1>
-<p class="lead">Not: do they look alike. Two slices of one person are the same subject; two people with one disease are
-not. Pairs of known truth are mixed in, and what you say of them is counted.</p>
+<p class="lead">The question is not whether they look alike: two slices of one person show the same subject, two
+people with one disease do not. Some pairs have a known answer; how often yours agrees with it is shown with your
+results.</p>
 <div class="facts"><label for="list" class="hidden">List of pairs</label><select id="list" hidden></select>
 <span id="left" role="status"></span><span id="saved" role="status" data-saved="saved"></span></div>
 </header>
@@ -27,8 +28,8 @@ not. Pairs of known truth are mixed in, and what you say of them is counted.</p>
 <button id="undo" type="button" class="quiet" disabled><kbd>U</kbd> Undo</button>
 <button id="over" type="button" class="quiet"><kbd>Space</kbd> Lay over</button>
 </div>
-<p class="note">Hold <kbd>Space</kbd> to lay the right picture over the left one. Brightness is stretched over each.
-<a href="/">Back</a></p>
+<p class="note">Hold <kbd>Space</kbd> to lay the right picture over the left one. Each picture has its own
+brightness, stretched from its darkest to its brightest point. <a href="/">Back</a></p>
 </div>""")
 
 

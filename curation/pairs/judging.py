@@ -54,7 +54,7 @@ class OpenList:
 
     id: int
     name: str
-    total: int
+    total: int  # without pairs of a withdrawn image that this judge did not judge before
     done: int
 
 
@@ -66,26 +66,30 @@ def standing() -> ColumnElement[bool]:
 
 def open_lists(session: Session, reader_id: int) -> list[OpenList]:
     """Lists that are not closed, newest first."""
-    done = (
-        select(Pair.pair_list_id, func.count())
-        .join(PairReading, PairReading.pair_id == Pair.id)
-        .where(PairReading.reader_id == reader_id, standing())
-        .group_by(Pair.pair_list_id)
-    )
-    judged = dict(session.execute(done).all())
+    mine = _judged_by(reader_id)
+    of_lists = select(Pair.pair_list_id, func.count()).group_by(Pair.pair_list_id)
+    judged = dict(session.execute(of_lists.where(mine)).all())
+    totals = dict(session.execute(of_lists.where(mine | ~_withdrawn())).all())
     lists = select(PairList).where(PairList.status == BuildStatus.READY, PairList.closed_at.is_(None))
     return [
-        OpenList(one.id, one.name, one.size, judged.get(one.id, 0))
+        OpenList(one.id, one.name, totals.get(one.id, 0), judged.get(one.id, 0))
         for one in session.scalars(lists.order_by(PairList.id.desc()))
     ]
 
 
+def _judged_by(reader_id: int) -> ColumnElement[bool]:
+    return exists().where(PairReading.pair_id == Pair.id, PairReading.reader_id == reader_id, standing())
+
+
+def _withdrawn() -> ColumnElement[bool]:
+    """The condition on `Pair`: one of its images was withdrawn, so that nobody is shown it any more."""
+    return exists().where(Image.id.in_((Pair.first_image_id, Pair.second_image_id)), Image.withdrawn_at.is_not(None))
+
+
 def next_pairs(session: Session, reader_id: int, pair_list_id: int, count: int) -> list[PairToJudge]:
     """The next pairs that this judge has not judged, in the order of the list; none of a closed one."""
-    mine = exists().where(PairReading.pair_id == Pair.id, PairReading.reader_id == reader_id, standing())
     is_open = exists().where(PairList.id == Pair.pair_list_id, PairList.closed_at.is_(None))
-    gone = exists().where(Image.id.in_((Pair.first_image_id, Pair.second_image_id)), Image.withdrawn_at.is_not(None))
-    query = select(Pair).where(Pair.pair_list_id == pair_list_id, is_open, ~mine, ~gone)
+    query = select(Pair).where(Pair.pair_list_id == pair_list_id, is_open, ~_judged_by(reader_id), ~_withdrawn())
     query = query.order_by(Pair.position).limit(count)
     return [PairToJudge(pair.key, _shape(pair.first), _shape(pair.second)) for pair in session.scalars(query)]
 

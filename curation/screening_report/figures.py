@@ -98,14 +98,18 @@ def notices(session: Session) -> list[str]:
 def threshold_lines(parameters: dict[str, Any], name: str) -> list[tuple[float, str]]:
     """Where a check's thresholds lie, as its screening saved them; none where they were not set."""
     own = parameters.get("ranges", {}).get(name) or parameters.get("limits", {}).get(name) or {}
-    if name in COPIES:
-        own = {"flag": parameters.get(name, {}).get("distance")}
+    if name == "near_copy":
+        gate = parameters.get(name, {})
+        own = {"flag": gate.get("distance"), "block": gate.get("sure_distance")}
+    if name == "near_copy_pixels":  # it blocks, or it says nothing
+        own = {"block": parameters.get(name, {}).get("distance")}
     if name.startswith("duplicate"):
         own = {"flag": parameters.get("duplicate_below")}
     kinds = (
         ("flag_low", "flag"),
         ("flag_high", "flag"),
         ("flag", "flag"),
+        ("block", "block"),
         ("block_low", "block"),
         ("block_high", "block"),
     )

@@ -15,6 +15,7 @@ GROUPS = {
     "wrong label": "Real images under a class that they do not show",
     "repeat": "Repeats, by the search for duplicates",
 }
+SHARES = ("brightness", "saturation", "label_agreement")  # never above 1; no check is below 0
 # A share over a faint ground: seen by readers of any colour vision, since the number stands in it.
 STRONGEST = 62
 
@@ -53,15 +54,17 @@ def distribution(figure: CheckFigure) -> str:
     )
     told = f"{figure.flagged} of {figure.n} flagged, {figure.blocked} blocked"
     where = f"{figure.beyond} further out" if figure.beyond else ""
-    real = f"{figure.real_n} held-out real images behind" if figure.real_n else "no values of real images kept"
+    real = f"{figure.real_n} real images behind" if figure.real_n else "no values of real images kept"
     if figure.not_set:
         bars, lines, real = "", "", figure.not_set
+    least, most = max(figure.left, 0.0), min(figure.right, 1.0) if figure.name in SHARES else figure.right
+    ends = ("", "") if figure.not_set else (f"{least:.3g}", f"{most:.3g}")
     means = CHECK_MEANS.get(figure.name, "")
     return (
         f'<figure class="r-dist"><h3>{escape(readable(figure.name))}<small>{told}</small></h3>'
         f'<div class="r-bars" role="img" aria-label="{escape(readable(figure.name))}: {told}">{bars}{lines}</div>'
-        f"<figcaption><span>{figure.left:.3g}</span><span>{escape(', '.join(part for part in (real, where) if part))}"
-        f"</span><span>{figure.right:.3g}</span></figcaption><p>{escape(means)}</p></figure>"
+        f"<figcaption><span>{ends[0]}</span><span>{escape(', '.join(part for part in (real, where) if part))}"
+        f"</span><span>{ends[1]}</span></figcaption><p>{escape(means)}</p></figure>"
     )
 
 

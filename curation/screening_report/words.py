@@ -3,20 +3,25 @@
 from typing import Any
 
 CHECK_MEANS = {
-    "brightness": "mean of the grey levels",
-    "contrast": "their standard deviation",
-    "saturation": "share at the type's maximum",
-    "sharpness": "mean gradient over the contrast",
-    "noise": "median second difference in the tissue",
+    "brightness": "mean grey level",
+    "contrast": "spread of the grey levels (standard deviation)",
+    "saturation": "share of pixels at the brightest value there is",
+    "sharpness": "steepness of edges (mean gradient over the contrast)",
+    "noise": "fine grain in the tissue (median second difference)",
     "power_spectrum": "distance to the fifth nearest real spectrum; more fine detail than real counts, less does not",
-    "intensity_histogram": "Wasserstein distance to the fifth nearest real histogram",
+    "intensity_histogram": "grey levels against those of the fifth nearest real image (Wasserstein distance)",
     "manifold": "feature distance to the fifth nearest training image of the class; training images lie at about 1",
-    "label_agreement": "probability that a probe gives to the class asked for; low is strange",
-    "near_copy": "feature distance to the nearest training image",
-    "near_copy_pixels": "pixel distance to the nearest training image, over small moves and mirroring",
+    "label_agreement": "how likely the class asked for is to a small classifier, the probe; low is strange",
+    "near_copy": "feature distance to the nearest training image; low is suspect",
+    "near_copy_pixels": "pixel distance to the nearest training image, over small moves and mirroring; low is suspect",
     "duplicate": "pixel distance to the nearest image before it in the batch",
     "duplicate_of_earlier": "pixel distance to the nearest image of an earlier batch",
 }
+
+PLOTS_MEAN = (
+    "Bars: this batch. Grey behind them: held-out real images. Dashed line: beyond it an image is flagged; solid: "
+    "blocked. A near copy is also blocked where it is far nearer to one subject than to any other."
+)
 
 
 def ground(parameters: dict[str, Any]) -> list[tuple[str, str]]:

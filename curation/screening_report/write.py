@@ -28,7 +28,7 @@ from curation.screening_report.pictures import (
 )
 from curation.screening_report.plots import class_table, distribution, rates_table, readable, reliability_table
 from curation.screening_report.rates import checks_of, newest_report, rates_of
-from curation.screening_report.words import ground, probe_words
+from curation.screening_report.words import PLOTS_MEAN, ground, probe_words
 
 REPORT, PAIRS = "report.html", "nearest-pairs.html"
 _PAGE = Template("""<!doctype html>
@@ -102,8 +102,7 @@ def _batch(store: ImageStore, one: ScreeningFigures, images: list[Screened]) -> 
     return (
         f"<h2>Batch {one.batch_id}, {escape(one.generator)}</h2>{class_table(one)}<h3>It rests on</h3>"
         f"<table>{facts}</table><h2>Checks of batch {one.batch_id}</h2>"
-        '<p class="soft">Bars: this batch. Pale ground: held-out real images. Dashed: beyond it an image is flagged; '
-        f'solid: blocked.</p><div class="multiples">{plots}</div>'
+        f'<p class="soft">{escape(PLOTS_MEAN)}</p><div class="multiples">{plots}</div>'
         f"<h2>Label probe</h2>{_probe(one)}"
         + _cards(store, f"Blocked in batch {one.batch_id}", [i for i in shown if i.verdict == "block"], aside)
         + _cards(store, f"Flagged in batch {one.batch_id}", [i for i in shown if i.verdict == "flag"], aside)

@@ -78,7 +78,8 @@ def _figures(session: Session, worklist: Worklist, reader_id: int | None) -> Wor
     if reader_id is not None:
         cursor = session.get(ReaderCursor, (reader_id, worklist.id))
         done = cursor.done if cursor else 0
-        slots = max(done, worklist.size)
+        share = worklist.size if cursor is None or cursor.allotted is None else cursor.allotted + worklist.controls
+        slots = max(done, share)
     return WorklistFigures(
         worklist.id,
         worklist.name,

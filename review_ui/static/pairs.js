@@ -4,14 +4,18 @@ const at = (id) => document.getElementById(id);
 const KEYS = { s: "same", d: "different", n: "unsure" };
 const OUTBOX = `rounds-pairs-${root.dataset.reader}`;
 const RETRY_MS = 1500;
+const SOON_MS = 300;
+const LOST = "No connection. Trying again.";
 
 const ahead = []; // { key, first, second } with their pixels
 const given = []; // { op_id, pair }, newest last: undo reaches back to the start of the sitting
+const judged = new Set(); // keys: an answer that was on its way when a pair was judged must not bring it back
 let list = null;
 let done = 0;
 let shownAt = 0;
 let filling = false;
 let sending = false;
+const timers = {}; // one wait for each, however often something was asked for meanwhile
 
 const hex = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 const outbox = () => JSON.parse(localStorage.getItem(OUTBOX) ?? "[]");
@@ -23,6 +27,11 @@ function keep(entries) {
   saved.textContent = entries.length ? `${entries.length} kept on this device` : "Saved";
 }
 
+function again(what, ms) {
+  clearTimeout(timers[what.name]);
+  timers[what.name] = setTimeout(what, ms);
+}
+
 async function ask(path, options) {
   const response = await fetch(path, { credentials: "same-origin", ...options });
   if (response.status === 401) location.assign("/rounds/sign-in");
@@ -31,23 +40,30 @@ async function ask(path, options) {
 
 async function fill() {
   if (filling || !list) return;
+  const asked = list;
   filling = true;
   try {
     const answer = await (await ask(`/rounds/api/pairs/${list.id}`)).json();
     const underWay = new Set(outbox().filter((entry) => entry.verdict).map((entry) => entry.key));
     const held = new Set(ahead.map((pair) => pair.key));
-    const fresh = answer.pairs.filter((pair) => !held.has(pair.key) && !underWay.has(pair.key));
+    const fresh = answer.pairs.filter((pair) => ![held, underWay, judged].some((keys) => keys.has(pair.key)));
     for (const pair of fresh) {
       const [first, second] = await Promise.all([pixels(pair.key, "first", pair.first), pixels(pair.key, "second", pair.second)]);
+      if (list !== asked) return; // another list was chosen meanwhile
       ahead.push({ ...pair, pictures: [first, second] });
       if (ahead.length === 1) show();
     }
-    if (ahead.length === 0) tell("done", "All judged. Nothing is waiting in this list.");
+    if (list !== asked) return;
+    if (at("told").textContent === LOST) at("told").textContent = "";
+    if (ahead.length) return;
+    if (answer.pairs.length) again(fill, SOON_MS); // the answer is from before those judgements came: ask again
+    else tell("done", "All judged. Nothing is waiting in this list.");
   } catch (error) {
-    tell(ahead.length ? "judging" : "loading", "No connection. Trying again.");
-    setTimeout(fill, RETRY_MS);
+    tell(ahead.length ? "judging" : "loading", LOST);
+    again(fill, RETRY_MS);
   } finally {
     filling = false;
+    if (list !== asked) fill();
   }
 }
 
@@ -103,6 +119,7 @@ function judge(verdict) {
   const elapsed = Math.round(performance.now() - shownAt);
   keep([...outbox(), { op_id: opId, key: pair.key, verdict, elapsed_ms: elapsed, read_at: new Date().toISOString() }]);
   given.push({ opId, pair });
+  judged.add(pair.key);
   done += 1;
   send();
   if (ahead.length < 6) fill();
@@ -116,6 +133,7 @@ function undo() {
   if (!last) return;
   keep([...outbox(), { op_id: hex(), key: last.pair.key, voids_op_id: last.opId, read_at: new Date().toISOString() }]);
   ahead.unshift(last.pair);
+  judged.delete(last.pair.key);
   done -= 1;
   send();
   show();
@@ -129,11 +147,14 @@ async function send() {
       const headers = { "Content-Type": "application/json", "X-CSRF-Token": root.dataset.csrf };
       const response = await ask("/rounds/api/pairs", { method: "POST", headers, body: JSON.stringify(entry) });
       if (response.status >= 500 || response.status === 429) throw new Error("later");
-      if (!response.ok) at("told").textContent = (await response.json()).error;
+      if (!response.ok) {
+        at("told").textContent = (await response.json()).error;
+        judged.delete(entry.key);
+      }
       keep(outbox().filter((other) => other.op_id !== entry.op_id));
     }
   } catch (error) {
-    setTimeout(send, RETRY_MS);
+    again(send, RETRY_MS);
   } finally {
     sending = false;
   }
@@ -151,7 +172,7 @@ async function open(id) {
   list = lists.find((one) => one.id === id) ?? lists.find((one) => one.done < one.total) ?? lists[0] ?? null;
   if (!list) return tell("done", "There is no open list of pairs. A curator makes one with “rounds pairs create NAME”.");
   select.value = list.id;
-  done = list.done + outbox().filter((entry) => entry.verdict).length;
+  done = list.done + outbox().reduce((sum, entry) => sum + (entry.verdict ? 1 : -1), 0);
   ahead.length = given.length = 0;
   progress();
   fill();
@@ -173,6 +194,15 @@ addEventListener("keydown", (event) => {
   }
 });
 addEventListener("keyup", (event) => event.key === " " && over(false));
+// What an earlier sitting left is sent first, so that the server's count is whole.
+function start() {
+  send()
+    .then(() => open())
+    .catch(() => {
+      tell("loading", LOST);
+      again(start, RETRY_MS);
+    });
+}
+
 keep(outbox());
-send();
-open();
+start();

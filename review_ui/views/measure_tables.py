@@ -10,6 +10,17 @@ from review_ui.views.plots import readable
 SHARES = ("precision", "recall", "coverage", "authenticity")
 WIDEST = 16.0  # a ratio beyond it, or below its inverse, stands at the edge
 COMPONENTS = "Fréchet distance, principal components"
+MEANS = {
+    COMPONENTS: "How far the set as a whole lies from real images, by the features of a network.",
+    "Fréchet distance": "How far the set as a whole lies from real images, by the features of a network.",
+    "kernel distance": "How far the two lie apart, whatever their shape: about 0 where alike, by chance below it.",
+    "precision": "Share of the set that lies where real images lie: do they look real?",
+    "recall": "Share of real images that lie where the set lies: is all of their variety there?",
+    "density": "How many real images surround one of the set; about 1 for real ones.",
+    "coverage": "Share of real images that have one of the set close by.",
+    "authenticity": "Share of the set that is no copy: farther from its nearest training image than that one's next.",
+    "spectral distance": "Difference in coarse and fine detail, in decibels.",
+}
 Figure = dict[str, Any]
 
 
@@ -42,8 +53,10 @@ def _measure_table(name: str, result: Figure, beside: Figure | None) -> str:
                 rows += [("", f"{(beside or {})['set']}, n {other['n']}", one) for one in _named(other, name)]
     low, high = _scale(name, [one for _, _, one in rows])
     body = "".join(_measure_row(label, small, one, low, high) for label, small, one in rows)
+    body += _axis(f"{low:.2g}", f"{high:.2g}")
     title = f"{readable(name)}: {rows[0][2]['better']} is nearer to real"
-    return f'<div><h3>{escape(title)}</h3><table class="r-table r-dots">{body}</table></div>'
+    means = f'<p class="r-soft r-means">{escape(MEANS.get(name, ""))}</p>'
+    return f'<div><h3>{escape(title)}</h3>{means}<table class="r-table r-dots">{body}</table></div>'
 
 
 def _named(scope: Figure, name: str) -> list[Figure]:
@@ -72,17 +85,16 @@ def _measure_row(label: str, small: str, one: Figure, low: float, high: float) -
     )
     return (
         f'<tr title="{escape(one["note"])}">{head}<td class="r-plot"><div class="r-scale r-pair">{marks}</div></td>'
-        f'<td class="r-number">{words(one["value"])}<small>real {words(one["floor"], "")}</small></td></tr>'
+        f'<td class="r-number">{words(one["value"])}<small>real {words(one["floor"])}</small></td></tr>'
     )
 
 
-def words(one: Figure, tag: str = "small") -> str:
-    """A value with its interval, which stands small on a line of its own where there is a `tag`."""
+def words(one: Figure) -> str:
+    """A value with its interval small on a line of its own."""
     value = f"{one['value']:.3g}" if abs(one["value"]) >= 0.01 else f"{one['value']:.1g}"
     if one["low"] is None:
         return value
-    interval = f"{one['low']:.2g} to {one['high']:.2g}"
-    return f"{value}<{tag}>{interval}</{tag}>" if tag else f"{value} ({interval})"
+    return f"{value}<small>{one['low']:.2g} to {one['high']:.2g}</small>"
 
 
 def membership_table(found: Figure) -> str:
@@ -148,8 +160,14 @@ def _grouped(rows: Sequence[Figure]) -> dict[str, list[Figure]]:
 
 
 def _table(title: str, rows: Sequence[str]) -> str:
-    axis = '<tr class="r-axis"><th></th><td class="r-plot"><div><i>1/16</i><i>1</i><i>16</i></div></td><td></td></tr>'
-    return f'<div><h3>{escape(title)}</h3><table class="r-table r-dots">{"".join(rows)}{axis}</table></div>'
+    body = "".join(rows) + _axis("1/16", "1", "16")
+    return f'<div><h3>{escape(title)}</h3><table class="r-table r-dots">{body}</table></div>'
+
+
+def _axis(*marks: str) -> str:
+    """What the ends of the hairlines stand for."""
+    told = "".join(f"<i>{mark}</i>" for mark in marks)
+    return f'<tr class="r-axis"><th></th><td class="r-plot"><div>{told}</div></td><td></td></tr>'
 
 
 def _ratio_row(level: str, small: str, ratio: Figure | None) -> str:

@@ -17,14 +17,21 @@ from review_ui.views.plots import readable, section
 
 ALONE = "Nothing"
 VALUES_NOTE = (
-    "Filled: the set. Hollow: held-out real images in its place, the floor at the same n. Lines: 95 %. "
-    "A set as good as real images lies where the hollow point lies; beyond it is no better."
+    "Filled: the set. Hollow: as many real images, held out, in its place: what a perfect set would reach. Lines: 95 % "
+    "intervals. Read how far the filled point lies from the hollow one, not the value; beyond it is no better."
 )
-SPECTRA_NOTE = "Mean log power by cycles per picture. Solid gray: real. Dashed blue: held-out real. Orange: the set."
+SPECTRA_NOTE = (
+    "Coarse detail on the left, fine detail on the right: mean log power by cycles per picture. Solid grey: real. "
+    "Dashed blue: held-out real. Orange: the set. Below the grey line it is smoother than real images there, above it "
+    "noisier."
+)
+MEMBERSHIP_ASKS = "Do the drawn images give away whose images the generator was fitted on?"
 MODES_NOTE = (
-    "Clusters of real training images within a class, each with the real image nearest to its middle. Share among the "
-    "kept by share among real images, on a log scale, 95 % each. The word is read at a level divided by {looks} looks: "
-    "missed is surely under half as often as in real images, scarce surely less often, ample surely more often."
+    "Modes: groups of real training images of a class that look alike, each with the real image at its middle. Share "
+    "among the kept by share among real images, on a log scale, 95 % each. The word is read at a level divided by "
+    "{looks} looks: missed is surely under half as often as in real images, scarce surely less often, ample surely "
+    "more often, even surely between half and twice as often; unsure, too few images to say. Covered: real images that "
+    "have a drawn one close by, and how many have a held-out real one."
 )
 BORROWED_NOTE = " A drawn image has no {names} of its own: it counts as the nearest real training image of its class."
 ODDS_NOTE = (
@@ -32,8 +39,8 @@ ODDS_NOTE = (
     "each: of twenty, one misses by chance. Unresolved and unread images are left out."
 )
 MAP_NOTE = (
-    "t-SNE of the features: near images lie near; far distances and the size of heaps mean nothing. "
-    "Ring: real. Disc: approved. Cross: rejected. Plus: not settled."
+    "Images that look alike to the network lie close together (t-SNE); far distances and the size of heaps mean "
+    "nothing. Ring: real. Disc: approved. Cross: rejected. Plus: not settled. Dots: images of other classes."
 )
 
 
@@ -56,7 +63,7 @@ def measures_page() -> None:
     _facts(row)
     csv = f"/rounds/exports/measurements/{row.id}/figures.csv"
     tables = measure_tables(row.result, rows[beside].result if beside else None)
-    st.html(section("Against real images", f'<div class="r-multiples">{tables}</div>', csv, VALUES_NOTE))
+    st.html(section("Against real images", f'<div class="r-multiples">{tables}</div>', csv, VALUES_NOTE, above=True))
     st.html(section("Spectra", spectrum_drawing(row.result), note=SPECTRA_NOTE))
     _membership(row.result)
     _modes(row)
@@ -83,7 +90,7 @@ def _facts(row: SetMeasurement) -> None:
 
 def _membership(result: dict[str, Any]) -> None:
     found = result["membership"]
-    body = f"<p>{escape(found['sentence'])}</p>{membership_table(found)}"
+    body = f'<p class="r-soft">{MEMBERSHIP_ASKS}</p><p>{escape(found["sentence"])}</p>{membership_table(found)}'
     note = ""
     if found["said"]:
         note = (

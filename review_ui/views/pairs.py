@@ -15,10 +15,11 @@ from review_ui.views.parts import reader_who_can
 from review_ui.views.plots import section
 
 NOTE = (
-    "Called the same subject, of pairs of one subject, of pairs of two, and of suspects. Line: exact 95 % interval "
-    "(Clopper-Pearson). A judgement unblocks nothing: what screening blocks as a near copy stays blocked."
+    "Suspects: what screening blocked or flagged as a near copy, beside the nearest real training image. The other two "
+    "columns have known answers and say what a judge's word on suspects is worth: a reliable judge is near 100 % for "
+    "pairs of one subject and near 0 % for pairs of two. Line: exact 95 % interval (Clopper-Pearson)."
 )
-COLUMNS = ("of one subject", "of two subjects", "suspects")
+COLUMNS = ("pairs of one subject", "pairs of two subjects", "suspects")
 
 
 def pairs_page() -> None:
@@ -28,14 +29,23 @@ def pairs_page() -> None:
         lists = session.scalars(select(PairList).order_by(PairList.id.desc())).all()
         found = [pair_results(session, one) for one in lists]
     if reader.can(Capability.JUDGE_PAIRS) and any(not one.closed for one in found):
-        st.html('<p class="r-section"><a href="/rounds/pairs" target="_self">Judge pairs</a></p>')
+        st.html('<p class="r-section"><a class="r-go" href="/rounds/pairs" target="_self">Judge pairs</a></p>')
     if not found:
         st.html(
             '<div class="rounds-empty"><h1>No pairs to judge</h1><p>Whoever organises the reading makes a list with '
             "<code>rounds pairs create NAME</code>, once screening has blocked or flagged near copies.</p></div>"
         )
     for one in found:
-        st.html(section(one.name, _table(one), note=f"{one.caveat} {NOTE}"))
+        # Nobody who judges learns how they do before the list is closed: it would change how they go on.
+        blind = reader.can(Capability.JUDGE_PAIRS) and not one.closed
+        body = _progress(one) if blind else _table(one)
+        st.html(section(one.name, body, note=one.caveat if blind else f"{one.caveat} {NOTE}"))
+
+
+def _progress(found: PairResults) -> str:
+    judged = "".join(f"<tr><th>{escape(one.reader)}</th><td>{one.judged} judged</td></tr>" for one in found.judges)
+    table = f'<table class="r-table">{judged}</table>' if judged else ""
+    return f'<p class="r-soft">{found.total} pairs. Figures stand here once the list is closed.</p>{table}'
 
 
 def _table(found: PairResults) -> str:
@@ -44,7 +54,10 @@ def _table(found: PairResults) -> str:
         return f'<p class="r-soft">{facts} Nobody has judged any yet.</p>'
     head = "".join(f'<th colspan="2">{escape(name)}</th>' for name in COLUMNS)
     rows = "".join(_row(judge) for judge in found.judges)
-    table = f'<table class="r-table r-dots"><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    table = (
+        '<h3 class="r-over">Called the same subject, of</h3><table class="r-table r-dots r-three">'
+        f"<thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    )
     named = ", ".join(map(str, found.called_same))
     called = f'<p class="r-small">Suspects called the same subject: images {named}.</p>' if named else ""
     return f'<p class="r-soft">{facts}</p>{table}{called}'

@@ -12,11 +12,12 @@ from review_ui.figures.timing import ReaderTime
 MARKS = {Verdict.ACCEPT: "✓", Verdict.REJECT: "✕", Verdict.UNSURE: "?"}
 
 
-def section(title: str, body: str, csv: str | None = None, note: str = "") -> str:
-    """One titled part of a page, with its CSV beside the title."""
+def section(title: str, body: str, csv: str | None = None, note: str = "", above: bool = False) -> str:
+    """One titled part of a page, with its CSV beside the title; the note stands below, or above what is long."""
     link = f'<a class="r-csv" href="{escape(csv)}" download>CSV</a>' if csv else ""
     foot = f'<p class="r-soft r-small">{escape(note)}</p>' if note else ""
-    return f'<section class="r-section r-part"><h2>{escape(title)}{link}</h2>{body}{foot}</section>'
+    body = f"{foot}{body}" if above else f"{body}{foot}"
+    return f'<section class="r-section r-part"><h2>{escape(title)}{link}</h2>{body}</section>'
 
 
 def readable(label: str) -> str:

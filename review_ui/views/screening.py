@@ -10,15 +10,16 @@ import streamlit as st
 from curation.screening_report.figures import ScreeningFigures, notices, screened_batches, screening_figures
 from curation.screening_report.plots import class_table, distribution, rates_table, reliability_table
 from curation.screening_report.rates import checks_of, newest_report, rates_of
-from curation.screening_report.words import ground, probe_words
+from curation.screening_report.words import PLOTS_MEAN, ground, probe_words
 from review_ui.context import current_project
 from review_ui.permissions import Capability
 from review_ui.views.parts import reader_who_can
 from review_ui.views.plots import section
 
-PLOTS_NOTE = (
-    "Bars: this batch. Pale ground: held-out real images. Dashed line: beyond it an image is flagged; solid: blocked. "
-    "Pictures are in the report that `rounds screening report` writes."
+PLOTS_NOTE = f"{PLOTS_MEAN} Pictures are in the report that the command “rounds screening report” writes."
+PROBE_NOTE = (
+    "The probe is a small classifier, trained on real images, that says which class a picture shows. A line gathers "
+    "the held-out real images of which it was about equally sure; one to rely on is right as often as it said."
 )
 RATES_NOTE = (
     "Of held-out real images, each under thresholds that no image of its subject set. Caught: flagged or blocked by "
@@ -50,7 +51,7 @@ def screening_page() -> None:
     )
     st.html(section("What it rests on", f'<table class="r-table">{facts}</table>'))
     plots = f'<div class="r-thirds">{"".join(distribution(one) for one in figures.checks)}</div>'
-    st.html(section("Checks", plots, _csv(figures, "distributions"), PLOTS_NOTE))
+    st.html(section("Checks", plots, _csv(figures, "distributions"), PLOTS_NOTE, above=True))
     _probe(figures)
     _rates()
 
@@ -72,7 +73,8 @@ def _probe(figures: ScreeningFigures) -> None:
         return
     held_out = probe.get("on_validation")
     table = reliability_table(held_out["bins"]) if held_out else ""
-    st.html(section("Label probe", f'<p class="r-soft">{escape(probe_words(probe))}</p>{table}'))
+    body = f'<p class="r-soft">{escape(probe_words(probe))}</p>{table}'
+    st.html(section("Label probe", body, note=PROBE_NOTE if table else ""))
 
 
 def _rates() -> None:

@@ -26,7 +26,15 @@ ROC_NOTE = (
     "Across: real images rejected. Upwards: planted defects rejected. Crosses: exact 95 % intervals (Clopper-Pearson). "
     "The diagonal is chance; top left is best. A hollow point is an excluded reader."
 )
-CONSENSUS_NOTE = "CROWDLAB quality of the consensus, 0 to 1, of candidates that two people or more have read."
+AGREEMENT_NOTE = (
+    "Kappa and alpha go from -1 over 0, as often as by chance (the tick in the middle), to 1, always agreed; AC1 too, "
+    "and it holds where nearly everybody says the same. Reader quality goes from 0 to 1. Line: 95 % interval, "
+    "bootstrap over images. Excluded readers are left out."
+)
+CONSENSUS_NOTE = (
+    "How sure the consensus is (CROWDLAB), 0 to 1, of candidates that two people or more have read; the least sure "
+    "first."
+)
 OPEN_ENDED = (D_PRIME, "criterion", "seconds", "late less early")
 
 
@@ -36,7 +44,7 @@ def agreement_page() -> None:
     if study is None:
         return
     figures = [one for one in study[1].figures() if _is_agreement(one)]
-    _sections(study[0], figures, "Line: 95 % interval, bootstrap over images. Excluded readers are left out.")
+    _sections(study[0], figures, AGREEMENT_NOTE)
     _least_sure(study[1])
     if study[1].turing is not None:
         st.html(section("Indistinguishable?", f"<p>{escape(study[1].turing.sentence)}</p>"))

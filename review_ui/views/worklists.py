@@ -134,19 +134,20 @@ def _fields(basis: dict[str, Any], people: list[str], vocabularies: list[str]) -
         "defect_controls": int(second.number_input("Planted defects", 0, 1000, basis["defect_controls"])),
         "repeat_share": third.number_input("Repeated, %", 0, 50, round(100 * basis["repeat_share"])) / 100,
         "practice": int(first.number_input("Practice images", 0, 200, basis["practice"])),
-        "limit": int(second.number_input("At most, 0 for all", 0, 1_000_000, 0)) or None,
+        "limit": int(second.number_input("Images at most, 0 for all", 0, 1_000_000, 0)) or None,
         "seed": int(third.number_input("Seed", 0, 2**31, 0)),
         "readers": tuple(st.multiselect("Who may read", people, placeholder="Everybody")),
     }
     switches = st.columns(5)
     values["label_shown"] = switches[0].checkbox("Show the class", basis["label_shown"])
     values["grid"] = switches[1].checkbox("Offer the grid", basis["grid"])
-    values["ratings"] = switches[2].checkbox("Ask for ratings")
-    values["again"] = switches[3].checkbox("Settled images again")
+    values["ratings"] = switches[2].checkbox("Ask for ratings", help="Anatomy, typicality and quality, 1 to 5 each.")
+    settled = "Images, too, that an earlier worklist has settled."
+    values["again"] = switches[3].checkbox("Settled images again", help=settled)
     deal_out = switches[4].checkbox(
         "Deal out shares",
         basis is EVIDENCE,
-        help="Where more readers are named than read each image: each has a share.",
+        help="Every reader named above gets a fixed share of the images; otherwise whoever comes next takes the next.",
     )
     more = deals_out(len(values["readers"]), values["readers_per_image"])
     values["shares"] = "allotted" if deal_out and (more or basis is not EVIDENCE) else "pooled"
@@ -172,5 +173,7 @@ def _create(values: dict[str, Any]) -> None:
     def make(session: Session, reader: SignedInReader) -> int:
         return create_worklist(session, project.chain, utc_now(), recipe).size
 
-    if act(Capability.MANAGE, make) is not None:
+    size = act(Capability.MANAGE, make)
+    if size is not None:
+        st.toast(f"Made the worklist {recipe.name}: {size} images.")
         st.rerun()

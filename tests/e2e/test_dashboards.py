@@ -11,6 +11,7 @@ from curation.models.people import Reader, Role
 from curation.models.reading import Worklist
 from generate.registry import add_generator
 from tests.e2e.conftest import Room, sign_in_anywhere
+from tests.e2e.test_accessibility import found_by_axe
 from tests.rows import NOW
 
 pytestmark = pytest.mark.e2e
@@ -142,3 +143,36 @@ def test_an_account_gets_another_role_and_password_and_is_deactivated(room: Room
         held = session.scalars(select(Reader).where(Reader.name == name)).one()
     assert held.must_change_password
     assert not held.active
+
+
+def test_on_a_4k_screen_menus_are_as_large_as_the_page(room: Room, new_context: NewContext) -> None:
+    room.worklist()
+    heights = {}
+    for width, height in ((1440, 900), (3840, 2160)):
+        page = open_as(room, new_context(width, height), Role.CURATOR)
+        page.goto(f"{room.server.url}/worklists")
+        page.get_by_label("Order").click()
+        heights[width, "option"] = page.get_by_role("option").first.bounding_box()
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Manage").first.click()
+        heights[width, "button"] = page.get_by_role("button", name="Pause").bounding_box()
+    for what in ("option", "button"):
+        small, large = heights[1440, what], heights[3840, what]
+        assert small
+        assert large
+        assert large["height"] / small["height"] == pytest.approx(1.5, rel=0.05)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_chosen_readers_can_be_read(room: Room, new_context: NewContext, theme: str) -> None:
+    name = room.reader()
+    context = new_context()
+    context.add_init_script(f"localStorage.setItem('rounds-theme', '{theme}')")
+    page = open_as(room, context, Role.CURATOR)
+    page.goto(f"{room.server.url}/worklists")
+    page.get_by_label("Who may read").last.click()
+    page.keyboard.type(name)
+    page.get_by_role("option", name=name, exact=True).click()
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-tag]")).to_have_text(name)
+    assert found_by_axe(page) == []

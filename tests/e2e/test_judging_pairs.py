@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 from sqlalchemy import select
 
 from curation.models.pairs import PairReading, PairVerdict
@@ -15,6 +15,7 @@ from curation.pairs.recipe import PairRecipe
 from curation.project import Project
 from tests.curation.pairs.rows import add_suspects, add_training
 from tests.e2e.conftest import Room, sign_in_anywhere
+from tests.e2e.test_themes import brightness
 from tests.review_ui.serving import ReviewServer
 from tests.rows import NOW
 
@@ -93,6 +94,23 @@ def test_pairs_are_judged_and_taken_back_by_keyboard(archive: Room, new_context:
     page.get_by_role("link", name="Back").click()
     page.get_by_role("link", name="Pairs", exact=True).click()
     expect(page.get_by_text("20 judged")).to_be_visible()
+    assert page.get_by_text("of two subjects").count() == 0  # how they did is told when the list is closed
+
+
+def test_a_slow_answer_does_not_bring_a_judged_pair_back(archive: Room, new_context: NewContext) -> None:
+    page = open_pairs(archive, new_context())
+    name = f"reader-{archive.made}"
+    page.wait_for_load_state("networkidle")
+
+    def later(route: Route) -> None:
+        answer = route.fetch()
+        page.wait_for_timeout(1000)  # meanwhile what was judged is sent
+        route.fulfill(response=answer)
+
+    page.route("**/rounds/api/pairs/*", later)
+    press(page, "s" * 20)
+    expect(page.locator("#told")).to_contain_text("All judged")
+    wait_until(archive, page, name, [PairVerdict.SAME] * 20)
 
 
 def test_judgements_without_a_server_are_kept_and_sent_later(archive: Room, new_context: NewContext) -> None:
@@ -107,11 +125,25 @@ def test_judgements_without_a_server_are_kept_and_sent_later(archive: Room, new_
 
 
 def test_space_lays_one_picture_over_the_other_and_axe_finds_nothing(archive: Room, new_context: NewContext) -> None:
-    page = open_pairs(archive, new_context())
+    page = open_pairs(archive, new_context(1280, 800))
+    left = page.locator("#first").bounding_box()
     page.keyboard.down(" ")
     expect(page.locator("#first")).to_be_hidden()
+    assert page.locator("#second").bounding_box() == left
     page.keyboard.up(" ")
     expect(page.locator("#first")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")  # the keys are seen without scrolling
+    found = Axe().run(page).response["violations"]
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+
+
+def test_the_page_of_pairs_wears_the_theme_of_the_device(archive: Room, new_context: NewContext) -> None:
+    page = new_context().new_page()
+    page.add_init_script("localStorage.setItem('rounds-theme', 'light')")
+    sign_in_anywhere(page, archive, archive.reader(Role.PRIVACY))
+    page.goto(f"{archive.server.url}/rounds/pairs")
+    page.wait_for_selector(".judging[data-state=judging]")
+    assert brightness(page, "body") > 230
     found = Axe().run(page).response["violations"]
     assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
 

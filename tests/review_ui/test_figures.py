@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from curation.claims import claim
 from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Verdict
+from curation.models.reading import ReaderCursor, Verdict, Worklist
 from curation.project import Project
 from curation.proxy_slots import open_proxy_slots
 from curation.readers import add_reader
@@ -54,6 +54,16 @@ def test_a_reader_sees_only_their_own(project: Project, worklist_id: int) -> Non
         figures = worklist_figures(session, ben)[0]
     assert [(reader.name, reader.readings) for reader in figures.readers] == [("ben", 1)]
     assert (figures.done, figures.acceptance) == (1, [])
+
+
+def test_a_reader_with_a_share_is_told_of_the_share(project: Project, worklist_id: int) -> None:
+    read(project, worklist_id, "ben", "x")
+    with project.database.write() as session:
+        ben = session.scalars(select(Reader.id).where(Reader.name == "ben")).one()
+        session.get_one(ReaderCursor, (ben, worklist_id)).allotted = 3
+        worklist = session.get_one(Worklist, worklist_id)
+        assert worklist.size > 3 + worklist.controls
+        assert worklist_figures(session, ben)[0].slots == 3 + worklist.controls
 
 
 @pytest.mark.parametrize(

@@ -220,3 +220,23 @@ def test_a_withdrawn_image_is_shown_in_no_pair(suspected: Project) -> None:
         assert first.key not in {one.key for one in next_pairs(session, 1, first.pair_list_id, 100)}
         with pytest.raises(NotFound):
             pair_image(session, first.key, "second")
+
+
+def test_a_list_is_done_without_the_pairs_of_a_withdrawn_image(suspected: Project) -> None:
+    first, *rest = listed(suspected)
+    with suspected.database.write() as session:
+        session.get_one(Image, first.second_image_id).withdrawn_at = NOW
+        hidden = session.scalars(
+            select(Pair.id).where(
+                (Pair.first_image_id == first.second_image_id) | (Pair.second_image_id == first.second_image_id)
+            )
+        ).all()
+        found = open_lists(session, 1)[0]
+        assert (found.done, found.total) == (0, 1 + len(rest) - len(hidden))
+    said = judge(suspected, rest[-1].key)
+    with suspected.database.write() as session:
+        record_judgement(session, suspected.chain, NOW, 1, said)
+        session.get_one(Image, rest[-1].second_image_id).withdrawn_at = NOW
+        after = open_lists(session, 1)[0]
+        assert after.done == 1  # what was judged before stays counted, on both sides
+        assert after.total - after.done == len(next_pairs(session, 1, first.pair_list_id, 1000))

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from curation.image_store import decode_png
 from curation.models.generation import ScreenedImage, ScreeningCheck
 from curation.models.images import Image
 from curation.project import Project
-from curation.screening_report.figures import screened_batches, screening_figures
+from curation.screening_report.figures import Bin, CheckFigure, screened_batches, screening_figures, threshold_lines
+from curation.screening_report.plots import distribution
 from curation.screening_report.rates import KIND
 from curation.screening_report.tables import FIGURES, screening_table
 from curation.screening_report.write import PAIRS, REPORT, write_report
@@ -95,6 +97,23 @@ def test_figures_count_every_image_once_and_shares_add_up(project: Project) -> N
     for header, rows in tables.values():
         assert rows
         assert all(len(row) == len(header) for row in rows)
+
+
+def test_a_line_says_what_the_copy_checks_do_beyond_it() -> None:
+    parameters = {
+        "near_copy": {"distance": 0.4, "sure_distance": 0.1, "ratio": 0.5},
+        "near_copy_pixels": {"distance": 0.2, "ratio": 0.5},
+    }
+    assert threshold_lines(parameters, "near_copy") == [(0.4, "flag"), (0.1, "block")]
+    assert threshold_lines(parameters, "near_copy_pixels") == [(0.2, "block")]
+
+
+def test_the_ends_of_a_plot_are_values_that_there_are() -> None:
+    share = CheckFigure("saturation", 1, 0, 0, None, 0, -0.02, 1.02, 0, [Bin(1.0, 0.0)], [])
+    assert "<span>0</span>" in distribution(share)
+    assert "<span>1</span>" in distribution(share)
+    unset = replace(share, not_set="nothing before it to compare with")
+    assert "<span></span><span>nothing before it to compare with</span><span></span>" in distribution(unset)
 
 
 def test_a_measurement_that_is_not_of_the_checks_is_not_taken_for_one(project: Project, tmp_path: Path) -> None:
