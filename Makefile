@@ -28,11 +28,11 @@ demo-auto: $(READY)  ## The whole loop without a person, through a proxy reader,
 	$(BIN)/rounds demo $(DEMO)-auto --auto
 
 test: $(READY)  ## Every test (under 20 minutes on two cores)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not e2e" -n 2
-	$(BIN)/python -m pytest -m e2e
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not e2e and not alone" -n 2
+	$(BIN)/python -m pytest -m "e2e or alone"
 
 quick: $(READY)  ## The tests without browser, PostgreSQL and slow ones (under 2 minutes)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not e2e and not postgres" -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not e2e and not postgres and not alone" -n 2
 
 soak: $(READY)  ## The tests at the full counts that the documents state
 	ROUNDS_SOAK=1 $(BIN)/python -m pytest --timeout 3600

@@ -15,6 +15,8 @@ from review_ui import raw_pixels, reading_routes
 from tests.review_ui.conftest import IMAGES, Browser
 from tests.review_ui.test_reading_routes import send, verdict
 
+pytestmark = pytest.mark.alone
+
 TRIES = 5
 SLOWER_S = 0.005  # what half of the images take longer to decode; at 512 pixels noise costs about 0.2 ms
 
