@@ -34,8 +34,8 @@ test: $(READY)  ## Every test (under 20 minutes on two cores)
 quick: $(READY)  ## The tests without browser, PostgreSQL and slow ones (under 2 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not e2e and not postgres and not alone" -n 2
 
-soak: $(READY)  ## The tests at the full counts that the documents state
-	ROUNDS_SOAK=1 $(BIN)/python -m pytest --timeout 3600
+soak: $(READY)  ## The tests that have them at the full counts that the documents state; rows for docs/soak.md
+	ROUNDS_SOAK=1 $(BIN)/python -m pytest -m soak --timeout 3600
 
 check: $(READY)  ## Lint, types, and the direction of imports
 	$(BIN)/ruff check .

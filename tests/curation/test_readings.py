@@ -149,6 +149,7 @@ def test_a_proxy_reads_every_image_and_takes_none_from_people(database: Database
         assert progress(session, person, worklist).left == 5
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("readers_per_image", [1, 2])
 def test_ten_readers_at_once_lose_and_double_nothing(database: Database, readers_per_image: int) -> None:
     images, readers = (2_000 if SOAK else 150), 10

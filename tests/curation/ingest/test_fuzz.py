@@ -28,6 +28,8 @@ from tests.curation.ingest.test_image_folder import _encoded
 from tests.rows import NOW, picture, stored, unfinished
 from tests.soak_record import record_soak
 
+pytestmark = pytest.mark.soak
+
 SOAK = os.environ.get("ROUNDS_SOAK") == "1"
 SEED = int(os.environ.get("ROUNDS_SOAK_SEED", "20261125"))
 COUNT, FOLDERS = (1_000, 20) if SOAK else (60, 3)

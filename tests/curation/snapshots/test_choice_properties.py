@@ -29,6 +29,8 @@ from tests.curation.snapshots.mixes import (
     write_mix,
 )
 
+pytestmark = pytest.mark.soak
+
 SOAK = os.environ.get("ROUNDS_SOAK") == "1"
 EXAMPLES = settings(
     max_examples=200 if SOAK else 12,
