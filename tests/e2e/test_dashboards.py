@@ -11,6 +11,7 @@ from curation.models.people import Reader, Role
 from curation.models.reading import Worklist
 from generate.registry import add_generator
 from tests.e2e.conftest import Room, sign_in_anywhere
+from tests.e2e.every_page import wait_until_settled
 from tests.e2e.test_accessibility import found_by_axe
 from tests.rows import NOW
 
@@ -151,6 +152,8 @@ def test_on_a_4k_screen_menus_are_as_large_as_the_page(room: Room, new_context: 
     for width, height in ((1440, 900), (3840, 2160)):
         page = open_as(room, new_context(width, height), Role.CURATOR)
         page.goto(f"{room.server.url}/worklists")
+        page.wait_for_selector(".st-key-page-form")
+        wait_until_settled(page)  # a rerun would close the list again
         page.get_by_label("Order").click()
         heights[width, "option"] = page.get_by_role("option").first.bounding_box()
         page.keyboard.press("Escape")
@@ -170,9 +173,13 @@ def test_chosen_readers_can_be_read(room: Room, new_context: NewContext, theme: 
     context.add_init_script(f"localStorage.setItem('rounds-theme', '{theme}')")
     page = open_as(room, context, Role.CURATOR)
     page.goto(f"{room.server.url}/worklists")
+    page.wait_for_selector(".st-key-page-form")
+    wait_until_settled(page)
     page.get_by_label("Who may read").last.click()
     page.keyboard.type(name)
     page.get_by_role("option", name=name, exact=True).click()
     page.keyboard.press("Escape")
+    expect(page.get_by_role("option")).to_have_count(0)  # the list fades out, and faint text is no finding
     expect(page.locator("[data-tag]")).to_have_text(name)
+    wait_until_settled(page)
     assert found_by_axe(page) == []
