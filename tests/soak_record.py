@@ -9,8 +9,8 @@ COLUMNS = ("date", "commit", "what", "counts", "broken off", "acknowledged", "lo
 HEAD = """# Soak
 
 `make soak` runs the tests that have them at the counts that the documents state; each run adds rows here. Lost:
-acknowledged to the reader, or shown as saved, and not in the database as given. Doubled: in the database more than once,
-or without a key press. A plus after the commit means that files differed from it.
+acknowledged to the reader, or shown as saved, and not in the database as given. Doubled: in the database more than
+once, or without a key press. A plus after the commit means that files differed from it.
 
 """
 
