@@ -134,7 +134,7 @@ def gather(selection: Selection, options: ExportOptions, now: datetime) -> Facts
             stale=selection.stale,
             recipe=dict(snapshot.recipe),
             counts=selection.counts(),
-            whole=counted(row for split in SPLITS for row in folder.rows(split)),
+            whole=counted(row for split in SPLITS for row in folder.iter_rows(split)),
             sources=_sources(session, snapshot.id),
             generators=_generators(session, snapshot.id, folder.lineage),
             batches=_batches(session, snapshot.id),

@@ -33,7 +33,7 @@ class GreyLevels:
 def grey_levels(selection: Selection) -> GreyLevels:
     """Measure the training split of the snapshot, real images included whether they leave or not; one in memory."""
     made, halves, counts = np.zeros(BINS), [np.zeros(BINS), np.zeros(BINS)], [0, 0, 0]
-    for row in selection.folder.rows("train"):
+    for row in selection.folder.iter_rows("train"):
         histogram = _histogram(selection.pixels(row), selection.folder.bits)
         if row.origin == Origin.REAL.value:
             half = hashlib.sha256((row.subject or row.pixel_sha256).encode()).digest()[0] % 2

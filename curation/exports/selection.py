@@ -61,7 +61,7 @@ class Selection:
         """Every row that leaves, with the stem of its file; numbers do not depend on what stays."""
         numbers: Counter[str] = Counter()
         for split in SPLITS:
-            for row in self.folder.rows(split):
+            for row in self.folder.iter_rows(split):
                 numbers[row.origin] += 1
                 if self.include_real or row.origin != Origin.REAL.value:
                     yield f"{row.origin}-{numbers[row.origin]:06d}", row
