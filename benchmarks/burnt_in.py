@@ -68,7 +68,7 @@ def written(plane: NDArray[np.uint8], height: int, rng: np.random.Generator) -> 
     if rng.random() < 0.5:
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=85)
-        return decode_picture(buffer.getvalue())
+        return decode_picture(buffer.getvalue())[0]
     return np.asarray(picture)[:, :, None]
 
 
@@ -77,7 +77,7 @@ def pictures(directory: Path) -> Iterator[Pixels]:
     for path in sorted(directory.rglob("*")):
         if path.suffix.lower() in SUFFIXES:
             try:
-                yield decode_picture(path.read_bytes())
+                yield decode_picture(path.read_bytes())[0]
             except BadInput:
                 continue
 

@@ -61,7 +61,7 @@ class FileReader:
 
     def _picture(self, path: Path, entry: Entry, masks: Mapping[str, Path]) -> IncomingImage:
         content = read_picture_file(path)
-        pixels = decode_picture(content)
+        pixels, notes = decode_picture(content)
         drawn = {name: read_picture_mask(mask, pixels.shape) for name, mask in masks.items()}
         labels = entry.labels
         if self.request.label_from == "mask":
@@ -77,6 +77,7 @@ class FileReader:
             masks={name: mask for name, mask in drawn.items() if mask.any()},
             covariates=entry.covariates,
             png=bare_png(content),
+            notes=notes,
         )
 
     def _prepared(self, image: IncomingImage) -> IncomingImage | Rejected:

@@ -153,7 +153,7 @@ def _read(
         content = picture["bytes"] if picture else None
         if not content:
             raise BadInput("its picture is not in the data set, only a path elsewhere. Save it with the pictures in it")
-        pixels = decode_picture(content)
+        pixels, notes = decode_picture(content)
         said = str(row[columns.split]) if columns.split and row[columns.split] is not None else ""
         image = IncomingImage(
             name,
@@ -164,6 +164,7 @@ def _read(
             covariates=_covariates(row, request),
             png=bare_png(content),
             burnt_in=looks_burnt_in(pixels),
+            notes=notes,
         )
         return [prepare(image, request)]
     except BadInput as error:

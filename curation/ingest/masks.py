@@ -52,7 +52,7 @@ def present_masks(directory: Path, file: str, request: ImportRequest) -> dict[st
 
 def read_picture_mask(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """(H, W) with 1 where any channel is not 0; raises BadInput unless it has the picture's size."""
-    values = decode_picture(read_picture_file(path))
+    values, _ = decode_picture(read_picture_file(path))
     if values.shape[:2] != shape[:2]:
         raise BadInput(f"its mask is {values.shape[0]}x{values.shape[1]}, the picture {shape[0]}x{shape[1]}")
     drawn: NDArray[np.uint8] = (values.max(axis=2) > 0).astype(np.uint8)

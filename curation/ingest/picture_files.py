@@ -1,4 +1,4 @@
-"""Read PNG, JPEG and TIFF files of strangers: 8 or 16 bit gray and 8 bit RGB, anything else refused with its reason."""
+"""Read PNG, JPEG and TIFF files of strangers as 8 or 16 bit gray or 8 bit RGB, or refuse them with the reason."""
 
 import io
 import logging
@@ -14,22 +14,12 @@ from PIL.ImageFile import ImageFile
 from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.ingest.incoming import Unreadable
-from curation.ingest.png_files import png_header
+from curation.ingest.picture_modes import GRAY_16, bring_to_stored, refusal, stored_channels
+from curation.ingest.png_files import PALETTE_COLOUR, png_header
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 MAX_PIXELS = 64_000_000
 _FORMATS = ("PNG", "JPEG", "TIFF")
-_GRAY_16 = ("I;16", "I;16B", "I;16L")
-_REFUSED_MODES = {
-    "1": "one bit per pixel",
-    "P": "a palette picture",
-    "PA": "a palette picture",
-    "LA": "a picture with transparency",
-    "RGBA": "a picture with transparency",
-    "CMYK": "a CMYK picture",
-    "I": "32 bit integers",
-    "F": "floating-point values",
-}
 _EXIF_ORIENTATION = 0x0112
 
 Shape: TypeAlias = tuple[int, int, int, int]  # height, width, channels, bits
@@ -48,27 +38,37 @@ def check_size(height: int, width: int) -> None:
         raise BadInput(f"{width}x{height} is more than {MAX_PIXELS:,} pixels: refused as a decompression bomb")
 
 
+def header_suffices(head: bytes) -> bool:
+    """Whether `probe_picture` needs no more than the first bytes of this file; a palette comes after them."""
+    header = png_header(head)
+    return header is not None and header[3] != PALETTE_COLOUR
+
+
 def probe_picture(content: bytes) -> Shape:
     """The shape that `decode_picture` will give, from the file's header; raises BadInput."""
     header = png_header(content)
-    if header is not None:
+    if header is not None and header[3] != PALETTE_COLOUR:
         height, width, depth, colour = header
-        return height, width, 3 if colour == 2 else 1, 16 if depth == 16 else 8
+        return height, width, 3 if colour in (2, 6) else 1, 16 if depth == 16 else 8
     with _opened(content) as picture:
         width, height = picture.size
         if picture.format == "JPEG" and picture.getexif().get(_EXIF_ORIENTATION, 1) >= 5:  # EXIF 2.3, 4.6.4: rotated
             width, height = height, width
-        return height, width, 3 if picture.mode == "RGB" else 1, 16 if picture.mode in _GRAY_16 else 8
+        return height, width, stored_channels(picture), 16 if picture.mode in GRAY_16 else 8
 
 
-def decode_picture(content: bytes) -> Pixels:
-    """Decode a file to (H, W, C) uint8 or uint16, upright as its EXIF orientation says; raises BadInput."""
+def decode_picture(content: bytes) -> tuple[Pixels, tuple[str, ...]]:
+    """Decode a file to (H, W, C) uint8 or uint16, upright as its EXIF orientation says, and what was done to it.
+
+    Raises BadInput.
+    """
     with _opened(content) as picture:
         upright = ImageOps.exif_transpose(picture) if picture.format == "JPEG" else picture
-        values = np.asarray(upright)
+        brought, notes = bring_to_stored(upright, _packing(picture))
+        values = np.asarray(brought)
     if values.dtype != np.uint8:
         values = values.astype(np.uint16)
-    return values[:, :, None] if values.ndim == 2 else values
+    return values[:, :, None] if values.ndim == 2 else values, notes
 
 
 @contextmanager
@@ -96,15 +96,14 @@ def _check(picture: ImageFile) -> None:
     frames = getattr(picture, "n_frames", 1)
     if frames > 1:
         raise BadInput(f"{frames} pictures in one file. Save each as a file of its own")
-    kind = _REFUSED_MODES.get(picture.mode)
-    if kind is None and "transparency" in picture.info:
-        kind = "a picture with transparency"
-    if kind is None and picture.mode == "RGB" and ";16" in str(picture.tile):
-        kind = "16 bit RGB"
-    if kind is None and picture.mode not in ("L", "RGB", *_GRAY_16):
-        kind = f"of mode {picture.mode}"
+    kind = refusal(picture, _packing(picture))
     if kind is not None:
         raise BadInput(f"{kind}. Save it as 8 or 16 bit gray, or as 8 bit RGB")
+
+
+def _packing(picture: ImageFile) -> str:
+    """How the file packs its pixels, in Pillow's words: `RGB;16B`, `L;4`."""
+    return " ".join(str(tile.args) for tile in picture.tile)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from curation.errors import BadInput
 from curation.image_store import Pixels
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PALETTE_COLOUR = 3  # the colour type, section 11.2.1
 _STORED = {(8, 0): 1, (16, 0): 2, (8, 2): 3}  # bit depth and colour type -> bytes a pixel
 
 

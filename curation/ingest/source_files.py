@@ -127,7 +127,7 @@ def _shape(path: Path, kind: Kind | None, head: bytes, request: ImportRequest) -
         return dicom_header.probe_dicom(path)
     if kind is Kind.NIFTI:
         return nifti_files.probe_nifti(path, request)
-    return picture_files.probe_picture(head if head.startswith(b"\x89PNG") else read_picture_file(path))
+    return picture_files.probe_picture(head if picture_files.header_suffices(head) else read_picture_file(path))
 
 
 def read_picture_file(path: Path) -> bytes:

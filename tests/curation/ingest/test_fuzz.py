@@ -24,7 +24,7 @@ from curation.ingest.request import ImportRequest
 from curation.models.images import Image, Import, Mask
 from curation.project import Project
 from tests.curation.ingest.dicom_samples import sample
-from tests.curation.ingest.test_image_folder import _encoded
+from tests.curation.ingest.test_image_folder import _converted, _encoded
 from tests.rows import NOW, picture, stored, unfinished
 from tests.soak_record import record_soak
 
@@ -53,6 +53,7 @@ def _originals() -> list[tuple[str, bytes]]:
     files += [(".nii", (NIFTI / "anatomical.nii").read_bytes()), (".nii.gz", (NIFTI / "standard.nii.gz").read_bytes())]
     deep = picture(1).astype(np.uint16) * 257
     files += [(".png", _encoded(picture(1))), (".png", _encoded(deep)), (".tif", _encoded(deep, ".tif"))]
+    files += [(".png", _converted("P")), (".png", _converted("RGBA")), (".tif", _converted("1", "TIFF"))]
     files += [(".tif", _encoded(picture(1, channels=3), ".tif")), (".jpg", _encoded(picture(1, channels=3), ".jpg"))]
     return files
 

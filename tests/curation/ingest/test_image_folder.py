@@ -131,14 +131,39 @@ def test_a_jpeg_stands_upright_as_its_exif_orientation_says(project: Project, fo
     assert stored[:8].mean() > 250 > 5 > stored[8:].mean()
 
 
-def _png_16_bit_rgb() -> bytes:
+def _png(depth: int, colour: int, row: bytes, *before: tuple[bytes, bytes]) -> bytes:
+    """A PNG of 2 rows that are alike, written by hand: Pillow writes only what it can hold."""
+
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    header = struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)
-    rows = (b"\0" + bytes(12)) * 2
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body
+    width = len(row) * 8 // (depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour])
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, 2, depth, colour, 0, 0, 0))
+    body = chunk(b"IDAT", zlib.compress((b"\0" + row) * 2)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunk(*one) for one in before) + body
+
+
+def _deep_png(colour: int, samples_bytes: int) -> bytes:
+    return _png(16, colour, bytes(range(4 * samples_bytes)))
+
+
+def _palette_png(colours: int, clear: int | None = None) -> bytes:
+    """Pixels 0 to 6 of a palette in which colour n is (n, 2n, 3n); `clear` is one that is half transparent."""
+    entries = bytes(value for n in range(colours) for value in (n, 2 * n, 3 * n))
+    before = [(b"PLTE", entries)] if colours else []
+    if clear is not None:
+        before.append((b"tRNS", bytes(128 if n == clear else 255 for n in range(colours))))
+    return _png(8, 3, bytes(range(7)), *before)
+
+
+def _transparent(mode: str, alpha: int = 254, file_format: str = "PNG") -> bytes:
+    """A picture of which one pixel has this alpha."""
+    image = PillowImage.fromarray(picture(1, channels=3)).convert(mode)
+    values = np.array(image)
+    values[3, 5, -1] = alpha
+    buffer = io.BytesIO()
+    PillowImage.fromarray(values, mode).save(buffer, file_format)
+    return buffer.getvalue()
 
 
 def _bomb() -> bytes:
@@ -163,13 +188,16 @@ BAD = {
     "text.png": (b"see the other folder\n", "not a PNG, JPEG or TIFF file, whatever its name says"),
     "gif.png": (_converted("P", "GIF"), "not a PNG, JPEG or TIFF file, whatever its name says"),
     "bomb.png": (_bomb(), "refused as a decompression bomb"),
-    "transparent.png": (_converted("RGBA"), "a picture with transparency. Save it as"),
-    "palette.png": (_converted("P"), "a palette picture. Save it as"),
-    "bilevel.png": (_converted("1"), "one bit per pixel. Save it as"),
+    "transparent.png": (_transparent("RGBA"), "its transparency hides part of it. Lay it on the background"),
+    "transparent-gray.png": (_transparent("LA"), "its transparency hides part of it. Lay it on the background"),
+    "transparent-palette.png": (_palette_png(7, clear=3), "its transparency hides part of it. Lay it on"),
+    "short-palette.png": (_palette_png(5), "its palette has 5 colours, and a pixel is of number 6"),
+    "no-palette.png": (_palette_png(0), "a palette picture without its palette"),
+    "deep-transparent.png": (_deep_png(4, 4), "16 bit with transparency. Save it as"),
     "cmyk.jpg": (_converted("CMYK", "JPEG"), "a CMYK picture. Save it as"),
     "float.tif": (_converted("F", "TIFF"), "floating-point values. Save it as"),
     "integers.tif": (_converted("I", "TIFF"), "32 bit integers. Save it as"),
-    "deep-color.png": (_png_16_bit_rgb(), "16 bit RGB. Save it as"),
+    "deep-color.png": (_deep_png(2, 6), "16 bit RGB. Save it as"),
     "pages.tif": (_two_pages(), "2 pictures in one file"),
     "notes.txt": (b"hello", "not one of .png, .jpg, .jpeg, .tif, .tiff"),
     ".hidden.png": (_encoded(picture(9)), "hidden"),
