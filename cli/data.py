@@ -16,7 +16,8 @@ from curation.project import Project
 COHORT = "virtual-brains"
 COHORT_SIZE = 400
 _SUBJECTS_PER_WORKER = 100
-_OF_FILES = ("label", "manifest", "size", "window", "slices", "label_from", "subject_pattern", "mask", "covariate")
+_LABELLING = ("label", "manifest", "label_from", "subject_pattern", "covariate")
+_OF_FILES = (*_LABELLING, "size", "window", "gray", "slices", "mask")
 
 
 @click.command("import")

@@ -68,6 +68,11 @@ _OPTIONS = (
         help="Bring 16 bit gray to 8 bit through this window, in the file's units, or through the file's own.",
     ),
     click.option(
+        "--gray",
+        is_flag=True,
+        help="Bring RGB pictures that show only gray to gray; those with colour are left out.",
+    ),
+    click.option(
         "--plane", type=click.Choice(get_args(Plane)), default="axial", show_default=True, help="NIfTI: slices of it."
     ),
     click.option("--slices", metavar="FROM:TO[:STEP]", help="NIfTI: which slices, counted from 0; all without it."),
@@ -99,6 +104,7 @@ def request_from(options: dict[str, Any]) -> tuple[ImportRequest, Path | None]:
         masks=tuple(_mask(text) for text in options["mask"]),
         size=_size(options["size"]),
         window=_window(options["window"]),
+        gray=options["gray"],
         plane=options["plane"],
         slices=_slices(options["slices"]),
         quantise=options["quantise"],

@@ -11,7 +11,7 @@ from curation.ingest.entry import Entry
 from curation.ingest.incoming import IncomingImage, Rejected
 from curation.ingest.masks import present_masks, read_picture_mask
 from curation.ingest.nifti_files import read_nifti
-from curation.ingest.picture_files import Shape, decode_picture, describe_shape
+from curation.ingest.picture_files import Shape, decode_picture, unlike
 from curation.ingest.png_files import bare_png
 from curation.ingest.preparing import prepare
 from curation.ingest.request import ImportRequest
@@ -90,6 +90,5 @@ class FileReader:
         height, width, channels = ready.pixels.shape
         found = (height, width, channels, ready.pixels.dtype.itemsize * 8)
         if self.usual is not None and found != self.usual:
-            reason = f"expected {describe_shape(*self.usual)} as most files here, got {describe_shape(*found)}"
-            return Rejected(image.source_file, reason)
+            return Rejected(image.source_file, unlike(self.usual, found, "most files here"))
         return replace(ready, burnt_in=burnt_in) if burnt_in else ready

@@ -16,7 +16,7 @@ from curation.ingest.exclusive import one_import_at_a_time
 from curation.ingest.import_report import ImportReport, Suspect
 from curation.ingest.incoming import Progress, Rejected, Source
 from curation.ingest.intake import NOTHING_SHOWN, Candidate, Intake, decide
-from curation.ingest.picture_files import describe_shape, quiet_decoders
+from curation.ingest.picture_files import quiet_decoders, unlike
 from curation.ingest.pseudonyms import Pseudonyms
 from curation.ingest.receiving import Reception
 from curation.lineage.withdrawn import withdrawn_since
@@ -110,7 +110,7 @@ def _shape_fault(candidate: Candidate, first: Candidate) -> str | None:
     expected, found = (*first.shape, first.bits), (*candidate.shape, candidate.bits)
     if expected == found:
         return None
-    return f"expected {describe_shape(*expected)} as the pictures before it, got {describe_shape(*found)}"
+    return unlike(expected, found, "the pictures before it")
 
 
 def _report(source: Source, digest: str, intake: Intake) -> ImportReport:

@@ -30,6 +30,12 @@ def describe_shape(height: int, width: int, channels: int, bits: int) -> str:
     return f"{height}x{width} {'RGB' if channels == 3 else 'gray'}, {bits} bit"
 
 
+def unlike(expected: Shape, found: Shape, others: str) -> str:
+    """The reason for which a picture of another shape than the others is left out, and what may help."""
+    reason = f"expected {describe_shape(*expected)} as {others}, got {describe_shape(*found)}"
+    return f"{reason}. If the RGB ones show only gray, --gray brings them to it" if expected[2] != found[2] else reason
+
+
 def check_size(height: int, width: int) -> None:
     """Raise BadInput for a picture without pixels, or with more than are decoded."""
     if height < 1 or width < 1:

@@ -1,4 +1,6 @@
-"""Bring pictures to one size, and 16 bit gray to 8 bit through a window; geometry and masks go along.
+"""Bring pictures to one size, 16 bit gray to 8 bit through a window, and gray saved as RGB to gray.
+
+Geometry and masks go along.
 
 A picture keeps its proportions: it is scaled to fit and padded with its least value. Scaling down averages over the
 area of each new pixel (a box filter), scaling up is bilinear; masks take the nearest value.
@@ -17,9 +19,16 @@ from curation.ingest.incoming import Geometry, IncomingImage
 from curation.ingest.picture_files import Shape
 from curation.ingest.request import ImportRequest, Window
 
+GRAY_SPREAD = 8  # steps of 255 between a pixel's channels; the most that JPEG made of gray with noise of two steps
+_LUMA = np.array([[0.299], [0.587], [0.114]])  # ITU-R BT.601, as JPEG computes it
+GRAY_EXACT = "RGB with equal channels became gray"
+GRAY_NEARLY = f"RGB whose channels differ by at most {GRAY_SPREAD} of 255 became gray, by luma"
+
 
 def prepare(image: IncomingImage, request: ImportRequest) -> IncomingImage:
-    """The picture as the request wants it; raises BadInput for one without the window asked for."""
+    """The picture as the request wants it; raises BadInput for one without the window, or with the colour, it says."""
+    if request.gray and image.pixels.shape[2] == 3:
+        image = _gray(image)
     if request.window is not None and image.pixels.dtype == np.uint16:
         image = _through_window(image, request.window)
     if request.size is not None and image.pixels.shape[:2] != request.size:
@@ -31,7 +40,23 @@ def prepared_shape(shape: Shape, request: ImportRequest) -> Shape:
     """The shape that `prepare` will give a picture of this shape."""
     height, width, channels, bits = shape
     height, width = request.size or (height, width)
-    return height, width, channels, 8 if request.window is not None else bits
+    return height, width, 1 if request.gray else channels, 8 if request.window is not None else bits
+
+
+def _gray(image: IncomingImage) -> IncomingImage:
+    """Gray of a picture that shows none but gray; raises BadInput for one with colour."""
+    red, green, blue = (image.pixels[:, :, channel] for channel in range(3))
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    most = int(spread.max())
+    if most > GRAY_SPREAD:
+        raise BadInput(f"coloured: a pixel's channels differ by {most} of 255, and gray has at most {GRAY_SPREAD}")
+    gray: Any = np.rint(image.pixels @ _LUMA) if most else image.pixels[:, :, :1]
+    return replace(
+        image,
+        pixels=np.ascontiguousarray(gray, np.uint8),
+        png=None,
+        notes=(*image.notes, GRAY_NEARLY if most else GRAY_EXACT),
+    )
 
 
 def _through_window(image: IncomingImage, wanted: Window) -> IncomingImage:

@@ -33,6 +33,7 @@ class ImportRequest(BaseModel):
     masks: tuple[tuple[str, str], ...] = ()  # name, and where its file is: labels/{stem}.png
     size: tuple[int, int] | None = None  # height, width
     window: Window | None = None  # centre and width, or the file's own: gray pictures become 8 bit
+    gray: bool = False  # RGB pictures with equal channels become gray, coloured ones are refused
     plane: Plane = "axial"
     slices: tuple[int | None, int | None, int] = (None, None, 1)
     quantise: bool = False
