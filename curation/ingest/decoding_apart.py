@@ -4,6 +4,7 @@ Seen with mutated files: GDCM aborted on one of 2,000. The other decoders answer
 picture, so they stay in this process, which is faster.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -13,11 +14,16 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import JPEGExtended12Bit
 
 from curation.errors import BadInput
+from curation.ingest.dicom_header import frame_count
 from curation.ingest.picture_files import quiet_decoders
 
 _FRAMES_AT_ONCE = 8
@@ -44,7 +50,7 @@ class _Apart:
 
     def decode(self, path: Path, start: int, stop: int) -> list[NDArray[Any]]:
         with self._lock:
-            self._pool = self._pool or ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+            self._pool = self._pool or ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_hush)
             try:
                 return self._pool.submit(_decode, path, start, stop).result(_TIMEOUT_S)
             except BrokenProcessPool as error:
@@ -62,8 +68,40 @@ class _Apart:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
+def _hush() -> None:
+    """GDCM's C libraries write what they think of a file to the standard error; an error of ours comes back instead."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
 def _decode(path: Path, start: int, stop: int) -> list[NDArray[Any]]:
     with quiet_decoders():
         dataset = dcmread(path)
-        decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
+        syntax = dataset.file_meta.TransferSyntaxUID
+        if syntax == JPEGExtended12Bit:
+            return [_extended(dataset, number) for number in range(start, stop)]
+        decoder = get_decoder(syntax)
         return [decoder.as_array(dataset, index=n, decoding_plugin="gdcm")[0] for n in range(start, stop)]
+
+
+def _extended(dataset: Dataset, number: int) -> NDArray[np.uint16]:
+    """One frame of 12 bit gray in JPEG Extended (DICOM PS3.5, A.4.1), which pydicom does not ask GDCM for."""
+    import gdcm
+
+    rows, columns, bits = int(dataset.Rows), int(dataset.Columns), int(dataset.BitsStored)
+    fragment = gdcm.Fragment()
+    fragment.SetByteStringValue(get_frame(dataset.PixelData, number, number_of_frames=frame_count(dataset)))
+    fragments = gdcm.SequenceOfFragments.New()
+    fragments.AddFragment(fragment)
+    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
+    element.SetValue(fragments.__ref__())
+    image = gdcm.Image()
+    image.SetNumberOfDimensions(2)
+    image.SetDimensions((columns, rows, 1))
+    image.SetPixelFormat(gdcm.PixelFormat(1, 16, bits, bits - 1, 0))
+    image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(gdcm.PhotometricInterpretation.MONOCHROME2))
+    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGExtendedProcess2_4))
+    image.SetDataElement(element)
+    values = image.GetBuffer().encode("utf-8", errors="surrogateescape")  # as SWIG hands bytes over
+    if len(values) != 2 * rows * columns:
+        raise BadInput(f"expected {2 * rows * columns:,} bytes of decoded pixels, GDCM gave {len(values):,}")
+    return np.frombuffer(values, "<u2").astype(np.uint16).reshape(rows, columns)

@@ -87,7 +87,10 @@ def _decode(path: Path, header: FileDataset) -> Iterator[NDArray[Any]]:
     count = frame_count(dataset)
     for stream in generate_frames(dataset.PixelData, number_of_frames=count):
         check_codestream(stream, int(dataset.Rows), int(dataset.Columns))
-    if syntax in (JPEGLossless, JPEGLosslessSV1):
+    extended = syntax == JPEGExtended12Bit and int(dataset.BitsStored) > 8
+    if extended and (int(dataset.get("PixelRepresentation") or 0) or dataset.SamplesPerPixel != 1):
+        raise BadInput("12 bit JPEG of signed values or of colour: expected unsigned gray")
+    if extended or syntax in (JPEGLossless, JPEGLosslessSV1):
         yield from frames_apart(path, count)
         return
     decoder, plugin = get_decoder(syntax), _PLUGINS.get(syntax, "")

@@ -46,6 +46,7 @@ def _originals() -> list[tuple[str, bytes]]:
         "693_J2KI",
         "SC_rgb_jpeg_gdcm",
         "SC_rgb_jpeg_dcmtk",
+        "JPGExtended",
         "MR_small_jpeg_ls_lossless",
     ]
     dicom += ["image_dfl", "JPEGLSNearLossless_08", "MR_small_jp2klossless", "SC_rgb_rle_2frame", "rtdose", "reportsi"]
