@@ -75,7 +75,7 @@ def _hush() -> None:
 
 def _decode(path: Path, start: int, stop: int) -> list[NDArray[Any]]:
     with quiet_decoders():
-        dataset = dcmread(path)
+        dataset = dcmread(path, force=True)  # its head was looked at before it came here
         syntax = dataset.file_meta.TransferSyntaxUID
         if syntax == JPEGExtended12Bit:
             return [_extended(dataset, number) for number in range(start, stop)]

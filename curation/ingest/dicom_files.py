@@ -11,6 +11,7 @@ from curation.ingest.burnt_in import said_burnt_in
 from curation.ingest.covariates import covariates_of_dataset
 from curation.ingest.dicom_frames import Values, frames_of, stored_values
 from curation.ingest.dicom_geometry import affine, spacing_mm
+from curation.ingest.dicom_head import BARE, is_bare
 from curation.ingest.dicom_header import folded, frame_count, identifying_text, read_header
 from curation.ingest.entry import Entry
 from curation.ingest.incoming import Geometry, IncomingImage, Rejected, Unreadable
@@ -71,7 +72,7 @@ def _image(name: str, header: FileDataset, number: int, values: Values, about: _
         covariates=about.covariates,
         group=about.group,
         burnt_in=about.burnt_in,
-        notes=values.notes,
+        notes=(*values.notes, BARE) if is_bare(header) else values.notes,
     )
 
 

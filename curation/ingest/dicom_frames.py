@@ -21,6 +21,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import (
     JPEG2000,
+    UID,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
@@ -35,6 +36,7 @@ from curation.image_store import Pixels
 from curation.ingest.codestreams import check_codestream
 from curation.ingest.decoding_apart import frames_apart
 from curation.ingest.dicom_geometry import rescale, window
+from curation.ingest.dicom_head import is_bare, transfer_syntax
 from curation.ingest.dicom_header import check_header, frame_count, read_header
 from curation.ingest.incoming import Unreadable
 
@@ -74,11 +76,12 @@ def frames_of(path: Path, header: FileDataset) -> Iterator[NDArray[Any]]:
 
 
 def _decode(path: Path, header: FileDataset) -> Iterator[NDArray[Any]]:
-    syntax = header.file_meta.TransferSyntaxUID
+    syntax = transfer_syntax(header)
     if syntax.is_deflated or not syntax.is_encapsulated:
+        source = _whole(path, syntax) if syntax.is_deflated or is_bare(header) else path
         if not syntax.is_deflated:
             _check_bytes_there(path, header)
-        yield from iter_pixels(read_header(path, pixels=True) if syntax.is_deflated else path)
+        yield from iter_pixels(source)
         return
     dataset = read_header(path, pixels=True)
     check_header(dataset)
@@ -99,6 +102,15 @@ def _decode(path: Path, header: FileDataset) -> Iterator[NDArray[Any]]:
         return
     for frame, _ in decoder.iter_array(dataset, decoding_plugin=plugin):
         yield frame
+
+
+def _whole(path: Path, syntax: UID) -> FileDataset:
+    """A data set with its pixels, as pydicom cannot take a deflated or a bare file frame by frame."""
+    dataset = read_header(path, pixels=True)
+    if "PixelData" in dataset and dataset["PixelData"].is_undefined_length:
+        raise BadInput("its pixels are compressed, and no transfer syntax says how")
+    dataset.file_meta.TransferSyntaxUID = syntax
+    return dataset
 
 
 def _check_bytes_there(path: Path, header: FileDataset) -> None:

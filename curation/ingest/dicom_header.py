@@ -10,11 +10,10 @@ from typing import Any
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_file_meta_info
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from curation.errors import BadInput
+from curation.ingest.dicom_head import begins_as_dicom, read_meta
 from curation.ingest.incoming import Unreadable
 from curation.ingest.picture_files import Shape, check_size
 
@@ -39,26 +38,18 @@ _IDENTIFYING = (
 )
 
 
-def is_dicom(path: Path) -> bool:
-    """Whether a file begins as DICOM PS3.10, 7.1 says: 128 bytes, then DICM."""
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
-
-
 def read_header(path: Path, *, pixels: bool = False) -> FileDataset:
     """The data set up to its pixels, or with them, checked; raises BadInput."""
     if path.stat().st_size == 0:
         raise BadInput("the file is empty")
-    if not is_dicom(path):
-        raise BadInput("not a DICOM file: no DICM after 128 bytes")
+    if not begins_as_dicom(path):
+        raise BadInput("not a DICOM file: no DICM after 128 bytes, and no data set from its first byte")
     try:
         _check_inflated(path)
-        dataset = dcmread(path, stop_before_pixels=not pixels)
+        dataset = dcmread(path, stop_before_pixels=not pixels, force=True)
         check_header(dataset)
     except BadInput:
         raise
-    except InvalidDicomError as error:
-        raise Unreadable(error, "not a DICOM file") from error
     except Exception as error:  # a damaged file fails with nearly every type there is
         raise Unreadable(error) from error
     return dataset
@@ -120,8 +111,11 @@ def _check_sop_class(dataset: FileDataset) -> None:
 
 def _check_inflated(path: Path) -> None:
     """PS3.5, A.5: the whole data set of a deflated file is one stream, inflated before anything is read."""
-    if read_file_meta_info(path).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+    if read_meta(path).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
         return
+    with path.open("rb") as file:
+        if file.read(132)[128:] != b"DICM":
+            raise BadInput("a deflated DICOM file without the preamble of Part 10")
     length = 0
     for block in _inflate(path):
         length += len(block)

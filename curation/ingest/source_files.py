@@ -10,6 +10,7 @@ from pathlib import Path
 
 from curation.errors import BadInput
 from curation.ingest import dicom_header, nifti_files, picture_files, tables
+from curation.ingest.dicom_head import begins_as_dicom
 from curation.ingest.incoming import Rejected
 from curation.ingest.picture_files import Shape
 from curation.ingest.request import ImportRequest
@@ -51,7 +52,7 @@ def kind_of(path: Path) -> Kind | None:
         return Kind.PICTURE
     if nifti_files.is_nifti(name):
         return Kind.NIFTI
-    if name.endswith(dicom_header.SUFFIXES) or dicom_header.is_dicom(path):
+    if name.endswith(dicom_header.SUFFIXES) or begins_as_dicom(path):
         return Kind.DICOM
     return None
 

@@ -51,6 +51,9 @@ def _originals() -> list[tuple[str, bytes]]:
     ]
     dicom += ["image_dfl", "JPEGLSNearLossless_08", "MR_small_jp2klossless", "SC_rgb_rle_2frame", "rtdose", "reportsi"]
     files = [(".dcm", sample(f"{name}.dcm").read_bytes()) for name in dicom]
+    for name in ("CT_small", "MR_small_implicit", "MR_small_bigendian"):
+        whole = sample(f"{name}.dcm").read_bytes()
+        files += [("", whole[132:]), ("", whole[144 + int.from_bytes(whole[140:144], "little") :])]
     files += [(".nii", (NIFTI / "anatomical.nii").read_bytes()), (".nii.gz", (NIFTI / "standard.nii.gz").read_bytes())]
     deep = picture(1).astype(np.uint16) * 257
     files += [(".png", _encoded(picture(1))), (".png", _encoded(deep)), (".tif", _encoded(deep, ".tif"))]
