@@ -17,7 +17,7 @@ COHORT = "virtual-brains"
 COHORT_SIZE = 400
 _SUBJECTS_PER_WORKER = 100
 _LABELLING = ("label", "manifest", "label_from", "subject_pattern", "covariate")
-_OF_FILES = (*_LABELLING, "size", "window", "gray", "slices", "mask")
+_OF_FILES = (*_LABELLING, "size", "window", "gray", "volume", "slices", "mask")
 
 
 @click.command("import")
@@ -127,9 +127,13 @@ def _import(
 
 
 def _refuse_file_options(source: str, options: dict[str, Any]) -> None:
-    given = [f"--{name.replace('_', '-')}" for name in _OF_FILES if options[name]]
+    given = [f"--{name.replace('_', '-')}" for name in _OF_FILES if _is_given(options[name])]
     if given:
         raise BadInput(f"{', '.join(given)} is for a directory of images, and {source} is none. Leave it out.")
+
+
+def _is_given(value: Any) -> bool:
+    return value is not None and value is not False and value != ()
 
 
 def _count(argument: str) -> int:

@@ -75,6 +75,12 @@ _OPTIONS = (
     click.option(
         "--plane", type=click.Choice(get_args(Plane)), default="axial", show_default=True, help="NIfTI: slices of it."
     ),
+    click.option(
+        "--volume",
+        type=click.IntRange(0),
+        metavar="N",
+        help="NIfTI: which volume of a series (time, diffusion), from 0; such files are left out without it.",
+    ),
     click.option("--slices", metavar="FROM:TO[:STEP]", help="NIfTI: which slices, counted from 0; all without it."),
     click.option("--quantise", is_flag=True, help="NIfTI: keep floating-point volumes in 65,536 steps each."),
 )
@@ -106,6 +112,7 @@ def request_from(options: dict[str, Any]) -> tuple[ImportRequest, Path | None]:
         window=_window(options["window"]),
         gray=options["gray"],
         plane=options["plane"],
+        volume=options["volume"],
         slices=_slices(options["slices"]),
         quantise=options["quantise"],
         manifest_digest=hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest else None,

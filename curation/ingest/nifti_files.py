@@ -19,11 +19,11 @@ from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.ingest.entry import Entry
 from curation.ingest.incoming import Geometry, IncomingImage, Rejected, Unreadable
+from curation.ingest.nifti_values import check_values, is_rgb, raw_values, volume_count, which_volume
 from curation.ingest.picture_files import Shape, check_size
 from curation.ingest.request import ImportRequest, Plane
 
 SUFFIXES = (".nii", ".nii.gz")
-MAX_BYTES = 4 << 30
 _MAX_OFFSET = 64 << 20  # header extensions before the values; more is absurd
 _MM = {0: 1.0, 1: 1_000.0, 2: 1.0, 3: 0.001}  # NIfTI-1 xyzt_units: unknown, metre, millimetre, micrometre
 _THROUGH = {"sagittal": 0, "coronal": 1, "axial": 2}  # the axis that runs through the slices, of R, A, S
@@ -41,7 +41,7 @@ def is_nifti(name: str) -> bool:
 class _Volume:
     """Unsigned values in R, A, S order, and what they stand for."""
 
-    values: NDArray[Any]  # (x, y, z) uint8 or uint16
+    values: NDArray[Any]  # (x, y, z) uint8 or uint16, or (x, y, z, 3) uint8
     affine: NDArray[np.float64]
     unit_mm: float
     slope: float
@@ -58,8 +58,9 @@ def probe_nifti(path: Path, request: ImportRequest) -> Shape:
     for axis, target in enumerate(order):
         size[target] = int(image.shape[axis])
     rows, columns = _ROWS_COLUMNS[request.plane]
-    bits = 8 if image.get_data_dtype().itemsize == 1 else 16
-    return size[rows], size[columns], 1, bits
+    if is_rgb(image):
+        return size[rows], size[columns], 3, 8
+    return size[rows], size[columns], 1, 8 if image.get_data_dtype().itemsize == 1 else 16
 
 
 def read_nifti(
@@ -68,9 +69,11 @@ def read_nifti(
     """The slices asked for; blank ones are left out in one line. A volume or a mask that fails is one line."""
     try:
         image = _open(path)
-        volume = _volume(image, request.quantise)
-        drawn = {name: _mask(mask, image) for name, mask in masks.items()}
-        yield from _slices(volume, drawn, entry, request)
+        number = which_volume(image, request.volume)
+        volume = _volume(image, number, request.quantise)
+        drawn = {name: _mask(mask, image, number) for name, mask in masks.items()}
+        name = f"{entry.file}#{number}." if volume_count(image) > 1 else f"{entry.file}#"
+        yield from _slices(volume, drawn, entry, request, name)
     except BadInput as error:
         yield Rejected.because(entry.file, error)
     except Exception as error:  # a damaged volume fails with nearly every type there is
@@ -78,7 +81,7 @@ def read_nifti(
 
 
 def _slices(
-    volume: _Volume, masks: dict[str, NDArray[np.uint8]], entry: Entry, request: ImportRequest
+    volume: _Volume, masks: dict[str, NDArray[np.uint8]], entry: Entry, request: ImportRequest, name: str
 ) -> Iterator[IncomingImage | Rejected]:
     through = _THROUGH[request.plane]
     positions = range(volume.values.shape[through])[slice(*request.slices)]
@@ -86,13 +89,14 @@ def _slices(
         raise BadInput(f"none of its {volume.values.shape[through]} {request.plane} slices is in the range asked for")
     blank = 0
     for position in positions:
-        pixels: Pixels = np.ascontiguousarray(_turn(volume.values, request.plane, position))[:, :, None]
+        turned = np.ascontiguousarray(_turn(volume.values, request.plane, position))
+        pixels: Pixels = turned if turned.ndim == 3 else turned[:, :, None]
         if pixels.min() == pixels.max():
             blank += 1
             continue
         shown = {name: np.ascontiguousarray(_turn(mask, request.plane, position)) for name, mask in masks.items()}
         yield IncomingImage(
-            f"{entry.file}#{position}",
+            f"{name}{position}",
             pixels,
             _labels(entry, request, shown),
             entry.subject,
@@ -136,19 +140,8 @@ def _open(path: Path) -> Any:
 
 
 def _check(image: Any) -> None:
-    shape = image.shape
-    if len(shape) < 3 or any(extent != 1 for extent in shape[3:]):
-        raise BadInput(f"{len(shape)} dimensions ({'x'.join(map(str, shape))}): expected one volume of three")
-    if min(shape[:3]) < 1:
-        raise BadInput(f"{'x'.join(map(str, shape))}: a volume without values")
-    check_size(int(shape[0]), int(shape[1]))
-    dtype = image.get_data_dtype()
-    if dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise BadInput(f"values of type {dtype}: expected integers or floating-point numbers")
-    if math.prod(int(extent) for extent in shape) * dtype.itemsize > MAX_BYTES:
-        raise BadInput(
-            f"{'x'.join(map(str, shape))} is more than {MAX_BYTES >> 30} GiB: refused as a decompression bomb"
-        )
+    check_values(image)
+    check_size(int(image.shape[0]), int(image.shape[1]))
     if not 0 <= float(image.header["vox_offset"]) <= _MAX_OFFSET:
         raise BadInput("its values are said to begin beyond any header")
     zooms = np.array(image.header.get_zooms()[:3], float)
@@ -158,8 +151,8 @@ def _check(image: Any) -> None:
         raise BadInput("its affine puts every slice in one place")
 
 
-def _volume(image: Any, quantise: bool) -> _Volume:
-    raw = np.asarray(image.dataobj.get_unscaled()).reshape(image.shape[:3])
+def _volume(image: Any, number: int, quantise: bool) -> _Volume:
+    raw = raw_values(image, number)
     slope, intercept = (float(value) for value in (image.dataobj.slope, image.dataobj.inter))
     if not (math.isfinite(slope) and math.isfinite(intercept)) or slope == 0:
         raise BadInput(f"a slope of {slope:g} and an intercept of {intercept:g} say nothing of the values")
@@ -176,7 +169,7 @@ def _volume(image: Any, quantise: bool) -> _Volume:
         slope, intercept, notes = slope * step, slope * low + intercept, (QUANTISED,)
     values, signed_offset = stored
     to_ras = _orientation(image.affine)
-    affine = image.affine @ _orientations.inv_ornt_aff(to_ras, values.shape)
+    affine = image.affine @ _orientations.inv_ornt_aff(to_ras, values.shape[:3])
     unit = _MM.get(int(image.header["xyzt_units"]) & 7, 1.0)
     return _Volume(
         _orientations.apply_orientation(values, to_ras), affine, unit, slope, intercept, signed_offset, notes
@@ -200,12 +193,14 @@ def _exact(raw: NDArray[Any]) -> tuple[NDArray[Any], int] | None:
     return None
 
 
-def _mask(path: Path, image: Any) -> NDArray[np.uint8]:
-    """A segmentation on the volume's own grid, in R, A, S order: 1 where it is not 0."""
+def _mask(path: Path, image: Any, number: int) -> NDArray[np.uint8]:
+    """A segmentation on the volume's own grid, in R, A, S order: 1 where it is not 0; of a series, that volume's."""
     mask = _open(path)
     if mask.shape[:3] != image.shape[:3] or not np.allclose(mask.affine, image.affine, atol=1e-3):
         raise BadInput("its mask lies on another grid: shape or affine differ")
-    values = np.asarray(mask.dataobj.get_unscaled()).reshape(mask.shape[:3])
+    if is_rgb(mask):
+        raise BadInput("its mask is of RGB: expected numbers")
+    values = raw_values(mask, which_volume(mask, number if volume_count(mask) > 1 else None))
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise BadInput("its mask holds values that are not finite numbers")
     drawn: NDArray[np.uint8] = _orientations.apply_orientation(
@@ -217,7 +212,7 @@ def _mask(path: Path, image: Any) -> NDArray[np.uint8]:
 def _turn(values: NDArray[Any], plane: Plane, position: int) -> NDArray[Any]:
     """One slice as a picture: superior or anterior above; the patient's right, or anterior, at the left."""
     cut = np.take(values, position, axis=_THROUGH[plane])
-    turned: NDArray[Any] = cut.T[::-1, ::-1]
+    turned: NDArray[Any] = cut.swapaxes(0, 1)[::-1, ::-1]
     return turned
 
 

@@ -35,6 +35,7 @@ class ImportRequest(BaseModel):
     window: Window | None = None  # centre and width, or the file's own: gray pictures become 8 bit
     gray: bool = False  # RGB pictures with equal channels become gray, coloured ones are refused
     plane: Plane = "axial"
+    volume: int | None = Field(default=None, ge=0)  # of a NIfTI file that holds several
     slices: tuple[int | None, int | None, int] = (None, None, 1)
     quantise: bool = False
     manifest_digest: str | None = Field(default=None, description="SHA-256 of a table given beside the source")

@@ -1,5 +1,6 @@
 """NIfTI volumes come in as slices of the plane asked for, value for value, and lie where the volume lay."""
 
+import tracemalloc
 from pathlib import Path
 
 import nibabel
@@ -8,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from sqlalchemy import select
 
+from curation.ingest import nifti_values
 from curation.ingest.image_folder import import_image_folder
 from curation.ingest.import_report import ImportReport
 from curation.ingest.request import ImportRequest
@@ -147,9 +149,9 @@ def test_a_mask_on_another_grid_is_one_line(project: Project, tmp_path: Path) ->
     [
         ("anatomical.nii", 25, None),
         ("standard.nii.gz", 7, None),
-        ("functional.nii", 0, "4 dimensions"),
-        ("example4d.nii.gz", 0, "4 dimensions"),
-        ("example_nifti2.nii.gz", 0, "4 dimensions"),
+        ("functional.nii", 0, "holds 20 volumes: say which one is wanted with --volume N, from 0 to 19"),
+        ("example4d.nii.gz", 0, "holds 2 volumes"),
+        ("example_nifti2.nii.gz", 0, "holds 2 volumes"),
         ("row_major.dconn.nii", 0, "Cifti2"),
     ],
 )
@@ -157,3 +159,101 @@ def test_the_files_inside_nibabels_package(project: Project, name: str, added: i
     report = _import(project, PACKAGED / name)
     assert report.added == added
     assert (reason or "") in " ".join(fault.reason for fault in report.rejected)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("functional.nii", 7), ("example4d.nii.gz", 1), ("example_nifti2.nii.gz", 0)]
+)
+def test_one_volume_of_a_series_comes_in_like_a_volume_of_its_own(
+    project: Project, tmp_path: Path, name: str, number: int
+) -> None:
+    whole = nibabel.load(PACKAGED / name)
+    one = nibabel.Nifti1Image(whole.dataobj.get_unscaled()[..., number], whole.affine)
+    one.header.set_slope_inter(whole.dataobj.slope, whole.dataobj.inter)
+    one.header.set_xyzt_units(*whole.header.get_xyzt_units())
+    nibabel.save(one, tmp_path / "one.nii.gz")
+    report = _import(project, PACKAGED / name, volume=number, quantise=True)
+    assert report.added > 0
+    again = _import(project, tmp_path / "one.nii.gz", quantise=True)
+    assert (again.added + len(again.duplicates), again.already) == (0, report.added)
+    shown, canonical = _images(project)[0], nibabel.as_closest_canonical(nibabel.load(tmp_path / "one.nii.gz"))
+    expected = np.asarray(canonical.dataobj)[:, :, shown.frame].T[::-1, ::-1]
+    assert np.allclose(_values(project, shown), expected, atol=0.01)
+
+
+def test_a_volume_that_is_not_there_is_one_line(project: Project, tmp_path: Path) -> None:
+    [fault] = _import(project, PACKAGED / "functional.nii", volume=20).rejected
+    assert fault.reason == "holds 20 volumes, and --volume 20 counts from 0"
+    path = _save(tmp_path / "v.nii", _volume(1))
+    assert [one.reason for one in _import(project, path, volume=1).rejected] == [
+        "holds 1 volume, and --volume 1 counts from 0"
+    ]
+    assert _import(project, path, volume=0).added == 14
+
+
+def test_volumes_of_one_series_have_names_of_their_own_and_masks_of_a_series_go_along(
+    project: Project, tmp_path: Path
+) -> None:
+    series, drawn = np.stack([_volume(1), _volume(2)], axis=-1), np.zeros((10, 12, 14, 2), np.uint8)
+    drawn[2:5, 3:9, 4:6, 1] = 1
+    _save(tmp_path / "set" / "v.nii.gz", series)
+    _save(tmp_path / "set" / "v_seg.nii.gz", drawn)
+    request = {"masks": (("lesion", "{dir}/{stem}_seg.nii.gz"),), "label": None, "label_from": "mask"}
+    for number in (0, 1):
+        report = _import(project, tmp_path / "set", volume=number, public_subjects=True, **request)
+        assert (report.added, report.rejected) == (14, [])
+    names = [image.source_file for image in _images(project)]
+    assert sorted(names) == sorted(f"v.nii.gz#{number}.{position}" for number in (0, 1) for position in range(14))
+    with project.database.read() as session:
+        masked = session.scalars(select(Image.source_file).join(Mask, Mask.image_id == Image.id)).all()
+    assert sorted(masked) == ["v.nii.gz#1.4", "v.nii.gz#1.5"]
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_of_a_long_series_one_volume_alone_is_held_in_memory(tmp_path: Path, suffix: str) -> None:
+    series = np.random.default_rng(6).integers(0, 9, (96, 96, 64, 12)).astype("<i2")
+    image = nibabel.load(_save(tmp_path / f"v{suffix}", series))
+    tracemalloc.start()
+    values = nifti_values.raw_values(image, 11)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.array_equal(values, series[..., 11])
+    assert peak < 2 * values.nbytes
+
+
+def test_a_volume_and_a_series_have_bounds_of_their_own(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _save(tmp_path / "v.nii.gz", np.stack([_volume(number) for number in range(12)], axis=-1))
+    size = 10 * 12 * 14 * 2
+    monkeypatch.setattr(nifti_values, "MAX_BYTES", size)
+    assert _import(project, path, volume=11, slices=(3, 4, 1)).added == 1
+    for limit, most in (("MAX_SERIES_BYTES", 12 * size - 1), ("MAX_BYTES", size - 1)):
+        monkeypatch.setattr(nifti_values, limit, most)
+        [fault] = _import(project, path, volume=10).rejected
+        assert "refused as a decompression bomb" in fault.reason
+
+
+@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
+def test_a_volume_of_colours_gives_slices_of_rgb_where_gray_ones_would_lie(
+    project: Project, tmp_path: Path, plane: str
+) -> None:
+    gray = _volume(5, 0, 256, "u1")
+    colours = np.zeros(gray.shape, [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    colours["R"], colours["G"], colours["B"] = gray, 255 - gray, gray // 2
+    report = _import(project, _save(tmp_path / "c.nii.gz", colours), plane=plane)
+    assert report.rejected == []
+    for image in _images(project):
+        values = project.store.pixels(image.file_sha256)
+        row, column = 2, 4
+        i, j, k = np.rint(np.linalg.inv(TO_LPS) @ np.array(image.affine) @ [row, column, 0, 1])[:3].astype(int)
+        level = int(gray[i, j, k])
+        assert values[row, column].tolist() == [level, 255 - level, level // 2]
+    assert (image.bits, image.channels) == (8, 3)
+
+
+def test_colours_with_transparency_and_complex_numbers_are_refused(project: Project, tmp_path: Path) -> None:
+    names = [("R", "u1"), ("G", "u1"), ("B", "u1"), ("A", "u1")]
+    for number, values in enumerate((np.zeros((10, 12, 14), names), np.zeros((10, 12, 14), "c8"))):
+        [fault] = _import(project, _save(tmp_path / f"{number}.nii", values)).rejected
+        assert fault.reason.startswith(("values of type RGBA", "values of type complex64"))
