@@ -26,6 +26,7 @@ class ReadableWorklist:
     notice: str | None
     ratings: bool
     modality: str
+    window: list[float] | None  # centre and width that every image opens at, in stored values
     practice_left: int | None
 
 
@@ -78,5 +79,6 @@ def _readable(worklist: Worklist, may_adjudicate: bool, practice_left: int | Non
         worklist.notice,
         bool(worklist.recipe.get("ratings")),
         str(worklist.recipe.get("modality", "general")),
+        worklist.recipe.get("window"),
         practice_left,
     )

@@ -64,6 +64,9 @@ class WorklistRecipe(BaseModel):
     )
     practice: int = Field(default=0, ge=0, le=200, description="images with feedback before a reader starts")
     modality: Literal["general", "mr", "ct", "xray", "ultrasound", "histology"] = "general"
+    window: tuple[float, float] | None = Field(
+        default=None, description="centre and width in stored values; settled when the worklist is made"
+    )
     lease_s: int = Field(default=600, ge=60, le=86_400)
     margin: float | None = Field(default=None, gt=0.5, lt=1, description="a Turing test's AUC for indistinguishable")
     exclusion: ExclusionRule = ExclusionRule()

@@ -25,6 +25,7 @@ from curation.models.reading import (
     WorklistKind,
     WorklistReader,
 )
+from curation.opening_window import opening_window
 from curation.outcomes import recompute_outcomes
 from curation.readers import find_reader
 from curation.shares import deal
@@ -70,6 +71,7 @@ def create_worklist(session: Session, chain: Chain, now: datetime, recipe: Workl
     for worklist_id in session.scalars(select(Worklist.id)).all():
         recompute_outcomes(session, worklist_id)
     items = choose_items(session, recipe)
+    recipe = recipe.model_copy(update={"window": recipe.window or opening_window(session, items)})
     worklist = _worklist(session, recipe, WorklistKind(recipe.kind), items, now)
     dealt = deal([reader.id for reader in readers], recipe.readers_per_image, recipe.seed)
     _add_items(session, worklist, items, recipe, dealt if recipe.shares == "allotted" else None)

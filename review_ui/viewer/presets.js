@@ -23,9 +23,10 @@ const BY_MODALITY = {
   histology: [MIDDLE_99],
 };
 
-// [{ name, center, width }], the default first. 8 bit: as stored. 16 bit: the middle 99 % of the first image, or soft
-// tissue for a CT with its rescale.
-function presetsFor(modality, item) {
+// [{ name, center, width }], the default first: the window of such images as they were imported, `opening`, where the
+// worklist has one. Else 8 bit: as stored. 16 bit: the middle 99 % of the first image, or soft tissue for a CT with its
+// rescale.
+function presetsFor(modality, opening, item) {
   const top = item.bits === 16 ? 65535 : 255;
   const sorted = item.pixels.slice().sort();
   const whole = { name: item.bits === 16 ? "Full range" : "As stored", center: top / 2, width: top };
@@ -33,8 +34,9 @@ function presetsFor(modality, item) {
   const [slope, intercept] = item.rescale ?? [1, 0];
   const isHounsfield = modality === "ct" && item.rescale && (slope !== 1 || intercept !== 0);
   const tissues = isHounsfield ? HOUNSFIELD.map((preset) => inStoredUnits(preset, slope, intercept)) : [];
-  if (item.bits === 16) return [...tissues, ...shares, whole];
-  return [whole, ...tissues, ...shares];
+  const imported = opening ? [{ name: "As imported", center: opening[0], width: opening[1] }] : [];
+  if (item.bits === 16) return [...imported, ...tissues, ...shares, whole];
+  return [...imported, whole, ...tissues, ...shares];
 }
 
 function ofShare(sorted, { name, from, to }) {

@@ -25,10 +25,11 @@ class Stage {
     this.kept?.write();
   }
 
-  // A worklist's presets and view: as it was left, or from its first image.
-  enter(modality, kept) {
+  // A worklist's presets and view: as it was left, or from the window it opens at and its first image.
+  enter(modality, opening, kept) {
     this.kept?.write();
     this.modality = modality;
+    this.opening = opening;
     this.kept = kept;
     const left = kept.read();
     this.presets = left?.presets ?? [];
@@ -51,7 +52,7 @@ class Stage {
   show(item) {
     this.item = item;
     if (item && this.presets.length === 0) {
-      this.presets = presetsFor(this.modality, item);
+      this.presets = presetsFor(this.modality, this.opening, item);
       this.choose(0);
     }
     this.repaint();

@@ -1,0 +1,68 @@
+"""The window at which every image of a worklist opens: that of the real training images that look like its candidates.
+
+It is settled once, when the worklist is made, from images that nobody reads there, and is the same for every item.
+An image's own window is never sent: real images have one and synthetic ones have none, so it would tell them apart.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from curation.item_rows import Item
+from curation.models.images import Image, ImageLabel, Label, Split, Subject
+from curation.real_images import is_ready_real
+
+Window = tuple[float, float]  # centre and width, in stored values
+
+
+def opening_window(session: Session, items: Sequence[Item]) -> Window | None:
+    """The window that half or more of such training images share, else the medians of centres and of widths.
+
+    None for colour and for several shapes, where fewer than half of the images have a window, and where the window
+    leaves out no value that can be stored.
+    """
+    shapes = {item.shape for item in items}
+    if len(shapes) != 1:
+        return None
+    height, width, channels, bits = shapes.pop()
+    if channels != 1:
+        return None
+    shown = (
+        select(ImageLabel.image_id)
+        .join(Label, Label.id == ImageLabel.label_id)
+        .where(ImageLabel.value >= 0.5, Label.name.in_({item.label for item in items}))
+    )
+    values = (Image.window_center, Image.window_width, Image.rescale_slope, Image.rescale_intercept)
+    rows = session.execute(
+        select(*values, Image.signed_offset, func.count())
+        .join(Subject, Subject.id == Image.subject_id)
+        .where(is_ready_real(), Subject.split == Split.TRAIN, Image.id.in_(shown))
+        .where(Image.height == height, Image.width == width, Image.channels == channels, Image.bits == bits)
+        .group_by(*values, Image.signed_offset)
+    ).all()
+    windows = Counter[Window]()
+    for center, extent, slope, intercept, offset, count in rows:
+        if center is not None and extent is not None:
+            windows[round((center - intercept) / slope + offset, 3), round(abs(extent / slope), 3)] += count
+    if not windows or 2 * windows.total() < sum(row[-1] for row in rows):
+        return None
+    return _inside(_typical(windows), 2**bits - 1)
+
+
+def _typical(windows: Counter[Window]) -> Window:
+    [(commonest, count)] = windows.most_common(1)
+    if 2 * count >= windows.total():
+        return commonest
+    return _median(one for one, _ in windows.elements()), _median(one for _, one in windows.elements())
+
+
+def _median(values: Iterable[float]) -> float:
+    return round(float(np.median(list(values))), 3)
+
+
+def _inside(window: Window, top: int) -> Window | None:
+    center, width = window
+    return None if center - width / 2 <= 0 and center + width / 2 >= top else window
