@@ -13,6 +13,14 @@ from curation.ingest.decoding_apart import _Apart
 from tests.curation.ingest.dicom_samples import sample
 
 
+def test_what_the_decoder_says_of_a_file_stays_out_of_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    apart = _Apart()
+    [frame] = apart.decode(sample("JPEG-lossy.dcm"), 0, 1)  # its scan header is wrong, which the decoder mentions
+    apart._drop()
+    assert frame.shape == (1024, 256)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_after_a_crash_of_the_decoder_the_next_file_is_decoded() -> None:
     apart, path = _Apart(), sample("SC_rgb_jpeg_gdcm.dcm")
     [frame] = apart.decode(path, 0, 1)
