@@ -33,7 +33,9 @@ def describe_shape(height: int, width: int, channels: int, bits: int) -> str:
 def unlike(expected: Shape, found: Shape, others: str) -> str:
     """The reason for which a picture of another shape than the others is left out, and what may help."""
     reason = f"expected {describe_shape(*expected)} as {others}, got {describe_shape(*found)}"
-    return f"{reason}. If the RGB ones show only gray, --gray brings them to it" if expected[2] != found[2] else reason
+    if expected[2] == found[2] or expected[3] != found[3]:
+        return reason
+    return f"{reason}. If the RGB ones show only gray, --gray brings them to it"
 
 
 def check_size(height: int, width: int) -> None:

@@ -91,9 +91,11 @@ def test_where_most_are_rgb_the_few_gray_ones_come_in_with_them(project: Project
     assert {pixels.shape for pixels in _stored(project).values()} == {(16, 16, 1)}
 
 
-def test_a_picture_of_another_size_alone_is_told_nothing_of_gray(project: Project, chests: Path) -> None:
+def test_a_picture_of_another_size_or_depth_alone_is_told_nothing_of_gray(project: Project, chests: Path) -> None:
     (chests / "a" / "small.png").write_bytes(_encoded(picture(3, size=8)))
+    (chests / "a" / "deep.png").write_bytes(_encoded(picture(4).astype(np.uint16) * 257))
     reasons = {fault.source_file: fault.reason for fault in _import(project, chests, gray=True).rejected}
+    assert reasons["a/deep.png"] == "expected 16x16 gray, 8 bit as most files here, got 16x16 gray, 16 bit"
     assert reasons["a/small.png"] == "expected 16x16 gray, 8 bit as most files here, got 8x8 gray, 8 bit"
 
 
