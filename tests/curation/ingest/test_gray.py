@@ -84,8 +84,12 @@ def test_where_most_are_rgb_the_few_gray_ones_come_in_with_them(project: Project
     for number in range(4):
         (tmp_path / "set" / "a" / f"{number}.png").write_bytes(_encoded(_as_rgb(number)))
     (tmp_path / "set" / "a" / "gray.png").write_bytes(_encoded(picture(9)))
-    [fault] = import_image_folder(project, NOW, tmp_path / "set", dry_run=True).rejected
-    assert fault.reason.endswith(f"got 16x16 gray, 8 bit. {HINT}")
+    deep = tmp_path / "set" / "a" / "sixteen.png"
+    deep.write_bytes(_encoded(picture(8).astype(np.uint16) * 257))
+    faults = import_image_folder(project, NOW, tmp_path / "set", dry_run=True).rejected
+    expected = "expected 16x16 RGB, 8 bit as most files here, got 16x16 gray, "
+    assert [fault.reason for fault in faults] == [f"{expected}8 bit. {HINT}", f"{expected}16 bit"]
+    deep.unlink()
     report = _import(project, tmp_path / "set", gray=True)
     assert (report.added, report.rejected) == (5, [])
     assert {pixels.shape for pixels in _stored(project).values()} == {(16, 16, 1)}
