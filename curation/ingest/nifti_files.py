@@ -147,7 +147,8 @@ def _check(image: Any) -> None:
     zooms = np.array(image.header.get_zooms()[:3], float)
     if not (np.isfinite(image.affine).all() and np.isfinite(zooms).all() and (zooms > 0).all()):
         raise BadInput("spacing or affine is not in finite numbers above 0")
-    if not abs(np.linalg.det(image.affine[:3, :3])) > 1e-12:
+    flat = not abs(np.linalg.det(image.affine[:3, :3])) > 1e-12
+    if flat or not np.isfinite(_orientation(image.affine)).all():  # of an axis that is not there it says NaN
         raise BadInput("its affine puts every slice in one place")
 
 

@@ -144,6 +144,23 @@ def test_a_mask_on_another_grid_is_one_line(project: Project, tmp_path: Path) ->
     assert [fault.reason for fault in report.rejected] == ["its mask lies on another grid: shape or affine differ"]
 
 
+def test_a_volume_whose_axes_fall_together_is_one_line(project: Project, tmp_path: Path) -> None:
+    together = np.eye(4)
+    together[:2, :2] = [[1e6, 1e6], [0, 1e-12]]  # its determinant is 1e-6, and yet two axes run alike
+    flat = np.diag([2.0, 2.0, 0.0, 1.0])
+    for number, affine in enumerate((together, flat)):
+        path = _save(tmp_path / "v.nii", _volume(number))
+        image = nibabel.load(path)
+        image.header["sform_code"], image.header["qform_code"] = 1, 0
+        for row, name in enumerate(("srow_x", "srow_y", "srow_z")):
+            image.header[name] = affine[row]
+        content = bytearray(path.read_bytes())
+        content[:348] = image.header.binaryblock
+        path.write_bytes(content)
+        [fault] = _import(project, path).rejected
+        assert fault.reason == "its affine puts every slice in one place"
+
+
 @pytest.mark.parametrize(
     ("name", "added", "reason"),
     [
