@@ -19,7 +19,7 @@ def claim_answers(facts: Facts, evidence: Evidence) -> dict[str, str]:
     """Facts for items of CLAIM, 2024 update."""
     answers = {
         "7": _sources(facts),
-        "9": f"Stored as {facts.shape[0]} x {facts.shape[1]} pixels of {facts.bits} bit. What came before is unknown.",
+        "9": _prepared(facts),
         "10": _recipe(facts),
         "11": IDENTITY,
         "14": _standard(facts),
@@ -31,23 +31,25 @@ def claim_answers(facts: Facts, evidence: Evidence) -> dict[str, str]:
         "23": f"{NAME} {software_version()}",
         "35": _numbers(facts.whole),
         "40": " ".join(known_gaps(facts, evidence)),
-        "43": _availability(facts),
+        "43": f"{_software()} {_data(facts)}",
     }
     return {number: text for number, text in answers.items() if text}
 
 
 def tripod_answers(facts: Facts, evidence: Evidence) -> dict[str, str]:
-    """Facts for main items of TRIPOD+AI."""
+    """Facts for items of TRIPOD+AI."""
     answers = {
-        "5": _sources(facts),
-        "8": f"{_standard(facts)} {_readers(facts)}",
-        "9": f"Images of {facts.shape[0]} x {facts.shape[1]} pixels, {facts.bits} bit, {facts.shape[2]} channels.",
+        "5a": _sources(facts),
+        "7": _prepared(facts),
+        "8a": _standard(facts),
+        "8b": _readers(facts),
+        "9b": f"Images of {facts.shape[0]} x {facts.shape[1]} pixels, {facts.bits} bit, {facts.shape[2]} channels.",
         "11": "Nothing was imputed; the scorecard's completeness says what is known of how many images.",
-        "12": f"{_division(facts)} {_recipe(facts)}",
-        "13": _numbers(facts.whole),
+        "12a": f"{_division(facts)} {_level(facts)} {_recipe(facts)}",
         "16": "Training holds synthetic images, validation and test do not." if facts.made else "",
-        "18": _availability(facts),
-        "20": _numbers(facts.whole),
+        "18e": _data(facts),
+        "18f": f"{_software()} The code of the analysis is for the authors.",
+        "21": f"{_numbers(facts.whole)} (images, not participants)",
         "26": " ".join(known_gaps(facts, evidence)),
     }
     return {number: text for number, text in answers.items() if text}
@@ -117,8 +119,13 @@ def _numbers(counts: Counts) -> str:
     )
 
 
-def _availability(facts: Facts) -> str:
-    return (
-        f"Software: {NAME} {software_version()}, Apache-2.0. Data: this release, snapshot digest {facts.digest}, "
-        f"licence {facts.options.license_or_unknown}."
-    )
+def _prepared(facts: Facts) -> str:
+    return f"Stored as {facts.shape[0]} x {facts.shape[1]} pixels of {facts.bits} bit. What came before is unknown."
+
+
+def _software() -> str:
+    return f"Software: {NAME} {software_version()}, Apache-2.0."
+
+
+def _data(facts: Facts) -> str:
+    return f"Data: this release, snapshot digest {facts.digest}, licence {facts.options.license_or_unknown}."

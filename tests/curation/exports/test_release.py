@@ -12,16 +12,34 @@ import pytest
 from sqlalchemy import select
 
 from curation.consents import Experience, agree, withdraw
+from curation.exports.answers import claim_answers, tripod_answers
 from curation.exports.checklist_items import CLAIM, TRIPOD_AI
+from curation.exports.evidence import gather_evidence
+from curation.exports.facts import gather
+from curation.exports.options import ExportOptions
 from curation.exports.pseudonyms import KEY_FILE, Pseudonyms
 from curation.exports.scorecard import DIMENSIONS
+from curation.exports.selection import select_images
 from curation.models.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
 from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Reading
 from curation.project import Project
-from tests.curation.exports.projects import READERS, export, fill
+from tests.curation.exports.projects import READERS, SNAPSHOT, export, fill
 from tests.curation.reading_room import add_person
 from tests.rows import DISPLAY, NOW, add_consent
+
+TRIPOD_PARTS = {
+    3: "abc",
+    5: "ab",
+    6: "abc",
+    8: "abc",
+    9: "abc",
+    12: "abcdefg",
+    18: "abcdef",
+    20: "abc",
+    23: "ab",
+    27: "abc",
+}
 
 
 @pytest.fixture(scope="module")
@@ -109,12 +127,27 @@ def test_what_nobody_measured_has_no_value(release: Path) -> None:
 
 
 def test_checklists_name_every_item_and_leave_open_what_the_database_cannot_know(release: Path) -> None:
-    assert (len(CLAIM.items), len(TRIPOD_AI.items)) == (44, 27)
+    assert [item.number for item in CLAIM.items] == [str(number) for number in range(1, 45)]
+    assert [item.number for item in TRIPOD_AI.items] == [
+        f"{main}{part}" for main in range(1, 28) for part in TRIPOD_PARTS.get(main, ("",))
+    ]
+    assert len(TRIPOD_AI.items) == 52
     for page, checklist in (("CLAIM.md", CLAIM), ("TRIPOD-AI.md", TRIPOD_AI)):
         text = (release / page).read_text()
         assert text.count("\n| ") == len(checklist.items) + 2
         assert "to be filled in by the authors" in text
         assert "doi:10." in text
+
+
+def test_every_fact_stands_beside_an_item_that_the_checklist_has(filled: Project) -> None:
+    selection = select_images(filled, SNAPSHOT, include_real=False)
+    facts = gather(selection, ExportOptions(), NOW)
+    with filled.database.read() as session:
+        evidence = gather_evidence(session, facts, selection.snapshot_id, selection.pseudonyms)
+    for checklist, answers in ((CLAIM, claim_answers), (TRIPOD_AI, tripod_answers)):
+        facts_by_item = answers(facts, evidence)
+        assert len(facts_by_item) >= 10
+        assert set(facts_by_item) <= {item.number for item in checklist.items}
 
 
 def test_a_proxy_alone_means_not_yet_read(tmp_path: Path, make_project: Callable[[Path], Project]) -> None:
