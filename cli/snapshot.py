@@ -8,7 +8,7 @@ import click
 
 from cli.mix_options import with_recipe
 from cli.snapshot_tables import readings_line, show_diff, show_preview
-from cli.terminal import emit, json_option, now, pass_project, progress_bar
+from cli.terminal import emit, json_option, now, pass_project, progress_bar, worded
 from curation.errors import Damaged
 from curation.project import Project
 from curation.snapshots.build import build_snapshot, find_snapshot
@@ -128,7 +128,8 @@ def list_command(project: Project, as_json: bool) -> None:
     """
     with project.database.read() as session:
         summaries = list_snapshots(session)
-    emit([asdict(summary) for summary in summaries], as_json, title="snapshots")
+    rows = [asdict(summary) for summary in summaries]
+    emit(rows if as_json else worded(rows), as_json, title="snapshots")
 
 
 @snapshot.command()

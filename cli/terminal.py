@@ -1,7 +1,7 @@
 """What every command shares at the edge: finding the project, printing, progress, the clock."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
@@ -19,6 +19,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Report = Callable[[int, int, str | None], None]
+
+HEAD_LINES = 4  # of a table: its title, and names of columns in three words
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
@@ -42,25 +44,57 @@ def pass_project(function: Callable[Concatenate[Project, P], R]) -> Callable[P, 
 
 
 def emit(rows: Sequence[dict[str, Any]] | dict[str, Any], as_json: bool, title: str | None = None) -> None:
-    """Print one record or a list of them, as JSON or for the eye."""
+    """Print one record or a list of them, as JSON or for the eye; whatever the terminal's width, nothing is cut."""
     if as_json:
         click.echo(json.dumps(rows, indent=2, default=str))
         return
     console = Console()
     if isinstance(rows, dict):
-        table = Table(title=title, show_header=False, title_justify="left", box=None, padding=(0, 2, 0, 0))
-        for key, value in rows.items():
-            table.add_row(f"[dim]{key}[/dim]", _cell(value))
+        console.print(_block(rows, title))
     elif not rows:
         console.print(f"{title or 'list'}: none yet")
-        return
+    elif _is_readable(console, table := _table(rows, title), rows):
+        console.print(table)
     else:
-        table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold")
-        for key in rows[0]:
-            table.add_column(key)
-        for row in rows:
-            table.add_row(*[_cell(value) for value in row.values()])
-    console.print(table)
+        for number, row in enumerate(rows):
+            console.print(*([] if number == 0 else [""]), _block(_known(row), title if number == 0 else None), sep="\n")
+
+
+def worded(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Records with their fields' names as words, which fold where a terminal is narrow."""
+    return [{name.replace("_", " "): value for name, value in row.items()} for row in rows]
+
+
+def _table(rows: Sequence[dict[str, Any]], title: str | None) -> Table:
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for key in rows[0]:
+        table.add_column(key, overflow="fold")
+    for row in rows:
+        table.add_row(*[_cell(value) for value in row.values()])
+    return table
+
+
+def _block(row: dict[str, Any], title: str | None) -> Table:
+    """One record, a fact a line."""
+    table = Table(title=title, show_header=False, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in row.items():
+        table.add_row(f"[dim]{key}[/dim]", _cell(value))
+    return table
+
+
+def _known(row: dict[str, Any]) -> dict[str, Any]:
+    """The record without what is empty."""
+    return {key: value for key, value in row.items() if _cell(value) not in ("", "-")}
+
+
+def _is_readable(console: Console, table: Table, rows: Sequence[dict[str, Any]]) -> bool:
+    """Whether no word is broken, and a row takes two lines on average at most."""
+    lines = ["".join(piece.text for piece in line) for line in console.render_lines(table, pad=False)]
+    whole = {word for line in lines for word in line.split()}
+    needed = {word for row in rows for value in row.values() for word in _cell(value).split()}
+    return needed <= whole and len(lines) <= HEAD_LINES + 2 * len(rows)
 
 
 def _cell(value: Any) -> str:

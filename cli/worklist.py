@@ -6,7 +6,7 @@ from typing import Any
 import click
 from sqlalchemy import func, select
 
-from cli.terminal import emit, json_option, now, pass_project, progress_bar
+from cli.terminal import emit, json_option, now, pass_project, progress_bar, worded
 from cli.worklist_options import RULES, recipe_from, recipe_options
 from curation.controls import plant_for
 from curation.models.reading import Purpose, WorklistItem
@@ -88,7 +88,7 @@ def list_worklists_command(project: Project, as_json: bool) -> None:
         for row in list_worklists(session):
             recompute_outcomes(session, row.id)
         rows = [asdict(row) for row in list_worklists(session)]
-    emit(rows, as_json, title="worklists")
+    emit(rows if as_json else worded(rows), as_json, title="worklists")
 
 
 @worklist.command()
