@@ -48,6 +48,15 @@ class Plan:
         return self.original.image_id, self.name, self.seed
 
 
+def images_for_controls(session: Session, recipe: WorklistRecipe) -> int:
+    """How many real validation images look like the candidates: real controls and planted defects take one each.
+
+    Raises BadInput when there is no candidate, or candidates are of several shapes.
+    """
+    like = Likeness.of(choose_candidates(session, recipe))
+    return len(real_pool(session, like, Split.VALIDATION, recipe.seed))
+
+
 def plant_for(
     database: Database, store: ImageStore, now: datetime, recipe: WorklistRecipe, report: Report
 ) -> dict[str, int]:

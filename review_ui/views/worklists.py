@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.controls import plant_for
+from curation.controls import images_for_controls, plant_for
 from curation.errors import RoundsError
 from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Worklist, WorklistKind
@@ -115,10 +115,29 @@ def _form(people: list[str], vocabularies: list[str]) -> None:
     with st.container(key="page-form"):
         preset = st.segmented_control("Made for", ["Sorting", "Evidence"], default="Sorting", required=True)
         basis = EVIDENCE if preset == "Evidence" else PLAIN
+        _at_hand(basis["real_controls"] + basis["defect_controls"])
         with st.form(f"worklist-{preset}", border=False):
             values = _fields(basis, people, vocabularies)
             if st.form_submit_button("Make the worklist", type="primary"):
                 _create(values)
+
+
+def _at_hand(asked: int) -> None:
+    """Say before anything is filled in how many controls there can be, and whether the preset asks for more."""
+    try:
+        with current_project().database.read() as session:
+            there = images_for_controls(session, WorklistRecipe(name="next", again=True))
+    except RoundsError as error:
+        st.warning(str(error))
+        return
+    said = (
+        f"{there} real validation images look like the images to be read. Real controls and planted defects take one "
+        f"each, so both together can be {there} at most."
+    )
+    if asked > there:
+        st.warning(f"{said} This preset asks for {asked}: lower the two numbers, or import more real images.")
+    else:
+        st.caption(said)
 
 
 def _fields(basis: dict[str, Any], people: list[str], vocabularies: list[str]) -> dict[str, Any]:

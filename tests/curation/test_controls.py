@@ -10,13 +10,14 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import aliased
 
 from curation.alterations import PIXEL_DEFECTS, replay
-from curation.controls import plant_defects, plant_for
+from curation.controls import images_for_controls, plant_defects, plant_for
 from curation.database import Database
 from curation.errors import BadInput
 from curation.image_store import ImageStore, pixel_sha256
 from curation.models.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.worklist_items import WorklistRecipe
-from tests.curation.reading_room import NOON
+from curation.worklists import create_worklist
+from tests.curation.reading_room import CHAIN, NOON
 from tests.curation.study_room import add_study, likeness, silent
 
 
@@ -34,6 +35,7 @@ def plant(
     )
 
 
+@pytest.mark.slow
 def test_a_planted_defect_is_its_original_damaged_as_the_row_says(database: Database, store: ImageStore) -> None:
     add_study(database, store)
     with database.write() as session:
@@ -54,6 +56,7 @@ def test_a_planted_defect_is_its_original_damaged_as_the_row_says(database: Data
             assert said == {(label.label_id, "altered") for label in original.labels}
 
 
+@pytest.mark.slow
 def test_every_kind_occurs_as_often_in_every_class_and_in_each_original_once(
     database: Database, store: ImageStore
 ) -> None:
@@ -157,3 +160,18 @@ def test_a_recipe_gets_defects_for_its_controls_and_for_its_practice(database: D
     recipe = WorklistRecipe(name="w", defect_controls=6, practice=8)
     assert plant_for(database, store, NOON, recipe, silent) == {"validation": 6, "train": 4}
     assert plant_for(database, store, NOON, WorklistRecipe(name="w"), silent) == {}
+
+
+def test_as_many_controls_as_are_said_to_be_at_hand_can_be_had_and_one_more_cannot(
+    database: Database, store: ImageStore
+) -> None:
+    add_study(database, store, validation=30)
+    with database.read() as session:
+        there = images_for_controls(session, WorklistRecipe(name="w"))
+    assert there == 30
+    recipe = {"name": "w", "label_shown": False, "defect_controls": 10}
+    plant_for(database, store, NOON, WorklistRecipe(**recipe), silent)
+    with database.write() as session:
+        create_worklist(session, CHAIN, NOON, WorklistRecipe(**recipe, real_controls=there - 10))
+    with database.write() as session, pytest.raises(BadInput, match="there are 20 beside 10"):
+        create_worklist(session, CHAIN, NOON, WorklistRecipe(**recipe | {"name": "x"}, real_controls=there - 9))

@@ -98,6 +98,9 @@ def test_a_reader_study_made_on_the_page_deals_out_its_images(used_room: Room, n
     page.wait_for_timeout(300)
     wait_until_settled(page)  # until then the other form is there as well
     expect(form.get_by_label("Real controls")).to_have_value("50")
+    said = form.locator("[data-testid=stAlert]").first
+    expect(said).to_contain_text("This preset asks for 100: lower the two numbers", timeout=15_000)
+    assert said.bounding_box()["y"] < form.get_by_label("Real controls").bounding_box()["y"]
     for label, value in (("Real controls", "6"), ("Planted defects", "6"), ("Practice images", "4")):
         form.get_by_label(label).fill(value)
         page.keyboard.press("Tab")
