@@ -30,6 +30,7 @@ def run(project: Project, *arguments: str) -> Result:
     return result
 
 
+@pytest.mark.slow
 def test_a_project_is_backed_up_read_back_and_restored(filled: Project, tmp_path: Path) -> None:
     kept, again = str(tmp_path / "kept"), str(tmp_path / "again")
     made = run(filled, "backup", kept)
@@ -43,6 +44,7 @@ def test_a_project_is_backed_up_read_back_and_restored(filled: Project, tmp_path
     assert "everything is as it was stored" in restored.output
 
 
+@pytest.mark.slow
 def test_what_scripts_read_is_json(filled: Project, tmp_path: Path) -> None:
     kept, again = str(tmp_path / "kept"), str(tmp_path / "again")
     made = json.loads(run(filled, "backup", kept, "--with-secrets", "--json").output)

@@ -50,6 +50,7 @@ def test_every_command_that_the_readme_shows_exists() -> None:
         assert any(" ".join(words[: n + 1]) in known for n in (1, 2)), line
 
 
+@pytest.mark.slow
 def test_a_mistake_ends_in_one_line_and_exit_code_2(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from cli.main import main; main()", "--project", str(tmp_path), "status"]
     finished = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)

@@ -116,6 +116,7 @@ def test_a_directory_in_which_nothing_is_usable_ends_in_an_error_after_the_list(
     assert "a/x.png: not a PNG" in result.output
 
 
+@pytest.mark.slow
 def test_verify_is_content_with_an_untouched_project_and_names_what_was_changed(project: Project, cells: Path) -> None:
     _run(project, "import", str(cells))
     assert "everything is as it was stored" in _run(project, "verify", "--pixels").output

@@ -29,6 +29,7 @@ def run(project: Project) -> Callable[..., Result]:
     return invoke
 
 
+@pytest.mark.slow
 def test_agreement_is_shown_with_intervals_and_as_json(run: Callable[..., Result]) -> None:
     shown = run("agreement", "w")
     assert shown.exit_code == 0, shown.output
@@ -39,6 +40,7 @@ def test_agreement_is_shown_with_intervals_and_as_json(run: Callable[..., Result
     assert (verdict["value"], verdict["n"]) == (1.0, 24)
 
 
+@pytest.mark.slow
 def test_performance_is_written_as_csv_and_says_what_is_too_little(run: Callable[..., Result], tmp_path: Path) -> None:
     file = tmp_path / "performance.csv"
     assert run("performance", "w", "--csv", str(file)).exit_code == 0
@@ -49,6 +51,7 @@ def test_performance_is_written_as_csv_and_says_what_is_too_little(run: Callable
     assert d_prime["note"].startswith("too few: 0 defects")
 
 
+@pytest.mark.slow
 def test_a_worklist_that_is_no_turing_test_is_refused(run: Callable[..., Result]) -> None:
     found = run("turing", "w")
     assert isinstance(found.exception, BadInput)

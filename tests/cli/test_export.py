@@ -17,6 +17,7 @@ def run(project: Project, *arguments: str) -> Result:
     return CliRunner().invoke(rounds, ["--project", str(project.root), "export", *arguments])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["imagefolder", "parquet", "croissant", "dicom", "nifti", "release"])
 def test_each_format_prints_what_left_as_json(project: Project, tmp_path: Path, format: str) -> None:
     fill(project)
@@ -28,6 +29,7 @@ def test_each_format_prints_what_left_as_json(project: Project, tmp_path: Path, 
     assert str(tmp_path / "out") in summary["opens_with"]
 
 
+@pytest.mark.slow
 def test_it_says_what_stayed_and_what_is_missing(project: Project, tmp_path: Path) -> None:
     fill(project)
     printed = run(project, "imagefolder", SNAPSHOT, str(tmp_path / "out")).stdout

@@ -59,6 +59,7 @@ def test_a_request_is_queued_and_the_same_one_again_is_the_same_batch(project: P
         assert session.get_one(Job, first["job"]).status is JobStatus.QUEUED
 
 
+@pytest.mark.slow
 def test_wait_draws_here(project: Project, fitted: Path) -> None:
     run(project.root, "generator", "add", str(fitted))
     facts = json.loads(run(project.root, *REQUEST, "--wait", "--json").stdout)
@@ -67,6 +68,7 @@ def test_wait_draws_here(project: Project, fitted: Path) -> None:
     assert (job.status, job.done, job.total) == (JobStatus.DONE, 3, 3)
 
 
+@pytest.mark.slow
 def test_wait_fails_with_the_screening_and_repeated_it_screens_again(project: Project, fitted: Path) -> None:
     run(project.root, "generator", "add", str(fitted))
     in_the_way = project.root / "embeddings"
@@ -107,6 +109,7 @@ def test_a_generator_is_fitted_on_a_snapshot_of_the_project_and_draws(project: P
         run(project.root, "generator", "fit", "--snapshot", "real", "--name", "../mine")
 
 
+@pytest.mark.slow
 def test_a_generator_is_fitted_on_a_folder_outside_any_project(tmp_path: Path, recipe: Path) -> None:
     folder = write_folder(tmp_path / "tiny")
     out = tmp_path / "out"

@@ -87,6 +87,7 @@ def test_without_yes_everything_is_listed_and_nothing_changes(lived: Project) ->
         assert session.scalars(select(Image.id).where(Image.withdrawn_at.is_not(None))).all() == []
 
 
+@pytest.mark.slow
 def test_with_yes_it_is_done_listed_and_marked_everywhere(lived: Project) -> None:
     done = json.loads(run(lived, "withdraw", "s0", "--yes", "--reason", "consent withdrawn", "--json").output)
     assert (done["withdrawn"], done["images_removed"], done["removed"]["files"]) == (True, 3, 4)
@@ -118,6 +119,7 @@ def test_a_subject_or_the_list_but_not_both(lived: Project) -> None:
         run(lived, "withdraw", "who")
 
 
+@pytest.mark.slow
 def test_snapshot_verify_tells_withdrawn_from_damaged(lived: Project) -> None:
     withdraw(lived, NOW, "s0", "", purge=True)
     facts = json.loads(run(lived, "snapshot", "verify", "base", "--json").output)

@@ -50,6 +50,7 @@ def test_a_set_is_measured_listed_shown_and_drawn(project: Project, arguments: l
     assert all(float(row["low_95"]) <= float(row["value"]) <= float(row["high_95"]) for row in coverage)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_measured_is_one_sentence_and_stores_nothing(project: Project, arguments: list[str]) -> None:
     with pytest.raises(BadInput, match="Give a smaller --n"):
         run(project, *arguments, "--n", "500")

@@ -13,6 +13,7 @@ from tests.generate.folders import tiny_recipe
 from tests.train.tiny import save_backbone
 
 
+@pytest.mark.slow
 def test_error_rates_print_two_tables_and_say_what_they_rest_on(project: Project, tmp_path: Path) -> None:
     backbone = str(save_backbone(tmp_path / "tiny-vit"))
     add_cohort(project, train=range(20), validation=range(1_000, 1_082))
@@ -25,6 +26,7 @@ def test_error_rates_print_two_tables_and_say_what_they_rest_on(project: Project
     assert printed["parameters"]["backbone"] == "tiny-vit"
 
 
+@pytest.mark.slow
 def test_too_few_subjects_are_said_in_plain_words(project: Project, tmp_path: Path) -> None:
     backbone = str(save_backbone(tmp_path / "tiny-vit"))
     add_cohort(project, train=range(8), validation=range(1_000, 1_006))
@@ -36,6 +38,7 @@ def test_too_few_subjects_are_said_in_plain_words(project: Project, tmp_path: Pa
     assert "pictures none: nothing was measured that they could show" in text
 
 
+@pytest.mark.slow
 def test_canaries_are_fitted_weighed_and_pictured(project: Project, tmp_path: Path) -> None:
     backbone = str(save_backbone(tmp_path / "tiny-vit"))
     add_cohort(project, train=range(56), validation=range(1_000, 1_044))

@@ -24,6 +24,7 @@ def run(project: Project, *arguments: str) -> Result:
     return result
 
 
+@pytest.mark.slow
 def test_screen_says_what_was_found_and_what_its_word_is_worth(project: Project, tmp_path: Path) -> None:
     backbone = save_backbone(tmp_path / "tiny-vit")
     add_cohort(project)
@@ -46,6 +47,7 @@ def test_a_gate_that_could_not_be_set_is_said_aloud() -> None:
     assert said == "no gate, everything is flagged: 5 real validation images, 40 are needed"
 
 
+@pytest.mark.slow
 def test_error_rates_and_the_report_are_written_and_printed(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

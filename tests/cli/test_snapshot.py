@@ -61,6 +61,7 @@ def test_every_option_reaches_the_recipe(run: Run, project: Project) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_recipe_of_a_snapshot_builds_another_and_options_have_the_last_word(run: Run, project: Project) -> None:
     run("build", "one", "--max-ratio", "0.3", "--weight", "synthetic=0.5")
     manifest = project.root / "snapshots" / "one" / "snapshot.json"
@@ -97,6 +98,7 @@ def test_a_wrong_recipe_is_one_sentence(run: Run, tmp_path: Path, options: list[
         assert words in str(found.exception)
 
 
+@pytest.mark.slow
 def test_stale_snapshots_say_so_in_list_show_and_diff_and_before_training(run: Run, project: Project) -> None:
     run("build", "one")
     run("build", "real", "--synthetic", "none")

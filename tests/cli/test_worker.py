@@ -102,6 +102,7 @@ def test_every_kind_of_job_names_a_function_that_exists() -> None:
         assert callable(cli.worker._runner(kind))
 
 
+@pytest.mark.slow
 def test_a_worker_killed_mid_batch_is_followed_by_one_that_leaves_neither_gaps_nor_doubles(
     project: Project, fitted: Path
 ) -> None:
@@ -126,6 +127,7 @@ def test_a_worker_killed_mid_batch_is_followed_by_one_that_leaves_neither_gaps_n
         assert np.array_equal(pixels, wanted)
 
 
+@pytest.mark.slow
 def test_a_worker_told_to_stop_puts_its_job_back(project: Project, fitted: Path) -> None:
     _, job_id = queue(project, fitted, long_request())
     with worker_process(project) as process:

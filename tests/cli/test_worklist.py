@@ -173,6 +173,7 @@ def test_a_worklist_is_paused_resumed_and_given_to_others(study: Project) -> Non
         run(study, "worklist pause first")
 
 
+@pytest.mark.slow
 def test_another_rule_gives_other_outcomes_of_the_same_readings(study: Project) -> None:
     run(study, "worklist create first")
     with study.database.write() as session:

@@ -27,6 +27,7 @@ def any_pixels(draw: st.DrawFn) -> Pixels:
     return pixels
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(any_pixels(), st.sampled_from(PIXEL_DEFECTS), st.integers(0, 2**31))
 def test_replaying_what_was_kept_as_json_gives_equal_pixels(pixels: Pixels, name: str, seed: int) -> None:

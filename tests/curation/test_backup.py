@@ -72,6 +72,7 @@ def bring_back(request: pytest.FixtureRequest, project: Project, kept: Path, nam
     return Project.open(target)
 
 
+@pytest.mark.slow
 def test_a_backup_made_while_people_read_is_whole(
     request: pytest.FixtureRequest, room: tuple[Project, list[int]], tmp_path: Path
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_backup_made_while_people_read_is_whole(
     restored.database.dispose()
 
 
+@pytest.mark.slow
 def test_a_restored_project_goes_on_where_the_backup_was(
     request: pytest.FixtureRequest, room: tuple[Project, list[int]], tmp_path: Path
 ) -> None:
@@ -127,6 +129,7 @@ def test_without_pg_dump_a_backup_of_postgresql_says_what_to_install(
     assert list((tmp_path / "kept").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_postgresql_is_restored_into_an_empty_database_only(room: tuple[Project, list[int]], tmp_path: Path) -> None:
     project, _ = room
     if project.database.engine.dialect.name == "sqlite":
@@ -155,6 +158,7 @@ def test_a_second_backup_copies_only_what_is_new_and_both_come_back(project_here
     assert restore(kept, first.name, tmp_path / "old", secrets, LATER, quiet).backup == first.name
 
 
+@pytest.mark.slow
 def test_secrets_come_only_when_asked_for_and_a_restore_without_them_is_refused(
     project_here: Project, tmp_path: Path
 ) -> None:
@@ -234,6 +238,7 @@ def test_a_restore_never_touches_what_is_there(
         restore(tmp_path / "kept", None, tmp_path / "again", secrets, NOON, quiet)
 
 
+@pytest.mark.slow
 def test_a_file_the_project_has_lost_is_listed_and_the_rest_is_kept(project_here: Project, tmp_path: Path) -> None:
     with project_here.database.read() as session:
         lost, altered = session.scalars(select(Image.file_sha256).order_by(Image.id.desc()).limit(2)).all()
@@ -247,6 +252,7 @@ def test_a_file_the_project_has_lost_is_listed_and_the_rest_is_kept(project_here
     assert len(faults_of(tmp_path / "again")) == 2
 
 
+@pytest.mark.slow
 def test_a_file_the_store_has_lost_is_taken_from_a_snapshot_that_holds_it(
     project_here: Project, tmp_path: Path
 ) -> None:
@@ -263,6 +269,7 @@ def test_a_backup_inside_the_project_is_refused(project_here: Project) -> None:
         back_up(project_here, project_here.root / "kept", NOON, quiet)
 
 
+@pytest.mark.slow
 def test_an_older_schema_is_restored_as_it_was_and_not_migrated(project_here: Project, tmp_path: Path) -> None:
     back_up(project_here, tmp_path / "kept", NOON, quiet)
     manifest = Pool(tmp_path / "kept").manifest()
@@ -294,6 +301,7 @@ def _backup_of_older(tmp_path: Path, older: Path) -> Path:
     return pool.directory
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_no_backup_that_looks_whole(project_here: Project, tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", 300) as small:
         with pytest.raises(Unavailable, match="space"):

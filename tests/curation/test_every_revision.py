@@ -22,6 +22,7 @@ def _filled_at(database: Database, revision: str) -> dict[str, list[str]]:
         return columns_of(connection)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revision", RELEASED)
 def test_a_filled_database_of_each_released_schema_keeps_every_value(database: Database, revision: str) -> None:
     columns = _filled_at(database, revision)
@@ -38,6 +39,7 @@ def test_a_filled_database_of_each_released_schema_keeps_every_value(database: D
         assert contents(connection, columns) == before
 
 
+@pytest.mark.slow
 def test_the_newest_schema_goes_back_to_the_last_released_one_and_up_again(database: Database) -> None:
     columns = _filled_at(database, RELEASED[-1])
     database.migrate()

@@ -65,6 +65,7 @@ def on_small_disk(tmp_path: Path, migrated_file: Path) -> Iterator[tuple[Project
         project.database.dispose()
 
 
+@pytest.mark.slow
 def test_an_import_into_a_full_store_leaves_no_row_and_no_half_file(on_small_disk: tuple[Project, Path]) -> None:
     project, small = on_small_disk
     with pytest.raises(Unavailable, match=r"No space left.*Free some space, then do the same again"):
@@ -79,6 +80,7 @@ def test_an_import_into_a_full_store_leaves_no_row_and_no_half_file(on_small_dis
     assert (found.faults, found.orphans) == ([], [])
 
 
+@pytest.mark.slow
 def test_a_store_that_is_closed_for_writing_says_who_may_not_write(on_small_disk: tuple[Project, Path]) -> None:
     project, small = on_small_disk
     assert bring(project, 4).added == 4

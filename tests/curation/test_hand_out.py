@@ -64,6 +64,7 @@ def purposes(assignments: list[Assignment]) -> Counter[str]:
     return Counter(one.purpose.value for one in assignments)
 
 
+@pytest.mark.slow
 def test_two_readers_meet_the_same_images_in_different_orders(database: Database) -> None:
     with database.write() as session:
         worklist, (first, second) = worklist_with(session, 30, readers=2, readers_per_image=2, rule="majority")
@@ -73,6 +74,7 @@ def test_two_readers_meet_the_same_images_in_different_orders(database: Database
     assert orders[0] != orders[1]
 
 
+@pytest.mark.slow
 def test_every_reader_is_handed_every_control_once_and_candidates_are_shared(database: Database) -> None:
     with database.write() as session:
         worklist, readers = worklist_with(session, 20, readers=2, real_controls=8)
@@ -97,6 +99,7 @@ def test_every_reader_is_handed_every_control_once_and_candidates_are_shared(dat
     assert sum(one.done for one in left) == 20 + 2 * 8
 
 
+@pytest.mark.slow
 def test_repeats_come_at_least_fifty_images_later_and_once(database: Database) -> None:
     with database.write() as session:
         worklist, (reader,) = worklist_with(session, 300, repeat_share=0.2)
@@ -110,6 +113,7 @@ def test_repeats_come_at_least_fifty_images_later_and_once(database: Database) -
     assert purposes(met) == {"first": 300, "repeat": len(apart)}
 
 
+@pytest.mark.slow
 def test_a_repeat_does_not_count_towards_the_outcome_or_take_a_slot(database: Database) -> None:
     with database.write() as session:
         worklist, readers = worklist_with(session, 120, readers=2, repeat_share=0.5)
@@ -121,6 +125,7 @@ def test_a_repeat_does_not_count_towards_the_outcome_or_take_a_slot(database: Da
     assert [len(decision.reading_ids) for decision in decisions.values()] == [1] * 120
 
 
+@pytest.mark.slow
 def test_a_reload_keeps_the_order_in_which_images_were_handed_out(database: Database) -> None:
     with database.write() as session:
         worklist, (reader,) = worklist_with(session, 200, repeat_share=0.5)
@@ -132,6 +137,7 @@ def test_a_reload_keeps_the_order_in_which_images_were_handed_out(database: Data
         assert held[:20] == read_all_of[100:]
 
 
+@pytest.mark.slow
 def test_nothing_that_is_sent_tells_what_comes_back_from_what_is_new(database: Database) -> None:
     with database.write() as session:
         worklist, (reader,) = worklist_with(session, 150, repeat_share=0.5, real_controls=20)
@@ -164,6 +170,7 @@ def test_a_share_of_what_a_grid_leaves_unmarked_comes_back_singly(database: Data
     assert {one.item_id for one in audits} <= unmarked
 
 
+@pytest.mark.slow
 def test_audits_are_mixed_among_single_images(database: Database) -> None:
     with database.write() as session:
         worklist, (reader,) = worklist_with(session, 80, grid_audit_share=1.0)
@@ -208,6 +215,7 @@ def test_a_worklist_for_others_is_refused_and_can_be_opened(database: Database) 
         assert len(claim(session, NOON, second, worklist, 2)) == 2
 
 
+@pytest.mark.slow
 def test_what_is_left_is_said_in_tens_where_a_count_would_give_repeats_away(database: Database) -> None:
     with database.write() as session:
         worklist, (reader,) = worklist_with(session, 150, repeat_share=0.5)

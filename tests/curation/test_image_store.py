@@ -40,6 +40,7 @@ def test_the_same_again_changes_nothing(store: ImageStore) -> None:
     assert store.files() == {file_name(first)}
 
 
+@pytest.mark.slow
 def test_eight_who_put_the_same_files_at_once_leave_one_of_each(store: ImageStore) -> None:
     pictures = [picture(number) for number in range(6)]
     with ThreadPoolExecutor(8) as pool:
@@ -76,6 +77,7 @@ def test_a_file_that_a_power_cut_left_short_is_written_anew(store: ImageStore) -
     store.check(digest)
 
 
+@pytest.mark.slow
 def test_folders_list_strangers_and_unfinished_files_too(store: ImageStore) -> None:
     digest = store.put_pixels(picture(1))
     system, root = fsspec.core.url_to_fs(store.url)
@@ -87,6 +89,7 @@ def test_folders_list_strangers_and_unfinished_files_too(store: ImageStore) -> N
     assert store.folder("zz") == ["zz/stranger.txt"]
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     plane=arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3])))
@@ -120,6 +123,7 @@ def test_settling_waits_once_for_many_files_and_not_again(tmp_path: Path, monkey
     assert waits == [tmp_path / "store"]
 
 
+@pytest.mark.slow
 def test_a_bucket_that_is_not_there_is_named(object_store: str, s3_keys: None) -> None:
     store = ImageStore("s3://no-such-bucket/store")
     with pytest.raises(Unavailable, match=r"no-such-bucket.*cannot be written to.*bucket.*store_url"):

@@ -29,6 +29,7 @@ def _get(database: Database, job_id: int) -> Job:
         return session.get_one(Job, job_id)
 
 
+@pytest.mark.slow
 def test_eight_threads_claim_two_hundred_jobs_each_exactly_once(database: Database) -> None:
     queued = _enqueue(database, 200)
 

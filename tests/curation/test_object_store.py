@@ -42,6 +42,7 @@ def test_an_import_is_whole_and_verified(imported: Project) -> None:
     assert (found.files, found.faults, found.orphans) == (12, [], [])
 
 
+@pytest.mark.slow
 def test_missing_altered_and_orphan_files_are_found(imported: Project) -> None:
     with imported.database.read() as session:
         lost, altered = session.scalars(select(Image.file_sha256).limit(2)).all()
@@ -62,6 +63,7 @@ def test_what_is_removed_is_gone_and_removing_it_again_is_harmless(imported: Pro
     assert verify_project(imported, quiet).orphans == []
 
 
+@pytest.mark.slow
 def test_an_import_that_broke_off_is_taken_up_again(imported: Project) -> None:
     class PowerCut(Exception):
         pass
@@ -81,12 +83,14 @@ def test_an_import_that_broke_off_is_taken_up_again(imported: Project) -> None:
     assert verify_project(imported, quiet, pixels=True).orphans == []
 
 
+@pytest.mark.slow
 def test_a_snapshot_is_built_from_it(imported: Project) -> None:
     folder = build_snapshot(imported, "first", MixRecipe(synthetic="none"), NOW, quiet)
     assert verify_folder(folder, quiet) == []
     assert verify_project(imported, quiet).faults == []
 
 
+@pytest.mark.slow
 def test_a_backup_of_it_comes_back_into_a_directory_or_a_bucket(imported: Project, tmp_path: Path) -> None:
     assert back_up(imported, tmp_path / "kept", NOW, quiet).images == 12
     secrets = imported.root / "secrets"
@@ -97,6 +101,7 @@ def test_a_backup_of_it_comes_back_into_a_directory_or_a_bucket(imported: Projec
     restored.database.dispose()
 
 
+@pytest.mark.slow
 def test_a_store_that_is_gone_is_not_taken_for_an_empty_one(imported: Project) -> None:
     system, root = fsspec.core.url_to_fs(imported.store.url)
     if not imported.store.url.startswith("s3"):

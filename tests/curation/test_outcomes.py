@@ -40,6 +40,7 @@ def people(*verdicts: Verdict, label: str | None = None) -> list[StandingReading
     return [StandingReading(number, said, label, is_proxy=False) for number, said in enumerate(verdicts, 1)]
 
 
+@pytest.mark.slow
 @given(READINGS, RULES, st.randoms(use_true_random=False))
 def test_the_order_of_readings_does_not_matter(readings: list[StandingReading], rule: OutcomeRule, random) -> None:  # type: ignore[no-untyped-def]
     shuffled = random.sample(readings, len(readings))

@@ -1,5 +1,6 @@
 """Readers sign in with a password; sessions end when idle, when old, and when revoked."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -25,15 +26,17 @@ from curation.readers import (
 )
 from curation.sign_ins import FAILURES_TO_LOCK, SignedIn, sign_in, sign_in_by_provider, sign_in_for, sign_out
 from tests.curation.reading_room import CHAIN, NOON
+from tests.passwords import cheap_passwords
 
 PASSWORD = "correct horse"
 MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def records(project: Project) -> Database:
-    """SQLite alone: hashing passwords is slow on purpose."""
-    return project.database
+def records(project: Project) -> Iterator[Database]:
+    """SQLite alone, and hashes that cost little: hashing is slow on purpose."""
+    with cheap_passwords():
+        yield project.database
 
 
 @pytest.fixture
@@ -59,6 +62,7 @@ def is_live(database: Database, token: str, after: int = 0) -> bool:
         return sign_in_for(session, NOON + after * MINUTE, token) is not None
 
 
+@pytest.mark.slow
 def test_a_reader_signs_in_and_out(database: Database) -> None:
     with database.write() as session:
         reader = add_reader(session, CHAIN, NOON, "alice", PASSWORD).id
@@ -89,6 +93,7 @@ def test_wrong_passwords_and_unknown_names_are_told_nothing(records: Database, r
     assert signed_in(records, name="nobody") is None
 
 
+@pytest.mark.slow
 def test_failures_lock_the_account_for_a_while(records: Database, reader: int) -> None:
     for _ in range(FAILURES_TO_LOCK):
         assert signed_in(records, "wrong password") is None
@@ -96,6 +101,7 @@ def test_failures_lock_the_account_for_a_while(records: Database, reader: int) -
     assert signed_in(records, after=5) is not None
 
 
+@pytest.mark.slow
 def test_a_sign_in_in_between_forgives_earlier_failures(records: Database, reader: int) -> None:
     for _ in range(FAILURES_TO_LOCK - 1):
         signed_in(records, "wrong password")
@@ -123,6 +129,7 @@ def test_a_deactivated_reader_is_out_at_once(records: Database, reader: int) -> 
     assert signed_in(records) is None
 
 
+@pytest.mark.slow
 def test_passwords_are_changed_by_their_owner_and_reset_by_another(records: Database, reader: int) -> None:
     here, elsewhere = signed_in(records), signed_in(records)
     assert here is not None
@@ -166,6 +173,7 @@ def test_an_account_is_closed_and_opened_again(records: Database, reader: int) -
     assert closed.payload == {"reader": reader, "by": 7}
 
 
+@pytest.mark.slow
 def test_the_last_administrator_stays_one(database: Database) -> None:
     with database.write() as session:
         for name in ("alice", "bob"):
@@ -181,6 +189,7 @@ def test_the_last_administrator_stays_one(database: Database) -> None:
         deactivate_reader(session, CHAIN, NOON, "alice")
 
 
+@pytest.mark.slow
 def test_a_locked_reader_is_let_in_again_by_an_administrator(records: Database, reader: int) -> None:
     for _ in range(FAILURES_TO_LOCK):
         assert signed_in(records, "wrong password") is None
@@ -197,6 +206,7 @@ def test_signing_out_everywhere_ends_and_counts_live_sessions(records: Database,
     assert not any(is_live(records, one.token) for one in made if one)
 
 
+@pytest.mark.slow
 def test_a_providers_account_signs_in_as_one_reader_and_needs_no_password(database: Database) -> None:
     account = "https://login.example.org 1234"
     with database.write() as session:

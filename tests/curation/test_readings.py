@@ -149,6 +149,7 @@ def test_a_proxy_reads_every_image_and_takes_none_from_people(database: Database
         assert progress(session, person, worklist).left == 5
 
 
+@pytest.mark.slow
 @pytest.mark.soak
 @pytest.mark.parametrize("readers_per_image", [1, 2])
 def test_ten_readers_at_once_lose_and_double_nothing(database: Database, readers_per_image: int) -> None:
@@ -225,6 +226,7 @@ def test_leases_are_renewed_by_the_next_claim(database: Database) -> None:
     assert claimed(database, second, worklist, 2, NOON + timedelta(minutes=15)) == []
 
 
+@pytest.mark.slow
 def test_one_reader_claims_reads_and_undoes_at_once_without_a_deadlock(database: Database) -> None:
     worklist, (reader,) = reading_room(database, images=40, readers=1)
     held = claimed(database, reader, worklist, 24)
@@ -269,6 +271,7 @@ def test_leases_that_ran_out_behind_the_cursor_are_read_by_whoever_comes(databas
     assert set(claimed(database, second, worklist, 10, LATER)) == set(given_up)
 
 
+@pytest.mark.slow
 def test_a_reading_of_a_closed_worklist_stands_and_one_in_flight_is_kept(database: Database) -> None:
     worklist, (reader,) = reading_room(database, images=2, readers=1)
     first, in_flight = claimed(database, reader, worklist, 2)

@@ -78,6 +78,7 @@ def faults_after(project: Project, tampering: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_each_contradiction_is_named_and_alone_it_is_the_only_one(room: Project) -> None:
     assert verify_project(room, lambda *_: None).faults == []
     for tampering, fault in TAMPERINGS:
@@ -110,6 +111,7 @@ def test_frozen_readings_that_are_gone_are_counted(room: Project) -> None:
     assert fault == "snapshot 'first': 2 of the 4 readings it rests on are gone"
 
 
+@pytest.mark.slow
 def test_a_project_in_which_people_read_has_no_faults(room: Project) -> None:
     with people_reading(room, [1, 2]):
         for _ in range(3):

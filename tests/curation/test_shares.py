@@ -65,6 +65,7 @@ def read_all(database: Database, worklist_id: int, reader_id: int) -> int:
                 return done
 
 
+@pytest.mark.slow
 def test_the_last_reader_finds_a_whole_share(database: Database) -> None:
     worklist_id, people = room(database)
     assert [read_all(database, worklist_id, reader) for reader in people] == [12, 12, 12, 12]

@@ -45,12 +45,14 @@ def _file(project: Project, number: int) -> Path:
     return project.root / "store" / file_name(digest)
 
 
+@pytest.mark.slow
 def test_an_untouched_project_has_no_faults(filled: Project) -> None:
     found = _verify(filled, pixels=True)
     assert (found.files, found.chain.events, found.chain.anchors) == (7, 1, 1)
     assert (found.faults, found.orphans, found.unfinished) == ([], [], [])
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_and_a_lost_file_are_named_and_not_repaired(filled: Project) -> None:
     flipped, lost = _file(filled, 2), _file(filled, 4)
     content = bytearray(flipped.read_bytes())
@@ -65,6 +67,7 @@ def test_a_flipped_bit_and_a_lost_file_are_named_and_not_repaired(filled: Projec
     assert not lost.exists()
 
 
+@pytest.mark.slow
 def test_a_lost_mask_is_found_too(filled: Project) -> None:
     with filled.database.read() as session:
         digest = session.scalars(select(Mask.file_sha256)).one()
@@ -82,6 +85,7 @@ def test_files_that_interrupted_work_left_are_listed_without_being_faults(filled
     assert (found.faults, found.orphans, found.unfinished) == ([], [file_name(orphan)], ["ab/abc.png.123.part"])
 
 
+@pytest.mark.slow
 def test_pixels_that_are_not_those_of_the_row_are_found_when_asked_for(filled: Project) -> None:
     with filled.database.write() as session:
         session.execute(update(Image).where(Image.source_file == "1.png").values(pixel_sha256="0" * 64))
@@ -98,6 +102,7 @@ def test_a_stored_file_that_is_no_picture_is_a_fault_and_not_a_crash(filled: Pro
     assert "cannot be decoded" in fault
 
 
+@pytest.mark.slow
 def test_the_same_pixels_in_two_files_are_both_right(filled: Project) -> None:
     buffer = io.BytesIO()
     PillowImage.fromarray(picture(3)[:, :, 0]).save(buffer, "PNG", compress_level=0)
@@ -107,6 +112,7 @@ def test_the_same_pixels_in_two_files_are_both_right(filled: Project) -> None:
     assert _verify(filled, pixels=True).faults == []
 
 
+@pytest.mark.slow
 def test_an_altered_event_and_a_cut_tail_are_found(filled: Project) -> None:
     with filled.database.write() as session:
         session.execute(update(Event).values(payload={"import": 1, "images": 5}))
@@ -124,6 +130,7 @@ def test_a_quick_look_reads_a_few_files_and_says_so(filled: Project) -> None:
     assert verify_project(filled, lambda *_: None, sample=2, seed=1).faults != []
 
 
+@pytest.mark.slow
 def test_a_withdrawn_image_is_expected_to_be_gone_and_named_when_it_is_not(filled: Project) -> None:
     with filled.database.write() as session:
         session.execute(update(Image).where(Image.source_file.in_(["2.png", "5.png"])).values(withdrawn_at=NOW))
@@ -160,6 +167,7 @@ def test_of_many_faults_of_a_kind_the_first_are_listed_and_the_rest_counted(
     assert "... and 4 more like these" in found.faults
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "fault"), [("lost", "is missing"), ("altered", "not those that were added")])
 def test_a_generator_whose_weights_are_lost_or_altered_is_named(filled: Project, change: str, fault: str) -> None:
     weights = filled.root / "generators" / "g" / "unet" / "model.safetensors"

@@ -199,6 +199,7 @@ def test_every_place_is_taken_once_and_the_seed_fixes_which(planted: Database, o
     assert places != positions_of(items, recipe(order=order, seed=4))
 
 
+@pytest.mark.slow
 def test_flagged_candidates_come_first_and_controls_lie_anywhere_among_them(planted: Database) -> None:
     with planted.write() as session:
         flagged = session.scalars(select(ScreenedImage).order_by(ScreenedImage.image_id).limit(4)).all()

@@ -151,6 +151,7 @@ def test_real_controls_come_from_validation_subjects_with_their_truth(database: 
     assert len(controls) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [{"height": 9}, {"channels": 3}, {"bits": 16}])
 def test_controls_of_another_shape_or_depth_are_refused(database: Database, columns: dict[str, int]) -> None:
     with database.write() as session:

@@ -97,6 +97,7 @@ def test_a_generator_that_saw_a_held_out_subject_draws_nothing(project: Project,
         request_batch(session, project.chain, NOW, tiny_request())
 
 
+@pytest.mark.slow
 def test_only_the_missing_indexes_are_drawn(project: Project, fitted: Path) -> None:
     request = tiny_request()
     batch_id, _ = queue(project, fitted, request)
@@ -113,6 +114,7 @@ def test_only_the_missing_indexes_are_drawn(project: Project, fitted: Path) -> N
     assert_whole(project, batch_id, fitted, request)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [1, 3])
 def test_a_run_killed_after_some_chunks_goes_on_without_gaps_or_doubles(
     project: Project, fitted: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
@@ -154,6 +156,7 @@ def test_a_finished_batch_run_again_changes_nothing(project: Project, fitted: Pa
         assert session.scalar(select(func.count()).where(Event.kind == "batch.ready")) == 1
 
 
+@pytest.mark.slow
 def test_two_workers_of_one_batch_double_nothing(
     project: Project, fitted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ def test_a_snapshot_with_too_few_subjects_is_refused(tmp_path: Path) -> None:
         plant(write_folder(tmp_path / "folder"), tiny_plan(others=50))
 
 
+@pytest.mark.slow
 def test_fits_are_kept_and_another_plan_does_not_take_their_place(planted: Planted, tmp_path: Path) -> None:
     drawn, control = fit_both(planted, tiny_plan(), tmp_path / "out", lambda _: None)
     assert drawn.shape == control.shape == (40, 12, 12, 1)

@@ -45,6 +45,7 @@ def test_validation_subjects_and_synthetic_images_never_reach_the_card(folder: S
     assert digests.isdisjoint(row.pixel_sha256 for row in folder.rows("train") if row.origin == "synthetic")
 
 
+@pytest.mark.slow
 def test_validation_rows_do_not_change_the_weights(tmp_path: Path, fitted: Path) -> None:
     without = fit_generator(write_folder(tmp_path / "snapshot", validation=0), tiny_recipe(), tmp_path / "out")
     assert weights_digest(without) == weights_digest(fitted)
@@ -77,6 +78,7 @@ class KilledError(Exception):
     """Stands for the end of the process: nothing in the fit may catch it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("phase", "step"), [("autoencoder", 4), ("flow", 4), ("flow", 6)])
 def test_a_fit_stopped_midway_resumes_to_equal_weights(
     folder: SnapshotFolder, fitted: Path, tmp_path: Path, phase: str, step: int
@@ -108,6 +110,7 @@ fit_generator(SnapshotFolder.open(sys.argv[1]), tiny_recipe(), Path(sys.argv[2])
 """
 
 
+@pytest.mark.slow
 def test_a_fit_killed_by_the_system_resumes_to_equal_weights(
     folder: SnapshotFolder, fitted: Path, tmp_path: Path
 ) -> None:
@@ -128,6 +131,7 @@ def test_a_broken_checkpoint_is_named(folder: SnapshotFolder, tmp_path: Path) ->
         fit_generator(folder, tiny_recipe(), tmp_path / "out")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "canvas", "expected"),
     [((28, 28, 1), "pad", (32, 32)), ((24, 20, 3), "pad", (24, 24)), ((30, 30, 3), 16, (16, 16))],
@@ -142,6 +146,7 @@ def test_other_sizes_and_colours_are_fitted_and_drawn_at_their_own_size(
     assert pipeline([0, 1], output_type="uint8").images.shape == (2, *shape)
 
 
+@pytest.mark.slow
 def test_half_precision_files_load_as_float32(folder: SnapshotFolder, tmp_path: Path) -> None:
     out = fit_generator(folder, tiny_recipe(weights_dtype="float16"), tmp_path / "out")
     stored = load_file(out / "unet" / "diffusion_pytorch_model.safetensors")

@@ -51,6 +51,7 @@ def test_every_image_of_a_batch_is_another_and_another_seed_gives_others(fitted:
     assert set(pictures).isdisjoint(others)
 
 
+@pytest.mark.slow
 # diffusers 0.42.1 passes a tensor to numpy.array in DPMSolverMultistepScheduler.set_timesteps.
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 @pytest.mark.parametrize("sampler", ["unipc", "dpmpp", "euler"])

@@ -31,6 +31,7 @@ def request_of_six() -> GenerationRequest:
     return GenerationRequest.checked(generator="virtual-brains-flow", counts=counts, seed=7, num_inference_steps=6)
 
 
+@pytest.mark.slow
 def test_the_shipped_generator_draws_the_same_brains_at_any_batch_size(request_of_six: GenerationRequest) -> None:
     plan = request_of_six.plan()
     together = [pixels for _, _, pixels in sample_images(SHIPPED, plan, request_of_six, 16, "cpu")]

@@ -1,6 +1,5 @@
 """Our routes behind the guard, without Streamlit: one project, two readers, one worklist, a clock that can be set."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +17,8 @@ from review_ui.guard import Guard
 from review_ui.routes import EXCEPTION_HANDLERS, create_routes
 from review_ui.sessions import Sessions
 from tests.builders import add_candidates, oval
+from tests.copies import copied
+from tests.passwords import cheap_passwords
 from tests.rows import NOW, add_consent
 
 PASSWORD = "a long enough password"
@@ -76,29 +77,34 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> tuple[Path, int]:
+def template(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> tuple[Project, int]:
     """A project with 12 candidates, ada and ben, who consented, and a worklist; made once, copied per test."""
     project = make_project(tmp_path_factory.mktemp("template") / "project")
-    with project.database.write() as session:
+    with cheap_passwords(), project.database.write() as session:
         add_candidates(project, session, [oval(number) for number in range(IMAGES)])
         for name in ("ada", "ben"):
             add_consent(session, project.chain, add_reader(session, project.chain, NOW, name, PASSWORD).id)
         worklist_id = create_worklist(session, project.chain, NOW, WorklistRecipe(name="first")).id
-    project.database.dispose()
-    return project.root, worklist_id
+    return project, worklist_id
+
+
+@pytest.fixture(autouse=True)
+def passwords_are_cheap() -> Iterator[None]:
+    """Hashing is slow on purpose; what is tested here is what a sign-in opens."""
+    with cheap_passwords():
+        yield
 
 
 @pytest.fixture
-def project(template: tuple[Path, int], tmp_path: Path) -> Iterator[Project]:
+def project(template: tuple[Project, int], tmp_path: Path) -> Iterator[Project]:
     """A copy of the template of this test's own."""
-    shutil.copytree(template[0], tmp_path / "project")
-    copied = Project.open(tmp_path / "project")
-    yield copied
-    copied.database.dispose()
+    made = copied(template[0], tmp_path / "project")
+    yield made
+    made.database.dispose()
 
 
 @pytest.fixture
-def worklist_id(template: tuple[Path, int]) -> int:
+def worklist_id(template: tuple[Project, int]) -> int:
     """The worklist of the template."""
     return template[1]
 

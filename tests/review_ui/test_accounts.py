@@ -29,12 +29,14 @@ def test_signing_in_from_another_site_is_refused(stranger: Browser) -> None:
     assert answer.status_code == 403
 
 
+@pytest.mark.slow
 def test_a_name_is_shown_back_as_text(stranger: Browser) -> None:
     fields = {"name": '"><script>alert(1)</script>', "password": "x"}
     answer = stranger.client.post("/rounds/sign-in", data=fields, headers={"Origin": ORIGIN})
     assert "<script>" not in answer.text
 
 
+@pytest.mark.slow
 def test_five_failures_lock_the_account_for_five_minutes(stranger: Browser, clock: Clock) -> None:
     for _ in range(FAILURES_TO_LOCK):
         assert stranger.sign_in("ada", "wrong") == 401
@@ -43,6 +45,7 @@ def test_five_failures_lock_the_account_for_five_minutes(stranger: Browser, cloc
     assert stranger.sign_in("ada") == 200
 
 
+@pytest.mark.slow
 def test_a_first_password_must_be_changed_before_anything_else(
     project: Project, open_browser: Callable[[], Browser]
 ) -> None:

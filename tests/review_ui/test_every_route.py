@@ -86,6 +86,7 @@ def test_nobody_gets_past_what_is_for_everybody(stranger: Browser) -> None:
         assert answer.status_code == 401, (method, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", list(Role))
 def test_every_role_gets_where_the_table_says_and_nothing_breaks(role: Role, enter: Callable[[Role], Browser]) -> None:
     browser = enter(role)
@@ -240,6 +241,7 @@ def test_another_readers_assignment_is_not_found(ada: Browser, ben: Browser, wor
     assert ben.client.get(f"/rounds/pixels/{key}").status_code == 404
 
 
+@pytest.mark.slow
 def test_too_many_requests_wait_for_a_moment_and_hinder_nobody_else(
     ada: Browser, ben: Browser, clock: Clock, project: Project
 ) -> None:

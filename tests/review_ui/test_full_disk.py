@@ -1,6 +1,5 @@
 """Readings posted while the disk is full are not acknowledged: the viewer keeps them and sends them again."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from sqlalchemy import select
 from curation.models.reading import Reading
 from curation.project import Project
 from curation.verification import verify_project
+from tests.copies import copied
 from tests.curation.test_full_disk import fill_up
 from tests.review_ui.conftest import Browser
 from tests.review_ui.test_reading_routes import send, verdict
@@ -17,16 +17,16 @@ from tests.small_disk import small_disk
 
 
 @pytest.fixture
-def project(template: tuple[Path, int], tmp_path: Path) -> Iterator[Project]:
+def project(template: tuple[Project, int], tmp_path: Path) -> Iterator[Project]:
     """A copy of the template on a small disk of its own."""
-    size = sum(path.stat().st_size for path in template[0].rglob("*") if path.is_file()) // 1024
+    size = sum(path.stat().st_size for path in template[0].root.rglob("*") if path.is_file()) // 1024
     with small_disk(tmp_path / "small", size + 1_500) as small:
-        shutil.copytree(template[0], small / "project")
-        copied = Project.open(small / "project")
-        yield copied
-        copied.database.dispose()
+        made = copied(template[0], small / "project")
+        yield made
+        made.database.dispose()
 
 
+@pytest.mark.slow
 def test_nothing_is_acknowledged_on_a_full_disk_and_everything_is_saved_once_there_is_room(
     ada: Browser, project: Project, worklist_id: int
 ) -> None:

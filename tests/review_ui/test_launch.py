@@ -25,6 +25,7 @@ def test_a_port_in_use_is_named() -> None:
             bind("127.0.0.1", port)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_server_in_good_order(project: Project) -> None:
     server = ReviewServer(project.root)
     server.start()
@@ -32,6 +33,7 @@ def test_ctrl_c_ends_the_server_in_good_order(project: Project) -> None:
     assert "Traceback" not in (project.root / "server.log").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "secure"), [((), False), (("--forwarded-allow-ips", "127.0.0.1"), True)])
 def test_only_a_proxy_that_was_named_is_believed_about_https(
     project: Project, options: tuple[str, ...], secure: bool

@@ -1,5 +1,6 @@
 """The picture of a lineage: no box on another, every arrow down, around boxes and to the top of what it leads to."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +30,7 @@ def overlap(one: Rectangle, other: Rectangle) -> bool:
     return across and one.top < other.top + other.height and other.top < one.top + one.height
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(graph=graphs())
 def test_boxes_stand_apart_and_arrows_go_around_them(graph: Graph) -> None:
@@ -42,6 +44,7 @@ def test_boxes_stand_apart_and_arrows_go_around_them(graph: Graph) -> None:
     assert all(one.top >= 0 and one.top + one.height <= layout.height for one in inside)
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(graph=graphs())
 def test_every_arrow_runs_down_and_has_a_head_on_what_it_leads_to(graph: Graph) -> None:

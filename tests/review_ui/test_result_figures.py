@@ -61,6 +61,7 @@ def test_reasons_are_shares_of_the_readings_of_a_class(database: Database) -> No
     assert newest == [max((row for row in rows if row.verdict is Verdict.REJECT), key=lambda row: row.id)]
 
 
+@pytest.mark.slow
 def test_times_leave_idle_time_out(database: Database) -> None:
     worklist_id, reader_id, _ = read_six(database)
     with database.read() as session:

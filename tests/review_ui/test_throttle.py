@@ -27,6 +27,7 @@ def test_many_addresses_do_not_fill_the_memory() -> None:
     assert len(throttle.failures) == ADDRESSES
 
 
+@pytest.mark.slow
 def test_the_right_password_does_not_help_an_address_that_rests(
     stranger: Browser, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,7 @@ def test_every_adaptation_learns_and_keeps_the_weights_of_its_best_validation_lo
     assert result.card["n_images"] == {"real": 40, "synthetic": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("adaptation", ["linear-probe", "lora", "full"])
 def test_a_run_is_rebuilt_by_stock_libraries_from_its_folder(
     adaptation: str, folder: SnapshotFolder, tmp_path: Path
@@ -75,6 +76,7 @@ def test_a_run_is_rebuilt_by_stock_libraries_from_its_folder(
     assert (ours.argmax(dim=1).numpy() == folder.labels(folder.rows("validation"))).mean() > 0.7
 
 
+@pytest.mark.slow
 def test_a_linear_probe_changes_the_head_alone_and_lora_a_small_part(folder: SnapshotFolder, tmp_path: Path) -> None:
     probe = trained(tmp_path, folder, "linear-probe", "probe").card["parameters"]
     lora = trained(tmp_path, folder, "lora", "lora").card["parameters"]
@@ -83,6 +85,7 @@ def test_a_linear_probe_changes_the_head_alone_and_lora_a_small_part(folder: Sna
     assert probe["trainable"] < lora["trainable"] < full["trainable"] == full["total"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(folder: SnapshotFolder, tmp_path: Path) -> None:
     for adaptation in ("linear-probe", "lora"):
         digests = [
@@ -92,6 +95,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(folder: Sn
         assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.slow
 def test_training_stops_early_when_validation_gets_no_better(folder: SnapshotFolder, tmp_path: Path) -> None:
     settings = {"steps": 400, "evaluations": 40, "patience": 2, "learning_rate": 0.5}
     stopped = trained(tmp_path, folder, "linear-probe", "stopped", **settings)
@@ -191,6 +195,7 @@ def test_lora_finds_the_linears_of_each_architecture_and_batch_norm_stays_in_eva
     assert torch.equal(first, second)
 
 
+@pytest.mark.slow
 def test_an_adapter_of_the_shipped_backbone_names_its_base_so_that_stock_peft_loads_it(
     folder: SnapshotFolder, tmp_path: Path
 ) -> None:

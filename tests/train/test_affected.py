@@ -87,6 +87,7 @@ def test_a_study_with_an_affected_arm_claims_no_gain(tmp_path: Path) -> None:
     assert "descends from a withdrawn subject" in text
 
 
+@pytest.mark.slow
 def test_a_generator_is_fitted_on_an_affected_snapshot_on_request_only(tmp_path: Path) -> None:
     folder = withdrawn(write_folder(tmp_path / "snapshot"))
     with pytest.raises(AffectedRefused):

@@ -32,6 +32,7 @@ def test_every_metric_has_an_interval_over_subjects_and_the_file_says_the_same(t
     assert evaluate_run(run, folder, "test", n_bootstrap=200, seed=1).metrics != found.metrics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("adaptation", ["lora", "full"])
 def test_adapted_encoders_are_evaluated_from_their_folder(adaptation: str, tmp_path: Path) -> None:
     folder = write_snapshot(tmp_path / "s", SIZES)

@@ -57,6 +57,7 @@ def test_the_card_lists_what_the_weights_saw_and_nothing_held_out(tmp_path: Path
     assert not (out / "fit").exists()
 
 
+@pytest.mark.slow
 def test_a_fit_killed_and_resumed_gives_the_weights_of_one_that_was_not(tmp_path: Path) -> None:
     whole = pretrain(tmp_path, "whole")
     with pytest.raises(Killed):
@@ -75,6 +76,7 @@ def test_a_finished_fit_is_left_alone_and_another_recipe_is_refused(tmp_path: Pa
         pretrain(tmp_path, "vit", RECIPE.model_copy(update={"seed": 1}))
 
 
+@pytest.mark.slow
 def test_training_lowers_the_held_out_loss(tmp_path: Path) -> None:
     recipe = RECIPE.model_copy(update={"steps": 120, "checkpoint_every": 20, "learning_rate": 3e-3})
     card = json.loads((pretrain(tmp_path, "vit", recipe) / "card.json").read_text())

@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pytest
 from transformers import ViTModel
 
 from curation.ingest.virtual_brains import SHIPPED_RANGE, render
@@ -29,6 +30,7 @@ def test_it_was_made_by_the_recipe_beside_it_and_says_that_the_data_are_simulate
     assert "SIMULATED" in CARD["notice"]
 
 
+@pytest.mark.slow
 def test_its_features_of_virtual_subjects_are_finite_and_differ() -> None:
     pixels = np.stack([render(number).pixels for number in range(6)])[..., None]
     features = Backbone.load(SHIPPED_BACKBONE).features(pixels)

@@ -67,6 +67,7 @@ def test_differences_are_paired_by_seed_and_the_reference_has_none(result: Study
         assert difference.low <= difference.value <= difference.high
 
 
+@pytest.mark.slow
 def test_a_study_killed_half_way_goes_on_where_it_was_with_the_same_result(tmp_path: Path) -> None:
     arms = build_arms(tmp_path)
     whole = run_study(arms, plan(tmp_path), tmp_path / "whole", QUIET)
@@ -106,6 +107,7 @@ def test_arms_that_differ_in_more_than_what_is_added_are_refused(tmp_path: Path)
         run_study(arms | {"plus_raw": shallow}, plan(tmp_path), tmp_path / "study", QUIET)
 
 
+@pytest.mark.slow
 def test_lora_studies_run_too(tmp_path: Path) -> None:
     arms = {arm: folder for arm, folder in build_arms(tmp_path).items() if arm in ("real_only", "plus_raw")}
     lora = plan(tmp_path).adaptation.model_copy(update={"adaptation": "lora", "steps": 2})

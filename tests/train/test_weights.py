@@ -38,6 +38,7 @@ def test_class_weights_of_the_recipe_are_not_evened_out() -> None:
     assert found == pytest.approx([3 / 16, 3 / 16, 6 / 16, 1 / 4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("row_weight", "class_weights", "class_balanced", "expected"),
     [(1.0, {}, True, 0.5), (9.0, {}, False, 0.9), (9.0, {}, True, 0.5), (9.0, {"upper": 9.0}, True, 0.9)],

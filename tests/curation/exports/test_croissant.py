@@ -54,6 +54,7 @@ def test_every_responsible_ai_field_is_filled(described: Path) -> None:
     assert "48 readings by people and 0 by proxy models" in found.annotations_per_item
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("split", "count"), [("train", 28), ("validation", 4), ("test", 4)])
 def test_records_iterate_with_their_pictures(described: Path, filled: Project, split: str, count: int) -> None:
     folder = SnapshotFolder.open(filled.root / "snapshots" / SNAPSHOT)

@@ -139,6 +139,7 @@ def test_checklists_name_every_item_and_leave_open_what_the_database_cannot_know
         assert "doi:10." in text
 
 
+@pytest.mark.slow
 def test_every_fact_stands_beside_an_item_that_the_checklist_has(filled: Project) -> None:
     selection = select_images(filled, SNAPSHOT, include_real=False)
     facts = gather(selection, ExportOptions(), NOW)
@@ -150,6 +151,7 @@ def test_every_fact_stands_beside_an_item_that_the_checklist_has(filled: Project
         assert set(facts_by_item) <= {item.number for item in checklist.items}
 
 
+@pytest.mark.slow
 def test_a_proxy_alone_means_not_yet_read(tmp_path: Path, make_project: Callable[[Path], Project]) -> None:
     project = make_project(tmp_path / "project")
     fill(project, kind=ReaderKind.PROXY)
@@ -174,6 +176,7 @@ def test_a_reader_of_the_card_alone_sees_what_is_weak(release: Path) -> None:
         assert said in gaps, said
 
 
+@pytest.mark.slow
 def test_a_suspected_copy_that_was_not_blocked_is_told_of(
     tmp_path: Path, make_project: Callable[[Path], Project]
 ) -> None:
@@ -193,6 +196,7 @@ def test_a_suspected_copy_that_was_not_blocked_is_told_of(
     assert found["blocked by near_copy"]["value"] == 0.0
 
 
+@pytest.mark.slow
 def test_a_reader_who_withdrew_has_no_pseudonym(tmp_path: Path, make_project: Callable[[Path], Project]) -> None:
     project = make_project(tmp_path / "project")
     fill(project)
@@ -208,6 +212,7 @@ def test_a_reader_who_withdrew_has_no_pseudonym(tmp_path: Path, make_project: Ca
     assert Pseudonyms(project.secret(KEY_FILE)).reader(reader) not in page
 
 
+@pytest.mark.slow
 def test_experience_is_told_in_aggregate_from_three_readers_on(
     tmp_path: Path, make_project: Callable[[Path], Project]
 ) -> None:

@@ -18,6 +18,7 @@ from tests.curation.exports.test_release import indicators
 from tests.rows import NOW
 
 
+@pytest.mark.slow
 def test_measured_error_rates_sets_and_pairs_stand_in_it_as_numbers_only(
     tmp_path: Path, make_project: Callable[[Path], Project]
 ) -> None:
@@ -67,6 +68,7 @@ def test_measured_error_rates_sets_and_pairs_stand_in_it_as_numbers_only(
     assert "no image that the generator was fitted on" in str(found["membership inference"]["note"])
 
 
+@pytest.mark.slow
 def test_error_rates_are_told_by_what_was_changed_and_how_much(
     tmp_path: Path, make_project: Callable[[Path], Project]
 ) -> None:
@@ -105,6 +107,7 @@ def test_error_rates_are_told_by_what_was_changed_and_how_much(
     assert "automatic checks miss was not measured" not in gaps
 
 
+@pytest.mark.slow
 def test_rates_that_could_not_be_said_are_not_told_as_measured(
     tmp_path: Path, make_project: Callable[[Path], Project]
 ) -> None:
@@ -123,6 +126,7 @@ def test_rates_that_could_not_be_said_are_not_told_as_measured(
     assert "How many faults the automatic checks miss was not measured" in gaps
 
 
+@pytest.mark.slow
 def test_false_alarms_are_those_that_the_screening_told(
     tmp_path: Path, make_project: Callable[[Path], Project]
 ) -> None:

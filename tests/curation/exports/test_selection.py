@@ -47,6 +47,7 @@ def test_an_image_has_the_same_name_whether_others_leave_or_not(filled: Project)
     assert set(without) == {f"synthetic-{number:06d}" for number in range(1, 21)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_no_reader_subject_or_path_leaves(filled: Project, tmp_path: Path, format: str) -> None:
     export(filled, format, tmp_path / "out", include_real=True)

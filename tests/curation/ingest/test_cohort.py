@@ -11,6 +11,7 @@ from curation.project import Project
 from tests.rows import NOW
 
 
+@pytest.mark.slow
 def test_each_subject_has_its_picture_its_fixed_split_and_a_mask_where_there_is_a_lesion(project: Project) -> None:
     report = import_virtual_brains(project, NOW, 12)
     assert (report.added, report.subjects_known, report.notice) == (12, True, NOTICE)

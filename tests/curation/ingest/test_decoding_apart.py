@@ -21,6 +21,7 @@ def test_what_the_decoder_says_of_a_file_stays_out_of_the_terminal(capfd: pytest
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_after_a_crash_of_the_decoder_the_next_file_is_decoded() -> None:
     apart, path = _Apart(), sample("SC_rgb_jpeg_gdcm.dcm")
     [frame] = apart.decode(path, 0, 1)

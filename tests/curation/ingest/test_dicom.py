@@ -217,6 +217,7 @@ def test_a_multi_frame_file_gives_one_image_a_frame_of_one_subject(project: Proj
         assert len({image.source_file for image in images}) == 28
 
 
+@pytest.mark.slow
 def test_an_enhanced_file_takes_geometry_from_its_functional_groups(project: Project, tmp_path: Path) -> None:
     def enhanced(dataset: FileDataset) -> None:
         dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.4.1"
@@ -323,6 +324,7 @@ def test_a_deflated_file_that_inflates_without_end_is_refused(
     assert "decompression bomb" in fault.reason
 
 
+@pytest.mark.slow
 def test_patients_are_subjects_by_pseudonym_and_stand_in_one_split(project: Project, tmp_path: Path) -> None:
     for number in range(24):
         changed(

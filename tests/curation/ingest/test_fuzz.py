@@ -121,6 +121,7 @@ def _stored(project: Project) -> set[str]:
         return {*session.scalars(select(Image.file_sha256)), *session.scalars(select(Mask.file_sha256))}
 
 
+@pytest.mark.slow
 def test_damaged_files_end_in_one_line_each_and_leave_nothing(
     make_project: Callable[[Path], Project], tmp_path: Path
 ) -> None:

@@ -137,6 +137,7 @@ import_source(Project.open(Path(sys.argv[1])), NOW, _source(), on_progress=die)
 """
 
 
+@pytest.mark.slow
 def test_what_a_killed_import_left_counts_for_nothing_and_the_next_import_removes_it(project: Project) -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED_MIDWAY, str(project.root)], cwd=ROOT)
     assert killed.returncode == -signal.SIGKILL

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +48,7 @@ arrivals = st.lists(
 ).map(lambda rows: [_candidate(number, *row) for number, row in enumerate(rows)])
 
 
+@pytest.mark.slow
 @given(arrivals, arrivals, st.integers(0, 5))
 def test_no_subject_and_no_picture_ever_stands_in_two_splits(
     first: list[Candidate], second: list[Candidate], seed: int

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from curation.models.images import Split
 strata = st.dictionaries(st.text(min_size=1, max_size=6), st.sampled_from(["normal", "ring", "infarct"]), min_size=1)
 
 
+@pytest.mark.slow
 @given(strata, st.integers(0, 99), st.randoms(use_true_random=False))
 def test_the_draw_does_not_depend_on_the_order_of_the_input(
     units: dict[str, str], seed: int, order: random.Random

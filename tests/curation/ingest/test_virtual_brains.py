@@ -51,6 +51,7 @@ def tissue_level(drawn: VirtualSlice) -> float:
     return float(np.median(drawn.pixels[brain_of(drawn) & (drawn.mask == 0)]))
 
 
+@pytest.mark.slow
 @given(numbers)
 @settings(max_examples=20, deadline=None)
 def test_the_same_number_gives_the_same_subject(number: int) -> None:
@@ -60,6 +61,7 @@ def test_the_same_number_gives_the_same_subject(number: int) -> None:
     assert (first.subject, first.label, first.split) == (f"vb-{number:06d}", label_of(number), split_of(number))
 
 
+@pytest.mark.slow
 def test_other_processes_and_another_order_give_the_same_pixels_in_the_order_asked() -> None:
     shuffled = random.Random(3).sample(range(50), 40)
     inline = {s.number: s for s in render_many(range(50))}
@@ -115,6 +117,7 @@ def test_ordinary_numbers_pass_and_negative_ones_do_not() -> None:
         check_ordinary([-1])
 
 
+@pytest.mark.slow
 def test_different_subjects_look_different() -> None:
     flat = np.stack([s.pixels.ravel() for s in slices()]).astype(np.float64)
     distance = np.abs(flat[:, None, ::7] - flat[None, :, ::7]).mean(axis=2)
@@ -122,6 +125,7 @@ def test_different_subjects_look_different() -> None:
     assert distance.min() > 3
 
 
+@pytest.mark.slow
 def test_the_brain_stands_whole_on_black_with_a_margin() -> None:
     for s in slices():
         edge = np.concatenate([s.pixels[[0, -1]].ravel(), s.pixels[:, [0, -1]].ravel()])

@@ -26,6 +26,7 @@ def both(database: Database, tmp_path: Path) -> Iterator[Project]:
     made.database.dispose()
 
 
+@pytest.mark.slow
 def test_a_subject_is_walked_and_withdrawn_alike(both: Project) -> None:
     with both.database.read() as session:
         down = walk(session, find(session, "subject:s0"), "down")

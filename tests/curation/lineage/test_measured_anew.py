@@ -27,6 +27,7 @@ def measure(project: Project) -> None:
         session.add(SetMeasurement(request={}, request_digest="2" * 64, **ready))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", [Split.TRAIN, Split.VALIDATION])
 def test_error_rates_and_measures_are_taken_again(lived: Project, split: Split) -> None:
     measure(lived)

@@ -91,6 +91,7 @@ def read_all(project: Project, reader_id: int, worklist_id: int, stop: int = 1_0
     return items
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("purpose", [Purpose.REAL_CONTROL, Purpose.DEFECT_CONTROL])
 def test_a_control_of_the_subject_is_handed_out_no_more_and_progress_ends_at_nothing(
     room: Project, purpose: Purpose
@@ -142,6 +143,7 @@ def test_readings_stay_and_an_undone_one_does_not_bring_the_image_back(room: Pro
         assert progress(session, reader, worklist_id).left == 0
 
 
+@pytest.mark.slow
 def test_a_lease_on_the_image_ends_and_its_reading_is_refused(room: Project) -> None:
     worklist_id = make(room, real_controls=4)
     reader = person(room)
@@ -197,6 +199,7 @@ def test_hidden_repeats_leave_it_out(room: Project) -> None:
     assert item_id not in read_all(room, reader, worklist_id)
 
 
+@pytest.mark.slow
 def test_no_control_no_reference_and_no_measure_uses_it_again(room: Project) -> None:
     like = Likeness(SHAPE, frozenset({(3.0, 3.0)}), Counter({"a": 6, "b": 6}))
     settings = {"split": Split.TRAIN, "count": 12, "seed": 1, "like": like, "report": QUIET}

@@ -194,6 +194,7 @@ def test_no_walk_reads_images_row_by_row(lived: Project) -> None:
     assert rows == [0]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.text(max_size=30) | st.sampled_from(["image:", "image:-1", "image:9" * 20, "batch:x", ":", "a:b:c", "٣"])

@@ -65,6 +65,7 @@ def test_a_subject_that_was_held_out_reaches_snapshots_but_no_generator(lived: P
     assert [one.why for one in found.runs] == ["adapted to snapshot base", "adapted to snapshot third"]
 
 
+@pytest.mark.slow
 def test_files_go_and_tombstones_stay(lived: Project) -> None:
     gone = files(lived, "s0")
     assert gone <= lived.store.files()
@@ -126,6 +127,7 @@ class Killed(Exception):
     """Stands for kill -9."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0, 1, 3])
 def test_a_withdrawal_that_was_killed_is_finished_by_the_next(
     lived: Project, monkeypatch: pytest.MonkeyPatch, after: int
@@ -147,6 +149,7 @@ def test_a_withdrawal_that_was_killed_is_finished_by_the_next(
     assert (done.removed.files, faults(lived)) == (4 - after, [])
 
 
+@pytest.mark.slow
 def test_a_file_that_another_image_needs_stays(lived: Project) -> None:
     with lived.database.write() as session:
         twin = add_real(
@@ -160,6 +163,7 @@ def test_a_file_that_another_image_needs_stays(lived: Project) -> None:
     assert faults(lived) == []
 
 
+@pytest.mark.slow
 def test_synthetic_images_stay_unless_descendants_are_asked_for(lived: Project) -> None:
     withdraw(lived, NOW, "s0", "")
     with lived.database.read() as session:
@@ -173,6 +177,7 @@ def test_synthetic_images_stay_unless_descendants_are_asked_for(lived: Project) 
     assert faults(lived) == []
 
 
+@pytest.mark.slow
 def test_a_snapshot_keeps_its_digest_and_says_which_rows_were_withdrawn(lived: Project) -> None:
     digest = SnapshotFolder.open(lived.root / "snapshots" / "base").digest
     withdraw(lived, NOW, "s0", "")
@@ -184,6 +189,7 @@ def test_a_snapshot_keeps_its_digest_and_says_which_rows_were_withdrawn(lived: P
     assert len(folder.pixels(folder.rows("train"))) == 10
 
 
+@pytest.mark.slow
 def test_a_purged_snapshot_verifies_as_withdrawn_and_cannot_be_trained(lived: Project) -> None:
     done = withdraw(lived, NOW, "s0", "", purge=True)
     assert done.removed.purged == 4 * 2
@@ -195,6 +201,7 @@ def test_a_purged_snapshot_verifies_as_withdrawn_and_cannot_be_trained(lived: Pr
     assert len(folder.pixels(folder.rows("test"))) == 4
 
 
+@pytest.mark.slow
 def test_a_tombstone_that_the_database_does_not_know_hides_no_damage(lived: Project) -> None:
     folder = SnapshotFolder.open(lived.root / "snapshots" / "base")
     name = f"train/{folder.rows('train')[0].file_name}"
@@ -285,6 +292,7 @@ def test_vectors_are_blanked_in_place(lived: Project) -> None:
     assert matrix[2].tolist() == [8, 9, 10, 11]
 
 
+@pytest.mark.slow
 def test_two_withdrawals_stand_beside_each_other(lived: Project) -> None:
     def reached(done: Done) -> int:
         with lived.database.read() as session:

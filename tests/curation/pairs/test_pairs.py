@@ -222,6 +222,7 @@ def test_a_withdrawn_image_is_shown_in_no_pair(suspected: Project) -> None:
             pair_image(session, first.key, "second")
 
 
+@pytest.mark.slow
 def test_a_list_is_done_without_the_pairs_of_a_withdrawn_image(suspected: Project) -> None:
     first, *rest = listed(suspected)
     with suspected.database.write() as session:

@@ -71,6 +71,7 @@ def readings(readers: int, images: int, said: list[list[bool]]) -> list:  # type
     return rows
 
 
+@pytest.mark.slow
 def test_equals_agree_perfectly_and_dice_do_not() -> None:
     random = np.random.default_rng(3)
     same = (random.random(100) < 0.6).tolist()
@@ -101,6 +102,7 @@ def test_too_few_images_are_said_to_be_too_few() -> None:
     assert verdict.alpha.reason == "too few: 19 images read by two people or more, 20 needed"
 
 
+@pytest.mark.slow
 def test_where_every_answer_is_the_same_alpha_is_not_defined_and_ac1_is_one() -> None:
     (verdict, *_) = agreements(table(*readings(2, 30, [[True] * 30] * 2)), [], np.random.default_rng(0))
     assert verdict.alpha.reason == "not defined: too little varies"

@@ -45,6 +45,7 @@ def test_unsure_is_no_detection() -> None:
     assert detection(table(*doubted), "ada").sensitivity.value == 0
 
 
+@pytest.mark.slow
 def test_the_interval_of_d_prime_covers_it_about_as_often_as_it_says() -> None:
     random, truth, runs = np.random.default_rng(1), 1.5, 600
     covered = 0

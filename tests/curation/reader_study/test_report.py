@@ -32,6 +32,7 @@ def read_by_truth(session: Session, reader: int, worklist: int) -> None:
             record_reading(session, CHAIN, NOON, reader, verdict(item.key, said=said, read_at=start, elapsed_ms=1_500))
 
 
+@pytest.mark.slow
 def test_the_study_counts_blind_human_readings_and_says_what_it_left_out(database: Database) -> None:
     with database.write() as session:
         recipe = {"readers_per_image": 2, "rule": "majority", "real_controls": 12, "grid_audit_share": 0.0}

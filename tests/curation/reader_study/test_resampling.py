@@ -29,6 +29,7 @@ def by_chance(random: np.random.Generator, readers: int = 4, images: int = 40) -
     return rows
 
 
+@pytest.mark.slow
 def test_the_pooled_interval_holds_chance_where_readers_share_hard_images() -> None:
     held = 0
     for seed in range(SETS):

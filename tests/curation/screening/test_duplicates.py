@@ -35,6 +35,7 @@ def verdicts(project: Project, batch_id: int, name: str) -> list[str]:
         return [verdict.value for verdict in rows]
 
 
+@pytest.mark.slow
 def test_a_picture_of_an_earlier_batch_is_blocked_and_a_near_one_flagged(project: Project, tiny_vit: Path) -> None:
     add_cohort(project)
     first = add_drawn(project, PEOPLE[:6], name="first")

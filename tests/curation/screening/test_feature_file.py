@@ -69,6 +69,7 @@ def fill(directory: Path, order: list[int]) -> None:
         file.features(store, [digests[number]], no_report)
 
 
+@pytest.mark.slow
 def test_two_processes_fill_one_file_and_no_row_goes_astray(tmp_path: Path) -> None:
     store, digests = store_with(tmp_path, 40)
     context = multiprocessing.get_context("spawn")

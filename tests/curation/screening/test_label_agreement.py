@@ -26,6 +26,7 @@ def probe(apart: float, each: int = 60) -> LabelProbe:
     return fitted
 
 
+@pytest.mark.slow
 def test_what_it_is_told_of_its_own_accuracy_holds_on_subjects_that_it_never_saw() -> None:
     for apart in (0.3, 1.0):
         fitted = probe(apart)
@@ -36,6 +37,7 @@ def test_what_it_is_told_of_its_own_accuracy_holds_on_subjects_that_it_never_saw
         assert held_out.calibration_error < 0.1
 
 
+@pytest.mark.slow
 def test_the_class_that_is_shown_is_likelier_than_one_that_is_not() -> None:
     fitted = probe(1.0)
     features, labels = cohort(1, 50, 1.0)

@@ -1,6 +1,7 @@
 """Limits flag as many real images as was asked, and who sets one is never judged by it."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ def test_further_real_images_are_flagged_at_most_as_often_as_was_asked() -> None
     assert 0.045 < np.mean(rates) < 0.055
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-1e6, 1e6), min_size=40, max_size=80))
 def test_a_lower_limit_is_the_mirror_image_of_an_upper_one(values: list[float]) -> None:
     known = np.array(values)

@@ -1,6 +1,7 @@
 """The copy gate is set on the validation subjects, and each half answers for the thresholds of the other."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,6 +47,7 @@ def test_false_alarms_are_counted_where_the_thresholds_were_not_set() -> None:
     assert in_sample < rate < 0.03
 
 
+@pytest.mark.slow
 @given(images_per_subject=st.integers(1, 10), seed=st.integers(0, 50))
 def test_no_subject_both_sets_thresholds_and_measures_them(images_per_subject: int, seed: int) -> None:
     subjects = np.repeat(np.arange(40), images_per_subject)

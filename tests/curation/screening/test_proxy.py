@@ -1,5 +1,6 @@
 """A proxy reads what a person could read, beside people, and is marked as a model."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from curation.screening.proxy import read_worklist_by_proxy
 from curation.screening.run import screen_batch
 from curation.verification import verify_project
 from curation.worklists import WorklistRecipe, create_worklist, find_worklist
+from tests.copies import copied
 from tests.curation.reading_room import add_person
 from tests.curation.screening.cohort import CLASSES, add_cohort, add_drawn, person
 from tests.rows import NOW
@@ -31,9 +33,12 @@ class Killed(Exception):
     pass
 
 
-@pytest.fixture
-def to_read(project: Project, tiny_vit: Path) -> Project:
-    """A worklist of twelve candidates of the class asked for, and twelve of the other class."""
+@pytest.fixture(scope="module")
+def screened(
+    tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project], tiny_vit: Path
+) -> Project:
+    """A worklist of twelve candidates of the class asked for, and twelve of the other class; made once."""
+    project = make_project(tmp_path_factory.mktemp("to_read") / "project")
     add_cohort(project)
     pictures = [person(number) for number in (*TRUE, *SWAPPED)]
     labels = [CLASSES[number % 2] for number in TRUE] + [CLASSES[1 - number % 2] for number in SWAPPED]
@@ -41,6 +46,14 @@ def to_read(project: Project, tiny_vit: Path) -> Project:
     with project.database.write() as session:
         create_worklist(session, project.chain, NOW, WorklistRecipe(name="w", seed=1))
     return project
+
+
+@pytest.fixture
+def to_read(screened: Project, tmp_path: Path) -> Iterator[Project]:
+    """A copy of it of this test's own."""
+    made = copied(screened, tmp_path / "project")
+    yield made
+    made.database.dispose()
 
 
 def readings(project: Project) -> list[Reading]:
@@ -83,6 +96,7 @@ def test_it_is_marked_as_a_model_and_cannot_sign_in(to_read: Project, tiny_vit: 
     assert reader.password_hash is None
 
 
+@pytest.mark.slow
 def test_it_takes_no_image_from_people(to_read: Project, tiny_vit: Path) -> None:
     read_worklist_by_proxy(to_read, "w", NOW, no_report, str(tiny_vit))
     with to_read.database.write() as session:
@@ -92,6 +106,7 @@ def test_it_takes_no_image_from_people(to_read: Project, tiny_vit: Path) -> None
         assert len(claim(session, NOW, alice, worklist.id, 100)) == worklist.size
 
 
+@pytest.mark.slow
 def test_stopped_in_the_middle_it_goes_on_and_reads_nothing_twice(to_read: Project, tiny_vit: Path) -> None:
     def stop(done: int, total: int, note: str | None) -> None:
         if note is None and done == 5:

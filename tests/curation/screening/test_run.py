@@ -1,5 +1,6 @@
 """A batch with planted defects and planted copies is screened, once, against a real cohort."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,12 @@ PLANTED = {
 STRANGERS = [person(number) for number in range(3_000, 3_012)]
 
 
-@pytest.fixture
-def screened(project: Project, tiny_vit: Path) -> tuple[Project, int, dict[int, int], dict[str, int]]:
-    """Planted defects, twelve candidates that are fine, one of them twice."""
+@pytest.fixture(scope="module")
+def screened(
+    tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project], tiny_vit: Path
+) -> tuple[Project, int, dict[int, int], dict[str, int]]:
+    """Planted defects, twelve candidates that are fine, one of them twice; screened once, and only looked at."""
+    project = make_project(tmp_path_factory.mktemp("screened") / "project")
     real = add_cohort(project)
     batch_id = add_drawn(project, [*PLANTED.values(), *STRANGERS, STRANGERS[0]])
     counts = screen_batch(project, batch_id, NOW, no_report, str(tiny_vit))
@@ -123,6 +127,7 @@ def test_thresholds_and_what_they_are_worth_are_kept_with_the_screening(
     assert all(0 < len(threshold) <= 100 for threshold in thresholds)
 
 
+@pytest.mark.slow
 def test_each_new_check_flags_what_it_is_for_and_blocks_nothing(project: Project, tiny_vit: Path) -> None:
     add_cohort(project)
     row, column = np.indices((64, 64))
@@ -146,6 +151,7 @@ def test_each_new_check_flags_what_it_is_for_and_blocks_nothing(project: Project
     assert all(checks[name] != "block" for checks in said for name in new)
 
 
+@pytest.mark.slow
 def test_screening_again_under_equal_thresholds_changes_nothing(
     screened: tuple[Project, int, dict[int, int], dict[str, int]], tiny_vit: Path
 ) -> None:
@@ -157,6 +163,7 @@ def test_screening_again_under_equal_thresholds_changes_nothing(
         assert list(session.scalars(select(Event.kind))) == ["batch.screened"]
 
 
+@pytest.mark.slow
 def test_with_too_few_real_images_nothing_passes_and_the_parameters_say_why(project: Project, tiny_vit: Path) -> None:
     add_cohort(project, train=range(10), validation=range(1_000, 1_005))
     batch_id = add_drawn(project, STRANGERS[:3])
@@ -171,6 +178,7 @@ def test_with_too_few_real_images_nothing_passes_and_the_parameters_say_why(proj
     assert kept["label_probe"] == {"not_set": "0 classes with 20 real training subjects, two are needed"}
 
 
+@pytest.mark.slow
 def test_copies_are_found_where_validation_images_are_training_images_too(project: Project, tiny_vit: Path) -> None:
     add_cohort(project)
     with project.database.write() as session:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from curation.project import Project
 from curation.screening.run import screen_batch
@@ -11,6 +12,7 @@ from tests.curation.screening.cohort import add_cohort, add_drawn, person
 from tests.rows import NOW
 
 
+@pytest.mark.slow
 def test_a_batch_is_screened_from_any_store(stored_project: Project, tiny_vit: Path) -> None:
     add_cohort(stored_project, range(24), range(1_000, 1_024))
     blank = np.zeros((64, 64, 1), np.uint8)

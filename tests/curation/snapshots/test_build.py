@@ -133,6 +133,7 @@ def test_the_ratio_caps_synthetic_images_evenly_over_classes(project: Project) -
     assert sorted(row.label for row in folder.rows("train") if row.origin == "synthetic") == ["a", "a", "b", "b"]
 
 
+@pytest.mark.slow
 def test_the_digest_does_not_depend_on_insertion_order(tmp_path: Path, make_project: Callable[[Path], Project]) -> None:
     digests = set()
     for number, order in enumerate((list, lambda numbers: numbers[::-1])):
@@ -142,6 +143,7 @@ def test_the_digest_does_not_depend_on_insertion_order(tmp_path: Path, make_proj
     assert len(digests) == 1
 
 
+@pytest.mark.slow
 def test_the_same_name_again_is_the_same_snapshot_and_other_content_is_refused(project: Project) -> None:
     fill(project)
     first = build_snapshot(project, "one", REAL_ONLY, NOW, silent)
@@ -270,6 +272,7 @@ rows = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(rows, st.randoms(use_true_random=False))
 def test_any_order_of_rows_gives_the_same_digest(some: list[SnapshotRow], random: Random) -> None:

@@ -88,6 +88,7 @@ def chosen(make: Make, specs: Sequence[Spec], *recipes: dict[str, object]) -> li
     return mixes
 
 
+@pytest.mark.slow
 @EXAMPLES
 @given(specs=mixes(), recipe=RECIPES, random=st.randoms(use_true_random=False))
 def test_the_choice_does_not_depend_on_the_order_of_rows(
@@ -100,6 +101,7 @@ def test_the_choice_does_not_depend_on_the_order_of_rows(
     assert (one.digest, one.left_out, one.refused) == (other.digest, other.left_out, other.refused)
 
 
+@pytest.mark.slow
 @EXAMPLES
 @given(specs=mixes(), recipe=RECIPES)
 def test_no_subject_is_in_two_splits_and_every_cap_holds(

@@ -54,6 +54,7 @@ def counted(project: Project) -> tuple[int, int, int]:
     return ready, items, events
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["pictures", "rename", "rows"])
 def test_a_killed_build_counts_for_nothing_and_the_next_takes_its_place(project: Project, where: str) -> None:
     fill(project)

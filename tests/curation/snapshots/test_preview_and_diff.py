@@ -91,6 +91,7 @@ def test_coverage_is_what_the_mix_reaches_beside_what_everything_drawn_reaches(p
     ]
 
 
+@pytest.mark.slow
 def test_images_that_came_in_without_covariates_have_no_subgroups(project: Project) -> None:
     """An import writes rows in bulk, which keeps "none" as JSON's null and not as SQL's."""
     write_mix(project, SPECS)

@@ -90,6 +90,7 @@ def test_a_recipe_that_asks_for_more_has_another_digest() -> None:
     assert MixRecipe.model_validate({"screening": {}, "weights": {}}).digest() == MixRecipe().digest()
 
 
+@pytest.mark.slow
 def test_a_snapshot_without_a_digest_of_outcomes_is_held_against_its_readings(project: Project) -> None:
     fill(project)
     build_snapshot(project, "old", MixRecipe(worklists=("first",)), NOW, silent)

@@ -31,6 +31,7 @@ def few_faults(monkeypatch: pytest.MonkeyPatch) -> tuple[Breakage, ...]:
     return chosen
 
 
+@pytest.mark.slow
 def test_every_rate_is_a_count_with_its_interval_and_is_measured_once(
     project: Project, tiny_vit: Path, few_faults: tuple[Breakage, ...]
 ) -> None:
@@ -59,6 +60,7 @@ def test_every_rate_is_a_count_with_its_interval_and_is_measured_once(
     assert repeats["different people"]["caught"] == 0
 
 
+@pytest.mark.slow
 def test_a_class_that_is_not_shown_is_seen_by_the_check_that_is_for_it(
     project: Project, tiny_vit: Path, few_faults: tuple[Breakage, ...]
 ) -> None:
@@ -70,6 +72,7 @@ def test_a_class_that_is_not_shown_is_seen_by_the_check_that_is_for_it(
     assert sum(one["by_check"]["label_agreement"]["caught"] for one in wrong) >= 10
 
 
+@pytest.mark.slow
 def test_too_few_held_out_images_are_refused(project: Project, tiny_vit: Path) -> None:
     add_cohort(project, validation=range(1_000, 1_030))
     with pytest.raises(BadInput, match="at least 40 real validation images of 64 x 64, got 30"):

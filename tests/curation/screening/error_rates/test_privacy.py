@@ -30,6 +30,7 @@ def test_caught_is_said_by_the_lower_bound_and_of_too_few_nothing() -> None:
     assert share(0, 154)["high"] == pytest.approx(0.0237, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_rates_are_measured_on_other_subjects_and_kept_once(project: Project, tiny_vit: Path, tmp_path: Path) -> None:
     add_cohort(project, train=range(0, 20), validation=range(1_000, 1_082))
     plan = PrivacyPlan(copies=1)
@@ -59,6 +60,7 @@ def test_rates_are_measured_on_other_subjects_and_kept_once(project: Project, ti
         assert session.scalars(select(Event.kind)).all() == ["privacy.measured"]
 
 
+@pytest.mark.slow
 def test_too_few_validation_subjects_give_no_rate(project: Project, tiny_vit: Path, tmp_path: Path) -> None:
     add_cohort(project, train=range(0, 20), validation=range(1_000, 1_050))
     measured, examples = measure_privacy(project, NOW, PrivacyPlan(), no_report, backbone_path=str(tiny_vit))
@@ -67,6 +69,7 @@ def test_too_few_validation_subjects_give_no_rate(project: Project, tiny_vit: Pa
     assert draw_report(measured, examples, tmp_path / "pictures") == []
 
 
+@pytest.mark.slow
 def test_a_withdrawn_image_is_neither_searched_nor_copied(project: Project, tiny_vit: Path) -> None:
     images = add_cohort(project, train=range(0, 20), validation=range(1_000, 1_050))
     with project.database.write() as session:

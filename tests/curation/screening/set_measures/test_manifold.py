@@ -26,6 +26,7 @@ def all_four(real: np.ndarray, drawn: np.ndarray, k: int) -> dict[str, float]:
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 10_000),

@@ -91,6 +91,7 @@ def test_the_approved_are_measured_per_class_and_whole_beside_their_floor(
     assert {one["scope"]: one["n"] for one in raw.result["scopes"]} == {"whole": 48, "bright": 24, "normal": 24}
 
 
+@pytest.mark.slow
 def test_fresh_pictures_are_no_farther_than_held_out_ones_and_copies_are_found_by_authenticity(
     project: Project, measure: Callable[..., SetMeasurement]
 ) -> None:
@@ -108,6 +109,7 @@ def test_fresh_pictures_are_no_farther_than_held_out_ones_and_copies_are_found_b
     assert found["coarse"]["spectral distance"]["excess"]["low"] > 0
 
 
+@pytest.mark.slow
 def test_the_same_request_is_measured_once_and_a_new_reading_is_another(
     project: Project, read_batch: int, measure: Callable[..., SetMeasurement]
 ) -> None:
@@ -123,6 +125,7 @@ def test_the_same_request_is_measured_once_and_a_new_reading_is_another(
     assert [one["measurement"] for one in payloads] == [first.id, later.id]
 
 
+@pytest.mark.slow
 def test_equal_requests_in_two_projects_give_equal_figures(
     project: Project, tmp_path: Path, make_project: Callable[[Path], Project], tiny_vit: Path
 ) -> None:
@@ -139,6 +142,7 @@ def test_equal_requests_in_two_projects_give_equal_figures(
     assert results[0] == results[1]
 
 
+@pytest.mark.slow
 def test_test_subjects_are_never_looked_at(
     project: Project, read_batch: int, measure: Callable[..., SetMeasurement]
 ) -> None:
@@ -155,6 +159,7 @@ def test_test_subjects_are_never_looked_at(
     assert all(digest not in text and len(text.splitlines()) == 80 + 48 + 60 for text in rows)
 
 
+@pytest.mark.slow
 def test_outcomes_of_a_model_alone_say_so_everywhere(project: Project, measure: Callable[..., SetMeasurement]) -> None:
     cohort_with_notice(project)
     batch_id = add_drawn(project, [person(number) for number in DRAWN])
@@ -166,6 +171,7 @@ def test_outcomes_of_a_model_alone_say_so_everywhere(project: Project, measure: 
     assert {line[header.index("outcomes_by")] for line in figures} == {"proxy (a model) alone"}
 
 
+@pytest.mark.slow
 def test_the_map_counts_modes_subgroups_and_odds(
     project: Project, read_batch: int, measure: Callable[..., SetMeasurement]
 ) -> None:
@@ -190,6 +196,7 @@ def test_the_map_counts_modes_subgroups_and_odds(
     }
 
 
+@pytest.mark.slow
 def test_a_medoid_that_was_withdrawn_is_no_longer_shown(
     project: Project, read_batch: int, measure: Callable[..., SetMeasurement]
 ) -> None:
@@ -202,6 +209,7 @@ def test_a_medoid_that_was_withdrawn_is_no_longer_shown(
         assert modes[0]["level"] not in medoid_files(session, result)
 
 
+@pytest.mark.slow
 def test_membership_shows_where_members_were_copied_and_not_where_they_were_not(
     project: Project, measure: Callable[..., SetMeasurement]
 ) -> None:
@@ -222,6 +230,7 @@ def test_membership_shows_where_members_were_copied_and_not_where_they_were_not(
     assert areas["fresh"]["calibrated distance"]["low"] < 0.5
 
 
+@pytest.mark.slow
 def test_membership_is_not_said_without_members_or_without_a_card(
     project: Project, read_batch: int, measure: Callable[..., SetMeasurement]
 ) -> None:
@@ -234,6 +243,7 @@ def test_membership_is_not_said_without_members_or_without_a_card(
     assert "6 subjects in each group of equal classes, 20 are needed" in found["sentence"]
 
 
+@pytest.mark.slow
 def test_a_validation_image_that_is_a_training_image_makes_no_floor(
     project: Project, read_batch: int, measure: Callable[..., SetMeasurement]
 ) -> None:
@@ -247,6 +257,7 @@ def test_a_validation_image_that_is_a_training_image_makes_no_floor(
     assert measure(images="raw").result["validation_images_that_are_training_images"] == 1
 
 
+@pytest.mark.slow
 def test_what_cannot_be_measured_is_refused_in_one_sentence(
     project: Project, read_batch: int, measure: Callable[..., SetMeasurement]
 ) -> None:
