@@ -3,8 +3,6 @@
 import subprocess
 import sys
 
-import pytest
-
 FORBIDDEN = ("torch", "diffusers", "transformers", "monai", "peft", "accelerate")
 PROBE = f"""
 import sys
@@ -13,7 +11,6 @@ print([name for name in {FORBIDDEN!r} if name in sys.modules])
 """
 
 
-@pytest.mark.slow
 def test_the_application_imports_no_model_library() -> None:
     answer = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
