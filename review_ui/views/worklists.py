@@ -137,7 +137,7 @@ def _at_hand(asked: int) -> None:
     if asked > there:
         st.warning(f"{said} This preset asks for {asked}: lower the two numbers, or import more real images.")
     else:
-        st.caption(said)
+        st.html(f'<p class="r-soft">{said}</p>')
 
 
 def _fields(basis: dict[str, Any], people: list[str], vocabularies: list[str]) -> dict[str, Any]:

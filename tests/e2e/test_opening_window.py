@@ -1,6 +1,6 @@
 """A worklist of 16 bit images opens at the window of the files that were imported, controls and candidates alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +12,29 @@ from pydicom.dataset import FileDataset
 from curation.image_store import Pixels
 from curation.ingest.image_folder import import_image_folder
 from curation.ingest.request import NO_REQUEST
+from curation.project import Project
 from tests.builders import CLASSES, add_candidates
 from tests.curation.ingest.dicom_samples import changed
 from tests.e2e.conftest import Room, shown_key, sign_in_anywhere
 from tests.e2e.test_pixels import painted, stored
+from tests.review_ui.serving import ReviewServer
 from tests.rows import NOW
 
 pytestmark = pytest.mark.e2e
 
 SIZE = 128
 CENTER, WIDTH = 40 + 1_024 + 32_768, 400  # soft tissue in the stored values of CT_small.dcm: intercept -1024, signed
+
+
+@pytest.fixture
+def scans(tmp_path: Path, make_project: Callable[[Path], Project]) -> Iterator[Room]:
+    """A running server over a project of its own: the scans are real training images, which others do not expect."""
+    project = make_project(tmp_path / "scans")
+    server = ReviewServer(project.root)
+    server.start()
+    yield Room(server, project, 1)
+    server.stop()
+    project.database.dispose()
 
 
 def _scan(columns: int) -> Callable[[FileDataset], None]:
@@ -35,7 +48,7 @@ def _scan(columns: int) -> Callable[[FileDataset], None]:
     return change
 
 
-def _drawn(room: Room, path: Path, count: int) -> list[Pixels]:
+def _drawn(path: Path, count: int) -> list[Pixels]:
     """Candidates as a generator of 16 bit would draw them: stored values of a scan with noise."""
     values = dcmread(path).pixel_array.astype(np.int32) + 32_768
     random = np.random.default_rng(5)
@@ -46,18 +59,18 @@ def _drawn(room: Room, path: Path, count: int) -> list[Pixels]:
 
 
 def test_sixteen_bit_images_open_at_the_window_they_were_imported_with(
-    room: Room, new_context: Callable[..., BrowserContext], tmp_path: Path
+    scans: Room, new_context: Callable[..., BrowserContext], tmp_path: Path
 ) -> None:
     for number in range(9):
         split = "train" if number < 5 else "val"
         changed(tmp_path / "ct" / split / CLASSES[0] / f"{number}.dcm", "CT_small.dcm", _scan(3 * number))
-    assert import_image_folder(room.project, NOW, tmp_path / "ct", request=NO_REQUEST).added == 9
-    pictures = _drawn(room, tmp_path / "ct" / "train" / CLASSES[0] / "0.dcm", 4)
-    with room.project.database.write() as session:
-        batch = add_candidates(room.project, session, pictures, [CLASSES[0]] * 4, name="scans of 16 bit")
-    room.worklist(batches=(batch.id,), real_controls=4, modality="ct", grid=False)
+    assert import_image_folder(scans.project, NOW, tmp_path / "ct", request=NO_REQUEST).added == 9
+    pictures = _drawn(tmp_path / "ct" / "train" / CLASSES[0] / "0.dcm", 4)
+    with scans.project.database.write() as session:
+        batch = add_candidates(scans.project, session, pictures, [CLASSES[0]] * 4, name="scans of 16 bit")
+    scans.worklist(batches=(batch.id,), real_controls=4, modality="ct", grid=False)
     page = new_context().new_page()
-    sign_in_anywhere(page, room, room.reader())
+    sign_in_anywhere(page, scans, scans.reader())
     page.wait_for_selector(".room[data-state=reading]")
     expect(page.get_by_text(f"W {WIDTH}  L {CENTER}  As imported")).to_be_visible()
     page.keyboard.press("f")
@@ -65,7 +78,7 @@ def test_sixteen_bit_images_open_at_the_window_they_were_imported_with(
     for _ in range(8):
         key = shown_key(page)
         seen.add(key)
-        values = stored(room, key).astype(float)
+        values = stored(scans, key).astype(float)
         expected = np.clip((values - (CENTER - WIDTH / 2)) / WIDTH * 255, 0, 255)
         assert np.abs(painted(page, SIZE) - expected).max() <= 0.51
         page.screenshot(path=tmp_path / f"opened-{len(seen)}.png")
