@@ -34,6 +34,7 @@ class Outbox {
     this.waiting = []; // this reader's operations, oldest first
     this.refused = []; // what the server will never take, kept until the reader has seen it
     this.online = true;
+    this.signedOut = false; // nothing is sent until somebody has signed in
     this.failures = 0;
     this.sending = false;
     this.progress = null;
@@ -108,7 +109,7 @@ class Outbox {
       this.sending = false;
       this.on.changed(this);
     }
-    if (this.online && this.next().length > 0) this.flush();
+    if (this.online && !this.signedOut && this.next().length > 0) this.flush();
   }
 
   async sendAll() {
@@ -151,14 +152,20 @@ class Outbox {
 
   connected() {
     this.online = true;
+    this.signedOut = false;
     this.failures = 0;
   }
 
   failed(error) {
-    if (error instanceof SignedOut) return this.on.signedOut();
-    this.online = false;
-    const delay = RETRY_MS[Math.min(this.failures, RETRY_MS.length - 1)];
-    this.failures += 1;
+    let delay = RETRY_MS.at(-1); // signed out: this reader may sign in again in another tab
+    if (error instanceof SignedOut) {
+      this.signedOut = true;
+      this.on.signedOut();
+    } else {
+      this.online = false;
+      delay = RETRY_MS[Math.min(this.failures, RETRY_MS.length - 1)];
+      this.failures += 1;
+    }
     this.timer = setTimeout(() => this.flush(), delay);
   }
 

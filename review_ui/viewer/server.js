@@ -54,7 +54,9 @@ class Server {
   }
 
   async bytes(path) {
+    const session = this.session;
     const response = await this.reach(path, { cache: "no-store" });
+    if (response.status === 401 && this.renewedSince(session)) return this.bytes(path);
     if (response.status === 401) throw new SignedOut();
     if (response.status === 429) throw new Offline("asked too often");
     if (!response.ok) throw new Refused(`image ${response.status}`, response.status);
@@ -62,15 +64,17 @@ class Server {
   }
 
   async json(method, path, body, renewed = false) {
+    const session = this.session;
     const headers = { Accept: "application/json" };
     if (body !== undefined) {
       headers["Content-Type"] = "application/json";
-      headers["X-CSRF-Token"] = this.session?.csrf ?? "";
+      headers["X-CSRF-Token"] = session?.csrf ?? "";
     }
     const response = await this.reach(path, { method, headers, body: body && JSON.stringify(body) });
+    if (response.status === 401 && this.renewedSince(session)) return this.json(method, path, body, renewed);
     if (response.status === 401) throw new SignedOut();
     if (response.status === 403 && body !== undefined && !renewed) {
-      const reader = this.session?.reader;
+      const reader = session?.reader;
       await this.open(); // another tab signed in again: its token is ours too, if the reader is the same
       if (this.session.reader !== reader) throw new SignedOut();
       return this.json(method, path, body, true);
@@ -79,6 +83,11 @@ class Server {
     const answer = await response.json();
     if (!response.ok) throw new Refused(answer.error, response.status);
     return answer;
+  }
+
+  // A 401 to what was asked before the same reader signed in again says nothing about the session there is now.
+  renewedSince(session) {
+    return session !== null && this.session !== session && this.session.reader === session.reader;
   }
 
   async reach(path, options) {

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 from sqlalchemy import update
 
 from curation.models.people import SignIn
@@ -144,6 +144,52 @@ def test_an_ended_session_asks_to_sign_in_again_and_then_sends(room: Room, new_c
     keys += press(page, 1)
     given = room.wait_for_readings(worklist_id, 3)
     assert [reading.key for reading in given] == keys
+
+
+@pytest.mark.parametrize("late", ["a reading", "an image"])
+def test_an_ended_session_is_told_once_and_nothing_is_sent_meanwhile(
+    room: Room, new_context: NewContext, late: str
+) -> None:
+    """What was asked before signing in again and is answered afterwards does not ask to sign in a second time."""
+    worklist_id = room.worklist()
+    page = new_context().new_page()
+    sent: list[Route] = []
+    fetched: list[Route] = []
+
+    def hold(routes: list[Route], number: int) -> Callable[[Route], None]:
+        def handle(route: Route) -> None:
+            routes.append(route)
+            if len(routes) != number:
+                route.continue_()
+
+        return handle
+
+    page.route("**/rounds/pixels/*", hold(fetched, 20 if late == "an image" else 0))
+    page.route("**/rounds/api/readings", hold(sent, 2 if late == "a reading" else 0))
+    sign_in(page, room, room.reader())
+    while len(fetched) < 48:
+        page.wait_for_timeout(50)
+    page.wait_for_timeout(500)
+    with room.project.database.write() as session:
+        session.execute(update(SignIn).values(revoked_at=datetime.now(UTC)))
+    keys = press(page, 1)
+    dialog = page.locator("dialog.sign-in")
+    expect(dialog).to_be_visible()
+    expect(dialog).to_contain_text("1 reading is kept on this device")
+    page.wait_for_timeout(2_000)
+    assert len(sent) == 1
+    page.evaluate("window.dispatchEvent(new Event('online'))")  # the outbox looks whether it can send
+    while len(sent) < 2:
+        page.wait_for_timeout(50)
+    dialog.locator("[name=password]").fill(PASSWORD)
+    dialog.locator("button").click()
+    expect(dialog).to_be_hidden()
+    held = sent[1] if late == "a reading" else fetched[19]
+    held.fulfill(status=401, json={"error": "You are not signed in."})
+    wait_until_saved(page)
+    assert [reading.key for reading in room.wait_for_readings(worklist_id, 1)] == keys
+    page.wait_for_timeout(500)
+    expect(dialog).to_be_hidden()
 
 
 def test_an_overview_left_open_shows_nothing_once_the_session_has_ended(room: Room, new_context: NewContext) -> None:
