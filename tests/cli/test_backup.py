@@ -55,6 +55,7 @@ def test_what_scripts_read_is_json(filled: Project, tmp_path: Path) -> None:
     assert (restored["verified"], restored["faults"]) == (True, [])
 
 
+@pytest.mark.slow
 def test_a_backup_of_a_project_that_lost_a_file_says_so_and_keeps_the_rest(filled: Project, tmp_path: Path) -> None:
     with filled.database.read() as session:
         digest = session.get_one(Image, 1).file_sha256

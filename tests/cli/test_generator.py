@@ -91,6 +91,7 @@ def test_what_cannot_be_drawn_is_named(project: Project, fitted: Path) -> None:
         run(project.root, "generate", "--generator", "tiny-flow", "--count", "dark=0")
 
 
+@pytest.mark.slow
 def test_a_generator_is_fitted_on_a_snapshot_of_the_project_and_draws(project: Project, recipe: Path) -> None:
     with project.database.write() as session:
         source = add_import(session)

@@ -42,6 +42,7 @@ def run(project: Project, *words: str) -> Result:
     return CliRunner().invoke(rounds, ["--project", str(project.root), *words], catch_exceptions=False)
 
 
+@pytest.mark.slow
 def test_the_tree_goes_both_ways_and_counts_instead_of_listing(lived: Project) -> None:
     shown = run(lived, "lineage", "generator:g2").output
     assert "descends from\n" in shown

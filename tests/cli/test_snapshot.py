@@ -76,6 +76,7 @@ def test_the_recipe_of_a_snapshot_builds_another_and_options_have_the_last_word(
     assert "train, " in printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -59,6 +59,7 @@ def test_without_options_a_worklist_is_what_it_always_was(study: Project) -> Non
     )
 
 
+@pytest.mark.slow
 def test_an_audit_that_finds_nothing_to_audit_says_so(study: Project) -> None:
     assert "blocked images to audit" not in json.loads(run(study, "worklist create first --json"))
     facts = json.loads(run(study, "worklist create second --gate-audit 1 --json"))
@@ -116,6 +117,7 @@ def test_every_option_reaches_the_recipe(study: Project) -> None:
     assert {key: recipe[key] for key in expected} == expected
 
 
+@pytest.mark.slow
 def test_the_preset_for_evidence_is_a_reader_study_and_single_options_override_it(study: Project) -> None:
     run(study, "worklist create study --evidence --real-controls 9 --defect-controls 12 --practice 10 --ratings")
     recipe = recipe_of(study, "study")
@@ -153,6 +155,7 @@ def test_several_readers_without_a_rule_are_a_majority() -> None:
     assert made.rule == "majority"
 
 
+@pytest.mark.slow
 def test_a_worklist_is_paused_resumed_and_given_to_others(study: Project) -> None:
     run(study, "worklist create first")
     run(study, "worklist pause first")

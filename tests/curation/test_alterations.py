@@ -42,6 +42,7 @@ def test_replaying_what_was_kept_as_json_gives_equal_pixels(pixels: Pixels, name
     np.testing.assert_array_equal(pixels, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PIXEL_DEFECTS)
 @pytest.mark.parametrize(("size", "bits", "channels"), [(64, 8, 1), (28, 8, 1), (64, 16, 1), (48, 8, 3)])
 def test_every_defect_is_strong_enough_to_be_seen(name: str, size: int, bits: int, channels: int) -> None:
@@ -60,6 +61,7 @@ def test_a_local_defect_leaves_most_of_the_picture_as_it_was(name: str) -> None:
         assert (damaged == pixels).mean() > 0.7
 
 
+@pytest.mark.slow
 def test_a_lesion_outside_lies_in_the_frame_and_beside_the_tissue() -> None:
     for number in range(12):
         pixels = render(number).pixels[:, :, None]

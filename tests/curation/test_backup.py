@@ -116,6 +116,7 @@ def test_a_restored_project_goes_on_where_the_backup_was(
     restored.database.dispose()
 
 
+@pytest.mark.slow
 def test_without_pg_dump_a_backup_of_postgresql_says_what_to_install(
     room: tuple[Project, list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,7 @@ def test_every_kind_occurs_as_often_in_every_class_and_in_each_original_once(
     assert len({row.altered_from_id for row in rows}) == 24
 
 
+@pytest.mark.slow
 def test_only_images_of_the_split_that_was_asked_for_are_damaged(database: Database, store: ImageStore) -> None:
     add_study(database, store)
     original = aliased(Image)
@@ -90,6 +91,7 @@ def test_only_images_of_the_split_that_was_asked_for_are_damaged(database: Datab
         assert splits == [split] * 6
 
 
+@pytest.mark.slow
 def test_planting_again_finds_what_is_there_and_more_adds_the_rest(database: Database, store: ImageStore) -> None:
     add_study(database, store)
     first = plant(database, store, 8)
@@ -162,6 +164,7 @@ def test_a_recipe_gets_defects_for_its_controls_and_for_its_practice(database: D
     assert plant_for(database, store, NOON, WorklistRecipe(name="w"), silent) == {}
 
 
+@pytest.mark.slow
 def test_as_many_controls_as_are_said_to_be_at_hand_can_be_had_and_one_more_cannot(
     database: Database, store: ImageStore
 ) -> None:

@@ -91,6 +91,7 @@ def test_a_store_that_is_closed_for_writing_says_who_may_not_write(on_small_disk
     assert verify_project(project, lambda *_: None).faults == []
 
 
+@pytest.mark.slow
 def test_the_first_byte_beyond_a_quota_leaves_nothing_under_a_final_name(tmp_path: Path) -> None:
     """The limit of a process on a file's size does what a quota does, and needs no root."""
     program = (

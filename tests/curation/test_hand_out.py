@@ -153,6 +153,7 @@ def test_nothing_that_is_sent_tells_what_comes_back_from_what_is_new(database: D
     assert len(set.union(*fields.values())) == 1
 
 
+@pytest.mark.slow
 def test_a_share_of_what_a_grid_leaves_unmarked_comes_back_singly(database: Database) -> None:
     with database.write() as session:
         worklist, (reader, other) = worklist_with(session, 48, readers=2, grid_audit_share=0.5)

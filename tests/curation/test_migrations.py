@@ -57,6 +57,7 @@ def at_first_revision(database: Database) -> Database:
     return database
 
 
+@pytest.mark.slow
 def test_readings_leases_and_progress_of_the_first_revision_live_on(at_first_revision: Database) -> None:
     database = at_first_revision
     database.migrate()

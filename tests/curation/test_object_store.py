@@ -56,6 +56,7 @@ def test_missing_altered_and_orphan_files_are_found(imported: Project) -> None:
     assert verify_project(imported, quiet, sample=12).faults != []
 
 
+@pytest.mark.slow
 def test_what_is_removed_is_gone_and_removing_it_again_is_harmless(imported: Project) -> None:
     digest = imported.store.put_pixels(picture(99))
     assert imported.store.remove(digest)

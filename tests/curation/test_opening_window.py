@@ -55,6 +55,7 @@ def settled(session: Session) -> tuple[float, float] | None:
     return opening_window(session, choose_items(session, RECIPE))
 
 
+@pytest.mark.slow
 def test_the_window_of_most_is_taken_else_the_medians_and_none_where_most_have_none(study: Database) -> None:
     with study.write() as session:
         images = train(session)
@@ -78,6 +79,7 @@ def test_windows_are_brought_to_stored_values(study: Database) -> None:
         assert settled(session) == ((40 + 100) / 4 + 16, 100)
 
 
+@pytest.mark.slow
 def test_only_training_images_like_the_candidates_have_a_say(study: Database) -> None:
     with study.write() as session:
         set_windows(session, train(session, Split.VALIDATION), [(10.0, 20.0)] * 24)
@@ -96,6 +98,7 @@ def test_only_training_images_like_the_candidates_have_a_say(study: Database) ->
         assert opening_window(session, [*items, replace(items[0], shape=(9, 9, 1, 8))]) is None
 
 
+@pytest.mark.slow
 def test_it_is_settled_once_and_sent_with_the_worklist_and_its_practice_never_with_an_item(study: Database) -> None:
     with study.write() as session:
         set_windows(session, train(session), [(40.0, 80.0)] * 12)

@@ -104,6 +104,7 @@ def test_an_outcome_is_held_against_the_readings_it_names_and_not_against_later_
     assert "no candidate of that worklist" in control
 
 
+@pytest.mark.slow
 def test_frozen_readings_that_are_gone_are_counted(room: Project) -> None:
     with room.database.write() as session:
         session.scalars(select(Snapshot)).one().reading_ids = [1, 2, 99_998, 99_999]

@@ -21,6 +21,7 @@ from tests.curation.reading_room import CHAIN, LATER, NOON, add_person, add_scre
 NAMES = ("r0", "r1", "r2", "r3")
 
 
+@pytest.mark.slow
 @given(st.integers(1, 9), st.data())
 def test_every_block_gives_everybody_the_same_share(readers: int, data: st.DataObject) -> None:
     per_image = data.draw(st.integers(1, readers))
@@ -90,6 +91,7 @@ def test_a_share_that_waits_is_nobody_elses_even_after_a_lease(database: Databas
         assert sorted(found) == sorted(others[0])
 
 
+@pytest.mark.slow
 def test_images_given_back_stay_with_their_reader_unless_one_is_named(database: Database) -> None:
     worklist_id, people = room(database)
     mine = items_of(database, worklist_id, people[0])
@@ -103,6 +105,7 @@ def test_images_given_back_stay_with_their_reader_unless_one_is_named(database: 
     assert items_of(database, worklist_id, people[0]) == []
 
 
+@pytest.mark.slow
 def test_the_share_of_a_reader_who_may_no_longer_read_goes_to_the_others(database: Database) -> None:
     worklist_id, people = room(database)
     with database.write() as session:

@@ -68,6 +68,7 @@ def build(name: str, **recipe: Any) -> Callable[[Project], Any]:
     return lambda project: build_snapshot(project, name, MixRecipe(synthetic="none", **recipe), NOW, lambda *_: None)
 
 
+@pytest.mark.slow
 def test_snapshots_of_other_names_are_both_built(shared: Project) -> None:
     found = at_once(shared, build("one"), build("two"))
     assert not [one for one in found if isinstance(one, RoundsError)], found
@@ -82,6 +83,7 @@ def test_of_snapshots_of_one_name_one_is_built_and_the_others_are_told(shared: P
     assert kinds(shared).count("snapshot.built") == 2  # this one, and the first
 
 
+@pytest.mark.slow
 def test_of_two_mixes_under_one_name_the_folder_is_that_of_the_row(shared: Project) -> None:
     found = at_once(shared, build("same"), build("same", real_per_class=1), build("same", real_per_class=2))
     built = [one for one in found if not isinstance(one, RoundsError)]
@@ -89,6 +91,7 @@ def test_of_two_mixes_under_one_name_the_folder_is_that_of_the_row(shared: Proje
     assert all(isinstance(one, Conflict) for one in found if one is not built[0])
 
 
+@pytest.mark.slow
 def test_of_two_imports_the_second_is_told_to_wait_and_adds_nothing_twice(shared: Project) -> None:
     def bring(project: Project) -> Any:
         items = [IncomingImage(f"n{n}.png", picture(500 + n, 64), "normal", f"q{n}", Split.TRAIN) for n in range(8)]
@@ -103,6 +106,7 @@ def test_of_two_imports_the_second_is_told_to_wait_and_adds_nothing_twice(shared
         assert session.scalar(select(func.count()).where(Image.import_id == 2)) == 8
 
 
+@pytest.mark.slow
 def test_of_worklists_of_one_name_one_is_made_whole(shared: Project) -> None:
     def make(project: Project) -> Any:
         with project.database.write() as session:
@@ -117,6 +121,7 @@ def test_of_worklists_of_one_name_one_is_made_whole(shared: Project) -> None:
     assert kinds(shared).count("worklist.created") == 2
 
 
+@pytest.mark.slow
 def test_two_who_close_a_worklist_close_it_once(shared: Project) -> None:
     def close(project: Project) -> Any:
         with project.database.write() as session:
@@ -126,6 +131,7 @@ def test_two_who_close_a_worklist_close_it_once(shared: Project) -> None:
     assert kinds(shared).count("worklist.closed") == 1
 
 
+@pytest.mark.slow
 def test_who_reads_and_the_rule_are_those_of_one_curator(shared: Project) -> None:
     def readers(*names: str) -> Callable[[Project], Any]:
         def act(project: Project) -> Any:
@@ -148,6 +154,7 @@ def test_who_reads_and_the_rule_are_those_of_one_curator(shared: Project) -> Non
         assert worklist.rule["readers"] == worklist.readers_per_image
 
 
+@pytest.mark.slow
 def test_identical_requests_are_one_batch(shared: Project) -> None:
     with shared.database.write() as session:
         session.scalars(select(Generator)).one().card = {"classes": ["normal"], "fitted_on": {}}

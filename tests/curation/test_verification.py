@@ -76,6 +76,7 @@ def test_a_lost_mask_is_found_too(filled: Project) -> None:
     assert fault.startswith("mask 'lesion' of image")
 
 
+@pytest.mark.slow
 def test_files_that_interrupted_work_left_are_listed_without_being_faults(filled: Project) -> None:
     orphan = filled.store.put(encode_png(picture(77)))
     part = filled.root / "store" / "ab" / "abc.png.123.part"
@@ -94,6 +95,7 @@ def test_pixels_that_are_not_those_of_the_row_are_found_when_asked_for(filled: P
     assert "its pixels are not those of its row" in fault
 
 
+@pytest.mark.slow
 def test_a_stored_file_that_is_no_picture_is_a_fault_and_not_a_crash(filled: Project) -> None:
     digest = filled.store.put(b"not a picture")
     with filled.database.write() as session:
@@ -145,6 +147,7 @@ def test_a_withdrawn_image_is_expected_to_be_gone_and_named_when_it_is_not(fille
     assert _verify(filled).faults == []
 
 
+@pytest.mark.slow
 def test_work_that_was_begun_and_not_finished_is_listed_without_being_a_fault(filled: Project) -> None:
     with filled.database.write() as session:
         session.execute(update(Import).values(status=BuildStatus.BUILDING))
@@ -187,6 +190,7 @@ def test_a_generator_whose_weights_are_lost_or_altered_is_named(filled: Project,
     assert fault in found
 
 
+@pytest.mark.slow
 def test_a_run_without_its_checkpoint_and_a_study_without_its_folder_are_named(filled: Project) -> None:
     ready = {"status": BuildStatus.READY, "created_at": NOW}
     with filled.database.write() as session:
@@ -211,6 +215,7 @@ def test_a_run_without_its_checkpoint_and_a_study_without_its_folder_are_named(f
     assert found == ["run 'r': its checkpoint r/card.json is missing", "study 't': its folder studies/t is missing"]
 
 
+@pytest.mark.slow
 def test_torn_embeddings_are_listed_without_being_a_fault(filled: Project) -> None:
     folder = filled.root / "embeddings"
     folder.mkdir()
@@ -222,6 +227,7 @@ def test_torn_embeddings_are_listed_without_being_a_fault(filled: Project) -> No
     assert (found.faults, found.unfinished) == ([], ["embeddings/torn.rows"])
 
 
+@pytest.mark.slow
 def test_a_torn_anchor_is_a_fault_and_the_next_one_is_written_after_it(filled: Project) -> None:
     with filled.anchors_path.open("a") as anchors:
         anchors.write('{"count": 1, "hm')

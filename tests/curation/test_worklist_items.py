@@ -53,6 +53,7 @@ def splits(session: Session, items: list[Item]) -> set[Split]:
     return set(session.scalars(query))
 
 
+@pytest.mark.slow
 def test_controls_are_validation_images_and_no_original_is_in_twice(planted: Database) -> None:
     for shown in (True, False):
         with planted.read() as session:
@@ -64,6 +65,7 @@ def test_controls_are_validation_images_and_no_original_is_in_twice(planted: Dat
         assert {(item.shape, item.spacing_mm) for item in items} == {((SIZE, SIZE, 1, 8), None)}
 
 
+@pytest.mark.slow
 def test_a_wrong_class_is_a_defect_only_where_classes_are_shown(planted: Database) -> None:
     with planted.read() as session:
         shown = of(choose_items(session, recipe(**MIXED)), Purpose.DEFECT_CONTROL)
@@ -79,6 +81,7 @@ def test_a_wrong_class_is_a_defect_only_where_classes_are_shown(planted: Databas
     assert all(item.label == true[item.image_id] for item in blind)
 
 
+@pytest.mark.slow
 def test_classes_are_shown_as_often_among_controls_as_among_candidates(planted: Database) -> None:
     with planted.write() as session:
         chosen = session.scalars(select(Image.id).where(Image.origin == Origin.SYNTHETIC).order_by(Image.id)).all()
@@ -118,6 +121,7 @@ def test_real_defect_and_candidate_items_send_the_same_fields_and_sizes(planted:
     assert shown == {(True, True)}
 
 
+@pytest.mark.slow
 def test_practice_is_half_defects_half_real_and_of_training_subjects_alone(planted: Database) -> None:
     with planted.read() as session:
         wanted = recipe(**MIXED, practice=8)
@@ -128,12 +132,14 @@ def test_practice_is_half_defects_half_real_and_of_training_subjects_alone(plant
     assert len({item.original_id or item.image_id for item in items}) == 8
 
 
+@pytest.mark.slow
 def test_the_notices_of_what_defects_were_planted_in_are_shown(planted: Database) -> None:
     with planted.read() as session:
         items = choose_items(session, recipe(defect_controls=8, label_shown=False))
         assert notice_of(session, items) == "notice 0"
 
 
+@pytest.mark.slow
 def test_too_few_controls_are_refused_with_what_there_is(planted: Database) -> None:
     with planted.read() as session:
         with pytest.raises(BadInput, match="expected 30 planted defects in validation images"):
@@ -144,6 +150,7 @@ def test_too_few_controls_are_refused_with_what_there_is(planted: Database) -> N
             practice_items(session, recipe(practice=30), choose_items(session, recipe()))
 
 
+@pytest.mark.slow
 def test_a_turing_test_holds_candidates_and_real_images_only(planted: Database) -> None:
     with planted.read() as session:
         items = choose_items(session, recipe(kind="turing", real_controls=6, margin=0.6))
@@ -189,6 +196,7 @@ def test_a_margin_no_auc_can_have_is_refused() -> None:
         recipe(margin=0.4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["random", "batch", "flags", "priority"])
 def test_every_place_is_taken_once_and_the_seed_fixes_which(planted: Database, order: str) -> None:
     with planted.read() as session:

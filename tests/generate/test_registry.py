@@ -73,6 +73,7 @@ def test_an_interrupted_copy_is_taken_up(project: Project, source: Path) -> None
     assert add_generator(project, NOW, source, name="other").name == "other"
 
 
+@pytest.mark.slow
 def test_a_directory_of_that_name_with_another_generator_is_a_conflict(project: Project, source: Path) -> None:
     target = Path(shutil.copytree(source, project.directory("generators") / "tiny-flow"))
     change_card(target, made_by="someone else")

@@ -34,6 +34,7 @@ def test_images_come_in_the_order_of_the_plan_with_the_shape_of_the_snapshot(fit
     assert {pixels.dtype for _, _, pixels in drawn} == {np.dtype(np.uint8)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("start", "batch_size"), [(0, 1), (0, 3), (2, 5), (5, 16)])
 def test_an_image_depends_on_neither_batch_size_nor_start(fitted: Path, start: int, batch_size: int) -> None:
     whole = draw(fitted, request())
@@ -44,6 +45,7 @@ def test_an_image_depends_on_neither_batch_size_nor_start(fitted: Path, start: i
         assert np.array_equal(pixels, whole[index][1])
 
 
+@pytest.mark.slow
 def test_every_image_of_a_batch_is_another_and_another_seed_gives_others(fitted: Path) -> None:
     pictures = [pixels.tobytes() for _, pixels in draw(fitted, request()).values()]
     assert len(set(pictures)) == len(pictures)
@@ -87,6 +89,7 @@ def test_the_callback_sees_every_step(fitted: Path) -> None:
     assert seen == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_a_saved_pipeline_reloads_exactly(fitted: Path, tmp_path: Path) -> None:
     pipeline = load_pipeline(fitted)
     pipeline.save_pretrained(tmp_path / "again")
@@ -111,6 +114,7 @@ def test_stock_diffusers_opens_the_parts(fitted: Path) -> None:
     assert UniPCMultistepScheduler.from_pretrained(fitted, subfolder="scheduler").config.use_flow_sigmas
 
 
+@pytest.mark.slow
 def test_pil_images_are_the_uint8_ones(fitted: Path) -> None:
     pipeline = load_pipeline(fitted)
     picture = pipeline([0], generator=[image_generator(0, 0)]).images[0]

@@ -185,6 +185,7 @@ BODIES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
 def test_a_malformed_body_breaks_no_route(body: bytes, enter: Callable[[Role], Browser]) -> None:
     browser = enter(Role.ADMINISTRATOR)

@@ -70,6 +70,7 @@ def test_a_group_leads_to_what_it_belongs_to_and_what_is_elsewhere_to_nothing() 
     assert address(Ref(Kind.ELSEWHERE, "backbone x")) is None
 
 
+@pytest.mark.slow
 def test_curators_see_the_picture_without_single_subjects(small: Project) -> None:
     with small.database.read() as session:
         graph = without_subjects(walk(session, find(session, "image:1")))

@@ -55,6 +55,7 @@ def result(stored: tuple[Result, Result]) -> Result:
     return copy.deepcopy(stored[1])
 
 
+@pytest.mark.slow
 def test_every_measure_stands_beside_its_floor(result: Result) -> None:
     html = measure_tables(result, None)
     given = [one for scope in result["scopes"] for one in scope["measures"] if one["value"]]

@@ -128,6 +128,7 @@ def test_a_changed_or_old_cookie_is_refused(browser: TestClient, project: Projec
     assert refused(browser.get(callback, headers=FROM_PROVIDER), "longer than ten minutes")
 
 
+@pytest.mark.slow
 def test_a_callback_that_is_replayed_with_its_cookie_is_refused(browser: TestClient) -> None:
     callback = as_account(to_provider(browser))
     kept = browser.cookies["rounds_oidc"]
@@ -137,6 +138,7 @@ def test_a_callback_that_is_replayed_with_its_cookie_is_refused(browser: TestCli
     assert refused(replayed, "did not accept")
 
 
+@pytest.mark.slow
 def test_a_token_with_another_nonce_is_refused(browser: TestClient) -> None:
     address = to_provider(browser)
     nonce = parse_qs(urlsplit(address).query)["nonce"][0]
@@ -195,12 +197,14 @@ def test_a_token_signed_by_somebody_else_does_not_hold(algorithm: str, key: Any)
         checked(CLAIMS, {"alg": algorithm, "kid": "1"}, key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", ["mallory", "Carol", "carol "])
 def test_an_account_without_a_reader_is_refused_and_makes_none(browser: TestClient, subject: str) -> None:
     answer = browser.get(as_account(to_provider(browser), subject), headers=FROM_PROVIDER)
     assert refused(answer, "no active reader")
 
 
+@pytest.mark.slow
 def test_a_deactivated_reader_stays_out(browser: TestClient, project: Project, clock: Clock) -> None:
     with project.database.write() as session:
         deactivate_reader(session, project.chain, clock(), "carol")

@@ -177,6 +177,7 @@ def test_reading_for_a_while_anchors_the_chain_outside_the_database(
     assert last_anchor(project.anchors_path) == count > first
 
 
+@pytest.mark.slow
 def test_a_readers_pages_come_back_singly_and_only_to_them(ada: Browser, ben: Browser, project: Project) -> None:
     with project.database.write() as session:
         recipe = WorklistRecipe(name="pages", again=True, grid_audit_share=1.0)

@@ -45,6 +45,7 @@ def stock_logits(encoder: torch.nn.Module, head: dict[str, torch.Tensor], inputs
     return pooled @ head["weight"].T + head["bias"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("adaptation", ["linear-probe", "lora", "full"])
 def test_every_adaptation_learns_and_keeps_the_weights_of_its_best_validation_loss(
     adaptation: str, folder: SnapshotFolder, tmp_path: Path
@@ -177,6 +178,7 @@ def test_a_class_without_training_images_is_refused(tmp_path: Path) -> None:
         trained(tmp_path, folder, "linear-probe")
 
 
+@pytest.mark.slow
 def test_lora_finds_the_linears_of_each_architecture_and_batch_norm_stays_in_eval(
     folder: SnapshotFolder, tmp_path: Path
 ) -> None:

@@ -55,6 +55,7 @@ def test_a_run_that_was_affected_later_says_so_when_it_is_evaluated(tmp_path: Pa
     assert evaluate_run(tmp_path / "run", folder, "test", 100, 0).affected == [LINE]
 
 
+@pytest.mark.slow
 def test_a_model_that_was_affected_is_refused_as_a_backbone_through_generations(tmp_path: Path) -> None:
     folder = write_snapshot(tmp_path / "snapshot", SIZES)
     first = adapt(folder, config(tmp_path, adaptation="full"), tmp_path / "first", QUIET).directory
@@ -70,6 +71,7 @@ def test_a_model_that_was_affected_is_refused_as_a_backbone_through_generations(
         adapt(other, third, tmp_path / "fourth", QUIET)
 
 
+@pytest.mark.slow
 def test_a_study_with_an_affected_arm_claims_no_gain(tmp_path: Path) -> None:
     arms = {
         "real_only": write_snapshot(tmp_path / "real_only", SIZES),

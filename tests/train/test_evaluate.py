@@ -20,6 +20,7 @@ def trained(tmp_path: Path, folder: SnapshotFolder, adaptation: str = "linear-pr
     return adapt(folder, config, tmp_path / "run", lambda *_: None).directory
 
 
+@pytest.mark.slow
 def test_every_metric_has_an_interval_over_subjects_and_the_file_says_the_same(tmp_path: Path) -> None:
     folder = write_snapshot(tmp_path / "s", SIZES, labels=("upper", "lower", "centre"))
     run = trained(tmp_path, folder)
@@ -46,6 +47,7 @@ def test_without_subject_ids_intervals_say_that_they_are_image_level(tmp_path: P
     assert (found.resampled, found.n_units, found.notice) == ("image", 20, "SIMULATED")
 
 
+@pytest.mark.slow
 def test_colour_and_sixteen_bit_images_are_evaluated(tmp_path: Path) -> None:
     backbone = str(save_backbone(tmp_path / "backbone"))
     config = AdaptationConfig(backbone=backbone, steps=40)
@@ -64,6 +66,7 @@ def test_a_subject_seen_in_training_cannot_be_evaluated_on(tmp_path: Path) -> No
         evaluate_run(run, folder, "test", n_bootstrap=100, seed=0)
 
 
+@pytest.mark.slow
 def test_other_classes_missing_classes_synthetic_rows_and_training_splits_are_refused(tmp_path: Path) -> None:
     folder = write_snapshot(tmp_path / "s", SIZES)
     run = trained(tmp_path, folder)

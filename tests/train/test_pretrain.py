@@ -46,6 +46,7 @@ def test_the_encoder_loads_with_stock_transformers_and_with_our_loader(tmp_path:
         assert torch.equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_the_card_lists_what_the_weights_saw_and_nothing_held_out(tmp_path: Path) -> None:
     out = pretrain(tmp_path, "vit")
     card = json.loads((out / "card.json").read_text())
@@ -67,6 +68,7 @@ def test_a_fit_killed_and_resumed_gives_the_weights_of_one_that_was_not(tmp_path
     assert json.loads((whole / "card.json").read_text()) == json.loads((resumed / "card.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_finished_fit_is_left_alone_and_another_recipe_is_refused(tmp_path: Path) -> None:
     out = pretrain(tmp_path, "vit")
     written = (out / "model.safetensors").stat().st_mtime_ns

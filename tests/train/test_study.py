@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,15 +40,25 @@ def plan(tmp_path: Path, **changes: object) -> StudyPlan:
     return StudyPlan(**{"name": "first", "adaptation": adaptation, "seeds": (0, 1), "n_bootstrap": 100} | changes)
 
 
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with arms and a finished study, which no test changes."""
+    directory = tmp_path_factory.mktemp("studied")
+    run_study(build_arms(directory), plan(directory), directory / "study", QUIET)
+    return directory
+
+
 @pytest.fixture
-def result(tmp_path: Path) -> StudyResult:
-    return run_study(build_arms(tmp_path), plan(tmp_path), tmp_path / "study", QUIET)
+def result(studied: Path) -> StudyResult:
+    """A finished study takes up what it has, so that each test gets a result of its own."""
+    arms = {arm: SnapshotFolder.open(studied / arm) for arm in ARMS}
+    return run_study(arms, plan(studied), studied / "study", QUIET)
 
 
 def test_every_arm_and_seed_takes_the_same_steps_and_is_read_on_the_same_images(
-    result: StudyResult, tmp_path: Path
+    result: StudyResult, studied: Path
 ) -> None:
-    cards = [json.loads(path.read_text()) for path in (tmp_path / "study").glob("runs/*/*/card.json")]
+    cards = [json.loads(path.read_text()) for path in (studied / "study").glob("runs/*/*/card.json")]
     assert len(cards) == 10
     assert {card["steps"] for card in cards} == {20}
     assert result.arms["plus_raw"].n_images == {"real": 12, "synthetic": 4}
@@ -85,10 +96,10 @@ def test_a_study_killed_half_way_goes_on_where_it_was_with_the_same_result(tmp_p
     assert resumed.as_json() == whole.as_json()
 
 
-def test_a_folder_holds_one_study(result: StudyResult, tmp_path: Path) -> None:
-    arms = {arm: SnapshotFolder.open(tmp_path / arm) for arm in ARMS}
+def test_a_folder_holds_one_study(studied: Path) -> None:
+    arms = {arm: SnapshotFolder.open(studied / arm) for arm in ARMS}
     with pytest.raises(Conflict, match="another plan"):
-        run_study(arms, plan(tmp_path, seeds=(0, 1, 2)), tmp_path / "study", QUIET)
+        run_study(arms, plan(studied, seeds=(0, 1, 2)), studied / "study", QUIET)
 
 
 def test_arms_that_differ_in_more_than_what_is_added_are_refused(tmp_path: Path) -> None:
@@ -139,10 +150,9 @@ def test_requests_read_from_json_name_the_entry_at_fault() -> None:
     assert AdaptationConfig.parse("{}").digest() == AdaptationConfig().digest()
 
 
-def test_the_report_has_a_table_a_plot_and_says_who_read(result: StudyResult, tmp_path: Path) -> None:
-    path = write_report(
-        tmp_path / "study", ReportFacts(human_readings=7, readers=("reader-1",), made_by="rounds study")
-    )
+def test_the_report_has_a_table_a_plot_and_says_who_read(studied: Path, tmp_path: Path) -> None:
+    finished = Path(shutil.copytree(studied / "study", tmp_path / "study"))
+    path = write_report(finished, ReportFacts(human_readings=7, readers=("reader-1",), made_by="rounds study"))
     text = path.read_text()
     assert sum(line.startswith("| ") for line in text.splitlines()) == 2 + len(ARMS)
     assert "7 readings by people, 0 by proxy readers. Readers: reader-1." in text

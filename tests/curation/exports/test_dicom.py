@@ -38,6 +38,7 @@ def errors_of(path: Path) -> list[str]:
     return [line for line in lines if not any(tag in line for tag in NEWER_THAN_DCIODVFY)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["synthetic-000001", "real-000001"])
 def test_dciodvfy_finds_no_error(files: Path, name: str) -> None:
     assert errors_of(files / "train" / f"{name}.dcm") == []

@@ -34,6 +34,7 @@ def stored(project: Project) -> dict[str, Pixels]:
     return {row.pixel_sha256: pixels for row, pixels in zip(rows, folder.pixels(rows), strict=True)}
 
 
+@pytest.mark.slow
 def test_stock_datasets_opens_the_folder_with_named_classes(each_kind: Project, tmp_path: Path) -> None:
     export(each_kind, "imagefolder", tmp_path / "out", include_real=True)
     loaded = load(tmp_path / "out", tmp_path / "cache")

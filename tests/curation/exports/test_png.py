@@ -15,6 +15,7 @@ from tests.builders import oval
 words = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=60)
 
 
+@pytest.mark.slow
 @given(words)
 def test_pillow_reads_any_text_back_and_the_picture_is_the_same(text: str) -> None:
     content = encode_png(oval(1, 16))

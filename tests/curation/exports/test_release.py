@@ -57,6 +57,7 @@ def indicators(release: Path) -> dict[str, dict[str, object]]:
     return {one["name"]: one for dimension in dimensions.values() for one in dimension["indicators"]}
 
 
+@pytest.mark.slow
 def test_every_page_says_what_it_is_about_and_that_synthetic_is_not_anonymous(release: Path) -> None:
     pages = sorted(path.name for path in release.glob("*.md"))
     assert pages == ["CLAIM.md", "READING.md", "README.md", "SCORECARD.md", "SCREENING.md", "TRIPOD-AI.md"]

@@ -150,6 +150,7 @@ def first(session: Session, origin: Origin) -> int:
     return session.scalars(select(Image.id).where(Image.origin == origin).order_by(Image.id).limit(1)).one()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("happens", "said"),
     [
@@ -171,6 +172,7 @@ def test_what_may_not_leave_keeps_the_whole_snapshot_here(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_real_image_in_a_suspect_pair_does_not_keep_a_snapshot_without_the_suspect(
     tmp_path: Path, make_project: Callable[..., Project]
 ) -> None:
@@ -188,6 +190,7 @@ def test_the_same_snapshot_leaves_as_the_same_bytes(filled: Project, tmp_path: P
     assert export(filled, format, tmp_path / "one").digest == export(filled, format, tmp_path / "two").digest
 
 
+@pytest.mark.slow
 def test_images_of_the_simulated_cohort_are_called_synthetic_under_their_public_keys(
     tmp_path: Path, make_project: Callable[..., Project]
 ) -> None:

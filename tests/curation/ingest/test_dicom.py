@@ -39,6 +39,7 @@ def _only(project: Project) -> tuple[Image, NDArray[np.float64]]:
     return image, (stored - image.signed_offset) * image.rescale_slope + image.rescale_intercept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

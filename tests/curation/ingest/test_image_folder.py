@@ -206,6 +206,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 def test_every_kind_of_bad_file_is_one_line_and_the_good_ones_come_in(project: Project, folder: Maker) -> None:
     files: dict[str, bytes | Pixels] = {f"a/{name}": content for name, (content, _) in BAD.items()}
     files |= {f"a/good-{n}.png": picture(n + 100) for n in range(6)}

@@ -64,6 +64,7 @@ def test_no_subject_and_no_picture_ever_stands_in_two_splits(
     assert len({(one.subject_key, one.pixel_sha256) for one in accepted}) == len(accepted)
 
 
+@pytest.mark.slow
 @given(arrivals, st.integers(0, 5))
 def test_everything_that_came_is_accounted_for_once(candidates: list[Candidate], seed: int) -> None:
     intake = decide(candidates, NOTHING, seed)
@@ -73,6 +74,7 @@ def test_everything_that_came_is_accounted_for_once(candidates: list[Candidate],
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.slow
 @given(arrivals, st.integers(0, 5), st.integers(0, 5))
 def test_what_was_accepted_is_not_accepted_again_with_any_seed(
     candidates: list[Candidate], seed: int, other: int

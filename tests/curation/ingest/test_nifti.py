@@ -226,6 +226,7 @@ def test_volumes_of_one_series_have_names_of_their_own_and_masks_of_a_series_go_
     assert sorted(masked) == ["v.nii.gz#1.4", "v.nii.gz#1.5"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
 def test_of_a_long_series_one_volume_alone_is_held_in_memory(tmp_path: Path, suffix: str) -> None:
     series = np.random.default_rng(6).integers(0, 9, (96, 96, 64, 12)).astype("<i2")

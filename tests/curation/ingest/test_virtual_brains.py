@@ -140,6 +140,7 @@ def brain_in_a_box(plane: np.ndarray) -> np.ndarray:
     return ndimage.zoom(brain, (64 / brain.shape[0], 48 / brain.shape[1]), order=1)
 
 
+@pytest.mark.slow
 def test_anterior_is_at_the_top() -> None:
     folder = Path(nilearn.__file__).parent / "datasets" / "data"
     image = nibabel.as_closest_canonical(nibabel.load(folder / "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"))

@@ -48,6 +48,7 @@ def test_a_held_out_subject_of_the_first_generation_stops_the_third(project: Pro
         snapshot(project, "fifth", RAW)
 
 
+@pytest.mark.slow
 def test_equal_pixels_under_another_name_stop_the_third_generation_too(project: Project) -> None:
     fill(project)
     generations(project)
@@ -60,6 +61,7 @@ def test_equal_pixels_under_another_name_stop_the_third_generation_too(project: 
             check_generator_allowed(session, youngest)
 
 
+@pytest.mark.slow
 def test_training_on_the_last_snapshot_is_held_against_every_generation(project: Project) -> None:
     fill(project)
     generations(project)
@@ -72,6 +74,7 @@ def test_training_on_the_last_snapshot_is_held_against_every_generation(project:
     seen.refuse_leak(folder.rows("test"), "test")
 
 
+@pytest.mark.slow
 def test_a_generator_fitted_on_real_rows_alone_does_not_inherit_what_it_did_not_use(project: Project) -> None:
     fill(project)
     generations(project)
@@ -82,6 +85,7 @@ def test_a_generator_fitted_on_real_rows_alone_does_not_inherit_what_it_did_not_
     assert [entry["name"] for entry in fitted_on(folder, drawn)["lineage"]["generators"]] == ["g3"]
 
 
+@pytest.mark.slow
 def test_an_ancestor_that_does_not_say_what_it_saw_makes_every_descendant_unknown(project: Project) -> None:
     fill(project)
     base = snapshot(project, "base")
@@ -111,6 +115,7 @@ def test_an_ancestor_that_does_not_say_what_it_saw_makes_every_descendant_unknow
     )
 
 
+@pytest.mark.slow
 def test_synthetic_rows_whose_generator_nobody_describes_are_of_unknown_provenance(project: Project) -> None:
     fill(project)
     generations(project)

@@ -126,6 +126,7 @@ def test_practice_can_still_be_finished(room: Project) -> None:
         assert len(claim(session, NOW, reader, worklist_id, 1)) == 1
 
 
+@pytest.mark.slow
 def test_readings_stay_and_an_undone_one_does_not_bring_the_image_back(room: Project) -> None:
     worklist_id = make(room, real_controls=4)
     reader = person(room)
@@ -188,6 +189,7 @@ def test_candidates_removed_as_descendants_are_handed_out_no_more_to_people_or_p
         assert progress(session, reader, worklist_id).left == 0
 
 
+@pytest.mark.slow
 def test_hidden_repeats_leave_it_out(room: Project) -> None:
     worklist_id = make(room, real_controls=4, repeat_share=0.5)
     reader = person(room)

@@ -79,6 +79,7 @@ def test_a_run_on_the_model_of_another_run_descends_from_what_that_one_saw(lived
     assert "run:grandchild" in names(graph_of(lived, "generator:g1", "down"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("node", ["subject:s0", "import:1", "generator:g1", "batch:2", "run:direct"])
 def test_every_arrow_found_going_down_is_found_going_up(lived: Project, node: str) -> None:
     down = graph_of(lived, node, "down")
@@ -95,6 +96,7 @@ def find_ref(project: Project, node: str) -> Ref:
         return find(session, node)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("node", EVERYTHING)
 def test_arrows_run_to_later_layers_and_every_node_stands_in_one(lived: Project, node: str) -> None:
     graph = graph_of(lived, node)
@@ -104,6 +106,7 @@ def test_arrows_run_to_later_layers_and_every_node_stands_in_one(lived: Project,
     assert all(place[edge.source] < place[edge.target] for edge in graph.edges.values())
 
 
+@pytest.mark.slow
 def test_readings_and_outcomes_stand_between_a_worklist_and_a_snapshot(project: Project) -> None:
     fill(project)
     base = snapshot(project, "base")

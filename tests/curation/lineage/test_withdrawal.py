@@ -248,6 +248,7 @@ def test_snapshots_built_afterwards_are_without_it_and_say_what_reaches_them(liv
     assert lines["mixed"]
 
 
+@pytest.mark.slow
 def test_a_snapshot_that_was_being_written_meanwhile_is_refused(
     lived: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,7 @@ def judge(project: Project, key: str, **said: object) -> Judgement:
     return judgement
 
 
+@pytest.mark.slow
 def test_blocked_suspects_come_before_flagged_ones_and_known_pairs_are_mixed_in(suspected: Project) -> None:
     pairs = listed(suspected, RECIPE.model_copy(update={"suspects": 2}))
     by_truth = {truth: [pair for pair in pairs if pair.truth is truth] for truth in PairTruth}
@@ -67,6 +68,7 @@ def test_blocked_suspects_come_before_flagged_ones_and_known_pairs_are_mixed_in(
             assert pair.first_image_id != pair.second_image_id
 
 
+@pytest.mark.slow
 def test_only_training_images_stand_beside_suspects(suspected: Project) -> None:
     with suspected.database.write() as session:
         for subject in session.scalars(select(Subject).where(Subject.key.in_(["s8", "s9"]))):
@@ -102,6 +104,7 @@ def test_an_image_and_a_moved_copy_stand_in_where_nobody_has_two_pictures(projec
         assert len(session.scalars(select(Image).where(Image.origin == Origin.ALTERED)).all()) == 3
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_list(suspected: Project) -> None:
     one = listed(suspected)
     two = listed(suspected, RECIPE.model_copy(update={"name": "q"}))
@@ -111,6 +114,7 @@ def test_the_same_seed_makes_the_same_list(suspected: Project) -> None:
     assert not {pair.key for pair in one} & {pair.key for pair in two}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_made_is_refused_with_the_numbers_there_are(suspected: Project) -> None:
     with pytest.raises(BadInput, match="there are 3 and 9"):
         listed(suspected, RECIPE.model_copy(update={"different": 300}))
@@ -147,6 +151,7 @@ def test_a_judgement_is_recorded_once_and_in_the_chain(suspected: Project) -> No
         assert next_pairs(session, 1, first.pair_list_id, 1)[0].key == rest[0].key
 
 
+@pytest.mark.slow
 def test_a_pair_is_judged_once_until_it_is_taken_back(suspected: Project) -> None:
     first = listed(suspected)[0]
     said = judge(suspected, first.key)
@@ -162,6 +167,7 @@ def test_a_pair_is_judged_once_until_it_is_taken_back(suspected: Project) -> Non
         judge(suspected, listed(suspected, RECIPE.model_copy(update={"name": "q"}))[0].key, op_id=said.op_id)
 
 
+@pytest.mark.slow
 def test_a_closed_list_takes_and_shows_nothing_more(suspected: Project) -> None:
     first = listed(suspected)[0]
     with suspected.database.write() as session:
@@ -185,6 +191,7 @@ def test_a_malformed_judgement_is_refused(change: dict[str, object]) -> None:
         Judgement.model_validate(values | change)
 
 
+@pytest.mark.slow
 def test_results_hold_each_judge_against_pairs_of_known_truth(suspected: Project) -> None:
     recipe = RECIPE.model_copy(update={"same": 10, "different": 8})
     for pair in listed(suspected, recipe):
@@ -212,6 +219,7 @@ def test_unknown_subjects_are_said_so(project: Project) -> None:
     assert "Not yet judged" in found.caveat
 
 
+@pytest.mark.slow
 def test_a_withdrawn_image_is_shown_in_no_pair(suspected: Project) -> None:
     first = listed(suspected)[0]
     with suspected.database.write() as session:

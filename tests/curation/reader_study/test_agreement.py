@@ -53,6 +53,7 @@ def test_ac1_stays_high_where_kappa_collapses_under_skewed_rates() -> None:
     assert fleiss(counts) < 0.05
 
 
+@pytest.mark.slow
 @given(COUNTS)
 def test_the_order_of_images_and_of_answers_does_not_matter(cells: list[tuple[int, int]]) -> None:
     counts = np.array(cells, dtype=np.float64)

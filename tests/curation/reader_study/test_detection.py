@@ -24,6 +24,7 @@ def test_a_perfect_reader_has_a_finite_d_prime() -> None:
     assert 4 < d_prime.value < 6
 
 
+@pytest.mark.slow
 @given(st.integers(50, 200), st.integers(50, 200), st.data())
 def test_swapping_signals_and_noises_turns_the_sign(signals: int, noises: int, data: st.DataObject) -> None:
     hits, alarms = data.draw(st.integers(0, signals)), data.draw(st.integers(0, noises))

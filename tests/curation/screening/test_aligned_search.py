@@ -23,6 +23,7 @@ CHANGES = {"shift": 0.08, "rotation": 10, "scaling": 0.1, "crop": 0.1, "flip": 1
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CHANGES)
 def test_a_changed_copy_is_found_and_is_nearer_than_any_stranger_is(kind: str) -> None:
     found = SEARCH.nearest(thumbnails(changed(TRAIN[:6], kind, CHANGES[kind], seed=3)))

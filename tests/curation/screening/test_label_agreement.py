@@ -47,6 +47,7 @@ def test_the_class_that_is_shown_is_likelier_than_one_that_is_not() -> None:
     assert np.isnan(fitted.of_asked(features[:2], ["unheard of", None])).all()
 
 
+@pytest.mark.slow
 def test_subjects_with_many_images_are_never_on_both_sides_of_a_fold() -> None:
     random = np.random.default_rng(0)
     people = random.normal(size=(60, 12)).repeat(4, axis=0)

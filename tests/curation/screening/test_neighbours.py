@@ -22,6 +22,7 @@ def cosine_distances(queries: np.ndarray, references: np.ndarray) -> np.ndarray:
     return 1 - queries @ references.T
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 1_000), queries=st.integers(1, 9), references=st.integers(3, 14), block=st.integers(1, 6))
 def test_nearest_is_exact_whatever_the_block(seed: int, queries: int, references: int, block: int) -> None:
     some, against = vectors(seed, queries, 5), vectors(seed + 1, references, 5)
@@ -34,6 +35,7 @@ def test_nearest_is_exact_whatever_the_block(seed: int, queries: int, references
         np.testing.assert_allclose(cosine_distances(some, against)[row, positions], expected[row], atol=1e-5)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 1_000), references=st.integers(1, 14), groups=st.integers(1, 4), block=st.integers(1, 6))
 def test_the_second_nearest_is_of_another_subject(seed: int, references: int, groups: int, block: int) -> None:
     some, against = vectors(seed, 3, 4, 5), vectors(seed + 1, references, 5)  # 3 placements of 4 pictures

@@ -40,6 +40,7 @@ def test_a_copy_is_blocked_a_close_one_that_does_not_stand_out_is_flagged() -> N
     assert fitted.verdict_of(fitted.distance, 2.0) == "pass"
 
 
+@pytest.mark.slow
 def test_false_alarms_are_counted_where_the_thresholds_were_not_set() -> None:
     counted = [gate(seed, 200) for seed in range(60)]
     rate = sum(one.false_blocks + one.false_flags for one in counted) / sum(one.measured_on for one in counted)

@@ -61,6 +61,7 @@ def readings(project: Project) -> list[Reading]:
         return list(session.scalars(select(Reading).order_by(Reading.id)))
 
 
+@pytest.mark.slow
 def test_it_accepts_the_class_that_was_asked_for_and_rejects_the_other(to_read: Project, tiny_vit: Path) -> None:
     facts = read_worklist_by_proxy(to_read, "w", NOW, no_report, str(tiny_vit))
     total = find(to_read)
@@ -86,6 +87,7 @@ def find(project: Project) -> int:
         return find_worklist(session, "w").size
 
 
+@pytest.mark.slow
 def test_it_is_marked_as_a_model_and_cannot_sign_in(to_read: Project, tiny_vit: Path) -> None:
     facts = read_worklist_by_proxy(to_read, "w", NOW, no_report, str(tiny_vit))
     with to_read.database.read() as session:

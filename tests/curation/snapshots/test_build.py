@@ -244,6 +244,7 @@ def test_nothing_approved_says_what_to_do(project: Project) -> None:
         build_snapshot(project, "mix", MixRecipe(), NOW, silent)
 
 
+@pytest.mark.slow
 def test_stock_datasets_opens_the_exported_folder(project: Project, tmp_path: Path) -> None:
     fill(project)
     target = export_folder(build_snapshot(project, "mix", MixRecipe(), NOW, silent), tmp_path / "out")

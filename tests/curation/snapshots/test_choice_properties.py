@@ -133,6 +133,7 @@ def test_no_subject_is_in_two_splits_and_every_cap_holds(
         assert sum(row[5] for row in train) == pytest.approx(len(train))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("looser", "stricter"),
     [
@@ -188,6 +189,7 @@ GROUPS = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(GROUPS, st.floats(0.1, 9), st.booleans())
 def test_evened_weights_give_every_class_the_same_total(
     counts: dict[tuple[str, str], int], synthetic: float, normalise: bool

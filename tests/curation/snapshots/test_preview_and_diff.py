@@ -126,6 +126,7 @@ def test_a_preview_of_what_cannot_be_built_says_all_that_stands_against_it(proje
     assert "was fitted on" in refused[2]
 
 
+@pytest.mark.slow
 def test_approvals_on_readers_whom_a_worklist_excludes_are_counted(project: Project) -> None:
     drawn = [Drawn(100 + n, "a", said=(Said("ada"),)) for n in range(20)]
     write_mix(project, [Real(1), *drawn, Drawn(200, "a", said=(Said("ben"),))])

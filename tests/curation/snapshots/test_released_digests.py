@@ -72,6 +72,7 @@ RELEASED: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("recipe", "content", "of_recipe"), RELEASED, ids=[json.dumps(one[0]) for one in RELEASED])
 def test_a_released_recipe_gives_the_snapshot_it_gave(
     project: Project, recipe: dict[str, Any], content: str, of_recipe: str

@@ -17,6 +17,7 @@ from curation.screening.set_measures.membership import (
 scores = st.lists(st.integers(0, 6), min_size=2, max_size=25)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(scores, scores)
 def test_the_area_is_that_of_the_library_with_ties_and_lies_in_its_interval(
