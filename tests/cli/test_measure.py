@@ -29,6 +29,7 @@ def arguments(project: Project, tmp_path: Path) -> list[str]:
     return ["measure", "run", "--worklist", "first", "--resamples", "20", "--backbone", backbone]
 
 
+@pytest.mark.slow
 def test_a_set_is_measured_listed_shown_and_drawn(project: Project, arguments: list[str], tmp_path: Path) -> None:
     said = run(project, *arguments).output
     for words in ("real against real", "Membership: Cannot be said", "proxy (a model) alone", NOTICE, "left out"):

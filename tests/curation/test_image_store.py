@@ -146,6 +146,7 @@ def test_keys_that_may_not_write_are_told_so(s3_keys: None, monkeypatch: pytest.
         store.put_pixels(picture(1))
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down_is_named_and_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "a"}.items():
         monkeypatch.setenv(name, value)

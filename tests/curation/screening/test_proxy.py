@@ -125,6 +125,7 @@ def test_stopped_in_the_middle_it_goes_on_and_reads_nothing_twice(to_read: Proje
     assert verify_project(to_read, no_report).faults == []
 
 
+@pytest.mark.slow
 def test_it_refuses_a_worklist_that_hides_the_class_and_a_cohort_without_classes(
     to_read: Project, tiny_vit: Path
 ) -> None:
