@@ -1,5 +1,6 @@
 """`rounds measure`: how far a set of synthetic images lies from real ones, and what curation kept of it."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import click
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.models.measures import SetMeasurement
 from curation.project import Project
-from curation.set_measurements import find_measurement, list_measurements, outcomes_by
+from curation.set_measurements import find_measurement, list_measurements, outcomes_by, scope_words
 
 
 @click.group()
@@ -92,7 +93,7 @@ def show_list(project: Project, as_json: bool) -> None:
     """
     with project.database.read() as session:
         rows = list_measurements(session)
-    emit([_line(row) for row in rows], as_json, title="measurements")
+    emit([_line(row, str if as_json else scope_words) for row in rows], as_json, title="measurements")
 
 
 @measure.command()
@@ -115,12 +116,12 @@ def _find(project: Project, measurement_id: int) -> SetMeasurement:
         return find_measurement(session, measurement_id)
 
 
-def _line(row: SetMeasurement) -> dict[str, Any]:
+def _line(row: SetMeasurement, named: Callable[[str], str]) -> dict[str, Any]:
     scopes = row.result["scopes"]
     return {
         "id": row.id,
         "set": row.result["set"],
-        "n": {scope["scope"]: scope["n"] for scope in scopes},
+        "n": {named(scope["scope"]): scope["n"] for scope in scopes},
         "features": row.request["backbone"],
         "read by": outcomes_by(row.result),
         "made": row.created_at,
@@ -137,11 +138,15 @@ def _tell(project: Project, row: SetMeasurement, out: Path | None, as_json: bool
         emit({"id": row.id, "request": row.request, "result": row.result, "made": row.created_at}, as_json=True)
         return
     result = row.result
-    emit(_line(row), as_json=False, title="measurement")
+    emit(_line(row, scope_words), as_json=False, title="measurement")
     for scope in result["scopes"]:
-        emit([_measure_row(one) for one in scope["measures"]], False, title=f"\n{scope['scope']}, n = {scope['n']}")
+        emit(
+            [_measure_row(one) for one in scope["measures"]],
+            False,
+            title=f"\n{scope_words(scope['scope'])}, n = {scope['n']}",
+        )
     for name, why in result["scopes_left_out"].items():
-        click.echo(f"{name}: left out, {why}")
+        click.echo(f"{scope_words(name)}: left out, {why}")
     _tell_membership(result["membership"])
     _tell_curation(result["map"])
     click.echo(f"\nIntervals: 95 %, {result['intervals']}. Outcomes by: {outcomes_by(result)}.")

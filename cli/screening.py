@@ -1,5 +1,6 @@
 """`rounds screen` and `rounds screening`: the automatic checks over a batch, their error rates, and their report."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from curation.models.images import BuildStatus
 from curation.models.measures import CheckReport
 from curation.project import Project
 from curation.screening_report.rates import rates_of
-from curation.screening_report.words import false_alarms, probe_words
+from curation.screening_report.words import check_name, false_alarms, probe_words
 from curation.screening_report.write import write_report
 
 
@@ -42,11 +43,11 @@ def screen(project: Project, batch: int | None, backbone: str | None, as_json: b
         with progress_bar(f"screening batch {batch_id}", quiet=as_json) as report:
             counts = screen_batch(project, batch_id, now(), report, backbone)
         rows.append({"batch": batch_id, **{verdict: counts.get(verdict, 0) for verdict in ("pass", "flag", "block")}})
-        rows[-1] |= _facts(project, batch_id)
+        rows[-1] |= _facts(project, batch_id, str if as_json else check_name)
     emit(rows if as_json or len(rows) != 1 else rows[0], as_json, title="screening")
 
 
-def _facts(project: Project, batch_id: int) -> dict[str, Any]:
+def _facts(project: Project, batch_id: int, named: Callable[[str], str]) -> dict[str, Any]:
     """Which checks spoke, and what the privacy gate's word is worth."""
     with project.database.read() as session:
         newest = session.scalars(
@@ -59,9 +60,9 @@ def _facts(project: Project, batch_id: int) -> dict[str, Any]:
         ).all()
         parameters = newest.parameters
     return {
-        "checks that spoke": {name: count for name, count in spoke},
-        "false blocks, near_copy": false_blocks(parameters["near_copy"]),
-        "false blocks, near_copy_pixels": false_blocks(parameters["near_copy_pixels"]),
+        "checks that spoke": {named(name): count for name, count in spoke},
+        f"false blocks, {named('near_copy')}": false_blocks(parameters["near_copy"]),
+        f"false blocks, {named('near_copy_pixels')}": false_blocks(parameters["near_copy_pixels"]),
         "false alarms of the other checks": false_alarms(parameters["flags_on_validation"]),
         "label probe": probe_words(parameters["label_probe"]),
         "features": f"{parameters['backbone']}, digest {parameters['backbone_digest'][:16]}",
@@ -126,7 +127,7 @@ def error_rates(project: Project, backbone: str | None, images: int, seed: int, 
             "n": rate.n,
             "caught": f"{rate.share:.0%} ({rate.low:.0%} to {rate.high:.0%})",
             "blocked": f"{rate.blocked / rate.n:.0%}" if rate.n else "-",
-            "by": ", ".join(f"{name} {count}" for name, count in _most(rate.by_check)),
+            "by": ", ".join(f"{check_name(name)} {count}" for name, count in _most(rate.by_check)),
         }
         for rate in rates_of(measured.result)
     ]

@@ -14,6 +14,14 @@ Cell = str | int | float | None
 HEADER = ("part", "scope", "figure", "level", "value", "low_95", "high_95", "hits", "n", "outcomes_by", "note")
 
 
+ALL_CLASSES = "whole"  # the scope that is no class
+
+
+def scope_words(scope: str) -> str:
+    """Of what a measure is, as a page says it: of a class, or of all of them."""
+    return "all classes together" if scope == ALL_CLASSES else scope
+
+
 def list_measurements(session: Session) -> list[SetMeasurement]:
     """Every finished measurement, newest first."""
     ready = select(SetMeasurement).where(SetMeasurement.status == BuildStatus.READY)
@@ -68,16 +76,16 @@ def _measures(result: dict[str, Any]) -> Iterator[tuple[Cell, ...]]:
 def _membership(result: dict[str, Any]) -> Iterator[tuple[Cell, ...]]:
     found = result["membership"]
     if not found["said"]:
-        yield "membership", "whole", "cannot be said", "", None, None, None, None, None, found["reason"]
+        yield "membership", ALL_CLASSES, "cannot be said", "", None, None, None, None, None, found["reason"]
     for one in found["attacks"]:
         for figure in ("auc", "found_at_1_percent", "false_positives"):
-            yield "membership", "whole", figure, one["name"], *_ends(one[figure]), None, found["n"], ""
+            yield "membership", ALL_CLASSES, figure, one["name"], *_ends(one[figure]), None, found["n"], ""
 
 
 def _representation(result: dict[str, Any]) -> Iterator[tuple[Cell, ...]]:
     kept = result["map"]["kept_are"]
     for one in result["map"]["representation"]:
-        scope = one["of_class"] or "whole"
+        scope = one["of_class"] or ALL_CLASSES
         level = f"{one['grouping']}: {one['level']}"
         for figure, count in (
             ("share of real", one["real"]),
@@ -95,4 +103,13 @@ def _odds(result: dict[str, Any]) -> Iterator[tuple[Cell, ...]]:
     for one in result["map"]["odds"]:
         level = f"{one['grouping']}: {one['level']}"
         n = one["approved"] + one["rejected"]
-        yield "odds", "whole", "odds ratio of approval", level, *_ends(one["ratio"]), one["approved"], n, one["note"]
+        yield (
+            "odds",
+            ALL_CLASSES,
+            "odds ratio of approval",
+            level,
+            *_ends(one["ratio"]),
+            one["approved"],
+            n,
+            one["note"],
+        )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from curation.exports.evidence import Evidence
 from curation.exports.facts import Facts
 from curation.models.people import ReaderKind
+from curation.screening_report.words import check_name
 
 FEWEST_PER_CLASS = 50
 
@@ -52,8 +53,8 @@ def _unmeasured(facts: Facts, evidence: Evidence) -> Iterator[str]:
         suspected = check.flagged - check.without_threshold
         if check.is_privacy and suspected > 0:
             yield (
-                f"{suspected} synthetic images were flagged by {check.name} as possible copies of real ones, were not "
-                "blocked, and are in the snapshot."
+                f"{suspected} synthetic images were flagged by “{check_name(check.name)}” as possible copies of real "
+                "ones, were not blocked, and are in the snapshot."
             )
     said = {report.kind for report in evidence.checks if report.not_said is None}
     if facts.made and "privacy" not in said:

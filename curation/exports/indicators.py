@@ -15,6 +15,8 @@ from curation.exports.screening_facts import ScreeningFacts
 from curation.exports.selection import Selection
 from curation.models.images import Origin
 from curation.reader_study.estimate import Estimate, proportion
+from curation.screening_report.words import check_name
+from curation.set_measurements import scope_words
 
 CONGRUENT = ("chet", "kernel", "spectral", "precision", "density")
 COVERING = ("recall", "coverage", "authentic")
@@ -131,7 +133,7 @@ def constraint(facts: Facts, screening: ScreeningFacts) -> Iterator[Indicator]:
         judged = check.images - check.without_threshold
         yield Indicator(
             "constraint",
-            f"flagged by {check.name}",
+            f"flagged by “{check_name(check.name)}”",
             (check.flagged + check.blocked - check.without_threshold) / judged if judged else None,
             judged,
             "synthetic images of the snapshot flagged or blocked by this check, divided by those judged",
@@ -219,7 +221,13 @@ def _set_measures(dimension: str, words: tuple[str, ...], facts: Facts, evidence
             ]
             note = "; ".join([*beside, f"set measurement {measured.digest[:12]}"])
             yield Indicator(
-                dimension, f"{one.name}, {one.scope}", one.value[0], one.n, IN_FEATURES, *one.value[1:], note
+                dimension,
+                f"{one.name}, {scope_words(one.scope)}",
+                one.value[0],
+                one.n,
+                IN_FEATURES,
+                *one.value[1:],
+                note,
             )
 
 

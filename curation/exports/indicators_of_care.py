@@ -10,6 +10,7 @@ from curation.exports.scorecard import Indicator
 from curation.exports.screening_facts import ScreeningFacts
 from curation.models.people import ReaderKind
 from curation.models.reading import Verdict
+from curation.screening_report.words import check_name
 
 NOT_INDEPENDENT = "no interval: readings by one person, or of one image, are not independent"
 NOT_READ = "not yet read by people"
@@ -63,7 +64,7 @@ def _near_copies(screening: ScreeningFacts) -> Iterator[Indicator]:
         judged = check.images - check.without_threshold
         yield Indicator(
             "compliance",
-            f"blocked by {check.name}",
+            f"blocked by “{check_name(check.name)}”",
             check.blocked / judged if judged else None,
             judged,
             "synthetic images of the snapshot blocked as near copies of a real one, divided by those judged",
@@ -73,7 +74,7 @@ def _near_copies(screening: ScreeningFacts) -> Iterator[Indicator]:
         )
         yield Indicator(
             "compliance",
-            f"flagged by {check.name}, and kept",
+            f"flagged by “{check_name(check.name)}”, and kept",
             (check.flagged - check.without_threshold) / judged if judged else None,
             judged,
             "synthetic images of the snapshot flagged as possible copies and not blocked, divided by those judged",

@@ -8,6 +8,7 @@ from curation.exports.markdown import estimate, figure, table
 from curation.exports.measured import Measured
 from curation.exports.screening_facts import ScreeningFacts
 from curation.models.reading import Verdict
+from curation.screening_report.words import check_name
 
 NOT_MEASURED = (
     "**Not measured.** There is no report of error rates. What a screening found of held-out real images stands in its "
@@ -122,7 +123,9 @@ def _pairs(evidence: Evidence) -> str:
 def _verdicts(screening: ScreeningFacts) -> str:
     if not screening.screened:
         return "**Not screened.** No image of this snapshot stands in a finished screening."
-    rows = [(one.name, one.images, one.flagged, one.blocked, one.without_threshold) for one in screening.checks]
+    rows = [
+        (check_name(one.name), one.images, one.flagged, one.blocked, one.without_threshold) for one in screening.checks
+    ]
     said = ", ".join(f"{count} {verdict}" for verdict, count in sorted(screening.verdicts.items()))
     header = ("check", "images", "flagged", "blocked", "of them without a threshold")
     return f"{screening.screened} synthetic images of the snapshot were screened: {said}.\n\n" + table(header, rows)

@@ -15,6 +15,7 @@ from curation.image_store import ImageStore, Pixels, encode_png
 from curation.models.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
 from curation.models.images import Image
 from curation.screening_report.figures import COPIES, class_of_image
+from curation.screening_report.words import check_name
 
 MOST = 48
 
@@ -87,7 +88,7 @@ def planted_pictures(
         pictures = [
             (
                 breakage.apply(originals[one["image_id"]], one["seed"]),
-                ", ".join(one["spoke"]).replace("_", " ") or "missed",
+                ", ".join(check_name(name) for name in one["spoke"]) or "missed",
             )
             for one in own["examples"]
             if one["image_id"] in originals

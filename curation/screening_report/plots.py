@@ -6,7 +6,7 @@ from html import escape
 
 from curation.screening_report.figures import CheckFigure, ScreeningFigures
 from curation.screening_report.rates import Rate
-from curation.screening_report.words import CHECK_MEANS
+from curation.screening_report.words import CHECK_MEANS, check_name
 
 VERDICTS = ("pass", "flag", "block")
 GROUPS = {
@@ -59,10 +59,10 @@ def distribution(figure: CheckFigure) -> str:
         bars, lines, real = "", "", figure.not_set
     least, most = max(figure.left, 0.0), min(figure.right, 1.0) if figure.name in SHARES else figure.right
     ends = ("", "") if figure.not_set else (f"{least:.3g}", f"{most:.3g}")
-    means = CHECK_MEANS.get(figure.name, "")
+    means, name = CHECK_MEANS.get(figure.name, ""), escape(readable(check_name(figure.name)))
     return (
-        f'<figure class="r-dist"><h3>{escape(readable(figure.name))}<small>{told}</small></h3>'
-        f'<div class="r-bars" role="img" aria-label="{escape(readable(figure.name))}: {told}">{bars}{lines}</div>'
+        f'<figure class="r-dist"><h3 title="{escape(figure.name)}">{name}<small>{told}</small></h3>'
+        f'<div class="r-bars" role="img" aria-label="{name}: {told}">{bars}{lines}</div>'
         f"<figcaption><span>{ends[0]}</span><span>{escape(', '.join(part for part in (real, where) if part))}"
         f"</span><span>{ends[1]}</span></figcaption><p>{escape(means)}</p></figure>"
     )
@@ -70,7 +70,7 @@ def distribution(figure: CheckFigure) -> str:
 
 def rates_table(rows: Sequence[Rate], checks: Sequence[str]) -> str:
     """One row a fault: caught and blocked with n and interval, then what each check alone catches, in percent."""
-    head = "".join(f"<th>{escape(readable(name))}</th>" for name in checks)
+    head = "".join(f'<th title="{escape(name)}">{escape(readable(check_name(name)))}</th>' for name in checks)
     body = "".join(
         _group_row(group, len(checks)) + "".join(_rate_row(one, checks) for one in some)
         for group, some in itertools.groupby(rows, key=lambda one: one.group)

@@ -2,6 +2,19 @@
 
 from typing import Any
 
+# The names of checks are keys of the database and of recipes; a page says what they look at.
+CHECK_NAMES = {
+    "saturation": "pure white",
+    "power_spectrum": "fine detail",
+    "intensity_histogram": "grey levels",
+    "manifold": "unlike its class",
+    "label_agreement": "class asked for",
+    "near_copy": "near copy by features",
+    "near_copy_pixels": "near copy by pixels",
+    "duplicate": "duplicate in its batch",
+    "duplicate_of_earlier": "duplicate of an earlier batch",
+}
+
 CHECK_MEANS = {
     "brightness": "mean grey level",
     "contrast": "spread of the grey levels (standard deviation)",
@@ -22,6 +35,11 @@ PLOTS_MEAN = (
     "Bars: this batch. Grey behind them: held-out real images. Dashed line: beyond it an image is flagged; solid: "
     "blocked. A near copy is also blocked where it is far nearer to one subject than to any other."
 )
+
+
+def check_name(check: str) -> str:
+    """`manifold` as `unlike its class`: a check by what it looks at."""
+    return CHECK_NAMES.get(check, check.replace("_", " "))
 
 
 def ground(parameters: dict[str, Any]) -> list[tuple[str, str]]:

@@ -28,7 +28,7 @@ from curation.screening_report.pictures import (
 )
 from curation.screening_report.plots import class_table, distribution, rates_table, readable, reliability_table
 from curation.screening_report.rates import checks_of, newest_report, rates_of
-from curation.screening_report.words import PLOTS_MEAN, ground, probe_words
+from curation.screening_report.words import PLOTS_MEAN, check_name, ground, probe_words
 
 REPORT, PAIRS = "report.html", "nearest-pairs.html"
 _PAGE = Template("""<!doctype html>
@@ -129,7 +129,9 @@ def _cards(store: ImageStore, title: str, images: list[Screened], aside: str) ->
 
 
 def _spoken(one: Screened) -> list[str]:
-    return [f"{escape(readable(name))} {value:.3g}, {escape(threshold)}" for name, value, threshold in one.spoke]
+    return [
+        f"{escape(readable(check_name(name)))} {value:.3g}, {escape(threshold)}" for name, value, threshold in one.spoke
+    ]
 
 
 def _rates(report: CheckReport | None) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from curation.set_measurements import scope_words
 from review_ui.views.plots import readable
 
 # Middle tones that stand out on the dark theme and on the light one; never told apart by colour alone.
@@ -21,7 +22,8 @@ WIDTH, HEIGHT, EDGE = 380, 260, 34
 def spectrum_drawing(result: dict[str, Any]) -> str:
     """A panel for each scope with three curves."""
     panels = "".join(
-        f"<div><h3>{escape(readable(scope['scope']))}</h3>{_image(_curves(scope['spectra']), 'Mean spectra')}</div>"
+        f"<div><h3>{escape(readable(scope_words(scope['scope'])))}</h3>"
+        f"{_image(_curves(scope['spectra']), 'Mean spectra')}</div>"
         for scope in result["scopes"]
     )
     return f'<div class="r-multiples">{panels}</div>'

@@ -5,6 +5,7 @@ from html import escape
 from math import log
 from typing import Any
 
+from curation.set_measurements import scope_words
 from review_ui.views.plots import readable
 
 SHARES = ("precision", "recall", "coverage", "authenticity")
@@ -47,7 +48,7 @@ def _family(name: str) -> str:
 def _measure_table(name: str, result: Figure, beside: Figure | None) -> str:
     rows = []
     for scope in result["scopes"]:
-        rows += [(readable(scope["scope"]), f"n {scope['n']}", one) for one in _named(scope, name)]
+        rows += [(readable(scope_words(scope["scope"])), f"n {scope['n']}", one) for one in _named(scope, name)]
         for other in (beside or {"scopes": []})["scopes"]:
             if other["scope"] == scope["scope"]:
                 rows += [("", f"{(beside or {})['set']}, n {other['n']}", one) for one in _named(other, name)]

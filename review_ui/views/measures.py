@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from curation.models.measures import SetMeasurement
-from curation.set_measurements import list_measurements, medoid_files, outcomes_by
+from curation.set_measurements import list_measurements, medoid_files, outcomes_by, scope_words
 from review_ui.context import current_project
 from review_ui.permissions import Capability
 from review_ui.views.measure_drawings import map_drawing, spectrum_drawing
@@ -82,7 +82,7 @@ def _facts(row: SetMeasurement) -> None:
         f"{result['intervals']}. Outcomes by: {outcomes_by(result)}. Measured {row.created_at:%Y-%m-%d %H:%M} UTC."
     ]
     facts += [f"{readable(said)}." for said in not_given(result)]
-    facts += [f"{readable(name)} is left out: {why}." for name, why in result["scopes_left_out"].items()]
+    facts += [f"{readable(scope_words(name))} is left out: {why}." for name, why in result["scopes_left_out"].items()]
     body = "".join(f'<p class="r-soft">{escape(fact)}</p>' for fact in facts)
     notice = f'<p class="r-notice">{escape(result["notice"])}</p>' if result["notice"] else ""
     st.html(f'<div class="r-section r-facts">{body}{notice}</div>')

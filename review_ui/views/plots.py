@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from curation.models.reading import Verdict
+from curation.screening_report.words import check_name
 from review_ui.figures.proportions import Proportion
 from review_ui.figures.reasons import ReasonByClass
 from review_ui.figures.screening import CheckAgainstReaders
@@ -103,7 +104,7 @@ def screening_table(rows: Sequence[CheckAgainstReaders]) -> str:
     """Rejected by readers, for images that a check passed, for those it flagged, and for audits of those it blocked."""
     audited = any(one.blocked for one in rows)
     lines = "".join(
-        f"<tr><th>{escape(readable(one.check))}</th>{_side(one.passed)}{_side(one.flagged)}"
+        f"<tr><th>{escape(readable(check_name(one.check)))}</th>{_side(one.passed)}{_side(one.flagged)}"
         f"{_side(one.blocked) if audited else ''}</tr>"
         for one in rows
     )

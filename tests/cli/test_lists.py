@@ -74,6 +74,14 @@ def words(value: Any) -> list[str]:
     return str(value).split() if isinstance(value, str | int) and not isinstance(value, bool) else []
 
 
+def test_what_a_set_measures_in_all_classes_is_called_so_and_keeps_its_name_in_json(busy: Project) -> None:
+    told = " ".join(printed(busy, ("measure", "list"), 200).split())
+    assert "all classes together" in told
+    assert "whole" not in told
+    [record] = json.loads(printed(busy, ("measure", "list"), 200, "--json"))
+    assert record["n"]["whole"] == 120
+
+
 @pytest.mark.parametrize("width", [80, 200])
 @pytest.mark.parametrize("command", LISTS, ids=lambda command: " ".join(command))
 def test_nothing_of_a_list_is_cut(busy: Project, command: tuple[str, ...], width: int) -> None:

@@ -191,10 +191,10 @@ def test_a_suspected_copy_that_was_not_blocked_is_told_of(
             session.add(ScreeningCheck(screening_id=screening, image_id=image, **check))
     export(project, "release", tmp_path / "out")
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "1 synthetic images were flagged by near_copy as possible copies" in card
+    assert "1 synthetic images were flagged by “near copy by features” as possible copies" in card
     found = indicators(tmp_path / "out")
-    assert found["flagged by near_copy, and kept"]["value"] == pytest.approx(1 / 20)
-    assert found["blocked by near_copy"]["value"] == 0.0
+    assert found["flagged by “near copy by features”, and kept"]["value"] == pytest.approx(1 / 20)
+    assert found["blocked by “near copy by features”"]["value"] == 0.0
 
 
 @pytest.mark.slow

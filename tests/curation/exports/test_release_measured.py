@@ -59,10 +59,10 @@ def test_measured_error_rates_sets_and_pairs_stand_in_it_as_numbers_only(
     assert "/mnt/scans" not in saved
     assert SUBJECT not in saved
     found = indicators(tmp_path / "out")
-    assert found["recall, whole"]["low"] == 0.6
-    assert found["recall, whole"]["n"] == 30
-    assert "real images in its place 0.9 (0.8 to 1)" in str(found["recall, whole"]["note"])
-    assert "floor, whole" not in found
+    assert found["recall, all classes together"]["low"] == 0.6
+    assert found["recall, all classes together"]["n"] == 30
+    assert "real images in its place 0.9 (0.8 to 1)" in str(found["recall, all classes together"]["note"])
+    assert "floor, all classes together" not in found
     assert found["error rates of the privacy gate"]["value"] == 1.0
     assert found["membership inference"]["value"] is None
     assert "no image that the generator was fitted on" in str(found["membership inference"]["note"])

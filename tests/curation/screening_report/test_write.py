@@ -19,6 +19,7 @@ from curation.screening_report.figures import Bin, CheckFigure, screened_batches
 from curation.screening_report.plots import distribution
 from curation.screening_report.rates import KIND
 from curation.screening_report.tables import FIGURES, screening_table
+from curation.screening_report.words import CHECK_MEANS, check_name
 from curation.screening_report.write import PAIRS, REPORT, write_report
 from tests.curation.screening.cohort import TRAIN, person
 from tests.curation.screening_report.screened import measured, screened
@@ -57,6 +58,15 @@ def test_the_report_needs_nothing_from_elsewhere_and_says_what_it_rests_on(proje
         assert words in report, words
     assert "&lt;b&gt;" in report
     assert "<b>bold" not in report
+
+
+def test_a_check_is_called_by_what_it_looks_at(project: Project, tmp_path: Path) -> None:
+    screened(project)
+    report, _ = write_report(project, NOW, tmp_path / "out")
+    page = report.read_text()
+    assert '<h3 title="manifold">Unlike its class<' in page
+    assert not re.search(r">\s*manifold", page, re.IGNORECASE)
+    assert all("_" not in check_name(check) for check in CHECK_MEANS)
 
 
 def test_no_training_image_and_no_copy_of_one_is_in_the_report_itself(project: Project, tmp_path: Path) -> None:
