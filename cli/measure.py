@@ -7,9 +7,16 @@ from typing import Any
 import click
 
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
+from curation.lineage.rests_on import Gone, measurements_on, rests_on
 from curation.models.measures import SetMeasurement
 from curation.project import Project
-from curation.set_measurements import find_measurement, list_measurements, outcomes_by, scope_words
+from curation.set_measurements import (
+    find_measurement,
+    list_measurements,
+    outcomes_by,
+    scope_words,
+    withdrawn_behind,
+)
 
 
 @click.group()
@@ -93,7 +100,9 @@ def show_list(project: Project, as_json: bool) -> None:
     """
     with project.database.read() as session:
         rows = list_measurements(session)
-    emit([_line(row, str if as_json else scope_words) for row in rows], as_json, title="measurements")
+        reached = measurements_on(session, Gone.withdrawn())
+    named = str if as_json else scope_words
+    emit([_line(row, named, reached.get(row.id, 0)) for row in rows], as_json, title="measurements")
 
 
 @measure.command()
@@ -116,7 +125,7 @@ def _find(project: Project, measurement_id: int) -> SetMeasurement:
         return find_measurement(session, measurement_id)
 
 
-def _line(row: SetMeasurement, named: Callable[[str], str]) -> dict[str, Any]:
+def _line(row: SetMeasurement, named: Callable[[str], str], withdrawn: int) -> dict[str, Any]:
     scopes = row.result["scopes"]
     return {
         "id": row.id,
@@ -125,20 +134,24 @@ def _line(row: SetMeasurement, named: Callable[[str], str]) -> dict[str, Any]:
         "features": row.request["backbone"],
         "read by": outcomes_by(row.result),
         "made": row.created_at,
+        "withdrawals": rests_on(withdrawn),
     }
 
 
 def _tell(project: Project, row: SetMeasurement, out: Path | None, as_json: bool) -> None:
+    with project.database.read() as session:
+        withdrawn = withdrawn_behind(session, row.id)
     if out is not None:
         from curation.screening.set_measures.report import write_report
 
         written = write_report(project, row, out)
         click.echo(f"wrote {', '.join(written)} to {out}", err=True)
     if as_json:
-        emit({"id": row.id, "request": row.request, "result": row.result, "made": row.created_at}, as_json=True)
+        said = {"made": row.created_at, "withdrawals": rests_on(withdrawn)}
+        emit({"id": row.id, "request": row.request, "result": row.result, **said}, as_json=True)
         return
     result = row.result
-    emit(_line(row, scope_words), as_json=False, title="measurement")
+    emit(_line(row, scope_words, withdrawn), as_json=False, title="measurement")
     for scope in result["scopes"]:
         emit(
             [_measure_row(one) for one in scope["measures"]],

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from cli.terminal import emit, json_option, now, pass_project
 from curation.errors import BadInput
+from curation.lineage.rests_on import rests_on
 from curation.models.pairs import PairList
 from curation.pairs.build import close_pair_list, create_pair_list, find_pair_list
 from curation.pairs.recipe import PairRecipe
@@ -74,6 +75,7 @@ def list_command(project: Project, as_json: bool) -> None:
             "suspects": one.suspects,
             "judged by": ", ".join(f"{judge.reader} {judge.judged}" for judge in one.judges) or "nobody yet",
             "closed": one.closed,
+            "withdrawals": rests_on(one.withdrawn),
         }
         for one in found
     ]

@@ -8,11 +8,12 @@ import click
 from sqlalchemy import func, select
 
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
+from curation.lineage.rests_on import Gone, check_reports_on, rests_on
 from curation.models.generation import Batch, Screening, ScreeningCheck
 from curation.models.images import BuildStatus
 from curation.models.measures import CheckReport
 from curation.project import Project
-from curation.screening_report.rates import rates_of
+from curation.screening_report.rates import list_reports, rates_of
 from curation.screening_report.words import check_name, false_alarms, probe_words
 from curation.screening_report.write import write_report
 
@@ -133,6 +134,31 @@ def error_rates(project: Project, backbone: str | None, images: int, seed: int, 
     ]
     emit(rows, as_json, title=f"checks with {measured.parameters['backbone']}; 95 % intervals (Clopper-Pearson)")
     click.echo(f"label probe: {probe_words(measured.result['label_probe'])}")
+
+
+@screening.command("list")
+@json_option
+@pass_project
+def list_command(project: Project, as_json: bool) -> None:
+    """List the stored error rates of the checks and of the privacy gate, the newest first.
+
+    \b
+    Example:
+      rounds screening list
+    """
+    with project.database.read() as session:
+        reached = check_reports_on(session, Gone.withdrawn())
+        rows = [
+            {
+                "report": one.id,
+                "kind": one.kind,
+                "features": one.parameters.get("backbone"),
+                "made": one.created_at,
+                "withdrawals": rests_on(reached.get(one.id, 0)),
+            }
+            for one in list_reports(session)
+        ]
+    emit(rows, as_json, title="error rates")
 
 
 @screening.command("report")

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
+from curation.lineage.rests_on import Gone, measurements_on
 from curation.models.images import BuildStatus, Image
 from curation.models.measures import SetMeasurement
 
@@ -54,12 +55,23 @@ def medoid_files(session: Session, result: dict[str, Any]) -> dict[str, str]:
     return {level: found[level] for level in wanted.values() if level in found}
 
 
-def every_figure(measurement: SetMeasurement) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:
-    """Every figure with its interval as one long table: measures, membership, representation, odds."""
+def withdrawn_behind(session: Session, measurement_id: int) -> int:
+    """On how many subjects that were withdrawn since a measurement rests."""
+    return measurements_on(session, Gone.withdrawn()).get(measurement_id, 0)
+
+
+def every_figure(measurement: SetMeasurement, withdrawn: int) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:
+    """Every figure with its interval as one long table: measures, membership, representation, odds.
+
+    Where it rests on `withdrawn` subjects, the last row says so.
+    """
     result = measurement.result
     who = outcomes_by(result)
     parts = (_measures, _membership, _representation, _odds)
-    return HEADER, [(*row[:-1], who, row[-1]) for part in parts for row in part(result)]
+    rows = [(*row[:-1], who, row[-1]) for part in parts for row in part(result)]
+    if withdrawn:
+        rows.append(("notice", "whole", "withdrawn subjects it rests on", "", withdrawn, *[None] * 4, who, ""))
+    return HEADER, rows
 
 
 def _ends(one: dict[str, Any] | None) -> tuple[Cell, Cell, Cell]:

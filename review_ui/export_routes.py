@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from curation.project import Project
-from curation.set_measurements import every_figure, find_measurement
+from curation.set_measurements import every_figure, find_measurement, withdrawn_behind
 from review_ui.access import require
 from review_ui.figures.tables import Cell, Table, figure_table
 from review_ui.guard import READER_KEY
@@ -46,7 +46,7 @@ class ExportRoutes:
 
     def _measurement(self, reader: SignedInReader, measurement_id: int) -> Table:
         with self.project.database.read() as session:
-            table = every_figure(find_measurement(session, measurement_id))
+            table = every_figure(find_measurement(session, measurement_id), withdrawn_behind(session, measurement_id))
         payload = {"measurement": measurement_id, "by": reader.reader_id}
         with self.project.database.write() as session:
             self.project.chain.record(session, "figures.exported", payload, self.clock())

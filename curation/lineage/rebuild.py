@@ -6,32 +6,21 @@ Names get a suffix: snapshots, runs and studies never change, so what replaces t
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.lineage.descent import Descent, Found, arm_snapshots
+from curation.lineage.measured_anew import measured_anew
+from curation.lineage.plan_step import Step, command_line
+from curation.lineage.rests_on import Gone
 from curation.models.generation import Batch, Generator
-from curation.models.images import BuildStatus, Split
-from curation.models.measures import CheckReport, SetMeasurement
 from curation.models.reading import Worklist
 from curation.models.training import Run, Snapshot, Study
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step: what it replaces, the command (None where Rounds cannot do it), and what to know about it."""
-
-    of: str
-    command: str | None
-    note: str = ""
-
-
-MEASURED_ON = (Split.TRAIN, Split.VALIDATION)
-ERROR_RATES = {"checks": "rounds screening error-rates", "privacy": "rounds privacy error-rates"}
 Dated: TypeAlias = tuple[datetime, int, Step]
 
 
@@ -40,7 +29,12 @@ def rebuild_plan(session: Session, descent: Descent, suffix: str, descendants: b
     names = {found.name: f"{found.name}{suffix}" for found in descent.affected}
     steps = [*_data_steps(session, descent, names, suffix), *_model_steps(session, descent, names)]
     ordered = [step for _, _, step in sorted(steps, key=lambda entry: entry[:2])]
-    ordered += _ending(session, descent, descendants)
+    ordered += _ending(descent, descendants)
+    read_again = {one.name: f"{one.name}{suffix}" for one in descent.worklists if one.descendants}
+    ordered += measured_anew(session, Gone.about_to(descent), {**names, **read_again}, suffix)
+    if descent.images:
+        words = "exports, releases and backups outside cannot be reached: tell those who hold them"
+        ordered.append(Step("copies", None, words))
     return [{"step": number, **asdict(step)} for number, step in enumerate(ordered, 1)]
 
 
@@ -83,10 +77,6 @@ def _built_by_studies(session: Session, descent: Descent) -> set[str]:
     return arms - needed
 
 
-def _line(*words: object) -> str:
-    return shlex.join(str(word) for word in words)
-
-
 def _snapshot(snapshot: Snapshot, names: dict[str, str]) -> Step:
     recipe = snapshot.recipe
     words: list[object] = ["rounds", "snapshot", "build", names[snapshot.name]]
@@ -100,7 +90,7 @@ def _snapshot(snapshot: Snapshot, names: dict[str, str]) -> Step:
         words.append("--allow-unknown-provenance")
     words += ["--seed", recipe.get("seed", 0)]
     note = "hold its other options against `rounds snapshot list`; name the worklists that were read again"
-    return Step(f"snapshot {snapshot.name}", _line(*words), note if recipe.get("synthetic") != "none" else "")
+    return Step(f"snapshot {snapshot.name}", command_line(*words), note if recipe.get("synthetic") != "none" else "")
 
 
 def _generator(generator: Generator, names: dict[str, str], found: Found) -> Step:
@@ -110,7 +100,7 @@ def _generator(generator: Generator, names: dict[str, str], found: Found) -> Ste
         return Step(f"generator {generator.name}", None, note)
     words = ["rounds", "generator", "fit", "--snapshot", names[fitted_on], "--name", names[generator.name]]
     return Step(
-        f"generator {generator.name}", _line(*words, "--recipe", f"{generator.directory}/recipe.json"), found.why
+        f"generator {generator.name}", command_line(*words, "--recipe", f"{generator.directory}/recipe.json"), found.why
     )
 
 
@@ -128,7 +118,7 @@ def _batch(batch: Batch, names: dict[str, str]) -> Step:
     for key, option in options.items():
         if key in request:
             words += [option, request[key]]
-    return Step(f"batch {batch.id}", _line(*words, "--wait"), "draws and screens")
+    return Step(f"batch {batch.id}", command_line(*words, "--wait"), "draws and screens")
 
 
 def _worklist(worklist: Worklist, suffix: str) -> Step:
@@ -142,7 +132,7 @@ def _worklist(worklist: Worklist, suffix: str) -> Step:
     ]
     return Step(
         f"worklist {worklist.name}",
-        _line(*words, "--rule", worklist.rule.get("kind", "single")),
+        command_line(*words, "--rule", worklist.rule.get("kind", "single")),
         "over the new batches, with the options of the old one; then it is read (`rounds review`). Old readings stay.",
     )
 
@@ -158,7 +148,7 @@ def _run(session: Session, run: Run, names: dict[str, str]) -> Step:
     for key in ("epochs", "steps", "learning_rate", "batch_size", "seed"):
         if config.get(key) is not None:
             words += [f"--{key.replace('_', '-')}", config[key]]
-    return Step(f"run {run.name}", _line(*words), f"then rounds evaluate {shlex.quote(names[run.name])}")
+    return Step(f"run {run.name}", command_line(*words), f"then rounds evaluate {shlex.quote(names[run.name])}")
 
 
 def _study(session: Session, study: Study, names: dict[str, str]) -> Step:
@@ -178,11 +168,11 @@ def _study(session: Session, study: Study, names: dict[str, str]) -> Step:
         words += ["--worklist", worklist]
     for arm in plan.get("arms", ()):
         words += ["--arm", arm]
-    return Step(f"study {study.name}", _line(*words), "builds its arms and its report")
+    return Step(f"study {study.name}", command_line(*words), "builds its arms and its report")
 
 
-def _ending(session: Session, descent: Descent, descendants: bool) -> list[Step]:
-    """What no command rebuilds, what is measured anew, and what only people can do."""
+def _ending(descent: Descent, descendants: bool) -> list[Step]:
+    """What no command rebuilds, and what is screened anew."""
     steps = []
     if descent.batches and not descendants:
         words = (
@@ -191,23 +181,4 @@ def _ending(session: Session, descent: Descent, descendants: bool) -> list[Step]
         steps.append(Step("synthetic images", None, words))
     if descent.images:
         steps.append(Step("screenings", "rounds screen", "thresholds and references without the subject"))
-        if descent.subject.split in MEASURED_ON:
-            steps += _measured_anew(session)
-        steps.append(
-            Step("copies", None, "exports, releases and backups outside cannot be reached: tell those who hold them")
-        )
     return steps
-
-
-def _measured_anew(session: Session) -> Iterator[Step]:
-    """Error rates and measures of sets that were taken while training and validation subjects included this one."""
-    ready = CheckReport.status == BuildStatus.READY
-    kinds = set(session.scalars(select(CheckReport.kind).where(ready).distinct()))
-    for kind, command in ERROR_RATES.items():
-        if kind in kinds:
-            note = "with the options of then; what is stored counts the subject, and stays"
-            yield Step(f"error rates of {kind}", command, note)
-    measured = session.scalar(select(func.count(SetMeasurement.id)).where(SetMeasurement.status == BuildStatus.READY))
-    if measured:
-        note = f"`rounds measure run` with the options of then: {measured} measurements count the subject, and stay"
-        yield Step("measures of sets", None, note)

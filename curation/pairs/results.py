@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from curation.lineage.rests_on import Gone, pair_lists_on, rests_on
 from curation.models.images import Image, Origin, Subject
 from curation.models.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
 from curation.models.people import Reader, ReaderKind
@@ -39,6 +40,7 @@ class PairResults:
     closed: bool
     judges: list[JudgeResult]
     called_same: list[int]
+    withdrawn: int  # subjects among them, or behind their generators, that were withdrawn since
 
     @property
     def caveat(self) -> str:
@@ -46,6 +48,8 @@ class PairResults:
         said = (
             [f"{self.copies} of the pairs of one subject are an image and a moved copy of it."] if self.copies else []
         )
+        if self.withdrawn:
+            said.append(f"AFFECTED: it {rests_on(self.withdrawn)}; what shows them is not handed out any more.")
         if not self.subjects_known:
             said.append("Subjects are not published here: a pair held to be of two may show one.")
         people = [judge for judge in self.judges if judge.kind is ReaderKind.HUMAN]
@@ -86,6 +90,7 @@ def pair_results(session: Session, listed: PairList) -> PairResults:
         closed=listed.closed_at is not None,
         judges=[_judge(name, kind, some) for (name, kind), some in said.items()],
         called_same=sorted(called),
+        withdrawn=pair_lists_on(session, Gone.withdrawn()).get(listed.id, 0),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from curation.lineage.rests_on import Gone, check_reports_on
 from curation.models.images import BuildStatus
 from curation.models.measures import CheckReport
 
@@ -36,6 +37,17 @@ def newest_report(session: Session, kind: str = KIND) -> CheckReport | None:
     """The newest measurement of this kind."""
     query = select(CheckReport).where(CheckReport.kind == kind, CheckReport.status == BuildStatus.READY)
     return session.scalars(query.order_by(CheckReport.id.desc()).limit(1)).first()
+
+
+def withdrawn_behind(session: Session, report: CheckReport | None) -> int:
+    """On how many subjects that were withdrawn since a report rests."""
+    return 0 if report is None else check_reports_on(session, Gone.withdrawn()).get(report.id, 0)
+
+
+def list_reports(session: Session) -> list[CheckReport]:
+    """Every report of error rates, the newest first."""
+    ready = select(CheckReport).where(CheckReport.status == BuildStatus.READY)
+    return list(session.scalars(ready.order_by(CheckReport.id.desc())))
 
 
 def rates_of(result: dict[str, Any]) -> list[Rate]:

@@ -8,7 +8,7 @@ from curation.errors import NotFound
 from curation.models.images import BuildStatus
 from curation.models.measures import CheckReport
 from curation.screening_report.figures import ScreeningFigures, screening_figures
-from curation.screening_report.rates import KIND, rates_of
+from curation.screening_report.rates import KIND, rates_of, withdrawn_behind
 
 Cell = str | int | float | None
 Table = tuple[tuple[str, ...], list[tuple[Cell, ...]]]
@@ -33,6 +33,9 @@ def error_rate_table(session: Session, report_id: int) -> Table:
         rows += [
             (one.group, one.name, check, caught, None, one.n, None, None) for check, caught in one.by_check.items()
         ]
+    withdrawn = withdrawn_behind(session, report)
+    if withdrawn:
+        rows.append(("notice", "withdrawn subjects it rests on", "", None, None, withdrawn, None, None))
     return header, rows
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
 from curation.image_store import ImageStore
+from curation.lineage.rests_on import rests_on
 from curation.models.measures import CheckReport
 from curation.project import Project
 from curation.screening_report.figures import ScreeningFigures, notices, screened_batches, screening_figures
@@ -27,7 +28,7 @@ from curation.screening_report.pictures import (
     screened_images,
 )
 from curation.screening_report.plots import class_table, distribution, rates_table, readable, reliability_table
-from curation.screening_report.rates import checks_of, newest_report, rates_of
+from curation.screening_report.rates import checks_of, newest_report, rates_of, withdrawn_behind
 from curation.screening_report.words import PLOTS_MEAN, check_name, ground, probe_words
 
 REPORT, PAIRS = "report.html", "nearest-pairs.html"
@@ -63,9 +64,10 @@ def write_report(project: Project, now: datetime, directory: Path, batch_id: int
         images = {one.screening_id: screened_images(session, one.screening_id) for one in figures}
         head = _head(session, now)
         rates = newest_report(session)
+        reached = rests_on(withdrawn_behind(session, rates))
         parts = [head, _callout("notice", FOR_CURATORS)]
         parts += [_batch(project.store, one, images[one.screening_id]) for one in figures]
-        parts += [_rates(rates), _planted(session, project.store, rates)]
+        parts += [_rates(rates, reached), _planted(session, project.store, rates)]
         pairs = [head, _callout("private", FOR_PRIVACY)]
         pairs += [_pairs(session, project.store, one, images[one.screening_id]) for one in figures]
     directory.mkdir(parents=True, exist_ok=True)
@@ -134,7 +136,7 @@ def _spoken(one: Screened) -> list[str]:
     ]
 
 
-def _rates(report: CheckReport | None) -> str:
+def _rates(report: CheckReport | None, reached: str | None) -> str:
     title = "<h2>How often the checks err</h2>"
     if report is None:
         return f'{title}<p class="soft">{MEASURE_FIRST}</p>'
@@ -147,7 +149,9 @@ def _rates(report: CheckReport | None) -> str:
         "as untouched images are flagged is not seen. The copy gates have error rates of their own."
     )
     table = rates_table(rates_of(report.result), checks_of(report.result))
-    return f'{title}<p class="soft">{escape(words)}</p>{table}'
+    again = "Measure again: rounds screening error-rates."
+    notice = _callout("notice", f"AFFECTED: this report {reached}. {again}") if reached else ""
+    return f'{title}{notice}<p class="soft">{escape(words)}</p>{table}'
 
 
 def _planted(session: Session, store: ImageStore, report: CheckReport | None) -> str:

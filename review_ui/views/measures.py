@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from curation.lineage.rests_on import Gone, measurements_on, rests_on
 from curation.models.measures import SetMeasurement
 from curation.set_measurements import list_measurements, medoid_files, outcomes_by, scope_words
 from review_ui.context import current_project
@@ -49,18 +50,20 @@ def measures_page() -> None:
     reader_who_can(Capability.SEE_RESULTS)
     with current_project().database.read() as session:
         rows = {row.id: row for row in list_measurements(session)}
+        reached = {key: rests_on(count) for key, count in measurements_on(session, Gone.withdrawn()).items()}
     if not rows:
         st.html(
             '<div class="rounds-empty"><h1>Nothing measured yet</h1>'
             "<p>Measure a set with <code>rounds measure run --images approved</code>; it appears here.</p></div>"
         )
         return
+    titles = {key: _title(row, reached.get(key)) for key, row in rows.items()}
     with st.container(key="filters", horizontal=True):
-        chosen = st.selectbox("Measurement", list(rows), format_func=lambda key: _title(rows[key]))
+        chosen = st.selectbox("Measurement", list(rows), format_func=lambda key: titles[key])
         others = [key for key in rows if key != chosen]
-        beside = st.selectbox("Beside", [None, *others], format_func=lambda key: _title(rows[key]) if key else ALONE)
+        beside = st.selectbox("Beside", [None, *others], format_func=lambda key: titles[key] if key else ALONE)
     row = rows[chosen]
-    _facts(row)
+    _facts(row, reached.get(chosen))
     csv = f"/rounds/exports/measurements/{row.id}/figures.csv"
     tables = measure_tables(row.result, rows[beside].result if beside else None)
     st.html(section("Against real images", f'<div class="r-multiples">{tables}</div>', csv, VALUES_NOTE, above=True))
@@ -70,11 +73,12 @@ def measures_page() -> None:
     _curation(row.result)
 
 
-def _title(row: SetMeasurement) -> str:
-    return f"{row.id}: {row.result['set']}, n {row.result['scopes'][0]['n']}, {row.request['backbone']}"
+def _title(row: SetMeasurement, reached: str | None) -> str:
+    title = f"{row.id}: {row.result['set']}, n {row.result['scopes'][0]['n']}, {row.request['backbone']}"
+    return f"{title}, {reached}" if reached else title
 
 
-def _facts(row: SetMeasurement) -> None:
+def _facts(row: SetMeasurement, reached: str | None) -> None:
     result = row.result
     counts = ", ".join(f"{count} {name}" for name, count in result["images"].items())
     facts = [
@@ -84,7 +88,9 @@ def _facts(row: SetMeasurement) -> None:
     facts += [f"{readable(said)}." for said in not_given(result)]
     facts += [f"{readable(scope_words(name))} is left out: {why}." for name, why in result["scopes_left_out"].items()]
     body = "".join(f'<p class="r-soft">{escape(fact)}</p>' for fact in facts)
-    notice = f'<p class="r-notice">{escape(result["notice"])}</p>' if result["notice"] else ""
+    notices = [f"AFFECTED: it {reached}. Measure it again."] if reached else []
+    notices += [result["notice"]] if result["notice"] else []
+    notice = "".join(f'<p class="r-notice">{escape(said)}</p>' for said in notices)
     st.html(f'<div class="r-section r-facts">{body}{notice}</div>')
 
 

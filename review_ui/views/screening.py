@@ -7,9 +7,10 @@ from html import escape
 
 import streamlit as st
 
+from curation.lineage.rests_on import rests_on
 from curation.screening_report.figures import ScreeningFigures, notices, screened_batches, screening_figures
 from curation.screening_report.plots import class_table, distribution, rates_table, reliability_table
-from curation.screening_report.rates import checks_of, newest_report, rates_of
+from curation.screening_report.rates import checks_of, newest_report, rates_of, withdrawn_behind
 from curation.screening_report.words import PLOTS_MEAN, ground, probe_words
 from review_ui.context import current_project
 from review_ui.permissions import Capability
@@ -80,6 +81,7 @@ def _probe(figures: ScreeningFigures) -> None:
 def _rates() -> None:
     with current_project().database.read() as session:
         report = newest_report(session)
+        reached = rests_on(withdrawn_behind(session, report))
     if report is None:
         words = "Not measured yet: <code>rounds screening error-rates</code> does it."
         st.html(section("How often the checks err", f'<p class="r-soft">{words}</p>'))
@@ -87,4 +89,6 @@ def _rates() -> None:
     table = rates_table(rates_of(report.result), checks_of(report.result))
     said = f"Measured {report.created_at:%Y-%m-%d} with {report.parameters['backbone']}. "
     link = f"/rounds/exports/error-rates/{report.id}.csv"
-    st.html(section("How often the checks err", f'<div class="r-wide-table">{table}</div>', link, said + RATES_NOTE))
+    notice = f'<p class="r-notice">AFFECTED: this report {escape(reached)}. Measure again.</p>' if reached else ""
+    body = f'<div class="r-wide-table">{table}</div>{notice}'
+    st.html(section("How often the checks err", body, link, said + RATES_NOTE))

@@ -13,7 +13,7 @@ from cli.main import rounds
 from cli.reference import walk
 from curation.models.generation import Generator
 from curation.models.images import BuildStatus, Split, Subject
-from curation.models.measures import SetMeasurement
+from curation.models.measures import CheckReport, SetMeasurement
 from curation.models.operations import Job, JobStatus
 from curation.models.pairs import PairList
 from curation.models.training import Study
@@ -48,6 +48,8 @@ def busy(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Itera
         scopes = [{"scope": "whole", "n": 120}, {"scope": "approved", "n": 60}, {"scope": "rejected", "n": 60}]
         result = {"set": LONG, "scopes": scopes, "outcomes": 60, "outcomes_by_proxy_alone": 12}
         session.add(SetMeasurement(request={"backbone": LONG}, request_digest="2" * 64, result=result, **ready))
+        said = {"parameters": {"backbone": LONG}, "parameters_digest": "3" * 64, "result": {}}
+        session.add(CheckReport(kind="checks", **said, **ready))
         failed = {"worker": f"{LONG}:4329", "note": "drawing", "error": "expected a generator of that name, got none"}
         session.add(Job(kind="generate", payload={}, status=JobStatus.FAILED, created_at=NOW, **failed))
         subject = Subject(key=LONG, split=Split.TRAIN, known=True)

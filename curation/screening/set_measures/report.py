@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 
+from curation.lineage.rests_on import rests_on
 from curation.models.measures import SetMeasurement
 from curation.project import Project
 from curation.screening.set_measures.pictures import (
@@ -15,7 +16,7 @@ from curation.screening.set_measures.pictures import (
     odds_picture,
     spectra_picture,
 )
-from curation.set_measurements import every_figure, medoid_files
+from curation.set_measurements import every_figure, medoid_files, withdrawn_behind
 
 
 def write_report(project: Project, measurement: SetMeasurement, out: Path) -> list[str]:
@@ -26,6 +27,7 @@ def write_report(project: Project, measurement: SetMeasurement, out: Path) -> li
     result = measurement.result
     with project.database.read() as session:
         files = medoid_files(session, result)
+        withdrawn = withdrawn_behind(session, measurement.id)
     pictures = {level: project.store.pixels(digest) for level, digest in files.items()}
     drawn = {
         "measures.png": measures_picture(result),
@@ -36,8 +38,10 @@ def write_report(project: Project, measurement: SetMeasurement, out: Path) -> li
         "medoids.png": medoids_picture(result, pictures),
     }
     contents = {
-        "measurement.json": json.dumps({"request": measurement.request, "result": result}, indent=1).encode(),
-        "figures.csv": _csv(measurement),
+        "measurement.json": json.dumps(
+            {"request": measurement.request, "result": result, "withdrawals": rests_on(withdrawn)}, indent=1
+        ).encode(),
+        "figures.csv": _csv(measurement, withdrawn),
         **{name: content for name, content in drawn.items() if content is not None},
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -48,8 +52,8 @@ def write_report(project: Project, measurement: SetMeasurement, out: Path) -> li
     return list(contents)
 
 
-def _csv(measurement: SetMeasurement) -> bytes:
-    header, rows = every_figure(measurement)
+def _csv(measurement: SetMeasurement, withdrawn: int) -> bytes:
+    header, rows = every_figure(measurement, withdrawn)
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(header)

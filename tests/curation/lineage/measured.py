@@ -1,0 +1,72 @@
+"""What was measured and judged in the world of these tests, as rows: error rates, measures of sets, lists of pairs."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from curation.models.images import BuildStatus, Image
+from curation.models.measures import CheckReport, SetMeasurement
+from curation.models.pairs import Pair, PairList, PairTruth
+from curation.project import Project
+from tests.curation.lineage.world import images_of
+from tests.rows import NOW
+
+SHAPE = [16, 16, 1, 8]
+
+
+def add_report(project: Project, kind: str = "checks", at: datetime = NOW, shape: list[int] = SHAPE) -> int:
+    """A report of error rates on real images of one shape."""
+    parameters: dict[str, Any] = {"shape": shape, "backbone": "vit", "images": 60, "seed": 3}
+    if kind == "privacy":
+        parameters |= {"plan": {"copies": 50, "seed": 2}, "autoencoder": "g1, weights 0123456789ab"}
+    with project.database.write() as session:
+        return _kept(session, CheckReport(kind=kind, parameters=parameters, **_ready(session, CheckReport, at)))
+
+
+def add_measurement(project: Project, at: datetime = NOW, **asked: Any) -> int:
+    """A measurement of a set, with a result as short as a list can show it."""
+    request = {"images": "raw", "snapshot": None, "worklists": [], "batches": [], "n": 60, "resamples": 20, "seed": 0}
+    result = {
+        "set": "raw", "scopes": [{"scope": "whole", "n": 60, "measures": []}], "outcomes": 0,
+        "outcomes_by_proxy_alone": 0, "membership": {"said": False, "reason": "", "sentence": "", "attacks": []},
+        "map": {"kept_are": "raw", "representation": [], "odds": [], "modes": [], "points": []},
+        "scopes_left_out": {}, "intervals": "subject-level", "notice": None,
+    }  # fmt: skip
+    with project.database.write() as session:
+        values = _ready(session, SetMeasurement, at) | {"result": result}
+        return _kept(session, SetMeasurement(request={**request, "backbone": "vit", **asked}, **values))
+
+
+def add_pairs(project: Project, name: str, first: int, second: int) -> int:
+    """A list of one pair, of two images."""
+    recipe = {"name": name, "suspects": 5, "same": 0, "different": 0, "seed": 4}
+    with project.database.write() as session:
+        listed = PairList(name=name, recipe=recipe, size=1, status=BuildStatus.READY, created_at=NOW)
+        number = _kept(session, listed)
+        sides = {"first_image_id": first, "second_image_id": second}
+        session.add(Pair(key=name, pair_list_id=number, position=0, truth=PairTruth.SUSPECT, **sides))
+        return number
+
+
+def image_of(project: Project, key: str) -> int:
+    """The first image of a subject."""
+    return images_of(project, key)[0].id
+
+
+def drawn_in(project: Project, batch: int) -> int:
+    """The first image of a batch."""
+    with project.database.read() as session:
+        return session.scalars(select(Image.id).where(Image.batch_id == batch).order_by(Image.id)).first() or 0
+
+
+def _ready(session: Any, model: Any, at: datetime) -> dict[str, Any]:
+    number = len(session.scalars(select(model.id)).all())
+    digest = "parameters_digest" if model is CheckReport else "request_digest"
+    return {"status": BuildStatus.READY, "result": {}, "created_at": at, digest: f"{number:064d}"}
+
+
+def _kept(session: Any, row: Any) -> int:
+    session.add(row)
+    session.flush()
+    return int(row.id)
