@@ -10,6 +10,7 @@ from curation.exports.facts import Facts
 from curation.exports.measured import Measured, tellable_numbers
 from curation.exports.pseudonyms import Pseudonyms
 from curation.exports.screening_facts import ScreeningFacts, screening_facts
+from curation.lineage.rests_on import Gone, check_reports_on, measurements_on, pair_lists_on
 from curation.models.images import BuildStatus
 from curation.models.measures import CheckReport, SetMeasurement
 from curation.models.pairs import Pair, PairList, PairReading
@@ -44,6 +45,7 @@ class PairsJudged:
     truth: str
     verdict: str
     judgements: int
+    withdrawn_subjects: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def _study(study: ReaderStudy, by_name: Mapping[str, str]) -> StudyFacts:
 
 
 def _checks(session: Session) -> list[Measured]:
+    reached = check_reports_on(session, Gone.withdrawn())
     query = select(CheckReport).where(CheckReport.status == BuildStatus.READY).order_by(CheckReport.id)
     return [
         Measured(
@@ -98,12 +101,14 @@ def _checks(session: Session) -> list[Measured]:
             one.created_at,
             tellable_numbers(session, one.result),
             not_said=one.result.get("cannot_be_said"),
+            withdrawn_subjects=reached.get(one.id, 0),
         )
         for one in session.scalars(query)
     ]
 
 
 def _sets(session: Session) -> list[Measured]:
+    reached = measurements_on(session, Gone.withdrawn())
     query = select(SetMeasurement).where(SetMeasurement.status == BuildStatus.READY).order_by(SetMeasurement.id)
     return [
         Measured(
@@ -113,12 +118,14 @@ def _sets(session: Session) -> list[Measured]:
             tellable_numbers(session, one.result),
             one.request.get("snapshot"),
             one.result.get("membership", {}).get("reason") or None,
+            reached.get(one.id, 0),
         )
         for one in session.scalars(query)
     ]
 
 
 def _pairs(session: Session) -> list[PairsJudged]:
+    reached = pair_lists_on(session, Gone.withdrawn())
     void = aliased(PairReading)
     keys = (PairList.id, PairList.name, Pair.truth, PairReading.verdict)
     query = (
@@ -130,7 +137,7 @@ def _pairs(session: Session) -> list[PairsJudged]:
         .order_by(*keys)
     )
     return [
-        PairsJudged(name, truth.value, verdict.value, count)
-        for _, name, truth, verdict, count in session.execute(query)
+        PairsJudged(name, truth.value, verdict.value, count, reached.get(number, 0))
+        for number, name, truth, verdict, count in session.execute(query)
         if verdict is not None
     ]

@@ -63,6 +63,9 @@ def _unmeasured(facts: Facts, evidence: Evidence) -> Iterator[str]:
         yield "How many faults the automatic checks miss was not measured."
     if facts.made and not any(one.snapshot == facts.name for one in evidence.sets):
         yield "The set as a whole was not held against real images in a backbone's features."
+    resting = sum(one.affected is not None for one in [*evidence.checks, *evidence.sets])
+    if resting:
+        yield f"{resting} of the measurements in it rest on withdrawn subjects; SCREENING.md says which."
 
 
 def _origin_gaps(facts: Facts) -> Iterator[str]:

@@ -219,7 +219,8 @@ def _set_measures(dimension: str, words: tuple[str, ...], facts: Facts, evidence
                 for said, told in (("real images in its place", one.floor), ("difference", one.excess))
                 if told is not None
             ]
-            note = "; ".join([*beside, f"set measurement {measured.digest[:12]}"])
+            affected = [measured.affected] if measured.affected else []
+            note = "; ".join([*beside, f"set measurement {measured.digest[:12]}", *affected])
             yield Indicator(
                 dimension,
                 f"{one.name}, {scope_words(one.scope)}",

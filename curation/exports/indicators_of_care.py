@@ -20,13 +20,15 @@ def compliance(facts: Facts, screening: ScreeningFacts, evidence: Evidence) -> I
     """Near copies, error rates of the gate, held-out subjects, membership, licence."""
     yield from _near_copies(screening)
     reports = [one for one in evidence.checks if one.kind == "privacy" and one.not_said is None]
+    affected = sum(one.affected is not None for one in reports)
+    said = f"; {affected} of them rest on withdrawn subjects" if affected else ""
     yield Indicator(
         "compliance",
         "error rates of the privacy gate",
         float(len(reports)) if reports else None,
         len(reports),
         "reports of how often the gate misses planted copies and blocks harmless images",
-        note="the rates stand in SCREENING.md" if reports else "nobody measured how many copies the gate misses",
+        note=f"the rates stand in SCREENING.md{said}" if reports else "nobody measured how many copies the gate misses",
     )
     yield from _membership(facts, evidence)
     known = bool(facts.generators) and all(generator.provenance_known for generator in facts.generators)
@@ -91,7 +93,8 @@ def _membership(facts: Facts, evidence: Evidence) -> Iterator[Indicator]:
     found = {} if measured is None else measured.estimates()
     lines = {path: one for path, one in found.items() if any(word in path.casefold() for word in MEMBERSHIP)}
     for path, (value, low, high) in lines.items():
-        yield Indicator("compliance", path, value, 0, "see measures.json", low, high)
+        note = (measured.affected or "") if measured else ""
+        yield Indicator("compliance", path, value, 0, "see measures.json", low, high, note)
     if not lines:
         why = measured.not_said if measured is not None and measured.not_said else "nobody tried it"
         yield Indicator("compliance", "membership inference", None, 0, "AUC of an attack", note=why)

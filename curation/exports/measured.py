@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from curation.exports.tellable import subject_keys_among
+from curation.lineage.rests_on import rests_on
 from curation.reader_study.estimate import Estimate, proportion
 
 LONGEST_TEXT = 60
@@ -51,6 +52,12 @@ class Measured:
     numbers: dict[str, float]
     snapshot: str | None = None  # the one it measured
     not_said: str | None = None  # why it could not say what was asked: error rates, or membership
+    withdrawn_subjects: int = 0  # on how many that were withdrawn since it rests
+
+    @property
+    def affected(self) -> str | None:
+        """The words for that."""
+        return rests_on(self.withdrawn_subjects)
 
     def estimates(self) -> dict[str, tuple[float, float | None, float | None]]:
         """Values with their intervals, by path: what was saved as {value, low, high}."""

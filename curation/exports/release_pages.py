@@ -7,6 +7,7 @@ from curation.exports.facts import BatchFacts, Facts
 from curation.exports.markdown import estimate, figure, table
 from curation.exports.measured import Measured
 from curation.exports.screening_facts import ScreeningFacts
+from curation.lineage.rests_on import rests_on
 from curation.models.reading import Verdict
 from curation.screening_report.words import check_name
 
@@ -115,9 +116,12 @@ def screening_page(facts: Facts, evidence: Evidence, head: str) -> str:
 def _pairs(evidence: Evidence) -> str:
     if not evidence.pairs:
         return "**Not judged.** Nobody has compared synthetic images with their nearest real ones."
-    rows = [(one.name, one.truth, one.verdict, one.judgements) for one in evidence.pairs]
+    rows = [
+        (one.name, one.truth, one.verdict, one.judgements, rests_on(one.withdrawn_subjects) or "-")
+        for one in evidence.pairs
+    ]
     said = "Suspects, mixed blind with real pairs of one subject and of two. What was taken back is not counted."
-    return f"{said}\n\n" + table(("list", "pair", "judged", "judgements"), rows)
+    return f"{said}\n\n" + table(("list", "pair", "judged", "judgements", "withdrawals"), rows)
 
 
 def _verdicts(screening: ScreeningFacts) -> str:
@@ -158,6 +162,8 @@ def _measured(one: Measured) -> str:
 def _tables(one: Measured) -> Iterator[str]:
     """What was counted and what was estimated; a result that has neither is told number by number."""
     counted, estimates = one.counted(), one.estimates()
+    if one.affected:
+        yield f"**AFFECTED:** this {one.affected}, or on what descends from them."
     if one.not_said:
         yield f"**{'Error rates' if one.kind in ERROR_RATES else 'Membership'} cannot be said:** {one.not_said}."
     if counted and one.kind == "privacy":
