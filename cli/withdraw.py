@@ -1,10 +1,12 @@
 """`rounds withdraw`: a subject leaves the project, and what descends from it is named."""
 
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from cli.terminal import emit, json_option, now, pass_project
+from curation.lineage.copies import NOT_RECORDED, Copies, copies_of
 from curation.lineage.descent import Descent, descent_of
 from curation.lineage.rebuild import rebuild_plan
 from curation.lineage.withdrawal import Done, count_removed, list_withdrawals
@@ -49,16 +51,20 @@ def withdraw(
         _list(project, as_json)
     elif yes:
         done = withdraw_subject(project, now(), subject, reason, descendants=descendants, purge=purge_snapshots)
-        _say_done(done, as_json)
+        with project.database.read() as session:
+            copies = copies_of(session, project.root, done.descent)
+        _say_done(done, copies, as_json)
     else:
         with project.database.read() as session:
             found = descent_of(session, project.root, subject)
             plan = rebuild_plan(session, found, "-w", descendants)
+            copies = copies_of(session, project.root, found)
         if as_json:
-            emit({**_record(found), "withdrawn": False, "plan": plan}, as_json=True)
+            emit({**_record(found), "withdrawn": False, "plan": plan, "pictures_in": asdict(copies)}, as_json=True)
             return
         _say_descent(found)
         _say_plan(plan)
+        _say_copies(copies)
         click.echo("Nothing was changed. With --yes the images are removed and the rest is marked.")
 
 
@@ -106,7 +112,7 @@ def _say_plan(plan: list[dict[str, Any]]) -> None:
         click.echo(f"  {step['step']:>2}. {step['of']}: {step['command'] or 'by hand'}{note}")
 
 
-def _say_done(done: Done, as_json: bool) -> None:
+def _say_done(done: Done, copies: Copies, as_json: bool) -> None:
     facts = {
         "withdrawal": done.number,
         **_record(done.descent),
@@ -115,6 +121,7 @@ def _say_done(done: Done, as_json: bool) -> None:
         "images_removed": done.images,
         "removed": done.removed.counts(),
         "plan": done.plan,
+        "pictures_in": asdict(copies),
     }
     if as_json:
         emit(facts, as_json=True)
@@ -128,6 +135,25 @@ def _say_done(done: Done, as_json: bool) -> None:
         f"{_count(removed.vectors, 'vector')} and {removed.purged} pictures in snapshots removed"
         + (f"; {removed.kept} files stay, another image needs them" if removed.kept else "")
     )
+    _say_copies(copies)
+
+
+def _say_copies(copies: Copies) -> None:
+    """Where pictures are that a withdrawal does not remove, so that nobody takes them for gone."""
+    click.echo("beside the store its pictures are in (a withdrawal leaves what is listed here):")
+    for folder in copies.folders:
+        count = _count(folder.pictures, "picture")
+        click.echo(f"  {folder.path}: {count}; --purge-snapshots removes them, and the snapshot is used no more")
+    if not copies.folders:
+        click.echo("  no snapshot folder")
+    for grids in copies.grids:
+        click.echo(f"  {grids}: pictures made while the generator was fitted, which may show it; remove them by hand")
+    for export in copies.exports:
+        left = f"{export.real} real and {export.synthetic} synthetic images left"
+        click.echo(f"  export {export.at:%Y-%m-%d %H:%M}, {export.format} of {export.snapshot}: {left}")
+    for backup in copies.backups:
+        click.echo(f"  backup {backup.name}")
+    click.echo(f"  not recorded: where exports and backups lie, {NOT_RECORDED}")
 
 
 def _list(project: Project, as_json: bool) -> None:

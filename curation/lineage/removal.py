@@ -3,20 +3,20 @@
 Every step finds by itself what is left to do, so a withdrawal that was interrupted is finished by running it again.
 """
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from curation.lineage.copies import pictures_in, rows_of
 from curation.lineage.descent import Descent
 from curation.models.generation import Generator
-from curation.models.images import Image, Mask, Subject
-from curation.models.training import Run, SnapshotItem, Study
+from curation.models.images import Image, Mask
+from curation.models.training import Run, Study
 from curation.models.withdrawals import Affected, AffectedKind, Withdrawal
 from curation.project import Project
-from curation.snapshots.folder import SPLITS, SnapshotFolder
+from curation.snapshots.folder import SnapshotFolder
 from curation.snapshots.tombstones import Tombstones
 from curation.vector_files import forget_vectors
 
@@ -48,9 +48,12 @@ def remove_files(
 ) -> Removed:
     """Remove what a committed withdrawal made useless, and leave its notes."""
     with project.database.read() as session:
-        unused, kept = _unused(session, withdrawal.id)
+        mine = select(Affected.target_id).where(
+            Affected.withdrawal_id == withdrawal.id, Affected.kind == AffectedKind.IMAGE
+        )
+        unused, kept = _unused(session, mine)
         places = _places(session, project.root, descent)
-        in_snapshots = {one.id: _rows_of(session, one.id, withdrawal.id) for one in descent.snapshots}
+        in_snapshots = {one.id: rows_of(session, one.id, Image.id.in_(mine)) for one in descent.snapshots}
     vectors = forget_vectors(project.directory("embeddings"), unused)
     date = withdrawal.created_at.date().isoformat()
     for directory in places:
@@ -64,11 +67,8 @@ def remove_files(
     return Removed(files, vectors, purged, kept)
 
 
-def _unused(session: Session, withdrawal_id: int) -> tuple[set[str], int]:
+def _unused(session: Session, mine: Select[int]) -> tuple[set[str], int]:
     """Files of the removed images and their masks that no other image needs, and how many others do need."""
-    mine = select(Affected.target_id).where(
-        Affected.withdrawal_id == withdrawal_id, Affected.kind == AffectedKind.IMAGE
-    )
     files = set(session.scalars(select(Image.file_sha256).where(Image.id.in_(mine))))
     files |= set(session.scalars(select(Mask.file_sha256).where(Mask.image_id.in_(mine))))
     needed: set[str] = set()
@@ -92,34 +92,11 @@ def _places(session: Session, root: Path, descent: Descent) -> list[Path]:
     return [directory for directory in inside if directory.is_dir()]
 
 
-def _rows_of(session: Session, snapshot_id: int, withdrawal_id: int) -> set[tuple[str, str | None]]:
-    """Pixel digest and subject of the withdrawn images in a snapshot."""
-    query = (
-        select(Image.pixel_sha256, Subject.key)
-        .join(SnapshotItem, SnapshotItem.image_id == Image.id)
-        .join(Affected, Affected.target_id == Image.id)
-        .outerjoin(Subject, Subject.id == Image.subject_id)
-        .where(
-            SnapshotItem.snapshot_id == snapshot_id,
-            Affected.kind == AffectedKind.IMAGE,
-            Affected.withdrawal_id == withdrawal_id,
-        )
-    )
-    return {(digest, key) for digest, key in session.execute(query)}
-
-
 def _bury_in_snapshot(folder: Path, number: int, date: str, withdrawn: set[tuple[str, str | None]], purge: bool) -> int:
     """Note which rows are withdrawn, then remove their pictures when asked to; returns how many were there."""
-    names = list(_file_names(SnapshotFolder.open(folder), withdrawn))
+    names = list(pictures_in(SnapshotFolder.open(folder), withdrawn))
     Tombstones.read(folder).add(number, date, names, purge).write(folder)
     there = [folder / name for name in names if purge and (folder / name).is_file()]
     for path in there:
         path.unlink()
     return len(there)
-
-
-def _file_names(folder: SnapshotFolder, withdrawn: set[tuple[str, str | None]]) -> Iterable[str]:
-    for split in SPLITS:
-        for row in folder.rows(split):
-            if (row.pixel_sha256, row.subject) in withdrawn:
-                yield f"{split}/{row.file_name}"
