@@ -17,6 +17,7 @@ from curation.audit import anchor, digest_of
 from curation.errors import BadInput
 from curation.ingest.exclusive import one_import_at_a_time
 from curation.lineage.descent import Descent, descent_of
+from curation.lineage.import_reports import file_names_of, forget_file_names
 from curation.lineage.rebuild import rebuild_plan
 from curation.lineage.removal import Removed, remove_files
 from curation.lineage.withdrawn import add_mark, withdrawn_images, withdrawn_items
@@ -65,9 +66,11 @@ def withdraw(
             descent = descent_of(session, project.root, key)
             repeated = descent.subject.withdrawn_at is not None
             withdrawal = _open(session, now, descent, reason)
+            names = file_names_of(session, descent.removed)
             images = _bury(session, now, withdrawal.id, _removed(descent, descendants))
             added = _mark(session, withdrawal.id, descent)
             _close_items(session)
+            forget_file_names(session, project.chain, now, withdrawal.id, names)
             if added or images or not repeated:
                 withdrawal.plan = rebuild_plan(session, descent, f"-w{withdrawal.id}", descendants)
                 _record(session, project, now, withdrawal, descent, images)
