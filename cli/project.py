@@ -145,13 +145,18 @@ def print_verification(found: Verification) -> None:
         if names:
             click.echo(f"{len(names)} {what}:")
             print_some(names)
+    if found.not_covered:
+        rows = ", ".join(found.not_covered)
+        click.echo(
+            f"not covered: {rows}: their events, of an earlier version, keep no digest, so a change does not show"
+        )
     if found.faults:
         click.echo(f"{len(found.faults)} faults:")
         print_some(found.faults)
     elif found.sampled:
         click.echo("what was looked at is as it was stored; without --sample everything is read")
     else:
-        click.echo("everything is as it was stored")
+        click.echo(f"everything {'that is covered ' if found.not_covered else ''}is as it was stored")
 
 
 def print_some(lines: list[str]) -> None:

@@ -25,6 +25,7 @@ from curation.file_checks import (
     withdrawn_but_there,
 )
 from curation.folder_checks import folder_faults, torn_embeddings, unfinished_work
+from curation.measured_checks import measured_faults, not_covered
 from curation.models.images import BuildStatus, Image
 from curation.models.training import Snapshot
 from curation.outcome_checks import frozen_reading_faults, outcome_faults
@@ -42,8 +43,8 @@ LISTED = 1_000  # of each kind; the rest is counted
 class Verification:
     """What was checked and what was found; `faults` is empty when everything is as it was stored.
 
-    `sampled` says that only so many files were read. Of each list the first thousand are kept, the last line counts
-    the rest.
+    `sampled` says that only so many files were read; `not_covered` counts rows whose events keep no digest of what they
+    say. Of each list the first thousand are kept, the last line counts the rest.
     """
 
     files: int = 0
@@ -53,6 +54,7 @@ class Verification:
     orphans: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     building: list[str] = field(default_factory=list)
+    not_covered: list[str] = field(default_factory=list)
     sampled: bool = False
 
 
@@ -71,10 +73,11 @@ def verify_project(
         _check_sample(project, found, sample, seed, pixels)
     report(0, 0, "rows")
     with project.database.read() as session:
-        for check in (row_faults, outcome_faults, frozen_reading_faults):
+        for check in (row_faults, outcome_faults, frozen_reading_faults, measured_faults):
             _collect(found.faults, check(session))
         _collect(found.faults, folder_faults(project, session))
         found.building = unfinished_work(session)
+        found.not_covered = not_covered(session)
         found.chain = project.chain.verify(session, project.anchors_path)
         buried = set(session.scalars(select(Image.pixel_sha256).where(Image.withdrawn_at.is_not(None))))
         snapshots = session.execute(

@@ -11,6 +11,7 @@ from curation.audit import Chain
 from curation.controls import GEOMETRY
 from curation.errors import BadInput, Conflict, NotFound
 from curation.image_store import ImageStore, pixel_sha256
+from curation.measured_checks import CONTENT, pairs_content
 from curation.models.images import BuildStatus, Image, Origin
 from curation.models.pairs import Pair, PairList, PairTruth
 from curation.pairs.choose import (
@@ -68,9 +69,10 @@ def _write(session: Session, chain: Chain, now: datetime, recipe: PairRecipe, pa
     )
     session.add(listed)
     session.flush()
+    rows = []
     for pair, place in zip(pairs, random.permutation(len(pairs)), strict=True):
         sides = (pair.first_id, pair.second_id) if random.random() < 0.5 else (pair.second_id, pair.first_id)
-        session.add(
+        rows.append(
             Pair(
                 key=uuid.uuid4().hex,
                 pair_list_id=listed.id,
@@ -80,7 +82,9 @@ def _write(session: Session, chain: Chain, now: datetime, recipe: PairRecipe, pa
                 second_image_id=sides[1],
             )
         )
-    chain.record(session, "pairs.created", {"pair_list": listed.id, "pairs": len(pairs)}, now)
+    session.add_all(rows)
+    payload = {"pair_list": listed.id, "pairs": len(pairs), CONTENT: pairs_content(listed, rows)}
+    chain.record(session, "pairs.created", payload, now)
     return listed
 
 

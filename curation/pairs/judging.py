@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from curation.audit import Chain
 from curation.errors import Conflict, NotFound
+from curation.measured_checks import CONTENT, judgement_content
 from curation.models.images import BuildStatus, Image
 from curation.models.pairs import Pair, PairList, PairReading, PairVerdict
 
@@ -151,7 +152,8 @@ def record_judgement(session: Session, chain: Chain, now: datetime, reader_id: i
             session.flush()
     except IntegrityError as error:
         raise Conflict("this operation was recorded meanwhile.") from error
-    chain.record(session, "pair.judged", {"pair_reading": row.id, "pair": pair.id, "reader": reader_id}, now)
+    payload = {"pair_reading": row.id, "pair": pair.id, "reader": reader_id, CONTENT: judgement_content(row)}
+    chain.record(session, "pair.judged", payload, now)
 
 
 def _is_recorded(session: Session, op_id: str, reader_id: int, pair_id: int) -> bool:

@@ -65,6 +65,7 @@ def room(database: Database, tmp_path: Path) -> Iterator[Project]:
         for place in (1, 2):
             seen = {"truth": PairTruth.DIFFERENT, "first_image_id": 1, "second_image_id": 2}
             session.add(Pair(id=place, key=f"pair-{place}", pair_list_id=1, position=place, **seen))
+        project.chain.record(session, "pairs.created", {"pair_list": 1}, NOON)
     yield project
     project.database.dispose()
 

@@ -19,6 +19,7 @@ from curation.audit import digest_of
 from curation.breakages import BREAKAGES, FAULTS, Breakage
 from curation.errors import BadInput
 from curation.image_store import Pixels
+from curation.measured_checks import CONTENT, report_content
 from curation.models.images import BuildStatus, Image, Split
 from curation.models.measures import CheckReport
 from curation.project import Project
@@ -225,5 +226,6 @@ def _save(project: Project, parameters: dict[str, Any], result: dict[str, Any], 
         session.add(row)
         session.flush()
         payload = {"check_report": row.id, "kind": KIND, "parameters": row.parameters_digest}
+        payload |= {CONTENT: report_content(row)}
         project.chain.record(session, "checks.measured", payload, now)
         return row.id

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from curation.audit import digest_of
 from curation.errors import BadInput
 from curation.image_store import Pixels
+from curation.measured_checks import CONTENT, report_content
 from curation.models.images import BuildStatus, Image, Split, Subject
 from curation.models.measures import CheckReport
 from curation.project import Project
@@ -139,4 +140,5 @@ def _save(project: Project, parameters: dict[str, Any], result: dict[str, Any], 
         )
         session.add(row)
         session.flush()
-        project.chain.record(session, "privacy.measured", {"check_report": row.id, "parameters": digest}, now)
+        payload = {"check_report": row.id, "parameters": digest, CONTENT: report_content(row)}
+        project.chain.record(session, "privacy.measured", payload, now)

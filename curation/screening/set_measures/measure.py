@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from curation.audit import digest_of
 from curation.errors import BadInput
+from curation.measured_checks import CONTENT, measurement_content
 from curation.models.images import BuildStatus
 from curation.models.measures import SetMeasurement
 from curation.models.reading import OutcomeVerdict
@@ -207,5 +208,6 @@ def _save(project: Project, asked: dict[str, Any], result: dict[str, Any], now: 
         )
         session.add(made)
         session.flush()
-        project.chain.record(session, "set.measured", {"measurement": made.id, "request": digest}, now)
+        payload = {"measurement": made.id, "request": digest, CONTENT: measurement_content(made)}
+        project.chain.record(session, "set.measured", payload, now)
         return made.id

@@ -1,10 +1,11 @@
-"""What was measured and judged in the world of these tests, as rows: error rates, measures of sets, lists of pairs."""
+"""What was measured and judged in the world of these tests, as rows with their events: error rates, sets, pairs."""
 
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 
+from curation.measured_checks import CONTENT, measurement_content, pairs_content, report_content
 from curation.models.images import BuildStatus, Image
 from curation.models.measures import CheckReport, SetMeasurement
 from curation.models.pairs import Pair, PairList, PairTruth
@@ -21,7 +22,11 @@ def add_report(project: Project, kind: str = "checks", at: datetime = NOW, shape
     if kind == "privacy":
         parameters |= {"plan": {"copies": 50, "seed": 2}, "autoencoder": "g1, weights 0123456789ab"}
     with project.database.write() as session:
-        return _kept(session, CheckReport(kind=kind, parameters=parameters, **_ready(session, CheckReport, at)))
+        row = CheckReport(kind=kind, parameters=parameters, **_ready(session, CheckReport, at))
+        number = _kept(session, row)
+        said = {"check_report": number, CONTENT: report_content(row)}
+        project.chain.record(session, f"{kind}.measured", said, at)
+        return number
 
 
 def add_measurement(project: Project, at: datetime = NOW, **asked: Any) -> int:
@@ -35,7 +40,10 @@ def add_measurement(project: Project, at: datetime = NOW, **asked: Any) -> int:
     }  # fmt: skip
     with project.database.write() as session:
         values = _ready(session, SetMeasurement, at) | {"result": result}
-        return _kept(session, SetMeasurement(request={**request, "backbone": "vit", **asked}, **values))
+        row = SetMeasurement(request={**request, "backbone": "vit", **asked}, **values)
+        number = _kept(session, row)
+        project.chain.record(session, "set.measured", {"measurement": number, CONTENT: measurement_content(row)}, at)
+        return number
 
 
 def add_pairs(project: Project, name: str, first: int, second: int) -> int:
@@ -45,7 +53,10 @@ def add_pairs(project: Project, name: str, first: int, second: int) -> int:
         listed = PairList(name=name, recipe=recipe, size=1, status=BuildStatus.READY, created_at=NOW)
         number = _kept(session, listed)
         sides = {"first_image_id": first, "second_image_id": second}
-        session.add(Pair(key=name, pair_list_id=number, position=0, truth=PairTruth.SUSPECT, **sides))
+        pair = Pair(key=name, pair_list_id=number, position=0, truth=PairTruth.SUSPECT, **sides)
+        session.add(pair)
+        said = {"pair_list": number, CONTENT: pairs_content(listed, [pair])}
+        project.chain.record(session, "pairs.created", said, NOW)
         return number
 
 

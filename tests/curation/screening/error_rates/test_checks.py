@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from curation.breakages import BREAKAGES, Breakage
 from curation.errors import BadInput
+from curation.measured_checks import measured_faults, not_covered
 from curation.models.measures import CheckReport
 from curation.models.operations import Event
 from curation.project import Project
@@ -41,6 +42,7 @@ def test_every_rate_is_a_count_with_its_interval_and_is_measured_once(
     with project.database.read() as session:
         report = session.scalars(select(CheckReport)).one()
         assert session.scalar(select(func.count()).select_from(Event).where(Event.kind == "checks.measured")) == 1
+        assert [*measured_faults(session), *not_covered(session)] == []
     assert (report.kind, report.parameters["backbone"]) == ("checks", "tiny-vit")
     untouched, planted = report.result["untouched"], {one["name"]: one for one in report.result["planted"]}
     assert untouched["n"] == 48 == sum(own["n"] for own in untouched["by_class"].values())

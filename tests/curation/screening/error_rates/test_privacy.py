@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from curation.errors import BadInput
+from curation.measured_checks import measured_faults, not_covered
 from curation.models.images import Image
 from curation.models.measures import CheckReport
 from curation.models.operations import Event
@@ -58,6 +59,7 @@ def test_rates_are_measured_on_other_subjects_and_kept_once(project: Project, ti
     with project.database.read() as session:
         assert session.scalar(select(func.count()).select_from(CheckReport)) == 1
         assert session.scalars(select(Event.kind)).all() == ["privacy.measured"]
+        assert [*measured_faults(session), *not_covered(session)] == []
 
 
 @pytest.mark.slow

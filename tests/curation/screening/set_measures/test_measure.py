@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from curation.errors import BadInput, Conflict, NotFound
 from curation.image_store import Pixels
+from curation.measured_checks import measured_faults, not_covered
 from curation.models.images import Image, Origin, Split, Subject
 from curation.models.measures import SetMeasurement
 from curation.models.operations import Event
@@ -122,6 +123,7 @@ def test_the_same_request_is_measured_once_and_a_new_reading_is_another(
     with project.database.read() as session:
         assert session.scalar(select(func.count()).select_from(SetMeasurement)) == 2
         payloads = list(session.scalars(select(Event.payload).where(Event.kind == "set.measured")))
+        assert [*measured_faults(session), *not_covered(session)] == []
     assert [one["measurement"] for one in payloads] == [first.id, later.id]
 
 
