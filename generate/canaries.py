@@ -100,12 +100,14 @@ def plant(folder: SnapshotFolder, plan: CanaryPlan) -> Planted:
 
 
 def _only(images: FitImages, positions: NDArray[np.int64]) -> FitImages:
+    """These images, weighing the same: how often one is drawn is what the repeats say."""
     chosen = torch.from_numpy(positions)
     return replace(
         images,
         rows=[images.rows[position] for position in positions],
         train=images.train[positions],
         train_labels=images.train_labels[chosen],
+        weights=torch.ones(len(positions), dtype=torch.float64),
     )
 
 

@@ -1,6 +1,6 @@
 """Fit a generator from a snapshot folder: the autoencoder, then the flow on its latents, then pipeline and card.
 
-Only rows of the train split reach the weights; validation rows are looked at, never fitted.
+Only rows of the train split are fitted, drawn as often as the snapshot weighs them; validation rows are looked at.
 """
 
 import json

@@ -27,7 +27,7 @@ def fit_autoencoder(
     model = model.to(device, memory_format=torch.channels_last)
 
     def objective(generator: torch.Generator) -> torch.Tensor:
-        chosen = draw_batch(len(images.train), own.batch_size, generator)
+        chosen = draw_batch(images.weights, own.batch_size, generator)
         target = images.canvas.to_canvas(images.train[chosen.numpy()])
         if recipe.horizontal_flip:
             flipped = torch.rand(len(target), generator=generator) < 0.5

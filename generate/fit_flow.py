@@ -78,7 +78,7 @@ def fit_flow(
     latents = encode_all(autoencoder, images, recipe.horizontal_flip, device)
     labels = images.train_labels.to(device)
     torch.manual_seed(recipe.seed + 1)
-    _, count, channels, height, width = latents.shape
+    _, _, channels, height, width = latents.shape
     unet = make_unet(own, channels, (height, width), len(images.classes))
     unet = unet.to(device, memory_format=torch.channels_last)
     pipeline = make_pipeline(images, autoencoder, unet)
@@ -86,7 +86,7 @@ def fit_flow(
     shown = [label for label in range(len(images.classes)) for _ in range(GRID_PER_CLASS)]
 
     def objective(generator: torch.Generator) -> torch.Tensor:
-        chosen = draw_batch(count, own.batch_size, generator)
+        chosen = draw_batch(images.weights, own.batch_size, generator)
         version = torch.randint(len(latents), chosen.shape, generator=generator)
         data = latents[version.to(device), chosen.to(device)].contiguous(memory_format=torch.channels_last)
         with autocast(recipe, device):

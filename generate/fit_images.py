@@ -27,6 +27,7 @@ class FitImages:
     rows: list[SnapshotRow]
     train: NDArray[np.uint8]
     train_labels: torch.Tensor
+    weights: torch.Tensor  # (N,) float64: how often each training image is drawn, against the others
     validation: NDArray[np.uint8]
     validation_labels: torch.Tensor
 
@@ -56,13 +57,20 @@ def load_images(folder: SnapshotFolder, recipe: FitRecipe) -> FitImages:
         rows=train,
         train=folder.pixels(train).astype(np.uint8, copy=False),
         train_labels=torch.from_numpy(folder.labels(train)),
+        weights=torch.tensor([row.weight for row in train], dtype=torch.float64),
         validation=folder.pixels(held_out).astype(np.uint8, copy=False),
         validation_labels=torch.from_numpy(folder.labels(held_out)),
     )
 
 
-def draw_batch(count: int, size: int, generator: torch.Generator) -> torch.Tensor:
-    """`size` positions below `count`, without repeats where there are enough."""
+def draw_batch(weights: torch.Tensor, size: int, generator: torch.Generator) -> torch.Tensor:
+    """`size` positions in `weights`, each drawn in proportion to its weight.
+
+    Without repeats where all weigh the same and there are enough; drawn so, unequal weights would not hold.
+    """
+    count = len(weights)
+    if bool((weights != weights[0]).any()):
+        return torch.multinomial(weights, size, replacement=True, generator=generator)
     if size > count:
         return torch.randint(count, (size,), generator=generator)
     return torch.randperm(count, generator=generator)[:size]
