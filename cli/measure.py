@@ -45,6 +45,7 @@ def measure() -> None:
 @click.option("--seed", default=0, show_default=True)
 @click.option("--backbone", help="Hugging Face id or directory whose features are used; without it, the shipped one.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write pictures and tables here.")
+@click.option("--queue", is_flag=True, help="Leave it to `rounds worker`, instead of measuring here.")
 @json_option
 @pass_project
 def run(
@@ -58,6 +59,7 @@ def run(
     seed: int,
     backbone: str | None,
     out: Path | None,
+    queue: bool,
     as_json: bool,
 ) -> None:
     """Measure a set, per class and as a whole, each value beside what held-out real images score at the same n.
@@ -69,8 +71,9 @@ def run(
     Example:
       rounds measure run --images raw --n 60
       rounds measure run --images approved --worklist first --n 60 --out measured
+      rounds measure run --images raw --queue
     """
-    from curation.screening.set_measures.measure import measure_sets
+    from curation.screening.set_measures.measure import measure_sets, queue_measurement
     from curation.screening.set_measures.request import MeasureRequest
 
     request = MeasureRequest.checked(
@@ -82,6 +85,14 @@ def run(
         resamples=resamples,
         seed=seed,
     )
+    if queue:
+        if out is not None:
+            raise click.UsageError("--out goes without --queue: `rounds measure show ID --out` writes it afterwards.")
+        job = queue_measurement(project, request, now(), backbone)
+        emit({"set": request.name(), "job": job.id}, as_json, title=f"job {job.id}")
+        if not as_json:
+            click.echo("queued: `rounds worker` measures it, `rounds measure list` has it then")
+        return
     use_torch_threads(project.settings.torch_threads)
     with progress_bar("measuring", quiet=as_json) as report:
         measurement_id = measure_sets(project, request, now(), report, backbone)

@@ -60,3 +60,43 @@ def test_what_cannot_be_measured_is_one_sentence_and_stores_nothing(project: Pro
     with pytest.raises(NotFound, match="no measurement 7"):
         run(project, "measure", "show", "7")
     assert json.loads(run(project, "measure", "list", "--json").output) == []
+
+
+@pytest.mark.slow
+def test_a_worker_measures_what_was_queued_as_the_command_does_and_once(
+    project: Project, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    queued = [
+        *arguments[:-1],
+        "tiny-vit",
+        "--queue",
+        "--json",
+    ]  # a directory as the user named it, from where they stood
+    jobs = [json.loads(run(project, *queued).output)["job"] for _ in range(2)]
+    assert len(set(jobs)) == 2
+    assert json.loads(run(project, "measure", "list", "--json").output) == []
+    monkeypatch.chdir(project.root)
+    run(project, "worker", "--until-idle", "--quiet")
+    rows = json.loads(run(project, "jobs", "list", "--json").output)
+    assert [(row["kind"], row["status"]) for row in rows] == [("measure", "done")] * 2
+    [line] = json.loads(run(project, "measure", "list", "--json").output)
+    assert line["set"] == "approved of first"
+    here = json.loads(run(project, *arguments, "--json").output)
+    assert here["id"] == line["id"]  # what the worker measured is what the command would have
+
+
+@pytest.mark.slow
+def test_what_cannot_be_measured_is_not_queued_and_what_fails_later_says_why(
+    project: Project, arguments: list[str]
+) -> None:
+    with pytest.raises(NotFound, match="no worklist named 'other'"):
+        run(project, "measure", "run", "--worklist", "other", "--queue")
+    with pytest.raises(AssertionError, match="--out goes without --queue"):
+        run(project, *arguments, "--queue", "--out", "x")
+    assert json.loads(run(project, "jobs", "list", "--json").output) == []
+    run(project, *arguments, "--n", "500", "--queue")
+    run(project, "worker", "--until-idle", "--quiet")
+    [row] = json.loads(run(project, "jobs", "list", "--json").output)
+    assert row["status"] == "failed"
+    assert "Give a smaller --n" in row["note"]

@@ -97,7 +97,7 @@ def long_request() -> GenerationRequest:
 
 
 def test_every_kind_of_job_names_a_function_that_exists() -> None:
-    assert {"generate", "screen"} <= RUNNERS.keys()
+    assert {"generate", "measure", "screen"} <= RUNNERS.keys()
     for kind in RUNNERS:
         assert callable(cli.worker._runner(kind))
 

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from sqlalchemy import select
 
 from curation.audit import digest_of
 from curation.errors import BadInput
+from curation.jobs import enqueue
 from curation.measured_checks import CONTENT, measurement_content
 from curation.models.images import BuildStatus
 from curation.models.measures import SetMeasurement
+from curation.models.operations import Job
 from curation.models.reading import OutcomeVerdict
 from curation.project import Project
 from curation.screening.backbone import SHIPPED_BACKBONE, Backbone
@@ -47,6 +50,28 @@ class Scope:
     def n(self) -> int:
         """The size of each set."""
         return len(self.real)
+
+
+def queue_measurement(
+    project: Project, request: MeasureRequest, now: datetime, backbone_path: str | None = None
+) -> Job:
+    """Queue a measurement for a worker; raises what `measure_sets` raises where there is nothing to measure.
+
+    Queued twice it is measured once. What there is to measure is looked up again when the worker comes to it.
+    """
+    with project.database.read() as session:
+        find_sets(session, request)
+    if backbone_path is not None and Path(backbone_path).is_dir():
+        backbone_path = str(Path(backbone_path).resolve())  # the worker may run in another directory
+    payload = {"request": request.model_dump(mode="json"), "backbone": backbone_path}
+    with project.database.write() as session:
+        return enqueue(session, now, "measure", payload)
+
+
+def run_measure_job(project: Project, payload: dict[str, Any], report: Report) -> None:
+    """The worker's entry."""
+    request = MeasureRequest.checked(**payload["request"])
+    measure_sets(project, request, datetime.now(UTC), report, payload["backbone"])
 
 
 def measure_sets(
