@@ -35,8 +35,9 @@ def pixel_sha256(pixels: Pixels) -> str:
     """SHA-256 of the picture itself: shape, depth and little-endian values of (H, W, C), whatever the file format."""
     height, width, channels = pixels.shape
     little_endian = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("<"))
-    header = f"{height}x{width}x{channels}:{pixels.dtype.itemsize * 8}:".encode()
-    return hashlib.sha256(header + little_endian.tobytes()).hexdigest()
+    digest = hashlib.sha256(f"{height}x{width}x{channels}:{pixels.dtype.itemsize * 8}:".encode())
+    digest.update(little_endian.data)
+    return digest.hexdigest()
 
 
 def encode_png(pixels: Pixels) -> bytes:
@@ -92,7 +93,7 @@ class ImageStore:
 
     def _size(self, path: str) -> int | None:
         try:
-            size: int = self._fs.size(path)
+            size: int = os.stat(path).st_size if self._is_directory else self._fs.size(path)
         except FileNotFoundError:
             return None
         return size
@@ -102,9 +103,12 @@ class ImageStore:
             self._fs.pipe_file(path, content)
             return
         temporary = Path(f"{path}.{uuid.uuid4().hex}.part")
-        temporary.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.write_bytes(content)
+            try:
+                temporary.write_bytes(content)
+            except FileNotFoundError:  # the first file of its folder
+                temporary.parent.mkdir(parents=True, exist_ok=True)
+                temporary.write_bytes(content)
             temporary.replace(path)
         except OSError:
             with suppress(OSError):

@@ -4,6 +4,7 @@ Nothing is left out for it: the report lists the pictures, a person looks. The t
 five thin, high-contrast components of like height side by side. `docs/importing.md` says what it catches and misses.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -56,12 +57,16 @@ def looks_burnt_in(pixels: Pixels) -> str | None:
 def _plane(pixels: Pixels) -> NDArray[np.float32] | None:
     """Brightness in [0, 1] of the picture's middle 99.8 %, at most 1,024 pixels on a side; None without sharp edges."""
     factor = -(-max(pixels.shape[:2]) // _LARGEST)
-    gray = pixels[::factor, ::factor].max(axis=2)
+    thinned = pixels[::factor, ::factor]
+    gray = thinned.max(axis=2) if thinned.shape[2] > 1 else thinned[:, :, 0]
     some = gray[::2]  # every other row: a letter has at least four
     below = np.cumsum(np.bincount(some.ravel()))
     low, high = (int(value) for value in np.searchsorted(below, (0.001 * some.size, 0.999 * some.size)))
-    steps = np.abs(some[:, 2:].astype(np.int32) - some[:, :-2])
-    if high <= low or np.count_nonzero(steps > 0.75 * _CONTRAST * (high - low)) < _EDGES:
+    if high <= low:
+        return None
+    signed: NDArray[Any] = some.astype(np.int16 if some.dtype == np.uint8 else np.int32)
+    steps = np.abs(signed[:, 2:] - signed[:, :-2])
+    if np.count_nonzero(steps > math.floor(0.75 * _CONTRAST * (high - low))) < _EDGES:
         return None
     scaled: NDArray[np.float32] = np.clip((gray.astype(np.float32) - low) / (high - low), 0, 1)
     return scaled

@@ -71,7 +71,8 @@ def decode_picture(content: bytes) -> tuple[Pixels, tuple[str, ...]]:
     Raises BadInput.
     """
     with _opened(content) as picture:
-        upright = ImageOps.exif_transpose(picture) if picture.format == "JPEG" else picture
+        turned = picture.format == "JPEG" and picture.getexif().get(_EXIF_ORIENTATION, 1) != 1
+        upright = ImageOps.exif_transpose(picture) if turned else picture
         brought, notes = bring_to_stored(upright, _packing(picture))
         values = np.asarray(brought)
     if values.dtype != np.uint8:

@@ -1,23 +1,17 @@
 """Store the pictures of a source and know them by their digests: in threads, in order, few in memory at once."""
 
 import math
-import os
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 
 from curation.audit import digest_of
 from curation.errors import BadInput
 from curation.image_store import ImageStore, pixel_sha256
+from curation.ingest.in_threads import in_threads
 from curation.ingest.incoming import IncomingImage, Part, Rejected
 from curation.ingest.intake import Candidate, Labels
 from curation.ingest.png_files import fast_png
 from curation.ingest.pseudonyms import Pseudonyms
-
-_BATCH = 8  # parts a thread takes at once
-_MAX_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +24,7 @@ class Reception:
 
     def receive(self, parts: Iterable[Part]) -> Iterator[tuple[int, list[Candidate | Rejected]]]:
         """Every part's candidates and refusals in the order of the source, with how many parts came so far."""
-        threads = min(_MAX_THREADS, os.cpu_count() or 1)
-        remaining = iter(parts)
-        done = 0
-        with ThreadPoolExecutor(threads, thread_name_prefix="import") as pool:
-            under_way: deque[Future[list[list[Candidate | Rejected]]]] = deque()
-            try:
-                while batch := list(islice(remaining, _BATCH)):
-                    under_way.append(pool.submit(self._receive_batch, batch))
-                    if len(under_way) > 2 * threads:
-                        for found in under_way.popleft().result():
-                            done += 1
-                            yield done, found
-                while under_way:
-                    for found in under_way.popleft().result():
-                        done += 1
-                        yield done, found
-            finally:
-                for future in under_way:
-                    future.cancel()
-
-    def _receive_batch(self, parts: list[Part]) -> list[list[Candidate | Rejected]]:
-        return [self._receive_part(part) for part in parts]
+        yield from enumerate(in_threads(self._receive_part, parts, "import"), 1)
 
     def _receive_part(self, part: Part) -> list[Candidate | Rejected]:
         items = part() if callable(part) else [part]

@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,11 +10,13 @@ from pathlib import Path
 from curation.errors import BadInput
 from curation.ingest import dicom_header, nifti_files, picture_files, tables
 from curation.ingest.dicom_head import begins_as_dicom
+from curation.ingest.in_threads import in_threads
 from curation.ingest.incoming import Rejected
 from curation.ingest.picture_files import Shape
 from curation.ingest.request import ImportRequest
 
 MAX_PICTURE_BYTES = 1 << 30
+_AT_ONCE = 1 << 20
 _EXPECTED = ", ".join((*picture_files.SUFFIXES, ".dcm", *nifti_files.SUFFIXES))
 
 
@@ -61,12 +62,13 @@ def list_folder(directory: Path) -> Listing:
     """Every file that can be read, and what else is there with the reason it is left out."""
     found = Listing([], [], [])
     for folder, folders, names in os.walk(directory, onerror=_refuse_whole):
+        below = "" if folder == str(directory) else f"{Path(folder).relative_to(directory).as_posix()}/"
         links = [name for name in folders if (Path(folder) / name).is_symlink()]
         hidden = [name for name in folders if name.startswith(".")]
         folders[:] = sorted(set(folders) - set(links) - set(hidden))
         for name in (*hidden, *links, *names):
             path = Path(folder) / name
-            file = path.relative_to(directory).as_posix().encode(errors="backslashreplace").decode()
+            file = f"{below}{name}".encode(errors="backslashreplace").decode()
             reason = refusal(path, directory)
             if reason:
                 found.rejected.append(Rejected(file, reason))
@@ -82,23 +84,29 @@ def list_folder(directory: Path) -> Listing:
 
 def refusal(path: Path, directory: Path) -> str | None:
     """Why a file below `directory` is not opened; None when it is."""
-    if any("\ud800" <= character <= "\udfff" for character in path.name):
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
         return "its name is not UTF-8"
     if path.name.startswith("."):
         return "hidden"
-    try:
-        inside = path.resolve().is_relative_to(directory)
-    except (OSError, RuntimeError):  # a ring of links
-        inside = False
-    if path.is_symlink() and not inside:
-        return "a link that leads outside the folder"
-    if path.is_dir():
-        return "a link to another folder"
+    if path.is_symlink():
+        if not _leads_inside(path, directory):
+            return "a link that leads outside the folder"
+        if path.is_dir():
+            return "a link to another folder"
     if not path.is_file() or not os.access(path, os.R_OK):
         return "not a file that can be read"
     if path.name == "DICOMDIR":
         return "a DICOM directory: the files that it lists are read themselves"
     return None if path.name in tables.BESIDE or kind_of(path) else f"not one of {_EXPECTED}"
+
+
+def _leads_inside(path: Path, directory: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(directory)
+    except (OSError, RuntimeError):  # a ring of links
+        return False
 
 
 def examine(directory: Path, files: Sequence[str], request: ImportRequest) -> Iterator[Examined]:
@@ -107,20 +115,20 @@ def examine(directory: Path, files: Sequence[str], request: ImportRequest) -> It
     def one(file: str) -> Examined:
         return _examine(directory / file, file, request)
 
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="hash") as pool:
-        yield from pool.map(one, files, chunksize=1) if len(files) > 1 else map(one, files)
+    return in_threads(one, files, "hash")
 
 
 def _examine(path: Path, file: str, request: ImportRequest) -> Examined:
     kind = kind_of(path)
     with path.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-        content.seek(0)
-        head = content.read(29)
+        head = content.read(_AT_ONCE)
+        digest = hashlib.sha256(head)
+        while more := content.read(_AT_ONCE):
+            digest.update(more)
     try:
-        return Examined(file, digest, _shape(path, kind, head, request))
+        return Examined(file, digest.hexdigest(), _shape(path, kind, head, request))
     except BadInput:
-        return Examined(file, digest, None)
+        return Examined(file, digest.hexdigest(), None)
 
 
 def _shape(path: Path, kind: Kind | None, head: bytes, request: ImportRequest) -> Shape | None:
@@ -128,7 +136,8 @@ def _shape(path: Path, kind: Kind | None, head: bytes, request: ImportRequest) -
         return dicom_header.probe_dicom(path)
     if kind is Kind.NIFTI:
         return nifti_files.probe_nifti(path, request)
-    return picture_files.probe_picture(head if picture_files.header_suffices(head) else read_picture_file(path))
+    enough = picture_files.header_suffices(head) or len(head) < _AT_ONCE
+    return picture_files.probe_picture(head if enough else read_picture_file(path))
 
 
 def read_picture_file(path: Path) -> bytes:

@@ -1,0 +1,39 @@
+"""Do the same work on many things in threads: results in the order of the things, few under way at once."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+_BATCH = 8  # things a thread takes at once
+_MAX_THREADS = 4
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def in_threads(work: Callable[[T], R], things: Iterable[T], name: str) -> Iterator[R]:
+    """`work` of each thing, in order; what `work` raises is raised here, and what had not begun by then never does.
+
+    At most three batches of eight for each thread are under way or wait to be taken.
+    """
+    threads = min(_MAX_THREADS, os.cpu_count() or 1)
+    remaining = iter(things)
+
+    def batch_of(batch: list[T]) -> list[R]:
+        return [work(thing) for thing in batch]
+
+    with ThreadPoolExecutor(threads, thread_name_prefix=name) as pool:
+        under_way: deque[Future[list[R]]] = deque()
+        try:
+            while batch := list(islice(remaining, _BATCH)):
+                under_way.append(pool.submit(batch_of, batch))
+                if len(under_way) > 2 * threads:
+                    yield from under_way.popleft().result()
+            while under_way:
+                yield from under_way.popleft().result()
+        finally:
+            for future in under_way:
+                future.cancel()
