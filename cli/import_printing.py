@@ -9,6 +9,8 @@ from cli.terminal import emit
 from curation.ingest.import_report import Duplicate, DuplicateKind, ImportReport
 from curation.models.images import Split
 
+_NAMED = 3  # files named beside a reason they share
+
 
 def print_report(found: ImportReport, dry_run: bool) -> None:
     """Print the report."""
@@ -25,10 +27,10 @@ def print_report(found: ImportReport, dry_run: bool) -> None:
     _print_list(
         "kept, but the same picture comes under two subjects of one split", [_line(one) for one in across_subjects]
     )
-    _print_list(
-        "kept, but look at them: text may be burnt in", [f"{one.source_file}: {one.why}" for one in found.burnt_in]
-    )
-    _print_list("left out", [str(one) for one in found.rejected])
+    suspects = [(one.why, one.source_file, "") for one in found.burnt_in]
+    _print_list("kept, but look at them: text may be burnt in", _by_reason(suspects), len(suspects))
+    rejected = [(one.reason, one.source_file, one.detail) for one in found.rejected]
+    _print_list("left out", _by_reason(rejected), len(rejected))
     for note in found.notes:
         click.echo(f"note: {note}")
 
@@ -57,7 +59,27 @@ def _line(one: Duplicate) -> str:
     return f"{one.source_file} ({one.split}) = {one.of_file} ({one.of_split}){differ}"
 
 
-def _print_list(title: str, lines: list[str]) -> None:
+def _by_reason(files: list[tuple[str, str, str]]) -> list[str]:
+    """One line for each reason, the most frequent first: how many files, and the first few by name."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for reason, name, detail in files:
+        groups.setdefault(reason, []).append((name, detail))
+    lines = []
+    for reason, found in sorted(groups.items(), key=lambda group: -len(group[1])):
+        if len(found) == 1:
+            [(name, detail)] = found
+            lines.append(f"{name}: {reason}" + (f": {detail}" if detail else ""))
+            continue
+        named = [f"{name} ({detail})" if detail else name for name, detail in found[:_NAMED]]
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        lines.append(f"{len(found)} files: {reason}: {', '.join(named)}{more}")
+    return lines
+
+
+def _print_list(title: str, lines: list[str], count: int | None = None) -> None:
+    count = len(lines) if count is None else count
     if lines:
-        click.echo(f"{len(lines)} {title}:")
+        click.echo(f"{count} {title}:")
         print_some(lines)
+        if count > len(lines):
+            click.echo("  --json lists every file")

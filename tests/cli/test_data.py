@@ -55,6 +55,23 @@ def test_init_says_what_is_wrong_with_a_database_that_cannot_be_opened(tmp_path:
         _run(tmp_path / "p", "init", "--database-url", url)
 
 
+def test_a_reason_that_many_files_share_is_printed_once_with_a_few_of_them_and_json_has_all(
+    project: Project, cells: Path
+) -> None:
+    for number in range(30):
+        (cells / "a" / f"q_{number:02d}.png").write_text("no picture")
+    (cells / "a" / "z.txt").write_text("a note")
+    output = _run(project, "import", str(cells), "--dry-run").output
+    assert output.count("not a PNG, JPEG or TIFF file") == 1
+    assert (
+        "32 left out:\n  31 files: not a PNG, JPEG or TIFF file, whatever its name says: "
+        "a/p9_broken.png, a/q_00.png, a/q_01.png and 28 more\n  a/z.txt: not one of"
+    ) in output
+    assert "--json lists every file" in output
+    listed = json.loads(_run(project, "import", str(cells), "--dry-run", "--json").output)["rejected"]
+    assert len({one["source_file"] for one in listed}) == 32
+
+
 def test_an_import_prints_counts_by_split_and_label_and_every_file_it_left_out(project: Project, cells: Path) -> None:
     output = _run(project, "import", str(cells), "--subject-pattern", r"(p\d+)_").output
     assert "cells: 16 images added" in output
