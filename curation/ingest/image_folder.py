@@ -10,9 +10,11 @@ pattern over the path, or PatientID; without any each picture, volume or study i
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from curation.errors import BadInput
@@ -22,14 +24,13 @@ from curation.ingest.entry import Entry
 from curation.ingest.file_reader import FileReader
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
-from curation.ingest.incoming import Part, Progress, Rejected, Source
+from curation.ingest.incoming import Progress, Rejected, Source
 from curation.ingest.layout import Layout, make_entry
 from curation.ingest.masks import mask_files
 from curation.ingest.picture_files import Shape, quiet_decoders
 from curation.ingest.preparing import prepared_shape
 from curation.ingest.request import NO_REQUEST, ImportRequest
 from curation.ingest.source_files import (
-    Examined,
     Kind,
     Listing,
     examine,
@@ -64,24 +65,24 @@ def open_image_folder(
     """List the files and hash them; they are decoded when the source is consumed."""
     request.check()
     directory, listing, table = _find(path, request, manifest)
-    with quiet_decoders():
-        examined = list(examine(directory, listing.files, request))
     masks = mask_files(listing.files, request) if request.masks else set()
+    with quiet_decoders():
+        seen = _examine_all(directory, listing, masks, request, manifest)
     rejected = [*listing.rejected, *table.rejected]
-    reader = FileReader(
-        directory,
-        request,
-        table.rows if table.by_uid else {},
-        _usual([one for one in examined if one.file not in masks], request),
-    )
-    parts: list[Part] = []
-    for entry in _entries([one for one in listing.files if one not in masks], table, request, rejected):
-        parts.append(partial(reader.read, entry))
+    reader = FileReader(directory, request, table.rows if table.by_uid else {}, seen.usual)
+    files = [file for file in listing.files if file not in masks]
+    layout = Layout.of(files)
+    faults = {fault.source_file for fault in table.rejected}
+    for one in _entries(files, faults, layout, table, request):
+        if isinstance(one, Rejected):
+            rejected.append(one)
+            faults.add(one.source_file)
+    entries = (one for one in _entries(files, faults, layout, table, request) if isinstance(one, Entry))
     return Source(
-        name=name or _default_name(path, directory, examined),
-        content_digest=_digest(directory, listing.tables, examined, manifest),
-        items=[*rejected, *parts],
-        total=len(rejected) + len(parts),
+        name=name or _default_name(path, directory, listing, seen),
+        content_digest=seen.digest,
+        items=chain(rejected, (partial(reader.read, entry) for entry in entries)),
+        total=len(rejected) + sum(file not in faults for file in files),
         options=request.options(),
         private=not request.public_subjects,
         notes=[f"columns not used: {', '.join(table.unused)}"] if table.unused else [],
@@ -148,42 +149,48 @@ def _listed(directory: Path, table: Table) -> Listing:
     return listing
 
 
-def _entries(files: list[str], table: Table, request: ImportRequest, rejected: list[Rejected]) -> Iterator[Entry]:
-    layout = Layout.of(files)
-    refused = {fault.source_file for fault in table.rejected}
+def _entries(
+    files: Sequence[str], faults: Container[str], layout: Layout, table: Table, request: ImportRequest
+) -> Iterator[Entry | Rejected]:
+    """What name and table say of each file without a fault, made anew each time: a million are more than needed."""
     for file in files:
-        if file in refused:
+        if file in faults:
             continue
         try:
             yield make_entry(file, layout, None if table.by_uid else table.rows.get(file), table, request)
         except BadInput as error:
-            rejected.append(Rejected(file, str(error)))
+            yield Rejected(file, str(error))
 
 
-def _usual(examined: list[Examined], request: ImportRequest) -> Shape | None:
-    """The shape that most files have."""
-    shapes = Counter(prepared_shape(one.shape, request) for one in examined if one.shape)
-    return shapes.most_common(1)[0][0] if shapes else None
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What hashing and probing of all files came to: of each file alone nothing is kept."""
+
+    digest: str  # over tables and files, by name
+    files_digest: str  # over what is in the files
+    usual: Shape | None  # that most pictures have
 
 
-def _default_name(path: Path, directory: Path, examined: list[Examined]) -> str:
-    """A folder's own name; a medical file's name, and that of a folder of them, may be a patient's."""
-    medical = sorted(
-        {kind for one in examined[:1] if (kind := kind_of(directory / one.file)) is not Kind.PICTURE and kind}
-    )
-    if medical:
-        return (
-            f"{medical[0].lower()}-{hashlib.sha256(''.join(one.sha256 for one in examined).encode()).hexdigest()[:8]}"
-        )
-    return path.resolve().name
-
-
-def _digest(directory: Path, beside: list[str], examined: list[Examined], manifest: Path | None) -> str:
-    digest = hashlib.sha256()
-    named = [(file, directory / file) for file in beside] + ([("", manifest)] if manifest else [])
-    for file, path in named:
+def _examine_all(
+    directory: Path, listing: Listing, masks: Container[str], request: ImportRequest, manifest: Path | None
+) -> _Seen:
+    digest, inside = hashlib.sha256(), hashlib.sha256()
+    shapes: Counter[Shape] = Counter()
+    for file, path in [(file, directory / file) for file in listing.tables] + ([("", manifest)] if manifest else []):
         with path.open("rb") as content:
             digest.update(f"{file}\0{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
-    for one in examined:
+    for one in examine(directory, listing.files, request):
         digest.update(f"{one.file}\0{one.sha256}\n".encode())
-    return digest.hexdigest()
+        inside.update(one.sha256.encode())
+        if one.shape and one.file not in masks:
+            shapes[prepared_shape(one.shape, request)] += 1
+    usual = shapes.most_common(1)[0][0] if shapes else None
+    return _Seen(digest.hexdigest(), inside.hexdigest(), usual)
+
+
+def _default_name(path: Path, directory: Path, listing: Listing, seen: _Seen) -> str:
+    """A folder's own name; a medical file's name, and that of a folder of them, may be a patient's."""
+    kind = kind_of(directory / listing.files[0]) if listing.files else None
+    if kind is not None and kind is not Kind.PICTURE:
+        return f"{kind.lower()}-{seen.files_digest[:8]}"
+    return path.resolve().name

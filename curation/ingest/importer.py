@@ -5,6 +5,7 @@ killed leaves rows under a `building` parent, which nobody counts (`curation.rea
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -70,25 +71,42 @@ def import_source(
 
 def _decide(project: Project, reception: Reception, source: Source, seed: int, on_progress: Progress) -> Intake:
     with quiet_decoders():
-        candidates, rejected, stored = _receive(reception, source, on_progress)
+        candidates, rejected, unused = _receive(reception, source, on_progress)
     with project.database.read() as session:
         present = import_rows.find_present(session, candidates)
         intake = decide(candidates, present, seed)
-        for candidate in intake.accepted:
-            stored -= candidate.files
-        unused = import_rows.without_row(session, stored) if reception.store else set()
-    for digest in unused:
+        if reception.store:
+            _add_what_did_not_enter(unused, candidates, intake.accepted)
+            unused = import_rows.without_row(session, unused)
+    for digest in unused if reception.store else ():
         project.store.remove(digest)
     intake.rejected[:0] = rejected
     return intake
 
 
+def _add_what_did_not_enter(unused: set[str], candidates: Sequence[Candidate], accepted: Sequence[Candidate]) -> None:
+    """To the files of pictures that were left out, add those of candidates that do not enter; what enters keeps its."""
+    if len(accepted) < len(candidates):
+        entering = {candidate.file_sha256 for candidate in accepted}
+        for candidate in candidates:
+            if candidate.file_sha256 not in entering:
+                unused |= candidate.files
+            else:
+                unused.update(candidate.masks.values())
+    if unused:
+        for candidate in accepted:
+            unused -= candidate.files
+
+
 def _receive(
     reception: Reception, source: Source, on_progress: Progress
 ) -> tuple[list[Candidate], list[Rejected], set[str]]:
-    """Store every readable picture of the source, outside any transaction; returns the digests of the files too."""
+    """Store every readable picture of the source, outside any transaction.
+
+    Returns the candidates, what was left out, and the files that pictures of another shape have brought.
+    """
     candidates: list[Candidate] = []
-    stored: set[str] = set()
+    unused: set[str] = set()
     rejected: list[Rejected] = []
     on_progress(0, source.total, "reading")
     for done, found in reception.receive(source.items):
@@ -98,12 +116,12 @@ def _receive(
             if isinstance(item, Rejected):
                 rejected.append(item)
                 continue
-            stored |= item.files
             if candidates and (fault := _shape_fault(item, candidates[0])):
+                unused |= item.files
                 rejected.append(Rejected(item.source_file, fault))
             else:
                 candidates.append(item)
-    return candidates, rejected, stored
+    return candidates, rejected, unused
 
 
 def _shape_fault(candidate: Candidate, first: Candidate) -> str | None:

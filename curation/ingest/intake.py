@@ -18,6 +18,7 @@ from curation.models.images import Split
 Labels: TypeAlias = tuple[tuple[str, float], ...]  # name and 0, 1 or a probability, by name
 
 NOTHING_SHOWN = "none of the labels"
+_NOT_GIVEN: set[Split] = set()
 _PRECEDENCE = {split: position for position, split in enumerate(Split)}  # of equal pictures, train's is kept
 
 
@@ -84,25 +85,41 @@ def decide(candidates: Sequence[Candidate], present: Present, seed: int) -> Inta
     given = _given_splits(candidates)
     usable = []
     for candidate in candidates:
-        reason = _fault(candidate, given[candidate.subject_key], present)
+        reason = _fault(candidate, given.get(candidate.subject_key, _NOT_GIVEN), present)
         if reason:
             intake.rejected.append(Rejected(candidate.source_file, reason))
         else:
             usable.append(candidate)
     splits = _settle_splits(usable, given, present, seed)
-    placed = [replace(candidate, split=splits[candidate.subject_key]) for candidate in usable]
-    order = {candidate.source_file: position for position, candidate in enumerate(placed)}
-    standing = defaultdict(dict, {digest: dict(pictures) for digest, pictures in present.pictures.items()})
-    for candidate in sorted(placed, key=lambda candidate: _PRECEDENCE[_split(candidate)]):
-        _admit(candidate, standing[candidate.pixel_sha256], intake)
-    intake.accepted.sort(key=lambda candidate: order[candidate.source_file])
+    for position, candidate in enumerate(usable):
+        usable[position] = replace(candidate, split=splits[candidate.subject_key])
+    del splits
+    standing: dict[str, dict[str, Candidate]] = {digest: dict(found) for digest, found in present.pictures.items()}
+    for digest in _repeated(usable):
+        standing.setdefault(digest, {})
+    admitted = bytearray(len(usable))
+    for split in _PRECEDENCE:
+        for position, candidate in enumerate(usable):
+            if candidate.split is split:
+                admitted[position] = _admit(candidate, standing.get(candidate.pixel_sha256), intake)
+    intake.accepted = [candidate for candidate, enters in zip(usable, admitted, strict=True) if enters]
     return intake
+
+
+def _repeated(candidates: Sequence[Candidate]) -> set[str]:
+    """The pictures that come more than once; only those, and what the project holds, are held against each other."""
+    seen: set[str] = set()
+    repeated: set[str] = set()
+    for candidate in candidates:
+        (repeated if candidate.pixel_sha256 in seen else seen).add(candidate.pixel_sha256)
+    return repeated
 
 
 def _given_splits(candidates: Sequence[Candidate]) -> dict[str, set[Split]]:
     given: dict[str, set[Split]] = defaultdict(set)
     for candidate in candidates:
-        given[candidate.subject_key].update({candidate.split} if candidate.split else ())
+        if candidate.split:
+            given[candidate.subject_key].add(candidate.split)
     return given
 
 
@@ -126,19 +143,23 @@ def _settle_splits(
         key = candidate.subject_key
         if key in present.subjects:
             fixed[key] = present.subjects[key]
-        elif given[key]:
+        elif key in given:
             fixed[key] = min(given[key])
     bound = _bind_by_picture(candidates)
     pulled: dict[str, Split] = {}
-    labels: dict[str, set[str]] = defaultdict(set)
+    labels: dict[str, frozenset[str]] = {}
+    alike: dict[frozenset[str], frozenset[str]] = {}  # one object for each set of labels, not one for each unit
     for candidate in candidates:
         unit = bound[candidate.subject_key]
-        labels[unit].update(candidate.shown or [NOTHING_SHOWN])
+        shown = frozenset(candidate.shown or [NOTHING_SHOWN]) | labels.get(unit, frozenset())
+        labels[unit] = alike.setdefault(shown, shown)
         standing = [_split(other) for other in islice(present.pictures.get(candidate.pixel_sha256, {}).values(), 1)]
         standing += [fixed[candidate.subject_key]] if candidate.subject_key in fixed else []
         if standing:
             pulled[unit] = min((*standing, pulled.get(unit, Split.RESERVE)), key=_PRECEDENCE.__getitem__)
-    strata = {unit: ", ".join(sorted(names)) for unit, names in labels.items() if unit not in pulled}
+    named = {names: ", ".join(sorted(names)) for names in alike}
+    strata = {unit: named[names] for unit, names in labels.items() if unit not in pulled}
+    del labels
     drawn = draw_splits(strata, seed)
     return {key: fixed.get(key) or pulled.get(unit) or drawn[unit] for key, unit in bound.items()}
 
@@ -159,20 +180,25 @@ def _bind_by_picture(candidates: Sequence[Candidate]) -> dict[str, str]:
     return {key: root(key) for key in parent}
 
 
-def _admit(candidate: Candidate, standing: dict[str, Candidate], intake: Intake) -> None:
-    """Accept a candidate, count it as already here, or list it against the equal pictures standing, by subject."""
+def _admit(candidate: Candidate, standing: dict[str, Candidate] | None, intake: Intake) -> bool:
+    """Whether it enters; else it is counted as already here, or listed against equal pictures standing, by subject.
+
+    Without `standing` there is no other picture like it.
+    """
+    if standing is None:
+        return True
     if any(_is_it(candidate, other) for other in standing.values()):
         intake.already += 1
         intake.without_subject += candidate.subject_known and candidate.subject_key not in standing
-        return
+        return False
     if standing:
         other = standing.get(candidate.subject_key) or next(iter(standing.values()))
         kind = _kind(candidate, other)
         intake.duplicates.append(_duplicate(kind, candidate, other))
         if kind is not DuplicateKind.ACROSS_SUBJECTS:
-            return
+            return False
     standing[candidate.subject_key] = candidate
-    intake.accepted.append(candidate)
+    return True
 
 
 def _is_it(candidate: Candidate, other: Candidate) -> bool:

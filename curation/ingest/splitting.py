@@ -34,5 +34,5 @@ def _missing(placed: Counter[Split], split: Split) -> float:
     return SHARES[split] * (placed.total() + 1) - placed[split]
 
 
-def _lot(seed: int, unit: str) -> str:
-    return hashlib.sha256(f"{seed}:{unit}".encode()).hexdigest()
+def _lot(seed: int, unit: str) -> bytes:
+    return hashlib.sha256(f"{seed}:{unit}".encode()).digest()
