@@ -70,7 +70,7 @@ def open_image_folder(
         seen = _examine_all(directory, listing, masks, request, manifest)
     rejected = [*listing.rejected, *table.rejected]
     reader = FileReader(directory, request, table.rows if table.by_uid else {}, seen.usual)
-    files = [file for file in listing.files if file not in masks]
+    files = [file for file in listing.files if file not in masks] if masks else listing.files
     layout = Layout.of(files)
     faults = {fault.source_file for fault in table.rejected}
     for one in _entries(files, faults, layout, table, request):
@@ -102,7 +102,7 @@ def _find(path: Path, request: ImportRequest, manifest: Path | None) -> tuple[Pa
         table = read_table(manifest, request) if manifest else _tables_beside(path, listing, request)
         check_keywords(request.covariates, elsewhere=bool(table.rows))
         if not table.by_uid:
-            absent = sorted(table.rows.keys() - set(listing.files))
+            absent = sorted(set(table.rows).difference(listing.files))
             table.rejected += [Rejected(file, f"named in {table.name}, but not among the pictures") for file in absent]
         return path, listing, table
     if not path.is_file():

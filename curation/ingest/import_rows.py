@@ -10,8 +10,9 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from curation.database import Database
+from curation.ingest.arrivals import Arrivals
+from curation.ingest.candidates import Candidate, Labels
 from curation.ingest.incoming import Progress, Source
-from curation.ingest.intake import Candidate, Labels, Present
 from curation.models.images import (
     BuildStatus,
     Image,
@@ -20,13 +21,12 @@ from curation.models.images import (
     Label,
     Mask,
     Origin,
-    Split,
     Subject,
 )
 from curation.real_images import is_ready_real
 
 CHUNK = 1_000
-_IN_LIST = 500
+IN_LIST = 500
 LABEL_SOURCE = "import"
 
 T = TypeVar("T")
@@ -45,26 +45,28 @@ def begin(database: Database, now: datetime, source: Source, digest: str) -> int
         return row.id
 
 
-def find_present(session: Session, candidates: Sequence[Candidate]) -> Present:
-    """What finished imports hold of the candidates' subjects and pictures."""
-    subjects: dict[str, Split] = {}
-    for keys in _chunks({candidate.subject_key for candidate in candidates}, _IN_LIST):
-        rows = session.execute(select(Subject.key, Subject.split).where(Subject.key.in_(keys)))
-        subjects.update({key: split for key, split in rows})
-    digests = {candidate.pixel_sha256 for candidate in candidates}
-    pictures: dict[str, dict[str, Candidate]] = defaultdict(dict)
-    for some in _chunks(digests, _IN_LIST):
-        query = (
+def find_present(session: Session, arrivals: Arrivals) -> None:
+    """Say to the arrivals what finished imports hold of their subjects and pictures, and what was withdrawn."""
+    for keys in arrivals.subjects(IN_LIST):
+        query = select(Subject.key, Subject.split, Subject.withdrawn_at).where(Subject.key.in_(keys))
+        for key, split, withdrawn_at in session.execute(query):
+            arrivals.subject_stands(key, split, withdrawn_at is not None)
+    any_withdrawn = session.scalar(select(Image.id).where(Image.withdrawn_at.is_not(None)).limit(1)) is not None
+    for digests in arrivals.pictures(IN_LIST):
+        standing = (
             select(Image, Subject)
             .join(Subject, Image.subject_id == Subject.id)
-            .where(is_ready_real(), Image.pixel_sha256.in_(some))
+            .where(is_ready_real(), Image.pixel_sha256.in_(digests))
             .order_by(Image.id)
         )
-        found = session.execute(query).all()
+        found = session.execute(standing).all()
         labels = _labels_of(session, [image.id for image, _ in found])
         for image, subject in found:
-            pictures[image.pixel_sha256][subject.key] = _standing(image, subject, tuple(labels[image.id]))
-    return Present(subjects, pictures, _withdrawn(session, subjects, digests))
+            arrivals.picture_stands(_standing(image, subject, tuple(labels[image.id])))
+        if any_withdrawn:
+            gone = select(Image.pixel_sha256).where(Image.withdrawn_at.is_not(None), Image.origin == Origin.REAL)
+            arrivals.withdraw(session.scalars(gone.where(Image.pixel_sha256.in_(digests)).distinct()))
+        session.expunge_all()
 
 
 def _labels_of(session: Session, image_ids: Sequence[int]) -> dict[int, list[tuple[str, float]]]:
@@ -76,31 +78,17 @@ def _labels_of(session: Session, image_ids: Sequence[int]) -> dict[int, list[tup
     return labels
 
 
-def _withdrawn(session: Session, subjects: Iterable[str], digests: Iterable[str]) -> frozenset[str]:
-    """Which of these subjects and pictures were withdrawn: they are not taken in again."""
-    gone: set[str] = set()
-    for keys in _chunks(subjects, _IN_LIST):
-        gone.update(
-            session.scalars(select(Subject.key).where(Subject.key.in_(keys), Subject.withdrawn_at.is_not(None)))
-        )
-    if session.scalar(select(Image.id).where(Image.withdrawn_at.is_not(None)).limit(1)) is not None:
-        for some in _chunks(digests, _IN_LIST):
-            query = select(Image.pixel_sha256).where(Image.withdrawn_at.is_not(None), Image.origin == Origin.REAL)
-            gone.update(session.scalars(query.where(Image.pixel_sha256.in_(some))))
-    return frozenset(gone)
-
-
 def without_row(session: Session, digests: Iterable[str]) -> set[str]:
     """Which of these stored files no image and no mask points at: what was left out leaves nothing behind."""
     unused = set(digests)
-    for some in _chunks(sorted(unused), _IN_LIST):
+    for some in _chunks(sorted(unused), IN_LIST):
         unused.difference_update(session.scalars(select(Image.file_sha256).where(Image.file_sha256.in_(some))))
         unused.difference_update(session.scalars(select(Mask.file_sha256).where(Mask.file_sha256.in_(some))))
     return unused
 
 
 def write(
-    database: Database, now: datetime, import_id: int, accepted: Sequence[Candidate], on_progress: Progress
+    database: Database, now: datetime, import_id: int, accepted: Iterable[Candidate], total: int, on_progress: Progress
 ) -> None:
     """Write subjects, images, labels and masks, one transaction for at most 1,000 images."""
     done = 0
@@ -108,7 +96,7 @@ def write(
         with database.write() as session:
             _write_chunk(session, now, import_id, chunk)
         done += len(chunk)
-        on_progress(done, len(accepted), "recording")
+        on_progress(done, total, "recording")
 
 
 def remove_unfinished(database: Database) -> None:
@@ -191,7 +179,7 @@ def _image_row(candidate: Candidate, now: datetime, import_id: int, subject_id: 
 def _subject_ids(session: Session, chunk: Sequence[Candidate]) -> dict[str, int]:
     wanted = {candidate.subject_key: candidate for candidate in chunk}
     found: dict[str, int] = {}
-    for keys in _chunks(wanted, _IN_LIST):
+    for keys in _chunks(wanted, IN_LIST):
         rows = session.execute(select(Subject.key, Subject.id).where(Subject.key.in_(keys)))
         found.update({key: id for key, id in rows})
     missing = [

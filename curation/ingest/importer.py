@@ -5,7 +5,6 @@ killed leaves rows under a `building` parent, which nobody counts (`curation.rea
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,10 +12,12 @@ from sqlalchemy import select
 
 from curation.audit import anchor, digest_of
 from curation.ingest import import_rows
+from curation.ingest.arrivals import Arrivals
+from curation.ingest.candidates import Candidate
 from curation.ingest.exclusive import one_import_at_a_time
 from curation.ingest.import_report import ImportReport, Suspect
 from curation.ingest.incoming import Progress, Rejected, Source
-from curation.ingest.intake import NOTHING_SHOWN, Candidate, Intake, decide
+from curation.ingest.intake import Intake, decide
 from curation.ingest.picture_files import quiet_decoders, unlike
 from curation.ingest.pseudonyms import Pseudonyms
 from curation.ingest.receiving import Reception
@@ -51,62 +52,47 @@ def import_source(
                 gone = withdrawn_since(session, earlier.id)
             repeated = ImportReport.from_record(earlier.report, repeated=True)
             return replace(repeated, notes=[*repeated.notes, *gone])
-        if dry_run:
-            return _report(source, digest, _decide(project, Reception(None, digest, names), source, seed, on_progress))
-        import_rows.remove_unfinished(project.database)
-        import_id = import_rows.begin(project.database, now, source, digest)
-        try:
-            intake = _decide(project, Reception(project.store, digest, names), source, seed, on_progress)
-            report = _report(source, digest, intake)
-            if report.added:
-                import_rows.write(project.database, now, import_id, intake.accepted, on_progress)
-                _finish(project, now, import_id, report.kept(names.file) if names else report)
-        except BaseException:
-            import_rows.abandon(project.database, import_id)
-            raise
-        if not report.added:
-            import_rows.forget(project.database, import_id)
+        with Arrivals.open() as arrivals:
+            if dry_run:
+                intake = _decide(project, Reception(None, digest, names), arrivals, source, seed, on_progress)
+                return _report(source, digest, arrivals, intake)
+            import_rows.remove_unfinished(project.database)
+            import_id = import_rows.begin(project.database, now, source, digest)
+            try:
+                intake = _decide(project, Reception(project.store, digest, names), arrivals, source, seed, on_progress)
+                report = _report(source, digest, arrivals, intake)
+                if report.added:
+                    accepted = arrivals.accepted()
+                    import_rows.write(project.database, now, import_id, accepted, report.added, on_progress)
+                    _finish(project, now, import_id, report.kept(names.file) if names else report)
+            except BaseException:
+                import_rows.abandon(project.database, import_id)
+                raise
+            if not report.added:
+                import_rows.forget(project.database, import_id)
     return report
 
 
-def _decide(project: Project, reception: Reception, source: Source, seed: int, on_progress: Progress) -> Intake:
+def _decide(
+    project: Project, reception: Reception, arrivals: Arrivals, source: Source, seed: int, on_progress: Progress
+) -> Intake:
     with quiet_decoders():
-        candidates, rejected, unused = _receive(reception, source, on_progress)
+        rejected = _receive(reception, arrivals, source, on_progress)
     with project.database.read() as session:
-        present = import_rows.find_present(session, candidates)
-        intake = decide(candidates, present, seed)
-        if reception.store:
-            _add_what_did_not_enter(unused, candidates, intake.accepted)
-            unused = import_rows.without_row(session, unused)
-    for digest in unused if reception.store else ():
-        project.store.remove(digest)
+        import_rows.find_present(session, arrivals)
+    intake = decide(arrivals, seed)
+    for some in arrivals.files_left(import_rows.CHUNK):
+        with project.database.read() as session:
+            unused = import_rows.without_row(session, some)
+        for digest in unused:
+            project.store.remove(digest)
     intake.rejected[:0] = rejected
     return intake
 
 
-def _add_what_did_not_enter(unused: set[str], candidates: Sequence[Candidate], accepted: Sequence[Candidate]) -> None:
-    """To the files of pictures that were left out, add those of candidates that do not enter; what enters keeps its."""
-    if len(accepted) < len(candidates):
-        entering = {candidate.file_sha256 for candidate in accepted}
-        for candidate in candidates:
-            if candidate.file_sha256 not in entering:
-                unused |= candidate.files
-            else:
-                unused.update(candidate.masks.values())
-    if unused:
-        for candidate in accepted:
-            unused -= candidate.files
-
-
-def _receive(
-    reception: Reception, source: Source, on_progress: Progress
-) -> tuple[list[Candidate], list[Rejected], set[str]]:
-    """Store every readable picture of the source, outside any transaction.
-
-    Returns the candidates, what was left out, and the files that pictures of another shape have brought.
-    """
-    candidates: list[Candidate] = []
-    unused: set[str] = set()
+def _receive(reception: Reception, arrivals: Arrivals, source: Source, on_progress: Progress) -> list[Rejected]:
+    """Store every readable picture of the source, outside any transaction; returns what was left out."""
+    first: Candidate | None = None
     rejected: list[Rejected] = []
     on_progress(0, source.total, "reading")
     for done, found in reception.receive(source.items):
@@ -115,13 +101,14 @@ def _receive(
         for item in found:
             if isinstance(item, Rejected):
                 rejected.append(item)
-                continue
-            if candidates and (fault := _shape_fault(item, candidates[0])):
-                unused |= item.files
+            elif first and (fault := _shape_fault(item, first)):
+                arrivals.add_files_of(item)
                 rejected.append(Rejected(item.source_file, fault))
             else:
-                candidates.append(item)
-    return candidates, rejected, unused
+                first = first or item
+                arrivals.add(item)
+    arrivals.close_list()
+    return rejected
 
 
 def _shape_fault(candidate: Candidate, first: Candidate) -> str | None:
@@ -131,39 +118,44 @@ def _shape_fault(candidate: Candidate, first: Candidate) -> str | None:
     return unlike(expected, found, "the pictures before it")
 
 
-def _report(source: Source, digest: str, intake: Intake) -> ImportReport:
+def _report(source: Source, digest: str, arrivals: Arrivals, intake: Intake) -> ImportReport:
     counts: dict[Split, Counter[str]] = defaultdict(Counter)
-    subjects: dict[Split, set[str]] = defaultdict(set)
-    for candidate in intake.accepted:
-        assert candidate.split is not None
-        counts[candidate.split].update(candidate.shown or [NOTHING_SHOWN])
-        subjects[candidate.split].add(candidate.subject_key)
+    added = unknown = 0
+    for split, shown, known, count in arrivals.accepted_counts():
+        counts[split].update(dict.fromkeys(shown, count))
+        added += count
+        unknown += 0 if known else count
+    done: Counter[str] = Counter()
+    suspects: list[Suspect] = []
+    for candidate in arrivals.accepted(remarked=True):
+        done.update(candidate.notes)
+        if candidate.burnt_in:
+            suspects.append(Suspect(candidate.source_file, candidate.burnt_in))
+    subjects = arrivals.accepted_subjects()
     return ImportReport(
         source=source.name,
         source_digest=digest,
-        added=len(intake.accepted),
+        added=added,
         already=source.already + intake.already,
-        subjects_known=all(candidate.subject_known for candidate in intake.accepted),
+        subjects_known=not unknown,
         notice=source.notice,
         rejected=intake.rejected,
         duplicates=intake.duplicates,
         counts={split.value: dict(sorted(counts[split].items())) for split in Split if split in counts},
-        subjects={split.value: len(subjects[split]) for split in Split if split in subjects},
+        subjects={split.value: subjects[split] for split in Split if split in subjects},
         options=dict(source.options),
-        notes=[*source.notes, *_notes(intake)],
-        burnt_in=[Suspect(one.source_file, one.burnt_in) for one in intake.accepted if one.burnt_in],
+        notes=[*source.notes, *_notes(done, intake.without_subject, unknown)],
+        burnt_in=suspects,
     )
 
 
-def _notes(intake: Intake) -> list[str]:
-    done = Counter(note for candidate in intake.accepted for note in candidate.notes)
+def _notes(done: Counter[str], without_subject: int, unknown: int) -> list[str]:
     notes = [f"{count} pictures: {note}" for note, count in sorted(done.items())]
-    if intake.without_subject:
+    if without_subject:
         notes.append(
-            f"{intake.without_subject} pictures are here already without a subject; an import never changes a subject. "
+            f"{without_subject} pictures are here already without a subject; an import never changes a subject. "
             "To have them under the subjects of this source, import it into a new project."
         )
-    unknown = sum(not candidate.subject_known for candidate in intake.accepted)
     if unknown:
         notes.append(
             f"{unknown} pictures have no subject: each, or each volume or study, is taken for its own, so pictures of "

@@ -22,11 +22,11 @@ class Layout:
     @classmethod
     def of(cls, files: Iterable[str]) -> "Layout":
         """Read off the files' paths."""
-        parts = [PurePosixPath(file).parts for file in files]
-        tops = {part[0] for part in parts if len(part) > 1}
+        folders = {PurePosixPath(file).parts[:-1][:2] for file in files}
+        tops = {folder[0] for folder in folders if folder}
         by_split = bool(tops) and all(top.lower() in SPLIT_NAMES for top in tops)
         depth = 1 if by_split else 0
-        return cls(by_split, frozenset(part[depth] for part in parts if len(part) > depth + 1))
+        return cls(by_split, frozenset(folder[depth] for folder in folders if len(folder) > depth))
 
     def split_and_label(self, file: str) -> tuple[Split | None, str | None]:
         """What the folders of one file say."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from curation.audit import digest_of
 from curation.errors import BadInput
 from curation.image_store import ImageStore, pixel_sha256
+from curation.ingest.candidates import Candidate, Labels
 from curation.ingest.in_threads import in_threads
 from curation.ingest.incoming import IncomingImage, Part, Rejected
-from curation.ingest.intake import Candidate, Labels
 from curation.ingest.png_files import fast_png
 from curation.ingest.pseudonyms import Pseudonyms
 

@@ -7,11 +7,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curation.ingest import intake as on_disk
+from curation.ingest.arrivals import Arrivals
+from curation.ingest.candidates import Candidate
 from curation.ingest.import_report import DuplicateKind
-from curation.ingest.intake import Candidate, Present, decide
 from curation.models.images import Split
+from tests.curation.ingest import plain_intake
+from tests.curation.ingest.plain_intake import Intake, Present
 
 NOTHING = Present({}, {})
+
+
+def decide(candidates: list[Candidate], present: Present, seed: int) -> Intake:
+    """What the importer decides, by way of its temporary file."""
+    with Arrivals.open() as arrivals:
+        for candidate in candidates:
+            arrivals.add(candidate)
+        arrivals.close_list()
+        for keys in arrivals.subjects(3):
+            for key in keys:
+                if key in present.subjects:
+                    arrivals.subject_stands(key, present.subjects[key], key in present.withdrawn)
+        for digests in arrivals.pictures(3):
+            for digest in digests:
+                for standing in present.pictures.get(digest, {}).values():
+                    arrivals.picture_stands(standing)
+            arrivals.withdraw(present.withdrawn.intersection(digests))
+        found = on_disk.decide(arrivals, seed)
+        accepted = list(arrivals.accepted())
+        assert arrivals.accepted_subjects() == {
+            split: len({one.subject_key for one in accepted if one.split == split})
+            for split in {one.split for one in accepted}
+        }
+    return Intake(accepted, found.rejected, found.duplicates, found.already, found.without_subject)
 
 
 def _candidate(
@@ -46,6 +74,18 @@ arrivals = st.lists(
     ),
     max_size=30,
 ).map(lambda rows: [_candidate(number, *row) for number, row in enumerate(rows)])
+
+
+@given(arrivals, arrivals, st.sets(st.sampled_from(["p1", "p2", "picture-1", "picture-2"])), st.integers(0, 5))
+def test_the_temporary_file_decides_as_lists_in_memory_would(
+    first: list[Candidate], second: list[Candidate], withdrawn: set[str], seed: int
+) -> None:
+    there = plain_intake.decide(first, NOTHING, seed)
+    assert decide(first, NOTHING, seed) == there
+    standing = _present(there.accepted)
+    gone = withdrawn & {*standing.subjects, *standing.pictures}
+    present = replace(standing, withdrawn=frozenset(gone))
+    assert decide(second, present, seed) == plain_intake.decide(second, present, seed)
 
 
 @pytest.mark.slow
