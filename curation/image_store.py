@@ -62,6 +62,11 @@ def decode_png(content: bytes) -> Pixels:
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
+def _write_new(path: str, content: bytes) -> None:
+    with open(path, "wb") as file:  # buffered, which goes on where a disk took only a part
+        file.write(content)
+
+
 def file_name(digest: str) -> str:
     """Where a file lies in a store: in one of 256 folders by the start of its digest."""
     return f"{digest[:2]}/{digest}.png"
@@ -102,17 +107,17 @@ class ImageStore:
         if not self._is_directory:
             self._fs.pipe_file(path, content)
             return
-        temporary = Path(f"{path}.{uuid.uuid4().hex}.part")
+        temporary = f"{path}.{uuid.uuid4().hex}.part"
         try:
             try:
-                temporary.write_bytes(content)
+                _write_new(temporary, content)
             except FileNotFoundError:  # the first file of its folder
-                temporary.parent.mkdir(parents=True, exist_ok=True)
-                temporary.write_bytes(content)
-            temporary.replace(path)
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                _write_new(temporary, content)
+            os.replace(temporary, path)
         except OSError:
             with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+                os.unlink(temporary)
             raise
         self._unsettled = True
 

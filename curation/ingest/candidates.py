@@ -68,7 +68,7 @@ class Candidate:
             self.notes,
             self.in_project,
         ]
-        return json.dumps(values, separators=(",", ":"))
+        return json.dumps(values)
 
     @classmethod
     def from_record(cls, record: str, split: Split | None) -> "Candidate":

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from curation.errors import BadInput
@@ -22,7 +23,7 @@ class Layout:
     @classmethod
     def of(cls, files: Iterable[str]) -> "Layout":
         """Read off the files' paths."""
-        folders = {PurePosixPath(file).parts[:-1][:2] for file in files}
+        folders = {_folders(file.rpartition("/")[0])[:2] for file in files}
         tops = {folder[0] for folder in folders if folder}
         by_split = bool(tops) and all(top.lower() in SPLIT_NAMES for top in tops)
         depth = 1 if by_split else 0
@@ -30,10 +31,15 @@ class Layout:
 
     def split_and_label(self, file: str) -> tuple[Split | None, str | None]:
         """What the folders of one file say."""
-        folders = PurePosixPath(file).parts[:-1]
+        folders = _folders(file.rpartition("/")[0])
         if not self.by_split:
             return None, folders[0] if folders else None
         return split_named(folders[0]) if folders else None, folders[1] if len(folders) > 1 else None
+
+
+@lru_cache(1_024)
+def _folders(path: str) -> tuple[str, ...]:
+    return PurePosixPath(path).parts
 
 
 def make_entry(file: str, layout: Layout, row: Described | None, table: Table, request: ImportRequest) -> Entry:

@@ -103,8 +103,8 @@ def test_any_picture_comes_back_as_it_was(store: ImageStore, plane: np.ndarray) 
 
 def test_a_process_that_dies_before_the_rename_leaves_no_file_under_a_final_name(tmp_path: Path) -> None:
     program = (
-        "import os, sys\nfrom pathlib import Path\nfrom curation.image_store import ImageStore\n"
-        "Path.replace = lambda *_: os._exit(9)\nImageStore(sys.argv[1]).put(b'half' * 1000)\n"
+        "import os, sys\nfrom curation.image_store import ImageStore\n"
+        "os.replace = lambda *_: os._exit(9)\nImageStore(sys.argv[1]).put(b'half' * 1000)\n"
     )
     killed = subprocess.run([sys.executable, "-c", program, str(tmp_path / "store")], check=False)
     assert killed.returncode == 9
