@@ -1,18 +1,23 @@
 """A PNG is stored as it came only when it is one picture and nothing else."""
 
+import hashlib
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image as PillowImage
 from PIL.PngImagePlugin import PngInfo
 
 from curation.image_store import decode_png
+from curation.ingest.image_folder import import_image_folder
 from curation.ingest.png_files import bare_png, fast_png
+from curation.project import Project
 from tests.curation.ingest.test_image_folder import _converted, _encoded
-from tests.rows import picture
+from tests.rows import NOW, picture
 
 DEEP = picture(1).astype(np.uint16) * 257
 
@@ -67,3 +72,19 @@ def test_a_changed_byte_gives_the_same_picture_or_none(at: int, value: int) -> N
     content[at % len(content)] = value
     bare = bare_png(bytes(content))
     assert bare is None or np.array_equal(decode_png(bare), picture(1))
+
+
+def test_a_picture_that_an_earlier_version_deflated_otherwise_is_known_by_its_pixels(
+    project: Project, tmp_path: Path
+) -> None:
+    source = tmp_path / "cells" / "a" / "p1.png"
+    source.parent.mkdir(parents=True)
+    source.write_bytes(_encoded(picture(1)))
+    assert import_image_folder(project, NOW, tmp_path / "cells").added == 1
+    [stored] = project.store.files()
+    assert not stored.endswith(f"{hashlib.sha256(fast_png(picture(1))).hexdigest()}.png")
+    source.unlink()
+    PillowImage.fromarray(picture(1)[:, :, 0]).save(source.with_suffix(".tif"))
+    report = import_image_folder(project, NOW, tmp_path / "cells")
+    assert (report.added, report.already, report.rejected) == (0, 1, [])
+    assert list(project.store.files()) == [stored]
