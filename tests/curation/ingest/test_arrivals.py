@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -97,12 +98,14 @@ def _spill_into(directory: Path) -> str:
     return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, check=True, text=True).stdout
 
 
+@pytest.mark.slow
 def test_the_temporary_file_has_no_name_that_anybody_could_open(tmp_path: Path) -> None:
     said = _spill_into(tmp_path)
     assert f"{tmp_path}/etilqs" in said  # it is there, and written to
     assert "names: []" in said
 
 
+@pytest.mark.slow
 def test_a_full_disk_for_temporary_files_is_said_with_what_to_do(tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", 100) as small:
         said = _spill_into(small)
@@ -129,5 +132,6 @@ def _held_bytes(count: int) -> int:
     return int(found.stdout)
 
 
+@pytest.mark.slow
 def test_forty_thousand_candidates_take_hardly_more_memory_than_ten_thousand() -> None:
     assert _held_bytes(40_000) - _held_bytes(10_000) < 30_000 * 60

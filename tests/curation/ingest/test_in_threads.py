@@ -88,6 +88,7 @@ def _imported(root: Path, folder: Path) -> tuple[object, list[tuple[object, ...]
     return report, rows, files
 
 
+@pytest.mark.slow
 def test_one_thread_and_several_write_the_same_rows_files_and_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

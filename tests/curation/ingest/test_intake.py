@@ -76,6 +76,7 @@ arrivals = st.lists(
 ).map(lambda rows: [_candidate(number, *row) for number, row in enumerate(rows)])
 
 
+@pytest.mark.slow
 @given(arrivals, arrivals, st.sets(st.sampled_from(["p1", "p2", "picture-1", "picture-2"])), st.integers(0, 5))
 def test_the_temporary_file_decides_as_lists_in_memory_would(
     first: list[Candidate], second: list[Candidate], withdrawn: set[str], seed: int
