@@ -89,6 +89,13 @@ def test_the_temporary_file_decides_as_lists_in_memory_would(
     assert decide(second, present, seed) == plain_intake.decide(second, present, seed)
 
 
+def test_the_temporary_file_draws_rare_labels_first_as_lists_in_memory_would() -> None:
+    labels = ["common"] * 50 + ["rare"] * 7 + ["rarest"] * 3
+    came = [_candidate(number, f"picture-{number}", None, None, label) for number, label in enumerate(labels)]
+    for seed in range(5):
+        assert decide(came, NOTHING, seed) == plain_intake.decide(came, NOTHING, seed)
+
+
 @pytest.mark.slow
 @given(arrivals, arrivals, st.integers(0, 5))
 def test_no_subject_and_no_picture_ever_stands_in_two_splits(
