@@ -1,13 +1,15 @@
 """The training images that a picture may be a copy of: found under many poses, then laid over it and compared.
 
 Three steps. Where the picture stands (mirrored, turned, enlarged, moved) is found coarsely, by every training image.
-Around the likeliest poses every training image is compared again, and finely. The best few are registered to it, and
-how well they then agree is the answer. Pictures are 32 x 32 and band-passed throughout, so that neither brightness nor
-noise nor smoothness says much.
+Around the likeliest poses every training image is compared again, and finely. The best few are laid over it, and how
+well they then agree is the answer. Pictures are band-passed throughout, so that neither brightness nor noise nor
+smoothness says much.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,22 +17,23 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from curation.image_store import Pixels
-from curation.screening.alignment import LEAST_OVERLAP, agreement, align, correlation, local_flow, smooth
+from curation.screening.alignment import LEAST_OVERLAP, align, correlation
+from curation.screening.laid_over import laid_over
 from curation.screening.neighbours import Nearest
+from curation.screening.thumbnails import SIDE, band, pictures, small
 
-SIDE = 32
 COARSE = 16
-BAND = (1.0, 4.0)  # standard deviations in cells of 32
 COMPONENTS = 64
 POSES = 4
-CANDIDATES = 48
-FINALISTS = 6
+CANDIDATES = 96
+FINALISTS = 12
 OTHERS = 2  # of another subject than the best at least, since standing out is measured against them
 AT_ONCE = 4_096
+TOLD = 8  # pictures between two words on how far it is
 KEPT_SCALES = 16_384  # references up to which 1,350 numbers each are kept rather than computed for every picture
-COARSE_ITERATIONS, FINE_ITERATIONS = 5, 8
-FLOW_STEPS, FLOW_WINDOW = 3, 4.0
+COARSE_ITERATIONS = 5
+
+Report = Callable[[int, int, str | None], None]
 
 MIRRORS = ((1, 1), (-1, 1), (1, -1))
 ANGLES = (-12.0, 0.0, 12.0)
@@ -38,19 +41,6 @@ SCALES = (0.8, 0.9, 1.0, 1.11, 1.23, 1.37)
 SHIFTS = (-0.25, -0.125, 0.0, 0.125, 0.25)  # of half the picture: a cell of 16 is 0.125
 NEAR_SCALES = (0.96, 1.0, 1.04)
 NEAR_SHIFTS = (-0.06, 0.0, 0.06)
-
-
-def thumbnails(pixels: Pixels) -> NDArray[np.float32]:
-    """(N, 1024): images (N, H, W, C) as gray pictures of 32 x 32, 0 to 1."""
-    gray = torch.from_numpy(pixels.astype(np.float32).mean(axis=3) / np.iinfo(pixels.dtype).max)
-    small = F.interpolate(gray[:, None], (SIDE, SIDE), mode="bilinear", antialias=True)
-    return np.asarray(small.flatten(1).numpy(), np.float32)
-
-
-def band(thumbs: Tensor) -> Tensor:
-    """(N, 1, 32, 32) without its noise and its slow changes."""
-    fine, wide = (smooth(thumbs, sigma) for sigma in BAND)
-    return fine - wide
 
 
 def _unit(vectors: Tensor) -> Tensor:
@@ -71,14 +61,45 @@ def _poses(
     return torch.tensor(np.array(poses), dtype=torch.float32)
 
 
-class AlignedSearch:
-    """Training thumbnails (M, 1024) and their subjects (M,), ready to be searched."""
+class Thumbnails(Protocol):
+    """(M, 2304) float32: an array, or rows of a file that are read when they are asked for."""
 
-    def __init__(self, references: NDArray[np.float32], subjects: NDArray[np.int64]) -> None:
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: NDArray[np.int64] | NDArray[np.bool_], /) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """The nearest training image and the nearest of another subject, compared without fine detail and with it."""
+
+    smooth: Nearest
+    detailed: Nearest
+
+    @property
+    def distances(self) -> NDArray[np.float32]:
+        """(N, 4): both without fine detail, then both with it."""
+        return np.concatenate([self.smooth.distances, self.detailed.distances], axis=1)
+
+    @property
+    def standing_out(self) -> Nearest:
+        """For each image the comparison in which the nearest stands out more from the next subject."""
+        ratios = [one.distances[:, 0] / np.maximum(one.distances[:, 1], 1e-12) for one in (self.smooth, self.detailed)]
+        finer = (ratios[1] < ratios[0])[:, None]
+        return Nearest(
+            np.where(finer, self.detailed.distances, self.smooth.distances),
+            np.where(finer, self.detailed.positions, self.smooth.positions),
+        )
+
+
+class AlignedSearch:
+    """Training thumbnails and their subjects (M,), ready to be searched. The thumbnails stay where they are."""
+
+    def __init__(self, references: Thumbnails, subjects: NDArray[np.int64]) -> None:
         self.subjects = torch.from_numpy(subjects)
-        self.fine = band(torch.from_numpy(references).reshape(-1, 1, SIDE, SIDE))  # (M, 1, 32, 32)
-        self.coarse = F.avg_pool2d(self.fine, SIDE // COARSE)  # (M, 1, 16, 16)
-        self.vectors = _unit(self.coarse.flatten(1))  # (M, 256)
+        self.references = references
+        self.vectors = self._vectors()  # (M, 256)
+        self.coarse = self.vectors.reshape(-1, 1, COARSE, COARSE)
         # How much of a reference's unit length lies where: only the part that a placed picture covers is compared.
         squares = (self.vectors**2).reshape(-1, 1, COARSE, COARSE)
         self.energy = 4 * F.avg_pool2d(squares, 2).flatten(1) + 1e-6  # (M, 64)
@@ -91,46 +112,43 @@ class AlignedSearch:
         self.upright = _poses(MIRRORS, (0.0,), (1.0,), (0.0,))
         self.near = _poses(MIRRORS[:1], (0.0,), NEAR_SCALES, NEAR_SHIFTS)
 
-    def nearest(self, queries: NDArray[np.float32]) -> Nearest:
-        """(N, 2): 1 - correlation with the image that agrees best, and with the best one of another subject."""
-        found = list(self._each(queries))
-        distances = np.array([[first, second] for first, second, _, _ in found], np.float32).reshape(-1, 2)
-        positions = np.array([[first, second] for _, _, first, second in found], np.int64).reshape(-1, 2)
-        return Nearest(np.maximum(distances, 0), positions)
+    def nearest(self, queries: NDArray[np.float32], report: Report = lambda *_: None) -> Aligned:
+        """1 - correlation of thumbnails (N, 2304) with the images that agree best, and the best of another subject."""
+        found = []
+        for done, one in enumerate(self._each(queries)):
+            if done % TOLD == 0:
+                report(done, len(queries), "laid over training images")
+            found.append(one)
+        distances = np.array([one for one, _ in found], np.float32).reshape(-1, 2, 2)
+        positions = np.array([one for _, one in found], np.int64).reshape(-1, 2, 2)
+        smooth, detailed = (Nearest(np.maximum(distances[:, way], 0), positions[:, way]) for way in (0, 1))
+        return Aligned(smooth, detailed)
 
     @torch.inference_mode()
-    def _each(self, queries: NDArray[np.float32]) -> Iterator[tuple[float, float, int, int]]:
-        thumbs = torch.from_numpy(queries).reshape(-1, 1, SIDE, SIDE)
-        for thumb, query in zip(thumbs, band(thumbs), strict=True):
-            yield self._closest_two(thumb, query)
+    def _each(self, queries: NDArray[np.float32]) -> Iterator[tuple[list[list[float]], list[list[int]]]]:
+        for query in pictures(queries):
+            candidates, likeness = self._likeness(query)
+            two = [self._two_subjects(candidates, way) for way in likeness.unbind(1)]
+            yield [distances for distances, _ in two], [positions for _, positions in two]
 
-    def _closest_two(self, thumb: Tensor, query: Tensor) -> tuple[float, float, int, int]:
-        small = F.avg_pool2d(query, SIDE // COARSE)
-        some, poses = self._coarsely(small, self.wide, short=True)
-        likeness = correlation(self._many(small, some), self.coarse[some], poses)
+    def _vectors(self) -> Tensor:
+        rows = np.arange(len(self.references))
+        parts = [_coarse(pictures(self.references[some])) for some in np.array_split(rows, len(rows) // AT_ONCE + 1)]
+        return _unit(torch.cat(parts).flatten(1))
+
+    def _likeness(self, query: Tensor) -> tuple[Tensor, Tensor]:
+        """The candidates (K,), and how well the picture (1, 48, 48) agrees with each (K, 2)."""
+        placed = _coarse(query[None])[0]
+        some, poses = self._coarsely(placed, self.wide, short=True)
+        likeness = correlation(self._many(placed, some), self.coarse[some], poses)
         best = torch.cat([poses[likeness.argsort(descending=True)[:POSES]], self.upright])
-        others, near = self._coarsely(small, _around(best, self.near), short=False)
+        others, near = self._coarsely(placed, _around(best, self.near), short=False)
         candidates, poses = torch.cat([some, others]), torch.cat([poses, near])
-        likeness = correlation(self._many(small, candidates), self.coarse[candidates], poses)
+        likeness = correlation(self._many(placed, candidates), self.coarse[candidates], poses)
         kept = self._finalists(candidates, likeness)
         candidates = candidates[kept]
-        return self._two_subjects(candidates, self._finely(thumb, query, candidates, poses[kept]))
-
-    def _finely(self, thumb: Tensor, query: Tensor, candidates: Tensor, poses: Tensor) -> Tensor:
-        """How well the picture agrees with each candidate once it is laid over it.
-
-        It is moved first and band-passed then: the band of an enlarged picture is not the enlarged band.
-        """
-        fixed = self.fine[candidates]
-        poses = align(self._many(query, candidates), fixed, poses, FINE_ITERATIONS)
-        pictures = self._many(thumb, candidates)
-        grid = F.affine_grid(poses, [len(poses), 1, SIDE, SIDE], align_corners=False)
-        taken, inside = _moved(pictures, grid)
-        for _ in range(FLOW_STEPS):
-            flow = local_flow(taken, fixed, inside, FLOW_WINDOW)
-            grid = grid + torch.einsum("bij,byxj->byxi", poses[:, :, :2], flow)
-            taken, inside = _moved(pictures, grid)
-        return agreement(taken, inside, fixed)
+        finalists = pictures(self.references[candidates.numpy()])
+        return candidates, laid_over(query, finalists, poses[kept])
 
     @staticmethod
     def _many(picture: Tensor, like: Tensor) -> Tensor:
@@ -147,13 +165,13 @@ class AlignedSearch:
         covered = torch.where(covered.mean(1, keepdim=True) >= LEAST_OVERLAP, covered, torch.inf)
         return ((covered @ energy.T).rsqrt_() for energy in self.energy.split(AT_ONCE))
 
-    def _coarsely(self, small: Tensor, poses: Tensor, short: bool) -> tuple[Tensor, Tensor]:
+    def _coarsely(self, picture: Tensor, poses: Tensor, short: bool) -> tuple[Tensor, Tensor]:
         """The references most like the picture in any of `poses`, and its pose on each, improved.
 
         `short` compares the 64 strongest components of 256.
         """
         grid = F.affine_grid(poses, [len(poses), 1, COARSE, COARSE], align_corners=False)
-        placed = _unit(F.grid_sample(self._many(small, poses), grid, align_corners=False).flatten(1))
+        placed = _unit(F.grid_sample(self._many(picture, poses), grid, align_corners=False).flatten(1))
         placed, references = (placed @ self.axes, self.short) if short else (placed, self.vectors)
         scales = self.wide_scales if short and self.wide_scales else self._scales(poses)
         parts = [
@@ -162,10 +180,10 @@ class AlignedSearch:
         likeness = torch.cat([part.values for part in parts])
         chosen = self._likeliest(likeness)
         start = poses[torch.cat([part.indices for part in parts])[chosen]]
-        return chosen, align(self._many(small, chosen), self.coarse[chosen], start, COARSE_ITERATIONS)
+        return chosen, align(self._many(picture, chosen), self.coarse[chosen], start, COARSE_ITERATIONS)
 
     def _likeliest(self, likeness: Tensor) -> Tensor:
-        """Positions of the 48 likeliest references, with some of another subject where one subject has them all."""
+        """Positions of the 96 likeliest references, with some of another subject where one subject has them all."""
         chosen = likeness.topk(min(CANDIDATES, len(likeness))).indices
         same = self.subjects == self.subjects[chosen[0]]
         if int((~same[chosen]).sum()) >= OTHERS or bool(same.all()):
@@ -174,7 +192,7 @@ class AlignedSearch:
         return torch.unique(torch.cat([chosen, rest]))
 
     def _finalists(self, candidates: Tensor, likeness: Tensor) -> Tensor:
-        """Positions of the best six, each reference once, and of the best two of another subject than the first."""
+        """Positions of the best twelve, each reference once, and of the best two of another subject than the first."""
         kept: dict[int, int] = {}
         subjects = self.subjects[candidates].tolist()
         order = likeness.argsort(descending=True).tolist()
@@ -186,18 +204,18 @@ class AlignedSearch:
                 others += other
         return torch.tensor(list(kept.values()))
 
-    def _two_subjects(self, candidates: Tensor, likeness: Tensor) -> tuple[float, float, int, int]:
+    def _two_subjects(self, candidates: Tensor, likeness: Tensor) -> tuple[list[float], list[int]]:
+        """Distances and positions of the best candidate and of the best one of another subject."""
         first = int(likeness.argmax())
         subjects = self.subjects[candidates]
         others = torch.where(subjects == subjects[first], -torch.inf, likeness)
         second = int(others.argmax())
-        return float(1 - likeness[first]), float(1 - others[second]), int(candidates[first]), int(candidates[second])
+        return [float(1 - likeness[first]), float(1 - others[second])], candidates[[first, second]].tolist()
 
 
-def _moved(pictures: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
-    """Band-passed after being moved, and which cells lie inside of the picture."""
-    taken = band(F.grid_sample(pictures, grid, padding_mode="border", align_corners=False))
-    return taken, (grid.abs() <= 1).all(-1).flatten(1).float()
+def _coarse(detailed: Tensor) -> Tensor:
+    """(N, 1, 16, 16), band-passed, of pictures (N, 1, 48, 48)."""
+    return F.avg_pool2d(band(small(detailed)), SIDE // COARSE)
 
 
 def _around(poses: Tensor, near: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.screening.aligned_search import AlignedSearch
+from curation.screening.aligned_search import Aligned, AlignedSearch, Thumbnails
 from curation.screening.checks import Check, Unset
 from curation.screening.fingerprints import placements
 from curation.screening.neighbours import Features, Nearest, nearest, nearest_of_two_groups
@@ -23,6 +23,9 @@ from curation.screening.references import Reference
 
 Neighbours = list[dict[str, Any]]
 
+Report = Callable[[int, int, str | None], None]
+Measured = Callable[[AlignedSearch], NDArray[np.float32]]
+
 NAMES = ("near_copy", "near_copy_pixels")
 NEIGHBOURS = 3
 AT_ONCE = 256
@@ -30,11 +33,11 @@ AT_ONCE = 256
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """Images as the gates see them: features (N, D), fingerprints (N, 1024), thumbnails (N, 1024)."""
+    """Images as the gates see them: features (N, D), fingerprints (N, 1024), thumbnails (N, 2304)."""
 
     features: Features
     prints: Features
-    thumbs: Features
+    thumbs: Thumbnails
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,31 +53,42 @@ class CopyGates:
 
     @classmethod
     def fit(
-        cls, train: Described, subjects: Sequence[int], validation: Described, validation_subjects: Sequence[int]
+        cls,
+        train: Described,
+        subjects: Sequence[int],
+        validation: Described,
+        validation_subjects: Sequence[int],
+        measured: Measured | None = None,
     ) -> Self:
-        """Thresholds from the validation images that are no training images themselves."""
+        """Thresholds from the validation images that are no training images themselves.
+
+        `measured` gives the distances (M, 4) that the search finds of all of them, where they are kept.
+        """
         of_train, of_validation = np.array(subjects), np.array(validation_subjects)
         search = AlignedSearch(train.thumbs, of_train)
         copied = _is_training_image(validation.prints, train.prints, of_train)
         own = of_validation[~copied].tolist()
         by_features = _search(validation.features[~copied], train.features, of_train, _as_it_is)
-        by_pixels = search.nearest(validation.thumbs[~copied])
-        gates = fit_copy_gate(by_features.distances, own), fit_aligned_gate(by_pixels.distances, own)
+        if measured is not None:
+            by_pixels = measured(search)[~copied]
+        else:
+            by_pixels = search.nearest(validation.thumbs[~copied]).distances
+        gates = fit_copy_gate(by_features.distances, own), fit_aligned_gate(by_pixels, own)
         return cls(train, of_train, search, *gates, int(copied.sum()))
 
     def is_training_image(self, prints: Features) -> NDArray[np.bool_]:
         """Which held-out images, by their fingerprints, are training images: published splits leak."""
         return _is_training_image(prints, self.train.prints, self.subjects)
 
-    def nearest(self, some: Described) -> tuple[Nearest, Nearest]:
-        """By features, and by pixels: the nearest training image of each, and the nearest one of another subject."""
+    def nearest(self, some: Described, report: Report = lambda *_: None) -> tuple[Nearest, Aligned]:
+        """The nearest training image of each, and of another subject: by features, and laid over each other."""
         by_features = _search(some.features, self.train.features, self.subjects, _as_it_is)
-        return by_features, self.search.nearest(some.thumbs)
+        return by_features, self.search.nearest(some.thumbs[np.arange(len(some.thumbs))], report)
 
-    def blocked(self, found: tuple[Nearest, Nearest]) -> NDArray[np.bool_]:
+    def blocked(self, found: tuple[Nearest, Aligned]) -> NDArray[np.bool_]:
         """(N, 2): what each gate blocks."""
         columns = [
-            [_verdict(gate, *two) == "block" for two in one.distances.tolist()]
+            [_verdict(gate, own) == "block" for own in one.distances.tolist()]
             for gate, one in zip((self.features, self.pixels), found, strict=True)
         ]
         return np.array(columns).T.reshape(-1, 2)
@@ -94,6 +108,8 @@ def find_copies(
     train: Sequence[Reference],
     validation: Sequence[Reference],
     checks: Sequence[list[Check]],
+    measured: Measured,
+    report: Report,
 ) -> CopySearch:
     """Add `near_copy` (features) and `near_copy_pixels` (laid over each other) to each image's checks.
 
@@ -106,18 +122,17 @@ def find_copies(
             own += [Check(name, 2.0, str(missing), missing.verdict(2.0)) for name in NAMES]
         return CopySearch(dict.fromkeys(NAMES, missing), 0, [[] for _ in checks])
     subjects, of_validation = [one.subject_id for one in train], [one.subject_id for one in validation]
-    gates = CopyGates.fit(described["train"], subjects, described["validation"], of_validation)
-    found = gates.nearest(described["batch"])
+    gates = CopyGates.fit(described["train"], subjects, described["validation"], of_validation, measured)
+    found = gates.nearest(described["batch"], report)
     by_name: dict[str, CopyGate | AlignedGate | Unset] = dict(zip(NAMES, (gates.features, gates.pixels), strict=True))
-    for name, nearest_two in zip(NAMES, found, strict=True):
-        for own, (first, second) in zip(checks, nearest_two.distances.tolist(), strict=True):
-            gate = by_name[name]
-            own.append(Check(name, first, str(gate), _verdict(gate, first, second)))
+    for name, one in zip(NAMES, found, strict=True):
+        for own, distances in zip(checks, one.distances.tolist(), strict=True):
+            own.append(Check(name, distances[0], str(by_name[name]), _verdict(by_name[name], distances)))
     three = nearest(described["batch"].features, described["train"].features, k=min(NEIGHBOURS, len(train)))
-    one = found[1]
+    laid_over = found[1].standing_out
     neighbours = [
         _named(train, three.positions[own], three.distances[own], "features")
-        + _named(train, one.positions[own, :1], one.distances[own, :1], "pixels")
+        + _named(train, laid_over.positions[own, :1], laid_over.distances[own, :1], "pixels")
         for own in range(len(checks))
     ]
     return CopySearch(by_name, gates.validation_copies, neighbours)
@@ -144,10 +159,10 @@ def _search(
     return Nearest(np.concatenate([p.distances for p in parts]), np.concatenate([p.positions for p in parts]))
 
 
-def _verdict(gate: CopyGate | AlignedGate | Unset, first: float, second: float) -> str:
+def _verdict(gate: CopyGate | AlignedGate | Unset, distances: Sequence[float]) -> str:
     if isinstance(gate, Unset):
-        return "block" if first < EXACT else gate.verdict(first)
-    return gate.verdict_of(first, second)
+        return "block" if distances[0] < EXACT else gate.verdict(distances[0])
+    return gate.verdict_of(*distances)
 
 
 def _named(

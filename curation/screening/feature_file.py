@@ -9,17 +9,33 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.audit import digest_of
 from curation.image_store import ImageStore, Pixels
-from curation.screening.aligned_search import SIDE, thumbnails
+from curation.screening.aligned_search import AlignedSearch
 from curation.screening.artefacts import MEASURES, measures
 from curation.screening.backbone import Backbone
 from curation.screening.fingerprints import WIDTH, fingerprints
 from curation.screening.neighbours import Features
+from curation.screening.thumbnails import DETAIL, thumbnails
 from curation.vector_files import LINE, rows_of
 
 Report = Callable[[int, int, str | None], None]
 
 READ = 256
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """Rows (N, D) of a mapped matrix, read when they are asked for by position or by mask."""
+
+    matrix: Features
+    places: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, wanted: NDArray[np.int64] | NDArray[np.bool_]) -> Features:
+        return np.array(self.matrix[self.places[wanted]])
 
 
 @dataclass(frozen=True)
@@ -47,21 +63,34 @@ class FeatureFile:
 
     @classmethod
     def of_thumbnails(cls, directory: Path) -> Self:
-        """Gray pictures of 32 x 32, from which copies are searched."""
-        return cls(directory, "thumbnails-1", SIDE * SIDE, thumbnails)
+        """Gray pictures of 48 x 48, from which copies are searched."""
+        return cls(directory, "thumbnails-2", DETAIL * DETAIL, thumbnails)
+
+    @classmethod
+    def of_search(cls, directory: Path, train: Sequence[str], subjects: Sequence[int], search: AlignedSearch) -> Self:
+        """How far held-out pictures lie from these training files of these subjects, laid over them: four distances.
+
+        Other training images are another file; the thresholds of a project are set from it at every screening.
+        """
+        name = f"laid-over-1-{digest_of([list(train), list(subjects)])[:16]}"
+        return cls(directory, name, 4, lambda pixels: search.nearest(thumbnails(pixels)).distances)
 
     def features(self, store: ImageStore, digests: Sequence[str], report: Report) -> Features:
         """(N, D) float32 of the stored images, in the order asked; what is not there yet is computed and kept."""
+        return self.rows(store, digests, report)[np.arange(len(digests))]
+
+    def rows(self, store: ImageStore, digests: Sequence[str], report: Report) -> StoredRows:
+        """The same, left in the file until they are asked for."""
         missing = sorted(set(digests) - self._rows().keys())
         for start in range(0, len(missing), READ):
             chunk = missing[start : start + READ]
             self._append(chunk, self.compute(store.stack(chunk)))
             report(min(start + READ, len(missing)), len(missing), "features")
         rows = self._rows()
+        places = np.array([rows[digest] for digest in digests], np.int64)
         if not digests:
-            return np.zeros((0, self.width), np.float32)
-        matrix = np.memmap(self._matrix_path, np.float32, "r", shape=(len(rows), self.width))
-        return np.array(matrix[[rows[digest] for digest in digests]])
+            return StoredRows(np.zeros((0, self.width), np.float32), places)
+        return StoredRows(np.memmap(self._matrix_path, np.float32, "r", shape=(len(rows), self.width)), places)
 
     @property
     def _matrix_path(self) -> Path:

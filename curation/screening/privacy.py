@@ -62,27 +62,36 @@ class CopyGate:
 
 @dataclass(frozen=True, slots=True)
 class AlignedGate:
-    """Blocks what agrees better with a training image than held-out images do, or stands out more from the others."""
+    """Blocks what agrees better with a training image than held-out images do, or stands out more from the others.
+
+    Compared without fine detail, which blur and noise leave, and with it, which a small part of a picture keeps.
+    """
 
     distance: float
     ratio: float
+    detail_distance: float
+    detail_ratio: float
     tuned_on: int
     measured_on: int
     false_blocks: int
     false_flags: int
     false_block_rate_95: tuple[float, float]
 
-    def verdict_of(self, first: float, second: float) -> str:
-        """By the distances to the nearest training image and to the nearest one of another subject."""
-        near = first < max(self.distance, EXACT) or first < self.ratio * second
-        return "block" if near else "pass"
+    def verdict_of(self, first: float, second: float, detailed: float, detailed_second: float) -> str:
+        """By the distances to the nearest training image and to the nearest of another subject, then with detail."""
+        near = first < max(self.distance, EXACT) or detailed < max(self.detail_distance, EXACT)
+        stands_out = first < self.ratio * second or detailed < self.detail_ratio * detailed_second
+        return "block" if near or stands_out else "pass"
 
     def as_json(self) -> dict[str, Any]:
         """For the saved parameters of a screening."""
         return asdict(self)
 
     def __str__(self) -> str:
-        return f"not below {self.distance:.4g}, nor below {self.ratio:.3f} of the next subject's"
+        return (
+            f"not below {self.distance:.4g}, nor below {self.ratio:.3f} of the next subject's; with fine detail "
+            f"{self.detail_distance:.4g} and {self.detail_ratio:.3f}"
+        )
 
 
 Gate = TypeVar("Gate", CopyGate, AlignedGate)
@@ -98,7 +107,10 @@ def fit_copy_gate(distances: NDArray[np.float32], subjects: Sequence[int], seed:
 
 
 def fit_aligned_gate(distances: NDArray[np.float32], subjects: Sequence[int], seed: int = 0) -> AlignedGate | Unset:
-    """Set the gate on the picture itself, as `fit_copy_gate` does the one on features."""
+    """Set the gate on the picture itself, as `fit_copy_gate` does the one on features.
+
+    `distances` (M, 4): both without fine detail, then both with it.
+    """
     return _too_few(distances, subjects) or _measured(_aligned_draft, distances, subjects, seed)
 
 
@@ -115,9 +127,9 @@ def _measured(
 ) -> Gate:
     half = half_of_subjects(subjects, seed)
     verdicts = [
-        gate.verdict_of(nearest, next_subject)
+        gate.verdict_of(*own)
         for gate, unseen in ((draft(distances[half]), ~half), (draft(distances[~half]), half))
-        for nearest, next_subject in distances[unseen].tolist()
+        for own in distances[unseen].tolist()
     ]
     blocks = verdicts.count("block")
     interval = binomtest(blocks, len(verdicts)).proportion_ci(method="exact")
@@ -140,13 +152,12 @@ def _draft(distances: NDArray[np.float32]) -> CopyGate:
 
 
 def _aligned_draft(distances: NDArray[np.float32]) -> AlignedGate:
-    """Both thresholds at the same rank, the highest at which at most 0.8 % of these images lie below either."""
-    first = distances[:, 0]
-    ratios = first / np.maximum(distances[:, 1], 1e-12)
-    ranks = np.minimum(first.argsort().argsort(), ratios.argsort().argsort())
-    allowed = int(ALIGNED_FALSE_BLOCKS * len(first))
-    rank = int(np.sort(ranks)[allowed])
-    return AlignedGate(float(np.sort(first)[rank]), float(np.sort(ratios)[rank]), len(first), 0, 0, 0, (0.0, 1.0))
+    """All four thresholds at the same rank, the highest at which at most 0.8 % of these images lie below any."""
+    two = distances.reshape(-1, 2, 2)
+    criteria = np.stack([two[:, :, 0], two[:, :, 0] / np.maximum(two[:, :, 1], 1e-12)], axis=2).reshape(-1, 4)
+    ranks = criteria.argsort(axis=0).argsort(axis=0).min(axis=1)
+    rank = int(np.sort(ranks)[int(ALIGNED_FALSE_BLOCKS * len(criteria))])
+    return AlignedGate(*np.sort(criteria, axis=0)[rank].tolist(), len(criteria), 0, 0, 0, (0.0, 1.0))
 
 
 def copied_in_cohort(by_pixels: NDArray[np.float32]) -> NDArray[np.bool_]:

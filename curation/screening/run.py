@@ -21,6 +21,7 @@ from curation.models.generation import (
 from curation.models.images import BuildStatus, Image, Split
 from curation.project import Project
 from curation.real_images import is_ready_real
+from curation.screening.aligned_search import AlignedSearch
 from curation.screening.artefacts import false_alarms
 from curation.screening.backbone import SHIPPED_BACKBONE, Backbone
 from curation.screening.checks import Check, Unset, worst
@@ -42,7 +43,7 @@ Report = Callable[[int, int, str | None], None]
 
 CHUNK = 1_000
 # Raised whenever equal images could get another verdict: part of what makes a screening the same one.
-METHOD = "screening/6"
+METHOD = "screening/7"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +90,15 @@ def screen_batch(
     thumbs = FeatureFile.of_thumbnails(project.directory("embeddings"))
     sets = {"train": (train, train_files), "validation": (validation, held_out), "batch": (drawn, drawn_files)}
     described = {
-        name: Described(facts.features, facts.prints, thumbs.features(project.store, digests, report))
+        name: Described(facts.features, facts.prints, thumbs.rows(project.store, digests, report))
         for name, (facts, digests) in sets.items()
     }
-    copies = find_copies(described, inputs.train, inputs.validation, checks)
+
+    def measured(search: AlignedSearch) -> Floats:
+        kept = FeatureFile.of_search(thumbs.directory, train_files, [one.subject_id for one in inputs.train], search)
+        return kept.features(project.store, held_out, report)
+
+    copies = find_copies(described, inputs.train, inputs.validation, checks, measured, report)
     below = duplicate_distance(validation.prints, train.prints)
     find_duplicates(drawn.prints, drawn_files, below, checks)
     pixels = [one.pixel_sha256 for one in inputs.images]

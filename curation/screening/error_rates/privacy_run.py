@@ -15,7 +15,6 @@ from curation.models.images import BuildStatus, Image, Split, Subject
 from curation.models.measures import CheckReport
 from curation.project import Project
 from curation.real_images import is_ready_real
-from curation.screening.aligned_search import thumbnails
 from curation.screening.backbone import SHIPPED_BACKBONE, Backbone
 from curation.screening.copies import CopyGates, Described
 from curation.screening.error_rates.privacy import Example, PrivacyPlan, RealImages, Report, measure_gate
@@ -24,6 +23,7 @@ from curation.screening.feature_file import FeatureFile, split_pixel_facts
 from curation.screening.fingerprints import fingerprints
 from curation.screening.references import Reference, real_references
 from curation.screening.run import METHOD
+from curation.screening.thumbnails import thumbnails
 
 KIND = "privacy"
 STAND_IN = "a blur of 1.5 % of the side, standing in for an autoencoder"
@@ -115,7 +115,7 @@ def _real_images(project: Project, backbone: Backbone, references: list[Referenc
     directory = project.directory("embeddings")
     features = FeatureFile.of_backbone(directory, backbone).features(project.store, digests, report)
     _, prints = split_pixel_facts(FeatureFile.of_pixels(directory).features(project.store, digests, report))
-    thumbs = FeatureFile.of_thumbnails(directory).features(project.store, digests, report)
+    thumbs = FeatureFile.of_thumbnails(directory).rows(project.store, digests, report)
 
     def pixels(chosen: NDArray[np.int64]) -> Pixels:
         return project.store.stack([digests[one] for one in chosen])

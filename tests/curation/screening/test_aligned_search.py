@@ -6,9 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.screening.aligned_search import SIDE, AlignedSearch, thumbnails
+from curation.screening.aligned_search import AlignedSearch
 from curation.screening.alignment import align, correlation
 from curation.screening.error_rates.privacy_changes import changed
+from curation.screening.thumbnails import DETAIL, SIDE, band, pictures, small, thumbnails
 from tests.curation.screening.cohort import person
 
 TRAIN = np.stack([person(number) for number in range(50)])
@@ -27,36 +28,52 @@ CHANGES = {"shift": 0.08, "rotation": 10, "scaling": 0.1, "crop": 0.1, "flip": 1
 @pytest.mark.parametrize("kind", CHANGES)
 def test_a_changed_copy_is_found_and_is_nearer_than_any_stranger_is(kind: str) -> None:
     found = SEARCH.nearest(thumbnails(changed(TRAIN[:6], kind, CHANGES[kind], seed=3)))
-    assert found.positions[:, 0].tolist() == list(range(6))
-    assert (found.distances[:, 0] < STRANGERS.distances[:, 0].min()).all()
+    assert found.smooth.positions[:, 0].tolist() == list(range(6))
+    assert (found.smooth.distances[:, 0] < STRANGERS.smooth.distances[:, 0].min()).all()
+    assert found.detailed.positions[:, 0].tolist() == list(range(6))
+    assert (found.detailed.distances[:, 0] < STRANGERS.detailed.distances[:, 0].min()).all()
+
+
+@pytest.mark.slow
+def test_detail_tells_a_part_of_a_picture_from_others_and_the_rest_tells_a_blurred_one() -> None:
+    by_detail = {"crop": [], "blur": []}
+    for kind, severity in (("crop", 0.25), ("blur", 0.03)):
+        found = SEARCH.nearest(thumbnails(changed(TRAIN[:12], kind, severity, seed=3)))
+        ratios = found.distances[:, [0, 2]] / found.distances[:, [1, 3]]
+        shown = found.standing_out.distances
+        np.testing.assert_allclose(shown[:, 0] / shown[:, 1], ratios.min(axis=1))
+        by_detail[kind] = (ratios[:, 1] < ratios[:, 0]).tolist()
+    assert sum(by_detail["crop"]) >= 9
+    assert sum(by_detail["blur"]) <= 3
 
 
 def test_an_image_itself_is_at_no_distance_and_the_second_is_of_another_subject() -> None:
     search = AlignedSearch(thumbnails(TRAIN), np.arange(50) // 2)
-    found = search.nearest(thumbnails(TRAIN[10:14]))
-    np.testing.assert_allclose(found.distances[:, 0], 0, atol=1e-4)
-    assert found.positions[:, 0].tolist() == [10, 11, 12, 13]
-    assert not set(found.positions[:2, 1] // 2) & {5}
-    assert (found.distances[:, 1] > 0.01).all()
+    both = search.nearest(thumbnails(TRAIN[10:14]))
+    for found in (both.smooth, both.detailed):
+        np.testing.assert_allclose(found.distances[:, 0], 0, atol=1e-4)
+        assert found.positions[:, 0].tolist() == [10, 11, 12, 13]
+        assert not set(found.positions[:2, 1] // 2) & {5}
+        assert (found.distances[:, 1] > 0.01).all()
 
 
 def test_gain_and_offset_do_not_matter() -> None:
     one = SEARCH.nearest(thumbnails(TRAIN[:4]) * 0.5 + 0.2)
-    np.testing.assert_allclose(one.distances[:, 0], 0, atol=1e-3)
+    np.testing.assert_allclose(one.distances[:, [0, 2]], 0, atol=1e-3)
 
 
 def test_one_subject_alone_has_no_second_and_blank_pictures_are_like_nothing() -> None:
     alone = AlignedSearch(thumbnails(TRAIN[:3]), np.zeros(3, np.int64))
-    assert np.isinf(alone.nearest(thumbnails(TRAIN[:1])).distances[0, 1])
-    blank = SEARCH.nearest(np.zeros((1, SIDE * SIDE), np.float32))
-    assert blank.distances[0, 0] > 0.5
-    assert SEARCH.nearest(np.zeros((0, SIDE * SIDE), np.float32)).distances.shape == (0, 2)
+    assert np.isinf(alone.nearest(thumbnails(TRAIN[:1])).distances[0, [1, 3]]).all()
+    blank = SEARCH.nearest(np.zeros((1, DETAIL * DETAIL), np.float32))
+    assert (blank.distances[0, [0, 2]] > 0.5).all()
+    assert SEARCH.nearest(np.zeros((0, DETAIL * DETAIL), np.float32)).distances.shape == (0, 4)
 
 
 @settings(deadline=None, max_examples=20)
 @given(across=st.floats(-0.1, 0.1), down=st.floats(-0.1, 0.1), enlarge=st.floats(0.93, 1.07))
 def test_registration_finds_the_pose_that_was_given(across: float, down: float, enlarge: float) -> None:
-    moving = SEARCH.fine[:1]
+    moving = band(small(pictures(thumbnails(TRAIN[:1]))))
     pose = torch.tensor([[[enlarge, 0.0, across], [0.0, enlarge, down]]])
     grid = torch.nn.functional.affine_grid(pose, [1, 1, SIDE, SIDE], align_corners=False)
     fixed = torch.nn.functional.grid_sample(moving, grid, padding_mode="border", align_corners=False)
@@ -68,5 +85,6 @@ def test_a_subject_with_many_like_images_is_still_held_against_another() -> None
     many = np.concatenate([np.repeat(TRAIN[:1], 40, axis=0), TRAIN[1:3]])
     search = AlignedSearch(thumbnails(many), np.array([0] * 40 + [1, 2]))
     found = search.nearest(thumbnails(changed(TRAIN[:1], "blur", 0.015, 0)))
-    assert found.positions[0, 1] >= 40
+    assert found.smooth.positions[0, 1] >= 40
+    assert found.detailed.positions[0, 1] >= 40
     assert 0.01 < found.distances[0, 1] < 2

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.screening.checks import Unset
-from curation.screening.privacy import CopyGate, copied_in_cohort, fit_copy_gate, half_of_subjects
+from curation.screening.privacy import (
+    AlignedGate,
+    CopyGate,
+    copied_in_cohort,
+    fit_aligned_gate,
+    fit_copy_gate,
+    half_of_subjects,
+)
 
 
 def distances(seed: int, count: int) -> np.ndarray:
@@ -90,3 +97,31 @@ def test_one_training_subject_is_too_few_to_stand_out_from() -> None:
     alone = distances(0, 60)
     alone[:, 1] = np.inf
     assert "two are needed" in str(fit_copy_gate(alone, range(60)))
+
+
+def laid_over(seed: int, count: int) -> np.ndarray:
+    """What the search of pictures finds of strangers: two distances without fine detail, two with it."""
+    return np.concatenate([distances(seed, count), distances(seed + 1_000, count)], axis=1)
+
+
+def test_the_gate_on_pictures_blocks_by_any_of_its_four_criteria_and_few_strangers_by_all_together() -> None:
+    fitted = fit_aligned_gate(laid_over(0, 4_000), range(4_000))
+    assert isinstance(fitted, AlignedGate)
+    shares = []
+    for seed in (0, 1):
+        verdicts = [fitted.verdict_of(*own) for own in laid_over(seed, 4_000).tolist()]
+        shares.append(verdicts.count("block") / 4_000)
+    assert 0.006 < shares[0] <= 0.008
+    assert shares[1] <= 0.012
+    plain = [0.5, 0.51, 0.5, 0.51]
+    assert fitted.verdict_of(*plain) == "pass"
+    assert fitted.verdict_of(0.99 * fitted.distance, 0.99 * fitted.distance, 0.5, 0.51) == "block"
+    assert fitted.verdict_of(0.5, 0.51, 0.99 * fitted.detail_distance, 0.99 * fitted.detail_distance) == "block"
+    assert fitted.verdict_of(0.5, 0.5 / fitted.ratio * 1.01, 0.5, 0.51) == "block"
+    assert fitted.verdict_of(0.5, 0.51, 0.5, 0.5 / fitted.detail_ratio * 1.01) == "block"
+
+
+def test_the_gate_on_pictures_needs_a_second_subject_in_both_comparisons() -> None:
+    alone = laid_over(0, 60)
+    alone[:, 3] = np.inf
+    assert "two are needed" in str(fit_aligned_gate(alone, range(60)))

@@ -15,7 +15,7 @@ from curation.models.images import BuildStatus, Image, Origin, Split, Subject
 from curation.models.operations import Event
 from curation.project import Project
 from curation.screening.run import run_screening_job, screen_batch
-from tests.curation.screening.cohort import TRAIN, add_cohort, add_drawn, person
+from tests.curation.screening.cohort import TRAIN, add_cohort, add_drawn, add_person, person
 from tests.rows import NOW, add_image, add_import
 
 
@@ -161,6 +161,31 @@ def test_screening_again_under_equal_thresholds_changes_nothing(
         assert session.scalar(select(func.count()).select_from(Screening)) == 1
         assert session.scalar(select(func.count()).select_from(ScreenedImage)) == 21
         assert list(session.scalars(select(Event.kind))) == ["batch.screened"]
+
+
+@pytest.mark.slow
+def test_held_out_images_are_laid_over_once_for_the_same_training_images(project: Project, tiny_vit: Path) -> None:
+    add_cohort(project, train=range(30), validation=range(1_000, 1_040))
+    kept = project.directory("embeddings")
+
+    def searched() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in kept.glob("laid-over-*.f32")}
+
+    screen_batch(project, add_drawn(project, STRANGERS[:1]), NOW, no_report, str(tiny_vit))
+    [(name, content)] = searched().items()
+    distances = np.frombuffer(content, np.float32).reshape(-1, 4)
+    assert len(distances) == 40
+    assert (distances[:, [0, 2]] <= distances[:, [1, 3]]).all()
+    second = add_drawn(project, STRANGERS[1:2], name="second")
+    (kept / name).write_bytes((distances / 1_000).tobytes())  # seen in the thresholds, if it is what they are set from
+    screen_batch(project, second, NOW, no_report, str(tiny_vit))
+    with project.database.read() as session:
+        first, then = [one.parameters for one in session.scalars(select(Screening).order_by(Screening.id))]
+    assert then["near_copy_pixels"]["distance"] == pytest.approx(first["near_copy_pixels"]["distance"] / 1_000)
+    with project.database.write() as session:
+        add_person(project, session, add_import(session, "more"), 31, Split.TRAIN)
+    screen_batch(project, add_drawn(project, STRANGERS[2:3], name="third"), NOW, no_report, str(tiny_vit))
+    assert len(searched()) == 2
 
 
 @pytest.mark.slow
