@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from curation.screening.alignment import LEAST_OVERLAP, align, correlation
+from curation.screening.alignment import LEAST_OVERLAP, align, correlation, places
 from curation.screening.laid_over import laid_over
 from curation.screening.neighbours import Nearest
 from curation.screening.thumbnails import SIDE, band, pictures, small
@@ -159,7 +159,7 @@ class AlignedSearch:
 
         0 where less than half of it is covered.
         """
-        grid = F.affine_grid(poses, [len(poses), 1, COARSE, COARSE], align_corners=False)
+        grid = places(poses, COARSE)
         inside = (grid.abs() <= 1).all(-1, keepdim=True).float().permute(0, 3, 1, 2)
         covered = F.avg_pool2d(inside, 2).flatten(1)  # (P, 64)
         covered = torch.where(covered.mean(1, keepdim=True) >= LEAST_OVERLAP, covered, torch.inf)
@@ -170,7 +170,7 @@ class AlignedSearch:
 
         `short` compares the 64 strongest components of 256.
         """
-        grid = F.affine_grid(poses, [len(poses), 1, COARSE, COARSE], align_corners=False)
+        grid = places(poses, COARSE)
         placed = _unit(F.grid_sample(self._many(picture, poses), grid, align_corners=False).flatten(1))
         placed, references = (placed @ self.axes, self.short) if short else (placed, self.vectors)
         scales = self.wide_scales if short and self.wide_scales else self._scales(poses)

@@ -24,9 +24,21 @@ def _coordinates(side: int) -> tuple[Tensor, Tensor]:
     return x.reshape(-1), y.reshape(-1)
 
 
+@cache
+def _cells(side: int) -> Tensor:
+    """(3, side * side): x, y and 1 of every cell."""
+    x, y = _coordinates(side)
+    return torch.stack([x, y, torch.ones(len(x))])
+
+
+def places(theta: Tensor, side: int) -> Tensor:
+    """(B, S, S, 2): where `theta` (B, 2, 3) takes the cells. `affine_grid` without corners, in half of its time."""
+    return (theta.reshape(-1, 3) @ _cells(side)).reshape(-1, 2, side, side).permute(0, 2, 3, 1)
+
+
 def resample(moving: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
     """`moving` (B, 1, S, S) where `theta` (B, 2, 3) takes the cells, and which cells (B, S * S) lie inside of it."""
-    grid = F.affine_grid(theta, list(moving.shape), align_corners=False)
+    grid = places(theta, moving.shape[-1])
     taken = F.grid_sample(moving, grid, mode="bilinear", padding_mode="border", align_corners=False)
     return taken, (grid.abs() <= 1).all(-1).flatten(1).float()
 
@@ -75,19 +87,18 @@ def align(moving: Tensor, fixed: Tensor, theta: Tensor, iterations: int) -> Tens
 
 
 @cache
-def _kernel(sigma: float) -> Tensor:
+def _smoother(side: int, sigma: float) -> Tensor:
+    """(S, S): what smooths a column of S cells, edges repeated. A product with it costs less than a convolution."""
     reach = int(3 * sigma + 0.5)
     weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
-    return weights / weights.sum()
+    taken = (torch.arange(side)[:, None] + torch.arange(-reach, reach + 1)).clamp(0, side - 1)
+    return torch.zeros(side, side).scatter_add_(1, taken, (weights / weights.sum()).expand(side, -1))
 
 
 def smooth(pictures: Tensor, sigma: float) -> Tensor:
-    """Gaussian smoothing of (B, C, S, S), edges repeated."""
-    kernel = _kernel(sigma)
-    reach, channels = len(kernel) // 2, pictures.shape[1]
-    padded = F.pad(pictures, (reach, reach, reach, reach), mode="replicate")
-    along = F.conv2d(padded, kernel.expand(channels, 1, 1, -1), groups=channels)
-    return F.conv2d(along, kernel[:, None].expand(channels, 1, -1, 1), groups=channels)
+    """Gaussian smoothing of (B, C, S, S), edges repeated, cut off at three standard deviations."""
+    smoother = _smoother(pictures.shape[-1], sigma)
+    return smoother @ pictures @ smoother.T
 
 
 def local_flow(taken: Tensor, fixed: Tensor, inside: Tensor, window: float) -> Tensor:

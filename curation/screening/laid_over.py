@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from curation.screening.alignment import agreement, align, local_flow
+from curation.screening.alignment import agreement, align, local_flow, places
 from curation.screening.thumbnails import SIDE, band, small
 
 ITERATIONS, DETAIL_ITERATIONS = 8, 4
@@ -32,7 +32,7 @@ def laid_over(picture: Tensor, others: Tensor, poses: Tensor) -> Tensor:
 
 def _agreement(many: Tensor, fixed: Tensor, poses: Tensor, steps: int) -> Tensor:
     """(B,) once every part has moved a little by itself."""
-    grid = F.affine_grid(poses, list(fixed.shape), align_corners=False)
+    grid = places(poses, fixed.shape[-1])
     taken, inside = _moved(many, grid)
     for _ in range(steps):
         flow = local_flow(taken, fixed, inside, FLOW_WINDOW * fixed.shape[-1] / SIDE)

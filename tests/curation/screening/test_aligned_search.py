@@ -5,9 +5,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from curation.screening.aligned_search import AlignedSearch
-from curation.screening.alignment import align, correlation
+from curation.screening.alignment import align, correlation, places, smooth
 from curation.screening.error_rates.privacy_changes import changed
 from curation.screening.thumbnails import DETAIL, SIDE, band, pictures, small, thumbnails
 from tests.curation.screening.cohort import person
@@ -88,3 +89,17 @@ def test_a_subject_with_many_like_images_is_still_held_against_another() -> None
     assert found.smooth.positions[0, 1] >= 40
     assert found.detailed.positions[0, 1] >= 40
     assert 0.01 < found.distances[0, 1] < 2
+
+
+@given(side=st.integers(2, 48), sigma=st.floats(0.3, 9), seed=st.integers(0, 99))
+@settings(deadline=None, max_examples=30)
+def test_smoothing_and_placing_are_those_of_the_libraries(side: int, sigma: float, seed: int) -> None:
+    pictures_of = torch.randn(3, 2, side, side, generator=torch.Generator().manual_seed(seed))
+    radius = int(3 * sigma + 0.5)
+    expected = gaussian_filter(
+        pictures_of.double().numpy(), (0, 0, sigma, sigma), mode="nearest", radius=(0, 0, radius, radius)
+    )
+    np.testing.assert_allclose(smooth(pictures_of, sigma).numpy(), expected, atol=1e-5)
+    theta = torch.randn(3, 2, 3, generator=torch.Generator().manual_seed(seed))
+    grid = torch.nn.functional.affine_grid(theta, [3, 1, side, side], align_corners=False)
+    torch.testing.assert_close(places(theta, side), grid, atol=1e-5, rtol=0)
