@@ -31,7 +31,7 @@ test: $(READY)  ## Every test (under 20 minutes on two cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not e2e and not alone" -n 2
 	$(BIN)/python -m pytest -m "e2e or alone"
 
-quick: $(READY)  ## The tests without browser, PostgreSQL and slow ones (1,880 tests, four minutes of processor time; how long on a quiet machine was not measured)
+quick: $(READY)  ## The tests without browser, PostgreSQL and slow ones (1,922 tests, four minutes of processor time; 2:22 alone on two slow cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not e2e and not postgres and not alone" -n 2
 
 soak: $(READY)  ## The tests that have them at the full counts that the documents state; rows for docs/soak.md
