@@ -30,9 +30,7 @@ from curation.settings import write_project_file
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 STAND_INS = 500_000
-CEILING = (
-    12.0  # laying a picture over its likeliest sources, twice, costs about eight forward passes of the shipped ViT
-)
+CEILING = 12.0  # laying a picture over its likeliest sources costs about eight forward passes of the shipped ViT
 REPEATS = 3
 
 
