@@ -11,8 +11,8 @@ import time
 import numpy as np
 import torch
 
-from curation.screening.backbone import SHIPPED_BACKBONE, Backbone
 from train.adaptation import AdaptedModel, StandardizedHead
+from train.backbones.load import SHIPPED_BACKBONE, Backbone
 from train.config import AdaptationConfig
 from train.loop import Examples, train_model
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.screening.neighbours import Features, nearest, nearest_of_two_groups, normalised
+from screening.features.neighbours import Features, nearest, nearest_of_two_groups, normalised
 
 K = 3
 CHUNK = 50_000

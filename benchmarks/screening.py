@@ -24,9 +24,9 @@ from curation.ingest.virtual_brains import render_many
 from curation.models.generation import Batch, Generator
 from curation.models.images import BuildStatus, Image, ImageLabel, Label, Origin
 from curation.project import Project
-from curation.screening.backbone import SHIPPED_BACKBONE, Backbone
-from curation.screening.run import screen_batch
 from curation.settings import write_project_file
+from screening.run import screen_batch
+from train.backbones.load import SHIPPED_BACKBONE, Backbone
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 STAND_INS = 500_000

@@ -14,8 +14,8 @@ from collections import defaultdict
 import numpy as np
 from sklearn.decomposition import PCA
 
-from curation.screening.set_measures import intervals
-from curation.screening.set_measures.scope import Pictures, Sides, measure_scope
+from screening.set_measures import intervals
+from screening.set_measures.scope import Pictures, Sides, measure_scope
 
 DIMENSION, RINGS, MODES = 16, 32, 4
 TRUTH_WORLDS = 1_000

@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from curation.screening.set_measures.scope import Pictures, measure_scope
+from screening.set_measures.scope import Pictures, measure_scope
 
 
 def main() -> None:

@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from curation.ingest.virtual_brains import CLASSES, render_many, split_of
-from curation.screening.backbone import SHIPPED_BACKBONE, Backbone
-from curation.screening.set_measures import manifold
-from curation.screening.set_measures.distances import kernel_distance
 from generate.card import add_metrics
 from generate.grids import save_grid
 from generate.request import GenerationRequest
 from generate.sample import sample_images
+from screening.set_measures import manifold
+from screening.set_measures.distances import kernel_distance
+from train.backbones.load import SHIPPED_BACKBONE, Backbone
 
 SHIPPED = Path(__file__).parents[1] / "generate" / "shipped" / "virtual-brains-flow"
 AGREEMENT_FLOOR = 0.80

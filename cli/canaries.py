@@ -48,10 +48,10 @@ def canaries(
     Example:
       rounds generator canaries --snapshot first --autoencoder virtual-brains-flow --out canaries
     """
-    from generate.canaries import CanaryPlan, fit_both, plant
-    from generate.canary_evidence import draw_canaries
     from generate.phase import FitProgress
     from generate.recipe import FitRecipe
+    from screening.error_rates.canaries import CanaryPlan, fit_both, plant
+    from screening.error_rates.canary_evidence import draw_canaries
 
     use_torch_threads(project.settings.torch_threads)
     with project.database.read() as session:
@@ -84,9 +84,9 @@ def _weigh(
     project: Project, folder: SnapshotFolder, planted: Any, drawn: Any, control: Any, backbone: str | None, report: Any
 ) -> dict[str, Any]:
     from curation.errors import BadInput
-    from curation.screening.checks import Unset
-    from curation.screening.error_rates.privacy_run import describe, project_gates
-    from generate.canary_evidence import weigh
+    from screening.checks.check import Unset
+    from screening.error_rates.canary_evidence import weigh
+    from screening.error_rates.privacy_run import describe, project_gates
 
     model, gates, searched = project_gates(project, (*folder.shape, folder.bits), report, backbone)
     missing = len(set(planted.file_sha256) - searched)

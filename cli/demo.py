@@ -192,7 +192,7 @@ def has_screen() -> bool:
 
 def finish_by_proxy(project: Project) -> None:
     """Let the proxy read, adapt a backbone to the mix, and run the study to its report."""
-    from curation.screening.proxy import read_worklist_by_proxy
+    from screening.proxy import read_worklist_by_proxy
     from train.config import AdaptationConfig, StudyPlan
 
     step("4  Read", "by a proxy, a model: no claim rests on its readings")

@@ -7,16 +7,11 @@ from typing import Any
 import click
 
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
+from curation.check_names import scope_words
 from curation.lineage.rests_on import Gone, measurements_on, rests_on
 from curation.models.measures import SetMeasurement
 from curation.project import Project
-from curation.set_measurements import (
-    find_measurement,
-    list_measurements,
-    outcomes_by,
-    scope_words,
-    withdrawn_behind,
-)
+from screening.report.measurements import find_measurement, list_measurements, outcomes_by, withdrawn_behind
 
 
 @click.group()
@@ -73,8 +68,8 @@ def run(
       rounds measure run --images approved --worklist first --n 60 --out measured
       rounds measure run --images raw --queue
     """
-    from curation.screening.set_measures.measure import measure_sets, queue_measurement
-    from curation.screening.set_measures.request import MeasureRequest
+    from screening.set_measures.measure import measure_sets, queue_measurement
+    from screening.set_measures.request import MeasureRequest
 
     request = MeasureRequest.checked(
         images="snapshot" if snapshot else images,
@@ -153,7 +148,7 @@ def _tell(project: Project, row: SetMeasurement, out: Path | None, as_json: bool
     with project.database.read() as session:
         withdrawn = withdrawn_behind(session, row.id)
     if out is not None:
-        from curation.screening.set_measures.report import write_report
+        from screening.set_measures.report import write_report
 
         written = write_report(project, row, out)
         click.echo(f"wrote {', '.join(written)} to {out}", err=True)

@@ -9,7 +9,7 @@ from cli.terminal import emit, json_option, now, pass_project, progress_bar, use
 from curation.project import Project
 
 if TYPE_CHECKING:
-    from curation.screening.error_rates.privacy_changes import RoundTrip
+    from screening.error_rates.privacy_changes import RoundTrip
 
 
 @click.group()
@@ -49,9 +49,9 @@ def error_rates(
     Example:
       rounds privacy error-rates --generator virtual-brains-flow --out report
     """
-    from curation.screening.error_rates.privacy import PrivacyPlan
-    from curation.screening.error_rates.privacy_picture import draw_report
-    from curation.screening.error_rates.privacy_run import measure_privacy
+    from screening.error_rates.privacy import PrivacyPlan
+    from screening.error_rates.privacy_picture import draw_report
+    from screening.error_rates.privacy_run import measure_privacy
 
     use_torch_threads(project.settings.torch_threads)
     round_trip = _round_trip(project, generator) if generator else None

@@ -22,7 +22,7 @@ def read(project: Project, worklist_name: str, proxy: bool, as_json: bool) -> No
     Example:
       rounds read first --proxy
     """
-    from curation.screening.proxy import read_worklist_by_proxy
+    from screening.proxy import read_worklist_by_proxy
 
     use_torch_threads(project.settings.torch_threads)
     with progress_bar("proxy reads", quiet=as_json) as report:

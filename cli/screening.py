@@ -8,14 +8,15 @@ import click
 from sqlalchemy import func, select
 
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
+from curation.check_names import check_name
 from curation.lineage.rests_on import Gone, check_reports_on, rests_on
 from curation.models.generation import Batch, Screening, ScreeningCheck
 from curation.models.images import BuildStatus
 from curation.models.measures import CheckReport
 from curation.project import Project
-from curation.screening_report.rates import list_reports, rates_of
-from curation.screening_report.words import check_name, false_alarms, probe_words
-from curation.screening_report.write import write_report
+from screening.report.rates import list_reports, rates_of
+from screening.report.words import false_alarms, probe_words
+from screening.report.write import write_report
 
 
 @click.command()
@@ -34,7 +35,7 @@ def screen(project: Project, batch: int | None, backbone: str | None, as_json: b
     Example:
       rounds screen 1
     """
-    from curation.screening.run import screen_batch
+    from screening.run import screen_batch
 
     use_torch_threads(project.settings.torch_threads)
     with project.database.read() as session:
@@ -111,7 +112,7 @@ def error_rates(project: Project, backbone: str | None, images: int, seed: int, 
     Example:
       rounds screening error-rates
     """
-    from curation.screening.error_rates.checks import measure_checks
+    from screening.error_rates.checks import measure_checks
 
     use_torch_threads(project.settings.torch_threads)
     with progress_bar("measuring the checks", quiet=as_json) as report:

@@ -37,7 +37,7 @@ def show(backbone_path: str, as_json: bool) -> None:
     Example:
       rounds backbone show shipped
     """
-    from curation.screening.backbone import SHIPPED_BACKBONE, Backbone
+    from train.backbones.load import SHIPPED_BACKBONE, Backbone
 
     loaded = Backbone.load(SHIPPED_BACKBONE if backbone_path == "shipped" else backbone_path)
     card = loaded.directory / "card.json"

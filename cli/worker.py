@@ -25,8 +25,8 @@ Report = Callable[[int, int, str | None], None]
 # A job stores its kind only; what runs stands here.
 RUNNERS = {
     "generate": "generate.batches:run_batch_job",
-    "measure": "curation.screening.set_measures.measure:run_measure_job",
-    "screen": "curation.screening.run:run_screening_job",
+    "measure": "screening.set_measures.measure:run_measure_job",
+    "screen": "screening.run:run_screening_job",
 }
 POLL_S = 1.0
 RENEW_S = LEASE_S / 4

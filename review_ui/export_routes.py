@@ -8,12 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from curation.project import Project
-from curation.set_measurements import every_figure, find_measurement, withdrawn_behind
 from review_ui.access import require
 from review_ui.figures.tables import Cell, Table, figure_table
 from review_ui.guard import READER_KEY
 from review_ui.permissions import Capability
 from review_ui.sessions import Clock, SignedInReader
+from screening.report.measurements import every_figure, find_measurement, withdrawn_behind
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 

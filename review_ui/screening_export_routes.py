@@ -8,13 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from curation.project import Project
-from curation.screening_report.tables import error_rate_table, screening_table
 from review_ui.access import require
 from review_ui.export_routes import csv_of
 from review_ui.figures.tables import Table
 from review_ui.guard import READER_KEY
 from review_ui.permissions import Capability
 from review_ui.sessions import Clock, SignedInReader
+from screening.report.tables import error_rate_table, screening_table
 
 
 class ScreeningExportRoutes:

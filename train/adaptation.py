@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from curation.errors import BadInput
-from curation.screening.backbone import SHIPPED_BACKBONE, Backbone
+from train.backbones.load import SHIPPED_BACKBONE, Backbone
 from train.config import SHIPPED, AdaptationConfig
 
 SMALLEST_DEVIATION = 1e-6

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from curation.errors import Conflict, Damaged, NotFound
-from curation.screening.backbone import Backbone, quiet_transformers
 from train.adaptation import AdaptedModel, StandardizedHead, backbone_location, with_saved_adapter
+from train.backbones.load import Backbone, quiet_transformers
 from train.config import AdaptationConfig
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.screening.backbone import Backbone
 from curation.snapshots.folder import Report, SnapshotFolder, SnapshotRow
+from train.backbones.load import Backbone
 
 CHUNK = 256
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import ViTMAEConfig, ViTMAEForPreTraining
 
 from curation.errors import Conflict
-from curation.screening.preprocessing import Preprocessing
+from train.backbones.preprocessing import Preprocessing
 from train.config import PretrainRecipe
 
 NUM_CHANNELS = 3  # gray is repeated, so that colour images reach the same encoder

@@ -17,9 +17,9 @@ from transformers import ViTConfig, ViTMAEForPreTraining, ViTModel
 from curation.errors import BadInput, Conflict
 from curation.lineage.seen import Seen
 from curation.lineage.withdrawn import refuse_affected
-from curation.screening.backbone import quiet_transformers, weights_digest
-from curation.screening.preprocessing import Preprocessing
 from curation.snapshots.folder import Report, SnapshotFolder, SnapshotRow
+from train.backbones.load import quiet_transformers, weights_digest
+from train.backbones.preprocessing import Preprocessing
 from train.config import PretrainRecipe
 from train.masked_autoencoder import EVALUATION_STEP, NUM_CHANNELS, MaskedAutoencoderFit, step_generator
 

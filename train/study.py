@@ -12,9 +12,9 @@ from safetensors.numpy import load_file, save_file
 
 from curation.errors import Conflict
 from curation.lineage.withdrawn import refuse_affected
-from curation.screening.backbone import Backbone
 from curation.snapshots.folder import Report, SnapshotFolder
 from train.adaptation import backbone_location
+from train.backbones.load import Backbone
 from train.checkpoint import default_device, load_run, read_card
 from train.comparison import check_arms
 from train.config import StudyPlan

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from curation.check_names import check_name
 from curation.exports.evidence import Evidence
 from curation.exports.facts import Facts
 from curation.models.people import ReaderKind
-from curation.screening_report.words import check_name
 
 FEWEST_PER_CLASS = 50
 

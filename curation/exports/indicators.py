@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from curation.check_names import check_name, scope_words
 from curation.exports.evidence import Evidence
 from curation.exports.facts import MADE, BatchFacts, Facts
 from curation.exports.grey_levels import FEWEST, GreyLevels
@@ -15,8 +16,6 @@ from curation.exports.screening_facts import ScreeningFacts
 from curation.exports.selection import Selection
 from curation.models.images import Origin
 from curation.reader_study.estimate import Estimate, proportion
-from curation.screening_report.words import check_name
-from curation.set_measurements import scope_words
 
 CONGRUENT = ("chet", "kernel", "spectral", "precision", "density")
 COVERING = ("recall", "coverage", "authentic")

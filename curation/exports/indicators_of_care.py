@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from curation.check_names import check_name
 from curation.exports.evidence import Evidence
 from curation.exports.facts import Facts
 from curation.exports.indicators import MEMBERSHIP, Contents, measured_of
@@ -10,7 +11,6 @@ from curation.exports.scorecard import Indicator
 from curation.exports.screening_facts import ScreeningFacts
 from curation.models.people import ReaderKind
 from curation.models.reading import Verdict
-from curation.screening_report.words import check_name
 
 NOT_INDEPENDENT = "no interval: readings by one person, or of one image, are not independent"
 NOT_READ = "not yet read by people"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from curation.check_names import check_name
 from curation.exports.evidence import Evidence, StudyFacts
 from curation.exports.facts import BatchFacts, Facts
 from curation.exports.markdown import estimate, figure, table
@@ -9,7 +10,6 @@ from curation.exports.measured import Measured
 from curation.exports.screening_facts import ScreeningFacts
 from curation.lineage.rests_on import rests_on
 from curation.models.reading import Verdict
-from curation.screening_report.words import check_name
 
 NOT_MEASURED = (
     "**Not measured.** There is no report of error rates. What a screening found of held-out real images stands in its "

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from curation.set_measurements import scope_words
+from curation.check_names import scope_words
 from review_ui.views.plots import readable
 
 # Middle tones that stand out on the dark theme and on the light one; never told apart by colour alone.

@@ -5,7 +5,7 @@ from html import escape
 from math import log
 from typing import Any
 
-from curation.set_measurements import scope_words
+from curation.check_names import scope_words
 from review_ui.views.plots import readable
 
 SHARES = ("precision", "recall", "coverage", "authenticity")

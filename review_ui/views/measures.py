@@ -5,9 +5,9 @@ from typing import Any
 
 import streamlit as st
 
+from curation.check_names import scope_words
 from curation.lineage.rests_on import Gone, measurements_on, rests_on
 from curation.models.measures import SetMeasurement
-from curation.set_measurements import list_measurements, medoid_files, outcomes_by, scope_words
 from review_ui.context import current_project
 from review_ui.permissions import Capability
 from review_ui.views.measure_drawings import map_drawing, spectrum_drawing
@@ -15,6 +15,7 @@ from review_ui.views.measure_tables import measure_tables, membership_table, not
 from review_ui.views.parts import reader_who_can
 from review_ui.views.pictures import marked_picture
 from review_ui.views.plots import readable, section
+from screening.report.measurements import list_measurements, medoid_files, outcomes_by
 
 ALONE = "Nothing"
 VALUES_NOTE = (

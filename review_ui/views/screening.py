@@ -8,14 +8,14 @@ from html import escape
 import streamlit as st
 
 from curation.lineage.rests_on import rests_on
-from curation.screening_report.figures import ScreeningFigures, notices, screened_batches, screening_figures
-from curation.screening_report.plots import class_table, distribution, rates_table, reliability_table
-from curation.screening_report.rates import checks_of, newest_report, rates_of, withdrawn_behind
-from curation.screening_report.words import PLOTS_MEAN, ground, probe_words
 from review_ui.context import current_project
 from review_ui.permissions import Capability
 from review_ui.views.parts import reader_who_can
 from review_ui.views.plots import section
+from screening.report.figures import ScreeningFigures, notices, screened_batches, screening_figures
+from screening.report.plots import class_table, distribution, rates_table, reliability_table
+from screening.report.rates import checks_of, newest_report, rates_of, withdrawn_behind
+from screening.report.words import PLOTS_MEAN, ground, probe_words
 
 PLOTS_NOTE = f"{PLOTS_MEAN} Pictures are in the report that the command “rounds screening report” writes."
 PROBE_NOTE = (

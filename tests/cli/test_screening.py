@@ -11,7 +11,7 @@ from cli.screening import false_blocks
 from curation.breakages import BREAKAGES
 from curation.errors import BadInput, NotFound, RoundsError
 from curation.project import Project
-from curation.screening.error_rates import checks
+from screening.error_rates import checks
 from tests.curation.screening.cohort import TRAIN, add_cohort, add_drawn, person
 from tests.train.tiny import save_backbone
 

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.e2e
 
 def measure(room: Room, images: str) -> None:
     """The room's candidates against its real images by the shipped backbone; done once for all tests."""
-    from curation.screening.set_measures.measure import measure_sets
-    from curation.screening.set_measures.request import MeasureRequest
+    from screening.set_measures.measure import measure_sets
+    from screening.set_measures.request import MeasureRequest
 
     request = MeasureRequest.checked(images=images, worklists=("First reading",), resamples=20, n=20)
     measure_sets(room.project, request, NOW, lambda *_: None)

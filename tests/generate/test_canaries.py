@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from curation.errors import BadInput, Conflict
-from generate.canaries import CanaryPlan, Planted, fit_both, plant
-from generate.canary_evidence import draw_canaries, regenerated, weigh
+from screening.error_rates.canaries import CanaryPlan, Planted, fit_both, plant
+from screening.error_rates.canary_evidence import draw_canaries, regenerated, weigh
 from tests.generate.folders import tiny_recipe, write_folder
 
 

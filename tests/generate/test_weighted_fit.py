@@ -8,13 +8,13 @@ import torch
 from scipy.stats import chisquare
 
 from curation.snapshots.folder import SnapshotFolder, write_rows
-from generate.canaries import plant
 from generate.card import weights_digest
 from generate.fit import fit_generator
 from generate.fit_autoencoder import fit_autoencoder
 from generate.fit_flow import fit_flow
 from generate.fit_images import draw_batch, load_images
 from generate.seeding import step_generator
+from screening.error_rates.canaries import plant
 from tests.generate.folders import CLASSES, tiny_recipe, write_folder
 from tests.generate.test_canaries import tiny_plan
 

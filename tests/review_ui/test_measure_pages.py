@@ -33,8 +33,8 @@ Result = dict[str, Any]
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> tuple[Result, Result]:
     """Request and result of a real measurement of what a proxy approved."""
-    from curation.screening.set_measures.measure import measure_sets
-    from curation.screening.set_measures.request import MeasureRequest
+    from screening.set_measures.measure import measure_sets
+    from screening.set_measures.request import MeasureRequest
 
     root = tmp_path_factory.mktemp("measured")
     made = make_project(root / "project")

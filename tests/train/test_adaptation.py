@@ -9,11 +9,11 @@ from safetensors.torch import load_file
 from transformers import AutoModel, ConvNextConfig, Dinov2Config, ResNetConfig
 
 from curation.errors import BadInput, Conflict, Damaged, LeakRefused
-from curation.screening.backbone import Backbone
 from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
 from train.adaptation import lora_targets
+from train.backbones.load import Backbone
 from train.checkpoint import load_run
 from train.config import AdaptationConfig
 from train.run import RunResult, adapt

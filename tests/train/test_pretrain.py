@@ -6,9 +6,9 @@ import torch
 from transformers import ViTModel
 
 from curation.errors import BadInput, Conflict
-from curation.screening.backbone import Backbone, weights_digest
 from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
+from train.backbones.load import Backbone, weights_digest
 from train.config import PretrainRecipe
 from train.masked_autoencoder import mae_model
 from train.pretrain import pretrain_backbone

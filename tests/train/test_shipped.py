@@ -5,7 +5,7 @@ import pytest
 from transformers import ViTModel
 
 from curation.ingest.virtual_brains import SHIPPED_RANGE, render
-from curation.screening.backbone import SHIPPED_BACKBONE, Backbone, weights_digest
+from train.backbones.load import SHIPPED_BACKBONE, Backbone, weights_digest
 from train.config import PretrainRecipe
 
 CARD = json.loads((SHIPPED_BACKBONE / "card.json").read_text())

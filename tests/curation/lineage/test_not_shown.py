@@ -22,11 +22,11 @@ from curation.proxy_slots import open_proxy_slots
 from curation.readers import add_reader
 from curation.readings import new_op_id, progress, record_reading, void_reading
 from curation.references import references_of
-from curation.screening.references import real_references
 from curation.worklist_items import choose_candidates
 from curation.worklists import WorklistRecipe, close_worklist, create_worklist
 from review_ui.figures.batches import batch_figures
 from review_ui.figures.neighbours import neighbours_of
+from screening.references import real_references
 from tests.builders import add_candidates, oval
 from tests.curation.lineage.world import QUIET
 from tests.curation.reading_room import add_person, verdict

@@ -12,8 +12,8 @@ from curation.lineage.withdrawal import withdraw
 from curation.pairs.build import find_pair_list
 from curation.pairs.results import pair_results
 from curation.project import Project
-from curation.screening_report.rates import newest_report, withdrawn_behind
-from curation.set_measurements import every_figure, find_measurement
+from screening.report.measurements import every_figure, find_measurement
+from screening.report.rates import newest_report, withdrawn_behind
 from tests.cli.test_screening import run
 from tests.curation.lineage.measured import add_measurement, add_pairs, add_report, drawn_in, image_of
 from tests.curation.lineage.world import REAL_ONLY, snapshot

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 
-from curation.screening.appearance import LEVELS, RINGS, levels, spectra
+from screening.features.appearance import LEVELS, RINGS, levels, spectra
 from tests.builders import oval
 from tests.curation.screening.cohort import person
 

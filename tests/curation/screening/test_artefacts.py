@@ -7,8 +7,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from curation.image_store import Pixels
-from curation.screening.artefacts import MEASURES, Range, false_alarms, fit_ranges, measures
-from curation.screening.checks import SEVERITY, Unset
+from screening.checks.artefacts import MEASURES, Range, false_alarms, fit_ranges, measures
+from screening.checks.check import SEVERITY, Unset
 from tests.builders import oval
 from tests.curation.screening.cohort import person
 

@@ -22,9 +22,9 @@ from transformers import (
 )
 
 from curation.errors import BadInput, NotFound
-from curation.screening.backbone import Backbone
-from curation.screening.preprocessing import Preprocessing
 from tests.train.tiny import PREPROCESSING, save_backbone
+from train.backbones.load import Backbone
+from train.backbones.preprocessing import Preprocessing
 
 VIT = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
 PATCHES = {"image_size": 32, "patch_size": 8}

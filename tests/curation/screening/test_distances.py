@@ -4,8 +4,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from curation.image_store import Pixels
-from curation.screening.appearance import levels, spectra
-from curation.screening.distances import K, LevelsDistance, ManifoldDistance, SpectrumDistance, sample
+from screening.checks.distances import K, LevelsDistance, ManifoldDistance, SpectrumDistance, sample
+from screening.features.appearance import levels, spectra
 from tests.curation.screening.cohort import person
 
 REAL = np.stack([person(number) for number in range(60)])

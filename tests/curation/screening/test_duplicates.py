@@ -9,11 +9,11 @@ from sqlalchemy import select
 from curation.models.generation import ScreenedImage, Screening, ScreeningCheck
 from curation.models.images import Image
 from curation.project import Project
-from curation.screening import duplicates
-from curation.screening.checks import Unset
-from curation.screening.duplicates import duplicate_distance, earlier_images, find_earlier
-from curation.screening.fingerprints import fingerprints
-from curation.screening.run import screen_batch
+from screening.checks import duplicates
+from screening.checks.check import Unset
+from screening.checks.duplicates import duplicate_distance, earlier_images, find_earlier
+from screening.features.fingerprints import fingerprints
+from screening.run import screen_batch
 from tests.curation.screening.cohort import add_cohort, add_drawn, person
 from tests.rows import NOW
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from curation.image_store import ImageStore, Pixels
-from curation.screening.feature_file import FeatureFile
 from curation.vector_files import LINE, forget_vectors
+from screening.features.feature_file import FeatureFile
 from tests.rows import picture
 
 

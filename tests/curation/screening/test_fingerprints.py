@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from curation.screening.fingerprints import fingerprints, placements
+from screening.features.fingerprints import fingerprints, placements
 from tests.curation.screening.cohort import person
 
 SOURCE = np.stack([person(number) for number in range(12)])

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from curation.screening.checks import Unset
-from curation.screening.label_agreement import LabelProbe, Reliability, fit_label_probe
+from screening.checks.check import Unset
+from screening.checks.label_agreement import LabelProbe, Reliability, fit_label_probe
 
 NAMES = ("a", "b", "c")
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.screening.checks import Unset
-from curation.screening.limits import FOLDS, Limit, fit_limit, folds
+from screening.checks.check import Unset
+from screening.checks.limits import FOLDS, Limit, fit_limit, folds
 
 
 def limit(values: np.ndarray, tail: float = 0.05, above: bool = True) -> Limit:

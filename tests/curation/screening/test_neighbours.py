@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.errors import BadInput
-from curation.screening import neighbours
-from curation.screening.neighbours import nearest, nearest_of_two_groups
+from screening.features import neighbours
+from screening.features.neighbours import nearest, nearest_of_two_groups
 
 
 def vectors(seed: int, *shape: int) -> np.ndarray:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.screening.checks import Unset
-from curation.screening.privacy import (
+from screening.checks.check import Unset
+from screening.copies.gates import (
     AlignedGate,
     CopyGate,
     copied_in_cohort,

@@ -13,10 +13,10 @@ from curation.models.people import Reader, ReaderKind
 from curation.models.reading import Outcome, OutcomeVerdict, Reading, WorklistItem
 from curation.project import Project
 from curation.readings import progress
-from curation.screening.proxy import read_worklist_by_proxy
-from curation.screening.run import screen_batch
 from curation.verification import verify_project
 from curation.worklists import WorklistRecipe, create_worklist, find_worklist
+from screening.proxy import read_worklist_by_proxy
+from screening.run import screen_batch
 from tests.copies import copied
 from tests.curation.reading_room import add_person
 from tests.curation.screening.cohort import CLASSES, add_cohort, add_drawn, person

@@ -4,7 +4,7 @@ import pytest
 
 from curation.models.images import BuildStatus, ImageLabel, Import, Split
 from curation.project import Project
-from curation.screening.references import real_references
+from screening.references import real_references
 from tests.curation.screening.cohort import add_person
 from tests.rows import add_import, label_id
 

@@ -14,7 +14,7 @@ from curation.models.generation import Batch, ScreenedImage, Screening, Screenin
 from curation.models.images import BuildStatus, Image, Origin, Split, Subject
 from curation.models.operations import Event
 from curation.project import Project
-from curation.screening.run import run_screening_job, screen_batch
+from screening.run import run_screening_job, screen_batch
 from tests.curation.screening.cohort import TRAIN, add_cohort, add_drawn, add_person, person
 from tests.rows import NOW, add_image, add_import
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from curation.project import Project
-from curation.screening.run import screen_batch
 from curation.verification import verify_project
+from screening.run import screen_batch
 from tests.curation.screening.cohort import add_cohort, add_drawn, person
 from tests.rows import NOW
 

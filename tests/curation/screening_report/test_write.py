@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from curation.check_names import CHECK_MEANS, check_name
 from curation.errors import NotFound
 from curation.image_store import decode_png
 from curation.models.generation import ScreenedImage, ScreeningCheck
 from curation.models.images import Image
 from curation.project import Project
-from curation.screening_report.figures import Bin, CheckFigure, screened_batches, screening_figures, threshold_lines
-from curation.screening_report.plots import distribution
-from curation.screening_report.rates import KIND
-from curation.screening_report.tables import FIGURES, screening_table
-from curation.screening_report.words import CHECK_MEANS, check_name
-from curation.screening_report.write import PAIRS, REPORT, write_report
+from screening.report.figures import Bin, CheckFigure, screened_batches, screening_figures, threshold_lines
+from screening.report.plots import distribution
+from screening.report.rates import KIND
+from screening.report.tables import FIGURES, screening_table
+from screening.report.write import PAIRS, REPORT, write_report
 from tests.curation.screening.cohort import TRAIN, person
 from tests.curation.screening_report.screened import measured, screened
 from tests.rows import NOW

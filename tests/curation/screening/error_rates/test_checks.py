@@ -11,9 +11,9 @@ from curation.measured_checks import measured_faults, not_covered
 from curation.models.measures import CheckReport
 from curation.models.operations import Event
 from curation.project import Project
-from curation.screening.error_rates import checks
-from curation.screening.error_rates.checks import measure_checks
-from curation.screening.fitted import CHECKS
+from screening.checks.fitted import CHECKS
+from screening.error_rates import checks
+from screening.error_rates.checks import measure_checks
 from tests.curation.screening.cohort import add_cohort
 from tests.rows import NOW
 

@@ -11,9 +11,9 @@ from curation.models.images import Image
 from curation.models.measures import CheckReport
 from curation.models.operations import Event
 from curation.project import Project
-from curation.screening.error_rates.privacy import PrivacyPlan, reached, share
-from curation.screening.error_rates.privacy_picture import draw_report
-from curation.screening.error_rates.privacy_run import STAND_IN, measure_privacy, newest_report
+from screening.error_rates.privacy import PrivacyPlan, reached, share
+from screening.error_rates.privacy_picture import draw_report
+from screening.error_rates.privacy_run import STAND_IN, measure_privacy, newest_report
 from tests.curation.screening.cohort import add_cohort
 from tests.rows import NOW
 

@@ -5,8 +5,8 @@ import pytest
 from scipy.stats.contingency import odds_ratio
 
 from curation.models.reading import OutcomeVerdict
-from curation.screening.set_measures.curated import acceptance_odds, representation
-from curation.screening.set_measures.modes import Grouping, find_modes, levels_of
+from screening.set_measures.curated import acceptance_odds, representation
+from screening.set_measures.modes import Grouping, find_modes, levels_of
 
 APPROVED, REJECTED, UNRESOLVED = OutcomeVerdict.APPROVED, OutcomeVerdict.REJECTED, OutcomeVerdict.UNRESOLVED
 

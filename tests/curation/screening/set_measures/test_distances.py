@@ -8,7 +8,7 @@ from torchmetrics.image.fid import _compute_fid
 from torchmetrics.image.kid import poly_mmd
 
 from curation.errors import BadInput
-from curation.screening.set_measures.distances import frechet_distance, kernel_distance
+from screening.set_measures.distances import frechet_distance, kernel_distance
 
 
 def features(seed: int, n: int = 60, shift: float = 0.0, dimension: int = 6) -> np.ndarray:

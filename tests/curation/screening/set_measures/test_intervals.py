@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from curation.screening.set_measures.intervals import (
+from screening.set_measures.intervals import (
     Z,
     difference,
     measured_on_parts,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from prdc import compute_prdc
 
 from curation.errors import BadInput
-from curation.screening.set_measures import manifold
+from screening.set_measures import manifold
 
 
 def points(seed: int, n: int, dimension: int = 6, shift: float = 0.0) -> np.ndarray:

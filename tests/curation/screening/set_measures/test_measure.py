@@ -17,9 +17,9 @@ from curation.models.operations import Event
 from curation.models.people import ReaderKind
 from curation.models.reading import Verdict
 from curation.project import Project
-from curation.screening.set_measures.measure import measure_sets
-from curation.screening.set_measures.request import MeasureRequest
-from curation.set_measurements import every_figure, find_measurement, medoid_files, outcomes_by
+from screening.report.measurements import every_figure, find_measurement, medoid_files, outcomes_by
+from screening.set_measures.measure import measure_sets
+from screening.set_measures.request import MeasureRequest
 from tests.curation.screening.cohort import add_drawn, person
 from tests.curation.screening.set_measures.room import (
     DRAWN,

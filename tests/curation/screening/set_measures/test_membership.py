@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from curation.screening.set_measures.membership import (
+from screening.set_measures.membership import (
     area_under_curve,
     balanced_groups,
     calibrated_scores,

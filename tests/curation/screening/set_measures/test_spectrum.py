@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from curation.screening.set_measures.spectrum import radial_spectra, spectral_distance
+from screening.set_measures.spectrum import radial_spectra, spectral_distance
 
 
 def noise(seed: int, n: int = 30, size: int = 64) -> np.ndarray:

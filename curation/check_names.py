@@ -1,0 +1,44 @@
+"""What checks and scopes are called on pages and in exports."""
+
+# The names of checks are keys of the database and of recipes; a page says what they look at.
+CHECK_NAMES = {
+    "saturation": "pure white",
+    "power_spectrum": "fine detail",
+    "intensity_histogram": "grey levels",
+    "manifold": "unlike its class",
+    "label_agreement": "class asked for",
+    "near_copy": "near copy by features",
+    "near_copy_pixels": "near copy by pixels",
+    "duplicate": "duplicate in its batch",
+    "duplicate_of_earlier": "duplicate of an earlier batch",
+}
+
+
+CHECK_MEANS = {
+    "brightness": "mean grey level",
+    "contrast": "spread of the grey levels (standard deviation)",
+    "saturation": "share of pixels at the brightest value there is",
+    "sharpness": "steepness of edges (mean gradient over the contrast)",
+    "noise": "fine grain in the tissue (median second difference)",
+    "power_spectrum": "distance to the fifth nearest real spectrum; more fine detail than real counts, less does not",
+    "intensity_histogram": "grey levels against those of the fifth nearest real image (Wasserstein distance)",
+    "manifold": "feature distance to the fifth nearest training image of the class; training images lie at about 1",
+    "label_agreement": "how likely the class asked for is to a small classifier, the probe; low is strange",
+    "near_copy": "feature distance to the nearest training image; low is suspect",
+    "near_copy_pixels": "distance of the pictures, laid over each other, without fine detail; low is suspect",
+    "duplicate": "pixel distance to the nearest image before it in the batch",
+    "duplicate_of_earlier": "pixel distance to the nearest image of an earlier batch",
+}
+
+
+def check_name(check: str) -> str:
+    """`manifold` as `unlike its class`: a check by what it looks at."""
+    return CHECK_NAMES.get(check, check.replace("_", " "))
+
+
+ALL_CLASSES = "whole"  # the scope that is no class
+
+
+def scope_words(scope: str) -> str:
+    """Of what a measure is, as a page says it: of a class, or of all of them."""
+    return "all classes together" if scope == ALL_CLASSES else scope

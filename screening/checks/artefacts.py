@@ -1,0 +1,104 @@
+"""Technical checks: what a broken picture shows in its grey levels and edges, against what real training images show.
+
+Each measure is one number an image; the range of the real training images decides. Nothing here knows anatomy.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.image_store import Pixels
+from screening.checks.check import SEVERITY, Unset
+from screening.checks.limits import TECHNICAL_TAIL
+
+MEASURES = ("brightness", "contrast", "saturation", "sharpness", "noise")
+ONLY_TOO_HIGH = frozenset({"saturation", "noise"})
+BLOCK_MARGIN = 0.5
+LEAST_REFERENCE = 20
+VISIBLE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Inside [flag_low, flag_high] passes, outside [block_low, block_high] blocks, between flags. None: no low end."""
+
+    flag_low: float | None
+    flag_high: float
+    block_low: float | None
+    block_high: float
+
+    def verdict(self, value: float) -> str:
+        """`pass`, `flag` or `block`."""
+        if value > self.block_high or (self.block_low is not None and value < self.block_low):
+            return "block"
+        return "flag" if value > self.flag_high or (self.flag_low is not None and value < self.flag_low) else "pass"
+
+    def as_json(self) -> dict[str, Any]:
+        """For the saved parameters of a screening."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        low = "at most" if self.flag_low is None else f"{self.flag_low:.4g} to"
+        return f"{low} {self.flag_high:.4g}"
+
+
+def measures(pixels: Pixels) -> NDArray[np.float64]:
+    """(N, 5) in the order of `MEASURES`, of images (N, H, W, C), on a scale where the type's maximum is 1.
+
+    `brightness` is the mean, `contrast` the standard deviation, `saturation` the share at the type's maximum,
+    `sharpness` the mean gradient magnitude over the contrast, `noise` the median size of the second difference where
+    the picture is not black.
+    """
+    scaled = pixels.astype(np.float64).mean(axis=3) / np.iinfo(pixels.dtype).max
+    contrast = scaled.std(axis=(1, 2))
+    down, across = np.gradient(scaled, axis=(1, 2))
+    second = np.abs(scaled[:, 1:-1, 2:] - 2 * scaled[:, 1:-1, 1:-1] + scaled[:, 1:-1, :-2])
+    visible = scaled[:, 1:-1, 1:-1] > VISIBLE
+    columns = {
+        "brightness": scaled.mean(axis=(1, 2)),
+        "contrast": contrast,
+        "saturation": (pixels.max(axis=3) == np.iinfo(pixels.dtype).max).mean(axis=(1, 2)),
+        "sharpness": np.hypot(down, across).mean(axis=(1, 2)) / np.maximum(contrast, 1e-6),
+        "noise": np.array([np.median(s[v]) if v.any() else 0.0 for s, v in zip(second, visible, strict=True)]),
+    }
+    return np.stack([columns[name] for name in MEASURES], axis=1)
+
+
+def fit_ranges(reference: NDArray[np.floating[Any]]) -> dict[str, Range | Unset]:
+    """Ranges from the measures (N, 5) of real training images; `Unset` for fewer than 20.
+
+    0.3 % is flagged at each end, and blocked half the range's width beyond what occurred.
+    """
+    if len(reference) < LEAST_REFERENCE:
+        reason = f"{len(reference)} real training images, {LEAST_REFERENCE} are needed"
+        return dict.fromkeys(MEASURES, Unset(reason))
+    return {name: _range(name, reference[:, column]) for column, name in enumerate(MEASURES)}
+
+
+def _range(name: str, values: NDArray[np.floating[Any]]) -> Range:
+    low, high = float(values.min()), float(values.max())
+    margin = BLOCK_MARGIN * (high - low)
+    flag_low, flag_high = (float(end) for end in np.quantile(values, [TECHNICAL_TAIL, 1 - TECHNICAL_TAIL]))
+    if name in ONLY_TOO_HIGH:
+        return Range(None, flag_high, None, high + margin)
+    # A blank picture has next to no contrast and no edges, whatever the reference varies by.
+    block_low = low - margin if name == "brightness" else max(low - margin, 0.25 * flag_low)
+    return Range(flag_low, flag_high, block_low, high + margin)
+
+
+def false_alarms(ranges: Mapping[str, Range | Unset], held_out: NDArray[np.floating[Any]]) -> dict[str, int]:
+    """How many real validation images, by their measures (M, 5), the ranges would flag or block."""
+    gravest = [_gravest(ranges, row) for row in held_out.tolist()]
+    return {
+        "measured_on": len(gravest),
+        "false_flags": gravest.count("flag"),
+        "false_blocks": gravest.count("block"),
+    }
+
+
+def _gravest(ranges: Mapping[str, Range | Unset], row: Sequence[float]) -> str:
+    verdicts = (ranges[name].verdict(value) for name, value in zip(MEASURES, row, strict=True))
+    return max(verdicts, key=SEVERITY.index)

@@ -1,0 +1,114 @@
+"""How far a picture lies from its nearest real training images: by spectrum, by grey levels, by features of its class.
+
+The k-th nearest and not the mean of all: a cohort of two scanners has two kinds of picture, and none like their mean.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+
+from screening.features.appearance import LEVELS, RINGS
+from screening.features.neighbours import Features, nearest
+
+K = 5
+MOST_REFERENCES = 2_000
+LEAST_OF_CLASS = 20
+SMOOTH_RINGS = slice(RINGS // 2, RINGS)
+AT_ONCE = 64
+
+Floats = NDArray[np.floating[Any]]
+
+
+def sample(count: int, most: int, seed: int = 0) -> NDArray[np.int64]:
+    """Positions of at most `most` of `count`, in order, the same ones every time."""
+    if count <= most:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).permutation(count)[:most])
+
+
+@dataclass(frozen=True)
+class SpectrumDistance:
+    """To spectra (N, 20) of real training images, in units of what each ring varies by among them."""
+
+    mean: Floats
+    spread: Floats
+    references: Floats  # (M, 20), standardised
+
+    @classmethod
+    def fit(cls, train: Floats) -> Self:
+        """Needs more than five images."""
+        mean, spread = train.mean(axis=0), train.std(axis=0) + 1e-6
+        return cls(mean, spread, (train[sample(len(train), MOST_REFERENCES)] - mean) / spread)
+
+    def __call__(self, spectra: Floats) -> Floats:
+        """(N,) root mean square over the rings to the fifth nearest.
+
+        In the upper half of the rings only an excess counts: what an autoencoder draws is smoother than what a scanner
+        does, and that is no fault by itself. What is missing below is a blur that a reader sees.
+        """
+        standard = (spectra - self.mean) / self.spread
+        found = []
+        for start in range(0, len(standard), AT_ONCE):
+            apart = standard[start : start + AT_ONCE, None, :] - self.references[None]
+            apart[:, :, SMOOTH_RINGS] = np.maximum(apart[:, :, SMOOTH_RINGS], 0)
+            found.append(np.partition(np.square(apart).mean(axis=2), K - 1, axis=1)[:, K - 1])
+        return np.sqrt(np.concatenate(found)) if found else np.zeros(0)
+
+
+@dataclass(frozen=True)
+class LevelsDistance:
+    """To grey levels (N, 32) of real training images: Wasserstein-1 of the histograms, white at distance 1 of black."""
+
+    references: NearestNeighbors
+
+    @classmethod
+    def fit(cls, train: Floats) -> Self:
+        """Needs more than five images."""
+        return cls(NearestNeighbors(n_neighbors=K, metric="l1").fit(train[sample(len(train), MOST_REFERENCES)]))
+
+    def __call__(self, levels: Floats) -> Floats:
+        """(N,) to the fifth nearest."""
+        if not len(levels):
+            return np.zeros(0)
+        distances: Floats = self.references.kneighbors(levels)[0][:, K - 1] / LEVELS
+        return distances
+
+
+@dataclass(frozen=True)
+class ManifoldDistance:
+    """To the fifth nearest training image of the class asked for, by features, where training images lie at about 1.
+
+    `typical` is the median distance of a training image of the class to its own fifth nearest: classes vary by
+    different amounts, and one limit serves all.
+    """
+
+    by_class: dict[str, Features]
+    typical: dict[str, float]
+
+    @classmethod
+    def fit(cls, features: Features, labels: Sequence[str | None]) -> Self:
+        """Classes with fewer than 20 training images have no manifold."""
+        of = np.array([label or "" for label in labels])
+        names = sorted({label for label in labels if label is not None})
+        enough = [name for name in names if (of == name).sum() >= LEAST_OF_CLASS]
+        by_class = {name: features[of == name] for name in enough}
+        typical = {}
+        for name, own in by_class.items():
+            some = own[sample(len(own), MOST_REFERENCES)]
+            median = float(np.median(nearest(some, some, k=K, skip_self=True).distances[:, K - 1]))
+            typical[name] = max(float(f"{median:.6g}"), 1e-6)
+        return cls(by_class, typical)
+
+    def __call__(self, features: Features, labels: Sequence[str | None]) -> Floats:
+        """(N,); NaN where the class has no manifold."""
+        of = np.array([label or "" for label in labels])
+        found = np.full(len(features), np.nan)
+        for name, own in self.by_class.items():
+            mine = of == name
+            if mine.any():
+                found[mine] = nearest(features[mine], own, k=K).distances[:, K - 1] / self.typical[name]
+        return found

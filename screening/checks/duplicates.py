@@ -1,0 +1,156 @@
+"""Pictures that were drawn twice: in a batch, and in any batch before it.
+
+A set in which one picture stands many times looks larger than it is. Exact repeats are blocked, near ones flagged; of
+each group the first one drawn stays. Mirrored and moved repeats are other pictures here.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from curation.database import Database
+from curation.models.generation import Batch
+from curation.models.images import BuildStatus, Image, Origin
+from screening.checks.check import Check, Unset
+from screening.checks.limits import LEAST_HELD_OUT
+from screening.features.neighbours import Features, nearest
+
+# Of the distance at which another person's nearest picture lies: so close, two pictures are one to a reader.
+DUPLICATE_SHARE = 0.2
+AT_ONCE = 16_384  # fingerprints, 64 MB
+DIGESTS_AT_ONCE = 500
+NOTHING_NEAR = 2.0  # the largest cosine distance
+
+Fingerprints = Callable[[Sequence[str]], Features]
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The finished batches before one: how many, and their images of its shape."""
+
+    before: int
+    shape: tuple[int, int, int, int]
+    batches: int
+    images: int
+
+
+@dataclass
+class Twins:
+    """The nearest earlier picture of each image: its distance and id."""
+
+    distances: NDArray[np.float32]
+    image_ids: NDArray[np.int64]
+    exact: set[int] = field(default_factory=set)  # positions whose very pixels were drawn before
+
+
+def duplicate_distance(validation: Features, train: Features) -> float | Unset:
+    """Below which two fingerprints are one picture: a fifth of the median distance to the nearest other person.
+
+    By fingerprints of held-out real images against training ones; `Unset` for fewer than 40, and then only exact
+    repeats are found.
+    """
+    if len(validation) < LEAST_HELD_OUT or not len(train):
+        return Unset(f"{len(validation)} real validation images, {LEAST_HELD_OUT} are needed")
+    median = float(np.median(nearest(validation, train, k=1).distances))
+    return float(f"{DUPLICATE_SHARE * median:.6g}")
+
+
+def find_duplicates(
+    prints: Features, digests: Sequence[str], below: float | Unset, checks: Sequence[list[Check]]
+) -> None:
+    """Add `duplicate`: of images of a batch too like each other the first stays."""
+    first_of: dict[str, int] = {}
+    for own, digest in enumerate(digests):
+        first_of.setdefault(digest, own)
+    for own, check in enumerate(checks):
+        distance = float((1 - prints[:own] @ prints[own]).min()) if own else NOTHING_NEAR
+        check.append(duplicate_check("duplicate", distance, below, exact=first_of[digests[own]] < own))
+
+
+def duplicate_check(name: str, distance: float, below: float | Unset, exact: bool) -> Check:
+    """What a distance to the nearest picture before says of an image."""
+    threshold = "no exact repeat" if isinstance(below, Unset) else f"not below {below:.4g}"
+    if exact:
+        return Check(name, 0.0, threshold, "block")
+    near = not isinstance(below, Unset) and distance < below
+    return Check(name, max(distance, 0.0), threshold, "flag" if near else "pass")
+
+
+def earlier_images(session: Session, batch_id: int, shape: tuple[int, int, int, int]) -> Earlier:
+    """How many there are to compare with."""
+    of_images = select(func.count(Image.id), func.count(Image.batch_id.distinct())).where(*_is_earlier(batch_id, shape))
+    images, batches = session.execute(of_images).one()
+    return Earlier(batch_id, shape, batches, images)
+
+
+def find_earlier(
+    database: Database,
+    earlier: Earlier,
+    prints: Features,
+    pixel_digests: Sequence[str],
+    fingerprints_of: Fingerprints,
+) -> Twins:
+    """Compare fingerprints (N, 1024) with every earlier image, 16,384 at a time, and pixel digests by the index."""
+    found = Twins(np.full(len(prints), NOTHING_NEAR, np.float32), np.zeros(len(prints), np.int64))
+    if not earlier.images or not len(prints):
+        return found
+    for ids, files in _portions(database, earlier):
+        near = nearest(prints, fingerprints_of(files), k=1)
+        closer = near.distances[:, 0] < found.distances
+        found.distances[closer] = near.distances[closer, 0]
+        found.image_ids[closer] = np.array(ids)[near.positions[closer, 0]]
+    for start in range(0, len(pixel_digests), DIGESTS_AT_ONCE):
+        some = pixel_digests[start : start + DIGESTS_AT_ONCE]
+        query = select(Image.pixel_sha256, func.min(Image.id)).where(
+            Image.pixel_sha256.in_(some), *_is_earlier(earlier.before, earlier.shape)
+        )
+        with database.read() as session:
+            twins = dict(session.execute(query.group_by(Image.pixel_sha256)).all())
+        for position, digest in enumerate(some, start):
+            if digest in twins:
+                found.exact.add(position)
+                found.image_ids[position] = twins[digest]
+    return found
+
+
+def add_earlier(found: Twins, below: float | Unset, checks: Sequence[list[Check]]) -> None:
+    """Add `duplicate_of_earlier` to each image's checks."""
+    for own, check in enumerate(checks):
+        distance = float(found.distances[own])
+        check.append(duplicate_check("duplicate_of_earlier", distance, below, exact=own in found.exact))
+
+
+def _is_earlier(batch_id: int, shape: tuple[int, int, int, int]) -> tuple[ColumnElement[bool], ...]:
+    height, width, channels, bits = shape
+    ready = select(Batch.id).where(Batch.status == BuildStatus.READY, Batch.id < batch_id)
+    return (
+        Image.origin == Origin.SYNTHETIC,
+        Image.batch_id.in_(ready),
+        Image.withdrawn_at.is_(None),
+        Image.height == height,
+        Image.width == width,
+        Image.channels == channels,
+        Image.bits == bits,
+    )
+
+
+def _portions(database: Database, earlier: Earlier) -> Iterator[tuple[list[int], list[str]]]:
+    """Ids and files, by id; no transaction is open while a portion is compared."""
+    last = 0
+    while True:
+        query = (
+            select(Image.id, Image.file_sha256)
+            .where(Image.id > last, *_is_earlier(earlier.before, earlier.shape))
+            .order_by(Image.id)
+            .limit(AT_ONCE)
+        )
+        with database.read() as session:
+            rows = session.execute(query).all()
+        if not rows:
+            return
+        last = rows[-1][0]
+        yield [row[0] for row in rows], [row[1] for row in rows]

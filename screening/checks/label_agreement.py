@@ -1,0 +1,154 @@
+"""Whether a picture shows the class that was asked for, as a probe on a backbone's features sees it.
+
+The probe is a logistic regression on training images; its strength and its temperature are chosen by cross-validation
+over subjects. How often it is right, and how far its probabilities can be taken at their word, stands beside what it
+says.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from screening.checks.check import Unset
+from screening.checks.distances import sample
+from screening.features.neighbours import Features
+
+FOLDS = 5
+LEAST_SUBJECTS = 20  # of a class
+MOST_TRAINING = 20_000
+COMPONENTS = 64
+STRENGTHS = (0.001, 0.005, 0.02, 0.1)
+BINS = 15
+
+Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Accuracy, and calibration error: L1, 15 equal-width bins of the top label's probability (Guo et al. 2017)."""
+
+    n: int
+    accuracy: float
+    calibration_error: float
+    bins: list[tuple[int, float, float]]  # images, mean probability, share right; empty bins left out
+
+    @classmethod
+    def of(cls, probabilities: Floats, classes: Sequence[str], labels: Sequence[str]) -> Self:
+        """From probabilities (N, C) of images whose labels are known."""
+        top = probabilities.max(axis=1)
+        right = np.array(classes)[probabilities.argmax(axis=1)] == np.array(labels)
+        place = np.clip((top * BINS).astype(int), 0, BINS - 1)
+        bins = [
+            (int(here.sum()), round(float(top[here].mean()), 4), round(float(right[here].mean()), 4))
+            for here in (place == number for number in range(BINS))
+            if here.any()
+        ]
+        apart = sum(count * abs(said - was) for count, said, was in bins)
+        return cls(len(top), round(float(right.mean()), 4), round(apart / max(len(top), 1), 4), bins)
+
+    def as_json(self) -> dict[str, Any]:
+        """For the saved parameters of a screening."""
+        return {
+            "n": self.n,
+            "accuracy": self.accuracy,
+            "calibration_error": self.calibration_error,
+            "bins": [list(one) for one in self.bins],
+        }
+
+
+@dataclass(frozen=True)
+class LabelProbe:
+    """A fitted probe with its reliability, cross-validated over training subjects."""
+
+    classes: list[str]
+    reduce: Pipeline
+    probe: CalibratedClassifierCV
+    strength: float
+    cross_validated: Reliability
+
+    def probabilities(self, features: Features) -> Floats:
+        """(N, C) in the order of `classes`."""
+        if not len(features):
+            return np.zeros((0, len(self.classes)))
+        found: Floats = self.probe.predict_proba(self.reduce.transform(features))
+        return found
+
+    def of_asked(self, features: Features, labels: Sequence[str | None]) -> Floats:
+        """(N,) probability of the class asked for; NaN where the probe does not know the class."""
+        columns = {name: column for column, name in enumerate(self.classes)}
+        rows = zip(self.probabilities(features), labels, strict=True)
+        return np.array([row[columns[label]] if label in columns else np.nan for row, label in rows], np.float64)
+
+    def reliability(self, features: Features, labels: Sequence[str | None]) -> Reliability | None:
+        """On images that it did not see; None when none is of its classes."""
+        known = [row for row, label in enumerate(labels) if label in self.classes]
+        if not known:
+            return None
+        return Reliability.of(self.probabilities(features[known]), self.classes, [str(labels[row]) for row in known])
+
+
+def fit_label_probe(features: Features, labels: Sequence[str | None], subjects: Sequence[int]) -> LabelProbe | Unset:
+    """Fit on training images (N, D); `Unset` unless two classes have 20 subjects each. At most 20,000 images are used.
+
+    The penalty is the one of least cross-validated log loss. Features are standardised and reduced to 64 principal
+    components once, without labels.
+    """
+    people: dict[str, set[int]] = {}
+    for label, subject in zip(labels, subjects, strict=True):
+        if label is not None:
+            people.setdefault(label, set()).add(subject)
+    classes = sorted(name for name, some in people.items() if len(some) >= LEAST_SUBJECTS)
+    if len(classes) < 2:
+        return Unset(f"{len(classes)} classes with {LEAST_SUBJECTS} real training subjects, two are needed")
+    rows = np.array([row for row, label in enumerate(labels) if label in classes])
+    rows = rows[sample(len(rows), MOST_TRAINING)]
+    wanted, groups = np.array([labels[row] for row in rows]), np.array(subjects)[rows]
+    reduce = make_pipeline(StandardScaler(), PCA(min(COMPONENTS, features.shape[1], len(rows) // 2), random_state=0))
+    reduced = reduce.fit_transform(features[rows])
+    folds = list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(reduced, wanted, groups))
+
+    def probe(strength: float) -> LogisticRegression:
+        return LogisticRegression(C=strength, solver="newton-cholesky")
+
+    def loss(strength: float) -> float:
+        told = cross_val_predict(probe(strength), reduced, wanted, cv=folds, method="predict_proba")
+        return float(log_loss(wanted, told, labels=classes))
+
+    strength = min(STRENGTHS, key=loss)
+    calibrated = CalibratedClassifierCV(probe(strength), method="temperature", cv=folds, ensemble=False)
+    return LabelProbe(
+        classes,
+        reduce,
+        calibrated.fit(reduced, wanted),
+        strength,
+        _cross_validated(probe(strength), reduced, wanted, groups, folds, classes),
+    )
+
+
+def _cross_validated(
+    probe: LogisticRegression,
+    reduced: Floats,
+    wanted: NDArray[np.str_],
+    groups: NDArray[np.int64],
+    folds: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
+    classes: Sequence[str],
+) -> Reliability:
+    """Each fold's images under a probe, and a temperature, that saw no subject of it."""
+    told = np.zeros((len(wanted), len(classes)))
+    for seen, held_out in folds:
+        inner = StratifiedGroupKFold(3, shuffle=True, random_state=0)
+        splits = list(inner.split(reduced[seen], wanted[seen], groups[seen]))
+        fitted = CalibratedClassifierCV(probe, method="temperature", cv=splits, ensemble=False)
+        told[held_out] = fitted.fit(reduced[seen], wanted[seen]).predict_proba(reduced[held_out])
+    return Reliability.of(told, classes, list(itertools.chain(wanted)))

@@ -1,0 +1,73 @@
+"""One-sided limits set on held-out real images, and how many of those the checks may flag together.
+
+Every image goes through all checks, so what matters is how often a good image is flagged by any of them. They share one
+budget (Bonferroni); how much of it was really spent is measured on subjects that set no limit.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from screening.checks.check import Unset
+
+# Of real images, the share that all checks together may flag, apart from the copy gates: 6 %. A label probe of a few
+# hundred images knows little, so that a smaller share would leave it blind.
+LABEL_TAIL = 0.02
+MANIFOLD_TAIL = 0.01
+APPEARANCE_TAIL = 0.003  # of the spectrum and of the histogram each
+TECHNICAL_TAIL = 0.003  # of each of the eight ends of the five technical ranges
+LEAST_HELD_OUT = 40
+FOLDS = 10
+NO_VALUE = -1.0  # stands for a value where there was nothing to compare with
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A value beyond `flag` (above it, or else below it) is flagged; nothing is blocked by it."""
+
+    flag: float
+    above: bool
+    tuned_on: int
+    tail: float  # of real images expected beyond it; as many held-out images as there are can promise
+
+    def verdict(self, value: float) -> str:
+        """`pass` or `flag`."""
+        beyond = value > self.flag if self.above else value < self.flag
+        return "flag" if beyond else "pass"
+
+    def as_json(self) -> dict[str, Any]:
+        """For the saved parameters of a screening."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"at {'most' if self.above else 'least'} {self.flag:.4g}"
+
+
+def fit_limit(
+    values: NDArray[np.floating[Any]], tail: float, above: bool, least: int = LEAST_HELD_OUT
+) -> Limit | Unset:
+    """The limit that a further real image passes with probability 1 - `tail`, from held-out values (M,), NaN left out.
+
+    The ceil((M + 1)(1 - tail))-th smallest (split conformal, Lei et al. 2018, section 2.2); with too few for that the
+    extreme one, and `tail` says 1 / (M + 1). `Unset` for fewer than `least`.
+    """
+    known = np.sort(values[np.isfinite(values)].astype(np.float64))
+    if len(known) < least:
+        return Unset(f"{len(known)} real validation images, {least} are needed")
+    ordered = known if above else -known[::-1]
+    rank = min(math.ceil((len(known) + 1) * (1 - tail)), len(known))
+    # Six digits, so that equal images make equal parameters on another processor too.
+    flag = float(f"{ordered[rank - 1]:.6g}")
+    return Limit(flag if above else -flag, above, len(known), round(max(tail, 1 / (len(known) + 1)), 6))
+
+
+def folds(subjects: Sequence[int], seed: int = 0) -> NDArray[np.int64]:
+    """(M,) a fold of 0 to 9 for each image; all images of a subject fall together."""
+    every = np.array(sorted(set(subjects)))
+    fold_of = np.empty(len(every), np.int64)
+    fold_of[np.random.default_rng(seed).permutation(len(every))] = np.arange(len(every)) % FOLDS
+    return fold_of[np.searchsorted(every, np.array(subjects))]

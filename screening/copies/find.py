@@ -1,0 +1,174 @@
+"""The two copy gates, by features and by pixels."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from screening.checks.check import Check, Unset
+from screening.copies.aligned_search import Aligned, AlignedSearch, Thumbnails
+from screening.copies.gates import (
+    EXACT,
+    AlignedGate,
+    CopyGate,
+    copied_in_cohort,
+    fit_aligned_gate,
+    fit_copy_gate,
+)
+from screening.features.fingerprints import placements
+from screening.features.neighbours import Features, Nearest, nearest, nearest_of_two_groups
+from screening.references import Reference
+
+Neighbours = list[dict[str, Any]]
+
+Report = Callable[[int, int, str | None], None]
+Measured = Callable[[AlignedSearch], NDArray[np.float32]]
+
+NAMES = ("near_copy", "near_copy_pixels")
+NEIGHBOURS = 3
+AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Images as the gates see them: features (N, D), fingerprints (N, 1024), thumbnails (N, 2304)."""
+
+    features: Features
+    prints: Features
+    thumbs: Thumbnails
+
+
+@dataclass(frozen=True, slots=True)
+class CopyGates:
+    """Both gates set on validation images, the training images they search, and what set none since it is a copy."""
+
+    train: Described
+    subjects: NDArray[np.int64]
+    search: AlignedSearch
+    features: CopyGate | Unset
+    pixels: AlignedGate | Unset
+    validation_copies: int
+
+    @classmethod
+    def fit(
+        cls,
+        train: Described,
+        subjects: Sequence[int],
+        validation: Described,
+        validation_subjects: Sequence[int],
+        measured: Measured | None = None,
+    ) -> Self:
+        """Thresholds from the validation images that are no training images themselves.
+
+        `measured` gives the distances (M, 4) that the search finds of all of them, where they are kept.
+        """
+        of_train, of_validation = np.array(subjects), np.array(validation_subjects)
+        search = AlignedSearch(train.thumbs, of_train)
+        copied = _is_training_image(validation.prints, train.prints, of_train)
+        own = of_validation[~copied].tolist()
+        by_features = _search(validation.features[~copied], train.features, of_train, _as_it_is)
+        if measured is not None:
+            by_pixels = measured(search)[~copied]
+        else:
+            by_pixels = search.nearest(validation.thumbs[~copied]).distances
+        gates = fit_copy_gate(by_features.distances, own), fit_aligned_gate(by_pixels, own)
+        return cls(train, of_train, search, *gates, int(copied.sum()))
+
+    def is_training_image(self, prints: Features) -> NDArray[np.bool_]:
+        """Which held-out images, by their fingerprints, are training images: published splits leak."""
+        return _is_training_image(prints, self.train.prints, self.subjects)
+
+    def nearest(self, some: Described, report: Report = lambda *_: None) -> tuple[Nearest, Aligned]:
+        """The nearest training image of each, and of another subject: by features, and laid over each other."""
+        by_features = _search(some.features, self.train.features, self.subjects, _as_it_is)
+        return by_features, self.search.nearest(some.thumbs[np.arange(len(some.thumbs))], report)
+
+    def blocked(self, found: tuple[Nearest, Aligned]) -> NDArray[np.bool_]:
+        """(N, 2): what each gate blocks."""
+        columns = [
+            [_verdict(gate, own) == "block" for own in one.distances.tolist()]
+            for gate, one in zip((self.features, self.pixels), found, strict=True)
+        ]
+        return np.array(columns).T.reshape(-1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class CopySearch:
+    """The gates by name, how many validation images set none since they are copies, and each image's neighbours."""
+
+    gates: dict[str, CopyGate | AlignedGate | Unset]
+    validation_copies: int
+    neighbours: list[Neighbours]
+
+
+def find_copies(
+    described: Mapping[str, Described],
+    train: Sequence[Reference],
+    validation: Sequence[Reference],
+    checks: Sequence[list[Check]],
+    measured: Measured,
+    report: Report,
+) -> CopySearch:
+    """Add `near_copy` (features) and `near_copy_pixels` (laid over each other) to each image's checks.
+
+    `described` has the sets `train`, `validation` and `batch`. Neighbours are the three nearest training images by
+    features, and the nearest by pixels.
+    """
+    if not train:
+        missing = Unset("no real training image of this shape")
+        for own in checks:
+            own += [Check(name, 2.0, str(missing), missing.verdict(2.0)) for name in NAMES]
+        return CopySearch(dict.fromkeys(NAMES, missing), 0, [[] for _ in checks])
+    subjects, of_validation = [one.subject_id for one in train], [one.subject_id for one in validation]
+    gates = CopyGates.fit(described["train"], subjects, described["validation"], of_validation, measured)
+    found = gates.nearest(described["batch"], report)
+    by_name: dict[str, CopyGate | AlignedGate | Unset] = dict(zip(NAMES, (gates.features, gates.pixels), strict=True))
+    for name, one in zip(NAMES, found, strict=True):
+        for own, distances in zip(checks, one.distances.tolist(), strict=True):
+            own.append(Check(name, distances[0], str(by_name[name]), _verdict(by_name[name], distances)))
+    three = nearest(described["batch"].features, described["train"].features, k=min(NEIGHBOURS, len(train)))
+    laid_over = found[1].standing_out
+    neighbours = [
+        _named(train, three.positions[own], three.distances[own], "features")
+        + _named(train, laid_over.positions[own, :1], laid_over.distances[own, :1], "pixels")
+        for own in range(len(checks))
+    ]
+    return CopySearch(by_name, gates.validation_copies, neighbours)
+
+
+def _is_training_image(prints: Features, train: Features, subjects: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return copied_in_cohort(_search(prints, train, subjects, placements).distances)
+
+
+def _as_it_is(vectors: Features) -> Features:
+    return vectors[None]
+
+
+def _search(
+    queries: Features, references: Features, subjects: NDArray[np.int64], versions: Callable[[Features], Features]
+) -> Nearest:
+    """In portions, since each query may stand for 18."""
+    parts = [
+        nearest_of_two_groups(versions(queries[start : start + AT_ONCE]), references, subjects)
+        for start in range(0, len(queries), AT_ONCE)
+    ]
+    if not parts:
+        return Nearest(np.zeros((0, 2), np.float32), np.zeros((0, 2), np.int64))
+    return Nearest(np.concatenate([p.distances for p in parts]), np.concatenate([p.positions for p in parts]))
+
+
+def _verdict(gate: CopyGate | AlignedGate | Unset, distances: Sequence[float]) -> str:
+    if isinstance(gate, Unset):
+        return "block" if distances[0] < EXACT else gate.verdict(distances[0])
+    return gate.verdict_of(*distances)
+
+
+def _named(
+    references: Sequence[Reference], positions: NDArray[np.int64], distances: NDArray[np.float32], by: str
+) -> Neighbours:
+    return [
+        {"image_id": references[int(position)].image_id, "distance": round(float(distance), 6), "by": by}
+        for position, distance in zip(positions, distances, strict=True)
+    ]

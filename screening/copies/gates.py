@@ -1,0 +1,176 @@
+"""Near copies of real training images: closer to one of them than held-out real images ever come.
+
+A distance alone is not enough (synthetic images are smoother, and smooth images lie closer to everything), so standing
+out counts as well: how much nearer the nearest training image is than the nearest of any other subject. Thresholds come
+from the validation subjects; false alarms are counted on each half of them under the thresholds of the other half.
+
+Two gates: by a backbone's features (near and standing out), and by the picture itself once it is laid over the training
+image (near or standing out).
+
+Published splits leak: 8 of the 524 validation images of PneumoniaMNIST are training images, bit for bit. Thresholds set
+on them would let every copy through, so validation images that are copies themselves set none, and are counted.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from screening.checks.check import Unset
+
+LEAST_VALIDATION = 40
+LEAST_SUBJECTS = 4
+FALSE_BLOCKS = 0.01
+ALIGNED_FALSE_BLOCKS = 0.008  # the rest of the one in a hundred is the feature gate's, which blocks fewer
+RATIO_QUANTILE = 0.02
+SURE_SHARE = 0.25
+EXACT = 1e-5
+SPLIT_LEAK_RATIO = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class CopyGate:
+    """Blocks below `distance` when the nearest also stands out, or far below it; flags below it otherwise."""
+
+    distance: float
+    ratio: float
+    sure_distance: float
+    tuned_on: int
+    measured_on: int
+    false_blocks: int
+    false_flags: int
+    false_block_rate_95: tuple[float, float]
+
+    def verdict_of(self, first: float, second: float) -> str:
+        """By the distances to the nearest training image and to the nearest one of another subject."""
+        if first < self.sure_distance:
+            return "block"
+        if first >= self.distance:
+            return "pass"
+        return "block" if first < self.ratio * second else "flag"
+
+    def as_json(self) -> dict[str, Any]:
+        """For the saved parameters of a screening."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"not below {self.distance:.4g} and {self.ratio:.2f} of the next subject's"
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedGate:
+    """Blocks what agrees better with a training image than held-out images do, or stands out more from the others.
+
+    Compared without fine detail, which blur and noise leave, and with it, which a small part of a picture keeps.
+    """
+
+    distance: float
+    ratio: float
+    detail_distance: float
+    detail_ratio: float
+    tuned_on: int
+    measured_on: int
+    false_blocks: int
+    false_flags: int
+    false_block_rate_95: tuple[float, float]
+
+    def verdict_of(self, first: float, second: float, detailed: float, detailed_second: float) -> str:
+        """By the distances to the nearest training image and to the nearest of another subject, then with detail."""
+        near = first < max(self.distance, EXACT) or detailed < max(self.detail_distance, EXACT)
+        stands_out = first < self.ratio * second or detailed < self.detail_ratio * detailed_second
+        return "block" if near or stands_out else "pass"
+
+    def as_json(self) -> dict[str, Any]:
+        """For the saved parameters of a screening."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return (
+            f"not below {self.distance:.4g}, nor below {self.ratio:.3f} of the next subject's; with fine detail "
+            f"{self.detail_distance:.4g} and {self.detail_ratio:.3f}"
+        )
+
+
+Gate = TypeVar("Gate", CopyGate, AlignedGate)
+
+
+def fit_copy_gate(distances: NDArray[np.float32], subjects: Sequence[int], seed: int = 0) -> CopyGate | Unset:
+    """Set the feature gate on the validation images, and count its false alarms where it was not set.
+
+    `distances` (M, 2) of the validation images to the nearest training image and the nearest one of another subject,
+    `subjects` (M,) whose images they are. `Unset` for fewer than 40 images of 4 subjects.
+    """
+    return _too_few(distances, subjects) or _measured(_draft, distances, subjects, seed)
+
+
+def fit_aligned_gate(distances: NDArray[np.float32], subjects: Sequence[int], seed: int = 0) -> AlignedGate | Unset:
+    """Set the gate on the picture itself, as `fit_copy_gate` does the one on features.
+
+    `distances` (M, 4): both without fine detail, then both with it.
+    """
+    return _too_few(distances, subjects) or _measured(_aligned_draft, distances, subjects, seed)
+
+
+def _too_few(distances: NDArray[np.float32], subjects: Sequence[int]) -> Unset | None:
+    if len(distances) < LEAST_VALIDATION or len(set(subjects)) < LEAST_SUBJECTS:
+        return Unset(f"{len(distances)} real validation images, {LEAST_VALIDATION} are needed")
+    if not np.isfinite(distances).all():
+        return Unset("training images of one subject only, two are needed")
+    return None
+
+
+def _measured(
+    draft: Callable[[NDArray[np.float32]], Gate], distances: NDArray[np.float32], subjects: Sequence[int], seed: int
+) -> Gate:
+    half = half_of_subjects(subjects, seed)
+    verdicts = [
+        gate.verdict_of(*own)
+        for gate, unseen in ((draft(distances[half]), ~half), (draft(distances[~half]), half))
+        for own in distances[unseen].tolist()
+    ]
+    blocks = verdicts.count("block")
+    interval = binomtest(blocks, len(verdicts)).proportion_ci(method="exact")
+    return replace(
+        draft(distances),
+        measured_on=len(verdicts),
+        false_blocks=blocks,
+        false_flags=verdicts.count("flag"),
+        false_block_rate_95=(round(float(interval.low), 4), round(float(interval.high), 4)),
+    )
+
+
+def _draft(distances: NDArray[np.float32]) -> CopyGate:
+    """The thresholds from these images, not measured yet."""
+    first, second = distances[:, 0], distances[:, 1]
+    distance = float(np.quantile(first, FALSE_BLOCKS))
+    ratio = float(np.quantile(first / np.maximum(second, 1e-12), RATIO_QUANTILE))
+    sure_distance = max(SURE_SHARE * distance, EXACT)
+    return CopyGate(distance, ratio, sure_distance, len(distances), 0, 0, 0, (0.0, 1.0))
+
+
+def _aligned_draft(distances: NDArray[np.float32]) -> AlignedGate:
+    """All four thresholds at the same rank, the highest at which at most 0.8 % of these images lie below any."""
+    two = distances.reshape(-1, 2, 2)
+    criteria = np.stack([two[:, :, 0], two[:, :, 0] / np.maximum(two[:, :, 1], 1e-12)], axis=2).reshape(-1, 4)
+    ranks = criteria.argsort(axis=0).argsort(axis=0).min(axis=1)
+    rank = int(np.sort(ranks)[int(ALIGNED_FALSE_BLOCKS * len(criteria))])
+    return AlignedGate(*np.sort(criteria, axis=0)[rank].tolist(), len(criteria), 0, 0, 0, (0.0, 1.0))
+
+
+def copied_in_cohort(by_pixels: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which validation images (M,) are copies of a training image, by their pixel distances (M, 2).
+
+    Bit for bit, or at less than half the distance of any other subject's: of 411 held-out virtual subjects none is.
+    """
+    first, second = by_pixels[:, 0], by_pixels[:, 1]
+    return (first < EXACT) | (first < SPLIT_LEAK_RATIO * second)
+
+
+def half_of_subjects(subjects: Sequence[int], seed: int) -> NDArray[np.bool_]:
+    """Which images are of the first half of the subjects; all images of a subject fall together."""
+    every = np.array(sorted(set(subjects)))
+    chosen = np.random.default_rng(seed).permutation(every)[: len(every) // 2]
+    return np.isin(np.array(subjects), chosen)

@@ -1,0 +1,45 @@
+"""Small gray pictures of images, from which copies are searched: kept with detail, compared without noise and shading.
+
+A copy is looked for at 32 x 32 and held against its source at 48 x 48: cropped, only the detail tells it from others.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from curation.image_store import Pixels
+from screening.copies.alignment import smooth
+
+DETAIL = 48
+SIDE = 32
+BAND = (1.0, 4.0)  # standard deviations in cells of 32
+DETAIL_BAND = (0.67, 4.0)  # the same unit
+
+
+def thumbnails(pixels: Pixels) -> NDArray[np.float32]:
+    """(N, 2304): images (N, H, W, C) as gray pictures of 48 x 48, 0 to 1."""
+    gray = torch.from_numpy(pixels.astype(np.float32).mean(axis=3) / np.iinfo(pixels.dtype).max)
+    return np.asarray(_scaled(gray[:, None], DETAIL).flatten(1).numpy(), np.float32)
+
+
+def pictures(thumbs: NDArray[np.float32]) -> Tensor:
+    """(N, 1, 48, 48) of thumbnails (N, 2304)."""
+    return torch.from_numpy(np.ascontiguousarray(thumbs, np.float32)).reshape(-1, 1, DETAIL, DETAIL)
+
+
+def small(detailed: Tensor) -> Tensor:
+    """(N, 1, 32, 32) of pictures (N, 1, 48, 48)."""
+    return _scaled(detailed, SIDE)
+
+
+def band(some: Tensor) -> Tensor:
+    """Pictures (N, 1, 32, 32) or (N, 1, 48, 48) without their noise and their slow changes."""
+    side = some.shape[-1]
+    fine, wide = (smooth(some, sigma * side / SIDE) for sigma in (BAND if side == SIDE else DETAIL_BAND))
+    return fine - wide
+
+
+def _scaled(some: Tensor, side: int) -> Tensor:
+    return F.interpolate(some, (side, side), mode="bilinear", antialias=True)

@@ -1,0 +1,144 @@
+"""Measure the privacy gate on a project's own real images, and keep the result as a row."""
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select
+
+from curation.audit import digest_of
+from curation.errors import BadInput
+from curation.image_store import Pixels
+from curation.measured_checks import CONTENT, report_content
+from curation.models.images import BuildStatus, Image, Split, Subject
+from curation.models.measures import CheckReport
+from curation.project import Project
+from curation.real_images import is_ready_real
+from screening.copies.find import CopyGates, Described
+from screening.copies.thumbnails import thumbnails
+from screening.error_rates.privacy import Example, PrivacyPlan, RealImages, Report, measure_gate
+from screening.error_rates.privacy_changes import KINDS, TRIED, RoundTrip, stand_in_round_trip
+from screening.features.feature_file import FeatureFile, split_pixel_facts
+from screening.features.fingerprints import fingerprints
+from screening.references import Reference, real_references
+from screening.run import METHOD
+from train.backbones.load import SHIPPED_BACKBONE, Backbone
+
+KIND = "privacy"
+STAND_IN = "a blur of 1.5 % of the side, standing in for an autoencoder"
+Shape = tuple[int, int, int, int]
+
+
+def measure_privacy(
+    project: Project,
+    now: datetime,
+    plan: PrivacyPlan,
+    report: Report,
+    *,
+    backbone_path: str | None = None,
+    round_trip: tuple[str, RoundTrip] | None = None,
+) -> tuple[dict[str, Any], list[Example]]:
+    """Measure on the commonest shape of real images, keep the result, and return it with example pairs.
+
+    `round_trip` is the name and the call of an autoencoder; without one a blur stands in, and the result says so.
+    Raises BadInput when there is no real training or validation image.
+    """
+    name, trip = round_trip or (STAND_IN, stand_in_round_trip)
+    backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
+    with project.database.read() as session:
+        shape = _commonest_shape(project)
+        sets = {split: real_references(session, split, shape) for split in (Split.TRAIN, Split.VALIDATION)}
+        everything = session.scalar(select(func.count()).select_from(Image).where(is_ready_real()))
+    train, validation = (_real_images(project, backbone, sets[split], report) for split in sets)
+    result, examples = measure_gate(train, validation, lambda pixels: describe(backbone, pixels), trip, plan, report)
+    parameters = {
+        "method": METHOD,
+        "plan": plan.model_dump(mode="json"),
+        "backbone": backbone.name,
+        "backbone_digest": backbone.digest,
+        "autoencoder": name,
+        "shape": list(shape),
+        "severities": {kind: {"unit": one.unit, "measured": one.severities} for kind, one in KINDS.items()},
+        "severities_tried_in_design": TRIED,
+        "images": digest_of({split.value: [one.file_sha256 for one in some] for split, some in sets.items()}),
+    }
+    result |= {"real_images_of_other_shapes_or_splits": (everything or 0) - sum(len(some) for some in sets.values())}
+    _save(project, parameters, result, now)
+    return {"parameters": parameters, "result": result}, examples
+
+
+def project_gates(
+    project: Project, shape: Shape, report: Report, backbone_path: str | None = None
+) -> tuple[Backbone, CopyGates, set[str]]:
+    """The gates as a screening of images of this shape sets them, and the file digests of what they search."""
+    backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
+    with project.database.read() as session:
+        sets = [real_references(session, split, shape) for split in (Split.TRAIN, Split.VALIDATION)]
+    train, validation = (_real_images(project, backbone, one, report) for one in sets)
+    gates = CopyGates.fit(train.described, train.subjects, validation.described, validation.subjects)
+    return backbone, gates, {one.file_sha256 for one in sets[0]}
+
+
+def describe(backbone: Backbone, pixels: Pixels) -> Described:
+    """Images (N, H, W, C) as the gates see them."""
+    return Described(backbone.features(pixels), fingerprints(pixels), thumbnails(pixels))
+
+
+def newest_report(project: Project) -> CheckReport | None:
+    """The newest report on the privacy gate, if there is one."""
+    query = select(CheckReport).where(CheckReport.kind == KIND).order_by(CheckReport.id.desc()).limit(1)
+    with project.database.read() as session:
+        return session.scalars(query).one_or_none()
+
+
+def _commonest_shape(project: Project) -> Shape:
+    columns = (Image.height, Image.width, Image.channels, Image.bits)
+    query = (
+        select(*columns)
+        .join(Subject, Subject.id == Image.subject_id)
+        .where(is_ready_real(), Subject.split.in_([Split.TRAIN, Split.VALIDATION]))
+        .group_by(*columns)
+        .order_by(func.count().desc(), *columns)
+        .limit(1)
+    )
+    with project.database.read() as session:
+        found = session.execute(query).one_or_none()
+    if found is None:
+        raise BadInput("there is no real training or validation image here. Import some: `rounds import --help`.")
+    height, width, channels, bits = found
+    return height, width, channels, bits
+
+
+def _real_images(project: Project, backbone: Backbone, references: list[Reference], report: Report) -> RealImages:
+    digests = [one.file_sha256 for one in references]
+    directory = project.directory("embeddings")
+    features = FeatureFile.of_backbone(directory, backbone).features(project.store, digests, report)
+    _, prints = split_pixel_facts(FeatureFile.of_pixels(directory).features(project.store, digests, report))
+    thumbs = FeatureFile.of_thumbnails(directory).rows(project.store, digests, report)
+
+    def pixels(chosen: NDArray[np.int64]) -> Pixels:
+        return project.store.stack([digests[one] for one in chosen])
+
+    return RealImages(Described(features, prints, thumbs), [one.subject_id for one in references], pixels)
+
+
+def _save(project: Project, parameters: dict[str, Any], result: dict[str, Any], now: datetime) -> None:
+    """One row for equal parameters: measured again on the same images, nothing changes."""
+    digest = digest_of(parameters)
+    with project.database.write() as session:
+        known = session.scalars(select(CheckReport.id).where(CheckReport.parameters_digest == digest)).first()
+        if known is not None:
+            return
+        row = CheckReport(
+            kind=KIND,
+            parameters=parameters,
+            parameters_digest=digest,
+            status=BuildStatus.READY,
+            result=result,
+            created_at=now,
+        )
+        session.add(row)
+        session.flush()
+        payload = {"check_report": row.id, "parameters": digest, CONTENT: report_content(row)}
+        project.chain.record(session, "privacy.measured", payload, now)

@@ -1,0 +1,45 @@
+"""Counts of verdicts with exact intervals: of images together, and of each check."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from screening.checks.check import Check, worst
+from screening.checks.fitted import CHECKS, interval
+
+
+@dataclass
+class Tally:
+    """Verdicts of some images: together, and by check."""
+
+    n: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+    flagged: Counter[str] = field(default_factory=Counter)
+    blocked: Counter[str] = field(default_factory=Counter)
+
+    def add(self, checks: Sequence[Check]) -> None:
+        """One image."""
+        self.n += 1
+        self.verdicts[worst(checks)] += 1
+        self.flagged.update(check.name for check in checks if check.verdict == "flag")
+        self.blocked.update(check.name for check in checks if check.verdict == "block")
+
+    def as_json(self) -> dict[str, Any]:
+        """Counts with exact 95 % intervals; `caught` is flagged or blocked."""
+        caught, blocked = self.n - self.verdicts["pass"], self.verdicts["block"]
+        return {
+            "n": self.n,
+            "caught": caught,
+            "caught_95": interval(caught, self.n),
+            "blocked": blocked,
+            "blocked_95": interval(blocked, self.n),
+            "by_check": {
+                name: {
+                    "caught": self.flagged[name] + self.blocked[name],
+                    "caught_95": interval(self.flagged[name] + self.blocked[name], self.n),
+                    "blocked": self.blocked[name],
+                }
+                for name in CHECKS
+            },
+        }

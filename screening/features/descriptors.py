@@ -1,0 +1,84 @@
+"""What the checks are given of a set of images: features, technical measures, fingerprints, appearance, and labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.image_store import Pixels
+from curation.project import Project
+from screening.checks.artefacts import measures
+from screening.features.appearance import WIDTH as APPEARANCE_WIDTH
+from screening.features.appearance import appearance, split_appearance
+from screening.features.feature_file import FeatureFile, Report, split_pixel_facts
+from screening.features.fingerprints import fingerprints
+from screening.features.neighbours import Features
+from train.backbones.load import Backbone
+
+Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Of N images, row by row; `labels` is the one class asked for, or that a real image has, or None."""
+
+    features: Features
+    measures: Floats
+    prints: Features
+    spectra: Floats
+    levels: Floats
+    labels: list[str | None]
+
+    @classmethod
+    def of_pixels(cls, backbone: Backbone, pixels: Pixels, labels: Sequence[str | None]) -> Self:
+        """Of pictures (N, H, W, C) that are stored nowhere."""
+        spectra, levels = split_appearance(appearance(pixels))
+        # As float32, which is what a feature file keeps of stored images.
+        measured = measures(pixels).astype(np.float32)
+        return cls(backbone.features(pixels), measured, fingerprints(pixels), spectra, levels, list(labels))
+
+    def rows(self, which: Floats | Sequence[int]) -> "Facts":
+        """Those of some images, by positions or by a mask."""
+        positions = np.arange(len(self.labels))[which]
+        return Facts(
+            self.features[positions],
+            self.measures[positions],
+            self.prints[positions],
+            self.spectra[positions],
+            self.levels[positions],
+            [self.labels[position] for position in positions],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FactFiles:
+    """The files in which facts of stored images are kept, each computed once."""
+
+    project: Project
+    of_features: FeatureFile
+    of_pixels: FeatureFile
+    of_appearance: FeatureFile
+
+    @classmethod
+    def of(cls, project: Project, backbone: Backbone) -> Self:
+        """Features by the backbone's digest; the others do not depend on it."""
+        directory = project.directory("embeddings")
+        return cls(
+            project,
+            FeatureFile.of_backbone(directory, backbone),
+            FeatureFile.of_pixels(directory),
+            FeatureFile(directory, "appearance-1", APPEARANCE_WIDTH, appearance),
+        )
+
+    def facts(self, digests: Sequence[str], labels: Sequence[str | None], report: Report) -> Facts:
+        """Of stored images, in the order asked."""
+        features = self.of_features.features(self.project.store, digests, report)
+        measured, prints = split_pixel_facts(self.of_pixels.features(self.project.store, digests, report))
+        spectra, levels = split_appearance(self.of_appearance.features(self.project.store, digests, report))
+        return Facts(features, measured, prints, spectra, levels, list(labels))
+
+    def prints(self, digests: Sequence[str], report: Report) -> Features:
+        """Fingerprints alone."""
+        return split_pixel_facts(self.of_pixels.features(self.project.store, digests, report))[1]

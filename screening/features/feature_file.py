@@ -1,0 +1,125 @@
+"""Vectors of stored images, computed once: a matrix and the digests of its rows, both append-only, per encoder."""
+
+import fcntl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.audit import digest_of
+from curation.image_store import ImageStore, Pixels
+from curation.vector_files import LINE, rows_of
+from screening.checks.artefacts import MEASURES, measures
+from screening.copies.aligned_search import AlignedSearch
+from screening.copies.thumbnails import DETAIL, thumbnails
+from screening.features.fingerprints import WIDTH, fingerprints
+from screening.features.neighbours import Features
+from train.backbones.load import Backbone
+
+Report = Callable[[int, int, str | None], None]
+
+READ = 256
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """Rows (N, D) of a mapped matrix, read when they are asked for by position or by mask."""
+
+    matrix: Features
+    places: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, wanted: NDArray[np.int64] | NDArray[np.bool_]) -> Features:
+        return np.array(self.matrix[self.places[wanted]])
+
+
+@dataclass(frozen=True)
+class FeatureFile:
+    """`NAME.WIDTH.f32` holds rows of float32, `NAME.WIDTH.rows` the file digest of each, under `embeddings/`.
+
+    The matrix grows first and the digests after it, under a lock: a crash leaves rows that nothing names, and the next
+    writer overwrites them. Several processes may fill one file.
+    """
+
+    directory: Path
+    name: str
+    width: int
+    compute: Callable[[Pixels], Features]
+
+    @classmethod
+    def of_backbone(cls, directory: Path, backbone: Backbone) -> Self:
+        """Features of a backbone, kept under its digest."""
+        return cls(directory, backbone.digest[:16], backbone.dimension, backbone.features)
+
+    @classmethod
+    def of_pixels(cls, directory: Path) -> Self:
+        """Technical measures and pixel fingerprints side by side; `split_pixel_facts` parts them."""
+        return cls(directory, "pixel-facts-1", len(MEASURES) + WIDTH, _pixel_facts)
+
+    @classmethod
+    def of_thumbnails(cls, directory: Path) -> Self:
+        """Gray pictures of 48 x 48, from which copies are searched."""
+        return cls(directory, "thumbnails-2", DETAIL * DETAIL, thumbnails)
+
+    @classmethod
+    def of_search(cls, directory: Path, train: Sequence[str], subjects: Sequence[int], search: AlignedSearch) -> Self:
+        """How far held-out pictures lie from these training files of these subjects, laid over them: four distances.
+
+        Other training images are another file; the thresholds of a project are set from it at every screening.
+        """
+        name = f"laid-over-1-{digest_of([list(train), list(subjects)])[:16]}"
+        return cls(directory, name, 4, lambda pixels: search.nearest(thumbnails(pixels)).distances)
+
+    def features(self, store: ImageStore, digests: Sequence[str], report: Report) -> Features:
+        """(N, D) float32 of the stored images, in the order asked; what is not there yet is computed and kept."""
+        return self.rows(store, digests, report)[np.arange(len(digests))]
+
+    def rows(self, store: ImageStore, digests: Sequence[str], report: Report) -> StoredRows:
+        """The same, left in the file until they are asked for."""
+        missing = sorted(set(digests) - self._rows().keys())
+        for start in range(0, len(missing), READ):
+            chunk = missing[start : start + READ]
+            self._append(chunk, self.compute(store.stack(chunk)))
+            report(min(start + READ, len(missing)), len(missing), "features")
+        rows = self._rows()
+        places = np.array([rows[digest] for digest in digests], np.int64)
+        if not digests:
+            return StoredRows(np.zeros((0, self.width), np.float32), places)
+        return StoredRows(np.memmap(self._matrix_path, np.float32, "r", shape=(len(rows), self.width)), places)
+
+    @property
+    def _matrix_path(self) -> Path:
+        return self.directory / f"{self.name}.{self.width}.f32"
+
+    @property
+    def _rows_path(self) -> Path:
+        return self.directory / f"{self.name}.{self.width}.rows"
+
+    def _rows(self) -> dict[str, int]:
+        return rows_of(self._rows_path)
+
+    def _append(self, digests: Sequence[str], computed: Features) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with self._rows_path.open("ab") as rows, self._matrix_path.open("ab") as matrix:
+            fcntl.flock(rows, fcntl.LOCK_EX)
+            known = self._rows()
+            new = [position for position, digest in enumerate(digests) if digest not in known]
+            rows.truncate(len(known) * LINE)
+            matrix.truncate(len(known) * self.width * 4)
+            matrix.write(np.ascontiguousarray(computed[new], np.float32).tobytes())
+            matrix.flush()
+            rows.write("".join(f"{digests[position]}\n" for position in new).encode())
+
+
+def _pixel_facts(pixels: Pixels) -> Features:
+    return np.concatenate([measures(pixels).astype(np.float32), fingerprints(pixels)], axis=1)
+
+
+def split_pixel_facts(facts: Features) -> tuple[NDArray[np.float32], Features]:
+    """Measures (N, 5) and fingerprints (N, 1024)."""
+    return facts[:, : len(MEASURES)], facts[:, len(MEASURES) :]

@@ -1,0 +1,171 @@
+"""A proxy reader: a probe on a backbone's features reads a worklist, marked as a model.
+
+It accepts when the probe, fitted on real training images, agrees with the class that was asked for, is sure of it, and
+the image lies no farther from real training images of that class than 99 % of the real validation images do from
+theirs. What it says of real validation images under their own class is told with its readings: a proxy that rejects
+those is a poor reader. It knows nothing that the study does not: no claim rests on its readings.
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.claims import claim
+from curation.errors import BadInput
+from curation.models.images import Split
+from curation.models.people import Reader, ReaderKind
+from curation.models.reading import Verdict, Worklist, WorklistItem
+from curation.outcomes import recompute_outcomes
+from curation.project import Project
+from curation.proxy_slots import open_proxy_slots
+from curation.readers import add_reader
+from curation.readings import ReadingRequest, record_reading
+from curation.worklists import find_worklist
+from screening.features.feature_file import FeatureFile
+from screening.features.neighbours import Features, nearest
+from screening.references import real_references
+from train.backbones.load import SHIPPED_BACKBONE, Backbone
+
+Report = Callable[[int, int, str | None], None]
+
+CONFIDENCE = 0.6
+PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)
+TYPICAL_QUANTILE = 0.99
+CHUNK = 50
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A fitted probe with its limits on what is typical of each class."""
+
+    probe: Pipeline
+    classes: list[str]
+    by_class: dict[str, Features]
+    limits: dict[str, float]
+
+    def read(self, features: Features, label: str) -> tuple[Verdict, tuple[str, ...]]:
+        """Verdict and reasons on one image (1, D) that was asked to show `label`."""
+        probabilities = self.probe.predict_proba(features)[0]
+        if self.classes[probabilities.argmax()] != label:
+            return Verdict.REJECT, ("wrong_class",)
+        if nearest(features, self.by_class[label], k=1).distances[0, 0] > self.limits[label]:
+            return Verdict.REJECT, ("anatomy",)
+        return (Verdict.ACCEPT if probabilities.max() >= CONFIDENCE else Verdict.UNSURE), ()
+
+    def verdicts(self, features: Features, labels: Sequence[str]) -> Counter[str]:
+        """How often it says what of images (N, D) under `labels`."""
+        return Counter(self.read(features[row : row + 1], label)[0].value for row, label in enumerate(labels))
+
+
+def fit_proxy(train: Features, train_labels: list[str], validation: Features, validation_labels: list[str]) -> Proxy:
+    """Fit the probe on training features (N, D); its penalty and what is typical come from validation features.
+
+    Raises BadInput when a class has no training or no validation image.
+    """
+    classes = sorted(set(train_labels))
+    missing = sorted(set(classes) ^ set(validation_labels))
+    if len(classes) < 2 or missing:
+        raise BadInput(
+            "a proxy needs training and validation images of at least two classes, the same in both; "
+            f"got {', '.join(classes) or 'none'}{', only in one: ' + ', '.join(missing) if missing else ''}."
+        )
+    probes = [
+        make_pipeline(StandardScaler(), LogisticRegression(max_iter=2_000, C=penalty)).fit(train, train_labels)
+        for penalty in PENALTIES
+    ]
+    probe = min(probes, key=lambda one: log_loss(validation_labels, one.predict_proba(validation), labels=classes))
+    of_train, of_validation = np.array(train_labels), np.array(validation_labels)
+    by_class = {label: train[of_train == label] for label in classes}
+    limits = {}
+    for label in classes:
+        distances = nearest(validation[of_validation == label], by_class[label], k=1).distances[:, 0]
+        limits[label] = float(np.quantile(distances, TYPICAL_QUANTILE))
+    return Proxy(probe, [str(name) for name in probe.classes_], by_class, limits)
+
+
+def read_worklist_by_proxy(
+    project: Project, worklist_name: str, now: datetime, report: Report, backbone_path: str | None = None
+) -> dict[str, Any]:
+    """Read what the proxy has not read of a worklist; resumable. Returns its name and its counts of verdicts.
+
+    Raises NotFound for an unknown worklist, BadInput for a label-blind one or too few real images.
+    """
+    with project.database.read() as session:
+        worklist = find_worklist(session, worklist_name)
+        train, validation = _references(session, worklist)
+    if not worklist.label_shown:
+        raise BadInput(f"worklist {worklist_name!r} hides the class that was asked for; a proxy judges by it.")
+    backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
+    embeddings = FeatureFile.of_backbone(project.directory("embeddings"), backbone)
+
+    def features_of(digests: list[str]) -> Features:
+        return embeddings.features(project.store, digests, report)
+
+    report(0, worklist.size, "fitting the probe on real training images")
+    held_out = features_of(list(validation))
+    proxy = fit_proxy(features_of(list(train)), list(train.values()), held_out, list(validation.values()))
+    on_real = proxy.verdicts(held_out, list(validation.values()))
+    reader_id, name = _open(project, worklist.id, backbone, now)
+    counts: Counter[str] = Counter()
+    while True:
+        with project.database.write() as session:
+            held = claim(session, now, reader_id, worklist.id, CHUNK)
+        if not held:
+            break
+        features = features_of([item.file_sha256 for item in held])
+        for position, item in enumerate(held):
+            verdict, reasons = proxy.read(features[position : position + 1], item.shown_label or "")
+            known = {reason["code"] for reason in worklist.reasons}
+            request = ReadingRequest(
+                op_id=uuid.uuid5(uuid.NAMESPACE_OID, f"proxy:{reader_id}:{item.key}").hex,
+                assignment_key=item.key,
+                verdict=verdict,
+                reasons=tuple(reason for reason in reasons if reason in known),
+                read_at=now,
+            )
+            with project.database.write() as session:
+                record_reading(session, project.chain, now, reader_id, request)
+            counts[verdict.value] += 1
+            report(counts.total(), worklist.size, None)
+    with project.database.write() as session:
+        outcomes = recompute_outcomes(session, worklist.id)
+    return {
+        "reader": name,
+        "kind": "proxy",
+        "readings": dict(counts),
+        "of real validation images": dict(on_real),
+        "outcomes": outcomes,
+    }
+
+
+def _references(session: Session, worklist: Worklist) -> tuple[dict[str, str], dict[str, str]]:
+    """Training and validation images of the worklist's shape that have one class: file digest to class."""
+    image = session.scalars(select(WorklistItem).where(WorklistItem.worklist_id == worklist.id).limit(1)).one().image
+    shape = (image.height, image.width, image.channels, image.bits)
+    train, validation = (
+        {one.file_sha256: one.label for one in real_references(session, split, shape) if one.label is not None}
+        for split in (Split.TRAIN, Split.VALIDATION)
+    )
+    return train, validation
+
+
+def _open(project: Project, worklist_id: int, backbone: Backbone, now: datetime) -> tuple[int, str]:
+    """The proxy's reader row, one per backbone, with a slot of its own on every item."""
+    name = f"proxy {backbone.name} {backbone.digest[:8]}"
+    with project.database.write() as session:
+        reader = session.scalars(select(Reader).where(Reader.name == name)).one_or_none()
+        if reader is None:
+            reader = add_reader(session, project.chain, now, name, None, kind=ReaderKind.PROXY)
+        open_proxy_slots(session, reader, worklist_id)
+        return reader.id, name

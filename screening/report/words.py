@@ -1,0 +1,59 @@
+"""What a screening rests on, and what its checks are worth, in sentences that hold for any project."""
+
+from typing import Any
+
+PLOTS_MEAN = (
+    "Bars: this batch. Grey behind them: held-out real images. Dashed line: beyond it an image is flagged; solid: "
+    "blocked. A near copy is also blocked where it is far nearer to one subject than to any other."
+)
+
+
+def ground(parameters: dict[str, Any]) -> list[tuple[str, str]]:
+    """What stands behind the verdicts, line by line."""
+    flags = parameters.get("flags_on_validation")
+    lines = [
+        ("Features", f"{parameters['backbone']}, digest {parameters['backbone_digest'][:16]}"),
+        ("Method", str(parameters["method"])),
+        ("Reference", f"{parameters['real_training_images']} real training images of this shape"),
+        (
+            "Thresholds",
+            f"set on {parameters['real_validation_images']} real validation images; test images are never read",
+        ),
+        (
+            "The generator saw",
+            f"{parameters['generator_images']} images, of which {parameters['generator_images_compared']} are in this "
+            "project and were compared",
+        ),
+        ("Earlier images", f"{parameters.get('earlier_images', 0)} of {parameters.get('earlier_batches', 0)} batches"),
+    ]
+    if flags:
+        lines.append(("False alarms", false_alarms(flags)))
+    return lines
+
+
+def false_alarms(flags: dict[str, Any]) -> str:
+    """The family-wise rate: how often one check or more flags a real image that set no threshold."""
+    low, high = flags["any_95"]
+    n = flags["measured_on"]
+    share = f"{flags['any'] / n:.1%}" if n else "none"
+    return (
+        f"{flags['any']} of {n} held-out real images flagged by one check or more, copies and duplicates apart "
+        f"({share}, 95 %: {low:.1%} to {high:.1%}); {flags['blocked']} blocked"
+    )
+
+
+def probe_words(probe: dict[str, Any]) -> str:
+    """What the label probe's word is worth."""
+    if "not_set" in probe:
+        return f"No probe, every image is flagged: {probe['not_set']}."
+    crossed, held_out = probe["cross_validated"], probe["on_validation"]
+    words = (
+        f"Right on {crossed['accuracy']:.1%} of {crossed['n']} training images, cross-validated by subject "
+        f"(calibration error {crossed['calibration_error']:.3f}, L1, 15 bins)"
+    )
+    if held_out is None:
+        return f"{words}; no validation image of its classes."
+    return (
+        f"{words}, and on {held_out['accuracy']:.1%} of {held_out['n']} validation images "
+        f"(calibration error {held_out['calibration_error']:.3f})."
+    )

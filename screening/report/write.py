@@ -1,0 +1,185 @@
+"""Write the screening report: two HTML files that need nothing from elsewhere.
+
+`report.html` says what was screened, what was found and what the checks are worth, and shows pictures.
+`nearest-pairs.html` shows candidates beside the training images they are nearest to, and those that a copy gate spoke
+of: it stands apart, since whoever opens it sees patients.
+"""
+
+from datetime import datetime
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from sqlalchemy.orm import Session
+
+from curation.check_names import check_name
+from curation.errors import NotFound
+from curation.image_store import ImageStore
+from curation.lineage.rests_on import rests_on
+from curation.models.measures import CheckReport
+from curation.project import Project
+from screening.report.figures import ScreeningFigures, notices, screened_batches, screening_figures
+from screening.report.pictures import (
+    MOST,
+    Screened,
+    data_url,
+    nearest_pairs,
+    planted_pictures,
+    screened_images,
+)
+from screening.report.plots import class_table, distribution, rates_table, readable, reliability_table
+from screening.report.rates import checks_of, newest_report, rates_of, withdrawn_behind
+from screening.report.words import PLOTS_MEAN, ground, probe_words
+
+REPORT, PAIRS = "report.html", "nearest-pairs.html"
+_PAGE = Template("""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>$title</title><style>
+$css</style></head><body>
+<h1>$title</h1>
+$content
+</body></html>
+""")
+FOR_CURATORS = (
+    "For people who may see real images of this project: the planted faults further down are made from validation "
+    "images."
+)
+FOR_PRIVACY = (
+    "Shows training images of real subjects. For the curator and the privacy role only: never for readers, never "
+    "passed on."
+)
+MEASURE_FIRST = "Not measured yet: <code>rounds screening error-rates</code> does it."
+
+
+def write_report(project: Project, now: datetime, directory: Path, batch_id: int | None = None) -> list[Path]:
+    """Write both files for one batch or all screened ones into `directory`; returns their paths.
+
+    Reads stored rows and pictures, and no model. Raises NotFound when nothing was screened.
+    """
+    with project.database.read() as session:
+        chosen = [row for row in screened_batches(session) if batch_id in (None, row[1])]
+        if not chosen:
+            what = "no batch was screened yet" if batch_id is None else f"batch {batch_id} has no finished screening"
+            raise NotFound(f"{what}. Run `rounds screen` first; `rounds status` shows the batches.")
+        figures = [screening_figures(session, screening_id) for screening_id, _, _ in chosen]
+        images = {one.screening_id: screened_images(session, one.screening_id) for one in figures}
+        head = _head(session, now)
+        rates = newest_report(session)
+        reached = rests_on(withdrawn_behind(session, rates))
+        parts = [head, _callout("notice", FOR_CURATORS)]
+        parts += [_batch(project.store, one, images[one.screening_id]) for one in figures]
+        parts += [_rates(rates, reached), _planted(session, project.store, rates)]
+        pairs = [head, _callout("private", FOR_PRIVACY)]
+        pairs += [_pairs(session, project.store, one, images[one.screening_id]) for one in figures]
+    directory.mkdir(parents=True, exist_ok=True)
+    name = project.settings.name
+    return [
+        _write(directory / REPORT, f"Screening of {name}", "".join(parts)),
+        _write(directory / PAIRS, f"Nearest training images, {name}", "".join(pairs)),
+    ]
+
+
+def _write(path: Path, title: str, content: str) -> Path:
+    css = files("screening.report").joinpath("report.css").read_text()
+    partial = path.with_suffix(".part")
+    partial.write_text(_PAGE.substitute(title=escape(title), css=css, content=content))
+    partial.rename(path)
+    return path
+
+
+def _head(session: Session, now: datetime) -> str:
+    said = "".join(_callout("notice", notice) for notice in notices(session))
+    return f'{said}<p class="soft">Written {now:%Y-%m-%d %H:%M} UTC. No model was run for this page.</p>'
+
+
+def _callout(kind: str, text: str) -> str:
+    return f'<p class="{kind}">{escape(text)}</p>'
+
+
+def _batch(store: ImageStore, one: ScreeningFigures, images: list[Screened]) -> str:
+    facts = "".join(f"<tr><th>{escape(name)}</th><td>{escape(what)}</td></tr>" for name, what in ground(one.parameters))
+    plots = "".join(distribution(figure) for figure in one.checks)
+    shown = [image for image in images if not image.is_copy]
+    hidden = len(images) - len(shown)
+    aside = f"{hidden} that a copy gate spoke of stand in {PAIRS} only." if hidden else ""
+    return (
+        f"<h2>Batch {one.batch_id}, {escape(one.generator)}</h2>{class_table(one)}<h3>It rests on</h3>"
+        f"<table>{facts}</table><h2>Checks of batch {one.batch_id}</h2>"
+        f'<p class="soft">{escape(PLOTS_MEAN)}</p><div class="multiples">{plots}</div>'
+        f"<h2>Label probe</h2>{_probe(one)}"
+        + _cards(store, f"Blocked in batch {one.batch_id}", [i for i in shown if i.verdict == "block"], aside)
+        + _cards(store, f"Flagged in batch {one.batch_id}", [i for i in shown if i.verdict == "flag"], aside)
+        + _cards(store, f"Passed in batch {one.batch_id}", [i for i in shown if i.verdict == "pass"][: MOST // 4], "")
+    )
+
+
+def _probe(one: ScreeningFigures) -> str:
+    probe = one.parameters.get("label_probe", {"not_set": "screened before there was one"})
+    held_out = probe.get("on_validation")
+    table = reliability_table(held_out["bins"]) if held_out else ""
+    return f'<p class="soft">{escape(probe_words(probe))}</p>{table}'
+
+
+def _cards(store: ImageStore, title: str, images: list[Screened], aside: str) -> str:
+    cards = "".join(
+        f'<figure><img src="{data_url(store.pixels(one.file_sha256))}" alt="">'
+        f"<figcaption>{escape(readable(one.label))}, image {one.image_id}<br>"
+        f"{'<br>'.join(_spoken(one)) or 'nothing spoke'}</figcaption></figure>"
+        for one in images[:MOST]
+    )
+    more = f"{len(images)} in all, the first {MOST} shown. " if len(images) > MOST else f"{len(images)} shown. "
+    return f'<h2>{escape(title)}</h2><p class="soft">{more}{aside}</p><div class="cards">{cards}</div>'
+
+
+def _spoken(one: Screened) -> list[str]:
+    return [
+        f"{escape(readable(check_name(name)))} {value:.3g}, {escape(threshold)}" for name, value, threshold in one.spoke
+    ]
+
+
+def _rates(report: CheckReport | None, reached: str | None) -> str:
+    title = "<h2>How often the checks err</h2>"
+    if report is None:
+        return f'{title}<p class="soft">{MEASURE_FIRST}</p>'
+    said = report.parameters
+    words = (
+        f"Measured {report.created_at:%Y-%m-%d} with {said['backbone']} ({said['backbone_digest'][:16]}) on "
+        f"{said['real_validation_images']} real validation images of {said['subjects']} subjects, each under "
+        "thresholds that no image of its subject set. Caught: flagged or blocked by any check, with the exact 95 % "
+        "interval (Clopper-Pearson). Then what each check alone catches, in percent. A fault that is caught as often "
+        "as untouched images are flagged is not seen. The copy gates have error rates of their own."
+    )
+    table = rates_table(rates_of(report.result), checks_of(report.result))
+    again = "Measure again: rounds screening error-rates."
+    notice = _callout("notice", f"AFFECTED: this report {reached}. {again}") if reached else ""
+    return f'{title}{notice}<p class="soft">{escape(words)}</p>{table}'
+
+
+def _planted(session: Session, store: ImageStore, report: CheckReport | None) -> str:
+    if report is None:
+        return ""
+    rows = "".join(
+        f'<h3>{escape(readable(name))}</h3><div class="cards">'
+        + "".join(
+            f'<figure><img src="{data_url(pixels)}" alt=""><figcaption>{escape(spoke)}</figcaption></figure>'
+            for pixels, spoke in pictures
+        )
+        + "</div>"
+        for name, pictures in planted_pictures(session, store, report.result["planted"])
+    )
+    return f"<h2>Planted faults, and which checks spoke</h2>{rows}"
+
+
+def _pairs(session: Session, store: ImageStore, one: ScreeningFigures, images: list[Screened]) -> str:
+    content = _cards(store, f"A copy gate spoke of these, batch {one.batch_id}", [i for i in images if i.is_copy], "")
+    for by in ("features", "pixels"):
+        cards = "".join(
+            '<figure class="wide"><div class="pair">'
+            f'<img src="{data_url(store.pixels(image.file_sha256))}" alt="candidate">'
+            f'<img src="{data_url(pixels)}" alt="training image"></div>'
+            f"<figcaption>image {image.image_id} ({image.verdict}) and training image {near['image_id']}, distance "
+            f"{float(near['distance']):.4f}</figcaption></figure>"
+            for image, near, pixels in nearest_pairs(session, store, images, by)
+        )
+        content += f'<h2>Nearest by {by}, batch {one.batch_id}</h2><div class="cards">{cards}</div>'
+    return content

@@ -1,0 +1,229 @@
+"""Screen a batch: every image gets pass, flag or block, each check its value and the threshold it was held against."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select
+
+from curation.audit import digest_of
+from curation.errors import BadInput, NotFound
+from curation.models.generation import (
+    Batch,
+    GeneratorPixels,
+    ScreenedImage,
+    Screening,
+    ScreeningCheck,
+    ScreeningVerdict,
+)
+from curation.models.images import BuildStatus, Image, Split
+from curation.project import Project
+from curation.real_images import is_ready_real
+from screening.checks.artefacts import false_alarms
+from screening.checks.check import Check, Unset, worst
+from screening.checks.duplicates import (
+    Earlier,
+    add_earlier,
+    duplicate_distance,
+    earlier_images,
+    find_duplicates,
+    find_earlier,
+)
+from screening.checks.fitted import LIMITED, References, Thresholds, distribution, false_flags, probe_as_json
+from screening.copies.aligned_search import AlignedSearch
+from screening.copies.find import Described, Neighbours, find_copies
+from screening.features.descriptors import FactFiles, Facts, Floats
+from screening.features.feature_file import FeatureFile
+from screening.references import Reference, classes_asked, real_references
+from train.backbones.load import SHIPPED_BACKBONE, Backbone
+
+Report = Callable[[int, int, str | None], None]
+
+CHUNK = 1_000
+# Raised whenever equal images could get another verdict: part of what makes a screening the same one.
+METHOD = "screening/7"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a screening reads before it begins: the batch's images and the real ones of the same shape."""
+
+    batch: Batch
+    images: Sequence[Image]
+    train: Sequence[Reference]
+    validation: Sequence[Reference]
+    asked: list[str | None]
+    earlier: Earlier
+    generator_images: int
+    generator_images_here: int
+
+
+def run_screening_job(project: Project, payload: dict[str, Any], report: Report) -> None:
+    """The worker's entry."""
+    screen_batch(project, int(payload["batch"]), datetime.now(UTC), report)
+
+
+def screen_batch(
+    project: Project, batch_id: int, now: datetime, report: Report, backbone_path: str | None = None
+) -> dict[str, int]:
+    """Check every image of a finished batch; returns counts by verdict. Under equal thresholds it is done once.
+
+    A check for which there are too few real images flags every image and says so. Raises NotFound for an unknown
+    batch, BadInput for an unfinished one.
+    """
+    inputs = _inputs(project, batch_id)
+    backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
+    files = FactFiles.of(project, backbone)
+    train_files = [one.file_sha256 for one in inputs.train]
+    train = files.facts(train_files, [one.label for one in inputs.train], report)
+    held_out = [one.file_sha256 for one in inputs.validation]
+    validation = files.facts(held_out, [one.label for one in inputs.validation], report)
+    drawn_files = [one.file_sha256 for one in inputs.images]
+    drawn = files.facts(drawn_files, inputs.asked, report)
+    report(0, len(inputs.images), "checks")
+    references = References.fit(train, [one.subject_id for one in inputs.train])
+    real = references.values(validation)
+    thresholds = Thresholds.fit(references.ranges, real)
+    checks = thresholds.judge(references.values(drawn), inputs.asked)
+    thumbs = FeatureFile.of_thumbnails(project.directory("embeddings"))
+    sets = {"train": (train, train_files), "validation": (validation, held_out), "batch": (drawn, drawn_files)}
+    described = {
+        name: Described(facts.features, facts.prints, thumbs.rows(project.store, digests, report))
+        for name, (facts, digests) in sets.items()
+    }
+
+    def measured(search: AlignedSearch) -> Floats:
+        kept = FeatureFile.of_search(thumbs.directory, train_files, [one.subject_id for one in inputs.train], search)
+        return kept.features(project.store, held_out, report)
+
+    copies = find_copies(described, inputs.train, inputs.validation, checks, measured, report)
+    below = duplicate_distance(validation.prints, train.prints)
+    find_duplicates(drawn.prints, drawn_files, below, checks)
+    pixels = [one.pixel_sha256 for one in inputs.images]
+    twins = find_earlier(
+        project.database, inputs.earlier, drawn.prints, pixels, lambda some: files.prints(some, report)
+    )
+    add_earlier(twins, below, checks)
+    parameters = {
+        **_ground(inputs, backbone),
+        **_of_checks(references, thresholds, validation, real, inputs),
+        **{name: gate.as_json() for name, gate in copies.gates.items()},
+        "validation_copies_of_training": copies.validation_copies,
+        "duplicate_below": None if isinstance(below, Unset) else below,
+    }
+    _save(project, inputs, parameters, checks, copies.neighbours, now)
+    report(len(inputs.images), len(inputs.images), None)
+    return dict(Counter(worst(one) for one in checks))
+
+
+def _ground(inputs: Inputs, backbone: Backbone) -> dict[str, Any]:
+    """What the screening rests on."""
+    return {
+        "method": METHOD,
+        "backbone": backbone.name,
+        "backbone_digest": backbone.digest,
+        "real_training_images": len(inputs.train),
+        "real_validation_images": len(inputs.validation),
+        "earlier_batches": inputs.earlier.batches,
+        "earlier_images": inputs.earlier.images,
+        "generator_images": inputs.generator_images,
+        "generator_images_compared": inputs.generator_images_here,
+    }
+
+
+def _of_checks(
+    references: References,
+    thresholds: Thresholds,
+    validation: Facts,
+    real: dict[str, Floats],
+    inputs: Inputs,
+) -> dict[str, Any]:
+    """The thresholds, and what they say of real images that set none of them."""
+    subjects = [one.subject_id for one in inputs.validation]
+    return {
+        "ranges": {name: one.as_json() for name, one in references.ranges.items()},
+        "limits": {name: thresholds.by_name[name].as_json() for name in LIMITED},
+        "ranges_on_validation": false_alarms(references.ranges, validation.measures),
+        "flags_on_validation": false_flags(references.ranges, real, validation, subjects),
+        "real_values": {name: distribution(values) for name, values in real.items()},
+        "label_probe": probe_as_json(references, validation),
+    }
+
+
+def _inputs(project: Project, batch_id: int) -> Inputs:
+    with project.database.read() as session:
+        batch = session.get(Batch, batch_id)
+        if batch is None:
+            raise NotFound(f"there is no batch {batch_id}. `rounds status` shows those there are.")
+        if batch.status != BuildStatus.READY:
+            raise BadInput(f"batch {batch_id} is not finished: `rounds worker` draws what is missing.")
+        kept = select(Image).where(Image.batch_id == batch_id, Image.withdrawn_at.is_(None))
+        images = session.scalars(kept.order_by(Image.batch_index)).all()
+        if not images:
+            raise BadInput(f"every image of batch {batch_id} was withdrawn: there is nothing to check.")
+        first = images[0]
+        shape = (first.height, first.width, first.channels, first.bits)
+        seen = select(GeneratorPixels.pixel_sha256).where(GeneratorPixels.generator_id == batch.generator_id)
+        here = select(func.count(Image.pixel_sha256.distinct())).where(is_ready_real(), Image.pixel_sha256.in_(seen))
+        return Inputs(
+            batch=batch,
+            images=images,
+            train=real_references(session, Split.TRAIN, shape),
+            validation=real_references(session, Split.VALIDATION, shape),
+            asked=classes_asked(session, batch_id),
+            earlier=earlier_images(session, batch_id, shape),
+            generator_images=session.scalar(select(func.count()).select_from(seen.subquery())) or 0,
+            generator_images_here=session.scalar(here) or 0,
+        )
+
+
+def _save(
+    project: Project,
+    inputs: Inputs,
+    parameters: dict[str, Any],
+    checks: Sequence[Sequence[Check]],
+    neighbours: Sequence[Neighbours],
+    now: datetime,
+) -> None:
+    """Everything in one transaction: a screening is there whole or not at all."""
+    digest = digest_of(parameters)
+    with project.database.write() as session:
+        known = select(Screening.id).where(Screening.batch_id == inputs.batch.id, Screening.parameters_digest == digest)
+        if session.scalars(known).first() is not None:
+            return
+        screening = Screening(
+            batch_id=inputs.batch.id,
+            parameters=parameters,
+            parameters_digest=digest,
+            status=BuildStatus.READY,
+            created_at=now,
+        )
+        session.add(screening)
+        session.flush()
+        verdicts = [
+            {
+                "screening_id": screening.id,
+                "image_id": image.id,
+                "verdict": ScreeningVerdict(worst(own)),
+                "neighbours": near,
+            }
+            for image, own, near in zip(inputs.images, checks, neighbours, strict=True)
+        ]
+        rows = [
+            {
+                "screening_id": screening.id,
+                "image_id": image.id,
+                "name": check.name,
+                "value": check.value,
+                "threshold": check.threshold,
+                "verdict": ScreeningVerdict(check.verdict),
+            }
+            for image, own in zip(inputs.images, checks, strict=True)
+            for check in own
+        ]
+        for table, values in ((ScreenedImage, verdicts), (ScreeningCheck, rows)):
+            for start in range(0, len(values), CHUNK):
+                session.execute(insert(table), values[start : start + CHUNK])
+        project.chain.record(session, "batch.screened", {"batch": inputs.batch.id, "screening": screening.id}, now)

@@ -1,0 +1,238 @@
+"""Measure a set of drawn images against real ones, once: the request and what was found are kept together."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import select
+
+from curation.audit import digest_of
+from curation.errors import BadInput
+from curation.jobs import enqueue
+from curation.measured_checks import CONTENT, measurement_content
+from curation.models.images import BuildStatus
+from curation.models.measures import SetMeasurement
+from curation.models.operations import Job
+from curation.models.reading import OutcomeVerdict
+from curation.project import Project
+from screening.set_measures.curation_map import curation_map
+from screening.set_measures.membership_inference import Seen, membership
+from screening.set_measures.request import LEAST, MeasureRequest
+from screening.set_measures.scope import Pictures, measure_scope
+from screening.set_measures.sets import RealImage, Sets, find_sets
+from screening.set_measures.vectors import SetVectors, one_a_subject, shuffled, vectors_of
+from train.backbones.load import SHIPPED_BACKBONE, Backbone
+
+Report = Callable[[int, int, str | None], None]
+
+# Raised whenever equal images could give another value: part of what makes a measurement the same one.
+METHOD = "set-measures/1"
+USUAL_MOST = 1_000
+WHOLE = "whole"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Positions of the three sets of one size, and of everything real that could have been copied."""
+
+    name: str
+    real: list[int]
+    held_out: list[int]
+    drawn: list[int]
+    every_real: list[int]
+    available: dict[str, int]
+
+    @property
+    def n(self) -> int:
+        """The size of each set."""
+        return len(self.real)
+
+
+def queue_measurement(
+    project: Project, request: MeasureRequest, now: datetime, backbone_path: str | None = None
+) -> Job:
+    """Queue a measurement for a worker; raises what `measure_sets` raises where there is nothing to measure.
+
+    Queued twice it is measured once. What there is to measure is looked up again when the worker comes to it.
+    """
+    with project.database.read() as session:
+        find_sets(session, request)
+    if backbone_path is not None and Path(backbone_path).is_dir():
+        backbone_path = str(Path(backbone_path).resolve())  # the worker may run in another directory
+    payload = {"request": request.model_dump(mode="json"), "backbone": backbone_path}
+    with project.database.write() as session:
+        return enqueue(session, now, "measure", payload)
+
+
+def run_measure_job(project: Project, payload: dict[str, Any], report: Report) -> None:
+    """The worker's entry."""
+    request = MeasureRequest.checked(**payload["request"])
+    measure_sets(project, request, datetime.now(UTC), report, payload["backbone"])
+
+
+def measure_sets(
+    project: Project, request: MeasureRequest, now: datetime, report: Report, backbone_path: str | None = None
+) -> int:
+    """Measure the set of `request`, or find it measured; returns the id of the measurement.
+
+    The same request over the same images, outcomes and backbone is the same measurement. Raises NotFound, Conflict, or
+    BadInput where there is nothing to measure or too little to measure it against.
+    """
+    backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
+    with project.database.read() as session:
+        sets = find_sets(session, request)
+        seen = Seen(session, sets.generator_ids)
+    asked = {
+        "method": METHOD,
+        **request.model_dump(mode="json"),
+        "backbone": backbone.name,
+        "backbone_digest": backbone.digest,
+        "images_digest": _digest(sets, seen),
+    }
+    with project.database.read() as session:
+        known = select(SetMeasurement.id).where(SetMeasurement.request_digest == digest_of(asked))
+        found = session.scalars(known.where(SetMeasurement.status == BuildStatus.READY)).first()
+    if found is not None:
+        return found
+    scopes, left_out = _scopes(sets, request)
+    vectors = vectors_of(project, sets, backbone, report)
+    result = _result(request, sets, vectors, seen, scopes, report) | {"scopes_left_out": left_out}
+    return _save(project, asked, result, now)
+
+
+def _digest(sets: Sets, seen: Seen) -> str:
+    drawn = sorted([one.file_sha256, one.label, str(one.verdict), one.measured, one.proxy_only] for one in sets.drawn)
+    real = [
+        sorted([one.file_sha256, one.subject_key, one.label or "", digest_of(one.covariates)] for one in some)
+        for some in (sets.train, sets.validation)
+    ]
+    return digest_of([drawn, real, sorted(seen.keys), sorted(seen.pixels)])
+
+
+def _scopes(sets: Sets, request: MeasureRequest) -> tuple[list[Scope], dict[str, str]]:
+    """The whole and every class that has enough images, and why the others are left out."""
+    scopes, left_out = [], {}
+    for label in [WHOLE, *sorted({one.label for one in sets.measured})]:
+        scope = _scope(sets, request, label)
+        if scope.n >= LEAST:
+            scopes.append(scope)
+            continue
+        counts = ", ".join(f"{count} {name}" for name, count in scope.available.items())
+        why = f"{LEAST} of each are needed, there are {counts}"
+        if label == WHOLE:
+            raise BadInput(f"too little to measure: {why}. Import, draw or read more, or name other images.")
+        left_out[label] = why
+    if request.n is not None and scopes[0].n < request.n:
+        counts = ", ".join(f"{count} {name}" for name, count in scopes[0].available.items())
+        raise BadInput(f"expected {request.n} images of each set, there are {counts}. Give a smaller --n.")
+    return scopes, left_out
+
+
+def _scope(sets: Sets, request: MeasureRequest, label: str) -> Scope:
+    def of_class(images: Sequence[RealImage]) -> list[int]:
+        return [place for place, one in enumerate(images) if label in (WHOLE, one.label)]
+
+    every = of_class(sets.train)
+    real = one_a_subject(sets.train, every, request.seed)
+    held_out = one_a_subject(sets.validation, of_class(sets.validation), request.seed)
+    own = [place for place, one in enumerate(sets.drawn) if one.measured and label in (WHOLE, one.label)]
+    n = min(len(real), len(held_out), len(own), request.n or USUAL_MOST)
+    available = {
+        "drawn images": len(own),
+        "real training subjects": len(real),
+        "real validation subjects": len(held_out),
+    }
+    return Scope(label, real[:n], held_out[:n], shuffled(own, request.seed)[:n], every, available)
+
+
+def _result(
+    request: MeasureRequest, sets: Sets, vectors: SetVectors, seen: Seen, scopes: Sequence[Scope], report: Report
+) -> dict[str, Any]:
+    measured = sets.measured
+    verdicts = Counter(str(one.verdict or "unread") for one in measured)
+    read = any(one.verdict is not None for one in sets.drawn)
+    found = []
+    for number, scope in enumerate(scopes):
+        step = number * request.resamples
+
+        def told(done: int, step: int = step, name: str = scope.name) -> None:
+            report(step + done, len(scopes) * request.resamples, f"parts of the sets, {name}")
+
+        found.append(_measure_one(request, vectors, scope, told))
+    report(0, 2, "membership inference")
+    attacks = membership(sets, vectors, seen, request.seed)
+    report(1, 2, "modes and subgroups")
+    mapped = curation_map(sets, vectors, request.images == "snapshot" or not read, request.seed)
+    report(2, 2, None)
+    return {
+        "set": request.name(),
+        "notice": sets.notice,
+        "intervals": "subject-level" if sets.subjects_known else "image-level: subjects are not known",
+        "images": {
+            "measured": len(measured),
+            "drawn": len(sets.drawn),
+            **{verdict: verdicts[verdict] for verdict in sorted(verdicts)},
+        },
+        "classes": dict(sorted(Counter(one.label for one in measured).items())),
+        "real_classes": dict(sorted(Counter(one.label or "several or none" for one in sets.train).items())),
+        "outcomes_by_proxy_alone": sum(one.proxy_only for one in sets.drawn),
+        "outcomes": sum(one.verdict in (OutcomeVerdict.APPROVED, OutcomeVerdict.REJECTED) for one in sets.drawn),
+        "validation_images_that_are_training_images": sets.shared_left_out,
+        "dimension": vectors.train.features.shape[1],
+        "scopes": found,
+        "membership": attacks,
+        "map": mapped | {"kept_are": _kept(request, read)},
+    }
+
+
+def _kept(request: MeasureRequest, read: bool) -> str:
+    if request.images == "snapshot":
+        return request.name()
+    return "approved" if read else request.name()
+
+
+def _measure_one(
+    request: MeasureRequest, vectors: SetVectors, scope: Scope, told: Callable[[int], None]
+) -> dict[str, Any]:
+    sides = {
+        "real": vectors.train.take(np.array(scope.real)),
+        "held_out": vectors.validation.take(np.array(scope.held_out)),
+        "drawn": vectors.drawn.take(np.array(scope.drawn)),
+    }
+    every_real = vectors.train.features[scope.every_real]
+    rows = measure_scope(**sides, every_real=every_real, resamples=request.resamples, seed=request.seed, report=told)
+    return {
+        "scope": scope.name,
+        "n": scope.n,
+        "available": scope.available,
+        "measures": [row.as_json() for row in rows],
+        "spectra": {name: _spectrum(one) for name, one in sides.items()},
+    }
+
+
+def _spectrum(pictures: Pictures) -> dict[str, list[float]]:
+    """Mean log power in dB at 1, 2, ... cycles per picture, and its standard error over images."""
+    spectra = pictures.spectra
+    error = spectra.std(axis=0, ddof=1) / np.sqrt(len(spectra))
+    return {"mean": np.round(spectra.mean(axis=0), 3).tolist(), "error": np.round(error, 4).tolist()}
+
+
+def _save(project: Project, asked: dict[str, Any], result: dict[str, Any], now: datetime) -> int:
+    """Request and result in one transaction: a measurement is there whole or not at all."""
+    digest = digest_of(asked)
+    with project.database.write() as session:
+        made = session.scalars(select(SetMeasurement).where(SetMeasurement.request_digest == digest)).one_or_none()
+        if made is not None:
+            return made.id
+        made = SetMeasurement(
+            request=asked, request_digest=digest, status=BuildStatus.READY, result=result, created_at=now
+        )
+        session.add(made)
+        session.flush()
+        payload = {"measurement": made.id, "request": digest, CONTENT: measurement_content(made)}
+        project.chain.record(session, "set.measured", payload, now)
+        return made.id

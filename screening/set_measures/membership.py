@@ -1,0 +1,120 @@
+"""Membership inference, black box: do drawn images lie nearer to those a generator saw than to those it did not?
+
+Who holds the drawn images and a candidate's image asks how near the nearest drawn one is, calibrated by how near real
+images come that have nothing to do with the generator (after GAN-Leaks, Chen et al. 2020, and DOMIAS, van Breugel et
+al. 2023). The answer is worth what the groups are: members, non-members and reference are balanced by class and drawn
+by seed, and the same question asked without the generator must find nothing.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import floor
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+from scipy.stats import norm, rankdata
+
+from screening.set_measures.intervals import Interval, Z, of_count
+from screening.set_measures.manifold import Vectors, nearest
+
+FALSE_POSITIVES = 0.01
+LEAST_MEMBERS = 20  # subjects of each group
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Positions of images, one a subject, balanced by class: seen by the generator, not seen, and to calibrate by."""
+
+    members: list[int]
+    others: list[int]
+    reference: list[int]
+
+
+def balanced_groups(
+    members: Sequence[tuple[int, str]],
+    others: Sequence[tuple[int, str]],
+    reference: Sequence[tuple[int, str]],
+    random: np.random.Generator,
+) -> Groups:
+    """As many of each class in each group, drawn at random; without a `reference`, half of `others` becomes it.
+
+    Each is (position, class), one a subject.
+    """
+    members, others = _shuffled(members, random), _shuffled(others, random)
+    if reference:
+        reference = _shuffled(reference, random)
+    else:
+        others, reference = _halves(others)
+    groups = [_by_class(one) for one in (members, others, reference)]
+    labels = sorted(set.intersection(*(set(one) for one in groups)))
+    each = {label: min(len(one[label]) for one in groups) for label in labels}
+    taken = [[place for label in labels for place in one[label][: each[label]]] for one in groups]
+    return Groups(*taken)
+
+
+def _shuffled(items: Sequence[tuple[int, str]], random: np.random.Generator) -> list[tuple[int, str]]:
+    return [items[place] for place in random.permutation(len(items))]
+
+
+def _by_class(items: Sequence[tuple[int, str]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for place, label in items:
+        found[label].append(place)
+    return found
+
+
+def _halves(items: Sequence[tuple[int, str]]) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+    """Every other one of each class."""
+    seen: Counter[str] = Counter()
+    halves: tuple[list[tuple[int, str]], list[tuple[int, str]]] = ([], [])
+    for item in items:
+        halves[seen[item[1]] % 2].append(item)
+        seen[item[1]] += 1
+    return halves
+
+
+def calibrated_scores(candidates: Vectors, drawn: Vectors, reference: Vectors) -> NDArray[np.float64]:
+    """(N,) log of how much nearer a drawn image comes than a reference image: high speaks for a member."""
+    tiny = np.finfo(np.float64).tiny
+    own, theirs = nearest(candidates, drawn)[1], nearest(candidates, reference)[1]
+    return np.asarray(np.log(np.maximum(theirs, tiny)) - np.log(np.maximum(own, tiny)))
+
+
+def area_under_curve(members: NDArray[np.float64], others: NDArray[np.float64]) -> Interval:
+    """AUC (ties count half) with DeLong's interval (1988) on the logit scale (Pepe 2003, section 5.2).
+
+    Where every pair is ordered alike its variance is zero; then the bound is that of min(M, N) separate pairs that
+    all came out alike, 0.025^(1 / min(M, N)).
+    """
+    m, n = len(members), len(others)
+    ranks = rankdata(np.concatenate([members, others]))
+    placed = (ranks[:m] - rankdata(members)) / n  # for each member, the share of others below it
+    passed = 1 - (ranks[m:] - rankdata(others)) / m
+    value = float(placed.mean())
+    if value in (0.0, 1.0):
+        bound = float(0.025 ** (1 / min(m, n)))
+        return Interval(value, bound, 1.0) if value else Interval(value, 0.0, 1 - bound)
+    error = float(np.sqrt(placed.var(ddof=1) / m + passed.var(ddof=1) / n))
+    reach = Z * error / (value * (1 - value))
+    return Interval(value, float(expit(logit(value) - reach)), float(expit(logit(value) + reach)))
+
+
+def found_at_few_false(
+    members: NDArray[np.float64], others: NDArray[np.float64], rate: float = FALSE_POSITIVES
+) -> tuple[Interval, Interval]:
+    """Share of members found at a threshold that at most `rate` of the non-members pass, and the share that does.
+
+    Clopper-Pearson intervals; of fewer than 100 non-members none may pass, and the second interval says how far the
+    true rate may lie above 1 % all the same.
+    """
+    allowed = floor(rate * len(others) + 1e-9)
+    threshold = np.sort(others)[::-1][allowed]
+    found, false = int((members > threshold).sum()), int((others > threshold).sum())
+    return of_count(found, len(members)), of_count(false, len(others))
+
+
+def detectable(n: int) -> float:
+    """The AUC that `n` subjects a group show four times in five, were it true (normal approximation)."""
+    return float(0.5 + (Z + norm.ppf(0.8)) * np.sqrt((2 * n + 1) / (12 * n * n)))

@@ -1,0 +1,61 @@
+"""Features and spectra of the images of a measurement, kept in files, and the draw of one image a subject."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from curation.project import Project
+from screening.features.feature_file import FeatureFile
+from screening.set_measures.distances import Vectors
+from screening.set_measures.scope import Pictures
+from screening.set_measures.sets import DrawnImage, RealImage, Sets
+from screening.set_measures.spectrum import radial_spectra
+from train.backbones.load import Backbone
+
+Report = Callable[[int, int, str | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SetVectors:
+    """Features and spectra of drawn, training and validation images, in the order of the sets."""
+
+    drawn: Pictures
+    train: Pictures
+    validation: Pictures
+
+
+def vectors_of(project: Project, sets: Sets, backbone: Backbone, report: Report) -> SetVectors:
+    """Compute what is not kept yet, and read the rest."""
+    first = project.store.pixels(sets.drawn[0].file_sha256)
+    height, width = first.shape[:2]
+    directory = project.directory("embeddings")
+    features = FeatureFile.of_backbone(directory, backbone)
+    spectra = FeatureFile(
+        directory,
+        f"radial-spectra-1-{height}x{width}",
+        min(height, width) // 2,
+        lambda pixels: radial_spectra(pixels).astype(np.float32),
+    )
+
+    def pictures(images: Sequence[DrawnImage] | Sequence[RealImage]) -> Pictures:
+        digests = [one.file_sha256 for one in images]
+        found: list[Vectors] = [
+            file.features(project.store, digests, report).astype(np.float64) for file in (features, spectra)
+        ]
+        return Pictures(*found)
+
+    return SetVectors(pictures(sets.drawn), pictures(sets.train), pictures(sets.validation))
+
+
+def one_a_subject(images: Sequence[RealImage], positions: Sequence[int], seed: int) -> list[int]:
+    """Of these positions one for each subject, in random order: slices of one subject are no independent images."""
+    taken: dict[int, int] = {}
+    for place in np.random.default_rng([seed, len(positions)]).permutation(len(positions)).tolist():
+        taken.setdefault(images[positions[place]].subject_id, positions[place])
+    return list(taken.values())
+
+
+def shuffled(positions: Sequence[int], seed: int) -> list[int]:
+    """These positions in random order."""
+    return [positions[place] for place in np.random.default_rng([seed, 1]).permutation(len(positions)).tolist()]

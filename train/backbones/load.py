@@ -1,0 +1,219 @@
+"""Read a vision foundation model from a Hugging Face id or a directory and turn images into features.
+
+`AutoModel` and our own pooling work for every architecture (DINOv3 has no classification class), and the preprocessing
+is read from `preprocessor_config.json` here because some processors need torchvision. Loading is never execution:
+safetensors only, `trust_remote_code` off.
+"""
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import numpy as np
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from curation.errors import BadInput, NotFound
+from curation.image_store import Pixels
+from train.backbones.preprocessing import Preprocessing
+
+SHIPPED_BACKBONE = Path(__file__).parents[1] / "shipped" / "virtual-brains-vit"
+FILES = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
+STATISTICS: dict[str, tuple[Callable[[Tensor], Tensor], ...]] = {
+    "tokens": (lambda tokens: tokens.mean(dim=1),),
+    "tokens-max": (lambda tokens: tokens.mean(dim=1), lambda tokens: tokens.amax(dim=1)),
+    "tokens-statistics": (
+        lambda tokens: tokens.mean(dim=1),
+        lambda tokens: tokens.amax(dim=1),
+        lambda tokens: tokens.amin(dim=1),
+        lambda tokens: tokens.std(dim=1),
+    ),
+}
+CLASS_TOKEN_NAMES = ("cls_token", "class_embedding", "class_token")
+
+
+def weights_digest(directory: Path) -> str:
+    """SHA-256 over the names and bytes of what decides the features: configuration, preprocessing, weights."""
+    digest = hashlib.sha256()
+    for path in sorted(path for pattern in FILES for path in directory.glob(pattern)):
+        digest.update(f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def locate(id_or_dir: str | Path) -> Path:
+    """The local directory of a backbone; a Hugging Face id is downloaded once into its cache (raises NotFound)."""
+    directory = Path(id_or_dir)
+    if directory.is_dir():
+        return directory
+    if directory.is_absolute() or str(id_or_dir).startswith("."):
+        raise NotFound(
+            f"expected a backbone directory at {directory}, found none. Give a directory or a Hugging Face id."
+        )
+    try:
+        return Path(snapshot_download(str(id_or_dir), allow_patterns=list(FILES)))
+    except HFValidationError as error:
+        raise NotFound(
+            f"{id_or_dir!r} is neither a directory nor a Hugging Face id such as facebook/dinov2-small."
+        ) from error
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, httpx.HTTPError, OSError) as error:
+        raise NotFound(
+            f"backbone {str(id_or_dir)!r} is neither a directory nor in the local cache, and it could not be downloaded"
+            f" ({type(error).__name__}). Offline: run `hf download {id_or_dir}` on a connected machine, copy the folder"
+            f" here and give its path, or use the shipped backbone {SHIPPED_BACKBONE.name}."
+        ) from error
+
+
+def vision_config(directory: Path) -> PreTrainedConfig:
+    """The configuration of the image tower: of a two-tower model (CLIP, SigLIP) the vision half."""
+    if not (directory / "config.json").is_file():
+        raise BadInput(
+            f"{directory}: expected a model in transformers layout with config.json. Save it with save_pretrained."
+        )
+    try:
+        config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
+    except ValueError as error:
+        raise BadInput(
+            f"{directory}/config.json: not an architecture that transformers knows without running its code."
+        ) from error
+    config = getattr(config, "vision_config", config)
+    if hasattr(config, "mask_ratio"):
+        config.mask_ratio = 0.0  # a masked autoencoder hides patches even in eval; features need all of them
+    return config
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Silence transformers' load report and bars: the text tower it calls unexpected is left out on purpose."""
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+def load_model(directory: Path) -> PreTrainedModel:
+    """Load the image model in float32 from safetensors; refused when a weight is missing and would be random."""
+    config = vision_config(directory)
+    if not list(directory.glob("*.safetensors")):
+        raise BadInput(
+            f"{directory}: expected weights as safetensors, found none. Pickled weights run code; convert them first."
+        )
+    if type(config) not in MODEL_MAPPING:
+        raise BadInput(
+            f"{directory}: {config.model_type!r} has no feature model in transformers. Choose another backbone."
+        )
+    without_pooler = "add_pooling_layer" in inspect.signature(MODEL_MAPPING[type(config)].__init__).parameters
+    options: dict[str, Any] = {"add_pooling_layer": False} if without_pooler else {}
+    with quiet_transformers():
+        model, report = AutoModel.from_pretrained(
+            directory, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
+            local_files_only=True, output_loading_info=True, **options,
+        )  # fmt: skip
+    missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
+    if missing:
+        raise BadInput(
+            f"{directory}: {len(missing)} weights are missing and would be random, the first is {missing[0]}."
+        )
+    return model
+
+
+def class_token(model: torch.nn.Module) -> bool:
+    """Whether the model carries a class token as the first of its sequence."""
+    return any(name.rsplit(".", 1)[-1] in CLASS_TOKEN_NAMES for name, _ in model.named_parameters())
+
+
+def pool(output: Any, pooling: str) -> Tensor:
+    """Pool a model's output to (N, D).
+
+    `cls`: the first token. `map`: mean of a feature map. Of the tokens after the first K: `tokens+K` their mean,
+    `tokens-max+K` that beside their maximum, `tokens-statistics+K` mean, maximum, minimum and standard deviation, which
+    keep what is small and strong.
+    """
+    hidden: Tensor = output.last_hidden_state  # (N, T, D), or (N, D, h, w) for a convolutional map
+    if pooling == "map":
+        return hidden.mean(dim=(2, 3))
+    if pooling == "cls":
+        return hidden[:, 0]
+    kind, prefix = pooling.split("+")
+    tokens = hidden[:, int(prefix) :]
+    return torch.cat([statistic(tokens) for statistic in STATISTICS[kind]], dim=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """A vision model with the preprocessing and pooling that make one feature vector of one image."""
+
+    name: str
+    digest: str
+    directory: Path
+    model: PreTrainedModel
+    preprocessing: Preprocessing
+    pooling: str
+
+    @classmethod
+    def load(cls, id_or_dir: str | Path, device: str = "cpu") -> Self:
+        """Load a Hugging Face id or a directory; raises NotFound when absent, BadInput when it cannot be used."""
+        directory = locate(id_or_dir)
+        model = load_model(directory).to(device).eval()
+        preprocessing = Preprocessing.read(directory, int(getattr(model.config, "num_channels", 3)))
+        with torch.inference_mode():
+            shape = (1, preprocessing.num_channels, *preprocessing.size)
+            hidden = model(torch.zeros(shape, device=device)).last_hidden_state
+        name = directory.name if Path(id_or_dir).is_dir() else str(id_or_dir)
+        return cls(name, weights_digest(directory), directory, model, preprocessing, choose_pooling(model, hidden))
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def pooled(self, inputs: Tensor) -> Tensor:
+        """Features (N, D) of preprocessed inputs (N, C, h, w); gradients flow."""
+        return pool(self.model(inputs), self.pooling)
+
+    def features(self, pixels: Pixels, batch_size: int = 64) -> NDArray[np.float32]:
+        """Features (N, D) float32 of images (N, H, W, C) uint8 or uint16, without gradients."""
+        self.model.eval()
+        with torch.inference_mode():
+            batches = [self.pooled(inputs).float().cpu().numpy() for inputs in self._batches(pixels, batch_size)]
+        return np.concatenate(batches) if batches else np.empty((0, self.dimension), np.float32)
+
+    def _batches(self, pixels: Pixels, batch_size: int) -> Iterator[Tensor]:
+        for start in range(0, len(pixels), batch_size):
+            yield self.preprocessing(pixels[start : start + batch_size]).to(self.device)
+
+    @property
+    def dimension(self) -> int:
+        """Length D of a feature vector."""
+        with torch.inference_mode():
+            shape = (1, self.preprocessing.num_channels, *self.preprocessing.size)
+            return int(self.pooled(torch.zeros(shape, device=self.device)).shape[1])
+
+
+def choose_pooling(model: PreTrainedModel, hidden: Tensor) -> str:
+    """Class token where there is one, else the mean of the patch tokens; a feature map is averaged.
+
+    A directory may say otherwise by the `feature_pooling` of its config.json (a key of STATISTICS): a masked
+    autoencoder trains the patch tokens and leaves the class token without a task.
+    """
+    if hidden.ndim == 4:
+        return "map"
+    has_class_token = class_token(model)
+    wanted = getattr(model.config, "feature_pooling", "cls" if has_class_token else "tokens")
+    if wanted == "cls":
+        return "cls"
+    registers = int(getattr(model.config, "num_register_tokens", 0) or 0)
+    return f"{wanted}+{int(has_class_token) + registers}"
