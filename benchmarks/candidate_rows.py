@@ -9,11 +9,11 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from curation.image_store import Pixels
-from curation.models.generation import Batch, Generator, ScreenedImage, Screening, ScreeningVerdict
-from curation.models.images import BuildStatus, Image, ImageLabel, Label, Origin
 from curation.project import Project
 from curation.readers import add_reader
 from curation.settings import write_project_file
+from curation.tables.generation import Batch, Generator, ScreenedImage, Screening, ScreeningVerdict
+from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin
 from curation.worklists import WorklistRecipe, create_worklist
 from tests.builders import oval
 from tests.e2e.conftest import PASSWORD

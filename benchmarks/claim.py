@@ -24,10 +24,10 @@ from benchmarks.candidate_rows import CHUNK, NOW, add_screened_rows, made_up_pic
 from curation.audit import Chain
 from curation.claims import claim
 from curation.database import Database
-from curation.models.people import Reader, ReaderKind, Role
-from curation.models.reading import Assignment, AssignmentState, ReaderCursor, Reading, Verdict, Worklist
 from curation.reading_order import order_of
 from curation.readings import ReadingRequest, record_reading
+from curation.tables.people import Reader, ReaderKind, Role
+from curation.tables.reading import Assignment, AssignmentState, ReaderCursor, Reading, Verdict, Worklist
 from curation.worklists import WorklistRecipe, create_worklist
 
 CHAIN = Chain(b"k" * 32)

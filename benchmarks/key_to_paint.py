@@ -24,8 +24,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from sqlalchemy import func, select
 
 from benchmarks.candidate_rows import make_project
-from curation.models.reading import Reading
 from curation.project import Project
+from curation.tables.reading import Reading
 from tests.e2e.conftest import LAUNCH_ARGUMENTS, PASSWORD
 from tests.review_ui.serving import ReviewServer, free_port
 

@@ -21,11 +21,11 @@ from curation.lineage.graph import Ref
 from curation.lineage.naming import find
 from curation.lineage.walk import walk
 from curation.lineage.withdrawal import withdraw
-from curation.models.generation import Batch, Generator, GeneratorPixels, GeneratorSubject
-from curation.models.images import BuildStatus, Image, Import, Origin, Split, Subject
-from curation.models.training import Snapshot, SnapshotItem
 from curation.project import Project
 from curation.settings import write_project_file
+from curation.tables.generation import Batch, Generator, GeneratorPixels, GeneratorSubject
+from curation.tables.images import BuildStatus, Image, Import, Origin, Split, Subject
+from curation.tables.training import Snapshot, SnapshotItem
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 CHUNK = 10_000

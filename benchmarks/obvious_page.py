@@ -10,8 +10,8 @@ from pathlib import Path
 import streamlit as st
 from sqlalchemy import select
 
-from curation.models.images import Image
 from curation.project import Project
+from curation.tables.images import Image
 
 root = Path(os.environ["ROUNDS_PROJECT"])
 

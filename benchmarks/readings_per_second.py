@@ -27,10 +27,10 @@ from sqlalchemy.orm import Session
 
 from benchmarks.candidate_rows import make_project
 from curation.claims import claim
-from curation.models.people import Reader
-from curation.models.reading import Assignment, AssignmentState, Reading, Verdict, Worklist
 from curation.project import Project
 from curation.readings import ReadingRequest, record_reading
+from curation.tables.people import Reader
+from curation.tables.reading import Assignment, AssignmentState, Reading, Verdict, Worklist
 from tests.e2e.conftest import PASSWORD
 from tests.postgres import create_database, postgres_binaries, running_postgres
 from tests.review_ui.serving import ReviewServer

@@ -21,10 +21,10 @@ from sqlalchemy import select
 from curation.image_store import pixel_sha256
 from curation.ingest.cohort import import_virtual_brains
 from curation.ingest.virtual_brains import render_many
-from curation.models.generation import Batch, Generator
-from curation.models.images import BuildStatus, Image, ImageLabel, Label, Origin
 from curation.project import Project
 from curation.settings import write_project_file
+from curation.tables.generation import Batch, Generator
+from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin
 from screening.run import screen_batch
 from train.backbones.load import SHIPPED_BACKBONE, Backbone
 

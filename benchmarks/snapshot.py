@@ -25,14 +25,14 @@ from typing import Any
 import numpy as np
 
 from curation.image_store import pixel_sha256
-from curation.models.images import Label
-from curation.models.people import Reader, ReaderKind, Role
 from curation.project import Project
 from curation.settings import write_project_file
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.folder import SnapshotFolder, verify_folder
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.preview import preview_snapshot
+from curation.tables.images import Label
+from curation.tables.people import Reader, ReaderKind, Role
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 STAMP = NOW.strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -21,10 +21,10 @@ import numpy as np
 from sqlalchemy import insert
 
 from curation.image_store import encode_png, file_name, pixel_sha256
-from curation.models.generation import Batch, Generator
-from curation.models.images import BuildStatus, Image, Origin
 from curation.project import Project
 from curation.settings import write_project_file
+from curation.tables.generation import Batch, Generator
+from curation.tables.images import BuildStatus, Image, Origin
 from curation.verification import verify_project
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

@@ -9,8 +9,8 @@ from cli.project import print_some
 from cli.terminal import emit, json_option, pass_project
 from curation.audit import last_anchor
 from curation.errors import Damaged
-from curation.models.operations import Event
 from curation.project import Project
+from curation.tables.operations import Event
 
 
 @click.group()

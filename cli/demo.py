@@ -22,8 +22,6 @@ from cli.terminal import now, progress_bar, use_torch_threads
 from curation.controls import plant_for
 from curation.ingest.cohort import import_virtual_brains
 from curation.ingest.virtual_brains import CLASSES, NOTICE
-from curation.models.people import Reader, Role
-from curation.models.training import Study
 from curation.outcomes import recompute_outcomes
 from curation.project import Project
 from curation.readers import add_reader, reset_password
@@ -31,6 +29,8 @@ from curation.settings import PROJECT_FILE, write_project_file
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from curation.snapshots.mix import MixRecipe
+from curation.tables.people import Reader, Role
+from curation.tables.training import Study
 from curation.worklists import WorklistRecipe, create_worklist, find_worklist, list_worklists
 
 READER = "demo"

@@ -13,11 +13,11 @@ from cli.terminal import emit, json_option, now, pass_project, progress_bar, use
 from curation.errors import BadInput, RoundsError
 from curation.jobs import enqueue
 from curation.lineage.withdrawn import mark, marks
-from curation.models.operations import Job, JobStatus
-from curation.models.withdrawals import AffectedKind
 from curation.project import Project
 from curation.snapshots.build import find_snapshot
 from curation.snapshots.folder import SnapshotFolder
+from curation.tables.operations import Job, JobStatus
+from curation.tables.withdrawals import AffectedKind
 
 
 @click.group()

@@ -7,7 +7,7 @@ import click
 from cli.project import print_some
 from cli.terminal import emit
 from curation.ingest.import_report import Duplicate, DuplicateKind, ImportReport
-from curation.models.images import Split
+from curation.tables.images import Split
 
 _NAMED = 3  # files named beside a reason they share
 

@@ -7,8 +7,8 @@ import click
 from cli.terminal import emit, json_option, now, pass_project
 from curation.jobs import cancel as cancel_job
 from curation.jobs import list_jobs
-from curation.models.operations import Job, JobStatus
 from curation.project import Project
+from curation.tables.operations import Job, JobStatus
 
 
 @click.group()

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from cli.terminal import emit, json_option, pass_project
 from curation.errors import BadInput
 from curation.ingest.pseudonyms import Pseudonyms
-from curation.models.images import Subject
 from curation.project import Project
+from curation.tables.images import Subject
 
 
 @click.command()

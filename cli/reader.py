@@ -7,7 +7,6 @@ from sqlalchemy import select
 
 from cli.terminal import emit, json_option, now, pass_project
 from curation.errors import BadInput
-from curation.models.people import Reader, Role
 from curation.project import Project
 from curation.readers import (
     activate_reader,
@@ -19,6 +18,7 @@ from curation.readers import (
     sign_out_everywhere,
     unlock,
 )
+from curation.tables.people import Reader, Role
 
 
 @click.group()

@@ -11,8 +11,8 @@ from curation.lineage.descent import Descent, descent_of
 from curation.lineage.rebuild import rebuild_plan
 from curation.lineage.withdrawal import Done, count_removed, list_withdrawals
 from curation.lineage.withdrawal import withdraw as withdraw_subject
-from curation.models.images import Subject
 from curation.project import Project
+from curation.tables.images import Subject
 
 
 @click.command()

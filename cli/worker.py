@@ -17,8 +17,8 @@ from sqlalchemy.exc import OperationalError
 from cli.terminal import now, pass_project, progress_bar, use_torch_threads
 from curation.errors import RoundsError
 from curation.jobs import LEASE_S, claim_job, fail, finish, heartbeat, release
-from curation.models.operations import Job
 from curation.project import Project
+from curation.tables.operations import Job
 
 Report = Callable[[int, int, str | None], None]
 

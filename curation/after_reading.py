@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.models.reading import (
+from curation.outcomes import stands
+from curation.reading_order import share_of
+from curation.tables.reading import (
     Assignment,
     AssignmentPurpose,
     Purpose,
@@ -15,8 +17,6 @@ from curation.models.reading import (
     WorklistItem,
     WorklistKind,
 )
-from curation.outcomes import stands
-from curation.reading_order import share_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import Unavailable
-from curation.models.operations import Event, EventHead
+from curation.tables.operations import Event, EventHead
 
 GENESIS = "0" * 64
 

@@ -22,11 +22,11 @@ from curation.backup_database import check_copy, copied_state
 from curation.backup_pool import FORMAT, Entry, Manifest, Pool, Writer, out_of_reach
 from curation.errors import BadInput, Damaged, NotFound
 from curation.image_store import file_name
-from curation.models.generation import Generator
-from curation.models.images import BuildStatus, Image, Mask
-from curation.models.training import Run, Snapshot, Study
 from curation.project import Project
 from curation.settings import PROJECT_FILE
+from curation.tables.generation import Generator
+from curation.tables.images import BuildStatus, Image, Mask
+from curation.tables.training import Run, Snapshot, Study
 
 Report = Callable[[int, int, str | None], None]
 

@@ -21,11 +21,11 @@ from curation.backup_database import POSTGRESQL, load_copy
 from curation.backup_pool import Manifest, Pool, out_of_reach
 from curation.database import newest_revision
 from curation.errors import BadInput, Conflict, Damaged, NotFound
-from curation.models.operations import Job, JobStatus
-from curation.models.people import SignIn
-from curation.models.reading import Assignment, AssignmentState
 from curation.project import Project
 from curation.settings import PROJECT_FILE
+from curation.tables.operations import Job, JobStatus
+from curation.tables.people import SignIn
+from curation.tables.reading import Assignment, AssignmentState
 
 REPORT_EVERY = 100
 AUDIT_KEY = "audit.key"

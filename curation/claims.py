@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 from curation.errors import BadInput, NotAllowed, NotFound
 from curation.hand_out import Handing, hand_out_adjudications, hand_out_first
 from curation.lineage.withdrawn import withdrawn_items
-from curation.models.images import Image
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import (
+from curation.slots import PROXY_SLOT
+from curation.tables.images import Image
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import (
     Assignment,
     AssignmentPurpose,
     AssignmentState,
@@ -24,7 +25,6 @@ from curation.models.reading import (
     WorklistKind,
     WorklistReader,
 )
-from curation.slots import PROXY_SLOT
 from curation.unannounced import (
     AUDITS_AMONG,
     Repeat,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from curation.audit import Chain
 from curation.errors import Conflict, NotAllowed
-from curation.models.people import Consent, Reader, ReaderKind
+from curation.tables.people import Consent, Reader, ReaderKind
 
 CONSENT_VERSION = "1"
 PURPOSE = (

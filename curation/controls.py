@@ -15,7 +15,7 @@ from curation.database import Database
 from curation.errors import BadInput
 from curation.image_store import ImageStore, Pixels, pixel_sha256
 from curation.item_rows import Item, spread
-from curation.models.images import Image, ImageLabel, Origin, Split
+from curation.tables.images import Image, ImageLabel, Origin, Split
 from curation.worklist_items import choose_candidates
 from curation.worklist_recipe import WorklistRecipe, check_recipe
 

@@ -11,8 +11,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from curation.errors import NotFound
 from curation.image_store import ImageStore, decode_png, file_name, pixel_sha256
-from curation.models.images import Image, Mask
 from curation.project import Project
+from curation.tables.images import Image, Mask
 
 IN_LIST = 500
 PREFIXES = tuple(f"{number:02x}" for number in range(256))

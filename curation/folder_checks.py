@@ -8,12 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
-from curation.models.generation import Batch, Generator, Screening
-from curation.models.images import BuildStatus, Import
-from curation.models.measures import CheckReport, SetMeasurement
-from curation.models.reading import Worklist
-from curation.models.training import Run, Snapshot, Study
 from curation.project import Project
+from curation.tables.generation import Batch, Generator, Screening
+from curation.tables.images import BuildStatus, Import
+from curation.tables.measures import CheckReport, SetMeasurement
+from curation.tables.reading import Worklist
+from curation.tables.training import Run, Snapshot, Study
 from curation.vector_files import LINE
 from curation.weights import weights_digest
 

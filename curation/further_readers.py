@@ -4,8 +4,10 @@ from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.orm import Session
 
 from curation.lineage.withdrawn import withdrawn_images
-from curation.models.images import Image
-from curation.models.reading import (
+from curation.outcomes import OutcomeRule, StandingReading, decide, decisive, is_disputed, standing_readings
+from curation.slots import ADJUDICATION_SLOT, MOST_READERS, PROXY_SLOT, slot_values
+from curation.tables.images import Image
+from curation.tables.reading import (
     Assignment,
     AssignmentPurpose,
     AssignmentState,
@@ -16,8 +18,6 @@ from curation.models.reading import (
     WorklistItem,
     WorklistKind,
 )
-from curation.outcomes import OutcomeRule, StandingReading, decide, decisive, is_disputed, standing_readings
-from curation.slots import ADJUDICATION_SLOT, MOST_READERS, PROXY_SLOT, slot_values
 
 
 def settle_slots(session: Session, worklist: Worklist, item_id: int) -> None:

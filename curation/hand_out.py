@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from curation.lineage.withdrawn import withdrawn_images
-from curation.models.reading import (
+from curation.reading_order import order_of
+from curation.slots import CONTROL_SLOT, PROXY_SLOT, slot_values
+from curation.tables.reading import (
     Assignment,
     AssignmentPurpose,
     AssignmentState,
@@ -24,8 +26,6 @@ from curation.models.reading import (
     WorklistItem,
     WorklistKind,
 )
-from curation.reading_order import order_of
-from curation.slots import CONTROL_SLOT, PROXY_SLOT, slot_values
 
 STEP = 512  # places looked at together
 WALK = 2_048  # places that one claim walks at most before it takes whatever is free

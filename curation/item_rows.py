@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Select, and_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from curation.models.generation import ScreeningVerdict
-from curation.models.images import Image, ImageLabel, Label
-from curation.models.reading import Purpose
+from curation.tables.generation import ScreeningVerdict
+from curation.tables.images import Image, ImageLabel, Label
+from curation.tables.reading import Purpose
 
 Row = Any
 Shape = tuple[int, int, int, int]

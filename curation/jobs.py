@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from curation.errors import Conflict, NotFound
-from curation.models.operations import Job, JobStatus
+from curation.tables.operations import Job, JobStatus
 
 LEASE_S = 60.0
 MAX_ATTEMPTS = 5

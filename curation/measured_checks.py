@@ -15,9 +15,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.audit import canonical_json, digest_of
-from curation.models.measures import CheckReport, SetMeasurement
-from curation.models.operations import Event
-from curation.models.pairs import Pair, PairList, PairReading
+from curation.tables.measures import CheckReport, SetMeasurement
+from curation.tables.operations import Event
+from curation.tables.pairs import Pair, PairList, PairReading
 
 CONTENT = "content"
 CHUNK = 100  # rows at a time: the result of one measurement can be a hundred kilobytes

@@ -12,8 +12,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.item_rows import Item
-from curation.models.images import Image, ImageLabel, Label, Split, Subject
 from curation.real_images import is_ready_real
+from curation.tables.images import Image, ImageLabel, Label, Split, Subject
 
 Window = tuple[float, float]  # centre and width, in stored values
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from curation.models.images import BuildStatus
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Assignment, AssignmentPurpose, Outcome, Purpose, Reading, WorklistItem
-from curation.models.training import Snapshot
 from curation.outcomes import OutcomeRule, StandingReading, class_asked, decide
 from curation.slots import MOST_READERS
+from curation.tables.images import BuildStatus
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import Assignment, AssignmentPurpose, Outcome, Purpose, Reading, WorklistItem
+from curation.tables.training import Snapshot
 
 CHUNK = 500
 KINDS = ("single", "majority", "unanimous", "adjudicated")

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session, aliased
 
 from curation.audit import digest_of
 from curation.errors import NotFound
-from curation.models.images import ImageLabel, Label
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import (
+from curation.tables.images import ImageLabel, Label
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import (
     Assignment,
     AssignmentPurpose,
     Outcome,

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput
-from curation.models.people import Reader
+from curation.tables.people import Reader
 
 PASSWORD_LENGTH = 10
 

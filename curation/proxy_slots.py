@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 from curation.claims import open_worklist
 from curation.errors import BadInput
 from curation.lineage.withdrawn import withdrawn_images
-from curation.models.people import Reader
-from curation.models.reading import Assignment, AssignmentState, WorklistItem, WorklistKind
 from curation.slots import PROXY_SLOT, slot_values
+from curation.tables.people import Reader
+from curation.tables.reading import Assignment, AssignmentState, WorklistItem, WorklistKind
 
 PROXY_LEASE = timedelta(days=36_500)
 CHUNK = 1_000

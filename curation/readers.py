@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict, NotAllowed, NotFound
-from curation.models.people import Reader, ReaderKind, Role
 from curation.passwords import PasswordCheck, hashed
 from curation.sign_ins import end_sign_ins
+from curation.tables.people import Reader, ReaderKind, Role
 
 SUBJECT_LENGTH = 500
 

@@ -7,8 +7,8 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from curation.claims import ClaimMode, has_grid
-from curation.models.images import BuildStatus
-from curation.models.reading import ReaderCursor, Worklist, WorklistKind, WorklistReader
+from curation.tables.images import BuildStatus
+from curation.tables.reading import ReaderCursor, Worklist, WorklistKind, WorklistReader
 
 
 @dataclass(frozen=True, slots=True)

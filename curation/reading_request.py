@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from curation.claims import check_mode
 from curation.errors import BadInput
-from curation.models.images import Image
-from curation.models.reading import Assignment, AssignmentPurpose, Verdict, Worklist, WorklistItem, WorklistKind
+from curation.tables.images import Image
+from curation.tables.reading import Assignment, AssignmentPurpose, Verdict, Worklist, WorklistItem, WorklistKind
 
 RATINGS = ("anatomy", "typicality", "quality")
 REAL_FROM = 4  # of six: 1 surely synthetic, 6 surely real

@@ -12,8 +12,11 @@ from curation.audit import Chain
 from curation.claims import LEASE_S, locked_cursor, open_worklist
 from curation.errors import BadInput, Conflict, NotFound
 from curation.further_readers import settle_slots, waiting_adjudications
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import (
+from curation.reading_request import ReadingRequest as ReadingRequest
+from curation.reading_request import check_request
+from curation.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import (
     Assignment,
     AssignmentPurpose,
     AssignmentState,
@@ -23,9 +26,6 @@ from curation.models.reading import (
     Worklist,
     WorklistKind,
 )
-from curation.reading_request import ReadingRequest as ReadingRequest
-from curation.reading_request import check_request
-from curation.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT
 from curation.unannounced import close_audit, comes_back, is_to_be_audited, open_audit
 from curation.withdrawn_items import gone_for
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import ColumnElement, and_, select
 
-from curation.models.images import BuildStatus, Image, Import, Origin
+from curation.tables.images import BuildStatus, Image, Import, Origin
 
 
 def is_ready_real() -> ColumnElement[bool]:

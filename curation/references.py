@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session, aliased
 
 from curation.claims import check_may_read
 from curation.errors import NotFound
-from curation.models.images import Image, ImageLabel, Label, Split, Subject
-from curation.models.reading import Worklist, WorklistItem
 from curation.real_images import is_ready_real
+from curation.tables.images import Image, ImageLabel, Label, Split, Subject
+from curation.tables.reading import Worklist, WorklistItem
 
 PER_CLASS = 8
 

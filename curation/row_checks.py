@@ -10,10 +10,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, not_, or_, select, text
 from sqlalchemy.orm import Session
 
-from curation.models.generation import Batch, ScreenedImage, Screening
-from curation.models.images import BuildStatus, Image, Mask, Origin, Split, Subject
-from curation.models.pairs import Pair, PairList
-from curation.models.reading import (
+from curation.outcomes import stands
+from curation.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT
+from curation.tables.generation import Batch, ScreenedImage, Screening
+from curation.tables.images import BuildStatus, Image, Mask, Origin, Split, Subject
+from curation.tables.pairs import Pair, PairList
+from curation.tables.reading import (
     Assignment,
     AssignmentState,
     ReaderCursor,
@@ -21,9 +23,7 @@ from curation.models.reading import (
     Worklist,
     WorklistItem,
 )
-from curation.models.training import Snapshot, SnapshotItem
-from curation.outcomes import stands
-from curation.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT
+from curation.tables.training import Snapshot, SnapshotItem
 
 EXAMPLES = 5
 

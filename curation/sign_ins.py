@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session, joinedload
 
 from curation.audit import Chain
 from curation.consents import has_consent
-from curation.models.people import Reader, SignIn
 from curation.passwords import PasswordCheck
+from curation.tables.people import Reader, SignIn
 
 FAILURES_TO_LOCK = 5
 LOCK = timedelta(minutes=5)

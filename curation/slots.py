@@ -7,7 +7,7 @@ for what; an adjudication's belongs to whichever adjudicator takes it.
 import uuid
 from typing import Any
 
-from curation.models.reading import AssignmentPurpose, AssignmentState
+from curation.tables.reading import AssignmentPurpose, AssignmentState
 
 MOST_READERS = 5  # of one image, however unsure they are
 PROXY_SLOT = 1_000

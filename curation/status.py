@@ -8,15 +8,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from curation.lineage.withdrawn import marks
-from curation.models.generation import Batch, Generator
-from curation.models.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
-from curation.models.operations import Job
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Assignment, AssignmentState, Reading, Worklist, WorklistKind
-from curation.models.training import Run, Snapshot, Study
-from curation.models.withdrawals import AffectedKind
 from curation.real_images import is_ready_real
 from curation.slots import CONTROL_SLOT, PROXY_SLOT
+from curation.tables.generation import Batch, Generator
+from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
+from curation.tables.operations import Job
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import Assignment, AssignmentState, Reading, Worklist, WorklistKind
+from curation.tables.training import Run, Snapshot, Study
+from curation.tables.withdrawals import AffectedKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.claims import open_worklist
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Purpose, Reading, Verdict, WorklistItem
 from curation.outcomes import class_asked, stands
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import Purpose, Reading, Verdict, WorklistItem
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session, aliased
 
 from curation.hand_out import Handing
 from curation.lineage.withdrawn import withdrawn_items
-from curation.models.reading import Assignment, AssignmentPurpose, AssignmentState, Worklist
 from curation.reading_order import share_of
 from curation.slots import AUDIT_SLOT, REPEAT_SLOT, slot_values
+from curation.tables.reading import Assignment, AssignmentPurpose, AssignmentState, Worklist
 
 APART = 50  # images between the two readings of a hidden repeat, at least
 JITTER = 100  # and up to so many more, so that nobody can count them out

@@ -26,12 +26,12 @@ from curation.file_checks import (
 )
 from curation.folder_checks import folder_faults, torn_embeddings, unfinished_work
 from curation.measured_checks import measured_faults, not_covered
-from curation.models.images import BuildStatus, Image
-from curation.models.training import Snapshot
 from curation.outcome_checks import frozen_reading_faults, outcome_faults
 from curation.project import Project
 from curation.row_checks import row_faults
 from curation.snapshots.folder import SPLITS, SnapshotFolder, verify_folder
+from curation.tables.images import BuildStatus, Image
+from curation.tables.training import Snapshot
 
 Report: TypeAlias = Callable[[int, int, str | None], None]
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from curation.audit import Chain, digest_of
 from curation.errors import BadInput, Conflict, NotFound
-from curation.models.reading import Vocabulary
+from curation.tables.reading import Vocabulary
 
 DIGITS = "123456789"
 MOST_REASONS = len(DIGITS)

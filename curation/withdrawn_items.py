@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.models.reading import Purpose, Reading, Worklist, WorklistItem, WorklistKind
-from curation.models.withdrawals import Affected, AffectedKind
 from curation.outcomes import stands
+from curation.tables.reading import Purpose, Reading, Worklist, WorklistItem, WorklistKind
+from curation.tables.withdrawals import Affected, AffectedKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,10 @@ from sqlalchemy.orm import Session
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict
 from curation.further_readers import settle_all
-from curation.models.reading import (
+from curation.outcomes import OutcomeRule, recompute_outcomes
+from curation.readers import find_reader
+from curation.slots import MOST_READERS, PROXY_SLOT
+from curation.tables.reading import (
     Assignment,
     AssignmentPurpose,
     AssignmentState,
@@ -22,9 +25,6 @@ from curation.models.reading import (
     WorklistKind,
     WorklistReader,
 )
-from curation.outcomes import OutcomeRule, recompute_outcomes
-from curation.readers import find_reader
-from curation.slots import MOST_READERS, PROXY_SLOT
 from curation.worklists import find_worklist
 
 RULES = ("single", "majority", "unanimous", "adjudicated")

@@ -12,7 +12,7 @@ from curation.control_items import Likeness, defect_controls, real_controls
 from curation.errors import BadInput
 from curation.item_rows import Item as Item
 from curation.item_rows import audit_items, by_hash, candidate_items, labelled
-from curation.models.generation import (
+from curation.tables.generation import (
     PRIVACY_CHECKS,
     Batch,
     Generator,
@@ -21,8 +21,8 @@ from curation.models.generation import (
     ScreeningCheck,
     ScreeningVerdict,
 )
-from curation.models.images import BuildStatus, Image, Import, Split
-from curation.models.reading import Outcome, OutcomeVerdict, Purpose
+from curation.tables.images import BuildStatus, Image, Import, Split
+from curation.tables.reading import Outcome, OutcomeVerdict, Purpose
 from curation.worklist_recipe import ExclusionRule as ExclusionRule
 from curation.worklist_recipe import WorklistRecipe as WorklistRecipe
 from curation.worklist_recipe import check_recipe

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, NotFound
-from curation.models.people import Reader
+from curation.tables.people import Reader
 
 # A reader study: blind to the class, two readers, controls, repeats and practice.
 EVIDENCE: dict[str, Any] = {

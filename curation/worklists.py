@@ -12,9 +12,14 @@ from sqlalchemy.orm import Session
 from curation.audit import Chain
 from curation.claims import new_cursor
 from curation.errors import BadInput, Conflict, NotFound
-from curation.models.images import BuildStatus, Label
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import (
+from curation.opening_window import opening_window
+from curation.outcomes import recompute_outcomes
+from curation.readers import find_reader
+from curation.shares import deal
+from curation.slots import slot_values
+from curation.tables.images import BuildStatus, Label
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import (
     Assignment,
     Outcome,
     OutcomeVerdict,
@@ -25,11 +30,6 @@ from curation.models.reading import (
     WorklistKind,
     WorklistReader,
 )
-from curation.opening_window import opening_window
-from curation.outcomes import recompute_outcomes
-from curation.readers import find_reader
-from curation.shares import deal
-from curation.slots import slot_values
 from curation.vocabulary import vocabulary
 from curation.worklist_items import Item, choose_items, notice_of, positions_of, practice_items
 from curation.worklist_items import WorklistRecipe as WorklistRecipe

@@ -10,10 +10,10 @@ from curation.errors import BadInput
 from curation.jobs import enqueue
 from curation.lineage.guard import check_generator_allowed
 from curation.lineage.withdrawn import inherit, mark, refuse_affected
-from curation.models.generation import Batch
-from curation.models.images import BuildStatus
-from curation.models.operations import Job
-from curation.models.withdrawals import AffectedKind
+from curation.tables.generation import Batch
+from curation.tables.images import BuildStatus
+from curation.tables.operations import Job
+from curation.tables.withdrawals import AffectedKind
 from generate.registry import find_generator
 from generate.request import GenerationRequest
 

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from curation.errors import NotFound
 from curation.image_store import pixel_sha256
 from curation.jobs import enqueue
-from curation.models.generation import Batch
-from curation.models.images import BuildStatus, Image, ImageLabel, Label, Origin
 from curation.project import Project
+from curation.tables.generation import Batch
+from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin
 from generate.batch_request import request_batch as request_batch
 from generate.registry import resolve_directory
 from generate.request import GenerationRequest

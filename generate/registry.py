@@ -15,9 +15,9 @@ from curation.audit import Chain
 from curation.errors import BadInput, Conflict, Damaged, NotFound
 from curation.lineage.seen import UNKNOWN
 from curation.lineage.withdrawn import mark_if_withdrawn
-from curation.models.generation import Generator, GeneratorPixels, GeneratorSubject
-from curation.models.withdrawals import AffectedKind
 from curation.project import Project
+from curation.tables.generation import Generator, GeneratorPixels, GeneratorSubject
+from curation.tables.withdrawals import AffectedKind
 from generate.card import read_card, weights_digest
 
 SHIPPED = Path(__file__).parent / "shipped" / "virtual-brains-flow"

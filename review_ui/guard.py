@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from curation.models.people import Role
+from curation.tables.people import Role
 from review_ui.access import Who, need_of
 from review_ui.headers import security_headers
 from review_ui.sessions import COOKIE_NAME, Sessions, SignedInReader

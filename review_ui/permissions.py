@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from curation.models.people import Role
+from curation.tables.people import Role
 
 
 class Capability(StrEnum):

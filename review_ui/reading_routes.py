@@ -17,10 +17,10 @@ from curation.audit import anchor
 from curation.claims import claim, waits_singly
 from curation.consents import require_consent
 from curation.errors import NotAllowed, NotFound, RoundsError, Unavailable
-from curation.models.images import Image
-from curation.models.reading import Assignment, WorklistItem
 from curation.project import Project
 from curation.readings import ReadingRequest, progress, record_reading, void_reading
+from curation.tables.images import Image
+from curation.tables.reading import Assignment, WorklistItem
 from review_ui.guard import READER_KEY
 from review_ui.permissions import Capability
 from review_ui.raw_pixels import raw_pixels, wait_until

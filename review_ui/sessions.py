@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from http.cookies import Morsel, SimpleCookie
 
-from curation.models.people import Role
 from curation.project import Project
 from curation.sign_ins import sign_in_and_consent, sign_in_for
+from curation.tables.people import Role
 from review_ui.permissions import CAPABILITIES, Capability
 
 COOKIE_NAME = "rounds_session"

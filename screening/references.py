@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.models.images import Image, ImageLabel, Label, Split, Subject
 from curation.real_images import is_ready_real
+from curation.tables.images import Image, ImageLabel, Label, Split, Subject
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from sqlalchemy import func, insert, select
 
 from curation.audit import digest_of
 from curation.errors import BadInput, NotFound
-from curation.models.generation import (
+from curation.project import Project
+from curation.real_images import is_ready_real
+from curation.tables.generation import (
     Batch,
     GeneratorPixels,
     ScreenedImage,
@@ -18,9 +20,7 @@ from curation.models.generation import (
     ScreeningCheck,
     ScreeningVerdict,
 )
-from curation.models.images import BuildStatus, Image, Split
-from curation.project import Project
-from curation.real_images import is_ready_real
+from curation.tables.images import BuildStatus, Image, Split
 from screening.checks.artefacts import false_alarms
 from screening.checks.check import Check, Unset, worst
 from screening.checks.duplicates import (

@@ -7,9 +7,9 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from curation.image_store import Pixels
-from curation.models.generation import Batch, ScreenedImage, Screening, ScreeningVerdict
-from curation.models.images import BuildStatus, ImageLabel, Origin
 from curation.project import Project
+from curation.tables.generation import Batch, ScreenedImage, Screening, ScreeningVerdict
+from curation.tables.images import BuildStatus, ImageLabel, Origin
 from tests.rows import NOW, add_generator, add_image, label_id
 
 CLASSES = ("normal", "ring_lesion", "old_infarct")

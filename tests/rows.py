@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 from curation.audit import Chain
 from curation.consents import Display, Experience, Steps, agree
 from curation.image_store import Pixels, pixel_sha256
-from curation.models.generation import Batch, Generator, GeneratorPixels, GeneratorSubject
-from curation.models.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.project import Project
+from curation.tables.generation import Batch, Generator, GeneratorPixels, GeneratorSubject
+from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

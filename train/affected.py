@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from curation.lineage.seen import Seen
 from curation.lineage.withdrawn import mark, withdrawals_among, words
-from curation.models.training import Snapshot
-from curation.models.withdrawals import AffectedKind
+from curation.tables.training import Snapshot
+from curation.tables.withdrawals import AffectedKind
 from train.config import AdaptationConfig
 
 

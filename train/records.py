@@ -10,9 +10,9 @@ from curation.audit import Chain
 from curation.errors import Conflict, NotFound
 from curation.lineage.descent import arm_snapshots
 from curation.lineage.withdrawn import inherit
-from curation.models.images import BuildStatus, Split
-from curation.models.training import Evaluation, Run, Snapshot, Study
-from curation.models.withdrawals import AffectedKind
+from curation.tables.images import BuildStatus, Split
+from curation.tables.training import Evaluation, Run, Snapshot, Study
+from curation.tables.withdrawals import AffectedKind
 from train.config import AdaptationConfig, StudyPlan
 
 

@@ -11,7 +11,7 @@ from curation.exports.gaps import known_gaps
 from curation.exports.image_folder import features_of, splits_there
 from curation.exports.markdown import table
 from curation.exports.software import NAME, NOT_ANONYMOUS, software_version, told
-from curation.models.images import Origin
+from curation.tables.images import Origin
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 PATTERNS = {"imagefolder": "{split}/*", "parquet": "data/{split}-*.parquet", "release": "data/{split}/*"}

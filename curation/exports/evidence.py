@@ -11,12 +11,12 @@ from curation.exports.measured import Measured, tellable_numbers
 from curation.exports.pseudonyms import Pseudonyms
 from curation.exports.screening_facts import ScreeningFacts, screening_facts
 from curation.lineage.rests_on import Gone, check_reports_on, measurements_on, pair_lists_on
-from curation.models.images import BuildStatus
-from curation.models.measures import CheckReport, SetMeasurement
-from curation.models.pairs import Pair, PairList, PairReading
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import WorklistKind
 from curation.reader_study.report import Figure, ReaderStudy, reader_study
+from curation.tables.images import BuildStatus
+from curation.tables.measures import CheckReport, SetMeasurement
+from curation.tables.pairs import Pair, PairList, PairReading
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import WorklistKind
 
 SOME_READER = "a reader"
 

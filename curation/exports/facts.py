@@ -16,10 +16,10 @@ from curation.exports.pseudonyms import COHORT
 from curation.exports.reading_facts import ReadingFacts, reading_facts
 from curation.exports.selection import Counts, Selection, counted, of_origin
 from curation.exports.tellable import tellable
-from curation.models.generation import Batch, Generator, Screening
-from curation.models.images import BuildStatus, Image, Import, Origin
-from curation.models.training import Snapshot, SnapshotItem
 from curation.snapshots.folder import SPLITS
+from curation.tables.generation import Batch, Generator, Screening
+from curation.tables.images import BuildStatus, Image, Import, Origin
+from curation.tables.training import Snapshot, SnapshotItem
 
 MADE = (Origin.SYNTHETIC.value, Origin.ALTERED.value)
 PUBLIC_SOURCES = (COHORT, "medmnist:")

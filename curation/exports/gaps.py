@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from curation.check_names import check_name
 from curation.exports.evidence import Evidence
 from curation.exports.facts import Facts
-from curation.models.people import ReaderKind
+from curation.tables.people import ReaderKind
 
 FEWEST_PER_CLASS = 50
 

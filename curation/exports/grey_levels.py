@@ -14,7 +14,7 @@ from scipy.stats import wasserstein_distance
 
 from curation.exports.selection import Selection
 from curation.image_store import Pixels
-from curation.models.images import Origin
+from curation.tables.images import Origin
 
 BINS = 256
 FEWEST = 20

@@ -8,12 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import Damaged
-from curation.models.generation import Batch
-from curation.models.images import Image, Import, Mask, Subject
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Reading, WorklistItem
-from curation.models.training import SnapshotItem
 from curation.snapshots.folder import SnapshotRow
+from curation.tables.generation import Batch
+from curation.tables.images import Image, Import, Mask, Subject
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import Reading, WorklistItem
+from curation.tables.training import SnapshotItem
 
 PEOPLE, PROXY = "people", "proxy"
 

@@ -14,8 +14,8 @@ from curation.exports.measured import Measured
 from curation.exports.scorecard import Indicator
 from curation.exports.screening_facts import ScreeningFacts
 from curation.exports.selection import Selection
-from curation.models.images import Origin
 from curation.reader_study.estimate import Estimate, proportion
+from curation.tables.images import Origin
 
 CONGRUENT = ("chet", "kernel", "spectral", "precision", "density")
 COVERING = ("recall", "coverage", "authentic")

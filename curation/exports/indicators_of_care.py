@@ -9,8 +9,8 @@ from curation.exports.facts import Facts
 from curation.exports.indicators import MEMBERSHIP, Contents, measured_of
 from curation.exports.scorecard import Indicator
 from curation.exports.screening_facts import ScreeningFacts
-from curation.models.people import ReaderKind
-from curation.models.reading import Verdict
+from curation.tables.people import ReaderKind
+from curation.tables.reading import Verdict
 
 NOT_INDEPENDENT = "no interval: readings by one person, or of one image, are not independent"
 NOT_READ = "not yet read by people"

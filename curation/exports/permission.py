@@ -7,11 +7,11 @@ from sqlalchemy import Select, exists, func, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from curation.errors import Conflict
-from curation.models.generation import ScreeningCheck, ScreeningVerdict
-from curation.models.images import BuildStatus, Image
-from curation.models.pairs import Pair, PairReading, PairTruth, PairVerdict
-from curation.models.training import Snapshot, SnapshotItem
-from curation.models.withdrawals import Affected, AffectedKind
+from curation.tables.generation import ScreeningCheck, ScreeningVerdict
+from curation.tables.images import BuildStatus, Image
+from curation.tables.pairs import Pair, PairReading, PairTruth, PairVerdict
+from curation.tables.training import Snapshot, SnapshotItem
+from curation.tables.withdrawals import Affected, AffectedKind
 
 PRIVACY_PREFIX = "near_copy"
 

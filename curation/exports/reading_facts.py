@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from curation.consents import has_withdrawn
 from curation.exports.pseudonyms import Pseudonyms
-from curation.models.people import Consent, Reader, ReaderKind
-from curation.models.reading import Outcome, Purpose, Reading, Verdict, Worklist, WorklistItem, WorklistKind
-from curation.models.training import SnapshotItem
 from curation.outcomes import OutcomeRule, stands
 from curation.reader_study.table import withdrawn_readers
+from curation.tables.people import Consent, Reader, ReaderKind
+from curation.tables.reading import Outcome, Purpose, Reading, Verdict, Worklist, WorklistItem, WorklistKind
+from curation.tables.training import SnapshotItem
 
 PHYSICIANS = ("radiologist", "pathologist", "physician")
 FEWEST_READERS = 3  # below it, experience would say who somebody is

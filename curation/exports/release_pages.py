@@ -9,7 +9,7 @@ from curation.exports.markdown import estimate, figure, table
 from curation.exports.measured import Measured
 from curation.exports.screening_facts import ScreeningFacts
 from curation.lineage.rests_on import rests_on
-from curation.models.reading import Verdict
+from curation.tables.reading import Verdict
 
 NOT_MEASURED = (
     "**Not measured.** There is no report of error rates. What a screening found of held-out real images stands in its "

@@ -9,7 +9,7 @@ from curation.exports.facts import Facts
 from curation.exports.gaps import known_gaps
 from curation.exports.markdown import figure
 from curation.exports.software import NAME, NOT_ANONYMOUS, software_version, told
-from curation.models.people import ReaderKind
+from curation.tables.people import ReaderKind
 
 AGREEMENT = ("Krippendorff's alpha", "Gwet's AC1")
 

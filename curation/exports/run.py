@@ -16,8 +16,8 @@ from curation.exports.gaps import known_gaps
 from curation.exports.new_folder import new_folder
 from curation.exports.options import ExportOptions, ExportSummary, Report
 from curation.exports.selection import Selection, of_origin, select_images
-from curation.models.images import Origin
 from curation.project import Project
+from curation.tables.images import Origin
 
 
 @dataclass(frozen=True, slots=True)

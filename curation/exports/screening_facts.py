@@ -7,10 +7,10 @@ from sqlalchemy import Integer, Select, func, select
 from sqlalchemy.orm import Session
 
 from curation.exports.permission import PRIVACY_PREFIX
-from curation.models.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
-from curation.models.images import BuildStatus, Image, Split, Subject
-from curation.models.training import SnapshotItem
 from curation.real_images import is_ready_real
+from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
+from curation.tables.images import BuildStatus, Image, Split, Subject
+from curation.tables.training import SnapshotItem
 
 NOT_SET = "not set"
 

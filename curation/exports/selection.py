@@ -17,10 +17,10 @@ from curation.exports.image_facts import Geometry, image_facts
 from curation.exports.permission import check_may_leave
 from curation.exports.pseudonyms import KEY_FILE, Pseudonyms, is_simulated
 from curation.image_store import Pixels, decode_png
-from curation.models.images import Origin
 from curation.project import Project
 from curation.snapshots.build import find_snapshot, list_snapshots
 from curation.snapshots.folder import SPLITS, SnapshotFolder, SnapshotRow
+from curation.tables.images import Origin
 
 CHUNK = 500
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.models.images import Subject
+from curation.tables.images import Subject
 
 WITHHELD = "withheld"
 _IN_LIST = 500

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from curation.errors import Unavailable
 from curation.ingest.candidates import NOTHING_SHOWN, Candidate
-from curation.models.images import Split
+from curation.tables.images import Split
 
 _CACHE_KIB = 2_048
 _AT_ONCE = 500

@@ -12,7 +12,7 @@ import pyarrow.parquet
 
 from curation.errors import BadInput
 from curation.ingest.incoming import SPLIT_NAMES, split_named
-from curation.models.images import Split
+from curation.tables.images import Split
 
 _BATCH = 32
 

@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass, field
 from typing import Any, TypeAlias
 
 from curation.ingest.incoming import NO_GEOMETRY, Geometry
-from curation.models.images import Split
+from curation.tables.images import Split
 
 Labels: TypeAlias = tuple[tuple[str, float], ...]  # name and 0, 1 or a probability, by name
 

@@ -17,7 +17,7 @@ from curation.ingest.entry import Entry
 from curation.ingest.incoming import Geometry, IncomingImage, Rejected, Unreadable
 from curation.ingest.request import ImportRequest
 from curation.ingest.tables import Described
-from curation.models.images import Split
+from curation.tables.images import Split
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from curation.models.images import Split
+from curation.tables.images import Split
 
 
 @dataclass(frozen=True, slots=True)

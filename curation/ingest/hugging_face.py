@@ -35,8 +35,8 @@ from curation.ingest.picture_files import decode_picture
 from curation.ingest.png_files import bare_png
 from curation.ingest.preparing import prepare
 from curation.ingest.request import NO_REQUEST, ImportRequest
-from curation.models.images import Split
 from curation.project import Project
+from curation.tables.images import Split
 
 _LABEL = ("label", "labels")
 _SUBJECT = ("subject", "subject_id", "patient_id", "patient")

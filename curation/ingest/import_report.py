@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from curation.ingest.incoming import Rejected
-from curation.models.images import Split
+from curation.tables.images import Split
 
 
 class DuplicateKind(StrEnum):

@@ -13,7 +13,8 @@ from curation.database import Database
 from curation.ingest.arrivals import Arrivals
 from curation.ingest.candidates import Candidate, Labels
 from curation.ingest.incoming import Progress, Source
-from curation.models.images import (
+from curation.real_images import is_ready_real
+from curation.tables.images import (
     BuildStatus,
     Image,
     ImageLabel,
@@ -23,7 +24,6 @@ from curation.models.images import (
     Origin,
     Subject,
 )
-from curation.real_images import is_ready_real
 
 CHUNK = 1_000
 IN_LIST = 500

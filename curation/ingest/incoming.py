@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from curation.audit import digest_of
 from curation.errors import BadInput
 from curation.image_store import Pixels
-from curation.models.images import Split
+from curation.tables.images import Split
 
 Progress: TypeAlias = Callable[[int, int, str | None], None]
 

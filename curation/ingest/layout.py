@@ -10,7 +10,7 @@ from curation.ingest.entry import Entry
 from curation.ingest.incoming import SPLIT_NAMES, split_named
 from curation.ingest.request import ImportRequest
 from curation.ingest.tables import Described, Table
-from curation.models.images import Split
+from curation.tables.images import Split
 
 
 @dataclass(frozen=True, slots=True)

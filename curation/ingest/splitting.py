@@ -4,7 +4,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from curation.models.images import Split
+from curation.tables.images import Split
 
 SHARES = {Split.TRAIN: 0.60, Split.VALIDATION: 0.15, Split.TEST: 0.15, Split.RESERVE: 0.10}
 

@@ -14,7 +14,7 @@ from curation.errors import BadInput
 from curation.ingest.covariates import check_columns, covariates_of_row
 from curation.ingest.incoming import Rejected, split_named
 from curation.ingest.request import ImportRequest
-from curation.models.images import Split
+from curation.tables.images import Split
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl")
 BESIDE = tuple(f"metadata{suffix}" for suffix in (".csv", ".parquet", ".jsonl"))

@@ -14,12 +14,12 @@ from sqlalchemy.orm import Session
 
 from curation.lineage.descent import Descent
 from curation.lineage.relations import was_fitted_on
-from curation.models.generation import Generator
-from curation.models.images import Image, Subject
-from curation.models.operations import Event
-from curation.models.training import Snapshot, SnapshotItem
-from curation.models.withdrawals import Affected, AffectedKind, Withdrawal
 from curation.snapshots.folder import SPLITS, SnapshotFolder
+from curation.tables.generation import Generator
+from curation.tables.images import Image, Subject
+from curation.tables.operations import Event
+from curation.tables.training import Snapshot, SnapshotItem
+from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
 
 NOT_RECORDED = (
     "copies by `rounds snapshot export`, reports and pictures written with --out, sources that were imported (also "

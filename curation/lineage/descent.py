@@ -13,11 +13,11 @@ from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
-from curation.models.generation import Batch, Generator, GeneratorPixels, GeneratorSubject
-from curation.models.images import Image, Subject
-from curation.models.reading import Reading, Worklist, WorklistItem
-from curation.models.training import Run, Snapshot, SnapshotItem, Study
-from curation.models.withdrawals import AffectedKind
+from curation.tables.generation import Batch, Generator, GeneratorPixels, GeneratorSubject
+from curation.tables.images import Image, Subject
+from curation.tables.reading import Reading, Worklist, WorklistItem
+from curation.tables.training import Run, Snapshot, SnapshotItem, Study
+from curation.tables.withdrawals import AffectedKind
 
 CHUNK = 500
 

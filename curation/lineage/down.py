@@ -15,11 +15,11 @@ from curation.lineage.relations import (
     was_fitted_on,
     worklists_with,
 )
-from curation.models.generation import Batch, Generator, GeneratorPixels, GeneratorSubject
-from curation.models.images import Image
-from curation.models.reading import Outcome, Reading, Worklist, WorklistItem
-from curation.models.training import Evaluation, Run, Snapshot, Study
 from curation.outcomes import stands
+from curation.tables.generation import Batch, Generator, GeneratorPixels, GeneratorSubject
+from curation.tables.images import Image
+from curation.tables.reading import Outcome, Reading, Worklist, WorklistItem
+from curation.tables.training import Evaluation, Run, Snapshot, Study
 
 
 def generators_that_saw(session: Session, ref: Ref) -> set[str]:

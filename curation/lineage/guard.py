@@ -6,8 +6,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import LeakRefused
-from curation.models.generation import Generator, GeneratorPixels, GeneratorSubject
-from curation.models.images import Image, Origin, Split, Subject
+from curation.tables.generation import Generator, GeneratorPixels, GeneratorSubject
+from curation.tables.images import Image, Origin, Split, Subject
 
 HELD_OUT = (Split.VALIDATION, Split.TEST)
 

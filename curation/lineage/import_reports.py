@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.audit import Chain, digest_of
-from curation.models.images import Image, Import
+from curation.tables.images import Image, Import
 
 WITHDRAWN = "withdrawn"
 CHANGED = "import.names_removed"

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from curation.lineage.plan_step import Step, command_line
 from curation.lineage.rests_on import Gone, check_reports_on, measurements_on, pair_lists_on
-from curation.models.measures import CheckReport, SetMeasurement
-from curation.models.pairs import PairList
+from curation.tables.measures import CheckReport, SetMeasurement
+from curation.tables.pairs import PairList
 
 STAYS = "what is stored counts the subject, stays, and says so"
 ROUND_TRIP = re.compile(r"(?P<generator>.+), weights [0-9a-f]{12}")

@@ -7,11 +7,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from curation.errors import BadInput, NotFound
 from curation.lineage.graph import Kind, Ref
-from curation.models.generation import Batch, Generator
-from curation.models.images import Image, Import, Subject
-from curation.models.reading import Worklist
-from curation.models.training import Run, Snapshot, Study
-from curation.models.withdrawals import AffectedKind
+from curation.tables.generation import Batch, Generator
+from curation.tables.images import Image, Import, Subject
+from curation.tables.reading import Worklist
+from curation.tables.training import Run, Snapshot, Study
+from curation.tables.withdrawals import AffectedKind
 
 NAMED: dict[Kind, tuple[InstrumentedAttribute[Any], AffectedKind | None]] = {
     Kind.GENERATOR: (Generator.name, AffectedKind.GENERATOR),

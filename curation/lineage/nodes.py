@@ -10,13 +10,13 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from curation.lineage.graph import GROUPS, Kind, Node, Ref
 from curation.lineage.naming import NAMED, NUMBERED
 from curation.lineage.withdrawn import mark
-from curation.models.generation import Batch, Generator, ScreenedImage, Screening
-from curation.models.images import Image, Import, Origin, Split, Subject
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Outcome, Reading, Worklist, WorklistItem
-from curation.models.training import Evaluation, Run, Snapshot, Study
-from curation.models.withdrawals import AffectedKind
 from curation.outcomes import stands
+from curation.tables.generation import Batch, Generator, ScreenedImage, Screening
+from curation.tables.images import Image, Import, Origin, Split, Subject
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import Outcome, Reading, Worklist, WorklistItem
+from curation.tables.training import Evaluation, Run, Snapshot, Study
+from curation.tables.withdrawals import AffectedKind
 
 Row = TypeVar("Row")
 

@@ -17,9 +17,9 @@ from curation.lineage.descent import Descent, Found, arm_snapshots
 from curation.lineage.measured_anew import measured_anew
 from curation.lineage.plan_step import Step, command_line
 from curation.lineage.rests_on import Gone
-from curation.models.generation import Batch, Generator
-from curation.models.reading import Worklist
-from curation.models.training import Run, Snapshot, Study
+from curation.tables.generation import Batch, Generator
+from curation.tables.reading import Worklist
+from curation.tables.training import Run, Snapshot, Study
 
 Dated: TypeAlias = tuple[datetime, int, Step]
 

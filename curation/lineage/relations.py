@@ -8,10 +8,10 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from curation.lineage.graph import Kind, Ref, Step
-from curation.models.generation import Generator
-from curation.models.images import Image, Split
-from curation.models.reading import Outcome, OutcomeVerdict, Purpose, Worklist, WorklistItem
-from curation.models.training import Run, Snapshot, SnapshotItem
+from curation.tables.generation import Generator
+from curation.tables.images import Image, Split
+from curation.tables.reading import Outcome, OutcomeVerdict, Purpose, Worklist, WorklistItem
+from curation.tables.training import Run, Snapshot, SnapshotItem
 
 PURPOSES = {
     Purpose.CANDIDATE: "candidates",

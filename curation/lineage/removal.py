@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 
 from curation.lineage.copies import pictures_in, rows_of
 from curation.lineage.descent import Descent
-from curation.models.generation import Generator
-from curation.models.images import Image, Mask
-from curation.models.training import Run, Study
-from curation.models.withdrawals import Affected, AffectedKind, Withdrawal
 from curation.project import Project
 from curation.snapshots.folder import SnapshotFolder
 from curation.snapshots.tombstones import Tombstones
+from curation.tables.generation import Generator
+from curation.tables.images import Image, Mask
+from curation.tables.training import Run, Study
+from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
 from curation.vector_files import forget_vectors
 
 CHUNK = 500

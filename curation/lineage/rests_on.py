@@ -15,13 +15,13 @@ from sqlalchemy import Select, Subquery, literal, or_, select
 from sqlalchemy.orm import Session
 
 from curation.lineage.descent import Descent
-from curation.models.generation import Batch
-from curation.models.images import BuildStatus, Image, Origin, Split, Subject
-from curation.models.measures import CheckReport, SetMeasurement
-from curation.models.pairs import Pair
-from curation.models.reading import Purpose, Worklist, WorklistItem
-from curation.models.training import Snapshot, SnapshotItem
-from curation.models.withdrawals import Affected, AffectedKind, Withdrawal
+from curation.tables.generation import Batch
+from curation.tables.images import BuildStatus, Image, Origin, Split, Subject
+from curation.tables.measures import CheckReport, SetMeasurement
+from curation.tables.pairs import Pair
+from curation.tables.reading import Purpose, Worklist, WorklistItem
+from curation.tables.training import Snapshot, SnapshotItem
+from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
 
 Counts: TypeAlias = dict[int, int]  # the id of a report, a measurement or a list: on how many such subjects it rests
 Shape: TypeAlias = tuple[int, ...]

@@ -16,10 +16,10 @@ from curation.lineage.relations import (
     run_in_path,
     was_fitted_on,
 )
-from curation.models.generation import Batch, Generator
-from curation.models.images import Image, Subject
-from curation.models.reading import Worklist
-from curation.models.training import Run, Snapshot, Study
+from curation.tables.generation import Batch, Generator
+from curation.tables.images import Image, Subject
+from curation.tables.reading import Worklist
+from curation.tables.training import Run, Snapshot, Study
 
 
 def _import(session: Session, key: str) -> list[Step]:

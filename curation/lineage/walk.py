@@ -10,9 +10,9 @@ from curation.lineage.down import DOWN, generators_that_saw
 from curation.lineage.graph import Graph, Kind, Ref, extend
 from curation.lineage.nodes import describe, in_group, outcome_condition, reading_condition
 from curation.lineage.up import UP
-from curation.models.images import Image, Subject
-from curation.models.reading import Outcome, Reading, WorklistItem
 from curation.outcomes import stands
+from curation.tables.images import Image, Subject
+from curation.tables.reading import Outcome, Reading, WorklistItem
 
 MEMBER = {Kind.SUBJECTS: "subject", Kind.IMAGES: "image", Kind.READINGS: "reading", Kind.OUTCOMES: "outcome of image"}
 Direction = Literal["up", "down", "both"]

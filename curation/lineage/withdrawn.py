@@ -8,11 +8,11 @@ from sqlalchemy import Select, func, insert, select
 from sqlalchemy.orm import Session
 
 from curation.errors import AffectedRefused, Conflict
-from curation.models.generation import Batch
-from curation.models.images import Image, Subject
-from curation.models.reading import WorklistItem
-from curation.models.training import SnapshotItem
-from curation.models.withdrawals import Affected, AffectedKind, Withdrawal
+from curation.tables.generation import Batch
+from curation.tables.images import Image, Subject
+from curation.tables.reading import WorklistItem
+from curation.tables.training import SnapshotItem
+from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
 
 CHUNK = 500
 

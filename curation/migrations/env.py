@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from alembic import context
 
-from curation.models.base import UTCDateTime
-from curation.models.schema import metadata
+from curation.tables.base import UTCDateTime
+from curation.tables.schema import metadata
 
 
 def render_item(kind: str, item: Any, _: Any) -> str | Literal[False]:

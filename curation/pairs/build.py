@@ -12,8 +12,6 @@ from curation.controls import GEOMETRY
 from curation.errors import BadInput, Conflict, NotFound
 from curation.image_store import ImageStore, pixel_sha256
 from curation.measured_checks import CONTENT, pairs_content
-from curation.models.images import BuildStatus, Image, Origin
-from curation.models.pairs import Pair, PairList, PairTruth
 from curation.pairs.choose import (
     ChosenPair,
     Shape,
@@ -26,6 +24,8 @@ from curation.pairs.choose import (
 from curation.pairs.moved_copies import NAME, draw_copy, replay_copy
 from curation.pairs.recipe import PairRecipe
 from curation.project import Project
+from curation.tables.images import BuildStatus, Image, Origin
+from curation.tables.pairs import Pair, PairList, PairTruth
 
 
 def create_pair_list(project: Project, now: datetime, recipe: PairRecipe) -> PairList:

@@ -10,10 +10,10 @@ from typing import TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from curation.models.generation import PRIVACY_CHECKS, ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
-from curation.models.images import BuildStatus, Image, ImageLabel, Split, Subject
-from curation.models.pairs import PairTruth
 from curation.real_images import is_ready_real
+from curation.tables.generation import PRIVACY_CHECKS, ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
+from curation.tables.images import BuildStatus, Image, ImageLabel, Split, Subject
+from curation.tables.pairs import PairTruth
 
 Shape = tuple[int, int, int, int]
 Some = TypeVar("Some")

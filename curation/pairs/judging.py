@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session, aliased
 from curation.audit import Chain
 from curation.errors import Conflict, NotFound
 from curation.measured_checks import CONTENT, judgement_content
-from curation.models.images import BuildStatus, Image
-from curation.models.pairs import Pair, PairList, PairReading, PairVerdict
+from curation.tables.images import BuildStatus, Image
+from curation.tables.pairs import Pair, PairList, PairReading, PairVerdict
 
 OP_ID = r"^[0-9a-f]{32}$"
 

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from cleanlab.multiannotator import get_label_quality_multiannotator
 
-from curation.models.reading import Purpose, Verdict
 from curation.reader_study.estimate import Numbers
 from curation.reader_study.table import StudyTable
+from curation.tables.reading import Purpose, Verdict
 
 FEWEST_IMAGES = 20
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import numpy as np
 
-from curation.models.reading import AssignmentPurpose, Purpose, Verdict
 from curation.reader_study.estimate import Estimate, Numbers, bootstrapped, proportion, with_percentiles
 from curation.reader_study.kappa import kappa
 from curation.reader_study.table import StudyRow, StudyTable
+from curation.tables.reading import AssignmentPurpose, Purpose, Verdict
 
 FEWEST_PAIRS = 20
 FEWEST_TIMES = 20

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from scipy.stats import norm
 
-from curation.models.reading import Purpose, Verdict
 from curation.reader_study.estimate import CONFIDENCE, Estimate, proportion
 from curation.reader_study.table import StudyTable
+from curation.tables.reading import Purpose, Verdict
 
 FEWEST_CONTROLS = 50  # of each kind, for d' and c
 FEWEST_SHARES = 10

@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 
 from curation.claims import open_worklist
 from curation.errors import BadInput
-from curation.models.reading import Worklist, WorklistKind
 from curation.reader_study.agreement import Agreement, PairAgreement, agreements, pair_agreements
 from curation.reader_study.consensus import Consensus, consensus
 from curation.reader_study.course import Course, course
@@ -17,6 +16,7 @@ from curation.reader_study.estimate import Estimate
 from curation.reader_study.exclusion import Judged, judge
 from curation.reader_study.table import StudyTable, study_table
 from curation.reader_study.turing import Turing, turing
+from curation.tables.reading import Worklist, WorklistKind
 from curation.worklist_items import ExclusionRule
 
 

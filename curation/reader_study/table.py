@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from curation.claims import open_worklist
 from curation.consents import has_withdrawn
-from curation.models.images import Image
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Assignment, AssignmentPurpose, Purpose, Reading, Verdict, WorklistItem
 from curation.outcomes import class_asked, stands
+from curation.tables.images import Image
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import Assignment, AssignmentPurpose, Purpose, Reading, Verdict, WorklistItem
 
 
 @dataclass(frozen=True, slots=True)

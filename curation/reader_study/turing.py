@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
-from curation.models.reading import Purpose
 from curation.reader_study.estimate import Estimate, Numbers, with_percentiles
 from curation.reader_study.table import StudyTable
+from curation.tables.reading import Purpose
 
 FEWEST_IMAGES = 25  # real and synthetic ones each, per reader
 FEWEST_READERS = 2

@@ -16,15 +16,15 @@ from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, Conflict, NotFound, RoundsError
 from curation.lineage.withdrawn import generators_of, inherit, refuse_withdrawn_items
-from curation.models.images import BuildStatus
-from curation.models.training import Snapshot, SnapshotItem
-from curation.models.withdrawals import AffectedKind
 from curation.project import Project
 from curation.snapshots.folder import SPLITS, Report, SnapshotFolder, write_rows_in_order
 from curation.snapshots.manifest import Plan, planned
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.stale import SnapshotSummary as SnapshotSummary
 from curation.snapshots.stale import list_snapshots as list_snapshots
+from curation.tables.images import BuildStatus
+from curation.tables.training import Snapshot, SnapshotItem
+from curation.tables.withdrawals import AffectedKind
 
 REPORT_EVERY = 500
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from curation.models.generation import ScreenedImage, Screening
-from curation.models.images import BuildStatus, Image
 from curation.snapshots.pool import CHUNK, Pool, chunks
+from curation.tables.generation import ScreenedImage, Screening
+from curation.tables.images import BuildStatus, Image
 
 MAX_VALUES = 20
 

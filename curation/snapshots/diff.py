@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.models.images import Image
-from curation.models.training import Snapshot, SnapshotItem
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.pool import CHUNK
+from curation.tables.images import Image
+from curation.tables.training import Snapshot, SnapshotItem
 
 KINDS = ("added", "removed", "relabelled", "reweighted", "moved")
 Item = tuple[int, int, str, str, float]  # image id, copy, split, label, weight

@@ -11,7 +11,11 @@ from sqlalchemy.orm import Session
 
 from curation.audit import canonical_json, digest_of
 from curation.errors import BadInput
-from curation.models.generation import (
+from curation.outcomes import Decision, StandingReading, decisions_in_order
+from curation.real_images import is_ready_real
+from curation.snapshots.mix import MixRecipe
+from curation.snapshots.pool import CHUNK, Pool
+from curation.tables.generation import (
     PRIVACY_CHECKS,
     Batch,
     ScreenedImage,
@@ -19,12 +23,8 @@ from curation.models.generation import (
     ScreeningCheck,
     ScreeningVerdict,
 )
-from curation.models.images import BuildStatus, Image, ImageLabel, Label, Origin, Subject
-from curation.models.reading import OutcomeVerdict, Verdict, Worklist
-from curation.outcomes import Decision, StandingReading, decisions_in_order
-from curation.real_images import is_ready_real
-from curation.snapshots.mix import MixRecipe
-from curation.snapshots.pool import CHUNK, Pool
+from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin, Subject
+from curation.tables.reading import OutcomeVerdict, Verdict, Worklist
 
 SEVERAL = "several of its classes are positive, and a snapshot has one label an image"
 NO_CLASS = "no class of the recipe is positive"

@@ -11,15 +11,15 @@ from sqlalchemy.orm import Session
 from curation.errors import BadInput, LeakRefused, RoundsError
 from curation.lineage.guard import check_generator_allowed, generator_lineage
 from curation.lineage.withdrawn import mark
-from curation.models.generation import Batch, Generator
-from curation.models.images import Import, Label
-from curation.models.withdrawals import AffectedKind
 from curation.snapshots.choice import choose
 from curation.snapshots.content import ContentDigest
 from curation.snapshots.folder import FORMAT, SPLITS, SnapshotRow
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.pool import Pool, chunks
 from curation.snapshots.support import Support, support_of
+from curation.tables.generation import Batch, Generator
+from curation.tables.images import Import, Label
+from curation.tables.withdrawals import AffectedKind
 
 _ROWS = (
     "SELECT split, file_name, label, subject, origin, weight, pixel, file, why, batch_id, batch_index, image, copy"

@@ -6,8 +6,6 @@ from typing import Any
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from curation.models.generation import Batch, Generator
-from curation.models.reading import Purpose, Reading, WorklistItem
 from curation.outcomes import stands
 from curation.snapshots.coverage import Coverage, coverage_of
 from curation.snapshots.folder import SPLITS
@@ -15,6 +13,8 @@ from curation.snapshots.gather import counted_worklists
 from curation.snapshots.manifest import Plan, drafted
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.pool import Pool
+from curation.tables.generation import Batch, Generator
+from curation.tables.reading import Purpose, Reading, WorklistItem
 
 
 @dataclass(frozen=True, slots=True)

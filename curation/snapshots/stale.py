@@ -11,14 +11,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.lineage.withdrawn import marks
-from curation.models.generation import PRIVACY_CHECKS, ScreeningCheck, ScreeningVerdict
-from curation.models.images import BuildStatus, Image
-from curation.models.reading import OutcomeVerdict
-from curation.models.training import Snapshot, SnapshotItem
-from curation.models.withdrawals import AffectedKind
 from curation.outcomes import decisions_in_order
 from curation.snapshots.gather import counted_worklists, outcomes_digest
 from curation.snapshots.mix import MixRecipe
+from curation.tables.generation import PRIVACY_CHECKS, ScreeningCheck, ScreeningVerdict
+from curation.tables.images import BuildStatus, Image
+from curation.tables.reading import OutcomeVerdict
+from curation.tables.training import Snapshot, SnapshotItem
+from curation.tables.withdrawals import AffectedKind
 
 
 @dataclass(frozen=True, slots=True)

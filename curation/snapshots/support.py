@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Reading
 from curation.snapshots.gather import counted_worklists
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.pool import Pool, chunks
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import Reading
 
 
 @dataclass(frozen=True, slots=True)

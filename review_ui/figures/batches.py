@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from curation.models.generation import Batch, Generator
-from curation.models.images import BuildStatus, Image
+from curation.tables.generation import Batch, Generator
+from curation.tables.images import BuildStatus, Image
 
 
 @dataclass(frozen=True, slots=True)

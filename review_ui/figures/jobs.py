@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.models.operations import Job, JobStatus
+from curation.tables.operations import Job, JobStatus
 
 
 def newest_jobs(session: Session, count: int) -> list[Job]:

@@ -6,10 +6,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.errors import NotAllowed
-from curation.models.generation import ScreenedImage, Screening
-from curation.models.images import BuildStatus, Image
-from curation.models.reading import Purpose, Worklist, WorklistItem
 from curation.outcomes import class_asked
+from curation.tables.generation import ScreenedImage, Screening
+from curation.tables.images import BuildStatus, Image
+from curation.tables.reading import Purpose, Worklist, WorklistItem
 
 
 @dataclass(frozen=True, slots=True)

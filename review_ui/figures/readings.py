@@ -7,12 +7,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from curation.models.generation import Batch, Generator
-from curation.models.images import Image
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Assignment, AssignmentPurpose, Purpose, Reading, Verdict, WorklistItem
 from curation.outcomes import class_asked, stands
 from curation.reader_study.table import withdrawn_readers
+from curation.tables.generation import Batch, Generator
+from curation.tables.images import Image
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import Assignment, AssignmentPurpose, Purpose, Reading, Verdict, WorklistItem
 
 UNKNOWN = "unknown"
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from curation.models.reading import Verdict
+from curation.tables.reading import Verdict
 from review_ui.figures.proportions import Proportion, proportion
 from review_ui.figures.readings import GivenReading
 

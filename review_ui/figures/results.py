@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from curation.models.generation import Screening
-from curation.models.images import BuildStatus
-from curation.models.people import ReaderKind
-from curation.models.reading import Reading, Verdict, Worklist, WorklistItem, WorklistKind
 from curation.reader_study.table import withdrawn_readers
+from curation.tables.generation import Screening
+from curation.tables.images import BuildStatus
+from curation.tables.people import ReaderKind
+from curation.tables.reading import Reading, Verdict, Worklist, WorklistItem, WorklistKind
 from review_ui.figures.acceptance import acceptance
 from review_ui.figures.proportions import Proportion
 from review_ui.figures.readings import GivenReading, audits_of, candidates_of, readings_of

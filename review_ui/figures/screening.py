@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from curation.models.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
-from curation.models.images import BuildStatus, Image
-from curation.models.reading import Verdict, WorklistItem
+from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
+from curation.tables.images import BuildStatus, Image
+from curation.tables.reading import Verdict, WorklistItem
 from review_ui.figures.proportions import Proportion, proportion
 from review_ui.figures.readings import GivenReading
 

@@ -6,9 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Worklist
 from curation.reader_study.report import reader_study
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import Worklist
 from review_ui.figures.acceptance import acceptance
 from review_ui.figures.proportions import Proportion
 from review_ui.figures.readings import GivenReading, audits_of, candidates_of, readings_of

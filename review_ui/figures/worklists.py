@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, aliased
 
-from curation.models.images import BuildStatus, ImageLabel, Label
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import (
+from curation.slots import PROXY_SLOT
+from curation.tables.images import BuildStatus, ImageLabel, Label
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import (
     Assignment,
     AssignmentState,
     Purpose,
@@ -17,7 +18,6 @@ from curation.models.reading import (
     Worklist,
     WorklistItem,
 )
-from curation.slots import PROXY_SLOT
 from review_ui.figures.proportions import ByImage
 
 

@@ -9,7 +9,6 @@ import streamlit as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.models.people import Reader, ReaderKind, Role
 from curation.readers import (
     activate_reader,
     add_reader,
@@ -18,6 +17,7 @@ from curation.readers import (
     set_role,
     sign_out_everywhere,
 )
+from curation.tables.people import Reader, ReaderKind, Role
 from review_ui.asgi import utc_now
 from review_ui.context import current_project
 from review_ui.permissions import Capability

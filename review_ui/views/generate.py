@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, RoundsError
 from curation.jobs import cancel
-from curation.models.operations import Job, JobStatus
+from curation.tables.operations import Job, JobStatus
 from generate.batch_request import request_batch
 from generate.registry import list_generators
 from generate.request import GenerationRequest, Sampler

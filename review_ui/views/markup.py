@@ -3,9 +3,9 @@
 from datetime import datetime
 from html import escape
 
-from curation.models.operations import Job, JobStatus
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Worklist, WorklistKind
+from curation.tables.operations import Job, JobStatus
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import Worklist, WorklistKind
 from curation.worklists import WorklistSummary
 from review_ui.figures.batches import BatchFigures
 from review_ui.figures.worklists import Acceptance, WorklistFigures

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from curation.image_store import ImageStore, Pixels
-from curation.models.images import BuildStatus
+from curation.tables.images import BuildStatus
 from review_ui.context import current_project, reader_or_stop
 from review_ui.figures.batches import BatchFigures, batch_figures
 from review_ui.figures.jobs import newest_jobs

@@ -5,10 +5,10 @@ from html import escape
 import streamlit as st
 from sqlalchemy import select
 
-from curation.models.pairs import PairList
-from curation.models.people import ReaderKind
 from curation.pairs.results import JudgeResult, PairResults, pair_results
 from curation.reader_study.estimate import Estimate
+from curation.tables.pairs import PairList
+from curation.tables.people import ReaderKind
 from review_ui.context import current_project
 from review_ui.permissions import Capability
 from review_ui.views.parts import reader_who_can

@@ -8,8 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import RoundsError
-from curation.models.images import BuildStatus
-from curation.models.reading import ReaderCursor, Worklist, WorklistKind
+from curation.tables.images import BuildStatus
+from curation.tables.reading import ReaderCursor, Worklist, WorklistKind
 from review_ui.context import current_project, reader_or_stop
 from review_ui.permissions import Capability
 from review_ui.sessions import SignedInReader

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from curation.image_store import ImageStore, Pixels
-from curation.models.reading import Verdict
 from curation.reader_study.consensus import ImageConsensus
+from curation.tables.reading import Verdict
 from review_ui.figures.readings import GivenReading
 from review_ui.views.plots import MARKS, readable
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from curation.check_names import check_name
-from curation.models.reading import Verdict
+from curation.tables.reading import Verdict
 from review_ui.figures.proportions import Proportion
 from review_ui.figures.reasons import ReasonByClass
 from review_ui.figures.screening import CheckAgainstReaders

@@ -6,8 +6,8 @@ from html import escape
 import streamlit as st
 
 from curation.lineage.withdrawn import still_here
-from curation.models.people import ReaderKind
-from curation.models.reading import Worklist, WorklistKind
+from curation.tables.people import ReaderKind
+from curation.tables.reading import Worklist, WorklistKind
 from review_ui.context import current_project
 from review_ui.figures.proportions import Proportion
 from review_ui.figures.readings import GivenReading

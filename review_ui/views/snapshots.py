@@ -6,11 +6,11 @@ import streamlit as st
 from sqlalchemy import select
 
 from curation.errors import RoundsError
-from curation.models.images import Label
-from curation.models.reading import Worklist, WorklistKind
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.preview import Preview, preview_snapshot
 from curation.snapshots.stale import SnapshotSummary, list_snapshots
+from curation.tables.images import Label
+from curation.tables.reading import Worklist, WorklistKind
 from review_ui.context import current_project
 from review_ui.permissions import Capability
 from review_ui.views.parts import reader_who_can

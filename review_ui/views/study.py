@@ -6,9 +6,9 @@ from html import escape
 import streamlit as st
 from sqlalchemy import func, select
 
-from curation.models.images import Image
-from curation.models.reading import Reading, Worklist, WorklistItem
 from curation.reader_study.report import Figure, ReaderStudy, reader_study
+from curation.tables.images import Image
+from curation.tables.reading import Reading, Worklist, WorklistItem
 from review_ui.context import current_project
 from review_ui.permissions import Capability
 from review_ui.views.parts import reader_who_can, worklist_choice

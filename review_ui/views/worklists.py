@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from curation.controls import images_for_controls, plant_for
 from curation.errors import RoundsError
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Worklist, WorklistKind
 from curation.outcomes import recompute_outcomes
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import Worklist, WorklistKind
 from curation.vocabulary import list_vocabularies
 from curation.worklist_admin import (
     RULES,

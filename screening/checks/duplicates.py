@@ -13,8 +13,8 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from curation.database import Database
-from curation.models.generation import Batch
-from curation.models.images import BuildStatus, Image, Origin
+from curation.tables.generation import Batch
+from curation.tables.images import BuildStatus, Image, Origin
 from screening.checks.check import Check, Unset
 from screening.checks.limits import LEAST_HELD_OUT
 from screening.features.neighbours import Features, nearest

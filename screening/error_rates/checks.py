@@ -20,10 +20,10 @@ from curation.breakages import BREAKAGES, FAULTS, Breakage
 from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.measured_checks import CONTENT, report_content
-from curation.models.images import BuildStatus, Image, Split
-from curation.models.measures import CheckReport
 from curation.project import Project
 from curation.real_images import is_ready_real
+from curation.tables.images import BuildStatus, Image, Split
+from curation.tables.measures import CheckReport
 from screening.checks.check import Check, worst
 from screening.checks.distances import sample
 from screening.checks.fitted import References, Thresholds, probe_as_json, thresholds_without

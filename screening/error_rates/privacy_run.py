@@ -11,10 +11,10 @@ from curation.audit import digest_of
 from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.measured_checks import CONTENT, report_content
-from curation.models.images import BuildStatus, Image, Split, Subject
-from curation.models.measures import CheckReport
 from curation.project import Project
 from curation.real_images import is_ready_real
+from curation.tables.images import BuildStatus, Image, Split, Subject
+from curation.tables.measures import CheckReport
 from screening.copies.find import CopyGates, Described
 from screening.copies.thumbnails import thumbnails
 from screening.error_rates.privacy import Example, PrivacyPlan, RealImages, Report, measure_gate

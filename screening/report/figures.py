@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
-from curation.models.generation import Batch, Generator, ScreenedImage, Screening, ScreeningCheck
-from curation.models.images import BuildStatus, Image, ImageLabel, Import, Label
+from curation.tables.generation import Batch, Generator, ScreenedImage, Screening, ScreeningCheck
+from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label
 
 Floats = NDArray[np.floating[Any]]
 

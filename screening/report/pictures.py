@@ -13,8 +13,8 @@ from curation.breakages import BREAKAGES
 from curation.check_names import check_name
 from curation.errors import RoundsError
 from curation.image_store import ImageStore, Pixels, encode_png
-from curation.models.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
-from curation.models.images import Image
+from curation.tables.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
+from curation.tables.images import Image
 from screening.report.figures import COPIES, class_of_image
 
 MOST = 48

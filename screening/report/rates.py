@@ -8,8 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.lineage.rests_on import Gone, check_reports_on
-from curation.models.images import BuildStatus
-from curation.models.measures import CheckReport
+from curation.tables.images import BuildStatus
+from curation.tables.measures import CheckReport
 
 KIND = "checks"
 

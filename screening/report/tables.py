@@ -5,8 +5,8 @@ from collections.abc import Callable
 from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
-from curation.models.images import BuildStatus
-from curation.models.measures import CheckReport
+from curation.tables.images import BuildStatus
+from curation.tables.measures import CheckReport
 from screening.report.figures import ScreeningFigures, screening_figures
 from screening.report.rates import KIND, rates_of, withdrawn_behind
 

@@ -17,8 +17,8 @@ from curation.check_names import check_name
 from curation.errors import NotFound
 from curation.image_store import ImageStore
 from curation.lineage.rests_on import rests_on
-from curation.models.measures import CheckReport
 from curation.project import Project
+from curation.tables.measures import CheckReport
 from screening.report.figures import ScreeningFigures, notices, screened_batches, screening_figures
 from screening.report.pictures import (
     MOST,

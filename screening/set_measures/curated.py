@@ -8,7 +8,7 @@ import numpy as np
 from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from curation.models.reading import OutcomeVerdict
+from curation.tables.reading import OutcomeVerdict
 from screening.set_measures.intervals import Interval, of_count
 from screening.set_measures.modes import Grouping
 

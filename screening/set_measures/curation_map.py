@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from curation.models.reading import OutcomeVerdict
+from curation.tables.reading import OutcomeVerdict
 from screening.set_measures import manifold
 from screening.set_measures.curated import Count, Represented, acceptance_odds, representation
 from screening.set_measures.distances import Vectors

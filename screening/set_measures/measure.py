@@ -14,11 +14,11 @@ from curation.audit import digest_of
 from curation.errors import BadInput
 from curation.jobs import enqueue
 from curation.measured_checks import CONTENT, measurement_content
-from curation.models.images import BuildStatus
-from curation.models.measures import SetMeasurement
-from curation.models.operations import Job
-from curation.models.reading import OutcomeVerdict
 from curation.project import Project
+from curation.tables.images import BuildStatus
+from curation.tables.measures import SetMeasurement
+from curation.tables.operations import Job
+from curation.tables.reading import OutcomeVerdict
 from screening.set_measures.curation_map import curation_map
 from screening.set_measures.membership_inference import Seen, membership
 from screening.set_measures.request import LEAST, MeasureRequest

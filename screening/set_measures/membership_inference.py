@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.models.generation import GeneratorPixels, GeneratorSubject
+from curation.tables.generation import GeneratorPixels, GeneratorSubject
 from screening.set_measures.distances import Vectors
 from screening.set_measures.manifold import nearest
 from screening.set_measures.membership import (

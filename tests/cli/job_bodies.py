@@ -6,8 +6,8 @@ from typing import Any
 from cli.worker import Report
 from curation.errors import BadInput
 from curation.jobs import cancel
-from curation.models.operations import Job
 from curation.project import Project
+from curation.tables.operations import Job
 from tests.rows import NOW
 
 KINDS = ("succeed", "refuse", "crash", "be_cancelled", "be_taken", "interrupt", "be_silent")

@@ -11,8 +11,8 @@ from curation.errors import BadInput, Damaged
 from curation.image_store import file_name
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
-from curation.models.images import Image, Split
 from curation.project import Project
+from curation.tables.images import Image, Split
 from tests.rows import NOW, picture
 
 

@@ -10,10 +10,10 @@ from sqlalchemy import select
 from cli.generator import parse_counts
 from cli.main import rounds
 from curation.errors import BadInput, NotFound, RoundsError
-from curation.models.generation import Screening
-from curation.models.images import Split
-from curation.models.operations import Job, JobStatus
 from curation.project import Project
+from curation.tables.generation import Screening
+from curation.tables.images import Split
+from curation.tables.operations import Job, JobStatus
 from tests.generate.folders import tiny_recipe, write_folder
 from tests.rows import add_import, add_real
 

@@ -12,9 +12,9 @@ from sqlalchemy import select
 from cli.main import rounds
 from curation.errors import AffectedRefused, BadInput, NotFound
 from curation.lineage.withdrawal import withdraw
-from curation.models.images import Image
-from curation.models.withdrawals import Withdrawal
 from curation.project import Project
+from curation.tables.images import Image
+from curation.tables.withdrawals import Withdrawal
 from tests.curation.lineage.world import live_in
 from tests.rows import NOW
 

@@ -11,14 +11,14 @@ from sqlalchemy import select
 
 from cli.main import rounds
 from cli.reference import walk
-from curation.models.generation import Generator
-from curation.models.images import BuildStatus, Split, Subject
-from curation.models.measures import CheckReport, SetMeasurement
-from curation.models.operations import Job, JobStatus
-from curation.models.pairs import PairList
-from curation.models.training import Study
-from curation.models.withdrawals import Withdrawal
 from curation.project import Project
+from curation.tables.generation import Generator
+from curation.tables.images import BuildStatus, Split, Subject
+from curation.tables.measures import CheckReport, SetMeasurement
+from curation.tables.operations import Job, JobStatus
+from curation.tables.pairs import PairList
+from curation.tables.training import Study
+from curation.tables.withdrawals import Withdrawal
 from tests.curation.lived_in import lived_in
 from tests.rows import NOW
 

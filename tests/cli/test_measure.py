@@ -8,8 +8,8 @@ import pytest
 from PIL import Image as PillowImage
 
 from curation.errors import BadInput, NotFound
-from curation.models.people import ReaderKind
 from curation.project import Project
+from curation.tables.people import ReaderKind
 from tests.cli.test_screening import run
 from tests.curation.screening.cohort import add_drawn, person
 from tests.curation.screening.set_measures.room import DRAWN, NOTICE, cohort_with_notice, images_of, read

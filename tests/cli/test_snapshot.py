@@ -11,8 +11,8 @@ from sqlalchemy import select
 from cli.main import rounds
 from cli.snapshot_notes import stale_snapshots
 from curation.errors import BadInput, Conflict
-from curation.models.images import Image
 from curation.project import Project
+from curation.tables.images import Image
 from tests.curation.snapshots.test_build import approve, fill
 
 Run = Callable[..., Result]

@@ -21,9 +21,9 @@ from cli.main import rounds
 from cli.terminal import now
 from cli.worker import RUNNERS, run_one
 from curation.jobs import claim_job, enqueue
-from curation.models.images import Image
-from curation.models.operations import Job, JobStatus
 from curation.project import Project
+from curation.tables.images import Image
+from curation.tables.operations import Job, JobStatus
 from generate.request import GenerationRequest
 from generate.sample import sample_images
 from tests.cli.job_bodies import KINDS

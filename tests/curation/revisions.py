@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from curation.database import Database, _alembic_config, _engine
-from curation.models.schema import metadata as newest
+from curation.tables.schema import metadata as newest
 
 AT = datetime(2026, 11, 23, 12, 0)
 ROWS = 3

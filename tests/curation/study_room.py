@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from curation.control_items import Likeness
 from curation.database import Database
 from curation.image_store import ImageStore, pixel_sha256
-from curation.models.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
+from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.worklist_items import WorklistRecipe, choose_candidates
 from tests.builders import oval
 from tests.curation.reading_room import NOON, add_screened

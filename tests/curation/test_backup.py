@@ -19,12 +19,12 @@ from curation.claims import claim
 from curation.database import Database
 from curation.errors import BadInput, Conflict, Damaged, NotFound, Unavailable
 from curation.image_store import file_name
-from curation.models.images import Image
-from curation.models.operations import Event
-from curation.models.people import SignIn
-from curation.models.reading import Reading
 from curation.project import Project
 from curation.readings import record_reading
+from curation.tables.images import Image
+from curation.tables.operations import Event
+from curation.tables.people import SignIn
+from curation.tables.reading import Reading
 from curation.verification import verify_project
 from tests.curation.lived_in import lived_in, people_reading
 from tests.curation.reading_room import LATER, NOON, verdict

@@ -1,7 +1,7 @@
 """What a claim tells the viewer of an image's values."""
 
 from curation.claims import _rescale
-from curation.models.images import Image
+from curation.tables.images import Image
 
 
 def test_the_rescale_that_the_viewer_gets_is_that_of_the_values_as_they_are_stored() -> None:

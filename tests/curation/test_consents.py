@@ -25,8 +25,8 @@ from curation.consents import (
 )
 from curation.database import Database
 from curation.errors import Conflict, NotAllowed
-from curation.models.operations import Event
-from curation.models.people import Consent, Reader, ReaderKind
+from curation.tables.operations import Event
+from curation.tables.people import Consent, Reader, ReaderKind
 from tests.curation.reading_room import CHAIN, NOON, add_person
 from tests.rows import DISPLAY, EXPERIENCE
 

@@ -14,7 +14,7 @@ from curation.controls import images_for_controls, plant_defects, plant_for
 from curation.database import Database
 from curation.errors import BadInput
 from curation.image_store import ImageStore, pixel_sha256
-from curation.models.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
+from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.worklist_items import WorklistRecipe
 from curation.worklists import create_worklist
 from tests.curation.reading_room import CHAIN, NOON

@@ -5,7 +5,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from curation.database import Database, newest_revision
-from curation.models.schema import metadata
+from curation.tables.schema import metadata
 from tests.curation.revisions import ROWS, columns_of, contents, downgrade, fill
 
 # Released schemas, oldest first: a new one is one more line.

@@ -15,9 +15,9 @@ from curation.image_store import ImageStore
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
-from curation.models.images import Image, Label, Split
 from curation.project import Project
 from curation.settings import write_project_file
+from curation.tables.images import Image, Label, Split
 from curation.verification import verify_project
 from tests.rows import NOW, picture
 from tests.small_disk import close_for_writing, small_disk

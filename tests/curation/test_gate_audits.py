@@ -7,10 +7,10 @@ from sqlalchemy.orm import Session
 from curation.claims import claim
 from curation.database import Database
 from curation.errors import BadInput
-from curation.models.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
-from curation.models.reading import Assignment, Outcome, Purpose, WorklistItem
 from curation.outcomes import recompute_outcomes
 from curation.readings import record_reading
+from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
+from curation.tables.reading import Assignment, Outcome, Purpose, WorklistItem
 from curation.worklist_items import choose_audits
 from curation.worklists import WorklistRecipe, create_worklist
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 from curation.claims import claim, waits_singly
 from curation.database import Database
 from curation.errors import BadInput, NotAllowed
-from curation.models.images import ImageLabel, Label
-from curation.models.reading import Assignment, AssignmentPurpose, Purpose, Reading, Verdict, Worklist, WorklistItem
 from curation.outcomes import decisions_of
 from curation.readings import new_op_id, progress, record_reading, void_reading
+from curation.tables.images import ImageLabel, Label
+from curation.tables.reading import Assignment, AssignmentPurpose, Purpose, Reading, Verdict, Worklist, WorklistItem
 from curation.worklist_admin import set_readers
 from curation.worklists import WorklistRecipe, create_worklist
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict

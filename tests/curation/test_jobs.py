@@ -8,7 +8,7 @@ import pytest
 from curation import jobs
 from curation.database import Database
 from curation.errors import Conflict, NotFound
-from curation.models.operations import Job, JobStatus
+from curation.tables.operations import Job, JobStatus
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

@@ -16,8 +16,6 @@ from curation.backup_restore import Places, restore
 from curation.database import Database
 from curation.lineage.withdrawal import withdraw
 from curation.measured_checks import CONTENT, measured_faults, not_covered
-from curation.models.operations import Event, EventHead
-from curation.models.pairs import PairReading, PairVerdict
 from curation.pairs.build import close_pair_list, create_pair_list
 from curation.pairs.judging import Judgement, next_pairs, record_judgement
 from curation.pairs.recipe import PairRecipe
@@ -25,6 +23,8 @@ from curation.project import Project
 from curation.readings import new_op_id
 from curation.row_checks import row_faults
 from curation.settings import write_project_file
+from curation.tables.operations import Event, EventHead
+from curation.tables.pairs import PairReading, PairVerdict
 from curation.verification import Verification, verify_project
 from tests.curation.lineage.measured import add_measurement, add_report
 from tests.curation.pairs.rows import add_judge, add_suspects, add_training

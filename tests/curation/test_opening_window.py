@@ -15,11 +15,11 @@ from curation.database import Database
 from curation.image_store import ImageStore
 from curation.ingest.image_folder import import_image_folder
 from curation.ingest.request import ImportRequest
-from curation.models.images import Image, Origin, Split, Subject
-from curation.models.reading import Purpose, Worklist, WorklistItem
 from curation.opening_window import opening_window
 from curation.project import Project
 from curation.reading_list import readable_worklists
+from curation.tables.images import Image, Origin, Split, Subject
+from curation.tables.reading import Purpose, Worklist, WorklistItem
 from curation.worklist_items import WorklistRecipe, choose_items
 from curation.worklists import create_worklist
 from tests.builders import CLASSES, add_candidates, oval

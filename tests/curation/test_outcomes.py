@@ -10,11 +10,11 @@ from sqlalchemy import select
 from curation.claims import claim
 from curation.database import Database
 from curation.errors import NotFound
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Outcome, OutcomeVerdict, Verdict
 from curation.outcomes import Decision, OutcomeRule, StandingReading, decide, recompute_outcomes
 from curation.proxy_slots import open_proxy_slots
 from curation.readings import new_op_id, record_reading, void_reading
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import Outcome, OutcomeVerdict, Verdict
 from curation.tallies import worklist_summary
 from tests.curation.reading_room import CHAIN, NOON, add_person, reading_room, verdict
 

@@ -9,13 +9,13 @@ from curation.alterations import PIXEL_DEFECTS, WRONG_LABEL
 from curation.claims import claim
 from curation.database import Database
 from curation.errors import BadInput, Conflict, NotAllowed
-from curation.models.images import Image, Split, Subject
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Purpose, Verdict, Worklist, WorklistItem, WorklistKind
 from curation.outcomes import decisions_of
 from curation.proxy_slots import open_proxy_slots
 from curation.reading_list import readable_worklists
 from curation.readings import new_op_id, record_reading, void_reading
+from curation.tables.images import Image, Split, Subject
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import Purpose, Verdict, Worklist, WorklistItem, WorklistKind
 from curation.worklist_admin import pause_worklist, resume_worklist, set_readers
 from curation.worklists import WorklistRecipe, close_worklist, create_worklist, list_worklists
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict

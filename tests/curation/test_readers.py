@@ -8,8 +8,6 @@ from sqlalchemy import select
 
 from curation.database import Database
 from curation.errors import BadInput, Conflict, NotAllowed, NotFound
-from curation.models.operations import Event
-from curation.models.people import Reader, ReaderKind, Role, SignIn
 from curation.passwords import PasswordCheck, check_password, password_hash_of
 from curation.project import Project
 from curation.readers import (
@@ -25,6 +23,8 @@ from curation.readers import (
     unlock,
 )
 from curation.sign_ins import FAILURES_TO_LOCK, SignedIn, sign_in, sign_in_by_provider, sign_in_for, sign_out
+from curation.tables.operations import Event
+from curation.tables.people import Reader, ReaderKind, Role, SignIn
 from tests.curation.reading_room import CHAIN, NOON
 from tests.passwords import cheap_passwords
 

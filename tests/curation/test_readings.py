@@ -16,10 +16,10 @@ from sqlalchemy import func, select
 from curation.claims import claim
 from curation.database import Database
 from curation.errors import BadInput, Conflict, NotFound
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Assignment, Reading, Verdict
 from curation.proxy_slots import open_proxy_slots
 from curation.readings import new_op_id, progress, record_reading, void_reading
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import Assignment, Reading, Verdict
 from curation.worklists import WorklistRecipe, close_worklist, create_worklist
 from tests.curation.reading_room import CHAIN, LATER, NOON, add_person, reading_room, verdict
 from tests.soak_record import record_soak

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 
 from curation.database import Database
 from curation.errors import NotAllowed, NotFound
-from curation.models.images import BuildStatus, Image, ImageLabel, Import, Origin, Split, Subject
-from curation.models.people import Reader
-from curation.models.reading import Purpose, Worklist, WorklistItem, WorklistKind
 from curation.references import PER_CLASS, check_may_see_references, references_of
+from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Origin, Split, Subject
+from curation.tables.people import Reader
+from curation.tables.reading import Purpose, Worklist, WorklistItem, WorklistKind
 from curation.worklist_admin import set_readers
 from curation.worklists import WorklistRecipe, create_worklist
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened

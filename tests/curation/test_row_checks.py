@@ -9,15 +9,15 @@ from sqlalchemy.orm import Session
 
 from curation.claims import claim
 from curation.database import Database
-from curation.models.images import BuildStatus
-from curation.models.pairs import Pair, PairList, PairTruth
-from curation.models.reading import Outcome, Verdict
-from curation.models.training import Snapshot
 from curation.outcome_checks import frozen_reading_faults, outcome_faults
 from curation.outcomes import recompute_outcomes
 from curation.project import Project
 from curation.readings import record_reading, void_reading
 from curation.row_checks import row_faults
+from curation.tables.images import BuildStatus
+from curation.tables.pairs import Pair, PairList, PairTruth
+from curation.tables.reading import Outcome, Verdict
+from curation.tables.training import Snapshot
 from curation.verification import verify_project
 from tests.curation.lived_in import lived_in, people_reading
 from tests.curation.reading_room import NOON, verdict

@@ -10,9 +10,9 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from curation.database import Database
 from curation.errors import BadInput, Conflict
-from curation.models.images import Image, Origin, Split, Subject
-from curation.models.operations import Job, JobStatus
-from curation.models.schema import metadata
+from curation.tables.images import Image, Origin, Split, Subject
+from curation.tables.operations import Job, JobStatus
+from curation.tables.schema import metadata
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

@@ -11,9 +11,9 @@ from sqlalchemy import select
 from curation.claims import claim
 from curation.database import Database
 from curation.errors import BadInput
-from curation.models.reading import Assignment, WorklistItem
 from curation.readings import progress, record_reading
 from curation.shares import deal
+from curation.tables.reading import Assignment, WorklistItem
 from curation.worklist_admin import release_leases, set_readers
 from curation.worklists import WorklistRecipe, create_worklist
 from tests.curation.reading_room import CHAIN, LATER, NOON, add_person, add_screened, verdict

@@ -1,12 +1,12 @@
 """`rounds status` counts what is there, and only what stands."""
 
 from curation import jobs
-from curation.models.images import BuildStatus, Split
-from curation.models.people import Reader, ReaderKind, Role
-from curation.models.reading import Assignment, AssignmentState, Reading, Verdict, Worklist, WorklistItem
 from curation.project import Project
 from curation.slots import PROXY_SLOT
 from curation.status import Status, project_status
+from curation.tables.images import BuildStatus, Split
+from curation.tables.people import Reader, ReaderKind, Role
+from curation.tables.reading import Assignment, AssignmentState, Reading, Verdict, Worklist, WorklistItem
 from tests.rows import NOW, add_batch, add_generator, add_import, add_real
 
 

@@ -13,14 +13,14 @@ from curation.database import Database
 from curation.errors import Conflict, RoundsError
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
-from curation.models.generation import Batch, Generator
-from curation.models.images import Image, Import, Label, Split
-from curation.models.operations import Event
-from curation.models.reading import Worklist, WorklistItem
-from curation.models.training import Snapshot
 from curation.project import Project
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.mix import MixRecipe
+from curation.tables.generation import Batch, Generator
+from curation.tables.images import Image, Import, Label, Split
+from curation.tables.operations import Event
+from curation.tables.reading import Worklist, WorklistItem
+from curation.tables.training import Snapshot
 from curation.verification import verify_project
 from curation.worklist_admin import change_rule, set_readers
 from curation.worklists import WorklistRecipe, close_worklist, create_worklist

@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 
 from curation.database import Database
 from curation.errors import BadInput, Conflict, NotFound
-from curation.models.operations import Event
+from curation.tables.operations import Event
 from curation.vocabulary import VOCABULARIES, Reason, list_vocabularies, save_vocabulary, vocabulary
 from curation.worklists import WorklistRecipe, create_worklist
 from tests.curation.reading_room import CHAIN, NOON, add_screened

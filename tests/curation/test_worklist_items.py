@@ -14,9 +14,9 @@ from curation.controls import plant_for
 from curation.database import Database
 from curation.errors import BadInput, NotFound
 from curation.image_store import ImageStore
-from curation.models.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
-from curation.models.images import Image, ImageLabel, Label, Origin, Split, Subject
-from curation.models.reading import Purpose, WorklistItem
+from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
+from curation.tables.images import Image, ImageLabel, Label, Origin, Split, Subject
+from curation.tables.reading import Purpose, WorklistItem
 from curation.worklist_items import Item, WorklistRecipe, choose_items, notice_of, positions_of, practice_items
 from curation.worklists import create_worklist
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened

@@ -15,12 +15,12 @@ from sqlalchemy import select, update
 from cli.demo import draw
 from curation.ingest.cohort import import_virtual_brains
 from curation.ingest.virtual_brains import render
-from curation.models.generation import Batch
-from curation.models.images import Image
-from curation.models.people import Role
-from curation.models.reading import Assignment, Reading, Verdict
 from curation.project import Project
 from curation.readers import add_reader
+from curation.tables.generation import Batch
+from curation.tables.images import Image
+from curation.tables.people import Role
+from curation.tables.reading import Assignment, Reading, Verdict
 from curation.worklists import WorklistRecipe, close_worklist, create_worklist, list_worklists
 from tests.builders import add_candidates
 from tests.conftest import missing

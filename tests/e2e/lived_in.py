@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 
 from curation.claims import claim
 from curation.controls import plant_for
-from curation.models.images import Image
-from curation.models.people import Role
-from curation.models.reading import Assignment, Purpose, Verdict, Worklist, WorklistItem
 from curation.outcomes import recompute_outcomes
 from curation.project import Project
 from curation.readers import add_reader, find_reader
 from curation.readings import ReadingRequest, record_reading
+from curation.tables.images import Image
+from curation.tables.people import Role
+from curation.tables.reading import Assignment, Purpose, Verdict, Worklist, WorklistItem
 from curation.worklists import WorklistRecipe, close_worklist, create_worklist
 from tests.rows import add_consent
 

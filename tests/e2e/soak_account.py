@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.models.images import Image
-from curation.models.people import Reader
-from curation.models.reading import Assignment, AssignmentState, ReaderCursor, Reading, Worklist, WorklistItem
+from curation.tables.images import Image
+from curation.tables.people import Reader
+from curation.tables.reading import Assignment, AssignmentState, ReaderCursor, Reading, Worklist, WorklistItem
 from tests.e2e.soak_reader import Press, SoakReader
 
 SAID = {"a": "accept", "x": "reject", "s": "unsure"}

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page
 
-from curation.models.people import Role
+from curation.tables.people import Role
 from tests.e2e.conftest import Room, sign_in, sign_in_anywhere
 from tests.e2e.every_page import MENU, every_page, menu_pages
 from tests.e2e.lived_in import read_by_people

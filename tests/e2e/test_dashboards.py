@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import select
 
-from curation.models.operations import Event, Job, JobStatus
-from curation.models.people import Reader, Role
-from curation.models.reading import Worklist
+from curation.tables.operations import Event, Job, JobStatus
+from curation.tables.people import Reader, Role
+from curation.tables.reading import Worklist
 from generate.registry import add_generator
 from tests.e2e.conftest import Room, sign_in_anywhere
 from tests.e2e.every_page import wait_until_settled

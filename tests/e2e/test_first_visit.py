@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import select
 
-from curation.models.people import Consent, Reader
 from curation.readers import add_reader
+from curation.tables.people import Consent, Reader
 from tests.e2e.conftest import Room, sign_in, sign_in_anywhere, wait_until_reading
 from tests.rows import NOW
 

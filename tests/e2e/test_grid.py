@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import select
 
-from curation.models.reading import Assignment, AssignmentPurpose, Reading, Verdict
+from curation.tables.reading import Assignment, AssignmentPurpose, Reading, Verdict
 from tests.e2e.conftest import Room, shown_key, sign_in, sign_in_anywhere, wait_until_saved
 from tests.e2e.test_accessibility import found_by_axe
 

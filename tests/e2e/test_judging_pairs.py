@@ -8,11 +8,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, Route, expect
 from sqlalchemy import select
 
-from curation.models.pairs import PairReading, PairVerdict
-from curation.models.people import Role
 from curation.pairs.build import create_pair_list
 from curation.pairs.recipe import PairRecipe
 from curation.project import Project
+from curation.tables.pairs import PairReading, PairVerdict
+from curation.tables.people import Role
 from tests.curation.pairs.rows import add_suspects, add_training
 from tests.e2e.conftest import Room, sign_in_anywhere
 from tests.e2e.test_themes import brightness
@@ -58,7 +58,7 @@ def press(page: Page, keys: str) -> None:
 
 def standing(room: Room, reader: str) -> list[PairVerdict]:
     """What this judge has said, and not taken back, in order."""
-    from curation.models.people import Reader
+    from curation.tables.people import Reader
 
     with room.project.database.read() as session:
         rows = session.scalars(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from curation.models.people import Role
+from curation.tables.people import Role
 from tests.e2e.conftest import NOTICE, Room
 from tests.e2e.every_page import wait_until_settled
 from tests.e2e.test_accessibility import found_by_axe

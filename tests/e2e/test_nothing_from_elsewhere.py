@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import BrowserContext, Route
 
-from curation.models.people import Role
+from curation.tables.people import Role
 from tests.e2e.conftest import Room
 from tests.e2e.every_page import every_page
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 from sqlalchemy import update
 
-from curation.models.people import SignIn
+from curation.tables.people import SignIn
 from tests.e2e.conftest import (
     PASSWORD,
     Room,

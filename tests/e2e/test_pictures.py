@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext
 
-from curation.models.people import Role
+from curation.tables.people import Role
 from tests.e2e.conftest import Room, screenshots_wanted, sign_in_anywhere
 from tests.e2e.every_page import MENU, every_page, menu_pages
 from tests.e2e.lived_in import CONTROLS, read_by_people

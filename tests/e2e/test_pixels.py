@@ -9,8 +9,8 @@ from playwright.sync_api import BrowserContext, Page
 from sqlalchemy import select
 
 from curation.image_store import Pixels
-from curation.models.images import Image
-from curation.models.reading import Assignment, WorklistItem
+from curation.tables.images import Image
+from curation.tables.reading import Assignment, WorklistItem
 from tests.builders import add_candidates, oval
 from tests.e2e.conftest import Room, shown_key, sign_in_anywhere
 from tests.e2e.test_grid import open_pages

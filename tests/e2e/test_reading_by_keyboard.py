@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from curation.models.reading import Reading, Verdict
+from curation.tables.reading import Reading, Verdict
 from tests.e2e.conftest import Room, shown_key, sign_in, wait_until_loaded, wait_until_saved
 
 pytestmark = pytest.mark.e2e

@@ -8,11 +8,11 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import func, select
 
-from curation.models.generation import Batch
-from curation.models.images import BuildStatus
-from curation.models.operations import Event
-from curation.models.people import Role
-from curation.models.reading import Assignment, AssignmentState, Worklist, WorklistReader
+from curation.tables.generation import Batch
+from curation.tables.images import BuildStatus
+from curation.tables.operations import Event
+from curation.tables.people import Role
+from curation.tables.reading import Assignment, AssignmentState, Worklist, WorklistReader
 from generate.registry import add_generator
 from tests.e2e.conftest import Room, sign_in, sign_in_anywhere
 from tests.e2e.every_page import wait_until_settled

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from curation.models.people import Role
 from curation.project import Project
 from curation.readers import add_reader
+from curation.tables.people import Role
 from review_ui.oidc import SECRET_FILE
 from tests.review_ui.serving import ReviewServer
 from tests.rows import NOW

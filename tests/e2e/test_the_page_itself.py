@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from curation.models.people import Role
+from curation.tables.people import Role
 from tests.e2e.conftest import NOTICE, Room, process_maps, screenshots_wanted, sign_in, wait_until_saved
 
 pytestmark = pytest.mark.e2e

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from curation.models.people import Role
+from curation.tables.people import Role
 from tests.e2e.conftest import Room, sign_in, sign_in_anywhere, wait_until_reading
 
 pytestmark = pytest.mark.e2e

@@ -7,9 +7,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import select
 
 from curation.ingest.virtual_brains import render
-from curation.models.images import ImageLabel, Origin, Split, Subject
-from curation.models.people import Role
-from curation.models.reading import Assignment, Reading, Verdict
+from curation.tables.images import ImageLabel, Origin, Split, Subject
+from curation.tables.people import Role
+from curation.tables.reading import Assignment, Reading, Verdict
 from tests.e2e.conftest import Room, shown_key, sign_in, sign_in_anywhere, wait_until_saved
 from tests.rows import add_image, add_import, label_id
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select
 
-from curation.models.images import Image
 from curation.project import Project
+from curation.tables.images import Image
 from generate.batches import request_batch
 from generate.registry import add_generator
 from generate.request import GenerationRequest

@@ -7,10 +7,10 @@ from sqlalchemy import delete, func, select
 
 import generate.batches
 from curation.errors import BadInput, LeakRefused, NotFound
-from curation.models.generation import Batch
-from curation.models.images import BuildStatus, Image, ImageLabel, Split
-from curation.models.operations import Event, Job, JobStatus
 from curation.project import Project
+from curation.tables.generation import Batch
+from curation.tables.images import BuildStatus, Image, ImageLabel, Split
+from curation.tables.operations import Event, Job, JobStatus
 from generate.batches import missing_indexes, request_batch, run_batch_job
 from generate.card import read_card
 from generate.registry import add_generator

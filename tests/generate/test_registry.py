@@ -10,10 +10,10 @@ from sqlalchemy import func, select
 import generate.registry
 from curation.errors import BadInput, Conflict, Damaged, LeakRefused, NotFound
 from curation.lineage.guard import check_generator_allowed, generator_lineage
-from curation.models.generation import Generator
-from curation.models.images import Split
-from curation.models.operations import Event
 from curation.project import Project
+from curation.tables.generation import Generator
+from curation.tables.images import Split
+from curation.tables.operations import Event
 from generate.card import read_card, weights_digest, write_card
 from generate.registry import add_generator, check_generator, find_generator, list_generators, resolve_directory
 from generate.sample import load_pipeline

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from curation.image_store import ImageStore, Pixels
-from curation.models.images import Image
-from curation.models.reading import Assignment, WorklistItem
 from curation.project import Project
+from curation.tables.images import Image
+from curation.tables.reading import Assignment, WorklistItem
 from review_ui import raw_pixels, reading_routes
 from tests.review_ui.conftest import IMAGES, Browser
 from tests.review_ui.test_reading_routes import send, verdict

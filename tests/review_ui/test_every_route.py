@@ -12,11 +12,11 @@ from sqlalchemy import update
 from starlette.routing import Route
 from starlette.websockets import WebSocketDisconnect
 
-from curation.models.people import Role, SignIn
 from curation.project import Project
 from curation.readers import add_reader, sign_out_everywhere
 from curation.settings import write_project_file
 from curation.sign_ins import ABSOLUTE, IDLE, sign_in_by_provider
+from curation.tables.people import Role, SignIn
 from review_ui.access import ACCESS, Who, need_of
 from review_ui.permissions import CAPABILITIES
 from review_ui.routes import create_routes

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
-from curation.models.operations import Event
-from curation.models.people import Reader, Role
 from curation.project import Project
+from curation.tables.operations import Event
+from curation.tables.people import Reader, Role
 from review_ui.export_routes import csv_of
 from tests.review_ui.conftest import Browser
 from tests.review_ui.test_figures import read

@@ -5,12 +5,12 @@ import pytest
 from sqlalchemy import select
 
 from curation.claims import claim
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import ReaderCursor, Verdict, Worklist
 from curation.project import Project
 from curation.proxy_slots import open_proxy_slots
 from curation.readers import add_reader
 from curation.readings import ReadingRequest, new_op_id, record_reading, void_reading
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import ReaderCursor, Verdict, Worklist
 from review_ui.figures.batches import batch_figures
 from review_ui.figures.proportions import ByImage
 from review_ui.figures.worklists import worklist_figures

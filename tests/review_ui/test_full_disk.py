@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from curation.models.reading import Reading
 from curation.project import Project
+from curation.tables.reading import Reading
 from curation.verification import verify_project
 from tests.copies import copied
 from tests.curation.test_full_disk import fill_up

@@ -11,11 +11,11 @@ from xml.etree import ElementTree
 import pytest
 from sqlalchemy import select
 
-from curation.models.images import BuildStatus
-from curation.models.measures import SetMeasurement
-from curation.models.operations import Event
-from curation.models.people import ReaderKind, Role
 from curation.project import Project
+from curation.tables.images import BuildStatus
+from curation.tables.measures import SetMeasurement
+from curation.tables.operations import Event
+from curation.tables.people import ReaderKind, Role
 from review_ui.views.measure_drawings import map_drawing, spectrum_drawing
 from review_ui.views.measure_tables import measure_tables, membership_table, not_given, odds_tables, ratio_tables, words
 from tests.curation.screening.cohort import add_drawn, person

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import func, select
 
 from curation.audit import last_anchor
-from curation.models.images import Image
-from curation.models.operations import EventHead
-from curation.models.reading import Assignment, Reading, WorklistItem
 from curation.project import Project
+from curation.tables.images import Image
+from curation.tables.operations import EventHead
+from curation.tables.reading import Assignment, Reading, WorklistItem
 from curation.worklists import WorklistRecipe, create_worklist
 from tests.builders import add_candidates, oval
 from tests.review_ui.conftest import IMAGES, Browser, Clock

@@ -3,8 +3,8 @@
 import pytest
 
 from curation.image_store import Pixels
-from curation.models.images import ImageLabel, Origin, Split, Subject
 from curation.project import Project
+from curation.tables.images import ImageLabel, Origin, Split, Subject
 from curation.worklist_admin import set_readers
 from tests.builders import oval
 from tests.review_ui.conftest import Browser

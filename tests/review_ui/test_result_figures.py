@@ -5,10 +5,10 @@ from sqlalchemy import select
 
 from curation.claims import claim
 from curation.database import Database
-from curation.models.generation import Batch, ScreenedImage, ScreeningCheck, ScreeningVerdict
-from curation.models.people import Consent, Reader, ReaderKind
-from curation.models.reading import Assignment, Verdict, Worklist, WorklistItem, WorklistKind
 from curation.readings import record_reading
+from curation.tables.generation import Batch, ScreenedImage, ScreeningCheck, ScreeningVerdict
+from curation.tables.people import Consent, Reader, ReaderKind
+from curation.tables.reading import Assignment, Verdict, Worklist, WorklistItem, WorklistKind
 from review_ui.figures.acceptance import acceptance
 from review_ui.figures.readings import candidates_of, readings_of
 from review_ui.figures.reasons import reasons_by_class, recent_rejects

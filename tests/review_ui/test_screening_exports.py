@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
-from curation.models.operations import Event
-from curation.models.people import Role
 from curation.project import Project
+from curation.tables.operations import Event
+from curation.tables.people import Role
 from tests.curation.screening_report.screened import measured, screened
 from tests.review_ui.conftest import Browser
 from tests.review_ui.test_exports import rows_of, signed_in

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from curation.models.images import Image, Label
-from curation.models.people import Reader
 from curation.project import Project
 from curation.snapshots.build import build_snapshot, list_snapshots
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.preview import preview_snapshot
+from curation.tables.images import Image, Label
+from curation.tables.people import Reader
 from review_ui.views.snapshot_markup import preview_sections, snapshot_table
 from tests.curation.snapshots.test_build import approve, fill, silent
 from tests.rows import NOW

@@ -8,16 +8,16 @@ from sqlalchemy.orm import Session
 
 from curation.exports.options import ExportOptions, ExportSummary
 from curation.exports.run import export_snapshot
-from curation.models.generation import GeneratorPixels, GeneratorSubject
-from curation.models.images import BuildStatus, Image, ImageLabel, Mask, Origin, Split, Subject
-from curation.models.people import ReaderKind
-from curation.models.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
 from curation.outcomes import recompute_outcomes
 from curation.project import Project
 from curation.readings import new_op_id
 from curation.slots import slot_values
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.mix import MixRecipe
+from curation.tables.generation import GeneratorPixels, GeneratorSubject
+from curation.tables.images import BuildStatus, Image, ImageLabel, Mask, Origin, Split, Subject
+from curation.tables.people import ReaderKind
+from curation.tables.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
 from tests.builders import add_candidates, oval
 from tests.curation.reading_room import add_person
 from tests.rows import NOW, add_image, add_import, label_id

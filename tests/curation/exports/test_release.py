@@ -20,10 +20,10 @@ from curation.exports.options import ExportOptions
 from curation.exports.pseudonyms import KEY_FILE, Pseudonyms
 from curation.exports.scorecard import DIMENSIONS
 from curation.exports.selection import select_images
-from curation.models.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Reading
 from curation.project import Project
+from curation.tables.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import Reading
 from tests.curation.exports.projects import READERS, SNAPSHOT, export, fill
 from tests.curation.reading_room import add_person
 from tests.rows import DISPLAY, NOW, add_consent

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from curation.models.generation import Screening
-from curation.models.images import BuildStatus
-from curation.models.measures import CheckReport, SetMeasurement
-from curation.models.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
 from curation.project import Project
 from curation.readings import new_op_id
+from curation.tables.generation import Screening
+from curation.tables.images import BuildStatus
+from curation.tables.measures import CheckReport, SetMeasurement
+from curation.tables.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
 from tests.curation.exports.projects import SNAPSHOT, SUBJECT, export, fill
 from tests.curation.exports.test_release import indicators
 from tests.rows import NOW

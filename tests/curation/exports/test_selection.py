@@ -15,16 +15,16 @@ from curation.exports.pseudonyms import is_simulated
 from curation.exports.run import export_snapshot
 from curation.exports.selection import of_origin, select_images
 from curation.ingest.cohort import import_virtual_brains
-from curation.models.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
-from curation.models.images import BuildStatus, Image, Origin
-from curation.models.operations import Event
-from curation.models.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
-from curation.models.training import Snapshot
-from curation.models.withdrawals import Affected, AffectedKind, Withdrawal
 from curation.project import Project
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from curation.snapshots.mix import MixRecipe
+from curation.tables.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
+from curation.tables.images import BuildStatus, Image, Origin
+from curation.tables.operations import Event
+from curation.tables.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
+from curation.tables.training import Snapshot
+from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
 from tests.curation.exports.projects import LATER, READERS, SNAPSHOT, SUBJECT, export, fill, silent
 from tests.rows import NOW
 

@@ -13,7 +13,7 @@ from curation.ingest.candidates import NOTHING_SHOWN, Candidate
 from curation.ingest.import_report import Duplicate, DuplicateKind
 from curation.ingest.incoming import Rejected
 from curation.ingest.splitting import draw_splits, lot
-from curation.models.images import Split
+from curation.tables.images import Split
 
 _PRECEDENCE = {split: position for position, split in enumerate(Split)}  # of equal pictures, train's is kept
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from curation.ingest.candidates import Candidate
 from curation.ingest.incoming import NO_GEOMETRY, Geometry
-from curation.models.images import Split
+from curation.tables.images import Split
 from tests.small_disk import small_disk
 
 ROOT = Path(__file__).parents[3]

@@ -6,8 +6,8 @@ from sqlalchemy import select
 from curation.errors import BadInput
 from curation.ingest.cohort import import_virtual_brains
 from curation.ingest.virtual_brains import NOTICE, SHIPPED_RANGE, render, split_of
-from curation.models.images import Image, Import, Mask
 from curation.project import Project
+from curation.tables.images import Image, Import, Mask
 from tests.rows import NOW
 
 

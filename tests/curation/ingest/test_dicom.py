@@ -21,8 +21,8 @@ from curation.ingest.import_report import DuplicateKind, ImportReport
 from curation.ingest.picture_files import quiet_decoders
 from curation.ingest.pseudonyms import Pseudonyms
 from curation.ingest.request import ImportRequest
-from curation.models.images import Image, Split
 from curation.project import Project
+from curation.tables.images import Image, Split
 from tests.curation.ingest.dicom_samples import changed, sample
 from tests.rows import NOW, stored
 

@@ -13,8 +13,8 @@ from curation.ingest.dicom_head import BARE, begins_as_dicom
 from curation.ingest.image_folder import import_image_folder
 from curation.ingest.import_report import ImportReport
 from curation.ingest.request import ImportRequest
-from curation.models.images import Image
 from curation.project import Project
+from curation.tables.images import Image
 from tests.curation.ingest.dicom_samples import sample
 from tests.rows import NOW, stored
 

@@ -21,8 +21,8 @@ from curation.errors import BadInput
 from curation.ingest.hugging_face import import_hugging_face, is_hugging_face
 from curation.ingest.image_folder import import_image_folder
 from curation.ingest.request import ImportRequest
-from curation.models.images import Image, Import, Mask
 from curation.project import Project
+from curation.tables.images import Image, Import, Mask
 from tests.curation.ingest.dicom_samples import sample
 from tests.curation.ingest.test_image_folder import _converted, _encoded
 from tests.rows import NOW, picture, stored, unfinished

@@ -14,9 +14,9 @@ from curation.ingest import in_threads as module
 from curation.ingest.image_folder import import_image_folder
 from curation.ingest.in_threads import in_threads
 from curation.ingest.request import ImportRequest
-from curation.models.images import Image
 from curation.project import Project
 from curation.settings import write_project_file
+from curation.tables.images import Image
 from tests.rows import NOW
 
 

@@ -11,7 +11,7 @@ from curation.ingest import intake as on_disk
 from curation.ingest.arrivals import Arrivals
 from curation.ingest.candidates import Candidate
 from curation.ingest.import_report import DuplicateKind
-from curation.models.images import Split
+from curation.tables.images import Split
 from tests.curation.ingest import plain_intake
 from tests.curation.ingest.plain_intake import Intake, Present
 

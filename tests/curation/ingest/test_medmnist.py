@@ -14,8 +14,8 @@ from curation.errors import BadInput, Damaged, NotFound
 from curation.ingest.import_report import DuplicateKind
 from curation.ingest.medmnist import import_medmnist
 from curation.ingest.medmnist_catalogue import CATALOGUE
-from curation.models.images import Image, Split
 from curation.project import Project
+from curation.tables.images import Image, Split
 from tests.rows import NOW
 
 COUNTS = {"train": 12, "val": 4, "test": 6}

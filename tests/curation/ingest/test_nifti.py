@@ -13,8 +13,8 @@ from curation.ingest import nifti_values
 from curation.ingest.image_folder import import_image_folder
 from curation.ingest.import_report import ImportReport
 from curation.ingest.request import ImportRequest
-from curation.models.images import Image, Mask
 from curation.project import Project
+from curation.tables.images import Image, Mask
 from tests.rows import NOW
 
 PACKAGED = Path(nibabel.__file__).parent / "tests" / "data"

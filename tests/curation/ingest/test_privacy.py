@@ -11,8 +11,8 @@ from sqlalchemy import select
 from curation.ingest.image_folder import import_image_folder
 from curation.ingest.pseudonyms import Pseudonyms
 from curation.ingest.request import ImportRequest
-from curation.models.images import Image, Import, Subject
 from curation.project import Project
+from curation.tables.images import Image, Import, Subject
 from tests.curation.ingest.dicom_samples import changed
 from tests.curation.ingest.test_image_folder import _encoded
 from tests.rows import NOW, picture

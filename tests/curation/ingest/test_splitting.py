@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.ingest.splitting import SHARES, draw_splits
-from curation.models.images import Split
+from curation.tables.images import Split
 from tests.curation.ingest.plain_intake import in_order
 
 

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import select
 
 from curation.measured_checks import CONTENT, measurement_content, pairs_content, report_content
-from curation.models.images import BuildStatus, Image
-from curation.models.measures import CheckReport, SetMeasurement
-from curation.models.pairs import Pair, PairList, PairTruth
 from curation.project import Project
+from curation.tables.images import BuildStatus, Image
+from curation.tables.measures import CheckReport, SetMeasurement
+from curation.tables.pairs import Pair, PairList, PairTruth
 from tests.curation.lineage.world import images_of
 from tests.rows import NOW
 

@@ -8,10 +8,10 @@ from sqlalchemy import select
 from curation.errors import LeakRefused
 from curation.lineage.guard import check_generator_allowed, generator_lineage
 from curation.lineage.seen import Seen
-from curation.models.generation import Generator, GeneratorPixels, GeneratorSubject
-from curation.models.images import Split, Subject
 from curation.project import Project
 from curation.snapshots.mix import MixRecipe
+from curation.tables.generation import Generator, GeneratorPixels, GeneratorSubject
+from curation.tables.images import Split, Subject
 from generate.card import fitted_on
 from tests.curation.lineage.world import RAW, draw, drawn_rows, fill, fit, generations, snapshot, weights_of
 from tests.rows import add_import, add_real

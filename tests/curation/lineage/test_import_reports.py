@@ -10,9 +10,9 @@ from curation.audit import digest_of
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
 from curation.lineage.withdrawal import withdraw
-from curation.models.images import Import, Split
-from curation.models.operations import Event
 from curation.project import Project
+from curation.tables.images import Import, Split
+from curation.tables.operations import Event
 from tests.rows import NOW, picture
 
 LATER = NOW + timedelta(hours=1)

@@ -13,15 +13,15 @@ from curation.errors import BadInput, NotAllowed, NotFound
 from curation.further_readers import settle_slots
 from curation.lineage.withdrawal import withdraw
 from curation.lineage.withdrawn import still_here
-from curation.models.generation import Batch, Generator, ScreenedImage
-from curation.models.images import Image, ImageLabel, Origin, Split, Subject
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Assignment, AssignmentState, Purpose, Reading, Worklist, WorklistItem
 from curation.project import Project
 from curation.proxy_slots import open_proxy_slots
 from curation.readers import add_reader
 from curation.readings import new_op_id, progress, record_reading, void_reading
 from curation.references import references_of
+from curation.tables.generation import Batch, Generator, ScreenedImage
+from curation.tables.images import Image, ImageLabel, Origin, Split, Subject
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import Assignment, AssignmentState, Purpose, Reading, Worklist, WorklistItem
 from curation.worklist_items import choose_candidates
 from curation.worklists import WorklistRecipe, close_worklist, create_worklist
 from review_ui.figures.batches import batch_figures

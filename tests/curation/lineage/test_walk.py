@@ -12,15 +12,15 @@ from curation.lineage.graph import Graph, Kind, Ref
 from curation.lineage.naming import find
 from curation.lineage.walk import Direction, as_dot, members, walk
 from curation.lineage.withdrawal import withdraw
-from curation.models.images import BuildStatus, Image, Origin
-from curation.models.people import Reader, ReaderKind, Role
-from curation.models.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
-from curation.models.training import Snapshot
 from curation.outcomes import recompute_outcomes
 from curation.project import Project
 from curation.readings import new_op_id
 from curation.slots import slot_values
 from curation.snapshots.mix import MixRecipe
+from curation.tables.images import BuildStatus, Image, Origin
+from curation.tables.people import Reader, ReaderKind, Role
+from curation.tables.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
+from curation.tables.training import Snapshot
 from tests.curation.lineage.world import add_run, draw, fill, fit, snapshot
 from tests.rows import NOW
 

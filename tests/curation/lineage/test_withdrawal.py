@@ -13,14 +13,14 @@ from curation.ingest.incoming import IncomingImage, Source
 from curation.lineage.descent import descent_of
 from curation.lineage.withdrawal import Done, withdraw
 from curation.lineage.withdrawn import marks
-from curation.models.generation import Generator
-from curation.models.images import Image, ImageLabel, Mask, Origin, Split, Subject
-from curation.models.operations import Event
-from curation.models.withdrawals import Affected, AffectedKind, Withdrawal
 from curation.project import Project
 from curation.snapshots.build import list_snapshots
 from curation.snapshots.folder import SnapshotFolder, verify_folder
 from curation.status import project_status
+from curation.tables.generation import Generator
+from curation.tables.images import Image, ImageLabel, Mask, Origin, Split, Subject
+from curation.tables.operations import Event
+from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
 from curation.verification import verify_project
 from tests.curation.lineage.world import QUIET, RAW, draw, fit, images_of, snapshot
 from tests.rows import NOW, add_import, add_real, picture

@@ -2,11 +2,11 @@
 
 from sqlalchemy.orm import Session
 
-from curation.models.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
-from curation.models.images import BuildStatus, Image, ImageLabel, Origin, Split, Subject
-from curation.models.people import Role
 from curation.project import Project
 from curation.readers import add_reader
+from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
+from curation.tables.images import BuildStatus, Image, ImageLabel, Origin, Split, Subject
+from curation.tables.people import Role
 from tests.builders import oval
 from tests.rows import NOW, add_batch, add_generator, add_image, add_import, label_id
 

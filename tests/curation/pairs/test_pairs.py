@@ -7,16 +7,16 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from curation.errors import BadInput, Conflict, NotFound
-from curation.models.images import Image, Origin, Split, Subject
-from curation.models.operations import Event
-from curation.models.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
-from curation.models.people import ReaderKind
 from curation.pairs.build import close_pair_list, create_pair_list, find_pair_list
 from curation.pairs.judging import Judgement, next_pairs, open_lists, pair_image, record_judgement
 from curation.pairs.recipe import PairRecipe
 from curation.pairs.results import pair_results
 from curation.project import Project
 from curation.readings import new_op_id
+from curation.tables.images import Image, Origin, Split, Subject
+from curation.tables.operations import Event
+from curation.tables.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
+from curation.tables.people import ReaderKind
 from tests.curation.pairs.rows import add_judge, add_suspects, add_training
 from tests.rows import NOW
 

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from curation.models.reading import AssignmentPurpose, Purpose, Verdict
 from curation.reader_study.table import StudyRow, StudyTable
+from curation.tables.reading import AssignmentPurpose, Purpose, Verdict
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 ACCEPT, REJECT, UNSURE = Verdict.ACCEPT, Verdict.REJECT, Verdict.UNSURE

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from curation.models.reading import Purpose
 from curation.reader_study.kappa import kappas
 from curation.reader_study.table import StudyRow
 from curation.reader_study.turing import auc, resampled_aucs, turing
+from curation.tables.reading import Purpose
 from tests.curation.reader_study.rows import ACCEPT, row, table
 
 SETS = 150  # reduced: at 400 sets the interval held the truth in 97.8 % of them

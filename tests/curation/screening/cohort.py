@@ -7,9 +7,9 @@ from scipy.ndimage import gaussian_filter
 from sqlalchemy.orm import Session
 
 from curation.image_store import Pixels
-from curation.models.generation import Batch
-from curation.models.images import BuildStatus, Image, ImageLabel, Import, Origin, Split, Subject
 from curation.project import Project
+from curation.tables.generation import Batch
+from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Origin, Split, Subject
 from tests.rows import NOW, add_generator, add_image, add_import, label_id
 
 TRAIN, VALIDATION = range(0, 60), range(1_000, 1_048)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from curation.models.generation import ScreenedImage, Screening, ScreeningCheck
-from curation.models.images import Image
 from curation.project import Project
+from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck
+from curation.tables.images import Image
 from screening.checks import duplicates
 from screening.checks.check import Unset
 from screening.checks.duplicates import duplicate_distance, earlier_images, find_earlier

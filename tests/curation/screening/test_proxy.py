@@ -8,11 +8,11 @@ from sqlalchemy import select
 
 from curation.claims import claim
 from curation.errors import BadInput
-from curation.models.images import Image
-from curation.models.people import Reader, ReaderKind
-from curation.models.reading import Outcome, OutcomeVerdict, Reading, WorklistItem
 from curation.project import Project
 from curation.readings import progress
+from curation.tables.images import Image
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import Outcome, OutcomeVerdict, Reading, WorklistItem
 from curation.verification import verify_project
 from curation.worklists import WorklistRecipe, create_worklist, find_worklist
 from screening.proxy import read_worklist_by_proxy

@@ -2,8 +2,8 @@
 
 import pytest
 
-from curation.models.images import BuildStatus, ImageLabel, Import, Split
 from curation.project import Project
+from curation.tables.images import BuildStatus, ImageLabel, Import, Split
 from screening.references import real_references
 from tests.curation.screening.cohort import add_person
 from tests.rows import add_import, label_id

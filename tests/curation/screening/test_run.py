@@ -10,10 +10,10 @@ from scipy.ndimage import gaussian_filter
 from sqlalchemy import func, select
 
 from curation.errors import BadInput, NotFound
-from curation.models.generation import Batch, ScreenedImage, Screening, ScreeningCheck
-from curation.models.images import BuildStatus, Image, Origin, Split, Subject
-from curation.models.operations import Event
 from curation.project import Project
+from curation.tables.generation import Batch, ScreenedImage, Screening, ScreeningCheck
+from curation.tables.images import BuildStatus, Image, Origin, Split, Subject
+from curation.tables.operations import Event
 from screening.run import run_screening_job, screen_batch
 from tests.curation.screening.cohort import TRAIN, add_cohort, add_drawn, add_person, person
 from tests.rows import NOW, add_image, add_import

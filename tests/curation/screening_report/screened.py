@@ -5,10 +5,10 @@ from typing import Any
 from sqlalchemy import select
 
 from curation.breakages import BREAKAGES
-from curation.models.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
-from curation.models.images import BuildStatus, Image, Import
-from curation.models.measures import CheckReport
 from curation.project import Project
+from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
+from curation.tables.images import BuildStatus, Image, Import
+from curation.tables.measures import CheckReport
 from tests.curation.screening.cohort import TRAIN, add_cohort, add_drawn, person
 from tests.rows import NOW
 

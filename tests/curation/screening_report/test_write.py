@@ -13,9 +13,9 @@ from sqlalchemy import select
 from curation.check_names import CHECK_MEANS, check_name
 from curation.errors import NotFound
 from curation.image_store import decode_png
-from curation.models.generation import ScreenedImage, ScreeningCheck
-from curation.models.images import Image
 from curation.project import Project
+from curation.tables.generation import ScreenedImage, ScreeningCheck
+from curation.tables.images import Image
 from screening.report.figures import Bin, CheckFigure, screened_batches, screening_figures, threshold_lines
 from screening.report.plots import distribution
 from screening.report.rates import KIND

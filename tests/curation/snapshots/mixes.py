@@ -5,10 +5,15 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
-from curation.models.generation import Batch, Generator, ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
-from curation.models.images import BuildStatus, Image, ImageLabel, Import, Origin, Split, Subject
-from curation.models.people import Reader, ReaderKind, Role
-from curation.models.reading import (
+from curation.project import Project
+from curation.readings import new_op_id
+from curation.slots import slot_values
+from curation.snapshots.manifest import drafted
+from curation.snapshots.mix import MixRecipe
+from curation.tables.generation import Batch, Generator, ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
+from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Origin, Split, Subject
+from curation.tables.people import Reader, ReaderKind, Role
+from curation.tables.reading import (
     Assignment,
     AssignmentPurpose,
     AssignmentState,
@@ -18,11 +23,6 @@ from curation.models.reading import (
     Worklist,
     WorklistItem,
 )
-from curation.project import Project
-from curation.readings import new_op_id
-from curation.slots import slot_values
-from curation.snapshots.manifest import drafted
-from curation.snapshots.mix import MixRecipe
 from tests.rows import NOW, add_generator, add_import, label_id
 
 CLASSES = ("a", "b", "c")

@@ -13,16 +13,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, Conflict, LeakRefused
-from curation.models.images import BuildStatus, Image, Import, Split
-from curation.models.operations import Event
-from curation.models.people import Reader
-from curation.models.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
 from curation.project import Project
 from curation.readings import new_op_id
 from curation.slots import slot_values
 from curation.snapshots.build import build_snapshot, list_snapshots
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow, content_digest, export_folder, verify_folder
 from curation.snapshots.mix import MixRecipe
+from curation.tables.images import BuildStatus, Image, Import, Split
+from curation.tables.operations import Event
+from curation.tables.people import Reader
+from curation.tables.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
 from tests.curation.reading_room import add_person
 from tests.rows import NOW, add_batch, add_generator, add_import, add_real
 

@@ -4,9 +4,9 @@ import pytest
 from pydantic import ValidationError
 
 from curation.errors import BadInput
-from curation.models.images import Split
 from curation.project import Project
 from curation.snapshots.mix import MixRecipe
+from curation.tables.images import Split
 from tests.curation.snapshots.mixes import (
     ACCEPT,
     REJECT,

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curation.models.images import Split
 from curation.project import Project
 from curation.snapshots.caps import balanced_size, largest_for_share
 from curation.snapshots.weighing import group_weights
+from curation.tables.images import Split
 from tests.curation.snapshots.mixes import (
     ACCEPT,
     REJECT,

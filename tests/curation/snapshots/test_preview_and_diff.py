@@ -8,11 +8,6 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
-from curation.models.generation import Screening, ScreeningCheck, ScreeningVerdict
-from curation.models.images import BuildStatus, Image, Split
-from curation.models.people import Reader
-from curation.models.reading import Reading, Worklist
-from curation.models.training import Snapshot
 from curation.project import Project
 from curation.snapshots.build import build_snapshot, find_snapshot
 from curation.snapshots.diff import diff_snapshots
@@ -20,6 +15,11 @@ from curation.snapshots.manifest import planned
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.preview import Preview, preview_snapshot
 from curation.snapshots.stale import why_stale
+from curation.tables.generation import Screening, ScreeningCheck, ScreeningVerdict
+from curation.tables.images import BuildStatus, Image, Split
+from curation.tables.people import Reader
+from curation.tables.reading import Reading, Worklist
+from curation.tables.training import Snapshot
 from tests.curation.snapshots.mixes import ACCEPT, REJECT, UNSURE, Drawn, Real, Said, Spec, said, write_mix
 from tests.curation.snapshots.test_build import approve, fill, silent
 from tests.rows import NOW

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from sqlalchemy import select, update
 
-from curation.models.generation import Batch, GeneratorPixels, GeneratorSubject
-from curation.models.images import BuildStatus, Image, Import
-from curation.models.people import ReaderKind
-from curation.models.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
 from curation.project import Project
 from curation.readings import new_op_id
 from curation.slots import slot_values
+from curation.tables.generation import Batch, GeneratorPixels, GeneratorSubject
+from curation.tables.images import BuildStatus, Image, Import
+from curation.tables.people import ReaderKind
+from curation.tables.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
 from tests.curation.reading_room import add_person
 from tests.curation.screening.cohort import add_cohort
 from tests.rows import NOW

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats.contingency import odds_ratio
 
-from curation.models.reading import OutcomeVerdict
+from curation.tables.reading import OutcomeVerdict
 from screening.set_measures.curated import acceptance_odds, representation
 from screening.set_measures.modes import Grouping, find_modes, levels_of
 

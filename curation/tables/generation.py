@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from curation.models.base import Base, BigKey, big_key, text_enum
-from curation.models.images import BuildStatus
+from curation.tables.base import Base, BigKey, big_key, text_enum
+from curation.tables.images import BuildStatus
 
 
 class ScreeningVerdict(StrEnum):

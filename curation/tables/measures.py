@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from curation.models.base import Base, big_key, text_enum
-from curation.models.images import BuildStatus
+from curation.tables.base import Base, big_key, text_enum
+from curation.tables.images import BuildStatus
 
 
 class CheckReport(Base):

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from curation.models.base import Base, BigKey, big_key, text_enum
+from curation.tables.base import Base, BigKey, big_key, text_enum
 
 
 class AffectedKind(StrEnum):
