@@ -22,13 +22,13 @@ from sqlalchemy.orm import Session, aliased
 
 from benchmarks.candidate_rows import CHUNK, NOW, add_screened_rows, made_up_pictures
 from curation.audit import Chain
-from curation.claims import claim
 from curation.database import Database
-from curation.reading_order import order_of
-from curation.readings import ReadingRequest, record_reading
+from curation.reading.claims import claim
+from curation.reading.order import order_of
+from curation.reading.record import ReadingRequest, record_reading
 from curation.tables.people import Reader, ReaderKind, Role
 from curation.tables.reading import Assignment, AssignmentState, ReaderCursor, Reading, Verdict, Worklist
-from curation.worklists import WorklistRecipe, create_worklist
+from curation.worklists.create import WorklistRecipe, create_worklist
 
 CHAIN = Chain(b"k" * 32)
 PICTURES = 4_096  # distinct; the rows of larger lists show them again

@@ -26,9 +26,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from benchmarks.candidate_rows import make_project
-from curation.claims import claim
 from curation.project import Project
-from curation.readings import ReadingRequest, record_reading
+from curation.reading.claims import claim
+from curation.reading.record import ReadingRequest, record_reading
 from curation.tables.people import Reader
 from curation.tables.reading import Assignment, AssignmentState, Reading, Verdict, Worklist
 from tests.e2e.conftest import PASSWORD

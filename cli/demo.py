@@ -19,19 +19,19 @@ from sqlalchemy import select
 from cli.generator import draw_and_screen
 from cli.study import run_whole_study
 from cli.terminal import now, progress_bar, use_torch_threads
-from curation.controls import plant_for
 from curation.ingest.cohort import import_virtual_brains
 from curation.ingest.virtual_brains import CLASSES, NOTICE
-from curation.outcomes import recompute_outcomes
 from curation.project import Project
-from curation.readers import add_reader, reset_password
+from curation.readers.accounts import add_reader, reset_password
+from curation.reading.outcomes import recompute_outcomes
 from curation.settings import PROJECT_FILE, write_project_file
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from curation.snapshots.mix import MixRecipe
 from curation.tables.people import Reader, Role
 from curation.tables.training import Study
-from curation.worklists import WorklistRecipe, create_worklist, find_worklist, list_worklists
+from curation.worklists.create import WorklistRecipe, create_worklist, find_worklist, list_worklists
+from curation.worklists.plant import plant_for
 
 READER = "demo"
 WORKLIST = "demo"

@@ -12,8 +12,8 @@ from cli.canaries import canaries
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.errors import BadInput, RoundsError
 from curation.jobs import enqueue
-from curation.lineage.withdrawn import mark, marks
 from curation.project import Project
+from curation.provenance.withdrawn import mark, marks
 from curation.snapshots.build import find_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from curation.tables.operations import Job, JobStatus

@@ -9,7 +9,7 @@ from cli.terminal import emit, json_option, now, pass_project, progress_bar, use
 from curation.project import Project
 
 if TYPE_CHECKING:
-    from screening.error_rates.privacy_changes import RoundTrip
+    from curation.alterations.copy_changes import RoundTrip
 
 
 @click.group()

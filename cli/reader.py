@@ -8,7 +8,7 @@ from sqlalchemy import select
 from cli.terminal import emit, json_option, now, pass_project
 from curation.errors import BadInput
 from curation.project import Project
-from curation.readers import (
+from curation.readers.accounts import (
     activate_reader,
     add_reader,
     deactivate_reader,

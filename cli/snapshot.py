@@ -11,13 +11,13 @@ from cli.snapshot_tables import readings_line, show_diff, show_preview
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, worded
 from curation.errors import Damaged
 from curation.project import Project
+from curation.provenance.tombstones import NOTE
 from curation.snapshots.build import build_snapshot, find_snapshot
 from curation.snapshots.diff import diff_snapshots
 from curation.snapshots.folder import SnapshotFolder, export_folder, verify_folder
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.preview import preview_snapshot
 from curation.snapshots.stale import list_snapshots, stale_line, why_stale
-from curation.snapshots.tombstones import NOTE
 
 
 @click.group()

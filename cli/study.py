@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from cli.snapshot_notes import stale_snapshots
 from cli.terminal import Report, emit, json_option, now, pass_project, progress_bar, use_torch_threads
-from curation.lineage.withdrawn import marks, refuse_affected
 from curation.project import Project
+from curation.provenance.withdrawn import marks, refuse_affected
 from curation.snapshots.build import find_snapshot
 from curation.snapshots.mix import MixRecipe
 from curation.tables.images import Split

@@ -8,11 +8,11 @@ import click
 
 from cli.snapshot_notes import stale_snapshots
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
-from curation.lineage.withdrawn import refuse_affected
 from curation.project import Project
+from curation.provenance.tombstones import Tombstones
+from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.build import find_snapshot
 from curation.snapshots.folder import SnapshotFolder
-from curation.snapshots.tombstones import Tombstones
 from curation.tables.images import Split
 from curation.tables.training import Run, Snapshot
 

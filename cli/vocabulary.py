@@ -7,8 +7,8 @@ import click
 from cli.terminal import emit, json_option, now, pass_project
 from curation.errors import BadInput
 from curation.project import Project
-from curation.vocabulary import Reason, list_vocabularies, save_vocabulary
-from curation.vocabulary import vocabulary as reasons_of
+from curation.worklists.vocabulary import Reason, list_vocabularies, save_vocabulary
+from curation.worklists.vocabulary import vocabulary as reasons_of
 
 
 @click.group()

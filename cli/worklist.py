@@ -8,12 +8,12 @@ from sqlalchemy import func, select
 
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, worded
 from cli.worklist_options import RULES, recipe_from, recipe_options
-from curation.controls import plant_for
-from curation.outcomes import recompute_outcomes
 from curation.project import Project
+from curation.reading.outcomes import recompute_outcomes
 from curation.tables.reading import Purpose, WorklistItem
-from curation.worklist_admin import change_rule, pause_worklist, release_leases, resume_worklist, set_readers
-from curation.worklists import close_worklist, create_worklist, find_worklist, list_worklists
+from curation.worklists.create import close_worklist, create_worklist, find_worklist, list_worklists
+from curation.worklists.manage import change_rule, pause_worklist, release_leases, resume_worklist, set_readers
+from curation.worklists.plant import plant_for
 
 NOTHING_TO_AUDIT = "0: screening blocked none but near copies, which no reader sees"
 

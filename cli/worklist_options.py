@@ -7,7 +7,7 @@ import click
 from pydantic import ValidationError
 
 from curation.errors import BadInput
-from curation.worklist_recipe import EVIDENCE, WorklistRecipe, deals_out
+from curation.worklists.recipe import EVIDENCE, WorklistRecipe, deals_out
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from curation.disk import write_through
 from curation.errors import BadInput, Conflict, Damaged, NotFound, Unavailable
+from curation.files import write_through
 from curation.store_errors import FULL, REFUSED, remedy
 
 FORMAT = "rounds-backup/1"

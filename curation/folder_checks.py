@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
 from curation.project import Project
+from curation.provenance.weights import weights_digest
 from curation.tables.generation import Batch, Generator, Screening
 from curation.tables.images import BuildStatus, Import
 from curation.tables.measures import CheckReport, SetMeasurement
 from curation.tables.reading import Worklist
 from curation.tables.training import Run, Snapshot, Study
 from curation.vector_files import LINE
-from curation.weights import weights_digest
 
 SHIPPED = "shipped"
 

@@ -21,8 +21,8 @@ from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from curation.disk import write_through
 from curation.errors import BadInput, Damaged, NotFound, Unavailable
+from curation.files import write_through
 from curation.store_errors import clear_errors, open_location
 
 # Other file system, too many links, not allowed, not supported, and a missing file, which `content` explains.

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from curation.outcomes import OutcomeRule, StandingReading, class_asked, decide
-from curation.slots import MOST_READERS
+from curation.reading.outcomes import OutcomeRule, StandingReading, class_asked, decide
+from curation.reading.slots import MOST_READERS
 from curation.tables.images import BuildStatus
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Assignment, AssignmentPurpose, Outcome, Purpose, Reading, WorklistItem

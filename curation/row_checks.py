@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, not_, or_, select, text
 from sqlalchemy.orm import Session
 
-from curation.outcomes import stands
-from curation.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT
+from curation.reading.outcomes import stands
+from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT
 from curation.tables.generation import Batch, ScreenedImage, Screening
 from curation.tables.images import BuildStatus, Image, Mask, Origin, Split, Subject
 from curation.tables.pairs import Pair, PairList

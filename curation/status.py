@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
-from curation.lineage.withdrawn import marks
-from curation.real_images import is_ready_real
-from curation.slots import CONTROL_SLOT, PROXY_SLOT
+from curation.provenance.real_images import is_ready_real
+from curation.provenance.withdrawn import marks
+from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.tables.operations import Job

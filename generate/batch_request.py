@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from curation.audit import Chain
 from curation.errors import BadInput
 from curation.jobs import enqueue
-from curation.lineage.guard import check_generator_allowed
-from curation.lineage.withdrawn import inherit, mark, refuse_affected
+from curation.provenance.leaks import check_generator_allowed
+from curation.provenance.withdrawn import inherit, mark, refuse_affected
 from curation.tables.generation import Batch
 from curation.tables.images import BuildStatus
 from curation.tables.operations import Job

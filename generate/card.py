@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from curation.errors import NotFound
-from curation.lineage.seen import UNKNOWN
+from curation.provenance.seen import UNKNOWN
+from curation.provenance.weights import weights_digest as weights_digest
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
-from curation.weights import weights_digest as weights_digest
 
 FORMAT = "rounds-generator-card/1"
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from curation.errors import Conflict
-from curation.lineage.seen import Seen
-from curation.lineage.withdrawn import refuse_affected
+from curation.provenance.seen import Seen
+from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from generate.card import ancestors_of, fitted_on, weights_digest, write_card
 from generate.fit_autoencoder import fit_autoencoder

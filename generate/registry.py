@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict, Damaged, NotFound
-from curation.lineage.seen import UNKNOWN
-from curation.lineage.withdrawn import mark_if_withdrawn
 from curation.project import Project
+from curation.provenance.seen import UNKNOWN
+from curation.provenance.withdrawn import mark_if_withdrawn
 from curation.tables.generation import Generator, GeneratorPixels, GeneratorSubject
 from curation.tables.withdrawals import AffectedKind
 from generate.card import read_card, weights_digest

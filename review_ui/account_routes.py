@@ -6,10 +6,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from curation.passwords import PasswordCheck, check_password, password_hash_of
 from curation.project import Project
-from curation.readers import change_password, sign_out_everywhere
-from curation.sign_ins import sign_in, sign_out
+from curation.readers.accounts import change_password, sign_out_everywhere
+from curation.readers.passwords import PasswordCheck, check_password, password_hash_of
+from curation.readers.sign_ins import sign_in, sign_out
 from review_ui.guard import READER_KEY
 from review_ui.pages import account_page, sign_in_page
 from review_ui.requests import PasswordChange, parse_json

@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from curation.errors import NotAllowed, NotFound, RoundsError
 from curation.project import Project
-from curation.sign_ins import sign_in_by_provider
+from curation.readers.sign_ins import sign_in_by_provider
 from review_ui.account_routes import TOO_MANY
 from review_ui.oidc import STATE_KEY_FILE, TRIP, ProviderDown, Trip, open_provider
 from review_ui.pages import continue_page, refused_page

@@ -12,13 +12,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from curation.after_reading import told_after
 from curation.audit import anchor
-from curation.claims import claim, waits_singly
-from curation.consents import require_consent
 from curation.errors import NotAllowed, NotFound, RoundsError, Unavailable
 from curation.project import Project
-from curation.readings import ReadingRequest, progress, record_reading, void_reading
+from curation.readers.consent import require_consent
+from curation.reading.claims import claim, waits_singly
+from curation.reading.feedback import told_after
+from curation.reading.record import ReadingRequest, progress, record_reading, void_reading
 from curation.tables.images import Image
 from curation.tables.reading import Assignment, WorklistItem
 from review_ui.guard import READER_KEY

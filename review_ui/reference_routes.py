@@ -4,9 +4,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from curation.errors import NotFound
-from curation.lineage.withdrawn import newest_withdrawal
 from curation.project import Project
-from curation.references import Reference, check_may_see_references, references_of
+from curation.provenance.withdrawn import newest_withdrawal
+from curation.reading.reference_panel import Reference, check_may_see_references, references_of
 from review_ui.guard import READER_KEY
 from review_ui.sessions import SignedInReader
 

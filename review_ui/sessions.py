@@ -10,7 +10,7 @@ from datetime import datetime
 from http.cookies import Morsel, SimpleCookie
 
 from curation.project import Project
-from curation.sign_ins import sign_in_and_consent, sign_in_for
+from curation.readers.sign_ins import sign_in_and_consent, sign_in_for
 from curation.tables.people import Role
 from review_ui.permissions import CAPABILITIES, Capability
 

@@ -3,7 +3,7 @@
 from html import escape
 from string import Template
 
-from curation.consents import CONSENT_VERSION, PROFESSIONS, PURPOSE, RECORDED
+from curation.readers.consent import CONSENT_VERSION, PROFESSIONS, PURPOSE, RECORDED
 from review_ui.pages import page
 from review_ui.sessions import SignedInReader
 

@@ -6,9 +6,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from curation.consents import CONSENT_VERSION, Display, Experience, agree, withdraw
 from curation.errors import Conflict
 from curation.project import Project
+from curation.readers.consent import CONSENT_VERSION, Display, Experience, agree, withdraw
 from review_ui import requests
 from review_ui.guard import READER_KEY
 from review_ui.sessions import Clock, SignedInReader

@@ -21,17 +21,17 @@ from sklearn.preprocessing import StandardScaler
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.claims import claim
 from curation.errors import BadInput
-from curation.outcomes import recompute_outcomes
 from curation.project import Project
-from curation.proxy_slots import open_proxy_slots
-from curation.readers import add_reader
-from curation.readings import ReadingRequest, record_reading
+from curation.readers.accounts import add_reader
+from curation.reading.claims import claim
+from curation.reading.outcomes import recompute_outcomes
+from curation.reading.proxy_slots import open_proxy_slots
+from curation.reading.record import ReadingRequest, record_reading
 from curation.tables.images import Split
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Verdict, Worklist, WorklistItem
-from curation.worklists import find_worklist
+from curation.worklists.create import find_worklist
 from screening.features.feature_file import FeatureFile
 from screening.features.neighbours import Features, nearest
 from screening.references import real_references

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.real_images import is_ready_real
+from curation.provenance.real_images import is_ready_real
 from curation.tables.images import Image, ImageLabel, Label, Split, Subject
 
 

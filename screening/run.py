@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select
 from curation.audit import digest_of
 from curation.errors import BadInput, NotFound
 from curation.project import Project
-from curation.real_images import is_ready_real
+from curation.provenance.real_images import is_ready_real
 from curation.tables.generation import (
     Batch,
     GeneratorPixels,

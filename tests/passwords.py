@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 from argon2 import PasswordHasher
 
-from curation import passwords
+from curation.readers import passwords
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.audit import Chain
-from curation.consents import Display, Experience, Steps, agree
 from curation.image_store import Pixels, pixel_sha256
 from curation.project import Project
+from curation.readers.consent import Display, Experience, Steps, agree
 from curation.tables.generation import Batch, Generator, GeneratorPixels, GeneratorSubject
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 

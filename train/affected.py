@@ -5,8 +5,8 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from curation.lineage.seen import Seen
-from curation.lineage.withdrawn import mark, withdrawals_among, words
+from curation.provenance.seen import Seen
+from curation.provenance.withdrawn import mark, withdrawals_among, words
 from curation.tables.training import Snapshot
 from curation.tables.withdrawals import AffectedKind
 from train.config import AdaptationConfig

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from curation.errors import BadInput
+from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
-from curation.snapshots.tombstones import Tombstones
 from train.checkpoint import SavedRun, default_device, load_run
 from train.features import FeatureCache
 from train.intervals import Interval, bootstrap_weights, percentile_interval, units_of

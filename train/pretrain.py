@@ -15,8 +15,8 @@ import torch
 from transformers import ViTConfig, ViTMAEForPreTraining, ViTModel
 
 from curation.errors import BadInput, Conflict
-from curation.lineage.seen import Seen
-from curation.lineage.withdrawn import refuse_affected
+from curation.provenance.seen import Seen
+from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import Report, SnapshotFolder, SnapshotRow
 from train.backbones.load import quiet_transformers, weights_digest
 from train.backbones.preprocessing import Preprocessing

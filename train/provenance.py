@@ -1,6 +1,6 @@
 """What a model saw: the snapshot it was trained on, and every ancestor of that and of its backbone."""
 
-from curation.lineage.seen import Seen as Seen
+from curation.provenance.seen import Seen as Seen
 from curation.snapshots.folder import SnapshotFolder
 
 

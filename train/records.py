@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from curation.audit import Chain
 from curation.errors import Conflict, NotFound
 from curation.lineage.descent import arm_snapshots
-from curation.lineage.withdrawn import inherit
+from curation.provenance.withdrawn import inherit
 from curation.tables.images import BuildStatus, Split
 from curation.tables.training import Evaluation, Run, Snapshot, Study
 from curation.tables.withdrawals import AffectedKind

@@ -12,9 +12,9 @@ from torch import nn
 
 from curation.errors import BadInput, Conflict, LeakRefused
 from curation.image_store import Pixels
-from curation.lineage.withdrawn import refuse_affected
+from curation.provenance.tombstones import Tombstones
+from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import Report, SnapshotFolder, SnapshotRow
-from curation.snapshots.tombstones import Tombstones
 from train.adaptation import AdaptedModel, StandardizedHead, backbone_location, with_adaptation
 from train.backbones.load import Backbone
 from train.checkpoint import default_device, read_card, save_run

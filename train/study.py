@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from curation.errors import Conflict
-from curation.lineage.withdrawn import refuse_affected
+from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import Report, SnapshotFolder
 from train.adaptation import backbone_location
 from train.backbones.load import Backbone

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from curation.check_names import check_name, scope_words
+from curation.estimates import Estimate, proportion
 from curation.exports.evidence import Evidence
 from curation.exports.facts import MADE, BatchFacts, Facts
 from curation.exports.grey_levels import FEWEST, GreyLevels
@@ -14,7 +15,6 @@ from curation.exports.measured import Measured
 from curation.exports.scorecard import Indicator
 from curation.exports.screening_facts import ScreeningFacts
 from curation.exports.selection import Selection
-from curation.reader_study.estimate import Estimate, proportion
 from curation.tables.images import Origin
 
 CONGRUENT = ("chet", "kernel", "spectral", "precision", "density")

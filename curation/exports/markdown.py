@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from curation.reader_study.estimate import Estimate
+from curation.estimates import Estimate
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

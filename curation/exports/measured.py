@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from curation.estimates import Estimate, proportion
 from curation.exports.tellable import subject_keys_among
 from curation.lineage.rests_on import rests_on
-from curation.reader_study.estimate import Estimate, proportion
 
 LONGEST_TEXT = 60
 SEPARATOR = " / "

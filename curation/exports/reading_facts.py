@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from curation.consents import has_withdrawn
 from curation.exports.pseudonyms import Pseudonyms
-from curation.outcomes import OutcomeRule, stands
 from curation.reader_study.table import withdrawn_readers
+from curation.readers.consent import has_withdrawn
+from curation.reading.outcomes import OutcomeRule, stands
 from curation.tables.people import Consent, Reader, ReaderKind
 from curation.tables.reading import Outcome, Purpose, Reading, Verdict, Worklist, WorklistItem, WorklistKind
 from curation.tables.training import SnapshotItem

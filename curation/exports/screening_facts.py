@@ -7,7 +7,7 @@ from sqlalchemy import Integer, Select, func, select
 from sqlalchemy.orm import Session
 
 from curation.exports.permission import PRIVACY_PREFIX
-from curation.real_images import is_ready_real
+from curation.provenance.real_images import is_ready_real
 from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, Split, Subject
 from curation.tables.training import SnapshotItem

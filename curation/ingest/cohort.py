@@ -13,7 +13,7 @@ from curation.ingest.importer import import_source
 from curation.ingest.incoming import Geometry, IncomingImage, Progress, Source
 from curation.ingest.virtual_brains import NOTICE, check_ordinary, cohort_numbers, render_many
 from curation.project import Project
-from curation.real_images import is_ready_real
+from curation.provenance.real_images import is_ready_real
 from curation.tables.images import Image, Split, Subject
 
 MASK_NAME = "lesion"

@@ -13,7 +13,7 @@ from curation.database import Database
 from curation.ingest.arrivals import Arrivals
 from curation.ingest.candidates import Candidate, Labels
 from curation.ingest.incoming import Progress, Source
-from curation.real_images import is_ready_real
+from curation.provenance.real_images import is_ready_real
 from curation.tables.images import (
     BuildStatus,
     Image,

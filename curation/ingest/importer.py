@@ -21,8 +21,8 @@ from curation.ingest.intake import Intake, decide
 from curation.ingest.picture_files import quiet_decoders, unlike
 from curation.ingest.pseudonyms import Pseudonyms
 from curation.ingest.receiving import Reception
-from curation.lineage.withdrawn import withdrawn_since
 from curation.project import Project
+from curation.provenance.withdrawn import withdrawn_since
 from curation.tables.images import BuildStatus, Import, Split
 
 _REPORT_EVERY = 25

@@ -15,7 +15,7 @@ from curation.lineage.relations import (
     was_fitted_on,
     worklists_with,
 )
-from curation.outcomes import stands
+from curation.reading.outcomes import stands
 from curation.tables.generation import Batch, Generator, GeneratorPixels, GeneratorSubject
 from curation.tables.images import Image
 from curation.tables.reading import Outcome, Reading, Worklist, WorklistItem

@@ -9,8 +9,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from curation.lineage.graph import GROUPS, Kind, Node, Ref
 from curation.lineage.naming import NAMED, NUMBERED
-from curation.lineage.withdrawn import mark
-from curation.outcomes import stands
+from curation.provenance.withdrawn import mark
+from curation.reading.outcomes import stands
 from curation.tables.generation import Batch, Generator, ScreenedImage, Screening
 from curation.tables.images import Image, Import, Origin, Split, Subject
 from curation.tables.people import Reader, ReaderKind

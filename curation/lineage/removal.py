@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from curation.lineage.copies import pictures_in, rows_of
 from curation.lineage.descent import Descent
 from curation.project import Project
+from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder
-from curation.snapshots.tombstones import Tombstones
 from curation.tables.generation import Generator
 from curation.tables.images import Image, Mask
 from curation.tables.training import Run, Study

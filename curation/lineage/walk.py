@@ -10,7 +10,7 @@ from curation.lineage.down import DOWN, generators_that_saw
 from curation.lineage.graph import Graph, Kind, Ref, extend
 from curation.lineage.nodes import describe, in_group, outcome_condition, reading_condition
 from curation.lineage.up import UP
-from curation.outcomes import stands
+from curation.reading.outcomes import stands
 from curation.tables.images import Image, Subject
 from curation.tables.reading import Outcome, Reading, WorklistItem
 

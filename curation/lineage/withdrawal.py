@@ -20,9 +20,9 @@ from curation.lineage.descent import Descent, descent_of
 from curation.lineage.import_reports import file_names_of, forget_file_names
 from curation.lineage.rebuild import rebuild_plan
 from curation.lineage.removal import Removed, remove_files
-from curation.lineage.withdrawn import add_mark, withdrawn_images, withdrawn_items
 from curation.project import Project
-from curation.slots import PROXY_SLOT
+from curation.provenance.withdrawn import add_mark, withdrawn_images, withdrawn_items
+from curation.reading.slots import PROXY_SLOT
 from curation.tables.images import Image, ImageLabel
 from curation.tables.reading import Assignment, AssignmentState, ReaderCursor, Reading
 from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal

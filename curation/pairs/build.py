@@ -7,8 +7,8 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from curation.alterations.moved_copies import NAME, draw_copy, replay_copy
 from curation.audit import Chain
-from curation.controls import GEOMETRY
 from curation.errors import BadInput, Conflict, NotFound
 from curation.image_store import ImageStore, pixel_sha256
 from curation.measured_checks import CONTENT, pairs_content
@@ -21,11 +21,11 @@ from curation.pairs.choose import (
     suspects,
     training_images,
 )
-from curation.pairs.moved_copies import NAME, draw_copy, replay_copy
 from curation.pairs.recipe import PairRecipe
 from curation.project import Project
 from curation.tables.images import BuildStatus, Image, Origin
 from curation.tables.pairs import Pair, PairList, PairTruth
+from curation.worklists.plant import GEOMETRY
 
 
 def create_pair_list(project: Project, now: datetime, recipe: PairRecipe) -> PairList:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from curation.real_images import is_ready_real
+from curation.provenance.real_images import is_ready_real
 from curation.tables.generation import PRIVACY_CHECKS, ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, ImageLabel, Split, Subject
 from curation.tables.pairs import PairTruth

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from curation.estimates import Estimate, proportion
 from curation.lineage.rests_on import Gone, pair_lists_on, rests_on
 from curation.pairs.judging import standing
-from curation.reader_study.estimate import Estimate, proportion
 from curation.tables.images import Image, Origin, Subject
 from curation.tables.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
 from curation.tables.people import Reader, ReaderKind

@@ -15,7 +15,7 @@ import krippendorff
 import numpy as np
 from statsmodels.stats.inter_rater import fleiss_kappa
 
-from curation.reader_study.estimate import RESAMPLES, Estimate, Numbers, with_percentiles
+from curation.estimates import RESAMPLES, Estimate, Numbers, with_percentiles
 from curation.reader_study.kappa import kappa
 from curation.reader_study.table import StudyRow, StudyTable
 from curation.tables.reading import Purpose, Verdict

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from cleanlab.multiannotator import get_label_quality_multiannotator
 
-from curation.reader_study.estimate import Numbers
+from curation.estimates import Numbers
 from curation.reader_study.table import StudyTable
 from curation.tables.reading import Purpose, Verdict
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from scipy.stats import norm
 
-from curation.reader_study.estimate import CONFIDENCE, Estimate, proportion
+from curation.estimates import CONFIDENCE, Estimate, proportion
 from curation.reader_study.table import StudyTable
 from curation.tables.reading import Purpose, Verdict
 

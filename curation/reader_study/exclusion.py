@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from curation.reader_study.course import Course
+from curation.estimates import Estimate
 from curation.reader_study.detection import Detection
-from curation.reader_study.estimate import Estimate
-from curation.worklist_items import ExclusionRule
+from curation.reader_study.over_time import Course
+from curation.worklists.choose import ExclusionRule
 
 
 @dataclass(frozen=True, slots=True)

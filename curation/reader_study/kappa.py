@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from sklearn.metrics import cohen_kappa_score
 
-from curation.reader_study.estimate import RESAMPLES, Estimate, Numbers, with_percentiles
+from curation.estimates import RESAMPLES, Estimate, Numbers, with_percentiles
 
 
 def kappa(pairs: Sequence[tuple[Hashable, Hashable]], random: np.random.Generator, fewest: int, what: str) -> Estimate:

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy.orm import Session
 
-from curation.claims import open_worklist
 from curation.errors import BadInput
+from curation.estimates import Estimate
 from curation.reader_study.agreement import Agreement, PairAgreement, agreements, pair_agreements
 from curation.reader_study.consensus import Consensus, consensus
-from curation.reader_study.course import Course, course
 from curation.reader_study.detection import Detection, detection
-from curation.reader_study.estimate import Estimate
 from curation.reader_study.exclusion import Judged, judge
+from curation.reader_study.over_time import Course, course
 from curation.reader_study.table import StudyTable, study_table
 from curation.reader_study.turing import Turing, turing
+from curation.reading.claims import open_worklist
 from curation.tables.reading import Worklist, WorklistKind
-from curation.worklist_items import ExclusionRule
+from curation.worklists.choose import ExclusionRule
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
-from curation.reader_study.estimate import Estimate, Numbers, with_percentiles
+from curation.estimates import Estimate, Numbers, with_percentiles
 from curation.reader_study.table import StudyTable
 from curation.tables.reading import Purpose
 

@@ -15,8 +15,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, Conflict, NotFound, RoundsError
-from curation.lineage.withdrawn import generators_of, inherit, refuse_withdrawn_items
 from curation.project import Project
+from curation.provenance.withdrawn import generators_of, inherit, refuse_withdrawn_items
 from curation.snapshots.folder import SPLITS, Report, SnapshotFolder, write_rows_in_order
 from curation.snapshots.manifest import Plan, planned
 from curation.snapshots.mix import MixRecipe

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from curation.errors import BadInput, Conflict, NotFound
 from curation.image_store import decode_png, pixel_sha256
+from curation.provenance.tombstones import Tombstones
 from curation.snapshots.content import Content, ContentDigest
-from curation.snapshots.tombstones import Tombstones
 
 FORMAT = "rounds-snapshot/1"
 SPLITS = ("train", "validation", "test")

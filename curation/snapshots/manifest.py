@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, LeakRefused, RoundsError
-from curation.lineage.guard import check_generator_allowed, generator_lineage
-from curation.lineage.withdrawn import mark
+from curation.provenance.leaks import check_generator_allowed, generator_lineage
+from curation.provenance.withdrawn import mark
 from curation.snapshots.choice import choose
 from curation.snapshots.content import ContentDigest
 from curation.snapshots.folder import FORMAT, SPLITS, SnapshotRow

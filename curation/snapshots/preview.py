@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from curation.outcomes import stands
+from curation.reading.outcomes import stands
 from curation.snapshots.coverage import Coverage, coverage_of
 from curation.snapshots.folder import SPLITS
 from curation.snapshots.gather import counted_worklists

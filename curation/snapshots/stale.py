@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from curation.lineage.withdrawn import marks
-from curation.outcomes import decisions_in_order
+from curation.provenance.withdrawn import marks
+from curation.reading.outcomes import decisions_in_order
 from curation.snapshots.gather import counted_worklists, outcomes_digest
 from curation.snapshots.mix import MixRecipe
 from curation.tables.generation import PRIVACY_CHECKS, ScreeningCheck, ScreeningVerdict

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.errors import NotAllowed
-from curation.outcomes import class_asked
+from curation.reading.outcomes import class_asked
 from curation.tables.generation import ScreenedImage, Screening
 from curation.tables.images import BuildStatus, Image
 from curation.tables.reading import Purpose, Worklist, WorklistItem

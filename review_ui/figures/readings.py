@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from curation.outcomes import class_asked, stands
 from curation.reader_study.table import withdrawn_readers
+from curation.reading.outcomes import class_asked, stands
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import Image
 from curation.tables.people import Reader, ReaderKind

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, aliased
 
-from curation.slots import PROXY_SLOT
+from curation.reading.slots import PROXY_SLOT
 from curation.tables.images import BuildStatus, ImageLabel, Label
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import (

@@ -9,7 +9,7 @@ import streamlit as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.readers import (
+from curation.readers.accounts import (
     activate_reader,
     add_reader,
     deactivate_reader,

@@ -5,8 +5,8 @@ from html import escape
 import streamlit as st
 from sqlalchemy import select
 
+from curation.estimates import Estimate
 from curation.pairs.results import JudgeResult, PairResults, pair_results
-from curation.reader_study.estimate import Estimate
 from curation.tables.pairs import PairList
 from curation.tables.people import ReaderKind
 from review_ui.context import current_project

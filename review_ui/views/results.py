@@ -5,7 +5,7 @@ from html import escape
 
 import streamlit as st
 
-from curation.lineage.withdrawn import still_here
+from curation.provenance.withdrawn import still_here
 from curation.tables.people import ReaderKind
 from curation.tables.reading import Worklist, WorklistKind
 from review_ui.context import current_project

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from curation.reading_list import readable_worklists
+from curation.reading.reading_list import readable_worklists
 from review_ui.context import current_project, reader_or_stop
 from review_ui.permissions import Capability
 

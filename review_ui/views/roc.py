@@ -2,8 +2,8 @@
 
 from html import escape
 
+from curation.estimates import Estimate
 from curation.reader_study.detection import Detection
-from curation.reader_study.estimate import Estimate
 from curation.reader_study.exclusion import Judged
 from curation.reader_study.report import ReaderStudy
 

@@ -9,13 +9,12 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.controls import images_for_controls, plant_for
 from curation.errors import RoundsError
-from curation.outcomes import recompute_outcomes
+from curation.reading.outcomes import recompute_outcomes
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Worklist, WorklistKind
-from curation.vocabulary import list_vocabularies
-from curation.worklist_admin import (
+from curation.worklists.create import close_worklist, create_worklist, list_worklists
+from curation.worklists.manage import (
     RULES,
     change_rule,
     pause_worklist,
@@ -24,8 +23,9 @@ from curation.worklist_admin import (
     resume_worklist,
     set_readers,
 )
-from curation.worklist_recipe import EVIDENCE, WorklistRecipe, deals_out
-from curation.worklists import close_worklist, create_worklist, list_worklists
+from curation.worklists.plant import images_for_controls, plant_for
+from curation.worklists.recipe import EVIDENCE, WorklistRecipe, deals_out
+from curation.worklists.vocabulary import list_vocabularies
 from review_ui.asgi import utc_now
 from review_ui.context import current_project
 from review_ui.permissions import Capability

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import binomtest
 
+from curation.alterations.copy_changes import KINDS, RoundTrip, changed
 from curation.image_store import Pixels
 from screening.checks.check import Unset
 from screening.copies.find import CopyGates, Described
 from screening.copies.gates import FALSE_BLOCKS, half_of_subjects
-from screening.error_rates.privacy_changes import KINDS, RoundTrip, changed
 
 Report = Callable[[int, int, str | None], None]
 Describe = Callable[[Pixels], Described]

@@ -7,18 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import func, select
 
+from curation.alterations.copy_changes import KINDS, TRIED, RoundTrip, stand_in_round_trip
 from curation.audit import digest_of
 from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.measured_checks import CONTENT, report_content
 from curation.project import Project
-from curation.real_images import is_ready_real
+from curation.provenance.real_images import is_ready_real
 from curation.tables.images import BuildStatus, Image, Split, Subject
 from curation.tables.measures import CheckReport
 from screening.copies.find import CopyGates, Described
 from screening.copies.thumbnails import thumbnails
 from screening.error_rates.privacy import Example, PrivacyPlan, RealImages, Report, measure_gate
-from screening.error_rates.privacy_changes import KINDS, TRIED, RoundTrip, stand_in_round_trip
 from screening.features.feature_file import FeatureFile, split_pixel_facts
 from screening.features.fingerprints import fingerprints
 from screening.references import Reference, real_references

@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.breakages import BREAKAGES
+from curation.alterations.faults import BREAKAGES
 from curation.check_names import check_name
 from curation.errors import RoundsError
 from curation.image_store import ImageStore, Pixels, encode_png

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from cli.main import rounds
 from cli.screening import false_blocks
-from curation.breakages import BREAKAGES
+from curation.alterations.faults import BREAKAGES
 from curation.errors import BadInput, NotFound, RoundsError
 from curation.project import Project
 from screening.error_rates import checks

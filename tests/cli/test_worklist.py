@@ -11,14 +11,14 @@ from sqlalchemy import select, update
 
 from cli.main import rounds
 from cli.worklist_options import recipe_from
-from curation.claims import claim
 from curation.errors import BadInput, Conflict, RoundsError
 from curation.project import Project
-from curation.readings import record_reading
+from curation.reading.claims import claim
+from curation.reading.record import record_reading
 from curation.tables.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
 from curation.tables.people import Reader
 from curation.tables.reading import Purpose, Worklist, WorklistItem, WorklistKind
-from curation.worklist_recipe import EVIDENCE
+from curation.worklists.recipe import EVIDENCE
 from tests.curation.reading_room import NOON, add_person, verdict
 from tests.curation.study_room import add_study
 

@@ -9,18 +9,18 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from curation.claims import claim
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
 from curation.project import Project
-from curation.readings import record_reading
+from curation.reading.claims import claim
+from curation.reading.record import record_reading
 from curation.settings import write_project_file
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.mix import MixRecipe
 from curation.tables.generation import Generator
 from curation.tables.images import Split
 from curation.tables.people import SignIn
-from curation.worklists import WorklistRecipe, create_worklist
+from curation.worklists.create import WorklistRecipe, create_worklist
 from tests.builders import add_candidates, oval
 from tests.curation.reading_room import NOON, add_person, verdict
 from tests.rows import NOW, picture

@@ -6,12 +6,12 @@ from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.database import Database
-from curation.readings import ReadingRequest, new_op_id
+from curation.reading.record import ReadingRequest, new_op_id
 from curation.tables.generation import Batch, Generator, ScreenedImage, Screening, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin
 from curation.tables.people import Reader, ReaderKind, Role
 from curation.tables.reading import Verdict
-from curation.worklists import WorklistRecipe, create_worklist
+from curation.worklists.create import WorklistRecipe, create_worklist
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 CHAIN = Chain(b"k" * 32)

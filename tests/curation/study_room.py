@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from curation.control_items import Likeness
 from curation.database import Database
 from curation.image_store import ImageStore, pixel_sha256
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
-from curation.worklist_items import WorklistRecipe, choose_candidates
+from curation.worklists.choose import WorklistRecipe, choose_candidates
+from curation.worklists.controls import Likeness
 from tests.builders import oval
 from tests.curation.reading_room import NOON, add_screened
 

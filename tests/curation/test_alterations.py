@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from curation.alterations import PIXEL_DEFECTS, draw_defect, replay
+from curation.alterations.replay import PIXEL_DEFECTS, draw_defect, replay
+from curation.alterations.tissue import look_at, otsu
 from curation.errors import BadInput
-from curation.foreground import look_at, otsu
 from curation.image_store import Pixels
 from curation.ingest.virtual_brains import render
 from tests.builders import oval

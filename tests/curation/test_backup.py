@@ -15,12 +15,12 @@ from sqlalchemy import select, text
 from curation.backup import back_up, verify_backup
 from curation.backup_pool import Entry, Pool, Writer
 from curation.backup_restore import Places, restore
-from curation.claims import claim
 from curation.database import Database
 from curation.errors import BadInput, Conflict, Damaged, NotFound, Unavailable
 from curation.image_store import file_name
 from curation.project import Project
-from curation.readings import record_reading
+from curation.reading.claims import claim
+from curation.reading.record import record_reading
 from curation.tables.images import Image
 from curation.tables.operations import Event
 from curation.tables.people import SignIn

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from curation.breakages import BREAKAGES, Breakage
+from curation.alterations.faults import BREAKAGES, Breakage
 from tests.builders import oval
 
 GROWING = ("noise", "blur", "pixel_grid", "ghosting", "local_noise")

@@ -1,6 +1,6 @@
 """What a claim tells the viewer of an image's values."""
 
-from curation.claims import _rescale
+from curation.reading.claims import _rescale
 from curation.tables.images import Image
 
 

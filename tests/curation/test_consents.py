@@ -9,9 +9,11 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation import consents
 from curation.audit import Chain
-from curation.consents import (
+from curation.database import Database
+from curation.errors import Conflict, NotAllowed
+from curation.readers import consent as consents
+from curation.readers.consent import (
     PURPOSE,
     RECORDED,
     Display,
@@ -23,8 +25,6 @@ from curation.consents import (
     require_consent,
     withdraw,
 )
-from curation.database import Database
-from curation.errors import Conflict, NotAllowed
 from curation.tables.operations import Event
 from curation.tables.people import Consent, Reader, ReaderKind
 from tests.curation.reading_room import CHAIN, NOON, add_person

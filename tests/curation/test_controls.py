@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import aliased
 
-from curation.alterations import PIXEL_DEFECTS, replay
-from curation.controls import images_for_controls, plant_defects, plant_for
+from curation.alterations.replay import PIXEL_DEFECTS, replay
 from curation.database import Database
 from curation.errors import BadInput
 from curation.image_store import ImageStore, pixel_sha256
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
-from curation.worklist_items import WorklistRecipe
-from curation.worklists import create_worklist
+from curation.worklists.choose import WorklistRecipe
+from curation.worklists.create import create_worklist
+from curation.worklists.plant import images_for_controls, plant_defects, plant_for
 from tests.curation.reading_room import CHAIN, NOON
 from tests.curation.study_room import add_study, likeness, silent
 
@@ -109,7 +109,7 @@ def test_planting_goes_on_where_it_was_interrupted(
     database: Database, store: ImageStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_study(database, store)
-    monkeypatch.setattr("curation.controls.CHUNK", 2)
+    monkeypatch.setattr("curation.worklists.plant.CHUNK", 2)
 
     def stops(done: int, total: int, note: str | None) -> None:
         if done >= 4:

@@ -4,15 +4,15 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.after_reading import told_after
-from curation.claims import claim
 from curation.database import Database
 from curation.errors import BadInput, Conflict
-from curation.outcomes import recompute_outcomes
-from curation.readings import new_op_id, progress, record_reading, void_reading
+from curation.reading.claims import claim
+from curation.reading.feedback import told_after
+from curation.reading.outcomes import recompute_outcomes
+from curation.reading.record import new_op_id, progress, record_reading, void_reading
 from curation.tables.reading import Outcome, Verdict, Worklist
-from curation.worklist_admin import change_rule, pause_worklist, release_leases, resume_worklist
-from curation.worklists import WorklistRecipe, close_worklist, create_worklist
+from curation.worklists.create import WorklistRecipe, close_worklist, create_worklist
+from curation.worklists.manage import change_rule, pause_worklist, release_leases, resume_worklist
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict
 from tests.curation.test_hand_out import both_classes
 from tests.curation.test_worklists import add_real

@@ -4,15 +4,15 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from curation.claims import claim
 from curation.database import Database
 from curation.errors import BadInput
-from curation.outcomes import recompute_outcomes
-from curation.readings import record_reading
+from curation.reading.claims import claim
+from curation.reading.outcomes import recompute_outcomes
+from curation.reading.record import record_reading
 from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.reading import Assignment, Outcome, Purpose, WorklistItem
-from curation.worklist_items import choose_audits
-from curation.worklists import WorklistRecipe, create_worklist
+from curation.worklists.choose import choose_audits
+from curation.worklists.create import WorklistRecipe, create_worklist
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict
 
 

@@ -6,15 +6,15 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.claims import claim, waits_singly
 from curation.database import Database
 from curation.errors import BadInput, NotAllowed
-from curation.outcomes import decisions_of
-from curation.readings import new_op_id, progress, record_reading, void_reading
+from curation.reading.claims import claim, waits_singly
+from curation.reading.outcomes import decisions_of
+from curation.reading.record import new_op_id, progress, record_reading, void_reading
 from curation.tables.images import ImageLabel, Label
 from curation.tables.reading import Assignment, AssignmentPurpose, Purpose, Reading, Verdict, Worklist, WorklistItem
-from curation.worklist_admin import set_readers
-from curation.worklists import WorklistRecipe, create_worklist
+from curation.worklists.create import WorklistRecipe, create_worklist
+from curation.worklists.manage import set_readers
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict
 from tests.curation.test_worklists import add_real
 

@@ -20,7 +20,7 @@ from curation.pairs.build import close_pair_list, create_pair_list
 from curation.pairs.judging import Judgement, next_pairs, record_judgement
 from curation.pairs.recipe import PairRecipe
 from curation.project import Project
-from curation.readings import new_op_id
+from curation.reading.record import new_op_id
 from curation.row_checks import row_faults
 from curation.settings import write_project_file
 from curation.tables.operations import Event, EventHead

@@ -6,9 +6,9 @@ import pytest
 from alembic import command
 from sqlalchemy import text
 
-from curation.claims import claim
 from curation.database import Database, _alembic_config
-from curation.readings import progress, record_reading
+from curation.reading.claims import claim
+from curation.reading.record import progress, record_reading
 from tests.curation.reading_room import CHAIN, NOON, verdict
 from tests.curation.revisions import downgrade
 

@@ -9,19 +9,19 @@ from pydicom.dataset import FileDataset
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from curation.claims import claim
-from curation.controls import plant_for
 from curation.database import Database
 from curation.image_store import ImageStore
 from curation.ingest.image_folder import import_image_folder
 from curation.ingest.request import ImportRequest
-from curation.opening_window import opening_window
 from curation.project import Project
-from curation.reading_list import readable_worklists
+from curation.reading.claims import claim
+from curation.reading.reading_list import readable_worklists
 from curation.tables.images import Image, Origin, Split, Subject
 from curation.tables.reading import Purpose, Worklist, WorklistItem
-from curation.worklist_items import WorklistRecipe, choose_items
-from curation.worklists import create_worklist
+from curation.worklists.choose import WorklistRecipe, choose_items
+from curation.worklists.create import create_worklist
+from curation.worklists.opening_window import opening_window
+from curation.worklists.plant import plant_for
 from tests.builders import CLASSES, add_candidates, oval
 from tests.curation.ingest.dicom_samples import changed
 from tests.curation.reading_room import CHAIN, NOON, add_person

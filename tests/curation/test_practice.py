@@ -4,20 +4,20 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.after_reading import DEFECTS, told_after
-from curation.alterations import PIXEL_DEFECTS, WRONG_LABEL
-from curation.claims import claim
+from curation.alterations.replay import PIXEL_DEFECTS, WRONG_LABEL
 from curation.database import Database
 from curation.errors import BadInput, Conflict, NotAllowed
-from curation.outcomes import decisions_of
-from curation.proxy_slots import open_proxy_slots
-from curation.reading_list import readable_worklists
-from curation.readings import new_op_id, record_reading, void_reading
+from curation.reading.claims import claim
+from curation.reading.feedback import DEFECTS, told_after
+from curation.reading.outcomes import decisions_of
+from curation.reading.proxy_slots import open_proxy_slots
+from curation.reading.reading_list import readable_worklists
+from curation.reading.record import new_op_id, record_reading, void_reading
 from curation.tables.images import Image, Split, Subject
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Purpose, Verdict, Worklist, WorklistItem, WorklistKind
-from curation.worklist_admin import pause_worklist, resume_worklist, set_readers
-from curation.worklists import WorklistRecipe, close_worklist, create_worklist, list_worklists
+from curation.worklists.create import WorklistRecipe, close_worklist, create_worklist, list_worklists
+from curation.worklists.manage import pause_worklist, resume_worklist, set_readers
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict
 from tests.curation.test_hand_out import both_classes
 from tests.curation.test_worklists import add_real

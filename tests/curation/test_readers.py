@@ -8,9 +8,8 @@ from sqlalchemy import select
 
 from curation.database import Database
 from curation.errors import BadInput, Conflict, NotAllowed, NotFound
-from curation.passwords import PasswordCheck, check_password, password_hash_of
 from curation.project import Project
-from curation.readers import (
+from curation.readers.accounts import (
     activate_reader,
     add_reader,
     change_password,
@@ -22,7 +21,8 @@ from curation.readers import (
     sign_out_everywhere,
     unlock,
 )
-from curation.sign_ins import FAILURES_TO_LOCK, SignedIn, sign_in, sign_in_by_provider, sign_in_for, sign_out
+from curation.readers.passwords import PasswordCheck, check_password, password_hash_of
+from curation.readers.sign_ins import FAILURES_TO_LOCK, SignedIn, sign_in, sign_in_by_provider, sign_in_for, sign_out
 from curation.tables.operations import Event
 from curation.tables.people import Reader, ReaderKind, Role, SignIn
 from tests.curation.reading_room import CHAIN, NOON

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.reading_order import ReadingOrder, order_of, share_of
+from curation.reading.order import ReadingOrder, order_of, share_of
 
 
 @given(st.integers(1, 500), st.binary(min_size=1, max_size=20))

@@ -13,14 +13,14 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import func, select
 
-from curation.claims import claim
 from curation.database import Database
 from curation.errors import BadInput, Conflict, NotFound
-from curation.proxy_slots import open_proxy_slots
-from curation.readings import new_op_id, progress, record_reading, void_reading
+from curation.reading.claims import claim
+from curation.reading.proxy_slots import open_proxy_slots
+from curation.reading.record import new_op_id, progress, record_reading, void_reading
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Assignment, Reading, Verdict
-from curation.worklists import WorklistRecipe, close_worklist, create_worklist
+from curation.worklists.create import WorklistRecipe, close_worklist, create_worklist
 from tests.curation.reading_room import CHAIN, LATER, NOON, add_person, reading_room, verdict
 from tests.soak_record import record_soak
 

@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from curation.claims import claim
 from curation.database import Database
 from curation.outcome_checks import frozen_reading_faults, outcome_faults
-from curation.outcomes import recompute_outcomes
 from curation.project import Project
-from curation.readings import record_reading, void_reading
+from curation.reading.claims import claim
+from curation.reading.outcomes import recompute_outcomes
+from curation.reading.record import record_reading, void_reading
 from curation.row_checks import row_faults
 from curation.tables.images import BuildStatus
 from curation.tables.pairs import Pair, PairList, PairTruth

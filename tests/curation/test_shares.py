@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from curation.claims import claim
 from curation.database import Database
 from curation.errors import BadInput
-from curation.readings import progress, record_reading
-from curation.shares import deal
+from curation.reading.claims import claim
+from curation.reading.record import progress, record_reading
 from curation.tables.reading import Assignment, WorklistItem
-from curation.worklist_admin import release_leases, set_readers
-from curation.worklists import WorklistRecipe, create_worklist
+from curation.worklists.create import WorklistRecipe, create_worklist
+from curation.worklists.manage import release_leases, set_readers
+from curation.worklists.shares import deal
 from tests.curation.reading_room import CHAIN, LATER, NOON, add_person, add_screened, verdict
 
 NAMES = ("r0", "r1", "r2", "r3")

@@ -2,7 +2,7 @@
 
 from curation import jobs
 from curation.project import Project
-from curation.slots import PROXY_SLOT
+from curation.reading.slots import PROXY_SLOT
 from curation.status import Status, project_status
 from curation.tables.images import BuildStatus, Split
 from curation.tables.people import Reader, ReaderKind, Role

@@ -15,11 +15,11 @@ from curation.image_store import encode_png, file_name
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
 from curation.project import Project
+from curation.provenance.weights import weights_digest
 from curation.tables.images import BuildStatus, Image, Import, Mask, Split
 from curation.tables.operations import Event
 from curation.tables.training import Run, Snapshot, Study
 from curation.verification import Verification, verify_project
-from curation.weights import weights_digest
 from tests.rows import NOW, add_generator, picture
 
 

@@ -8,17 +8,17 @@ from pydantic import ValidationError
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from curation.alterations import PIXEL_DEFECTS, WRONG_LABEL
-from curation.claims import claim
-from curation.controls import plant_for
+from curation.alterations.replay import PIXEL_DEFECTS, WRONG_LABEL
 from curation.database import Database
 from curation.errors import BadInput, NotFound
 from curation.image_store import ImageStore
+from curation.reading.claims import claim
 from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import Image, ImageLabel, Label, Origin, Split, Subject
 from curation.tables.reading import Purpose, WorklistItem
-from curation.worklist_items import Item, WorklistRecipe, choose_items, notice_of, positions_of, practice_items
-from curation.worklists import create_worklist
+from curation.worklists.choose import Item, WorklistRecipe, choose_items, notice_of, positions_of, practice_items
+from curation.worklists.create import create_worklist
+from curation.worklists.plant import plant_for
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened
 from tests.curation.study_room import SIZE, add_study, silent
 

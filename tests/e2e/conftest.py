@@ -16,12 +16,12 @@ from cli.demo import draw
 from curation.ingest.cohort import import_virtual_brains
 from curation.ingest.virtual_brains import render
 from curation.project import Project
-from curation.readers import add_reader
+from curation.readers.accounts import add_reader
 from curation.tables.generation import Batch
 from curation.tables.images import Image
 from curation.tables.people import Role
 from curation.tables.reading import Assignment, Reading, Verdict
-from curation.worklists import WorklistRecipe, close_worklist, create_worklist, list_worklists
+from curation.worklists.create import WorklistRecipe, close_worklist, create_worklist, list_worklists
 from tests.builders import add_candidates
 from tests.conftest import missing
 from tests.e2e.lived_in import live_in

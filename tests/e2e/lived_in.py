@@ -11,16 +11,16 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.claims import claim
-from curation.controls import plant_for
-from curation.outcomes import recompute_outcomes
 from curation.project import Project
-from curation.readers import add_reader, find_reader
-from curation.readings import ReadingRequest, record_reading
+from curation.readers.accounts import add_reader, find_reader
+from curation.reading.claims import claim
+from curation.reading.outcomes import recompute_outcomes
+from curation.reading.record import ReadingRequest, record_reading
 from curation.tables.images import Image
 from curation.tables.people import Role
 from curation.tables.reading import Assignment, Purpose, Verdict, Worklist, WorklistItem
-from curation.worklists import WorklistRecipe, close_worklist, create_worklist
+from curation.worklists.create import WorklistRecipe, close_worklist, create_worklist
+from curation.worklists.plant import plant_for
 from tests.rows import add_consent
 
 BEGAN = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)

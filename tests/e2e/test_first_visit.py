@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import select
 
-from curation.readers import add_reader
+from curation.readers.accounts import add_reader
 from curation.tables.people import Consent, Reader
 from tests.e2e.conftest import Room, sign_in, sign_in_anywhere, wait_until_reading
 from tests.rows import NOW

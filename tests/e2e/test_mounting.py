@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 from sqlalchemy import select
 
-from curation.reading_list import readable_worklists
+from curation.reading.reading_list import readable_worklists
 from curation.tables.people import Reader
 from review_ui.views.review import SCRIPTS, _read
 from tests.e2e.conftest import Room, sign_in_anywhere

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from curation.project import Project
-from curation.readers import add_reader
+from curation.readers.accounts import add_reader
 from curation.tables.people import Role
 from review_ui.oidc import SECRET_FILE
 from tests.review_ui.serving import ReviewServer

@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 
 import generate.registry
 from curation.errors import BadInput, Conflict, Damaged, LeakRefused, NotFound
-from curation.lineage.guard import check_generator_allowed, generator_lineage
 from curation.project import Project
+from curation.provenance.leaks import check_generator_allowed, generator_lineage
 from curation.tables.generation import Generator
 from curation.tables.images import Split
 from curation.tables.operations import Event

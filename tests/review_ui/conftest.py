@@ -11,8 +11,8 @@ from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from curation.project import Project
-from curation.readers import add_reader
-from curation.worklists import WorklistRecipe, create_worklist
+from curation.readers.accounts import add_reader
+from curation.worklists.create import WorklistRecipe, create_worklist
 from review_ui.guard import Guard
 from review_ui.routes import EXCEPTION_HANDLERS, create_routes
 from review_ui.sessions import Sessions

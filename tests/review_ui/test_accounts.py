@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from curation.project import Project
-from curation.readers import add_reader
-from curation.sign_ins import FAILURES_TO_LOCK, LOCK
+from curation.readers.accounts import add_reader
+from curation.readers.sign_ins import FAILURES_TO_LOCK, LOCK
 from tests.review_ui.conftest import ORIGIN, PASSWORD, Browser, Clock
 from tests.rows import NOW
 

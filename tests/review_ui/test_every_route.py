@@ -13,9 +13,9 @@ from starlette.routing import Route
 from starlette.websockets import WebSocketDisconnect
 
 from curation.project import Project
-from curation.readers import add_reader, sign_out_everywhere
+from curation.readers.accounts import add_reader, sign_out_everywhere
+from curation.readers.sign_ins import ABSOLUTE, IDLE, sign_in_by_provider
 from curation.settings import write_project_file
-from curation.sign_ins import ABSOLUTE, IDLE, sign_in_by_provider
 from curation.tables.people import Role, SignIn
 from review_ui.access import ACCESS, Who, need_of
 from review_ui.permissions import CAPABILITIES

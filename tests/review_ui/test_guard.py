@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from curation.project import Project
-from curation.sign_ins import ABSOLUTE, IDLE
+from curation.readers.sign_ins import ABSOLUTE, IDLE
 from review_ui.sessions import Sessions
 from tests.review_ui.conftest import ORIGIN, Browser, Clock
 

@@ -5,7 +5,7 @@ import pytest
 
 from curation.errors import Conflict
 from curation.project import Project
-from curation.readers import add_reader
+from curation.readers.accounts import add_reader
 from review_ui.launch import DEFAULT_PORT, bind
 from tests.review_ui.serving import ReviewServer
 from tests.rows import NOW

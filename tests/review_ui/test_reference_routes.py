@@ -5,7 +5,7 @@ import pytest
 from curation.image_store import Pixels
 from curation.project import Project
 from curation.tables.images import ImageLabel, Origin, Split, Subject
-from curation.worklist_admin import set_readers
+from curation.worklists.manage import set_readers
 from tests.builders import oval
 from tests.review_ui.conftest import Browser
 from tests.rows import NOW, add_image, add_import, label_id

@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import select
 
-from curation.claims import claim
 from curation.database import Database
-from curation.readings import record_reading
+from curation.reading.claims import claim
+from curation.reading.record import record_reading
 from curation.tables.generation import Batch, ScreenedImage, ScreeningCheck, ScreeningVerdict
 from curation.tables.people import Consent, Reader, ReaderKind
 from curation.tables.reading import Assignment, Verdict, Worklist, WorklistItem, WorklistKind

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from curation.project import Project
-from curation.readers import add_reader
+from curation.readers.accounts import add_reader
 from curation.tables.people import Consent, Role
 from tests.review_ui.conftest import PASSWORD, Browser
 from tests.rows import DISPLAY, EXPERIENCE, NOW

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from curation.errors import AffectedRefused
+from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder
-from curation.snapshots.tombstones import Tombstones
 from generate.fit import fit_generator
 from tests.generate.folders import tiny_recipe, write_folder
 from tests.train.snapshots import write_snapshot

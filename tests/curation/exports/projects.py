@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 
 from curation.exports.options import ExportOptions, ExportSummary
 from curation.exports.run import export_snapshot
-from curation.outcomes import recompute_outcomes
 from curation.project import Project
-from curation.readings import new_op_id
-from curation.slots import slot_values
+from curation.reading.outcomes import recompute_outcomes
+from curation.reading.record import new_op_id
+from curation.reading.slots import slot_values
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.mix import MixRecipe
 from curation.tables.generation import GeneratorPixels, GeneratorSubject

@@ -11,7 +11,6 @@ import mlcroissant
 import pytest
 from sqlalchemy import select
 
-from curation.consents import Experience, agree, withdraw
 from curation.exports.answers import claim_answers, tripod_answers
 from curation.exports.checklist_items import CLAIM, TRIPOD_AI
 from curation.exports.evidence import gather_evidence
@@ -21,6 +20,7 @@ from curation.exports.pseudonyms import KEY_FILE, Pseudonyms
 from curation.exports.scorecard import DIMENSIONS
 from curation.exports.selection import select_images
 from curation.project import Project
+from curation.readers.consent import Experience, agree, withdraw
 from curation.tables.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Reading

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from curation.project import Project
-from curation.readings import new_op_id
+from curation.reading.record import new_op_id
 from curation.tables.generation import Screening
 from curation.tables.images import BuildStatus
 from curation.tables.measures import CheckReport, SetMeasurement

@@ -12,7 +12,7 @@ from curation.exports.options import ExportOptions
 from curation.exports.run import FORMATS, export_snapshot
 from curation.lineage.withdrawal import withdraw
 from curation.project import Project
-from curation.readings import new_op_id
+from curation.reading.record import new_op_id
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.mix import MixRecipe
 from curation.tables.images import Image

@@ -17,7 +17,7 @@ from curation.ingest import import_rows
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import Geometry, IncomingImage, Rejected, Source
 from curation.project import Project
-from curation.real_images import is_ready_real
+from curation.provenance.real_images import is_ready_real
 from curation.settings import write_project_file
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Mask, Origin, Split, Subject
 from curation.tables.operations import Event

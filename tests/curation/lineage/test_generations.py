@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import select
 
 from curation.errors import LeakRefused
-from curation.lineage.guard import check_generator_allowed, generator_lineage
-from curation.lineage.seen import Seen
 from curation.project import Project
+from curation.provenance.leaks import check_generator_allowed, generator_lineage
+from curation.provenance.seen import Seen
 from curation.snapshots.mix import MixRecipe
 from curation.tables.generation import Generator, GeneratorPixels, GeneratorSubject
 from curation.tables.images import Split, Subject

@@ -6,24 +6,24 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from curation.claims import claim
-from curation.control_items import Likeness, defect_pool, real_pool
-from curation.controls import plant_defects, plant_for
 from curation.errors import BadInput, NotAllowed, NotFound
-from curation.further_readers import settle_slots
 from curation.lineage.withdrawal import withdraw
-from curation.lineage.withdrawn import still_here
 from curation.project import Project
-from curation.proxy_slots import open_proxy_slots
-from curation.readers import add_reader
-from curation.readings import new_op_id, progress, record_reading, void_reading
-from curation.references import references_of
+from curation.provenance.withdrawn import still_here
+from curation.readers.accounts import add_reader
+from curation.reading.claims import claim
+from curation.reading.escalation import settle_slots
+from curation.reading.proxy_slots import open_proxy_slots
+from curation.reading.record import new_op_id, progress, record_reading, void_reading
+from curation.reading.reference_panel import references_of
 from curation.tables.generation import Batch, Generator, ScreenedImage
 from curation.tables.images import Image, ImageLabel, Origin, Split, Subject
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Assignment, AssignmentState, Purpose, Reading, Worklist, WorklistItem
-from curation.worklist_items import choose_candidates
-from curation.worklists import WorklistRecipe, close_worklist, create_worklist
+from curation.worklists.choose import choose_candidates
+from curation.worklists.controls import Likeness, defect_pool, real_pool
+from curation.worklists.create import WorklistRecipe, close_worklist, create_worklist
+from curation.worklists.plant import plant_defects, plant_for
 from review_ui.figures.batches import batch_figures
 from review_ui.figures.neighbours import neighbours_of
 from screening.references import real_references

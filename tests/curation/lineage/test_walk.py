@@ -12,10 +12,10 @@ from curation.lineage.graph import Graph, Kind, Ref
 from curation.lineage.naming import find
 from curation.lineage.walk import Direction, as_dot, members, walk
 from curation.lineage.withdrawal import withdraw
-from curation.outcomes import recompute_outcomes
 from curation.project import Project
-from curation.readings import new_op_id
-from curation.slots import slot_values
+from curation.reading.outcomes import recompute_outcomes
+from curation.reading.record import new_op_id
+from curation.reading.slots import slot_values
 from curation.snapshots.mix import MixRecipe
 from curation.tables.images import BuildStatus, Image, Origin
 from curation.tables.people import Reader, ReaderKind, Role

@@ -12,8 +12,8 @@ from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
 from curation.lineage.descent import descent_of
 from curation.lineage.withdrawal import Done, withdraw
-from curation.lineage.withdrawn import marks
 from curation.project import Project
+from curation.provenance.withdrawn import marks
 from curation.snapshots.build import list_snapshots
 from curation.snapshots.folder import SnapshotFolder, verify_folder
 from curation.status import project_status

@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy import select
 
 from curation.project import Project
+from curation.provenance.weights import weights_digest
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from curation.snapshots.mix import MixRecipe
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import BuildStatus, Image, ImageLabel, Mask, Origin, Split, Subject
 from curation.tables.training import Run, Snapshot, Study
-from curation.weights import weights_digest
 from generate.card import fitted_on
 from generate.registry import register_generator
 from tests.rows import NOW, add_batch, add_image, add_import, add_real, label_id, picture

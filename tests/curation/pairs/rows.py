@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from curation.project import Project
-from curation.readers import add_reader
+from curation.readers.accounts import add_reader
 from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, ImageLabel, Origin, Split, Subject
 from curation.tables.people import Role

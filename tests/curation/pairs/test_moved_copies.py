@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from curation.pairs.moved_copies import draw_copy, replay_copy
+from curation.alterations.moved_copies import draw_copy, replay_copy
 from tests.builders import oval
 
 

@@ -12,7 +12,7 @@ from curation.pairs.judging import Judgement, next_pairs, open_lists, pair_image
 from curation.pairs.recipe import PairRecipe
 from curation.pairs.results import pair_results
 from curation.project import Project
-from curation.readings import new_op_id
+from curation.reading.record import new_op_id
 from curation.tables.images import Image, Origin, Split, Subject
 from curation.tables.operations import Event
 from curation.tables.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict

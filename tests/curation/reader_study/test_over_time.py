@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from curation.reader_study.consensus import consensus
-from curation.reader_study.course import course, sittings
 from curation.reader_study.detection import detection
 from curation.reader_study.exclusion import judge
+from curation.reader_study.over_time import course, sittings
 from curation.reader_study.turing import auc, turing
 from curation.tables.reading import AssignmentPurpose, Purpose
-from curation.worklist_items import ExclusionRule
+from curation.worklists.choose import ExclusionRule
 from tests.curation.reader_study.rows import ACCEPT, NOON, REJECT, controls, row, table
 
 

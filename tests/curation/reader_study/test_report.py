@@ -6,15 +6,15 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.claims import claim
-from curation.consents import withdraw
 from curation.database import Database
 from curation.errors import BadInput
-from curation.proxy_slots import open_proxy_slots
 from curation.reader_study.report import reader_study
 from curation.reader_study.table import study_table
-from curation.reading_list import readable_worklists
-from curation.readings import new_op_id, record_reading, void_reading
+from curation.readers.consent import withdraw
+from curation.reading.claims import claim
+from curation.reading.proxy_slots import open_proxy_slots
+from curation.reading.reading_list import readable_worklists
+from curation.reading.record import new_op_id, record_reading, void_reading
 from curation.tables.people import Consent, Reader, ReaderKind
 from curation.tables.reading import Assignment, Purpose, Verdict, WorklistItem
 from tests.curation.reading_room import CHAIN, NOON, add_person, verdict

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
+from curation.alterations.copy_changes import changed
 from screening.copies.aligned_search import AlignedSearch
 from screening.copies.alignment import align, correlation, places, smooth
 from screening.copies.thumbnails import DETAIL, SIDE, band, pictures, small, thumbnails
-from screening.error_rates.privacy_changes import changed
 from tests.curation.screening.cohort import person
 
 TRAIN = np.stack([person(number) for number in range(50)])

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from curation.claims import claim
 from curation.errors import BadInput
 from curation.project import Project
-from curation.readings import progress
+from curation.reading.claims import claim
+from curation.reading.record import progress
 from curation.tables.images import Image
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Outcome, OutcomeVerdict, Reading, WorklistItem
 from curation.verification import verify_project
-from curation.worklists import WorklistRecipe, create_worklist, find_worklist
+from curation.worklists.create import WorklistRecipe, create_worklist, find_worklist
 from screening.proxy import read_worklist_by_proxy
 from screening.run import screen_batch
 from tests.copies import copied

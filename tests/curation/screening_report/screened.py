@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from curation.breakages import BREAKAGES
+from curation.alterations.faults import BREAKAGES
 from curation.project import Project
 from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, Import

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from curation.project import Project
-from curation.readings import new_op_id
-from curation.slots import slot_values
+from curation.reading.record import new_op_id
+from curation.reading.slots import slot_values
 from curation.snapshots.manifest import drafted
 from curation.snapshots.mix import MixRecipe
 from curation.tables.generation import Batch, Generator, ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, Conflict, LeakRefused
 from curation.project import Project
-from curation.readings import new_op_id
-from curation.slots import slot_values
+from curation.reading.record import new_op_id
+from curation.reading.slots import slot_values
 from curation.snapshots.build import build_snapshot, list_snapshots
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow, content_digest, export_folder, verify_folder
 from curation.snapshots.mix import MixRecipe

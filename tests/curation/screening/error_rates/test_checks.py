@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from curation.breakages import BREAKAGES, Breakage
+from curation.alterations.faults import BREAKAGES, Breakage
 from curation.errors import BadInput
 from curation.measured_checks import measured_faults, not_covered
 from curation.project import Project

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from screening.error_rates.privacy_changes import KINDS, TRIED, changed, stand_in_round_trip
+from curation.alterations.copy_changes import KINDS, TRIED, changed, stand_in_round_trip
 from tests.builders import oval
 from tests.curation.screening.cohort import person
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import select, update
 
 from curation.project import Project
-from curation.readings import new_op_id
-from curation.slots import slot_values
+from curation.reading.record import new_op_id
+from curation.reading.slots import slot_values
 from curation.tables.generation import Batch, GeneratorPixels, GeneratorSubject
 from curation.tables.images import BuildStatus, Image, Import
 from curation.tables.people import ReaderKind

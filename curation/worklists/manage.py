@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict
-from curation.further_readers import settle_all
-from curation.outcomes import OutcomeRule, recompute_outcomes
-from curation.readers import find_reader
-from curation.slots import MOST_READERS, PROXY_SLOT
+from curation.readers.accounts import find_reader
+from curation.reading.escalation import settle_all
+from curation.reading.outcomes import OutcomeRule, recompute_outcomes
+from curation.reading.slots import MOST_READERS, PROXY_SLOT
 from curation.tables.reading import (
     Assignment,
     AssignmentPurpose,
@@ -25,7 +25,7 @@ from curation.tables.reading import (
     WorklistKind,
     WorklistReader,
 )
-from curation.worklists import find_worklist
+from curation.worklists.create import find_worklist
 
 RULES = ("single", "majority", "unanimous", "adjudicated")
 

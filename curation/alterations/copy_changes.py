@@ -119,6 +119,6 @@ def stand_in_round_trip(pixels: Pixels) -> Pixels:
     """What is lost in a small autoencoder, roughly: a blur of 1.5 % of the side. Where there is no autoencoder."""
     highest = np.iinfo(pixels.dtype).max
     sigma = 0.015 * pixels.shape[1]
-    return np.rint(np.clip(gaussian_filter(pixels.astype(np.float64), (0, sigma, sigma, 0)), 0, highest)).astype(
-        pixels.dtype
-    )
+    blurred = gaussian_filter(pixels.astype(np.float64), (0, sigma, sigma, 0))
+    copies: Pixels = np.rint(np.clip(blurred, 0, highest)).astype(pixels.dtype)
+    return copies

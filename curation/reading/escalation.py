@@ -3,9 +3,9 @@
 from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.orm import Session
 
-from curation.lineage.withdrawn import withdrawn_images
-from curation.outcomes import OutcomeRule, StandingReading, decide, decisive, is_disputed, standing_readings
-from curation.slots import ADJUDICATION_SLOT, MOST_READERS, PROXY_SLOT, slot_values
+from curation.provenance.withdrawn import withdrawn_images
+from curation.reading.outcomes import OutcomeRule, StandingReading, decide, decisive, is_disputed, standing_readings
+from curation.reading.slots import ADJUDICATION_SLOT, MOST_READERS, PROXY_SLOT, slot_values
 from curation.tables.images import Image
 from curation.tables.reading import (
     Assignment,

@@ -5,10 +5,10 @@ from datetime import timedelta
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from curation.claims import open_worklist
 from curation.errors import BadInput
-from curation.lineage.withdrawn import withdrawn_images
-from curation.slots import PROXY_SLOT, slot_values
+from curation.provenance.withdrawn import withdrawn_images
+from curation.reading.claims import open_worklist
+from curation.reading.slots import PROXY_SLOT, slot_values
 from curation.tables.people import Reader
 from curation.tables.reading import Assignment, AssignmentState, WorklistItem, WorklistKind
 

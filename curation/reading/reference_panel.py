@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from sqlalchemy import Select, and_, exists, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from curation.claims import check_may_read
 from curation.errors import NotFound
-from curation.real_images import is_ready_real
+from curation.provenance.real_images import is_ready_real
+from curation.reading.claims import check_may_read
 from curation.tables.images import Image, ImageLabel, Label, Split, Subject
 from curation.tables.reading import Worklist, WorklistItem
 

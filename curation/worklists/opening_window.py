@@ -11,9 +11,9 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from curation.item_rows import Item
-from curation.real_images import is_ready_real
+from curation.provenance.real_images import is_ready_real
 from curation.tables.images import Image, ImageLabel, Label, Split, Subject
+from curation.worklists.items import Item
 
 Window = tuple[float, float]  # centre and width, in stored values
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from curation.foreground import Field, Look, disc, look_at
+from curation.alterations.tissue import Field, Look, disc, look_at
 
 Random: TypeAlias = np.random.Generator
 SEEN = 0.058  # root mean square change, of the picture's reach of levels, that an attentive reader sees

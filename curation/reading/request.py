@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.orm import Session
 
-from curation.claims import check_mode
 from curation.errors import BadInput
+from curation.reading.claims import check_mode
 from curation.tables.images import Image
 from curation.tables.reading import Assignment, AssignmentPurpose, Verdict, Worklist, WorklistItem, WorklistKind
 

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict, NotAllowed, NotFound
-from curation.passwords import PasswordCheck, hashed
-from curation.sign_ins import end_sign_ins
+from curation.readers.passwords import PasswordCheck, hashed
+from curation.readers.sign_ins import end_sign_ins
 from curation.tables.people import Reader, ReaderKind, Role
 
 SUBJECT_LENGTH = 500

@@ -4,12 +4,21 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from curation.errors import LeakRefused
-from curation.snapshots.folder import SnapshotRow
 
 UNKNOWN = "UNKNOWN"
+
+
+class ShownImage(Protocol):
+    """What is asked of an image that weights were shown: whose it is, and the digest of its pixels."""
+
+    @property
+    def subject(self) -> str | None: ...
+
+    @property
+    def pixel_sha256(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +37,7 @@ class Seen:
         )
 
     @classmethod
-    def by_rows(cls, rows: Iterable[SnapshotRow]) -> Self:
+    def by_rows(cls, rows: Iterable[ShownImage]) -> Self:
         """What fitting on `rows` shows."""
         rows = list(rows)
         subjects = frozenset(row.subject for row in rows if row.subject is not None)
@@ -58,7 +67,7 @@ class Seen:
             tuple(f"generator {entry['name']}" for entry in generators if entry.get("provenance") == UNKNOWN),
         )
 
-    def refuse_leak(self, held_out: Sequence[SnapshotRow], split: str) -> None:
+    def refuse_leak(self, held_out: Sequence[ShownImage], split: str) -> None:
         """Raise LeakRefused when a subject or a picture of `held_out` is among what was seen."""
         leaked = sorted(
             {row.subject or row.pixel_sha256[:12] for row in held_out

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.outcomes import stands
+from curation.reading.outcomes import stands
 from curation.tables.reading import Purpose, Reading, Worklist, WorklistItem, WorklistKind
 from curation.tables.withdrawals import Affected, AffectedKind
 

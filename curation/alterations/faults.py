@@ -11,8 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from scipy import ndimage
 
-from curation.alterations import PIXEL_DEFECTS, draw_defect, replay
-from curation.foreground import Field
+from curation.alterations.replay import PIXEL_DEFECTS, draw_defect, replay
+from curation.alterations.tissue import Field
 from curation.image_store import Pixels
 
 FAULTS = "faults/2"  # raised whenever a fault of the same name and strength becomes another picture

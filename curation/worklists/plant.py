@@ -9,15 +9,15 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from curation.alterations import PIXEL_DEFECTS, draw_defect, replay
-from curation.control_items import ALTERED, Likeness, real_pool
+from curation.alterations.replay import PIXEL_DEFECTS, draw_defect, replay
 from curation.database import Database
 from curation.errors import BadInput
 from curation.image_store import ImageStore, Pixels, pixel_sha256
-from curation.item_rows import Item, spread
 from curation.tables.images import Image, ImageLabel, Origin, Split
-from curation.worklist_items import choose_candidates
-from curation.worklist_recipe import WorklistRecipe, check_recipe
+from curation.worklists.choose import choose_candidates
+from curation.worklists.controls import ALTERED, Likeness, real_pool
+from curation.worklists.items import Item, spread
+from curation.worklists.recipe import WorklistRecipe, check_recipe
 
 Report = Callable[[int, int, str | None], None]
 CHUNK = 200

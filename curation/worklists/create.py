@@ -10,13 +10,11 @@ from sqlalchemy import Table, func, insert, select
 from sqlalchemy.orm import Session
 
 from curation.audit import Chain
-from curation.claims import new_cursor
 from curation.errors import BadInput, Conflict, NotFound
-from curation.opening_window import opening_window
-from curation.outcomes import recompute_outcomes
-from curation.readers import find_reader
-from curation.shares import deal
-from curation.slots import slot_values
+from curation.readers.accounts import find_reader
+from curation.reading.claims import new_cursor
+from curation.reading.outcomes import recompute_outcomes
+from curation.reading.slots import slot_values
 from curation.tables.images import BuildStatus, Label
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import (
@@ -30,9 +28,11 @@ from curation.tables.reading import (
     WorklistKind,
     WorklistReader,
 )
-from curation.vocabulary import vocabulary
-from curation.worklist_items import Item, choose_items, notice_of, positions_of, practice_items
-from curation.worklist_items import WorklistRecipe as WorklistRecipe
+from curation.worklists.choose import Item, choose_items, notice_of, positions_of, practice_items
+from curation.worklists.choose import WorklistRecipe as WorklistRecipe
+from curation.worklists.opening_window import opening_window
+from curation.worklists.shares import deal
+from curation.worklists.vocabulary import vocabulary
 
 CHUNK = 1_000
 

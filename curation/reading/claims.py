@@ -10,9 +10,18 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, NotAllowed, NotFound
-from curation.hand_out import Handing, hand_out_adjudications, hand_out_first
-from curation.lineage.withdrawn import withdrawn_items
-from curation.slots import PROXY_SLOT
+from curation.provenance.withdrawn import withdrawn_items
+from curation.reading.assignment import Handing, hand_out_adjudications, hand_out_first
+from curation.reading.progress import gone_for
+from curation.reading.repeats import (
+    AUDITS_AMONG,
+    Repeat,
+    add_repeat,
+    hand_out_audits,
+    repeats_to_come,
+    waiting_audits,
+)
+from curation.reading.slots import PROXY_SLOT
 from curation.tables.images import Image
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import (
@@ -25,15 +34,6 @@ from curation.tables.reading import (
     WorklistKind,
     WorklistReader,
 )
-from curation.unannounced import (
-    AUDITS_AMONG,
-    Repeat,
-    add_repeat,
-    hand_out_audits,
-    repeats_to_come,
-    waiting_audits,
-)
-from curation.withdrawn_items import gone_for
 
 LEASE_S = 600
 COUNTERS = ("handed_out", "done", "pooled_done", "controls_done")

@@ -9,12 +9,12 @@ import numpy as np
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, aliased
 
-from curation.alterations import WRONG_LABEL
+from curation.alterations.replay import WRONG_LABEL
 from curation.errors import BadInput
-from curation.item_rows import Item, Shape, by_hash, defect_items, labelled, real_items, spread
-from curation.real_images import is_ready_real
+from curation.provenance.real_images import is_ready_real
 from curation.tables.images import BuildStatus, Image, Import, Origin, Split, Subject
 from curation.tables.reading import Purpose
+from curation.worklists.items import Item, Shape, by_hash, defect_items, labelled, real_items, spread
 
 SPACING_TOLERANCE_MM = 1e-3
 ALTERED = "altered"

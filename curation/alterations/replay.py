@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from curation.defects import KINDS, Defect
+from curation.alterations.defects import KINDS, Defect
+from curation.alterations.tissue import Field, look_at
 from curation.errors import BadInput
-from curation.foreground import Field, look_at
 from curation.image_store import Pixels, pixel_sha256
 
 TRIES = 5

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.orm import Session, aliased
 
-from curation.hand_out import Handing
-from curation.lineage.withdrawn import withdrawn_items
-from curation.reading_order import share_of
-from curation.slots import AUDIT_SLOT, REPEAT_SLOT, slot_values
+from curation.provenance.withdrawn import withdrawn_items
+from curation.reading.assignment import Handing
+from curation.reading.order import share_of
+from curation.reading.slots import AUDIT_SLOT, REPEAT_SLOT, slot_values
 from curation.tables.reading import Assignment, AssignmentPurpose, AssignmentState, Worklist
 
 APART = 50  # images between the two readings of a hidden repeat, at least

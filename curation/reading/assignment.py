@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, and_, bindparam, exists, insert, or_, sele
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from curation.lineage.withdrawn import withdrawn_images
-from curation.reading_order import order_of
-from curation.slots import CONTROL_SLOT, PROXY_SLOT, slot_values
+from curation.provenance.withdrawn import withdrawn_images
+from curation.reading.order import order_of
+from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, slot_values
 from curation.tables.reading import (
     Assignment,
     AssignmentPurpose,

@@ -8,10 +8,7 @@ import numpy as np
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from curation.control_items import Likeness, defect_controls, real_controls
 from curation.errors import BadInput
-from curation.item_rows import Item as Item
-from curation.item_rows import audit_items, by_hash, candidate_items, labelled
 from curation.tables.generation import (
     PRIVACY_CHECKS,
     Batch,
@@ -23,9 +20,12 @@ from curation.tables.generation import (
 )
 from curation.tables.images import BuildStatus, Image, Import, Split
 from curation.tables.reading import Outcome, OutcomeVerdict, Purpose
-from curation.worklist_recipe import ExclusionRule as ExclusionRule
-from curation.worklist_recipe import WorklistRecipe as WorklistRecipe
-from curation.worklist_recipe import check_recipe
+from curation.worklists.controls import Likeness, defect_controls, real_controls
+from curation.worklists.items import Item as Item
+from curation.worklists.items import audit_items, by_hash, candidate_items, labelled
+from curation.worklists.recipe import ExclusionRule as ExclusionRule
+from curation.worklists.recipe import WorklistRecipe as WorklistRecipe
+from curation.worklists.recipe import check_recipe
 
 
 def choose_items(session: Session, recipe: WorklistRecipe) -> list[Item]:

@@ -13,8 +13,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from curation.audit import Chain
-from curation.consents import has_consent
-from curation.passwords import PasswordCheck
+from curation.readers.consent import has_consent
+from curation.readers.passwords import PasswordCheck
 from curation.tables.people import Reader, SignIn
 
 FAILURES_TO_LOCK = 5

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.outcomes import stands
-from curation.reading_order import share_of
+from curation.reading.order import share_of
+from curation.reading.outcomes import stands
 from curation.tables.reading import (
     Assignment,
     AssignmentPurpose,

@@ -9,12 +9,14 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from curation.audit import Chain
-from curation.claims import LEASE_S, locked_cursor, open_worklist
 from curation.errors import BadInput, Conflict, NotFound
-from curation.further_readers import settle_slots, waiting_adjudications
-from curation.reading_request import ReadingRequest as ReadingRequest
-from curation.reading_request import check_request
-from curation.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT
+from curation.reading.claims import LEASE_S, locked_cursor, open_worklist
+from curation.reading.escalation import settle_slots, waiting_adjudications
+from curation.reading.progress import gone_for
+from curation.reading.repeats import close_audit, comes_back, is_to_be_audited, open_audit
+from curation.reading.request import ReadingRequest as ReadingRequest
+from curation.reading.request import check_request
+from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import (
     Assignment,
@@ -26,8 +28,6 @@ from curation.tables.reading import (
     Worklist,
     WorklistKind,
 )
-from curation.unannounced import close_audit, comes_back, is_to_be_audited, open_audit
-from curation.withdrawn_items import gone_for
 
 
 @dataclass(frozen=True, slots=True)
