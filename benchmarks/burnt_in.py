@@ -20,8 +20,8 @@ from statsmodels.stats.proportion import proportion_confint
 from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.ingest.burnt_in import looks_burnt_in
-from curation.ingest.picture_files import SUFFIXES, decode_picture
-from curation.ingest.virtual_brains import render
+from curation.ingest.formats.picture_files import SUFFIXES, decode_picture
+from curation.ingest.virtual_brains.render import render
 
 WORDS = ("MUSTERMANN ERIKA", "Smith, John 12.08.1964", "ID 4711-0815", "1964-08-12 F 60Y", "Klinikum Nord CT2")
 HEIGHTS = (8, 10, 14, 20)

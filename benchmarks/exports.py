@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.import_images import draw
 from curation.exports.options import ExportOptions
 from curation.exports.run import FORMATS, export_snapshot
-from curation.ingest.image_folder import import_image_folder
+from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
 from curation.settings import write_project_file
 from curation.snapshots.build import build_snapshot

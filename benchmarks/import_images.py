@@ -91,7 +91,7 @@ def apart(who: str, directory: Path, scratch: Path) -> tuple[float, float, int, 
 
 def ours(directory: Path) -> tuple[float, float, int, int]:
     """Import into a new project."""
-    from curation.ingest.image_folder import import_image_folder
+    from curation.ingest.sources.image_folder import import_image_folder
     from curation.project import Project
     from curation.settings import write_project_file
 

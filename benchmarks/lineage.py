@@ -20,12 +20,12 @@ from curation.lineage.descent import descent_of
 from curation.lineage.graph import Ref
 from curation.lineage.naming import find
 from curation.lineage.walk import walk
-from curation.lineage.withdrawal import withdraw
 from curation.project import Project
 from curation.settings import write_project_file
 from curation.tables.generation import Batch, Generator, GeneratorPixels, GeneratorSubject
 from curation.tables.images import BuildStatus, Image, Import, Origin, Split, Subject
 from curation.tables.training import Snapshot, SnapshotItem
+from curation.withdrawal.withdraw import withdraw
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 CHUNK = 10_000

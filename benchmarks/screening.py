@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from curation.image_store import pixel_sha256
-from curation.ingest.cohort import import_virtual_brains
-from curation.ingest.virtual_brains import render_many
+from curation.ingest.virtual_brains.cohort import import_virtual_brains
+from curation.ingest.virtual_brains.render import render_many
 from curation.project import Project
 from curation.settings import write_project_file
 from curation.tables.generation import Batch, Generator

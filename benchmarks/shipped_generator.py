@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
-from curation.ingest.virtual_brains import CLASSES, render_many, split_of
+from curation.ingest.virtual_brains.render import CLASSES, render_many, split_of
 from generate.card import add_metrics
 from generate.grids import save_grid
 from generate.request import GenerationRequest

@@ -25,7 +25,7 @@ from curation.project import Project
 from curation.settings import write_project_file
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import BuildStatus, Image, Origin
-from curation.verification import verify_project
+from curation.verification.verify import verify_project
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 CHUNK = 10_000

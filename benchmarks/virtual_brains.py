@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage
 
-from curation.ingest.virtual_anatomy import FIELD_OF_VIEW_MM, Warp, smooth_field
-from curation.ingest.virtual_brains import cohort_numbers, render, render_many
+from curation.ingest.virtual_brains.anatomy import FIELD_OF_VIEW_MM, Warp, smooth_field
+from curation.ingest.virtual_brains.render import cohort_numbers, render, render_many
 
 FLOOR_PER_S = 40.0  # on two cores
 

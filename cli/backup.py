@@ -7,11 +7,11 @@ import click
 
 from cli.project import print_some, print_verification
 from cli.terminal import emit, json_option, now, pass_project, progress_bar
-from curation.backup import back_up, verify_backup
-from curation.backup_restore import Places, restore
+from curation.backup.create import back_up, verify_backup
+from curation.backup.restore import Places, restore
 from curation.errors import Damaged
 from curation.project import Project
-from curation.verification import verify_project
+from curation.verification.verify import verify_project
 
 directory_path = click.Path(file_okay=False, path_type=Path)
 

@@ -90,13 +90,13 @@ def _import(
     if kind == COHORT or kind == "medmnist" or source.endswith(".npz"):
         _refuse_file_options(source, options)
     if kind == COHORT:
-        from curation.ingest.cohort import import_virtual_brains
+        from curation.ingest.virtual_brains.cohort import import_virtual_brains
 
         count = _count(argument)
         workers = workers or min(os.cpu_count() or 1, 1 + count // _SUBJECTS_PER_WORKER)
         return import_virtual_brains(project, now(), count, workers=workers, on_progress=report, dry_run=dry_run)
     if kind == "medmnist" or source.endswith(".npz"):
-        from curation.ingest.medmnist import import_medmnist
+        from curation.ingest.sources.medmnist import import_medmnist
 
         data_set = argument if kind == "medmnist" else path
         return import_medmnist(project, now(), data_set, name=name, on_progress=report, dry_run=dry_run)
@@ -105,13 +105,13 @@ def _import(
             f"expected virtual-brains[:N], medmnist:NAME, an .npz file, a directory, a table or a file; got {source!r}."
         )
     request, manifest = request_from(options)
-    from curation.ingest.hugging_face import import_hugging_face, is_hugging_face
+    from curation.ingest.sources.hugging_face import import_hugging_face, is_hugging_face
 
     if is_hugging_face(path):
         return import_hugging_face(
             project, now(), path, name=name, request=request, seed=seed, dry_run=dry_run, on_progress=report
         )
-    from curation.ingest.image_folder import import_image_folder
+    from curation.ingest.sources.image_folder import import_image_folder
 
     return import_image_folder(
         project,

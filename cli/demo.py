@@ -19,8 +19,8 @@ from sqlalchemy import select
 from cli.generator import draw_and_screen
 from cli.study import run_whole_study
 from cli.terminal import now, progress_bar, use_torch_threads
-from curation.ingest.cohort import import_virtual_brains
-from curation.ingest.virtual_brains import CLASSES, NOTICE
+from curation.ingest.virtual_brains.cohort import import_virtual_brains
+from curation.ingest.virtual_brains.render import CLASSES, NOTICE
 from curation.project import Project
 from curation.readers.accounts import add_reader, reset_password
 from curation.reading.outcomes import recompute_outcomes

@@ -8,9 +8,9 @@ import click
 
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.check_names import scope_words
-from curation.lineage.rests_on import Gone, measurements_on, rests_on
 from curation.project import Project
 from curation.tables.measures import SetMeasurement
+from curation.withdrawal.affected_results import Gone, measurements_on, rests_on
 from screening.report.measurements import find_measurement, list_measurements, outcomes_by, withdrawn_behind
 
 

@@ -10,12 +10,12 @@ from sqlalchemy import select
 from cli.terminal import emit, json_option, now, pass_project
 from curation.errors import BadInput
 from curation.estimates import Estimate
-from curation.lineage.rests_on import rests_on
 from curation.pairs.build import close_pair_list, create_pair_list, find_pair_list
 from curation.pairs.recipe import PairRecipe
 from curation.pairs.results import PairResults, pair_results
 from curation.project import Project
 from curation.tables.pairs import PairList
+from curation.withdrawal.affected_results import rests_on
 
 
 @click.group()

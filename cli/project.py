@@ -13,7 +13,7 @@ from curation.errors import BadInput, Damaged
 from curation.project import Project
 from curation.settings import PROJECT_FILE, write_project_file
 from curation.status import Status, project_status
-from curation.verification import Verification, verify_project
+from curation.verification.verify import Verification, verify_project
 
 SHOWN = 20
 

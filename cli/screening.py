@@ -9,11 +9,11 @@ from sqlalchemy import func, select
 
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.check_names import check_name
-from curation.lineage.rests_on import Gone, check_reports_on, rests_on
 from curation.project import Project
 from curation.tables.generation import Batch, Screening, ScreeningCheck
 from curation.tables.images import BuildStatus
 from curation.tables.measures import CheckReport
+from curation.withdrawal.affected_results import Gone, check_reports_on, rests_on
 from screening.report.rates import list_reports, rates_of
 from screening.report.words import false_alarms, probe_words
 from screening.report.write import write_report

@@ -27,7 +27,7 @@ def snapshot(out: Path, train: int, validation: int, workers: int) -> None:
     Example:
       rounds shipped snapshot --out snapshot --train 6000 --validation 300
     """
-    from curation.ingest.shipped_cohort import write_shipped_snapshot
+    from curation.ingest.virtual_brains.shipped import write_shipped_snapshot
 
     write_shipped_snapshot(out, train, validation, workers)
     click.echo(f"{out}: {train} training and {validation} validation subjects of the reserved range")

@@ -6,13 +6,13 @@ from typing import Any
 import click
 
 from cli.terminal import emit, json_option, now, pass_project
-from curation.lineage.copies import NOT_RECORDED, Copies, copies_of
 from curation.lineage.descent import Descent, descent_of
-from curation.lineage.rebuild import rebuild_plan
-from curation.lineage.withdrawal import Done, count_removed, list_withdrawals
-from curation.lineage.withdrawal import withdraw as withdraw_subject
 from curation.project import Project
 from curation.tables.images import Subject
+from curation.withdrawal.rebuild import rebuild_plan
+from curation.withdrawal.remaining_copies import NOT_RECORDED, Copies, copies_of
+from curation.withdrawal.withdraw import Done, count_removed, list_withdrawals
+from curation.withdrawal.withdraw import withdraw as withdraw_subject
 
 
 @click.command()

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from curation.digests import canonical_json
 from curation.errors import Unavailable
 from curation.tables.operations import Event, EventHead
 
@@ -95,16 +96,6 @@ def anchor(session: Session, anchors_path: Path) -> None:
 def last_anchor(anchors_path: Path) -> int:
     """After how many events the last anchor was written; 0 without one."""
     return max(_read_anchors(anchors_path), default=0)
-
-
-def canonical_json(value: Any) -> bytes:
-    """JSON with sorted keys and no spaces: equal values give equal bytes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
-
-
-def digest_of(value: Any) -> str:
-    """SHA-256 of the canonical JSON of `value`."""
-    return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 def _read_anchors(path: Path) -> dict[int, str]:

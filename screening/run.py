@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, select
 
-from curation.audit import digest_of
+from curation.digests import digest_of
 from curation.errors import BadInput, NotFound
 from curation.project import Project
 from curation.provenance.real_images import is_ready_real

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from curation.audit import digest_of
+from curation.digests import digest_of
 from curation.errors import BadInput
-from curation.exports import croissant, dicom, image_folder, nifti, parquet, release
 from curation.exports.checksums import digest_of_files
-from curation.exports.dataset_card import dataset_card
-from curation.exports.evidence import gather_evidence
-from curation.exports.facts import Facts, gather
-from curation.exports.gaps import known_gaps
+from curation.exports.facts.evidence import gather_evidence
+from curation.exports.facts.gaps import known_gaps
+from curation.exports.facts.snapshot import Facts, gather
+from curation.exports.formats import croissant, dicom, image_folder, nifti, parquet
+from curation.exports.formats.dataset_card import dataset_card
 from curation.exports.new_folder import new_folder
 from curation.exports.options import ExportOptions, ExportSummary, Report
+from curation.exports.release import write as release
 from curation.exports.selection import Selection, of_origin, select_images
 from curation.project import Project
 from curation.tables.images import Origin

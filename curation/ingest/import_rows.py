@@ -10,9 +10,9 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from curation.database import Database
-from curation.ingest.arrivals import Arrivals
-from curation.ingest.candidates import Candidate, Labels
+from curation.ingest.arrival import Candidate, Labels
 from curation.ingest.incoming import Progress, Source
+from curation.ingest.staging import Arrivals
 from curation.provenance.real_images import is_ready_real
 from curation.tables.images import (
     BuildStatus,

@@ -10,17 +10,18 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from curation.audit import anchor, digest_of
+from curation.audit import anchor
+from curation.digests import digest_of
 from curation.ingest import import_rows
-from curation.ingest.arrivals import Arrivals
-from curation.ingest.candidates import Candidate
-from curation.ingest.exclusive import one_import_at_a_time
+from curation.ingest.arrival import Candidate
+from curation.ingest.formats.picture_files import quiet_decoders, unlike
 from curation.ingest.import_report import ImportReport, Suspect
 from curation.ingest.incoming import Progress, Rejected, Source
 from curation.ingest.intake import Intake, decide
-from curation.ingest.picture_files import quiet_decoders, unlike
 from curation.ingest.pseudonyms import Pseudonyms
 from curation.ingest.receiving import Reception
+from curation.ingest.staging import Arrivals
+from curation.locks import one_import_at_a_time
 from curation.project import Project
 from curation.provenance.withdrawn import withdrawn_since
 from curation.tables.images import BuildStatus, Import, Split

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.audit import digest_of
+from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.tables.images import Split

@@ -7,11 +7,11 @@ listed. Subjects without a split are drawn; those that share a picture exactly a
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from curation.ingest.arrivals import Arrivals
-from curation.ingest.candidates import Candidate
+from curation.ingest.arrival import Candidate
 from curation.ingest.import_report import Duplicate, DuplicateKind
 from curation.ingest.incoming import Rejected
 from curation.ingest.splitting import draw_splits, lot
+from curation.ingest.staging import Arrivals
 from curation.tables.images import Split
 
 _PRECEDENCE = {split: position for position, split in enumerate(Split)}  # of equal pictures, train's is kept

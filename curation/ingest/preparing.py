@@ -15,8 +15,8 @@ from PIL import Image as PillowImage
 
 from curation.errors import BadInput
 from curation.image_store import Pixels
+from curation.ingest.formats.picture_files import Shape
 from curation.ingest.incoming import Geometry, IncomingImage
-from curation.ingest.picture_files import Shape
 from curation.ingest.request import ImportRequest, Window
 
 GRAY_SPREAD = 8  # steps of 255 between a pixel's channels; the most that JPEG made of gray with noise of two steps

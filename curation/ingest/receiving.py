@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from curation.audit import digest_of
+from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.image_store import ImageStore, pixel_sha256
-from curation.ingest.candidates import Candidate, Labels
+from curation.ingest.arrival import Candidate, Labels
+from curation.ingest.formats.png_files import fast_png
 from curation.ingest.in_threads import in_threads
 from curation.ingest.incoming import IncomingImage, Part, Rejected
-from curation.ingest.png_files import fast_png
 from curation.ingest.pseudonyms import Pseudonyms
 
 

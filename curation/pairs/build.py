@@ -11,7 +11,6 @@ from curation.alterations.moved_copies import NAME, draw_copy, replay_copy
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict, NotFound
 from curation.image_store import ImageStore, pixel_sha256
-from curation.measured_checks import CONTENT, pairs_content
 from curation.pairs.choose import (
     ChosenPair,
     Shape,
@@ -23,6 +22,7 @@ from curation.pairs.choose import (
 )
 from curation.pairs.recipe import PairRecipe
 from curation.project import Project
+from curation.tables.content import CONTENT, pairs_content
 from curation.tables.images import BuildStatus, Image, Origin
 from curation.tables.pairs import Pair, PairList, PairTruth
 from curation.worklists.plant import GEOMETRY

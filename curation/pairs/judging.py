@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from curation.audit import Chain
 from curation.errors import Conflict, NotFound
-from curation.measured_checks import CONTENT, judgement_content
+from curation.tables.content import CONTENT, judgement_content
 from curation.tables.images import BuildStatus, Image
 from curation.tables.pairs import Pair, PairList, PairReading, PairVerdict
 

@@ -7,11 +7,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.estimates import Estimate, proportion
-from curation.lineage.rests_on import Gone, pair_lists_on, rests_on
 from curation.pairs.judging import standing
 from curation.tables.images import Image, Origin, Subject
 from curation.tables.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
 from curation.tables.people import Reader, ReaderKind
+from curation.withdrawal.affected_results import Gone, pair_lists_on, rests_on
 
 FEWEST = 10
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, ScalarSelect, and_, delete, exists, func, insert, select
 from sqlalchemy.orm import Session, aliased
 
-from curation.audit import digest_of
+from curation.digests import digest_of
 from curation.errors import NotFound
 from curation.tables.images import ImageLabel, Label
 from curation.tables.people import Reader, ReaderKind

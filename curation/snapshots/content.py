@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from curation.audit import canonical_json
+from curation.digests import canonical_json
 
 Content = tuple[str, str, str, str, str, float]  # split, file name, pixel digest, label, subject or "", weight
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import Session
 
-from curation.audit import canonical_json, digest_of
+from curation.digests import canonical_json, digest_of
 from curation.errors import BadInput
 from curation.provenance.real_images import is_ready_real
 from curation.reading.outcomes import Decision, StandingReading, decisions_in_order

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from curation.audit import digest_of
+from curation.digests import digest_of
 
 Positive = Annotated[float, Field(gt=0)]
 # Fields that came after the first release: at their defaults they leave a recipe's digest as it was.

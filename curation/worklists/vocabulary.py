@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.audit import Chain, digest_of
+from curation.audit import Chain
+from curation.digests import digest_of
 from curation.errors import BadInput, Conflict, NotFound
 from curation.tables.reading import Vocabulary
 

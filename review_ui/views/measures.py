@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from curation.check_names import scope_words
-from curation.lineage.rests_on import Gone, measurements_on, rests_on
 from curation.tables.measures import SetMeasurement
+from curation.withdrawal.affected_results import Gone, measurements_on, rests_on
 from review_ui.context import current_project
 from review_ui.permissions import Capability
 from review_ui.views.measure_drawings import map_drawing, spectrum_drawing

@@ -7,7 +7,7 @@ from html import escape
 
 import streamlit as st
 
-from curation.lineage.rests_on import rests_on
+from curation.withdrawal.affected_results import rests_on
 from review_ui.context import current_project
 from review_ui.permissions import Capability
 from review_ui.views.parts import reader_who_can

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from curation.audit import digest_of
+from curation.digests import digest_of
 from curation.errors import BadInput, Conflict
 from curation.snapshots.folder import SnapshotFolder
 from generate.fit_autoencoder import fit_autoencoder

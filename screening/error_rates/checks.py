@@ -16,12 +16,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.alterations.faults import BREAKAGES, FAULTS, Breakage
-from curation.audit import digest_of
+from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.image_store import Pixels
-from curation.measured_checks import CONTENT, report_content
 from curation.project import Project
 from curation.provenance.real_images import is_ready_real
+from curation.tables.content import CONTENT, report_content
 from curation.tables.images import BuildStatus, Image, Split
 from curation.tables.measures import CheckReport
 from screening.checks.check import Check, worst

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 
 from curation.alterations.copy_changes import KINDS, TRIED, RoundTrip, stand_in_round_trip
-from curation.audit import digest_of
+from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.image_store import Pixels
-from curation.measured_checks import CONTENT, report_content
 from curation.project import Project
 from curation.provenance.real_images import is_ready_real
+from curation.tables.content import CONTENT, report_content
 from curation.tables.images import BuildStatus, Image, Split, Subject
 from curation.tables.measures import CheckReport
 from screening.copies.find import CopyGates, Described

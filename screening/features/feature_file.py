@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.audit import digest_of
+from curation.digests import digest_of
 from curation.image_store import ImageStore, Pixels
 from curation.vector_files import LINE, rows_of
 from screening.checks.artefacts import MEASURES, measures

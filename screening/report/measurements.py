@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from curation.check_names import ALL_CLASSES
 from curation.errors import NotFound
-from curation.lineage.rests_on import Gone, measurements_on
 from curation.tables.images import BuildStatus, Image
 from curation.tables.measures import SetMeasurement
+from curation.withdrawal.affected_results import Gone, measurements_on
 
 Cell = str | int | float | None
 HEADER = ("part", "scope", "figure", "level", "value", "low_95", "high_95", "hits", "n", "outcomes_by", "note")

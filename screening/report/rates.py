@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.lineage.rests_on import Gone, check_reports_on
 from curation.tables.images import BuildStatus
 from curation.tables.measures import CheckReport
+from curation.withdrawal.affected_results import Gone, check_reports_on
 
 KIND = "checks"
 

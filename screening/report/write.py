@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 from curation.check_names import check_name
 from curation.errors import NotFound
 from curation.image_store import ImageStore
-from curation.lineage.rests_on import rests_on
 from curation.project import Project
 from curation.tables.measures import CheckReport
+from curation.withdrawal.affected_results import rests_on
 from screening.report.figures import ScreeningFigures, notices, screened_batches, screening_figures
 from screening.report.pictures import (
     MOST,

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from sqlalchemy import select
 
-from curation.audit import digest_of
+from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.jobs import enqueue
-from curation.measured_checks import CONTENT, measurement_content
 from curation.project import Project
+from curation.tables.content import CONTENT, measurement_content
 from curation.tables.images import BuildStatus
 from curation.tables.measures import SetMeasurement
 from curation.tables.operations import Job

@@ -5,9 +5,9 @@ import io
 import json
 from pathlib import Path
 
-from curation.lineage.rests_on import rests_on
 from curation.project import Project
 from curation.tables.measures import SetMeasurement
+from curation.withdrawal.affected_results import rests_on
 from screening.report.measurements import every_figure, medoid_files, withdrawn_behind
 from screening.set_measures.pictures import (
     curation_picture,

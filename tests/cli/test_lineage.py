@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 from cli.main import rounds
 from curation.errors import AffectedRefused, BadInput, NotFound
-from curation.lineage.withdrawal import withdraw
 from curation.project import Project
 from curation.tables.images import Image
 from curation.tables.withdrawals import Withdrawal
+from curation.withdrawal.withdraw import withdraw
 from tests.curation.lineage.world import live_in
 from tests.rows import NOW
 

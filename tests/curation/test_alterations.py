@@ -12,7 +12,7 @@ from curation.alterations.replay import PIXEL_DEFECTS, draw_defect, replay
 from curation.alterations.tissue import look_at, otsu
 from curation.errors import BadInput
 from curation.image_store import Pixels
-from curation.ingest.virtual_brains import render
+from curation.ingest.virtual_brains.render import render
 from tests.builders import oval
 
 EDGES = st.integers(12, 40)

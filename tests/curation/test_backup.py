@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from curation.backup import back_up, verify_backup
-from curation.backup_pool import Entry, Pool, Writer
-from curation.backup_restore import Places, restore
+from curation.backup.create import back_up, verify_backup
+from curation.backup.pool import Entry, Pool, Writer
+from curation.backup.restore import Places, restore
 from curation.database import Database
 from curation.errors import BadInput, Conflict, Damaged, NotFound, Unavailable
 from curation.image_store import file_name
@@ -25,7 +25,7 @@ from curation.tables.images import Image
 from curation.tables.operations import Event
 from curation.tables.people import SignIn
 from curation.tables.reading import Reading
-from curation.verification import verify_project
+from curation.verification.verify import verify_project
 from tests.curation.lived_in import lived_in, people_reading
 from tests.curation.reading_room import LATER, NOON, verdict
 from tests.curation.revisions import downgraded_copy

@@ -18,7 +18,7 @@ from curation.ingest.incoming import IncomingImage, Source
 from curation.project import Project
 from curation.settings import write_project_file
 from curation.tables.images import Image, Label, Split
-from curation.verification import verify_project
+from curation.verification.verify import verify_project
 from tests.rows import NOW, picture
 from tests.small_disk import close_for_writing, small_disk
 

@@ -11,21 +11,22 @@ from sqlalchemy import delete, insert, select, text
 from sqlalchemy.orm import Session
 
 from cli.project import print_verification
-from curation.backup import back_up
-from curation.backup_restore import Places, restore
+from curation.backup.create import back_up
+from curation.backup.restore import Places, restore
 from curation.database import Database
-from curation.lineage.withdrawal import withdraw
-from curation.measured_checks import CONTENT, measured_faults, not_covered
 from curation.pairs.build import close_pair_list, create_pair_list
 from curation.pairs.judging import Judgement, next_pairs, record_judgement
 from curation.pairs.recipe import PairRecipe
 from curation.project import Project
 from curation.reading.record import new_op_id
-from curation.row_checks import row_faults
 from curation.settings import write_project_file
+from curation.tables.content import CONTENT
 from curation.tables.operations import Event, EventHead
 from curation.tables.pairs import PairReading, PairVerdict
-from curation.verification import Verification, verify_project
+from curation.verification.measured import measured_faults, not_covered
+from curation.verification.rows import row_faults
+from curation.verification.verify import Verification, verify_project
+from curation.withdrawal.withdraw import withdraw
 from tests.curation.lineage.measured import add_measurement, add_report
 from tests.curation.pairs.rows import add_judge, add_suspects, add_training
 from tests.rows import NOW

@@ -6,8 +6,8 @@ import fsspec
 import pytest
 from sqlalchemy import select
 
-from curation.backup import back_up
-from curation.backup_restore import Places, restore
+from curation.backup.create import back_up
+from curation.backup.restore import Places, restore
 from curation.errors import Unavailable
 from curation.image_store import file_name
 from curation.ingest.importer import import_source
@@ -17,7 +17,7 @@ from curation.snapshots.build import build_snapshot
 from curation.snapshots.folder import verify_folder
 from curation.snapshots.mix import MixRecipe
 from curation.tables.images import Image, Import, Split
-from curation.verification import verify_project
+from curation.verification.verify import verify_project
 from tests.object_store import new_bucket
 from tests.rows import NOW, picture
 

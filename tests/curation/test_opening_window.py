@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from curation.database import Database
 from curation.image_store import ImageStore
-from curation.ingest.image_folder import import_image_folder
 from curation.ingest.request import ImportRequest
+from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
 from curation.reading.claims import claim
 from curation.reading.reading_list import readable_worklists

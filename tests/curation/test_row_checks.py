@@ -8,17 +8,17 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from curation.database import Database
-from curation.outcome_checks import frozen_reading_faults, outcome_faults
 from curation.project import Project
 from curation.reading.claims import claim
 from curation.reading.outcomes import recompute_outcomes
 from curation.reading.record import record_reading, void_reading
-from curation.row_checks import row_faults
 from curation.tables.images import BuildStatus
 from curation.tables.pairs import Pair, PairList, PairTruth
 from curation.tables.reading import Outcome, Verdict
 from curation.tables.training import Snapshot
-from curation.verification import verify_project
+from curation.verification.outcomes import frozen_reading_faults, outcome_faults
+from curation.verification.rows import row_faults
+from curation.verification.verify import verify_project
 from tests.curation.lived_in import lived_in, people_reading
 from tests.curation.reading_room import NOON, verdict
 

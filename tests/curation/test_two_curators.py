@@ -21,7 +21,7 @@ from curation.tables.images import Image, Import, Label, Split
 from curation.tables.operations import Event
 from curation.tables.reading import Worklist, WorklistItem
 from curation.tables.training import Snapshot
-from curation.verification import verify_project
+from curation.verification.verify import verify_project
 from curation.worklists.create import WorklistRecipe, close_worklist, create_worklist
 from curation.worklists.manage import change_rule, set_readers
 from generate.batch_request import request_batch

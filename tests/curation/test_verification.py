@@ -19,7 +19,7 @@ from curation.provenance.weights import weights_digest
 from curation.tables.images import BuildStatus, Image, Import, Mask, Split
 from curation.tables.operations import Event
 from curation.tables.training import Run, Snapshot, Study
-from curation.verification import Verification, verify_project
+from curation.verification.verify import Verification, verify_project
 from tests.rows import NOW, add_generator, picture
 
 
@@ -158,7 +158,7 @@ def test_work_that_was_begun_and_not_finished_is_listed_without_being_a_fault(fi
 def test_of_many_faults_of_a_kind_the_first_are_listed_and_the_rest_counted(
     filled: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("curation.verification.LISTED", 2)
+    monkeypatch.setattr("curation.verification.verify.LISTED", 2)
     store = filled.root / "store"
     shutil.rmtree(store)
     with filled.database.write() as session:

@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from sqlalchemy import select, update
 
 from cli.demo import draw
-from curation.ingest.cohort import import_virtual_brains
-from curation.ingest.virtual_brains import render
+from curation.ingest.virtual_brains.cohort import import_virtual_brains
+from curation.ingest.virtual_brains.render import render
 from curation.project import Project
 from curation.readers.accounts import add_reader
 from curation.tables.generation import Batch

@@ -10,8 +10,8 @@ from pydicom import dcmread
 from pydicom.dataset import FileDataset
 
 from curation.image_store import Pixels
-from curation.ingest.image_folder import import_image_folder
 from curation.ingest.request import NO_REQUEST
+from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
 from tests.builders import CLASSES, add_candidates
 from tests.curation.ingest.dicom_samples import changed

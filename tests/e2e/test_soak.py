@@ -17,7 +17,7 @@ import pytest
 from playwright.async_api import async_playwright
 
 from curation.project import Project
-from curation.verification import verify_project
+from curation.verification.verify import verify_project
 from tests.builders import add_candidates
 from tests.e2e.cable import Cable, random_cut
 from tests.e2e.conftest import Room

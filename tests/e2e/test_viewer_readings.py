@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import select
 
-from curation.ingest.virtual_brains import render
+from curation.ingest.virtual_brains.render import render
 from curation.tables.images import ImageLabel, Origin, Split, Subject
 from curation.tables.people import Role
 from curation.tables.reading import Assignment, Reading, Verdict

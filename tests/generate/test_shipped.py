@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from curation.ingest.virtual_brains import CLASSES, NOTICE, SHIPPED_RANGE
+from curation.ingest.virtual_brains.render import CLASSES, NOTICE, SHIPPED_RANGE
 from generate.card import read_card
 from generate.recipe import FitRecipe
 from generate.registry import SHIPPED

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from curation.project import Project
 from curation.tables.reading import Reading
-from curation.verification import verify_project
+from curation.verification.verify import verify_project
 from tests.copies import copied
 from tests.curation.test_full_disk import fill_up
 from tests.review_ui.conftest import Browser

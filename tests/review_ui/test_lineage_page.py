@@ -8,9 +8,9 @@ from curation.errors import BadInput
 from curation.lineage.graph import Edge, Graph, Kind, Node, Ref
 from curation.lineage.naming import find
 from curation.lineage.walk import walk
-from curation.lineage.withdrawal import withdraw
 from curation.project import Project
 from curation.tables.people import Role
+from curation.withdrawal.withdraw import withdraw
 from review_ui.permissions import CAPABILITIES, Capability
 from review_ui.views.lineage import address, arrows, found_for, picture, starting_points, without_subjects
 from tests.curation.lineage.world import fill, fit, snapshot

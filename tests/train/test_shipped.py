@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from transformers import ViTModel
 
-from curation.ingest.virtual_brains import SHIPPED_RANGE, render
+from curation.ingest.virtual_brains.render import SHIPPED_RANGE, render
 from train.backbones.load import SHIPPED_BACKBONE, Backbone, weights_digest
 from train.config import PretrainRecipe
 

@@ -8,7 +8,7 @@ import mlcroissant
 import numpy as np
 import pytest
 
-from curation.exports.croissant import CONFORMS_TO
+from curation.exports.formats.croissant import CONFORMS_TO
 from curation.project import Project
 from curation.snapshots.folder import SnapshotFolder
 from tests.curation.exports.projects import SNAPSHOT, export

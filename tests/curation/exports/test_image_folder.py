@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image as PillowImage
 
-from curation.exports import parquet
+from curation.exports.formats import parquet
 from curation.image_store import Pixels, decode_png, pixel_sha256
 from curation.project import Project
 from curation.snapshots.folder import SnapshotFolder

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from curation.errors import Damaged
-from curation.exports.png import stamped
+from curation.exports.formats.png import stamped
 from curation.image_store import decode_png, encode_png, pixel_sha256
 from tests.builders import oval
 

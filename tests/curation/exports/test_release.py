@@ -11,13 +11,13 @@ import mlcroissant
 import pytest
 from sqlalchemy import select
 
-from curation.exports.answers import claim_answers, tripod_answers
-from curation.exports.checklist_items import CLAIM, TRIPOD_AI
-from curation.exports.evidence import gather_evidence
-from curation.exports.facts import gather
+from curation.exports.facts.evidence import gather_evidence
+from curation.exports.facts.snapshot import gather
 from curation.exports.options import ExportOptions
 from curation.exports.pseudonyms import KEY_FILE, Pseudonyms
-from curation.exports.scorecard import DIMENSIONS
+from curation.exports.release.answers import claim_answers, tripod_answers
+from curation.exports.release.checklist_items import CLAIM, TRIPOD_AI
+from curation.exports.release.scorecard import DIMENSIONS
 from curation.exports.selection import select_images
 from curation.project import Project
 from curation.readers.consent import Experience, agree, withdraw

@@ -14,7 +14,7 @@ from curation.exports.options import ExportOptions
 from curation.exports.pseudonyms import is_simulated
 from curation.exports.run import export_snapshot
 from curation.exports.selection import of_origin, select_images
-from curation.ingest.cohort import import_virtual_brains
+from curation.ingest.virtual_brains.cohort import import_virtual_brains
 from curation.project import Project
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.folder import SnapshotFolder

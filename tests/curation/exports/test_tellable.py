@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.exports.tellable import WITHHELD, tellable, without_paths
+from curation.exports.facts.tellable import WITHHELD, tellable, without_paths
 from curation.project import Project
 from tests.curation.exports.projects import SUBJECT
 

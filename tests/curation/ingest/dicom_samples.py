@@ -8,7 +8,7 @@ import pydicom.data
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
 
-from curation.ingest.picture_files import quiet_decoders
+from curation.ingest.formats.picture_files import quiet_decoders
 
 FOLDER = Path(pydicom.data.__file__).parent / "test_files"
 

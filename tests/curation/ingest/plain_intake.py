@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from curation.ingest.candidates import NOTHING_SHOWN, Candidate
+from curation.ingest.arrival import NOTHING_SHOWN, Candidate
 from curation.ingest.import_report import Duplicate, DuplicateKind
 from curation.ingest.incoming import Rejected
 from curation.ingest.splitting import draw_splits, lot

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.ingest.candidates import Candidate
+from curation.ingest.arrival import Candidate
 from curation.ingest.incoming import NO_GEOMETRY, Geometry
 from curation.tables.images import Split
 from tests.small_disk import small_disk
@@ -77,7 +77,7 @@ def _candidate(number: int, note: str = "") -> Candidate:
 SPILLED = """
 import os
 from curation.errors import Unavailable
-from curation.ingest.arrivals import Arrivals
+from curation.ingest.staging import Arrivals
 from tests.curation.ingest.test_arrivals import _candidate
 try:
     with Arrivals.open() as arrivals:
@@ -114,7 +114,7 @@ def test_a_full_disk_for_temporary_files_is_said_with_what_to_do(tmp_path: Path)
 
 HELD = """
 import resource, sys
-from curation.ingest.arrivals import Arrivals
+from curation.ingest.staging import Arrivals
 from curation.ingest.intake import decide
 from tests.curation.ingest.test_arrivals import _candidate
 with Arrivals.open() as arrivals:

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from curation.ingest.burnt_in import looks_burnt_in
-from curation.ingest.image_folder import import_image_folder
 from curation.ingest.request import ImportRequest
-from curation.ingest.virtual_brains import render
+from curation.ingest.sources.image_folder import import_image_folder
+from curation.ingest.virtual_brains.render import render
 from curation.project import Project
 from tests.curation.ingest.dicom_samples import changed, sample
 from tests.curation.ingest.test_image_folder import _encoded

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import select
 
 from curation.errors import BadInput
-from curation.ingest.cohort import import_virtual_brains
-from curation.ingest.virtual_brains import NOTICE, SHIPPED_RANGE, render, split_of
+from curation.ingest.virtual_brains.cohort import import_virtual_brains
+from curation.ingest.virtual_brains.render import NOTICE, SHIPPED_RANGE, render, split_of
 from curation.project import Project
 from curation.tables.images import Image, Import, Mask
 from tests.rows import NOW

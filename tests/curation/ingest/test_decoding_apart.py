@@ -9,7 +9,7 @@ import pytest
 from pydicom.pixels.utils import pixel_array
 
 from curation.errors import BadInput
-from curation.ingest.decoding_apart import _Apart
+from curation.ingest.formats.decoder_process import _Apart
 from tests.curation.ingest.dicom_samples import sample
 
 

@@ -14,13 +14,13 @@ from pydicom.sequence import Sequence
 from sqlalchemy import select
 
 from curation.errors import BadInput
-from curation.ingest import dicom_header
-from curation.ingest.codestreams import check_codestream
-from curation.ingest.image_folder import import_image_folder
+from curation.ingest.formats import dicom_header
+from curation.ingest.formats.codestreams import check_codestream
+from curation.ingest.formats.picture_files import quiet_decoders
 from curation.ingest.import_report import DuplicateKind, ImportReport
-from curation.ingest.picture_files import quiet_decoders
 from curation.ingest.pseudonyms import Pseudonyms
 from curation.ingest.request import ImportRequest
+from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
 from curation.tables.images import Image, Split
 from tests.curation.ingest.dicom_samples import changed, sample

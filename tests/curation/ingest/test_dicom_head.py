@@ -9,10 +9,10 @@ import pytest
 from pydicom import dcmread
 from sqlalchemy import select
 
-from curation.ingest.dicom_head import BARE, begins_as_dicom
-from curation.ingest.image_folder import import_image_folder
+from curation.ingest.formats.dicom_preamble import BARE, begins_as_dicom
 from curation.ingest.import_report import ImportReport
 from curation.ingest.request import ImportRequest
+from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
 from curation.tables.images import Image
 from tests.curation.ingest.dicom_samples import sample

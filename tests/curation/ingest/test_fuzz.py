@@ -18,9 +18,9 @@ import pytest
 from sqlalchemy import select
 
 from curation.errors import BadInput
-from curation.ingest.hugging_face import import_hugging_face, is_hugging_face
-from curation.ingest.image_folder import import_image_folder
 from curation.ingest.request import ImportRequest
+from curation.ingest.sources.hugging_face import import_hugging_face, is_hugging_face
+from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
 from curation.tables.images import Image, Import, Mask
 from tests.curation.ingest.dicom_samples import sample

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image as PillowImage
 
 from curation.image_store import Pixels
-from curation.ingest.hugging_face import import_hugging_face
-from curation.ingest.image_folder import import_image_folder
 from curation.ingest.import_report import ImportReport
 from curation.ingest.preparing import GRAY_EXACT, GRAY_NEARLY
 from curation.ingest.request import ImportRequest
+from curation.ingest.sources.hugging_face import import_hugging_face
+from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
 from tests.curation.ingest.test_image_folder import _encoded, _stored
 from tests.rows import NOW, picture

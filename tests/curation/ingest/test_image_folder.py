@@ -15,9 +15,9 @@ from sqlalchemy import select
 
 from curation.errors import BadInput
 from curation.image_store import Pixels
-from curation.ingest.image_folder import import_image_folder as import_any
 from curation.ingest.import_report import ImportReport
 from curation.ingest.request import ImportRequest
+from curation.ingest.sources.image_folder import import_image_folder as import_any
 from curation.project import Project
 from curation.tables.images import Image, Subject
 from tests.rows import NOW, picture

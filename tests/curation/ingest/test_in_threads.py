@@ -11,9 +11,9 @@ from sqlalchemy import select
 
 from curation.errors import BadInput
 from curation.ingest import in_threads as module
-from curation.ingest.image_folder import import_image_folder
 from curation.ingest.in_threads import in_threads
 from curation.ingest.request import ImportRequest
+from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
 from curation.settings import write_project_file
 from curation.tables.images import Image

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.ingest import intake as on_disk
-from curation.ingest.arrivals import Arrivals
-from curation.ingest.candidates import Candidate
+from curation.ingest.arrival import Candidate
 from curation.ingest.import_report import DuplicateKind
+from curation.ingest.staging import Arrivals
 from curation.tables.images import Split
 from tests.curation.ingest import plain_intake
 from tests.curation.ingest.plain_intake import Intake, Present

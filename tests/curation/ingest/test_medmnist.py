@@ -12,8 +12,8 @@ from sqlalchemy import select
 
 from curation.errors import BadInput, Damaged, NotFound
 from curation.ingest.import_report import DuplicateKind
-from curation.ingest.medmnist import import_medmnist
-from curation.ingest.medmnist_catalogue import CATALOGUE
+from curation.ingest.sources.medmnist import import_medmnist
+from curation.ingest.sources.medmnist_catalogue import CATALOGUE
 from curation.project import Project
 from curation.tables.images import Image, Split
 from tests.rows import NOW

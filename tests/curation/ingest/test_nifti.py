@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from sqlalchemy import select
 
-from curation.ingest import nifti_values
-from curation.ingest.image_folder import import_image_folder
+from curation.ingest.formats import nifti_values
 from curation.ingest.import_report import ImportReport
 from curation.ingest.request import ImportRequest
+from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
 from curation.tables.images import Image, Mask
 from tests.rows import NOW

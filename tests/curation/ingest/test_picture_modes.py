@@ -9,11 +9,11 @@ from PIL import Image as PillowImage
 
 from curation.errors import BadInput
 from curation.image_store import Pixels
-from curation.ingest.image_folder import import_image_folder
-from curation.ingest.masks import read_picture_mask
-from curation.ingest.picture_files import decode_picture, probe_picture
-from curation.ingest.picture_modes import FEW_BITS, OPAQUE, PALETTE
+from curation.ingest.formats.picture_files import decode_picture, probe_picture
+from curation.ingest.formats.picture_modes import FEW_BITS, OPAQUE, PALETTE
 from curation.ingest.request import ImportRequest
+from curation.ingest.sources.image_folder import import_image_folder
+from curation.ingest.sources.masks import read_picture_mask
 from curation.project import Project
 from tests.curation.ingest.test_image_folder import _converted, _encoded, _palette_png, _png, _stored, _transparent
 from tests.rows import NOW, picture

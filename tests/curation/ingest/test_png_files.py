@@ -13,8 +13,8 @@ from PIL import Image as PillowImage
 from PIL.PngImagePlugin import PngInfo
 
 from curation.image_store import decode_png
-from curation.ingest.image_folder import import_image_folder
-from curation.ingest.png_files import bare_png, fast_png
+from curation.ingest.formats.png_files import bare_png, fast_png
+from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
 from tests.curation.ingest.test_image_folder import _converted, _encoded
 from tests.rows import NOW, picture

@@ -8,9 +8,9 @@ from pydicom import dcmread
 from pydicom.dataset import FileDataset
 from sqlalchemy import select
 
-from curation.ingest.image_folder import import_image_folder
 from curation.ingest.pseudonyms import Pseudonyms
 from curation.ingest.request import ImportRequest
+from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
 from curation.tables.images import Image, Import, Subject
 from tests.curation.ingest.dicom_samples import changed

@@ -5,8 +5,8 @@ import pytest
 
 from curation.errors import BadInput, Conflict
 from curation.image_store import pixel_sha256
-from curation.ingest.shipped_cohort import write_shipped_snapshot
-from curation.ingest.virtual_brains import CLASSES, NOTICE, SHIPPED_RANGE, render
+from curation.ingest.virtual_brains.render import CLASSES, NOTICE, SHIPPED_RANGE, render
+from curation.ingest.virtual_brains.shipped import write_shipped_snapshot
 from curation.snapshots.folder import SnapshotFolder
 
 

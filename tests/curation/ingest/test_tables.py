@@ -12,10 +12,10 @@ from PIL import Image as PillowImage
 from sqlalchemy import select
 
 from curation.errors import BadInput
-from curation.ingest.hugging_face import import_hugging_face, is_hugging_face
-from curation.ingest.image_folder import import_image_folder
 from curation.ingest.import_report import ImportReport
 from curation.ingest.request import ImportRequest
+from curation.ingest.sources.hugging_face import import_hugging_face, is_hugging_face
+from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
 from curation.tables.images import Image
 from tests.curation.ingest.test_image_folder import _encoded

@@ -15,7 +15,7 @@ from PIL import Image
 from scipy import ndimage
 
 from curation.errors import BadInput
-from curation.ingest.virtual_brains import (
+from curation.ingest.virtual_brains.render import (
     CLASSES,
     SHIPPED_RANGE,
     SPLIT_SHARES,

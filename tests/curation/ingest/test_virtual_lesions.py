@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from curation.ingest.virtual_anatomy import Tissue, Warp, frame_mm
-from curation.ingest.virtual_lesions import OldInfarct, RingLesion
+from curation.ingest.virtual_brains.anatomy import Tissue, Warp, frame_mm
+from curation.ingest.virtual_brains.lesions import OldInfarct, RingLesion
 
 
 def coarse_brain() -> Tissue:

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from curation.measured_checks import CONTENT, measurement_content, pairs_content, report_content
 from curation.project import Project
+from curation.tables.content import CONTENT, measurement_content, pairs_content, report_content
 from curation.tables.images import BuildStatus, Image
 from curation.tables.measures import CheckReport, SetMeasurement
 from curation.tables.pairs import Pair, PairList, PairTruth

@@ -8,10 +8,10 @@ import pytest
 from curation.database import Database
 from curation.lineage.naming import find
 from curation.lineage.walk import walk
-from curation.lineage.withdrawal import withdraw
 from curation.project import Project
 from curation.settings import write_project_file
-from curation.verification import verify_project
+from curation.verification.verify import verify_project
+from curation.withdrawal.withdraw import withdraw
 from tests.curation.lineage.world import QUIET, live_in
 from tests.rows import NOW
 

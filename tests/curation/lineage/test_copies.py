@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from curation.backup import back_up
+from curation.backup.create import back_up
 from curation.exports.options import ExportOptions
 from curation.exports.run import export_snapshot
-from curation.lineage.copies import Copies, copies_of
 from curation.lineage.descent import descent_of
-from curation.lineage.withdrawal import withdraw
 from curation.project import Project
+from curation.withdrawal.remaining_copies import Copies, copies_of
+from curation.withdrawal.withdraw import withdraw
 from tests.cli.test_screening import run
 from tests.curation.lineage.world import QUIET
 from tests.rows import NOW

@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from curation.audit import digest_of
+from curation.digests import digest_of
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
-from curation.lineage.withdrawal import withdraw
 from curation.project import Project
 from curation.tables.images import Import, Split
 from curation.tables.operations import Event
+from curation.withdrawal.withdraw import withdraw
 from tests.rows import NOW, picture
 
 LATER = NOW + timedelta(hours=1)

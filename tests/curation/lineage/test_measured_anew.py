@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import select
 
 from curation.lineage.descent import descent_of
-from curation.lineage.rebuild import rebuild_plan
-from curation.lineage.withdrawal import withdraw
 from curation.project import Project
 from curation.tables.images import Split, Subject
+from curation.withdrawal.rebuild import rebuild_plan
+from curation.withdrawal.withdraw import withdraw
 from tests.curation.lineage.measured import add_measurement, add_pairs, add_report, drawn_in, image_of
 from tests.rows import NOW
 

@@ -7,7 +7,6 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, NotAllowed, NotFound
-from curation.lineage.withdrawal import withdraw
 from curation.project import Project
 from curation.provenance.withdrawn import still_here
 from curation.readers.accounts import add_reader
@@ -20,6 +19,7 @@ from curation.tables.generation import Batch, Generator, ScreenedImage
 from curation.tables.images import Image, ImageLabel, Origin, Split, Subject
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Assignment, AssignmentState, Purpose, Reading, Worklist, WorklistItem
+from curation.withdrawal.withdraw import withdraw
 from curation.worklists.choose import choose_candidates
 from curation.worklists.controls import Likeness, defect_pool, real_pool
 from curation.worklists.create import WorklistRecipe, close_worklist, create_worklist

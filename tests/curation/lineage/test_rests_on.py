@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from curation.lineage.rests_on import Gone, check_reports_on, measurements_on, pair_lists_on
-from curation.lineage.withdrawal import withdraw
 from curation.pairs.build import find_pair_list
 from curation.pairs.results import pair_results
 from curation.project import Project
+from curation.withdrawal.affected_results import Gone, check_reports_on, measurements_on, pair_lists_on
+from curation.withdrawal.withdraw import withdraw
 from screening.report.measurements import every_figure, find_measurement
 from screening.report.rates import newest_report, withdrawn_behind
 from tests.cli.test_screening import run

@@ -11,7 +11,6 @@ from curation.errors import BadInput, NotFound
 from curation.lineage.graph import Graph, Kind, Ref
 from curation.lineage.naming import find
 from curation.lineage.walk import Direction, as_dot, members, walk
-from curation.lineage.withdrawal import withdraw
 from curation.project import Project
 from curation.reading.outcomes import recompute_outcomes
 from curation.reading.record import new_op_id
@@ -21,6 +20,7 @@ from curation.tables.images import BuildStatus, Image, Origin
 from curation.tables.people import Reader, ReaderKind, Role
 from curation.tables.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
 from curation.tables.training import Snapshot
+from curation.withdrawal.withdraw import withdraw
 from tests.curation.lineage.world import add_run, draw, fill, fit, snapshot
 from tests.rows import NOW
 

@@ -11,7 +11,6 @@ from curation.image_store import file_name
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
 from curation.lineage.descent import descent_of
-from curation.lineage.withdrawal import Done, withdraw
 from curation.project import Project
 from curation.provenance.withdrawn import marks
 from curation.snapshots.build import list_snapshots
@@ -21,7 +20,8 @@ from curation.tables.generation import Generator
 from curation.tables.images import Image, ImageLabel, Mask, Origin, Split, Subject
 from curation.tables.operations import Event
 from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
-from curation.verification import verify_project
+from curation.verification.verify import verify_project
+from curation.withdrawal.withdraw import Done, withdraw
 from tests.curation.lineage.world import QUIET, RAW, draw, fit, images_of, snapshot
 from tests.rows import NOW, add_import, add_real, picture
 

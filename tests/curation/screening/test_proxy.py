@@ -13,7 +13,7 @@ from curation.reading.record import progress
 from curation.tables.images import Image
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Outcome, OutcomeVerdict, Reading, WorklistItem
-from curation.verification import verify_project
+from curation.verification.verify import verify_project
 from curation.worklists.create import WorklistRecipe, create_worklist, find_worklist
 from screening.proxy import read_worklist_by_proxy
 from screening.run import screen_batch

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from curation.project import Project
-from curation.verification import verify_project
+from curation.verification.verify import verify_project
 from screening.run import screen_batch
 from tests.curation.screening.cohort import add_cohort, add_drawn, person
 from tests.rows import NOW

@@ -20,7 +20,7 @@ from curation.snapshots.mix import MixRecipe
 from curation.tables.images import BuildStatus
 from curation.tables.operations import Event
 from curation.tables.training import Snapshot, SnapshotItem
-from curation.verification import verify_project
+from curation.verification.verify import verify_project
 from tests.curation.snapshots.test_build import fill, silent
 from tests.rows import NOW
 

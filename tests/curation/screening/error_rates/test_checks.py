@@ -7,10 +7,10 @@ from sqlalchemy import func, select
 
 from curation.alterations.faults import BREAKAGES, Breakage
 from curation.errors import BadInput
-from curation.measured_checks import measured_faults, not_covered
 from curation.project import Project
 from curation.tables.measures import CheckReport
 from curation.tables.operations import Event
+from curation.verification.measured import measured_faults, not_covered
 from screening.checks.fitted import CHECKS
 from screening.error_rates import checks
 from screening.error_rates.checks import measure_checks

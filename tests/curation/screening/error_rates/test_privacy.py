@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import func, select
 
 from curation.errors import BadInput
-from curation.measured_checks import measured_faults, not_covered
 from curation.project import Project
 from curation.tables.images import Image
 from curation.tables.measures import CheckReport
 from curation.tables.operations import Event
+from curation.verification.measured import measured_faults, not_covered
 from screening.error_rates.privacy import PrivacyPlan, reached, share
 from screening.error_rates.privacy_picture import draw_report
 from screening.error_rates.privacy_run import STAND_IN, measure_privacy, newest_report

@@ -10,13 +10,13 @@ from sqlalchemy import func, select
 
 from curation.errors import BadInput, Conflict, NotFound
 from curation.image_store import Pixels
-from curation.measured_checks import measured_faults, not_covered
 from curation.project import Project
 from curation.tables.images import Image, Origin, Split, Subject
 from curation.tables.measures import SetMeasurement
 from curation.tables.operations import Event
 from curation.tables.people import ReaderKind
 from curation.tables.reading import Verdict
+from curation.verification.measured import measured_faults, not_covered
 from screening.report.measurements import every_figure, find_measurement, medoid_files, outcomes_by
 from screening.set_measures.measure import measure_sets
 from screening.set_measures.request import MeasureRequest

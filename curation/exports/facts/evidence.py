@@ -1,0 +1,143 @@
+"""What was measured of readers, checks and sets, made fit for strangers: pseudonyms for names, numbers for results."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session, aliased
+
+from curation.exports.facts.measured import Measured, tellable_numbers
+from curation.exports.facts.screening import ScreeningFacts, screening_facts
+from curation.exports.facts.snapshot import Facts
+from curation.exports.pseudonyms import Pseudonyms
+from curation.reader_study.report import Figure, ReaderStudy, reader_study
+from curation.tables.images import BuildStatus
+from curation.tables.measures import CheckReport, SetMeasurement
+from curation.tables.pairs import Pair, PairList, PairReading
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import WorklistKind
+from curation.withdrawal.affected_results import Gone, check_reports_on, measurements_on, pair_lists_on
+
+SOME_READER = "a reader"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFacts:
+    """How one worklist was read, with readers by pseudonym."""
+
+    worklist: str
+    readers: int
+    readings: int
+    excluded: int
+    turing: str | None
+    figures: list[Figure]
+
+    def of(self, *names: str) -> list[Figure]:
+        """The figures so called."""
+        return [figure for figure in self.figures if figure.figure in names]
+
+
+@dataclass(frozen=True, slots=True)
+class PairsJudged:
+    """How often pairs of one kind were judged so."""
+
+    name: str
+    truth: str
+    verdict: str
+    judgements: int
+    withdrawn_subjects: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything measured that a release tells."""
+
+    studies: list[StudyFacts]
+    checks: list[Measured]
+    sets: list[Measured]
+    pairs: list[PairsJudged]
+    screening: ScreeningFacts
+
+
+def gather_evidence(session: Session, facts: Facts, snapshot_id: int, names: Pseudonyms) -> Evidence:
+    """Reader studies of every worklist that people read, what screening said, every report of checks and sets."""
+    by_name = {
+        name: names.reader(reader_id) for reader_id, name in session.execute(select(Reader.id, Reader.name)).all()
+    }
+    read = {line.worklist for line in facts.reading.lines if line.kind is ReaderKind.HUMAN}
+    studies = [
+        _study(reader_study(session, worklist.id), by_name)
+        for worklist in facts.reading.worklists
+        if worklist.name in read and worklist.kind is not WorklistKind.PRACTICE
+    ]
+    screening = screening_facts(session, snapshot_id)
+    return Evidence(studies, _checks(session), _sets(session), _pairs(session), screening)
+
+
+def _study(study: ReaderStudy, by_name: Mapping[str, str]) -> StudyFacts:
+    shown = {"": "", "all": "all", **by_name}
+    shown |= {
+        " and ".join(pair.readers): " and ".join(by_name.get(name, SOME_READER) for name in pair.readers)
+        for pair in study.pairs
+    }
+    figures = [replace(figure, reader=shown.get(figure.reader, SOME_READER)) for figure in study.figures()]
+    return StudyFacts(
+        study.worklist,
+        len(study.readers),
+        study.readings,
+        len(study.excluded),
+        study.turing.sentence if study.turing else None,
+        figures,
+    )
+
+
+def _checks(session: Session) -> list[Measured]:
+    reached = check_reports_on(session, Gone.withdrawn())
+    query = select(CheckReport).where(CheckReport.status == BuildStatus.READY).order_by(CheckReport.id)
+    return [
+        Measured(
+            one.kind,
+            one.parameters_digest,
+            one.created_at,
+            tellable_numbers(session, one.result),
+            not_said=one.result.get("cannot_be_said"),
+            withdrawn_subjects=reached.get(one.id, 0),
+        )
+        for one in session.scalars(query)
+    ]
+
+
+def _sets(session: Session) -> list[Measured]:
+    reached = measurements_on(session, Gone.withdrawn())
+    query = select(SetMeasurement).where(SetMeasurement.status == BuildStatus.READY).order_by(SetMeasurement.id)
+    return [
+        Measured(
+            "set measures",
+            one.request_digest,
+            one.created_at,
+            tellable_numbers(session, one.result),
+            one.request.get("snapshot"),
+            one.result.get("membership", {}).get("reason") or None,
+            reached.get(one.id, 0),
+        )
+        for one in session.scalars(query)
+    ]
+
+
+def _pairs(session: Session) -> list[PairsJudged]:
+    reached = pair_lists_on(session, Gone.withdrawn())
+    void = aliased(PairReading)
+    keys = (PairList.id, PairList.name, Pair.truth, PairReading.verdict)
+    query = (
+        select(*keys, func.count())
+        .join(Pair, Pair.pair_list_id == PairList.id)
+        .join(PairReading, PairReading.pair_id == Pair.id)
+        .where(~exists().where(void.voids_id == PairReading.id))
+        .group_by(*keys)
+        .order_by(*keys)
+    )
+    return [
+        PairsJudged(name, truth.value, verdict.value, count, reached.get(number, 0))
+        for number, name, truth, verdict, count in session.execute(query)
+        if verdict is not None
+    ]

@@ -1,0 +1,90 @@
+"""Hugging Face imagefolder: pictures that say what they are, and `metadata.jsonl`, per split."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from curation.exports.facts.snapshot import Facts
+from curation.exports.formats.png import stamped, texts_of
+from curation.exports.options import Report
+from curation.exports.selection import ExportItem, Selection
+from curation.snapshots.folder import ABSENT, SPLITS
+
+OPENS_WITH = 'datasets.load_dataset("{directory}")'
+METADATA = "metadata.jsonl"
+
+
+def write_image_folder(directory: Path, selection: Selection, facts: Facts, report: Report) -> None:
+    """Write the splits under `directory`, one image at a time."""
+    lines = None
+    opened = ""
+    try:
+        for done, item in enumerate(selection.items(), 1):
+            if item.row.split != opened:
+                if lines is not None:
+                    lines.close()
+                opened = item.row.split
+                (directory / opened).mkdir(parents=True)
+                lines = (directory / opened / METADATA).open("w", encoding="utf-8")
+            assert lines is not None
+            content = stamped_content(selection, item, facts)
+            (directory / opened / f"{item.name}.png").write_bytes(content)
+            lines.write(json.dumps(metadata_of(item, content), sort_keys=True) + "\n")
+            report(done, facts.images, None)
+    finally:
+        if lines is not None:
+            lines.close()
+
+
+def stamped_content(selection: Selection, item: ExportItem, facts: Facts) -> bytes:
+    """The image's PNG with what it says of itself."""
+    return stamped(selection.content(item.row), texts_of(item, facts.generator_names, facts.notice))
+
+
+def metadata_of(item: ExportItem, content: bytes) -> dict[str, Any]:
+    """One line of `metadata.jsonl`: "" or -1 stands for what does not apply, since a column of nulls has no type."""
+    row = item.row
+    spacing = item.geometry.spacing_mm or (-1.0, -1.0)
+    return {
+        "file_name": f"{item.name}.png",
+        "label": row.label,
+        "origin": row.origin,
+        "synthetic": item.is_artificial,
+        "subject": item.subject,
+        "weight": row.weight,
+        "approved_by": item.approved_by,
+        "why": row.why,
+        "generator": row.generator or ABSENT["generator"],
+        "batch": row.batch or ABSENT["batch"],
+        "index": ABSENT["index"] if row.index is None else row.index,
+        "spacing_row_mm": spacing[0],
+        "spacing_column_mm": spacing[1],
+        "pixel_sha256": row.pixel_sha256,
+        "file_sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
+def features_of(classes: list[str]) -> list[dict[str, Any]]:
+    """The columns as a dataset card declares them; the label is a class with names."""
+    text = ("origin", "subject", "approved_by", "why", "generator", "batch", "pixel_sha256", "file_sha256")
+    types: dict[str, Any] = {
+        "image": "image",
+        "label": {"class_label": {"names": {str(number): name for number, name in enumerate(classes)}}},
+        "origin": "string",
+        "synthetic": "bool",
+        "subject": "string",
+        "weight": "float64",
+        **dict.fromkeys(text[2:6], "string"),
+        "index": "int64",
+        "spacing_row_mm": "float64",
+        "spacing_column_mm": "float64",
+        **dict.fromkeys(text[6:], "string"),
+    }
+    return [{"name": name, "dtype": dtype} for name, dtype in types.items()]
+
+
+def splits_there(facts: Facts) -> Iterator[str]:
+    """Splits that hold an image that leaves, in the order of the folder."""
+    return (split for split in SPLITS if facts.counts.get(split))

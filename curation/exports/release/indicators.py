@@ -1,0 +1,236 @@
+"""Figures of likeness and of contents: congruence, coverage, constraint, completeness."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from curation.check_names import check_name, scope_words
+from curation.estimates import Estimate, proportion
+from curation.exports.facts.evidence import Evidence
+from curation.exports.facts.grey_levels import FEWEST, GreyLevels
+from curation.exports.facts.measured import Measured
+from curation.exports.facts.screening import ScreeningFacts
+from curation.exports.facts.snapshot import MADE, BatchFacts, Facts
+from curation.exports.image_facts import PEOPLE
+from curation.exports.markdown import figure
+from curation.exports.release.scorecard import Indicator
+from curation.exports.selection import Selection
+from curation.tables.images import Origin
+
+CONGRUENT = ("chet", "kernel", "spectral", "precision", "density")
+COVERING = ("recall", "coverage", "authentic")
+MEMBERSHIP = ("membership",)
+IN_FEATURES = "against real training images in a backbone's features, at equal n; measures.json has all"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is known of the synthetic and altered images that leave, counted image by image."""
+
+    images: int
+    having: dict[str, int]
+    distinct: int
+
+
+def contents(selection: Selection) -> Contents:
+    """Count what is there; one pass over the rows, no pixels."""
+    having: Counter[str] = Counter()
+    pixels: set[bytes] = set()
+    images = 0
+    for item in selection.items():
+        if item.row.origin not in MADE:
+            continue
+        images += 1
+        pixels.add(bytes.fromhex(item.row.pixel_sha256))
+        geometry = item.geometry
+        having["spacing"] += geometry.spacing_mm is not None
+        having["modality"] += geometry.modality is not None
+        having["a reading by a person behind its approval"] += item.approved_by == PEOPLE
+        having["a mask"] += bool(item.masks)
+        having["generator, batch and index"] += item.row.generator is not None and item.row.index is not None
+    return Contents(images, dict(having), len(pixels))
+
+
+def congruence(facts: Facts, levels: GreyLevels, evidence: Evidence) -> Iterator[Indicator]:
+    """Grey levels, class shares, and the set measures of this snapshot."""
+    few = f"too few: {FEWEST} synthetic images and {FEWEST} real ones in each half are needed, of the training split"
+    formula = "Wasserstein-1 between pooled histograms of 256 levels, as a share of the grey range"
+    made, floor = levels.distance, levels.floor
+    yield Indicator(
+        "congruence",
+        "grey levels, synthetic against real",
+        made,
+        levels.made,
+        formula,
+        note="no interval; read it beside the next line" if made is not None else few,
+    )
+    yield Indicator(
+        "congruence",
+        "grey levels, real against real",
+        floor,
+        levels.real,
+        f"{formula}; two halves of the real training images, divided by subject",
+        note="what two samples of one source differ by, at half the number" if floor is not None else few,
+    )
+    yield _class_shares(facts)
+    yield from _set_measures("congruence", CONGRUENT, facts, evidence)
+
+
+def _class_shares(facts: Facts) -> Indicator:
+    train = facts.whole.get("train", {})
+    real, made = train.get(Origin.REAL.value, {}), train.get(Origin.SYNTHETIC.value, {})
+    n_real, n_made = sum(real.values()), sum(made.values())
+    value = None
+    if n_real and n_made:
+        value = sum(abs(real.get(name, 0) / n_real - made.get(name, 0) / n_made) for name in facts.classes) / 2
+    return Indicator(
+        "congruence",
+        "class shares, synthetic against real",
+        value,
+        n_made,
+        "total variation: half the sum of absolute differences of class shares, training split",
+        note="0 same shares, 1 no class in common; the shares are what was asked for",
+    )
+
+
+def coverage(facts: Facts, screening: ScreeningFacts, evidence: Evidence) -> Iterator[Indicator]:
+    """Classes, spread over nearest real images, and the set measures of this snapshot."""
+    made = facts.whole.get("train", {}).get(Origin.SYNTHETIC.value, {})
+    yield Indicator(
+        "coverage",
+        "classes with a synthetic image",
+        sum(made.get(name, 0) > 0 for name in facts.classes) / len(facts.classes),
+        len(facts.classes),
+        "classes with at least one synthetic training image, divided by classes of the snapshot",
+    )
+    yield _spread(screening)
+    yield from _set_measures("coverage", COVERING, facts, evidence)
+
+
+def _spread(screening: ScreeningFacts) -> Indicator:
+    value = None
+    if screening.nearest and screening.real_training:
+        expected = screening.real_training * (1 - (1 - 1 / screening.real_training) ** screening.nearest)
+        value = screening.distinct_nearest / expected
+    return Indicator(
+        "coverage",
+        "spread over nearest real training images",
+        value,
+        screening.nearest,
+        "distinct nearest real training images (by the screening's features), divided by the number expected if each "
+        "synthetic image picked one at random: N (1 - (1 - 1/N)^n)",
+        note=f"N = {screening.real_training}; well below 1: crowded around few real images. Real images seldom reach 1"
+        if value is not None
+        else "no nearest images were stored",
+    )
+
+
+def constraint(facts: Facts, screening: ScreeningFacts) -> Iterator[Indicator]:
+    """The technical checks one by one, and how often they flag real images nobody fitted them on."""
+    technical = [check for check in screening.checks if not check.is_privacy]
+    for check in technical:
+        judged = check.images - check.without_threshold
+        yield Indicator(
+            "constraint",
+            f"flagged by “{check_name(check.name)}”",
+            (check.flagged + check.blocked - check.without_threshold) / judged if judged else None,
+            judged,
+            "synthetic images of the snapshot flagged or blocked by this check, divided by those judged",
+            note="" if judged else "the check had no threshold",
+        )
+    if not technical:
+        yield Indicator(
+            "constraint", "technical checks", None, 0, "share flagged", note="no result of a check is stored"
+        )
+    for batch in facts.batches:
+        yield _false_flags(batch)
+    yield Indicator(
+        "constraint",
+        "anatomy",
+        None,
+        0,
+        "judged by readers only",
+        note="no automatic check of anatomy; see comprehension and READING.md for what readers rejected",
+    )
+
+
+def _false_flags(batch: BatchFacts) -> Indicator:
+    """False alarms as `rounds screen` counts them; screenings of before that was kept know the ranges alone."""
+    told = batch.screening or {}
+    kept = told.get("flags_on_validation"), told.get("ranges_on_validation")
+    every, ranges = (one if isinstance(one, dict) else {} for one in kept)
+    flags, n = (
+        (every.get("any"), every.get("measured_on"))
+        if every
+        else (
+            ranges.get("false_flags"),
+            ranges.get("measured_on"),
+        )
+    )
+    found = Estimate.none(0, "the screening did not say")
+    if isinstance(flags, int) and isinstance(n, int):
+        found = proportion(flags, n)
+    of = "flagged by one check or more, copies and duplicates apart" if every else "outside the ranges of the checks"
+    return Indicator(
+        "constraint",
+        f"real held-out images flagged, batch {batch.digest[:12]}",
+        found.value,
+        found.n,
+        f"real validation images {of}, divided by all; Clopper-Pearson",
+        found.low,
+        found.high,
+        found.reason or "the figures above mean something only beside this one",
+    )
+
+
+def completeness(facts: Facts, found: Contents, screening: ScreeningFacts) -> Iterator[Indicator]:
+    """Shares of the images that leave of which something is known."""
+    known = dict(found.having) | {"a finished screening": screening.screened}
+    for what, count in known.items():
+        yield Indicator(
+            "completeness",
+            f"images with {what}",
+            count / found.images if found.images else None,
+            found.images,
+            "synthetic and altered images of this release that have it, divided by all of them",
+        )
+    of_known = sum(generator.provenance_known for generator in facts.generators)
+    yield Indicator(
+        "completeness",
+        "generators that say what they were fitted on",
+        of_known / len(facts.generators) if facts.generators else None,
+        len(facts.generators),
+        "generators with known provenance, divided by generators of the snapshot",
+    )
+
+
+def _set_measures(dimension: str, words: tuple[str, ...], facts: Facts, evidence: Evidence) -> Iterator[Indicator]:
+    measured = measured_of(facts, evidence)
+    if measured is None:
+        yield Indicator(
+            dimension, "measures in a backbone's features", None, 0, "-", note="this snapshot was not measured as a set"
+        )
+        return
+    for one in measured.in_features():
+        if any(word in one.name.casefold() for word in words):
+            beside = [
+                f"{said} {figure(*told)}"
+                for said, told in (("real images in its place", one.floor), ("difference", one.excess))
+                if told is not None
+            ]
+            affected = [measured.affected] if measured.affected else []
+            note = "; ".join([*beside, f"set measurement {measured.digest[:12]}", *affected])
+            yield Indicator(
+                dimension,
+                f"{one.name}, {scope_words(one.scope)}",
+                one.value[0],
+                one.n,
+                IN_FEATURES,
+                *one.value[1:],
+                note,
+            )
+
+
+def measured_of(facts: Facts, evidence: Evidence) -> Measured | None:
+    """The newest measurement of this very snapshot."""
+    return next((one for one in reversed(evidence.sets) if one.snapshot == facts.name), None)

@@ -1,0 +1,163 @@
+"""Figures of care: compliance, comprehension, consistency."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from curation.check_names import check_name
+from curation.exports.facts.evidence import Evidence
+from curation.exports.facts.screening import ScreeningFacts
+from curation.exports.facts.snapshot import Facts
+from curation.exports.release.indicators import MEMBERSHIP, Contents, measured_of
+from curation.exports.release.scorecard import Indicator
+from curation.tables.people import ReaderKind
+from curation.tables.reading import Verdict
+
+NOT_INDEPENDENT = "no interval: readings by one person, or of one image, are not independent"
+NOT_READ = "not yet read by people"
+
+
+def compliance(facts: Facts, screening: ScreeningFacts, evidence: Evidence) -> Iterator[Indicator]:
+    """Near copies, error rates of the gate, held-out subjects, membership, licence."""
+    yield from _near_copies(screening)
+    reports = [one for one in evidence.checks if one.kind == "privacy" and one.not_said is None]
+    affected = sum(one.affected is not None for one in reports)
+    said = f"; {affected} of them rest on withdrawn subjects" if affected else ""
+    yield Indicator(
+        "compliance",
+        "error rates of the privacy gate",
+        float(len(reports)) if reports else None,
+        len(reports),
+        "reports of how often the gate misses planted copies and blocks harmless images",
+        note=f"the rates stand in SCREENING.md{said}" if reports else "nobody measured how many copies the gate misses",
+    )
+    yield from _membership(facts, evidence)
+    known = bool(facts.generators) and all(generator.provenance_known for generator in facts.generators)
+    yield Indicator(
+        "compliance",
+        "held-out subjects among what generators saw",
+        0.0 if known else None,
+        sum(generator.subjects for generator in facts.generators),
+        "validation and test subjects of this project that a generator or an ancestor of it was fitted on",
+        note="a snapshot with one cannot be built"
+        if known
+        else "a generator does not say what it saw, or there is none",
+    )
+    yield Indicator(
+        "compliance",
+        "images of withdrawn subjects",
+        0.0,
+        facts.images,
+        "images whose subject withdrew before this export",
+        note="a snapshot that holds one cannot be exported",
+    )
+    yield Indicator(
+        "compliance",
+        "licence stated",
+        float(bool(facts.options.license)),
+        1,
+        "1 when the curator named a licence",
+        note=facts.options.license_or_unknown,
+    )
+
+
+def _near_copies(screening: ScreeningFacts) -> Iterator[Indicator]:
+    checks = [check for check in screening.checks if check.is_privacy]
+    for check in checks:
+        judged = check.images - check.without_threshold
+        yield Indicator(
+            "compliance",
+            f"blocked by “{check_name(check.name)}”",
+            check.blocked / judged if judged else None,
+            judged,
+            "synthetic images of the snapshot blocked as near copies of a real one, divided by those judged",
+            note="0 by construction: a snapshot with a blocked image is not exported"
+            if judged
+            else "no threshold could be set: copies were not ruled out",
+        )
+        yield Indicator(
+            "compliance",
+            f"flagged by “{check_name(check.name)}”, and kept",
+            (check.flagged - check.without_threshold) / judged if judged else None,
+            judged,
+            "synthetic images of the snapshot flagged as possible copies and not blocked, divided by those judged",
+            note="each of them is suspected, and leaves" if judged else "no threshold could be set",
+        )
+    if not checks:
+        yield Indicator(
+            "compliance", "near copies", None, 0, "share blocked", note="no result of a check for copies is stored"
+        )
+
+
+def _membership(facts: Facts, evidence: Evidence) -> Iterator[Indicator]:
+    measured = measured_of(facts, evidence)
+    found = {} if measured is None else measured.estimates()
+    lines = {path: one for path, one in found.items() if any(word in path.casefold() for word in MEMBERSHIP)}
+    for path, (value, low, high) in lines.items():
+        note = (measured.affected or "") if measured else ""
+        yield Indicator("compliance", path, value, 0, "see measures.json", low, high, note)
+    if not lines:
+        why = measured.not_said if measured is not None and measured.not_said else "nobody tried it"
+        yield Indicator("compliance", "membership inference", None, 0, "AUC of an attack", note=why)
+
+
+def comprehension(facts: Facts, prefilled: int, items: int) -> Iterator[Indicator]:
+    """What people could and could not make out, and how much of the documentation the database could fill."""
+    said: Counter[str] = Counter()
+    for line in facts.reading.lines:
+        if line.kind is ReaderKind.HUMAN:
+            said.update(line.verdicts)
+    total = said.total()
+    for name, verdict in (("unsure", Verdict.UNSURE), ("rejected", Verdict.REJECT)):
+        yield Indicator(
+            "comprehension",
+            f"{name} among readings by people",
+            said[verdict.value] / total if total else None,
+            total,
+            f"readings of candidates that say {name}, divided by all; of what was drawn, not of what was kept",
+            note=NOT_INDEPENDENT if total else NOT_READ,
+        )
+    yield Indicator(
+        "comprehension",
+        "reporting items with facts filled in",
+        prefilled / items,
+        items,
+        "items of CLAIM and TRIPOD+AI that start with a fact from the database; authors complete every one",
+    )
+
+
+def consistency(evidence: Evidence, found: Contents, files: int) -> Iterator[Indicator]:
+    """Readers with each other and with themselves, and images with themselves."""
+    lines = [
+        (study, line)
+        for study in evidence.studies
+        for line in study.of("Krippendorff's alpha", "repeats read alike")
+        if line.group in ("", "verdict")
+    ]
+    for study, line in lines:
+        who = f", {line.reader}" if line.reader else ""
+        yield Indicator(
+            "consistency",
+            f"{line.figure}{who}, {study.worklist}",
+            line.value,
+            line.n,
+            "see READING.md",
+            line.low,
+            line.high,
+            line.note,
+        )
+    if not lines:
+        yield Indicator("consistency", "agreement between readers", None, 0, "Krippendorff's alpha", note=NOT_READ)
+    yield Indicator(
+        "consistency",
+        "pictures that occur twice",
+        1 - found.distinct / found.images if found.images else None,
+        found.images,
+        "1 - distinct pixel digests / images, synthetic and altered images of this release",
+    )
+    yield Indicator(
+        "consistency",
+        "files that gave their digest when read",
+        1.0,
+        files,
+        "a file that does not stops the export",
+    )

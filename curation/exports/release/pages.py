@@ -1,0 +1,181 @@
+"""Pages of a release: who read what and how well, and what screening found and how often it errs."""
+
+from collections.abc import Iterator
+
+from curation.check_names import check_name
+from curation.exports.facts.evidence import Evidence, StudyFacts
+from curation.exports.facts.measured import Measured
+from curation.exports.facts.screening import ScreeningFacts
+from curation.exports.facts.snapshot import BatchFacts, Facts
+from curation.exports.markdown import estimate, figure, table
+from curation.tables.reading import Verdict
+from curation.withdrawal.affected_results import rests_on
+
+NOT_MEASURED = (
+    "**Not measured.** There is no report of error rates. What a screening found of held-out real images stands in its "
+    "parameters above; how many planted copies or faults it would miss, nobody measured."
+)
+MOST_SHOWN = 8
+ERROR_RATES = ("checks", "privacy")
+PSEUDONYMS = (
+    "Readers stand under keyed pseudonyms, the same in every release of this project. The key stays with the project. "
+    "A proxy is a model: no claim rests on what it reads, and it is left out of every statistic below."
+)
+
+
+def reading_page(facts: Facts, evidence: Evidence, head: str) -> str:
+    """Who read what, what came of it, and how far readers agree with each other and with themselves."""
+    reading = facts.reading
+    parts = [f"# Who read what\n\n{head}\n\n**{reading.sentence}**\n\n{PSEUDONYMS}"]
+    if reading.withdrawn:
+        parts.append(f"{reading.withdrawn} readers withdrew: their verdicts stand in outcomes, and in no statistic.")
+    if reading.experience:
+        parts.append("Experience, as readers told it: " + "; ".join(reading.experience) + ".")
+    parts += [_worklists(facts), _lines(facts), _reasons(facts)]
+    if not evidence.studies:
+        parts.append(
+            "## Agreement\n\n**Not yet read by people: there is no agreement, and no sensitivity, to report.**"
+        )
+    parts += [_study(study) for study in evidence.studies]
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _worklists(facts: Facts) -> str:
+    if not facts.reading.worklists:
+        return "No worklist held an image of this snapshot."
+    rows = [
+        (
+            one.name,
+            one.kind.value,
+            one.asked,
+            "shown" if one.label_shown else "hidden",
+            one.rule,
+            one.candidates,
+            one.controls,
+            ", ".join(f"{count} {verdict}" for verdict, count in sorted(one.outcomes.items())) or "none yet",
+            one.proxy_only,
+            one.adjudicated,
+        )
+        for one in facts.reading.worklists
+    ]
+    header = ("worklist", "kind", "question", "class", "rule", "candidates", "controls", "outcomes")
+    return "## Worklists\n\n" + table((*header, "of them by a proxy alone", "adjudicated"), rows)
+
+
+def _lines(facts: Facts) -> str:
+    if not facts.reading.lines:
+        return ""
+    rows = [
+        (
+            line.worklist,
+            line.reader,
+            "person" if line.kind.value == "human" else "proxy model",
+            line.candidates,
+            *(line.verdicts[verdict.value] for verdict in Verdict),
+            line.controls,
+            f"{line.first_at:%Y-%m-%d} to {line.last_at:%Y-%m-%d}",
+        )
+        for line in facts.reading.lines
+    ]
+    header = ("worklist", "reader", "kind", "candidates read", "accept", "reject", "unsure", "controls read", "when")
+    return "## Readers\n\nReadings that were taken back are not counted.\n\n" + table(header, rows)
+
+
+def _reasons(facts: Facts) -> str:
+    rows = [(one.name, reason, count) for one in facts.reading.worklists for reason, count in one.rejected_for.items()]
+    if not rows:
+        return ""
+    said = "Of rejections by people, before any image was left out; a reading may give several."
+    return f"## Why people rejected\n\n{said}\n\n" + table(("worklist", "reason", "readings"), rows)
+
+
+def _study(study: StudyFacts) -> str:
+    rows = [
+        (line.figure, line.group or "-", line.reader or "-", figure(line.value, line.low, line.high, line.note), line.n)
+        for line in study.figures
+    ]
+    said = f"{study.readings} blind readings by {study.readers} people; {study.excluded} excluded by rule."
+    turing = f"\n\n{study.turing}" if study.turing else ""
+    header = ("figure", "of", "reader", "value (95 % interval)", "n")
+    return f"## Agreement and performance: {study.worklist}\n\n{said}{turing}\n\n" + table(header, rows)
+
+
+def screening_page(facts: Facts, evidence: Evidence, head: str) -> str:
+    """Thresholds, verdicts, error rates and set measures."""
+    parts = [f"# Screening\n\n{head}", _verdicts(evidence.screening)]
+    parts += [_batch(batch) for batch in facts.batches]
+    parts.append("## Error rates of the checks")
+    parts += [_measured(one) for one in evidence.checks] or [NOT_MEASURED]
+    parts.append("## Pairs judged by the privacy role")
+    parts.append(_pairs(evidence))
+    parts.append("## Measures of sets")
+    parts += [_measured(one) for one in evidence.sets] or ["**Not measured.** No set was measured in this project."]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _pairs(evidence: Evidence) -> str:
+    if not evidence.pairs:
+        return "**Not judged.** Nobody has compared synthetic images with their nearest real ones."
+    rows = [
+        (one.name, one.truth, one.verdict, one.judgements, rests_on(one.withdrawn_subjects) or "-")
+        for one in evidence.pairs
+    ]
+    said = "Suspects, mixed blind with real pairs of one subject and of two. What was taken back is not counted."
+    return f"{said}\n\n" + table(("list", "pair", "judged", "judgements", "withdrawals"), rows)
+
+
+def _verdicts(screening: ScreeningFacts) -> str:
+    if not screening.screened:
+        return "**Not screened.** No image of this snapshot stands in a finished screening."
+    rows = [
+        (check_name(one.name), one.images, one.flagged, one.blocked, one.without_threshold) for one in screening.checks
+    ]
+    said = ", ".join(f"{count} {verdict}" for verdict, count in sorted(screening.verdicts.items()))
+    header = ("check", "images", "flagged", "blocked", "of them without a threshold")
+    return f"{screening.screened} synthetic images of the snapshot were screened: {said}.\n\n" + table(header, rows)
+
+
+def _batch(batch: BatchFacts) -> str:
+    title = f"## Batch `{batch.digest[:16]}`"
+    if batch.screening is None:
+        return f"{title}\n\n**Never screened.**"
+    rows = [(name, _shown(value)) for name, value in sorted(batch.screening.items())]
+    return f"{title}\n\nParameters of the newest screening, as saved.\n\n" + table(("parameter", "value"), rows)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value)) if len(value) <= MOST_SHOWN else f"{len(value)} values"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "-" if value is None else str(value)
+
+
+def _measured(one: Measured) -> str:
+    of = f", snapshot {one.snapshot}" if one.snapshot else ""
+    title = f"### {one.kind}{of}, {one.at:%Y-%m-%d}, `{one.digest[:16]}`"
+    return "\n\n".join([title, *_tables(one)])
+
+
+def _tables(one: Measured) -> Iterator[str]:
+    """What was counted and what was estimated; a result that has neither is told number by number."""
+    counted, estimates = one.counted(), one.estimates()
+    if one.affected:
+        yield f"**AFFECTED:** this {one.affected}, or on what descends from them."
+    if one.not_said:
+        yield f"**{'Error rates' if one.kind in ERROR_RATES else 'Membership'} cannot be said:** {one.not_said}."
+    if counted and one.kind == "privacy":
+        yield table(
+            ("of", "n", "blocked (95 % interval)"), [(row.name, row.n, estimate(row.caught)) for row in counted]
+        )
+    elif counted:
+        rows = [(row.name, row.n, estimate(row.caught), _shown(row.blocked)) for row in counted]
+        yield table(("of", "n", "caught (95 % interval)", "blocked"), rows)
+    if counted:
+        yield "What each check caught alone, thresholds and the rest: measures.json."
+    if estimates:
+        yield table(("figure", "value"), [(path, figure(*values)) for path, values in estimates.items()])
+    if not counted and not estimates:
+        yield table(("figure", "value"), [(path, f"{value:.4g}") for path, value in one.numbers.items()])

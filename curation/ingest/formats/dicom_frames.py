@@ -1,0 +1,182 @@
+"""Decode the frames of a DICOM file, and bring their values to what is stored: unsigned, higher is brighter.
+
+- Signed values are moved up by half their range, which the geometry says.
+- A modality LUT is applied (PS3.3, C.11.1); a slope and an intercept are kept beside the values instead.
+- MONOCHROME1 is turned about the range of its stored bits, and slope, intercept and window with it, so that a page or
+  a model which knows nothing of it shows air dark.
+- Palettes and YBR become RGB by pydicom.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.encaps import generate_frames
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+from pydicom.pixels.utils import iter_pixels
+from pydicom.uid import (
+    JPEG2000,
+    UID,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+)
+
+from curation.errors import BadInput
+from curation.image_store import Pixels
+from curation.ingest.formats.codestreams import check_codestream
+from curation.ingest.formats.decoder_process import frames_apart
+from curation.ingest.formats.dicom_geometry import rescale, window
+from curation.ingest.formats.dicom_header import check_header, frame_count, read_header
+from curation.ingest.formats.dicom_preamble import is_bare, transfer_syntax
+from curation.ingest.incoming import Unreadable
+
+_CALIBRATED = ("CT", "PT")
+_PLUGINS = {  # GDCM decodes all of them too, and aborts the process on damaged ones
+    JPEGBaseline8Bit: "pillow",
+    JPEGExtended12Bit: "pillow",
+    JPEGLSLossless: "pyjpegls",
+    JPEGLSNearLossless: "pyjpegls",
+    JPEG2000Lossless: "pylibjpeg",
+    JPEG2000: "pylibjpeg",
+}
+INVERTED = "MONOCHROME1 was turned, so that higher is brighter"
+PALETTE_16 = "a palette of 16 bit colours was brought to 8 bit"
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """One frame as it is stored, and what its values stand for."""
+
+    pixels: Pixels  # (H, W, C)
+    slope: float
+    intercept: float
+    signed_offset: int
+    window: tuple[float, float] | None
+    notes: tuple[str, ...] = ()
+
+
+def frames_of(path: Path, header: FileDataset) -> Iterator[NDArray[Any]]:
+    """Decode frame after frame: (H, W) or (H, W, 3). Frames that are not compressed are read one at a time."""
+    try:
+        yield from _decode(path, header)
+    except (BadInput, GeneratorExit, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # of nearly every type there is; a panic of the Rust decoder is no Exception
+        raise Unreadable(error, "its pixels cannot be decoded") from error
+
+
+def _decode(path: Path, header: FileDataset) -> Iterator[NDArray[Any]]:
+    syntax = transfer_syntax(header)
+    if syntax.is_deflated or not syntax.is_encapsulated:
+        source = _whole(path, syntax) if syntax.is_deflated or is_bare(header) else path
+        if not syntax.is_deflated:
+            _check_bytes_there(path, header)
+        yield from iter_pixels(source)
+        return
+    dataset = read_header(path, pixels=True)
+    check_header(dataset)
+    if "PixelData" not in dataset:
+        raise BadInput("a DICOM file without a picture")
+    count = frame_count(dataset)
+    for stream in generate_frames(dataset.PixelData, number_of_frames=count):
+        check_codestream(stream, int(dataset.Rows), int(dataset.Columns))
+    extended = syntax == JPEGExtended12Bit and int(dataset.BitsStored) > 8
+    if extended and (int(dataset.get("PixelRepresentation") or 0) or dataset.SamplesPerPixel != 1):
+        raise BadInput("12 bit JPEG of signed values or of colour: expected unsigned gray")
+    if extended or syntax in (JPEGLossless, JPEGLosslessSV1):
+        yield from frames_apart(path, count)
+        return
+    decoder, plugin = get_decoder(syntax), _PLUGINS.get(syntax, "")
+    if count == 1:
+        yield decoder.as_array(dataset, index=0, decoding_plugin=plugin)[0]
+        return
+    for frame, _ in decoder.iter_array(dataset, decoding_plugin=plugin):
+        yield frame
+
+
+def _whole(path: Path, syntax: UID) -> FileDataset:
+    """A data set with its pixels, as pydicom cannot take a deflated or a bare file frame by frame."""
+    dataset = read_header(path, pixels=True)
+    if "PixelData" in dataset and dataset["PixelData"].is_undefined_length:
+        raise BadInput("its pixels are compressed, and no transfer syntax says how")
+    dataset.file_meta.TransferSyntaxUID = syntax
+    return dataset
+
+
+def _check_bytes_there(path: Path, header: FileDataset) -> None:
+    samples, bits = int(header.SamplesPerPixel), int(header.BitsAllocated)
+    share = 2 / 3 if header.PhotometricInterpretation == "YBR_FULL_422" else 1.0
+    needed = int(header.Rows) * int(header.Columns) * samples * bits // 8 * frame_count(header) * share
+    if path.stat().st_size < needed:
+        raise BadInput(f"its header says {int(needed):,} bytes of pixels, the file has {path.stat().st_size:,} in all")
+
+
+def stored_values(frame: NDArray[Any], header: Dataset, number: int) -> Values:
+    """The values of a decoded frame as they are stored; raises BadInput for what cannot be kept."""
+    photometric = header.PhotometricInterpretation
+    if photometric == "PALETTE COLOR":
+        return _of_palette(frame, header)
+    if frame.ndim == 3:
+        return Values(_eight_bit(frame), 1.0, 0.0, 0, None)
+    slope, intercept = (1.0, 0.0) if header.get("ModalityLUTSequence") else rescale(header, number)
+    shown = window(header, number)
+    values = apply_modality_lut(frame, header) if header.get("ModalityLUTSequence") else frame
+    bits = int(header.BitsStored)
+    signed_offset = 0
+    if values.dtype.kind == "i":
+        signed_offset = 1 << (8 * values.dtype.itemsize - 1)
+        values = (values.astype(np.int32) + signed_offset).astype(f"u{values.dtype.itemsize}")
+    if values.dtype not in (np.uint8, np.uint16):
+        raise BadInput(f"values of type {values.dtype}: expected 8 or 16 bit integers")
+    pixels: Pixels = np.ascontiguousarray(values)[:, :, None]
+    if photometric == "MONOCHROME2":
+        return Values(pixels, slope, intercept, signed_offset, shown)
+    if header.get("Modality") in _CALIBRATED:
+        raise BadInput("MONOCHROME1 with calibrated values (CT, PET): turning it would change what they mean")
+    return _turned(pixels, slope, intercept, signed_offset, shown, bits, bool(header.get("ModalityLUTSequence")))
+
+
+def _turned(
+    pixels: Pixels,
+    slope: float,
+    intercept: float,
+    signed_offset: int,
+    shown: tuple[float, float] | None,
+    bits: int,
+    through_lut: bool,
+) -> Values:
+    """Turn stored values about their range: v' = low + high - v; the window's centre is mirrored with them."""
+    low = 0
+    high = (1 << bits) - 1
+    if signed_offset:
+        low, high = signed_offset - (1 << (bits - 1)), signed_offset + (1 << (bits - 1)) - 1
+    if through_lut:
+        high = int(np.iinfo(pixels.dtype).max)
+    low, high = min(low, int(pixels.min())), max(high, int(pixels.max()))
+    turned: Any = (low + high - pixels.astype(np.int32)).astype(pixels.dtype)
+    about = (low + high - 2 * signed_offset) * slope + 2 * intercept
+    mirrored = None if shown is None else (about - shown[0], shown[1])
+    return Values(turned, slope, intercept, signed_offset, mirrored, (INVERTED,))
+
+
+def _of_palette(frame: NDArray[Any], header: Dataset) -> Values:
+    colours = apply_color_lut(frame, header)
+    if colours.dtype == np.uint16:  # PS3.3, C.7.6.3.1.6: entries of 16 bit; the high byte is the 8 bit colour
+        return Values(_eight_bit((colours >> 8).astype(np.uint8)[..., :3]), 1.0, 0.0, 0, None, (PALETTE_16,))
+    return Values(_eight_bit(colours[..., :3]), 1.0, 0.0, 0, None)
+
+
+def _eight_bit(frame: NDArray[Any]) -> NDArray[np.uint8]:
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        raise BadInput(f"colour of {frame.shape} {frame.dtype}: expected 8 bit RGB")
+    return np.ascontiguousarray(frame)

@@ -1,0 +1,160 @@
+"""The header of a DICOM file: is it a picture that can be kept, how large is it, and whose.
+
+A file is held against its own header before a decoder sees it: SOP class, bits, frames, bytes there.
+"""
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+
+from curation.errors import BadInput
+from curation.ingest.formats.dicom_preamble import begins_as_dicom, read_meta
+from curation.ingest.formats.picture_files import Shape, check_size
+from curation.ingest.incoming import Unreadable
+
+SUFFIXES = (".dcm", ".dicom", ".ima")
+MAX_FRAMES = 100_000
+MAX_INFLATED = 2 << 30
+_RGB = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
+_GRAY = ("MONOCHROME1", "MONOCHROME2")
+_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
+_IDENTIFYING = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "OtherPatientIDs",
+    "AccessionNumber",
+    "StudyID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SOPInstanceUID",
+    "InstitutionName",
+    "ReferringPhysicianName",
+)
+
+
+def read_header(path: Path, *, pixels: bool = False) -> FileDataset:
+    """The data set up to its pixels, or with them, checked; raises BadInput."""
+    if path.stat().st_size == 0:
+        raise BadInput("the file is empty")
+    if not begins_as_dicom(path):
+        raise BadInput("not a DICOM file: no DICM after 128 bytes, and no data set from its first byte")
+    try:
+        _check_inflated(path)
+        dataset = dcmread(path, stop_before_pixels=not pixels, force=True)
+        check_header(dataset)
+    except BadInput:
+        raise
+    except Exception as error:  # a damaged file fails with nearly every type there is
+        raise Unreadable(error) from error
+    return dataset
+
+
+def probe_dicom(path: Path) -> Shape:
+    """The shape that its frames will have, from the header; raises BadInput."""
+    dataset = read_header(path)
+    rgb = dataset.PhotometricInterpretation in _RGB
+    return int(dataset.Rows), int(dataset.Columns), 3 if rgb else 1, 8 if rgb or stored_bits(dataset) == 8 else 16
+
+
+def stored_bits(dataset: Dataset) -> int:
+    """Bits of a stored gray value: those of the modality LUT's output where there is one (PS3.3, C.11.1)."""
+    lut = dataset.get("ModalityLUTSequence")
+    if lut:
+        return 8 if int(lut[0].LUTDescriptor[2]) <= 8 else 16
+    return int(dataset.BitsAllocated)
+
+
+def check_header(dataset: FileDataset) -> None:
+    """Raise BadInput unless the data set is a picture of 8 or 16 bit gray or 8 bit colour within bounds."""
+    _check_sop_class(dataset)
+    if "Rows" not in dataset or "Columns" not in dataset:
+        raise BadInput("a DICOM file without a picture")
+    check_size(int(dataset.Rows), int(dataset.Columns))
+    frames = frame_count(dataset)
+    if not 1 <= frames <= MAX_FRAMES:
+        raise BadInput(f"expected 1 to {MAX_FRAMES:,} frames, got {frames}")
+    photometric, bits = str(dataset.get("PhotometricInterpretation", "")), int(dataset.get("BitsAllocated") or 0)
+    samples = int(dataset.get("SamplesPerPixel") or 0)
+    if photometric not in (*_GRAY, *_RGB):
+        raise BadInput(f"the photometric interpretation {photometric[:16] or '(none)'!r} is not one that can be kept")
+    if bits not in (8, 16):
+        raise BadInput(f"{bits} bits allocated: expected 8 or 16. Convert it to 16 bit first")
+    if not 1 <= int(dataset.get("BitsStored") or 0) <= bits:
+        raise BadInput(f"{dataset.get('BitsStored')} bits stored of {bits} allocated")
+    lut = dataset.get("ModalityLUTSequence")
+    if lut and int(lut[0].LUTDescriptor[2]) not in (8, 16):  # PS3.3, C.11.1.1.1
+        raise BadInput(f"a modality LUT of {lut[0].LUTDescriptor[2]} bits: expected 8 or 16")
+    wanted = 3 if photometric in _RGB and photometric != "PALETTE COLOR" else 1
+    if samples != wanted:
+        raise BadInput(f"{samples} samples a pixel, and {photometric} has {wanted}")
+    if wanted == 3 and bits != 8:
+        raise BadInput(f"{bits} bit colour. Save it as 8 bit RGB")
+
+
+def _check_sop_class(dataset: FileDataset) -> None:
+    uid = UID(str(dataset.get("SOPClassUID", "")))
+    if not uid:
+        raise BadInput("no SOP class: it does not say what it is")
+    name = uid.name
+    if uid == _SLIDE:
+        raise BadInput("a whole-slide picture: its frames are tiles. Export regions as pictures first")
+    if not name.split(" - ")[0].endswith(("Image Storage", "US Volume Storage")):
+        known = name if name != str(uid) else "an unknown SOP class"
+        raise BadInput(f"{known}: not a picture")
+
+
+def _check_inflated(path: Path) -> None:
+    """PS3.5, A.5: the whole data set of a deflated file is one stream, inflated before anything is read."""
+    if read_meta(path).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return
+    with path.open("rb") as file:
+        if file.read(132)[128:] != b"DICM":
+            raise BadInput("a deflated DICOM file without the preamble of Part 10")
+    length = 0
+    for block in _inflate(path):
+        length += len(block)
+        if length > MAX_INFLATED:
+            raise BadInput(f"inflates to more than {MAX_INFLATED >> 30} GiB: refused as a decompression bomb")
+
+
+def _inflate(path: Path) -> Iterator[bytes]:
+    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    with path.open("rb") as file:
+        file.seek(_meta_length(path))
+        while block := file.read(1 << 16):
+            while block:
+                yield stream.decompress(block, 1 << 20)
+                block = stream.unconsumed_tail
+
+
+def _meta_length(path: Path) -> int:
+    """Where the file meta information ends: after 144 bytes with its own length in the last four (PS3.10, 7.1)."""
+    with path.open("rb") as file:
+        head = file.read(144)
+    return 144 + int.from_bytes(head[140:144], "little")
+
+
+def frame_count(dataset: Dataset) -> int:
+    """How many frames the header says there are."""
+    return int(dataset.get("NumberOfFrames") or 1)
+
+
+def identifying_text(dataset: Dataset) -> set[str]:
+    """What identifies the person or the study in this file, in lower case, letters and digits alone; 3 or more."""
+    found: set[str] = set()
+    for keyword in _IDENTIFYING:
+        value: Any = dataset.get(keyword)
+        parts = [str(value), *str(value).replace("=", "^").split("^")] if value else []
+        found.update(folded(part) for part in parts)
+    return {text for text in found if len(text) >= 3}
+
+
+def folded(text: str) -> str:
+    """Letters and digits of a text in lower case."""
+    return "".join(character for character in text.casefold() if character.isalnum())

@@ -1,0 +1,238 @@
+"""Read a NIfTI volume as slices: the plane asked for, as a radiologist looks at it, 16 bit and sign kept.
+
+A volume is brought to its nearest right-anterior-superior axes by flips and swaps alone, never resampled. Axial and
+coronal slices show the patient's right at the left of the picture, sagittal ones show anterior at the left.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import nibabel.orientations
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.errors import BadInput
+from curation.image_store import Pixels
+from curation.ingest.entry import Entry
+from curation.ingest.formats.nifti_values import check_values, is_rgb, raw_values, volume_count, which_volume
+from curation.ingest.formats.picture_files import Shape, check_size
+from curation.ingest.incoming import Geometry, IncomingImage, Rejected, Unreadable
+from curation.ingest.request import ImportRequest, Plane
+
+SUFFIXES = (".nii", ".nii.gz")
+_MAX_OFFSET = 64 << 20  # header extensions before the values; more is absurd
+_MM = {0: 1.0, 1: 1_000.0, 2: 1.0, 3: 0.001}  # NIfTI-1 xyzt_units: unknown, metre, millimetre, micrometre
+_THROUGH = {"sagittal": 0, "coronal": 1, "axial": 2}  # the axis that runs through the slices, of R, A, S
+_ROWS_COLUMNS = {"sagittal": (2, 1), "coronal": (2, 0), "axial": (1, 0)}
+_orientations: Any = nibabel.orientations  # without type hints of its own
+QUANTISED = "values of the volume were brought to 65,536 steps"
+
+
+def is_nifti(name: str) -> bool:
+    """Whether a file is named as NIfTI files are."""
+    return name.lower().endswith(SUFFIXES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Volume:
+    """Unsigned values in R, A, S order, and what they stand for."""
+
+    values: NDArray[Any]  # (x, y, z) uint8 or uint16, or (x, y, z, 3) uint8
+    affine: NDArray[np.float64]
+    unit_mm: float
+    slope: float
+    intercept: float
+    signed_offset: int
+    notes: tuple[str, ...]
+
+
+def probe_nifti(path: Path, request: ImportRequest) -> Shape:
+    """The shape of its slices in the plane asked for, from the header; raises BadInput."""
+    image = _open(path)
+    order = _orientation(image.affine)[:, 0].astype(int)
+    size = [0, 0, 0]
+    for axis, target in enumerate(order):
+        size[target] = int(image.shape[axis])
+    rows, columns = _ROWS_COLUMNS[request.plane]
+    if is_rgb(image):
+        return size[rows], size[columns], 3, 8
+    return size[rows], size[columns], 1, 8 if image.get_data_dtype().itemsize == 1 else 16
+
+
+def read_nifti(
+    path: Path, entry: Entry, request: ImportRequest, masks: dict[str, Path]
+) -> Iterator[IncomingImage | Rejected]:
+    """The slices asked for; blank ones are left out in one line. A volume or a mask that fails is one line."""
+    try:
+        image = _open(path)
+        number = which_volume(image, request.volume)
+        volume = _volume(image, number, request.quantise)
+        drawn = {name: _mask(mask, image, number) for name, mask in masks.items()}
+        name = f"{entry.file}#{number}." if volume_count(image) > 1 else f"{entry.file}#"
+        yield from _slices(volume, drawn, entry, request, name)
+    except BadInput as error:
+        yield Rejected.because(entry.file, error)
+    except Exception as error:  # a damaged volume fails with nearly every type there is
+        yield Rejected.because(entry.file, Unreadable(error))
+
+
+def _slices(
+    volume: _Volume, masks: dict[str, NDArray[np.uint8]], entry: Entry, request: ImportRequest, name: str
+) -> Iterator[IncomingImage | Rejected]:
+    through = _THROUGH[request.plane]
+    positions = range(volume.values.shape[through])[slice(*request.slices)]
+    if not positions:
+        raise BadInput(f"none of its {volume.values.shape[through]} {request.plane} slices is in the range asked for")
+    blank = 0
+    for position in positions:
+        turned = np.ascontiguousarray(_turn(volume.values, request.plane, position))
+        pixels: Pixels = turned if turned.ndim == 3 else turned[:, :, None]
+        if pixels.min() == pixels.max():
+            blank += 1
+            continue
+        shown = {name: np.ascontiguousarray(_turn(mask, request.plane, position)) for name, mask in masks.items()}
+        yield IncomingImage(
+            f"{name}{position}",
+            pixels,
+            _labels(entry, request, shown),
+            entry.subject,
+            entry.split,
+            _geometry(volume, request.plane, position),
+            masks={name: mask for name, mask in shown.items() if mask.any()},
+            covariates=entry.covariates,
+            group=entry.file,
+            notes=volume.notes,
+        )
+    if blank:
+        yield Rejected(entry.file, f"{blank} of {len(positions)} slices are blank: one value everywhere")
+
+
+def _labels(entry: Entry, request: ImportRequest, masks: dict[str, NDArray[np.uint8]]) -> dict[str, float]:
+    if request.label_from == "mask":
+        return {name: float(name in masks and bool(masks[name].any())) for name, _ in request.masks}
+    if not entry.labels:
+        raise BadInput("no label: it is in no class folder, and no table gives one. See --label-from and --label")
+    return dict(entry.labels)
+
+
+def _orientation(affine: NDArray[np.float64]) -> NDArray[Any]:
+    """Which of the patient's axes each axis of the values follows, and its sign."""
+    found: NDArray[Any] = _orientations.io_orientation(affine)
+    return found
+
+
+def _open(path: Path) -> Any:
+    """The volume without its values, held against its header; raises BadInput."""
+    if path.stat().st_size == 0:
+        raise BadInput("the file is empty")
+    try:
+        image = nibabel.load(path)
+    except Exception as error:  # a damaged header fails with nearly every type there is
+        raise Unreadable(error, "not a NIfTI file that can be read") from error
+    if not isinstance(image, nibabel.Nifti1Image | nibabel.Nifti2Image):
+        raise BadInput(f"{type(image).__name__}: expected a NIfTI volume")
+    _check(image)
+    return image
+
+
+def _check(image: Any) -> None:
+    check_values(image)
+    check_size(int(image.shape[0]), int(image.shape[1]))
+    if not 0 <= float(image.header["vox_offset"]) <= _MAX_OFFSET:
+        raise BadInput("its values are said to begin beyond any header")
+    zooms = np.array(image.header.get_zooms()[:3], float)
+    if not (np.isfinite(image.affine).all() and np.isfinite(zooms).all() and (zooms > 0).all()):
+        raise BadInput("spacing or affine is not in finite numbers above 0")
+    flat = not abs(np.linalg.det(image.affine[:3, :3])) > 1e-12
+    if flat or not np.isfinite(_orientation(image.affine)).all():  # of an axis that is not there it says NaN
+        raise BadInput("its affine puts every slice in one place")
+
+
+def _volume(image: Any, number: int, quantise: bool) -> _Volume:
+    raw = raw_values(image, number)
+    slope, intercept = (float(value) for value in (image.dataobj.slope, image.dataobj.inter))
+    if not (math.isfinite(slope) and math.isfinite(intercept)) or slope == 0:
+        raise BadInput(f"a slope of {slope:g} and an intercept of {intercept:g} say nothing of the values")
+    notes: tuple[str, ...] = ()
+    stored = _exact(raw)
+    if stored is None:
+        if not quantise:
+            raise BadInput(
+                "floating-point values, or integers of more than 16 bit. With --quantise they are kept in 65,536 steps"
+            )
+        low, high = float(raw.min()), float(raw.max())
+        step = (high - low) / 65_535 or 1.0
+        stored = np.rint((raw.astype(np.float64) - low) / step).astype(np.uint16), 0
+        slope, intercept, notes = slope * step, slope * low + intercept, (QUANTISED,)
+    values, signed_offset = stored
+    to_ras = _orientation(image.affine)
+    affine = image.affine @ _orientations.inv_ornt_aff(to_ras, values.shape[:3])
+    unit = _MM.get(int(image.header["xyzt_units"]) & 7, 1.0)
+    return _Volume(
+        _orientations.apply_orientation(values, to_ras), affine, unit, slope, intercept, signed_offset, notes
+    )
+
+
+def _exact(raw: NDArray[Any]) -> tuple[NDArray[Any], int] | None:
+    """The values unsigned, and what was added to them; None when 16 bit do not hold them. Raises BadInput for NaN."""
+    if raw.dtype.kind == "f":
+        if not np.isfinite(raw).all():
+            raise BadInput("holds values that are not finite numbers")
+        if (raw != np.rint(raw)).any():
+            return None
+    low, high = raw.min(), raw.max()
+    if low >= 0 and high <= 0xFFFF:
+        return raw.astype(np.uint8 if raw.dtype == np.uint8 else np.uint16), 0
+    if raw.dtype == np.int8:
+        return (raw.astype(np.int16) + 0x80).astype(np.uint8), 0x80
+    if low >= -0x8000 and high <= 0x7FFF:
+        return (raw.astype(np.int32) + 0x8000).astype(np.uint16), 0x8000
+    return None
+
+
+def _mask(path: Path, image: Any, number: int) -> NDArray[np.uint8]:
+    """A segmentation on the volume's own grid, in R, A, S order: 1 where it is not 0; of a series, that volume's."""
+    mask = _open(path)
+    if mask.shape[:3] != image.shape[:3] or not np.allclose(mask.affine, image.affine, atol=1e-3):
+        raise BadInput("its mask lies on another grid: shape or affine differ")
+    if is_rgb(mask):
+        raise BadInput("its mask is of RGB: expected numbers")
+    values = raw_values(mask, which_volume(mask, number if volume_count(mask) > 1 else None))
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise BadInput("its mask holds values that are not finite numbers")
+    drawn: NDArray[np.uint8] = _orientations.apply_orientation(
+        (values != 0).astype(np.uint8), _orientation(mask.affine)
+    )
+    return drawn
+
+
+def _turn(values: NDArray[Any], plane: Plane, position: int) -> NDArray[Any]:
+    """One slice as a picture: superior or anterior above; the patient's right, or anterior, at the left."""
+    cut = np.take(values, position, axis=_THROUGH[plane])
+    turned: NDArray[Any] = cut.swapaxes(0, 1)[::-1, ::-1]
+    return turned
+
+
+def _geometry(volume: _Volume, plane: Plane, position: int) -> Geometry:
+    rows, columns = _ROWS_COLUMNS[plane]
+    extent = volume.values.shape
+    to_voxel = np.zeros((4, 4))
+    to_voxel[rows, 0], to_voxel[rows, 3] = -1, extent[rows] - 1
+    to_voxel[columns, 1], to_voxel[columns, 3] = -1, extent[columns] - 1
+    to_voxel[_THROUGH[plane], 2], to_voxel[_THROUGH[plane], 3] = 1, position
+    to_voxel[3, 3] = 1
+    unit = np.diag([volume.unit_mm, volume.unit_mm, volume.unit_mm, 1.0])
+    affine = unit @ volume.affine @ to_voxel
+    spacing = np.linalg.norm(affine[:3, :2], axis=0)
+    return Geometry(
+        spacing_mm=(float(spacing[0]), float(spacing[1])),
+        rescale_slope=volume.slope,
+        rescale_intercept=volume.intercept,
+        signed_offset=volume.signed_offset,
+        frame=position,
+        affine=tuple(tuple(float(value) for value in row) for row in affine),
+    )

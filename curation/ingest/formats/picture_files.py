@@ -1,0 +1,131 @@
+"""Read PNG, JPEG and TIFF files of strangers as 8 or 16 bit gray or 8 bit RGB, or refuse them with the reason."""
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
+
+from curation.errors import BadInput
+from curation.image_store import Pixels
+from curation.ingest.formats.picture_modes import GRAY_16, bring_to_stored, refusal, stored_channels
+from curation.ingest.formats.png_files import PALETTE_COLOUR, png_header
+from curation.ingest.incoming import Unreadable
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+MAX_PIXELS = 64_000_000
+_FORMATS = ("PNG", "JPEG", "TIFF")
+_EXIF_ORIENTATION = 0x0112
+
+Shape: TypeAlias = tuple[int, int, int, int]  # height, width, channels, bits
+
+
+def describe_shape(height: int, width: int, channels: int, bits: int) -> str:
+    """A picture's size and kind in words: `96x96 RGB, 8 bit`."""
+    return f"{height}x{width} {'RGB' if channels == 3 else 'gray'}, {bits} bit"
+
+
+def unlike(expected: Shape, found: Shape, others: str) -> str:
+    """The reason for which a picture of another shape than the others is left out, and what may help."""
+    reason = f"expected {describe_shape(*expected)} as {others}, got {describe_shape(*found)}"
+    if expected[2] == found[2] or expected[3] != found[3]:
+        return reason
+    return f"{reason}. If the RGB ones show only gray, --gray brings them to it"
+
+
+def check_size(height: int, width: int) -> None:
+    """Raise BadInput for a picture without pixels, or with more than are decoded."""
+    if height < 1 or width < 1:
+        raise BadInput(f"{width}x{height}: a picture without pixels")
+    if height * width > MAX_PIXELS:
+        raise BadInput(f"{width}x{height} is more than {MAX_PIXELS:,} pixels: refused as a decompression bomb")
+
+
+def header_suffices(head: bytes) -> bool:
+    """Whether `probe_picture` needs no more than the first bytes of this file; a palette comes after them."""
+    header = png_header(head)
+    return header is not None and header[3] != PALETTE_COLOUR
+
+
+def probe_picture(content: bytes) -> Shape:
+    """The shape that `decode_picture` will give, from the file's header; raises BadInput."""
+    header = png_header(content)
+    if header is not None and header[3] != PALETTE_COLOUR:
+        height, width, depth, colour = header
+        return height, width, 3 if colour in (2, 6) else 1, 16 if depth == 16 else 8
+    with _opened(content) as picture:
+        width, height = picture.size
+        if picture.format == "JPEG" and picture.getexif().get(_EXIF_ORIENTATION, 1) >= 5:  # EXIF 2.3, 4.6.4: rotated
+            width, height = height, width
+        return height, width, stored_channels(picture), 16 if picture.mode in GRAY_16 else 8
+
+
+def decode_picture(content: bytes) -> tuple[Pixels, tuple[str, ...]]:
+    """Decode a file to (H, W, C) uint8 or uint16, upright as its EXIF orientation says, and what was done to it.
+
+    Raises BadInput.
+    """
+    with _opened(content) as picture:
+        turned = picture.format == "JPEG" and picture.getexif().get(_EXIF_ORIENTATION, 1) != 1
+        upright = ImageOps.exif_transpose(picture) if turned else picture
+        brought, notes = bring_to_stored(upright, _packing(picture))
+        values = np.asarray(brought)
+    if values.dtype != np.uint8:
+        values = values.astype(np.uint16)
+    return values[:, :, None] if values.ndim == 2 else values, notes
+
+
+@contextmanager
+def _opened(content: bytes) -> Iterator[ImageFile]:
+    """Open a file that this module can read without loss; a failure of the decoder becomes Unreadable."""
+    if not content:
+        raise BadInput("the file is empty")
+    try:
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
+            _check(picture)
+            yield picture
+    except BadInput:
+        raise
+    except UnidentifiedImageError as error:
+        raise BadInput("not a PNG, JPEG or TIFF file, whatever its name says") from error
+    except Image.DecompressionBombError as error:
+        raise BadInput(f"more than {MAX_PIXELS:,} pixels: refused as a decompression bomb") from error
+    except Exception as error:  # decoders fail on damaged files with nearly every type there is
+        raise Unreadable(error) from error
+
+
+def _check(picture: ImageFile) -> None:
+    width, height = picture.size
+    check_size(height, width)
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1:
+        raise BadInput(f"{frames} pictures in one file. Save each as a file of its own")
+    kind = refusal(picture, _packing(picture))
+    if kind is not None:
+        raise BadInput(f"{kind}. Save it as 8 or 16 bit gray, or as 8 bit RGB")
+
+
+def _packing(picture: ImageFile) -> str:
+    """How the file packs its pixels, in Pillow's words: `RGB;16B`, `L;4`."""
+    return " ".join(str(tile.args) for tile in picture.tile)
+
+
+@contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Silence what decoders warn of in metadata, which may quote it. For the whole process, so set it once."""
+    loggers = [logging.getLogger(name) for name in ("pydicom", "nibabel.global")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

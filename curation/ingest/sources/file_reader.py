@@ -1,0 +1,94 @@
+"""Read one file of a source as pictures, whatever its kind, and bring them to what the request wants."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from curation.errors import BadInput
+from curation.ingest.burnt_in import looks_burnt_in
+from curation.ingest.entry import Entry
+from curation.ingest.formats.dicom_files import read_dicom
+from curation.ingest.formats.nifti_files import read_nifti
+from curation.ingest.formats.picture_files import Shape, decode_picture, unlike
+from curation.ingest.formats.png_files import bare_png
+from curation.ingest.formats.tables import Described
+from curation.ingest.incoming import IncomingImage, Rejected
+from curation.ingest.preparing import prepare
+from curation.ingest.request import ImportRequest
+from curation.ingest.sources.masks import present_masks, read_picture_mask
+from curation.ingest.sources.source_files import Kind, kind_of, read_picture_file
+
+
+@dataclass(frozen=True, slots=True)
+class FileReader:
+    """Reads one file as pictures; called in threads."""
+
+    directory: Path
+    request: ImportRequest
+    by_uid: Mapping[str, Described] = field(default_factory=dict)
+    usual: Shape | None = None
+
+    def read(self, entry: Entry) -> Iterator[IncomingImage | Rejected]:
+        """Its pictures, then one line for each reason that any were left out for."""
+        faults: dict[str, list[Rejected]] = {}
+        for item in self._read(entry):
+            ready = item if isinstance(item, Rejected) else self._prepared(item)
+            if isinstance(ready, Rejected):
+                faults.setdefault(ready.reason, []).append(ready)
+            else:
+                yield ready
+        for reason, [first, *more] in faults.items():
+            yield replace(first, source_file=entry.file, reason=f"{len(more) + 1} frames: {reason}") if more else first
+
+    def _read(self, entry: Entry) -> Iterator[IncomingImage | Rejected]:
+        path = self.directory / entry.file
+        try:
+            kind = kind_of(path)
+            masks = present_masks(self.directory, entry.file, self.request) if self.request.masks else {}
+            if kind is Kind.PICTURE:
+                yield self._picture(path, entry, masks)
+                return
+        except BadInput as error:
+            yield Rejected.because(entry.file, error)
+            return
+        except OSError as error:
+            yield Rejected(entry.file, f"cannot be read: {error.strerror}")
+            return
+        if kind is Kind.NIFTI:
+            yield from read_nifti(path, entry, self.request, masks)
+        else:
+            yield from read_dicom(path, entry, self.request, self.by_uid)
+
+    def _picture(self, path: Path, entry: Entry, masks: Mapping[str, Path]) -> IncomingImage:
+        content = read_picture_file(path)
+        pixels, notes = decode_picture(content)
+        drawn = {name: read_picture_mask(mask, pixels.shape) for name, mask in masks.items()}
+        labels = entry.labels
+        if self.request.label_from == "mask":
+            labels = {name: float(name in drawn and bool(drawn[name].any())) for name, _ in self.request.masks}
+        if not labels:
+            raise BadInput("no label: it is in no class folder, and no table gives one. See --label-from and --label")
+        return IncomingImage(
+            entry.file,
+            pixels,
+            labels,
+            entry.subject,
+            entry.split,
+            masks={name: mask for name, mask in drawn.items() if mask.any()},
+            covariates=entry.covariates,
+            png=bare_png(content),
+            notes=notes,
+        )
+
+    def _prepared(self, image: IncomingImage) -> IncomingImage | Rejected:
+        """Check the shape, note what looks like text before it may be scaled away, and bring to the size wanted."""
+        try:
+            burnt_in = image.burnt_in or looks_burnt_in(image.pixels)
+            ready = prepare(image, self.request)
+        except BadInput as error:
+            return Rejected.because(image.source_file, error)
+        height, width, channels = ready.pixels.shape
+        found = (height, width, channels, ready.pixels.dtype.itemsize * 8)
+        if self.usual is not None and found != self.usual:
+            return Rejected(image.source_file, unlike(self.usual, found, "most files here"))
+        return replace(ready, burnt_in=burnt_in) if burnt_in else ready

@@ -1,0 +1,200 @@
+"""Import what `datasets` wrote: a `save_to_disk` directory (Arrow), or Parquet files with the pictures in them.
+
+Read with pyarrow alone, so nothing of the directory is executed. The picture column is a struct of `bytes` and `path`;
+a picture that is only a path elsewhere is refused. Features (class names) come from the schema's metadata, which
+`datasets` writes into both formats. Splits come from `dataset_dict.json`'s folders or from the Parquet files' names.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+
+from curation.errors import BadInput
+from curation.ingest.burnt_in import looks_burnt_in
+from curation.ingest.covariates import check_columns, covariates_of_row
+from curation.ingest.formats.picture_files import decode_picture
+from curation.ingest.formats.png_files import bare_png
+from curation.ingest.import_report import ImportReport
+from curation.ingest.importer import import_source
+from curation.ingest.incoming import IncomingImage, Part, Progress, Rejected, Source, split_named
+from curation.ingest.preparing import prepare
+from curation.ingest.request import NO_REQUEST, ImportRequest
+from curation.ingest.sources.arrow_files import (
+    Shard,
+    batches,
+    class_names,
+    find_shards,
+    parquet_files,
+    picture_column,
+    read_schema,
+    row_count,
+)
+from curation.project import Project
+from curation.tables.images import Split
+
+_LABEL = ("label", "labels")
+_SUBJECT = ("subject", "subject_id", "patient_id", "patient")
+
+
+def is_hugging_face(path: Path) -> bool:
+    """Whether a path is one of those this module reads."""
+    if path.is_file():
+        return path.suffix == ".parquet" and picture_column(read_schema(path)) is not None
+    if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
+        return True
+    return any(_has_pictures(file) for file in parquet_files(path)[:1])
+
+
+def _has_pictures(file: Path) -> bool:
+    """Whether a Parquet file below a directory holds pictures; a damaged one is left to the list of files."""
+    try:
+        return picture_column(read_schema(file)) is not None
+    except BadInput:
+        return False
+
+
+def import_hugging_face(
+    project: Project,
+    now: datetime,
+    path: Path,
+    *,
+    name: str | None = None,
+    request: ImportRequest = NO_REQUEST,
+    seed: int = 0,
+    dry_run: bool = False,
+    on_progress: Progress = lambda *_: None,
+) -> ImportReport:
+    """Import the data set at `path`; raises BadInput when it holds no picture, or a column asked for is not there."""
+    return import_source(project, now, open_hugging_face(path, name, request), seed, on_progress, dry_run=dry_run)
+
+
+def open_hugging_face(path: Path, name: str | None = None, request: ImportRequest = NO_REQUEST) -> Source:
+    """Find the files and read their schema; rows are read when the source is consumed."""
+    path = path.resolve()
+    shards = find_shards(path)
+    if not shards:
+        raise BadInput(f"{path} holds no .arrow or .parquet file of a data set.")
+    columns = _Columns.of(read_schema(shards[0].path), request)
+    digest = hashlib.sha256()
+    for shard in shards:
+        with shard.path.open("rb") as content:
+            digest.update(f"{shard.name}\0{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
+    return Source(
+        name=name or path.name,
+        content_digest=digest.hexdigest(),
+        items=_parts(shards, columns, request),
+        total=sum(row_count(shard.path) for shard in shards),
+        options=request.options(),
+        private=not request.public_subjects,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Which columns are used, and the class names of those that hold numbers."""
+
+    picture: str
+    labels: tuple[str, ...]
+    class_names: dict[str, list[str]]
+    subject: str | None
+    split: str | None
+
+    @classmethod
+    def of(cls, schema: pyarrow.Schema, request: ImportRequest) -> "_Columns":
+        picture = picture_column(schema)
+        if picture is None:
+            raise BadInput("expected a column of pictures (a struct of bytes and path); the data set has none.")
+        names = list(schema.names)
+        asked = [*request.label_columns, request.subject_column, request.split_column]
+        absent = [name for name in asked if name is not None and name not in names]
+        if absent:
+            raise BadInput(f"the data set has no column {', '.join(absent)}. There are {', '.join(names)}.")
+        subject = request.subject_column or next((name for name in _SUBJECT if name in names), None)
+        check_columns("the data set", request.covariates, names, subject)
+        labels = request.label_columns or tuple(name for name in _LABEL if name in names)[:1]
+        if not labels and request.label is None:
+            raise BadInput(f"which column is the label? Name it with --label-column; there are {', '.join(names)}.")
+        return cls(
+            picture,
+            () if request.label else labels,
+            {name: found for name in labels if (found := class_names(schema, name))},
+            subject,
+            request.split_column or ("split" if "split" in names else None),
+        )
+
+
+def _parts(shards: Sequence[Shard], columns: _Columns, request: ImportRequest) -> Iterator[Part]:
+    """One call for each row, so that pictures are decoded in threads; a shard that breaks off is one line."""
+    wanted = [columns.picture, *columns.labels, *request.covariates]
+    wanted += [name for name in (columns.subject, columns.split) if name]
+    for shard in shards:
+        position = 0
+        try:
+            for batch in batches(shard.path, list(dict.fromkeys(wanted))):
+                batch.validate(full=True)  # offsets that lead out of a damaged file are not followed
+                for row in batch.to_pylist():
+                    yield partial(_read, f"{shard.name}#{position}", row, shard.split, columns, request)
+                    position += 1
+        except (pyarrow.ArrowException, OSError, ValueError, MemoryError, OverflowError) as error:
+            yield Rejected(shard.name, "the file breaks off or is damaged", type(error).__name__)
+
+
+def _read(
+    name: str, row: dict[str, Any], split: Split | None, columns: _Columns, request: ImportRequest
+) -> list[IncomingImage | Rejected]:
+    try:
+        picture = row[columns.picture]
+        content = picture["bytes"] if picture else None
+        if not content:
+            raise BadInput("its picture is not in the data set, only a path elsewhere. Save it with the pictures in it")
+        pixels, notes = decode_picture(content)
+        said = str(row[columns.split]) if columns.split and row[columns.split] is not None else ""
+        image = IncomingImage(
+            name,
+            pixels,
+            {request.label: 1.0} if request.label is not None else _labels(row, columns, request),
+            _text(row[columns.subject]) if columns.subject else None,
+            split_named(said) if said else split,
+            covariates=_covariates(row, request),
+            png=bare_png(content),
+            burnt_in=looks_burnt_in(pixels),
+            notes=notes,
+        )
+        return [prepare(image, request)]
+    except BadInput as error:
+        return [Rejected.because(name, error)]
+
+
+def _labels(row: dict[str, Any], columns: _Columns, request: ImportRequest) -> dict[str, float]:
+    if len(columns.labels) > 1:
+        return {name: float(row[name]) for name in columns.labels if isinstance(row[name], bool | int | float)}
+    [column] = columns.labels
+    value, names = row[column], columns.class_names.get(column)
+    several = value if isinstance(value, list) else [value]
+    if isinstance(value, str) and request.label_separator:
+        several = value.split(request.label_separator)
+    found = {}
+    for one in several:
+        if names is not None and isinstance(one, int) and one >= 0:
+            if one >= len(names):
+                raise BadInput(f"its label is {one}, and there are {len(names)} class names")
+            found[names[one]] = 1.0
+        elif names is None and _text(one):
+            found[str(_text(one))] = 1.0
+    if isinstance(value, list) and names is not None:
+        return {name: found.get(name, 0.0) for name in names}
+    return found
+
+
+def _covariates(row: dict[str, Any], request: ImportRequest) -> dict[str, str | float] | None:
+    return covariates_of_row({name: _text(row[name]) or "" for name in request.covariates}, request.covariates) or None
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None or str(value).strip() == "" else str(value).strip()

@@ -1,0 +1,196 @@
+"""Import a folder, a file or a table of files: pictures, DICOM and NIfTI, told apart file by file.
+
+    CLASS/.../file            the first folder is the label
+    train/CLASS/.../file      when every folder is named for a split, the second one is
+
+`metadata.csv`, `.parquet` or `.jsonl` in a folder describes the files below it (file or file_name, label, subject,
+split); a table that is itself the source, or given beside it, may have any columns. Subjects come from the table, a
+pattern over the path, or PatientID; without any each picture, volume or study is its own.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from curation.errors import BadInput
+from curation.ingest.covariates import check_keywords
+from curation.ingest.entry import Entry
+from curation.ingest.formats import tables
+from curation.ingest.formats.picture_files import Shape, quiet_decoders
+from curation.ingest.formats.tables import Table, read_table
+from curation.ingest.import_report import ImportReport
+from curation.ingest.importer import import_source
+from curation.ingest.incoming import Progress, Rejected, Source
+from curation.ingest.preparing import prepared_shape
+from curation.ingest.request import NO_REQUEST, ImportRequest
+from curation.ingest.sources.file_reader import FileReader
+from curation.ingest.sources.layout import Layout, make_entry
+from curation.ingest.sources.masks import mask_files
+from curation.ingest.sources.source_files import (
+    Kind,
+    Listing,
+    examine,
+    kind_of,
+    list_folder,
+    refusal,
+)
+from curation.project import Project
+
+
+def import_image_folder(
+    project: Project,
+    now: datetime,
+    path: Path,
+    *,
+    name: str | None = None,
+    request: ImportRequest = NO_REQUEST,
+    manifest: Path | None = None,
+    seed: int = 0,
+    dry_run: bool = False,
+    on_progress: Progress = lambda *_: None,
+) -> ImportReport:
+    """Import what is at `path`; raises BadInput when nothing in it can be read, or a table or an option is wrong."""
+    source = open_image_folder(path, name, request, manifest)
+    return import_source(project, now, source, seed, on_progress, dry_run=dry_run)
+
+
+def open_image_folder(
+    path: Path, name: str | None = None, request: ImportRequest = NO_REQUEST, manifest: Path | None = None
+) -> Source:
+    """List the files and hash them; they are decoded when the source is consumed."""
+    request.check()
+    directory, listing, table = _find(path, request, manifest)
+    masks = mask_files(listing.files, request) if request.masks else set()
+    with quiet_decoders():
+        seen = _examine_all(directory, listing, masks, request, manifest)
+    rejected = [*listing.rejected, *table.rejected]
+    reader = FileReader(directory, request, table.rows if table.by_uid else {}, seen.usual)
+    files = [file for file in listing.files if file not in masks] if masks else listing.files
+    layout = Layout.of(files)
+    faults = {fault.source_file for fault in table.rejected}
+    for one in _entries(files, faults, layout, table, request):
+        if isinstance(one, Rejected):
+            rejected.append(one)
+            faults.add(one.source_file)
+    entries = (one for one in _entries(files, faults, layout, table, request) if isinstance(one, Entry))
+    return Source(
+        name=name or _default_name(path, directory, listing, seen),
+        content_digest=seen.digest,
+        items=chain(rejected, (partial(reader.read, entry) for entry in entries)),
+        total=len(rejected) + sum(file not in faults for file in files),
+        options=request.options(),
+        private=not request.public_subjects,
+        notes=[f"columns not used: {', '.join(table.unused)}"] if table.unused else [],
+    )
+
+
+def _find(path: Path, request: ImportRequest, manifest: Path | None) -> tuple[Path, Listing, Table]:
+    """The folder, what of it is read, and the table over it."""
+    path = path.resolve()
+    if path.is_dir():
+        listing = list_folder(path)
+        if not listing.files:
+            raise BadInput(
+                f"{path} holds no file that can be read. Expected one folder per class, "
+                "with pictures, DICOM or NIfTI files in it."
+            )
+        table = read_table(manifest, request) if manifest else _tables_beside(path, listing, request)
+        check_keywords(request.covariates, elsewhere=bool(table.rows))
+        if not table.by_uid:
+            absent = sorted(set(table.rows).difference(listing.files))
+            table.rejected += [Rejected(file, f"named in {table.name}, but not among the pictures") for file in absent]
+        return path, listing, table
+    if not path.is_file():
+        raise BadInput(f"{path} is not a directory.")
+    if path.suffix in tables.SUFFIXES:
+        table = read_table(path, request)
+        return path.parent, _listed(path.parent, table), table
+    check_keywords(request.covariates, elsewhere=manifest is not None)
+    if reason := refusal(path, path.parent):
+        raise BadInput(f"{path}: {reason}.")
+    return path.parent, Listing([path.name], [], []), read_table(manifest, request) if manifest else Table()
+
+
+def _tables_beside(directory: Path, listing: Listing, request: ImportRequest) -> Table:
+    whole = Table()
+    for file in listing.tables:
+        below = str(Path(file).parent)
+        one = read_table(directory / file, request, below="" if below == "." else below, beside=True)
+        whole.name, whole.by_uid, whole.several_labels = one.name, one.by_uid, one.several_labels
+        whole.rows |= one.rows
+        whole.rejected += one.rejected
+        whole.unused += [name for name in one.unused if name not in whole.unused]
+    return whole
+
+
+def _listed(directory: Path, table: Table) -> Listing:
+    """The files that a table names, those that can be opened."""
+    if table.by_uid:
+        raise BadInput(
+            f"{table.name} names files by SOP Instance UID: import their folder with --manifest {table.name}."
+        )
+    listing = Listing([], [table.name], [])
+    for file in table.rows:
+        path = directory / file
+        reason = (
+            refusal(path, directory) if path.exists() or path.is_symlink() else f"named in {table.name}, but not there"
+        )
+        if reason is None and not path.resolve().is_relative_to(directory):
+            reason = "a link that leads outside the folder"
+        if reason:
+            listing.rejected.append(Rejected(file, reason))
+        else:
+            listing.files.append(file)
+    return listing
+
+
+def _entries(
+    files: Sequence[str], faults: Container[str], layout: Layout, table: Table, request: ImportRequest
+) -> Iterator[Entry | Rejected]:
+    """What name and table say of each file without a fault, made anew each time: a million are more than needed."""
+    for file in files:
+        if file in faults:
+            continue
+        try:
+            yield make_entry(file, layout, None if table.by_uid else table.rows.get(file), table, request)
+        except BadInput as error:
+            yield Rejected(file, str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What hashing and probing of all files came to: of each file alone nothing is kept."""
+
+    digest: str  # over tables and files, by name
+    files_digest: str  # over what is in the files
+    usual: Shape | None  # that most pictures have
+
+
+def _examine_all(
+    directory: Path, listing: Listing, masks: Container[str], request: ImportRequest, manifest: Path | None
+) -> _Seen:
+    digest, inside = hashlib.sha256(), hashlib.sha256()
+    shapes: Counter[Shape] = Counter()
+    for file, path in [(file, directory / file) for file in listing.tables] + ([("", manifest)] if manifest else []):
+        with path.open("rb") as content:
+            digest.update(f"{file}\0{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
+    for one in examine(directory, listing.files, request):
+        digest.update(f"{one.file}\0{one.sha256}\n".encode())
+        inside.update(one.sha256.encode())
+        if one.shape and one.file not in masks:
+            shapes[prepared_shape(one.shape, request)] += 1
+    usual = shapes.most_common(1)[0][0] if shapes else None
+    return _Seen(digest.hexdigest(), inside.hexdigest(), usual)
+
+
+def _default_name(path: Path, directory: Path, listing: Listing, seen: _Seen) -> str:
+    """A folder's own name; a medical file's name, and that of a folder of them, may be a patient's."""
+    kind = kind_of(directory / listing.files[0]) if listing.files else None
+    if kind is not None and kind is not Kind.PICTURE:
+        return f"{kind.lower()}-{seen.files_digest[:8]}"
+    return path.resolve().name

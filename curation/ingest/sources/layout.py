@@ -1,0 +1,78 @@
+"""What the folders of a source mean: the first is the class, or the split with the class below it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+from curation.errors import BadInput
+from curation.ingest.entry import Entry
+from curation.ingest.formats.tables import Described, Table
+from curation.ingest.incoming import SPLIT_NAMES, split_named
+from curation.ingest.request import ImportRequest
+from curation.tables.images import Split
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """CLASS/.../file, or train/CLASS/.../file when every folder is named for a split."""
+
+    by_split: bool
+    classes: frozenset[str]
+
+    @classmethod
+    def of(cls, files: Iterable[str]) -> "Layout":
+        """Read off the files' paths."""
+        folders = {_folders(file.rpartition("/")[0])[:2] for file in files}
+        tops = {folder[0] for folder in folders if folder}
+        by_split = bool(tops) and all(top.lower() in SPLIT_NAMES for top in tops)
+        depth = 1 if by_split else 0
+        return cls(by_split, frozenset(folder[depth] for folder in folders if len(folder) > depth))
+
+    def split_and_label(self, file: str) -> tuple[Split | None, str | None]:
+        """What the folders of one file say."""
+        folders = _folders(file.rpartition("/")[0])
+        if not self.by_split:
+            return None, folders[0] if folders else None
+        return split_named(folders[0]) if folders else None, folders[1] if len(folders) > 1 else None
+
+
+@lru_cache(1_024)
+def _folders(path: str) -> tuple[str, ...]:
+    return PurePosixPath(path).parts
+
+
+def make_entry(file: str, layout: Layout, row: Described | None, table: Table, request: ImportRequest) -> Entry:
+    """What folders, table, pattern and request say of a file; raises BadInput where they contradict each other."""
+    split, folder = layout.split_and_label(file)
+    labels = _settle_labels(folder, row, layout, table, request)
+    if row and row.split:
+        if split not in (None, row.split):
+            raise BadInput(f"its folder says {split}, {table.name} says {row.split}")
+        split = row.split
+    subject = row.subject if row else None
+    if subject is None and request.subject_regex is not None:
+        match = request.subject_regex.search(file)
+        if not match or not match[1]:
+            raise BadInput(f"the subject pattern {request.subject_pattern!r} finds nothing in its name")
+        subject = match[1]
+    return Entry(file, labels, subject, split, row.covariates if row else None)
+
+
+def _settle_labels(
+    folder: str | None, row: Described | None, layout: Layout, table: Table, request: ImportRequest
+) -> dict[str, float] | None:
+    if request.label is not None:
+        return {request.label: 1.0}
+    if request.label_from == "mask" or request.label_keyword:
+        return None
+    given = dict(row.labels) if row and row.labels and request.label_from != "folder" else None
+    if table.decides or table.several_labels or request.label_from == "manifest" or (given and len(given) > 1):
+        return given
+    named = next(iter(given), None) if given else None
+    if folder is not None and named not in (None, folder):
+        raise BadInput(f"its folder says {folder!r}, {table.name} says {named!r}")
+    label = named or folder
+    if label is not None and layout.classes and label not in layout.classes and not request.label_from:
+        raise BadInput(f"the label {label!r} is none of the class folders {', '.join(sorted(layout.classes))}")
+    return None if label is None else {label: 1.0}

@@ -1,0 +1,243 @@
+"""The candidates of an import until it is decided, in a temporary file: a million need no more memory than a few.
+
+The file is an SQLite database without a name: the system removes it with the process, however that ends, and nobody
+else can open it. SQLite puts it into SQLITE_TMPDIR, TMPDIR, /var/tmp or /tmp and keeps its first megabytes in memory.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from itertools import groupby
+from typing import Any, Self
+
+from curation.errors import Unavailable
+from curation.ingest.arrival import NOTHING_SHOWN, Candidate
+from curation.tables.images import Split
+
+_CACHE_KIB = 2_048
+_AT_ONCE = 500
+_ON_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+_PRECEDENCE = {split.value: position for position, split in enumerate(Split)}
+
+_TABLES = """
+CREATE TABLE candidate(position INTEGER PRIMARY KEY, subject TEXT, split TEXT, picture TEXT, shown INTEGER,
+    known INTEGER, remarked INTEGER, record TEXT);
+CREATE TABLE file(position INTEGER, digest TEXT);
+CREATE TABLE subject(key TEXT PRIMARY KEY, given TEXT, standing TEXT, withdrawn INTEGER DEFAULT 0, unit TEXT,
+    split TEXT) WITHOUT ROWID;
+CREATE TABLE standing(rank INTEGER PRIMARY KEY, picture TEXT, subject TEXT, split TEXT, record TEXT,
+    UNIQUE(picture, subject));
+CREATE TABLE withdrawn(picture TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE unit(key TEXT PRIMARY KEY, stratum TEXT, lot TEXT, split TEXT) WITHOUT ROWID;
+CREATE TABLE contested(picture TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE accepted(position INTEGER PRIMARY KEY);
+"""
+
+_ACCEPTED = "FROM accepted JOIN candidate USING (position) JOIN subject ON key = subject"
+
+
+class Arrivals:
+    """Everything that came, in its order: `add` each, `close_list` once, then ask."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        self._shown: dict[tuple[str, ...], int] = {}
+        self._position = 0
+        self._rows: list[tuple[Any, ...]] = []
+        self._files: list[tuple[int | None, str]] = []
+        database.create_function("precedence", 1, _PRECEDENCE.get, deterministic=True)
+        database.executescript(f"PRAGMA journal_mode=OFF; PRAGMA cache_size=-{_CACHE_KIB}; PRAGMA temp_store=FILE;")
+        database.executescript(_TABLES)
+        database.execute("BEGIN")
+
+    @classmethod
+    @contextmanager
+    def open(cls) -> Iterator[Self]:
+        """A new list; raises Unavailable when the disk for temporary files is full."""
+        try:
+            with closing(sqlite3.connect("", isolation_level=None)) as database:
+                yield cls(database)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _ON_DISK:
+                raise
+            raise Unavailable(
+                f"the temporary file of this import cannot be written ({error}); nothing of it was recorded. Free some "
+                "space where TMPDIR points (without it /var/tmp or /tmp), or set TMPDIR, then do the same again."
+            ) from error
+
+    def add(self, candidate: Candidate) -> None:
+        """Keep one that came."""
+        shown = self._shown.setdefault(tuple(candidate.shown or [NOTHING_SHOWN]), len(self._shown))
+        self._position += 1
+        known, remarked = candidate.subject_known, bool(candidate.notes or candidate.burnt_in)
+        asked = (candidate.subject_key, candidate.split, candidate.pixel_sha256, shown, known, remarked)
+        self._rows.append((self._position, *asked, candidate.record()))
+        self.add_files_of(candidate, self._position)
+
+    def add_files_of(self, candidate: Candidate, position: int | None = None) -> None:
+        """Remember its files; those of one that is left out, and has no position, go where nothing else needs them."""
+        self._files += [(position, digest) for digest in candidate.files if digest]
+        if len(self._rows) >= _AT_ONCE or len(self._files) >= _AT_ONCE:
+            self._write()
+
+    def _write(self) -> None:
+        self._database.executemany("INSERT INTO candidate VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
+        self._database.executemany("INSERT INTO file VALUES (?, ?)", self._files)
+        self._rows.clear()
+        self._files.clear()
+
+    def _do(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        return self._database.execute(statement, values)
+
+    def close_list(self) -> None:
+        """Nothing more will come: list the subjects, each with the splits that it is given."""
+        self._write()
+        self._do("CREATE INDEX candidate_picture ON candidate(picture, subject)")
+        self._do(
+            "INSERT INTO subject(key, given, unit) "
+            "SELECT subject, group_concat(DISTINCT split), subject FROM candidate GROUP BY subject"
+        )
+
+    def subjects(self, count: int) -> Iterator[list[str]]:
+        """The keys of the subjects, some at a time; `stands` may be called in between."""
+        return self._in_chunks("SELECT key FROM subject WHERE key > ? ORDER BY key LIMIT ?", count)
+
+    def pictures(self, count: int) -> Iterator[list[str]]:
+        """The digests of the pictures, some at a time."""
+        return self._in_chunks(
+            "SELECT DISTINCT picture FROM candidate WHERE picture > ? ORDER BY picture LIMIT ?", count
+        )
+
+    def _in_chunks(self, query: str, count: int) -> Iterator[list[str]]:
+        last = ""
+        while found := [value for (value,) in self._do(query, (last, count))]:
+            yield found
+            last = found[-1]
+
+    def subject_stands(self, key: str, split: Split, withdrawn: bool) -> None:
+        """The project has this subject."""
+        self._do("UPDATE subject SET standing = ?, withdrawn = ? WHERE key = ?", (split, withdrawn, key))
+
+    def picture_stands(self, candidate: Candidate) -> None:
+        """The project has this picture under this subject."""
+        values = (candidate.pixel_sha256, candidate.subject_key, candidate.split, candidate.record())
+        self._do(
+            "INSERT INTO standing VALUES (NULL, ?, ?, ?, ?) ON CONFLICT(picture, subject) "
+            "DO UPDATE SET split = excluded.split, record = excluded.record",
+            values,
+        )
+
+    def withdraw(self, pictures: Iterable[str]) -> None:
+        """These pictures were withdrawn from the project."""
+        self._database.executemany("INSERT INTO withdrawn VALUES (?)", ((picture,) for picture in pictures))
+
+    def take_out_faulty(self) -> Iterator[tuple[Candidate, set[Split], Split | None, bool]]:
+        """What may not enter, with the splits its subject is given, the one it stands in, and whether it is withdrawn.
+
+        After the last one these are no longer candidates.
+        """
+        faulty = (
+            "FROM candidate JOIN subject ON key = subject LEFT JOIN withdrawn AS gone USING (picture) "
+            "WHERE subject.withdrawn OR gone.picture IS NOT NULL OR instr(given, ',') OR standing <> given"
+        )
+        columns = "record, given, standing, subject.withdrawn OR gone.picture IS NOT NULL"
+        for record, given, standing, gone in self._do(f"SELECT {columns} {faulty} ORDER BY position"):
+            splits = {Split(split) for split in given.split(",")} if given else set()
+            yield Candidate.from_record(record, None), splits, Split(standing) if standing else None, bool(gone)
+        self._do(f"DELETE FROM candidate WHERE position IN (SELECT position {faulty})")
+
+    def shared(self) -> Iterator[tuple[str, str]]:
+        """Picture and subject of those pictures that come under several subjects, in order."""
+        yield from self._do(
+            "SELECT picture, subject FROM candidate WHERE picture IN (SELECT picture FROM candidate "
+            "GROUP BY picture HAVING min(subject) <> max(subject)) ORDER BY position"
+        )
+
+    def bind(self, units: dict[str, str]) -> None:
+        """Draw these subjects as one with others: subject to the key of the group."""
+        rows = ((unit, key) for key, unit in units.items())
+        self._database.executemany("UPDATE subject SET unit = ? WHERE key = ?", rows)
+
+    def units(self) -> Iterator[tuple[str, set[str], Split | None]]:
+        """Each group of subjects, what its pictures show, and the first of the splits that one of it stands in."""
+        names = {number: shown for shown, number in self._shown.items()}
+        query = (
+            "SELECT unit, shown, coalesce(standing, given), (SELECT split FROM standing "
+            "WHERE standing.picture = candidate.picture ORDER BY rank LIMIT 1) "
+            "FROM candidate JOIN subject ON key = subject ORDER BY unit"
+        )
+        for unit, rows in groupby(self._do(query), key=lambda row: row[0]):
+            labels: set[str] = set()
+            splits: set[str] = set()
+            for _, shown, *found in rows:
+                labels.update(names[shown])
+                splits.update(split for split in found if split)
+            yield unit, labels, Split(min(splits, key=_PRECEDENCE.__getitem__)) if splits else None
+
+    def place_units(self, units: Iterable[tuple[str, str | None, str | None, Split | None]]) -> None:
+        """Write each group with its split, or with its stratum and its lot, by which it will be drawn."""
+        self._database.executemany("INSERT INTO unit VALUES (?, ?, ?, ?)", units)
+
+    def to_draw(self) -> Iterator[tuple[str, str]]:
+        """The groups without a split and their strata: rare strata first, within a stratum by lot."""
+        yield from self._do(
+            "SELECT key, stratum FROM unit JOIN (SELECT stratum, count(*) AS size FROM unit GROUP BY stratum) "
+            "USING (stratum) WHERE split IS NULL ORDER BY size, stratum, lot"
+        )
+
+    def settle(self, drawn: Iterable[tuple[str, Split]]) -> None:
+        """Give every subject its split: the one it stands in, the given one, or that of its group."""
+        self._do("CREATE TEMP TABLE draw(key TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID")
+        self._database.executemany("INSERT INTO draw VALUES (?, ?)", drawn)
+        self._do(
+            "UPDATE subject SET split = coalesce(standing, given, (SELECT coalesce(unit.split, draw.split) "
+            "FROM unit LEFT JOIN draw USING (key) WHERE unit.key = subject.unit))"
+        )
+
+    def accept_uncontested(self) -> None:
+        """Accept every picture that came once and is not in the project."""
+        self._do(
+            "INSERT INTO contested SELECT picture FROM candidate GROUP BY picture HAVING count(*) > 1 "
+            "UNION SELECT picture FROM standing"
+        )
+        self._do("INSERT INTO accepted SELECT position FROM candidate WHERE picture NOT IN contested")
+
+    def contested(self) -> Iterator[tuple[dict[str, Candidate], Iterator[tuple[int, Candidate]]]]:
+        """Each other picture: how it stands in the project, by subject, and its candidates, training first."""
+        query = (
+            "SELECT picture, position, record, subject.split FROM candidate JOIN subject ON key = subject "
+            "WHERE picture IN contested ORDER BY picture, precedence(subject.split), position"
+        )
+        for picture, rows in groupby(self._do(query), key=lambda row: row[0]):
+            there = self._do("SELECT subject, record, split FROM standing WHERE picture = ? ORDER BY rank", (picture,))
+            standing = {key: Candidate.from_record(record, Split(split)) for key, record, split in there}
+            yield standing, ((row[1], Candidate.from_record(row[2], Split(row[3]))) for row in rows)
+
+    def accept(self, position: int) -> None:
+        """Accept one of the contested."""
+        self._do("INSERT INTO accepted VALUES (?)", (position,))
+
+    def accepted(self, *, remarked: bool = False) -> Iterator[Candidate]:
+        """What enters, each with its split, in the order it came; only what has notes or may show text, if asked."""
+        which = "WHERE remarked" if remarked else ""
+        query = f"SELECT record, subject.split {_ACCEPTED} {which} ORDER BY accepted.position"
+        for record, split in self._do(query):
+            yield Candidate.from_record(record, Split(split))
+
+    def accepted_counts(self) -> Iterator[tuple[Split, tuple[str, ...], bool, int]]:
+        """How many enter for each split, what they show, and whether their subject is known."""
+        names = {number: shown for shown, number in self._shown.items()}
+        query = f"SELECT subject.split, shown, known, count(*) {_ACCEPTED} GROUP BY subject.split, shown, known"
+        for split, shown, known, count in self._do(query):
+            yield Split(split), names[shown], bool(known), count
+
+    def accepted_subjects(self) -> dict[Split, int]:
+        """How many subjects enter, or are added to, by split."""
+        query = f"SELECT subject.split, count(DISTINCT key) {_ACCEPTED} GROUP BY subject.split"
+        return {Split(split): count for split, count in self._do(query)}
+
+    def files_left(self, count: int) -> Iterator[list[str]]:
+        """The files that were stored and that nothing accepted needs, some at a time."""
+        found = self._do("SELECT digest FROM file EXCEPT SELECT digest FROM file JOIN accepted USING (position)")
+        while some := found.fetchmany(count):
+            yield [digest for (digest,) in some]

@@ -1,0 +1,73 @@
+"""Import virtual subjects: rendered as they come in, with the lesion masks, in the split that their number fixes."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+
+from curation.digests import digest_of
+from curation.errors import BadInput
+from curation.image_store import Pixels
+from curation.ingest.import_report import ImportReport
+from curation.ingest.importer import import_source
+from curation.ingest.incoming import Geometry, IncomingImage, Progress, Source
+from curation.ingest.virtual_brains.render import NOTICE, check_ordinary, cohort_numbers, render_many
+from curation.project import Project
+from curation.provenance.real_images import is_ready_real
+from curation.tables.images import Image, Split, Subject
+
+MASK_NAME = "lesion"
+_KEYS = 500
+
+
+def import_virtual_brains(
+    project: Project,
+    now: datetime,
+    count: int,
+    *,
+    first: int = 0,
+    workers: int = 1,
+    dry_run: bool = False,
+    on_progress: Progress = lambda *_: None,
+) -> ImportReport:
+    """Import subjects `first` to `first + count - 1`; those that are here already are not drawn again."""
+    if count < 1:
+        raise BadInput(f"expected at least one virtual subject, got {count}.")
+    numbers = cohort_numbers(count, first)
+    check_ordinary(numbers)
+    missing = _not_here(project, numbers)
+    source = Source(
+        name=f"virtual-brains:{count}" if first == 0 else f"virtual-brains:{first}+{count}",
+        content_digest=digest_of({"cohort": "virtual-brains/1", "first": first, "count": count}),
+        items=_items(missing, workers),
+        total=len(missing),
+        notice=NOTICE,
+        already=count - len(missing),
+    )
+    return import_source(project, now, source, on_progress=on_progress, dry_run=dry_run)
+
+
+def _items(numbers: Sequence[int], workers: int) -> Iterator[IncomingImage]:
+    for drawn in render_many(numbers, workers):
+        pixels: Pixels = drawn.pixels[:, :, None]
+        yield IncomingImage(
+            source_file=drawn.subject,
+            pixels=pixels,
+            labels=drawn.label,
+            subject_key=drawn.subject,
+            split=Split(drawn.split),
+            geometry=Geometry(spacing_mm=(drawn.spacing_mm, drawn.spacing_mm)),
+            masks={MASK_NAME: drawn.mask} if drawn.mask.any() else {},
+        )
+
+
+def _not_here(project: Project, numbers: Sequence[int]) -> list[int]:
+    by_key = {f"vb-{number:06d}": number for number in numbers}
+    keys = list(by_key)
+    with project.database.read() as session:
+        for start in range(0, len(keys), _KEYS):
+            query = select(Subject.key).join(Image, Image.subject_id == Subject.id)
+            query = query.where(is_ready_real(), Subject.key.in_(keys[start : start + _KEYS]))
+            for key in session.scalars(query):
+                by_key.pop(key, None)
+    return list(by_key.values())

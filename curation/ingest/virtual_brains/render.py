@@ -1,0 +1,153 @@
+"""A cohort of virtual subjects: axial T1 slices simulated from one template, each a pure function of its number.
+
+It lets the whole loop run on a machine that has no data. It shows the loop, not medicine: see `NOTICE`.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.errors import BadInput
+from curation.ingest.virtual_brains.anatomy import FIELD_OF_VIEW_MM, Field, Warp, smooth_field
+from curation.ingest.virtual_brains.lesions import Lesion, OldInfarct, RingLesion
+
+NOTICE = "SIMULATED from one template; intervals cover warps, not patients; not for diagnosis"
+CLASSES = ("normal", "ring_lesion", "old_infarct")
+SPLIT_SHARES = {"train": 0.60, "validation": 0.15, "test": 0.15, "reserve": 0.10}
+SHIPPED_RANGE = range(900_000, 1_000_000)  # fitted into the shipped weights: always training subjects
+_COHORT = "virtual-brains/1"
+_OVERSAMPLING = 2
+_BATCH = 16  # subjects a process renders before it hands them back
+
+
+@dataclass(frozen=True)
+class VirtualSlice:
+    """One subject's only picture. Anterior is up; the left of the picture is the subject's right."""
+
+    number: int
+    subject: str
+    label: str
+    split: str
+    pixels: NDArray[np.uint8]  # (H, W)
+    mask: NDArray[np.uint8]  # (H, W) 1 in the lesion: rim and core of a ring, the wedge of an infarct
+    spacing_mm: float
+
+
+def label_of(number: int) -> str:
+    """The class of a subject, each with a share of one third."""
+    return CLASSES[int.from_bytes(_digest(number)[:8], "big") % len(CLASSES)]
+
+
+def split_of(number: int) -> str:
+    """The split of a subject, fixed for ever by its number; the shipped range is always train."""
+    if number in SHIPPED_RANGE:
+        return "train"
+    position = int.from_bytes(_digest(number)[8:16], "big") / 2**64
+    for split, share in SPLIT_SHARES.items():
+        if position < share:
+            return split
+        position -= share
+    return "reserve"
+
+
+def cohort_numbers(count: int, first: int = 0) -> range:
+    """The numbers of `count` consecutive subjects."""
+    return range(first, first + count)
+
+
+def check_ordinary(numbers: Iterable[int]) -> None:
+    """Refuse numbers that cannot be imported: negative ones, and those the shipped weights were fitted on.
+
+    Raises:
+        BadInput: a number is outside 0..899,999 and 1,000,000 onwards.
+    """
+    for number in numbers:
+        if number < 0 or number in SHIPPED_RANGE:
+            raise BadInput(
+                f"expected virtual subject numbers from 0 to {SHIPPED_RANGE.start - 1:,}, got {number:,}: "
+                f"{SHIPPED_RANGE.start:,} to {SHIPPED_RANGE.stop - 1:,} are kept for the weights that Rounds ships. "
+                "Ask for fewer subjects, or for a smaller first number."
+            )
+
+
+def render(number: int, size: int = 64) -> VirtualSlice:
+    """Draw the subject's slice, `size` pixels square. The same number gives the same pixels anywhere, any time."""
+    rng = np.random.Generator(np.random.PCG64(int.from_bytes(_digest(number)[16:], "big")))
+    label = label_of(number)
+    warp = Warp.draw(rng)
+    fine = size * _OVERSAMPLING
+    lesion: Lesion | None = None
+    if label == "ring_lesion":
+        lesion = RingLesion.draw(rng, warp.sample(64))
+    elif label == "old_infarct":
+        lesion = OldInfarct.draw(rng, warp.sample(64))
+    tissue = warp.sample(fine, lesion.push(fine) if lesion else None)
+    tissue = tissue._replace(t1=_contrast(tissue.t1, tissue.gray, rng))
+    t1, share = lesion.paint(tissue) if lesion else (tissue.t1, np.zeros_like(tissue.t1))
+    brain = _area_mean(tissue.brain)
+    mask = (_area_mean(share) > 0.5) & (brain > 0.5)
+    return VirtualSlice(
+        number=number,
+        subject=f"vb-{number:06d}",
+        label=label,
+        split=split_of(number),
+        pixels=_acquire(_area_mean(t1), brain, rng),
+        mask=mask.astype(np.uint8),
+        spacing_mm=FIELD_OF_VIEW_MM / size,
+    )
+
+
+def render_many(numbers: Iterable[int], workers: int = 1, size: int = 64) -> Iterator[VirtualSlice]:
+    """Render subjects in the order given, as a stream; more than one worker uses that many processes."""
+    if workers <= 1:
+        for number in numbers:
+            yield render(number, size)
+        return
+    remaining = iter(numbers)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        under_way: deque[Future[list[VirtualSlice]]] = deque()
+        while batch := list(islice(remaining, _BATCH)):
+            under_way.append(pool.submit(_render_batch, batch, size))
+            if len(under_way) > 2 * workers:
+                yield from under_way.popleft().result()
+        while under_way:
+            yield from under_way.popleft().result()
+
+
+def _render_batch(numbers: list[int], size: int) -> list[VirtualSlice]:
+    return [render(number, size) for number in numbers]
+
+
+def _digest(number: int) -> bytes:
+    return hashlib.sha256(f"{_COHORT}:{number}".encode()).digest()
+
+
+def _contrast(t1: Field, gray: Field, rng: np.random.Generator) -> Field:
+    """Vary how far gray matter stands from white, as sequences and ages do."""
+    return (t1 - rng.uniform(0.02, 0.12) * gray).astype(np.float32)
+
+
+def _area_mean(picture: Field) -> Field:
+    """Average blocks of pixels, so that edges are anti-aliased: (k * n, k * n) to (n, n)."""
+    n = picture.shape[0] // _OVERSAMPLING
+    mean: Field = picture.reshape(n, _OVERSAMPLING, n, _OVERSAMPLING).mean(axis=(1, 3))
+    return mean
+
+
+def _acquire(t1: Field, brain: Field, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Make gray levels as a scanner would: coil bias, gamma, exposure, Rician noise (Gudbjartsson 1995), rounding."""
+    n = t1.shape[0]
+    bias = np.exp(smooth_field(rng.normal(0, 0.16, (5, 5)), n))
+    gamma, exposure, noise = rng.uniform(0.85, 1.3), rng.uniform(0.60, 0.74), rng.uniform(0.008, 0.024)
+    signal = exposure * np.clip(t1 * bias, 0, None) ** gamma
+    real, imaginary = rng.normal(0, noise, (2, n, n))
+    picture = np.hypot(signal + real, imaginary) * np.clip(brain, 0, 1)
+    pixels: NDArray[np.uint8] = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    return pixels

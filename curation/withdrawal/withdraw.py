@@ -1,0 +1,172 @@
+"""Withdraw a subject: one transaction says so and closes what would show it, then the files go.
+
+The transaction comes first, so that nothing uses an image from then on; the files go after it, and a withdrawal that
+was interrupted there is finished by asking for it again. Rows and digests stay as tombstones: the guards and the next
+import must know what may not come back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, exists, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from curation.audit import anchor
+from curation.digests import digest_of
+from curation.errors import BadInput
+from curation.lineage.descent import Descent, descent_of
+from curation.locks import one_import_at_a_time
+from curation.project import Project
+from curation.provenance.withdrawn import add_mark, withdrawn_images, withdrawn_items
+from curation.reading.slots import PROXY_SLOT
+from curation.tables.images import Image, ImageLabel
+from curation.tables.reading import Assignment, AssignmentState, ReaderCursor, Reading
+from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
+from curation.withdrawal.import_reports import file_names_of, forget_file_names
+from curation.withdrawal.rebuild import rebuild_plan
+from curation.withdrawal.removal import Removed, remove_files
+
+CHUNK = 500
+LONGEST_REASON = 500
+CLEARED = {
+    "source_file": None,
+    "window_center": None,
+    "window_width": None,
+    "frame": None,
+    "affine": None,
+    "covariates": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A withdrawal that was carried out: what it reached, the plan, and what was removed this time."""
+
+    number: int
+    descent: Descent
+    plan: list[dict[str, Any]]
+    images: int
+    removed: Removed
+    repeated: bool
+
+
+def withdraw(
+    project: Project, now: datetime, key: str, reason: str, *, descendants: bool = False, purge: bool = False
+) -> Done:
+    """Withdraw the subject called `key`, or finish its withdrawal; `descendants` removes synthetic images too.
+
+    `purge` also removes the pictures from snapshot folders. Raises NotFound, BadInput for a reason that is too long,
+    Conflict while an import runs.
+    """
+    if len(reason) > LONGEST_REASON:
+        raise BadInput(f"expected a reason of at most {LONGEST_REASON} characters, got {len(reason)}.")
+    with one_import_at_a_time(project):
+        with project.database.write() as session:
+            descent = descent_of(session, project.root, key)
+            repeated = descent.subject.withdrawn_at is not None
+            withdrawal = _open(session, now, descent, reason)
+            names = file_names_of(session, descent.removed)
+            images = _bury(session, now, withdrawal.id, _removed(descent, descendants))
+            added = _mark(session, withdrawal.id, descent)
+            _close_items(session)
+            forget_file_names(session, project.chain, now, withdrawal.id, names)
+            if added or images or not repeated:
+                withdrawal.plan = rebuild_plan(session, descent, f"-w{withdrawal.id}", descendants)
+                _record(session, project, now, withdrawal, descent, images)
+            session.flush()
+        removed = remove_files(project, withdrawal, descent, descendants=descendants, purge=purge)
+        with project.database.write() as session:
+            if removed.any:
+                payload = {"withdrawal": withdrawal.id, **removed.counts()}
+                project.chain.record(session, "withdrawal.files_removed", payload, now)
+            anchor(session, project.anchors_path)
+    return Done(withdrawal.id, descent, list(withdrawal.plan), images, removed, repeated)
+
+
+def _open(session: Session, now: datetime, descent: Descent, reason: str) -> Withdrawal:
+    found = session.scalars(select(Withdrawal).where(Withdrawal.subject_id == descent.subject.id)).one_or_none()
+    if found is not None:
+        return found
+    descent.subject.withdrawn_at = now
+    withdrawal = Withdrawal(subject_id=descent.subject.id, reason=reason, plan=[], created_at=now)
+    session.add(withdrawal)
+    session.flush()
+    return withdrawal
+
+
+def _removed(descent: Descent, descendants: bool) -> ColumnElement[bool]:
+    """The images that go: the subject's, altered ones among them; with `descendants` those drawn by what saw it."""
+    shown = Image.id.in_(descent.removed)
+    if not descendants:
+        return shown
+    drawn = Image.batch_id.in_([one.id for one in descent.batches])
+    return or_(shown, drawn, Image.altered_from_id.in_(select(Image.id).where(drawn)))
+
+
+def _bury(session: Session, now: datetime, withdrawal_id: int, removed: ColumnElement[bool]) -> int:
+    """Make tombstones of images that are none yet; returns how many."""
+    ids = list(session.scalars(select(Image.id).where(removed, Image.withdrawn_at.is_(None)).order_by(Image.id)))
+    for start in range(0, len(ids), CHUNK):
+        chunk = ids[start : start + CHUNK]
+        session.execute(delete(ImageLabel).where(ImageLabel.image_id.in_(chunk)))
+        session.execute(update(Image).where(Image.id.in_(chunk)).values(withdrawn_at=now, **CLEARED))
+        rows = [{"withdrawal_id": withdrawal_id, "kind": AffectedKind.IMAGE, "target_id": one} for one in chunk]
+        session.execute(insert(Affected), rows)
+    return len(ids)
+
+
+def _mark(session: Session, withdrawal_id: int, descent: Descent) -> int:
+    """Mark what descends from the subject and is not marked yet; returns how many."""
+    marked = set(
+        session.execute(select(Affected.kind, Affected.target_id).where(Affected.withdrawal_id == withdrawal_id)).all()
+    )
+    new = [one for one in descent.affected if (one.kind, one.id) not in marked]
+    for one in new:
+        add_mark(session, withdrawal_id, one.kind, one.id)
+    return len(new)
+
+
+def _close_items(session: Session) -> None:
+    """Nothing shows these images any more: slots that nobody read go, those that were read stay with their readings."""
+    pending = (Assignment.item_id.in_(withdrawn_items()), Assignment.state != AssignmentState.DONE)
+    unread = ~exists().where(Reading.assignment_id == Assignment.id)
+    quiet = {"synchronize_session": False}
+    dealt = select(Assignment.reader_id, Assignment.worklist_id, func.count()).where(
+        *pending, unread, Assignment.slot < PROXY_SLOT, Assignment.reader_id.is_not(None)
+    )
+    for reader_id, worklist_id, count in session.execute(
+        dealt.group_by(Assignment.reader_id, Assignment.worklist_id)
+    ).all():
+        cursor = session.get(ReaderCursor, (reader_id, worklist_id))
+        if cursor is not None and cursor.allotted is not None:
+            cursor.allotted -= count
+    session.execute(delete(Assignment).where(*pending, unread).execution_options(**quiet))
+    done = {"state": AssignmentState.DONE, "lease_until": None}
+    session.execute(update(Assignment).where(*pending).values(**done).execution_options(**quiet))
+
+
+def _record(
+    session: Session, project: Project, now: datetime, withdrawal: Withdrawal, descent: Descent, images: int
+) -> None:
+    reached = {kind.value: [one.id for one in descent.affected if one.kind is kind] for kind in AffectedKind}
+    payload = {
+        "withdrawal": withdrawal.id,
+        "subject": descent.subject.id,
+        "images": images,
+        "affected": {kind: ids for kind, ids in reached.items() if ids},
+        "plan_digest": digest_of(withdrawal.plan),
+    }
+    project.chain.record(session, "subject.withdrawn", payload, now)
+
+
+def list_withdrawals(session: Session) -> Sequence[Withdrawal]:
+    """Every withdrawal, oldest first."""
+    return session.scalars(select(Withdrawal).order_by(Withdrawal.id)).all()
+
+
+def count_removed(session: Session, withdrawal_id: int) -> int:
+    """How many images a withdrawal removed."""
+    mine = withdrawn_images().where(Affected.withdrawal_id == withdrawal_id)
+    return len(session.scalars(mine).all())
