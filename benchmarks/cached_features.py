@@ -11,10 +11,10 @@ import time
 import numpy as np
 import torch
 
-from train.adaptation import AdaptedModel, StandardizedHead
+from train.adaptation.loop import Examples, train_model
+from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.backbones.load import SHIPPED_BACKBONE, Backbone
 from train.config import AdaptationConfig
-from train.loop import Examples, train_model
 
 N_CLASSES = 3
 

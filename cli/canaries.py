@@ -48,8 +48,8 @@ def canaries(
     Example:
       rounds generator canaries --snapshot first --autoencoder virtual-brains-flow --out canaries
     """
+    from generate.latent_flow.recipe import FitRecipe
     from generate.phase import FitProgress
-    from generate.recipe import FitRecipe
     from screening.error_rates.canaries import CanaryPlan, fit_both, plant
     from screening.error_rates.canary_evidence import draw_canaries
 

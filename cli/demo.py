@@ -217,9 +217,9 @@ def finish_by_proxy(project: Project) -> None:
 def adapt_and_measure(project: Project, folder: SnapshotFolder) -> None:
     """LoRA on the mix, as a user would, and its validation metrics."""
     from curation.snapshots.build import find_snapshot
+    from train.adaptation.adapt import adapt
     from train.config import AdaptationConfig
     from train.records import close_run, open_run
-    from train.run import adapt
 
     config = AdaptationConfig(adaptation="lora", epochs=10, batch_size=32)
     with project.database.write() as session:

@@ -152,9 +152,9 @@ def _fit_in_project(project: Project, snapshot: str, recipe: Path | None, name: 
 
 
 def _fit(folder: SnapshotFolder, recipe: Path | None, out: Path, name: str, allow_affected: bool) -> None:
-    from generate.fit import fit_generator
+    from generate.latent_flow.fit import fit_generator
+    from generate.latent_flow.recipe import FitRecipe
     from generate.phase import FitProgress
-    from generate.recipe import FitRecipe
     from generate.sample import choose_device
 
     with progress_bar("fitting") as report:

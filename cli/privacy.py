@@ -73,8 +73,8 @@ def error_rates(
 
 
 def _round_trip(project: Project, name: str) -> tuple[str, "RoundTrip"]:
+    from generate.latent_flow.round_trip import round_trip_of
     from generate.registry import find_generator, resolve_directory
-    from generate.round_trip import round_trip_of
 
     with project.database.read() as session:
         generator = find_generator(session, name)

@@ -107,11 +107,11 @@ def run_whole_study(
 ) -> dict[str, Any]:
     """Build the arms, open the held-out split on record, run every arm and seed, write rows and report."""
     from train.affected import withdrawals_behind
-    from train.arms import build_arms
     from train.config import ReportFacts
     from train.records import close_study, open_study, record_opening
-    from train.report import write_report
-    from train.study import run_study
+    from train.study.arms import build_arms
+    from train.study.report import write_report
+    from train.study.run import run_study
 
     folders = build_arms(project, plan.name, plan.arms, base, now(), report)
     stale_snapshots(project, [folder.name for folder in folders.values()])

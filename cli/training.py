@@ -74,7 +74,7 @@ def pretrain(
       rounds backbone pretrain --snapshot first --recipe train/shipped/virtual-brains-vit.recipe.json --out vit
     """
     from train.config import PretrainRecipe
-    from train.pretrain import pretrain_backbone
+    from train.pretraining.pretrain import pretrain_backbone
 
     if (snapshot is None) == (snapshot_folder is None):
         raise click.UsageError("give either --snapshot NAME or --snapshot-folder DIRECTORY")
@@ -139,10 +139,10 @@ def train(
     Example:
       rounds train --snapshot first --adaptation lora
     """
+    from train.adaptation.adapt import adapt
     from train.affected import withdrawals_behind
     from train.config import AdaptationConfig
     from train.records import close_run, open_run
-    from train.run import adapt
 
     config = AdaptationConfig(
         adaptation=adaptation,
@@ -199,7 +199,7 @@ def evaluate(
     Example:
       rounds evaluate first-lora-s0
     """
-    from train.evaluate import evaluate_run
+    from train.evaluation.evaluate import evaluate_run
     from train.records import find_run, record_evaluation, record_opening
 
     use_torch_threads(project.settings.torch_threads)

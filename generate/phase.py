@@ -17,7 +17,7 @@ from diffusers.training_utils import EMAModel
 from torch import nn
 
 from curation.errors import Damaged
-from generate.recipe import PhaseRecipe
+from generate.latent_flow.recipe import PhaseRecipe
 from generate.seeding import step_generator
 
 LOG_EVERY = 10

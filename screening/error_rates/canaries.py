@@ -19,13 +19,13 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from curation.digests import digest_of
 from curation.errors import BadInput, Conflict
 from curation.snapshots.folder import SnapshotFolder
-from generate.fit_autoencoder import fit_autoencoder
-from generate.fit_flow import fit_flow, make_pipeline
-from generate.fit_images import FitImages, load_images
+from generate.latent_flow.fit_autoencoder import fit_autoencoder
+from generate.latent_flow.fit_flow import fit_flow, make_pipeline
+from generate.latent_flow.fit_images import FitImages, load_images
+from generate.latent_flow.recipe import AutoencoderRecipe, FitRecipe, FlowRecipe
 from generate.phase import OnProgress
 from generate.pipelines.autoencoder import ImageAutoencoder
 from generate.pipelines.latent_flow import LatentFlowPipeline
-from generate.recipe import AutoencoderRecipe, FitRecipe, FlowRecipe
 from generate.seeding import image_generator
 
 DRAW = 16

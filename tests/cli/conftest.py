@@ -12,7 +12,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generator fitted by the tiny recipe; torch is imported for those who ask for it only."""
     import torch
 
-    from generate.fit import fit_generator
+    from generate.latent_flow.fit import fit_generator
 
     torch.set_num_threads(1)
     folder = write_folder(tmp_path_factory.mktemp("snapshots") / "tiny")

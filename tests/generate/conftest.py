@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from curation.snapshots.folder import SnapshotFolder
-from generate.fit import fit_generator
+from generate.latent_flow.fit import fit_generator
 from tests.generate.folders import tiny_recipe, write_folder
 
 

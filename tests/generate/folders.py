@@ -8,7 +8,7 @@ import numpy as np
 
 from curation.image_store import encode_png, pixel_sha256
 from curation.snapshots.folder import FORMAT, SnapshotFolder, SnapshotRow, write_rows
-from generate.recipe import AutoencoderRecipe, FitRecipe, FlowRecipe
+from generate.latent_flow.recipe import AutoencoderRecipe, FitRecipe, FlowRecipe
 
 CLASSES = ["dark", "bright"]
 

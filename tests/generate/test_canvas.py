@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generate.canvas import Canvas, to_uint8
-from generate.objectives import image_gradients, psnr_db
+from generate.latent_flow.objectives import image_gradients, psnr_db
 from generate.pipelines.autoencoder import ImageAutoencoder
 
 sides = st.integers(3, 40)

@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from curation.errors import BadInput, Conflict, Damaged
 from curation.snapshots.folder import SnapshotFolder
 from generate.card import read_card, weights_digest
-from generate.fit import fit_generator
+from generate.latent_flow.fit import fit_generator
+from generate.latent_flow.recipe import FitRecipe
 from generate.phase import FitProgress, schedule
-from generate.recipe import FitRecipe
 from generate.sample import load_pipeline
 from tests.generate.folders import CLASSES, tiny_recipe, write_folder
 
@@ -101,7 +101,7 @@ import os, signal, sys, torch
 torch.set_num_threads(1)
 from pathlib import Path
 from curation.snapshots.folder import SnapshotFolder
-from generate.fit import fit_generator
+from generate.latent_flow.fit import fit_generator
 from tests.generate.folders import tiny_recipe
 def kill(progress):
     if (progress.phase, progress.step) == ("flow", 4):

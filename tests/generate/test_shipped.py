@@ -3,7 +3,7 @@ import pytest
 
 from curation.ingest.virtual_brains.render import CLASSES, NOTICE, SHIPPED_RANGE
 from generate.card import read_card
-from generate.recipe import FitRecipe
+from generate.latent_flow.recipe import FitRecipe
 from generate.registry import SHIPPED
 from generate.request import GenerationRequest
 from generate.sample import sample_images

@@ -9,10 +9,10 @@ from scipy.stats import chisquare
 
 from curation.snapshots.folder import SnapshotFolder, write_rows
 from generate.card import weights_digest
-from generate.fit import fit_generator
-from generate.fit_autoencoder import fit_autoencoder
-from generate.fit_flow import fit_flow
-from generate.fit_images import draw_batch, load_images
+from generate.latent_flow.fit import fit_generator
+from generate.latent_flow.fit_autoencoder import fit_autoencoder
+from generate.latent_flow.fit_flow import fit_flow
+from generate.latent_flow.fit_images import draw_batch, load_images
 from generate.seeding import step_generator
 from screening.error_rates.canaries import plant
 from tests.generate.folders import CLASSES, tiny_recipe, write_folder

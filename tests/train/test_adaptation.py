@@ -12,11 +12,11 @@ from curation.errors import BadInput, Conflict, Damaged, LeakRefused
 from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
-from train.adaptation import lora_targets
+from train.adaptation.adapt import RunResult, adapt
+from train.adaptation.model import lora_targets
+from train.adaptation.run_folder import load_run
 from train.backbones.load import Backbone
-from train.checkpoint import load_run
 from train.config import AdaptationConfig
-from train.run import RunResult, adapt
 
 QUIET = lambda *_: None  # noqa: E731
 LEARNING_RATES = {"linear-probe": 2e-2, "lora": 1e-2, "full": 2e-3}

@@ -8,15 +8,15 @@ import pytest
 from curation.errors import AffectedRefused
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder
-from generate.fit import fit_generator
+from generate.latent_flow.fit import fit_generator
 from tests.generate.folders import tiny_recipe, write_folder
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
+from train.adaptation.adapt import adapt
 from train.config import AdaptationConfig, ReportFacts, StudyPlan
-from train.evaluate import evaluate_run
-from train.report import write_report
-from train.run import adapt
-from train.study import run_study
+from train.evaluation.evaluate import evaluate_run
+from train.study.report import write_report
+from train.study.run import run_study
 
 QUIET = lambda *_: None  # noqa: E731
 SIZES = {"train": 4, "validation": 4, "test": 4}

@@ -9,8 +9,8 @@ from sklearn.metrics import balanced_accuracy_score, brier_score_loss, roc_auc_s
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from tests.train.snapshots import write_snapshot
-from train.intervals import bootstrap_weights, percentile_interval, seed_interval, units_of
-from train.metrics import METRICS, auroc, balanced_accuracy, point
+from train.evaluation.intervals import bootstrap_weights, percentile_interval, seed_interval, units_of
+from train.evaluation.metrics import METRICS, auroc, balanced_accuracy, point
 
 
 def example(n_classes: int, n_images: int = 60, seed: int = 0, digits: int = 6) -> tuple[np.ndarray, np.ndarray]:

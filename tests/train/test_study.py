@@ -10,8 +10,8 @@ from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
 from train.config import ARMS, AdaptationConfig, ReportFacts, StudyPlan
-from train.report import careful_sentence, reasons_against_a_claim, write_report
-from train.study import StudyResult, run_study
+from train.study.report import careful_sentence, reasons_against_a_claim, write_report
+from train.study.run import StudyResult, run_study
 
 QUIET = lambda *_: None  # noqa: E731
 SIZES = {"train": 6, "validation": 6, "test": 12}

@@ -11,11 +11,11 @@ import torch
 from curation.snapshots.folder import SnapshotFolder, write_rows
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
-from train.checkpoint import load_run
+from train.adaptation.adapt import adapt
+from train.adaptation.loop import Examples, sampling_probabilities
+from train.adaptation.run_folder import load_run
 from train.config import AdaptationConfig
-from train.evaluate import predict
-from train.loop import Examples, sampling_probabilities
-from train.run import adapt
+from train.evaluation.evaluate import predict
 
 
 def examples(class_weights: list[float] | None = None) -> Examples:

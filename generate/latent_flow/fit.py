@@ -13,11 +13,11 @@ from curation.provenance.seen import Seen
 from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from generate.card import ancestors_of, fitted_on, weights_digest, write_card
-from generate.fit_autoencoder import fit_autoencoder
-from generate.fit_flow import fit_flow, make_pipeline
-from generate.fit_images import CHECKPOINTS, load_images
+from generate.latent_flow.fit_autoencoder import fit_autoencoder
+from generate.latent_flow.fit_flow import fit_flow, make_pipeline
+from generate.latent_flow.fit_images import CHECKPOINTS, load_images
+from generate.latent_flow.recipe import FitRecipe
 from generate.phase import FitProgress, OnProgress
-from generate.recipe import FitRecipe
 
 
 def ignore_progress(progress: FitProgress) -> None:
@@ -31,7 +31,7 @@ def fit_generator(
     on_progress: OnProgress = ignore_progress,
     *,
     name: str | None = None,
-    made_by: str = "generate.fit.fit_generator",
+    made_by: str = "generate.latent_flow.fit.fit_generator",
     date: str | None = None,
     device: str = "cpu",
     allow_affected: bool = False,

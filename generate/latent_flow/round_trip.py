@@ -8,7 +8,7 @@ import torch
 
 from curation.errors import BadInput
 from curation.image_store import Pixels
-from generate.fit_autoencoder import reconstruct
+from generate.latent_flow.fit_autoencoder import reconstruct
 from generate.sample import load_pipeline
 
 

@@ -7,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 
 from generate.canvas import Canvas, to_uint8
-from generate.fit_images import CHECKPOINTS, MAX_VALIDATION, FitImages, autocast, canvas_batches, draw_batch
 from generate.grids import save_grid
-from generate.objectives import psnr_db, reconstruction_loss
+from generate.latent_flow.fit_images import CHECKPOINTS, MAX_VALIDATION, FitImages, autocast, canvas_batches, draw_batch
+from generate.latent_flow.objectives import psnr_db, reconstruction_loss
+from generate.latent_flow.recipe import FitRecipe
 from generate.phase import OnProgress, Phase
 from generate.pipelines.autoencoder import DOWNSAMPLING, ImageAutoencoder
-from generate.recipe import FitRecipe
 
 GRID_COLUMNS = 12
 

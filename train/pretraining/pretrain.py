@@ -21,7 +21,7 @@ from curation.snapshots.folder import Report, SnapshotFolder, SnapshotRow
 from train.backbones.load import quiet_transformers, weights_digest
 from train.backbones.preprocessing import Preprocessing
 from train.config import PretrainRecipe
-from train.masked_autoencoder import EVALUATION_STEP, NUM_CHANNELS, MaskedAutoencoderFit, step_generator
+from train.pretraining.masked_autoencoder import EVALUATION_STEP, NUM_CHANNELS, MaskedAutoencoderFit, step_generator
 
 
 def pretrain_backbone(

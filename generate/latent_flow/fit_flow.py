@@ -7,13 +7,13 @@ import torch
 from diffusers import UNet2DModel, UniPCMultistepScheduler
 
 from generate.canvas import to_uint8
-from generate.fit_images import CHECKPOINTS, FitImages, autocast, canvas_batches, draw_batch
 from generate.grids import save_grid
-from generate.objectives import flow_loss
+from generate.latent_flow.fit_images import CHECKPOINTS, FitImages, autocast, canvas_batches, draw_batch
+from generate.latent_flow.objectives import flow_loss
+from generate.latent_flow.recipe import FitRecipe, FlowRecipe
 from generate.phase import OnProgress, Phase
 from generate.pipelines.autoencoder import ImageAutoencoder
 from generate.pipelines.latent_flow import TRAIN_TIMESTEPS, LatentFlowPipeline
-from generate.recipe import FitRecipe, FlowRecipe
 from generate.seeding import image_generator, step_generator
 
 GRID_PER_CLASS = 12

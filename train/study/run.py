@@ -13,16 +13,16 @@ from safetensors.numpy import load_file, save_file
 from curation.errors import Conflict
 from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import Report, SnapshotFolder
-from train.adaptation import backbone_location
+from train.adaptation.adapt import adapt
+from train.adaptation.features import FeatureCache
+from train.adaptation.model import backbone_location
+from train.adaptation.run_folder import default_device, load_run, read_card
 from train.backbones.load import Backbone
-from train.checkpoint import default_device, load_run, read_card
-from train.comparison import check_arms
 from train.config import StudyPlan
-from train.evaluate import held_out_rows, predict
-from train.features import FeatureCache
-from train.intervals import SeedInterval, bootstrap_weights, seed_interval, units_of
-from train.metrics import LARGEST, METRICS, point
-from train.run import adapt
+from train.evaluation.evaluate import held_out_rows, predict
+from train.evaluation.intervals import SeedInterval, bootstrap_weights, seed_interval, units_of
+from train.evaluation.metrics import LARGEST, METRICS, point
+from train.study.comparison import check_arms
 
 Floats = NDArray[np.float64]
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from curation.errors import BadInput
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from generate.canvas import Canvas
+from generate.latent_flow.recipe import FitRecipe
 from generate.pipelines.autoencoder import DOWNSAMPLING
-from generate.recipe import FitRecipe
 
 CHECKPOINTS = "checkpoints"  # the directory inside a fit's own, gone when it has finished
 ENCODE_BATCH = 64

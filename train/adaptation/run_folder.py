@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from curation.errors import Conflict, Damaged, NotFound
-from train.adaptation import AdaptedModel, StandardizedHead, backbone_location, with_saved_adapter
+from train.adaptation.model import AdaptedModel, StandardizedHead, backbone_location, with_saved_adapter
 from train.backbones.load import Backbone, quiet_transformers
 from train.config import AdaptationConfig
 

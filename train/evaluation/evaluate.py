@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from curation.errors import BadInput
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
-from train.checkpoint import SavedRun, default_device, load_run
-from train.features import FeatureCache
-from train.intervals import Interval, bootstrap_weights, percentile_interval, units_of
-from train.loop import Examples, predict_logits
-from train.metrics import METRICS, point
+from train.adaptation.features import FeatureCache
+from train.adaptation.loop import Examples, predict_logits
+from train.adaptation.run_folder import SavedRun, default_device, load_run
+from train.evaluation.intervals import Interval, bootstrap_weights, percentile_interval, units_of
+from train.evaluation.metrics import METRICS, point
 from train.provenance import Seen
 
 Split = Literal["validation", "test"]
