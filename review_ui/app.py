@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from review_ui.context import reader_or_stop
-from review_ui.permissions import Capability
+from review_ui.security.permissions import Capability
 from review_ui.views.accounts import accounts_page
 from review_ui.views.generate import generate_page
 from review_ui.views.images import images_page

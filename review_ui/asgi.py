@@ -9,10 +9,10 @@ from starlette.middleware import Middleware
 from streamlit import config
 
 from curation.project import Project
-from review_ui.first_page import FirstPage
-from review_ui.guard import LOOPBACK_NAMES, Guard
-from review_ui.routes import EXCEPTION_HANDLERS, create_routes
-from review_ui.sessions import Clock, Sessions
+from review_ui.own_pages.first_page import FirstPage
+from review_ui.routes.table import EXCEPTION_HANDLERS, create_routes
+from review_ui.security.guard import LOOPBACK_NAMES, Guard
+from review_ui.security.sessions import Clock, Sessions
 from review_ui.theme import STREAMLIT_OPTIONS
 
 PROJECT_VARIABLE = "ROUNDS_PROJECT"

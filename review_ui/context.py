@@ -7,7 +7,7 @@ import streamlit as st
 
 from curation.project import Project
 from review_ui.asgi import PROJECT_VARIABLE, utc_now
-from review_ui.sessions import COOKIE_NAME, Sessions, SignedInReader
+from review_ui.security.sessions import COOKIE_NAME, Sessions, SignedInReader
 
 
 @st.cache_resource(show_spinner=False)

@@ -9,7 +9,7 @@ import uvicorn
 from curation.errors import Conflict
 from curation.project import Project
 from review_ui.asgi import create_app
-from review_ui.guard import LOOPBACK_NAMES, SIGN_IN_PATH
+from review_ui.security.guard import LOOPBACK_NAMES, SIGN_IN_PATH
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8630

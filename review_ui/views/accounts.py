@@ -20,11 +20,11 @@ from curation.readers.accounts import (
 from curation.tables.people import Reader, ReaderKind, Role
 from review_ui.asgi import utc_now
 from review_ui.context import current_project
-from review_ui.permissions import Capability
-from review_ui.sessions import SignedInReader
-from review_ui.views.markup import account_line
+from review_ui.markup.overview import account_line
+from review_ui.markup.plots import section
+from review_ui.security.permissions import Capability
+from review_ui.security.sessions import SignedInReader
 from review_ui.views.parts import act, reader_who_can
-from review_ui.views.plots import section
 
 PASSWORD_BYTES = 12
 ONCE = "password_shown_once"

@@ -16,12 +16,12 @@ from review_ui.asgi import utc_now
 from review_ui.context import current_project
 from review_ui.figures.batches import batch_figures
 from review_ui.figures.jobs import is_queue_waiting, newest_jobs
-from review_ui.permissions import Capability
-from review_ui.sessions import SignedInReader
-from review_ui.views.markup import batch_heading, job_line
+from review_ui.markup.overview import batch_heading, job_line
+from review_ui.markup.plots import readable, section
+from review_ui.security.permissions import Capability
+from review_ui.security.sessions import SignedInReader
 from review_ui.views.overview import PREVIEW_COLUMNS, contact_sheet
 from review_ui.views.parts import act, reader_who_can
-from review_ui.views.plots import readable, section
 
 REFRESH_S = 2
 BATCHES = 3

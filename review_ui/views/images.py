@@ -7,10 +7,10 @@ import streamlit as st
 from curation.image_store import ImageStore
 from review_ui.context import current_project
 from review_ui.figures.neighbours import CandidateNeighbours, neighbours_of
-from review_ui.permissions import Capability
+from review_ui.markup.pictures import marked_picture
+from review_ui.markup.plots import readable, section
+from review_ui.security.permissions import Capability
 from review_ui.views.parts import reader_who_can, worklist_choice
-from review_ui.views.pictures import marked_picture
-from review_ui.views.plots import readable, section
 
 PAGE = 12
 BY = {"features": "by features", "pixels": "by pixels"}

@@ -14,9 +14,9 @@ from curation.lineage.nodes import of_group
 from curation.lineage.walk import Direction, walk
 from review_ui.context import current_project
 from review_ui.figures.layered import Rectangle, lay_out
-from review_ui.permissions import Capability
+from review_ui.markup.plots import section
+from review_ui.security.permissions import Capability
 from review_ui.views.parts import reader_who_can
-from review_ui.views.plots import section
 
 WAYS: dict[str, Direction] = {"Both ways": "both", "Up: descends from": "up", "Down: descendants": "down"}
 CHOICES = (Kind.STUDY, Kind.RUN, Kind.SNAPSHOT, Kind.GENERATOR, Kind.WORKLIST, Kind.BATCH, Kind.IMPORT)

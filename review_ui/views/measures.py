@@ -9,12 +9,12 @@ from curation.check_names import scope_words
 from curation.tables.measures import SetMeasurement
 from curation.withdrawal.affected_results import Gone, measurements_on, rests_on
 from review_ui.context import current_project
-from review_ui.permissions import Capability
-from review_ui.views.measure_drawings import map_drawing, spectrum_drawing
-from review_ui.views.measure_tables import measure_tables, membership_table, not_given, odds_tables, ratio_tables
+from review_ui.markup.measure_drawings import map_drawing, spectrum_drawing
+from review_ui.markup.measure_tables import measure_tables, membership_table, not_given, odds_tables, ratio_tables
+from review_ui.markup.pictures import marked_picture
+from review_ui.markup.plots import readable, section
+from review_ui.security.permissions import Capability
 from review_ui.views.parts import reader_who_can
-from review_ui.views.pictures import marked_picture
-from review_ui.views.plots import readable, section
 from screening.report.measurements import list_measurements, medoid_files, outcomes_by
 
 ALONE = "Nothing"

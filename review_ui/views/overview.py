@@ -11,8 +11,8 @@ from review_ui.context import current_project, reader_or_stop
 from review_ui.figures.batches import BatchFigures, batch_figures
 from review_ui.figures.jobs import newest_jobs
 from review_ui.figures.worklists import worklist_figures
-from review_ui.permissions import Capability
-from review_ui.views.markup import batch_heading, empty_overview, job_table, worklist_section
+from review_ui.markup.overview import batch_heading, empty_overview, job_table, worklist_section
+from review_ui.security.permissions import Capability
 
 REFRESH_S = 3
 BATCHES = 3

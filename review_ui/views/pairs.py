@@ -10,9 +10,9 @@ from curation.pairs.results import JudgeResult, PairResults, pair_results
 from curation.tables.pairs import PairList
 from curation.tables.people import ReaderKind
 from review_ui.context import current_project
-from review_ui.permissions import Capability
+from review_ui.markup.plots import section
+from review_ui.security.permissions import Capability
 from review_ui.views.parts import reader_who_can
-from review_ui.views.plots import section
 
 NOTE = (
     "Suspects: what screening blocked or flagged as a near copy, beside the nearest real training image. The other two "

@@ -11,8 +11,8 @@ from curation.errors import RoundsError
 from curation.tables.images import BuildStatus
 from curation.tables.reading import ReaderCursor, Worklist, WorklistKind
 from review_ui.context import current_project, reader_or_stop
-from review_ui.permissions import Capability
-from review_ui.sessions import SignedInReader
+from review_ui.security.permissions import Capability
+from review_ui.security.sessions import SignedInReader
 
 Made = TypeVar("Made")
 

@@ -13,10 +13,10 @@ from review_ui.figures.proportions import Proportion
 from review_ui.figures.readings import GivenReading
 from review_ui.figures.reasons import recent_rejects
 from review_ui.figures.results import ResultFigures, State, result_figures, state_of_results
-from review_ui.permissions import Capability
+from review_ui.markup.pictures import gallery
+from review_ui.markup.plots import dots, heat_table, histogram, reader_times, screening_table, section
+from review_ui.security.permissions import Capability
 from review_ui.views.parts import reader_who_can, worklist_choice
-from review_ui.views.pictures import gallery
-from review_ui.views.plots import dots, heat_table, histogram, reader_times, screening_table, section
 
 KINDS = {"People": ReaderKind.HUMAN, "Proxies (models)": ReaderKind.PROXY}
 TITLES = {

@@ -8,7 +8,7 @@ import streamlit as st
 
 from curation.reading.reading_list import readable_worklists
 from review_ui.context import current_project, reader_or_stop
-from review_ui.permissions import Capability
+from review_ui.security.permissions import Capability
 
 VIEWER = Path(__file__).parent.parent / "viewer"
 STYLES = ("viewer.css", "panel.css", "dialogs.css", "grid.css")

@@ -9,9 +9,9 @@ import streamlit as st
 
 from curation.withdrawal.affected_results import rests_on
 from review_ui.context import current_project
-from review_ui.permissions import Capability
+from review_ui.markup.plots import section
+from review_ui.security.permissions import Capability
 from review_ui.views.parts import reader_who_can
-from review_ui.views.plots import section
 from screening.report.figures import ScreeningFigures, notices, screened_batches, screening_figures
 from screening.report.plots import class_table, distribution, rates_table, reliability_table
 from screening.report.rates import checks_of, newest_report, rates_of, withdrawn_behind

@@ -12,10 +12,10 @@ from curation.snapshots.stale import SnapshotSummary, list_snapshots
 from curation.tables.images import Label
 from curation.tables.reading import Worklist, WorklistKind
 from review_ui.context import current_project
-from review_ui.permissions import Capability
+from review_ui.markup.plots import section
+from review_ui.markup.snapshots import preview_sections, snapshot_table
+from review_ui.security.permissions import Capability
 from review_ui.views.parts import reader_who_can
-from review_ui.views.plots import section
-from review_ui.views.snapshot_markup import preview_sections, snapshot_table
 
 KEPT_S = 30
 SYNTHETIC = ("approved", "raw", "random", "none")

@@ -10,11 +10,11 @@ from curation.reader_study.report import Figure, ReaderStudy, reader_study
 from curation.tables.images import Image
 from curation.tables.reading import Reading, Worklist, WorklistItem
 from review_ui.context import current_project
-from review_ui.permissions import Capability
+from review_ui.markup.pictures import consensus_gallery
+from review_ui.markup.plots import section
+from review_ui.markup.roc import detection_plot, rules_table
+from review_ui.security.permissions import Capability
 from review_ui.views.parts import reader_who_can, worklist_choice
-from review_ui.views.pictures import consensus_gallery
-from review_ui.views.plots import section
-from review_ui.views.roc import detection_plot, rules_table
 
 WITH_EACH_OTHER = ("alpha", "kappa", "AC1", "quality", "AUC")
 REPEATS = "repeats"

@@ -28,11 +28,11 @@ from curation.worklists.recipe import EVIDENCE, WorklistRecipe, deals_out
 from curation.worklists.vocabulary import list_vocabularies
 from review_ui.asgi import utc_now
 from review_ui.context import current_project
-from review_ui.permissions import Capability
-from review_ui.sessions import SignedInReader
-from review_ui.views.markup import worklist_line
+from review_ui.markup.overview import worklist_line
+from review_ui.markup.plots import section
+from review_ui.security.permissions import Capability
+from review_ui.security.sessions import SignedInReader
 from review_ui.views.parts import act, reader_who_can
-from review_ui.views.plots import section
 
 PLAIN: dict[str, Any] = {name: WorklistRecipe.model_fields[name].default for name in EVIDENCE}
 ORDERS = ("random", "batch", "flags", "priority")

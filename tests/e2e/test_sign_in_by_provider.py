@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, expect
 from curation.project import Project
 from curation.readers.accounts import add_reader
 from curation.tables.people import Role
-from review_ui.oidc import SECRET_FILE
+from review_ui.security.oidc import SECRET_FILE
 from tests.review_ui.serving import ReviewServer
 from tests.rows import NOW
 

@@ -13,9 +13,9 @@ from starlette.testclient import TestClient
 from curation.project import Project
 from curation.readers.accounts import add_reader
 from curation.worklists.create import WorklistRecipe, create_worklist
-from review_ui.guard import Guard
-from review_ui.routes import EXCEPTION_HANDLERS, create_routes
-from review_ui.sessions import Sessions
+from review_ui.routes.table import EXCEPTION_HANDLERS, create_routes
+from review_ui.security.guard import Guard
+from review_ui.security.sessions import Sessions
 from tests.builders import add_candidates, oval
 from tests.copies import copied
 from tests.passwords import cheap_passwords

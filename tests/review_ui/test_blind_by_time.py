@@ -11,7 +11,8 @@ from curation.image_store import ImageStore, Pixels
 from curation.project import Project
 from curation.tables.images import Image
 from curation.tables.reading import Assignment, WorklistItem
-from review_ui import raw_pixels, reading_routes
+from review_ui.routes import raw_pixels
+from review_ui.routes import reading as reading_routes
 from tests.review_ui.conftest import IMAGES, Browser
 from tests.review_ui.test_reading_routes import send, verdict
 

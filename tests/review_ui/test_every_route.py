@@ -17,9 +17,9 @@ from curation.readers.accounts import add_reader, sign_out_everywhere
 from curation.readers.sign_ins import ABSOLUTE, IDLE, sign_in_by_provider
 from curation.settings import write_project_file
 from curation.tables.people import Role, SignIn
-from review_ui.access import ACCESS, Who, need_of
-from review_ui.permissions import CAPABILITIES
-from review_ui.routes import create_routes
+from review_ui.routes.table import create_routes
+from review_ui.security.access import ACCESS, Who, need_of
+from review_ui.security.permissions import CAPABILITIES
 from tests.review_ui.conftest import ORIGIN, Browser, Clock
 from tests.rows import NOW
 

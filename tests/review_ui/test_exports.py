@@ -10,7 +10,7 @@ from sqlalchemy import select
 from curation.project import Project
 from curation.tables.operations import Event
 from curation.tables.people import Reader, Role
-from review_ui.export_routes import csv_of
+from review_ui.routes.exports import csv_of
 from tests.review_ui.conftest import Browser
 from tests.review_ui.test_figures import read
 

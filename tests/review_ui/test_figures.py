@@ -14,7 +14,7 @@ from curation.tables.reading import ReaderCursor, Verdict, Worklist
 from review_ui.figures.batches import batch_figures
 from review_ui.figures.proportions import ByImage
 from review_ui.figures.worklists import worklist_figures
-from review_ui.views.markup import batch_heading, worklist_section
+from review_ui.markup.overview import batch_heading, worklist_section
 from tests.rows import NOW
 
 

@@ -3,7 +3,7 @@
 import pytest
 from starlette.requests import HTTPConnection
 
-from review_ui.first_page import OURS, first_page, is_navigation
+from review_ui.own_pages.first_page import OURS, first_page, is_navigation
 
 
 def connection(path: str, method: str = "GET", accept: str = "text/html,*/*") -> HTTPConnection:

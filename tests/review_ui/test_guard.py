@@ -6,7 +6,7 @@ import pytest
 
 from curation.project import Project
 from curation.readers.sign_ins import ABSOLUTE, IDLE
-from review_ui.sessions import Sessions
+from review_ui.security.sessions import Sessions
 from tests.review_ui.conftest import ORIGIN, Browser, Clock
 
 KEY = "0" * 32

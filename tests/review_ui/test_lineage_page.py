@@ -11,7 +11,7 @@ from curation.lineage.walk import walk
 from curation.project import Project
 from curation.tables.people import Role
 from curation.withdrawal.withdraw import withdraw
-from review_ui.permissions import CAPABILITIES, Capability
+from review_ui.security.permissions import CAPABILITIES, Capability
 from review_ui.views.lineage import address, arrows, found_for, picture, starting_points, without_subjects
 from tests.curation.lineage.world import fill, fit, snapshot
 from tests.rows import NOW

@@ -16,8 +16,15 @@ from curation.tables.images import BuildStatus
 from curation.tables.measures import SetMeasurement
 from curation.tables.operations import Event
 from curation.tables.people import ReaderKind, Role
-from review_ui.views.measure_drawings import map_drawing, spectrum_drawing
-from review_ui.views.measure_tables import measure_tables, membership_table, not_given, odds_tables, ratio_tables, words
+from review_ui.markup.measure_drawings import map_drawing, spectrum_drawing
+from review_ui.markup.measure_tables import (
+    measure_tables,
+    membership_table,
+    not_given,
+    odds_tables,
+    ratio_tables,
+    words,
+)
 from tests.curation.screening.cohort import add_drawn, person
 from tests.curation.screening.set_measures.room import DRAWN, cohort_with_notice, images_of, read
 from tests.curation.screening.set_measures.test_measure import VERDICTS, silent

@@ -16,7 +16,7 @@ from curation.errors import NotAllowed
 from curation.project import Project
 from curation.readers.accounts import add_reader, deactivate_reader
 from curation.settings import OidcSettings
-from review_ui.oidc import SECRET_FILE, STATE_KEY_FILE, Provider, Trip
+from review_ui.security.oidc import SECRET_FILE, STATE_KEY_FILE, Provider, Trip
 from tests.review_ui.conftest import Browser, Clock
 
 with warnings.catch_warnings():

@@ -12,7 +12,7 @@ from curation.snapshots.mix import MixRecipe
 from curation.snapshots.preview import preview_snapshot
 from curation.tables.images import Image, Label
 from curation.tables.people import Reader
-from review_ui.views.snapshot_markup import preview_sections, snapshot_table
+from review_ui.markup.snapshots import preview_sections, snapshot_table
 from tests.curation.snapshots.test_build import approve, fill, silent
 from tests.rows import NOW
 

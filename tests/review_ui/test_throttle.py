@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from review_ui.throttle import ADDRESSES, FAILURES, WINDOW, Throttle
+from review_ui.security.throttle import ADDRESSES, FAILURES, WINDOW, Throttle
 from tests.review_ui.conftest import Browser, Clock
 from tests.rows import NOW
 
@@ -31,7 +31,7 @@ def test_many_addresses_do_not_fill_the_memory() -> None:
 def test_the_right_password_does_not_help_an_address_that_rests(
     stranger: Browser, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("review_ui.throttle.FAILURES", 2)
+    monkeypatch.setattr("review_ui.security.throttle.FAILURES", 2)
     for _ in range(2):
         assert stranger.sign_in("nobody", "x") == 401
     assert stranger.sign_in("ada") == 429

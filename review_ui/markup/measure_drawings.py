@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from curation.check_names import scope_words
-from review_ui.views.plots import readable
+from review_ui.markup.plots import readable
 
 # Middle tones that stand out on the dark theme and on the light one; never told apart by colour alone.
 OWN, FLOOR, REAL, TEXT = "#dd7a45", "#4d9fc7", "#98a1aa", "#8a949d"

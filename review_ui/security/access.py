@@ -13,8 +13,8 @@ from starlette.convertors import IntegerConvertor
 from starlette.routing import compile_path
 
 from curation.errors import NotAllowed
-from review_ui.permissions import Capability
-from review_ui.sessions import SignedInReader
+from review_ui.security.permissions import Capability
+from review_ui.security.sessions import SignedInReader
 
 ROW_ID_DIGITS = 18  # what fits a 64-bit key; more is no row of ours
 STREAM_PATH = "/_stcore/stream"

@@ -9,10 +9,10 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from curation.errors import Conflict
 from curation.project import Project
 from curation.readers.consent import CONSENT_VERSION, Display, Experience, agree, withdraw
-from review_ui import requests
-from review_ui.guard import READER_KEY
-from review_ui.sessions import Clock, SignedInReader
-from review_ui.welcome import welcome_page
+from review_ui.own_pages.welcome import welcome_page
+from review_ui.routes import requests
+from review_ui.security.guard import READER_KEY
+from review_ui.security.sessions import Clock, SignedInReader
 
 
 class Agreement(requests.Request):

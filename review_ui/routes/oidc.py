@@ -9,11 +9,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from curation.errors import NotAllowed, NotFound, RoundsError
 from curation.project import Project
 from curation.readers.sign_ins import sign_in_by_provider
-from review_ui.account_routes import TOO_MANY
-from review_ui.oidc import STATE_KEY_FILE, TRIP, ProviderDown, Trip, open_provider
-from review_ui.pages import continue_page, refused_page
-from review_ui.sessions import Clock, named_cookie, session_cookie
-from review_ui.throttle import Throttle
+from review_ui.own_pages.account import continue_page, refused_page
+from review_ui.routes.account import TOO_MANY
+from review_ui.security.oidc import STATE_KEY_FILE, TRIP, ProviderDown, Trip, open_provider
+from review_ui.security.sessions import Clock, named_cookie, session_cookie
+from review_ui.security.throttle import Throttle
 
 TRIP_COOKIE = "rounds_oidc"
 CALLBACK_PATH = "/rounds/oidc/callback"

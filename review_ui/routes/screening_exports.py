@@ -8,12 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from curation.project import Project
-from review_ui.access import require
-from review_ui.export_routes import csv_of
 from review_ui.figures.tables import Table
-from review_ui.guard import READER_KEY
-from review_ui.permissions import Capability
-from review_ui.sessions import Clock, SignedInReader
+from review_ui.routes.exports import csv_of
+from review_ui.security.access import require
+from review_ui.security.guard import READER_KEY
+from review_ui.security.permissions import Capability
+from review_ui.security.sessions import Clock, SignedInReader
 from screening.report.tables import error_rate_table, screening_table
 
 

@@ -4,8 +4,8 @@ from html import escape
 from string import Template
 
 from curation.readers.consent import CONSENT_VERSION, PROFESSIONS, PURPOSE, RECORDED
-from review_ui.pages import page
-from review_ui.sessions import SignedInReader
+from review_ui.own_pages.account import page
+from review_ui.security.sessions import SignedInReader
 
 PLACES = 6  # where a faint square of the display check may be
 

@@ -6,7 +6,7 @@ from math import log
 from typing import Any
 
 from curation.check_names import scope_words
-from review_ui.views.plots import readable
+from review_ui.markup.plots import readable
 
 SHARES = ("precision", "recall", "coverage", "authenticity")
 WIDEST = 16.0  # a ratio beyond it, or below its inverse, stands at the edge

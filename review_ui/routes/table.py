@@ -29,16 +29,16 @@ from starlette.routing import BaseRoute, Route
 
 from curation.errors import BadInput, Conflict, NotAllowed, NotFound, RoundsError, Unavailable
 from curation.project import Project
-from review_ui.account_routes import AccountRoutes
-from review_ui.export_routes import ExportRoutes
-from review_ui.guard import SIGN_IN_PATH
-from review_ui.oidc_routes import CALLBACK_PATH, OidcRoutes
-from review_ui.pair_routes import PairRoutes
-from review_ui.reading_routes import ReadingRoutes
-from review_ui.reference_routes import ReferenceRoutes
-from review_ui.screening_export_routes import ScreeningExportRoutes
-from review_ui.sessions import Clock
-from review_ui.welcome_routes import WelcomeRoutes
+from review_ui.routes.account import AccountRoutes
+from review_ui.routes.exports import ExportRoutes
+from review_ui.routes.oidc import CALLBACK_PATH, OidcRoutes
+from review_ui.routes.pairs import PairRoutes
+from review_ui.routes.reading import ReadingRoutes
+from review_ui.routes.references import ReferenceRoutes
+from review_ui.routes.screening_exports import ScreeningExportRoutes
+from review_ui.routes.welcome import WelcomeRoutes
+from review_ui.security.guard import SIGN_IN_PATH
+from review_ui.security.sessions import Clock
 
 STATIC_TYPES = {
     "rounds.css": "text/css",

@@ -5,7 +5,7 @@ from html import escape
 
 from curation.snapshots.preview import Preview
 from curation.snapshots.stale import SnapshotSummary
-from review_ui.views.plots import readable, section
+from review_ui.markup.plots import readable, section
 
 
 def snapshot_table(rows: Sequence[SnapshotSummary]) -> str:

@@ -12,7 +12,7 @@ from http.cookies import Morsel, SimpleCookie
 from curation.project import Project
 from curation.readers.sign_ins import sign_in_and_consent, sign_in_for
 from curation.tables.people import Role
-from review_ui.permissions import CAPABILITIES, Capability
+from review_ui.security.permissions import CAPABILITIES, Capability
 
 COOKIE_NAME = "rounds_session"
 

@@ -9,7 +9,7 @@ from curation.tables.reading import Worklist, WorklistKind
 from curation.worklists.create import WorklistSummary
 from review_ui.figures.batches import BatchFigures
 from review_ui.figures.worklists import Acceptance, WorklistFigures
-from review_ui.views.plots import readable
+from review_ui.markup.plots import readable
 
 KIND_WORD = {ReaderKind.HUMAN: "people", ReaderKind.PROXY: "proxy (a model)"}
 STATUS_WORD = {

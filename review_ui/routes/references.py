@@ -7,8 +7,8 @@ from curation.errors import NotFound
 from curation.project import Project
 from curation.provenance.withdrawn import newest_withdrawal
 from curation.reading.reference_panel import Reference, check_may_see_references, references_of
-from review_ui.guard import READER_KEY
-from review_ui.sessions import SignedInReader
+from review_ui.security.guard import READER_KEY
+from review_ui.security.sessions import SignedInReader
 
 SECRET = "references.key"
 NO_REFERENCE = "there is no reference image with this key."

@@ -3,8 +3,8 @@
 from html import escape
 from string import Template
 
-from review_ui.pages import THEME, page
-from review_ui.sessions import SignedInReader
+from review_ui.own_pages.account import THEME, page
+from review_ui.security.sessions import SignedInReader
 
 _HEAD = f"""<link rel="stylesheet" href="/rounds/static/pairs.css">
 {THEME}<script src="/rounds/static/pairs.js" type="module"></script>"""

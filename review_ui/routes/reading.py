@@ -21,11 +21,11 @@ from curation.reading.feedback import told_after
 from curation.reading.record import ReadingRequest, progress, record_reading, void_reading
 from curation.tables.images import Image
 from curation.tables.reading import Assignment, WorklistItem
-from review_ui.guard import READER_KEY
-from review_ui.permissions import Capability
-from review_ui.raw_pixels import raw_pixels, wait_until
-from review_ui.requests import Claim, Operation, Operations, Undo, parse_json
-from review_ui.sessions import Clock, SignedInReader
+from review_ui.routes.raw_pixels import raw_pixels, wait_until
+from review_ui.routes.requests import Claim, Operation, Operations, Undo, parse_json
+from review_ui.security.guard import READER_KEY
+from review_ui.security.permissions import Capability
+from review_ui.security.sessions import Clock, SignedInReader
 
 ANCHOR_EVERY = timedelta(minutes=5)
 SAVED_AFTER_S = 0.04

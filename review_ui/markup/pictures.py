@@ -13,7 +13,7 @@ from curation.image_store import ImageStore, Pixels
 from curation.reader_study.consensus import ImageConsensus
 from curation.tables.reading import Verdict
 from review_ui.figures.readings import GivenReading
-from review_ui.views.plots import MARKS, readable
+from review_ui.markup.plots import MARKS, readable
 
 
 def data_url(pixels: Pixels) -> str:

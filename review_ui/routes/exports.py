@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from curation.project import Project
-from review_ui.access import require
 from review_ui.figures.tables import Cell, Table, figure_table
-from review_ui.guard import READER_KEY
-from review_ui.permissions import Capability
-from review_ui.sessions import Clock, SignedInReader
+from review_ui.security.access import require
+from review_ui.security.guard import READER_KEY
+from review_ui.security.permissions import Capability
+from review_ui.security.sessions import Clock, SignedInReader
 from screening.report.measurements import every_figure, find_measurement, withdrawn_behind
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")

@@ -3,7 +3,7 @@
 from html import escape
 from string import Template
 
-from review_ui.sessions import SignedInReader
+from review_ui.security.sessions import SignedInReader
 
 THEME = '<script src="/rounds/static/theme.js"></script>'  # before anything is painted
 _SHELL = Template("""<!doctype html>

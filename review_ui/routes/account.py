@@ -10,11 +10,11 @@ from curation.project import Project
 from curation.readers.accounts import change_password, sign_out_everywhere
 from curation.readers.passwords import PasswordCheck, check_password, password_hash_of
 from curation.readers.sign_ins import sign_in, sign_out
-from review_ui.guard import READER_KEY
-from review_ui.pages import account_page, sign_in_page
-from review_ui.requests import PasswordChange, parse_json
-from review_ui.sessions import Clock, SignedInReader, ended_cookie, session_cookie
-from review_ui.throttle import Throttle
+from review_ui.own_pages.account import account_page, sign_in_page
+from review_ui.routes.requests import PasswordChange, parse_json
+from review_ui.security.guard import READER_KEY
+from review_ui.security.sessions import Clock, SignedInReader, ended_cookie, session_cookie
+from review_ui.security.throttle import Throttle
 
 WRONG_SIGN_IN = "Name or password is not right. After five failures an account rests for five minutes."
 TOO_MANY = "Too many failed sign-ins from this address. Try again in five minutes."

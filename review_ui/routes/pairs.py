@@ -10,11 +10,11 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from curation.pairs.judging import Judgement, next_pairs, open_lists, pair_image, record_judgement
 from curation.project import Project
-from review_ui.guard import READER_KEY
-from review_ui.pair_page import pair_page
-from review_ui.raw_pixels import raw_pixels
-from review_ui.requests import parse_json
-from review_ui.sessions import Clock, SignedInReader
+from review_ui.own_pages.pairs import pair_page
+from review_ui.routes.raw_pixels import raw_pixels
+from review_ui.routes.requests import parse_json
+from review_ui.security.guard import READER_KEY
+from review_ui.security.sessions import Clock, SignedInReader
 
 AHEAD = 12
 

@@ -16,10 +16,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from curation.tables.people import Role
-from review_ui.access import Who, need_of
-from review_ui.headers import security_headers
-from review_ui.sessions import COOKIE_NAME, Sessions, SignedInReader
-from review_ui.throttle import Paces
+from review_ui.security.access import Who, need_of
+from review_ui.security.headers import security_headers
+from review_ui.security.sessions import COOKIE_NAME, Sessions, SignedInReader
+from review_ui.security.throttle import Paces
 
 READER_KEY = "rounds.reader"
 SIGN_IN_PATH = "/rounds/sign-in"
