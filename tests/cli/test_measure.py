@@ -11,9 +11,9 @@ from curation.errors import BadInput, NotFound
 from curation.project import Project
 from curation.tables.people import ReaderKind
 from tests.cli.test_screening import run
-from tests.curation.screening.cohort import add_drawn, person
-from tests.curation.screening.set_measures.room import DRAWN, NOTICE, cohort_with_notice, images_of, read
-from tests.curation.screening.set_measures.test_measure import VERDICTS
+from tests.screening.cohort import add_drawn, person
+from tests.screening.set_measures.room import DRAWN, NOTICE, cohort_with_notice, images_of, read
+from tests.screening.set_measures.test_measure import VERDICTS
 from tests.train.tiny import save_backbone
 
 PICTURES = {"measures.png", "spectra.png", "map.png", "modes.png", "odds.png", "medoids.png"}

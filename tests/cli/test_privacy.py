@@ -8,8 +8,8 @@ import pytest
 from curation.errors import BadInput
 from curation.project import Project
 from tests.cli.test_screening import run
-from tests.curation.screening.cohort import add_cohort
 from tests.generate.folders import tiny_recipe
+from tests.screening.cohort import add_cohort
 from tests.train.tiny import save_backbone
 
 

@@ -12,7 +12,7 @@ from curation.alterations.faults import BREAKAGES
 from curation.errors import BadInput, NotFound, RoundsError
 from curation.project import Project
 from screening.error_rates import checks
-from tests.curation.screening.cohort import TRAIN, add_cohort, add_drawn, person
+from tests.screening.cohort import TRAIN, add_cohort, add_drawn, person
 from tests.train.tiny import save_backbone
 
 

@@ -14,7 +14,7 @@ from curation.ingest.request import NO_REQUEST
 from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
 from tests.builders import CLASSES, add_candidates
-from tests.curation.ingest.dicom_samples import changed
+from tests.curation.ingest.formats.dicom_samples import changed
 from tests.e2e.conftest import Room, shown_key, sign_in_anywhere
 from tests.e2e.test_pixels import painted, stored
 from tests.review_ui.serving import ReviewServer

@@ -14,7 +14,7 @@ from curation.tables.reading import Assignment, WorklistItem
 from review_ui.routes import raw_pixels
 from review_ui.routes import reading as reading_routes
 from tests.review_ui.conftest import IMAGES, Browser
-from tests.review_ui.test_reading_routes import send, verdict
+from tests.review_ui.routes.test_reading import send, verdict
 
 pytestmark = pytest.mark.alone
 

@@ -12,7 +12,7 @@ from curation.verification.verify import verify_project
 from tests.copies import copied
 from tests.curation.test_full_disk import fill_up
 from tests.review_ui.conftest import Browser
-from tests.review_ui.test_reading_routes import send, verdict
+from tests.review_ui.routes.test_reading import send, verdict
 from tests.small_disk import small_disk
 
 

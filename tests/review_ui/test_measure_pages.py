@@ -25,12 +25,12 @@ from review_ui.markup.measure_tables import (
     ratio_tables,
     words,
 )
-from tests.curation.screening.cohort import add_drawn, person
-from tests.curation.screening.set_measures.room import DRAWN, cohort_with_notice, images_of, read
-from tests.curation.screening.set_measures.test_measure import VERDICTS, silent
 from tests.review_ui.conftest import Browser
-from tests.review_ui.test_exports import rows_of, signed_in
+from tests.review_ui.routes.test_exports import rows_of, signed_in
 from tests.rows import NOW
+from tests.screening.cohort import add_drawn, person
+from tests.screening.set_measures.room import DRAWN, cohort_with_notice, images_of, read
+from tests.screening.set_measures.test_measure import VERDICTS, silent
 from tests.train.tiny import save_backbone
 
 PATH = "/rounds/exports/measurements/{}/figures.csv"

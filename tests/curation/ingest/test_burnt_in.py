@@ -11,8 +11,8 @@ from curation.ingest.request import ImportRequest
 from curation.ingest.sources.image_folder import import_image_folder
 from curation.ingest.virtual_brains.render import render
 from curation.project import Project
-from tests.curation.ingest.dicom_samples import changed, sample
-from tests.curation.ingest.test_image_folder import _encoded
+from tests.curation.ingest.formats.dicom_samples import changed, sample
+from tests.curation.ingest.sources.test_image_folder import _encoded
 from tests.rows import NOW
 
 SLICES = [render(2_000 + number, 256).pixels for number in range(6)]

@@ -23,8 +23,8 @@ from curation.ingest.sources.hugging_face import import_hugging_face, is_hugging
 from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
 from curation.tables.images import Image, Import, Mask
-from tests.curation.ingest.dicom_samples import sample
-from tests.curation.ingest.test_image_folder import _converted, _encoded
+from tests.curation.ingest.formats.dicom_samples import sample
+from tests.curation.ingest.sources.test_image_folder import _converted, _encoded
 from tests.rows import NOW, picture, stored, unfinished
 from tests.soak_record import record_soak
 

@@ -15,7 +15,7 @@ from curation.ingest.request import ImportRequest
 from curation.ingest.sources.hugging_face import import_hugging_face
 from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
-from tests.curation.ingest.test_image_folder import _encoded, _stored
+from tests.curation.ingest.sources.test_image_folder import _encoded, _stored
 from tests.rows import NOW, picture
 
 HINT = "If the RGB ones show only gray, --gray brings them to it"

@@ -13,8 +13,8 @@ from curation.ingest.request import ImportRequest
 from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
 from curation.tables.images import Image, Import, Subject
-from tests.curation.ingest.dicom_samples import changed
-from tests.curation.ingest.test_image_folder import _encoded
+from tests.curation.ingest.formats.dicom_samples import changed
+from tests.curation.ingest.sources.test_image_folder import _encoded
 from tests.rows import NOW, picture
 
 IDENTIFYING = {

@@ -17,9 +17,9 @@ from curation.reading.reading_list import readable_worklists
 from curation.reading.record import new_op_id, record_reading, void_reading
 from curation.tables.people import Consent, Reader, ReaderKind
 from curation.tables.reading import Assignment, Purpose, Verdict, WorklistItem
+from tests.curation.reading.test_assignment import read_page, worklist_with
+from tests.curation.reading.test_practice import practised
 from tests.curation.reading_room import CHAIN, NOON, add_person, verdict
-from tests.curation.test_hand_out import read_page, worklist_with
-from tests.curation.test_practice import practised
 
 
 def read_by_truth(session: Session, reader: int, worklist: int) -> None:

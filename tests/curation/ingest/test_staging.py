@@ -1,0 +1,137 @@
+"""What came waits in a temporary file: it takes no memory, has no name, and says so when its disk is full."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.ingest.arrival import Candidate
+from curation.ingest.incoming import NO_GEOMETRY, Geometry
+from curation.tables.images import Split
+from tests.small_disk import small_disk
+
+ROOT = Path(__file__).parents[3]
+
+numbers = st.floats(allow_nan=False)
+pairs = st.tuples(numbers, numbers)
+geometries = st.one_of(
+    st.just(NO_GEOMETRY),
+    st.builds(
+        Geometry,
+        spacing_mm=st.none() | pairs,
+        rescale_slope=numbers,
+        rescale_intercept=numbers,
+        signed_offset=st.sampled_from([0, 128, 32768]),
+        modality=st.sampled_from([None, "CT"]),
+        window=st.none() | pairs,
+        frame=st.none() | st.integers(0, 999),
+        affine=st.none() | st.tuples(*[st.tuples(*[numbers] * 4)] * 4),
+    ),
+)
+candidates = st.builds(
+    Candidate,
+    source_file=st.text(),
+    labels=st.lists(st.tuples(st.text(), st.floats(0, 1))).map(tuple),
+    subject_key=st.text(),
+    subject_known=st.booleans(),
+    split=st.none() | st.sampled_from(Split),
+    pixel_sha256=st.just("a" * 64),
+    file_sha256=st.just("b" * 64),
+    shape=st.tuples(st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3])),
+    bits=st.sampled_from([8, 16]),
+    geometry=geometries,
+    masks=st.dictionaries(st.text(), st.text()),
+    covariates=st.none() | st.dictionaries(st.text(), st.text() | numbers),
+    kept_as=st.text(),
+    burnt_in=st.none() | st.text(),
+    notes=st.lists(st.text()).map(tuple),
+    in_project=st.booleans(),
+)
+
+
+@given(candidates)
+def test_a_candidate_comes_back_from_its_record_as_it_was(candidate: Candidate) -> None:
+    assert Candidate.from_record(candidate.record(), candidate.split) == candidate
+
+
+def _candidate(number: int, note: str = "") -> Candidate:
+    return Candidate(
+        source_file=f"{number}.png",
+        labels=(("normal", 1.0),),
+        subject_key=f"p{number}",
+        subject_known=True,
+        split=None,
+        pixel_sha256=f"{number:064x}",
+        file_sha256=f"{number + 1:064x}",
+        shape=(8, 8, 1),
+        bits=8,
+        notes=(note,) if note else (),
+    )
+
+
+SPILLED = """
+import os
+from curation.errors import Unavailable
+from curation.ingest.staging import Arrivals
+from tests.curation.ingest.test_staging import _candidate
+try:
+    with Arrivals.open() as arrivals:
+        for number in range(2_000):
+            arrivals.add(_candidate(number, "x" * 4_000))
+        links = [f"/proc/self/fd/{one}" for one in os.listdir("/proc/self/fd")]
+        print(*(os.readlink(link) for link in links if os.path.islink(link)), sep="\\n")
+        print("names:", os.listdir(os.environ["SQLITE_TMPDIR"]))
+except Unavailable as error:
+    print(error)
+"""
+
+
+def _spill_into(directory: Path) -> str:
+    """What is said of eight megabytes; SQLite looks up its directory once, so this is a process of its own."""
+    variables = {**os.environ, "SQLITE_TMPDIR": str(directory)}
+    command = [sys.executable, "-c", SPILLED]
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, check=True, text=True).stdout
+
+
+@pytest.mark.slow
+def test_the_temporary_file_has_no_name_that_anybody_could_open(tmp_path: Path) -> None:
+    said = _spill_into(tmp_path)
+    assert f"{tmp_path}/etilqs" in said  # it is there, and written to
+    assert "names: []" in said
+
+
+@pytest.mark.slow
+def test_a_full_disk_for_temporary_files_is_said_with_what_to_do(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", 100) as small:
+        said = _spill_into(small)
+    assert re.search("temporary file of this import cannot be written.*Free some space.*set TMPDIR", said)
+
+
+HELD = """
+import resource, sys
+from curation.ingest.staging import Arrivals
+from curation.ingest.intake import decide
+from tests.curation.ingest.test_staging import _candidate
+with Arrivals.open() as arrivals:
+    for number in range(int(sys.argv[1])):
+        arrivals.add(_candidate(number))
+    arrivals.close_list()
+    decide(arrivals, 0)
+    assert sum(1 for _ in arrivals.accepted()) == int(sys.argv[1])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def _held_bytes(count: int) -> int:
+    found = subprocess.run([sys.executable, "-c", HELD, str(count)], cwd=ROOT, capture_output=True, check=True)
+    return int(found.stdout)
+
+
+@pytest.mark.slow
+def test_forty_thousand_candidates_take_hardly_more_memory_than_ten_thousand() -> None:
+    assert _held_bytes(40_000) - _held_bytes(10_000) < 30_000 * 60

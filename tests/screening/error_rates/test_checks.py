@@ -1,0 +1,81 @@
+"""The checks are measured where they were not set: false alarms on untouched images, and faults planted in them."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from curation.alterations.faults import BREAKAGES, Breakage
+from curation.errors import BadInput
+from curation.project import Project
+from curation.tables.measures import CheckReport
+from curation.tables.operations import Event
+from curation.verification.measured import measured_faults, not_covered
+from screening.checks.fitted import CHECKS
+from screening.error_rates import checks
+from screening.error_rates.checks import measure_checks
+from tests.rows import NOW
+from tests.screening.cohort import add_cohort
+
+SOME = ("blank", "noise", "pixel_grid", "ghosting")
+
+
+def no_report(done: int, total: int, note: str | None) -> None:
+    """Nobody looks."""
+
+
+@pytest.fixture
+def few_faults(monkeypatch: pytest.MonkeyPatch) -> tuple[Breakage, ...]:
+    """Four kinds only: each costs a forward pass of every image."""
+    chosen = tuple(one for one in BREAKAGES if one.kind in SOME)
+    monkeypatch.setattr(checks, "BREAKAGES", chosen)
+    return chosen
+
+
+@pytest.mark.slow
+def test_every_rate_is_a_count_with_its_interval_and_is_measured_once(
+    project: Project, tiny_vit: Path, few_faults: tuple[Breakage, ...]
+) -> None:
+    add_cohort(project)
+    report_id = measure_checks(project, NOW, no_report, str(tiny_vit))
+    assert measure_checks(project, NOW, no_report, str(tiny_vit)) == report_id
+    with project.database.read() as session:
+        report = session.scalars(select(CheckReport)).one()
+        assert session.scalar(select(func.count()).select_from(Event).where(Event.kind == "checks.measured")) == 1
+        assert [*measured_faults(session), *not_covered(session)] == []
+    assert (report.kind, report.parameters["backbone"]) == ("checks", "tiny-vit")
+    untouched, planted = report.result["untouched"], {one["name"]: one for one in report.result["planted"]}
+    assert untouched["n"] == 48 == sum(own["n"] for own in untouched["by_class"].values())
+    assert untouched["caught"] <= 12
+    assert set(untouched["by_check"]) == set(CHECKS)
+    assert set(planted) == {one.name for one in few_faults}
+    for own in planted.values():
+        low, high = own["caught_95"]
+        assert low <= own["caught"] / own["n"] <= high
+        assert own["blocked"] <= own["caught"] <= own["n"] == 48
+        assert len(own["examples"]) == 4
+    assert planted["blank, 0 of white"]["blocked"] == 48
+    assert planted["noise, 25 levels of 255"]["caught"] == 48
+    assert planted["pixel grid, 8 levels of 255"]["by_check"]["power_spectrum"]["caught"] == 48
+    repeats = report.result["repeats"]
+    assert repeats["repeats"]["exact"]["blocked"] == 48
+    assert repeats["different people"]["caught"] == 0
+
+
+@pytest.mark.slow
+def test_a_class_that_is_not_shown_is_seen_by_the_check_that_is_for_it(
+    project: Project, tiny_vit: Path, few_faults: tuple[Breakage, ...]
+) -> None:
+    add_cohort(project)
+    measure_checks(project, NOW, no_report, str(tiny_vit), images=40)
+    with project.database.read() as session:
+        wrong = session.scalars(select(CheckReport)).one().result["wrong_label"]
+    assert {(one["true"], one["asked"]) for one in wrong} == {("normal", "bright"), ("bright", "normal")}
+    assert sum(one["by_check"]["label_agreement"]["caught"] for one in wrong) >= 10
+
+
+@pytest.mark.slow
+def test_too_few_held_out_images_are_refused(project: Project, tiny_vit: Path) -> None:
+    add_cohort(project, validation=range(1_000, 1_030))
+    with pytest.raises(BadInput, match="at least 40 real validation images of 64 x 64, got 30"):
+        measure_checks(project, NOW, no_report, str(tiny_vit))

@@ -1,0 +1,3 @@
+"""Fixtures of the backbone tests."""
+
+from tests.models import one_thread, tiny_vit  # noqa: F401  (fixtures)
