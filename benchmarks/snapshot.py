@@ -28,11 +28,12 @@ from curation.image_store import pixel_sha256
 from curation.project import Project
 from curation.settings import write_project_file
 from curation.snapshots.build import build_snapshot
-from curation.snapshots.folder import SnapshotFolder, verify_folder
+from curation.snapshots.folder import SnapshotFolder
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.preview import preview_snapshot
 from curation.tables.images import Label
 from curation.tables.people import Reader, ReaderKind, Role
+from curation.verification.snapshot_folders import verify_folder
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 STAMP = NOW.strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -14,10 +14,11 @@ from curation.project import Project
 from curation.provenance.tombstones import NOTE
 from curation.snapshots.build import build_snapshot, find_snapshot
 from curation.snapshots.diff import diff_snapshots
-from curation.snapshots.folder import SnapshotFolder, export_folder, verify_folder
+from curation.snapshots.folder import SnapshotFolder, export_folder
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.preview import preview_snapshot
 from curation.snapshots.stale import list_snapshots, stale_line, why_stale
+from curation.verification.snapshot_folders import verify_folder
 
 
 @click.group()

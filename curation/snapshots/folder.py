@@ -4,9 +4,7 @@ The layout is the Hugging Face `imagefolder` one, so `datasets.load_dataset("ima
 Generator fits and training read this folder and never the database.
 """
 
-import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.errors import BadInput, Conflict, NotFound
-from curation.image_store import decode_png, pixel_sha256
+from curation.image_store import decode_png
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.content import Content, ContentDigest
 
 FORMAT = "rounds-snapshot/1"
 SPLITS = ("train", "validation", "test")
-REPORT_EVERY = 100
 ABSENT: Mapping[str, str | int] = {"subject": "", "generator": "", "batch": "", "index": -1}
 
 Report = Callable[[int, int, str | None], None]
@@ -196,75 +193,6 @@ def content_digest(rows: Iterable[SnapshotRow], classes: Sequence[str]) -> str:
     for row in sorted(rows, key=lambda row: (row.split, row.file_name)):
         content.add(row.content())
     return content.hexdigest()
-
-
-def verify_folder(folder: SnapshotFolder, report: Report) -> list[str]:
-    """Hold every file, row and count of a snapshot folder against its digests; returns what is wrong.
-
-    A picture that was purged with a withdrawn subject is expected to be absent.
-    """
-    content, faults, done = ContentDigest(folder.classes), [], 0
-    purged = folder.tombstones.purged
-    total = sum(_lines(folder.path / split / "metadata.jsonl") for split in SPLITS)
-    for split in sorted(SPLITS):
-        listed = present = 0
-        last = None
-        for row in folder.iter_rows(split):
-            content.add(row.content())
-            place, path = f"{split}/{row.file_name}", folder.path / split / row.file_name
-            found = _purged_faults(path, place) if place in purged else _file_faults(path, row)
-            faults += found
-            done += 1
-            if row.file_name != last:
-                listed += 1
-                present += path.is_file() if place in purged else f"{place} is missing" not in found
-            last = row.file_name
-            if done % REPORT_EVERY == 0 or done == total:
-                report(done, total, None)
-        if sum(1 for _ in _pictures(folder.path / split)) != present:
-            faults += _strays(folder, split)
-    if content.hexdigest() != folder.digest:
-        faults.insert(
-            0, "metadata.jsonl does not give the digest in snapshot.json: a row was changed, added or removed"
-        )
-    return faults
-
-
-def _lines(path: Path) -> int:
-    if not path.is_file():
-        return 0
-    with path.open("rb") as file:
-        return sum(1 for _ in file)
-
-
-def _pictures(directory: Path) -> Iterator[str]:
-    """Names of the pictures in a directory, which need not be there; `glob` would list them in memory first."""
-    if directory.is_dir():
-        with os.scandir(directory) as entries:
-            yield from (entry.name for entry in entries if entry.name.endswith(".png"))
-
-
-def _strays(folder: SnapshotFolder, split: str) -> list[str]:
-    """Pictures that no row names; the names are held in memory, which only a faulty folder needs."""
-    listed = {row.file_name for row in folder.iter_rows(split)}
-    strays = sorted(set(_pictures(folder.path / split)) - listed)
-    return [f"{split}/{name} is in the folder but in no row" for name in strays]
-
-
-def _purged_faults(path: Path, place: str) -> list[str]:
-    return [f"{place} was purged with a withdrawn subject and is there again"] if path.is_file() else []
-
-
-def _file_faults(path: Path, row: SnapshotRow) -> list[str]:
-    name = f"{row.split}/{row.file_name}"
-    if not path.is_file():
-        return [f"{name} is missing"]
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != row.file_sha256:
-        return [f"{name} was changed: its bytes no longer give the digest of its row"]
-    if pixel_sha256(decode_png(content)) != row.pixel_sha256:
-        return [f"{name}: its pixels do not give the digest of its row"]
-    return []
 
 
 def export_folder(folder: SnapshotFolder, target: Path) -> Path:

@@ -16,13 +16,14 @@ from sqlalchemy import select
 from curation.audit import ChainReport
 from curation.errors import RoundsError
 from curation.project import Project
-from curation.snapshots.folder import SPLITS, SnapshotFolder, verify_folder
+from curation.snapshots.folder import SPLITS, SnapshotFolder
 from curation.tables.images import BuildStatus, Image
 from curation.tables.training import Snapshot
 from curation.verification.folders import folder_faults, torn_embeddings, unfinished_work
 from curation.verification.measured import measured_faults, not_covered
 from curation.verification.outcomes import frozen_reading_faults, outcome_faults
 from curation.verification.rows import row_faults
+from curation.verification.snapshot_folders import verify_folder
 from curation.verification.stored_files import (
     PREFIXES,
     count_files,

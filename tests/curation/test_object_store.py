@@ -14,9 +14,9 @@ from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
 from curation.project import Project
 from curation.snapshots.build import build_snapshot
-from curation.snapshots.folder import verify_folder
 from curation.snapshots.mix import MixRecipe
 from curation.tables.images import Image, Import, Split
+from curation.verification.snapshot_folders import verify_folder
 from curation.verification.verify import verify_project
 from tests.object_store import new_bucket
 from tests.rows import NOW, picture

@@ -15,11 +15,12 @@ from curation.errors import BadInput, Conflict, NotFound, RoundsError
 from curation.image_store import ImageStore
 from curation.project import Project
 from curation.snapshots.build import build_snapshot, find_snapshot, list_snapshots
-from curation.snapshots.folder import SnapshotFolder, verify_folder
+from curation.snapshots.folder import SnapshotFolder
 from curation.snapshots.mix import MixRecipe
 from curation.tables.images import BuildStatus
 from curation.tables.operations import Event
 from curation.tables.training import Snapshot, SnapshotItem
+from curation.verification.snapshot_folders import verify_folder
 from curation.verification.verify import verify_project
 from tests.curation.snapshots.test_build import fill, silent
 from tests.rows import NOW

@@ -12,9 +12,9 @@ from curation.project import Project
 from curation.settings import write_project_file
 from curation.snapshots.build import build_snapshot, find_snapshot, list_snapshots
 from curation.snapshots.diff import diff_snapshots
-from curation.snapshots.folder import verify_folder
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.preview import preview_snapshot
+from curation.verification.snapshot_folders import verify_folder
 from tests.curation.snapshots.test_build import fill, silent
 from tests.postgres import create_database
 from tests.rows import NOW

@@ -8,10 +8,11 @@ from sqlalchemy import update
 
 from curation.project import Project
 from curation.snapshots.build import build_snapshot
-from curation.snapshots.folder import content_digest, verify_folder
+from curation.snapshots.folder import content_digest
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.stale import list_snapshots
 from curation.tables.training import Snapshot
+from curation.verification.snapshot_folders import verify_folder
 from tests.curation.snapshots.test_build import fill, silent
 from tests.rows import NOW
 

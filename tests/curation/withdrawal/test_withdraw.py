@@ -14,12 +14,13 @@ from curation.lineage.descent import descent_of
 from curation.project import Project
 from curation.provenance.withdrawn import marks
 from curation.snapshots.build import list_snapshots
-from curation.snapshots.folder import SnapshotFolder, verify_folder
+from curation.snapshots.folder import SnapshotFolder
 from curation.status import project_status
 from curation.tables.generation import Generator
 from curation.tables.images import Image, ImageLabel, Mask, Origin, Split, Subject
 from curation.tables.operations import Event
 from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
+from curation.verification.snapshot_folders import verify_folder
 from curation.verification.verify import verify_project
 from curation.withdrawal.withdraw import Done, withdraw
 from tests.curation.lineage.world import QUIET, RAW, draw, fit, images_of, snapshot
