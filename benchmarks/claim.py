@@ -25,7 +25,8 @@ from curation.audit import Chain
 from curation.database import Database
 from curation.reading.claims import claim
 from curation.reading.order import order_of
-from curation.reading.record import ReadingRequest, record_reading
+from curation.reading.record import record_reading
+from curation.reading.request import ReadingRequest
 from curation.tables.people import Reader, ReaderKind, Role
 from curation.tables.reading import Assignment, AssignmentState, ReaderCursor, Reading, Verdict, Worklist
 from curation.worklists.create import WorklistRecipe, create_worklist

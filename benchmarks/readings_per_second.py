@@ -28,7 +28,8 @@ from sqlalchemy.orm import Session
 from benchmarks.candidate_rows import make_project
 from curation.project import Project
 from curation.reading.claims import claim
-from curation.reading.record import ReadingRequest, record_reading
+from curation.reading.record import record_reading
+from curation.reading.request import ReadingRequest
 from curation.tables.people import Reader
 from curation.tables.reading import Assignment, AssignmentState, Reading, Verdict, Worklist
 from tests.e2e.conftest import PASSWORD

@@ -24,13 +24,14 @@ from curation.ingest.virtual_brains.render import CLASSES, NOTICE
 from curation.project import Project
 from curation.readers.accounts import add_reader, reset_password
 from curation.reading.outcomes import recompute_outcomes
+from curation.reading.worklist import find_worklist
 from curation.settings import PROJECT_FILE, write_project_file
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from curation.snapshots.mix import MixRecipe
 from curation.tables.people import Reader, Role
 from curation.tables.training import Study
-from curation.worklists.create import WorklistRecipe, create_worklist, find_worklist, list_worklists
+from curation.worklists.create import WorklistRecipe, create_worklist, list_worklists
 from curation.worklists.plant import plant_for
 
 READER = "demo"

@@ -12,7 +12,7 @@ from cli.terminal import emit, json_option, pass_project
 from curation.errors import BadInput
 from curation.project import Project
 from curation.reader_study.report import Figure, ReaderStudy, reader_study
-from curation.worklists.create import find_worklist
+from curation.reading.worklist import find_worklist
 
 AGREEMENT = ("Krippendorff's alpha", "Fleiss' kappa", "Gwet's AC1", "Cohen's kappa", "reader quality (CROWDLAB)")
 TURING = ("AUC real against synthetic",)

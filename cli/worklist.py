@@ -10,8 +10,9 @@ from cli.terminal import emit, json_option, now, pass_project, progress_bar, wor
 from cli.worklist_options import RULES, recipe_from, recipe_options
 from curation.project import Project
 from curation.reading.outcomes import recompute_outcomes
+from curation.reading.worklist import find_worklist
 from curation.tables.reading import Purpose, WorklistItem
-from curation.worklists.create import close_worklist, create_worklist, find_worklist, list_worklists
+from curation.worklists.create import close_worklist, create_worklist, list_worklists
 from curation.worklists.manage import change_rule, pause_worklist, release_leases, resume_worklist, set_readers
 from curation.worklists.plant import plant_for
 

@@ -27,11 +27,12 @@ from curation.readers.accounts import add_reader
 from curation.reading.claims import claim
 from curation.reading.outcomes import recompute_outcomes
 from curation.reading.proxy_slots import open_proxy_slots
-from curation.reading.record import ReadingRequest, record_reading
+from curation.reading.record import record_reading
+from curation.reading.request import ReadingRequest
+from curation.reading.worklist import find_worklist
 from curation.tables.images import Split
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Verdict, Worklist, WorklistItem
-from curation.worklists.create import find_worklist
 from screening.features.feature_file import FeatureFile
 from screening.features.neighbours import Features, nearest
 from screening.references import real_references

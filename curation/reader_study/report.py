@@ -15,7 +15,7 @@ from curation.reader_study.exclusion import Judged, judge
 from curation.reader_study.over_time import Course, course
 from curation.reader_study.table import StudyTable, study_table
 from curation.reader_study.turing import Turing, turing
-from curation.reading.claims import open_worklist
+from curation.reading.worklist import open_worklist
 from curation.tables.reading import Worklist, WorklistKind
 from curation.worklists.choose import ExclusionRule
 

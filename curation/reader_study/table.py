@@ -8,8 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.readers.consent import has_withdrawn
-from curation.reading.claims import open_worklist
 from curation.reading.outcomes import class_asked, stands
+from curation.reading.worklist import open_worklist
 from curation.tables.images import Image
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Assignment, AssignmentPurpose, Purpose, Reading, Verdict, WorklistItem

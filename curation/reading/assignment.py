@@ -5,8 +5,6 @@ on PostgreSQL) and feeds `UPDATE ... RETURNING`. A cursor per reader keeps a cla
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 
 from sqlalchemy import ColumnElement, and_, bindparam, exists, insert, or_, select, update
@@ -15,35 +13,18 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from curation.provenance.withdrawn import withdrawn_images
 from curation.reading.order import order_of
-from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, slot_values
+from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, Handing, slot_values
 from curation.tables.reading import (
     Assignment,
     AssignmentPurpose,
     AssignmentState,
     Purpose,
-    ReaderCursor,
-    Worklist,
     WorklistItem,
     WorklistKind,
 )
 
 STEP = 512  # places looked at together
 WALK = 2_048  # places that one claim walks at most before it takes whatever is free
-
-
-@dataclass(frozen=True, slots=True)
-class Handing:
-    """One claim on its way: for whom, from which worklist, at what time and until when."""
-
-    now: datetime
-    until: datetime
-    worklist: Worklist
-    cursor: ReaderCursor
-
-    @property
-    def lease(self) -> dict[str, object]:
-        """The columns that give a slot to this reader."""
-        return {"state": AssignmentState.LEASED, "reader_id": self.cursor.reader_id, "lease_until": self.until}
 
 
 def hand_out_first(session: Session, handing: Handing, wanted: int) -> list[int]:

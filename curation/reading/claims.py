@@ -3,25 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 from sqlalchemy import Row, func, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from curation.errors import BadInput, NotAllowed, NotFound
+from curation.errors import NotAllowed
 from curation.provenance.withdrawn import withdrawn_items
-from curation.reading.assignment import Handing, hand_out_adjudications, hand_out_first
+from curation.reading.assignment import hand_out_adjudications, hand_out_first
+from curation.reading.grid_audits import AUDITS_AMONG, hand_out_audits, waiting_audits
 from curation.reading.progress import gone_for
-from curation.reading.repeats import (
-    AUDITS_AMONG,
-    Repeat,
-    add_repeat,
-    hand_out_audits,
-    repeats_to_come,
-    waiting_audits,
-)
-from curation.reading.slots import PROXY_SLOT
+from curation.reading.repeats import Repeat, add_repeat, repeats_to_come
+from curation.reading.slots import PROXY_SLOT, Handing, locked_cursor
+from curation.reading.worklist import ClaimMode, check_may_read, check_mode, open_worklist
 from curation.tables.images import Image
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import (
@@ -31,15 +24,9 @@ from curation.tables.reading import (
     ReaderCursor,
     Worklist,
     WorklistItem,
-    WorklistKind,
-    WorklistReader,
 )
 
 LEASE_S = 600
-COUNTERS = ("handed_out", "done", "pooled_done", "controls_done")
-
-ClaimMode = Literal["single", "grid", "adjudicate"]
-
 HELD_IN: dict[ClaimMode, tuple[AssignmentPurpose, ...]] = {
     "single": (AssignmentPurpose.FIRST, AssignmentPurpose.REPEAT, AssignmentPurpose.GRID_AUDIT),
     "grid": (AssignmentPurpose.FIRST,),
@@ -90,13 +77,6 @@ def claim(
     return _claimed(session, ids, geometry_sent=not _has_controls(worklist))
 
 
-def check_may_read(session: Session, worklist: Worklist, reader_id: int) -> None:
-    """Raise NotAllowed unless the worklist is open to every reader or to this one."""
-    allowed = set(session.scalars(select(WorklistReader.reader_id).where(WorklistReader.worklist_id == worklist.id)))
-    if allowed and reader_id not in allowed:
-        raise NotAllowed("this worklist is for other readers.")
-
-
 def check_practised(session: Session, worklist: Worklist, reader_id: int) -> None:
     """Raise NotAllowed for a person who has not finished the practice that comes first."""
     practice = session.scalars(select(Worklist).where(Worklist.practice_for_id == worklist.id)).one_or_none()
@@ -105,24 +85,6 @@ def check_practised(session: Session, worklist: Worklist, reader_id: int) -> Non
     cursor = session.get(ReaderCursor, (reader_id, practice.id))
     if cursor is None or cursor.done < practice.size - gone_for(session, practice, reader_id).items:
         raise NotAllowed("finish the practice of this worklist first.")
-
-
-def check_mode(worklist: Worklist, mode: str) -> None:
-    """Raise BadInput for a way of reading that the worklist does not have."""
-    if mode == "grid" and not has_grid(worklist):
-        raise BadInput("this worklist is read one image at a time.")
-    if mode == "adjudicate" and worklist.rule["kind"] != "adjudicated":
-        raise BadInput("this worklist has no adjudication.")
-
-
-def has_grid(worklist: Worklist) -> bool:
-    """Whether pages may be read: only where labels show, since a page gives no class."""
-    return worklist.kind is WorklistKind.VERDICT and worklist.label_shown and bool(worklist.recipe.get("grid"))
-
-
-def waits_singly(session: Session, reader_id: int, worklist_id: int) -> bool:
-    """Whether audits of this reader's pages wait to be read one by one."""
-    return bool(waiting_audits(session, reader_id, worklist_id, 1))
 
 
 def _has_controls(worklist: Worklist) -> bool:
@@ -246,39 +208,3 @@ def _spacing(image: Image) -> tuple[float, float] | None:
     if image.spacing_row_mm is None or image.spacing_column_mm is None:
         return None
     return image.spacing_row_mm, image.spacing_column_mm
-
-
-def open_worklist(session: Session, worklist_id: int) -> Worklist:
-    """The worklist by id; raises NotFound."""
-    worklist = session.get(Worklist, worklist_id)
-    if worklist is None:
-        raise NotFound(f"there is no worklist {worklist_id}.")
-    return worklist
-
-
-def new_cursor(reader_id: int, worklist_id: int, allotted: int | None = None) -> ReaderCursor:
-    """A reader's cursor before the first image."""
-    counters = dict.fromkeys(COUNTERS, 0)
-    return ReaderCursor(reader_id=reader_id, worklist_id=worklist_id, position=-1, allotted=allotted, **counters)
-
-
-def locked_cursor(session: Session, reader_id: int, worklist_id: int) -> ReaderCursor:
-    """The reader's cursor, locked: two pages of one reader claim and read one after the other.
-
-    Lock it before any assignment: everything here takes cursor, assignment, head of the chain in this order.
-    """
-    where = (ReaderCursor.reader_id == reader_id, ReaderCursor.worklist_id == worklist_id)
-    query = select(ReaderCursor).where(*where).with_for_update()
-    cursor = session.scalars(query).one_or_none()
-    if cursor is not None:
-        return cursor
-    if session.get(Reader, reader_id) is None:
-        raise NotFound(f"there is no reader {reader_id}.")
-    try:
-        with session.begin_nested():
-            cursor = new_cursor(reader_id, worklist_id)
-            session.add(cursor)
-            session.flush()
-            return cursor
-    except IntegrityError:  # on PostgreSQL another page of the same reader may have added it since
-        return session.scalars(query).one()

@@ -4,7 +4,8 @@ from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.orm import Session
 
 from curation.provenance.withdrawn import withdrawn_images
-from curation.reading.outcomes import OutcomeRule, StandingReading, decide, decisive, is_disputed, standing_readings
+from curation.reading.outcome_rule import OutcomeRule, StandingReading, decide, decisive, is_disputed
+from curation.reading.outcomes import standing_readings
 from curation.reading.slots import ADJUDICATION_SLOT, MOST_READERS, PROXY_SLOT, slot_values
 from curation.tables.images import Image
 from curation.tables.reading import (

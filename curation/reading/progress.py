@@ -1,13 +1,27 @@
-"""Worklists after a withdrawal: items whose image is gone are handed out no more, and nobody waits for them."""
+"""How far a reader is in a worklist, and what a withdrawal took from what they have yet to read."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from curation.reading.escalation import waiting_adjudications
 from curation.reading.outcomes import stands
-from curation.tables.reading import Purpose, Reading, Worklist, WorklistItem, WorklistKind
+from curation.reading.worklist import open_worklist
+from curation.tables.people import Reader, ReaderKind
+from curation.tables.reading import (
+    Assignment,
+    AssignmentPurpose,
+    AssignmentState,
+    Purpose,
+    ReaderCursor,
+    Reading,
+    Worklist,
+    WorklistItem,
+    WorklistKind,
+)
 from curation.tables.withdrawals import Affected, AffectedKind
 
 
@@ -47,3 +61,61 @@ def gone_for(session: Session, worklist: Worklist, reader_id: int) -> Gone:
         slots=sum(max(0, worklist.readers_per_image - readers[item_id]) for item_id in shared),
         own=len(own - mine),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many images of a worklist a reader has read, how many are left to them, and how many there are.
+
+    Where images come back unannounced, `left` is `about` so many, in tens: an exact count would stand still on each.
+    """
+
+    done: int
+    left: int
+    total: int
+    about: bool = False
+
+
+def progress(session: Session, reader_id: int, worklist_id: int, mode: str = "single", ended: bool = False) -> Progress:
+    """From counters kept with each reading: one row per reader of the worklist, never a count of readings.
+
+    `ended` says that a claim has just found nothing.
+    """
+    worklist = open_worklist(session, worklist_id)
+    cursor = session.get(ReaderCursor, (reader_id, worklist_id))
+    if mode == "adjudicate":
+        waiting = waiting_adjudications(session, worklist_id)
+        return Progress(0, waiting, waiting)
+    done, pooled, controls = (cursor.done, cursor.pooled_done, cursor.controls_done) if cursor else (0, 0, 0)
+    by_people = session.scalar(
+        select(func.sum(ReaderCursor.pooled_done))
+        .join(Reader, Reader.id == ReaderCursor.reader_id)
+        .where(ReaderCursor.worklist_id == worklist_id, Reader.kind == ReaderKind.HUMAN)
+    )
+    candidates = worklist.size - worklist.controls
+    free_slots = candidates * worklist.readers_per_image - int(by_people or 0)
+    gone = gone_for(session, worklist, reader_id)
+    if cursor is None or cursor.allotted is None:
+        shared = max(0, min(candidates - pooled - gone.shared, free_slots - gone.slots))
+    else:
+        shared = max(0, cursor.allotted - pooled)  # what was withdrawn of a share is taken off it
+    left = shared + worklist.controls - controls - gone.own
+    if not comes_back(session, worklist, reader_id):
+        return Progress(done, left, worklist.size - gone.items)
+    repeated = float(worklist.recipe.get("repeat_share", 0.0))
+    tens = max(10, math.ceil(left * (1 + repeated) / 10) * 10)
+    rounded = 0 if ended and left == 0 else tens
+    return Progress(done, rounded, done + rounded, about=True)
+
+
+def comes_back(session: Session, worklist: Worklist, reader_id: int) -> bool:
+    """Whether images of this worklist come back to this reader: as repeats, or as audits of their pages."""
+    if worklist.recipe.get("repeat_share"):
+        return True
+    unread = select(Assignment.id).where(
+        Assignment.reader_id == reader_id,
+        Assignment.worklist_id == worklist.id,
+        Assignment.state.in_([AssignmentState.OPEN, AssignmentState.LEASED]),
+        Assignment.purpose == AssignmentPurpose.GRID_AUDIT,
+    )
+    return session.scalars(unread.limit(1)).first() is not None

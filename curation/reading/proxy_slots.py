@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from curation.errors import BadInput
 from curation.provenance.withdrawn import withdrawn_images
-from curation.reading.claims import open_worklist
 from curation.reading.slots import PROXY_SLOT, slot_values
+from curation.reading.worklist import open_worklist
 from curation.tables.people import Reader
 from curation.tables.reading import Assignment, AssignmentState, WorklistItem, WorklistKind
 

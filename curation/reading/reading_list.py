@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
-from curation.reading.claims import ClaimMode, has_grid
+from curation.reading.worklist import ClaimMode, has_grid
 from curation.tables.images import BuildStatus
 from curation.tables.reading import ReaderCursor, Worklist, WorklistKind, WorklistReader
 

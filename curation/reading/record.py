@@ -1,23 +1,20 @@
-"""Reading: record verdicts once, take them back by another row, and count without counting."""
+"""Record a verdict once; take it back by another row."""
 
-import math
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict, NotFound
-from curation.reading.claims import LEASE_S, locked_cursor, open_worklist
-from curation.reading.escalation import settle_slots, waiting_adjudications
-from curation.reading.progress import gone_for
-from curation.reading.repeats import close_audit, comes_back, is_to_be_audited, open_audit
-from curation.reading.request import ReadingRequest as ReadingRequest
-from curation.reading.request import check_request
-from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT
-from curation.tables.people import Reader, ReaderKind
+from curation.reading.claims import LEASE_S
+from curation.reading.escalation import settle_slots
+from curation.reading.grid_audits import close_audit, is_to_be_audited, open_audit
+from curation.reading.request import ReadingRequest, check_request
+from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT, locked_cursor
+from curation.reading.worklist import open_worklist
 from curation.tables.reading import (
     Assignment,
     AssignmentPurpose,
@@ -36,19 +33,6 @@ class Recorded:
 
     op_id: str
     repeated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How many images of a worklist a reader has read, how many are left to them, and how many there are.
-
-    Where images come back unannounced, `left` is `about` so many, in tens: an exact count would stand still on each.
-    """
-
-    done: int
-    left: int
-    total: int
-    about: bool = False
 
 
 def record_reading(session: Session, chain: Chain, now: datetime, reader_id: int, request: ReadingRequest) -> Recorded:
@@ -157,38 +141,6 @@ def _after(
         open_audit(session, worklist.id, reader_id, item_id, assignment.position)
     if verdict is Verdict.UNSURE or worklist.rule["kind"] == "adjudicated":
         settle_slots(session, worklist, item_id)
-
-
-def progress(session: Session, reader_id: int, worklist_id: int, mode: str = "single", ended: bool = False) -> Progress:
-    """From counters kept with each reading: one row per reader of the worklist, never a count of readings.
-
-    `ended` says that a claim has just found nothing.
-    """
-    worklist = open_worklist(session, worklist_id)
-    cursor = session.get(ReaderCursor, (reader_id, worklist_id))
-    if mode == "adjudicate":
-        waiting = waiting_adjudications(session, worklist_id)
-        return Progress(0, waiting, waiting)
-    done, pooled, controls = (cursor.done, cursor.pooled_done, cursor.controls_done) if cursor else (0, 0, 0)
-    by_people = session.scalar(
-        select(func.sum(ReaderCursor.pooled_done))
-        .join(Reader, Reader.id == ReaderCursor.reader_id)
-        .where(ReaderCursor.worklist_id == worklist_id, Reader.kind == ReaderKind.HUMAN)
-    )
-    candidates = worklist.size - worklist.controls
-    free_slots = candidates * worklist.readers_per_image - int(by_people or 0)
-    gone = gone_for(session, worklist, reader_id)
-    if cursor is None or cursor.allotted is None:
-        shared = max(0, min(candidates - pooled - gone.shared, free_slots - gone.slots))
-    else:
-        shared = max(0, cursor.allotted - pooled)  # what was withdrawn of a share is taken off it
-    left = shared + worklist.controls - controls - gone.own
-    if not comes_back(session, worklist, reader_id):
-        return Progress(done, left, worklist.size - gone.items)
-    repeated = float(worklist.recipe.get("repeat_share", 0.0))
-    tens = max(10, math.ceil(left * (1 + repeated) / 10) * 10)
-    rounded = 0 if ended and left == 0 else tens
-    return Progress(done, rounded, done + rounded, about=True)
 
 
 def new_op_id() -> str:

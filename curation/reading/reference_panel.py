@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 
 from curation.errors import NotFound
 from curation.provenance.real_images import is_ready_real
-from curation.reading.claims import check_may_read
+from curation.reading.worklist import check_may_read
 from curation.tables.images import Image, ImageLabel, Label, Split, Subject
 from curation.tables.reading import Worklist, WorklistItem
 

@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput
-from curation.reading.claims import check_mode
+from curation.reading.worklist import check_mode
 from curation.tables.images import Image
 from curation.tables.reading import Assignment, AssignmentPurpose, Verdict, Worklist, WorklistItem, WorklistKind
 

@@ -1,13 +1,26 @@
-"""Reading slots: which numbers mean what, and the columns of a fresh one.
+"""Slot numbers and fresh slots; a reader's cursor in a worklist, and the terms of a lease.
 
 Slots below `PROXY_SLOT` are shared: whoever comes next takes one. The others belong to one reader, and the number says
 for what; an adjudication's belongs to whichever adjudicator takes it.
 """
 
 import uuid
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from curation.tables.reading import AssignmentPurpose, AssignmentState
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from curation.errors import NotFound
+from curation.tables.people import Reader
+from curation.tables.reading import (
+    AssignmentPurpose,
+    AssignmentState,
+    ReaderCursor,
+    Worklist,
+)
 
 MOST_READERS = 5  # of one image, however unsure they are
 PROXY_SLOT = 1_000
@@ -15,6 +28,8 @@ CONTROL_SLOT = 1_000_000
 REPEAT_SLOT = 2_000_000
 AUDIT_SLOT = 3_000_000
 ADJUDICATION_SLOT = 4_000_000
+
+COUNTERS = ("handed_out", "done", "pooled_done", "controls_done")
 
 
 def slot_values(
@@ -34,3 +49,46 @@ def slot_values(
         "position": position,
         "state": AssignmentState.OPEN,
     }
+
+
+def new_cursor(reader_id: int, worklist_id: int, allotted: int | None = None) -> ReaderCursor:
+    """A reader's cursor before the first image."""
+    counters = dict.fromkeys(COUNTERS, 0)
+    return ReaderCursor(reader_id=reader_id, worklist_id=worklist_id, position=-1, allotted=allotted, **counters)
+
+
+def locked_cursor(session: Session, reader_id: int, worklist_id: int) -> ReaderCursor:
+    """The reader's cursor, locked: two pages of one reader claim and read one after the other.
+
+    Lock it before any assignment: everything here takes cursor, assignment, head of the chain in this order.
+    """
+    where = (ReaderCursor.reader_id == reader_id, ReaderCursor.worklist_id == worklist_id)
+    query = select(ReaderCursor).where(*where).with_for_update()
+    cursor = session.scalars(query).one_or_none()
+    if cursor is not None:
+        return cursor
+    if session.get(Reader, reader_id) is None:
+        raise NotFound(f"there is no reader {reader_id}.")
+    try:
+        with session.begin_nested():
+            cursor = new_cursor(reader_id, worklist_id)
+            session.add(cursor)
+            session.flush()
+            return cursor
+    except IntegrityError:  # on PostgreSQL another page of the same reader may have added it since
+        return session.scalars(query).one()
+
+
+@dataclass(frozen=True, slots=True)
+class Handing:
+    """One claim on its way: for whom, from which worklist, at what time and until when."""
+
+    now: datetime
+    until: datetime
+    worklist: Worklist
+    cursor: ReaderCursor
+
+    @property
+    def lease(self) -> dict[str, object]:
+        """The columns that give a slot to this reader."""
+        return {"state": AssignmentState.LEASED, "reader_id": self.cursor.reader_id, "lease_until": self.until}

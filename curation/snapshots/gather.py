@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from curation.digests import canonical_json, digest_of
 from curation.errors import BadInput
 from curation.provenance.real_images import is_ready_real
-from curation.reading.outcomes import Decision, StandingReading, decisions_in_order
+from curation.reading.outcome_rule import Decision, StandingReading
+from curation.reading.outcomes import decisions_in_order
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.pool import CHUNK, Pool
 from curation.tables.generation import (

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from curation.reading.outcomes import OutcomeRule, StandingReading, class_asked, decide
+from curation.reading.outcome_rule import OutcomeRule, StandingReading, decide
+from curation.reading.outcomes import class_asked
 from curation.reading.slots import MOST_READERS
 from curation.tables.images import BuildStatus
 from curation.tables.people import Reader, ReaderKind

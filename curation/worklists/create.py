@@ -10,11 +10,11 @@ from sqlalchemy import Table, func, insert, select
 from sqlalchemy.orm import Session
 
 from curation.audit import Chain
-from curation.errors import BadInput, Conflict, NotFound
+from curation.errors import BadInput, Conflict
 from curation.readers.accounts import find_reader
-from curation.reading.claims import new_cursor
 from curation.reading.outcomes import recompute_outcomes
-from curation.reading.slots import slot_values
+from curation.reading.slots import new_cursor, slot_values
+from curation.reading.worklist import find_worklist, state_of
 from curation.tables.images import BuildStatus, Label
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import (
@@ -170,14 +170,6 @@ def _item_values(worklist: Worklist, item: Item, position: int) -> dict[str, Any
     }
 
 
-def find_worklist(session: Session, name: str) -> Worklist:
-    """The worklist called `name`; raises NotFound."""
-    worklist = session.scalars(select(Worklist).where(Worklist.name == name)).one_or_none()
-    if worklist is None:
-        raise NotFound(f"no worklist named {name!r}. `rounds worklist list` shows those there are.")
-    return worklist
-
-
 def close_worklist(session: Session, chain: Chain, now: datetime, name: str) -> Worklist:
     """End reading; closing again changes nothing."""
     worklist = find_worklist(session, name)
@@ -194,13 +186,6 @@ def list_worklists(session: Session) -> list[WorklistSummary]:
     """Every worklist but those for practice, with how far it is and who read."""
     counted = select(Worklist).where(Worklist.kind != WorklistKind.PRACTICE).order_by(Worklist.id)
     return [_summary(session, worklist) for worklist in session.scalars(counted)]
-
-
-def state_of(worklist: Worklist) -> str:
-    """One word: building, ready, paused, closed or failed."""
-    if worklist.closed_at is not None:
-        return "closed"
-    return "paused" if worklist.paused_at is not None else worklist.status.value
 
 
 def _summary(session: Session, worklist: Worklist) -> WorklistSummary:

@@ -14,8 +14,10 @@ from curation.audit import Chain
 from curation.errors import BadInput, Conflict
 from curation.readers.accounts import find_reader
 from curation.reading.escalation import settle_all
-from curation.reading.outcomes import OutcomeRule, recompute_outcomes
+from curation.reading.outcome_rule import OutcomeRule
+from curation.reading.outcomes import recompute_outcomes
 from curation.reading.slots import MOST_READERS, PROXY_SLOT
+from curation.reading.worklist import find_worklist
 from curation.tables.reading import (
     Assignment,
     AssignmentPurpose,
@@ -25,7 +27,6 @@ from curation.tables.reading import (
     WorklistKind,
     WorklistReader,
 )
-from curation.worklists.create import find_worklist
 
 RULES = ("single", "majority", "unanimous", "adjudicated")
 

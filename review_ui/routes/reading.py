@@ -16,9 +16,12 @@ from curation.audit import anchor
 from curation.errors import NotAllowed, NotFound, RoundsError, Unavailable
 from curation.project import Project
 from curation.readers.consent import require_consent
-from curation.reading.claims import claim, waits_singly
+from curation.reading.claims import claim
 from curation.reading.feedback import told_after
-from curation.reading.record import ReadingRequest, progress, record_reading, void_reading
+from curation.reading.grid_audits import waits_singly
+from curation.reading.progress import progress
+from curation.reading.record import record_reading, void_reading
+from curation.reading.request import ReadingRequest
 from curation.tables.images import Image
 from curation.tables.reading import Assignment, WorklistItem
 from review_ui.routes.raw_pixels import raw_pixels, wait_until

@@ -9,13 +9,14 @@ from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, Conflict
 from curation.provenance.real_images import is_ready_real
-from curation.reading.outcomes import Decision, decisions_of
+from curation.reading.outcome_rule import Decision
+from curation.reading.outcomes import decisions_of
+from curation.reading.worklist import find_worklist
 from curation.snapshots.build import find_snapshot
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Split, Subject
 from curation.tables.reading import OutcomeVerdict, Worklist
 from curation.tables.training import SnapshotItem
-from curation.worklists.create import find_worklist
 from screening.references import real_references
 from screening.set_measures.request import MeasureRequest
 

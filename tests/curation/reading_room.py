@@ -6,7 +6,8 @@ from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.database import Database
-from curation.reading.record import ReadingRequest, new_op_id
+from curation.reading.record import new_op_id
+from curation.reading.request import ReadingRequest
 from curation.tables.generation import Batch, Generator, ScreenedImage, Screening, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin
 from curation.tables.people import Reader, ReaderKind, Role

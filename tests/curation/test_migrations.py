@@ -8,7 +8,8 @@ from sqlalchemy import text
 
 from curation.database import Database, _alembic_config
 from curation.reading.claims import claim
-from curation.reading.record import progress, record_reading
+from curation.reading.progress import progress
+from curation.reading.record import record_reading
 from tests.curation.reading_room import CHAIN, NOON, verdict
 from tests.curation.revisions import downgrade
 

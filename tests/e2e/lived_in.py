@@ -15,7 +15,8 @@ from curation.project import Project
 from curation.readers.accounts import add_reader, find_reader
 from curation.reading.claims import claim
 from curation.reading.outcomes import recompute_outcomes
-from curation.reading.record import ReadingRequest, record_reading
+from curation.reading.record import record_reading
+from curation.reading.request import ReadingRequest
 from curation.tables.images import Image
 from curation.tables.people import Role
 from curation.tables.reading import Assignment, Purpose, Verdict, Worklist, WorklistItem

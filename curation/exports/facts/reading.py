@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from curation.exports.pseudonyms import Pseudonyms
 from curation.reader_study.table import withdrawn_readers
 from curation.readers.consent import has_withdrawn
-from curation.reading.outcomes import OutcomeRule, stands
+from curation.reading.outcome_rule import OutcomeRule
+from curation.reading.outcomes import stands
 from curation.tables.people import Consent, Reader, ReaderKind
 from curation.tables.reading import Outcome, Purpose, Reading, Verdict, Worklist, WorklistItem, WorklistKind
 from curation.tables.training import SnapshotItem

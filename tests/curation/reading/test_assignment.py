@@ -8,9 +8,11 @@ from sqlalchemy.orm import Session
 
 from curation.database import Database
 from curation.errors import BadInput, NotAllowed
-from curation.reading.claims import claim, waits_singly
+from curation.reading.claims import claim
+from curation.reading.grid_audits import waits_singly
 from curation.reading.outcomes import decisions_of
-from curation.reading.record import new_op_id, progress, record_reading, void_reading
+from curation.reading.progress import progress
+from curation.reading.record import new_op_id, record_reading, void_reading
 from curation.tables.images import ImageLabel, Label
 from curation.tables.reading import Assignment, AssignmentPurpose, Purpose, Reading, Verdict, Worklist, WorklistItem
 from curation.worklists.create import WorklistRecipe, create_worklist

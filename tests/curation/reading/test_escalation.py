@@ -9,7 +9,8 @@ from curation.errors import BadInput, Conflict
 from curation.reading.claims import claim
 from curation.reading.feedback import told_after
 from curation.reading.outcomes import recompute_outcomes
-from curation.reading.record import new_op_id, progress, record_reading, void_reading
+from curation.reading.progress import progress
+from curation.reading.record import new_op_id, record_reading, void_reading
 from curation.tables.reading import Outcome, Verdict, Worklist
 from curation.worklists.create import WorklistRecipe, close_worklist, create_worklist
 from curation.worklists.manage import change_rule, pause_worklist, release_leases, resume_worklist

@@ -10,7 +10,8 @@ from sqlalchemy import select
 from curation.database import Database
 from curation.errors import NotFound
 from curation.reading.claims import claim
-from curation.reading.outcomes import Decision, OutcomeRule, StandingReading, decide, recompute_outcomes
+from curation.reading.outcome_rule import Decision, OutcomeRule, StandingReading, decide
+from curation.reading.outcomes import recompute_outcomes
 from curation.reading.proxy_slots import open_proxy_slots
 from curation.reading.record import new_op_id, record_reading, void_reading
 from curation.tables.people import Reader, ReaderKind

@@ -16,8 +16,9 @@ from sqlalchemy import func, select
 from curation.database import Database
 from curation.errors import BadInput, Conflict, NotFound
 from curation.reading.claims import claim
+from curation.reading.progress import progress
 from curation.reading.proxy_slots import open_proxy_slots
-from curation.reading.record import new_op_id, progress, record_reading, void_reading
+from curation.reading.record import new_op_id, record_reading, void_reading
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Assignment, Reading, Verdict
 from curation.worklists.create import WorklistRecipe, close_worklist, create_worklist

@@ -12,8 +12,9 @@ from curation.provenance.withdrawn import still_here
 from curation.readers.accounts import add_reader
 from curation.reading.claims import claim
 from curation.reading.escalation import settle_slots
+from curation.reading.progress import progress
 from curation.reading.proxy_slots import open_proxy_slots
-from curation.reading.record import new_op_id, progress, record_reading, void_reading
+from curation.reading.record import new_op_id, record_reading, void_reading
 from curation.reading.reference_panel import references_of
 from curation.tables.generation import Batch, Generator, ScreenedImage
 from curation.tables.images import Image, ImageLabel, Origin, Split, Subject

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from curation.database import Database
 from curation.errors import BadInput
 from curation.reading.claims import claim
-from curation.reading.record import progress, record_reading
+from curation.reading.progress import progress
+from curation.reading.record import record_reading
 from curation.tables.reading import Assignment, WorklistItem
 from curation.worklists.create import WorklistRecipe, create_worklist
 from curation.worklists.manage import release_leases, set_readers

@@ -1,0 +1,68 @@
+"""Single audits of what a grid page left unmarked."""
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from curation.provenance.withdrawn import withdrawn_items
+from curation.reading.order import share_of
+from curation.reading.slots import AUDIT_SLOT, Handing, slot_values
+from curation.tables.reading import (
+    Assignment,
+    AssignmentPurpose,
+    AssignmentState,
+    Worklist,
+)
+
+AUDITS_AMONG = 6  # of so many images at most one is an audit while there are others
+
+
+def is_to_be_audited(worklist: Worklist, reader_id: int, item_id: int) -> bool:
+    """Whether an image that this reader leaves unmarked in a grid belongs to the share that comes back."""
+    drawn = share_of(f"{worklist.recipe.get('seed', 0)}:{worklist.id}:{reader_id}:{item_id}:audit")
+    return drawn < float(worklist.recipe.get("grid_audit_share", 0.0))
+
+
+def open_audit(session: Session, worklist_id: int, reader_id: int, item_id: int, position: int) -> None:
+    """Keep an open slot for this reader alone; it is handed out with their next single images."""
+    kept = select(Assignment.id).where(
+        Assignment.item_id == item_id,
+        Assignment.reader_id == reader_id,
+        Assignment.purpose == AssignmentPurpose.GRID_AUDIT,
+    )
+    if session.scalars(kept).first() is not None or item_id in session.scalars(withdrawn_items()).all():
+        return
+    values = slot_values(worklist_id, item_id, position, AUDIT_SLOT + reader_id, AssignmentPurpose.GRID_AUDIT)
+    session.execute(insert(Assignment), [values | {"reader_id": reader_id}])
+
+
+def close_audit(session: Session, reader_id: int, item_id: int) -> None:
+    """The page was taken back: its audit goes with it, unless it was handed out already."""
+    waiting = delete(Assignment).where(
+        Assignment.item_id == item_id,
+        Assignment.reader_id == reader_id,
+        Assignment.purpose == AssignmentPurpose.GRID_AUDIT,
+        Assignment.state == AssignmentState.OPEN,
+    )
+    session.execute(waiting)
+
+
+def waiting_audits(session: Session, reader_id: int, worklist_id: int, limit: int) -> list[int]:
+    """Audits that wait for this reader."""
+    query = select(Assignment.id).where(
+        Assignment.reader_id == reader_id,
+        Assignment.worklist_id == worklist_id,
+        Assignment.state == AssignmentState.OPEN,
+        Assignment.purpose == AssignmentPurpose.GRID_AUDIT,
+    )
+    return list(session.scalars(query.order_by(Assignment.id).limit(limit)))
+
+
+def hand_out_audits(session: Session, handing: Handing, ids: list[int]) -> None:
+    """Lease audits to the reader they are kept for."""
+    if ids:
+        session.execute(update(Assignment).where(Assignment.id.in_(ids)).values(**handing.lease))
+
+
+def waits_singly(session: Session, reader_id: int, worklist_id: int) -> bool:
+    """Whether audits of this reader's pages wait to be read one by one."""
+    return bool(waiting_audits(session, reader_id, worklist_id, 1))
