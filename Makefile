@@ -29,7 +29,8 @@ demo-auto: $(READY)  ## The whole loop without a person, through a proxy reader,
 
 test: $(READY)  ## Every test (under 20 minutes on two cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not e2e and not alone" -n 2
-	$(BIN)/python -m pytest -m "e2e or alone"
+	$(BIN)/python -m pytest -m e2e -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m alone
 
 quick: $(READY)  ## The tests without browser, PostgreSQL and slow ones (1,922 tests, four minutes of processor time; 2:22 alone on two slow cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not e2e and not postgres and not alone" -n 2
