@@ -11,6 +11,7 @@ import time
 import numpy as np
 import torch
 
+from curation.progress import silent
 from train.adaptation.loop import Examples, train_model
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.backbones.load import SHIPPED_BACKBONE, Backbone
@@ -34,7 +35,7 @@ def main() -> None:
     features = torch.from_numpy(backbone.features(pixels))
     torch.manual_seed(0)
     cached_head = StandardizedHead.fitted(features, N_CLASSES)
-    train_model(cached_head, Examples(lambda chosen: features[chosen], labels, weights), None, config, lambda *_: None)
+    train_model(cached_head, Examples(lambda chosen: features[chosen], labels, weights), None, config, silent)
     cached = time.process_time() - start
 
     torch.manual_seed(0)
@@ -42,7 +43,7 @@ def main() -> None:
     model = AdaptedModel(backbone, head, "linear-probe")
     images = Examples(lambda chosen: backbone.preprocessing(pixels[chosen]), labels, weights)
     start = time.process_time()
-    train_model(model, images, None, config, lambda *_: None)
+    train_model(model, images, None, config, silent)
     uncached = time.process_time() - start
 
     difference = float((head.linear.weight - cached_head.linear.weight).detach().abs().max())

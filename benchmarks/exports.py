@@ -18,6 +18,7 @@ from benchmarks.import_images import draw
 from curation.exports.options import ExportOptions
 from curation.exports.run import FORMATS, export_snapshot
 from curation.ingest.sources.image_folder import import_image_folder
+from curation.progress import silent
 from curation.project import Project
 from curation.settings import write_project_file
 from curation.snapshots.build import build_snapshot
@@ -56,7 +57,7 @@ def filled(root: Path, count: int, size: int) -> Path:
     project = Project.open(root)
     project.database.migrate()
     import_image_folder(project, datetime.now(UTC), draw(root / "pictures", count, size))
-    build_snapshot(project, NAME, MixRecipe(synthetic="none"), datetime.now(UTC), lambda *_: None)
+    build_snapshot(project, NAME, MixRecipe(synthetic="none"), datetime.now(UTC), silent)
     project.database.dispose()
     return root
 
@@ -77,7 +78,7 @@ def run(format: str, root: Path) -> tuple[float, float]:
         export_folder(SnapshotFolder.open(root / "snapshots" / NAME), target)
     else:
         options = ExportOptions(include_real=True)
-        export_snapshot(project, NAME, format, target, options, datetime.now(UTC), lambda *_: None)
+        export_snapshot(project, NAME, format, target, options, datetime.now(UTC), silent)
     seconds = time.perf_counter() - start
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return seconds, int(status["VmHWM"].split()[0]) / 1024

@@ -21,6 +21,7 @@ from sqlalchemy import select
 from curation.image_store import pixel_sha256
 from curation.ingest.virtual_brains.cohort import import_virtual_brains
 from curation.ingest.virtual_brains.render import render_many
+from curation.progress import silent
 from curation.project import Project
 from curation.settings import write_project_file
 from curation.tables.generation import Batch, Generator
@@ -71,7 +72,7 @@ def make_project(root: Path, subjects: int) -> Project:
     write_project_file(root, "benchmark", "sqlite:///rounds.db", "store")
     project = Project.open(root)
     project.database.migrate()
-    import_virtual_brains(project, NOW, subjects, workers=1, on_progress=lambda *_: None)
+    import_virtual_brains(project, NOW, subjects, workers=1, on_progress=silent)
     return project
 
 
@@ -118,7 +119,7 @@ def add_batch(project: Project, pictures: Sequence[NDArray[np.uint8]]) -> int:
 def screen_ms(project: Project, batch_id: int, images: int, backbone: str) -> float:
     """Milliseconds an image, loading the backbone included."""
     started = time.perf_counter()
-    screen_batch(project, batch_id, NOW, lambda *_: None, backbone)
+    screen_batch(project, batch_id, NOW, silent, backbone)
     return 1_000 * (time.perf_counter() - started) / images
 
 

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from curation.image_store import pixel_sha256
+from curation.progress import silent
 from curation.project import Project
 from curation.settings import write_project_file
 from curation.snapshots.build import build_snapshot
@@ -81,10 +82,6 @@ def peak_mib() -> float:
     """Peak resident memory of this process; `getrusage` would count the parent's from before the program started."""
     status = Path("/proc/self/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
-
-
-def silent(done: int, total: int, note: str | None) -> None:
-    """No progress wanted."""
 
 
 def timed_start(project: Project) -> float:

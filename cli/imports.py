@@ -8,9 +8,10 @@ import click
 
 from cli.import_options import file_options, request_from
 from cli.import_printing import print_report
-from cli.terminal import Report, emit, json_option, now, pass_project, progress_bar
+from cli.terminal import emit, json_option, now, pass_project, progress_bar
 from curation.errors import BadInput, NotFound
 from curation.ingest.import_report import ImportReport
+from curation.progress import OnProgress
 from curation.project import Project
 
 COHORT = "virtual-brains"
@@ -83,7 +84,7 @@ def _import(
     dry_run: bool,
     workers: int | None,
     options: dict[str, Any],
-    report: Report,
+    report: OnProgress,
 ) -> ImportReport:
     kind, _, argument = source.partition(":")
     path = Path(source)

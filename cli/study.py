@@ -7,7 +7,8 @@ import click
 from sqlalchemy import select
 
 from cli.snapshot_notes import stale_snapshots
-from cli.terminal import Report, emit, json_option, now, pass_project, progress_bar, use_torch_threads
+from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
+from curation.progress import OnProgress
 from curation.project import Project
 from curation.provenance.withdrawn import marks, refuse_affected
 from curation.snapshots.build import find_snapshot
@@ -103,7 +104,7 @@ def run_command(
 
 
 def run_whole_study(
-    project: Project, plan: Any, base: MixRecipe, report: Report, allow_affected: bool = False
+    project: Project, plan: Any, base: MixRecipe, report: OnProgress, allow_affected: bool = False
 ) -> dict[str, Any]:
     """Build the arms, open the held-out split on record, run every arm and seed, write rows and report."""
     from train.affected import withdrawals_behind

@@ -13,12 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from curation.progress import OnProgress
 from curation.project import Project
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-Report = Callable[[int, int, str | None], None]
 
 HEAD_LINES = 4  # of a table: its title, and names of columns in three words
 
@@ -110,7 +109,7 @@ def _cell(value: Any) -> str:
 
 
 @contextmanager
-def progress_bar(description: str, quiet: bool = False) -> Iterator[Report]:
+def progress_bar(description: str, quiet: bool = False) -> Iterator[OnProgress]:
     """A progress bar on standard error; yields `report(done, total, note)`."""
     columns = (
         TextColumn("{task.description}"),

@@ -17,10 +17,9 @@ from sqlalchemy.exc import OperationalError
 from cli.terminal import now, pass_project, progress_bar, use_torch_threads
 from curation.errors import RoundsError
 from curation.jobs import LEASE_S, claim_job, fail, finish, heartbeat, release
+from curation.progress import OnProgress
 from curation.project import Project
 from curation.tables.operations import Job
-
-Report = Callable[[int, int, str | None], None]
 
 # A job stores its kind only; what runs stands here.
 RUNNERS = {
@@ -119,9 +118,9 @@ def _close(project: Project, job: Job, worker: str, error: str | None) -> None:
     project.anchor()
 
 
-def _runner(kind: str) -> Callable[[Project, dict[str, Any], Report], None]:
+def _runner(kind: str) -> Callable[[Project, dict[str, Any], OnProgress], None]:
     module, function = RUNNERS[kind].split(":")
-    runner: Callable[[Project, dict[str, Any], Report], None] = getattr(importlib.import_module(module), function)
+    runner: Callable[[Project, dict[str, Any], OnProgress], None] = getattr(importlib.import_module(module), function)
     return runner
 
 

@@ -1,6 +1,6 @@
 """Batches: a saved request, drawn by a worker; `(batch, index)` is unique, so resuming is doing what is missing."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from curation.errors import NotFound
 from curation.image_store import pixel_sha256
 from curation.jobs import enqueue
+from curation.progress import OnProgress
 from curation.project import Project
 from curation.tables.generation import Batch
 from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin
@@ -21,13 +22,12 @@ from generate.batch_request import request_batch as request_batch
 from generate.registry import resolve_directory
 from generate.request import GenerationRequest
 
-Report = Callable[[int, int, str | None], None]
 Drawn = tuple[int, str, NDArray[np.uint8]]
 
 CHUNK = 16
 
 
-def run_batch_job(project: Project, payload: dict[str, Any], report: Report) -> None:
+def run_batch_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
     """Draw the images that a batch still lacks, then mark it ready and queue its screening."""
     batch_id = int(payload["batch"])
     request, directory, missing, size = _prepare(project, batch_id)

@@ -8,7 +8,7 @@ those is a poor reader. It knows nothing that the study does not: no claim rests
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput
+from curation.progress import OnProgress
 from curation.project import Project
 from curation.readers.accounts import add_reader
 from curation.reading.claims import claim
@@ -37,8 +38,6 @@ from screening.features.feature_file import FeatureFile
 from screening.features.neighbours import Features, nearest
 from screening.references import real_references
 from train.backbones.load import SHIPPED_BACKBONE, Backbone
-
-Report = Callable[[int, int, str | None], None]
 
 CONFIDENCE = 0.6
 PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)
@@ -96,7 +95,7 @@ def fit_proxy(train: Features, train_labels: list[str], validation: Features, va
 
 
 def read_worklist_by_proxy(
-    project: Project, worklist_name: str, now: datetime, report: Report, backbone_path: str | None = None
+    project: Project, worklist_name: str, now: datetime, report: OnProgress, backbone_path: str | None = None
 ) -> dict[str, Any]:
     """Read what the proxy has not read of a worklist; resumable. Returns its name and its counts of verdicts.
 

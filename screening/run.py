@@ -1,7 +1,7 @@
 """Screen a batch: every image gets pass, flag or block, each check its value and the threshold it was held against."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +10,7 @@ from sqlalchemy import func, insert, select
 
 from curation.digests import digest_of
 from curation.errors import BadInput, NotFound
+from curation.progress import OnProgress
 from curation.project import Project
 from curation.provenance.real_images import is_ready_real
 from curation.tables.generation import (
@@ -39,8 +40,6 @@ from screening.features.feature_file import FeatureFile
 from screening.references import Reference, classes_asked, real_references
 from train.backbones.load import SHIPPED_BACKBONE, Backbone
 
-Report = Callable[[int, int, str | None], None]
-
 CHUNK = 1_000
 # Raised whenever equal images could get another verdict: part of what makes a screening the same one.
 METHOD = "screening/7"
@@ -60,13 +59,13 @@ class Inputs:
     generator_images_here: int
 
 
-def run_screening_job(project: Project, payload: dict[str, Any], report: Report) -> None:
+def run_screening_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
     """The worker's entry."""
     screen_batch(project, int(payload["batch"]), datetime.now(UTC), report)
 
 
 def screen_batch(
-    project: Project, batch_id: int, now: datetime, report: Report, backbone_path: str | None = None
+    project: Project, batch_id: int, now: datetime, report: OnProgress, backbone_path: str | None = None
 ) -> dict[str, int]:
     """Check every image of a finished batch; returns counts by verdict. Under equal thresholds it is done once.
 

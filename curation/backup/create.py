@@ -8,7 +8,7 @@ what is there already is not copied again.
 import hashlib
 import hmac
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,13 +22,12 @@ from curation.backup.database import check_copy, copied_state
 from curation.backup.pool import FORMAT, Entry, Manifest, Pool, Writer, out_of_reach
 from curation.errors import BadInput, Damaged, NotFound
 from curation.image_store import file_name
+from curation.progress import OnProgress
 from curation.project import Project
 from curation.settings import PROJECT_FILE
 from curation.tables.generation import Generator
 from curation.tables.images import BuildStatus, Image, Mask
 from curation.tables.training import Run, Snapshot, Study
-
-Report = Callable[[int, int, str | None], None]
 
 REPORT_EVERY = 100
 ANCHORS = "anchors.jsonl"
@@ -48,7 +47,9 @@ class Backup:
     missing: list[str] = field(default_factory=list)
 
 
-def back_up(project: Project, directory: Path, now: datetime, report: Report, *, with_secrets: bool = False) -> Backup:
+def back_up(
+    project: Project, directory: Path, now: datetime, report: OnProgress, *, with_secrets: bool = False
+) -> Backup:
     """Make a backup in `directory`, read back what was copied, and put an event in the chain.
 
     Files that are missing or altered in the project are listed, not hidden: the rest is kept, and the caller is told.
@@ -65,7 +66,7 @@ def back_up(project: Project, directory: Path, now: datetime, report: Report, *,
     return backup
 
 
-def verify_backup(directory: Path, name: str | None, report: Report) -> tuple[Manifest, list[str]]:
+def verify_backup(directory: Path, name: str | None, report: OnProgress) -> tuple[Manifest, list[str]]:
     """Read every file of a backup back and hold it against its digest; returns the manifest and what is wrong."""
     pool = Pool(directory)
     manifest = pool.manifest(name)
@@ -95,7 +96,7 @@ def _check_place(project: Project, directory: Path) -> None:
         raise BadInput(f"{directory} is inside the project. Choose a directory on another disk.")
 
 
-def _write(project: Project, pool: Pool, now: datetime, report: Report, with_secrets: bool) -> Backup:
+def _write(project: Project, pool: Pool, now: datetime, report: OnProgress, with_secrets: bool) -> Backup:
     with project.database.read() as session:
         anchor(session, project.anchors_path)
     anchors = project.anchors_path.read_bytes()
@@ -139,7 +140,7 @@ def _keep_files(project: Project, keep: "Keeper", session: Session, with_secrets
         keep.folder(project.root, directory)
 
 
-def _keep_images(project: Project, keep: "Keeper", session: Session, report: Report) -> None:
+def _keep_images(project: Project, keep: "Keeper", session: Session, report: OnProgress) -> None:
     total = session.scalar(select(func.count(distinct(Image.file_sha256))).where(Image.withdrawn_at.is_(None))) or 0
     for done, digest in enumerate(referenced_files(session)):
         if done % REPORT_EVERY == 0:

@@ -16,11 +16,12 @@ from pathlib import Path
 from sqlalchemy import CursorResult, Update, update
 from sqlalchemy.orm import Session
 
-from curation.backup.create import Report, fingerprint, verify_backup
+from curation.backup.create import fingerprint, verify_backup
 from curation.backup.database import POSTGRESQL, load_copy
 from curation.backup.pool import Manifest, Pool, out_of_reach
 from curation.database import newest_revision
 from curation.errors import BadInput, Conflict, Damaged, NotFound
+from curation.progress import OnProgress
 from curation.project import Project
 from curation.settings import PROJECT_FILE
 from curation.tables.operations import Job, JobStatus
@@ -55,7 +56,9 @@ class Restored:
     is_newest_schema: bool
 
 
-def restore(directory: Path, name: str | None, target: Path, places: Places, now: datetime, report: Report) -> Restored:
+def restore(
+    directory: Path, name: str | None, target: Path, places: Places, now: datetime, report: OnProgress
+) -> Restored:
     """Restore the backup `name` of `directory` (the newest without one) into `target`, a new or empty directory.
 
     Raises Conflict when something is there, Damaged when a file of the backup is not as it was kept, BadInput when the
@@ -123,7 +126,7 @@ def _check_keys(manifest: Manifest, places: Places) -> None:
         raise BadInput(f"{places.secrets / AUDIT_KEY} is not the key this project's chain was made with. Name another.")
 
 
-def _lay_out(pool: Pool, manifest: Manifest, root: Path, places: Places, url: str, report: Report) -> None:
+def _lay_out(pool: Pool, manifest: Manifest, root: Path, places: Places, url: str, report: OnProgress) -> None:
     """Write every file of the backup under `root`, images into the store that `places` names."""
     secrets = root / "secrets"
     secrets.mkdir(mode=0o700)
@@ -149,7 +152,7 @@ def _lay_out(pool: Pool, manifest: Manifest, root: Path, places: Places, url: st
     )
 
 
-def _copy_images(pool: Pool, manifest: Manifest, project: Project, report: Report) -> None:
+def _copy_images(pool: Pool, manifest: Manifest, project: Project, report: OnProgress) -> None:
     images = (entry for entry in manifest.entries() if entry.kind == "image")
     for done, entry in enumerate(images, 1):
         project.store.put(pool.object(entry.sha256).read_bytes())

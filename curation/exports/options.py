@@ -1,12 +1,9 @@
 """What a curator decides about an export, and what every export says when it is done."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-
-Report: TypeAlias = Callable[[int, int, str | None], None]
 
 LICENSE_UNKNOWN = "unknown - ask the publisher"
 

@@ -14,9 +14,10 @@ from curation.exports.facts.snapshot import Facts, gather
 from curation.exports.formats import croissant, dicom, image_folder, nifti, parquet
 from curation.exports.formats.dataset_card import dataset_card
 from curation.exports.new_folder import new_folder
-from curation.exports.options import ExportOptions, ExportSummary, Report
+from curation.exports.options import ExportOptions, ExportSummary
 from curation.exports.release import write as release
 from curation.exports.selection import Selection, of_origin, select_images
+from curation.progress import OnProgress
 from curation.project import Project
 from curation.tables.images import Origin
 
@@ -25,12 +26,12 @@ from curation.tables.images import Origin
 class Format:
     """How a snapshot is written, and what opens the result."""
 
-    write: Callable[[Path, Selection, Facts, Report], None]
+    write: Callable[[Path, Selection, Facts, OnProgress], None]
     opens_with: str
 
 
 def export_snapshot(
-    project: Project, name: str, format: str, target: Path, options: ExportOptions, now: datetime, report: Report
+    project: Project, name: str, format: str, target: Path, options: ExportOptions, now: datetime, report: OnProgress
 ) -> ExportSummary:
     """Write snapshot `name` to the new directory `target`.
 
@@ -71,27 +72,27 @@ def export_snapshot(
     )
 
 
-def _image_folder(directory: Path, selection: Selection, facts: Facts, report: Report) -> None:
+def _image_folder(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
     image_folder.write_image_folder(directory, selection, facts, report)
     (directory / "README.md").write_text(dataset_card(facts, "imagefolder"), encoding="utf-8")
 
 
-def _parquet(directory: Path, selection: Selection, facts: Facts, report: Report) -> None:
+def _parquet(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
     parquet.write_parquet(directory, selection, facts, report)
     (directory / "README.md").write_text(dataset_card(facts, "parquet"), encoding="utf-8")
 
 
-def _dicom(directory: Path, selection: Selection, facts: Facts, report: Report) -> None:
+def _dicom(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
     dicom.write_dicom(directory, selection, facts, report)
     (directory / "README.md").write_text(dataset_card(facts, "dicom"), encoding="utf-8")
 
 
-def _nifti(directory: Path, selection: Selection, facts: Facts, report: Report) -> None:
+def _nifti(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
     nifti.write_nifti(directory, selection, facts, report)
     (directory / "README.md").write_text(dataset_card(facts, "nifti"), encoding="utf-8")
 
 
-def _croissant(directory: Path, selection: Selection, facts: Facts, report: Report) -> None:
+def _croissant(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
     _image_folder(directory, selection, facts, report)
     with selection.project.database.read() as session:
         evidence = gather_evidence(session, facts, selection.snapshot_id, selection.pseudonyms)

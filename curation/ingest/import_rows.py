@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from curation.database import Database
 from curation.ingest.arrival import Candidate, Labels
-from curation.ingest.incoming import Progress, Source
+from curation.ingest.incoming import Source
 from curation.ingest.staging import Arrivals
+from curation.progress import OnProgress
 from curation.provenance.real_images import is_ready_real
 from curation.tables.images import (
     BuildStatus,
@@ -88,7 +89,12 @@ def without_row(session: Session, digests: Iterable[str]) -> set[str]:
 
 
 def write(
-    database: Database, now: datetime, import_id: int, accepted: Iterable[Candidate], total: int, on_progress: Progress
+    database: Database,
+    now: datetime,
+    import_id: int,
+    accepted: Iterable[Candidate],
+    total: int,
+    on_progress: OnProgress,
 ) -> None:
     """Write subjects, images, labels and masks, one transaction for at most 1,000 images."""
     done = 0

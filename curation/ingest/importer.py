@@ -16,12 +16,13 @@ from curation.ingest import import_rows
 from curation.ingest.arrival import Candidate
 from curation.ingest.formats.picture_files import quiet_decoders, unlike
 from curation.ingest.import_report import ImportReport, Suspect
-from curation.ingest.incoming import Progress, Rejected, Source
+from curation.ingest.incoming import Rejected, Source
 from curation.ingest.intake import Intake, decide
 from curation.ingest.pseudonyms import Pseudonyms
 from curation.ingest.receiving import Reception
 from curation.ingest.staging import Arrivals
 from curation.locks import one_import_at_a_time
+from curation.progress import OnProgress, silent
 from curation.project import Project
 from curation.provenance.withdrawn import withdrawn_since
 from curation.tables.images import BuildStatus, Import, Split
@@ -34,7 +35,7 @@ def import_source(
     now: datetime,
     source: Source,
     seed: int = 0,
-    on_progress: Progress = lambda *_: None,
+    on_progress: OnProgress = silent,
     *,
     dry_run: bool = False,
 ) -> ImportReport:
@@ -75,7 +76,7 @@ def import_source(
 
 
 def _decide(
-    project: Project, reception: Reception, arrivals: Arrivals, source: Source, seed: int, on_progress: Progress
+    project: Project, reception: Reception, arrivals: Arrivals, source: Source, seed: int, on_progress: OnProgress
 ) -> Intake:
     with quiet_decoders():
         rejected = _receive(reception, arrivals, source, on_progress)
@@ -91,7 +92,7 @@ def _decide(
     return intake
 
 
-def _receive(reception: Reception, arrivals: Arrivals, source: Source, on_progress: Progress) -> list[Rejected]:
+def _receive(reception: Reception, arrivals: Arrivals, source: Source, on_progress: OnProgress) -> list[Rejected]:
     """Store every readable picture of the source, outside any transaction; returns what was left out."""
     first: Candidate | None = None
     rejected: list[Rejected] = []

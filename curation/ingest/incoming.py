@@ -12,8 +12,6 @@ from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.tables.images import Split
 
-Progress: TypeAlias = Callable[[int, int, str | None], None]
-
 SPLIT_NAMES = {
     "train": Split.TRAIN,
     "training": Split.TRAIN,

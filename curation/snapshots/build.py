@@ -15,9 +15,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, Conflict, NotFound, RoundsError
+from curation.progress import OnProgress
 from curation.project import Project
 from curation.provenance.withdrawn import generators_of, inherit, refuse_withdrawn_items
-from curation.snapshots.folder import SPLITS, Report, SnapshotFolder, write_rows_in_order
+from curation.snapshots.folder import SPLITS, SnapshotFolder, write_rows_in_order
 from curation.snapshots.manifest import Plan, planned
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.stale import SnapshotSummary as SnapshotSummary
@@ -30,7 +31,7 @@ REPORT_EVERY = 500
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-def build_snapshot(project: Project, name: str, recipe: MixRecipe, now: datetime, report: Report) -> SnapshotFolder:
+def build_snapshot(project: Project, name: str, recipe: MixRecipe, now: datetime, report: OnProgress) -> SnapshotFolder:
     """Choose by `recipe`, write the folder, freeze the rows; raises Conflict when `name` stands for another mix.
 
     The same name and recipe over the same images is the same snapshot and changes nothing. A build that was killed
@@ -75,7 +76,7 @@ def _ready(project: Project, name: str) -> Snapshot | None:
         return session.scalars(found).one_or_none()
 
 
-def _build(project: Project, target: Path, recipe: MixRecipe, plan: Plan, now: datetime, report: Report) -> None:
+def _build(project: Project, target: Path, recipe: MixRecipe, plan: Plan, now: datetime, report: OnProgress) -> None:
     snapshot_id = _claim(project, target.name, recipe, plan, now)
     try:
         _write_folder(project, target, plan, report)
@@ -111,7 +112,7 @@ def _claim(project: Project, name: str, recipe: MixRecipe, plan: Plan, now: date
         return snapshot.id
 
 
-def _write_folder(project: Project, target: Path, plan: Plan, report: Report) -> None:
+def _write_folder(project: Project, target: Path, plan: Plan, report: OnProgress) -> None:
     """Write beside the target and rename, so that a folder under its final name is always whole."""
     for left in target.parent.glob(f".{target.name}.*.part"):
         shutil.rmtree(left)

@@ -7,7 +7,7 @@ Generator fits and training read this folder and never the database.
 import json
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -23,8 +23,6 @@ from curation.snapshots.content import Content, ContentDigest
 FORMAT = "rounds-snapshot/1"
 SPLITS = ("train", "validation", "test")
 ABSENT: Mapping[str, str | int] = {"subject": "", "generator": "", "batch": "", "index": -1}
-
-Report = Callable[[int, int, str | None], None]
 
 
 @dataclass(frozen=True, slots=True)

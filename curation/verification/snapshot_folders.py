@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from curation.image_store import decode_png, pixel_sha256
+from curation.progress import OnProgress
 from curation.snapshots.content import ContentDigest
-from curation.snapshots.folder import SPLITS, Report, SnapshotFolder, SnapshotRow
+from curation.snapshots.folder import SPLITS, SnapshotFolder, SnapshotRow
 
 REPORT_EVERY = 100
 
 
-def verify_folder(folder: SnapshotFolder, report: Report) -> list[str]:
+def verify_folder(folder: SnapshotFolder, report: OnProgress) -> list[str]:
     """Check every file, row and count of a snapshot folder against its digests; return what is wrong.
 
     A picture that was purged with a withdrawn subject is expected to be absent.

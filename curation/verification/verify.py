@@ -7,14 +7,14 @@ An orphan file (stored, but no row points at it), an unfinished `.part` file and
 under way or broken off leaves behind: listed, harmless.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from sqlalchemy import select
 
 from curation.audit import ChainReport
 from curation.errors import RoundsError
+from curation.progress import OnProgress
 from curation.project import Project
 from curation.snapshots.folder import SPLITS, SnapshotFolder
 from curation.tables.images import BuildStatus, Image
@@ -33,8 +33,6 @@ from curation.verification.stored_files import (
     leftovers,
     withdrawn_but_there,
 )
-
-Report: TypeAlias = Callable[[int, int, str | None], None]
 
 AGAIN = "`rounds withdraw SUBJECT --yes` again removes it"
 LISTED = 1_000  # of each kind; the rest is counted
@@ -60,7 +58,7 @@ class Verification:
 
 
 def verify_project(
-    project: Project, report: Report, *, pixels: bool = False, sample: int | None = None, seed: int = 0
+    project: Project, report: OnProgress, *, pixels: bool = False, sample: int | None = None, seed: int = 0
 ) -> Verification:
     """Check every stored file, row, folder, snapshot and event.
 
@@ -93,7 +91,7 @@ def verify_project(
     return found
 
 
-def _check_store(project: Project, found: Verification, report: Report, pixels: bool) -> None:
+def _check_store(project: Project, found: Verification, report: OnProgress, pixels: bool) -> None:
     """Folder by folder; what was listed before the rows were read cannot be a file whose row came later."""
     with project.database.read() as session:
         total = count_files(session)
@@ -133,7 +131,7 @@ def _collect(lines: list[str], more: Iterable[str]) -> None:
 
 
 def _snapshot_faults(
-    project: Project, name: str, directory: str, digest: str | None, buried: Set[str], report: Report, whole: bool
+    project: Project, name: str, directory: str, digest: str | None, buried: Set[str], report: OnProgress, whole: bool
 ) -> Iterator[str]:
     try:
         folder = SnapshotFolder.open(project.root / directory)

@@ -1,7 +1,7 @@
 """Plants defects in real images and keeps them as images of their own, for controls and for practice."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,13 +13,13 @@ from curation.alterations.replay import PIXEL_DEFECTS, draw_defect, replay
 from curation.database import Database
 from curation.errors import BadInput
 from curation.image_store import ImageStore, Pixels, pixel_sha256
+from curation.progress import OnProgress
 from curation.tables.images import Image, ImageLabel, Origin, Split
 from curation.worklists.choose import choose_candidates
 from curation.worklists.controls import ALTERED, Likeness, real_pool
 from curation.worklists.items import Item, spread
 from curation.worklists.recipe import WorklistRecipe, check_recipe
 
-Report = Callable[[int, int, str | None], None]
 CHUNK = 200
 GEOMETRY = (
     "height",
@@ -58,7 +58,7 @@ def images_for_controls(session: Session, recipe: WorklistRecipe) -> int:
 
 
 def plant_for(
-    database: Database, store: ImageStore, now: datetime, recipe: WorklistRecipe, report: Report
+    database: Database, store: ImageStore, now: datetime, recipe: WorklistRecipe, report: OnProgress
 ) -> dict[str, int]:
     """Plant what a worklist of this recipe will need, for controls and for practice; returns how many by split.
 
@@ -93,7 +93,7 @@ def plant_defects(
     count: int,
     seed: int,
     like: Likeness,
-    report: Report,
+    report: OnProgress,
 ) -> list[int]:
     """Damage `count` real images of a split that look like the candidates; returns the ids of the damaged ones.
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import RoundsError
+from curation.progress import silent
 from curation.reading.outcomes import recompute_outcomes
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Worklist, WorklistKind
@@ -180,7 +181,7 @@ def _create(values: dict[str, Any]) -> None:
         recipe = WorklistRecipe.model_validate(values)
         with st.spinner("Planting defects and dealing out the images"):
             # Many short transactions: every picture is stored before its row, and none is held open meanwhile.
-            plant_for(project.database, project.store, utc_now(), recipe, lambda done, total, note: None)
+            plant_for(project.database, project.store, utc_now(), recipe, silent)
     except ValidationError as error:
         fields = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         st.error(f"The worklist does not hold: {fields}")

@@ -6,7 +6,7 @@ well they then agree is the answer. Pictures are band-passed throughout, so that
 smoothness says much.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Protocol
@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from curation.progress import OnProgress, silent
 from screening.copies.alignment import LEAST_OVERLAP, align, correlation, places
 from screening.copies.registration import laid_over
 from screening.copies.thumbnails import SIDE, band, pictures, small
@@ -32,8 +33,6 @@ AT_ONCE = 4_096
 TOLD = 8  # pictures between two words on how far it is
 KEPT_SCALES = 16_384  # references up to which 1,350 numbers each are kept rather than computed for every picture
 COARSE_ITERATIONS = 5
-
-Report = Callable[[int, int, str | None], None]
 
 MIRRORS = ((1, 1), (-1, 1), (1, -1))
 ANGLES = (-12.0, 0.0, 12.0)
@@ -112,7 +111,7 @@ class AlignedSearch:
         self.upright = _poses(MIRRORS, (0.0,), (1.0,), (0.0,))
         self.near = _poses(MIRRORS[:1], (0.0,), NEAR_SCALES, NEAR_SHIFTS)
 
-    def nearest(self, queries: NDArray[np.float32], report: Report = lambda *_: None) -> Aligned:
+    def nearest(self, queries: NDArray[np.float32], report: OnProgress = silent) -> Aligned:
         """1 - correlation of thumbnails (N, 2304) with the images that agree best, and the best of another subject."""
         found = []
         for done, one in enumerate(self._each(queries)):

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.progress import OnProgress, silent
 from screening.checks.check import Check, Unset
 from screening.copies.aligned_search import Aligned, AlignedSearch, Thumbnails
 from screening.copies.gates import (
@@ -23,7 +24,6 @@ from screening.references import Reference
 
 Neighbours = list[dict[str, Any]]
 
-Report = Callable[[int, int, str | None], None]
 Measured = Callable[[AlignedSearch], NDArray[np.float32]]
 
 NAMES = ("near_copy", "near_copy_pixels")
@@ -80,7 +80,7 @@ class CopyGates:
         """Which held-out images, by their fingerprints, are training images: published splits leak."""
         return _is_training_image(prints, self.train.prints, self.subjects)
 
-    def nearest(self, some: Described, report: Report = lambda *_: None) -> tuple[Nearest, Aligned]:
+    def nearest(self, some: Described, report: OnProgress = silent) -> tuple[Nearest, Aligned]:
         """The nearest training image of each, and of another subject: by features, and laid over each other."""
         by_features = _search(some.features, self.train.features, self.subjects, _as_it_is)
         return by_features, self.search.nearest(some.thumbs[np.arange(len(some.thumbs))], report)
@@ -109,7 +109,7 @@ def find_copies(
     validation: Sequence[Reference],
     checks: Sequence[list[Check]],
     measured: Measured,
-    report: Report,
+    report: OnProgress,
 ) -> CopySearch:
     """Add `near_copy` (features) and `near_copy_pixels` (laid over each other) to each image's checks.
 

@@ -19,6 +19,7 @@ from curation.alterations.faults import BREAKAGES, FAULTS, Breakage
 from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.image_store import Pixels
+from curation.progress import OnProgress
 from curation.project import Project
 from curation.provenance.real_images import is_ready_real
 from curation.tables.content import CONTENT, report_content
@@ -31,7 +32,6 @@ from screening.checks.limits import LEAST_HELD_OUT
 from screening.error_rates.repeats import repeats_seen
 from screening.error_rates.tally import Tally
 from screening.features.descriptors import FactFiles, Facts, Floats
-from screening.features.feature_file import Report
 from screening.references import Reference, real_references
 from screening.run import METHOD
 from train.backbones.load import SHIPPED_BACKBONE, Backbone
@@ -68,7 +68,7 @@ class Bench:
 def measure_checks(
     project: Project,
     now: datetime,
-    report: Report,
+    report: OnProgress,
     backbone_path: str | None = None,
     images: int = 200,
     seed: int = 0,
@@ -160,7 +160,7 @@ def _untouched(bench: Bench, values: dict[str, Floats]) -> dict[str, Any]:
     return {**every.as_json(), "by_class": {label: one.as_json() for label, one in sorted(by_class.items())}}
 
 
-def _planted(project: Project, bench: Bench, images: int, seed: int, report: Report) -> list[dict[str, Any]]:
+def _planted(project: Project, bench: Bench, images: int, seed: int, report: OnProgress) -> list[dict[str, Any]]:
     """What is seen of each fault at each strength, in the same images."""
     rows = sample(len(bench.held_out), images, seed).tolist()
     originals = project.store.stack([bench.held_out[row].file_sha256 for row in rows])

@@ -17,11 +17,11 @@ from scipy.stats import binomtest
 
 from curation.alterations.copy_changes import KINDS, RoundTrip, changed
 from curation.image_store import Pixels
+from curation.progress import OnProgress
 from screening.checks.check import Unset
 from screening.copies.find import CopyGates, Described
 from screening.copies.gates import FALSE_BLOCKS, half_of_subjects
 
-Report = Callable[[int, int, str | None], None]
 Describe = Callable[[Pixels], Described]
 
 CAUGHT = 0.95
@@ -86,7 +86,7 @@ def measure_gate(
     describe: Describe,
     round_trip: RoundTrip,
     plan: PrivacyPlan,
-    report: Report,
+    report: OnProgress,
 ) -> tuple[dict[str, Any], list[Example]]:
     """Set the gates on half of the validation subjects and count on the other half and on changed training images."""
     tuning = half_of_subjects(validation.subjects, plan.seed)

@@ -11,6 +11,7 @@ from curation.alterations.copy_changes import KINDS, TRIED, RoundTrip, stand_in_
 from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.image_store import Pixels
+from curation.progress import OnProgress
 from curation.project import Project
 from curation.provenance.real_images import is_ready_real
 from curation.tables.content import CONTENT, report_content
@@ -18,7 +19,7 @@ from curation.tables.images import BuildStatus, Image, Split, Subject
 from curation.tables.measures import CheckReport
 from screening.copies.find import CopyGates, Described
 from screening.copies.thumbnails import thumbnails
-from screening.error_rates.privacy import Example, PrivacyPlan, RealImages, Report, measure_gate
+from screening.error_rates.privacy import Example, PrivacyPlan, RealImages, measure_gate
 from screening.features.feature_file import FeatureFile, split_pixel_facts
 from screening.features.fingerprints import fingerprints
 from screening.references import Reference, real_references
@@ -34,7 +35,7 @@ def measure_privacy(
     project: Project,
     now: datetime,
     plan: PrivacyPlan,
-    report: Report,
+    report: OnProgress,
     *,
     backbone_path: str | None = None,
     round_trip: tuple[str, RoundTrip] | None = None,
@@ -69,7 +70,7 @@ def measure_privacy(
 
 
 def project_gates(
-    project: Project, shape: Shape, report: Report, backbone_path: str | None = None
+    project: Project, shape: Shape, report: OnProgress, backbone_path: str | None = None
 ) -> tuple[Backbone, CopyGates, set[str]]:
     """The gates as a screening of images of this shape sets them, and the file digests of what they search."""
     backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
@@ -110,7 +111,7 @@ def _commonest_shape(project: Project) -> Shape:
     return height, width, channels, bits
 
 
-def _real_images(project: Project, backbone: Backbone, references: list[Reference], report: Report) -> RealImages:
+def _real_images(project: Project, backbone: Backbone, references: list[Reference], report: OnProgress) -> RealImages:
     digests = [one.file_sha256 for one in references]
     directory = project.directory("embeddings")
     features = FeatureFile.of_backbone(directory, backbone).features(project.store, digests, report)

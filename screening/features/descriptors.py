@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.image_store import Pixels
+from curation.progress import OnProgress
 from curation.project import Project
 from screening.checks.artefacts import measures
 from screening.features.appearance import WIDTH as APPEARANCE_WIDTH
 from screening.features.appearance import appearance, split_appearance
-from screening.features.feature_file import FeatureFile, Report, split_pixel_facts
+from screening.features.feature_file import FeatureFile, split_pixel_facts
 from screening.features.fingerprints import fingerprints
 from screening.features.neighbours import Features
 from train.backbones.load import Backbone
@@ -72,13 +73,13 @@ class FactFiles:
             FeatureFile(directory, "appearance-1", APPEARANCE_WIDTH, appearance),
         )
 
-    def facts(self, digests: Sequence[str], labels: Sequence[str | None], report: Report) -> Facts:
+    def facts(self, digests: Sequence[str], labels: Sequence[str | None], report: OnProgress) -> Facts:
         """Of stored images, in the order asked."""
         features = self.of_features.features(self.project.store, digests, report)
         measured, prints = split_pixel_facts(self.of_pixels.features(self.project.store, digests, report))
         spectra, levels = split_appearance(self.of_appearance.features(self.project.store, digests, report))
         return Facts(features, measured, prints, spectra, levels, list(labels))
 
-    def prints(self, digests: Sequence[str], report: Report) -> Features:
+    def prints(self, digests: Sequence[str], report: OnProgress) -> Features:
         """Fingerprints alone."""
         return split_pixel_facts(self.of_pixels.features(self.project.store, digests, report))[1]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from curation.digests import digest_of
 from curation.image_store import ImageStore, Pixels
+from curation.progress import OnProgress
 from curation.vector_files import LINE, rows_of
 from screening.checks.artefacts import MEASURES, measures
 from screening.copies.aligned_search import AlignedSearch
@@ -18,8 +19,6 @@ from screening.copies.thumbnails import DETAIL, thumbnails
 from screening.features.fingerprints import WIDTH, fingerprints
 from screening.features.neighbours import Features
 from train.backbones.load import Backbone
-
-Report = Callable[[int, int, str | None], None]
 
 READ = 256
 
@@ -75,11 +74,11 @@ class FeatureFile:
         name = f"laid-over-1-{digest_of([list(train), list(subjects)])[:16]}"
         return cls(directory, name, 4, lambda pixels: search.nearest(thumbnails(pixels)).distances)
 
-    def features(self, store: ImageStore, digests: Sequence[str], report: Report) -> Features:
+    def features(self, store: ImageStore, digests: Sequence[str], report: OnProgress) -> Features:
         """(N, D) float32 of the stored images, in the order asked; what is not there yet is computed and kept."""
         return self.rows(store, digests, report)[np.arange(len(digests))]
 
-    def rows(self, store: ImageStore, digests: Sequence[str], report: Report) -> StoredRows:
+    def rows(self, store: ImageStore, digests: Sequence[str], report: OnProgress) -> StoredRows:
         """The same, left in the file until they are asked for."""
         missing = sorted(set(digests) - self._rows().keys())
         for start in range(0, len(missing), READ):

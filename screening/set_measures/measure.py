@@ -13,6 +13,7 @@ from sqlalchemy import select
 from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.jobs import enqueue
+from curation.progress import OnProgress
 from curation.project import Project
 from curation.tables.content import CONTENT, measurement_content
 from curation.tables.images import BuildStatus
@@ -26,8 +27,6 @@ from screening.set_measures.scope import Pictures, measure_scope
 from screening.set_measures.sets import RealImage, Sets, find_sets
 from screening.set_measures.vectors import SetVectors, one_a_subject, shuffled, vectors_of
 from train.backbones.load import SHIPPED_BACKBONE, Backbone
-
-Report = Callable[[int, int, str | None], None]
 
 # Raised whenever equal images could give another value: part of what makes a measurement the same one.
 METHOD = "set-measures/1"
@@ -68,14 +67,14 @@ def queue_measurement(
         return enqueue(session, now, "measure", payload)
 
 
-def run_measure_job(project: Project, payload: dict[str, Any], report: Report) -> None:
+def run_measure_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
     """The worker's entry."""
     request = MeasureRequest.checked(**payload["request"])
     measure_sets(project, request, datetime.now(UTC), report, payload["backbone"])
 
 
 def measure_sets(
-    project: Project, request: MeasureRequest, now: datetime, report: Report, backbone_path: str | None = None
+    project: Project, request: MeasureRequest, now: datetime, report: OnProgress, backbone_path: str | None = None
 ) -> int:
     """Measure the set of `request`, or find it measured; returns the id of the measurement.
 
@@ -150,7 +149,7 @@ def _scope(sets: Sets, request: MeasureRequest, label: str) -> Scope:
 
 
 def _result(
-    request: MeasureRequest, sets: Sets, vectors: SetVectors, seen: Seen, scopes: Sequence[Scope], report: Report
+    request: MeasureRequest, sets: Sets, vectors: SetVectors, seen: Seen, scopes: Sequence[Scope], report: OnProgress
 ) -> dict[str, Any]:
     measured = sets.measured
     verdicts = Counter(str(one.verdict or "unread") for one in measured)

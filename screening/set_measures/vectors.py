@@ -1,10 +1,11 @@
 """Features and spectra of the images of a measurement, kept in files, and the draw of one image a subject."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from curation.progress import OnProgress
 from curation.project import Project
 from screening.features.feature_file import FeatureFile
 from screening.set_measures.distances import Vectors
@@ -12,8 +13,6 @@ from screening.set_measures.scope import Pictures
 from screening.set_measures.sets import DrawnImage, RealImage, Sets
 from screening.set_measures.spectrum import radial_spectra
 from train.backbones.load import Backbone
-
-Report = Callable[[int, int, str | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class SetVectors:
     validation: Pictures
 
 
-def vectors_of(project: Project, sets: Sets, backbone: Backbone, report: Report) -> SetVectors:
+def vectors_of(project: Project, sets: Sets, backbone: Backbone, report: OnProgress) -> SetVectors:
     """Compute what is not kept yet, and read the rest."""
     first = project.store.pixels(sets.drawn[0].file_sha256)
     height, width = first.shape[:2]

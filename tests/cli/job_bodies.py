@@ -3,9 +3,9 @@
 import time
 from typing import Any
 
-from cli.worker import Report
 from curation.errors import BadInput
 from curation.jobs import cancel
+from curation.progress import OnProgress
 from curation.project import Project
 from curation.tables.operations import Job
 from tests.rows import NOW
@@ -13,23 +13,23 @@ from tests.rows import NOW
 KINDS = ("succeed", "refuse", "crash", "be_cancelled", "be_taken", "interrupt", "be_silent")
 
 
-def succeed(project: Project, payload: dict[str, Any], report: Report) -> None:
+def succeed(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
     """Three steps, each reported."""
     for done in range(4):
         report(done, 3, f"step {done}")
 
 
-def refuse(project: Project, payload: dict[str, Any], report: Report) -> None:
+def refuse(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
     """An error meant for the user."""
     raise BadInput("expected a cat, got a dog. Bring a cat.")
 
 
-def crash(project: Project, payload: dict[str, Any], report: Report) -> None:
+def crash(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
     """An error nobody meant."""
     raise ZeroDivisionError("by nought")
 
 
-def be_cancelled(project: Project, payload: dict[str, Any], report: Report) -> None:
+def be_cancelled(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
     """Somebody cancels the job while it runs; it must not come past the next report."""
     report(1, 3, None)
     with project.database.write() as session:
@@ -38,7 +38,7 @@ def be_cancelled(project: Project, payload: dict[str, Any], report: Report) -> N
     raise AssertionError("a cancelled job went on")
 
 
-def be_taken(project: Project, payload: dict[str, Any], report: Report) -> None:
+def be_taken(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
     """The lease ran out and another worker has the job by now."""
     with project.database.write() as session:
         session.get_one(Job, payload["job"]).worker = "another"
@@ -46,12 +46,12 @@ def be_taken(project: Project, payload: dict[str, Any], report: Report) -> None:
     raise AssertionError("a job that was another's went on")
 
 
-def interrupt(project: Project, payload: dict[str, Any], report: Report) -> None:
+def interrupt(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
     """Ctrl-C where no handler stands."""
     raise KeyboardInterrupt
 
 
-def be_silent(project: Project, payload: dict[str, Any], report: Report) -> None:
+def be_silent(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
     """A long step without a report: waits until the lease has been renewed behind its back."""
     with project.database.read() as session:
         first = session.get_one(Job, payload["job"]).lease_until

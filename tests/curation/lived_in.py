@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
+from curation.progress import silent
 from curation.project import Project
 from curation.reading.claims import claim
 from curation.reading.record import record_reading
@@ -43,7 +44,7 @@ def lived_in(root: Path, database_url: str, images: int = 30, readers: int = 2) 
         ids = [add_person(session, f"r{number}") for number in range(readers)]
         signed_in = {"csrf_token": "c", "created_at": NOON, "last_seen_at": NOON, "expires_at": NOON}
         session.add(SignIn(reader_id=ids[0], token_sha256="t" * 64, **signed_in))
-    build_snapshot(project, "first", MixRecipe(synthetic="none"), NOW, lambda *_: None)
+    build_snapshot(project, "first", MixRecipe(synthetic="none"), NOW, silent)
     return project, ids
 
 

@@ -16,10 +16,6 @@ from tests.curation.reading_room import NOON, add_screened
 SIZE = 24
 
 
-def silent(done: int, total: int, note: str | None) -> None:
-    """Progress that nobody watches."""
-
-
 def add_study(
     database: Database, store: ImageStore, candidates: int = 12, validation: int = 24, train: int = 12
 ) -> None:

@@ -15,6 +15,7 @@ from curation.image_store import ImageStore
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
+from curation.progress import silent
 from curation.project import Project
 from curation.settings import write_project_file
 from curation.tables.images import Image, Label, Split
@@ -71,12 +72,12 @@ def test_an_import_into_a_full_store_leaves_no_row_and_no_half_file(on_small_dis
     with pytest.raises(Unavailable, match=r"No space left.*Free some space, then do the same again"):
         bring(project)
     assert images(project) == 0
-    found = verify_project(project, lambda *_: None)
+    found = verify_project(project, silent)
     assert (found.faults, found.unfinished) == ([], [])
     assert found.orphans  # what was stored before it was full, harmless
     subprocess.run(["mount", "-o", "remount,size=1m", str(small)], check=True)
     assert bring(project).added == 40
-    found = verify_project(project, lambda *_: None, pixels=True)
+    found = verify_project(project, silent, pixels=True)
     assert (found.faults, found.orphans) == ([], [])
 
 
@@ -88,7 +89,7 @@ def test_a_store_that_is_closed_for_writing_says_who_may_not_write(on_small_disk
     with pytest.raises(Unavailable, match=r"Read-only file system.*Let the account"):
         bring(project, 8)
     assert images(project) == 4
-    assert verify_project(project, lambda *_: None).faults == []
+    assert verify_project(project, silent).faults == []
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from curation.errors import Unavailable
 from curation.image_store import file_name
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
+from curation.progress import silent
 from curation.project import Project
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.mix import MixRecipe
@@ -20,10 +21,6 @@ from curation.verification.snapshot_folders import verify_folder
 from curation.verification.verify import verify_project
 from tests.object_store import new_bucket
 from tests.rows import NOW, picture
-
-
-def quiet(*_: object) -> None:
-    """No progress."""
 
 
 @pytest.fixture
@@ -38,7 +35,7 @@ def imported(stored_project: Project) -> Project:
 
 
 def test_an_import_is_whole_and_verified(imported: Project) -> None:
-    found = verify_project(imported, quiet, pixels=True)
+    found = verify_project(imported, silent, pixels=True)
     assert (found.files, found.faults, found.orphans) == (12, [], [])
 
 
@@ -50,10 +47,10 @@ def test_missing_altered_and_orphan_files_are_found(imported: Project) -> None:
     system.rm_file(f"{root}/{file_name(lost)}")
     system.pipe_file(f"{root}/{file_name(altered)}", b"altered")
     orphan = imported.store.put_pixels(picture(99))
-    found = verify_project(imported, quiet)
+    found = verify_project(imported, silent)
     assert sorted(fault.split(": ")[1] for fault in found.faults) == ["its bytes were changed", "the file is missing"]
     assert found.orphans == [file_name(orphan)]
-    assert verify_project(imported, quiet, sample=12).faults != []
+    assert verify_project(imported, silent, sample=12).faults != []
 
 
 @pytest.mark.slow
@@ -61,7 +58,7 @@ def test_what_is_removed_is_gone_and_removing_it_again_is_harmless(imported: Pro
     digest = imported.store.put_pixels(picture(99))
     assert imported.store.remove(digest)
     assert not imported.store.remove(digest)
-    assert verify_project(imported, quiet).orphans == []
+    assert verify_project(imported, silent).orphans == []
 
 
 @pytest.mark.slow
@@ -77,28 +74,28 @@ def test_an_import_that_broke_off_is_taken_up_again(imported: Project) -> None:
 
     with pytest.raises(PowerCut):
         import_source(imported, NOW, Source("more", "more", until_the_cut(), 10))  # type: ignore[arg-type]
-    found = verify_project(imported, quiet)
+    found = verify_project(imported, silent)
     assert (found.faults, found.orphans) == ([], [])  # what had been stored went with it
     items = [IncomingImage(f"{n}.png", picture(n), "normal", f"p{n}", Split.TRAIN) for n in range(20, 30)]
     assert import_source(imported, NOW, Source("more", "more", items, 10)).added == 10
-    assert verify_project(imported, quiet, pixels=True).orphans == []
+    assert verify_project(imported, silent, pixels=True).orphans == []
 
 
 @pytest.mark.slow
 def test_a_snapshot_is_built_from_it(imported: Project) -> None:
-    folder = build_snapshot(imported, "first", MixRecipe(synthetic="none"), NOW, quiet)
-    assert verify_folder(folder, quiet) == []
-    assert verify_project(imported, quiet).faults == []
+    folder = build_snapshot(imported, "first", MixRecipe(synthetic="none"), NOW, silent)
+    assert verify_folder(folder, silent) == []
+    assert verify_project(imported, silent).faults == []
 
 
 @pytest.mark.slow
 def test_a_backup_of_it_comes_back_into_a_directory_or_a_bucket(imported: Project, tmp_path: Path) -> None:
-    assert back_up(imported, tmp_path / "kept", NOW, quiet).images == 12
+    assert back_up(imported, tmp_path / "kept", NOW, silent).images == 12
     secrets = imported.root / "secrets"
     url = new_bucket() if imported.store.url.startswith("s3") else "store"
-    restore(tmp_path / "kept", None, tmp_path / "again", Places(store_url=url, secrets=secrets), NOW, quiet)
+    restore(tmp_path / "kept", None, tmp_path / "again", Places(store_url=url, secrets=secrets), NOW, silent)
     restored = Project.open(tmp_path / "again")
-    assert verify_project(restored, quiet, pixels=True).faults == []
+    assert verify_project(restored, silent, pixels=True).faults == []
     restored.database.dispose()
 
 
@@ -107,11 +104,11 @@ def test_a_store_that_is_gone_is_not_taken_for_an_empty_one(imported: Project) -
     system, root = fsspec.core.url_to_fs(imported.store.url)
     if not imported.store.url.startswith("s3"):
         system.rm(root, recursive=True)
-        assert len(verify_project(imported, quiet).faults) == 12
+        assert len(verify_project(imported, silent).faults) == 12
         return
     system.rm(root.split("/")[0], recursive=True)
     with pytest.raises(Unavailable, match="there is no bucket"):
-        verify_project(imported, quiet)
+        verify_project(imported, silent)
     items = [IncomingImage("n.png", picture(70), "normal", "q", Split.TRAIN)]
     with pytest.raises(Unavailable, match="bucket"):
         import_source(imported, NOW, Source("late", "late", items, 1))

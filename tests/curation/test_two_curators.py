@@ -13,6 +13,7 @@ from curation.database import Database
 from curation.errors import Conflict, RoundsError
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
+from curation.progress import silent
 from curation.project import Project
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.mix import MixRecipe
@@ -37,7 +38,7 @@ CURATORS = 4
 def shared(database: Database, tmp_path: Path) -> Iterator[Project]:
     project, _ = lived_in(tmp_path / "project", database.url, images=6)
     yield project
-    assert verify_project(project, lambda *_: None).faults == []
+    assert verify_project(project, silent).faults == []
     project.database.dispose()
 
 
@@ -65,7 +66,7 @@ def kinds(project: Project) -> list[str]:
 
 
 def build(name: str, **recipe: Any) -> Callable[[Project], Any]:
-    return lambda project: build_snapshot(project, name, MixRecipe(synthetic="none", **recipe), NOW, lambda *_: None)
+    return lambda project: build_snapshot(project, name, MixRecipe(synthetic="none", **recipe), NOW, silent)
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from curation.progress import silent
 from curation.project import Project
 from curation.readers.accounts import add_reader, find_reader
 from curation.reading.claims import claim
@@ -78,7 +79,7 @@ def read_by_people(project: Project, worklist_id: int) -> None:
 
 def _worklist(project: Project, **fields: object) -> int:
     recipe = WorklistRecipe.model_validate({"vocabulary": "brain_mr", "modality": "mr", "again": True, **fields})
-    plant_for(project.database, project.store, BEGAN, recipe, lambda done, total, note: None)
+    plant_for(project.database, project.store, BEGAN, recipe, silent)
     with project.database.write() as session:
         return create_worklist(session, project.chain, BEGAN, recipe).id
 

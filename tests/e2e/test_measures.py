@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
+from curation.progress import silent
 from curation.tables.people import Role
 from tests.e2e.conftest import NOTICE, Room
 from tests.e2e.every_page import wait_until_settled
@@ -21,7 +22,7 @@ def measure(room: Room, images: str) -> None:
     from screening.set_measures.request import MeasureRequest
 
     request = MeasureRequest.checked(images=images, worklists=("First reading",), resamples=20, n=20)
-    measure_sets(room.project, request, NOW, lambda *_: None)
+    measure_sets(room.project, request, NOW, silent)
 
 
 def test_a_measured_set_is_shown_with_its_floor_its_pictures_and_another_beside(

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from playwright.async_api import async_playwright
 
+from curation.progress import silent
 from curation.project import Project
 from curation.verification.verify import verify_project
 from tests.builders import add_candidates
@@ -67,7 +68,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_doubled(marked_room: Room, 
     assert account.faults == []
     assert kept == []
     assert sum(reader.verdicts for reader in readers) == READINGS
-    verification = verify_project(marked_room.project, lambda *_: None)
+    verification = verify_project(marked_room.project, silent)
     assert (verification.faults, verification.chain.faults) == ([], [])
 
 

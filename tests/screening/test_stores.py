@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from curation.progress import silent
 from curation.project import Project
 from curation.verification.verify import verify_project
 from screening.run import screen_batch
@@ -17,6 +18,6 @@ def test_a_batch_is_screened_from_any_store(stored_project: Project, tiny_vit: P
     add_cohort(stored_project, range(24), range(1_000, 1_024))
     blank = np.zeros((64, 64, 1), np.uint8)
     batch_id = add_drawn(stored_project, [blank, person(3_000), person(3_001)])
-    counts = screen_batch(stored_project, batch_id, NOW, lambda *_: None, str(tiny_vit))
+    counts = screen_batch(stored_project, batch_id, NOW, silent, str(tiny_vit))
     assert counts["block"] >= 1
-    assert verify_project(stored_project, lambda *_: None).faults == []
+    assert verify_project(stored_project, silent).faults == []

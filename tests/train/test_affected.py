@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from curation.errors import AffectedRefused
+from curation.progress import silent
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder
 from generate.latent_flow.fit import fit_generator
@@ -18,7 +19,6 @@ from train.evaluation.evaluate import evaluate_run
 from train.study.report import write_report
 from train.study.run import run_study
 
-QUIET = lambda *_: None  # noqa: E731
 SIZES = {"train": 4, "validation": 4, "test": 4}
 LINE = "AFFECTED by withdrawal 1 (2026-11-25)"
 
@@ -39,8 +39,8 @@ def config(tmp_path: Path, **changes: object) -> AdaptationConfig:
 def test_an_affected_snapshot_is_refused_and_used_on_request_with_a_word(tmp_path: Path) -> None:
     folder = withdrawn(write_snapshot(tmp_path / "snapshot", SIZES))
     with pytest.raises(AffectedRefused, match="--allow-affected"):
-        adapt(folder, config(tmp_path), tmp_path / "run", QUIET)
-    result = adapt(folder, config(tmp_path), tmp_path / "run", QUIET, allow_affected=True)
+        adapt(folder, config(tmp_path), tmp_path / "run", silent)
+    result = adapt(folder, config(tmp_path), tmp_path / "run", silent, allow_affected=True)
     assert result.card["affected"] == [LINE]
     found = evaluate_run(tmp_path / "run", folder, "test", 100, 0)
     assert found.affected == [LINE]
@@ -49,7 +49,7 @@ def test_an_affected_snapshot_is_refused_and_used_on_request_with_a_word(tmp_pat
 
 def test_a_run_that_was_affected_later_says_so_when_it_is_evaluated(tmp_path: Path) -> None:
     folder = write_snapshot(tmp_path / "snapshot", SIZES)
-    adapt(folder, config(tmp_path), tmp_path / "run", QUIET)
+    adapt(folder, config(tmp_path), tmp_path / "run", silent)
     assert evaluate_run(tmp_path / "run", folder, "test", 100, 0).affected == []
     Tombstones().add(1, "2026-11-25", (), False).write(tmp_path / "run")
     assert evaluate_run(tmp_path / "run", folder, "test", 100, 0).affected == [LINE]
@@ -58,17 +58,17 @@ def test_a_run_that_was_affected_later_says_so_when_it_is_evaluated(tmp_path: Pa
 @pytest.mark.slow
 def test_a_model_that_was_affected_is_refused_as_a_backbone_through_generations(tmp_path: Path) -> None:
     folder = write_snapshot(tmp_path / "snapshot", SIZES)
-    first = adapt(folder, config(tmp_path, adaptation="full"), tmp_path / "first", QUIET).directory
+    first = adapt(folder, config(tmp_path, adaptation="full"), tmp_path / "first", silent).directory
     second_config = config(tmp_path, adaptation="full", backbone=str(first / "model"))
-    second = adapt(folder, second_config, tmp_path / "second", QUIET).directory
+    second = adapt(folder, second_config, tmp_path / "second", silent).directory
     third = config(tmp_path, backbone=str(second / "model"))
     saw = json.loads((second / "card.json").read_text())["saw"]
     other = write_snapshot(tmp_path / "other", SIZES)
     assert saw["subjects"] == sorted({row.subject for row in folder.rows("train")})
-    adapt(other, third, tmp_path / "third", QUIET)
+    adapt(other, third, tmp_path / "third", silent)
     Tombstones().add(1, "2026-11-25", (), False).write(second / "model")
     with pytest.raises(AffectedRefused):
-        adapt(other, third, tmp_path / "fourth", QUIET)
+        adapt(other, third, tmp_path / "fourth", silent)
 
 
 @pytest.mark.slow
@@ -79,8 +79,8 @@ def test_a_study_with_an_affected_arm_claims_no_gain(tmp_path: Path) -> None:
     }
     plan = StudyPlan(name="s", adaptation=config(tmp_path), arms=("real_only", "plus_raw"), seeds=(0,), n_bootstrap=100)
     with pytest.raises(AffectedRefused, match="study 's'"):
-        run_study(arms, plan, tmp_path / "study", QUIET)
-    result = run_study(arms, plan, tmp_path / "study", QUIET, allow_affected=True)
+        run_study(arms, plan, tmp_path / "study", silent)
+    result = run_study(arms, plan, tmp_path / "study", silent, allow_affected=True)
     assert result.affected == [LINE]
     text = write_report(
         tmp_path / "study", ReportFacts(human_readings=1, proxy_readings=0, made_by="x", date="d")

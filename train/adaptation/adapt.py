@@ -12,9 +12,10 @@ from torch import nn
 
 from curation.errors import BadInput, Conflict, LeakRefused
 from curation.image_store import Pixels
+from curation.progress import OnProgress
 from curation.provenance.tombstones import Tombstones
 from curation.provenance.withdrawn import refuse_affected
-from curation.snapshots.folder import Report, SnapshotFolder, SnapshotRow
+from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.features import FeatureCache
 from train.adaptation.loop import Examples, train_model
 from train.adaptation.model import AdaptedModel, StandardizedHead, backbone_location, with_adaptation
@@ -42,7 +43,7 @@ def adapt(
     folder: SnapshotFolder,
     config: AdaptationConfig,
     out: Path,
-    on_progress: Report,
+    on_progress: OnProgress,
     features: FeatureCache | None = None,
     *,
     allow_affected: bool = False,
@@ -121,7 +122,7 @@ def _probe(
     validation_rows: Sequence[SnapshotRow],
     config: AdaptationConfig,
     cache: FeatureCache,
-    on_progress: Report,
+    on_progress: OnProgress,
 ) -> tuple[AdaptedModel, Any]:
     """Train the head alone, on features computed once."""
     cache.backbone.model.requires_grad_(False)
@@ -144,7 +145,7 @@ def _finetune(
     validation_rows: Sequence[SnapshotRow],
     config: AdaptationConfig,
     backbone: Backbone,
-    on_progress: Report,
+    on_progress: OnProgress,
 ) -> tuple[AdaptedModel, Any]:
     """Train the head and the encoder, or its adapter; the head starts from the frozen features' mean and deviation."""
     pixels: Pixels = folder.pixels(train_rows)

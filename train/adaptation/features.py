@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.snapshots.folder import Report, SnapshotFolder, SnapshotRow
+from curation.progress import OnProgress
+from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.backbones.load import Backbone
 
 CHUNK = 256
@@ -21,7 +22,7 @@ class FeatureCache:
     def __len__(self) -> int:
         return len(self._features)
 
-    def of(self, folder: SnapshotFolder, rows: Sequence[SnapshotRow], on_progress: Report) -> NDArray[np.float32]:
+    def of(self, folder: SnapshotFolder, rows: Sequence[SnapshotRow], on_progress: OnProgress) -> NDArray[np.float32]:
         """Features (N, D) of `rows`; only pictures never seen before go through the backbone."""
         missing = list({row.pixel_sha256: row for row in rows if row.pixel_sha256 not in self._features}.values())
         for start in range(0, len(missing), CHUNK):

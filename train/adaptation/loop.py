@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from curation.snapshots.folder import Report
+from curation.progress import OnProgress
 from train.config import AdaptationConfig
 
 
@@ -89,7 +89,7 @@ def train_model(
     train: Examples,
     validation: Examples | None,
     config: AdaptationConfig,
-    on_progress: Report,
+    on_progress: OnProgress,
 ) -> History:
     """Train `model` in place and leave it with its best weights by validation loss, or its last without validation.
 

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from curation.errors import BadInput
+from curation.progress import silent
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.features import FeatureCache
@@ -103,7 +104,7 @@ def _logits(
 ) -> torch.Tensor:
     weights = np.ones(len(rows))
     if features is not None and run.config.adaptation == "linear-probe":
-        cached = torch.from_numpy(features.of(folder, rows, lambda *_: None))
+        cached = torch.from_numpy(features.of(folder, rows, silent))
         return predict_logits(run.model.head, Examples(lambda chosen: cached[chosen], labels, weights), BATCH_SIZE)
     pixels = folder.pixels(rows)
     preprocessing = run.model.backbone.preprocessing

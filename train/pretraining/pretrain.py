@@ -15,9 +15,10 @@ import torch
 from transformers import ViTConfig, ViTMAEForPreTraining, ViTModel
 
 from curation.errors import BadInput, Conflict
+from curation.progress import OnProgress
 from curation.provenance.seen import Seen
 from curation.provenance.withdrawn import refuse_affected
-from curation.snapshots.folder import Report, SnapshotFolder, SnapshotRow
+from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.backbones.load import quiet_transformers, weights_digest
 from train.backbones.preprocessing import Preprocessing
 from train.config import PretrainRecipe
@@ -28,7 +29,7 @@ def pretrain_backbone(
     folder: SnapshotFolder,
     recipe: PretrainRecipe,
     out: Path,
-    on_progress: Report,
+    on_progress: OnProgress,
     made_by: str,
     date: str,
     *,

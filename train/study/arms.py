@@ -1,16 +1,15 @@
 """The arms of a study as snapshots: the same real subjects, held-out sets and seed; only what is added differs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from curation.errors import BadInput
+from curation.progress import OnProgress, silent
 from curation.project import Project
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from curation.snapshots.mix import MixRecipe
-
-Report = Callable[[int, int, str | None], None]
 
 ADDED: dict[str, dict[str, Any]] = {
     "real_only": {"synthetic": "none"},
@@ -23,7 +22,7 @@ ADDED: dict[str, dict[str, Any]] = {
 
 
 def build_arms(
-    project: Project, study: str, arms: Sequence[str], base: MixRecipe, now: datetime, report: Report
+    project: Project, study: str, arms: Sequence[str], base: MixRecipe, now: datetime, report: OnProgress
 ) -> dict[str, SnapshotFolder]:
     """One snapshot per arm, named `STUDY-ARM`; `base` gives the seed, the worklists and how many real images to keep.
 
@@ -36,6 +35,6 @@ def build_arms(
     for done, arm in enumerate(arms):
         report(done, len(arms), arm)
         recipe = base.model_copy(update=ADDED[arm])
-        folders[arm] = build_snapshot(project, f"{study}-{arm.replace('_', '-')}", recipe, now, lambda *_: None)
+        folders[arm] = build_snapshot(project, f"{study}-{arm.replace('_', '-')}", recipe, now, silent)
     report(len(arms), len(arms), None)
     return folders

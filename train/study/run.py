@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from curation.errors import Conflict
+from curation.progress import OnProgress, silent
 from curation.provenance.withdrawn import refuse_affected
-from curation.snapshots.folder import Report, SnapshotFolder
+from curation.snapshots.folder import SnapshotFolder
 from train.adaptation.adapt import adapt
 from train.adaptation.features import FeatureCache
 from train.adaptation.model import backbone_location
@@ -69,7 +70,7 @@ def run_study(
     arms: Mapping[str, SnapshotFolder],
     plan: StudyPlan,
     out: Path,
-    on_progress: Report,
+    on_progress: OnProgress,
     *,
     allow_affected: bool = False,
     also_affected: Sequence[str] = (),
@@ -120,7 +121,7 @@ def _run_one(
     path = run_dir / f"predictions-{plan.split}.safetensors"
     if not path.is_file():
         config = plan.run_config(seed)
-        adapt(folder, config, run_dir, lambda *_: None, shared, allow_affected=bool(affected), also_affected=affected)
+        adapt(folder, config, run_dir, silent, shared, allow_affected=bool(affected), also_affected=affected)
         run = load_run(run_dir, default_device(), shared.backbone if shared else None)
         partial = path.with_suffix(".part")
         save_file({"probabilities": predict(run, folder, plan.split, shared).probabilities}, partial)

@@ -17,17 +17,17 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorag
 from pydicom.valuerep import DSfloat
 
 from curation.exports.facts.snapshot import Facts
-from curation.exports.options import Report
 from curation.exports.selection import ExportItem, Selection
 from curation.exports.software import NAME, NOT_ANONYMOUS, software_version, told
 from curation.image_store import Pixels
+from curation.progress import OnProgress
 
 OPENS_WITH = 'pydicom.dcmread("{directory}/train/synthetic-000001.dcm")'
 LONG_STRING = 64  # characters of VR LO
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
 
 
-def write_dicom(directory: Path, selection: Selection, facts: Facts, report: Report) -> None:
+def write_dicom(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
     """Write `SPLIT/NAME.dcm` for every image, and `metadata.jsonl` with labels beside the splits."""
     with (directory / "metadata.jsonl").open("w", encoding="utf-8") as lines:
         for done, item in enumerate(selection.items(), 1):

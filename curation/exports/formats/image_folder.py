@@ -8,15 +8,15 @@ from typing import Any
 
 from curation.exports.facts.snapshot import Facts
 from curation.exports.formats.png import stamped, texts_of
-from curation.exports.options import Report
 from curation.exports.selection import ExportItem, Selection
+from curation.progress import OnProgress
 from curation.snapshots.folder import ABSENT, SPLITS
 
 OPENS_WITH = 'datasets.load_dataset("{directory}")'
 METADATA = "metadata.jsonl"
 
 
-def write_image_folder(directory: Path, selection: Selection, facts: Facts, report: Report) -> None:
+def write_image_folder(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
     """Write the splits under `directory`, one image at a time."""
     lines = None
     opened = ""

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from curation.exports.facts.snapshot import Facts
 from curation.exports.formats.png import texts_of
 from curation.exports.image_facts import Geometry
-from curation.exports.options import Report
 from curation.exports.selection import ExportItem, Selection
 from curation.exports.software import NAME, software_version
 from curation.image_store import Pixels
+from curation.progress import OnProgress
 
 OPENS_WITH = 'nibabel.load("{directory}/train/synthetic-000001.nii.gz")'
 Nifti1Image: Any = nibabel.Nifti1Image  # nibabel's calls have no hints
@@ -27,7 +27,7 @@ RGB24 = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 DESCRIPTION_LENGTH = 79  # bytes of descrip, less its end
 
 
-def write_nifti(directory: Path, selection: Selection, facts: Facts, report: Report) -> None:
+def write_nifti(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
     """Write `SPLIT/NAME.nii.gz`, `NAME.json`, and `NAME_MASK_mask.nii.gz` for every mask."""
     for done, item in enumerate(selection.items(), 1):
         folder = directory / item.row.split

@@ -11,15 +11,15 @@ import pyarrow.parquet as pq
 
 from curation.exports.facts.snapshot import Facts
 from curation.exports.formats.image_folder import metadata_of, stamped_content
-from curation.exports.options import Report
 from curation.exports.selection import ExportItem, Selection
+from curation.progress import OnProgress
 
 OPENS_WITH = 'datasets.load_dataset("{directory}")'
 ROWS_A_GROUP = 100  # what a reader holds in memory at once
 BYTES_A_SHARD = 500_000_000
 
 
-def write_parquet(directory: Path, selection: Selection, facts: Facts, report: Report) -> None:
+def write_parquet(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
     """Write `data/SPLIT-00000.parquet`, `-00001` and so on, a row group in memory at a time."""
     (directory / "data").mkdir()
     before = 0

@@ -13,7 +13,6 @@ from curation.exports.facts.snapshot import Facts
 from curation.exports.formats.croissant import write_croissant
 from curation.exports.formats.dataset_card import dataset_card
 from curation.exports.formats.image_folder import write_image_folder
-from curation.exports.options import Report
 from curation.exports.release.answers import claim_answers, tripod_answers
 from curation.exports.release.checklist_items import CLAIM, TRIPOD_AI
 from curation.exports.release.indicators import completeness, congruence, constraint, contents, coverage
@@ -22,6 +21,7 @@ from curation.exports.release.pages import reading_page, screening_page
 from curation.exports.release.scorecard import Indicator, scorecard_json, scorecard_page, summary_table
 from curation.exports.selection import Selection
 from curation.exports.software import NAME, NOT_ANONYMOUS, software_version, told
+from curation.progress import OnProgress
 from curation.reader_study.report import Figure
 
 OPENS_WITH = 'datasets.load_dataset("{directory}"); begin with README.md and SCORECARD.md'
@@ -38,7 +38,7 @@ PAGES = (
 )
 
 
-def write_release(directory: Path, selection: Selection, facts: Facts, report: Report) -> None:
+def write_release(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
     """Write data, card, scorecard, pages, checklists and checksums into `directory`."""
     write_image_folder(directory / DATA, selection, facts, report)
     with selection.project.database.read() as session:

@@ -22,7 +22,7 @@ from curation.ingest.formats.picture_files import decode_picture
 from curation.ingest.formats.png_files import bare_png
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
-from curation.ingest.incoming import IncomingImage, Part, Progress, Rejected, Source, split_named
+from curation.ingest.incoming import IncomingImage, Part, Rejected, Source, split_named
 from curation.ingest.preparing import prepare
 from curation.ingest.request import NO_REQUEST, ImportRequest
 from curation.ingest.sources.arrow_files import (
@@ -35,6 +35,7 @@ from curation.ingest.sources.arrow_files import (
     read_schema,
     row_count,
 )
+from curation.progress import OnProgress, silent
 from curation.project import Project
 from curation.tables.images import Split
 
@@ -68,7 +69,7 @@ def import_hugging_face(
     request: ImportRequest = NO_REQUEST,
     seed: int = 0,
     dry_run: bool = False,
-    on_progress: Progress = lambda *_: None,
+    on_progress: OnProgress = silent,
 ) -> ImportReport:
     """Import the data set at `path`; raises BadInput when it holds no picture, or a column asked for is not there."""
     return import_source(project, now, open_hugging_face(path, name, request), seed, on_progress, dry_run=dry_run)

@@ -25,7 +25,7 @@ from curation.ingest.formats.picture_files import Shape, quiet_decoders
 from curation.ingest.formats.tables import Table, read_table
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
-from curation.ingest.incoming import Progress, Rejected, Source
+from curation.ingest.incoming import Rejected, Source
 from curation.ingest.preparing import prepared_shape
 from curation.ingest.request import NO_REQUEST, ImportRequest
 from curation.ingest.sources.file_reader import FileReader
@@ -39,6 +39,7 @@ from curation.ingest.sources.source_files import (
     list_folder,
     refusal,
 )
+from curation.progress import OnProgress, silent
 from curation.project import Project
 
 
@@ -52,7 +53,7 @@ def import_image_folder(
     manifest: Path | None = None,
     seed: int = 0,
     dry_run: bool = False,
-    on_progress: Progress = lambda *_: None,
+    on_progress: OnProgress = silent,
 ) -> ImportReport:
     """Import what is at `path`; raises BadInput when nothing in it can be read, or a table or an option is wrong."""
     source = open_image_folder(path, name, request, manifest)

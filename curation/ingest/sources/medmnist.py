@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from curation.errors import BadInput, Damaged
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
-from curation.ingest.incoming import IncomingImage, Progress, Source, split_named
+from curation.ingest.incoming import IncomingImage, Source, split_named
 from curation.ingest.sources.medmnist_catalogue import CATALOGUE, MedMNIST, find_medmnist
+from curation.progress import OnProgress, silent
 from curation.project import Project
 
 _SPLITS = ("train", "val", "test")
@@ -35,7 +36,7 @@ def import_medmnist(
     *,
     name: str | None = None,
     dry_run: bool = False,
-    on_progress: Progress = lambda *_: None,
+    on_progress: OnProgress = silent,
 ) -> ImportReport:
     """Import the `.npz` at a path, or the data set of that name, downloaded into the project's `downloads`."""
     if isinstance(source, str):
@@ -133,7 +134,7 @@ def _label_names(path: Path, entry: MedMNIST | None, labels: Mapping[str, NDArra
     return list(entry.labels)
 
 
-def _download(entry: MedMNIST, directory: Path, on_progress: Progress) -> Path:
+def _download(entry: MedMNIST, directory: Path, on_progress: OnProgress) -> Path:
     """Fetch the file unless it is there; raises BadInput offline, Damaged when its MD5 is not the published one."""
     path = directory / entry.file_name
     if path.exists():
@@ -162,7 +163,7 @@ def _check_md5(entry: MedMNIST, path: Path) -> None:
         )
 
 
-def _fetch(url: str, partial: Path, on_progress: Progress) -> None:
+def _fetch(url: str, partial: Path, on_progress: OnProgress) -> None:
     with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response, partial.open("wb") as file:
         total = int(response.headers.get("Content-Length") or 0)
         while block := response.read(_BLOCK):

@@ -10,8 +10,9 @@ from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
-from curation.ingest.incoming import Geometry, IncomingImage, Progress, Source
+from curation.ingest.incoming import Geometry, IncomingImage, Source
 from curation.ingest.virtual_brains.render import NOTICE, check_ordinary, cohort_numbers, render_many
+from curation.progress import OnProgress, silent
 from curation.project import Project
 from curation.provenance.real_images import is_ready_real
 from curation.tables.images import Image, Split, Subject
@@ -28,7 +29,7 @@ def import_virtual_brains(
     first: int = 0,
     workers: int = 1,
     dry_run: bool = False,
-    on_progress: Progress = lambda *_: None,
+    on_progress: OnProgress = silent,
 ) -> ImportReport:
     """Import subjects `first` to `first + count - 1`; those that are here already are not drawn again."""
     if count < 1:

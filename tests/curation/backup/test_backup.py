@@ -18,6 +18,7 @@ from curation.backup.restore import Places, restore
 from curation.database import Database
 from curation.errors import BadInput, Conflict, Damaged, NotFound, Unavailable
 from curation.image_store import file_name
+from curation.progress import silent
 from curation.project import Project
 from curation.reading.claims import claim
 from curation.reading.record import record_reading
@@ -31,10 +32,6 @@ from tests.curation.reading_room import LATER, NOON, verdict
 from tests.curation.revisions import downgraded_copy
 from tests.postgres import create_database
 from tests.small_disk import small_disk
-
-
-def quiet(*_: object) -> None:
-    """No progress."""
 
 
 @pytest.fixture
@@ -56,7 +53,7 @@ def faults_of(root: Path) -> list[str]:
     """What `rounds verify` says of the project there."""
     project = Project.open(root)
     try:
-        return verify_project(project, quiet, pixels=True).faults
+        return verify_project(project, silent, pixels=True).faults
     finally:
         project.database.dispose()
 
@@ -68,7 +65,7 @@ def bring_back(request: pytest.FixtureRequest, project: Project, kept: Path, nam
         server: str = request.getfixturevalue("postgres_server")
         url = create_database(server, f"restored_{uuid.uuid4().hex}", template="template0")
     target = project.root.parent / name
-    restore(kept, None, target, Places(database_url=url, secrets=project.root / "secrets"), LATER, quiet)
+    restore(kept, None, target, Places(database_url=url, secrets=project.root / "secrets"), LATER, silent)
     return Project.open(target)
 
 
@@ -81,10 +78,10 @@ def test_a_backup_made_while_people_read_is_whole(
         while len(acknowledged) < 5:
             time.sleep(0.01)
         before = list(acknowledged)
-        made = back_up(project, tmp_path / "kept", NOON, quiet)
+        made = back_up(project, tmp_path / "kept", NOON, silent)
     assert (made.images, made.missing) == (42, [])
     restored = bring_back(request, project, tmp_path / "kept")
-    assert verify_project(restored, quiet, pixels=True).faults == []
+    assert verify_project(restored, silent, pixels=True).faults == []
     with restored.database.read() as session:
         kept = set(session.scalars(select(Reading.op_id)))
         events = session.scalars(select(Event.kind).order_by(Event.sequence)).all()
@@ -104,7 +101,7 @@ def test_a_restored_project_goes_on_where_the_backup_was(
     with project.database.write() as session:
         [first, second] = claim(session, NOON, ada, 1, 2)
         record_reading(session, project.chain, NOON, ada, verdict(first.key))
-    back_up(project, tmp_path / "kept", NOON, quiet)
+    back_up(project, tmp_path / "kept", NOON, silent)
     restored = bring_back(request, project, tmp_path / "kept")
     with restored.database.write() as session:
         assert session.scalars(select(SignIn.revoked_at)).all() == [LATER]
@@ -112,7 +109,7 @@ def test_a_restored_project_goes_on_where_the_backup_was(
         assert second.key in held  # whoever held it on the old server holds it no longer
         assert first.key not in held
         record_reading(session, restored.chain, LATER, ben, verdict(held[0]))
-    assert verify_project(restored, quiet).faults == []
+    assert verify_project(restored, silent).faults == []
     restored.database.dispose()
 
 
@@ -123,10 +120,10 @@ def test_without_pg_dump_a_backup_of_postgresql_says_what_to_install(
     project, _ = room
     monkeypatch.setenv("PATH", "")
     if project.database.engine.dialect.name == "sqlite":
-        assert back_up(project, tmp_path / "kept", NOON, quiet).images == 42  # needs no other program
+        assert back_up(project, tmp_path / "kept", NOON, silent).images == 42  # needs no other program
         return
     with pytest.raises(BadInput, match=r"pg_dump is not on the PATH.*postgresql-client"):
-        back_up(project, tmp_path / "kept", NOON, quiet)
+        back_up(project, tmp_path / "kept", NOON, silent)
     assert list((tmp_path / "kept").iterdir()) == []
 
 
@@ -137,26 +134,26 @@ def test_postgresql_is_restored_into_an_empty_database_only(room: tuple[Project,
         url, refusal = "sqlite:///other.db", "Leave --database-url out"
     else:
         url, refusal = project.database.url, "holds .* tables already"
-    back_up(project, tmp_path / "kept", NOON, quiet)
+    back_up(project, tmp_path / "kept", NOON, silent)
     secrets = project.root / "secrets"
     with pytest.raises((BadInput, Conflict), match=refusal):
-        restore(tmp_path / "kept", None, tmp_path / "again", Places(url, secrets=secrets), NOON, quiet)
+        restore(tmp_path / "kept", None, tmp_path / "again", Places(url, secrets=secrets), NOON, silent)
     assert not (tmp_path / "again").exists()
-    assert verify_project(project, quiet).faults == []
+    assert verify_project(project, silent).faults == []
 
 
 def test_a_second_backup_copies_only_what_is_new_and_both_come_back(project_here: Project, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
-    first = back_up(project_here, kept, NOON, quiet)
+    first = back_up(project_here, kept, NOON, silent)
     objects = len(list((kept / "objects").rglob("*")))
-    second = back_up(project_here, kept, LATER, quiet)
+    second = back_up(project_here, kept, LATER, silent)
     assert (first.images, second.images) == (18, 18)
     assert second.copied <= 2  # the database, and the anchors
     assert len(list((kept / "objects").rglob("*"))) <= objects + 4
     for name in (first.name, second.name):
-        assert verify_backup(kept, name, quiet)[1] == []
+        assert verify_backup(kept, name, silent)[1] == []
     secrets = Places(secrets=project_here.root / "secrets")
-    assert restore(kept, first.name, tmp_path / "old", secrets, LATER, quiet).backup == first.name
+    assert restore(kept, first.name, tmp_path / "old", secrets, LATER, silent).backup == first.name
 
 
 @pytest.mark.slow
@@ -164,79 +161,81 @@ def test_secrets_come_only_when_asked_for_and_a_restore_without_them_is_refused(
     project_here: Project, tmp_path: Path
 ) -> None:
     key = (project_here.root / "secrets" / "audit.key").read_bytes()
-    back_up(project_here, tmp_path / "without", NOON, quiet)
+    back_up(project_here, tmp_path / "without", NOON, silent)
     held = [path.read_bytes() for path in (tmp_path / "without" / "objects").rglob("*") if path.is_file()]
     assert key not in held
     with pytest.raises(BadInput, match="--secrets"):
-        restore(tmp_path / "without", None, tmp_path / "again", Places(), NOON, quiet)
+        restore(tmp_path / "without", None, tmp_path / "again", Places(), NOON, silent)
     with pytest.raises(NotFound, match=r"audit\.key"):
-        restore(tmp_path / "without", None, tmp_path / "again", Places(secrets=tmp_path), NOON, quiet)
-    back_up(project_here, tmp_path / "with", NOON, quiet, with_secrets=True)
-    restore(tmp_path / "with", None, tmp_path / "again", Places(), NOON, quiet)
+        restore(tmp_path / "without", None, tmp_path / "again", Places(secrets=tmp_path), NOON, silent)
+    back_up(project_here, tmp_path / "with", NOON, silent, with_secrets=True)
+    restore(tmp_path / "with", None, tmp_path / "again", Places(), NOON, silent)
     restored = tmp_path / "again" / "secrets" / "audit.key"
     assert (restored.read_bytes(), restored.stat().st_mode & 0o777) == (key, 0o600)
     assert faults_of(tmp_path / "again") == []
 
 
 def test_another_projects_keys_are_found_out(project_here: Project, tmp_path: Path) -> None:
-    back_up(project_here, tmp_path / "kept", NOON, quiet)
+    back_up(project_here, tmp_path / "kept", NOON, silent)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "audit.key").write_bytes(b"x" * 32)
     with pytest.raises(BadInput, match="not the key"):
-        restore(tmp_path / "kept", None, tmp_path / "again", Places(secrets=tmp_path / "other"), NOON, quiet)
+        restore(tmp_path / "kept", None, tmp_path / "again", Places(secrets=tmp_path / "other"), NOON, silent)
     assert not (tmp_path / "again").exists()
 
 
 @pytest.mark.parametrize("kind", ["image", "database", "file"])
 def test_a_damaged_backup_is_refused_whole(project_here: Project, tmp_path: Path, kind: str) -> None:
     kept = tmp_path / "kept"
-    back_up(project_here, kept, NOON, quiet)
-    manifest, _ = verify_backup(kept, None, quiet)
+    back_up(project_here, kept, NOON, silent)
+    manifest, _ = verify_backup(kept, None, silent)
     entry = next(entry for entry in manifest.entries() if entry.kind == kind)
     damaged = kept / "objects" / entry.sha256[:2] / entry.sha256
     content = bytearray(damaged.read_bytes())
     content[len(content) // 2] ^= 1
     damaged.write_bytes(content)
-    assert any("its bytes were changed" in fault for fault in verify_backup(kept, None, quiet)[1])
+    assert any("its bytes were changed" in fault for fault in verify_backup(kept, None, silent)[1])
     secrets = Places(secrets=project_here.root / "secrets")
     with pytest.raises(Damaged, match="nothing was restored"):
-        restore(kept, None, tmp_path / "again", secrets, NOON, quiet)
+        restore(kept, None, tmp_path / "again", secrets, NOON, silent)
     assert not (tmp_path / "again").exists()
     assert list(tmp_path.glob(".again*")) == []
 
 
 def test_an_altered_or_cut_manifest_is_refused(project_here: Project, tmp_path: Path) -> None:
-    made = back_up(project_here, tmp_path / "kept", NOON, quiet)
+    made = back_up(project_here, tmp_path / "kept", NOON, silent)
     path = tmp_path / "kept" / f"{made.name}.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:3] + lines[4:]))
     with pytest.raises(Damaged, match="altered"):
-        verify_backup(tmp_path / "kept", None, quiet)
+        verify_backup(tmp_path / "kept", None, silent)
     path.write_text("".join(lines[:-1]))
     with pytest.raises(Damaged, match="not a whole manifest"):
-        verify_backup(tmp_path / "kept", None, quiet)
+        verify_backup(tmp_path / "kept", None, silent)
 
 
 def test_a_manifest_that_leads_outside_the_project_is_refused(project_here: Project, tmp_path: Path) -> None:
-    made = back_up(project_here, tmp_path / "kept", NOON, quiet)
+    made = back_up(project_here, tmp_path / "kept", NOON, silent)
     path = tmp_path / "kept" / f"{made.name}.jsonl"
     body = "".join(path.read_text().splitlines(keepends=True)[:-1])
     body = body.replace("snapshots/first/snapshot.json", "../../stolen")
     path.write_text(body + json.dumps({"seal": hashlib.sha256(body.encode()).hexdigest()}) + "\n")
     with pytest.raises(Damaged, match="outside a project"):
-        restore(tmp_path / "kept", None, tmp_path / "again", Places(secrets=project_here.root / "secrets"), NOON, quiet)
+        restore(
+            tmp_path / "kept", None, tmp_path / "again", Places(secrets=project_here.root / "secrets"), NOON, silent
+        )
 
 
 def test_a_restore_never_touches_what_is_there(
     project_here: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    back_up(project_here, tmp_path / "kept", NOON, quiet)
+    back_up(project_here, tmp_path / "kept", NOON, silent)
     secrets = Places(secrets=project_here.root / "secrets")
     with pytest.raises(Conflict, match="not empty"):
-        restore(tmp_path / "kept", None, project_here.root, secrets, NOON, quiet)
+        restore(tmp_path / "kept", None, project_here.root, secrets, NOON, silent)
     monkeypatch.setenv("ROUNDS_DATABASE_URL", project_here.database.url)
     with pytest.raises(BadInput, match="ROUNDS_DATABASE_URL"):
-        restore(tmp_path / "kept", None, tmp_path / "again", secrets, NOON, quiet)
+        restore(tmp_path / "kept", None, tmp_path / "again", secrets, NOON, silent)
 
 
 @pytest.mark.slow
@@ -245,10 +244,10 @@ def test_a_file_the_project_has_lost_is_listed_and_the_rest_is_kept(project_here
         lost, altered = session.scalars(select(Image.file_sha256).order_by(Image.id.desc()).limit(2)).all()
     (project_here.root / "store" / file_name(lost)).unlink()
     (project_here.root / "store" / file_name(altered)).write_bytes(b"altered")
-    made = back_up(project_here, tmp_path / "kept", NOON, quiet)
+    made = back_up(project_here, tmp_path / "kept", NOON, silent)
     assert sorted(made.missing) == sorted([file_name(lost), f"{file_name(altered)} (its bytes were changed)"])
     secrets = Places(secrets=project_here.root / "secrets")
-    restored = restore(tmp_path / "kept", None, tmp_path / "again", secrets, NOON, quiet)
+    restored = restore(tmp_path / "kept", None, tmp_path / "again", secrets, NOON, silent)
     assert restored.images == 16
     assert len(faults_of(tmp_path / "again")) == 2
 
@@ -260,30 +259,30 @@ def test_a_file_the_store_has_lost_is_taken_from_a_snapshot_that_holds_it(
     with project_here.database.read() as session:
         lost = session.scalars(select(Image.file_sha256).order_by(Image.id).limit(1)).one()
     (project_here.root / "store" / file_name(lost)).unlink()
-    assert back_up(project_here, tmp_path / "kept", NOON, quiet).missing == []
-    restore(tmp_path / "kept", None, tmp_path / "again", Places(secrets=project_here.root / "secrets"), NOON, quiet)
+    assert back_up(project_here, tmp_path / "kept", NOON, silent).missing == []
+    restore(tmp_path / "kept", None, tmp_path / "again", Places(secrets=project_here.root / "secrets"), NOON, silent)
     assert faults_of(tmp_path / "again") == []
 
 
 def test_a_backup_inside_the_project_is_refused(project_here: Project) -> None:
     with pytest.raises(BadInput, match="inside the project"):
-        back_up(project_here, project_here.root / "kept", NOON, quiet)
+        back_up(project_here, project_here.root / "kept", NOON, silent)
 
 
 @pytest.mark.slow
 def test_an_older_schema_is_restored_as_it_was_and_not_migrated(project_here: Project, tmp_path: Path) -> None:
-    back_up(project_here, tmp_path / "kept", NOON, quiet)
+    back_up(project_here, tmp_path / "kept", NOON, silent)
     manifest = Pool(tmp_path / "kept").manifest()
     [database] = [entry for entry in manifest.entries() if entry.kind == "database"]
     older = downgraded_copy(Pool(tmp_path / "kept").object(database.sha256), tmp_path / "older.db", "0002")
     secrets = Places(secrets=project_here.root / "secrets")
-    made = restore(_backup_of_older(tmp_path, older), None, tmp_path / "again", secrets, NOON, quiet)
+    made = restore(_backup_of_older(tmp_path, older), None, tmp_path / "again", secrets, NOON, silent)
     assert (made.schema, made.is_newest_schema, made.sign_ins_revoked) == ("0002", False, 1)
     restored = Project.open(tmp_path / "again")
     with restored.database.engine.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "0002"
     restored.database.migrate()
-    assert verify_project(restored, quiet).faults == []
+    assert verify_project(restored, silent).faults == []
     restored.database.dispose()
 
 
@@ -306,7 +305,7 @@ def _backup_of_older(tmp_path: Path, older: Path) -> Path:
 def test_a_full_disk_leaves_no_backup_that_looks_whole(project_here: Project, tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", 300) as small:
         with pytest.raises(Unavailable, match="space"):
-            back_up(project_here, small / "kept", NOON, quiet)
+            back_up(project_here, small / "kept", NOON, silent)
         assert list((small / "kept").glob("*.jsonl")) == []
         assert list((small / "kept").rglob("*.part")) == []
-    assert verify_project(project_here, quiet).faults == []
+    assert verify_project(project_here, silent).faults == []

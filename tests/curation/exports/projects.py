@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from curation.exports.options import ExportOptions, ExportSummary
 from curation.exports.run import export_snapshot
+from curation.progress import silent
 from curation.project import Project
 from curation.reading.outcomes import recompute_outcomes
 from curation.reading.record import new_op_id
@@ -29,10 +30,6 @@ SUBJECT = "MRN4711-"  # what no export may hold
 AFFINE = [[0.0, -0.5, 0.0, 10.0], [-0.7, 0.0, 0.0, 20.0], [0.0, 0.0, 2.0, -5.0], [0.0, 0.0, 0.0, 1.0]]
 SYNTHETIC = 24
 LATER = NOW + timedelta(days=1)
-
-
-def silent(done: int, total: int, note: str | None) -> None:
-    """No progress wanted."""
 
 
 def fill(project: Project, bits: int = 8, channels: int = 1, kind: ReaderKind = ReaderKind.HUMAN) -> None:

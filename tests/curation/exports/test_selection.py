@@ -15,6 +15,7 @@ from curation.exports.pseudonyms import is_simulated
 from curation.exports.run import export_snapshot
 from curation.exports.selection import of_origin, select_images
 from curation.ingest.virtual_brains.cohort import import_virtual_brains
+from curation.progress import silent
 from curation.project import Project
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.folder import SnapshotFolder
@@ -25,7 +26,7 @@ from curation.tables.operations import Event
 from curation.tables.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
 from curation.tables.training import Snapshot
 from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
-from tests.curation.exports.projects import LATER, READERS, SNAPSHOT, SUBJECT, export, fill, silent
+from tests.curation.exports.projects import LATER, READERS, SNAPSHOT, SUBJECT, export, fill
 from tests.rows import NOW
 
 FORMATS = ("imagefolder", "parquet", "croissant", "dicom", "nifti", "release")

@@ -8,11 +8,12 @@ import pytest
 from curation.database import Database
 from curation.lineage.naming import find
 from curation.lineage.walk import walk
+from curation.progress import silent
 from curation.project import Project
 from curation.settings import write_project_file
 from curation.verification.verify import verify_project
 from curation.withdrawal.withdraw import withdraw
-from tests.curation.lineage.world import QUIET, live_in
+from tests.curation.lineage.world import live_in
 from tests.rows import NOW
 
 
@@ -35,4 +36,4 @@ def test_a_subject_is_walked_and_withdrawn_alike(both: Project) -> None:
     done = withdraw(both, NOW, "s0", "", descendants=True, purge=True)
     assert (done.images, len(done.descent.affected)) == (15, 13)
     assert withdraw(both, NOW, "s0", "").images == 0
-    assert verify_project(both, QUIET).faults == []
+    assert verify_project(both, silent).faults == []

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from curation.progress import silent
 from curation.project import Project
 from curation.provenance.weights import weights_digest
 from curation.snapshots.build import build_snapshot
@@ -21,7 +22,6 @@ from generate.card import fitted_on
 from generate.registry import register_generator
 from tests.rows import NOW, add_batch, add_image, add_import, add_real, label_id, picture
 
-QUIET = lambda *_: None  # noqa: E731
 REAL_ONLY = MixRecipe(synthetic="none")
 RAW = MixRecipe(synthetic="raw")
 
@@ -44,7 +44,7 @@ def fill(project: Project) -> None:
 
 def snapshot(project: Project, name: str, recipe: MixRecipe = REAL_ONLY, minutes: int = 0) -> SnapshotFolder:
     """Build a snapshot, some minutes after noon."""
-    return build_snapshot(project, name, recipe, NOW + timedelta(minutes=minutes), QUIET)
+    return build_snapshot(project, name, recipe, NOW + timedelta(minutes=minutes), silent)
 
 
 def write_weights(directory: Path, digit: str) -> str:

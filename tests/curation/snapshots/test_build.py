@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, Conflict, LeakRefused
+from curation.progress import silent
 from curation.project import Project
 from curation.reading.record import new_op_id
 from curation.reading.slots import slot_values
@@ -29,10 +30,6 @@ from tests.rows import NOW, add_batch, add_generator, add_import, add_real
 
 RULE = {"kind": "single", "readers": 1}
 REAL_ONLY = MixRecipe(synthetic="none")
-
-
-def silent(done: int, total: int, note: str | None) -> None:
-    """No progress wanted."""
 
 
 def fill(project: Project, generator_saw: str = "elsewhere", order: Callable[[list[int]], list[int]] = list) -> None:

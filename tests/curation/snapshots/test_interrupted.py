@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from curation.errors import BadInput, Conflict, NotFound, RoundsError
 from curation.image_store import ImageStore
+from curation.progress import silent
 from curation.project import Project
 from curation.snapshots.build import build_snapshot, find_snapshot, list_snapshots
 from curation.snapshots.folder import SnapshotFolder
@@ -22,7 +23,7 @@ from curation.tables.operations import Event
 from curation.tables.training import Snapshot, SnapshotItem
 from curation.verification.snapshot_folders import verify_folder
 from curation.verification.verify import verify_project
-from tests.curation.snapshots.test_build import fill, silent
+from tests.curation.snapshots.test_build import fill
 from tests.rows import NOW
 
 ROOT = Path(__file__).parents[3]
@@ -31,6 +32,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 import curation.snapshots.build as build
+from curation.progress import silent
 from curation.project import Project
 from curation.snapshots.mix import MixRecipe
 from tests.rows import NOW
@@ -42,7 +44,7 @@ if where == "rename":
     build._freeze = die
 elif where == "rows":
     project.chain.__class__.record = die
-build.build_snapshot(project, "one", MixRecipe(), NOW, die if where == "pictures" else lambda *_: None)
+build.build_snapshot(project, "one", MixRecipe(), NOW, die if where == "pictures" else silent)
 """
 
 

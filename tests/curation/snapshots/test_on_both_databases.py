@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from curation.database import Database
+from curation.progress import silent
 from curation.project import Project
 from curation.settings import write_project_file
 from curation.snapshots.build import build_snapshot, find_snapshot, list_snapshots
@@ -15,7 +16,7 @@ from curation.snapshots.diff import diff_snapshots
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.preview import preview_snapshot
 from curation.verification.snapshot_folders import verify_folder
-from tests.curation.snapshots.test_build import fill, silent
+from tests.curation.snapshots.test_build import fill
 from tests.postgres import create_database
 from tests.rows import NOW
 

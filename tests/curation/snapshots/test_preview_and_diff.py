@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
+from curation.progress import silent
 from curation.project import Project
 from curation.snapshots.build import build_snapshot, find_snapshot
 from curation.snapshots.diff import diff_snapshots
@@ -21,7 +22,7 @@ from curation.tables.people import Reader
 from curation.tables.reading import Reading, Worklist
 from curation.tables.training import Snapshot
 from tests.curation.snapshots.mixes import ACCEPT, REJECT, UNSURE, Drawn, Real, Said, Spec, said, write_mix
-from tests.curation.snapshots.test_build import approve, fill, silent
+from tests.curation.snapshots.test_build import approve, fill
 from tests.rows import NOW
 
 SPECS: list[Spec] = [

@@ -17,6 +17,7 @@ from curation.database import Database
 from curation.pairs.build import close_pair_list, create_pair_list
 from curation.pairs.judging import Judgement, next_pairs, record_judgement
 from curation.pairs.recipe import PairRecipe
+from curation.progress import silent
 from curation.project import Project
 from curation.reading.record import new_op_id
 from curation.settings import write_project_file
@@ -118,7 +119,7 @@ def judged_here(tmp_path: Path, make_project: Callable[[Path], Project]) -> Iter
 
 
 def whole(project: Project) -> Verification:
-    return verify_project(project, lambda *_: None)
+    return verify_project(project, silent)
 
 
 def faults_after(project: Project, *tamperings: str) -> list[str]:
@@ -237,10 +238,10 @@ def test_closing_a_list_and_withdrawing_a_subject_change_nothing_of_it(judged: P
 
 def test_a_restored_backup_holds_what_was_measured_and_judged(judged_here: Project, tmp_path: Path) -> None:
     withdraw(judged_here, NOW + HOUR, "s1", "")
-    back_up(judged_here, tmp_path / "kept", NOW + HOUR, lambda *_: None)
+    back_up(judged_here, tmp_path / "kept", NOW + HOUR, silent)
     shutil.copytree(judged_here.root / "secrets", tmp_path / "secrets")
     places = Places(secrets=tmp_path / "secrets")
-    restore(tmp_path / "kept", None, tmp_path / "again", places, NOW + 2 * HOUR, lambda *_: None)
+    restore(tmp_path / "kept", None, tmp_path / "again", places, NOW + 2 * HOUR, silent)
     again = Project.open(tmp_path / "again")
     found = whole(again)
     assert (found.faults, found.not_covered) == ([], [])

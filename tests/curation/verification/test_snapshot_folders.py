@@ -1,9 +1,10 @@
 """Checking a snapshot folder finds what was changed, removed or added."""
 
+from curation.progress import silent
 from curation.project import Project
 from curation.snapshots.build import build_snapshot
 from curation.verification.snapshot_folders import verify_folder
-from tests.curation.snapshots.test_build import REAL_ONLY, fill, silent
+from tests.curation.snapshots.test_build import REAL_ONLY, fill
 from tests.rows import NOW
 
 

@@ -14,6 +14,7 @@ from curation.audit import anchor
 from curation.image_store import encode_png, file_name
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
+from curation.progress import silent
 from curation.project import Project
 from curation.provenance.weights import weights_digest
 from curation.tables.images import BuildStatus, Image, Import, Mask, Split
@@ -36,7 +37,7 @@ def filled(project: Project) -> Project:
 
 
 def _verify(project: Project, pixels: bool = False) -> Verification:
-    return verify_project(project, lambda *_: None, pixels=pixels)
+    return verify_project(project, silent, pixels=pixels)
 
 
 def _file(project: Project, number: int) -> Path:
@@ -125,11 +126,11 @@ def test_an_altered_event_and_a_cut_tail_are_found(filled: Project) -> None:
 
 
 def test_a_quick_look_reads_a_few_files_and_says_so(filled: Project) -> None:
-    found = verify_project(filled, lambda *_: None, sample=2, seed=1)
+    found = verify_project(filled, silent, sample=2, seed=1)
     assert (found.files, found.sampled, found.faults) == (2, True, [])
     for number in range(6):
         _file(filled, number).unlink()
-    assert verify_project(filled, lambda *_: None, sample=2, seed=1).faults != []
+    assert verify_project(filled, silent, sample=2, seed=1).faults != []
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, NotAllowed, NotFound
+from curation.progress import silent
 from curation.project import Project
 from curation.provenance.withdrawn import still_here
 from curation.readers.accounts import add_reader
@@ -29,7 +30,6 @@ from review_ui.figures.batches import batch_figures
 from review_ui.figures.neighbours import neighbours_of
 from screening.references import real_references
 from tests.builders import add_candidates, oval
-from tests.curation.lineage.world import QUIET
 from tests.curation.reading_room import add_person, verdict
 from tests.rows import NOW, add_generator, add_image, add_import, label_id
 
@@ -57,7 +57,7 @@ def room(project: Project) -> Project:
 
 def make(project: Project, **fields: object) -> int:
     recipe = WorklistRecipe.model_validate({"name": "w", "seed": 1, **fields})
-    plant_for(project.database, project.store, NOW, recipe, QUIET)
+    plant_for(project.database, project.store, NOW, recipe, silent)
     with project.database.write() as session:
         return create_worklist(session, project.chain, NOW, recipe).id
 
@@ -205,7 +205,7 @@ def test_hidden_repeats_leave_it_out(room: Project) -> None:
 @pytest.mark.slow
 def test_no_control_no_reference_and_no_measure_uses_it_again(room: Project) -> None:
     like = Likeness(SHAPE, frozenset({(3.0, 3.0)}), Counter({"a": 6, "b": 6}))
-    settings = {"split": Split.TRAIN, "count": 12, "seed": 1, "like": like, "report": QUIET}
+    settings = {"split": Split.TRAIN, "count": 12, "seed": 1, "like": like, "report": silent}
     plant_defects(room.database, room.store, NOW, **settings)
     worklist_id = make(room)
     with room.database.read() as session:

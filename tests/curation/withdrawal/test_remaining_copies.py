@@ -10,11 +10,11 @@ from curation.backup.create import back_up
 from curation.exports.options import ExportOptions
 from curation.exports.run import export_snapshot
 from curation.lineage.descent import descent_of
+from curation.progress import silent
 from curation.project import Project
 from curation.withdrawal.remaining_copies import Copies, copies_of
 from curation.withdrawal.withdraw import withdraw
 from tests.cli.test_screening import run
-from tests.curation.lineage.world import QUIET
 from tests.rows import NOW
 
 HOUR = timedelta(hours=1)
@@ -49,11 +49,11 @@ def test_synthetic_images_that_went_too_are_counted(lived: Project) -> None:
 @pytest.mark.slow
 def test_exports_and_backups_that_the_chain_knows_are_named(lived: Project, tmp_path: Path) -> None:
     options = ExportOptions(include_real=True)
-    summary = export_snapshot(lived, "base", "imagefolder", tmp_path / "out", options, NOW + HOUR, QUIET)
-    back_up(lived, tmp_path / "backups", NOW - HOUR, QUIET)  # before its images came
-    back_up(lived, tmp_path / "backups", NOW + HOUR, QUIET)
+    summary = export_snapshot(lived, "base", "imagefolder", tmp_path / "out", options, NOW + HOUR, silent)
+    back_up(lived, tmp_path / "backups", NOW - HOUR, silent)  # before its images came
+    back_up(lived, tmp_path / "backups", NOW + HOUR, silent)
     withdraw(lived, NOW + 2 * HOUR, "s0", "")
-    back_up(lived, tmp_path / "backups", NOW + 3 * HOUR, QUIET)
+    back_up(lived, tmp_path / "backups", NOW + 3 * HOUR, silent)
     found = copies(lived)
     assert [(one.snapshot, one.format, one.at, one.real) for one in found.exports] == [
         ("base", "imagefolder", NOW + HOUR, summary.real)
@@ -62,7 +62,7 @@ def test_exports_and_backups_that_the_chain_knows_are_named(lived: Project, tmp_
     assert names == ["2026-11-23T130000Z", "2026-11-23T150000Z"]  # the folders held the pictures then, and do
     assert {path.stem for path in (tmp_path / "backups").glob("*.jsonl")} >= set(names)
     withdraw(lived, NOW + 4 * HOUR, "s0", "", purge=True)
-    back_up(lived, tmp_path / "backups", NOW + 5 * HOUR, QUIET)
+    back_up(lived, tmp_path / "backups", NOW + 5 * HOUR, silent)
     assert [one.name for one in copies(lived).backups] == names
 
 

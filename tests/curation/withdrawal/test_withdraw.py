@@ -11,6 +11,7 @@ from curation.image_store import file_name
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
 from curation.lineage.descent import descent_of
+from curation.progress import silent
 from curation.project import Project
 from curation.provenance.withdrawn import marks
 from curation.snapshots.build import list_snapshots
@@ -23,7 +24,7 @@ from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
 from curation.verification.snapshot_folders import verify_folder
 from curation.verification.verify import verify_project
 from curation.withdrawal.withdraw import Done, withdraw
-from tests.curation.lineage.world import QUIET, RAW, draw, fit, images_of, snapshot
+from tests.curation.lineage.world import RAW, draw, fit, images_of, snapshot
 from tests.rows import NOW, add_import, add_real, picture
 
 
@@ -36,7 +37,7 @@ def files(project: Project, key: str) -> set[str]:
 
 
 def faults(project: Project) -> list[str]:
-    return verify_project(project, QUIET, pixels=True).faults
+    return verify_project(project, silent, pixels=True).faults
 
 
 def marked(project: Project, kind: AffectedKind) -> int:
@@ -186,7 +187,7 @@ def test_a_snapshot_keeps_its_digest_and_says_which_rows_were_withdrawn(lived: P
     assert folder.digest == digest
     assert folder.affected == ["AFFECTED by withdrawal 1 (2026-11-23)"]
     assert len(folder.tombstones.files) == 2
-    assert verify_folder(folder, QUIET) == []
+    assert verify_folder(folder, silent) == []
     assert len(folder.pixels(folder.rows("train"))) == 10
 
 
@@ -195,7 +196,7 @@ def test_a_purged_snapshot_verifies_as_withdrawn_and_cannot_be_trained(lived: Pr
     done = withdraw(lived, NOW, "s0", "", purge=True)
     assert done.removed.purged == 4 * 2
     folder = SnapshotFolder.open(lived.root / "snapshots" / "base")
-    assert verify_folder(folder, QUIET) == []
+    assert verify_folder(folder, silent) == []
     assert faults(lived) == []
     with pytest.raises(BadInput, match="2 images of snapshot 'base' were removed with a withdrawn subject"):
         folder.pixels(folder.rows("train"))

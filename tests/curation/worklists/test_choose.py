@@ -12,6 +12,7 @@ from curation.alterations.replay import PIXEL_DEFECTS, WRONG_LABEL
 from curation.database import Database
 from curation.errors import BadInput, NotFound
 from curation.image_store import ImageStore
+from curation.progress import silent
 from curation.reading.claims import claim
 from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import Image, ImageLabel, Label, Origin, Split, Subject
@@ -20,7 +21,7 @@ from curation.worklists.choose import Item, WorklistRecipe, choose_items, notice
 from curation.worklists.create import create_worklist
 from curation.worklists.plant import plant_for
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened
-from tests.curation.study_room import SIZE, add_study, silent
+from tests.curation.study_room import SIZE, add_study
 
 MIXED = {"real_controls": 8, "defect_controls": 8}
 

@@ -13,6 +13,7 @@ from curation.database import Database
 from curation.image_store import ImageStore
 from curation.ingest.request import ImportRequest
 from curation.ingest.sources.image_folder import import_image_folder
+from curation.progress import silent
 from curation.project import Project
 from curation.reading.claims import claim
 from curation.reading.reading_list import readable_worklists
@@ -25,7 +26,7 @@ from curation.worklists.plant import plant_for
 from tests.builders import CLASSES, add_candidates, oval
 from tests.curation.ingest.formats.dicom_samples import changed
 from tests.curation.reading_room import CHAIN, NOON, add_person
-from tests.curation.study_room import add_study, silent
+from tests.curation.study_room import add_study
 from tests.rows import NOW
 
 RECIPE = WorklistRecipe(name="w")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from curation.progress import silent
 from curation.project import Project
 from curation.snapshots.build import build_snapshot, list_snapshots
 from curation.snapshots.mix import MixRecipe
@@ -13,7 +14,7 @@ from curation.snapshots.preview import preview_snapshot
 from curation.tables.images import Image, Label
 from curation.tables.people import Reader
 from review_ui.markup.snapshots import preview_sections, snapshot_table
-from tests.curation.snapshots.test_build import approve, fill, silent
+from tests.curation.snapshots.test_build import approve, fill
 from tests.rows import NOW
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from curation.errors import BadInput, Conflict, NotFound
 from curation.image_store import Pixels
+from curation.progress import silent
 from curation.project import Project
 from curation.tables.images import Image, Origin, Split, Subject
 from curation.tables.measures import SetMeasurement
@@ -34,10 +35,6 @@ from tests.screening.set_measures.room import (
 )
 
 VERDICTS = [Verdict.ACCEPT, Verdict.ACCEPT, Verdict.ACCEPT, Verdict.REJECT, Verdict.UNSURE] * 12
-
-
-def silent(done: int, total: int, note: str | None) -> None:
-    """Nobody looks."""
 
 
 @pytest.fixture

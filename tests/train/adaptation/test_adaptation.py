@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from transformers import AutoModel, ConvNextConfig, Dinov2Config, ResNetConfig
 
 from curation.errors import BadInput, Conflict, Damaged, LeakRefused
+from curation.progress import silent
 from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
@@ -18,7 +19,6 @@ from train.adaptation.run_folder import load_run
 from train.backbones.load import Backbone
 from train.config import AdaptationConfig
 
-QUIET = lambda *_: None  # noqa: E731
 LEARNING_RATES = {"linear-probe": 2e-2, "lora": 1e-2, "full": 2e-3}
 
 
@@ -36,7 +36,7 @@ def config(tmp_path: Path, adaptation: str, **changes: object) -> AdaptationConf
 
 
 def trained(tmp_path: Path, folder: SnapshotFolder, adaptation: str, out: str = "run", **changes: object) -> RunResult:
-    return adapt(folder, config(tmp_path, adaptation, **changes), tmp_path / out, QUIET)
+    return adapt(folder, config(tmp_path, adaptation, **changes), tmp_path / out, silent)
 
 
 def stock_logits(encoder: torch.nn.Module, head: dict[str, torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
@@ -126,11 +126,11 @@ def test_a_backbone_that_saw_a_held_out_subject_is_refused(folder: SnapshotFolde
     seen = {"subjects": [folder.rows("test")[0].subject], "pixel_sha256": []}
     (tmp_path / "backbone" / "card.json").write_text(json.dumps({"fitted_on": seen}))
     with pytest.raises(LeakRefused, match="1 test subjects"):
-        adapt(folder, settings, tmp_path / "run", QUIET)
+        adapt(folder, settings, tmp_path / "run", silent)
     seen = {"subjects": [], "pixel_sha256": [folder.rows("validation")[0].pixel_sha256]}
     (tmp_path / "backbone" / "card.json").write_text(json.dumps({"fitted_on": seen}))
     with pytest.raises(LeakRefused, match="1 validation subjects or images"):
-        adapt(folder, settings, tmp_path / "run", QUIET)
+        adapt(folder, settings, tmp_path / "run", silent)
 
 
 def test_a_backbone_that_does_not_say_what_it_saw_needs_an_override_that_the_card_repeats(
@@ -139,9 +139,9 @@ def test_a_backbone_that_does_not_say_what_it_saw_needs_an_override_that_the_car
     settings = config(tmp_path, "linear-probe", steps=2)
     (tmp_path / "backbone" / "card.json").unlink()
     with pytest.raises(LeakRefused, match="--allow-unknown-provenance"):
-        adapt(folder, settings, tmp_path / "run", QUIET)
+        adapt(folder, settings, tmp_path / "run", silent)
     allowed = settings.model_copy(update={"allow_unknown_provenance": True})
-    assert adapt(folder, allowed, tmp_path / "run", QUIET).card["saw"]["unknown"] == [f"backbone {settings.backbone}"]
+    assert adapt(folder, allowed, tmp_path / "run", silent).card["saw"]["unknown"] == [f"backbone {settings.backbone}"]
 
 
 def test_a_fully_adapted_model_used_as_a_backbone_still_says_what_it_saw(
@@ -202,7 +202,7 @@ def test_an_adapter_of_the_shipped_backbone_names_its_base_so_that_stock_peft_lo
     folder: SnapshotFolder, tmp_path: Path
 ) -> None:
     shipped = AdaptationConfig(adaptation="lora", steps=2, batch_size=2, evaluations=1)
-    directory = adapt(folder, shipped, tmp_path / "run", QUIET).directory
+    directory = adapt(folder, shipped, tmp_path / "run", silent).directory
     named = json.loads((directory / "adapter" / "adapter_config.json").read_text())["base_model_name_or_path"]
     assert named == "train/shipped/virtual-brains-vit"
     assert PeftModel.from_pretrained(AutoModel.from_pretrained(named), directory / "adapter")

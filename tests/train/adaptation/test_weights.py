@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from curation.progress import silent
 from curation.snapshots.folder import SnapshotFolder, write_rows
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
@@ -60,6 +61,6 @@ def test_a_model_learns_the_shares_that_the_folder_weighs(
         class_balanced=class_balanced,
     )
     folder = SnapshotFolder.open(made.path)
-    adapt(folder, config, tmp_path / "run", lambda *_: None)
+    adapt(folder, config, tmp_path / "run", silent)
     found = predict(load_run(tmp_path / "run", "cpu"), folder, "test").probabilities.mean(axis=0)
     assert found[folder.classes.index("upper")] == pytest.approx(expected, abs=0.15)

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from curation.errors import BadInput, LeakRefused, NotFound
+from curation.progress import silent
 from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
@@ -17,7 +18,7 @@ SIZES = {"train": 12, "validation": 6, "test": 10}
 def trained(tmp_path: Path, folder: SnapshotFolder, adaptation: str = "linear-probe") -> Path:
     backbone = save_backbone(tmp_path / "backbone")
     config = AdaptationConfig(adaptation=adaptation, backbone=str(backbone), steps=40, batch_size=16)
-    return adapt(folder, config, tmp_path / "run", lambda *_: None).directory
+    return adapt(folder, config, tmp_path / "run", silent).directory
 
 
 @pytest.mark.slow
@@ -53,7 +54,7 @@ def test_colour_and_sixteen_bit_images_are_evaluated(tmp_path: Path) -> None:
     config = AdaptationConfig(backbone=backbone, steps=40)
     for name, kind in {"colour": {"channels": 3}, "deep": {"bits": 16}}.items():
         folder = write_snapshot(tmp_path / name, SIZES, **kind)
-        run = adapt(folder, config, tmp_path / f"run-{name}", lambda *_: None).directory
+        run = adapt(folder, config, tmp_path / f"run-{name}", silent).directory
         assert evaluate_run(run, folder, "test", n_bootstrap=100, seed=0).metrics["auroc"].value > 0.6
 
 

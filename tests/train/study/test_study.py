@@ -6,6 +6,7 @@ import pytest
 from matplotlib.image import imread
 
 from curation.errors import BadInput, Conflict, NotFound
+from curation.progress import silent
 from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
@@ -13,7 +14,6 @@ from train.config import ARMS, AdaptationConfig, ReportFacts, StudyPlan
 from train.study.report import careful_sentence, reasons_against_a_claim, write_report
 from train.study.run import StudyResult, run_study
 
-QUIET = lambda *_: None  # noqa: E731
 SIZES = {"train": 6, "validation": 6, "test": 12}
 EXTRA = {
     "real_only": {},
@@ -44,7 +44,7 @@ def plan(tmp_path: Path, **changes: object) -> StudyPlan:
 def studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with arms and a finished study, which no test changes."""
     directory = tmp_path_factory.mktemp("studied")
-    run_study(build_arms(directory), plan(directory), directory / "study", QUIET)
+    run_study(build_arms(directory), plan(directory), directory / "study", silent)
     return directory
 
 
@@ -52,7 +52,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def result(studied: Path) -> StudyResult:
     """A finished study takes up what it has, so that each test gets a result of its own."""
     arms = {arm: SnapshotFolder.open(studied / arm) for arm in ARMS}
-    return run_study(arms, plan(studied), studied / "study", QUIET)
+    return run_study(arms, plan(studied), studied / "study", silent)
 
 
 def test_every_arm_and_seed_takes_the_same_steps_and_is_read_on_the_same_images(
@@ -81,7 +81,7 @@ def test_differences_are_paired_by_seed_and_the_reference_has_none(result: Study
 @pytest.mark.slow
 def test_a_study_killed_half_way_goes_on_where_it_was_with_the_same_result(tmp_path: Path) -> None:
     arms = build_arms(tmp_path)
-    whole = run_study(arms, plan(tmp_path), tmp_path / "whole", QUIET)
+    whole = run_study(arms, plan(tmp_path), tmp_path / "whole", silent)
 
     def killed(done: int, total: int, message: str | None) -> None:
         if done == 4:
@@ -91,7 +91,7 @@ def test_a_study_killed_half_way_goes_on_where_it_was_with_the_same_result(tmp_p
         run_study(arms, plan(tmp_path), tmp_path / "resumed", killed)
     first = tmp_path / "resumed" / "runs" / "real_only" / "seed-0" / "card.json"
     written = first.stat().st_mtime_ns
-    resumed = run_study(arms, plan(tmp_path), tmp_path / "resumed", QUIET)
+    resumed = run_study(arms, plan(tmp_path), tmp_path / "resumed", silent)
     assert first.stat().st_mtime_ns == written
     assert resumed.as_json() == whole.as_json()
 
@@ -99,23 +99,23 @@ def test_a_study_killed_half_way_goes_on_where_it_was_with_the_same_result(tmp_p
 def test_a_folder_holds_one_study(studied: Path) -> None:
     arms = {arm: SnapshotFolder.open(studied / arm) for arm in ARMS}
     with pytest.raises(Conflict, match="another plan"):
-        run_study(arms, plan(studied, seeds=(0, 1, 2)), studied / "study", QUIET)
+        run_study(arms, plan(studied, seeds=(0, 1, 2)), studied / "study", silent)
 
 
 def test_arms_that_differ_in_more_than_what_is_added_are_refused(tmp_path: Path) -> None:
     arms = build_arms(tmp_path)
     with pytest.raises(BadInput, match="expected the arms"):
-        run_study({"real_only": arms["real_only"]}, plan(tmp_path), tmp_path / "study", QUIET)
+        run_study({"real_only": arms["real_only"]}, plan(tmp_path), tmp_path / "study", silent)
     fewer = write_snapshot(tmp_path / "fewer", SIZES, strength=0.2, synthetic=["upper"])
     with pytest.raises(BadInput, match="same number of training images"):
-        run_study(arms | {"plus_random": fewer}, plan(tmp_path), tmp_path / "study", QUIET)
+        run_study(arms | {"plus_random": fewer}, plan(tmp_path), tmp_path / "study", silent)
     metadata = tmp_path / "plus_raw" / "test" / "metadata.jsonl"
     metadata.write_text("".join(metadata.read_text().splitlines(keepends=True)[1:]))
     with pytest.raises(BadInput, match="plus_raw: its test rows differ"):
-        run_study(arms, plan(tmp_path), tmp_path / "study", QUIET)
+        run_study(arms, plan(tmp_path), tmp_path / "study", silent)
     shallow = write_snapshot(tmp_path / "deep", SIZES, bits=16)
     with pytest.raises(BadInput, match="bits are 16"):
-        run_study(arms | {"plus_raw": shallow}, plan(tmp_path), tmp_path / "study", QUIET)
+        run_study(arms | {"plus_raw": shallow}, plan(tmp_path), tmp_path / "study", silent)
 
 
 @pytest.mark.slow
@@ -123,7 +123,7 @@ def test_lora_studies_run_too(tmp_path: Path) -> None:
     arms = {arm: folder for arm, folder in build_arms(tmp_path).items() if arm in ("real_only", "plus_raw")}
     lora = plan(tmp_path).adaptation.model_copy(update={"adaptation": "lora", "steps": 2})
     study = plan(tmp_path, adaptation=lora, arms=("real_only", "plus_raw"))
-    found = run_study(arms, study, tmp_path / "study", QUIET)
+    found = run_study(arms, study, tmp_path / "study", silent)
     assert found.as_json()["plan"]["primary"] == "plus_raw"
 
 

@@ -10,6 +10,7 @@ import pytest
 from curation.errors import Conflict
 from curation.exports.options import ExportOptions
 from curation.exports.run import FORMATS, export_snapshot
+from curation.progress import silent
 from curation.project import Project
 from curation.reading.record import new_op_id
 from curation.snapshots.build import build_snapshot
@@ -17,7 +18,7 @@ from curation.snapshots.mix import MixRecipe
 from curation.tables.images import Image
 from curation.tables.pairs import PairReading, PairVerdict
 from curation.withdrawal.withdraw import withdraw
-from tests.curation.exports.projects import LATER, SIZE, SNAPSHOT, SUBJECT, export, fill, silent
+from tests.curation.exports.projects import LATER, SIZE, SNAPSHOT, SUBJECT, export, fill
 from tests.curation.exports.release.test_release import indicators
 from tests.curation.lineage.measured import add_measurement, add_pairs, add_report, image_of
 from tests.rows import NOW
