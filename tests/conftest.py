@@ -14,8 +14,25 @@ import pytest
 from curation.database import Database
 from curation.project import Project
 from curation.settings import write_project_file
+from tests.memory import memory_root
 from tests.object_store import environment, new_bucket, running_object_store
 from tests.postgres import create_database, postgres_binaries, running_postgres
+from tests.sql import share_compiled_sql
+
+share_compiled_sql()
+
+
+def pytest_configure() -> None:
+    """Put temporary directories into memory, where there is room, unless the caller names another place."""
+    root = memory_root()
+    if root is not None:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(root))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start modules with slow tests first, so that no worker is left with a long one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 def missing(what: str, remedy: str) -> None:
