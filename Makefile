@@ -28,12 +28,12 @@ demo-auto: $(READY)  ## The whole loop without a person, through a proxy reader,
 	$(BIN)/rounds demo $(DEMO)-auto --auto
 
 test: $(READY)  ## Every test (under 20 minutes on two cores)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not e2e and not alone" -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not e2e and not alone" -n 2 --dist worksteal
 	$(BIN)/python -m pytest -m e2e -n 2 --dist loadfile
 	$(BIN)/python -m pytest -m alone
 
 quick: $(READY)  ## The tests without browser, PostgreSQL and slow ones (1,922 tests, four minutes of processor time; 2:22 alone on two slow cores)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not e2e and not postgres and not alone" -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not e2e and not postgres and not alone" -n 2 --dist worksteal
 
 soak: $(READY)  ## The tests that have them at the full counts that the documents state; rows for docs/soak.md
 	ROUNDS_SOAK=1 $(BIN)/python -m pytest -m soak --timeout 3600

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
+from tests.memory import memory_root
+
 
 @contextmanager
 def running_postgres(binaries: Path, durable: bool = False) -> Iterator[str]:
@@ -21,7 +23,7 @@ def running_postgres(binaries: Path, durable: bool = False) -> Iterator[str]:
     """
     # A directory of its own: pytest takes its temporary root away from other accounts whenever a second run starts.
     with (
-        tempfile.TemporaryDirectory(prefix="rounds-postgres-") as directory,
+        tempfile.TemporaryDirectory(prefix="rounds-postgres-", dir=None if durable else memory_root()) as directory,
         (Path(directory) / "log").open("w") as log,
     ):
         # initdb refuses to run as root, so root hands the directory to the account that Debian's package made.
@@ -33,7 +35,8 @@ def running_postgres(binaries: Path, durable: bool = False) -> Iterator[str]:
         initdb = [binaries / "initdb", "-D", data, "-U", "rounds", "--auth=trust", "--no-sync", "--encoding=UTF8"]
         subprocess.run([*as_account, *map(str, initdb)], check=True, stdout=log, stderr=log, cwd="/")
         options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories="
-        options += f" -c fsync={'on' if durable else 'off'}"
+        if not durable:
+            options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
         control = [*as_account, str(binaries / "pg_ctl"), "-D", str(data), "-w"]
         subprocess.run([*control, "-o", options, "start"], check=True, stdout=log, stderr=log, cwd="/")
         try:
