@@ -1,6 +1,6 @@
 """SQL compiled once a process: each test has a new database, but the statements are the same."""
 
-from sqlalchemy import Engine, URL, create_engine, event
+from sqlalchemy import URL, Engine, create_engine, event
 
 from curation import database
 
