@@ -1,17 +1,12 @@
 """`rounds generator canaries`: whether a generator gives its training images back, and whether the gate sees it."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 
 from cli.terminal import emit, json_option, pass_project, progress_bar, use_torch_threads
 from curation.project import Project
-from curation.snapshots.build import find_snapshot
-from curation.snapshots.folder import SnapshotFolder
 
 
 @click.command()
@@ -49,62 +44,15 @@ def canaries(
       rounds generator canaries --snapshot first --autoencoder virtual-brains-flow --out canaries
     """
     from generate.latent_flow.recipe import FitRecipe
-    from generate.phase import FitProgress
-    from screening.error_rates.canaries import CanaryPlan, fit_both, plant
-    from screening.error_rates.canary_evidence import draw_canaries
+    from screening.error_rates.canaries import CanaryPlan
+    from screening.error_rates.canary_run import measure_canaries
 
     use_torch_threads(project.settings.torch_threads)
-    with project.database.read() as session:
-        folder = SnapshotFolder.open(project.root / find_snapshot(session, snapshot).directory)
     changes = {"recipe": FitRecipe.read(recipe)} if recipe else {}
     plan = CanaryPlan(per_repeat=per_repeat, others=others, images=images, seed=seed, **changes)
-    planted = plant(folder, plan)
-    directory = _directory_of(project, autoencoder) if autoencoder else None
     with progress_bar("fitting with canaries, then without", quiet=as_json) as report:
-
-        def show(progress: FitProgress) -> None:
-            report(progress.step, progress.steps, f"{progress.phase}, loss {progress.loss:.4f}")
-
-        drawn, control = fit_both(planted, plan, out, show, directory)
-        result = _weigh(project, folder, planted, drawn, control, backbone, report)
-    result = {"plan": plan.model_dump(mode="json"), "autoencoder": autoencoder or "fitted here", **result}
-    (out / "canaries.json").write_text(json.dumps(result, indent=1) + "\n")
-    draw_canaries(planted, drawn, control, out / "canaries.png")
+        result = measure_canaries(project, snapshot, plan, out, report, autoencoder=autoencoder, backbone_path=backbone)
     _print(result, out, as_json)
-
-
-def _directory_of(project: Project, name: str) -> Path:
-    from generate.registry import find_generator, resolve_directory
-
-    with project.database.read() as session:
-        return resolve_directory(project, find_generator(session, name))
-
-
-def _weigh(
-    project: Project, folder: SnapshotFolder, planted: Any, drawn: Any, control: Any, backbone: str | None, report: Any
-) -> dict[str, Any]:
-    from curation.errors import BadInput
-    from screening.checks.check import Unset
-    from screening.error_rates.canary_evidence import weigh
-    from screening.error_rates.privacy_run import describe, project_gates
-
-    model, gates, searched = project_gates(project, (*folder.shape, folder.bits), report, backbone)
-    missing = len(set(planted.file_sha256) - searched)
-    if missing:
-        raise BadInput(
-            f"{missing} planted images are no training images of this project any more, and the gate cannot know them. "
-            "Build a new snapshot."
-        )
-    for gate in (gates.features, gates.pixels):
-        if isinstance(gate, Unset):
-            raise BadInput(f"the privacy gate cannot be set: {gate.reason}. Import more validation subjects.")
-
-    def blocked(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        by_gate = gates.blocked(gates.nearest(describe(model, pixels)))
-        return by_gate[:, 0] | by_gate[:, 1]
-
-    counts = weigh(planted, drawn, control, blocked)
-    return {"backbone": model.name, "backbone_digest": model.digest, **counts}
 
 
 def _print(result: dict[str, Any], out: Path, as_json: bool) -> None:

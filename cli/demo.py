@@ -16,9 +16,8 @@ from pathlib import Path
 import click
 from sqlalchemy import select
 
-from cli.generator import draw_and_screen
-from cli.study import run_whole_study
 from cli.terminal import now, progress_bar, use_torch_threads
+from cli.worker import draw_and_screen
 from curation.ingest.virtual_brains.cohort import import_virtual_brains
 from curation.ingest.virtual_brains.render import CLASSES, NOTICE
 from curation.project import Project
@@ -27,7 +26,6 @@ from curation.reading.outcomes import recompute_outcomes
 from curation.reading.worklist import find_worklist
 from curation.settings import PROJECT_FILE, write_project_file
 from curation.snapshots.build import build_snapshot
-from curation.snapshots.folder import SnapshotFolder
 from curation.snapshots.mix import MixRecipe
 from curation.tables.people import Reader, Role
 from curation.tables.training import Study
@@ -194,7 +192,11 @@ def has_screen() -> bool:
 def finish_by_proxy(project: Project) -> None:
     """Let the proxy read, adapt a backbone to the mix, and run the study to its report."""
     from screening.proxy import read_worklist_by_proxy
+    from train.adaptation.run_job import train_run
+    from train.adaptation.run_request import RunRequest
     from train.config import AdaptationConfig, StudyPlan
+    from train.study.conduct import conduct_study
+    from train.study.request import StudyRequest
 
     step("4  Read", "by a proxy, a model: no claim rests on its readings")
     with progress_bar("reading") as report:
@@ -203,31 +205,17 @@ def finish_by_proxy(project: Project) -> None:
     base = MixRecipe(real_per_class=20, seed=SEED)
     step("5  Snapshot and adaptation", "20 real images of each class, and what was approved")
     with progress_bar("building") as report:
-        folder = build_snapshot(project, "demo", base, now(), report)
-    adapt_and_measure(project, folder)
+        build_snapshot(project, "demo", base, now(), report)
+    config = AdaptationConfig(adaptation="lora", epochs=10, batch_size=32)
+    with progress_bar("LoRA") as report:
+        run = train_run(project, RunRequest(snapshot="demo", name="demo-lora", config=config), report, now)
+    metrics = ", ".join(f"{name} {value:.3f}" for name, value in run.metrics.items() if name != "step")
+    click.echo(f"validation: {metrics}")
     step("6  Study", "the same adaptation on five arms and five seeds")
     plan = StudyPlan(name="demo", adaptation=AdaptationConfig(steps=400), seeds=tuple(range(5)))
     with project.database.read() as session:
         finished = session.scalars(select(Study.result).where(Study.name == "demo", Study.status == "ready")).first()
     if finished is None:
         with progress_bar("study") as report:
-            run_whole_study(project, plan, base, report)
+            conduct_study(project, StudyRequest(plan=plan, base=base), report, now, f"rounds {' '.join(sys.argv[1:])}")
     click.echo((project.root / "studies" / "demo" / "report.md").read_text())
-
-
-def adapt_and_measure(project: Project, folder: SnapshotFolder) -> None:
-    """LoRA on the mix, as a user would, and its validation metrics."""
-    from curation.snapshots.build import find_snapshot
-    from train.adaptation.adapt import adapt
-    from train.config import AdaptationConfig
-    from train.records import close_run, open_run
-
-    config = AdaptationConfig(adaptation="lora", epochs=10, batch_size=32)
-    with project.database.write() as session:
-        run = open_run(session, now(), "demo-lora", find_snapshot(session, folder.name), config)
-    with progress_bar("LoRA") as report:
-        result = adapt(folder, config, project.root / run.directory, report)
-    with project.database.write() as session:
-        close_run(session, project.chain, now(), run.name, result.metrics)
-    metrics = ", ".join(f"{name} {value:.3f}" for name, value in result.metrics.items() if name != "step")
-    click.echo(f"validation: {metrics}")

@@ -1,22 +1,18 @@
 """`rounds generator` and `rounds generate`: fit generators, and draw candidates from them."""
 
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from cli.canaries import canaries
-from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
-from curation.errors import BadInput, RoundsError
-from curation.jobs import enqueue
+from cli.terminal import emit, find_project, json_option, now, pass_project, progress_bar, use_torch_threads
+from cli.worker import draw_and_screen
+from curation.errors import BadInput
 from curation.project import Project
 from curation.provenance.withdrawn import mark, marks
-from curation.snapshots.build import find_snapshot
 from curation.snapshots.folder import SnapshotFolder
-from curation.tables.operations import Job, JobStatus
 from curation.tables.withdrawals import AffectedKind
 
 
@@ -124,56 +120,42 @@ def fit(
     Example:
       rounds generator fit --snapshot first --name mine
     """
+    from generate.fit_job import fit_in_project, fit_reporter
+    from generate.fit_request import FitRequest
+    from generate.latent_flow.fit import fit_generator
+    from generate.latent_flow.recipe import FitRecipe
+    from generate.sample import choose_device
+
+    fit_recipe = FitRecipe.read(recipe) if recipe else FitRecipe()
+    made_by = f"rounds {' '.join(sys.argv[1:])}"
     if (snapshot is None) == (snapshot_folder is None):
         raise click.UsageError("give either --snapshot NAME or --snapshot-folder DIRECTORY")
     if snapshot_folder is not None:
         if out is None:
             raise click.UsageError("--snapshot-folder goes with --out DIRECTORY")
-        _fit(SnapshotFolder.open(snapshot_folder), recipe, out, name or out.name, allow_affected)
-    elif name is None:
+        with progress_bar("fitting") as report:
+            fit_generator(
+                SnapshotFolder.open(snapshot_folder),
+                fit_recipe,
+                out,
+                fit_reporter(report),
+                name=name or out.name,
+                made_by=made_by,
+                date=now().date().isoformat(),
+                device=choose_device(),
+                allow_affected=allow_affected,
+            )
+        click.echo(f"{out}: the grids in it show how the fit went")
+        return
+    if name is None or snapshot is None:
         raise click.UsageError("--snapshot goes with --name NAME")
-    else:
-        ctx.invoke(_fit_in_project, snapshot=snapshot, recipe=recipe, name=name, allow_affected=allow_affected)
-
-
-@click.command(hidden=True)
-@pass_project
-def _fit_in_project(project: Project, snapshot: str, recipe: Path | None, name: str, allow_affected: bool) -> None:
-    from generate.registry import add_generator, check_name
-
-    check_name(name)
-    with project.database.read() as session:
-        folder = SnapshotFolder.open(project.root / find_snapshot(session, snapshot).directory)
+    project = find_project(ctx)
     use_torch_threads(project.settings.torch_threads)
-    out = project.directory("generators") / name
-    _fit(folder, recipe, out, name, allow_affected)
-    add_generator(project, now(), out, name)
-    click.echo(f"generator {name} is ready: rounds generate --generator {name} --help")
-
-
-def _fit(folder: SnapshotFolder, recipe: Path | None, out: Path, name: str, allow_affected: bool) -> None:
-    from generate.latent_flow.fit import fit_generator
-    from generate.latent_flow.recipe import FitRecipe
-    from generate.phase import FitProgress
-    from generate.sample import choose_device
-
+    request = FitRequest(snapshot=snapshot, name=name, recipe=fit_recipe, allow_affected=allow_affected)
     with progress_bar("fitting") as report:
-
-        def show(progress: FitProgress) -> None:
-            report(progress.step, progress.steps, f"{progress.phase}, loss {progress.loss:.4f}")
-
-        fit_generator(
-            folder,
-            FitRecipe.read(recipe) if recipe else FitRecipe(),
-            out,
-            show,
-            name=name,
-            made_by=f"rounds {' '.join(sys.argv[1:])}",
-            date=now().date().isoformat(),
-            device=choose_device(),
-            allow_affected=allow_affected,
-        )
-    click.echo(f"{out}: the grids in it show how the fit went")
+        fit_in_project(project, request, report, now, made_by)
+    click.echo(f"{project.root / 'generators' / name}: the grids in it show how the fit went")
+    click.echo(f"generator {name} is ready: rounds generate --generator {name} --help")
 
 
 @click.command()
@@ -237,33 +219,3 @@ def parse_counts(text: str) -> dict[str, int]:
             raise BadInput(f"--count: expected CLASS=NUMBER,..., got {part.strip()!r}.")
         counts[label] = counts.get(label, 0) + int(number)
     return counts
-
-
-def draw_and_screen(project: Project, batch_id: int, job_id: int, quiet: bool) -> None:
-    """Work here until a batch is drawn and screened; raises RoundsError when either failed."""
-    run_until_done(project, job_id, quiet)
-    with project.database.write() as session:
-        # The batch queued it when it was ready; here one that failed or was cancelled since is queued again.
-        screening = enqueue(session, now(), "screen", {"batch": batch_id}, dedupe_key=f"screen:{batch_id}")
-    run_until_done(project, screening.id, quiet)
-
-
-def run_until_done(project: Project, job_id: int, quiet: bool) -> None:
-    """Work here until the job and what it queued are over; raises RoundsError when it failed.
-
-    A job that another worker holds is waited for: either it ends there, or its lease runs out and it is taken up here.
-    """
-    from cli.worker import POLL_S, run_one, worker_name
-
-    use_torch_threads(project.settings.torch_threads)
-    while True:
-        if run_one(project, worker_name(), threading.Event(), quiet):
-            continue
-        with project.database.read() as session:
-            job = session.get_one(Job, job_id)
-        if job.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
-            break
-        time.sleep(POLL_S)
-    if job.status != JobStatus.DONE:
-        reason = job.error.strip().splitlines()[-1] if job.error else "see `rounds jobs list`"
-        raise RoundsError(f"job {job.id} ({job.kind}) is {job.status.value}: {reason}")

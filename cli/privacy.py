@@ -1,15 +1,12 @@
 """`rounds privacy`: what the privacy gate is worth on this project's own images."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.project import Project
-
-if TYPE_CHECKING:
-    from curation.alterations.copy_changes import RoundTrip
 
 
 @click.group()
@@ -54,7 +51,6 @@ def error_rates(
     from screening.error_rates.privacy_run import measure_privacy
 
     use_torch_threads(project.settings.torch_threads)
-    round_trip = _round_trip(project, generator) if generator else None
     with progress_bar("measuring the privacy gate", quiet=as_json) as report:
         measured, examples = measure_privacy(
             project,
@@ -62,7 +58,7 @@ def error_rates(
             PrivacyPlan(copies=copies, seed=seed),
             report,
             backbone_path=backbone,
-            round_trip=round_trip,
+            autoencoder=generator,
         )
     if out is not None:
         measured["pictures"] = [str(path) for path in draw_report(measured, examples, out)]
@@ -70,16 +66,6 @@ def error_rates(
         emit(measured, as_json)
     else:
         _print(measured)
-
-
-def _round_trip(project: Project, name: str) -> tuple[str, "RoundTrip"]:
-    from generate.latent_flow.round_trip import round_trip_of
-    from generate.registry import find_generator, resolve_directory
-
-    with project.database.read() as session:
-        generator = find_generator(session, name)
-    digest = generator.weights_digest[:12]
-    return f"{generator.name}, weights {digest}", round_trip_of(resolve_directory(project, generator))
 
 
 def _print(measured: dict[str, Any]) -> None:

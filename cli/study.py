@@ -1,19 +1,16 @@
 """`rounds study`: did curation help, with intervals."""
 
 import sys
-from typing import Any, Literal
+from typing import Literal
 
 import click
 from sqlalchemy import select
 
 from cli.snapshot_notes import stale_snapshots
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
-from curation.progress import OnProgress
 from curation.project import Project
-from curation.provenance.withdrawn import marks, refuse_affected
-from curation.snapshots.build import find_snapshot
+from curation.provenance.withdrawn import marks
 from curation.snapshots.mix import MixRecipe
-from curation.tables.images import Split
 from curation.tables.training import Study
 from curation.tables.withdrawals import AffectedKind
 
@@ -77,6 +74,8 @@ def run_command(
       rounds study run first --real-per-class 20
     """
     from train.config import ARMS, AdaptationConfig, StudyPlan
+    from train.study.conduct import conduct_study
+    from train.study.request import StudyRequest
 
     plan = StudyPlan(
         name=name,
@@ -93,50 +92,16 @@ def run_command(
     base = MixRecipe(
         real_per_class=real_per_class, worklists=worklists, allow_unknown_provenance=allow_unknown_provenance
     )
+    request = StudyRequest(plan=plan, base=base, allow_affected=allow_affected)
     use_torch_threads(project.settings.torch_threads)
     with progress_bar(f"study {name}", quiet=as_json) as report:
-        result = run_whole_study(project, plan, base, report, allow_affected)
+        result = conduct_study(project, request, report, now, f"rounds {' '.join(sys.argv[1:])}")
+    stale_snapshots(project, [arm["snapshot"] for arm in result["arms"].values()])
     if as_json:
         emit(result, as_json)
     else:
         click.echo((project.root / "studies" / name / "report.md").read_text())
         click.echo(f"report: {project.root / 'studies' / name / 'report.md'}")
-
-
-def run_whole_study(
-    project: Project, plan: Any, base: MixRecipe, report: OnProgress, allow_affected: bool = False
-) -> dict[str, Any]:
-    """Build the arms, open the held-out split on record, run every arm and seed, write rows and report."""
-    from train.affected import withdrawals_behind
-    from train.config import ReportFacts
-    from train.records import close_study, open_study, record_opening
-    from train.study.arms import build_arms
-    from train.study.report import write_report
-    from train.study.run import run_study
-
-    folders = build_arms(project, plan.name, plan.arms, base, now(), report)
-    stale_snapshots(project, [folder.name for folder in folders.values()])
-    with project.database.write() as session:
-        snapshots = [find_snapshot(session, folder.name) for folder in folders.values()]
-        reached = withdrawals_behind(session, snapshots, plan.adaptation)
-        refuse_affected(f"study {plan.name!r}", reached, allow_affected)
-        row = open_study(session, now(), plan)
-        record_opening(session, project.chain, now(), "study", row.id, Split(plan.split))
-    directory = project.root / row.directory
-    found = run_study(folders, plan, directory, report, allow_affected=allow_affected, also_affected=reached)
-    result = found.as_json()
-    readings = [folder.lineage["readings"] for folder in folders.values()]
-    facts = ReportFacts(
-        human_readings=max(one["human"] for one in readings),
-        proxy_readings=max(one["proxy"] for one in readings),
-        grid_readings=max(one.get("grid", 0) for one in readings),
-        made_by=f"rounds {' '.join(sys.argv[1:])}",
-        date=now().date().isoformat(),
-    )
-    write_report(directory, facts)
-    with project.database.write() as session:
-        close_study(session, project.chain, now(), plan.name, result)
-    return result
 
 
 @study.command("list")

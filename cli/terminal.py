@@ -34,12 +34,17 @@ def pass_project(function: Callable[Concatenate[Project, P], R]) -> Callable[P, 
 
     @wraps(function)
     def with_project(*args: P.args, **kwargs: P.kwargs) -> R:
-        directory: Path | None = click.get_current_context().find_root().obj
-        project = Project.open(directory.resolve()) if directory else Project.find(Path.cwd())
-        project.database.check_revision()
-        return function(project, *args, **kwargs)
+        return function(find_project(click.get_current_context()), *args, **kwargs)
 
     return with_project
+
+
+def find_project(context: click.Context) -> Project:
+    """Open the project of --project, or the nearest one from the current directory upwards."""
+    directory: Path | None = context.find_root().obj
+    project = Project.open(directory.resolve()) if directory else Project.find(Path.cwd())
+    project.database.check_revision()
+    return project
 
 
 def emit(rows: Sequence[dict[str, Any]] | dict[str, Any], as_json: bool, title: str | None = None) -> None:

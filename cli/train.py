@@ -7,14 +7,11 @@ from typing import Any, Literal
 import click
 
 from cli.snapshot_notes import stale_snapshots
-from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
+from cli.terminal import emit, find_project, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.project import Project
 from curation.provenance.tombstones import Tombstones
-from curation.provenance.withdrawn import refuse_affected
-from curation.snapshots.build import find_snapshot
+from curation.snapshots.build import open_snapshot
 from curation.snapshots.folder import SnapshotFolder
-from curation.tables.images import Split
-from curation.tables.training import Run, Snapshot
 
 
 @click.group()
@@ -78,7 +75,9 @@ def pretrain(
 
     if (snapshot is None) == (snapshot_folder is None):
         raise click.UsageError("give either --snapshot NAME or --snapshot-folder DIRECTORY")
-    folder = SnapshotFolder.open(snapshot_folder) if snapshot_folder else ctx.invoke(_open_snapshot, name=snapshot)
+    folder = (
+        SnapshotFolder.open(snapshot_folder) if snapshot_folder else open_snapshot(find_project(ctx), str(snapshot))
+    )
     command = f"rounds {' '.join(sys.argv[1:])}"
     with progress_bar("pretraining") as report:
         pretrain_backbone(
@@ -91,13 +90,6 @@ def pretrain(
             allow_affected=allow_affected,
         )
     click.echo(f"{out}: use it with --backbone {out}")
-
-
-@click.command(hidden=True)
-@pass_project
-def _open_snapshot(project: Project, name: str) -> SnapshotFolder:
-    with project.database.read() as session:
-        return SnapshotFolder.open(project.root / find_snapshot(session, name).directory)
 
 
 @click.command()
@@ -139,48 +131,36 @@ def train(
     Example:
       rounds train --snapshot first --adaptation lora
     """
-    from train.adaptation.adapt import adapt
-    from train.affected import withdrawals_behind
+    from train.adaptation.run_job import train_run
+    from train.adaptation.run_request import RunRequest
     from train.config import AdaptationConfig
-    from train.records import close_run, open_run
 
-    config = AdaptationConfig(
-        adaptation=adaptation,
-        backbone=backbone,
-        epochs=epochs,
-        steps=steps,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        seed=seed,
-        allow_unknown_provenance=allow_unknown_provenance,
+    request = RunRequest(
+        snapshot=snapshot_name,
+        name=name or f"{snapshot_name}-{adaptation}-s{seed}",
+        config=AdaptationConfig(
+            adaptation=adaptation,
+            backbone=backbone,
+            epochs=epochs,
+            steps=steps,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            seed=seed,
+            allow_unknown_provenance=allow_unknown_provenance,
+        ),
+        allow_affected=allow_affected,
     )
-    name = name or f"{snapshot_name}-{adaptation}-s{seed}"
     use_torch_threads(project.settings.torch_threads)
-    with project.database.write() as session:
-        snapshot = find_snapshot(session, snapshot_name)
-        folder = SnapshotFolder.open(project.root / snapshot.directory)
-        reached = withdrawals_behind(session, [snapshot], config)
-        refuse_affected(f"snapshot {snapshot_name!r} or its backbone", reached, allow_affected)
-        run = open_run(session, now(), name, snapshot, config)
     stale = stale_snapshots(project, [snapshot_name])
     with progress_bar(f"{adaptation} on {snapshot_name}", quiet=as_json) as report:
-        result = adapt(
-            folder,
-            config,
-            project.root / run.directory,
-            report,
-            allow_affected=allow_affected,
-            also_affected=reached,
-        )
-    with project.database.write() as session:
-        close_run(session, project.chain, now(), name, result.metrics)
-    facts: dict[str, Any] = {"run": name, "directory": str(result.directory), "validation": result.metrics}
-    facts |= {"notice": folder.notice} | ({"stale": stale} if stale else {})
-    if result.card.get("affected"):
-        facts["withdrawals"] = result.card["affected"]
-    emit(facts, as_json, title=f"run {name}")
+        run = train_run(project, request, report, now)
+    facts: dict[str, Any] = {"run": request.name, "directory": str(run.directory), "validation": run.metrics}
+    facts |= {"notice": run.card["notice"]} | ({"stale": stale} if stale else {})
+    if run.card.get("affected"):
+        facts["withdrawals"] = run.card["affected"]
+    emit(facts, as_json, title=f"run {request.name}")
     if not as_json:
-        click.echo(f"measure it on the test subjects: rounds evaluate {name}")
+        click.echo(f"measure it on the test subjects: rounds evaluate {request.name}")
 
 
 @click.command()
@@ -199,31 +179,32 @@ def evaluate(
     Example:
       rounds evaluate first-lora-s0
     """
-    from train.evaluation.evaluate import evaluate_run
-    from train.records import find_run, record_evaluation, record_opening
+    from train.evaluation.on_record import evaluate_on_record
+    from train.evaluation.request import EvaluationRequest
 
     use_torch_threads(project.settings.torch_threads)
-    with project.database.write() as session:
-        run = find_run(session, run_name)
-        folder = SnapshotFolder.open(project.root / session.get_one(Snapshot, run.snapshot_id).directory)
-        record_opening(session, project.chain, now(), "run", run.id, Split(split))
-    found = evaluate_run(project.root / run.directory, folder, split, bootstrap, seed)
-    with project.database.write() as session:
-        record_evaluation(session, now(), session.get_one(Run, run.id), Split(split), found.as_json())
-    emit(found.as_json() if as_json else _for_the_eye(found), as_json, title=f"run {run_name} on {split} subjects")
+    request = EvaluationRequest(run=run_name, split=split, n_bootstrap=bootstrap, seed=seed)
+    evaluation = evaluate_on_record(project, request, now)
+    emit(
+        evaluation.as_json() if as_json else _evaluation_lines(evaluation),
+        as_json,
+        title=f"run {run_name} on {split} subjects",
+    )
 
 
-def _for_the_eye(found: Any) -> dict[str, Any]:
+def _evaluation_lines(evaluation: Any) -> dict[str, Any]:
+    """The metrics with their intervals, and what a reader of them has to know."""
     metrics = {
-        name.replace("_", " "): f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"
-        for name, one in found.metrics.items()
+        name.replace("_", " "): f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+        for name, interval in evaluation.metrics.items()
     }
-    level = f"{found.confidence:.0%}, over {found.n_units} subjects with {found.n_images} images"
-    if found.resampled != "subject":
-        level = f"{found.confidence:.0%}, over {found.n_images} images: subjects are unknown, so they are too narrow"
-    lines: dict[str, Any] = {**metrics, "intervals": level, "notice": found.notice}
-    if found.unknown_provenance:
-        lines["UNKNOWN PROVENANCE"] = found.unknown_provenance
-    if found.affected:
-        lines["withdrawals"] = found.affected
+    level = f"{evaluation.confidence:.0%}, over {evaluation.n_units} subjects with {evaluation.n_images} images"
+    if evaluation.resampled != "subject":
+        level = f"{evaluation.confidence:.0%}, over {evaluation.n_images} images"
+        level += ": subjects are unknown, so they are too narrow"
+    lines: dict[str, Any] = {**metrics, "intervals": level, "notice": evaluation.notice}
+    if evaluation.unknown_provenance:
+        lines["UNKNOWN PROVENANCE"] = evaluation.unknown_provenance
+    if evaluation.affected:
+        lines["withdrawals"] = evaluation.affected
     return lines

@@ -16,10 +16,10 @@ from sqlalchemy.exc import OperationalError
 
 from cli.terminal import now, pass_project, progress_bar, use_torch_threads
 from curation.errors import RoundsError
-from curation.jobs import LEASE_S, claim_job, fail, finish, heartbeat, release
+from curation.jobs import LEASE_S, claim_job, enqueue, fail, finish, heartbeat, release
 from curation.progress import OnProgress
 from curation.project import Project
-from curation.tables.operations import Job
+from curation.tables.operations import Job, JobStatus
 
 # A job stores its kind only; what runs stands here.
 RUNNERS = {
@@ -127,6 +127,34 @@ def _runner(kind: str) -> Callable[[Project, dict[str, Any], OnProgress], None]:
 def worker_name() -> str:
     """Host and process, for the jobs table."""
     return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def draw_and_screen(project: Project, batch_id: int, job_id: int, quiet: bool) -> None:
+    """Work here until a batch is drawn and screened; raises RoundsError when either failed."""
+    run_until_done(project, job_id, quiet)
+    with project.database.write() as session:
+        # The batch queued it when it was ready; here one that failed or was cancelled since is queued again.
+        screening = enqueue(session, now(), "screen", {"batch": batch_id}, dedupe_key=f"screen:{batch_id}")
+    run_until_done(project, screening.id, quiet)
+
+
+def run_until_done(project: Project, job_id: int, quiet: bool) -> None:
+    """Work here until the job and what it queued are over; raises RoundsError when it failed.
+
+    A job that another worker holds is waited for: either it ends there, or its lease runs out and it is taken up here.
+    """
+    use_torch_threads(project.settings.torch_threads)
+    while True:
+        if run_one(project, worker_name(), threading.Event(), quiet):
+            continue
+        with project.database.read() as session:
+            job = session.get_one(Job, job_id)
+        if job.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
+            break
+        time.sleep(POLL_S)
+    if job.status != JobStatus.DONE:
+        reason = job.error.strip().splitlines()[-1] if job.error else "see `rounds jobs list`"
+        raise RoundsError(f"job {job.id} ({job.kind}) is {job.status.value}: {reason}")
 
 
 @click.command()

@@ -33,6 +33,12 @@ def resolve_directory(project: Project, generator: Generator) -> Path:
     return SHIPPED if generator.directory == "shipped" else project.root / generator.directory
 
 
+def weights_of(project: Project, name: str) -> Path:
+    """The directory of the weights of the generator called `name`; raises NotFound."""
+    with project.database.read() as session:
+        return resolve_directory(project, find_generator(session, name))
+
+
 def add_generator(project: Project, now: datetime, source: Path | str, name: str | None = None) -> Generator:
     """Register the generator in `source` (`shipped` for ours), copying it into the project; the same again is the same.
 

@@ -161,3 +161,9 @@ def find_snapshot(session: Session, name: str) -> Snapshot:
     if snapshot.status is not BuildStatus.READY:
         raise NotFound(f"the build of snapshot {name!r} has not finished. Build it again: `rounds snapshot build`.")
     return snapshot
+
+
+def open_snapshot(project: Project, name: str) -> SnapshotFolder:
+    """Open the folder of the finished snapshot called `name`; raises NotFound."""
+    with project.database.read() as session:
+        return SnapshotFolder.open(project.root / find_snapshot(session, name).directory)

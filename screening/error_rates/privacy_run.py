@@ -17,6 +17,8 @@ from curation.provenance.real_images import is_ready_real
 from curation.tables.content import CONTENT, report_content
 from curation.tables.images import BuildStatus, Image, Split, Subject
 from curation.tables.measures import CheckReport
+from generate.latent_flow.round_trip import round_trip_of
+from generate.registry import find_generator, resolve_directory
 from screening.copies.find import CopyGates, Described
 from screening.copies.thumbnails import thumbnails
 from screening.error_rates.privacy import Example, PrivacyPlan, RealImages, measure_gate
@@ -38,14 +40,14 @@ def measure_privacy(
     report: OnProgress,
     *,
     backbone_path: str | None = None,
-    round_trip: tuple[str, RoundTrip] | None = None,
+    autoencoder: str | None = None,
 ) -> tuple[dict[str, Any], list[Example]]:
     """Measure on the commonest shape of real images, keep the result, and return it with example pairs.
 
-    `round_trip` is the name and the call of an autoencoder; without one a blur stands in, and the result says so.
-    Raises BadInput when there is no real training or validation image.
+    `autoencoder` is a generator of the project; without one a blur stands in, and the result says so. Raises NotFound,
+    and BadInput when there is no real training or validation image.
     """
-    name, trip = round_trip or (STAND_IN, stand_in_round_trip)
+    name, trip = _round_trip(project, autoencoder) if autoencoder else (STAND_IN, stand_in_round_trip)
     backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
     with project.database.read() as session:
         shape = _commonest_shape(project)
@@ -67,6 +69,14 @@ def measure_privacy(
     result |= {"real_images_of_other_shapes_or_splits": (everything or 0) - sum(len(some) for some in sets.values())}
     _save(project, parameters, result, now)
     return {"parameters": parameters, "result": result}, examples
+
+
+def _round_trip(project: Project, generator_name: str) -> tuple[str, RoundTrip]:
+    """The name and the call of a generator's autoencoder."""
+    with project.database.read() as session:
+        generator = find_generator(session, generator_name)
+    name = f"{generator.name}, weights {generator.weights_digest[:12]}"
+    return name, round_trip_of(resolve_directory(project, generator))
 
 
 def project_gates(

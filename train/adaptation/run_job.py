@@ -1,0 +1,32 @@
+"""Train a run of a project: open its row, adapt the backbone, and record that it is finished."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from curation.progress import OnProgress
+from curation.project import Project
+from curation.snapshots.build import open_snapshot
+from train.adaptation.adapt import RunResult, adapt
+from train.adaptation.run_request import RunRequest, check_run
+from train.records import close_run, open_run
+
+
+def train_run(project: Project, request: RunRequest, report: OnProgress, now: Callable[[], datetime]) -> RunResult:
+    """Adapt the backbone of `request` to its snapshot; a run that is finished is returned as it is.
+
+    Raises Conflict when the name stands for another run, and whatever `adapt` and `check_run` raise.
+    """
+    with project.database.write() as session:
+        snapshot, withdrawals = check_run(session, request)
+        run = open_run(session, now(), request.name, snapshot, request.config)
+    result = adapt(
+        open_snapshot(project, request.snapshot),
+        request.config,
+        project.root / run.directory,
+        report,
+        allow_affected=request.allow_affected,
+        also_affected=withdrawals,
+    )
+    with project.database.write() as session:
+        close_run(session, project.chain, now(), request.name, result.metrics)
+    return result

@@ -1,0 +1,30 @@
+"""What a run is asked for as data: which snapshot, which adaptation, under which name. Never imports torch."""
+
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+from curation.provenance.withdrawn import refuse_affected
+from curation.snapshots.build import find_snapshot
+from curation.tables.training import Snapshot
+from train.affected import withdrawals_behind
+from train.config import AdaptationConfig, Request
+
+
+class RunRequest(Request):
+    """One adaptation of a backbone to one snapshot of a project."""
+
+    snapshot: str = Field(min_length=1)
+    name: str = Field(min_length=1)
+    config: AdaptationConfig = AdaptationConfig()
+    allow_affected: bool = Field(default=False, description="use what descends from a withdrawn subject")
+
+
+def check_run(session: Session, request: RunRequest) -> tuple[Snapshot, list[str]]:
+    """Find the snapshot of `request` and the withdrawals behind it and its backbone.
+
+    Raises NotFound without the snapshot, AffectedRefused when a withdrawal reaches either and that is not allowed.
+    """
+    snapshot = find_snapshot(session, request.snapshot)
+    withdrawals = withdrawals_behind(session, [snapshot], request.config)
+    refuse_affected(f"snapshot {request.snapshot!r} or its backbone", withdrawals, request.allow_affected)
+    return snapshot, withdrawals

@@ -1,0 +1,25 @@
+"""Evaluate a run of a project on record: each reading of a held-out split is an event before it happens."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from curation.project import Project
+from curation.snapshots.folder import SnapshotFolder
+from curation.tables.images import Split
+from curation.tables.training import Run, Snapshot
+from train.evaluation.evaluate import Evaluation, evaluate_run
+from train.evaluation.request import EvaluationRequest
+from train.records import find_run, record_evaluation, record_opening
+
+
+def evaluate_on_record(project: Project, request: EvaluationRequest, now: Callable[[], datetime]) -> Evaluation:
+    """Record that the split is opened, evaluate the run on it, and keep the metrics; raises NotFound."""
+    split = Split(request.split)
+    with project.database.write() as session:
+        run = find_run(session, request.run)
+        folder = SnapshotFolder.open(project.root / session.get_one(Snapshot, run.snapshot_id).directory)
+        record_opening(session, project.chain, now(), "run", run.id, split)
+    evaluation = evaluate_run(project.root / run.directory, folder, request.split, request.n_bootstrap, request.seed)
+    with project.database.write() as session:
+        record_evaluation(session, now(), session.get_one(Run, run.id), split, evaluation.as_json())
+    return evaluation

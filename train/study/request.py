@@ -1,0 +1,14 @@
+"""What a study is asked for as data: its plan, and the mix that every arm starts from. Never imports torch."""
+
+from pydantic import Field
+
+from curation.snapshots.mix import MixRecipe
+from train.config import Request, StudyPlan
+
+
+class StudyRequest(Request):
+    """One study of a project."""
+
+    plan: StudyPlan
+    base: MixRecipe = Field(default=MixRecipe(), description="the seed, the worklists, how many real images to keep")
+    allow_affected: bool = Field(default=False, description="use what descends from a withdrawn subject")
