@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from curation.progress import silent
+from train.adaptation.config import AdaptationConfig
 from train.adaptation.loop import Examples, train_model
 from train.adaptation.model import AdaptedModel, StandardizedHead
-from train.backbones.load import SHIPPED_BACKBONE, Backbone
-from train.config import AdaptationConfig
+from train.backbones.load import Backbone
+from train.backbones.shipped import SHIPPED_BACKBONE
 
 N_CLASSES = 3
 

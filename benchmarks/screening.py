@@ -27,7 +27,8 @@ from curation.settings import write_project_file
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin
 from screening.run import screen_batch
-from train.backbones.load import SHIPPED_BACKBONE, Backbone
+from train.backbones.load import Backbone
+from train.backbones.shipped import SHIPPED_BACKBONE
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 STAND_INS = 500_000

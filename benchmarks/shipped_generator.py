@@ -27,7 +27,8 @@ from generate.request import GenerationRequest
 from generate.sample import sample_images
 from screening.set_measures import manifold
 from screening.set_measures.distances import kernel_distance
-from train.backbones.load import SHIPPED_BACKBONE, Backbone
+from train.backbones.load import Backbone
+from train.backbones.shipped import SHIPPED_BACKBONE
 
 SHIPPED = Path(__file__).parents[1] / "generate" / "shipped" / "virtual-brains-flow"
 AGREEMENT_FLOOR = 0.80

@@ -192,10 +192,11 @@ def has_screen() -> bool:
 def finish_by_proxy(project: Project) -> None:
     """Let the proxy read, adapt a backbone to the mix, and run the study to its report."""
     from screening.proxy import read_worklist_by_proxy
+    from train.adaptation.config import AdaptationConfig
     from train.adaptation.run_job import train_run
     from train.adaptation.run_request import RunRequest
-    from train.config import AdaptationConfig, StudyPlan
     from train.study.conduct import conduct_study
+    from train.study.plan import StudyPlan
     from train.study.request import StudyRequest
 
     step("4  Read", "by a proxy, a model: no claim rests on its readings")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from pydantic import ValidationError
 
 from curation.errors import BadInput
 from curation.snapshots.mix import MixRecipe
@@ -112,13 +111,7 @@ def recipe_of(
     for name, some in (("screening", screening), ("weights", weighing)):
         if some:
             values[name] = values.get(name, {}) | some
-    try:
-        return MixRecipe.model_validate(values)
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'recipe'}: {one['msg']}" for one in error.errors())
-        raise BadInput(
-            f"the recipe cannot be used: {faults}. `rounds snapshot build --help` lists the options."
-        ) from error
+    return MixRecipe.checked(**values)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -4,11 +4,9 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from pydantic import ValidationError
 from sqlalchemy import select
 
 from cli.terminal import emit, json_option, now, pass_project
-from curation.errors import BadInput
 from curation.estimates import Estimate
 from curation.pairs.build import close_pair_list, create_pair_list, find_pair_list
 from curation.pairs.recipe import PairRecipe
@@ -46,10 +44,7 @@ def create(project: Project, name: str, suspects: int, same: int, different: int
     Example:
       rounds pairs create first --same 30 --different 30
     """
-    try:
-        recipe = PairRecipe(name=name, suspects=suspects, same=same, different=different, seed=seed)
-    except ValidationError as error:
-        raise BadInput(f"expected a name of 1 to 100 characters, got {name!r}.") from error
+    recipe = PairRecipe.checked(name=name, suspects=suspects, same=same, different=different, seed=seed)
     made = create_pair_list(project, now(), recipe)
     with project.database.read() as session:
         found = pair_results(session, find_pair_list(session, made.name))

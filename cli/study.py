@@ -73,8 +73,9 @@ def run_command(
     Example:
       rounds study run first --real-per-class 20
     """
-    from train.config import ARMS, AdaptationConfig, StudyPlan
+    from train.adaptation.config import AdaptationConfig
     from train.study.conduct import conduct_study
+    from train.study.plan import ARMS, StudyPlan
     from train.study.request import StudyRequest
 
     plan = StudyPlan(

@@ -34,7 +34,8 @@ def show(backbone_path: str, as_json: bool) -> None:
     Example:
       rounds backbone show shipped
     """
-    from train.backbones.load import SHIPPED_BACKBONE, Backbone
+    from train.backbones.load import Backbone
+    from train.backbones.shipped import SHIPPED_BACKBONE
 
     loaded = Backbone.load(SHIPPED_BACKBONE if backbone_path == "shipped" else backbone_path)
     card = loaded.directory / "card.json"
@@ -70,8 +71,8 @@ def pretrain(
     Example:
       rounds backbone pretrain --snapshot first --recipe train/shipped/virtual-brains-vit.recipe.json --out vit
     """
-    from train.config import PretrainRecipe
     from train.pretraining.pretrain import pretrain_backbone
+    from train.pretraining.recipe import PretrainRecipe
 
     if (snapshot is None) == (snapshot_folder is None):
         raise click.UsageError("give either --snapshot NAME or --snapshot-folder DIRECTORY")
@@ -131,9 +132,9 @@ def train(
     Example:
       rounds train --snapshot first --adaptation lora
     """
+    from train.adaptation.config import AdaptationConfig
     from train.adaptation.run_job import train_run
     from train.adaptation.run_request import RunRequest
-    from train.config import AdaptationConfig
 
     request = RunRequest(
         snapshot=snapshot_name,

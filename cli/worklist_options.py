@@ -4,9 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
-from pydantic import ValidationError
 
-from curation.errors import BadInput
 from curation.worklists.recipe import EVIDENCE, WorklistRecipe, deals_out
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -86,9 +84,4 @@ def recipe_from(
     values["shares"] = "allotted" if allotted else "pooled"
     values |= {"name": name, "again": again, "kind": "turing" if turing else "verdict", "exclusion": exclusion}
     values["include"] = ("pass",) if passed_only else ("pass", "flag")
-    try:
-        return WorklistRecipe.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadInput(f"worklist {name!r}: {where}: {first['msg']}; got {first['input']!r}.") from error
+    return WorklistRecipe.checked(**values)

@@ -2,15 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from curation.requests import FrozenRequest
 from generate.latent_flow.recipe import FitRecipe
 
 
-class FitRequest(BaseModel):
+class FitRequest(FrozenRequest):
     """One generator fitted on one snapshot of a project."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     snapshot: Annotated[str, Field(min_length=1)]
     name: Annotated[str, Field(min_length=1)]

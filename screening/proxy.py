@@ -37,7 +37,8 @@ from curation.tables.reading import Verdict, Worklist, WorklistItem
 from screening.features.feature_file import FeatureFile
 from screening.features.neighbours import Features, nearest
 from screening.references import real_references
-from train.backbones.load import SHIPPED_BACKBONE, Backbone
+from train.backbones.load import Backbone
+from train.backbones.shipped import SHIPPED_BACKBONE
 
 CONFIDENCE = 0.6
 PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)

@@ -38,7 +38,8 @@ from screening.copies.find import Described, Neighbours, find_copies
 from screening.features.descriptors import FactFiles, Facts, Floats
 from screening.features.feature_file import FeatureFile
 from screening.references import Reference, classes_asked, real_references
-from train.backbones.load import SHIPPED_BACKBONE, Backbone
+from train.backbones.load import Backbone
+from train.backbones.shipped import SHIPPED_BACKBONE
 
 CHUNK = 1_000
 # Raised whenever equal images could get another verdict: part of what makes a screening the same one.

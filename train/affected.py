@@ -9,7 +9,7 @@ from curation.provenance.seen import Seen
 from curation.provenance.withdrawn import mark, withdrawals_among, words
 from curation.tables.training import Snapshot
 from curation.tables.withdrawals import AffectedKind
-from train.config import AdaptationConfig
+from train.adaptation.config import AdaptationConfig
 
 
 def withdrawals_behind(session: Session, snapshots: Sequence[Snapshot], config: AdaptationConfig) -> list[str]:

@@ -13,7 +13,8 @@ from curation.provenance.withdrawn import inherit
 from curation.tables.images import BuildStatus, Split
 from curation.tables.training import Evaluation, Run, Snapshot, Study
 from curation.tables.withdrawals import AffectedKind
-from train.config import AdaptationConfig, StudyPlan
+from train.adaptation.config import AdaptationConfig
+from train.study.plan import StudyPlan
 
 
 def open_run(session: Session, now: datetime, name: str, snapshot: Snapshot, config: AdaptationConfig) -> Run:

@@ -3,15 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from curation.requests import FrozenRequest
 
 LICENSE_UNKNOWN = "unknown - ask the publisher"
 
 
-class ExportOptions(BaseModel):
+class ExportOptions(FrozenRequest):
     """Frozen and hashed into the event of an export."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(str_strip_whitespace=True)
 
     include_real: bool = False
     license: str = Field(default="", max_length=200, description="an SPDX id or an address")

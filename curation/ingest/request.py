@@ -4,10 +4,11 @@ import re
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from curation.errors import BadInput
 from curation.ingest.covariates import DICOM_COVARIATES
+from curation.requests import FrozenRequest
 
 Plane: TypeAlias = Literal["axial", "coronal", "sagittal"]
 Window: TypeAlias = tuple[float, float] | Literal["file"]
@@ -15,10 +16,8 @@ LABEL_SOURCES = ("folder", "manifest", "mask")
 KEYWORD = "keyword:"
 
 
-class ImportRequest(BaseModel):
+class ImportRequest(FrozenRequest):
     """How the files of a source are read; what is not set is left to what is found."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     subject_pattern: str | None = None
     public_subjects: bool = False

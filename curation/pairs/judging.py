@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from curation.audit import Chain
 from curation.errors import Conflict, NotFound
+from curation.requests import FrozenRequest
 from curation.tables.content import CONTENT, judgement_content
 from curation.tables.images import BuildStatus, Image
 from curation.tables.pairs import Pair, PairList, PairReading, PairVerdict
@@ -19,10 +20,8 @@ from curation.tables.pairs import Pair, PairList, PairReading, PairVerdict
 OP_ID = r"^[0-9a-f]{32}$"
 
 
-class Judgement(BaseModel):
+class Judgement(FrozenRequest):
     """A judgement as the page sends it, or the taking back of one; `op_id` makes sending it twice harmless."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     op_id: str = Field(pattern=OP_ID)
     key: str = Field(pattern=OP_ID)

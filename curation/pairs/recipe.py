@@ -1,12 +1,12 @@
 """What a list of pairs is made of."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from curation.requests import FrozenRequest
 
 
-class PairRecipe(BaseModel):
+class PairRecipe(FrozenRequest):
     """How many pairs of each kind; suspects are those that a privacy check blocked or flagged, the blocked first."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, max_length=100)
     suspects: int = Field(default=50, ge=1, le=1_000)

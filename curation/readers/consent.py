@@ -7,12 +7,13 @@ text needs another version, and then every reader is asked again.
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from sqlalchemy import ColumnElement, and_, exists, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from curation.audit import Chain
 from curation.errors import Conflict, NotAllowed
+from curation.requests import FrozenRequest
 from curation.tables.people import Consent, Reader, ReaderKind
 
 CONSENT_VERSION = "1"
@@ -54,29 +55,25 @@ PROFESSIONS = {
 }
 
 
-class Experience(BaseModel):
+class Experience(FrozenRequest):
     """What a reader says of their own experience."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(str_strip_whitespace=True)
 
     profession: Literal["radiologist", "pathologist", "physician", "technologist", "researcher", "student", "other"]
     years_reading: int = Field(ge=0, le=70, description="years of reading images of this kind")
     specialty: str = Field(default="", max_length=100)
 
 
-class Steps(BaseModel):
+class Steps(FrozenRequest):
     """One field of the display check: how many faint squares were on the screen, and how many the reader saw."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     shown: int = Field(ge=1, le=6)
     seen: int = Field(ge=0, le=6)
 
 
-class Display(BaseModel):
+class Display(FrozenRequest):
     """What the display check found: steps from 5 % near black and up to 95 % near white, and the screen's size."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     dark: Steps
     light: Steps

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput
 from curation.reading.worklist import check_mode
+from curation.requests import FrozenRequest
 from curation.tables.images import Image
 from curation.tables.reading import Assignment, AssignmentPurpose, Verdict, Worklist, WorklistItem, WorklistKind
 
@@ -16,10 +17,10 @@ REAL_FROM = 4  # of six: 1 surely synthetic, 6 surely real
 Rating = Annotated[int, Field(ge=1, le=5)]
 
 
-class Mark(BaseModel):
+class Mark(FrozenRequest):
     """Where the reader points: a point or a box in stored pixels, from the left and from the top."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False)
 
     kind: Literal["point", "box"]
     x: float = Field(ge=0)
@@ -35,10 +36,8 @@ class Mark(BaseModel):
         return self
 
 
-class ReadingRequest(BaseModel):
+class ReadingRequest(FrozenRequest):
     """One verdict as the client sends it; `op_id` makes sending it again harmless."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     op_id: str = Field(pattern=r"^[0-9a-f]{32}$")
     assignment_key: str = Field(pattern=r"^[0-9a-f]{32}$")

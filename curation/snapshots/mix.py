@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from curation.digests import digest_of
+from curation.requests import FrozenRequest
 
 Positive = Annotated[float, Field(gt=0)]
 # Fields that came after the first release: at their defaults they leave a recipe's digest as it was.
@@ -22,10 +23,8 @@ LATER = (
 )
 
 
-class CheckLimit(BaseModel):
+class CheckLimit(FrozenRequest):
     """Between which values a screening check must lie; an image without a value of it is left out."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     check: str = Field(min_length=1)
     at_least: float | None = None
@@ -38,34 +37,28 @@ class CheckLimit(BaseModel):
         return self
 
 
-class ScreeningLimits(BaseModel):
+class ScreeningLimits(FrozenRequest):
     """What the newest finished screening of a synthetic image must say of it. Privacy blocks never enter, ever."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     admit: Literal["any", "flag", "pass"] = Field(default="any", description="`flag` takes pass and flag, no block")
     checks: tuple[CheckLimit, ...] = ()
 
 
-class Weights(BaseModel):
+class Weights(FrozenRequest):
     """How much a training image weighs: the factor of its origin times that of its class; 1 where none is named."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    origins: dict[Literal["real", "synthetic"], Positive] = {}
-    classes: dict[str, Positive] = {}
+    origins: dict[Literal["real", "synthetic"], Positive] = Field(default_factory=dict)
+    classes: dict[str, Positive] = Field(default_factory=dict)
     normalise: bool = Field(default=False, description="scale so that the mean weight of the training split is 1")
 
 
-class MixRecipe(BaseModel):
+class MixRecipe(FrozenRequest):
     """Which images a snapshot takes. Synthetic images and extra real ones go into the training split only.
 
     Agreement is the share of the readings an approval counts (those of people; of proxies only where no person read)
     that say what the outcome says: accept, and the same class. Unsure does not agree. One reading agrees with nobody:
     `min_agreement` asks for two or more.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     synthetic: Literal["none", "approved", "raw", "random"] = "approved"
     extra_real: Literal["none", "duplicated", "reserve"] = "none"

@@ -2,11 +2,12 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, NotFound
+from curation.requests import FrozenRequest
 from curation.tables.people import Reader
 
 # A reader study: blind to the class, two readers, controls, repeats and practice.
@@ -23,10 +24,8 @@ EVIDENCE: dict[str, Any] = {
 }
 
 
-class ExclusionRule(BaseModel):
+class ExclusionRule(FrozenRequest):
     """When a reader's readings leave the evidence; fixed with the worklist, before anyone reads."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_sensitivity: float | None = Field(default=None, ge=0, le=1, description="share of planted defects rejected")
     max_false_rejects: float | None = Field(default=None, ge=0, le=1, description="share of real images rejected")
@@ -34,10 +33,8 @@ class ExclusionRule(BaseModel):
     min_median_ms: int | None = Field(default=None, ge=0, description="median time per image, idle time left out")
 
 
-class WorklistRecipe(BaseModel):
+class WorklistRecipe(FrozenRequest):
     """What a worklist holds and how it is read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, max_length=100)
     kind: Literal["verdict", "turing"] = "verdict"

@@ -1,23 +1,19 @@
 """How a generator is fitted, as data: frozen, hashed, saved beside the weights it made. Torch-free."""
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import Field, PositiveInt
 
 from curation.errors import BadInput, NotFound
-from generate.request import describe
+from curation.requests import FrozenRequest
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Weight = Annotated[float, Field(ge=0.0)]
 
 
-class PhaseRecipe(BaseModel):
+class PhaseRecipe(FrozenRequest):
     """What both phases share: AdamW with linear warm-up and cosine decay, and a moving average of the weights."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     steps: PositiveInt
     batch_size: PositiveInt
@@ -53,10 +49,8 @@ class FlowRecipe(PhaseRecipe):
     label_drop: Fraction = 0.1
 
 
-class FitRecipe(BaseModel):
+class FitRecipe(FrozenRequest):
     """Everything that decides the weights, besides the snapshot."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     origins: tuple[Literal["real", "synthetic"], ...] = ("real",)
@@ -78,11 +72,6 @@ class FitRecipe(BaseModel):
                 f"no recipe at {path}: expected a JSON file such as generate/shipped/virtual-brains-flow.recipe.json."
             )
         try:
-            return cls.model_validate_json(path.read_text())
-        except ValidationError as error:
-            raise BadInput(f"{path}: " + describe(error, "fit recipe")) from error
-
-    def digest(self) -> str:
-        """SHA-256 of the recipe as JSON with sorted keys."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+            return cls.parse(path.read_text())
+        except BadInput as error:
+            raise BadInput(f"{path}: {error}") from error

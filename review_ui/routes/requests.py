@@ -3,9 +3,10 @@
 import re
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from curation.errors import BadInput
+from curation.requests import FrozenRequest
 
 MAX_CLAIM = 200
 MAX_OPERATIONS = 50
@@ -14,34 +15,28 @@ _NULL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # a null character as JSON writ
 Body = TypeVar("Body", bound=BaseModel)
 
 
-class Request(BaseModel):
-    """The base of every body."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Claim(Request):
+class Claim(FrozenRequest):
     """How many images the viewer wants to hold, and how they are to be read."""
 
     count: int = Field(ge=1, le=MAX_CLAIM)
     mode: Literal["single", "grid", "adjudicate"] = "single"
 
 
-class PasswordChange(Request):
+class PasswordChange(FrozenRequest):
     """The current password and the one to replace it."""
 
     current: str = Field(max_length=1000)
     new: str = Field(max_length=1000)
 
 
-class Undo(Request):
+class Undo(FrozenRequest):
     """One row that voids an earlier reading."""
 
     op_id: str = Field(pattern=r"^[0-9a-f]{32}$")
     voids_op_id: str = Field(pattern=r"^[0-9a-f]{32}$")
 
 
-class Operation(Request):
+class Operation(FrozenRequest):
     """One entry of the viewer's outbox; `body` is a ReadingRequest or an Undo and is checked on its own."""
 
     kind: str = Field(pattern=r"^(reading|undo)$")
@@ -49,7 +44,7 @@ class Operation(Request):
     body: dict[str, Any]
 
 
-class Operations(Request):
+class Operations(FrozenRequest):
     """A run of the outbox, in the order the keys were pressed."""
 
     worklist_id: int = Field(ge=1, lt=2**63)

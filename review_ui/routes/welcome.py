@@ -9,13 +9,14 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from curation.errors import Conflict
 from curation.project import Project
 from curation.readers.consent import CONSENT_VERSION, Display, Experience, agree, withdraw
+from curation.requests import FrozenRequest
 from review_ui.own_pages.welcome import welcome_page
 from review_ui.routes import requests
 from review_ui.security.guard import READER_KEY
 from review_ui.security.sessions import Clock, SignedInReader
 
 
-class Agreement(requests.Request):
+class Agreement(FrozenRequest):
     """What the welcome page sends; `agreed` names the version of the text that was on the screen."""
 
     agreed: Literal[True]

@@ -78,7 +78,7 @@ def _choices(classes: list[str], worklists: list[str]) -> dict[str, Any]:
 
 def _preview(values: dict[str, Any]) -> Preview:
     with current_project().database.read() as session:
-        return preview_snapshot(session, MixRecipe.model_validate(values))
+        return preview_snapshot(session, MixRecipe.checked(**values))
 
 
 def _command(values: dict[str, Any]) -> str:

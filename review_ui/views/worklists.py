@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import streamlit as st
-from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -178,14 +177,10 @@ def _create(values: dict[str, Any]) -> None:
     reader_who_can(Capability.MANAGE)
     project = current_project()
     try:
-        recipe = WorklistRecipe.model_validate(values)
+        recipe = WorklistRecipe.checked(**values)
         with st.spinner("Planting defects and dealing out the images"):
             # Many short transactions: every picture is stored before its row, and none is held open meanwhile.
             plant_for(project.database, project.store, utc_now(), recipe, silent)
-    except ValidationError as error:
-        fields = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        st.error(f"The worklist does not hold: {fields}")
-        return
     except RoundsError as error:
         st.error(str(error))
         return

@@ -14,10 +14,11 @@ from typing import Annotated
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
 
 from curation.digests import digest_of
 from curation.errors import BadInput, Conflict
+from curation.requests import FrozenRequest
 from curation.snapshots.folder import SnapshotFolder
 from generate.latent_flow.fit_autoencoder import fit_autoencoder
 from generate.latent_flow.fit_flow import fit_flow, make_pipeline
@@ -36,10 +37,8 @@ SMALL_RECIPE = FitRecipe(
 )
 
 
-class CanaryPlan(BaseModel):
+class CanaryPlan(FrozenRequest):
     """Which subjects are planted how often, among how many others, and how many images are drawn."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     repeats: tuple[PositiveInt, ...] = (1, 10, 100)
     per_repeat: PositiveInt = 3

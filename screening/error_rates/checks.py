@@ -34,7 +34,8 @@ from screening.error_rates.tally import Tally
 from screening.features.descriptors import FactFiles, Facts, Floats
 from screening.references import Reference, real_references
 from screening.run import METHOD
-from train.backbones.load import SHIPPED_BACKBONE, Backbone
+from train.backbones.load import Backbone
+from train.backbones.shipped import SHIPPED_BACKBONE
 
 KIND = "checks"
 EXAMPLES = 4

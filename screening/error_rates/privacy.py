@@ -12,12 +12,13 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.stats import binomtest
 
 from curation.alterations.copy_changes import KINDS, RoundTrip, changed
 from curation.image_store import Pixels
 from curation.progress import OnProgress
+from curation.requests import FrozenRequest
 from screening.checks.check import Unset
 from screening.copies.find import CopyGates, Described
 from screening.copies.gates import FALSE_BLOCKS, half_of_subjects
@@ -29,10 +30,8 @@ ROUND_TRIPS = (1, 2, 3)
 SHOWN = 4  # example pairs kept of each kind of change
 
 
-class PrivacyPlan(BaseModel):
+class PrivacyPlan(FrozenRequest):
     """How many copies of each kind and severity, and of which random draw."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     copies: Annotated[int, Field(ge=1)] = 200
     seed: Annotated[int, Field(ge=0)] = 0

@@ -26,7 +26,8 @@ from screening.features.feature_file import FeatureFile, split_pixel_facts
 from screening.features.fingerprints import fingerprints
 from screening.references import Reference, real_references
 from screening.run import METHOD
-from train.backbones.load import SHIPPED_BACKBONE, Backbone
+from train.backbones.load import Backbone
+from train.backbones.shipped import SHIPPED_BACKBONE
 
 KIND = "privacy"
 STAND_IN = "a blur of 1.5 % of the side, standing in for an autoencoder"

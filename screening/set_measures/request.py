@@ -1,10 +1,10 @@
 """What is asked of a measurement, as data: frozen, saved beside what was found, hashed with it. Torch-free."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from curation.errors import BadInput
+from curation.requests import FrozenRequest
 
 LEAST = 20  # images of each set: below it no measure is given
 MOST = 4_000  # distances between all of them are held in memory: 128 MB a matrix
@@ -12,14 +12,12 @@ MOST = 4_000  # distances between all of them are held in memory: 128 MB a matri
 Chosen = Literal["raw", "approved", "rejected", "snapshot"]
 
 
-class MeasureRequest(BaseModel):
+class MeasureRequest(FrozenRequest):
     """Which synthetic images are held against the real training subjects, at which n, by which features.
 
     `raw` is all that was drawn in `batches` (or in every finished batch), `approved` and `rejected` are outcomes of
     `worklists` (or of all), `snapshot` the synthetic images of a snapshot.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     images: Chosen = "approved"
     worklists: tuple[str, ...] = ()
@@ -36,18 +34,6 @@ class MeasureRequest(BaseModel):
         if self.batches and self.images == "snapshot":
             raise ValueError("expected batches with raw, approved or rejected images; a snapshot says which it holds")
         return self
-
-    @classmethod
-    def checked(cls, **values: Any) -> Self:
-        """Build a request; raises BadInput naming each field that does not hold."""
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            lines = [
-                f"{'.'.join(map(str, fault['loc'])) or 'request'}: {fault['msg']}"
-                for fault in error.errors(include_url=False)
-            ]
-            raise BadInput(f"the measurement cannot be made; correct and repeat: {'; '.join(lines)}.") from error
 
     def name(self) -> str:
         """The set in a few words: `approved of first`, `raw of batch 2`, `snapshot mix`."""

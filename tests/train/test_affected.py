@@ -14,8 +14,9 @@ from tests.generate.folders import tiny_recipe, write_folder
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
 from train.adaptation.adapt import adapt
-from train.config import AdaptationConfig, ReportFacts, StudyPlan
+from train.adaptation.config import AdaptationConfig
 from train.evaluation.evaluate import evaluate_run
+from train.study.plan import ReportFacts, StudyPlan
 from train.study.report import write_report
 from train.study.run import run_study
 

@@ -5,8 +5,9 @@ import pytest
 from transformers import ViTModel
 
 from curation.ingest.virtual_brains.render import SHIPPED_RANGE, render
-from train.backbones.load import SHIPPED_BACKBONE, Backbone, weights_digest
-from train.config import PretrainRecipe
+from train.backbones.load import Backbone, weights_digest
+from train.backbones.shipped import SHIPPED_BACKBONE
+from train.pretraining.recipe import PretrainRecipe
 
 CARD = json.loads((SHIPPED_BACKBONE / "card.json").read_text())
 

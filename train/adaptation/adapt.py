@@ -16,12 +16,12 @@ from curation.progress import OnProgress
 from curation.provenance.tombstones import Tombstones
 from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
+from train.adaptation.config import AdaptationConfig
 from train.adaptation.features import FeatureCache
 from train.adaptation.loop import Examples, train_model
 from train.adaptation.model import AdaptedModel, StandardizedHead, backbone_location, with_adaptation
 from train.adaptation.run_folder import default_device, read_card, save_run
 from train.backbones.load import Backbone
-from train.config import AdaptationConfig
 from train.provenance import Seen, seen_by_training
 
 STANDARDIZATION_IMAGES = 512

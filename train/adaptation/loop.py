@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from curation.progress import OnProgress
-from train.config import AdaptationConfig
+from train.adaptation.config import AdaptationConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from curation.errors import BadInput
-from train.backbones.load import SHIPPED_BACKBONE, Backbone
-from train.config import SHIPPED, AdaptationConfig
+from train.adaptation.config import AdaptationConfig
+from train.backbones.load import Backbone
+from train.backbones.shipped import SHIPPED, SHIPPED_BACKBONE
 
 SMALLEST_DEVIATION = 1e-6
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from curation.errors import Conflict, Damaged, NotFound
+from train.adaptation.config import AdaptationConfig
 from train.adaptation.model import AdaptedModel, StandardizedHead, backbone_location, with_saved_adapter
 from train.backbones.load import Backbone, quiet_transformers
-from train.config import AdaptationConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,14 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from curation.provenance.withdrawn import refuse_affected
+from curation.requests import FrozenRequest
 from curation.snapshots.build import find_snapshot
 from curation.tables.training import Snapshot
+from train.adaptation.config import AdaptationConfig
 from train.affected import withdrawals_behind
-from train.config import AdaptationConfig, Request
 
 
-class RunRequest(Request):
+class RunRequest(FrozenRequest):
     """One adaptation of a backbone to one snapshot of a project."""
 
     snapshot: str = Field(min_length=1)

@@ -26,8 +26,8 @@ from transformers.utils import logging as transformers_logging
 from curation.errors import BadInput, NotFound
 from curation.image_store import Pixels
 from train.backbones.preprocessing import Preprocessing
+from train.backbones.shipped import SHIPPED_BACKBONE
 
-SHIPPED_BACKBONE = Path(__file__).parents[1] / "shipped" / "virtual-brains-vit"
 FILES = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
 STATISTICS: dict[str, tuple[Callable[[Tensor], Tensor], ...]] = {
     "tokens": (lambda tokens: tokens.mean(dim=1),),

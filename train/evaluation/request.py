@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from train.config import Request
+from curation.requests import FrozenRequest
 
 
-class EvaluationRequest(Request):
+class EvaluationRequest(FrozenRequest):
     """One reading of a held-out split by a run."""
 
     run: str = Field(min_length=1)

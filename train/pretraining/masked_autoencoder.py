@@ -18,7 +18,7 @@ from transformers import ViTMAEConfig, ViTMAEForPreTraining
 
 from curation.errors import Conflict
 from train.backbones.preprocessing import Preprocessing
-from train.config import PretrainRecipe
+from train.pretraining.recipe import PretrainRecipe
 
 NUM_CHANNELS = 3  # gray is repeated, so that colour images reach the same encoder
 EVALUATION_STEP = -1

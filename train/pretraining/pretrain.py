@@ -21,8 +21,8 @@ from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.backbones.load import quiet_transformers, weights_digest
 from train.backbones.preprocessing import Preprocessing
-from train.config import PretrainRecipe
 from train.pretraining.masked_autoencoder import EVALUATION_STEP, NUM_CHANNELS, MaskedAutoencoderFit, step_generator
+from train.pretraining.recipe import PretrainRecipe
 
 
 def pretrain_backbone(

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from curation.errors import BadInput
 from curation.snapshots.folder import SnapshotFolder
-from train.config import StudyPlan
 from train.evaluation.evaluate import held_out_rows
+from train.study.plan import StudyPlan
 
 SAME_COUNT = ("plus_approved", "plus_random", "plus_duplicated_real")
 

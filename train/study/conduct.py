@@ -11,9 +11,9 @@ from curation.snapshots.build import find_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from curation.tables.images import Split
 from train.affected import withdrawals_behind
-from train.config import ReportFacts
 from train.records import close_study, open_study, record_opening
 from train.study.arms import build_arms
+from train.study.plan import ReportFacts
 from train.study.report import write_report
 from train.study.request import StudyRequest
 from train.study.run import run_study

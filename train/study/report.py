@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from curation.errors import NotFound
-from train.config import ReportFacts
+from train.study.plan import ReportFacts
 
 TITLES = {
     "auroc": "AUROC",

@@ -2,11 +2,12 @@
 
 from pydantic import Field
 
+from curation.requests import FrozenRequest
 from curation.snapshots.mix import MixRecipe
-from train.config import Request, StudyPlan
+from train.study.plan import StudyPlan
 
 
-class StudyRequest(Request):
+class StudyRequest(FrozenRequest):
     """One study of a project."""
 
     plan: StudyPlan

@@ -19,11 +19,11 @@ from train.adaptation.features import FeatureCache
 from train.adaptation.model import backbone_location
 from train.adaptation.run_folder import default_device, load_run, read_card
 from train.backbones.load import Backbone
-from train.config import StudyPlan
 from train.evaluation.evaluate import held_out_rows, predict
 from train.evaluation.intervals import SeedInterval, bootstrap_weights, seed_interval, units_of
 from train.evaluation.metrics import LARGEST, METRICS, point
 from train.study.comparison import check_arms
+from train.study.plan import StudyPlan
 
 Floats = NDArray[np.float64]
 

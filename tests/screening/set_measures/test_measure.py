@@ -271,7 +271,7 @@ def test_what_cannot_be_measured_is_refused_in_one_sentence(
     with pytest.raises(NotFound, match="no snapshot named"):
         measure(images="snapshot", snapshot="none")
     for bad in ({"n": 3}, {"images": "snapshot"}, {"images": "raw", "snapshot": "a"}, {"resamples": 1}, {"what": 1}):
-        with pytest.raises(BadInput, match="correct and repeat"):
+        with pytest.raises(BadInput, match="cannot be used"):
             MeasureRequest.checked(**bad)
     read(project, images_of(project, read_batch)[:1], [Verdict.REJECT], name="contrary")
     with pytest.raises(Conflict, match="approved in one worklist and rejected in another"):

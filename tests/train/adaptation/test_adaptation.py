@@ -14,10 +14,10 @@ from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
 from train.adaptation.adapt import RunResult, adapt
+from train.adaptation.config import AdaptationConfig
 from train.adaptation.model import lora_targets
 from train.adaptation.run_folder import load_run
 from train.backbones.load import Backbone
-from train.config import AdaptationConfig
 
 LEARNING_RATES = {"linear-probe": 2e-2, "lora": 1e-2, "full": 2e-3}
 

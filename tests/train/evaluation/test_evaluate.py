@@ -9,7 +9,7 @@ from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
 from train.adaptation.adapt import adapt
-from train.config import AdaptationConfig
+from train.adaptation.config import AdaptationConfig
 from train.evaluation.evaluate import evaluate_run
 
 SIZES = {"train": 12, "validation": 6, "test": 10}

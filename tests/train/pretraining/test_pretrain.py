@@ -9,9 +9,9 @@ from curation.errors import BadInput, Conflict
 from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from train.backbones.load import Backbone, weights_digest
-from train.config import PretrainRecipe
 from train.pretraining.masked_autoencoder import mae_model
 from train.pretraining.pretrain import pretrain_backbone
+from train.pretraining.recipe import PretrainRecipe
 
 RECIPE = PretrainRecipe(
     name="tiny", image_size=32, patch_size=8, hidden_size=24, num_layers=2, num_heads=2, decoder_hidden_size=16,

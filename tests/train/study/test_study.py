@@ -10,7 +10,8 @@ from curation.progress import silent
 from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
-from train.config import ARMS, AdaptationConfig, ReportFacts, StudyPlan
+from train.adaptation.config import AdaptationConfig
+from train.study.plan import ARMS, ReportFacts, StudyPlan
 from train.study.report import careful_sentence, reasons_against_a_claim, write_report
 from train.study.run import StudyResult, run_study
 
@@ -145,7 +146,7 @@ def test_plans_that_compare_nothing_fairly_are_refused(changes: dict[str, object
 
 
 def test_requests_read_from_json_name_the_entry_at_fault() -> None:
-    with pytest.raises(BadInput, match=r"expected a AdaptationConfig; lora_rank: .* greater than or equal to 1"):
+    with pytest.raises(BadInput, match=r"adaptation config cannot be used: lora_rank: .* greater than or equal to 1"):
         AdaptationConfig.parse('{"lora_rank": 0}')
     assert AdaptationConfig.parse("{}").digest() == AdaptationConfig().digest()
 

@@ -1,0 +1,47 @@
+"""A frozen request: what is asked for, as data that is validated, hashed and saved beside its result."""
+
+import re
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from curation.digests import digest_of
+from curation.errors import BadInput
+
+
+class FrozenRequest(BaseModel):
+    """The base of every request and of its parts: it cannot change, and it refuses entries it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> Self:
+        """Read a request saved as JSON; raises BadInput that names each entry at fault."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise BadInput(describe(error)) from error
+
+    @classmethod
+    def checked(cls, /, **values: Any) -> Self:
+        """Build a request; raises BadInput that names each entry at fault."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise BadInput(describe(error)) from error
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON."""
+        return digest_of(self.model_dump(mode="json"))
+
+
+def describe(error: ValidationError) -> str:
+    """Name the entries at fault in one sentence: what was expected of each and what was got."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", error.title).lower()
+    faults = []
+    for fault in error.errors(include_url=False):
+        entry = ".".join(map(str, fault["loc"]))
+        expected = fault["msg"].removeprefix("Value error, ")
+        got = f", got {fault['input']!r}" if entry and fault["type"] != "missing" else ""
+        faults.append(f"{entry}: {expected}{got}" if entry else expected)
+    return f"the {name} cannot be used: {'; '.join(faults)}. Correct it and repeat."

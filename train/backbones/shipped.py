@@ -1,0 +1,6 @@
+"""Where the backbone lies that Rounds ships. Torch-free."""
+
+from pathlib import Path
+
+SHIPPED = "shipped"  # what requests and commands call it
+SHIPPED_BACKBONE = Path(__file__).parents[1] / "shipped" / "virtual-brains-vit"

@@ -1,0 +1,45 @@
+"""The recipe of masked pretraining."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from curation.errors import BadInput
+from curation.requests import FrozenRequest
+
+
+class PretrainRecipe(FrozenRequest):
+    """Masked autoencoding (He et al. 2021, arXiv:2111.06377) of a small ViT."""
+
+    name: str = Field(min_length=1)
+    image_size: int = Field(default=64, ge=8)
+    patch_size: int = Field(default=8, ge=1)
+    hidden_size: int = Field(default=192, ge=8)
+    num_layers: int = Field(default=6, ge=1)
+    num_heads: int = Field(default=3, ge=1)
+    decoder_hidden_size: int = Field(default=128, ge=8)
+    decoder_num_layers: int = Field(default=2, ge=1)
+    decoder_num_heads: int = Field(default=4, ge=1)
+    mask_ratio: float = Field(default=0.75, gt=0, lt=1)
+    normalized_targets: bool = Field(
+        default=True, description="predict each patch with its own mean and deviation removed"
+    )
+    steps: int = Field(ge=1)
+    batch_size: int = Field(default=64, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    warmup_steps: int = Field(default=200, ge=0)
+    shift_pixels: int = Field(default=4, ge=0, description="random translation in each direction")
+    flip: bool = Field(default=True, description="random left-right mirroring")
+    held_out: int = Field(default=128, ge=1, description="training images kept from the fit to report a loss")
+    checkpoint_every: int = Field(default=500, ge=1)
+    feature_pooling: Literal["cls", "tokens", "tokens-max", "tokens-statistics"] = "tokens-statistics"
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.image_size % self.patch_size or self.hidden_size % self.num_heads:
+            raise BadInput("image_size must divide by patch_size, and hidden_size by num_heads.")
+        if self.hidden_size % 4 or self.decoder_hidden_size % 4:
+            raise BadInput("hidden_size and decoder_hidden_size must divide by 4, for the sine and cosine positions.")
+        return self

@@ -1,0 +1,61 @@
+"""The plan of a study, and what its report must say of how it was made."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from curation.errors import BadInput
+from curation.requests import FrozenRequest
+from train.adaptation.config import AdaptationConfig
+
+ARMS = ("real_only", "plus_raw", "plus_approved", "plus_random", "plus_duplicated_real")
+
+
+class StudyPlan(FrozenRequest):
+    """The same adaptation on several arms and seeds, with equal optimiser steps, compared on held-out real subjects."""
+
+    name: str = Field(min_length=1)
+    adaptation: AdaptationConfig = AdaptationConfig(steps=400)
+    arms: tuple[str, ...] = ARMS
+    seeds: tuple[int, ...] = (0, 1, 2)
+    reference: str = "real_only"
+    primary: str | None = Field(
+        default=None, description="the one arm the report's sentence is about; unset: plus_approved, else the first"
+    )
+    metric: Literal["auroc", "balanced_accuracy"] = "auroc"
+    split: Literal["validation", "test"] = "test"
+    n_bootstrap: int = Field(default=1000, ge=100)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.adaptation.steps is None:
+            raise BadInput("a study needs adaptation.steps: equal optimiser steps in every arm, whatever its size.")
+        if len(set(self.arms)) != len(self.arms) or len(set(self.seeds)) != len(self.seeds) or not self.seeds:
+            raise BadInput("expected arms and seeds without repeats, and at least one seed.")
+        if self.reference not in self.arms or len(self.arms) < 2:
+            raise BadInput(f"expected {self.reference!r} and at least one other arm, got {', '.join(self.arms)}.")
+        if self.primary == self.reference or self.primary_arm not in self.arms:
+            raise BadInput(f"the primary arm {self.primary!r} is not one of the arms compared with {self.reference!r}.")
+        return self
+
+    @property
+    def primary_arm(self) -> str:
+        """The arm the report's sentence is about; fixed by the plan, not by the results."""
+        others = [arm for arm in self.arms if arm != self.reference]
+        return self.primary or ("plus_approved" if "plus_approved" in others else others[0])
+
+    def run_config(self, seed: int) -> AdaptationConfig:
+        """The configuration of every arm's run with `seed`: every step is taken, none stops early."""
+        return self.adaptation.model_copy(update={"seed": seed, "patience": None})
+
+
+class ReportFacts(FrozenRequest):
+    """What a study's report must say and the study itself cannot know: who read the images, what command ran, when."""
+
+    human_readings: int = Field(default=0, ge=0)
+    proxy_readings: int = Field(default=0, ge=0)
+    grid_readings: int = Field(default=0, ge=0, description="verdicts given for a whole page; no claim rests on them")
+    readers: tuple[str, ...] = Field(default=(), description="readers as they may be named in a report")
+    made_by: str = ""
+    date: str = ""
