@@ -1,8 +1,9 @@
-"""One import at a time: what a second one may add depends on what the first one added."""
+"""Locks that the system releases when their process dies: one import at a time, one build of a snapshot."""
 
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy import func, select
 
@@ -16,10 +17,22 @@ _BUSY = (
 
 
 @contextmanager
-def one_import_at_a_time(project: Project) -> Iterator[None]:
-    """Hold the project's import lock, which the system lets go of when a process dies; raises Conflict when held.
+def file_lock(path: Path, busy: str) -> Iterator[None]:
+    """Hold the lock file at `path` for this process; raises Conflict(`busy`) when another holds it."""
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Conflict(busy) from error
+        yield
 
-    On PostgreSQL the lock is the server's (an advisory one), so it holds across machines.
+
+@contextmanager
+def one_import_at_a_time(project: Project) -> Iterator[None]:
+    """Hold the project's import lock; raises Conflict when another process holds it.
+
+    What an import may add depends on what the one before it added. On PostgreSQL the lock is the server's (an advisory
+    one), so it holds across machines.
     """
     engine = project.database.engine
     if engine.dialect.name == "postgresql":
@@ -31,9 +44,5 @@ def one_import_at_a_time(project: Project) -> Iterator[None]:
             finally:
                 connection.scalar(select(func.pg_advisory_unlock(_ADVISORY_KEY)))
         return
-    with (project.root / ".import.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Conflict(_BUSY) from error
+    with file_lock(project.root / ".import.lock", _BUSY):
         yield

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.errors import NotFound
+from curation.files import whole_file
 from curation.provenance.seen import UNKNOWN
 from curation.provenance.weights import weights_digest as weights_digest
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
@@ -47,9 +48,8 @@ def _undescribed(weights: str) -> dict[str, Any]:
 
 def write_card(directory: Path, card: Mapping[str, Any]) -> None:
     """Write card.json by rename: a generator with a card is a finished one."""
-    temporary = directory / "card.json.part"
-    temporary.write_text(json.dumps({"format": FORMAT, **card}, indent=1, sort_keys=True) + "\n")
-    temporary.replace(directory / "card.json")
+    with whole_file(directory / "card.json") as partial:
+        partial.write_text(json.dumps({"format": FORMAT, **card}, indent=1, sort_keys=True) + "\n")
 
 
 def read_card(directory: Path) -> dict[str, Any]:

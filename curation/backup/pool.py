@@ -8,15 +8,14 @@ A manifest is written last, under a temporary name, and renamed: a backup that h
 
 import hashlib
 import json
-import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from curation.errors import BadInput, Conflict, Damaged, NotFound, Unavailable
-from curation.files import write_through
+from curation.files import partial_path, write_through
 from curation.store_errors import FULL, REFUSED, remedy
 
 FORMAT = "rounds-backup/1"
@@ -64,34 +63,32 @@ class Pool:
         digest = hashlib.sha256(content).hexdigest()
         if self.holds(digest) is not None:
             return digest, 0
-        partial = self._partial()
-        try:
-            with partial.open("wb") as file:
-                file.write(content)
+        with self._partial() as partial:
+            partial.write_bytes(content)
             self._settle_under(partial, digest)
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
         return digest, 1
 
     def keep_file(self, path: Path) -> tuple[Entry, int]:
         """Copy a file, whatever its size, in constant memory; the entry's kind and path are `file` and its name."""
-        partial = self._partial()
-        try:
+        with self._partial() as partial:
             with path.open("rb") as source, partial.open("wb") as target:
                 digest, size = _copy(source, target)
             new = int(self.holds(digest) is None)
             if new:
                 self._settle_under(partial, digest)
+        return Entry("file", path.name, digest, size), new
+
+    @contextmanager
+    def _partial(self) -> Iterator[Path]:
+        """Yield a path for a file whose digest is not known yet; what still lies there afterwards is removed."""
+        folder = self.directory / "objects"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial = partial_path(folder / "object")
+        try:
+            yield partial
         finally:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
-        return Entry("file", path.name, digest, size), new
-
-    def _partial(self) -> Path:
-        folder = self.directory / "objects"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder / f".{uuid.uuid4().hex}.part"
 
     def _settle_under(self, partial: Path, digest: str) -> None:
         target = self.object(digest)
@@ -133,7 +130,7 @@ class Writer:
         self._target = pool.directory / f"{name}{SUFFIX}"
         if self._target.exists():
             raise Conflict(f"{self._target} exists already. Wait a second, then run this again.")
-        self._partial = pool.directory / f".{name}.{uuid.uuid4().hex}.part"
+        self._partial = partial_path(self._target)
         self._digest = hashlib.sha256()
         self._file = self._partial.open("wb")
         self.entries = 0

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from curation.backup.database import POSTGRESQL, load_copy
 from curation.backup.pool import Manifest, Pool, out_of_reach
 from curation.database import newest_revision
 from curation.errors import BadInput, Conflict, Damaged, NotFound
+from curation.files import whole_folder
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.settings import PROJECT_FILE
@@ -72,19 +72,13 @@ def restore(
     damaged = [fault for fault in faults if "when the backup was made" not in fault]
     if damaged:
         raise Damaged(f"{len(damaged)} files of the backup are damaged, nothing was restored: {'; '.join(damaged[:5])}")
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
     try:
-        partial.mkdir(parents=True)
-        _lay_out(Pool(directory), manifest, partial, places, url, report)
-        if target.exists():
-            target.rmdir()
-        partial.rename(target)
+        with whole_folder(target) as partial:
+            _lay_out(Pool(directory), manifest, partial, places, url, report)
+            if target.exists():
+                target.rmdir()
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise out_of_reach(target, error) from error
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return _begin_anew(manifest, target, now)
 
 

@@ -13,10 +13,10 @@ from curation.exports.facts.gaps import known_gaps
 from curation.exports.facts.snapshot import Facts, gather
 from curation.exports.formats import croissant, dicom, image_folder, nifti, parquet
 from curation.exports.formats.dataset_card import dataset_card
-from curation.exports.new_folder import new_folder
 from curation.exports.options import ExportOptions, ExportSummary
 from curation.exports.release import write as release
 from curation.exports.selection import Selection, of_origin, select_images
+from curation.files import new_folder
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.tables.images import Origin

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from curation.files import whole_file
+
 NOTE = "withdrawn.json"
 FORMAT = "rounds-withdrawn/1"
 
@@ -53,6 +55,5 @@ class Tombstones:
             "withdrawals": {str(number): date for number, date in sorted(self.withdrawals.items())},
             "files": dict(sorted(self.files.items())),
         }
-        partial = directory / f"{NOTE}.part"
-        partial.write_text(json.dumps(content, indent=1) + "\n")
-        partial.replace(directory / NOTE)
+        with whole_file(directory / NOTE) as partial:
+            partial.write_text(json.dumps(content, indent=1) + "\n")

@@ -1,12 +1,8 @@
 """Snapshots: immutable dataset versions, built into a folder, frozen in the database."""
 
-import fcntl
 import json
 import re
 import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, Conflict, NotFound, RoundsError
+from curation.files import whole_folder
+from curation.locks import file_lock
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.provenance.withdrawn import generators_of, inherit, refuse_withdrawn_items
@@ -29,6 +27,7 @@ from curation.tables.withdrawals import AffectedKind
 
 REPORT_EVERY = 500
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_BUSY = "this snapshot is being built by someone else at this moment. Wait for it, or choose another name."
 
 
 def build_snapshot(project: Project, name: str, recipe: MixRecipe, now: datetime, report: OnProgress) -> SnapshotFolder:
@@ -41,7 +40,7 @@ def build_snapshot(project: Project, name: str, recipe: MixRecipe, now: datetime
     if not NAME.fullmatch(name):
         raise BadInput(f"expected a name of letters, digits, dots, dashes and underscores, at most 100, got {name!r}.")
     with (
-        _alone(project.directory("locks") / f"snapshot-{name}.lock"),
+        file_lock(project.directory("locks") / f"snapshot-{name}.lock", _BUSY),
         project.database.read() as session,
         planned(session, name, recipe) as plan,
     ):
@@ -55,19 +54,6 @@ def build_snapshot(project: Project, name: str, recipe: MixRecipe, now: datetime
             return SnapshotFolder.open(target)
         _build(project, target, recipe, plan, now, report)
     return SnapshotFolder.open(target)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold the name for this process; the lock is gone with it, however it ends. Raises Conflict."""
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Conflict(
-                "this snapshot is being built by someone else at this moment. Wait for it, or choose another name."
-            ) from error
-        yield
 
 
 def _ready(project: Project, name: str) -> Snapshot | None:
@@ -116,9 +102,8 @@ def _write_folder(project: Project, target: Path, plan: Plan, report: OnProgress
     """Write beside the target and rename, so that a folder under its final name is always whole."""
     for left in target.parent.glob(f".{target.name}.*.part"):
         shutil.rmtree(left)
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-    try:
-        done, total = 0, plan.size
+    done, total = 0, plan.size
+    with whole_folder(target) as partial:
         for split in SPLITS:
             write_rows_in_order(partial, split, plan.rows(split))
             for row in plan.rows(split):
@@ -130,10 +115,6 @@ def _write_folder(project: Project, target: Path, plan: Plan, report: OnProgress
             json.dump(plan.manifest, file, indent=1, sort_keys=True)
         if target.exists():
             shutil.rmtree(target)
-        partial.rename(target)
-    finally:
-        if partial.exists():
-            shutil.rmtree(partial)
 
 
 def _freeze(project: Project, snapshot_id: int, plan: Plan, now: datetime) -> None:

@@ -6,7 +6,6 @@ Generator fits and training read this folder and never the database.
 
 import json
 import shutil
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.errors import BadInput, Conflict, NotFound
+from curation.files import whole_folder
 from curation.image_store import decode_png
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.content import Content, ContentDigest
@@ -197,7 +197,6 @@ def export_folder(folder: SnapshotFolder, target: Path) -> Path:
     """Copy a snapshot to a new directory; raises Conflict when something is there."""
     if target.exists():
         raise Conflict(f"{target} exists already. Choose a new directory.")
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-    shutil.copytree(folder.path, partial)
-    partial.rename(target)
+    with whole_folder(target) as partial:
+        shutil.copytree(folder.path, partial, dirs_exist_ok=True)
     return target

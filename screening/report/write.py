@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from curation.check_names import check_name
 from curation.errors import NotFound
+from curation.files import whole_file
 from curation.image_store import ImageStore
 from curation.project import Project
 from curation.tables.measures import CheckReport
@@ -81,9 +82,8 @@ def write_report(project: Project, now: datetime, directory: Path, batch_id: int
 
 def _write(path: Path, title: str, content: str) -> Path:
     css = files("screening.report").joinpath("report.css").read_text()
-    partial = path.with_suffix(".part")
-    partial.write_text(_PAGE.substitute(title=escape(title), css=css, content=content))
-    partial.rename(path)
+    with whole_file(path) as partial:
+        partial.write_text(_PAGE.substitute(title=escape(title), css=css, content=content))
     return path
 
 

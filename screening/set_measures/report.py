@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 
+from curation.files import whole_file
 from curation.project import Project
 from curation.tables.measures import SetMeasurement
 from curation.withdrawal.affected_results import rests_on
@@ -46,9 +47,8 @@ def write_report(project: Project, measurement: SetMeasurement, out: Path) -> li
     }
     out.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
-        temporary = out / f".{name}.part"
-        temporary.write_bytes(content)
-        temporary.replace(out / name)
+        with whole_file(out / name) as partial:
+            partial.write_bytes(content)
     return list(contents)
 
 

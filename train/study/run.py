@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from curation.errors import Conflict
+from curation.files import whole_file
 from curation.progress import OnProgress, silent
 from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder
@@ -96,9 +97,8 @@ def run_study(
         probabilities[arm].append(_run_one(arms[arm], plan, seed, run_dir, shared, affected))
     on_progress(len(jobs), len(jobs), None)
     result = _compare(arms, plan, out, probabilities)
-    partial = out / "result.json.part"
-    partial.write_text(json.dumps(result.as_json(), indent=1, sort_keys=True) + "\n")
-    partial.replace(out / "result.json")
+    with whole_file(out / "result.json") as partial:
+        partial.write_text(json.dumps(result.as_json(), indent=1, sort_keys=True) + "\n")
     return result
 
 
@@ -123,9 +123,8 @@ def _run_one(
         config = plan.run_config(seed)
         adapt(folder, config, run_dir, silent, shared, allow_affected=bool(affected), also_affected=affected)
         run = load_run(run_dir, default_device(), shared.backbone if shared else None)
-        partial = path.with_suffix(".part")
-        save_file({"probabilities": predict(run, folder, plan.split, shared).probabilities}, partial)
-        partial.replace(path)
+        with whole_file(path) as partial:
+            save_file({"probabilities": predict(run, folder, plan.split, shared).probabilities}, partial)
     probabilities: Floats = load_file(path)["probabilities"]
     return probabilities
 
