@@ -16,7 +16,7 @@ from curation.errors import NotFound
 from curation.tables.generation import Batch, Generator, GeneratorPixels, GeneratorSubject
 from curation.tables.images import Image, Subject
 from curation.tables.reading import Reading, Worklist, WorklistItem
-from curation.tables.training import Run, Snapshot, SnapshotItem, Study
+from curation.tables.training import Run, Snapshot, SnapshotItem, Study, arm_snapshot_name
 from curation.tables.withdrawals import AffectedKind
 
 CHUNK = 500
@@ -210,7 +210,7 @@ def arm_snapshots(study: Study) -> list[str]:
     """The names of the snapshots that a study compares: of its result, or as they are named while it runs."""
     arms = study.result.get("arms", {})
     named = {name: arm["snapshot"] for name, arm in arms.items()}
-    return [named.get(arm, f"{study.name}-{arm.replace('_', '-')}") for arm in study.plan.get("arms", ())]
+    return [named.get(arm, arm_snapshot_name(study.name, arm)) for arm in study.plan.get("arms", ())]
 
 
 def _worklists(session: Session, shown: list[int], batches: list[int]) -> list[InWorklist]:

@@ -85,3 +85,8 @@ class Study(Base):
     status: Mapped[BuildStatus] = mapped_column(text_enum(BuildStatus, "status"))
     result: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
+
+
+def arm_snapshot_name(study: str, arm: str) -> str:
+    """Name the snapshot of a study's arm: `evidence` and `plus_raw` give `evidence-plus-raw`."""
+    return f"{study}-{arm.replace('_', '-')}"

@@ -10,6 +10,7 @@ from curation.project import Project
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from curation.snapshots.mix import MixRecipe
+from curation.tables.training import arm_snapshot_name
 
 ADDED: dict[str, dict[str, Any]] = {
     "real_only": {"synthetic": "none"},
@@ -35,6 +36,6 @@ def build_arms(
     for done, arm in enumerate(arms):
         report(done, len(arms), arm)
         recipe = base.model_copy(update=ADDED[arm])
-        folders[arm] = build_snapshot(project, f"{study}-{arm.replace('_', '-')}", recipe, now, silent)
+        folders[arm] = build_snapshot(project, arm_snapshot_name(study, arm), recipe, now, silent)
     report(len(arms), len(arms), None)
     return folders
