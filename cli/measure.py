@@ -10,7 +10,7 @@ from cli.terminal import emit, json_option, now, pass_project, progress_bar, use
 from curation.check_names import scope_words
 from curation.project import Project
 from curation.tables.measures import SetMeasurement
-from curation.withdrawal.affected_results import Gone, measurements_on, rests_on
+from curation.withdrawal.affected_results import WithdrawnSubjects, measurements_on, rests_on
 from screening.report.measurements import find_measurement, list_measurements, outcomes_by, withdrawn_behind
 
 
@@ -106,7 +106,7 @@ def show_list(project: Project, as_json: bool) -> None:
     """
     with project.database.read() as session:
         rows = list_measurements(session)
-        reached = measurements_on(session, Gone.withdrawn())
+        reached = measurements_on(session, WithdrawnSubjects.recorded())
     named = str if as_json else scope_words
     emit([_line(row, named, reached.get(row.id, 0)) for row in rows], as_json, title="measurements")
 

@@ -13,7 +13,7 @@ from curation.project import Project
 from curation.tables.generation import Batch, Screening, ScreeningCheck
 from curation.tables.images import BuildStatus
 from curation.tables.measures import CheckReport
-from curation.withdrawal.affected_results import Gone, check_reports_on, rests_on
+from curation.withdrawal.affected_results import WithdrawnSubjects, check_reports_on, rests_on
 from screening.report.rates import list_reports, rates_of
 from screening.report.words import false_alarms, probe_words
 from screening.report.write import write_report
@@ -148,7 +148,7 @@ def list_command(project: Project, as_json: bool) -> None:
       rounds screening list
     """
     with project.database.read() as session:
-        reached = check_reports_on(session, Gone.withdrawn())
+        reached = check_reports_on(session, WithdrawnSubjects.recorded())
         rows = [
             {
                 "report": one.id,

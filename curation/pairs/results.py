@@ -11,7 +11,7 @@ from curation.pairs.judging import standing
 from curation.tables.images import Image, Origin, Subject
 from curation.tables.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
 from curation.tables.people import Reader, ReaderKind
-from curation.withdrawal.affected_results import Gone, pair_lists_on, rests_on
+from curation.withdrawal.affected_results import WithdrawnSubjects, pair_lists_on, rests_on
 
 FEWEST = 10
 
@@ -90,7 +90,7 @@ def pair_results(session: Session, listed: PairList) -> PairResults:
         closed=listed.closed_at is not None,
         judges=[_judge(name, kind, some) for (name, kind), some in said.items()],
         called_same=sorted(called),
-        withdrawn=pair_lists_on(session, Gone.withdrawn()).get(listed.id, 0),
+        withdrawn=pair_lists_on(session, WithdrawnSubjects.recorded()).get(listed.id, 0),
     )
 
 

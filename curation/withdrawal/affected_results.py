@@ -1,8 +1,8 @@
-"""What was measured or judged on subjects that were withdrawn since: error rates, measures of sets, lists of pairs.
+"""Find what was measured or judged on withdrawn subjects: error rates, measures of sets, lists of pairs.
 
-No row says which subjects it rests on; it follows from when it was begun. Error rates and measures read every real
-training and validation image of one shape, and the images of a set rest on what their generators saw. Where that
-leaves a doubt (an import that was going on, a worklist with images of several batches) the subject counts.
+No row lists the subjects it rests on; they follow from when it was begun. Error rates and measures read every real
+training and validation image of one shape, and the images of a set rest on what their generators saw. In doubt (an
+import under way, a worklist with images of several batches) the subject counts.
 """
 
 from collections import defaultdict
@@ -30,29 +30,30 @@ MEASURED_ON = (Split.TRAIN, Split.VALIDATION)
 
 
 def rests_on(count: int) -> str | None:
-    """The words for it; None for none."""
+    """Note how many withdrawn subjects a result rests on; None for none."""
     return f"rests on withdrawn subjects ({count})" if count else None
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
-    """Subjects that are gone: `shown` (image, subject) their images, `drew` (batch, subject) what of them was drawn."""
+class WithdrawnSubjects:
+    """Withdrawn subjects: `images` (image, subject) shows them, `batches` (batch, subject) descend from them."""
 
-    shown: Subquery
-    drew: Subquery
+    images: Subquery
+    batches: Subquery
 
     @classmethod
-    def withdrawn(cls) -> Self:
-        """Every subject that was withdrawn."""
+    def recorded(cls) -> Self:
+        """Take every subject that was withdrawn."""
         return cls(_reached(AffectedKind.IMAGE).subquery(), _reached(AffectedKind.BATCH).subquery())
 
     @classmethod
-    def about_to(cls, descent: Descent) -> Self:
-        """The one subject whose withdrawal is planned."""
+    def planned(cls, descent: Descent) -> Self:
+        """Take the one subject whose withdrawal is planned."""
         subject = literal(descent.subject.id).label("subject")
-        shown = select(Image.id.label("target"), subject).where(Image.id.in_(descent.removed))
-        drew = select(Batch.id.label("target"), subject).where(Batch.id.in_([one.id for one in descent.batches]))
-        return cls(shown.subquery(), drew.subquery())
+        batch_ids = [batch.id for batch in descent.batches]
+        images = select(Image.id.label("target"), subject).where(Image.id.in_(descent.removed))
+        batches = select(Batch.id.label("target"), subject).where(Batch.id.in_(batch_ids))
+        return cls(images.subquery(), batches.subquery())
 
 
 def _reached(kind: AffectedKind) -> Select[int, int]:
@@ -62,7 +63,7 @@ def _reached(kind: AffectedKind) -> Select[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class _RealImage:
-    """A training or validation image of a subject that is gone: there from `since`, and `until` it was withdrawn."""
+    """A training or validation image of a withdrawn subject: in the project from `since` to `until`."""
 
     subject: int
     since: datetime
@@ -73,59 +74,61 @@ class _RealImage:
         return self.shape in shapes and self.since <= at and (self.until is None or at <= self.until)
 
 
-def check_reports_on(session: Session, gone: Gone) -> Counts:
-    """Reports of error rates, each with the number of such subjects among the real images of its shape."""
-    images = _real_images(session, gone)
+def check_reports_on(session: Session, withdrawn: WithdrawnSubjects) -> Counts:
+    """Count the withdrawn subjects among the real images that each report of error rates read."""
+    images = _real_images(session, withdrawn)
     if not images:
         return {}
     query = select(CheckReport.id, CheckReport.created_at, CheckReport.parameters)
     rows = session.execute(query.where(CheckReport.status == BuildStatus.READY)).all()
-    return _counted({one.id: _read(images, one.created_at, {tuple(one.parameters["shape"])}) for one in rows})
+    return _count_subjects(
+        {row.id: _subjects_read(images, row.created_at, {tuple(row.parameters["shape"])}) for row in rows}
+    )
 
 
-def measurements_on(session: Session, gone: Gone) -> Counts:
-    """Measurements of sets: their real images, and what the generators of the set saw."""
-    images, drew = _real_images(session, gone), _drew(session, gone)
-    if not images and not drew:
+def measurements_on(session: Session, withdrawn: WithdrawnSubjects) -> Counts:
+    """Count the withdrawn subjects behind each measurement: its real images, and what the generators of its set saw."""
+    images, subjects_of_batch = _real_images(session, withdrawn), _subjects_by_batch(session, withdrawn)
+    if not images and not subjects_of_batch:
         return {}
     query = select(SetMeasurement.id, SetMeasurement.created_at, SetMeasurement.request)
-    found = {}
-    for one in session.execute(query.where(SetMeasurement.status == BuildStatus.READY)).all():
-        batches = set(session.scalars(_batches_of(one.request, one.created_at)))
-        through = set().union(*(drew[batch] for batch in batches & drew.keys()))
-        found[one.id] = _read(images, one.created_at, _shapes_of(session, batches)) | through
-    return _counted(found)
+    subjects: dict[int, set[int]] = {}
+    for row in session.execute(query.where(SetMeasurement.status == BuildStatus.READY)).all():
+        batches = set(session.scalars(_batches_of(row.request, row.created_at)))
+        through = set().union(*(subjects_of_batch[batch] for batch in batches & subjects_of_batch.keys()))
+        subjects[row.id] = _subjects_read(images, row.created_at, _shapes_of(session, batches)) | through
+    return _count_subjects(subjects)
 
 
-def pair_lists_on(session: Session, gone: Gone) -> Counts:
-    """Lists of pairs that show such a subject, or an image of a generator that saw it."""
+def pair_lists_on(session: Session, withdrawn: WithdrawnSubjects) -> Counts:
+    """Count the withdrawn subjects that each list of pairs shows, itself or by images of a generator that saw them."""
     sides = (Pair.first_image_id, Pair.second_image_id)
-    shown = gone.shown
-    own = select(Pair.pair_list_id, shown.c.subject).join(shown, or_(*(side == shown.c.target for side in sides)))
-    drawn = (
-        select(Pair.pair_list_id, gone.drew.c.subject)
+    images, batches = withdrawn.images, withdrawn.batches
+    shown = select(Pair.pair_list_id, images.c.subject).join(images, or_(*(side == images.c.target for side in sides)))
+    generated = (
+        select(Pair.pair_list_id, batches.c.subject)
         .join(Image, Image.id.in_(sides))
-        .join(gone.drew, gone.drew.c.target == Image.batch_id)
+        .join(batches, batches.c.target == Image.batch_id)
     )
-    found: dict[int, set[int]] = defaultdict(set)
-    for query in (own, drawn):
-        for listed, subject in session.execute(query.distinct()):
-            found[listed].add(subject)
-    return _counted(found)
+    subjects: dict[int, set[int]] = defaultdict(set)
+    for query in (shown, generated):
+        for pair_list, subject in session.execute(query.distinct()):
+            subjects[pair_list].add(subject)
+    return _count_subjects(subjects)
 
 
-def _counted(found: Mapping[int, set[int]]) -> Counts:
-    return {key: len(subjects) for key, subjects in found.items() if subjects}
+def _count_subjects(subjects_by_id: Mapping[int, set[int]]) -> Counts:
+    return {key: len(subjects) for key, subjects in subjects_by_id.items() if subjects}
 
 
-def _read(images: Iterable[_RealImage], at: datetime, shapes: set[Shape]) -> set[int]:
-    return {one.subject for one in images if one.was_read(at, shapes)}
+def _subjects_read(images: Iterable[_RealImage], at: datetime, shapes: set[Shape]) -> set[int]:
+    return {image.subject for image in images if image.was_read(at, shapes)}
 
 
-def _real_images(session: Session, gone: Gone) -> list[_RealImage]:
+def _real_images(session: Session, withdrawn: WithdrawnSubjects) -> list[_RealImage]:
     query = (
         select(Image, Subject)
-        .join(gone.shown, gone.shown.c.target == Image.id)
+        .join(withdrawn.images, withdrawn.images.c.target == Image.id)
         .join(Subject, Subject.id == Image.subject_id)
         .where(Image.origin == Origin.REAL, Subject.split.in_(MEASURED_ON))
     )
@@ -139,21 +142,21 @@ def _shape(image: Image) -> Shape:
     return image.height, image.width, image.channels, image.bits
 
 
-def _drew(session: Session, gone: Gone) -> dict[int, set[int]]:
-    found: dict[int, set[int]] = defaultdict(set)
-    for batch, subject in session.execute(select(gone.drew.c.target, gone.drew.c.subject)):
-        found[batch].add(subject)
-    return found
+def _subjects_by_batch(session: Session, withdrawn: WithdrawnSubjects) -> dict[int, set[int]]:
+    subjects: dict[int, set[int]] = defaultdict(set)
+    for batch, subject in session.execute(select(withdrawn.batches.c.target, withdrawn.batches.c.subject)):
+        subjects[batch].add(subject)
+    return subjects
 
 
 def _shapes_of(session: Session, batches: set[int]) -> set[Shape]:
-    """The shapes of the images of a measured set: one, unless another batch was being drawn meanwhile."""
+    """Find the shapes of the images of a measured set: one, unless another batch was being generated meanwhile."""
     columns = select(Image.height, Image.width, Image.channels, Image.bits).distinct()
     return {tuple(row) for row in session.execute(columns.where(Image.batch_id.in_(batches)))}
 
 
 def _batches_of(request: Mapping[str, Any], at: datetime) -> Select[Any]:
-    """The batches whose images a measurement was of."""
+    """Select the batches whose images a measurement was of."""
     if request["batches"]:
         return select(Batch.id).where(Batch.id.in_(request["batches"]))
     if request["images"] == "raw":

@@ -10,7 +10,7 @@ from curation.check_names import ALL_CLASSES
 from curation.errors import NotFound
 from curation.tables.images import BuildStatus, Image
 from curation.tables.measures import SetMeasurement
-from curation.withdrawal.affected_results import Gone, measurements_on
+from curation.withdrawal.affected_results import WithdrawnSubjects, measurements_on
 
 Cell = str | int | float | None
 HEADER = ("part", "scope", "figure", "level", "value", "low_95", "high_95", "hits", "n", "outcomes_by", "note")
@@ -50,7 +50,7 @@ def medoid_files(session: Session, result: dict[str, Any]) -> dict[str, str]:
 
 def withdrawn_behind(session: Session, measurement_id: int) -> int:
     """On how many subjects that were withdrawn since a measurement rests."""
-    return measurements_on(session, Gone.withdrawn()).get(measurement_id, 0)
+    return measurements_on(session, WithdrawnSubjects.recorded()).get(measurement_id, 0)
 
 
 def every_figure(measurement: SetMeasurement, withdrawn: int) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from curation.tables.images import BuildStatus
 from curation.tables.measures import CheckReport
-from curation.withdrawal.affected_results import Gone, check_reports_on
+from curation.withdrawal.affected_results import WithdrawnSubjects, check_reports_on
 
 KIND = "checks"
 
@@ -41,7 +41,7 @@ def newest_report(session: Session, kind: str = KIND) -> CheckReport | None:
 
 def withdrawn_behind(session: Session, report: CheckReport | None) -> int:
     """On how many subjects that were withdrawn since a report rests."""
-    return 0 if report is None else check_reports_on(session, Gone.withdrawn()).get(report.id, 0)
+    return 0 if report is None else check_reports_on(session, WithdrawnSubjects.recorded()).get(report.id, 0)
 
 
 def list_reports(session: Session) -> list[CheckReport]:

@@ -1,21 +1,29 @@
 """`rounds lineage` and `rounds withdraw`, as a user types them."""
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
 from cli.main import rounds
 from curation.errors import AffectedRefused, BadInput, NotFound
+from curation.lineage.descent import descent_of
 from curation.project import Project
+from curation.tables.generation import Batch
 from curation.tables.images import Image
+from curation.tables.training import Run, Snapshot, Study
 from curation.tables.withdrawals import Withdrawal
+from curation.withdrawal.rebuild import rebuild_plan
 from curation.withdrawal.withdraw import withdraw
+from tests.curation.lineage.measured import add_measurement, add_pairs, add_report, drawn_in, image_of
 from tests.curation.lineage.world import live_in
+from tests.curation.snapshots.test_build import approve
 from tests.rows import NOW
 
 
@@ -126,3 +134,79 @@ def test_snapshot_verify_tells_withdrawn_from_damaged(lived: Project) -> None:
     facts = json.loads(run(lived, "snapshot", "verify", "base", "--json").output)
     assert (facts["faults"], facts["withdrawn"]) == ([], "2 rows, 2 purged")
     assert run(lived, "verify", "--json").exit_code == 0
+
+
+def parse(line: str) -> click.Context:
+    """Parse a command line with the real commands, without running anything; raises UsageError."""
+    first, *words = shlex.split(line)
+    context = rounds.make_context(first, words)
+    while isinstance(context.command, click.Group):
+        name, command, rest = context.command.resolve_command(context, [*context._protected_args, *context.args])
+        assert command is not None
+        context = command.make_context(name, rest, parent=context)
+    return context
+
+
+def ask_for_every_option(project: Project) -> None:
+    """Give what the plan rebuilds every option that the plan repeats."""
+    add_report(project, "privacy")
+    add_report(project, "checks")
+    add_measurement(project, images="snapshot", snapshot="second")
+    add_measurement(project, images="approved", worklists=["first"], batches=[1, 2])
+    add_pairs(project, "pairs", drawn_in(project, 1), image_of(project, "s0"))
+    for generator in ("g1", "g2", "g3"):
+        (project.root / "generators" / generator / "recipe.json").write_text("{}")
+    with project.database.write() as session:
+        approve(session, list(session.scalars(select(Image).where(Image.batch_id == 1))))
+        batch = session.get_one(Batch, 1)
+        batch.request = batch.request | {
+            "num_inference_steps": 12,
+            "guidance_scale": 1.5,
+            "sampler": "unipc",
+            "seed": 0,
+        }
+        snapshot = session.scalars(select(Snapshot).where(Snapshot.name == "base")).one()
+        choice = {"max_ratio": 0.5, "real_per_class": 4, "worklists": ["first"], "allow_unknown_provenance": True}
+        snapshot.recipe = snapshot.recipe | choice
+        run = session.scalars(select(Run).where(Run.name == "direct")).one()
+        run.config = run.config | {"steps": 5, "learning_rate": 0.001, "batch_size": 8}
+        study = session.scalars(select(Study)).one()
+        study.plan = study.plan | {"adaptation": {"adaptation": "lora", "backbone": "shipped", "steps": 5}}
+
+
+def test_every_command_of_a_plan_is_one_that_rounds_takes(lived: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask_for_every_option(lived)
+    monkeypatch.chdir(lived.root)
+    with lived.database.read() as session:
+        plan = rebuild_plan(session, descent_of(session, lived.root, "s0"), "-w", False)
+    parsed = {step["of"]: parse(step["command"]) for step in plan if step["command"]}
+    assert {context.command_path for context in parsed.values()} == {
+        "rounds snapshot build", "rounds generator fit", "rounds generate", "rounds worklist create", "rounds train",
+        "rounds study run", "rounds screen", "rounds privacy error-rates", "rounds screening error-rates",
+        "rounds measure run", "rounds pairs create",
+    }  # fmt: skip
+    batch = parsed["batch 1"].params
+    assert (batch["generator_name"], batch["seed"], batch["steps"], batch["guidance"]) == ("g1-w", 0, 12, 1.5)
+    assert (batch["sampler"], batch["wait"]) == ("unipc", True)
+    snapshot = parsed["snapshot base"].params
+    assert (snapshot["name"], snapshot["max_ratio"], snapshot["real_per_class"]) == ("base-w", 0.5, 4)
+    assert (snapshot["worklists"], snapshot["allow_unknown_provenance"]) == (("first",), True)
+    run = parsed["run direct"].params
+    assert (run["steps"], run["learning_rate"], run["batch_size"], run["seed"]) == (5, 0.001, 8, 1)
+    study = parsed["study trial"].params
+    assert (study["adaptation"], study["arms"]) == ("lora", ("real_only", "plus_raw"))
+    assert parsed["measurement 2"].params["batches"] == (1, 2)
+    assert parsed["worklist first"].params["readers_per_image"] == 1
+    for step in plan:
+        if step["of"].startswith("run "):
+            parse(step["note"].removeprefix("then "))
+
+
+def test_a_plan_is_stored_as_lines_and_an_earlier_one_is_listed_as_it_was(lived: Project) -> None:
+    earlier = {"step": 1, "of": "batch 1", "command": "rounds generate --generator g --wait", "note": "draws"}
+    withdraw(lived, NOW, "s0", "")
+    with lived.database.write() as session:
+        withdrawal = session.scalars(select(Withdrawal)).one()
+        assert all(set(step) == set(earlier) for step in withdrawal.plan)
+        withdrawal.plan = [earlier]
+    assert "1. batch 1: rounds generate --generator g --wait  # draws" in run(lived, "withdraw", "--list").output

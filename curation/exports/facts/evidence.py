@@ -16,7 +16,7 @@ from curation.tables.measures import CheckReport, SetMeasurement
 from curation.tables.pairs import Pair, PairList, PairReading
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import WorklistKind
-from curation.withdrawal.affected_results import Gone, check_reports_on, measurements_on, pair_lists_on
+from curation.withdrawal.affected_results import WithdrawnSubjects, check_reports_on, measurements_on, pair_lists_on
 
 SOME_READER = "a reader"
 
@@ -92,7 +92,7 @@ def _study(study: ReaderStudy, by_name: Mapping[str, str]) -> StudyFacts:
 
 
 def _checks(session: Session) -> list[Measured]:
-    reached = check_reports_on(session, Gone.withdrawn())
+    reached = check_reports_on(session, WithdrawnSubjects.recorded())
     query = select(CheckReport).where(CheckReport.status == BuildStatus.READY).order_by(CheckReport.id)
     return [
         Measured(
@@ -108,7 +108,7 @@ def _checks(session: Session) -> list[Measured]:
 
 
 def _sets(session: Session) -> list[Measured]:
-    reached = measurements_on(session, Gone.withdrawn())
+    reached = measurements_on(session, WithdrawnSubjects.recorded())
     query = select(SetMeasurement).where(SetMeasurement.status == BuildStatus.READY).order_by(SetMeasurement.id)
     return [
         Measured(
@@ -125,7 +125,7 @@ def _sets(session: Session) -> list[Measured]:
 
 
 def _pairs(session: Session) -> list[PairsJudged]:
-    reached = pair_lists_on(session, Gone.withdrawn())
+    reached = pair_lists_on(session, WithdrawnSubjects.recorded())
     void = aliased(PairReading)
     keys = (PairList.id, PairList.name, Pair.truth, PairReading.verdict)
     query = (

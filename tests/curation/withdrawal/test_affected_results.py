@@ -10,7 +10,7 @@ import pytest
 from curation.pairs.build import find_pair_list
 from curation.pairs.results import pair_results
 from curation.project import Project
-from curation.withdrawal.affected_results import Gone, check_reports_on, measurements_on, pair_lists_on
+from curation.withdrawal.affected_results import WithdrawnSubjects, check_reports_on, measurements_on, pair_lists_on
 from curation.withdrawal.withdraw import withdraw
 from screening.report.measurements import every_figure, find_measurement
 from screening.report.rates import newest_report, withdrawn_behind
@@ -24,7 +24,7 @@ HOUR = timedelta(hours=1)
 
 def resting(project: Project, of: Any) -> dict[int, int]:
     with project.database.read() as session:
-        return dict(of(session, Gone.withdrawn()))
+        return dict(of(session, WithdrawnSubjects.recorded()))
 
 
 def test_error_rates_count_the_withdrawn_subjects_that_they_were_measured_on(lived: Project) -> None:
