@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from curation.provenance.real_images import is_ready_real
 from curation.provenance.withdrawn import marks
+from curation.queries import is_positive
+from curation.reading.outcomes import stands
 from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
@@ -91,7 +93,7 @@ def _real_images(session: Session) -> dict[str, dict[str, int]]:
         .join(Subject, Subject.id == Image.subject_id)
         .join(ImageLabel, ImageLabel.image_id == Image.id)
         .join(Label, Label.id == ImageLabel.label_id)
-        .where(is_ready_real(), ImageLabel.source == "import", ImageLabel.value >= 0.5)
+        .where(is_ready_real(), is_positive("import"))
         .group_by(Subject.split, Label.name)
         .order_by(Label.name)
     )
@@ -152,13 +154,11 @@ def _worklists(session: Session) -> list[dict[str, Any]]:
 
 def _readings(session: Session) -> dict[str, int]:
     """Verdicts that stand, by who gave them."""
-    undo = aliased(Reading)
-    voided = select(undo.id).where(undo.voids_id == Reading.id).exists()
     query = (
         select(Reader.kind, func.count())
         .select_from(Reading)
         .join(Reader, Reader.id == Reading.reader_id)
-        .where(Reading.verdict.is_not(None), ~voided)
+        .where(stands())
         .group_by(Reader.kind)
     )
     counts = {kind: count for kind, count in session.execute(query)}

@@ -153,9 +153,8 @@ def read_worklist_by_proxy(
 def _references(session: Session, worklist: Worklist) -> tuple[dict[str, str], dict[str, str]]:
     """Training and validation images of the worklist's shape that have one class: file digest to class."""
     image = session.scalars(select(WorklistItem).where(WorklistItem.worklist_id == worklist.id).limit(1)).one().image
-    shape = (image.height, image.width, image.channels, image.bits)
     train, validation = (
-        {one.file_sha256: one.label for one in real_references(session, split, shape) if one.label is not None}
+        {one.file_sha256: one.label for one in real_references(session, split, image.shape) if one.label is not None}
         for split in (Split.TRAIN, Split.VALIDATION)
     )
     return train, validation

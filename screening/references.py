@@ -7,7 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.provenance.real_images import is_ready_real
-from curation.tables.images import Image, ImageLabel, Label, Split, Subject
+from curation.queries import has_shape, is_positive
+from curation.tables.images import Image, ImageLabel, Label, Shape, Split, Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,24 +21,20 @@ class Reference:
     label: str | None
 
 
-def real_references(session: Session, split: Split, shape: tuple[int, int, int, int]) -> Sequence[Reference]:
+def real_references(session: Session, split: Split, shape: Shape) -> Sequence[Reference]:
     """Real images of one split with (height, width, channels, bits), by file digest. Test is never asked for.
 
     A picture that two subjects share is one reference: a copy of it would not stand out from the other.
     """
     if split not in (Split.TRAIN, Split.VALIDATION):
         raise ValueError(f"screening reads training and validation subjects only, not {split.value}")
-    height, width, channels, bits = shape
     wanted = (
         is_ready_real(),
         Subject.split == split,
-        Image.height == height,
-        Image.width == width,
-        Image.channels == channels,
-        Image.bits == bits,
+        has_shape(shape),
     )
     of_split = select(Image.id).join(Subject, Subject.id == Image.subject_id).where(*wanted)
-    positive = (ImageLabel.source == "import", ImageLabel.value >= 0.5, ImageLabel.image_id.in_(of_split))
+    positive = (is_positive("import"), ImageLabel.image_id.in_(of_split))
     labels: dict[int, list[str]] = {}
     query = select(ImageLabel.image_id, Label.name).join(Label, Label.id == ImageLabel.label_id).where(*positive)
     for image_id, name in session.execute(query):
@@ -62,7 +59,7 @@ def classes_asked(session: Session, batch_id: int) -> list[str | None]:
         select(ImageLabel.image_id, Label.name)
         .join(Label, Label.id == ImageLabel.label_id)
         .join(Image, Image.id == ImageLabel.image_id)
-        .where(Image.batch_id == batch_id, ImageLabel.source == "request", ImageLabel.value >= 0.5)
+        .where(Image.batch_id == batch_id, is_positive("request"))
     ):
         asked.setdefault(image_id, []).append(name)
     return [_only(asked.get(image_id, [])) for image_id in session.scalars(of_batch)]

@@ -163,8 +163,7 @@ def _inputs(project: Project, batch_id: int) -> Inputs:
         images = session.scalars(kept.order_by(Image.batch_index)).all()
         if not images:
             raise BadInput(f"every image of batch {batch_id} was withdrawn: there is nothing to check.")
-        first = images[0]
-        shape = (first.height, first.width, first.channels, first.bits)
+        shape = images[0].shape
         seen = select(GeneratorPixels.pixel_sha256).where(GeneratorPixels.generator_id == batch.generator_id)
         here = select(func.count(Image.pixel_sha256.distinct())).where(is_ready_real(), Image.pixel_sha256.in_(seen))
         return Inputs(

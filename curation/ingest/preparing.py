@@ -15,9 +15,9 @@ from PIL import Image as PillowImage
 
 from curation.errors import BadInput
 from curation.image_store import Pixels
-from curation.ingest.formats.picture_files import Shape
 from curation.ingest.incoming import Geometry, IncomingImage
 from curation.ingest.request import ImportRequest, Window
+from curation.tables.images import Shape
 
 GRAY_SPREAD = 8  # steps of 255 between a pixel's channels; the most that JPEG made of gray with noise of two steps
 _LUMA = np.array([[0.299], [0.587], [0.114]])  # ITU-R BT.601, as JPEG computes it

@@ -13,7 +13,6 @@ from curation.errors import BadInput, Conflict, NotFound
 from curation.image_store import ImageStore, pixel_sha256
 from curation.pairs.choose import (
     ChosenPair,
-    Shape,
     TrainingImage,
     different_subjects,
     same_subject,
@@ -23,7 +22,7 @@ from curation.pairs.choose import (
 from curation.pairs.recipe import PairRecipe
 from curation.project import Project
 from curation.tables.content import CONTENT, pairs_content
-from curation.tables.images import BuildStatus, Image, Origin
+from curation.tables.images import BuildStatus, Image, Origin, Shape
 from curation.tables.pairs import Pair, PairList, PairTruth
 from curation.worklists.plant import GEOMETRY
 
@@ -116,10 +115,7 @@ def _plant(project: Project, store: ImageStore, now: datetime, image: TrainingIm
 
 def _shape(session: Session, suspected: list[ChosenPair]) -> Shape:
     ids = [pair.first_id for pair in suspected]
-    shapes = {
-        (image.height, image.width, image.channels, image.bits)
-        for image in session.scalars(select(Image).where(Image.id.in_(ids)))
-    }
+    shapes = {image.shape for image in session.scalars(select(Image).where(Image.id.in_(ids)))}
     if len(shapes) != 1:
         raise BadInput(f"expected suspects of one size and depth, got {len(shapes)}. Screen batches of one.")
     return shapes.pop()

@@ -11,11 +11,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.provenance.real_images import is_ready_real
-from curation.tables.generation import PRIVACY_CHECKS, ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
-from curation.tables.images import BuildStatus, Image, ImageLabel, Split, Subject
+from curation.queries import has_shape, is_positive, newest_screenings
+from curation.tables.generation import PRIVACY_CHECKS, ScreenedImage, ScreeningCheck, ScreeningVerdict
+from curation.tables.images import Image, ImageLabel, Shape, Split, Subject
 from curation.tables.pairs import PairTruth
 
-Shape = tuple[int, int, int, int]
 Some = TypeVar("Some")
 
 
@@ -41,7 +41,7 @@ class TrainingImage:
 
 def suspects(session: Session, wanted: int, seed: int) -> list[ChosenPair]:
     """Candidates that a privacy check blocked, then flagged ones, each beside the training image it is nearest to."""
-    latest = select(func.max(Screening.id)).where(Screening.status == BuildStatus.READY).group_by(Screening.batch_id)
+    latest = newest_screenings()
     gravest: dict[int, int] = {}
     said = select(ScreeningCheck.image_id, ScreeningCheck.verdict).where(
         ScreeningCheck.screening_id.in_(latest),
@@ -67,7 +67,6 @@ def suspects(session: Session, wanted: int, seed: int) -> list[ChosenPair]:
 
 def training_images(session: Session, shape: Shape, seed: int) -> list[TrainingImage]:
     """Real training images of one shape and depth, by the seed's lot; an image of several classes under the first."""
-    height, width, channels, bits = shape
     query = (
         select(Image.id, Image.subject_id, func.min(ImageLabel.label_id), Image.pixel_sha256, Image.file_sha256)
         .join(Subject, Subject.id == Image.subject_id)
@@ -75,12 +74,8 @@ def training_images(session: Session, shape: Shape, seed: int) -> list[TrainingI
         .where(
             is_ready_real(),
             Subject.split == Split.TRAIN,
-            ImageLabel.source == "import",
-            ImageLabel.value >= 0.5,
-            Image.height == height,
-            Image.width == width,
-            Image.channels == channels,
-            Image.bits == bits,
+            is_positive("import"),
+            has_shape(shape),
         )
         .group_by(Image.id, Image.subject_id, Image.pixel_sha256, Image.file_sha256)
     )

@@ -91,7 +91,7 @@ def next_pairs(session: Session, reader_id: int, pair_list_id: int, count: int) 
     is_open = exists().where(PairList.id == Pair.pair_list_id, PairList.closed_at.is_(None))
     query = select(Pair).where(Pair.pair_list_id == pair_list_id, is_open, ~_judged_by(reader_id), ~_withdrawn())
     query = query.order_by(Pair.position).limit(count)
-    return [PairToJudge(pair.key, _shape(pair.first), _shape(pair.second)) for pair in session.scalars(query)]
+    return [PairToJudge(pair.key, pair.first.shape, pair.second.shape) for pair in session.scalars(query)]
 
 
 def pair_image(session: Session, key: str, side: str) -> str:
@@ -108,10 +108,6 @@ def _side(side: str) -> Select[Any]:
     image_id = Pair.first_image_id if side == "first" else Pair.second_image_id
     is_open = exists().where(PairList.id == Pair.pair_list_id, PairList.closed_at.is_(None))
     return select(Image.file_sha256).join(Pair, image_id == Image.id).where(is_open, Image.withdrawn_at.is_(None))
-
-
-def _shape(image: Image) -> tuple[int, int, int, int]:
-    return image.height, image.width, image.channels, image.bits
 
 
 def record_judgement(session: Session, chain: Chain, now: datetime, reader_id: int, said: Judgement) -> None:

@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from curation.queries import class_asked
 from curation.readers.consent import has_withdrawn
-from curation.reading.outcomes import class_asked, stands
+from curation.reading.outcomes import stands
 from curation.reading.worklist import open_worklist
 from curation.tables.images import Image
 from curation.tables.people import Reader, ReaderKind
@@ -76,7 +77,14 @@ def study_table(session: Session, worklist_id: int) -> StudyTable:
     """The readings of a worklist by people who have not withdrawn. Raises NotFound."""
     open_worklist(session, worklist_id)
     query = (
-        select(Reading, Reader.name, WorklistItem, Image.batch_id, Assignment, class_asked().label("asked"))
+        select(
+            Reading,
+            Reader.name,
+            WorklistItem,
+            Image.batch_id,
+            Assignment,
+            class_asked(WorklistItem.image_id).label("asked"),
+        )
         .select_from(Reading)
         .join(Reader, Reader.id == Reading.reader_id)
         .join(WorklistItem, WorklistItem.id == Reading.item_id)

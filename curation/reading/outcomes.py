@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, delete, exists, func, insert, select
+from sqlalchemy import ColumnElement, and_, delete, exists, insert, select
 from sqlalchemy.orm import Session, aliased
 
 from curation.errors import NotFound
+from curation.queries import class_asked
 from curation.reading.outcome_rule import Decision, OutcomeRule, StandingReading, decide
-from curation.tables.images import ImageLabel, Label
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import (
     Assignment,
@@ -90,7 +90,7 @@ def _standing(session: Session, which: ColumnElement[bool]) -> Iterator[tuple[in
             Reading.mode,
             Assignment.purpose,
             Reader.kind,
-            class_asked().label("asked"),
+            class_asked(WorklistItem.image_id).label("asked"),
         )
         .select_from(Reading)
         .join(Assignment, Assignment.id == Reading.assignment_id)
@@ -124,13 +124,3 @@ def stands() -> ColumnElement[bool]:
     """The condition on `Reading` that it is a verdict which nobody took back."""
     void = aliased(Reading)
     return and_(Reading.verdict.is_not(None), ~exists().where(void.voids_id == Reading.id))
-
-
-def class_asked() -> ScalarSelect[str]:
-    """The class that the image of a `WorklistItem` was asked to show; NULL for a real one."""
-    return (
-        select(func.min(Label.name))
-        .join(ImageLabel, ImageLabel.label_id == Label.id)
-        .where(ImageLabel.image_id == WorklistItem.image_id, ImageLabel.source == "request", ImageLabel.value >= 0.5)
-        .scalar_subquery()
-    )

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, aliased
 
 from curation.errors import NotFound
 from curation.provenance.real_images import is_ready_real
+from curation.queries import SHAPE, is_positive
 from curation.reading.worklist import check_may_read
 from curation.tables.images import Image, ImageLabel, Label, Split, Subject
 from curation.tables.reading import Worklist, WorklistItem
@@ -57,19 +58,18 @@ def references_of(session: Session, secret: bytes, worklist: Worklist) -> list[R
 
 def _candidates(worklist: Worklist) -> Select[Image, str]:
     """Real single-label training images of the shape and depth of the worklist's items."""
-    geometry = (Image.height, Image.width, Image.channels, Image.bits)
-    like = select(*geometry).join(WorklistItem).where(WorklistItem.worklist_id == worklist.id).distinct()
-    labelled = and_(ImageLabel.image_id == Image.id, ImageLabel.source == "import", ImageLabel.value >= 0.5)
+    like = select(*SHAPE).join(WorklistItem).where(WorklistItem.worklist_id == worklist.id).distinct()
+    labelled = and_(ImageLabel.image_id == Image.id, is_positive("import"))
     other = aliased(ImageLabel)
     several = exists().where(
-        other.image_id == Image.id, other.source == "import", other.value >= 0.5, other.label_id != ImageLabel.label_id
+        other.image_id == Image.id, is_positive("import", other), other.label_id != ImageLabel.label_id
     )
     return (
         select(Image, Label.name)
         .join(ImageLabel, labelled)
         .join(Label, Label.id == ImageLabel.label_id)
         .join(Subject, Subject.id == Image.subject_id)
-        .where(is_ready_real(), Subject.split == Split.TRAIN, tuple_(*geometry).in_(like), ~several)
+        .where(is_ready_real(), Subject.split == Split.TRAIN, tuple_(*SHAPE).in_(like), ~several)
         .where(Image.pixel_sha256.not_in(_met(worklist)))
         .order_by(Image.id)
     )

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from curation.queries import newest_screenings
 from curation.snapshots.pool import CHUNK, Pool, chunks
-from curation.tables.generation import ScreenedImage, Screening
-from curation.tables.images import BuildStatus, Image
+from curation.tables.generation import ScreenedImage
+from curation.tables.images import Image
 
 MAX_VALUES = 20
 
@@ -64,8 +65,9 @@ def coverage_of(session: Session, pool: Pool) -> Coverage:
 
 
 def _neighbours(session: Session) -> Iterator[tuple[int, int]]:
-    latest = select(func.max(Screening.id)).where(Screening.status == BuildStatus.READY).group_by(Screening.batch_id)
-    query = select(ScreenedImage.image_id, ScreenedImage.neighbours).where(ScreenedImage.screening_id.in_(latest))
+    query = select(ScreenedImage.image_id, ScreenedImage.neighbours).where(
+        ScreenedImage.screening_id.in_(newest_screenings())
+    )
     for image_id, neighbours in session.execute(query.execution_options(yield_per=CHUNK)):
         for one in neighbours:
             if one.get("by", "features") == "features":

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.orm import Session
 
 from curation.digests import canonical_json, digest_of
 from curation.errors import BadInput
 from curation.provenance.real_images import is_ready_real
+from curation.queries import SHAPE, is_positive, newest_screenings
 from curation.reading.outcome_rule import Decision, StandingReading
 from curation.reading.outcomes import decisions_in_order
 from curation.snapshots.mix import MixRecipe
@@ -20,7 +21,6 @@ from curation.tables.generation import (
     PRIVACY_CHECKS,
     Batch,
     ScreenedImage,
-    Screening,
     ScreeningCheck,
     ScreeningVerdict,
 )
@@ -32,7 +32,7 @@ NO_CLASS = "no class of the recipe is positive"
 PRIVACY = "blocked as a near copy of a training image"
 WITHDRAWN = "withdrawn"
 OTHER_OUTCOME = "synthetic: an outcome of a kind the recipe does not let count"
-_IMAGE = (Image.id, Image.pixel_sha256, Image.file_sha256, Image.height, Image.width, Image.channels, Image.bits)
+_IMAGE = (Image.id, Image.pixel_sha256, Image.file_sha256, *SHAPE)
 _INSERT = f"INSERT INTO images VALUES ({', '.join('?' * 17)})"
 
 
@@ -94,7 +94,7 @@ def _hashed(
 
 def _labels(source: str) -> Select[*tuple[Any, ...]]:
     """Images in the order of their ids, a row for each label that `source` says they show."""
-    labelled = and_(ImageLabel.image_id == Image.id, ImageLabel.source == source, ImageLabel.value >= 0.5)
+    labelled = and_(ImageLabel.image_id == Image.id, is_positive(source))
     query = select(*_IMAGE, Label.name).select_from(Image).outerjoin(ImageLabel, labelled)
     return query.outerjoin(Label, Label.id == ImageLabel.label_id).order_by(Image.id)
 
@@ -161,7 +161,7 @@ def _limit(session: Session, pool: Pool, recipe: MixRecipe) -> None:
     limits = recipe.screening
     if limits.admit == "any" and not limits.checks:
         return
-    latest = select(func.max(Screening.id)).where(Screening.status == BuildStatus.READY).group_by(Screening.batch_id)
+    latest = newest_screenings()
     found = select(ScreenedImage.image_id, ScreenedImage.verdict).where(ScreenedImage.screening_id.in_(latest))
     rows = session.execute(found.execution_options(yield_per=CHUNK))
     pool.insert("INSERT OR IGNORE INTO screened VALUES (?, ?)", ((row.image_id, row.verdict.value) for row in rows))

@@ -2,12 +2,14 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from curation.tables.base import Base, BigKey, big_key, text_enum
+
+Shape: TypeAlias = tuple[int, int, int, int]  # height, width, channels, bits
 
 
 class Split(StrEnum):
@@ -122,6 +124,11 @@ class Image(Base):
 
     labels: Mapped[list["ImageLabel"]] = relationship(back_populates="image")
     subject: Mapped["Subject | None"] = relationship()
+
+    @property
+    def shape(self) -> Shape:
+        """Height, width, channels and bits."""
+        return self.height, self.width, self.channels, self.bits
 
 
 class ImageLabel(Base):

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
+from curation.queries import class_asked
 from curation.reading.outcome_rule import OutcomeRule, StandingReading, decide
-from curation.reading.outcomes import class_asked
 from curation.reading.slots import MOST_READERS
 from curation.tables.images import BuildStatus
 from curation.tables.people import Reader, ReaderKind
@@ -71,7 +71,7 @@ def _fault(outcome: Outcome, readings: dict[int, tuple[int, StandingReading]], r
 
 def _readings(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, StandingReading]]:
     """Image and content of readings by id, also of those taken back since; what is gone is left out."""
-    asked = class_asked().label("asked")
+    asked = class_asked(WorklistItem.image_id).label("asked")
     query = (
         select(WorklistItem.image_id, Reading, Assignment.purpose, Reader.kind, asked)
         .select_from(Reading)

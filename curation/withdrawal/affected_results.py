@@ -15,8 +15,9 @@ from sqlalchemy import Select, Subquery, literal, or_, select
 from sqlalchemy.orm import Session
 
 from curation.lineage.descent import Descent
+from curation.queries import SHAPE
 from curation.tables.generation import Batch
-from curation.tables.images import BuildStatus, Image, Origin, Split, Subject
+from curation.tables.images import BuildStatus, Image, Origin, Shape, Split, Subject
 from curation.tables.measures import CheckReport, SetMeasurement
 from curation.tables.pairs import Pair
 from curation.tables.reading import Purpose, Worklist, WorklistItem
@@ -24,7 +25,6 @@ from curation.tables.training import Snapshot, SnapshotItem
 from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
 
 Counts: TypeAlias = dict[int, int]  # the id of a report, a measurement or a list: on how many such subjects it rests
-Shape: TypeAlias = tuple[int, ...]
 
 MEASURED_ON = (Split.TRAIN, Split.VALIDATION)
 
@@ -133,13 +133,9 @@ def _real_images(session: Session, withdrawn: WithdrawnSubjects) -> list[_RealIm
         .where(Image.origin == Origin.REAL, Subject.split.in_(MEASURED_ON))
     )
     return [
-        _RealImage(subject.id, image.created_at, subject.withdrawn_at, _shape(image))
+        _RealImage(subject.id, image.created_at, subject.withdrawn_at, image.shape)
         for image, subject in session.execute(query)
     ]
-
-
-def _shape(image: Image) -> Shape:
-    return image.height, image.width, image.channels, image.bits
 
 
 def _subjects_by_batch(session: Session, withdrawn: WithdrawnSubjects) -> dict[int, set[int]]:
@@ -151,8 +147,8 @@ def _subjects_by_batch(session: Session, withdrawn: WithdrawnSubjects) -> dict[i
 
 def _shapes_of(session: Session, batches: set[int]) -> set[Shape]:
     """Find the shapes of the images of a measured set: one, unless another batch was being generated meanwhile."""
-    columns = select(Image.height, Image.width, Image.channels, Image.bits).distinct()
-    return {tuple(row) for row in session.execute(columns.where(Image.batch_id.in_(batches)))}
+    query = select(*SHAPE).where(Image.batch_id.in_(batches)).distinct()
+    return {(height, width, channels, bits) for height, width, channels, bits in session.execute(query)}
 
 
 def _batches_of(request: Mapping[str, Any], at: datetime) -> Select[Any]:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput
+from curation.queries import newest_screenings
 from curation.tables.generation import (
     PRIVACY_CHECKS,
     Batch,
@@ -18,7 +19,7 @@ from curation.tables.generation import (
     ScreeningCheck,
     ScreeningVerdict,
 )
-from curation.tables.images import BuildStatus, Image, Import, Split
+from curation.tables.images import Image, Import, Split
 from curation.tables.reading import Outcome, OutcomeVerdict, Purpose
 from curation.worklists.controls import Likeness, defect_controls, real_controls
 from curation.worklists.items import Item as Item
@@ -141,7 +142,7 @@ def _controls(
 
 
 def _latest_screenings(recipe: WorklistRecipe) -> Select[int]:
-    latest = select(func.max(Screening.id)).where(Screening.status == BuildStatus.READY).group_by(Screening.batch_id)
+    latest = newest_screenings()
     return latest.where(Screening.batch_id.in_(recipe.batches)) if recipe.batches else latest
 
 

@@ -6,15 +6,16 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from curation.alterations.replay import WRONG_LABEL
 from curation.errors import BadInput
 from curation.provenance.real_images import is_ready_real
-from curation.tables.images import BuildStatus, Image, Import, Origin, Split, Subject
+from curation.queries import has_shape
+from curation.tables.images import BuildStatus, Image, Import, Origin, Shape, Split, Subject
 from curation.tables.reading import Purpose
-from curation.worklists.items import Item, Shape, by_hash, defect_items, labelled, real_items, spread
+from curation.worklists.items import Item, by_hash, defect_items, labelled, real_items, spread
 
 SPACING_TOLERANCE_MM = 1e-3
 ALTERED = "altered"
@@ -56,7 +57,7 @@ def real_pool(session: Session, like: Likeness, split: Split, seed: int) -> list
     query = (
         labelled("import", Image.import_id)
         .join(Subject, Subject.id == Image.subject_id)
-        .where(is_ready_real(), Subject.split == split, *_of_shape(like.shape))
+        .where(is_ready_real(), Subject.split == split, has_shape(like.shape))
     )
     return by_hash([item for item in real_items(session, query) if like.fits(item)], seed)
 
@@ -71,7 +72,7 @@ def defect_pool(session: Session, like: Likeness, split: Split, seed: int) -> li
         .join(original, original.id == Image.altered_from_id)
         .join(Subject, Subject.id == original.subject_id)
         .where(Image.origin == Origin.ALTERED, original.origin == Origin.REAL, original.import_id.in_(ready))
-        .where(Subject.split == split, *_of_shape(like.shape))
+        .where(Subject.split == split, has_shape(like.shape))
     )
     return by_hash([item for item in defect_items(session, query) if like.fits(item)], seed)
 
@@ -116,8 +117,3 @@ def _wrongly_labelled(item: Item, like: Likeness, seed: int) -> Item:
         truth=WRONG_LABEL,
         original_id=item.image_id,
     )
-
-
-def _of_shape(shape: Shape) -> tuple[ColumnElement[bool], ...]:
-    height, width, channels, bits = shape
-    return Image.height == height, Image.width == width, Image.channels == channels, Image.bits == bits

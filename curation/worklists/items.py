@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import Select, and_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from curation.queries import SHAPE, is_positive
 from curation.tables.generation import ScreeningVerdict
-from curation.tables.images import Image, ImageLabel, Label
+from curation.tables.images import Image, ImageLabel, Label, Shape
 from curation.tables.reading import Purpose
 
 Row = Any
-Shape = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,14 @@ def labelled(source: str, source_id: InstrumentedAttribute[int | None]) -> Selec
 
     Those that were withdrawn are never among them.
     """
-    said = and_(ImageLabel.image_id == Image.id, ImageLabel.source == source, ImageLabel.value >= 0.5)
+    said = and_(ImageLabel.image_id == Image.id, is_positive(source))
     return (
         select(
             Image.id,
             Label.name.label("label"),
             source_id.label("source_id"),
             Image.pixel_sha256,
-            Image.height,
-            Image.width,
-            Image.channels,
-            Image.bits,
+            *SHAPE,
             Image.spacing_row_mm,
             Image.spacing_column_mm,
         )

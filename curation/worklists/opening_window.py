@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.provenance.real_images import is_ready_real
+from curation.queries import has_shape
 from curation.tables.images import Image, ImageLabel, Label, Split, Subject
 from curation.worklists.items import Item
 
@@ -27,7 +28,8 @@ def opening_window(session: Session, items: Sequence[Item]) -> Window | None:
     shapes = {item.shape for item in items}
     if len(shapes) != 1:
         return None
-    height, width, channels, bits = shapes.pop()
+    shape = shapes.pop()
+    _, _, channels, bits = shape
     if channels != 1:
         return None
     shown = (
@@ -40,7 +42,7 @@ def opening_window(session: Session, items: Sequence[Item]) -> Window | None:
         select(*values, Image.signed_offset, func.count())
         .join(Subject, Subject.id == Image.subject_id)
         .where(is_ready_real(), Subject.split == Split.TRAIN, Image.id.in_(shown))
-        .where(Image.height == height, Image.width == width, Image.channels == channels, Image.bits == bits)
+        .where(has_shape(shape))
         .group_by(*values, Image.signed_offset)
     ).all()
     windows = Counter[Window]()

@@ -6,9 +6,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.errors import NotAllowed
-from curation.reading.outcomes import class_asked
-from curation.tables.generation import ScreenedImage, Screening
-from curation.tables.images import BuildStatus, Image
+from curation.queries import class_asked, newest_screenings
+from curation.tables.generation import ScreenedImage
+from curation.tables.images import Image
 from curation.tables.reading import Purpose, Worklist, WorklistItem
 
 
@@ -40,14 +40,13 @@ def neighbours_of(session: Session, worklist_id: int, page: int, size: int) -> t
     worklist = session.get_one(Worklist, worklist_id)
     if worklist.closed_at is None:
         raise NotAllowed("the nearest real images are shown once the worklist is closed.")
-    latest = select(func.max(Screening.id)).where(Screening.status == BuildStatus.READY).group_by(Screening.batch_id)
     query = (
-        select(Image.id, Image.file_sha256, func.coalesce(class_asked(), "unknown"), ScreenedImage)
+        select(Image.id, Image.file_sha256, func.coalesce(class_asked(WorklistItem.image_id), "unknown"), ScreenedImage)
         .select_from(WorklistItem)
         .join(Image, Image.id == WorklistItem.image_id)
         .join(ScreenedImage, ScreenedImage.image_id == Image.id)
         .where(WorklistItem.worklist_id == worklist_id, WorklistItem.purpose == Purpose.CANDIDATE)
-        .where(ScreenedImage.screening_id.in_(latest), Image.withdrawn_at.is_(None))
+        .where(ScreenedImage.screening_id.in_(newest_screenings()), Image.withdrawn_at.is_(None))
     )
     total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
     rows = session.execute(query.order_by(WorklistItem.position).offset(page * size).limit(size)).all()

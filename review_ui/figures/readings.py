@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from curation.queries import class_asked
 from curation.reader_study.table import withdrawn_readers
-from curation.reading.outcomes import class_asked, stands
+from curation.reading.outcomes import stands
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import Image
 from curation.tables.people import Reader, ReaderKind
@@ -61,7 +62,7 @@ class GivenReading:
 
 def readings_of(session: Session, worklist_id: int, kind: ReaderKind | None = None) -> list[GivenReading]:
     """First readings, single and grid, that stand and were given before any reveal; oldest first."""
-    label = func.coalesce(WorklistItem.truth, class_asked(), UNKNOWN)
+    label = func.coalesce(WorklistItem.truth, class_asked(WorklistItem.image_id), UNKNOWN)
     query = (
         select(
             Reading, Reader.name, Reader.kind, WorklistItem.purpose, Image.id, Image.file_sha256, label, Batch.id,

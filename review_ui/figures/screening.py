@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
-from curation.tables.images import BuildStatus, Image
+from curation.queries import newest_screenings
+from curation.tables.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
+from curation.tables.images import Image
 from curation.tables.reading import Verdict, WorklistItem
 from review_ui.figures.proportions import Proportion, proportion
 from review_ui.figures.readings import GivenReading
@@ -32,7 +33,7 @@ def screening_against_readers(
     session: Session, worklist_id: int, rows: Sequence[GivenReading]
 ) -> list[CheckAgainstReaders]:
     """Rejected by readers, apart by what screening said; all checks together first, then each by name."""
-    latest = select(func.max(Screening.id)).where(Screening.status == BuildStatus.READY).group_by(Screening.batch_id)
+    latest = newest_screenings()
     here = select(WorklistItem.image_id).where(WorklistItem.worklist_id == worklist_id)
     verdicts: dict[str, dict[int, ScreeningVerdict]] = {EVERY_CHECK: {}}
     whole = select(ScreenedImage.image_id, ScreenedImage.verdict).join(Image, Image.id == ScreenedImage.image_id)

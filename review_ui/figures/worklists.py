@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
+from curation.queries import is_positive
+from curation.reading.outcomes import stands
 from curation.reading.slots import PROXY_SLOT
 from curation.tables.images import BuildStatus, ImageLabel, Label
 from curation.tables.people import Reader, ReaderKind
@@ -94,12 +96,7 @@ def _figures(session: Session, worklist: Worklist, reader_id: int | None) -> Wor
 
 def _standing(worklist: Worklist, reader_id: int | None) -> list[ColumnElement[bool]]:
     """Readings of this worklist that were not undone."""
-    undo = aliased(Reading)
-    conditions = [
-        WorklistItem.worklist_id == worklist.id,
-        Reading.verdict.is_not(None),
-        ~select(undo.id).where(undo.voids_id == Reading.id).exists(),
-    ]
+    conditions = [WorklistItem.worklist_id == worklist.id, stands()]
     return conditions if reader_id is None else [*conditions, Reading.reader_id == reader_id]
 
 
@@ -115,8 +112,7 @@ def _acceptance(session: Session, worklist: Worklist) -> list[Acceptance]:
         .where(
             *_standing(worklist, None),
             WorklistItem.purpose == Purpose.CANDIDATE,
-            ImageLabel.source == "request",
-            ImageLabel.value >= 0.5,
+            is_positive("request"),
         )
         .group_by(Label.name, Reader.kind, WorklistItem.id)
         .subquery()

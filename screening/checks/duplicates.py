@@ -13,8 +13,9 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from curation.database import Database
+from curation.queries import has_shape
 from curation.tables.generation import Batch
-from curation.tables.images import BuildStatus, Image, Origin
+from curation.tables.images import BuildStatus, Image, Origin, Shape
 from screening.checks.check import Check, Unset
 from screening.checks.limits import LEAST_HELD_OUT
 from screening.features.neighbours import Features, nearest
@@ -33,7 +34,7 @@ class Earlier:
     """The finished batches before one: how many, and their images of its shape."""
 
     before: int
-    shape: tuple[int, int, int, int]
+    shape: Shape
     batches: int
     images: int
 
@@ -80,7 +81,7 @@ def duplicate_check(name: str, distance: float, below: float | Unset, exact: boo
     return Check(name, max(distance, 0.0), threshold, "flag" if near else "pass")
 
 
-def earlier_images(session: Session, batch_id: int, shape: tuple[int, int, int, int]) -> Earlier:
+def earlier_images(session: Session, batch_id: int, shape: Shape) -> Earlier:
     """How many there are to compare with."""
     of_images = select(func.count(Image.id), func.count(Image.batch_id.distinct())).where(*_is_earlier(batch_id, shape))
     images, batches = session.execute(of_images).one()
@@ -124,17 +125,13 @@ def add_earlier(found: Twins, below: float | Unset, checks: Sequence[list[Check]
         check.append(duplicate_check("duplicate_of_earlier", distance, below, exact=own in found.exact))
 
 
-def _is_earlier(batch_id: int, shape: tuple[int, int, int, int]) -> tuple[ColumnElement[bool], ...]:
-    height, width, channels, bits = shape
+def _is_earlier(batch_id: int, shape: Shape) -> tuple[ColumnElement[bool], ...]:
     ready = select(Batch.id).where(Batch.status == BuildStatus.READY, Batch.id < batch_id)
     return (
         Image.origin == Origin.SYNTHETIC,
         Image.batch_id.in_(ready),
         Image.withdrawn_at.is_(None),
-        Image.height == height,
-        Image.width == width,
-        Image.channels == channels,
-        Image.bits == bits,
+        has_shape(shape),
     )
 
 

@@ -22,8 +22,9 @@ from curation.image_store import Pixels
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.provenance.real_images import is_ready_real
+from curation.queries import SHAPE
 from curation.tables.content import CONTENT, report_content
-from curation.tables.images import BuildStatus, Image, Split
+from curation.tables.images import BuildStatus, Shape, Split
 from curation.tables.measures import CheckReport
 from screening.checks.check import Check, worst
 from screening.checks.distances import sample
@@ -40,8 +41,6 @@ from train.backbones.shipped import SHIPPED_BACKBONE
 KIND = "checks"
 EXAMPLES = 4
 WRONG_LABEL = "wrong_label"
-
-Shape = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -113,8 +112,7 @@ def measure_checks(
 
 def commonest_shape(session: Session) -> Shape:
     """Height, width, channels and bits of most real images; raises BadInput without any."""
-    shape = (Image.height, Image.width, Image.channels, Image.bits)
-    query = select(*shape).where(is_ready_real()).group_by(*shape).order_by(func.count().desc(), *shape).limit(1)
+    query = select(*SHAPE).where(is_ready_real()).group_by(*SHAPE).order_by(func.count().desc(), *SHAPE).limit(1)
     row = session.execute(query).first()
     if row is None:
         raise BadInput("expected real images, the project has none. `rounds import` brings them.")

@@ -14,8 +14,9 @@ from curation.image_store import Pixels
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.provenance.real_images import is_ready_real
+from curation.queries import SHAPE
 from curation.tables.content import CONTENT, report_content
-from curation.tables.images import BuildStatus, Image, Split, Subject
+from curation.tables.images import BuildStatus, Image, Shape, Split, Subject
 from curation.tables.measures import CheckReport
 from generate.latent_flow.round_trip import round_trip_of
 from generate.registry import find_generator, resolve_directory
@@ -31,7 +32,6 @@ from train.backbones.shipped import SHIPPED_BACKBONE
 
 KIND = "privacy"
 STAND_IN = "a blur of 1.5 % of the side, standing in for an autoencoder"
-Shape = tuple[int, int, int, int]
 
 
 def measure_privacy(
@@ -105,13 +105,12 @@ def newest_report(project: Project) -> CheckReport | None:
 
 
 def _commonest_shape(project: Project) -> Shape:
-    columns = (Image.height, Image.width, Image.channels, Image.bits)
     query = (
-        select(*columns)
+        select(*SHAPE)
         .join(Subject, Subject.id == Image.subject_id)
         .where(is_ready_real(), Subject.split.in_([Split.TRAIN, Split.VALIDATION]))
-        .group_by(*columns)
-        .order_by(func.count().desc(), *columns)
+        .group_by(*SHAPE)
+        .order_by(func.count().desc(), *SHAPE)
         .limit(1)
     )
     with project.database.read() as session:

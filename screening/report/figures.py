@@ -12,8 +12,9 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
+from curation.queries import class_asked, newest_screenings
 from curation.tables.generation import Batch, Generator, ScreenedImage, Screening, ScreeningCheck
-from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label
+from curation.tables.images import BuildStatus, Image, Import
 
 Floats = NDArray[np.floating[Any]]
 
@@ -63,12 +64,11 @@ class ScreeningFigures:
 
 def screened_batches(session: Session) -> list[tuple[int, int, str]]:
     """(screening, batch, generator) of the newest screening of each batch, newest batch first."""
-    newest = select(func.max(Screening.id)).where(Screening.status == BuildStatus.READY).group_by(Screening.batch_id)
     rows = session.execute(
         select(Screening.id, Screening.batch_id, Generator.name)
         .join(Batch, Batch.id == Screening.batch_id)
         .join(Generator, Generator.id == Batch.generator_id)
-        .where(Screening.id.in_(newest))
+        .where(Screening.id.in_(newest_screenings()))
         .order_by(Screening.batch_id.desc())
     )
     return [(screening_id, batch_id, name) for screening_id, batch_id, name in rows]
@@ -118,13 +118,7 @@ def threshold_lines(parameters: dict[str, Any], name: str) -> list[tuple[float, 
 
 def class_of_image() -> ColumnElement[str]:
     """The class that an `Image` was asked to show."""
-    asked = (
-        select(func.min(Label.name))
-        .join(ImageLabel, ImageLabel.label_id == Label.id)
-        .where(ImageLabel.image_id == Image.id, ImageLabel.source == "request", ImageLabel.value >= 0.5)
-        .scalar_subquery()
-    )
-    return func.coalesce(asked, "no class")
+    return func.coalesce(class_asked(Image.id), "no class")
 
 
 def _by_class(session: Session, screening_id: int) -> dict[str, Counter[str]]:

@@ -9,12 +9,13 @@ from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, Conflict
 from curation.provenance.real_images import is_ready_real
+from curation.queries import is_positive
 from curation.reading.outcome_rule import Decision
 from curation.reading.outcomes import decisions_of
 from curation.reading.worklist import find_worklist
 from curation.snapshots.build import find_snapshot
 from curation.tables.generation import Batch, Generator
-from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Split, Subject
+from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Shape, Split, Subject
 from curation.tables.reading import OutcomeVerdict, Worklist
 from curation.tables.training import SnapshotItem
 from screening.references import real_references
@@ -140,8 +141,8 @@ def _pool(session: Session, request: MeasureRequest, chosen: dict[int, str | Non
     return [image for image in every if image.batch_id in wanted]
 
 
-def _one_shape(images: Sequence[Image]) -> tuple[int, int, int, int]:
-    shapes = {(image.height, image.width, image.channels, image.bits) for image in images}
+def _one_shape(images: Sequence[Image]) -> Shape:
+    shapes = {image.shape for image in images}
     if len(shapes) != 1:
         raise BadInput(f"expected images of one size and depth, got {len(shapes)} of them. Name batches of one shape.")
     return shapes.pop()
@@ -152,7 +153,7 @@ def _labels(session: Session, image_ids: Sequence[int]) -> dict[int, str]:
         select(ImageLabel.image_id, Label.name)
         .join(Label, Label.id == ImageLabel.label_id)
         .join(Image, Image.id == ImageLabel.image_id)
-        .where(ImageLabel.source == "request", ImageLabel.value >= 0.5, Image.batch_id.is_not(None))
+        .where(is_positive("request"), Image.batch_id.is_not(None))
         .order_by(Label.name.desc())
     )
     here = set(image_ids)
@@ -177,7 +178,7 @@ def _drawn(
     )
 
 
-def _real(session: Session, split: Split, shape: tuple[int, int, int, int]) -> list[RealImage]:
+def _real(session: Session, split: Split, shape: Shape) -> list[RealImage]:
     """Real images of a split with all that is known of them; `real_references` refuses test subjects."""
     references = real_references(session, split, shape)
     facts = {

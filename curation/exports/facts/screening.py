@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from curation.exports.permission import PRIVACY_PREFIX
 from curation.provenance.real_images import is_ready_real
-from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
-from curation.tables.images import BuildStatus, Image, Split, Subject
+from curation.queries import newest_screenings
+from curation.tables.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
+from curation.tables.images import Image, Split, Subject
 from curation.tables.training import SnapshotItem
 
 NOT_SET = "not set"
@@ -45,7 +46,7 @@ class ScreeningFacts:
 
 def screening_facts(session: Session, snapshot_id: int) -> ScreeningFacts:
     """Count verdicts, checks and nearest real images of what the snapshot took."""
-    newest = select(func.max(Screening.id)).where(Screening.status == BuildStatus.READY).group_by(Screening.batch_id)
+    newest = newest_screenings()
     taken = select(SnapshotItem.image_id).where(SnapshotItem.snapshot_id == snapshot_id)
     verdicts: Counter[str] = Counter()
     nearest: Counter[int] = Counter()

@@ -14,8 +14,9 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from curation.errors import BadInput
 from curation.ingest.formats.dicom_preamble import begins_as_dicom, read_meta
-from curation.ingest.formats.picture_files import Shape, check_size
+from curation.ingest.formats.picture_files import check_size
 from curation.ingest.incoming import Unreadable
+from curation.tables.images import Shape
 
 SUFFIXES = (".dcm", ".dicom", ".ima")
 MAX_FRAMES = 100_000

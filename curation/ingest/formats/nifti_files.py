@@ -19,9 +19,10 @@ from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.ingest.entry import Entry
 from curation.ingest.formats.nifti_values import check_values, is_rgb, raw_values, volume_count, which_volume
-from curation.ingest.formats.picture_files import Shape, check_size
+from curation.ingest.formats.picture_files import check_size
 from curation.ingest.incoming import Geometry, IncomingImage, Rejected, Unreadable
 from curation.ingest.request import ImportRequest, Plane
+from curation.tables.images import Shape
 
 SUFFIXES = (".nii", ".nii.gz")
 _MAX_OFFSET = 64 << 20  # header extensions before the values; more is absurd

@@ -5,7 +5,6 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -16,13 +15,12 @@ from curation.image_store import Pixels
 from curation.ingest.formats.picture_modes import GRAY_16, bring_to_stored, refusal, stored_channels
 from curation.ingest.formats.png_files import PALETTE_COLOUR, png_header
 from curation.ingest.incoming import Unreadable
+from curation.tables.images import Shape
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 MAX_PIXELS = 64_000_000
 _FORMATS = ("PNG", "JPEG", "TIFF")
 _EXIF_ORIENTATION = 0x0112
-
-Shape: TypeAlias = tuple[int, int, int, int]  # height, width, channels, bits
 
 
 def describe_shape(height: int, width: int, channels: int, bits: int) -> str:

@@ -9,7 +9,7 @@ from curation.ingest.burnt_in import looks_burnt_in
 from curation.ingest.entry import Entry
 from curation.ingest.formats.dicom_files import read_dicom
 from curation.ingest.formats.nifti_files import read_nifti
-from curation.ingest.formats.picture_files import Shape, decode_picture, unlike
+from curation.ingest.formats.picture_files import decode_picture, unlike
 from curation.ingest.formats.png_files import bare_png
 from curation.ingest.formats.tables import Described
 from curation.ingest.incoming import IncomingImage, Rejected
@@ -17,6 +17,7 @@ from curation.ingest.preparing import prepare
 from curation.ingest.request import ImportRequest
 from curation.ingest.sources.masks import present_masks, read_picture_mask
 from curation.ingest.sources.source_files import Kind, kind_of, read_picture_file
+from curation.tables.images import Shape
 
 
 @dataclass(frozen=True, slots=True)

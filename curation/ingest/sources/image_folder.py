@@ -21,7 +21,7 @@ from curation.errors import BadInput
 from curation.ingest.covariates import check_keywords
 from curation.ingest.entry import Entry
 from curation.ingest.formats import tables
-from curation.ingest.formats.picture_files import Shape, quiet_decoders
+from curation.ingest.formats.picture_files import quiet_decoders
 from curation.ingest.formats.tables import Table, read_table
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
@@ -41,6 +41,7 @@ from curation.ingest.sources.source_files import (
 )
 from curation.progress import OnProgress, silent
 from curation.project import Project
+from curation.tables.images import Shape
 
 
 def import_image_folder(

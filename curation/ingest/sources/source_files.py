@@ -10,10 +10,10 @@ from pathlib import Path
 from curation.errors import BadInput
 from curation.ingest.formats import dicom_header, nifti_files, picture_files, tables
 from curation.ingest.formats.dicom_preamble import begins_as_dicom
-from curation.ingest.formats.picture_files import Shape
 from curation.ingest.in_threads import in_threads
 from curation.ingest.incoming import Rejected
 from curation.ingest.request import ImportRequest
+from curation.tables.images import Shape
 
 MAX_PICTURE_BYTES = 1 << 30
 _AT_ONCE = 1 << 20

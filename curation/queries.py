@@ -1,0 +1,34 @@
+"""Conditions and subqueries that several rooms share."""
+
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from curation.tables.generation import Screening
+from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Shape
+
+SHAPE = (Image.height, Image.width, Image.channels, Image.bits)
+
+
+def has_shape(shape: Shape) -> ColumnElement[bool]:
+    """Whether an `Image` is of this shape."""
+    return and_(*(column == value for column, value in zip(SHAPE, shape, strict=True)))
+
+
+def is_positive(source: str, label: type[ImageLabel] = ImageLabel) -> ColumnElement[bool]:
+    """Whether an `ImageLabel` says, by `source`, that the image shows the class."""
+    return and_(label.source == source, label.value >= 0.5)
+
+
+def class_asked(image_id: InstrumentedAttribute[int]) -> ScalarSelect[str]:
+    """The class that the image was asked to show, the first by name of several; NULL for a real one."""
+    return (
+        select(func.min(Label.name))
+        .join(ImageLabel, ImageLabel.label_id == Label.id)
+        .where(ImageLabel.image_id == image_id, is_positive("request"))
+        .scalar_subquery()
+    )
+
+
+def newest_screenings() -> Select[int]:
+    """The id of the newest finished screening of each batch."""
+    return select(func.max(Screening.id)).where(Screening.status == BuildStatus.READY).group_by(Screening.batch_id)
