@@ -42,8 +42,8 @@ def truths(n: int, basis: np.ndarray) -> dict[str, float]:
     for _ in range(TRUTH_WORLDS):
         real, held_out, drawn = world(random, n)
         sides = Sides(real, held_out, drawn, _components(basis, n), plain=n > DIMENSION)
-        for name, value in sides.measure((np.arange(n),) * 3).items():
-            found[name].append(value)
+        for key, value in sides.measure((np.arange(n),) * 3).items():
+            found[key].append(value)
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
@@ -79,12 +79,12 @@ def main() -> None:
             for row in measure_scope(*world(random, n), basis[:5_000], options.resamples, number):
                 for side in ("value", "floor", "excess"):
                     interval = getattr(row, side)
-                    if f"{row.name}/value" not in truth or interval is None:
+                    if f"{row.key}/value" not in truth or interval is None:
                         continue
-                    values = truth[f"{row.name}/value"], truth[f"{row.name}/floor"]
+                    values = truth[f"{row.key}/value"], truth[f"{row.key}/floor"]
                     wanted = values[0] - values[1] if side == "excess" else values[side == "floor"]
-                    held[f"{row.name}/{side}"].append(interval.low <= wanted <= interval.high)
-                    widths[f"{row.name}/{side}"].append(interval.high - interval.low)
+                    held[f"{row.key}/{side}"].append(interval.low <= wanted <= interval.high)
+                    widths[f"{row.key}/{side}"].append(interval.high - interval.low)
         shares = {name: round(float(np.mean(some)), 3) for name, some in held.items()}
         print(json.dumps({"n": n, "worlds": options.worlds, "seconds": round(time.monotonic() - began), "held": shares,
                           "width": {name: round(float(np.mean(some)), 3) for name, some in widths.items()}}),

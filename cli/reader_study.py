@@ -3,7 +3,6 @@
 import csv
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, fields
 from pathlib import Path
 
 import click
@@ -11,11 +10,8 @@ import click
 from cli.terminal import emit, json_option, pass_project
 from curation.errors import BadInput
 from curation.project import Project
-from curation.reader_study.report import Figure, ReaderStudy, reader_study
+from curation.reader_study.report import AGREEMENT_KEYS, COLUMNS, TURING_KEYS, Figure, ReaderStudy, reader_study
 from curation.reading.worklist import find_worklist
-
-AGREEMENT = ("Krippendorff's alpha", "Fleiss' kappa", "Gwet's AC1", "Cohen's kappa", "reader quality (CROWDLAB)")
-TURING = ("AUC real against synthetic",)
 
 
 def evidence_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -35,7 +31,7 @@ def agreement(project: Project, worklist_name: str, csv_file: Path | None, seed:
       rounds agreement first --csv agreement.csv
     """
     found = _study(project, worklist_name, seed)
-    _show(found, lambda line: line.figure in AGREEMENT, csv_file, as_json)
+    _show(found, lambda line: line.key in AGREEMENT_KEYS, csv_file, as_json)
 
 
 @click.command()
@@ -48,7 +44,7 @@ def performance(project: Project, worklist_name: str, csv_file: Path | None, see
       rounds performance first
     """
     found = _study(project, worklist_name, seed)
-    _show(found, lambda line: line.figure not in (*AGREEMENT, *TURING), csv_file, as_json)
+    _show(found, lambda line: line.key not in (*AGREEMENT_KEYS, *TURING_KEYS), csv_file, as_json)
     if not as_json:
         for line in found.judged:
             said = {True: "excluded", False: "kept", None: f"not judged: {line.found.reason}"}[line.excluded]
@@ -68,7 +64,7 @@ def turing(project: Project, worklist_name: str, csv_file: Path | None, seed: in
     found = _study(project, worklist_name, seed)
     if found.turing is None:
         raise BadInput(f"worklist {worklist_name!r} is no Turing test. Make one: rounds worklist create NAME --turing.")
-    _show(found, lambda line: line.figure in TURING, csv_file, as_json)
+    _show(found, lambda line: line.key in TURING_KEYS, csv_file, as_json)
     if not as_json:
         click.echo(found.turing.sentence)
 
@@ -83,7 +79,7 @@ def _show(found: ReaderStudy, keep: Callable[[Figure], bool], csv_file: Path | N
     if csv_file is not None:
         write_figures(lines, csv_file)
     if as_json:
-        emit([asdict(line) for line in lines], as_json=True)
+        emit([line.as_row() for line in lines], as_json=True)
         return
     rows = [
         {
@@ -110,9 +106,9 @@ def write_figures(lines: list[Figure], path: Path) -> None:
     """One line per figure, comma-separated; raises BadInput where it cannot be written."""
     try:
         with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, [field.name for field in fields(Figure)])
+            writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
-            writer.writerows(asdict(line) for line in lines)
+            writer.writerows(line.as_row() for line in lines)
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error.strerror}.") from error
     click.echo(f"wrote {path}", file=sys.stderr)

@@ -1,4 +1,8 @@
-"""What checks and scopes are called on pages and in exports."""
+"""What checks, scopes and measures of sets are called on pages and in exports."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
 
 # The names of checks are keys of the database and of recipes; a page says what they look at.
 CHECK_NAMES = {
@@ -42,3 +46,27 @@ ALL_CLASSES = "whole"  # the scope that is no class
 def scope_words(scope: str) -> str:
     """Of what a measure is, as a page says it: of a class, or of all of them."""
     return "all classes together" if scope == ALL_CLASSES else scope
+
+
+COMPONENTS = re.compile(r"\d+ principal components")
+
+# Measures of sets by key, as stored results call them; how many components were taken differs by scope.
+MEASURE_TITLES = {
+    "frechet": "Fréchet distance",
+    "frechet_components": "Fréchet distance, principal components",
+    "kernel": "kernel distance",
+    "precision": "precision",
+    "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
+    "authenticity": "authenticity",
+    "spectral": "spectral distance",
+}
+SHARE_MEASURES = ("precision", "recall", "coverage", "authenticity")  # from 0 to 1
+_MEASURE_KEYS = {title: key for key, title in MEASURE_TITLES.items()}
+
+
+def measure_key(measure: Mapping[str, Any]) -> str:
+    """Tell which measure an entry of a stored result is; results stored before measures had keys have a title only."""
+    title = str(measure["name"])
+    return str(measure.get("key") or _MEASURE_KEYS.get(COMPONENTS.sub("principal components", title), title))

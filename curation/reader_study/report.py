@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -20,11 +21,46 @@ from curation.tables.reading import Worklist, WorklistKind
 from curation.worklists.choose import ExclusionRule
 
 
+class Scale(StrEnum):
+    """The values that a figure can take."""
+
+    SHARE = "0 to 1"
+    AGREEMENT = "-1 to 1"
+    POSITIVE = "0 and more"
+    SIGNED = "any"
+
+
+# Each figure by its key: what pages and files call it, and its scale.
+FIGURES = {
+    "sensitivity": ("sensitivity to planted defects", Scale.SHARE),
+    "sensitivity_by_defect": ("sensitivity", Scale.SHARE),
+    "false_rejects": ("real images rejected", Scale.SHARE),
+    "d_prime": ("d'", Scale.SIGNED),
+    "criterion": ("criterion c", Scale.SIGNED),
+    "repeats_alike": ("repeats read alike", Scale.SHARE),
+    "repeats_kappa": ("repeats, Cohen's kappa", Scale.AGREEMENT),
+    "median_s": ("median seconds per image", Scale.POSITIVE),
+    "accepted": ("accepted", Scale.SHARE),
+    "accept_drift": ("accepted, late less early", Scale.SIGNED),
+    "right_drift": ("controls read rightly, late less early", Scale.SIGNED),
+    "right": ("controls read rightly", Scale.SHARE),
+    "alpha": ("Krippendorff's alpha", Scale.AGREEMENT),
+    "fleiss_kappa": ("Fleiss' kappa", Scale.AGREEMENT),
+    "ac1": ("Gwet's AC1", Scale.AGREEMENT),
+    "cohen_kappa": ("Cohen's kappa", Scale.AGREEMENT),
+    "reader_quality": ("reader quality (CROWDLAB)", Scale.SHARE),
+    "turing_auc": ("AUC real against synthetic", Scale.SHARE),
+}
+AGREEMENT_KEYS = ("alpha", "fleiss_kappa", "ac1", "cohen_kappa", "reader_quality")
+TURING_KEYS = ("turing_auc",)
+COLUMNS = ("figure", "reader", "group", "value", "low", "high", "n", "note")
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One line of a table for people or for CSV."""
 
-    figure: str
+    key: str
     reader: str
     group: str
     value: float | None
@@ -32,6 +68,20 @@ class Figure:
     high: float | None
     n: int
     note: str
+
+    @property
+    def figure(self) -> str:
+        """What pages and files call it."""
+        return FIGURES[self.key][0]
+
+    @property
+    def scale(self) -> Scale:
+        """The values it can take."""
+        return FIGURES[self.key][1]
+
+    def as_row(self) -> dict[str, str | float | None]:
+        """Give the line by the names of COLUMNS."""
+        return {name: getattr(self, name) for name in COLUMNS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,37 +105,38 @@ class ReaderStudy:
     def figures(self) -> Iterator[Figure]:
         """One flat line per figure."""
         for one in self.detections:
-            yield _line("sensitivity to planted defects", one.reader, "", one.sensitivity)
-            yield from (_line("sensitivity", one.reader, kind, value) for kind, value in one.by_defect.items())
-            yield _line("real images rejected", one.reader, "", one.false_rejects)
-            yield _line("d'", one.reader, "", one.d_prime)
-            yield _line("criterion c", one.reader, "", one.criterion)
+            yield _line("sensitivity", one.reader, "", one.sensitivity)
+            for kind, value in one.by_defect.items():
+                yield _line("sensitivity_by_defect", one.reader, kind, value)
+            yield _line("false_rejects", one.reader, "", one.false_rejects)
+            yield _line("d_prime", one.reader, "", one.d_prime)
+            yield _line("criterion", one.reader, "", one.criterion)
         for run in self.courses:
-            yield _line("repeats read alike", run.reader, "", run.repeats_alike)
-            yield _line("repeats, Cohen's kappa", run.reader, "", run.repeats_kappa)
-            yield _line("median seconds per image", run.reader, "", run.median_s)
+            yield _line("repeats_alike", run.reader, "", run.repeats_alike)
+            yield _line("repeats_kappa", run.reader, "", run.repeats_kappa)
+            yield _line("median_s", run.reader, "", run.median_s)
             yield _line("accepted", run.reader, "first third of a sitting", run.accepted_early)
             yield _line("accepted", run.reader, "last third of a sitting", run.accepted_late)
-            yield _line("accepted, late less early", run.reader, "", run.accept_drift)
-            yield _line("controls read rightly, late less early", run.reader, "", run.right_drift)
-            yield _line("controls read rightly", run.reader, "faster than own median", run.right_fast)
-            yield _line("controls read rightly", run.reader, "slower than own median", run.right_slow)
+            yield _line("accept_drift", run.reader, "", run.accept_drift)
+            yield _line("right_drift", run.reader, "", run.right_drift)
+            yield _line("right", run.reader, "faster than own median", run.right_fast)
+            yield _line("right", run.reader, "slower than own median", run.right_slow)
         for question in self.agreements:
-            yield _line("Krippendorff's alpha", "", question.question, question.alpha)
-            yield _line("Fleiss' kappa", "", question.question, question.fleiss)
-            yield _line("Gwet's AC1", "", question.question, question.ac1)
+            yield _line("alpha", "", question.question, question.alpha)
+            yield _line("fleiss_kappa", "", question.question, question.fleiss)
+            yield _line("ac1", "", question.question, question.ac1)
         for pair in self.pairs:
-            yield _line("Cohen's kappa", " and ".join(pair.readers), "verdict", pair.kappa)
+            yield _line("cohen_kappa", " and ".join(pair.readers), "verdict", pair.kappa)
         for name, quality in self.consensus.readers.items():
-            yield Figure("reader quality (CROWDLAB)", name, "", quality, None, None, len(self.consensus.images), "")
+            yield Figure("reader_quality", name, "", quality, None, None, len(self.consensus.images), "")
         if self.turing is not None:
             for name, value in self.turing.by_reader.items():
-                yield _line("AUC real against synthetic", name, "", value)
-            yield _line("AUC real against synthetic", "all", "readers and images drawn", self.turing.pooled)
+                yield _line("turing_auc", name, "", value)
+            yield _line("turing_auc", "all", "readers and images drawn", self.turing.pooled)
 
 
-def _line(figure: str, reader: str, group: str, value: Estimate) -> Figure:
-    return Figure(figure, reader, group, value.value, value.low, value.high, value.n, value.reason or "")
+def _line(key: str, reader: str, group: str, value: Estimate) -> Figure:
+    return Figure(key, reader, group, value.value, value.low, value.high, value.n, value.reason or "")
 
 
 def reader_study(session: Session, worklist_id: int, seed: int = 0) -> ReaderStudy:

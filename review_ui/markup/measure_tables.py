@@ -5,22 +5,20 @@ from html import escape
 from math import log
 from typing import Any
 
-from curation.check_names import scope_words
+from curation.check_names import MEASURE_TITLES, SHARE_MEASURES, measure_key, scope_words
 from review_ui.markup.plots import readable
 
-SHARES = ("precision", "recall", "coverage", "authenticity")
 WIDEST = 16.0  # a ratio beyond it, or below its inverse, stands at the edge
-COMPONENTS = "Fréchet distance, principal components"
 MEANS = {
-    COMPONENTS: "How far the set as a whole lies from real images, by the features of a network.",
-    "Fréchet distance": "How far the set as a whole lies from real images, by the features of a network.",
-    "kernel distance": "How far the two lie apart, whatever their shape: about 0 where alike, by chance below it.",
+    "frechet_components": "How far the set as a whole lies from real images, by the features of a network.",
+    "frechet": "How far the set as a whole lies from real images, by the features of a network.",
+    "kernel": "How far the two lie apart, whatever their shape: about 0 where alike, by chance below it.",
     "precision": "Share of the set that lies where real images lie: do they look real?",
     "recall": "Share of real images that lie where the set lies: is all of their variety there?",
     "density": "How many real images surround one of the set; about 1 for real ones.",
     "coverage": "Share of real images that have one of the set close by.",
     "authenticity": "Share of the set that is no copy: farther from its nearest training image than that one's next.",
-    "spectral distance": "Difference in coarse and fine detail, in decibels.",
+    "spectral": "Difference in coarse and fine detail, in decibels.",
 }
 Figure = dict[str, Any]
 
@@ -28,8 +26,8 @@ Figure = dict[str, Any]
 def measure_tables(result: Figure, beside: Figure | None) -> str:
     """One table for each measure, a row for each scope; under it the one of the set that stands beside."""
     every = [one for scope in result["scopes"] for one in scope["measures"]]
-    given = dict.fromkeys(_family(one["name"]) for one in every if one["value"])
-    return "".join(_measure_table(name, result, beside) for name in given)
+    keys = dict.fromkeys(measure_key(one) for one in every if one["value"])
+    return "".join(_measure_table(key, result, beside) for key in keys)
 
 
 def not_given(result: Figure) -> list[str]:
@@ -40,32 +38,27 @@ def not_given(result: Figure) -> list[str]:
     return [f"{name} {why}" for name, why in reasons.items() if why]
 
 
-def _family(name: str) -> str:
-    """One table for a measure whose number of components differs by scope."""
-    return COMPONENTS if name.endswith("components") else name
-
-
-def _measure_table(name: str, result: Figure, beside: Figure | None) -> str:
+def _measure_table(key: str, result: Figure, beside: Figure | None) -> str:
     rows = []
     for scope in result["scopes"]:
-        rows += [(readable(scope_words(scope["scope"])), f"n {scope['n']}", one) for one in _named(scope, name)]
+        rows += [(readable(scope_words(scope["scope"])), f"n {scope['n']}", one) for one in _measures_of(scope, key)]
         for other in (beside or {"scopes": []})["scopes"]:
             if other["scope"] == scope["scope"]:
-                rows += [("", f"{(beside or {})['set']}, n {other['n']}", one) for one in _named(other, name)]
-    low, high = _scale(name, [one for _, _, one in rows])
+                rows += [("", f"{(beside or {})['set']}, n {other['n']}", one) for one in _measures_of(other, key)]
+    low, high = _scale(key, [one for _, _, one in rows])
     body = "".join(_measure_row(label, small, one, low, high) for label, small, one in rows)
     body += _axis(f"{low:.2g}", f"{high:.2g}")
-    title = f"{readable(name)}: {rows[0][2]['better']} is nearer to real"
-    means = f'<p class="r-soft r-means">{escape(MEANS.get(name, ""))}</p>'
+    title = f"{readable(MEASURE_TITLES.get(key, key))}: {rows[0][2]['better']} is nearer to real"
+    means = f'<p class="r-soft r-means">{escape(MEANS.get(key, ""))}</p>'
     return f'<div><h3>{escape(title)}</h3>{means}<table class="r-table r-dots">{body}</table></div>'
 
 
-def _named(scope: Figure, name: str) -> list[Figure]:
-    return [one for one in scope["measures"] if _family(one["name"]) == name]
+def _measures_of(scope: Figure, key: str) -> list[Figure]:
+    return [measure for measure in scope["measures"] if measure_key(measure) == key]
 
 
-def _scale(name: str, rows: Sequence[Figure]) -> tuple[float, float]:
-    if name in SHARES:
+def _scale(key: str, rows: Sequence[Figure]) -> tuple[float, float]:
+    if key in SHARE_MEASURES:
         return 0.0, 1.0
     ends = [one[side][end] for one in rows if one["value"] for side in ("value", "floor") for end in ("low", "high")]
     return min(0.0, *ends, 0.0), max(*ends, 1e-9) if ends else 1.0

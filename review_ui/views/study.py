@@ -6,7 +6,14 @@ from html import escape
 import streamlit as st
 from sqlalchemy import func, select
 
-from curation.reader_study.report import Figure, ReaderStudy, reader_study
+from curation.reader_study.report import (
+    AGREEMENT_KEYS,
+    TURING_KEYS,
+    Figure,
+    ReaderStudy,
+    Scale,
+    reader_study,
+)
 from curation.tables.images import Image
 from curation.tables.reading import Reading, Worklist, WorklistItem
 from review_ui.context import current_project
@@ -16,11 +23,8 @@ from review_ui.markup.roc import detection_plot, rules_table
 from review_ui.security.permissions import Capability
 from review_ui.views.parts import reader_who_can, worklist_choice
 
-WITH_EACH_OTHER = ("alpha", "kappa", "AC1", "quality", "AUC")
-REPEATS = "repeats"
-FROM_MINUS_ONE = ("alpha", "Fleiss", "AC1", "Cohen", "kappa")
-D_PRIME = "d'"
-SIGNAL = (D_PRIME, "criterion c")
+BETWEEN_READERS = (*AGREEMENT_KEYS, *TURING_KEYS)
+SIGNAL = ("d_prime", "criterion")
 LEAST_SURE = 10
 ROC_NOTE = (
     "Across: real images rejected. Upwards: planted defects rejected. Crosses: exact 95 % intervals (Clopper-Pearson). "
@@ -35,7 +39,6 @@ CONSENSUS_NOTE = (
     "How sure the consensus is (CROWDLAB), 0 to 1, of candidates that two people or more have read; the least sure "
     "first."
 )
-OPEN_ENDED = (D_PRIME, "criterion", "seconds", "late less early")
 
 
 def agreement_page() -> None:
@@ -43,7 +46,7 @@ def agreement_page() -> None:
     study = _study()
     if study is None:
         return
-    figures = [one for one in study[1].figures() if _is_agreement(one)]
+    figures = [figure for figure in study[1].figures() if figure.key in BETWEEN_READERS]
     _sections(study[0], figures, AGREEMENT_NOTE)
     _least_sure(study[1])
     if study[1].turing is not None:
@@ -55,11 +58,11 @@ def readers_page() -> None:
     study = _study()
     if study is None:
         return
-    figures = [one for one in study[1].figures() if not _is_agreement(one)]
-    signal = [one for one in figures if one.figure in SIGNAL]
+    figures = [figure for figure in study[1].figures() if figure.key not in BETWEEN_READERS]
+    signal = [figure for figure in figures if figure.key in SIGNAL]
     st.html(section("Defects found, real images left alone", detection_plot(study[1], _tables(signal)), note=ROC_NOTE))
     st.html(section("Exclusion rules", rules_table(study[1])))
-    rest = [one for one in figures if one.figure not in SIGNAL]
+    rest = [figure for figure in figures if figure.key not in SIGNAL]
     _sections(study[0], rest, "Line: 95 % interval. Blind single readings of people only.")
 
 
@@ -79,10 +82,6 @@ def _least_sure(study: ReaderStudy) -> None:
     images = tuple(one for one in images if one.image_id in digests)
     cards = consensus_gallery(current_project().store, images, digests)
     st.html(section("Least sure images", cards, note=CONSENSUS_NOTE))
-
-
-def _is_agreement(one: Figure) -> bool:
-    return any(word in one.figure for word in WITH_EACH_OTHER) and not one.figure.startswith(REPEATS)
 
 
 def _study() -> tuple[Worklist, ReaderStudy] | None:
@@ -118,36 +117,36 @@ def _sections(worklist: Worklist, figures: Sequence[Figure], note: str) -> None:
 
 def _tables(figures: Sequence[Figure]) -> str:
     groups: dict[str, list[Figure]] = {}
-    for one in figures:
-        groups.setdefault(one.figure, []).append(one)
+    for figure in figures:
+        groups.setdefault(figure.key, []).append(figure)
     # Long tables first, so that two of a length stand side by side; d' before the criterion.
-    ordered = sorted(groups.items(), key=lambda entry: (-len(entry[1]), entry[0] != D_PRIME, entry[0]))
-    told = [(name, some) for name, some in ordered if any(one.value is not None for one in some)]
+    ordered = sorted(groups.values(), key=lambda lines: (-len(lines), lines[0].key != "d_prime", lines[0].figure))
+    with_values = [lines for lines in ordered if any(line.value is not None for line in lines)]
     tables = "".join(
-        f'<div><h3>{escape(_title(name))}</h3><table class="r-table r-dots">{"".join(_rows(name, some))}</table></div>'
-        for name, some in told
+        f'<div><h3>{escape(_title(lines[0]))}</h3><table class="r-table r-dots">{"".join(_rows(lines))}</table></div>'
+        for lines in with_values
     )
-    return tables + _too_little([(name, some) for name, some in ordered if (name, some) not in told])
+    return tables + _too_little([lines for lines in ordered if lines not in with_values])
 
 
-def _too_little(groups: Sequence[tuple[str, list[Figure]]]) -> str:
-    """What cannot be said yet, a line for each figure rather than one for everything it would be said of."""
+def _too_little(groups: Sequence[list[Figure]]) -> str:
+    """Write what cannot be said yet, a line for each figure rather than one for every reader."""
     if not groups:
         return ""
-    lines = "".join(
-        f'<tr><th>{escape(_title(name))}</th><td class="r-soft">{escape(some[0].note)}'
-        f"{f'; and so for {len(some) - 1} more' if len(some) > 1 else ''}</td></tr>"
-        for name, some in groups
+    rows = "".join(
+        f'<tr><th>{escape(_title(lines[0]))}</th><td class="r-soft">{escape(lines[0].note)}'
+        f"{f'; and so for {len(lines) - 1} more' if len(lines) > 1 else ''}</td></tr>"
+        for lines in groups
     )
-    return f'<div><h3>Too little read so far</h3><table class="r-table">{lines}</table></div>'
+    return f'<div><h3>Too little read so far</h3><table class="r-table">{rows}</table></div>'
 
 
-def _title(name: str) -> str:
-    return name if name == D_PRIME else name[:1].upper() + name[1:]
+def _title(figure: Figure) -> str:
+    return figure.figure if figure.key == "d_prime" else figure.figure[:1].upper() + figure.figure[1:]
 
 
-def _rows(name: str, figures: list[Figure]) -> list[str]:
-    low, high = _scale(name, figures)
+def _rows(figures: list[Figure]) -> list[str]:
+    low, high = _axis(figures)
     rows = [_row(one, low, high) for one in figures if one.value is not None]
     silent: dict[str, list[str]] = {}
     for one in figures:
@@ -163,12 +162,15 @@ def _who(one: Figure) -> str:
     return ", ".join(part for part in (one.reader, one.group.replace("_", " ")) if part) or "everybody"
 
 
-def _scale(name: str, figures: list[Figure]) -> tuple[float, float]:
-    if any(word in name for word in OPEN_ENDED):
-        ends = [end for one in figures for end in (one.value, one.low, one.high) if end is not None]
-        most = max((abs(end) for end in ends), default=1.0) or 1.0
-        return (0.0 if "seconds" in name else -most), most
-    return (-1.0, 1.0) if any(word in name for word in FROM_MINUS_ONE) else (0.0, 1.0)
+def _axis(figures: list[Figure]) -> tuple[float, float]:
+    scale = figures[0].scale
+    if scale is Scale.SHARE:
+        return 0.0, 1.0
+    if scale is Scale.AGREEMENT:
+        return -1.0, 1.0
+    ends = [abs(end) for line in figures for end in (line.value, line.low, line.high) if end is not None]
+    most = max(ends, default=1.0) or 1.0
+    return (0.0 if scale is Scale.POSITIVE else -most), most
 
 
 def _row(one: Figure, low: float, high: float) -> str:

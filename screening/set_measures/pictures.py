@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from curation.check_names import MEASURE_TITLES, measure_key
 from curation.image_store import Pixels
 
 matplotlib.use("Agg")
@@ -39,28 +40,21 @@ def _foot(figure: Figure, result: dict[str, Any], words: str) -> None:
 def measures_picture(result: dict[str, Any]) -> bytes:
     """A panel for each measure: the drawn images and, below, held-out real ones, by scope."""
     scopes = result["scopes"]
-    given = {
-        (scope["scope"], _family(one["name"])): one for scope in scopes for one in scope["measures"] if one["value"]
-    }
-    names = list(dict.fromkeys(name for _, name in given))
+    given = {(scope["scope"], measure_key(one)): one for scope in scopes for one in scope["measures"] if one["value"]}
+    keys = list(dict.fromkeys(key for _, key in given))
     columns = 3
-    rows = -(-len(names) // columns)
+    rows = -(-len(keys) // columns)
     figure = Figure(figsize=(4.2 * columns, (0.55 * len(scopes) + 0.9) * rows), layout="constrained")
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for axis, name in zip(axes, names, strict=False):
-        _dots(axis, [given.get((scope["scope"], name)) for scope in scopes], [s["scope"] for s in scopes])
-        axis.set_title(name, fontsize=10)
-    for axis in axes[len(names) :]:
+    for axis, key in zip(axes, keys, strict=False):
+        _dots(axis, [given.get((scope["scope"], key)) for scope in scopes], [s["scope"] for s in scopes])
+        axis.set_title(MEASURE_TITLES.get(key, key), fontsize=10)
+    for axis in axes[len(keys) :]:
         axis.set_visible(False)
     sizes = ", ".join(f"{scope['scope']} {scope['n']}" for scope in scopes)
     figure.suptitle(f"{result['set']}   (n: {sizes})", fontsize=11)
     _foot(figure, result, "Orange: the set. Blue, hollow: held-out real images at the same n. Lines: 95 %.")
     return _png(figure)
-
-
-def _family(name: str) -> str:
-    """One panel for a measure whose number of components differs by scope."""
-    return "Fréchet distance, principal components" if name.endswith("components") else name
 
 
 def _dots(axis: Axes, rows: Sequence[dict[str, Any] | None], names: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from statsmodels.stats.proportion import confint_proportions_2indep
 
+from curation.check_names import MEASURE_TITLES
 from screening.set_measures import manifold
 from screening.set_measures.distances import (
     Vectors,
@@ -33,8 +34,8 @@ from screening.set_measures.spectrum import Spectra, spectral_distance
 MOST_COMPONENTS = 32
 IMAGES_PER_COMPONENT = 5
 SHARES = ("precision", "recall", "coverage")
-LOWEST: Mapping[str, float | None] = {"kernel distance": None}  # unbiased, so it may fall below zero
-LESS_IS_NEARER = ("Fréchet distance", "kernel distance", "spectral distance")
+LOWEST: Mapping[str, float | None] = {"kernel": None}  # unbiased, so it may fall below zero
+LESS_IS_NEARER = ("frechet", "frechet_components", "kernel", "spectral")
 
 Positions = tuple[NDArray[np.int64], ...]
 
@@ -58,6 +59,7 @@ class Pictures:
 class Measured:
     """One measure: its value, its floor, the difference, each with its interval; or why there is none."""
 
+    key: str
     name: str
     value: Interval | None
     floor: Interval | None
@@ -87,19 +89,16 @@ def measure_scope(
     sides = Sides(real, held_out, drawn, reduced, plain)
     whole, parts = measured_on_parts(sides.measure, (n, n, n), resamples, seed, report)
     shared = 100 * reduced.explained_variance_ratio_.sum()
-    notes = {_reduced_name(components): f"{shared:.0f} % of the variance of the training images' features"}
-    found = [] if plain else [_too_few(n, real.features.shape[1])]
-    found += [_measured(name, n, whole, parts, notes.get(name, "")) for name in sides.names()]
-    return [*found, _authenticity(drawn.features, held_out.features, every_real)]
-
-
-def _reduced_name(components: int) -> str:
-    return f"Fréchet distance, {components} principal components"
+    titles = {**MEASURE_TITLES, "frechet_components": f"Fréchet distance, {components} principal components"}
+    notes = {"frechet_components": f"{shared:.0f} % of the variance of the training images' features"}
+    measures = [] if plain else [_too_few(n, real.features.shape[1])]
+    measures += [_measured(key, titles[key], n, whole, parts, notes.get(key, "")) for key in sides.measure_keys()]
+    return [*measures, _authenticity(drawn.features, held_out.features, every_real)]
 
 
 def _too_few(n: int, dimension: int) -> Measured:
     note = f"not given: {n} images do not exceed the {dimension} feature dimensions"
-    return Measured("Fréchet distance", None, None, None, "less", note)
+    return Measured("frechet", MEASURE_TITLES["frechet"], None, None, None, "less", note)
 
 
 class Sides:
@@ -115,18 +114,17 @@ class Sides:
         self.across = {name: manifold.distances(real.features, one.features) for name, one in self.others.items()}
         self.cross_kernels = {name: cubic_kernel(real.features, one.features) for name, one in self.others.items()}
 
-    def names(self) -> list[str]:
-        """In the order in which they are told."""
-        frechet = ["Fréchet distance"] if self.plain else []
-        rest = ["kernel distance", "precision", "recall", "density", "coverage", "spectral distance"]
-        return [*frechet, _reduced_name(self.components), *rest]
+    def measure_keys(self) -> list[str]:
+        """List the measures in the order in which they are shown."""
+        frechet = ["frechet"] if self.plain else []
+        return [*frechet, "frechet_components", "kernel", "precision", "recall", "density", "coverage", "spectral"]
 
     def measure(self, positions: Positions) -> dict[str, float]:
-        """`NAME/value` and `NAME/floor` of what stands at these positions of real, held-out and drawn."""
+        """`KEY/value` and `KEY/floor` of what stands at these positions of real, held-out and drawn."""
         rows, held_out, drawn = positions
         found = {}
         for side, columns in (("value", drawn), ("floor", held_out)):
-            found |= {f"{name}/{side}": value for name, value in self._one_side(side, rows, columns).items()}
+            found |= {f"{key}/{side}": value for key, value in self._one_side(side, rows, columns).items()}
         return found
 
     def _one_side(self, side: str, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> dict[str, float]:
@@ -134,10 +132,10 @@ class Sides:
         real, own = self.within[id(self.real)][np.ix_(rows, rows)], self.within[id(other)][np.ix_(columns, columns)]
         across = self.across[side][np.ix_(rows, columns)]
         found = {
-            _reduced_name(self.components): unchecked_frechet_distance(
+            "frechet_components": unchecked_frechet_distance(
                 self.reduced[id(self.real)][rows], self.reduced[id(other)][columns]
             ),
-            "kernel distance": kernel_distance_of(
+            "kernel": kernel_distance_of(
                 self.kernels[id(self.real)][np.ix_(rows, rows)],
                 self.kernels[id(other)][np.ix_(columns, columns)],
                 self.cross_kernels[side][np.ix_(rows, columns)],
@@ -146,25 +144,27 @@ class Sides:
             "recall": manifold.recall(own, across),
             "density": manifold.density(real, across),
             "coverage": manifold.coverage(real, across),
-            "spectral distance": spectral_distance(self.real.spectra[rows], other.spectra[columns]),
+            "spectral": spectral_distance(self.real.spectra[rows], other.spectra[columns]),
         }
         if self.plain:
-            found["Fréchet distance"] = unchecked_frechet_distance(self.real.features[rows], other.features[columns])
+            found["frechet"] = unchecked_frechet_distance(self.real.features[rows], other.features[columns])
         return found
 
 
-def _measured(name: str, n: int, whole: Mapping[str, float], parts: Mapping[str, list[float]], note: str) -> Measured:
+def _measured(
+    key: str, name: str, n: int, whole: Mapping[str, float], parts: Mapping[str, list[float]], note: str
+) -> Measured:
     sides = {}
     for side in ("value", "floor"):
-        value, some = whole[f"{name}/{side}"], parts[f"{name}/{side}"]
-        in_share = name in SHARES
-        sides[side] = of_share(value, some, n) if in_share else of_distance(value, some, n, LOWEST.get(name, 0.0))
-    better = "less" if name.startswith(LESS_IS_NEARER) else "more"
-    if name in SHARES:
-        return Measured(name, sides["value"], sides["floor"], difference(**sides), better, note)
-    apart = [value - floor for value, floor in zip(parts[f"{name}/value"], parts[f"{name}/floor"], strict=True)]
-    excess = of_distance(whole[f"{name}/value"] - whole[f"{name}/floor"], apart, n)
-    return Measured(name, sides["value"], sides["floor"], excess, better, note)
+        value, some = whole[f"{key}/{side}"], parts[f"{key}/{side}"]
+        in_share = key in SHARES
+        sides[side] = of_share(value, some, n) if in_share else of_distance(value, some, n, LOWEST.get(key, 0.0))
+    better = "less" if key in LESS_IS_NEARER else "more"
+    if key in SHARES:
+        return Measured(key, name, sides["value"], sides["floor"], difference(**sides), better, note)
+    apart = [value - floor for value, floor in zip(parts[f"{key}/value"], parts[f"{key}/floor"], strict=True)]
+    excess = of_distance(whole[f"{key}/value"] - whole[f"{key}/floor"], apart, n)
+    return Measured(key, name, sides["value"], sides["floor"], excess, better, note)
 
 
 def _authenticity(drawn: Vectors, held_out: Vectors, every_real: Vectors) -> Measured:
@@ -174,4 +174,6 @@ def _authenticity(drawn: Vectors, held_out: Vectors, every_real: Vectors) -> Mea
     low, high = confint_proportions_2indep(own, n, other, n, method="newcomb", compare="diff")
     excess = Interval((own - other) / n, float(low), float(high))
     note = f"against all {len(every_real)} real training images of this scope"
-    return Measured("authenticity", of_count(own, n), of_count(other, n), excess, "more", note)
+    return Measured(
+        "authenticity", MEASURE_TITLES["authenticity"], of_count(own, n), of_count(other, n), excess, "more", note
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session, aliased
 
-from curation.exports.facts.measured import Measured, tellable_numbers
+from curation.exports.facts.measured import SavedMeasurement, set_measures, tellable_numbers
 from curation.exports.facts.screening import ScreeningFacts, screening_facts
 from curation.exports.facts.snapshot import Facts
 from curation.exports.pseudonyms import Pseudonyms
@@ -32,9 +32,9 @@ class StudyFacts:
     turing: str | None
     figures: list[Figure]
 
-    def of(self, *names: str) -> list[Figure]:
-        """The figures so called."""
-        return [figure for figure in self.figures if figure.figure in names]
+    def of(self, *keys: str) -> list[Figure]:
+        """Find the figures with these keys."""
+        return [figure for figure in self.figures if figure.key in keys]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class Evidence:
     """Everything measured that a release tells."""
 
     studies: list[StudyFacts]
-    checks: list[Measured]
-    sets: list[Measured]
+    checks: list[SavedMeasurement]
+    sets: list[SavedMeasurement]
     pairs: list[PairsJudged]
     screening: ScreeningFacts
 
@@ -91,41 +91,45 @@ def _study(study: ReaderStudy, by_name: Mapping[str, str]) -> StudyFacts:
     )
 
 
-def _checks(session: Session) -> list[Measured]:
-    reached = check_reports_on(session, WithdrawnSubjects.recorded())
+def _checks(session: Session) -> list[SavedMeasurement]:
+    withdrawn = check_reports_on(session, WithdrawnSubjects.recorded())
     query = select(CheckReport).where(CheckReport.status == BuildStatus.READY).order_by(CheckReport.id)
     return [
-        Measured(
-            one.kind,
-            one.parameters_digest,
-            one.created_at,
-            tellable_numbers(session, one.result),
-            not_said=one.result.get("cannot_be_said"),
-            withdrawn_subjects=reached.get(one.id, 0),
+        SavedMeasurement(
+            report.kind,
+            report.parameters_digest,
+            report.created_at,
+            tellable_numbers(session, report.result),
+            not_said=report.result.get("cannot_be_said"),
+            withdrawn_subjects=withdrawn.get(report.id, 0),
         )
-        for one in session.scalars(query)
+        for report in session.scalars(query)
     ]
 
 
-def _sets(session: Session) -> list[Measured]:
-    reached = measurements_on(session, WithdrawnSubjects.recorded())
+def _sets(session: Session) -> list[SavedMeasurement]:
+    withdrawn = measurements_on(session, WithdrawnSubjects.recorded())
     query = select(SetMeasurement).where(SetMeasurement.status == BuildStatus.READY).order_by(SetMeasurement.id)
-    return [
-        Measured(
-            "set measures",
-            one.request_digest,
-            one.created_at,
-            tellable_numbers(session, one.result),
-            one.request.get("snapshot"),
-            one.result.get("membership", {}).get("reason") or None,
-            reached.get(one.id, 0),
+    measurements = []
+    for row in session.scalars(query):
+        numbers = tellable_numbers(session, row.result)
+        measurements.append(
+            SavedMeasurement(
+                "set measures",
+                row.request_digest,
+                row.created_at,
+                numbers,
+                row.request.get("snapshot"),
+                row.result.get("membership", {}).get("reason") or None,
+                withdrawn.get(row.id, 0),
+                tuple(set_measures(row.result, numbers)),
+            )
         )
-        for one in session.scalars(query)
-    ]
+    return measurements
 
 
 def _pairs(session: Session) -> list[PairsJudged]:
-    reached = pair_lists_on(session, WithdrawnSubjects.recorded())
+    withdrawn = pair_lists_on(session, WithdrawnSubjects.recorded())
     void = aliased(PairReading)
     keys = (PairList.id, PairList.name, Pair.truth, PairReading.verdict)
     query = (
@@ -137,7 +141,7 @@ def _pairs(session: Session) -> list[PairsJudged]:
         .order_by(*keys)
     )
     return [
-        PairsJudged(name, truth.value, verdict.value, count, reached.get(number, 0))
+        PairsJudged(name, truth.value, verdict.value, count, withdrawn.get(number, 0))
         for number, name, truth, verdict, count in session.execute(query)
         if verdict is not None
     ]

@@ -37,13 +37,13 @@ def _reading_gaps(facts: Facts) -> Iterator[str]:
 
 def _agreement_gaps(evidence: Evidence) -> Iterator[str]:
     for study in evidence.studies:
-        for line in study.of("Krippendorff's alpha"):
+        for line in study.of("alpha"):
             if line.group == "verdict" and line.low is not None and line.low <= 0:
                 yield (
                     f"Worklist {study.worklist}: agreement on the verdict is not shown to be above chance (alpha "
                     f"{line.value:.2f}, {line.low:.2f} to {line.high:.2f}, {line.n} images)."
                 )
-        seen = study.of("sensitivity to planted defects")
+        seen = study.of("sensitivity")
         if all(line.value is None for line in seen):
             yield f"Worklist {study.worklist}: too few planted defects were read to say what readers miss."
 

@@ -1,13 +1,13 @@
 """Saved results of measurements as numbers by their paths, fit for strangers, and what of them makes a table."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy.orm import Session
 
+from curation.check_names import measure_key
 from curation.estimates import Estimate, proportion
 from curation.exports.facts.tellable import subject_keys_among
 from curation.withdrawal.affected_results import rests_on
@@ -17,11 +17,14 @@ SEPARATOR = " / "
 BETWEEN_NAMES = ", "
 NAMING = ("scope", "name", "kind", "check", "defect", "transformation", "class")  # of an entry
 COUNTED = ("caught", "count")
-FEATURES_MEASURE = re.compile(rf"scopes{SEPARATOR}(?P<scope>.+?){SEPARATOR}measures{SEPARATOR}(?P<name>.+)")
+MEMBERSHIP = "membership"
+
+Numbers: TypeAlias = Mapping[str, float]
+ValueWithInterval: TypeAlias = tuple[float, float | None, float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class CountedImages:
     """Of `n` images of one kind, how many the checks caught and blocked (None where that was not told apart)."""
 
     name: str
@@ -31,19 +34,20 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
-class InFeatures:
+class SetMeasure:
     """One measure of a set in a backbone's features, what real images score in its place, and the difference."""
 
+    key: str
     name: str
     scope: str
     n: int
-    value: tuple[float, float | None, float | None]
-    floor: tuple[float, float | None, float | None] | None
-    excess: tuple[float, float | None, float | None] | None
+    value: ValueWithInterval
+    floor: ValueWithInterval | None
+    excess: ValueWithInterval | None
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class SavedMeasurement:
     """One saved measurement: of what, when, by what parameters, and every number in its result by its path."""
 
     kind: str
@@ -53,23 +57,38 @@ class Measured:
     snapshot: str | None = None  # the one it measured
     not_said: str | None = None  # why it could not say what was asked: error rates, or membership
     withdrawn_subjects: int = 0  # on how many that were withdrawn since it rests
+    measures: tuple[SetMeasure, ...] = ()
 
     @property
     def affected(self) -> str | None:
-        """The words for that."""
+        """Note the withdrawn subjects it rests on; None without any."""
         return rests_on(self.withdrawn_subjects)
 
-    def estimates(self) -> dict[str, tuple[float, float | None, float | None]]:
-        """Values with their intervals, by path: what was saved as {value, low, high}."""
-        ends = (f"{SEPARATOR}value", f"{SEPARATOR}low", f"{SEPARATOR}high")
-        paths = [path.removesuffix(ends[0]) for path in self.numbers if path.endswith(ends[0])]
+    def as_json(self) -> dict[str, Any]:
+        """Give the form of `measures.json`."""
         return {
-            path: (self.numbers[path + ends[0]], self.numbers.get(path + ends[1]), self.numbers.get(path + ends[2]))
-            for path in paths
+            "kind": self.kind,
+            "digest": self.digest,
+            "at": self.at.isoformat(),
+            "numbers": self.numbers,
+            "snapshot": self.snapshot,
+            "not_said": self.not_said,
+            "withdrawn_subjects": self.withdrawn_subjects,
         }
 
-    def counted(self) -> list[Counted]:
-        """Every kind of image that was counted: what was saved as {n, caught} or {n, count}, by class too."""
+    def estimates(self) -> dict[str, ValueWithInterval]:
+        """Find values with their intervals, by path: what was saved as {value, low, high}."""
+        end = f"{SEPARATOR}value"
+        paths = [path.removesuffix(end) for path in self.numbers if path.endswith(end)]
+        return {path: value for path in paths if (value := _estimate_at(self.numbers, path))}
+
+    def membership_estimates(self) -> dict[str, ValueWithInterval]:
+        """Find the estimates of the attempts to infer membership, by path."""
+        start = f"{MEMBERSHIP}{SEPARATOR}"
+        return {path: value for path, value in self.estimates().items() if path.startswith(start)}
+
+    def counted(self) -> list[CountedImages]:
+        """List every kind of image that was counted: what was saved as {n, caught} or {n, count}, by class too."""
         rows = []
         for path in self.numbers:
             name, _, last = path.rpartition(SEPARATOR)
@@ -77,37 +96,43 @@ class Measured:
             if last in COUNTED and n is not None:
                 blocked = self.numbers.get(f"{name}{SEPARATOR}blocked")
                 caught = proportion(int(self.numbers[path]), int(n))
-                rows.append(Counted(name, int(n), caught, None if blocked is None else int(blocked)))
+                rows.append(CountedImages(name, int(n), caught, None if blocked is None else int(blocked)))
         return rows
 
-    def in_features(self) -> list[InFeatures]:
-        """The measures of each scope, each with its floor: distances, precision, coverage and the like."""
-        found = self.estimates()
-        rows = []
-        for path, value in found.items():
-            place, _, last = path.rpartition(SEPARATOR)
-            named = FEATURES_MEASURE.fullmatch(place)
-            if last == "value" and named:
-                n = int(self.numbers.get(f"scopes{SEPARATOR}{named['scope']}{SEPARATOR}n", 0))
-                beside = [found.get(f"{place}{SEPARATOR}{other}") for other in ("floor", "excess")]
-                rows.append(InFeatures(named["name"], named["scope"], n, value, *beside))
-        return rows
+
+def set_measures(result: Mapping[str, Any], numbers: Numbers) -> Iterator[SetMeasure]:
+    """Yield the measures of each scope of a saved result, as far as `numbers` tells them to strangers."""
+    for number, scope in enumerate(result.get("scopes", ())):
+        scope_name = _entry_name(scope) or str(number)
+        for position, measure in enumerate(scope.get("measures", ())):
+            name = _entry_name(measure) or str(position)
+            path = SEPARATOR.join(("scopes", scope_name, "measures", name))
+            value, floor, excess = (
+                _estimate_at(numbers, f"{path}{SEPARATOR}{side}") for side in ("value", "floor", "excess")
+            )
+            if value:
+                yield SetMeasure(measure_key(measure), name, scope_name, int(scope.get("n", 0)), value, floor, excess)
+
+
+def _estimate_at(numbers: Numbers, path: str) -> ValueWithInterval | None:
+    value, low, high = (numbers.get(f"{path}{SEPARATOR}{end}") for end in ("value", "low", "high"))
+    return None if value is None else (value, low, high)
 
 
 def tellable_numbers(session: Session, result: dict[str, Any]) -> dict[str, float]:
-    """Every number of a saved result by its path, without those that stand under a subject's key."""
+    """Collect every number of a saved result by its path, without those that stand under a subject's key."""
     numbers = dict(_numbers(result))
-    keys = subject_keys_among(session, {word for path in numbers for word in _words(path)})
-    return {path: value for path, value in numbers.items() if keys.isdisjoint(_words(path))}
+    keys = subject_keys_among(session, {word for path in numbers for word in _path_words(path)})
+    return {path: value for path, value in numbers.items() if keys.isdisjoint(_path_words(path))}
 
 
-def _words(path: str) -> list[str]:
+def _path_words(path: str) -> list[str]:
     steps = path.split(SEPARATOR)
     return [*steps, *(word for step in steps for word in step.split(BETWEEN_NAMES))]
 
 
 def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
-    """Every number of a saved result by its path. Texts and curves stay behind: a file or a key may be among texts."""
+    """Yield every number by its path. Texts and curves stay behind: a file or a key may be among texts."""
     if isinstance(value, bool) or value is None:
         return
     if isinstance(value, int | float):
@@ -117,24 +142,24 @@ def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
             yield from _numbers(inner, _join(path, str(key)))
     elif isinstance(value, list) and not all(isinstance(inner, int | float) for inner in value):
         for number, inner in enumerate(value):
-            yield from _numbers(inner, _join(path, str(_named(inner) or number)))
+            yield from _numbers(inner, _join(path, _entry_name(inner) or str(number)))
 
 
-def _named(value: Any) -> str | None:
-    """What an entry of a list is called, where it says so in short words; levels of classes and modes, of no covariate.
+def _entry_name(value: Any) -> str | None:
+    """Name an entry of a list by its own short words; levels of classes and modes count, those of covariates do not.
 
     A copy is named by its kind and how strong it is, a fault by its name alone, which says both.
     """
     if not isinstance(value, dict):
         return None
-    said: list[Any]
+    words: list[Any]
     if "true" in value and "asked" in value:
-        said = [f"{value['true']} asked for as {value['asked']}"]
+        words = [f"{value['true']} asked for as {value['asked']}"]
     else:
-        said = [value.get(key) for key in NAMING if not (key == "kind" and "name" in value)]
+        words = [value.get(key) for key in NAMING if not (key == "kind" and "name" in value)]
     if value.get("grouping") in ("mode", "class"):
-        said.append(value.get("level"))
-    names = [name for name in said if isinstance(name, str) and len(name) <= LONGEST_TEXT and "/" not in name]
+        words.append(value.get("level"))
+    names = [name for name in words if isinstance(name, str) and len(name) <= LONGEST_TEXT and "/" not in name]
     severity = value.get("severity")
     if isinstance(severity, str) or (names and isinstance(severity, int | float)):
         names.append(str(severity))

@@ -11,8 +11,6 @@ from curation.exports.markdown import figure
 from curation.exports.software import NAME, NOT_ANONYMOUS, software_version, told
 from curation.tables.people import ReaderKind
 
-AGREEMENT = ("Krippendorff's alpha", "Gwet's AC1")
-
 
 def responsible_ai(facts: Facts, evidence: Evidence) -> dict[str, Any]:
     """Every field by its name in JSON-LD."""
@@ -88,7 +86,7 @@ def _analysis(facts: Facts, evidence: Evidence) -> list[str]:
     lines = [
         f"{study.worklist}: {line.figure} {figure(line.value, line.low, line.high, line.note)} (n {line.n})"
         for study in evidence.studies
-        for line in study.of(*AGREEMENT)
+        for line in study.of("alpha", "ac1")
         if line.group == "verdict"
     ]
     return lines or ["Not yet read by people: there is no agreement to report."]

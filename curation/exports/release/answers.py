@@ -87,7 +87,7 @@ def _agreement(evidence: Evidence) -> str:
         f"{study.worklist}: {line.figure}{f', {line.reader}' if line.reader else ''} "
         f"{figure(line.value, line.low, line.high, line.note)}"
         for study in evidence.studies
-        for line in study.of("Krippendorff's alpha", "repeats read alike")
+        for line in study.of("alpha", "repeats_alike")
         if line.group in ("", "verdict")
     ]
     return "; ".join(lines)

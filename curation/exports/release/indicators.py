@@ -8,7 +8,7 @@ from curation.check_names import check_name, scope_words
 from curation.estimates import Estimate, proportion
 from curation.exports.facts.evidence import Evidence
 from curation.exports.facts.grey_levels import FEWEST, GreyLevels
-from curation.exports.facts.measured import Measured
+from curation.exports.facts.measured import SavedMeasurement
 from curation.exports.facts.screening import ScreeningFacts
 from curation.exports.facts.snapshot import MADE, BatchFacts, Facts
 from curation.exports.image_facts import PEOPLE
@@ -17,9 +17,8 @@ from curation.exports.release.scorecard import Indicator
 from curation.exports.selection import Selection
 from curation.tables.images import Origin
 
-CONGRUENT = ("chet", "kernel", "spectral", "precision", "density")
-COVERING = ("recall", "coverage", "authentic")
-MEMBERSHIP = ("membership",)
+CONGRUENT = ("frechet", "frechet_components", "kernel", "spectral", "precision", "density")
+COVERING = ("recall", "coverage", "authenticity")
 IN_FEATURES = "against real training images in a backbone's features, at equal n; measures.json has all"
 
 
@@ -204,33 +203,33 @@ def completeness(facts: Facts, found: Contents, screening: ScreeningFacts) -> It
     )
 
 
-def _set_measures(dimension: str, words: tuple[str, ...], facts: Facts, evidence: Evidence) -> Iterator[Indicator]:
-    measured = measured_of(facts, evidence)
-    if measured is None:
+def _set_measures(dimension: str, keys: tuple[str, ...], facts: Facts, evidence: Evidence) -> Iterator[Indicator]:
+    measurement = newest_measurement(facts, evidence)
+    if measurement is None:
         yield Indicator(
             dimension, "measures in a backbone's features", None, 0, "-", note="this snapshot was not measured as a set"
         )
         return
-    for one in measured.in_features():
-        if any(word in one.name.casefold() for word in words):
+    for measure in measurement.measures:
+        if measure.key in keys:
             beside = [
-                f"{said} {figure(*told)}"
-                for said, told in (("real images in its place", one.floor), ("difference", one.excess))
-                if told is not None
+                f"{title} {figure(*value)}"
+                for title, value in (("real images in its place", measure.floor), ("difference", measure.excess))
+                if value is not None
             ]
-            affected = [measured.affected] if measured.affected else []
-            note = "; ".join([*beside, f"set measurement {measured.digest[:12]}", *affected])
+            affected = [measurement.affected] if measurement.affected else []
+            note = "; ".join([*beside, f"set measurement {measurement.digest[:12]}", *affected])
             yield Indicator(
                 dimension,
-                f"{one.name}, {scope_words(one.scope)}",
-                one.value[0],
-                one.n,
+                f"{measure.name}, {scope_words(measure.scope)}",
+                measure.value[0],
+                measure.n,
                 IN_FEATURES,
-                *one.value[1:],
+                *measure.value[1:],
                 note,
             )
 
 
-def measured_of(facts: Facts, evidence: Evidence) -> Measured | None:
-    """The newest measurement of this very snapshot."""
-    return next((one for one in reversed(evidence.sets) if one.snapshot == facts.name), None)
+def newest_measurement(facts: Facts, evidence: Evidence) -> SavedMeasurement | None:
+    """Find the newest measurement of this very snapshot."""
+    return next((saved for saved in reversed(evidence.sets) if saved.snapshot == facts.name), None)

@@ -7,7 +7,7 @@ from curation.check_names import check_name
 from curation.exports.facts.evidence import Evidence
 from curation.exports.facts.screening import ScreeningFacts
 from curation.exports.facts.snapshot import Facts
-from curation.exports.release.indicators import MEMBERSHIP, Contents, measured_of
+from curation.exports.release.indicators import Contents, newest_measurement
 from curation.exports.release.scorecard import Indicator
 from curation.tables.people import ReaderKind
 from curation.tables.reading import Verdict
@@ -89,14 +89,13 @@ def _near_copies(screening: ScreeningFacts) -> Iterator[Indicator]:
 
 
 def _membership(facts: Facts, evidence: Evidence) -> Iterator[Indicator]:
-    measured = measured_of(facts, evidence)
-    found = {} if measured is None else measured.estimates()
-    lines = {path: one for path, one in found.items() if any(word in path.casefold() for word in MEMBERSHIP)}
-    for path, (value, low, high) in lines.items():
-        note = (measured.affected or "") if measured else ""
+    measurement = newest_measurement(facts, evidence)
+    estimates = {} if measurement is None else measurement.membership_estimates()
+    for path, (value, low, high) in estimates.items():
+        note = (measurement.affected or "") if measurement else ""
         yield Indicator("compliance", path, value, 0, "see measures.json", low, high, note)
-    if not lines:
-        why = measured.not_said if measured is not None and measured.not_said else "nobody tried it"
+    if not estimates:
+        why = measurement.not_said if measurement is not None and measurement.not_said else "nobody tried it"
         yield Indicator("compliance", "membership inference", None, 0, "AUC of an attack", note=why)
 
 
@@ -130,7 +129,7 @@ def consistency(evidence: Evidence, found: Contents, files: int) -> Iterator[Ind
     lines = [
         (study, line)
         for study in evidence.studies
-        for line in study.of("Krippendorff's alpha", "repeats read alike")
+        for line in study.of("alpha", "repeats_alike")
         if line.group in ("", "verdict")
     ]
     for study, line in lines:

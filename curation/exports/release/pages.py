@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from curation.check_names import check_name
 from curation.exports.facts.evidence import Evidence, StudyFacts
-from curation.exports.facts.measured import Measured
+from curation.exports.facts.measured import SavedMeasurement
 from curation.exports.facts.screening import ScreeningFacts
 from curation.exports.facts.snapshot import BatchFacts, Facts
 from curation.exports.markdown import estimate, figure, table
@@ -153,13 +153,13 @@ def _shown(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _measured(one: Measured) -> str:
+def _measured(one: SavedMeasurement) -> str:
     of = f", snapshot {one.snapshot}" if one.snapshot else ""
     title = f"### {one.kind}{of}, {one.at:%Y-%m-%d}, `{one.digest[:16]}`"
     return "\n\n".join([title, *_tables(one)])
 
 
-def _tables(one: Measured) -> Iterator[str]:
+def _tables(one: SavedMeasurement) -> Iterator[str]:
     """What was counted and what was estimated; a result that has neither is told number by number."""
     counted, estimates = one.counted(), one.estimates()
     if one.affected:

@@ -2,7 +2,6 @@
 
 import csv
 import json
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from curation.exports.release.scorecard import Indicator, scorecard_json, scorec
 from curation.exports.selection import Selection
 from curation.exports.software import NAME, NOT_ANONYMOUS, software_version, told
 from curation.progress import OnProgress
-from curation.reader_study.report import Figure
+from curation.reader_study.report import COLUMNS
 
 OPENS_WITH = 'datasets.load_dataset("{directory}"); begin with README.md and SCORECARD.md'
 DATA = "data"
@@ -48,6 +47,10 @@ def write_release(directory: Path, selection: Selection, facts: Facts, report: O
     prefilled = CLAIM.prefilled(claim) + TRIPOD_AI.prefilled(tripod)
     indicators = _indicators(selection, facts, evidence, prefilled)
     head = _head(facts)
+    measures = {
+        "checks": [saved.as_json() for saved in evidence.checks],
+        "sets": [saved.as_json() for saved in evidence.sets],
+    }
     pages = {
         "README.md": dataset_card(facts, "release", evidence, _trust(indicators)),
         "SCORECARD.md": scorecard_page(indicators, head),
@@ -56,7 +59,7 @@ def write_release(directory: Path, selection: Selection, facts: Facts, report: O
         "CLAIM.md": CLAIM.page(claim, head),
         "TRIPOD-AI.md": TRIPOD_AI.page(tripod, head),
         "scorecard.json": _json(scorecard_json(indicators, _about(facts))),
-        "measures.json": _json({"checks": _saved(evidence.checks), "sets": _saved(evidence.sets)}),
+        "measures.json": _json(measures),
     }
     for name, text in pages.items():
         (directory / name).write_text(text, encoding="utf-8")
@@ -110,10 +113,6 @@ def _about(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _saved(measured: list[Any]) -> list[dict[str, Any]]:
-    return [asdict(one) | {"at": one.at.isoformat()} for one in measured]
-
-
 def _json(value: Any) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
@@ -127,8 +126,7 @@ def _write_tables(directory: Path, facts: Facts, evidence: Evidence) -> None:
             kind = line.kind.value
             writer.writerow((line.worklist, line.reader, kind, line.candidates, line.controls, *verdicts))
     with (directory / "figures.csv").open("w", newline="", encoding="utf-8") as file:
-        names = [field.name for field in fields(Figure)]
-        figures = csv.DictWriter(file, ["worklist", *names])
+        figures = csv.DictWriter(file, ["worklist", *COLUMNS])
         figures.writeheader()
         for study in evidence.studies:
-            figures.writerows({"worklist": study.worklist} | asdict(line) for line in study.figures)
+            figures.writerows({"worklist": study.worklist} | line.as_row() for line in study.figures)

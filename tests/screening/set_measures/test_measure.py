@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
+from curation.check_names import measure_key
 from curation.errors import BadInput, Conflict, NotFound
 from curation.image_store import Pixels
 from curation.progress import silent
@@ -80,6 +81,7 @@ def test_the_approved_are_measured_per_class_and_whole_beside_their_floor(
     assert row.result["images"] == {"measured": 36, "drawn": 60, "approved": 36}
     assert (row.result["notice"], row.result["intervals"]) == (NOTICE, "subject-level")
     for name, one in named(row, "whole").items():
+        assert one["key"] == measure_key({"name": name})  # as a result without keys is read
         if name == "Fréchet distance":
             assert "36 images do not exceed" in one["note"]
             continue
