@@ -11,7 +11,7 @@ from cli.terminal import emit, find_project, json_option, now, pass_project, pro
 from cli.worker import draw_and_screen
 from curation.errors import BadInput
 from curation.project import Project
-from curation.provenance.withdrawn import mark, marks
+from curation.provenance.withdrawn import affected_note, affected_notes
 from curation.snapshots.folder import SnapshotFolder
 from curation.tables.withdrawals import AffectedKind
 
@@ -61,7 +61,7 @@ def list_command(project: Project, as_json: bool) -> None:
     from generate.registry import list_generators
 
     with project.database.read() as session:
-        reached = marks(session, AffectedKind.GENERATOR)
+        reached = affected_notes(session, AffectedKind.GENERATOR)
         rows = [
             {
                 "name": one.name,
@@ -91,7 +91,7 @@ def show(project: Project, name: str, as_json: bool) -> None:
 
     with project.database.read() as session:
         found = find_generator(session, name)
-        reached = mark(session, AffectedKind.GENERATOR, found.id)
+        reached = affected_note(session, AffectedKind.GENERATOR, found.id)
         emit(describe(found) | ({"withdrawals": reached} if reached else {}), as_json, title=f"generator {name}")
 
 
@@ -200,7 +200,7 @@ def generate(
     )
     with project.database.write() as session:
         batch, job = request_batch(session, project.chain, now(), request, allow_affected=allow_affected)
-        reached = mark(session, AffectedKind.BATCH, batch.id)
+        reached = affected_note(session, AffectedKind.BATCH, batch.id)
     if wait:
         draw_and_screen(project, batch.id, job.id, quiet=as_json)
     facts: dict[str, Any] = {"batch": batch.id, "images": batch.size, "job": job.id, "request": batch.request_digest}

@@ -8,7 +8,7 @@ import click
 
 from cli.mix_options import with_recipe
 from cli.snapshot_tables import readings_line, show_diff, show_preview
-from cli.terminal import emit, json_option, now, pass_project, progress_bar, worded
+from cli.terminal import emit, json_option, now, pass_project, progress_bar, with_readable_keys
 from curation.errors import Damaged
 from curation.project import Project
 from curation.provenance.tombstones import NOTE
@@ -130,7 +130,7 @@ def list_command(project: Project, as_json: bool) -> None:
     with project.database.read() as session:
         summaries = list_snapshots(session)
     rows = [asdict(summary) for summary in summaries]
-    emit(rows if as_json else worded(rows), as_json, title="snapshots")
+    emit(rows if as_json else with_readable_keys(rows), as_json, title="snapshots")
 
 
 @snapshot.command()

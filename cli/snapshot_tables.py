@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cli.terminal import emit, worded
+from cli.terminal import emit, with_readable_keys
 from curation.snapshots.coverage import Reach
 from curation.snapshots.diff import SnapshotDiff
 from curation.snapshots.preview import Preview
@@ -17,7 +17,7 @@ def show_preview(found: Preview) -> None:
     for row in classes:
         row["weight_share"] = f"{row['weight_share']:.1%}"
         row[f"short of {found.target}"] = row.pop("missing")
-    emit(worded(classes), False, "by class")
+    emit(with_readable_keys(classes), False, "by class")
     emit(_facts(found), False)
     readers = [{"reader": name, **facts} for name, facts in found.approved_by.items()]
     if readers:

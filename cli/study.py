@@ -9,7 +9,7 @@ from sqlalchemy import select
 from cli.snapshot_notes import stale_snapshots
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.project import Project
-from curation.provenance.withdrawn import marks
+from curation.provenance.withdrawn import affected_notes
 from curation.snapshots.mix import MixRecipe
 from curation.tables.training import Study
 from curation.tables.withdrawals import AffectedKind
@@ -116,7 +116,7 @@ def list_command(project: Project, as_json: bool) -> None:
       rounds study list
     """
     with project.database.read() as session:
-        reached = marks(session, AffectedKind.STUDY)
+        reached = affected_notes(session, AffectedKind.STUDY)
         rows = [
             {
                 "name": one.name,

@@ -64,7 +64,7 @@ def emit(rows: Sequence[dict[str, Any]] | dict[str, Any], as_json: bool, title: 
             console.print(*([] if number == 0 else [""]), _block(_known(row), title if number == 0 else None), sep="\n")
 
 
-def worded(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_readable_keys(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Records with their fields' names as words, which fold where a terminal is narrow."""
     return [{name.replace("_", " "): value for name, value in row.items()} for row in rows]
 

@@ -48,55 +48,58 @@ def withdraw(
     if list_all == (subject is not None):
         raise click.UsageError("give either a SUBJECT or --list")
     if subject is None:
-        _list(project, as_json)
+        _list_withdrawals(project, as_json)
     elif yes:
         done = withdraw_subject(project, now(), subject, reason, descendants=descendants, purge=purge_snapshots)
         with project.database.read() as session:
             copies = copies_of(session, project.root, done.descent)
-        _say_done(done, copies, as_json)
+        _print_done(done, copies, as_json)
     else:
         with project.database.read() as session:
-            found = descent_of(session, project.root, subject)
-            plan = rebuild_plan(session, found, "-w", descendants)
-            copies = copies_of(session, project.root, found)
+            descent = descent_of(session, project.root, subject)
+            plan = rebuild_plan(session, descent, "-w", descendants)
+            copies = copies_of(session, project.root, descent)
         if as_json:
-            emit({**_record(found), "withdrawn": False, "plan": plan, "pictures_in": asdict(copies)}, as_json=True)
+            emit(
+                {**_descent_record(descent), "withdrawn": False, "plan": plan, "pictures_in": asdict(copies)},
+                as_json=True,
+            )
             return
-        _say_descent(found)
-        _say_plan(plan)
-        _say_copies(copies)
+        _print_descent(descent)
+        _print_plan(plan)
+        _print_copies(copies)
         click.echo("Nothing was changed. With --yes the images are removed and the rest is marked.")
 
 
-def _record(found: Descent) -> dict[str, Any]:
-    reached = [{"kind": one.kind.value, "name": one.name, "why": one.why} for one in found.affected]
+def _descent_record(descent: Descent) -> dict[str, Any]:
+    affected = [{"kind": row.kind.value, "name": row.name, "why": row.why} for row in descent.affected]
     return {
-        "subject": found.subject.key,
-        "split": found.subject.split.value,
-        "images": found.images,
-        "altered": found.altered,
-        "affected": reached,
-        "synthetic_images": found.synthetic,
+        "subject": descent.subject.key,
+        "split": descent.subject.split.value,
+        "images": descent.images,
+        "altered": descent.altered,
+        "affected": affected,
+        "synthetic_images": descent.synthetic,
         "worklists": [
-            {"name": one.name, "images": one.images, "descendants": one.descendants, "readings": one.readings}
-            for one in found.worklists
+            {"name": shown.name, "images": shown.images, "descendants": shown.descendants, "readings": shown.readings}
+            for shown in descent.worklists
         ],
     }
 
 
-def _say_descent(found: Descent) -> None:
-    click.echo(f"subject {found.subject.key} ({found.subject.split.value})")
-    altered = f", {_count(len(found.altered), 'altered image')} made from them" if found.altered else ""
-    click.echo(f"  {_count(len(found.images), 'image')}{altered}: removed")
-    if found.synthetic:
-        click.echo(f"  {found.synthetic} synthetic images by generators that saw it: stay, unless --descendants")
-    for shown in found.worklists:
+def _print_descent(descent: Descent) -> None:
+    click.echo(f"subject {descent.subject.key} ({descent.subject.split.value})")
+    altered = f", {_count(len(descent.altered), 'altered image')} made from them" if descent.altered else ""
+    click.echo(f"  {_count(len(descent.images), 'image')}{altered}: removed")
+    if descent.synthetic:
+        click.echo(f"  {descent.synthetic} synthetic images by generators that saw it: stay, unless --descendants")
+    for shown in descent.worklists:
         parts = [f"{shown.images} of its images"] if shown.images else []
         parts += [f"{shown.descendants} synthetic ones"] if shown.descendants else []
         click.echo(f"  worklist {shown.name}: shows {', '.join(parts)}; {shown.readings} readings stay")
-    for one in found.affected:
-        click.echo(f"  {one.kind.value} {one.name}: {one.why}")
-    if not found.affected:
+    for row in descent.affected:
+        click.echo(f"  {row.kind.value} {row.name}: {row.why}")
+    if not descent.affected:
         click.echo("  nothing was made from it")
 
 
@@ -104,7 +107,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _say_plan(plan: list[dict[str, Any]]) -> None:
+def _print_plan(plan: list[dict[str, Any]]) -> None:
     if plan:
         click.echo("to rebuild, in this order:")
     for step in plan:
@@ -112,10 +115,10 @@ def _say_plan(plan: list[dict[str, Any]]) -> None:
         click.echo(f"  {step['step']:>2}. {step['of']}: {step['command'] or 'by hand'}{note}")
 
 
-def _say_done(done: Done, copies: Copies, as_json: bool) -> None:
+def _print_done(done: Done, copies: Copies, as_json: bool) -> None:
     facts = {
         "withdrawal": done.number,
-        **_record(done.descent),
+        **_descent_record(done.descent),
         "withdrawn": True,
         "repeated": done.repeated,
         "images_removed": done.images,
@@ -126,8 +129,8 @@ def _say_done(done: Done, copies: Copies, as_json: bool) -> None:
     if as_json:
         emit(facts, as_json=True)
         return
-    _say_descent(done.descent)
-    _say_plan(done.plan)
+    _print_descent(done.descent)
+    _print_plan(done.plan)
     removed = done.removed
     again = "finished again" if done.repeated else "done"
     click.echo(
@@ -135,11 +138,11 @@ def _say_done(done: Done, copies: Copies, as_json: bool) -> None:
         f"{_count(removed.vectors, 'vector')} and {removed.purged} pictures in snapshots removed"
         + (f"; {removed.kept} files stay, another image needs them" if removed.kept else "")
     )
-    _say_copies(copies)
+    _print_copies(copies)
 
 
-def _say_copies(copies: Copies) -> None:
-    """Where pictures are that a withdrawal does not remove, so that nobody takes them for gone."""
+def _print_copies(copies: Copies) -> None:
+    """Print where pictures are that a withdrawal does not remove."""
     click.echo("beside the store its pictures are in (a withdrawal leaves what is listed here):")
     for folder in copies.folders:
         count = _count(folder.pictures, "picture")
@@ -156,18 +159,18 @@ def _say_copies(copies: Copies) -> None:
     click.echo(f"  not recorded: where exports and backups lie, {NOT_RECORDED}")
 
 
-def _list(project: Project, as_json: bool) -> None:
+def _list_withdrawals(project: Project, as_json: bool) -> None:
     with project.database.read() as session:
         rows: list[dict[str, Any]] = [
             {
-                "withdrawal": one.id,
-                "subject": session.get_one(Subject, one.subject_id).key,
-                "at": one.created_at,
-                "reason": one.reason,
-                "images": count_removed(session, one.id),
-                "plan": one.plan,
+                "withdrawal": row.id,
+                "subject": session.get_one(Subject, row.subject_id).key,
+                "at": row.created_at,
+                "reason": row.reason,
+                "images": count_removed(session, row.id),
+                "plan": row.plan,
             }
-            for one in list_withdrawals(session)
+            for row in list_withdrawals(session)
         ]
     if as_json:
         emit(rows, as_json)
@@ -175,4 +178,4 @@ def _list(project: Project, as_json: bool) -> None:
     emit([{key: value for key, value in row.items() if key != "plan"} for row in rows], as_json, title="withdrawals")
     for row in rows:
         click.echo(f"withdrawal {row['withdrawal']}, {row['subject']}")
-        _say_plan(row["plan"])
+        _print_plan(row["plan"])

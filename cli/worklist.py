@@ -6,7 +6,7 @@ from typing import Any
 import click
 from sqlalchemy import func, select
 
-from cli.terminal import emit, json_option, now, pass_project, progress_bar, worded
+from cli.terminal import emit, json_option, now, pass_project, progress_bar, with_readable_keys
 from cli.worklist_options import RULES, recipe_from, recipe_options
 from curation.project import Project
 from curation.reading.outcomes import recompute_outcomes
@@ -89,7 +89,7 @@ def list_worklists_command(project: Project, as_json: bool) -> None:
         for row in list_worklists(session):
             recompute_outcomes(session, row.id)
         rows = [asdict(row) for row in list_worklists(session)]
-    emit(rows if as_json else worded(rows), as_json, title="worklists")
+    emit(rows if as_json else with_readable_keys(rows), as_json, title="worklists")
 
 
 @worklist.command()

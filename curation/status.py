@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.provenance.real_images import is_ready_real
-from curation.provenance.withdrawn import marks
+from curation.provenance.withdrawn import affected_notes
 from curation.queries import is_positive
 from curation.reading.outcomes import stands
 from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT
@@ -74,7 +74,7 @@ def _affected(session: Session) -> list[str]:
     return [
         f"{kind.value} {session.scalars(select(name).where(number == target)).one()}: {line}"
         for kind, (number, name) in named.items()
-        for target, line in marks(session, kind).items()
+        for target, line in affected_notes(session, kind).items()
     ]
 
 

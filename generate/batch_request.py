@@ -9,7 +9,7 @@ from curation.audit import Chain
 from curation.errors import BadInput
 from curation.jobs import enqueue
 from curation.provenance.leaks import check_generator_allowed
-from curation.provenance.withdrawn import inherit, mark, refuse_affected
+from curation.provenance.withdrawn import affected_note, inherit, refuse_affected
 from curation.tables.generation import Batch
 from curation.tables.images import BuildStatus
 from curation.tables.operations import Job
@@ -28,7 +28,7 @@ def request_batch(
     """
     generator = find_generator(session, request.generator)
     check_generator_allowed(session, generator)
-    said = mark(session, AffectedKind.GENERATOR, generator.id)
+    said = affected_note(session, AffectedKind.GENERATOR, generator.id)
     refuse_affected(f"generator {generator.name!r}", [said] if said else [], allow_affected)
     classes = generator.card["classes"]
     unknown = sorted(set(request.counts) - set(classes))

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from curation.audit import anchor
 from curation.backup.database import check_copy, copied_state
-from curation.backup.pool import FORMAT, Entry, Manifest, Pool, Writer, out_of_reach
+from curation.backup.pool import FORMAT, BackupDirectory, BackupEntry, Manifest, Writer, out_of_reach
 from curation.errors import BadInput, Damaged, NotFound
 from curation.image_store import file_name
 from curation.progress import OnProgress
@@ -58,7 +58,7 @@ def back_up(
     _check_place(project, directory)
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        backup = _write(project, Pool(directory), now, report, with_secrets)
+        backup = _write(project, BackupDirectory(directory), now, report, with_secrets)
     except OSError as error:
         raise out_of_reach(directory, error) from error
     with project.database.write() as session:
@@ -68,7 +68,7 @@ def back_up(
 
 def verify_backup(directory: Path, name: str | None, report: OnProgress) -> tuple[Manifest, list[str]]:
     """Read every file of a backup back and hold it against its digest; returns the manifest and what is wrong."""
-    pool = Pool(directory)
+    pool = BackupDirectory(directory)
     manifest = pool.manifest(name)
     faults: list[str] = []
     for done, entry in enumerate(manifest.entries(), 1):
@@ -96,7 +96,7 @@ def _check_place(project: Project, directory: Path) -> None:
         raise BadInput(f"{directory} is inside the project. Choose a directory on another disk.")
 
 
-def _write(project: Project, pool: Pool, now: datetime, report: OnProgress, with_secrets: bool) -> Backup:
+def _write(project: Project, pool: BackupDirectory, now: datetime, report: OnProgress, with_secrets: bool) -> Backup:
     with project.database.read() as session:
         anchor(session, project.anchors_path)
     anchors = project.anchors_path.read_bytes()
@@ -152,7 +152,7 @@ def _keep_images(project: Project, keep: "Keeper", session: Session, report: OnP
 class Keeper:
     """Keeps one file after the other, reads back what is new, and counts."""
 
-    def __init__(self, pool: Pool, writer: Writer) -> None:
+    def __init__(self, pool: BackupDirectory, writer: Writer) -> None:
         self._pool, self._writer = pool, writer
         self._backup = Backup(name=writer.name)
 
@@ -169,12 +169,12 @@ class Keeper:
         except FileNotFoundError:
             self._backup.missing.append(name)
             return
-        self._add(Entry(kind, name, entry.sha256, entry.size), new)
+        self._add(BackupEntry(kind, name, entry.sha256, entry.size), new)
 
     def content(self, kind: str, name: str, content: bytes) -> None:
         """Bytes that were read before."""
         digest, new = self._pool.keep_bytes(content)
-        self._add(Entry(kind, name, digest, len(content)), new)
+        self._add(BackupEntry(kind, name, digest, len(content)), new)
 
     def folder(self, root: Path, directory: str) -> None:
         """Every file under a folder of the project, but unfinished ones."""
@@ -189,7 +189,7 @@ class Keeper:
         """An image of the store: not read again when the pool holds it."""
         held = self._pool.holds(digest)
         if held is not None:
-            self._add(Entry("image", file_name(digest), digest, held), 0)
+            self._add(BackupEntry("image", file_name(digest), digest, held), 0)
             return
         try:
             content = project.store.content(digest)
@@ -200,9 +200,9 @@ class Keeper:
         if kept != digest:
             self._backup.missing.append(f"{file_name(digest)} (its bytes were changed)")
             return
-        self._add(Entry("image", file_name(digest), digest, len(content)), new)
+        self._add(BackupEntry("image", file_name(digest), digest, len(content)), new)
 
-    def _add(self, entry: Entry, new: int) -> None:
+    def _add(self, entry: BackupEntry, new: int) -> None:
         if new and (fault := self._pool.fault(entry)):
             raise Damaged(f"{fault}, although it was written just now. Check the disk of the backup.")
         self._writer.add(entry)

@@ -24,7 +24,7 @@ BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class BackupEntry:
     """One file of a backup: `image` in the store, `database`, `secret`, or `file` at `path` in the project."""
 
     kind: str
@@ -33,7 +33,7 @@ class Entry:
     size: int
 
 
-class Pool:
+class BackupDirectory:
     """The files of every backup in one directory."""
 
     def __init__(self, directory: Path) -> None:
@@ -54,7 +54,7 @@ class Pool:
             found = self.object(digest).stat()
         except FileNotFoundError:
             return None
-        if found.st_mtime >= self._sealed_at and self.fault(Entry("file", digest, digest, found.st_size)):
+        if found.st_mtime >= self._sealed_at and self.fault(BackupEntry("file", digest, digest, found.st_size)):
             return None
         return found.st_size
 
@@ -68,7 +68,7 @@ class Pool:
             self._settle_under(partial, digest)
         return digest, 1
 
-    def keep_file(self, path: Path) -> tuple[Entry, int]:
+    def keep_file(self, path: Path) -> tuple[BackupEntry, int]:
         """Copy a file, whatever its size, in constant memory; the entry's kind and path are `file` and its name."""
         with self._partial() as partial:
             with path.open("rb") as source, partial.open("wb") as target:
@@ -76,7 +76,7 @@ class Pool:
             new = int(self.holds(digest) is None)
             if new:
                 self._settle_under(partial, digest)
-        return Entry("file", path.name, digest, size), new
+        return BackupEntry("file", path.name, digest, size), new
 
     @contextmanager
     def _partial(self) -> Iterator[Path]:
@@ -96,7 +96,7 @@ class Pool:
         partial.chmod(0o600)
         partial.replace(target)
 
-    def fault(self, entry: Entry) -> str | None:
+    def fault(self, entry: BackupEntry) -> str | None:
         """What is wrong with the file of an entry, read back whole; None when it is as it was kept."""
         digest = hashlib.sha256()
         try:
@@ -125,7 +125,7 @@ class Pool:
 class Writer:
     """Writes a manifest line by line; only `seal` gives it its name."""
 
-    def __init__(self, pool: Pool, name: str, header: dict[str, Any]) -> None:
+    def __init__(self, pool: BackupDirectory, name: str, header: dict[str, Any]) -> None:
         self.name = name
         self._target = pool.directory / f"{name}{SUFFIX}"
         if self._target.exists():
@@ -136,7 +136,7 @@ class Writer:
         self.entries = 0
         self._line({"format": FORMAT, **header})
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: BackupEntry) -> None:
         """One more file."""
         self._line(asdict(entry))
         self.entries += 1
@@ -173,7 +173,7 @@ class Manifest:
         self.name = path.name.removesuffix(SUFFIX)
         self.header, self.end, self.seal = _checked(path)
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[BackupEntry]:
         """Every file of the backup."""
         with self.path.open("rb") as lines:
             next(lines)
@@ -181,7 +181,7 @@ class Manifest:
                 record = json.loads(line)
                 if "kind" not in record:
                     return
-                yield Entry(**record)
+                yield BackupEntry(**record)
 
 
 def _checked(path: Path) -> tuple[dict[str, Any], dict[str, Any], str]:

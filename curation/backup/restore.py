@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from curation.backup.create import fingerprint, verify_backup
 from curation.backup.database import POSTGRESQL, load_copy
-from curation.backup.pool import Manifest, Pool, out_of_reach
+from curation.backup.pool import BackupDirectory, Manifest, out_of_reach
 from curation.database import newest_revision
 from curation.errors import BadInput, Conflict, Damaged, NotFound
 from curation.files import whole_folder
@@ -64,7 +64,7 @@ def restore(
     Raises Conflict when something is there, Damaged when a file of the backup is not as it was kept, BadInput when the
     audit key is neither in the backup nor in `places.secrets`. The target is untouched then.
     """
-    manifest = Pool(directory).manifest(name)
+    manifest = BackupDirectory(directory).manifest(name)
     url = _database_url(manifest, places)
     _check_target(target)
     _check_keys(manifest, places)
@@ -74,7 +74,7 @@ def restore(
         raise Damaged(f"{len(damaged)} files of the backup are damaged, nothing was restored: {'; '.join(damaged[:5])}")
     try:
         with whole_folder(target) as partial:
-            _lay_out(Pool(directory), manifest, partial, places, url, report)
+            _lay_out(BackupDirectory(directory), manifest, partial, places, url, report)
             if target.exists():
                 target.rmdir()
     except OSError as error:
@@ -120,7 +120,9 @@ def _check_keys(manifest: Manifest, places: Places) -> None:
         raise BadInput(f"{places.secrets / AUDIT_KEY} is not the key this project's chain was made with. Name another.")
 
 
-def _lay_out(pool: Pool, manifest: Manifest, root: Path, places: Places, url: str, report: OnProgress) -> None:
+def _lay_out(
+    pool: BackupDirectory, manifest: Manifest, root: Path, places: Places, url: str, report: OnProgress
+) -> None:
     """Write every file of the backup under `root`, images into the store that `places` names."""
     secrets = root / "secrets"
     secrets.mkdir(mode=0o700)
@@ -146,7 +148,7 @@ def _lay_out(pool: Pool, manifest: Manifest, root: Path, places: Places, url: st
     )
 
 
-def _copy_images(pool: Pool, manifest: Manifest, project: Project, report: OnProgress) -> None:
+def _copy_images(pool: BackupDirectory, manifest: Manifest, project: Project, report: OnProgress) -> None:
     images = (entry for entry in manifest.entries() if entry.kind == "image")
     for done, entry in enumerate(images, 1):
         project.store.put(pool.object(entry.sha256).read_bytes())

@@ -1,4 +1,4 @@
-"""What only the database knows of the images of a snapshot: geometry, masks, who approved them."""
+"""Look up what only the database knows of a snapshot's images: geometry, masks, who approved them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import Damaged
+from curation.ingest.incoming import Geometry
 from curation.snapshots.folder import SnapshotRow
 from curation.tables.generation import Batch
 from curation.tables.images import Image, Import, Mask, Subject
@@ -18,19 +19,6 @@ from curation.tables.training import SnapshotItem
 PEOPLE, PROXY = "people", "proxy"
 
 _Key: TypeAlias = tuple[str, str | None, str | None, int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """How stored values and pixels stand for the world; units are millimetres and the modality's own."""
-
-    spacing_mm: tuple[float, float] | None  # (row, column)
-    rescale_slope: float
-    rescale_intercept: float
-    signed_offset: int
-    modality: str | None
-    window: tuple[float, float] | None  # (center, width)
-    affine: list[list[float]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +34,19 @@ class ImageFacts:
 
 @dataclass(frozen=True, slots=True)
 class KnownImages:
-    """Facts by what tells the rows of a snapshot apart."""
+    """Facts of images, found by the row of a snapshot."""
 
     by_key: dict[_Key, ImageFacts]
 
     def of(self, row: SnapshotRow) -> ImageFacts:
-        """The facts of a row; raises Damaged when the database has no such image in the snapshot."""
-        found = self.by_key.get((row.file_sha256, row.subject, row.batch, row.index))
-        if found is None:
+        """Find the facts of a row; raises Damaged when the database has no such image in the snapshot."""
+        facts = self.by_key.get((row.file_sha256, row.subject, row.batch, row.index))
+        if facts is None:
             raise Damaged(
                 f"{row.split}/{row.file_name} is in the snapshot's folder and not in its rows of the database. "
                 "`rounds snapshot verify` says what else differs."
             )
-        return found
+        return facts
 
 
 def image_facts(
@@ -73,15 +61,15 @@ def image_facts(
         .outerjoin(Import, Import.id == Image.import_id)
         .where(SnapshotItem.snapshot_id == snapshot_id, Image.file_sha256.in_({row.file_sha256 for row in rows}))
     )
-    found = session.execute(query).all()
-    ids = [image.id for image, *_ in found]
+    records = session.execute(query).all()
+    ids = [image.id for image, *_ in records]
     masks, read_by = _masks(session, ids), _read_by(session, ids, frozen_readings)
     return KnownImages(
         {
             (image.file_sha256, subject, batch, image.batch_index): ImageFacts(
                 image.id, source, _geometry(image), tuple(masks.get(image.id, ())), read_by.get(image.id, "")
             )
-            for image, subject, batch, source in found
+            for image, subject, batch, source in records
         }
     )
 
@@ -95,7 +83,7 @@ def _masks(session: Session, image_ids: Sequence[int]) -> dict[int, list[tuple[s
 
 
 def _read_by(session: Session, image_ids: Sequence[int], frozen: frozenset[int]) -> dict[int, str]:
-    """Whether the frozen readings of an image are people's or only a proxy's."""
+    """Tell for each image whether its frozen readings are people's or only a proxy's."""
     query = (
         select(WorklistItem.image_id, Reading.id, Reader.kind)
         .join(Reading, Reading.item_id == WorklistItem.id)
@@ -119,5 +107,6 @@ def _geometry(image: Image) -> Geometry:
         signed_offset=image.signed_offset,
         modality=image.modality,
         window=None if window[0] is None or window[1] is None else (window[0], window[1]),
-        affine=image.affine,
+        frame=image.frame,
+        affine=None if image.affine is None else tuple(tuple(row) for row in image.affine),
     )

@@ -22,7 +22,7 @@ def is_simulated(import_source: str | None, subject_key: str | None) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Pseudonyms:
+class ExportPseudonyms:
     """Keyed hashes under one project's export key."""
 
     key: bytes

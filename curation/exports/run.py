@@ -10,7 +10,7 @@ from curation.errors import BadInput
 from curation.exports.checksums import digest_of_files
 from curation.exports.facts.evidence import gather_evidence
 from curation.exports.facts.gaps import known_gaps
-from curation.exports.facts.snapshot import Facts, gather
+from curation.exports.facts.snapshot import SnapshotFacts, gather
 from curation.exports.formats import croissant, dicom, image_folder, nifti, parquet
 from curation.exports.formats.dataset_card import dataset_card
 from curation.exports.options import ExportOptions, ExportSummary
@@ -26,7 +26,7 @@ from curation.tables.images import Origin
 class Format:
     """How a snapshot is written, and what opens the result."""
 
-    write: Callable[[Path, Selection, Facts, OnProgress], None]
+    write: Callable[[Path, Selection, SnapshotFacts, OnProgress], None]
     opens_with: str
 
 
@@ -72,27 +72,27 @@ def export_snapshot(
     )
 
 
-def _image_folder(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
+def _image_folder(directory: Path, selection: Selection, facts: SnapshotFacts, report: OnProgress) -> None:
     image_folder.write_image_folder(directory, selection, facts, report)
     (directory / "README.md").write_text(dataset_card(facts, "imagefolder"), encoding="utf-8")
 
 
-def _parquet(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
+def _parquet(directory: Path, selection: Selection, facts: SnapshotFacts, report: OnProgress) -> None:
     parquet.write_parquet(directory, selection, facts, report)
     (directory / "README.md").write_text(dataset_card(facts, "parquet"), encoding="utf-8")
 
 
-def _dicom(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
+def _dicom(directory: Path, selection: Selection, facts: SnapshotFacts, report: OnProgress) -> None:
     dicom.write_dicom(directory, selection, facts, report)
     (directory / "README.md").write_text(dataset_card(facts, "dicom"), encoding="utf-8")
 
 
-def _nifti(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
+def _nifti(directory: Path, selection: Selection, facts: SnapshotFacts, report: OnProgress) -> None:
     nifti.write_nifti(directory, selection, facts, report)
     (directory / "README.md").write_text(dataset_card(facts, "nifti"), encoding="utf-8")
 
 
-def _croissant(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
+def _croissant(directory: Path, selection: Selection, facts: SnapshotFacts, report: OnProgress) -> None:
     _image_folder(directory, selection, facts, report)
     with selection.project.database.read() as session:
         evidence = gather_evidence(session, facts, selection.snapshot_id, selection.pseudonyms)

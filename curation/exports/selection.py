@@ -13,10 +13,11 @@ from typing import TypeAlias
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, Damaged
-from curation.exports.image_facts import Geometry, image_facts
+from curation.exports.image_facts import image_facts
 from curation.exports.permission import check_may_leave
-from curation.exports.pseudonyms import KEY_FILE, Pseudonyms, is_simulated
+from curation.exports.pseudonyms import KEY_FILE, ExportPseudonyms, is_simulated
 from curation.image_store import Pixels, decode_png
+from curation.ingest.incoming import Geometry
 from curation.project import Project
 from curation.snapshots.build import find_snapshot, list_snapshots
 from curation.snapshots.folder import SPLITS, SnapshotFolder, SnapshotRow
@@ -53,7 +54,7 @@ class Selection:
     snapshot_id: int
     folder: SnapshotFolder
     include_real: bool
-    pseudonyms: Pseudonyms
+    pseudonyms: ExportPseudonyms
     readings: frozenset[int]  # that the snapshot froze
     stale: bool
 
@@ -135,7 +136,7 @@ def select_images(project: Project, name: str, include_real: bool) -> Selection:
         stale = _is_stale(session, name)
     if folder.digest != snapshot.digest:
         raise Damaged(f"snapshot {name!r}: its folder says digest {folder.digest}, the database {snapshot.digest}.")
-    pseudonyms = Pseudonyms(project.secret(KEY_FILE))
+    pseudonyms = ExportPseudonyms(project.secret(KEY_FILE))
     readings = frozenset(int(reading) for reading in snapshot.reading_ids)
     selection = Selection(project, snapshot.id, folder, include_real, pseudonyms, readings, stale)
     if next(selection.rows(), None) is None:

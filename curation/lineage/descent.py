@@ -1,6 +1,6 @@
-"""Everything that descends from one subject: its images, what was fitted on them, and what was made of that in turn.
+"""Find everything that descends from one subject: its images, what was fitted on them, what was made of that.
 
-What a generator or a run saw is asked of the rows that its card made: a path through a snapshot that held the subject
+What a generator or a run saw is read from the rows that its card made: a path through a snapshot that held the subject
 back for testing does not count as having seen it.
 """
 
@@ -23,8 +23,8 @@ CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One thing that descends from the subject, and how."""
+class Descendant:
+    """A generator, batch, snapshot, run or study that descends from the subject, and why."""
 
     kind: AffectedKind
     id: int
@@ -50,27 +50,27 @@ class Descent:
     subject: Subject
     images: list[int]
     altered: list[int]
-    generators: list[Found]
-    batches: list[Found]
-    snapshots: list[Found]
-    runs: list[Found]
-    studies: list[Found]
+    generators: list[Descendant]
+    batches: list[Descendant]
+    snapshots: list[Descendant]
+    runs: list[Descendant]
+    studies: list[Descendant]
     worklists: list[InWorklist]
     synthetic: int
 
     @property
     def removed(self) -> list[int]:
-        """The images that show the subject, as they are or altered."""
+        """List the images that show the subject, as they are or altered."""
         return self.images + self.altered
 
     @property
-    def affected(self) -> list[Found]:
-        """Everything that is marked, in the order of the loop."""
+    def affected(self) -> list[Descendant]:
+        """List everything that a withdrawal marks, in the order of the loop."""
         return [*self.generators, *self.batches, *self.snapshots, *self.runs, *self.studies]
 
 
 def find_subject(session: Session, key: str) -> Subject:
-    """The subject by its key; raises NotFound."""
+    """Find the subject by its key; raises NotFound."""
     subject = session.scalars(select(Subject).where(Subject.key == key)).one_or_none()
     if subject is None:
         raise NotFound(
@@ -84,11 +84,12 @@ def descent_of(session: Session, root: Path, key: str) -> Descent:
     """Walk down from the subject called `key`; `root` is the project's directory, where the cards of runs lie."""
     subject = find_subject(session, key)
     images = list(session.scalars(select(Image.id).where(Image.subject_id == subject.id).order_by(Image.id)))
-    altered = _altered(session, images)
+    altered = _altered_images(session, images)
     shown = images + altered
     generators = _generators(session, subject, images)
     batches = _batches(session, generators)
-    snapshots = _snapshots(session, shown, [one.id for one in batches])
+    batch_ids = [batch.id for batch in batches]
+    snapshots = _snapshots(session, shown, batch_ids)
     runs = _runs(session, root, subject, shown, snapshots)
     return Descent(
         subject=subject,
@@ -99,88 +100,87 @@ def descent_of(session: Session, root: Path, key: str) -> Descent:
         snapshots=snapshots,
         runs=runs,
         studies=_studies(session, snapshots, runs),
-        worklists=_worklists(session, shown, [one.id for one in batches]),
-        synthetic=session.scalar(_count_of([one.id for one in batches])) or 0,
+        worklists=_worklists(session, shown, batch_ids),
+        synthetic=session.scalar(select(func.count()).select_from(Image).where(Image.batch_id.in_(batch_ids))) or 0,
     )
 
 
-def _count_of(batches: list[int]) -> Select[int]:
-    return select(func.count()).select_from(Image).where(Image.batch_id.in_(batches))
-
-
-def _altered(session: Session, images: list[int]) -> list[int]:
-    """Images made from these, from those made from them, and so on."""
-    found: list[int] = []
+def _altered_images(session: Session, images: list[int]) -> list[int]:
+    """Find the images altered from these, from those in turn, and so on."""
+    altered: list[int] = []
     parents = images
     while parents:
-        made = select(Image.id).where(Image.altered_from_id.in_(parents)).order_by(Image.id)
-        parents = list(session.scalars(made))
-        found += parents
-    return found
+        children = select(Image.id).where(Image.altered_from_id.in_(parents)).order_by(Image.id)
+        parents = list(session.scalars(children))
+        altered += parents
+    return altered
 
 
 def _pixels(images: list[int]) -> Select[str]:
     return select(Image.pixel_sha256).where(Image.id.in_(images))
 
 
-def _generators(session: Session, subject: Subject, images: list[int]) -> list[Found]:
+def _generators(session: Session, subject: Subject, images: list[int]) -> list[Descendant]:
     by_key = select(GeneratorSubject.generator_id).where(GeneratorSubject.subject_key == subject.key)
     by_pixels = select(GeneratorPixels.generator_id).where(GeneratorPixels.pixel_sha256.in_(_pixels(images)))
     query = select(Generator).where(or_(Generator.id.in_(by_key), Generator.id.in_(by_pixels))).order_by(Generator.id)
-    found = list(session.scalars(query))
-    seen_by = {one.weights_digest for one in found}
+    generators = list(session.scalars(query))
+    weights = {generator.weights_digest for generator in generators}
 
     def why(generator: Generator) -> str:
         parents = generator.card.get("fitted_on", {}).get("ancestors", ())
-        through = [one["name"] for one in parents if one["weights_digest"] in seen_by]
+        through = [parent["name"] for parent in parents if parent["weights_digest"] in weights]
         return f"saw it, also through {', '.join(through)}" if through else "saw it"
 
-    return [Found(AffectedKind.GENERATOR, one.id, one.name, why(one)) for one in found]
+    return [Descendant(AffectedKind.GENERATOR, row.id, row.name, why(row)) for row in generators]
 
 
-def _batches(session: Session, generators: list[Found]) -> list[Found]:
-    names = {one.id: one.name for one in generators}
+def _batches(session: Session, generators: list[Descendant]) -> list[Descendant]:
+    names = {generator.id: generator.name for generator in generators}
     query = select(Batch).where(Batch.generator_id.in_(names)).order_by(Batch.id)
     return [
-        Found(AffectedKind.BATCH, one.id, str(one.id), f"drawn by {names[one.generator_id]}")
-        for one in session.scalars(query)
+        Descendant(AffectedKind.BATCH, row.id, str(row.id), f"drawn by {names[row.generator_id]}")
+        for row in session.scalars(query)
     ]
 
 
-def _snapshots(session: Session, shown: list[int], batches: list[int]) -> list[Found]:
-    held = dict(_held_by_snapshot(session, SnapshotItem.image_id.in_(shown)))
-    drawn = dict(
-        _held_by_snapshot(session, SnapshotItem.image_id.in_(select(Image.id).where(Image.batch_id.in_(batches))))
-    )
-    names = {one.id: one.name for one in session.scalars(select(Snapshot).where(Snapshot.id.in_({*held, *drawn})))}
+def _snapshots(session: Session, shown: list[int], batches: list[int]) -> list[Descendant]:
+    of_batches = select(Image.id).where(Image.batch_id.in_(batches))
+    held = dict(_count_by_snapshot(session, SnapshotItem.image_id.in_(shown)))
+    drawn = dict(_count_by_snapshot(session, SnapshotItem.image_id.in_(of_batches)))
+    names = {row.id: row.name for row in session.scalars(select(Snapshot).where(Snapshot.id.in_({*held, *drawn})))}
     return [
-        Found(AffectedKind.SNAPSHOT, number, names[number], _holds(held.get(number, 0), drawn.get(number, 0)))
+        Descendant(
+            AffectedKind.SNAPSHOT, number, names[number], _holding_note(held.get(number, 0), drawn.get(number, 0))
+        )
         for number in sorted(names)
     ]
 
 
-def _held_by_snapshot(session: Session, condition: ColumnElement[bool]) -> Iterable[tuple[int, int]]:
+def _count_by_snapshot(session: Session, condition: ColumnElement[bool]) -> Iterable[tuple[int, int]]:
     query = select(SnapshotItem.snapshot_id, func.count()).where(condition).group_by(SnapshotItem.snapshot_id)
     return [(row[0], row[1]) for row in session.execute(query)]
 
 
-def _holds(own: int, drawn: int) -> str:
-    parts = [f"{own} of its images"] if own else []
-    parts += [f"{drawn} synthetic images that descend from it"] if drawn else []
+def _holding_note(real: int, synthetic: int) -> str:
+    parts = [f"{real} of its images"] if real else []
+    parts += [f"{synthetic} synthetic images that descend from it"] if synthetic else []
     return f"holds {' and '.join(parts)}"
 
 
-def _runs(session: Session, root: Path, subject: Subject, shown: list[int], snapshots: list[Found]) -> list[Found]:
-    """Runs on an affected snapshot, and runs whose card says that the weights saw the subject, through any backbone."""
-    names = {one.id: one.name for one in snapshots}
+def _runs(
+    session: Session, root: Path, subject: Subject, shown: list[int], snapshots: list[Descendant]
+) -> list[Descendant]:
+    """Find runs on an affected snapshot, and runs whose card says that the weights saw the subject."""
+    names = {snapshot.id: snapshot.name for snapshot in snapshots}
     pixels = set(session.scalars(_pixels(shown)))
-    found = []
+    affected = []
     for run in session.scalars(select(Run).order_by(Run.id)):
         why = f"adapted to snapshot {names[run.snapshot_id]}" if run.snapshot_id in names else ""
         why = why or ("its weights saw it, through its backbone" if _saw(root / run.directory, subject, pixels) else "")
         if why:
-            found.append(Found(AffectedKind.RUN, run.id, run.name, why))
-    return found
+            affected.append(Descendant(AffectedKind.RUN, run.id, run.name, why))
+    return affected
 
 
 def _saw(directory: Path, subject: Subject, pixels: set[str]) -> bool:
@@ -191,37 +191,38 @@ def _saw(directory: Path, subject: Subject, pixels: set[str]) -> bool:
     return subject.key in saw.get("subjects", ()) or not pixels.isdisjoint(saw.get("pixel_sha256", ()))
 
 
-def _studies(session: Session, snapshots: list[Found], runs: list[Found]) -> list[Found]:
-    """Studies with an affected arm, or whose backbone is an affected run."""
-    affected = {one.name for one in snapshots}
-    models = {f"runs/{one.name}/" for one in runs}
-    found = []
+def _studies(session: Session, snapshots: list[Descendant], runs: list[Descendant]) -> list[Descendant]:
+    """Find studies with an affected arm, or whose backbone is an affected run."""
+    affected = {snapshot.name for snapshot in snapshots}
+    models = {f"runs/{run.name}/" for run in runs}
+    studies = []
     for study in session.scalars(select(Study).order_by(Study.id)):
         arms = [name for name in arm_snapshots(study) if name in affected]
         backbone = f"{study.plan.get('adaptation', {}).get('backbone', '')}/"
         if arms:
-            found.append(Found(AffectedKind.STUDY, study.id, study.name, f"compared {', '.join(arms)}"))
+            studies.append(Descendant(AffectedKind.STUDY, study.id, study.name, f"compared {', '.join(arms)}"))
         elif any(model in backbone for model in models):
-            found.append(Found(AffectedKind.STUDY, study.id, study.name, "its backbone is an affected run"))
-    return found
+            studies.append(Descendant(AffectedKind.STUDY, study.id, study.name, "its backbone is an affected run"))
+    return studies
 
 
 def arm_snapshots(study: Study) -> list[str]:
-    """The names of the snapshots that a study compares: of its result, or as they are named while it runs."""
+    """Name the snapshots that a study compares: from its result, or as they are named while it runs."""
     arms = study.result.get("arms", {})
-    named = {name: arm["snapshot"] for name, arm in arms.items()}
-    return [named.get(arm, arm_snapshot_name(study.name, arm)) for arm in study.plan.get("arms", ())]
+    compared = {name: arm["snapshot"] for name, arm in arms.items()}
+    return [compared.get(arm, arm_snapshot_name(study.name, arm)) for arm in study.plan.get("arms", ())]
 
 
 def _worklists(session: Session, shown: list[int], batches: list[int]) -> list[InWorklist]:
     drawn = select(Image.id).where(Image.batch_id.in_(batches))
     either = or_(WorklistItem.image_id.in_(shown), WorklistItem.image_id.in_(drawn))
 
-    def counted(condition: ColumnElement[bool]) -> dict[int, int]:
+    def count_by_worklist(condition: ColumnElement[bool]) -> dict[int, int]:
         query = select(WorklistItem.worklist_id, func.count()).where(condition).group_by(WorklistItem.worklist_id)
         return {number: count for number, count in session.execute(query)}
 
-    own, descending = counted(WorklistItem.image_id.in_(shown)), counted(WorklistItem.image_id.in_(drawn))
+    showing = count_by_worklist(WorklistItem.image_id.in_(shown))
+    descending = count_by_worklist(WorklistItem.image_id.in_(drawn))
     readings = dict(
         session.execute(
             select(WorklistItem.worklist_id, func.count())
@@ -230,8 +231,8 @@ def _worklists(session: Session, shown: list[int], batches: list[int]) -> list[I
             .group_by(WorklistItem.worklist_id)
         ).all()
     )
-    rows = session.scalars(select(Worklist).where(Worklist.id.in_({*own, *descending})).order_by(Worklist.id))
+    rows = session.scalars(select(Worklist).where(Worklist.id.in_({*showing, *descending})).order_by(Worklist.id))
     return [
-        InWorklist(one.id, one.name, own.get(one.id, 0), descending.get(one.id, 0), readings.get(one.id, 0))
-        for one in rows
+        InWorklist(row.id, row.name, showing.get(row.id, 0), descending.get(row.id, 0), readings.get(row.id, 0))
+        for row in rows
     ]

@@ -1,7 +1,7 @@
-"""What things descend from and what descends from them, as a graph whose arrows run from older to newer.
+"""A graph of what descends from what, and how a walk extends it; arrows run from older to newer.
 
-Images, readings and outcomes come by the million, so they stand in the graph as one node per origin with counts; `walk`
-asks the database for sums and never for the rows. A single image or subject can be the start of a walk all the same.
+Images, readings and outcomes come by the million, so each origin has one node with counts; `walk` asks the
+database for sums and never for the rows. A single image or subject can be the start of a walk all the same.
 """
 
 from collections import deque
@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 
-class Kind(StrEnum):
+class NodeKind(StrEnum):
     """The kinds of nodes, in the order of the loop."""
 
     SUBJECTS = "subjects"
@@ -33,14 +33,14 @@ class Kind(StrEnum):
     ELSEWHERE = "elsewhere"
 
 
-GROUPS = frozenset({Kind.SUBJECTS, Kind.IMAGES, Kind.READINGS, Kind.OUTCOMES})
+GROUPS = frozenset({NodeKind.SUBJECTS, NodeKind.IMAGES, NodeKind.READINGS, NodeKind.OUTCOMES})
 
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """What names a node: its kind and its key, `snapshot:first`."""
+    """The name of a node: its kind and its key, `snapshot:first`."""
 
-    kind: Kind
+    kind: NodeKind
     key: str
 
     def __str__(self) -> str:
@@ -49,7 +49,7 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One thing, in words; `affected` says which withdrawals reach it."""
+    """One thing in words; `affected` names the withdrawals that affect it."""
 
     ref: Ref
     title: str
@@ -57,7 +57,7 @@ class Node:
     affected: str | None = None
 
     def record(self) -> dict[str, Any]:
-        """For JSON."""
+        """Give plain values for JSON."""
         return {
             "node": str(self.ref),
             "kind": self.ref.kind.value,
@@ -69,7 +69,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A neighbour and what leads to it."""
+    """A neighbour of a node and what leads to it."""
 
     ref: Ref
     what: str = ""
@@ -89,27 +89,27 @@ Steps = Callable[[Session, str], list[Step]]
 
 @dataclass
 class Graph:
-    """Nodes and arrows around a start, each once."""
+    """Nodes and arrows around a start; each occurs once."""
 
     start: Ref
     nodes: dict[Ref, Node] = field(default_factory=dict)
     edges: dict[tuple[Ref, Ref], Edge] = field(default_factory=dict)
 
     def parents(self, ref: Ref) -> list[Edge]:
-        """Arrows into a node."""
+        """List the arrows into a node."""
         return [edge for edge in self.edges.values() if edge.target == ref]
 
     def children(self, ref: Ref) -> list[Edge]:
-        """Arrows out of a node."""
+        """List the arrows out of a node."""
         return [edge for edge in self.edges.values() if edge.source == ref]
 
     def record(self) -> dict[str, Any]:
-        """For JSON."""
-        edges = [{"from": str(one.source), "to": str(one.target), "what": one.what} for one in self.edges.values()]
+        """Give plain values for JSON."""
+        edges = [{"from": str(edge.source), "to": str(edge.target), "what": edge.what} for edge in self.edges.values()]
         return {"start": str(self.start), "nodes": [node.record() for node in self.nodes.values()], "edges": edges}
 
     def layers(self) -> list[list[Ref]]:
-        """Nodes by the longest way from the oldest, so that every arrow runs to a later layer."""
+        """Group nodes by their longest way from the oldest, so that every arrow runs to a later layer."""
         depth: dict[Ref, int] = {}
         waiting = {ref: len(self.parents(ref)) for ref in self.nodes}
         ready = deque(ref for ref, count in waiting.items() if count == 0)
@@ -120,23 +120,23 @@ class Graph:
                 waiting[edge.target] -= 1
                 if waiting[edge.target] == 0:
                     ready.append(edge.target)
-        found: list[list[Ref]] = [[] for _ in range(1 + max(depth.values(), default=0))]
+        layers: list[list[Ref]] = [[] for _ in range(1 + max(depth.values(), default=0))]
         for ref in self.nodes:
-            found[depth.get(ref, 0)].append(ref)
-        return found
+            layers[depth.get(ref, 0)].append(ref)
+        return layers
 
 
 def extend(
     session: Session,
     graph: Graph,
-    steps: dict[Kind, Steps],
+    steps: dict[NodeKind, Steps],
     describe: Callable[[Session, Ref], Node],
     *,
     up: bool,
     keep: Callable[[Ref], bool] = lambda ref: True,
     far: int | None = None,
 ) -> None:
-    """Walk from the start, `far` steps or as far as it goes.
+    """Walk from the start, at most `far` steps where it is given.
 
     `keep` leaves out what is near but does not descend from the start.
     """

@@ -1,4 +1,4 @@
-"""What the user calls a node: `kind:key`, or a bare name that only one thing has."""
+"""Find the node that a user names: `kind:key`, or a bare name that only one thing has."""
 
 from typing import Any
 
@@ -6,41 +6,41 @@ from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from curation.errors import BadInput, NotFound
-from curation.lineage.graph import Kind, Ref
+from curation.lineage.graph import NodeKind, Ref
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import Image, Import, Subject
 from curation.tables.reading import Worklist
 from curation.tables.training import Run, Snapshot, Study
 from curation.tables.withdrawals import AffectedKind
 
-NAMED: dict[Kind, tuple[InstrumentedAttribute[Any], AffectedKind | None]] = {
-    Kind.GENERATOR: (Generator.name, AffectedKind.GENERATOR),
-    Kind.SNAPSHOT: (Snapshot.name, AffectedKind.SNAPSHOT),
-    Kind.RUN: (Run.name, AffectedKind.RUN),
-    Kind.STUDY: (Study.name, AffectedKind.STUDY),
-    Kind.WORKLIST: (Worklist.name, None),
-    Kind.SUBJECT: (Subject.key, None),
+NAMED: dict[NodeKind, tuple[InstrumentedAttribute[Any], AffectedKind | None]] = {
+    NodeKind.GENERATOR: (Generator.name, AffectedKind.GENERATOR),
+    NodeKind.SNAPSHOT: (Snapshot.name, AffectedKind.SNAPSHOT),
+    NodeKind.RUN: (Run.name, AffectedKind.RUN),
+    NodeKind.STUDY: (Study.name, AffectedKind.STUDY),
+    NodeKind.WORKLIST: (Worklist.name, None),
+    NodeKind.SUBJECT: (Subject.key, None),
 }
-NUMBERED: dict[Kind, tuple[InstrumentedAttribute[Any], AffectedKind | None]] = {
-    Kind.IMPORT: (Import.id, None),
-    Kind.IMAGE: (Image.id, AffectedKind.IMAGE),
-    Kind.BATCH: (Batch.id, AffectedKind.BATCH),
+NUMBERED: dict[NodeKind, tuple[InstrumentedAttribute[Any], AffectedKind | None]] = {
+    NodeKind.IMPORT: (Import.id, None),
+    NodeKind.IMAGE: (Image.id, AffectedKind.IMAGE),
+    NodeKind.BATCH: (Batch.id, AffectedKind.BATCH),
 }
 
 
 def find(session: Session, text: str) -> Ref:
-    """The node that the user means: `kind:key`, or a bare name that only one thing has. Raises BadInput, NotFound."""
+    """Find the node called `kind:key`, or by a bare name that only one thing has; raises BadInput or NotFound."""
     if not text.isprintable():
         raise BadInput(f"expected a node as kind:name, got {text!r}.")
     kind_name, colon, key = text.partition(":")
     if not colon:
         return _by_bare_name(session, text)
     starts = [*NAMED, *NUMBERED]
-    if kind_name == Kind.REPORT:
-        kind_name = Kind.STUDY
+    if kind_name == NodeKind.REPORT:
+        kind_name = NodeKind.STUDY
     if kind_name not in starts:
         raise BadInput(f"expected {', '.join(starts)} or report before the colon, got {kind_name!r}.")
-    kind = Kind(kind_name)
+    kind = NodeKind(kind_name)
     if kind in NUMBERED and not (key.isascii() and key.isdecimal() and len(key) <= 18):
         raise BadInput(f"expected a number after {kind}:, got {key!r}.")
     column = (NAMED.get(kind) or NUMBERED[kind])[0]
@@ -50,12 +50,12 @@ def find(session: Session, text: str) -> Ref:
 
 
 def _by_bare_name(session: Session, name: str) -> Ref:
-    found = [
+    refs = [
         Ref(kind, name)
         for kind, (column, _) in NAMED.items()
         if session.scalars(select(column).where(column == name)).first() is not None
     ]
-    if len(found) != 1:
-        several = f"; there are {', '.join(map(str, found))}" if found else ", and nothing is called so"
+    if len(refs) != 1:
+        several = f"; there are {', '.join(map(str, refs))}" if refs else ", and nothing has that name"
         raise NotFound(f"expected a node as kind:name, such as snapshot:first; got {name!r}{several}.")
-    return found[0]
+    return refs[0]

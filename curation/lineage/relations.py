@@ -1,4 +1,4 @@
-"""What stands beside what: sums over the rows that join images to snapshots and worklists, asked from either side."""
+"""Count images by snapshot and worklist, and snapshots and worklists by image."""
 
 from collections.abc import Iterable
 from pathlib import PurePath
@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session, aliased
 
-from curation.lineage.graph import Kind, Ref, Step
+from curation.lineage.graph import NodeKind, Ref, Step
 from curation.tables.generation import Generator
 from curation.tables.images import Image, Split
 from curation.tables.reading import Outcome, OutcomeVerdict, Purpose, Worklist, WorklistItem
@@ -22,7 +22,7 @@ PURPOSES = {
 
 
 def images_of_snapshot(session: Session, snapshot_id: int) -> list[Step]:
-    """The groups of images that a snapshot took, with how many by split."""
+    """Count a snapshot's images by group and split."""
     query = (
         select(Image.import_id, Image.batch_id, SnapshotItem.split, func.count())
         .join(Image, Image.id == SnapshotItem.image_id)
@@ -34,7 +34,7 @@ def images_of_snapshot(session: Session, snapshot_id: int) -> list[Step]:
 
 
 def images_of_worklist(session: Session, worklist_id: int) -> list[Step]:
-    """The groups of images that a worklist shows; a planted defect belongs to where its original came from."""
+    """Count a worklist's images by group and purpose; a planted defect counts where its original came from."""
     original = aliased(Image)
     import_id = func.coalesce(Image.import_id, original.import_id)
     query = (
@@ -53,7 +53,7 @@ ORDER = {name: place for place, name in enumerate([*(split.value for split in Sp
 
 
 def _in_order(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Training first, candidates first; what they belong to stays in the order it came."""
+    """Sort training and candidates first; owners stay in their order."""
     return sorted(rows, key=lambda row: ORDER[row[-2]])
 
 
@@ -62,12 +62,12 @@ def _by_group(rows: Iterable[tuple[Any, ...]]) -> list[Step]:
     for import_id, batch_id, name, count in _in_order(rows):
         if import_id is not None or batch_id is not None:
             key = f"import/{import_id}" if import_id is not None else f"batch/{batch_id}"
-            words.setdefault(Ref(Kind.IMAGES, key), []).append(f"{count:,} {name}")
+            words.setdefault(Ref(NodeKind.IMAGES, key), []).append(f"{count:,} {name}")
     return [Step(ref, ", ".join(parts)) for ref, parts in words.items()]
 
 
 def snapshots_with(session: Session, images: ColumnElement[bool]) -> list[Step]:
-    """Snapshots that hold such images, with how many by split."""
+    """Find the snapshots that hold such images, with counts by split."""
     query = (
         select(Snapshot.name, SnapshotItem.split, func.count())
         .join(SnapshotItem, SnapshotItem.snapshot_id == Snapshot.id)
@@ -76,11 +76,11 @@ def snapshots_with(session: Session, images: ColumnElement[bool]) -> list[Step]:
         .group_by(Snapshot.id, Snapshot.name, SnapshotItem.split)
         .order_by(Snapshot.id, SnapshotItem.split)
     )
-    return _in_words(Kind.SNAPSHOT, ((row[0], row[1].value, row[2]) for row in session.execute(query)))
+    return _in_words(NodeKind.SNAPSHOT, ((row[0], row[1].value, row[2]) for row in session.execute(query)))
 
 
 def worklists_with(session: Session, images: ColumnElement[bool]) -> list[Step]:
-    """Worklists that show such images, with what as."""
+    """Find the worklists that show such images, with counts by purpose."""
     query = (
         select(Worklist.name, WorklistItem.purpose, func.count())
         .join(WorklistItem, WorklistItem.worklist_id == Worklist.id)
@@ -89,19 +89,19 @@ def worklists_with(session: Session, images: ColumnElement[bool]) -> list[Step]:
         .group_by(Worklist.id, Worklist.name, WorklistItem.purpose)
         .order_by(Worklist.id, WorklistItem.purpose)
     )
-    return _in_words(Kind.WORKLIST, ((row[0], PURPOSES[row[1]], row[2]) for row in session.execute(query)))
+    return _in_words(NodeKind.WORKLIST, ((row[0], PURPOSES[row[1]], row[2]) for row in session.execute(query)))
 
 
-def _in_words(kind: Kind, rows: Iterable[tuple[Any, ...]]) -> list[Step]:
-    found = list(rows)
-    words: dict[Ref, list[str]] = {Ref(kind, key): [] for key, _, _ in found}
-    for key, name, count in _in_order(found):
+def _in_words(kind: NodeKind, rows: Iterable[tuple[Any, ...]]) -> list[Step]:
+    counts = list(rows)
+    words: dict[Ref, list[str]] = {Ref(kind, key): [] for key, _, _ in counts}
+    for key, name, count in _in_order(counts):
         words[Ref(kind, key)].append(f"{count:,} {name}")
     return [Step(ref, ", ".join(parts)) for ref, parts in words.items()]
 
 
 def approved_between(*where: ColumnElement[bool]) -> Select[int, str, str, int]:
-    """Approved outcomes that snapshots rest on: by snapshot and worklist, how many images."""
+    """Count the images with an approved outcome, by the snapshot that holds them and the worklist."""
     count = func.count(SnapshotItem.image_id.distinct())
     return (
         select(Snapshot.id, Snapshot.name, Worklist.name, count)
@@ -115,32 +115,32 @@ def approved_between(*where: ColumnElement[bool]) -> Select[int, str, str, int]:
     )
 
 
-def counts_outcomes(snapshot: Snapshot, worklist: str) -> bool:
-    """Whether a snapshot's recipe let the outcomes of this worklist in."""
+def uses_outcomes_of(snapshot: Snapshot, worklist: str) -> bool:
+    """Tell whether a snapshot's recipe uses the outcomes of this worklist."""
     named = snapshot.recipe.get("worklists", ())
     return bool(snapshot.reading_ids) and (not named or worklist in named)
 
 
 def fitted_on(generator: Generator) -> tuple[str | None, str | None]:
-    """Name and digest of the snapshot that a generator's card names."""
+    """Read the name and digest of the snapshot that a generator's card names."""
     summary = generator.card.get("fitted_on", {})
     return summary.get("snapshot"), summary.get("digest")
 
 
 def was_fitted_on(generator: Generator, snapshot: Snapshot) -> bool:
-    """Whether the card means this very snapshot; cards of older versions give its name alone."""
+    """Tell whether the card means this very snapshot; cards of older versions give its name alone."""
     name, digest = fitted_on(generator)
     return name == snapshot.name and digest in (None, snapshot.digest)
 
 
 def ancestor_weights(generator: Generator) -> dict[str, str]:
-    """Weights of the generators whose images it was fitted on, with their names."""
+    """Map the weights of the generators whose images it was fitted on to their names."""
     ancestors = generator.card.get("fitted_on", {}).get("ancestors", ())
-    return {str(one["weights_digest"]): str(one["name"]) for one in ancestors if "weights_digest" in one}
+    return {str(entry["weights_digest"]): str(entry["name"]) for entry in ancestors if "weights_digest" in entry}
 
 
 def run_in_path(session: Session, backbone: str) -> Run | None:
-    """The run of this project whose model a backbone's path names: `.../runs/NAME/model`."""
+    """Find the run of this project whose model a backbone's path names: `.../runs/NAME/model`."""
     parts = PurePath(backbone).parts
     if len(parts) < 3 or parts[-1] != "model" or parts[-3] != "runs":
         return None

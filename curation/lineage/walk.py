@@ -7,60 +7,65 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from curation.lineage.down import DOWN, generators_that_saw
-from curation.lineage.graph import Graph, Kind, Ref, extend
+from curation.lineage.graph import Graph, NodeKind, Ref, extend
 from curation.lineage.nodes import describe, in_group, outcome_condition, reading_condition
 from curation.lineage.up import UP
 from curation.reading.outcomes import stands
 from curation.tables.images import Image, Subject
 from curation.tables.reading import Outcome, Reading, WorklistItem
 
-MEMBER = {Kind.SUBJECTS: "subject", Kind.IMAGES: "image", Kind.READINGS: "reading", Kind.OUTCOMES: "outcome of image"}
+MEMBER = {
+    NodeKind.SUBJECTS: "subject",
+    NodeKind.IMAGES: "image",
+    NodeKind.READINGS: "reading",
+    NodeKind.OUTCOMES: "outcome of image",
+}
 Direction = Literal["up", "down", "both"]
 
 
 def walk(session: Session, start: Ref, direction: Direction = "both", far: int | None = None) -> Graph:
-    """Everything that `start` descends from, everything that descends from it, or both; at most `far` steps away."""
+    """Walk to what `start` descends from, to what descends from it, or to both; at most `far` steps away."""
     graph = Graph(start)
     if direction != "down":
         extend(session, graph, UP, describe, up=True, far=far)
     if direction != "up":
-        single = start.kind in (Kind.SUBJECT, Kind.IMAGE)
+        single = start.kind in (NodeKind.SUBJECT, NodeKind.IMAGE)
         saw = generators_that_saw(session, start) if single else set[str]()
 
         def keep(ref: Ref) -> bool:
-            """From one image, a snapshot that held it back leads to no generator, and a worklist to no verdict."""
+            """Leave out, from a single image, generators that never saw it and readings of other images."""
             if not single:
                 return True
-            of_others = ref.kind in (Kind.READINGS, Kind.OUTCOMES) and ref.key.startswith("worklist/")
-            return not of_others and (ref.kind is not Kind.GENERATOR or ref.key in saw)
+            of_others = ref.kind in (NodeKind.READINGS, NodeKind.OUTCOMES) and ref.key.startswith("worklist/")
+            return not of_others and (ref.kind is not NodeKind.GENERATOR or ref.key in saw)
 
         extend(session, graph, DOWN, describe, up=False, keep=keep, far=far)
     return graph
 
 
 def members(session: Session, ref: Ref) -> Iterator[str]:
-    """Every single thing in a group, one line each, streamed; nothing for a node that is no group."""
+    """List every thing in a group, one line each, streamed; nothing for a node that is no group."""
     query: Select[Any, Any] | None = None
-    if ref.kind is Kind.SUBJECTS:
-        here = select(Image.subject_id).where(in_group(ref.key)).distinct()
-        query = select(Subject.key, Subject.split).where(Subject.id.in_(here)).order_by(Subject.id)
-    elif ref.kind is Kind.IMAGES:
+    if ref.kind is NodeKind.SUBJECTS:
+        subject_ids = select(Image.subject_id).where(in_group(ref.key)).distinct()
+        query = select(Subject.key, Subject.split).where(Subject.id.in_(subject_ids)).order_by(Subject.id)
+    elif ref.kind is NodeKind.IMAGES:
         query = select(Image.id, Image.pixel_sha256).where(in_group(ref.key)).order_by(Image.id)
-    elif ref.kind is Kind.READINGS:
+    elif ref.kind is NodeKind.READINGS:
         query = select(Reading.id, Reading.verdict).join(WorklistItem, WorklistItem.id == Reading.item_id)
         query = query.where(reading_condition(session, ref.key), stands()).order_by(Reading.id)
-    elif ref.kind is Kind.OUTCOMES:
+    elif ref.kind is NodeKind.OUTCOMES:
         query = select(Outcome.image_id, Outcome.verdict).where(outcome_condition(session, ref.key))
         query = query.order_by(Outcome.image_id)
     if query is None:
         return
     for key, value in session.execute(query.execution_options(yield_per=1_000)):
-        said = getattr(value, "value", str(value)[:12])
-        yield f"{MEMBER[ref.kind]} {key}: {said}"
+        shown = getattr(value, "value", str(value)[:12])
+        yield f"{MEMBER[ref.kind]} {key}: {shown}"
 
 
 def as_dot(graph: Graph) -> str:
-    """The graph in the DOT language, for Graphviz: older things to the left, what a withdrawal reaches dashed."""
+    """Write the graph in the DOT language, for Graphviz: older things to the left, affected ones dashed."""
     lines = ["digraph lineage {", '  rankdir=LR; node [shape=box, fontname="sans-serif"];']
     for ref, node in graph.nodes.items():
         label = "\n".join([node.title, *node.facts, *([node.affected] if node.affected else [])])

@@ -1,4 +1,4 @@
-"""What a generator, through all its ancestors, has seen, and the guard that keeps held-out subjects out of training."""
+"""Refuse a generator that saw held-out subjects, itself or through an ancestor."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,7 @@ HELD_OUT = (Split.VALIDATION, Split.TEST)
 class GeneratorLineage:
     """The subjects and images a generator was fitted on, ancestors included, and which of them are held out here.
 
-    Provenance is known when the generator and every one of its ancestors say what they saw; `unknown` names those that
-    do not.
+    Provenance is known when the generator and each of its ancestors list what they saw; `unknown` names the others.
     """
 
     subjects: list[str]
@@ -28,7 +27,7 @@ class GeneratorLineage:
 
 
 def generator_lineage(session: Session, generator: Generator) -> GeneratorLineage:
-    """Everything `generator` saw by its card; held-out ones by subject key, or by pixel digest where keys differ."""
+    """Look up what `generator` saw by its card; held-out images by subject key, or by pixels where keys differ."""
     subjects = select(GeneratorSubject.subject_key).where(GeneratorSubject.generator_id == generator.id)
     pixels = select(GeneratorPixels.pixel_sha256).where(GeneratorPixels.generator_id == generator.id)
     by_key = select(Subject.key).where(Subject.split.in_(HELD_OUT), Subject.key.in_(subjects))

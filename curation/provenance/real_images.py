@@ -1,4 +1,4 @@
-"""Which real images count: those whose import is whole and whose subject has not been withdrawn."""
+"""The condition for a real image that counts: its import is finished and its subject is not withdrawn."""
 
 from sqlalchemy import ColumnElement, and_, select
 
@@ -6,6 +6,6 @@ from curation.tables.images import BuildStatus, Image, Import, Origin
 
 
 def is_ready_real() -> ColumnElement[bool]:
-    """The condition on `Image` that leaves out what an unfinished import has written so far, and what was withdrawn."""
+    """Build the condition on `Image` that leaves out unfinished imports and withdrawn subjects."""
     ready = select(Import.id).where(Import.status == BuildStatus.READY)
     return and_(Image.origin == Origin.REAL, Image.import_id.in_(ready), Image.withdrawn_at.is_(None))

@@ -1,4 +1,4 @@
-"""What some weights saw, through every generation of ancestors, and the guard for held-out subjects. Torch-free."""
+"""Collect the subjects and pixels that weights were fitted on, ancestors included, and refuse leaks."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ UNKNOWN = "UNKNOWN"
 
 
 class ShownImage(Protocol):
-    """What is asked of an image that weights were shown: whose it is, and the digest of its pixels."""
+    """An image that weights were shown: its subject and the digest of its pixels."""
 
     @property
     def subject(self) -> str | None: ...
@@ -23,7 +23,7 @@ class ShownImage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Subjects and pictures that some weights were fitted on, and which ancestors do not say."""
+    """Subjects and pictures that weights were fitted on, and the ancestors that do not list theirs."""
 
     subjects: frozenset[str]
     pixel_sha256: frozenset[str]
@@ -38,28 +38,28 @@ class Seen:
 
     @classmethod
     def by_rows(cls, rows: Iterable[ShownImage]) -> Self:
-        """What fitting on `rows` shows."""
+        """Collect what fitting on `rows` shows."""
         rows = list(rows)
         subjects = frozenset(row.subject for row in rows if row.subject is not None)
         return cls(subjects, frozenset(row.pixel_sha256 for row in rows))
 
     @classmethod
     def by_backbone(cls, directory: Path, name: str) -> Self:
-        """What a backbone's card.json lists; without one its provenance is unknown."""
+        """Read what a backbone's card.json lists; without one its provenance is unknown."""
         card_path = directory / "card.json"
         if not card_path.is_file():
             return cls(frozenset(), frozenset(), (f"backbone {name}",))
         fitted_on = json.loads(card_path.read_text())["fitted_on"]
-        own = cls(
+        listed = cls(
             frozenset(fitted_on["subjects"]),
             frozenset(fitted_on["pixel_sha256"]),
             tuple(str(ancestor) for ancestor in fitted_on.get("unknown", ())),
         )
-        return own | cls.by_lineage(fitted_on.get("lineage", {}))
+        return listed | cls.by_lineage(fitted_on.get("lineage", {}))
 
     @classmethod
     def by_lineage(cls, lineage: Mapping[str, Any]) -> Self:
-        """What the generators of a snapshot's synthetic images saw."""
+        """Collect what the generators of a snapshot's synthetic images saw."""
         generators = lineage.get("generators", [])
         return cls(
             frozenset(subject for generator in generators for subject in generator["subjects"]),

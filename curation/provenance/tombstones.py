@@ -1,8 +1,8 @@
-"""`withdrawn.json` beside what descends from a withdrawn subject: which withdrawals, and which files are gone.
+"""Read and write `withdrawn.json` beside what descends from a withdrawn subject.
 
-A snapshot never changes, so neither its rows nor its digest do. What a withdrawal adds is this file: it names the rows
-by file, and says of each whether the picture itself was removed (`--purge-snapshots`) or still lies there. Runs,
-generators and studies get one without rows. Whoever opens a copied folder without a database still learns of it.
+A snapshot never changes, so neither its rows nor its digest do. A withdrawal adds this file: it names the rows by file,
+and says of each whether the picture itself was removed (`--purge-snapshots`) or still lies there. Runs, generators and
+studies get one without rows. Whoever opens a copied folder without a database still learns of it.
 """
 
 import json
@@ -26,7 +26,7 @@ class Tombstones:
 
     @classmethod
     def read(cls, directory: Path) -> Self:
-        """What is written beside a snapshot, a run, a generator or a study; nothing when there is no such file."""
+        """Read the file beside a snapshot, a run, a generator or a study; empty when there is none."""
         path = directory / NOTE
         if not path.is_file():
             return cls()
@@ -34,22 +34,22 @@ class Tombstones:
         return cls({int(number): str(date) for number, date in content["withdrawals"].items()}, dict(content["files"]))
 
     @property
-    def words(self) -> list[str]:
-        """One line per withdrawal."""
+    def notes(self) -> list[str]:
+        """Write one line for each withdrawal."""
         return [f"AFFECTED by withdrawal {number} ({date})" for number, date in sorted(self.withdrawals.items())]
 
     @property
     def purged(self) -> frozenset[str]:
-        """Files that were removed on purpose."""
+        """Name the files that were removed on purpose."""
         return frozenset(name for name, purged in self.files.items() if purged)
 
     def add(self, number: int, date: str, files: Iterable[str], purge: bool) -> Self:
-        """These and those of one more withdrawal; what was purged stays so."""
+        """Add another withdrawal and its files; a purged file stays purged."""
         added = {name: purge or self.files.get(name, False) for name in files}
         return type(self)({**self.withdrawals, number: date}, {**self.files, **added})
 
     def write(self, directory: Path) -> None:
-        """Write the file by rename."""
+        """Write the file, whole or not at all."""
         content = {
             "format": FORMAT,
             "withdrawals": {str(number): date for number, date in sorted(self.withdrawals.items())},

@@ -1,4 +1,4 @@
-"""The digest of a folder of weights, by which a generator is known."""
+"""Compute the digest of a folder of weights, by which a generator is known."""
 
 import hashlib
 from pathlib import Path
@@ -7,7 +7,7 @@ from curation.errors import NotFound
 
 
 def weights_digest(directory: Path) -> str:
-    """SHA-256 over every safetensors file under `directory`, by relative name: changes with any weight."""
+    """Compute SHA-256 over every safetensors file under `directory`, by relative name: it changes with any weight."""
     digest = hashlib.sha256()
     files = sorted(directory.rglob("*.safetensors"))
     if not files:

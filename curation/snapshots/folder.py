@@ -155,7 +155,7 @@ class SnapshotFolder:
     def affected(self) -> list[str]:
         """Lines that say which withdrawals reach it, by its own images or through a generator of its synthetic ones."""
         through = (entry.get("affected") for entry in self.lineage.get("generators", ()))
-        return sorted({*self.tombstones.words, *(line for line in through if line)})
+        return sorted({*self.tombstones.notes, *(line for line in through if line)})
 
     def _refuse_purged(self, rows: Sequence[SnapshotRow]) -> None:
         purged = self.tombstones.purged

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, LeakRefused, RoundsError
 from curation.provenance.leaks import check_generator_allowed, generator_lineage
-from curation.provenance.withdrawn import mark
+from curation.provenance.withdrawn import affected_note
 from curation.snapshots.choice import choose
 from curation.snapshots.content import ContentDigest
 from curation.snapshots.folder import FORMAT, SPLITS, SnapshotRow
@@ -137,7 +137,7 @@ def _ancestors(session: Session, pool: Pool, recipe: MixRecipe, generators: list
                 "subjects": known.subjects,
                 "pixel_sha256": known.pixels,
                 "ancestors": generator.card.get("fitted_on", {}).get("ancestors", []),
-                "affected": mark(session, AffectedKind.GENERATOR, generator.id),
+                "affected": affected_note(session, AffectedKind.GENERATOR, generator.id),
             }
         )
     return ancestors

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from curation.provenance.withdrawn import marks
+from curation.provenance.withdrawn import affected_notes
 from curation.reading.outcomes import decisions_in_order
 from curation.snapshots.gather import counted_worklists, outcomes_digest
 from curation.snapshots.mix import MixRecipe
@@ -39,7 +39,7 @@ class SnapshotSummary:
 def list_snapshots(session: Session) -> list[SnapshotSummary]:
     """Every snapshot, newest last, with whether it is stale, or a withdrawal reaches it."""
     now: dict[tuple[str, ...], str] = {}
-    affected = marks(session, AffectedKind.SNAPSHOT)
+    affected = affected_notes(session, AffectedKind.SNAPSHOT)
     return [
         _summary(session, one, now, affected.get(one.id))
         for one in session.scalars(select(Snapshot).order_by(Snapshot.id))

@@ -1,4 +1,4 @@
-"""Reports of imports keep names of files; those of a withdrawn subject's files go, the entries stay and are counted.
+"""Strike the file names of a withdrawn subject from import reports; the entries stay and are counted.
 
 A report's digest is in the chain of events, so what a withdrawal leaves of it is recorded with a digest of its own.
 """
@@ -22,30 +22,30 @@ CHUNK = 500
 
 
 def file_names_of(session: Session, image_ids: Sequence[int]) -> set[str]:
-    """The names of files under which images came, as they are kept; a withdrawal takes them away."""
-    found: set[str] = set()
+    """Find the names of the files that images came from; a withdrawal removes them."""
+    names: set[str] = set()
     for start in range(0, len(image_ids), CHUNK):
         query = select(Image.source_file).where(Image.id.in_(image_ids[start : start + CHUNK]))
-        found.update(session.scalars(query.where(Image.source_file.is_not(None))))
-    return found
+        names.update(session.scalars(query.where(Image.source_file.is_not(None))))
+    return names
 
 
 def forget_file_names(session: Session, chain: Chain, now: datetime, withdrawal_id: int, names: set[str]) -> int:
-    """Put `withdrawn` for each of `names` in the reports of every import; returns in how many entries they stood."""
+    """Write `withdrawn` for each of `names` in the reports of all imports; return how many entries changed."""
     changed = 0
     for row in session.scalars(select(Import).order_by(Import.id)) if names else ():
         lists = {key: [_without(entry, names) for entry in row.report.get(key, ())] for key in LISTS}
         entries = sum(new != old for key in LISTS for new, old in zip(lists[key], row.report.get(key, ()), strict=True))
         if entries:
             row.report = {**row.report, **lists}
-            said = {"import": row.id, "withdrawal": withdrawal_id, "entries": entries}
-            chain.record(session, CHANGED, {**said, "report_digest": digest_of(row.report)}, now)
+            payload = {"import": row.id, "withdrawal": withdrawal_id, "entries": entries}
+            chain.record(session, CHANGED, {**payload, "report_digest": digest_of(row.report)}, now)
             changed += entries
     return changed
 
 
 def _without(entry: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
-    gone = {key: WITHDRAWN for key in NAMES if entry.get(key) in names}
-    if "of_file" in gone and entry["kind"] == "same subject":
-        gone["source_file"] = WITHDRAWN  # a file that was left out and showed the subject too
-    return {**entry, **gone}
+    struck = {key: WITHDRAWN for key in NAMES if entry.get(key) in names}
+    if "of_file" in struck and entry["kind"] == "same subject":
+        struck["source_file"] = WITHDRAWN  # a file that was left out and showed the subject too
+    return {**entry, **struck}

@@ -24,11 +24,11 @@ Dated: TypeAlias = tuple[datetime, int, RebuildStep]
 
 def rebuild_plan(session: Session, descent: Descent, suffix: str, descendants: bool) -> list[dict[str, Any]]:
     """List the steps as JSON, oldest thing first; `suffix` is put behind the names of what is made again."""
-    names = {found.name: f"{found.name}{suffix}" for found in descent.affected}
+    names = {affected.name: f"{affected.name}{suffix}" for affected in descent.affected}
     steps = [*_data_steps(session, descent, names, suffix), *_model_steps(session, descent, names)]
     ordered = [step for _, _, step in sorted(steps, key=lambda entry: entry[:2])]
     ordered += _final_steps(descent, descendants)
-    read_again = {one.name: f"{one.name}{suffix}" for one in descent.worklists if one.descendants}
+    read_again = {shown.name: f"{shown.name}{suffix}" for shown in descent.worklists if shown.descendants}
     ordered += remeasuring_steps(session, WithdrawnSubjects.planned(descent), {**names, **read_again}, suffix)
     if descent.images:
         note = "exports, releases and backups outside cannot be reached: tell those who hold them"
@@ -39,15 +39,15 @@ def rebuild_plan(session: Session, descent: Descent, suffix: str, descendants: b
 def _data_steps(session: Session, descent: Descent, names: dict[str, str], suffix: str) -> Iterator[Dated]:
     """Plan snapshots, generators, batches and worklists, each with the time it was made."""
     by_studies = _built_by_studies(session, descent)
-    for found in descent.snapshots:
-        snapshot = session.get_one(Snapshot, found.id)
-        if found.name not in by_studies:
+    for descendant in descent.snapshots:
+        snapshot = session.get_one(Snapshot, descendant.id)
+        if descendant.name not in by_studies:
             yield snapshot.created_at, 0, _build_snapshot(snapshot, names)
-    for found in descent.generators:
-        generator = session.get_one(Generator, found.id)
-        yield generator.created_at, 1, _fit_generator(generator, names, found.why)
-    for found in descent.batches:
-        batch = session.get_one(Batch, found.id)
+    for descendant in descent.generators:
+        generator = session.get_one(Generator, descendant.id)
+        yield generator.created_at, 1, _fit_generator(generator, names, descendant.why)
+    for descendant in descent.batches:
+        batch = session.get_one(Batch, descendant.id)
         yield batch.created_at, 2, _generate_batch(batch, names)
     for shown in descent.worklists:
         worklist = session.get_one(Worklist, shown.id)
@@ -57,21 +57,21 @@ def _data_steps(session: Session, descent: Descent, names: dict[str, str], suffi
 
 def _model_steps(session: Session, descent: Descent, names: dict[str, str]) -> Iterator[Dated]:
     """Plan runs and studies, each with the time it was made."""
-    for found in descent.runs:
-        run = session.get_one(Run, found.id)
+    for descendant in descent.runs:
+        run = session.get_one(Run, descendant.id)
         yield run.created_at, 4, _train_run(session, run, names)
-    for found in descent.studies:
-        study = session.get_one(Study, found.id)
+    for descendant in descent.studies:
+        study = session.get_one(Study, descendant.id)
         yield study.created_at, 5, _run_study(session, study, names)
 
 
 def _built_by_studies(session: Session, descent: Descent) -> set[str]:
     """Name the snapshots that `rounds study run` builds by itself, as far as nothing else needs them."""
-    arms = {name for found in descent.studies for name in arm_snapshots(session.get_one(Study, found.id))}
-    runs = [session.get_one(Run, found.id).snapshot_id for found in descent.runs]
+    arms = {name for descendant in descent.studies for name in arm_snapshots(session.get_one(Study, descendant.id))}
+    runs = [session.get_one(Run, descendant.id).snapshot_id for descendant in descent.runs]
     needed = set(session.scalars(select(Snapshot.name).where(Snapshot.id.in_(runs))))
-    for found in descent.generators:
-        needed.add(session.get_one(Generator, found.id).card.get("fitted_on", {}).get("snapshot"))
+    for descendant in descent.generators:
+        needed.add(session.get_one(Generator, descendant.id).card.get("fitted_on", {}).get("snapshot"))
     return arms - needed
 
 

@@ -1,7 +1,7 @@
-"""Where pictures of a subject still are: snapshot folders, what was drawn while a generator was fitted, copies outside.
+"""Find where pictures of a subject still are: snapshot folders, grids of a generator's fit, copies outside.
 
-A snapshot's pictures are hard links to the store: removing the stored file leaves them readable there. Copies outside
-are those that the chain of events knows of; where they lie it does not know.
+A snapshot's pictures are hard links to the store: removing the stored file leaves them readable there. The chain of
+events knows which copies were made outside, not where they lie.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ NOT_RECORDED = (
 
 @dataclass(frozen=True, slots=True)
 class InFolder:
-    """A snapshot folder with pictures of the subject that are still there."""
+    """A snapshot folder that still holds pictures of the subject."""
 
     snapshot: str
     path: str
@@ -49,7 +49,7 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class BackedUp:
-    """A backup that was made while pictures of the subject were here; `name` is that of its manifest."""
+    """A backup made while the project held pictures of the subject; `name` is that of its manifest."""
 
     name: str
     at: datetime
@@ -66,7 +66,7 @@ class Copies:
 
 
 def copies_of(session: Session, root: Path, descent: Descent) -> Copies:
-    """Look into the folders of the project at `root`, and through the chain of events."""
+    """Search the folders of the project at `root` and its chain of events."""
     folders = list(_in_folders(session, root, descent))
     return Copies(
         folders,
@@ -77,20 +77,22 @@ def copies_of(session: Session, root: Path, descent: Descent) -> Copies:
 
 
 def _in_folders(session: Session, root: Path, descent: Descent) -> Iterator[InFolder]:
-    mine = select(Withdrawal.id).where(Withdrawal.subject_id == descent.subject.id)
-    buried = select(Affected.target_id).where(Affected.kind == AffectedKind.IMAGE, Affected.withdrawal_id.in_(mine))
-    shown = or_(Image.id.in_(descent.removed), Image.id.in_(buried))
-    for found in descent.snapshots:
-        directory = session.get_one(Snapshot, found.id).directory
+    own_withdrawals = select(Withdrawal.id).where(Withdrawal.subject_id == descent.subject.id)
+    withdrawn = select(Affected.target_id).where(
+        Affected.kind == AffectedKind.IMAGE, Affected.withdrawal_id.in_(own_withdrawals)
+    )
+    shown = or_(Image.id.in_(descent.removed), Image.id.in_(withdrawn))
+    for snapshot in descent.snapshots:
+        directory = session.get_one(Snapshot, snapshot.id).directory
         if (root / directory).is_dir():
-            names = pictures_in(SnapshotFolder.open(root / directory), rows_of(session, found.id, shown))
-            there = sum((root / directory / name).is_file() for name in names)
-            if there:
-                yield InFolder(found.name, directory, there)
+            names = pictures_in(SnapshotFolder.open(root / directory), rows_of(session, snapshot.id, shown))
+            pictures = sum((root / directory / name).is_file() for name in names)
+            if pictures:
+                yield InFolder(snapshot.name, directory, pictures)
 
 
 def rows_of(session: Session, snapshot_id: int, images: ColumnElement[bool]) -> set[tuple[str, str | None]]:
-    """Pixel digest and subject of such images in a snapshot."""
+    """Find the pixel digest and subject of such images in a snapshot."""
     query = (
         select(Image.pixel_sha256, Subject.key)
         .join(SnapshotItem, SnapshotItem.image_id == Image.id)
@@ -101,7 +103,7 @@ def rows_of(session: Session, snapshot_id: int, images: ColumnElement[bool]) -> 
 
 
 def pictures_in(folder: SnapshotFolder, rows: set[tuple[str, str | None]]) -> Iterator[str]:
-    """The names (`train/abc.png`) under which such rows lie in a snapshot folder, each once."""
+    """Yield the file names (`train/abc.png`) of such rows in a snapshot folder, each once."""
     last = None
     for split in SPLITS if rows else ():
         for row in folder.iter_rows(split):
@@ -112,8 +114,8 @@ def pictures_in(folder: SnapshotFolder, rows: set[tuple[str, str | None]]) -> It
 
 
 def _grids(session: Session, root: Path, descent: Descent) -> Iterator[str]:
-    """Grids show validation images and their reconstructions, of the snapshot that the generator was fitted on."""
-    snapshots = [session.get_one(Snapshot, one.id) for one in descent.snapshots]
+    """Find the grids of fits on an affected snapshot: they show its validation images and reconstructions."""
+    snapshots = [session.get_one(Snapshot, row.id) for row in descent.snapshots]
     for generator in session.scalars(select(Generator).order_by(Generator.id)):
         directory = f"{generator.directory}/grids"
         fitted = any(was_fitted_on(generator, snapshot) for snapshot in snapshots)
@@ -122,30 +124,34 @@ def _grids(session: Session, root: Path, descent: Descent) -> Iterator[str]:
 
 
 def _exports(session: Session, descent: Descent) -> Iterator[Exported]:
-    names = {one.id: one.name for one in descent.snapshots}
+    names = {snapshot.id: snapshot.name for snapshot in descent.snapshots}
     for event in _events(session, "export"):
-        said = event.payload
-        if said["snapshot"] in names:
-            yield Exported(names[said["snapshot"]], said["format"], event.at, said["real"], said["synthetic"])
+        export = event.payload
+        if export["snapshot"] in names:
+            name = names[export["snapshot"]]
+            yield Exported(name, export["format"], event.at, export["real"], export["synthetic"])
 
 
-def _backups(session: Session, descent: Descent, still_here: bool) -> Iterator[BackedUp]:
-    """Those after the first image came, up to the moment at which the last picture went."""
-    came = session.scalars(select(Image.created_at).where(Image.id.in_(descent.images)).order_by(Image.created_at))
-    first, went = came.first(), None if still_here else _went(session, descent)
+def _backups(session: Session, descent: Descent, has_pictures: bool) -> Iterator[BackedUp]:
+    """Find the backups made between the first image's import and the last picture's removal."""
+    imported = select(Image.created_at).where(Image.id.in_(descent.images)).order_by(Image.created_at)
+    first = session.scalars(imported).first()
+    last = None if has_pictures else _last_removal(session, descent)
     for event in _events(session, "project.backed_up"):
-        if first is not None and first <= event.at and (went is None or event.at <= went):
+        if first is not None and first <= event.at and (last is None or event.at <= last):
             yield BackedUp(f"{event.at:%Y-%m-%dT%H%M%SZ}", event.at)
 
 
-def _went(session: Session, descent: Descent) -> datetime | None:
-    """When the last of its pictures was removed, as far as they were; None before a withdrawal."""
+def _last_removal(session: Session, descent: Descent) -> datetime | None:
+    """Find when the last of its pictures was removed; None before a withdrawal."""
     query = select(Withdrawal).where(Withdrawal.subject_id == descent.subject.id)
     withdrawal = session.scalars(query).one_or_none()
     if withdrawal is None:
         return None
     removed = [
-        one.at for one in _events(session, "withdrawal.files_removed") if one.payload["withdrawal"] == withdrawal.id
+        event.at
+        for event in _events(session, "withdrawal.files_removed")
+        if event.payload["withdrawal"] == withdrawal.id
     ]
     return max([withdrawal.created_at, *removed])
 

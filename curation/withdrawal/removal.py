@@ -1,6 +1,6 @@
-"""The files of a withdrawal: pictures, masks and vectors go, notes are left beside what descends from them.
+"""Remove the pictures, masks and vectors of a withdrawn subject, and leave notes beside what descends from it.
 
-Every step finds by itself what is left to do, so a withdrawal that was interrupted is finished by running it again.
+Every step finds what is left to do, so an interrupted withdrawal is finished by running it again.
 """
 
 from dataclasses import asdict, dataclass
@@ -26,7 +26,7 @@ SHIPPED = "shipped"
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What was removed this time: stored files, vectors, pictures in snapshots; and files that others still use."""
+    """Counts of what was removed this time, and of the files that are kept because other images use them."""
 
     files: int
     vectors: int
@@ -35,42 +35,42 @@ class Removed:
 
     @property
     def any(self) -> bool:
-        """Whether anything was there to be removed."""
+        """Tell whether anything was removed."""
         return bool(self.files or self.vectors or self.purged)
 
     def counts(self) -> dict[str, int]:
-        """For the event."""
+        """Give the counts that the event records."""
         return asdict(self)
 
 
 def remove_files(
     project: Project, withdrawal: Withdrawal, descent: Descent, *, descendants: bool, purge: bool
 ) -> Removed:
-    """Remove what a committed withdrawal made useless, and leave its notes."""
+    """Remove the files of a committed withdrawal and leave its notes."""
     with project.database.read() as session:
-        mine = select(Affected.target_id).where(
+        image_ids = select(Affected.target_id).where(
             Affected.withdrawal_id == withdrawal.id, Affected.kind == AffectedKind.IMAGE
         )
-        unused, kept = _unused(session, mine)
-        places = _places(session, project.root, descent)
-        in_snapshots = {one.id: rows_of(session, one.id, Image.id.in_(mine)) for one in descent.snapshots}
+        unused, kept = _unused_files(session, image_ids)
+        directories = _directories(session, project.root, descent)
+        in_snapshots = {row.id: rows_of(session, row.id, Image.id.in_(image_ids)) for row in descent.snapshots}
     vectors = forget_vectors(project.directory("embeddings"), unused)
     date = withdrawal.created_at.date().isoformat()
-    for directory in places:
+    for directory in directories:
         Tombstones.read(directory).add(withdrawal.id, date, (), False).write(directory)
     purged = 0
-    for found in descent.snapshots:
-        folder = project.root / "snapshots" / found.name
+    for snapshot in descent.snapshots:
+        folder = project.root / "snapshots" / snapshot.name
         if folder.is_dir():
-            purged += _bury_in_snapshot(folder, withdrawal.id, date, in_snapshots[found.id], purge)
+            purged += _bury_in_snapshot(folder, withdrawal.id, date, in_snapshots[snapshot.id], purge)
     files = sum(project.store.remove(digest) for digest in sorted(unused))
     return Removed(files, vectors, purged, kept)
 
 
-def _unused(session: Session, mine: Select[int]) -> tuple[set[str], int]:
-    """Files of the removed images and their masks that no other image needs, and how many others do need."""
-    files = set(session.scalars(select(Image.file_sha256).where(Image.id.in_(mine))))
-    files |= set(session.scalars(select(Mask.file_sha256).where(Mask.image_id.in_(mine))))
+def _unused_files(session: Session, image_ids: Select[int]) -> tuple[set[str], int]:
+    """Find the files of the removed images and masks that no other image needs, and count those that others need."""
+    files = set(session.scalars(select(Image.file_sha256).where(Image.id.in_(image_ids))))
+    files |= set(session.scalars(select(Mask.file_sha256).where(Mask.image_id.in_(image_ids))))
     needed: set[str] = set()
     ordered = sorted(files)
     stays = Image.withdrawn_at.is_(None)
@@ -82,21 +82,21 @@ def _unused(session: Session, mine: Select[int]) -> tuple[set[str], int]:
     return files - needed, len(files & needed)
 
 
-def _places(session: Session, root: Path, descent: Descent) -> list[Path]:
-    """The directories of affected generators, runs (and the models in them) and studies, as far as they are here."""
-    directories = [session.get_one(Generator, one.id).directory for one in descent.generators]
-    directories += [session.get_one(Run, one.id).directory for one in descent.runs]
-    directories += [session.get_one(Study, one.id).directory for one in descent.studies]
+def _directories(session: Session, root: Path, descent: Descent) -> list[Path]:
+    """List the existing directories of affected generators, runs (and the models in them) and studies."""
+    directories = [session.get_one(Generator, row.id).directory for row in descent.generators]
+    directories += [session.get_one(Run, row.id).directory for row in descent.runs]
+    directories += [session.get_one(Study, row.id).directory for row in descent.studies]
     inside = [root / directory for directory in directories if directory != SHIPPED]
     inside += [directory / "model" for directory in inside]
     return [directory for directory in inside if directory.is_dir()]
 
 
 def _bury_in_snapshot(folder: Path, number: int, date: str, withdrawn: set[tuple[str, str | None]], purge: bool) -> int:
-    """Note which rows are withdrawn, then remove their pictures when asked to; returns how many were there."""
+    """Note which rows are withdrawn, then remove their pictures when asked to; return how many were removed."""
     names = list(pictures_in(SnapshotFolder.open(folder), withdrawn))
     Tombstones.read(folder).add(number, date, names, purge).write(folder)
-    there = [folder / name for name in names if purge and (folder / name).is_file()]
-    for path in there:
+    pictures = [folder / name for name in names if purge and (folder / name).is_file()]
+    for path in pictures:
         path.unlink()
-    return len(there)
+    return len(pictures)

@@ -1,8 +1,8 @@
-"""Withdraw a subject: one transaction says so and closes what would show it, then the files go.
+"""Withdraw a subject: one transaction marks it and closes what would show it, then its files are removed.
 
-The transaction comes first, so that nothing uses an image from then on; the files go after it, and a withdrawal that
-was interrupted there is finished by asking for it again. Rows and digests stay as tombstones: the guards and the next
-import must know what may not come back.
+The transaction comes first, so that nothing uses an image from then on. The files follow; a withdrawal that was
+interrupted there is finished by running it again. Rows and digests stay as tombstones: the guards and the next import
+must know what may not come back.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ CLEARED = {
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A withdrawal that was carried out: what it reached, the plan, and what was removed this time."""
+    """A withdrawal that was carried out: what it affects, the plan, and what was removed this time."""
 
     number: int
     descent: Descent
@@ -68,8 +68,8 @@ def withdraw(
             repeated = descent.subject.withdrawn_at is not None
             withdrawal = _open(session, now, descent, reason)
             names = file_names_of(session, descent.removed)
-            images = _bury(session, now, withdrawal.id, _removed(descent, descendants))
-            added = _mark(session, withdrawal.id, descent)
+            images = _make_tombstones(session, now, withdrawal.id, _removed(descent, descendants))
+            added = _mark_descendants(session, withdrawal.id, descent)
             _close_items(session)
             forget_file_names(session, project.chain, now, withdrawal.id, names)
             if added or images or not repeated:
@@ -86,9 +86,9 @@ def withdraw(
 
 
 def _open(session: Session, now: datetime, descent: Descent, reason: str) -> Withdrawal:
-    found = session.scalars(select(Withdrawal).where(Withdrawal.subject_id == descent.subject.id)).one_or_none()
-    if found is not None:
-        return found
+    earlier = session.scalars(select(Withdrawal).where(Withdrawal.subject_id == descent.subject.id)).one_or_none()
+    if earlier is not None:
+        return earlier
     descent.subject.withdrawn_at = now
     withdrawal = Withdrawal(subject_id=descent.subject.id, reason=reason, plan=[], created_at=now)
     session.add(withdrawal)
@@ -97,39 +97,41 @@ def _open(session: Session, now: datetime, descent: Descent, reason: str) -> Wit
 
 
 def _removed(descent: Descent, descendants: bool) -> ColumnElement[bool]:
-    """The images that go: the subject's, altered ones among them; with `descendants` those drawn by what saw it."""
+    """Build the condition on images that are removed; with `descendants` also those of generators that saw it."""
     shown = Image.id.in_(descent.removed)
     if not descendants:
         return shown
-    drawn = Image.batch_id.in_([one.id for one in descent.batches])
+    drawn = Image.batch_id.in_([batch.id for batch in descent.batches])
     return or_(shown, drawn, Image.altered_from_id.in_(select(Image.id).where(drawn)))
 
 
-def _bury(session: Session, now: datetime, withdrawal_id: int, removed: ColumnElement[bool]) -> int:
-    """Make tombstones of images that are none yet; returns how many."""
+def _make_tombstones(session: Session, now: datetime, withdrawal_id: int, removed: ColumnElement[bool]) -> int:
+    """Turn images into tombstones; return how many were none yet."""
     ids = list(session.scalars(select(Image.id).where(removed, Image.withdrawn_at.is_(None)).order_by(Image.id)))
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
         session.execute(delete(ImageLabel).where(ImageLabel.image_id.in_(chunk)))
         session.execute(update(Image).where(Image.id.in_(chunk)).values(withdrawn_at=now, **CLEARED))
-        rows = [{"withdrawal_id": withdrawal_id, "kind": AffectedKind.IMAGE, "target_id": one} for one in chunk]
+        rows = [
+            {"withdrawal_id": withdrawal_id, "kind": AffectedKind.IMAGE, "target_id": image_id} for image_id in chunk
+        ]
         session.execute(insert(Affected), rows)
     return len(ids)
 
 
-def _mark(session: Session, withdrawal_id: int, descent: Descent) -> int:
-    """Mark what descends from the subject and is not marked yet; returns how many."""
+def _mark_descendants(session: Session, withdrawal_id: int, descent: Descent) -> int:
+    """Mark what descends from the subject and is not marked yet; return how many things that are."""
     marked = set(
         session.execute(select(Affected.kind, Affected.target_id).where(Affected.withdrawal_id == withdrawal_id)).all()
     )
-    new = [one for one in descent.affected if (one.kind, one.id) not in marked]
-    for one in new:
-        add_mark(session, withdrawal_id, one.kind, one.id)
+    new = [descendant for descendant in descent.affected if (descendant.kind, descendant.id) not in marked]
+    for descendant in new:
+        add_mark(session, withdrawal_id, descendant.kind, descendant.id)
     return len(new)
 
 
 def _close_items(session: Session) -> None:
-    """Nothing shows these images any more: slots that nobody read go, those that were read stay with their readings."""
+    """Close the slots that would show a withdrawn image: unread ones are deleted, read ones are done."""
     pending = (Assignment.item_id.in_(withdrawn_items()), Assignment.state != AssignmentState.DONE)
     unread = ~exists().where(Reading.assignment_id == Assignment.id)
     quiet = {"synchronize_session": False}
@@ -150,23 +152,23 @@ def _close_items(session: Session) -> None:
 def _record(
     session: Session, project: Project, now: datetime, withdrawal: Withdrawal, descent: Descent, images: int
 ) -> None:
-    reached = {kind.value: [one.id for one in descent.affected if one.kind is kind] for kind in AffectedKind}
+    ids_by_kind = {kind.value: [row.id for row in descent.affected if row.kind is kind] for kind in AffectedKind}
     payload = {
         "withdrawal": withdrawal.id,
         "subject": descent.subject.id,
         "images": images,
-        "affected": {kind: ids for kind, ids in reached.items() if ids},
+        "affected": {kind: ids for kind, ids in ids_by_kind.items() if ids},
         "plan_digest": digest_of(withdrawal.plan),
     }
     project.chain.record(session, "subject.withdrawn", payload, now)
 
 
 def list_withdrawals(session: Session) -> Sequence[Withdrawal]:
-    """Every withdrawal, oldest first."""
+    """List every withdrawal, oldest first."""
     return session.scalars(select(Withdrawal).order_by(Withdrawal.id)).all()
 
 
 def count_removed(session: Session, withdrawal_id: int) -> int:
-    """How many images a withdrawal removed."""
-    mine = withdrawn_images().where(Affected.withdrawal_id == withdrawal_id)
-    return len(session.scalars(mine).all())
+    """Count the images that a withdrawal removed."""
+    removed = withdrawn_images().where(Affected.withdrawal_id == withdrawal_id)
+    return len(session.scalars(removed).all())

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, RoundsError
-from curation.lineage.graph import GROUPS, Graph, Kind, Node, Ref
+from curation.lineage.graph import GROUPS, Graph, Node, NodeKind, Ref
 from curation.lineage.naming import NAMED, NUMBERED, find
 from curation.lineage.nodes import of_group
 from curation.lineage.walk import Direction, walk
@@ -19,7 +19,15 @@ from review_ui.security.permissions import Capability
 from review_ui.views.parts import reader_who_can
 
 WAYS: dict[str, Direction] = {"Both ways": "both", "Up: descends from": "up", "Down: descendants": "down"}
-CHOICES = (Kind.STUDY, Kind.RUN, Kind.SNAPSHOT, Kind.GENERATOR, Kind.WORKLIST, Kind.BATCH, Kind.IMPORT)
+CHOICES = (
+    NodeKind.STUDY,
+    NodeKind.RUN,
+    NodeKind.SNAPSHOT,
+    NodeKind.GENERATOR,
+    NodeKind.WORKLIST,
+    NodeKind.BATCH,
+    NodeKind.IMPORT,
+)
 NEWEST = 40  # of each kind, to choose from
 STEPS = 6
 MOST_STEPS = 30
@@ -76,14 +84,14 @@ def _place(starts: list[str], asked: str) -> int | None:
 
 def found_for(session: Session, text: str, subjects: bool) -> Ref:
     """The node, unless it is a subject and the role sees none: then nothing is looked up, so nothing is told."""
-    if not subjects and (":" not in text or text.partition(":")[0] == Kind.SUBJECT):
+    if not subjects and (":" not in text or text.partition(":")[0] == NodeKind.SUBJECT):
         raise BadInput("your role does not see single subjects. Start from image:ID, import:ID, snapshot:NAME, ...")
     return find(session, text)
 
 
 def without_subjects(graph: Graph) -> Graph:
     """The graph for those who may not see single subjects: how many there are is still told."""
-    nodes = {ref: node for ref, node in graph.nodes.items() if ref.kind is not Kind.SUBJECT}
+    nodes = {ref: node for ref, node in graph.nodes.items() if ref.kind is not NodeKind.SUBJECT}
     edges = {pair: edge for pair, edge in graph.edges.items() if pair[0] in nodes and pair[1] in nodes}
     return Graph(graph.start, nodes, edges)
 
@@ -110,7 +118,7 @@ def _box(node: Node, at: Rectangle, is_start: bool) -> str:
     facts = "".join(f"<small>{escape(fact)}</small>" for fact in node.facts[:2] if fact)
     mark = f'<em class="r-affected">{escape(node.affected.partition(" (")[0])}</em>' if node.affected else ""
     here = '<em class="r-here">you are here</em>' if is_start else ""
-    kind = "elsewhere" if node.ref.kind is Kind.ELSEWHERE else node.ref.kind.value
+    kind = "elsewhere" if node.ref.kind is NodeKind.ELSEWHERE else node.ref.kind.value
     inner = f"<span>{escape(kind)}{here}</span><b>{escape(node.title.removeprefix(kind + ' '))}</b>{mark}{facts}"
     told = escape(", ".join([node.title, *node.facts, *([node.affected] if node.affected else [])]))
     state = (
@@ -124,10 +132,10 @@ def _box(node: Node, at: Rectangle, is_start: bool) -> str:
 
 def address(ref: Ref) -> str | None:
     """Where the walk goes on from a box; a group leads to what it belongs to, what is elsewhere to nothing."""
-    if ref.kind is Kind.ELSEWHERE:
+    if ref.kind is NodeKind.ELSEWHERE:
         return None
     node = str(ref)
-    if ref.kind in GROUPS or ref.kind is Kind.REPORT:
+    if ref.kind in GROUPS or ref.kind is NodeKind.REPORT:
         what, rest = of_group(ref.key)
         node = f"{what}:{rest.rpartition('/')[0] if what == 'run' else rest}"
     return f"/lineage?node={quote(node, safe='')}"

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.lineage.graph import Edge, Graph, Kind, Node, Ref
+from curation.lineage.graph import Edge, Graph, Node, NodeKind, Ref
 from review_ui.figures.layered import BOX_HEIGHT, BOX_WIDTH, Rectangle, lay_out
 
 
 def graph_of(count: int, pairs: set[tuple[int, int]]) -> Graph:
     """Things numbered from old to new, and arrows from lower to higher numbers."""
-    refs = [Ref(Kind.SNAPSHOT, str(number)) for number in range(count)]
+    refs = [Ref(NodeKind.SNAPSHOT, str(number)) for number in range(count)]
     graph = Graph(refs[0], {ref: Node(ref, ref.key) for ref in refs})
     for low, high in pairs:
         graph.edges[refs[low], refs[high]] = Edge(refs[low], refs[high])
@@ -65,4 +65,4 @@ def test_a_chain_is_a_straight_line() -> None:
 def test_what_has_nothing_above_it_stands_just_above_what_needs_it() -> None:
     layout = lay_out(graph_of(6, {(0, 1), (1, 2), (2, 3), (4, 3), (3, 5)}))
     boxes = layout.boxes
-    assert boxes[Ref(Kind.SNAPSHOT, "4")].top == boxes[Ref(Kind.SNAPSHOT, "2")].top
+    assert boxes[Ref(NodeKind.SNAPSHOT, "4")].top == boxes[Ref(NodeKind.SNAPSHOT, "2")].top

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from curation.errors import BadInput
-from curation.lineage.graph import Edge, Graph, Kind, Node, Ref
+from curation.lineage.graph import Edge, Graph, Node, NodeKind, Ref
 from curation.lineage.naming import find
 from curation.lineage.walk import walk
 from curation.project import Project
@@ -49,9 +49,9 @@ def test_what_is_affected_says_so_in_words_in_the_picture_and_in_the_table(small
 
 
 def test_texts_of_the_database_are_escaped() -> None:
-    evil = Ref(Kind.ELSEWHERE, "<img src=x onerror=alert(1)>")
+    evil = Ref(NodeKind.ELSEWHERE, "<img src=x onerror=alert(1)>")
     node = Node(evil, evil.key, ("<b>fact</b>",), "AFFECTED <i>")
-    start = Ref(Kind.SNAPSHOT, 'a"b')
+    start = Ref(NodeKind.SNAPSHOT, 'a"b')
     graph = Graph(start, {start: Node(start, 'a"b'), evil: node}, {(evil, start): Edge(evil, start, "<u>what</u>")})
     drawn = picture(graph) + arrows(graph)
     for tag in ("<img", "<b>fact", "<i>", "<u>what"):
@@ -61,27 +61,27 @@ def test_texts_of_the_database_are_escaped() -> None:
 
 def test_a_group_leads_to_what_it_belongs_to_and_what_is_elsewhere_to_nothing() -> None:
     expected = {
-        Ref(Kind.IMAGES, "batch/3"): "batch%3A3",
-        Ref(Kind.READINGS, "worklist/a/b"): "worklist%3Aa%2Fb",
-        Ref(Kind.REPORT, "run/r/test"): "run%3Ar",
-        Ref(Kind.REPORT, "study/s"): "study%3As",
+        Ref(NodeKind.IMAGES, "batch/3"): "batch%3A3",
+        Ref(NodeKind.READINGS, "worklist/a/b"): "worklist%3Aa%2Fb",
+        Ref(NodeKind.REPORT, "run/r/test"): "run%3Ar",
+        Ref(NodeKind.REPORT, "study/s"): "study%3As",
     }
     assert {ref: address(ref) for ref in expected} == {ref: f"/lineage?node={one}" for ref, one in expected.items()}
-    assert address(Ref(Kind.ELSEWHERE, "backbone x")) is None
+    assert address(Ref(NodeKind.ELSEWHERE, "backbone x")) is None
 
 
 @pytest.mark.slow
 def test_curators_see_the_picture_without_single_subjects(small: Project) -> None:
     with small.database.read() as session:
         graph = without_subjects(walk(session, find(session, "image:1")))
-    assert not [ref for ref in graph.nodes if ref.kind is Kind.SUBJECT]
+    assert not [ref for ref in graph.nodes if ref.kind is NodeKind.SUBJECT]
     assert "s0" not in picture(graph) + arrows(graph)
     with small.database.read() as session:
         for text in ("subject:s0", "subject:nobody", "s0", "base"):
             with pytest.raises(BadInput, match="your role does not see single subjects"):
                 found_for(session, text, subjects=False)
-        assert found_for(session, "subject:s0", subjects=True) == Ref(Kind.SUBJECT, "s0")
-        assert found_for(session, "snapshot:base", subjects=False) == Ref(Kind.SNAPSHOT, "base")
+        assert found_for(session, "subject:s0", subjects=True) == Ref(NodeKind.SUBJECT, "s0")
+        assert found_for(session, "snapshot:base", subjects=False) == Ref(NodeKind.SNAPSHOT, "base")
     may_see = {role for role in Role if Capability.SEE_LINEAGE in CAPABILITIES[role]}
     assert may_see == {Role.PRIVACY, Role.CURATOR, Role.ADMINISTRATOR}
     may_see_subjects = {role for role in Role if Capability.SEE_SUBJECTS in CAPABILITIES[role]}

@@ -61,7 +61,7 @@ def adapt(
     train_rows, validation_rows = folder.rows("train"), folder.rows("validation")
     _check_rows(folder, train_rows)
     backbone = features.backbone if features else Backbone.load(backbone_location(config), default_device())
-    noted = [*folder.affected, *Tombstones.read(backbone.directory).words, *also_affected]
+    noted = [*folder.affected, *Tombstones.read(backbone.directory).notes, *also_affected]
     affected = refuse_affected(f"snapshot {folder.name!r} or its backbone", noted, allow_affected)
     known = Seen.by_backbone(backbone.directory, config.backbone)
     if known.unknown and not config.allow_unknown_provenance:

@@ -131,7 +131,7 @@ def evaluate_run(run_dir: Path, folder: SnapshotFolder, split: Split, n_bootstra
         )
         for name, metric in METRICS.items()
     }
-    affected = sorted({*run.card.get("affected", ()), *Tombstones.read(run_dir).words, *folder.affected})
+    affected = sorted({*run.card.get("affected", ()), *Tombstones.read(run_dir).notes, *folder.affected})
     evaluation = Evaluation(
         run=run_dir.name,
         snapshot=folder.name,

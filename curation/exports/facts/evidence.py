@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session, aliased
 
 from curation.exports.facts.measured import SavedMeasurement, set_measures, tellable_numbers
 from curation.exports.facts.screening import ScreeningFacts, screening_facts
-from curation.exports.facts.snapshot import Facts
-from curation.exports.pseudonyms import Pseudonyms
+from curation.exports.facts.snapshot import SnapshotFacts
+from curation.exports.pseudonyms import ExportPseudonyms
 from curation.reader_study.report import Figure, ReaderStudy, reader_study
 from curation.tables.images import BuildStatus
 from curation.tables.measures import CheckReport, SetMeasurement
@@ -59,7 +59,7 @@ class Evidence:
     screening: ScreeningFacts
 
 
-def gather_evidence(session: Session, facts: Facts, snapshot_id: int, names: Pseudonyms) -> Evidence:
+def gather_evidence(session: Session, facts: SnapshotFacts, snapshot_id: int, names: ExportPseudonyms) -> Evidence:
     """Reader studies of every worklist that people read, what screening said, every report of checks and sets."""
     by_name = {
         name: names.reader(reader_id) for reader_id, name in session.execute(select(Reader.id, Reader.name)).all()

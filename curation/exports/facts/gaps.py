@@ -4,20 +4,20 @@ from collections.abc import Iterator
 
 from curation.check_names import check_name
 from curation.exports.facts.evidence import Evidence
-from curation.exports.facts.snapshot import Facts
+from curation.exports.facts.snapshot import SnapshotFacts
 from curation.tables.people import ReaderKind
 
 FEWEST_PER_CLASS = 50
 
 
-def known_gaps(facts: Facts, evidence: Evidence | None = None) -> list[str]:
+def known_gaps(facts: SnapshotFacts, evidence: Evidence | None = None) -> list[str]:
     """Every gap that follows from the facts, and from what was measured where that was gathered; the gravest first."""
     measured = [] if evidence is None else [*_agreement_gaps(evidence), *_unmeasured(facts, evidence)]
     known = [*_reading_gaps(facts), *_origin_gaps(facts), *_screening_gaps(facts)]
     return [*known, *measured, *_count_gaps(facts), *_paper(facts)]
 
 
-def _reading_gaps(facts: Facts) -> Iterator[str]:
+def _reading_gaps(facts: SnapshotFacts) -> Iterator[str]:
     reading = facts.reading
     if not facts.made:
         return
@@ -48,7 +48,7 @@ def _agreement_gaps(evidence: Evidence) -> Iterator[str]:
             yield f"Worklist {study.worklist}: too few planted defects were read to say what readers miss."
 
 
-def _unmeasured(facts: Facts, evidence: Evidence) -> Iterator[str]:
+def _unmeasured(facts: SnapshotFacts, evidence: Evidence) -> Iterator[str]:
     for check in evidence.screening.checks:
         suspected = check.flagged - check.without_threshold
         if check.is_privacy and suspected > 0:
@@ -68,7 +68,7 @@ def _unmeasured(facts: Facts, evidence: Evidence) -> Iterator[str]:
         yield f"{resting} of the measurements in it rest on withdrawn subjects; SCREENING.md says which."
 
 
-def _origin_gaps(facts: Facts) -> Iterator[str]:
+def _origin_gaps(facts: SnapshotFacts) -> Iterator[str]:
     if facts.simulated:
         yield (
             "The real images are simulated from one template: nothing here says anything about patients, and intervals "
@@ -83,7 +83,7 @@ def _origin_gaps(facts: Facts) -> Iterator[str]:
             yield f"What generator {generator.name!r} was fitted on is UNKNOWN: it may have seen held-out subjects."
 
 
-def _screening_gaps(facts: Facts) -> Iterator[str]:
+def _screening_gaps(facts: SnapshotFacts) -> Iterator[str]:
     unscreened = sum(batch.screening is None for batch in facts.batches)
     if unscreened:
         yield f"{unscreened} of {len(facts.batches)} batches were never screened: near copies were not looked for."
@@ -101,7 +101,7 @@ def _screening_gaps(facts: Facts) -> Iterator[str]:
             )
 
 
-def _count_gaps(facts: Facts) -> Iterator[str]:
+def _count_gaps(facts: SnapshotFacts) -> Iterator[str]:
     for origin in ("synthetic", "altered"):
         by_label = facts.counts.get("train", {}).get(origin, {})
         few = [f"{name} {by_label.get(name, 0)}" for name in facts.classes if by_label.get(name, 0) < FEWEST_PER_CLASS]
@@ -114,7 +114,7 @@ def _count_gaps(facts: Facts) -> Iterator[str]:
         )
 
 
-def _paper(facts: Facts) -> Iterator[str]:
+def _paper(facts: SnapshotFacts) -> Iterator[str]:
     if not facts.options.license:
         yield "No licence was stated: ask before use."
     if not facts.options.creator:

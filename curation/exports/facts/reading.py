@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from curation.exports.pseudonyms import Pseudonyms
+from curation.exports.pseudonyms import ExportPseudonyms
 from curation.reader_study.table import withdrawn_readers
 from curation.readers.consent import has_withdrawn
 from curation.reading.outcome_rule import OutcomeRule
@@ -107,7 +107,7 @@ def _number(count: int, one: str, many: str) -> str:
     return f"{count} {one if count == 1 else many}"
 
 
-def reading_facts(session: Session, snapshot_id: int, frozen: frozenset[int], names: Pseudonyms) -> ReadingFacts:
+def reading_facts(session: Session, snapshot_id: int, frozen: frozenset[int], names: ExportPseudonyms) -> ReadingFacts:
     """Everything that is told of how the images of a snapshot were read."""
     worklists = _worklists(session, snapshot_id)
     lines = [line for worklist in worklists for line in _lines(session, worklist, names)]
@@ -174,7 +174,7 @@ def _reasons(session: Session, worklist: Worklist) -> dict[str, int]:
     return dict(found.most_common())
 
 
-def _lines(session: Session, worklist: Worklist, names: Pseudonyms) -> list[ReaderLine]:
+def _lines(session: Session, worklist: Worklist, names: ExportPseudonyms) -> list[ReaderLine]:
     query = (
         select(Reader.id, Reader.kind, WorklistItem.purpose, Reading.verdict, func.count(), *_span())
         .select_from(Reading)

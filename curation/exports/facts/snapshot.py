@@ -62,7 +62,7 @@ class BatchFacts:
 
 
 @dataclass(frozen=True)
-class Facts:
+class SnapshotFacts:
     """Everything that is told."""
 
     name: str
@@ -115,12 +115,12 @@ class Facts:
         return {generator.weights_digest: generator.name for generator in self.generators}
 
 
-def gather(selection: Selection, options: ExportOptions, now: datetime) -> Facts:
+def gather(selection: Selection, options: ExportOptions, now: datetime) -> SnapshotFacts:
     """Everything that an export tells, in one consistent view."""
     folder = selection.folder
     with selection.project.database.read() as session:
         snapshot = session.get_one(Snapshot, selection.snapshot_id)
-        return Facts(
+        return SnapshotFacts(
             name=folder.name,
             digest=folder.digest,
             built_at=snapshot.created_at,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.exports.facts.evidence import Evidence
-from curation.exports.facts.snapshot import Facts
+from curation.exports.facts.snapshot import SnapshotFacts
 from curation.exports.formats.image_folder import METADATA, splits_there
 from curation.exports.formats.responsible_ai import responsible_ai
 from curation.exports.software import NAME, NOT_ANONYMOUS, told
@@ -56,7 +56,7 @@ COLUMNS = {
 }
 
 
-def write_croissant(directory: Path, facts: Facts, evidence: Evidence, data: str = "") -> None:
+def write_croissant(directory: Path, facts: SnapshotFacts, evidence: Evidence, data: str = "") -> None:
     """Write croissant.json for the imagefolder that stands in `directory`, in its folder `data` if there is one."""
     prefix = f"{data}/" if data else ""
     splits = list(splits_there(facts))
@@ -73,7 +73,7 @@ def write_croissant(directory: Path, facts: Facts, evidence: Evidence, data: str
     (directory / FILE_NAME).write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _about(facts: Facts) -> dict[str, Any]:
+def _about(facts: SnapshotFacts) -> dict[str, Any]:
     creator = facts.options.creator
     about: dict[str, Any] = {
         "name": re.sub(r"[^A-Za-z0-9_ -]", "_", facts.name),
@@ -97,7 +97,7 @@ def _by_digest(sha256: str) -> str:
     return f"ni:///sha-256;{base64.urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip('=')}"
 
 
-def _ancestors(facts: Facts) -> list[str]:
+def _ancestors(facts: SnapshotFacts) -> list[str]:
     """Digests of the sources, the weights and the requests this dataset descends from."""
     return [
         *(source.digest for source in facts.sources),

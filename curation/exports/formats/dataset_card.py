@@ -7,7 +7,7 @@ from typing import Any
 
 from curation.exports.facts.evidence import Evidence
 from curation.exports.facts.gaps import known_gaps
-from curation.exports.facts.snapshot import Facts
+from curation.exports.facts.snapshot import SnapshotFacts
 from curation.exports.formats.image_folder import features_of, splits_there
 from curation.exports.markdown import table
 from curation.exports.software import NAME, NOT_ANONYMOUS, software_version, told
@@ -22,13 +22,13 @@ COHORT_SOURCE = (
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+")
 
 
-def dataset_card(facts: Facts, layout: str, evidence: Evidence | None = None, more: str = "") -> str:
+def dataset_card(facts: SnapshotFacts, layout: str, evidence: Evidence | None = None, more: str = "") -> str:
     """README.md of an export; `more` comes before the gaps. What `datasets` opens has front matter for it."""
     body = _body(facts, layout, known_gaps(facts, evidence), more)
     return body if layout not in PATTERNS else f"---\n{''.join(_front_matter(facts, layout))}---\n\n{body}"
 
 
-def _front_matter(facts: Facts, layout: str) -> Iterator[str]:
+def _front_matter(facts: SnapshotFacts, layout: str) -> Iterator[str]:
     """JSON is YAML: every value is written as JSON, so nothing in a name can be read as markup."""
     files = [{"split": split, "path": PATTERNS[layout].format(split=split)} for split in splits_there(facts)]
     features = features_of(facts.classes)
@@ -47,7 +47,7 @@ def _front_matter(facts: Facts, layout: str) -> Iterator[str]:
     return (f"{key}: {json.dumps(value)}\n" for key, value in values.items())
 
 
-def _body(facts: Facts, layout: str, gaps: list[str], more: str) -> str:
+def _body(facts: SnapshotFacts, layout: str, gaps: list[str], more: str) -> str:
     parts = [
         f"# {facts.name}",
         f"**{facts.made:,} synthetic and {facts.real:,} real images.** {_left_out(facts)}{NOT_ANONYMOUS}",
@@ -67,11 +67,11 @@ def _body(facts: Facts, layout: str, gaps: list[str], more: str) -> str:
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
 
-def _left_out(facts: Facts) -> str:
+def _left_out(facts: SnapshotFacts) -> str:
     return f"{facts.real_left_out:,} real images of the snapshot were left out. " if facts.real_left_out else ""
 
 
-def _approval(facts: Facts) -> str:
+def _approval(facts: SnapshotFacts) -> str:
     reading = facts.reading
     if not reading.frozen_by_people and not reading.frozen_by_proxies:
         return "Which images were taken does not rest on any reading."
@@ -81,7 +81,7 @@ def _approval(facts: Facts) -> str:
     )
 
 
-def _counts(facts: Facts) -> str:
+def _counts(facts: SnapshotFacts) -> str:
     rows = [
         (split, origin, *(by_label.get(name, 0) for name in facts.classes), sum(by_label.values()))
         for split, by_origin in facts.counts.items()
@@ -90,7 +90,7 @@ def _counts(facts: Facts) -> str:
     return table(("split", "origin", *facts.classes, "images"), rows)
 
 
-def _pictures(facts: Facts) -> str:
+def _pictures(facts: SnapshotFacts) -> str:
     height, width, channels = facts.shape
     colours = "gray" if channels == 1 else "RGB"
     return (
@@ -99,7 +99,7 @@ def _pictures(facts: Facts) -> str:
     )
 
 
-def _sources(facts: Facts) -> str:
+def _sources(facts: SnapshotFacts) -> str:
     if not facts.sources:
         return ""
     rows = [
@@ -115,7 +115,7 @@ def _sources(facts: Facts) -> str:
     return f"Real images.{stay}\n\n" + table(("source", "images in the snapshot", "subjects", "notice"), rows) + "\n"
 
 
-def _generators(facts: Facts) -> str:
+def _generators(facts: SnapshotFacts) -> str:
     if not facts.generators:
         return ""
     drawn = {origin for by in facts.whole.values() for origin in by} - {Origin.REAL.value}
@@ -147,7 +147,7 @@ def settings_line(request: dict[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in sorted(shown.items()))
 
 
-def _imprint(facts: Facts) -> str:
+def _imprint(facts: SnapshotFacts) -> str:
     creator = facts.options.creator or "not stated"
     return (
         f"- Licence of the data: {facts.options.license_or_unknown}\n"

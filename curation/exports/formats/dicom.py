@@ -16,7 +16,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 from pydicom.valuerep import DSfloat
 
-from curation.exports.facts.snapshot import Facts
+from curation.exports.facts.snapshot import SnapshotFacts
 from curation.exports.selection import ExportItem, Selection
 from curation.exports.software import NAME, NOT_ANONYMOUS, software_version, told
 from curation.image_store import Pixels
@@ -27,7 +27,7 @@ LONG_STRING = 64  # characters of VR LO
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
 
 
-def write_dicom(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
+def write_dicom(directory: Path, selection: Selection, facts: SnapshotFacts, report: OnProgress) -> None:
     """Write `SPLIT/NAME.dcm` for every image, and `metadata.jsonl` with labels beside the splits."""
     with (directory / "metadata.jsonl").open("w", encoding="utf-8") as lines:
         for done, item in enumerate(selection.items(), 1):
@@ -53,7 +53,7 @@ def _line(file_name: str, item: ExportItem, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def secondary_capture(item: ExportItem, pixels: Pixels, facts: Facts) -> FileDataset:
+def secondary_capture(item: ExportItem, pixels: Pixels, facts: SnapshotFacts) -> FileDataset:
     """The Secondary Capture of one image, (H, W, 1) uint8 or uint16 or (H, W, 3) uint8."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
@@ -72,7 +72,7 @@ def secondary_capture(item: ExportItem, pixels: Pixels, facts: Facts) -> FileDat
     return dataset
 
 
-def _uid(facts: Facts, item: ExportItem, what: str) -> UID:
+def _uid(facts: SnapshotFacts, item: ExportItem, what: str) -> UID:
     """A UID that is new, and the same whenever this image leaves with this snapshot again."""
     whose = item.subject if item.subject and what != "instance" else f"{item.name}:{item.row.pixel_sha256}"
     return generate_uid(entropy_srcs=[NAME, facts.digest, what, whose])
@@ -92,7 +92,7 @@ def _add_patient(dataset: Dataset, item: ExportItem) -> None:
     dataset.PatientSex = ""
 
 
-def _add_study(dataset: Dataset, item: ExportItem, facts: Facts) -> None:
+def _add_study(dataset: Dataset, item: ExportItem, facts: SnapshotFacts) -> None:
     dataset.StudyInstanceUID = _uid(facts, item, "study")
     dataset.SeriesInstanceUID = _uid(facts, item, f"series {item.row.split}")
     dataset.StudyID = "1"
@@ -110,7 +110,7 @@ def _add_study(dataset: Dataset, item: ExportItem, facts: Facts) -> None:
     dataset.PatientOrientation = ""
 
 
-def _add_origin(dataset: Dataset, item: ExportItem, facts: Facts) -> None:
+def _add_origin(dataset: Dataset, item: ExportItem, facts: SnapshotFacts) -> None:
     """Where the image comes from, in every place where the standard asks for it."""
     dataset.ImageType = ["DERIVED", "SECONDARY"]
     dataset.ConversionType = "SYN" if item.is_artificial else "WSD"
@@ -125,7 +125,7 @@ def _add_origin(dataset: Dataset, item: ExportItem, facts: Facts) -> None:
     dataset.ImageComments = told(facts.notice, *([NOT_ANONYMOUS] if item.is_artificial else []))
 
 
-def _equipment(item: ExportItem, facts: Facts) -> Dataset:
+def _equipment(item: ExportItem, facts: SnapshotFacts) -> Dataset:
     purpose = Dataset()
     code = codes.DCM.SynthesizingEquipment  # 109100
     purpose.CodeValue, purpose.CodingSchemeDesignator = code.value, code.scheme_designator
@@ -140,7 +140,7 @@ def _equipment(item: ExportItem, facts: Facts) -> Dataset:
     return equipment
 
 
-def _derivation(item: ExportItem, facts: Facts) -> str:
+def _derivation(item: ExportItem, facts: SnapshotFacts) -> str:
     row = item.row
     if row.generator is not None:
         name = facts.generator_names.get(row.generator, "unnamed")

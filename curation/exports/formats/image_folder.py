@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from curation.exports.facts.snapshot import Facts
+from curation.exports.facts.snapshot import SnapshotFacts
 from curation.exports.formats.png import stamped, texts_of
 from curation.exports.selection import ExportItem, Selection
 from curation.progress import OnProgress
@@ -16,7 +16,7 @@ OPENS_WITH = 'datasets.load_dataset("{directory}")'
 METADATA = "metadata.jsonl"
 
 
-def write_image_folder(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
+def write_image_folder(directory: Path, selection: Selection, facts: SnapshotFacts, report: OnProgress) -> None:
     """Write the splits under `directory`, one image at a time."""
     lines = None
     opened = ""
@@ -38,7 +38,7 @@ def write_image_folder(directory: Path, selection: Selection, facts: Facts, repo
             lines.close()
 
 
-def stamped_content(selection: Selection, item: ExportItem, facts: Facts) -> bytes:
+def stamped_content(selection: Selection, item: ExportItem, facts: SnapshotFacts) -> bytes:
     """The image's PNG with what it says of itself."""
     return stamped(selection.content(item.row), texts_of(item, facts.generator_names, facts.notice))
 
@@ -85,6 +85,6 @@ def features_of(classes: list[str]) -> list[dict[str, Any]]:
     return [{"name": name, "dtype": dtype} for name, dtype in types.items()]
 
 
-def splits_there(facts: Facts) -> Iterator[str]:
+def splits_there(facts: SnapshotFacts) -> Iterator[str]:
     """Splits that hold an image that leaves, in the order of the folder."""
     return (split for split in SPLITS if facts.counts.get(split))

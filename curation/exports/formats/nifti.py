@@ -13,12 +13,12 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.exports.facts.snapshot import Facts
+from curation.exports.facts.snapshot import SnapshotFacts
 from curation.exports.formats.png import texts_of
-from curation.exports.image_facts import Geometry
 from curation.exports.selection import ExportItem, Selection
 from curation.exports.software import NAME, software_version
 from curation.image_store import Pixels
+from curation.ingest.incoming import Geometry
 from curation.progress import OnProgress
 
 OPENS_WITH = 'nibabel.load("{directory}/train/synthetic-000001.nii.gz")'
@@ -27,7 +27,7 @@ RGB24 = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 DESCRIPTION_LENGTH = 79  # bytes of descrip, less its end
 
 
-def write_nifti(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
+def write_nifti(directory: Path, selection: Selection, facts: SnapshotFacts, report: OnProgress) -> None:
     """Write `SPLIT/NAME.nii.gz`, `NAME.json`, and `NAME_MASK_mask.nii.gz` for every mask."""
     for done, item in enumerate(selection.items(), 1):
         folder = directory / item.row.split
@@ -85,7 +85,7 @@ def _described(image: Any, item: ExportItem) -> Any:
     return image
 
 
-def _sidecar(item: ExportItem, facts: Facts, masks: dict[str, str]) -> dict[str, Any]:
+def _sidecar(item: ExportItem, facts: SnapshotFacts, masks: dict[str, str]) -> dict[str, Any]:
     return {
         "SyntheticData": item.is_artificial,
         "Origin": item.row.origin,

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.exports.facts.snapshot import Facts
+from curation.exports.facts.snapshot import SnapshotFacts
 from curation.exports.formats.image_folder import metadata_of, stamped_content
 from curation.exports.selection import ExportItem, Selection
 from curation.progress import OnProgress
@@ -19,7 +19,7 @@ ROWS_A_GROUP = 100  # what a reader holds in memory at once
 BYTES_A_SHARD = 500_000_000
 
 
-def write_parquet(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
+def write_parquet(directory: Path, selection: Selection, facts: SnapshotFacts, report: OnProgress) -> None:
     """Write `data/SPLIT-00000.parquet`, `-00001` and so on, a row group in memory at a time."""
     (directory / "data").mkdir()
     before = 0

@@ -5,14 +5,14 @@ from typing import Any
 
 from curation.exports.facts.evidence import Evidence
 from curation.exports.facts.gaps import known_gaps
-from curation.exports.facts.snapshot import Facts
+from curation.exports.facts.snapshot import SnapshotFacts
 from curation.exports.formats.dataset_card import settings_line
 from curation.exports.markdown import figure
 from curation.exports.software import NAME, NOT_ANONYMOUS, software_version, told
 from curation.tables.people import ReaderKind
 
 
-def responsible_ai(facts: Facts, evidence: Evidence) -> dict[str, Any]:
+def responsible_ai(facts: SnapshotFacts, evidence: Evidence) -> dict[str, Any]:
     """Every field by its name in JSON-LD."""
     fields: dict[str, Any] = {
         "dataCollection": _collection(facts),
@@ -52,7 +52,7 @@ def responsible_ai(facts: Facts, evidence: Evidence) -> dict[str, Any]:
     return filled | {"rai:hasSyntheticData": facts.made > 0 or facts.simulated}
 
 
-def _collection(facts: Facts) -> str:
+def _collection(facts: SnapshotFacts) -> str:
     generators = ", ".join(generator.name for generator in facts.generators) or "none"
     return (
         f"{facts.made} synthetic images drawn by generators ({generators}) and {facts.real} real images, taken from "
@@ -60,20 +60,20 @@ def _collection(facts: Facts) -> str:
     )
 
 
-def _raw(facts: Facts) -> str:
+def _raw(facts: SnapshotFacts) -> str:
     whole = sum(source.images for source in facts.sources)
     return (
         f"{whole} real images from {len(facts.sources)} sources stand behind it, {facts.real} of them in this export."
     )
 
 
-def _time_frame(facts: Facts) -> list[str]:
+def _time_frame(facts: SnapshotFacts) -> list[str]:
     times = [batch.drawn_at for batch in facts.batches] + [source.imported_at for source in facts.sources]
     days = sorted({f"{when:%Y-%m-%d}" for when in times})
     return [days[0], days[-1]] if len(days) > 1 else days
 
 
-def _protocol(facts: Facts) -> list[str]:
+def _protocol(facts: SnapshotFacts) -> list[str]:
     found = [
         f"{worklist.name}: {worklist.candidates} candidates and {worklist.controls} controls; question: "
         f"{worklist.asked} Class {'shown' if worklist.label_shown else 'not shown'}; rule: {worklist.rule}."
@@ -82,7 +82,7 @@ def _protocol(facts: Facts) -> list[str]:
     return found or ["No worklist held any of these images: labels are those that were imported or asked for."]
 
 
-def _analysis(facts: Facts, evidence: Evidence) -> list[str]:
+def _analysis(facts: SnapshotFacts, evidence: Evidence) -> list[str]:
     lines = [
         f"{study.worklist}: {line.figure} {figure(line.value, line.low, line.high, line.note)} (n {line.n})"
         for study in evidence.studies
@@ -92,7 +92,7 @@ def _analysis(facts: Facts, evidence: Evidence) -> list[str]:
     return lines or ["Not yet read by people: there is no agreement to report."]
 
 
-def _per_item(facts: Facts) -> str:
+def _per_item(facts: SnapshotFacts) -> str:
     planned: Sequence[str] = [
         f"{worklist.name}: {worklist.readers_per_image} planned" for worklist in facts.reading.worklists
     ]
@@ -103,7 +103,7 @@ def _per_item(facts: Facts) -> str:
     return "; ".join([*planned, given])
 
 
-def _machines(facts: Facts) -> list[str]:
+def _machines(facts: SnapshotFacts) -> list[str]:
     screens = [
         f"screening {batch.screening.get('method')} with backbone {batch.screening.get('backbone')}"
         for batch in facts.batches
@@ -115,7 +115,7 @@ def _machines(facts: Facts) -> list[str]:
     return list(dict.fromkeys([*drawn, *screens, *read]))
 
 
-def _biases(facts: Facts) -> list[str]:
+def _biases(facts: SnapshotFacts) -> list[str]:
     found = ["A generator repeats and sharpens the biases of what it was fitted on."]
     if facts.reading.frozen_by_people or facts.reading.frozen_by_proxies:
         found.append(
@@ -126,7 +126,7 @@ def _biases(facts: Facts) -> list[str]:
     return found
 
 
-def _personal(facts: Facts) -> list[str]:
+def _personal(facts: SnapshotFacts) -> list[str]:
     known = sum(generator.subjects for generator in facts.generators)
     behind = f"The generators were fitted on images of {known} subjects; their keys and images are not told."
     real = (

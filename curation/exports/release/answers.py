@@ -2,7 +2,7 @@
 
 from curation.exports.facts.evidence import Evidence
 from curation.exports.facts.gaps import known_gaps
-from curation.exports.facts.snapshot import Facts
+from curation.exports.facts.snapshot import SnapshotFacts
 from curation.exports.formats.dataset_card import settings_line
 from curation.exports.markdown import figure
 from curation.exports.selection import Counts
@@ -15,7 +15,7 @@ IDENTITY = (
 DISJOINT = "By subject: every image of a subject stands in one part. Synthetic images stand in training only."
 
 
-def claim_answers(facts: Facts, evidence: Evidence) -> dict[str, str]:
+def claim_answers(facts: SnapshotFacts, evidence: Evidence) -> dict[str, str]:
     """Facts for items of CLAIM, 2024 update."""
     answers = {
         "7": _sources(facts),
@@ -36,7 +36,7 @@ def claim_answers(facts: Facts, evidence: Evidence) -> dict[str, str]:
     return {number: text for number, text in answers.items() if text}
 
 
-def tripod_answers(facts: Facts, evidence: Evidence) -> dict[str, str]:
+def tripod_answers(facts: SnapshotFacts, evidence: Evidence) -> dict[str, str]:
     """Facts for items of TRIPOD+AI."""
     answers = {
         "5a": _sources(facts),
@@ -55,7 +55,7 @@ def tripod_answers(facts: Facts, evidence: Evidence) -> dict[str, str]:
     return {number: text for number, text in answers.items() if text}
 
 
-def _sources(facts: Facts) -> str:
+def _sources(facts: SnapshotFacts) -> str:
     real = "; ".join(
         f"{source.name}: {source.images} images, imported {source.imported_at:%Y-%m-%d}"
         + (f" ({source.notice})" if source.notice else "")
@@ -67,18 +67,18 @@ def _sources(facts: Facts) -> str:
     return f"Real: {real or 'none'}. Synthetic: {drawn or 'none'}."
 
 
-def _recipe(facts: Facts) -> str:
+def _recipe(facts: SnapshotFacts) -> str:
     chosen = {name: value for name, value in facts.recipe.items() if value not in (None, [], "none", False, "")}
     return f"Snapshot by recipe: {settings_line(chosen)}."
 
 
-def _standard(facts: Facts) -> str:
+def _standard(facts: SnapshotFacts) -> str:
     asked = "; ".join(f"{one.asked} (rule: {one.rule})" for one in facts.reading.worklists)
     labels = "Labels of real images as imported; of synthetic ones, the class that was asked for"
     return f"{labels}, then read: {asked}" if asked else f"{labels}; not read."
 
 
-def _readers(facts: Facts) -> str:
+def _readers(facts: SnapshotFacts) -> str:
     return " ".join([facts.reading.sentence, *(f"{line}." for line in facts.reading.experience)])
 
 
@@ -93,19 +93,19 @@ def _agreement(evidence: Evidence) -> str:
     return "; ".join(lines)
 
 
-def _division(facts: Facts) -> str:
+def _division(facts: SnapshotFacts) -> str:
     sizes = {split: sum(sum(by.values()) for by in origins.values()) for split, origins in facts.whole.items()}
     parts = ", ".join(f"{split} {count}" for split, count in sizes.items())
     return f"Images of the snapshot: {parts}. Real subjects were divided when they were imported."
 
 
-def _level(facts: Facts) -> str:
+def _level(facts: SnapshotFacts) -> str:
     if facts.subjects != "known":
         return "By image: subjects are unknown, so that the parts may share people."
     return DISJOINT
 
 
-def _generators(facts: Facts) -> str:
+def _generators(facts: SnapshotFacts) -> str:
     return "; ".join(f"generator {batch.generator}: {settings_line(batch.settings)}" for batch in facts.batches) + (
         " (of the generator; the model under study is for the authors)" if facts.batches else ""
     )
@@ -119,7 +119,7 @@ def _numbers(counts: Counts) -> str:
     )
 
 
-def _prepared(facts: Facts) -> str:
+def _prepared(facts: SnapshotFacts) -> str:
     return f"Stored as {facts.shape[0]} x {facts.shape[1]} pixels of {facts.bits} bit. What came before is unknown."
 
 
@@ -127,5 +127,5 @@ def _software() -> str:
     return f"Software: {NAME} {software_version()}, Apache-2.0."
 
 
-def _data(facts: Facts) -> str:
+def _data(facts: SnapshotFacts) -> str:
     return f"Data: this release, snapshot digest {facts.digest}, licence {facts.options.license_or_unknown}."

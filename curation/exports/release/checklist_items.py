@@ -1,9 +1,9 @@
-"""CLAIM (2024 update) and TRIPOD+AI: their items by number, worded by us.
+"""The items of CLAIM (2024 update) and TRIPOD+AI by number, in our words.
 
-Numbers, order and meaning were held against copies of both lists that others had published; docs/exports.md says which.
+Numbers, order and meaning were compared with published copies of both lists; docs/exports.md says which.
 """
 
-from curation.exports.release.checklist import Checklist, Item, numbered
+from curation.exports.release.checklist import Checklist, listed, numbered
 
 CLAIM = Checklist(
     "CLAIM, 2024 update",
@@ -66,76 +66,66 @@ TRIPOD_AI = Checklist(
     "Collins GS, Moons KGM, Dhiman P, et al., TRIPOD+AI statement: updated guidance for reporting clinical prediction "
     "models that use regression or machine learning methods, BMJ 385:e078378 (2024), doi:10.1136/bmj-2023-078378. "
     "Abstracts have a checklist of their own there.",
-    (
-        Item("1", "title", "Say that a prediction model is made or tested, for whom, and what it predicts"),
-        Item("2", "abstract", "Follow the statement's checklist for abstracts"),
-        Item("3a", "introduction", "Clinical context, why a model, which models there are"),
-        Item("3b", "introduction", "Who it is meant for, where in the care of a patient, and who uses it"),
-        Item("3c", "introduction", "Known inequalities of health between groups"),
-        Item("4", "introduction", "Objectives: is a model made, tested, or both"),
-        Item("5a", "methods, data", "Sources of data for making and for testing, why these, whom they represent"),
-        Item("5b", "methods, data", "Dates: first and last participant, end of follow-up"),
-        Item("6a", "methods, participants", "Setting, number and place of centres"),
-        Item("6b", "methods, participants", "Who was eligible"),
-        Item("6c", "methods, participants", "Treatments given, and how the analysis took account of them"),
-        Item("7", "methods, data", "How data were prepared and checked, and whether alike in all groups"),
-        Item(
-            "8a",
-            "methods, outcome",
-            "The outcome, when and how it was found, why this one, whether alike in all groups",
-        ),
-        Item("8b", "methods, outcome", "Where it takes judgement: who judged, with what training"),
-        Item("8c", "methods, outcome", "What was done to keep the judges blind"),
-        Item("9a", "methods, predictors", "How the first predictors were chosen (making only)"),
-        Item("9b", "methods, predictors", "Each predictor, when and how measured, and what was kept blind"),
-        Item("9c", "methods, predictors", "Where measuring takes judgement: who judged, with what training"),
-        Item("10", "methods, sample size", "How the size came about, for making and testing, and whether it is enough"),
-        Item("11", "methods, missing data", "What was done about gaps, and why anything was left out"),
-        Item("12a", "methods, analysis", "How data were used and divided (making only)"),
-        Item("12b", "methods, analysis", "How predictors entered: shape, scaling, transformation (making only)"),
-        Item(
-            "12c", "methods, analysis", "Kind of model, why, every step of making it, internal validation (making only)"
-        ),
-        Item(
-            "12d", "methods, analysis", "How differences between clusters, such as hospitals, were handled and measured"
-        ),
-        Item("12e", "methods, analysis", "Measures and plots of performance, why these, and how models were compared"),
-        Item("12f", "methods, analysis", "Whether the model was updated after a test (testing only)"),
-        Item("12g", "methods, analysis", "How predictions were computed (testing only)"),
-        Item(
-            "13", "methods, class imbalance", "If classes were balanced: why, how, and how the model was recalibrated"
-        ),
-        Item("14", "methods, fairness", "What was done for fairness, and why"),
-        Item("15", "methods, output", "What the model puts out, and where thresholds come from (making only)"),
-        Item("16", "methods, training and test", "How data for making and testing differ"),
-        Item("17", "methods, ethics", "Which committee approved, and consent or its waiver"),
-        Item("18a", "open science", "Who paid, and their part in the study"),
-        Item("18b", "open science", "Conflicts of interest of every author"),
-        Item("18c", "open science", "Where the protocol is, or that there is none"),
-        Item("18d", "open science", "Register and number, or that it was not registered"),
-        Item("18e", "open science", "Where the data are"),
-        Item("18f", "open science", "Where the code of the analysis is"),
-        Item("19", "involvement", "How patients and the public took part, or that they did not"),
-        Item("20a", "results, participants", "How participants went through the study, with and without the outcome"),
-        Item(
+    listed(
+        ("1", "title", "Say that a prediction model is made or tested, for whom, and what it predicts"),
+        ("2", "abstract", "Follow the statement's checklist for abstracts"),
+        ("3a", "introduction", "Clinical context, why a model, which models there are"),
+        ("3b", "introduction", "Who it is meant for, where in the care of a patient, and who uses it"),
+        ("3c", "introduction", "Known inequalities of health between groups"),
+        ("4", "introduction", "Objectives: is a model made, tested, or both"),
+        ("5a", "methods, data", "Sources of data for making and for testing, why these, whom they represent"),
+        ("5b", "methods, data", "Dates: first and last participant, end of follow-up"),
+        ("6a", "methods, participants", "Setting, number and place of centres"),
+        ("6b", "methods, participants", "Who was eligible"),
+        ("6c", "methods, participants", "Treatments given, and how the analysis took account of them"),
+        ("7", "methods, data", "How data were prepared and checked, and whether alike in all groups"),
+        ("8a", "methods, outcome", "The outcome, when and how it was found, why this one, whether alike in all groups"),
+        ("8b", "methods, outcome", "Where it takes judgement: who judged, with what training"),
+        ("8c", "methods, outcome", "What was done to keep the judges blind"),
+        ("9a", "methods, predictors", "How the first predictors were chosen (making only)"),
+        ("9b", "methods, predictors", "Each predictor, when and how measured, and what was kept blind"),
+        ("9c", "methods, predictors", "Where measuring takes judgement: who judged, with what training"),
+        ("10", "methods, sample size", "How the size came about, for making and testing, and whether it is enough"),
+        ("11", "methods, missing data", "What was done about gaps, and why anything was left out"),
+        ("12a", "methods, analysis", "How data were used and divided (making only)"),
+        ("12b", "methods, analysis", "How predictors entered: shape, scaling, transformation (making only)"),
+        ("12c", "methods, analysis", "Kind of model, why, every step of making it, internal validation (making only)"),
+        ("12d", "methods, analysis", "How differences between clusters, such as hospitals, were handled and measured"),
+        ("12e", "methods, analysis", "Measures and plots of performance, why these, and how models were compared"),
+        ("12f", "methods, analysis", "Whether the model was updated after a test (testing only)"),
+        ("12g", "methods, analysis", "How predictions were computed (testing only)"),
+        ("13", "methods, class imbalance", "If classes were balanced: why, how, and how the model was recalibrated"),
+        ("14", "methods, fairness", "What was done for fairness, and why"),
+        ("15", "methods, output", "What the model puts out, and where thresholds come from (making only)"),
+        ("16", "methods, training and test", "How data for making and testing differ"),
+        ("17", "methods, ethics", "Which committee approved, and consent or its waiver"),
+        ("18a", "open science", "Who paid, and their part in the study"),
+        ("18b", "open science", "Conflicts of interest of every author"),
+        ("18c", "open science", "Where the protocol is, or that there is none"),
+        ("18d", "open science", "Register and number, or that it was not registered"),
+        ("18e", "open science", "Where the data are"),
+        ("18f", "open science", "Where the code of the analysis is"),
+        ("19", "involvement", "How patients and the public took part, or that they did not"),
+        ("20a", "results, participants", "How participants went through the study, with and without the outcome"),
+        (
             "20b",
             "results, participants",
             "Who they are, by source: dates, predictors, treatments, events, gaps, groups",
         ),
-        Item("20c", "results, participants", "How they compare with those the model was made on (testing only)"),
-        Item("21", "results, development", "How many participants and outcomes are in each analysis"),
-        Item("22", "results, specification", "The model in full, and what limits its use (making only)"),
-        Item("23a", "results, performance", "Performance with intervals, also in groups"),
-        Item("23b", "results, performance", "How performance differs between clusters, if looked at"),
-        Item("24", "results, updating", "The updated model and its performance (testing only)"),
-        Item("25", "discussion", "What the results mean, fairness included, beside aims and earlier studies"),
-        Item("26", "discussion", "Limitations, and what they do to bias, uncertainty and reach"),
-        Item("27a", "discussion, use", "What to do with poor or missing input (making only)"),
-        Item(
+        ("20c", "results, participants", "How they compare with those the model was made on (testing only)"),
+        ("21", "results, development", "How many participants and outcomes are in each analysis"),
+        ("22", "results, specification", "The model in full, and what limits its use (making only)"),
+        ("23a", "results, performance", "Performance with intervals, also in groups"),
+        ("23b", "results, performance", "How performance differs between clusters, if looked at"),
+        ("24", "results, updating", "The updated model and its performance (testing only)"),
+        ("25", "discussion", "What the results mean, fairness included, beside aims and earlier studies"),
+        ("26", "discussion", "Limitations, and what they do to bias, uncertainty and reach"),
+        ("27a", "discussion, use", "What to do with poor or missing input (making only)"),
+        (
             "27b",
             "discussion, use",
             "Whether users must act on input or model, and how expert they must be (making only)",
         ),
-        Item("27c", "discussion, use", "Next steps, with a view to where the model applies"),
+        ("27c", "discussion, use", "Next steps, with a view to where the model applies"),
     ),
 )

@@ -10,7 +10,7 @@ from curation.exports.facts.evidence import Evidence
 from curation.exports.facts.grey_levels import FEWEST, GreyLevels
 from curation.exports.facts.measured import SavedMeasurement
 from curation.exports.facts.screening import ScreeningFacts
-from curation.exports.facts.snapshot import MADE, BatchFacts, Facts
+from curation.exports.facts.snapshot import MADE, BatchFacts, SnapshotFacts
 from curation.exports.image_facts import PEOPLE
 from curation.exports.markdown import figure
 from curation.exports.release.scorecard import Indicator
@@ -50,7 +50,7 @@ def contents(selection: Selection) -> Contents:
     return Contents(images, dict(having), len(pixels))
 
 
-def congruence(facts: Facts, levels: GreyLevels, evidence: Evidence) -> Iterator[Indicator]:
+def congruence(facts: SnapshotFacts, levels: GreyLevels, evidence: Evidence) -> Iterator[Indicator]:
     """Grey levels, class shares, and the set measures of this snapshot."""
     few = f"too few: {FEWEST} synthetic images and {FEWEST} real ones in each half are needed, of the training split"
     formula = "Wasserstein-1 between pooled histograms of 256 levels, as a share of the grey range"
@@ -75,7 +75,7 @@ def congruence(facts: Facts, levels: GreyLevels, evidence: Evidence) -> Iterator
     yield from _set_measures("congruence", CONGRUENT, facts, evidence)
 
 
-def _class_shares(facts: Facts) -> Indicator:
+def _class_shares(facts: SnapshotFacts) -> Indicator:
     train = facts.whole.get("train", {})
     real, made = train.get(Origin.REAL.value, {}), train.get(Origin.SYNTHETIC.value, {})
     n_real, n_made = sum(real.values()), sum(made.values())
@@ -92,7 +92,7 @@ def _class_shares(facts: Facts) -> Indicator:
     )
 
 
-def coverage(facts: Facts, screening: ScreeningFacts, evidence: Evidence) -> Iterator[Indicator]:
+def coverage(facts: SnapshotFacts, screening: ScreeningFacts, evidence: Evidence) -> Iterator[Indicator]:
     """Classes, spread over nearest real images, and the set measures of this snapshot."""
     made = facts.whole.get("train", {}).get(Origin.SYNTHETIC.value, {})
     yield Indicator(
@@ -124,7 +124,7 @@ def _spread(screening: ScreeningFacts) -> Indicator:
     )
 
 
-def constraint(facts: Facts, screening: ScreeningFacts) -> Iterator[Indicator]:
+def constraint(facts: SnapshotFacts, screening: ScreeningFacts) -> Iterator[Indicator]:
     """The technical checks one by one, and how often they flag real images nobody fitted them on."""
     technical = [check for check in screening.checks if not check.is_privacy]
     for check in technical:
@@ -182,7 +182,7 @@ def _false_flags(batch: BatchFacts) -> Indicator:
     )
 
 
-def completeness(facts: Facts, found: Contents, screening: ScreeningFacts) -> Iterator[Indicator]:
+def completeness(facts: SnapshotFacts, found: Contents, screening: ScreeningFacts) -> Iterator[Indicator]:
     """Shares of the images that leave of which something is known."""
     known = dict(found.having) | {"a finished screening": screening.screened}
     for what, count in known.items():
@@ -203,7 +203,9 @@ def completeness(facts: Facts, found: Contents, screening: ScreeningFacts) -> It
     )
 
 
-def _set_measures(dimension: str, keys: tuple[str, ...], facts: Facts, evidence: Evidence) -> Iterator[Indicator]:
+def _set_measures(
+    dimension: str, keys: tuple[str, ...], facts: SnapshotFacts, evidence: Evidence
+) -> Iterator[Indicator]:
     measurement = newest_measurement(facts, evidence)
     if measurement is None:
         yield Indicator(
@@ -230,6 +232,6 @@ def _set_measures(dimension: str, keys: tuple[str, ...], facts: Facts, evidence:
             )
 
 
-def newest_measurement(facts: Facts, evidence: Evidence) -> SavedMeasurement | None:
+def newest_measurement(facts: SnapshotFacts, evidence: Evidence) -> SavedMeasurement | None:
     """Find the newest measurement of this very snapshot."""
     return next((saved for saved in reversed(evidence.sets) if saved.snapshot == facts.name), None)

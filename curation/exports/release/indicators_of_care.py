@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from curation.check_names import check_name
 from curation.exports.facts.evidence import Evidence
 from curation.exports.facts.screening import ScreeningFacts
-from curation.exports.facts.snapshot import Facts
+from curation.exports.facts.snapshot import SnapshotFacts
 from curation.exports.release.indicators import Contents, newest_measurement
 from curation.exports.release.scorecard import Indicator
 from curation.tables.people import ReaderKind
@@ -16,7 +16,7 @@ NOT_INDEPENDENT = "no interval: readings by one person, or of one image, are not
 NOT_READ = "not yet read by people"
 
 
-def compliance(facts: Facts, screening: ScreeningFacts, evidence: Evidence) -> Iterator[Indicator]:
+def compliance(facts: SnapshotFacts, screening: ScreeningFacts, evidence: Evidence) -> Iterator[Indicator]:
     """Near copies, error rates of the gate, held-out subjects, membership, licence."""
     yield from _near_copies(screening)
     reports = [one for one in evidence.checks if one.kind == "privacy" and one.not_said is None]
@@ -88,7 +88,7 @@ def _near_copies(screening: ScreeningFacts) -> Iterator[Indicator]:
         )
 
 
-def _membership(facts: Facts, evidence: Evidence) -> Iterator[Indicator]:
+def _membership(facts: SnapshotFacts, evidence: Evidence) -> Iterator[Indicator]:
     measurement = newest_measurement(facts, evidence)
     estimates = {} if measurement is None else measurement.membership_estimates()
     for path, (value, low, high) in estimates.items():
@@ -99,7 +99,7 @@ def _membership(facts: Facts, evidence: Evidence) -> Iterator[Indicator]:
         yield Indicator("compliance", "membership inference", None, 0, "AUC of an attack", note=why)
 
 
-def comprehension(facts: Facts, prefilled: int, items: int) -> Iterator[Indicator]:
+def comprehension(facts: SnapshotFacts, prefilled: int, items: int) -> Iterator[Indicator]:
     """What people could and could not make out, and how much of the documentation the database could fill."""
     said: Counter[str] = Counter()
     for line in facts.reading.lines:

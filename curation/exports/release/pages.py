@@ -6,7 +6,7 @@ from curation.check_names import check_name
 from curation.exports.facts.evidence import Evidence, StudyFacts
 from curation.exports.facts.measured import SavedMeasurement
 from curation.exports.facts.screening import ScreeningFacts
-from curation.exports.facts.snapshot import BatchFacts, Facts
+from curation.exports.facts.snapshot import BatchFacts, SnapshotFacts
 from curation.exports.markdown import estimate, figure, table
 from curation.tables.reading import Verdict
 from curation.withdrawal.affected_results import rests_on
@@ -23,7 +23,7 @@ PSEUDONYMS = (
 )
 
 
-def reading_page(facts: Facts, evidence: Evidence, head: str) -> str:
+def reading_page(facts: SnapshotFacts, evidence: Evidence, head: str) -> str:
     """Who read what, what came of it, and how far readers agree with each other and with themselves."""
     reading = facts.reading
     parts = [f"# Who read what\n\n{head}\n\n**{reading.sentence}**\n\n{PSEUDONYMS}"]
@@ -40,7 +40,7 @@ def reading_page(facts: Facts, evidence: Evidence, head: str) -> str:
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
-def _worklists(facts: Facts) -> str:
+def _worklists(facts: SnapshotFacts) -> str:
     if not facts.reading.worklists:
         return "No worklist held an image of this snapshot."
     rows = [
@@ -62,7 +62,7 @@ def _worklists(facts: Facts) -> str:
     return "## Worklists\n\n" + table((*header, "of them by a proxy alone", "adjudicated"), rows)
 
 
-def _lines(facts: Facts) -> str:
+def _lines(facts: SnapshotFacts) -> str:
     if not facts.reading.lines:
         return ""
     rows = [
@@ -81,7 +81,7 @@ def _lines(facts: Facts) -> str:
     return "## Readers\n\nReadings that were taken back are not counted.\n\n" + table(header, rows)
 
 
-def _reasons(facts: Facts) -> str:
+def _reasons(facts: SnapshotFacts) -> str:
     rows = [(one.name, reason, count) for one in facts.reading.worklists for reason, count in one.rejected_for.items()]
     if not rows:
         return ""
@@ -100,7 +100,7 @@ def _study(study: StudyFacts) -> str:
     return f"## Agreement and performance: {study.worklist}\n\n{said}{turing}\n\n" + table(header, rows)
 
 
-def screening_page(facts: Facts, evidence: Evidence, head: str) -> str:
+def screening_page(facts: SnapshotFacts, evidence: Evidence, head: str) -> str:
     """Thresholds, verdicts, error rates and set measures."""
     parts = [f"# Screening\n\n{head}", _verdicts(evidence.screening)]
     parts += [_batch(batch) for batch in facts.batches]

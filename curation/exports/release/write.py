@@ -8,7 +8,7 @@ from typing import Any
 from curation.exports.checksums import CHECKSUMS, write_checksums
 from curation.exports.facts.evidence import Evidence, gather_evidence
 from curation.exports.facts.grey_levels import grey_levels
-from curation.exports.facts.snapshot import Facts
+from curation.exports.facts.snapshot import SnapshotFacts
 from curation.exports.formats.croissant import write_croissant
 from curation.exports.formats.dataset_card import dataset_card
 from curation.exports.formats.image_folder import write_image_folder
@@ -37,7 +37,7 @@ PAGES = (
 )
 
 
-def write_release(directory: Path, selection: Selection, facts: Facts, report: OnProgress) -> None:
+def write_release(directory: Path, selection: Selection, facts: SnapshotFacts, report: OnProgress) -> None:
     """Write data, card, scorecard, pages, checklists and checksums into `directory`."""
     write_image_folder(directory / DATA, selection, facts, report)
     with selection.project.database.read() as session:
@@ -68,7 +68,7 @@ def write_release(directory: Path, selection: Selection, facts: Facts, report: O
     write_checksums(directory)
 
 
-def _indicators(selection: Selection, facts: Facts, evidence: Evidence, prefilled: int) -> list[Indicator]:
+def _indicators(selection: Selection, facts: SnapshotFacts, evidence: Evidence, prefilled: int) -> list[Indicator]:
     found, screening = contents(selection), evidence.screening
     items = len(CLAIM.items) + len(TRIPOD_AI.items)
     return [
@@ -82,7 +82,7 @@ def _indicators(selection: Selection, facts: Facts, evidence: Evidence, prefille
     ]
 
 
-def _head(facts: Facts) -> str:
+def _head(facts: SnapshotFacts) -> str:
     return (
         f"Snapshot `{facts.name}`, digest `{facts.digest[:16]}`: {facts.made:,} synthetic and {facts.real:,} real "
         f"images in this release. {told(facts.notice)} {NOT_ANONYMOUS}"
@@ -99,7 +99,7 @@ def _trust(indicators: list[Indicator]) -> str:
     )
 
 
-def _about(facts: Facts) -> dict[str, Any]:
+def _about(facts: SnapshotFacts) -> dict[str, Any]:
     return {
         "snapshot": facts.name,
         "digest": facts.digest,
@@ -117,7 +117,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
-def _write_tables(directory: Path, facts: Facts, evidence: Evidence) -> None:
+def _write_tables(directory: Path, facts: SnapshotFacts, evidence: Evidence) -> None:
     with (directory / "readers.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("worklist", "reader", "kind", "candidates", "controls", "accept", "reject", "unsure"))

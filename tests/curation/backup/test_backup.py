@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select, text
 
 from curation.backup.create import back_up, verify_backup
-from curation.backup.pool import Entry, Pool, Writer
+from curation.backup.pool import BackupDirectory, BackupEntry, Writer
 from curation.backup.restore import Places, restore
 from curation.database import Database
 from curation.errors import BadInput, Conflict, Damaged, NotFound, Unavailable
@@ -272,9 +272,9 @@ def test_a_backup_inside_the_project_is_refused(project_here: Project) -> None:
 @pytest.mark.slow
 def test_an_older_schema_is_restored_as_it_was_and_not_migrated(project_here: Project, tmp_path: Path) -> None:
     back_up(project_here, tmp_path / "kept", NOON, silent)
-    manifest = Pool(tmp_path / "kept").manifest()
+    manifest = BackupDirectory(tmp_path / "kept").manifest()
     [database] = [entry for entry in manifest.entries() if entry.kind == "database"]
-    older = downgraded_copy(Pool(tmp_path / "kept").object(database.sha256), tmp_path / "older.db", "0002")
+    older = downgraded_copy(BackupDirectory(tmp_path / "kept").object(database.sha256), tmp_path / "older.db", "0002")
     secrets = Places(secrets=project_here.root / "secrets")
     made = restore(_backup_of_older(tmp_path, older), None, tmp_path / "again", secrets, NOON, silent)
     assert (made.schema, made.is_newest_schema, made.sign_ins_revoked) == ("0002", False, 1)
@@ -288,14 +288,14 @@ def test_an_older_schema_is_restored_as_it_was_and_not_migrated(project_here: Pr
 
 def _backup_of_older(tmp_path: Path, older: Path) -> Path:
     """The backup as an earlier version made it: the same files, the database of its time."""
-    pool = Pool(tmp_path / "kept")
+    pool = BackupDirectory(tmp_path / "kept")
     manifest = pool.manifest()
     header = {key: value for key, value in manifest.header.items() if key != "format"}
     writer = Writer(pool, "2026-11-23T130000Z", header)
     for entry in manifest.entries():
         if entry.kind == "database":
             kept, _ = pool.keep_file(older)
-            entry = Entry("database", "database", kept.sha256, kept.size)
+            entry = BackupEntry("database", "database", kept.sha256, kept.size)
         writer.add(entry)
     writer.seal({key: value for key, value in manifest.end.items() if key != "entries"})
     return pool.directory

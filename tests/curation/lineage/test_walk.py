@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event, select
 
 from curation.errors import BadInput, NotFound
-from curation.lineage.graph import Graph, Kind, Ref
+from curation.lineage.graph import Graph, NodeKind, Ref
 from curation.lineage.naming import find
 from curation.lineage.walk import Direction, as_dot, members, walk
 from curation.project import Project
@@ -67,9 +67,9 @@ def test_from_the_report_up_to_the_subjects(lived: Project) -> None:
 
 def test_a_subject_that_was_held_out_leads_to_no_generator(lived: Project) -> None:
     found = graph_of(lived, "subject:s40", "down").nodes
-    assert not [ref for ref in found if ref.kind in (Kind.GENERATOR, Kind.BATCH)]
-    assert Ref(Kind.SNAPSHOT, "fourth") in found
-    assert Ref(Kind.RUN, "direct") in found
+    assert not [ref for ref in found if ref.kind in (NodeKind.GENERATOR, NodeKind.BATCH)]
+    assert Ref(NodeKind.SNAPSHOT, "fourth") in found
+    assert Ref(NodeKind.RUN, "direct") in found
 
 
 def test_a_run_on_the_model_of_another_run_descends_from_what_that_one_saw(lived: Project) -> None:
@@ -84,11 +84,13 @@ def test_a_run_on_the_model_of_another_run_descends_from_what_that_one_saw(lived
 def test_every_arrow_found_going_down_is_found_going_up(lived: Project, node: str) -> None:
     down = graph_of(lived, node, "down")
     start = find_ref(lived, node)
-    for ref in [ref for ref in down.nodes if ref.kind in (Kind.SNAPSHOT, Kind.GENERATOR, Kind.RUN, Kind.STUDY)]:
+    for ref in [
+        ref for ref in down.nodes if ref.kind in (NodeKind.SNAPSHOT, NodeKind.GENERATOR, NodeKind.RUN, NodeKind.STUDY)
+    ]:
         back = graph_of(lived, str(ref), "up")
-        if start.kind not in (Kind.SUBJECT, Kind.IMAGE):
+        if start.kind not in (NodeKind.SUBJECT, NodeKind.IMAGE):
             assert start in back.nodes, (node, str(ref))
-        assert Ref(Kind.IMPORT, "1") in back.nodes
+        assert Ref(NodeKind.IMPORT, "1") in back.nodes
 
 
 def find_ref(project: Project, node: str) -> Ref:
@@ -119,7 +121,7 @@ def test_readings_and_outcomes_stand_between_a_worklist_and_a_snapshot(project: 
     arrows = {(str(edge.source), str(edge.target)): edge.what for edge in graph.edges.values()}
     assert all(pair in arrows for pair in pairwise(chain))
     assert arrows["outcomes:worklist/w", "snapshot:approved"] == "2 approved"
-    assert graph.nodes[Ref(Kind.READINGS, "worklist/w")].facts == ("4 by 1 person",)
+    assert graph.nodes[Ref(NodeKind.READINGS, "worklist/w")].facts == ("4 by 1 person",)
     one = graph_of(project, f"image:{images[0]}", "down")
     assert {f"readings:image/{images[0]}", f"outcomes:image/{images[0]}", "snapshot:approved"} <= names(one)
 
@@ -161,19 +163,19 @@ def test_what_was_fitted_elsewhere_is_named_as_such(project: Project) -> None:
 def test_an_affected_node_says_so_in_the_graph_and_in_dot(lived: Project) -> None:
     withdraw(lived, NOW, "s0", "")
     graph = graph_of(lived, "study:trial")
-    assert graph.nodes[Ref(Kind.SNAPSHOT, "base")].affected == "AFFECTED by withdrawal 1 (2026-11-23)"
+    assert graph.nodes[Ref(NodeKind.SNAPSHOT, "base")].affected == "AFFECTED by withdrawal 1 (2026-11-23)"
     dot = as_dot(graph)
     assert '"snapshot:base" -> "run:direct"' not in dot
     assert '"snapshot:base" -> "study:trial"' in dot
     assert "AFFECTED" in dot
-    assert "WITHDRAWN 2026-11-23" in graph_of(lived, "subject:s0").nodes[Ref(Kind.SUBJECT, "s0")].facts
+    assert "WITHDRAWN 2026-11-23" in graph_of(lived, "subject:s0").nodes[Ref(NodeKind.SUBJECT, "s0")].facts
 
 
 def test_a_group_lists_its_members_when_asked(lived: Project) -> None:
     with lived.database.read() as session:
-        assert len(list(members(session, Ref(Kind.IMAGES, "batch/1")))) == 4
-        assert next(members(session, Ref(Kind.SUBJECTS, "import/1"))) == "subject s0: train"
-        assert list(members(session, Ref(Kind.SNAPSHOT, "base"))) == []
+        assert len(list(members(session, Ref(NodeKind.IMAGES, "batch/1")))) == 4
+        assert next(members(session, Ref(NodeKind.SUBJECTS, "import/1"))) == "subject s0: train"
+        assert list(members(session, Ref(NodeKind.SNAPSHOT, "base"))) == []
 
 
 def test_no_walk_reads_images_row_by_row(lived: Project) -> None:
@@ -193,7 +195,7 @@ def test_no_walk_reads_images_row_by_row(lived: Project) -> None:
         graph = graph_of(lived, "generator:g1")
     finally:
         event.remove(Image, "load", count)
-    assert graph.nodes[Ref(Kind.IMAGES, "batch/1")].title == "304 synthetic images"
+    assert graph.nodes[Ref(NodeKind.IMAGES, "batch/1")].title == "304 synthetic images"
     assert rows == [0]
 
 
@@ -208,7 +210,7 @@ def test_what_names_nothing_is_refused_with_a_word(lived: Project, text: str) ->
 
 
 def test_a_bare_name_will_do_where_only_one_thing_has_it(lived: Project) -> None:
-    assert find_ref(lived, "g2") == Ref(Kind.GENERATOR, "g2")
+    assert find_ref(lived, "g2") == Ref(NodeKind.GENERATOR, "g2")
     add_run(lived, "base", "base")
     with pytest.raises(NotFound, match="snapshot:base, run:base"):
         find_ref(lived, "base")

@@ -13,7 +13,7 @@ from curation.ingest.incoming import IncomingImage, Source
 from curation.lineage.descent import descent_of
 from curation.progress import silent
 from curation.project import Project
-from curation.provenance.withdrawn import marks
+from curation.provenance.withdrawn import affected_notes
 from curation.snapshots.build import list_snapshots
 from curation.snapshots.folder import SnapshotFolder
 from curation.status import project_status
@@ -42,7 +42,7 @@ def faults(project: Project) -> list[str]:
 
 def marked(project: Project, kind: AffectedKind) -> int:
     with project.database.read() as session:
-        return len(marks(session, kind))
+        return len(affected_notes(session, kind))
 
 
 def test_what_descends_is_listed_through_every_generation_and_nothing_changes(lived: Project) -> None:
@@ -273,7 +273,7 @@ def test_a_generator_registered_afterwards_that_saw_it_is_marked(lived: Project)
     fit(lived, "late", base, base.rows("train"), "4")
     fit(lived, "fine", base, [row for row in base.rows("train") if row.subject != "s0"], "5")
     with lived.database.read() as session:
-        reached = marks(session, AffectedKind.GENERATOR)
+        reached = affected_notes(session, AffectedKind.GENERATOR)
         names = {one.name for one in session.scalars(select(Generator).where(Generator.id.in_(reached)))}
     assert names == {"g1", "g2", "g3", "late"}
     draw(lived, "late", 40_000)

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from curation.exports.facts.evidence import gather_evidence
 from curation.exports.facts.snapshot import gather
 from curation.exports.options import ExportOptions
-from curation.exports.pseudonyms import KEY_FILE, Pseudonyms
+from curation.exports.pseudonyms import KEY_FILE, ExportPseudonyms
 from curation.exports.release.answers import claim_answers, tripod_answers
 from curation.exports.release.checklist_items import CLAIM, TRIPOD_AI
 from curation.exports.release.scorecard import DIMENSIONS
@@ -210,7 +210,7 @@ def test_a_reader_who_withdrew_has_no_pseudonym(tmp_path: Path, make_project: Ca
     page = (tmp_path / "out" / "READING.md").read_text()
     assert "1 readers withdrew" in page
     assert "| withdrew-1 |" in page
-    assert Pseudonyms(project.secret(KEY_FILE)).reader(reader) not in page
+    assert ExportPseudonyms(project.secret(KEY_FILE)).reader(reader) not in page
 
 
 @pytest.mark.slow
