@@ -128,6 +128,8 @@ def train(
 ) -> None:
     """Adapt a backbone to a snapshot, stopping early on validation; the test subjects stay closed.
 
+    Killed, the same command again continues from its checkpoint.
+
     \b
     Example:
       rounds train --snapshot first --adaptation lora

@@ -9,9 +9,9 @@ from curation.snapshots.build import open_snapshot
 from curation.tables.generation import Generator
 from generate.fit_request import FitRequest
 from generate.latent_flow.fit import fit_generator
-from generate.phase import FitProgress
 from generate.registry import add_generator, check_name
 from generate.sample import choose_device
+from train.fitting.phase import FitProgress
 
 
 def fit_in_project(

@@ -4,7 +4,6 @@ Only rows of the train split are fitted, drawn as often as the snapshot weighs t
 """
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,9 +14,10 @@ from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from generate.card import ancestors_of, fitted_on, weights_digest, write_card
 from generate.latent_flow.fit_autoencoder import fit_autoencoder
 from generate.latent_flow.fit_flow import fit_flow, make_pipeline
-from generate.latent_flow.fit_images import CHECKPOINTS, load_images
+from generate.latent_flow.fit_images import load_images
 from generate.latent_flow.recipe import FitRecipe
-from generate.phase import FitProgress, OnProgress
+from train.fitting.checkpoint import remove_checkpoints
+from train.fitting.phase import FitProgress, OnFitProgress
 
 
 def ignore_progress(progress: FitProgress) -> None:
@@ -28,7 +28,7 @@ def fit_generator(
     folder: SnapshotFolder,
     recipe: FitRecipe,
     out: Path,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnFitProgress = ignore_progress,
     *,
     name: str | None = None,
     made_by: str = "generate.latent_flow.fit.fit_generator",
@@ -46,7 +46,7 @@ def fit_generator(
     affected = refuse_affected(f"snapshot {folder.name!r}", folder.affected, allow_affected)
     claim(out, folder, recipe)
     if (out / "card.json").is_file():
-        shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+        remove_checkpoints(out)
         return out
     images = load_images(folder, recipe)
     _check_held_out(folder, images.rows)
@@ -69,14 +69,14 @@ def fit_generator(
             "affected": affected,
             "recipe": recipe.model_dump(mode="json"),
             "losses": {phase.name: phase.losses for phase in (first, second)},
-            "validation": {phase.name: phase.validation for phase in (first, second)},
-            "metrics": {phase.name: phase.validation[-1][1] for phase in (first, second)},
+            "validation": {phase.name: phase.evaluations for phase in (first, second)},
+            "metrics": {phase.name: phase.evaluations[-1][1] for phase in (first, second)},
             "digest": weights_digest(out),
             "made_by": made_by,
             "date": date,
         },
     )
-    shutil.rmtree(out / CHECKPOINTS)
+    remove_checkpoints(out)
     return out
 
 

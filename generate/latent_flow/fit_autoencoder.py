@@ -8,17 +8,18 @@ from numpy.typing import NDArray
 
 from generate.canvas import Canvas, to_uint8
 from generate.grids import save_grid
-from generate.latent_flow.fit_images import CHECKPOINTS, MAX_VALIDATION, FitImages, autocast, canvas_batches, draw_batch
+from generate.latent_flow.fit_images import MAX_VALIDATION, FitImages, autocast, canvas_batches, draw_batch
 from generate.latent_flow.objectives import psnr_db, reconstruction_loss
 from generate.latent_flow.recipe import FitRecipe
-from generate.phase import OnProgress, Phase
+from generate.latent_flow.run_phase import run_phase
 from generate.pipelines.autoencoder import DOWNSAMPLING, ImageAutoencoder
+from train.fitting.phase import OnFitProgress, Phase
 
 GRID_COLUMNS = 12
 
 
 def fit_autoencoder(
-    images: FitImages, recipe: FitRecipe, out: Path, on_progress: OnProgress, device: str
+    images: FitImages, recipe: FitRecipe, out: Path, on_progress: OnFitProgress, device: str
 ) -> tuple[ImageAutoencoder, Phase]:
     """Fit the autoencoder and store its latents' mean and spread."""
     own = recipe.autoencoder
@@ -45,7 +46,7 @@ def fit_autoencoder(
     shown = images.validation if held_out else images.train[:MAX_VALIDATION]
     labels = images.validation_labels if held_out else images.train_labels[:MAX_VALIDATION]
 
-    def review(step: int) -> dict[str, float]:
+    def evaluate(step: int) -> dict[str, float]:
         again = reconstruct(model, images.canvas, shown, device)
         save_comparison(shown, again, out / "grids" / f"autoencoder-{step:06d}.png")
         score = psnr_db(again, shown)
@@ -57,8 +58,7 @@ def fit_autoencoder(
         }
         return {prefix: float(score.mean()), **of_classes}
 
-    phase = Phase("autoencoder", model, own, recipe.seed, out / CHECKPOINTS / "autoencoder.pt")
-    phase.run(objective, review, on_progress, recipe.checkpoint_every, recipe.grid_every)
+    phase = run_phase("autoencoder", model, own, recipe, out, objective, evaluate, on_progress)
     with torch.no_grad():
         raw = [model.encoder(batch) for batch in canvas_batches(images.canvas, images.train, device)]
     model.normalise(torch.cat(raw))

@@ -8,13 +8,15 @@ from diffusers import UNet2DModel, UniPCMultistepScheduler
 
 from generate.canvas import to_uint8
 from generate.grids import save_grid
-from generate.latent_flow.fit_images import CHECKPOINTS, FitImages, autocast, canvas_batches, draw_batch
+from generate.latent_flow.fit_images import FitImages, autocast, canvas_batches, draw_batch
 from generate.latent_flow.objectives import flow_loss
 from generate.latent_flow.recipe import FitRecipe, FlowRecipe
-from generate.phase import OnProgress, Phase
+from generate.latent_flow.run_phase import run_phase
 from generate.pipelines.autoencoder import ImageAutoencoder
 from generate.pipelines.latent_flow import TRAIN_TIMESTEPS, LatentFlowPipeline
-from generate.seeding import image_generator, step_generator
+from generate.seeding import image_generator
+from train.fitting.phase import OnFitProgress, Phase
+from train.fitting.seeding import step_generator
 
 GRID_PER_CLASS = 12
 # Time and class are added per channel just before a group norm, which takes a shift common to its group out again: with
@@ -71,7 +73,12 @@ def encode_all(autoencoder: ImageAutoencoder, images: FitImages, flip: bool, dev
 
 
 def fit_flow(
-    images: FitImages, autoencoder: ImageAutoencoder, recipe: FitRecipe, out: Path, on_progress: OnProgress, device: str
+    images: FitImages,
+    autoencoder: ImageAutoencoder,
+    recipe: FitRecipe,
+    out: Path,
+    on_progress: OnFitProgress,
+    device: str,
 ) -> tuple[UNet2DModel, Phase]:
     """Fit the flow on the latents of a finished autoencoder."""
     own = recipe.flow
@@ -92,14 +99,13 @@ def fit_flow(
         with autocast(recipe, device):
             return flow_loss(unet, data, labels[chosen.to(device)], generator, own.label_drop)
 
-    def review(step: int) -> dict[str, float]:
+    def evaluate(step: int) -> dict[str, float]:
         own_noise = [image_generator(recipe.seed, index) for index in range(len(shown))]
         drawn = pipeline(shown, generator=own_noise, output_type="pt").images
         save_grid(to_uint8(drawn), GRID_PER_CLASS, out / "grids" / f"flow-{step:06d}.png")
         return validation_loss(unet, autoencoder, images, recipe, device)
 
-    phase = Phase("flow", unet, own, recipe.seed, out / CHECKPOINTS / "flow.pt")
-    phase.run(objective, review, on_progress, recipe.checkpoint_every, recipe.grid_every)
+    phase = run_phase("flow", unet, own, recipe, out, objective, evaluate, on_progress)
     return unet, phase
 
 
@@ -107,7 +113,7 @@ def fit_flow(
 def validation_loss(
     unet: UNet2DModel, autoencoder: ImageAutoencoder, images: FitImages, recipe: FitRecipe, device: str
 ) -> dict[str, float]:
-    """The flow's loss on validation images with the same noise and times at every review; empty without any."""
+    """The flow's loss on validation images with the same noise and times at every evaluation; empty without any."""
     if not len(images.validation):
         return {}
     losses, weights, start = [], [], 0

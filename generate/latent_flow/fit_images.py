@@ -13,7 +13,6 @@ from generate.canvas import Canvas
 from generate.latent_flow.recipe import FitRecipe
 from generate.pipelines.autoencoder import DOWNSAMPLING
 
-CHECKPOINTS = "checkpoints"  # the directory inside a fit's own, gone when it has finished
 ENCODE_BATCH = 64
 MAX_VALIDATION = 600
 

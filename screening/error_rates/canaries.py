@@ -24,10 +24,10 @@ from generate.latent_flow.fit_autoencoder import fit_autoencoder
 from generate.latent_flow.fit_flow import fit_flow, make_pipeline
 from generate.latent_flow.fit_images import FitImages, load_images
 from generate.latent_flow.recipe import AutoencoderRecipe, FitRecipe, FlowRecipe
-from generate.phase import OnProgress
 from generate.pipelines.autoencoder import ImageAutoencoder
 from generate.pipelines.latent_flow import LatentFlowPipeline
 from generate.seeding import image_generator
+from train.fitting.phase import OnFitProgress
 
 DRAW = 16
 SMALL_RECIPE = FitRecipe(
@@ -115,7 +115,7 @@ def fit_and_draw(
     labels: torch.Tensor,
     plan: CanaryPlan,
     out: Path,
-    on_progress: OnProgress,
+    on_progress: OnFitProgress,
     autoencoder: Path | None = None,
 ) -> NDArray[np.uint8]:
     """Fit by the plan's recipe and draw its images: (N, H, W, C). Killed, it goes on where it was.
@@ -140,7 +140,7 @@ def fit_and_draw(
 
 
 def fit_both(
-    planted: Planted, plan: CanaryPlan, out: Path, on_progress: OnProgress, autoencoder: Path | None = None
+    planted: Planted, plan: CanaryPlan, out: Path, on_progress: OnFitProgress, autoencoder: Path | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """What the fit with canaries draws, and what its control without them draws.
 

@@ -11,7 +11,8 @@ from curation.errors import BadInput, Damaged, NotFound
 from generate.pipelines.latent_flow import LatentFlowPipeline
 from generate.request import GenerationRequest
 from generate.sample import load_pipeline, sample_images
-from generate.seeding import image_generator, step_generator
+from generate.seeding import image_generator
+from train.fitting.seeding import step_generator
 
 Drawn = dict[int, tuple[str, NDArray[np.uint8]]]
 

@@ -22,6 +22,7 @@ from train.adaptation.loop import Examples, train_model
 from train.adaptation.model import AdaptedModel, StandardizedHead, backbone_location, with_adaptation
 from train.adaptation.run_folder import default_device, read_card, save_run
 from train.backbones.load import Backbone
+from train.fitting.checkpoint import CHECKPOINTS, Checkpoint, remove_checkpoints
 from train.provenance import Seen, seen_by_training
 
 STANDARDIZATION_IMAGES = 512
@@ -51,10 +52,10 @@ def adapt(
 ) -> RunResult:
     """Adapt `config.backbone` to the training split of `folder` and save it in `out`; a finished run is returned as is.
 
-    `features` shares cached features and the loaded backbone between linear probes. Raises Conflict when `out` holds
-    another run, LeakRefused when a held-out subject was seen or when a backbone does not say what it saw,
-    AffectedRefused when the snapshot or the backbone descends from a withdrawn subject and that is not allowed;
-    `also_affected` is what the caller knows of that.
+    Killed and called again, it continues from its checkpoint to the same weights. `features` shares cached features and
+    the loaded backbone between linear probes. Raises Conflict when `out` holds another run, LeakRefused when a held-out
+    subject was seen or when a backbone does not say what it saw, AffectedRefused when the snapshot or the backbone
+    descends from a withdrawn subject and that is not allowed; `also_affected` is what the caller knows of that.
     """
     if (out / "card.json").is_file():
         return _finished(folder, config, out)
@@ -72,13 +73,16 @@ def adapt(
     seen = seen_by_training(folder, known)
     for split in ("validation", "test"):
         seen.refuse_leak(folder.rows(split), split)
+    checkpoint = Checkpoint(
+        out / CHECKPOINTS / "adaptation.pt", f"{config.digest()} on {folder.digest} from {backbone.digest}"
+    )
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         if config.adaptation == "linear-probe":
             cache = features or FeatureCache(backbone)
-            model, history = _probe(folder, train_rows, validation_rows, config, cache, on_progress)
+            model, history = _probe(folder, train_rows, validation_rows, config, cache, on_progress, checkpoint)
         else:
-            model, history = _finetune(folder, train_rows, validation_rows, config, backbone, on_progress)
+            model, history = _finetune(folder, train_rows, validation_rows, config, backbone, on_progress, checkpoint)
     card = _card(folder, config, backbone, seen, train_rows) | {
         "parameters": model.parameter_counts(),
         "history": history.evaluations,
@@ -87,13 +91,16 @@ def adapt(
         "affected": affected,
         "metrics": next((point for point in history.evaluations if point["step"] == history.best_step), {}),
     }
-    return RunResult(out, save_run(out, model, config, card))
+    card = save_run(out, model, config, card)
+    remove_checkpoints(out)
+    return RunResult(out, card)
 
 
 def _finished(folder: SnapshotFolder, config: AdaptationConfig, out: Path) -> RunResult:
     card = read_card(out)
     if (card["config_digest"], card["snapshot"]["digest"]) != (config.digest(), folder.digest):
         raise Conflict(f"{out} holds a run of another snapshot or configuration. Choose another directory.")
+    remove_checkpoints(out)
     return RunResult(out, card)
 
 
@@ -123,6 +130,7 @@ def _probe(
     config: AdaptationConfig,
     cache: FeatureCache,
     on_progress: OnProgress,
+    checkpoint: Checkpoint,
 ) -> tuple[AdaptedModel, Any]:
     """Train the head alone, on features computed once."""
     cache.backbone.model.requires_grad_(False)
@@ -135,7 +143,7 @@ def _probe(
     head = StandardizedHead.fitted(train.inputs(np.arange(len(train_rows))), len(folder.classes))
     head.to(cache.backbone.device)
     validation = examples(validation_rows) if validation_rows else None
-    history = train_model(head, train, validation, config, on_progress)
+    history = train_model(head, train, validation, config, on_progress, checkpoint)
     return AdaptedModel(cache.backbone, head, config.adaptation), history
 
 
@@ -146,6 +154,7 @@ def _finetune(
     config: AdaptationConfig,
     backbone: Backbone,
     on_progress: OnProgress,
+    checkpoint: Checkpoint,
 ) -> tuple[AdaptedModel, Any]:
     """Train the head and the encoder, or its adapter; the head starts from the frozen features' mean and deviation."""
     pixels: Pixels = folder.pixels(train_rows)
@@ -163,7 +172,7 @@ def _finetune(
         )
 
     validation = examples(validation_rows, folder.pixels(validation_rows)) if validation_rows else None
-    history = train_model(model, examples(train_rows, pixels), validation, config, on_progress)
+    history = train_model(model, examples(train_rows, pixels), validation, config, on_progress, checkpoint)
     return model, history
 
 

@@ -1,8 +1,7 @@
-"""The training loop: weighted sampling, warm-up and cosine, validation, early stopping, the best weights kept."""
+"""Train a model on labelled examples: weighted sampling, validation, early stopping, the best weights kept."""
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,6 +12,9 @@ from torch.nn.functional import cross_entropy
 
 from curation.progress import OnProgress
 from train.adaptation.config import AdaptationConfig
+from train.fitting.checkpoint import Checkpoint
+from train.fitting.kept_weights import BestWeights
+from train.fitting.phase import FitProgress, Phase, warmup_cosine
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +27,13 @@ class Examples:
     class_weights: NDArray[np.float64] | None = None  # (n_classes,); None: every class weighs the same
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class History:
     """What happened: losses per evaluation, how many steps were taken, and which step's weights were kept."""
 
-    evaluations: list[dict[str, float]] = field(default_factory=list)
-    steps: int = 0
-    best_step: int = 0
+    evaluations: list[dict[str, float]]
+    steps: int
+    best_step: int
 
 
 def sampling_probabilities(examples: Examples, class_balanced: bool) -> Tensor:
@@ -47,14 +49,6 @@ def sampling_probabilities(examples: Examples, class_balanced: bool) -> Tensor:
         if examples.class_weights is not None:
             chance = chance * examples.class_weights[examples.labels]
     return torch.from_numpy(chance / chance.sum())
-
-
-def learning_rate_factor(step: int, total: int, warmup_fraction: float) -> float:
-    """Linear warm-up over the first part, then a cosine to zero; `step` counts from 0."""
-    warmup = max(1, round(total * warmup_fraction))
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
 
 
 def predict_logits(model: nn.Module, examples: Examples, batch_size: int) -> Tensor:
@@ -78,59 +72,63 @@ def evaluate_loss(model: nn.Module, examples: Examples, batch_size: int) -> dict
     return {"validation_loss": float(cross_entropy(logits, labels)), "validation_accuracy": float(accuracy)}
 
 
-def kept_state(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of what training changes: trained parameters and buffers."""
-    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
-    return {name: value.detach().clone() for name, value in model.state_dict().items() if name not in frozen}
-
-
 def train_model(
     model: nn.Module,
     train: Examples,
     validation: Examples | None,
     config: AdaptationConfig,
     on_progress: OnProgress,
+    checkpoint: Checkpoint,
 ) -> History:
     """Train `model` in place and leave it with its best weights by validation loss, or its last without validation.
 
     Which examples are drawn depends on `config.seed` alone. The caller seeds torch for initial weights and dropout.
+    Continues from `checkpoint`, where there is one.
     """
     total = config.total_steps(len(train.labels))
     evaluate_every = max(1, total // config.evaluations)
+    warmup_steps = max(1, round(total * config.warmup_fraction))
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=config.effective_learning_rate(), weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: learning_rate_factor(step, total, config.warmup_fraction)
+    prepared, optimizer = accelerator.prepare(
+        model, torch.optim.AdamW(trained, lr=config.effective_learning_rate(), weight_decay=config.weight_decay)
     )
-    prepared, optimizer, schedule = accelerator.prepare(model, optimizer, schedule)
     generator = torch.Generator().manual_seed(config.seed)
     chance = sampling_probabilities(train, config.class_balanced)
     labels = torch.from_numpy(train.labels)
-    history, best_loss, best, recent = History(), math.inf, kept_state(model), []
-    for step in range(1, total + 1):
-        prepared.train()
+    patience_steps = None if config.patience is None else config.patience * evaluate_every
+    best = BestWeights(model, "validation_loss", patience_steps)
+
+    def objective(step: int) -> Tensor:
         chosen = torch.multinomial(chance, config.batch_size, replacement=True, generator=generator)
         logits = prepared(train.inputs(chosen.numpy()).to(accelerator.device))
-        loss = cross_entropy(logits, labels[chosen].to(accelerator.device))
+        return cross_entropy(logits, labels[chosen].to(accelerator.device))
+
+    def take_step(loss: Tensor) -> None:
         optimizer.zero_grad()
         accelerator.backward(loss)
         optimizer.step()
-        schedule.step()
-        recent.append(float(loss.detach()))
-        history.steps = step
-        if step % evaluate_every and step != total:
-            continue
-        point = {"step": float(step), "train_loss": float(np.mean(recent))}
-        recent = []
-        if validation is not None:
-            point |= evaluate_loss(model, validation, config.batch_size)
-        history.evaluations.append(point)
-        on_progress(step, total, f"loss {point['train_loss']:.3f}")
-        if validation is None or point["validation_loss"] < best_loss:
-            best_loss, history.best_step = point.get("validation_loss", math.inf), step
-            best = kept_state(model)
-        elif config.patience is not None and step - history.best_step >= config.patience * evaluate_every:
-            break
-    model.load_state_dict(best, strict=False)
-    return history
+
+    phase = Phase(
+        "adaptation",
+        model,
+        optimizer,
+        total,
+        learning_rate=lambda step, initial: initial * warmup_cosine(step, warmup_steps, total),
+        take_step=take_step,
+        checkpoint=checkpoint,
+        kept=best,
+        generator=generator,
+    )
+
+    def evaluate(step: int) -> dict[str, float]:
+        measures = {"train_loss": float(np.mean(phase.recent_losses))}
+        return measures if validation is None else measures | evaluate_loss(model, validation, config.batch_size)
+
+    def report(progress: FitProgress) -> None:
+        on_progress(progress.step, progress.steps, f"loss {progress.measures['train_loss']:.3f}")
+
+    every = evaluate_every
+    phase.run(objective, evaluate, report, evaluate_every=every, report_every=every, checkpoint_every=every)
+    evaluations = [{"step": float(step), **measures} for step, measures in phase.evaluations]
+    return History(evaluations, phase.step, best.step)

@@ -1,23 +1,17 @@
-"""A masked autoencoder in training (He et al. 2021, arXiv:2111.06377): batches, masks, steps, checkpoints.
+"""A masked autoencoder and what its training needs: batches, masks, loss, learning rate.
 
-Batch and masks are functions of (seed, step), so a fit that was killed and resumed gives the same weights as one that
-was not.
+He et al. 2021, arXiv:2111.06377. Batches and masks are functions of seed and step.
 """
 
 import hashlib
 import math
-import os
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import ViTMAEConfig, ViTMAEForPreTraining
 
-from curation.errors import Conflict
-from train.backbones.preprocessing import Preprocessing
 from train.pretraining.recipe import PretrainRecipe
 
 NUM_CHANNELS = 3  # gray is repeated, so that colour images reach the same encoder
@@ -25,7 +19,7 @@ EVALUATION_STEP = -1
 TOKEN_DEVIATION = 0.02
 
 
-def step_generator(seed: int, step: int) -> torch.Generator:
+def pretraining_generator(seed: int, step: int) -> torch.Generator:
     """The random numbers of one step, independent of all steps before it."""
     digest = hashlib.sha256(f"pretrain:{seed}:{step}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
@@ -93,94 +87,25 @@ def augment(images: Tensor, recipe: PretrainRecipe, generator: torch.Generator) 
     return out
 
 
-@dataclass
-class MaskedAutoencoderFit:
-    """The state of a fit: model, optimiser, how far it got and the losses so far."""
+def batch_indexes(recipe: PretrainRecipe, count: int, step: int) -> NDArray[np.int64]:
+    """Which of `count` images a step takes: the next slice of the epoch's own permutation."""
+    size = min(recipe.batch_size, count)
+    epoch, position = divmod(step, count // size)
+    order = torch.randperm(count, generator=pretraining_generator(recipe.seed, -2 - epoch))
+    return order[position * size : (position + 1) * size].numpy()
 
-    recipe: PretrainRecipe
-    pixels: NDArray[Any]  # (N, H, W, C) stored depth, the images fitted on
-    held_out: NDArray[Any]
-    preprocessing: Preprocessing
-    step: int = 0
-    losses: list[dict[str, float]] = field(default_factory=list)
-    recent: list[float] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = mae_model(self.recipe).to(self.device)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=self.recipe.learning_rate,
-            betas=(0.9, 0.95),
-            weight_decay=self.recipe.weight_decay,
-        )
+def reconstruction_loss(
+    model: ViTMAEForPreTraining, recipe: PretrainRecipe, images: Tensor, generator: torch.Generator
+) -> Tensor:
+    """The loss on the masked patches of (B, C, H, W), the masks drawn from `generator`."""
+    num_patches = (recipe.image_size // recipe.patch_size) ** 2
+    noise = torch.rand(len(images), num_patches, generator=generator)
+    loss: Tensor = model(images.to(model.device), noise=noise.to(model.device)).loss
+    return loss
 
-    def learning_rate(self, step: int) -> float:
-        """Linear warm-up, then a cosine to zero."""
-        warmup = min(1.0, (step + 1) / max(1, self.recipe.warmup_steps))
-        return self.recipe.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * step / self.recipe.steps))
 
-    def batch(self, step: int, generator: torch.Generator) -> Tensor:
-        """The images of one step: the next slice of the epoch's own permutation."""
-        size = min(self.recipe.batch_size, len(self.pixels))
-        per_epoch = len(self.pixels) // size
-        epoch, position = divmod(step, per_epoch)
-        order = torch.randperm(len(self.pixels), generator=step_generator(self.recipe.seed, -2 - epoch))
-        chosen = order[position * size : (position + 1) * size].numpy()
-        return augment(self.preprocessing(self.pixels[chosen]), self.recipe, generator)
-
-    def loss(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Reconstruction loss on the masked patches of (B, C, H, W)."""
-        num_patches = (self.recipe.image_size // self.recipe.patch_size) ** 2
-        noise = torch.rand(len(images), num_patches, generator=generator)
-        loss: Tensor = self.model(images.to(self.device), noise=noise.to(self.device)).loss
-        return loss
-
-    def advance(self) -> float:
-        """Take one optimiser step and return its loss."""
-        self.model.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate(self.step)
-        generator = step_generator(self.recipe.seed, self.step)
-        loss = self.loss(self.batch(self.step, generator), generator)
-        self.optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.step += 1
-        self.recent.append(float(loss.detach()))
-        return self.recent[-1]
-
-    def held_out_loss(self) -> float:
-        """Loss on the images kept from the fit, always under the same masks."""
-        self.model.eval()
-        generator = step_generator(self.recipe.seed, EVALUATION_STEP)
-        with torch.inference_mode():
-            return float(self.loss(self.preprocessing(self.held_out), generator))
-
-    def save(self, path: Path) -> None:
-        """Note the losses and write everything a resumed fit needs; the file is replaced in one rename."""
-        mean = sum(self.recent) / len(self.recent)
-        self.losses.append({"step": self.step, "train": mean, "held_out": self.held_out_loss()})
-        self.recent = []
-        state = {
-            "recipe": self.recipe.digest(),
-            "step": self.step,
-            "losses": self.losses,
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        temporary = path.with_suffix(".part")
-        torch.save(state, temporary)
-        os.replace(temporary, path)
-
-    def resume(self, path: Path) -> None:
-        """Continue from a checkpoint; raises Conflict when another recipe wrote it."""
-        state = torch.load(path, weights_only=True, map_location=self.device)
-        if state["recipe"] != self.recipe.digest():
-            raise Conflict(
-                f"{path} was written by another recipe. Finish that fit, remove its directory or choose another."
-            )
-        self.step, self.losses = state["step"], state["losses"]
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+def learning_rate(recipe: PretrainRecipe, step: int, initial: float) -> float:
+    """Linear warm-up, and from the first step on a cosine to zero; `step` counts from 0."""
+    warmup = min(1.0, (step + 1) / max(1, recipe.warmup_steps))
+    return initial * warmup * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))

@@ -7,11 +7,13 @@ beside them with everything the weights saw.
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import ViTConfig, ViTMAEForPreTraining, ViTModel
 
 from curation.errors import BadInput, Conflict
@@ -21,8 +23,30 @@ from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.backbones.load import quiet_transformers, weights_digest
 from train.backbones.preprocessing import Preprocessing
-from train.pretraining.masked_autoencoder import EVALUATION_STEP, NUM_CHANNELS, MaskedAutoencoderFit, step_generator
+from train.fitting.checkpoint import Checkpoint
+from train.fitting.phase import FitProgress, Phase, clipped_step
+from train.pretraining.masked_autoencoder import (
+    EVALUATION_STEP,
+    NUM_CHANNELS,
+    augment,
+    batch_indexes,
+    learning_rate,
+    mae_model,
+    pretraining_generator,
+    reconstruction_loss,
+)
 from train.pretraining.recipe import PretrainRecipe
+
+FIT = "fit"  # the directory of the checkpoint, gone when the fit has finished
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainingImages:
+    """The images of a fit, those kept from it, and how they become model input."""
+
+    fitted: NDArray[Any]  # (N, H, W, C) at the stored depth
+    held_out: NDArray[Any]
+    preprocessing: Preprocessing
 
 
 def pretrain_backbone(
@@ -44,31 +68,24 @@ def pretrain_backbone(
     if (out / "card.json").is_file():
         if json.loads((out / "card.json").read_text())["recipe"] != recipe.model_dump(mode="json"):
             raise Conflict(f"{out} holds a backbone of another recipe. Choose another directory.")
+        shutil.rmtree(out / FIT, ignore_errors=True)
         return out
-    fit, rows = _prepare(folder, recipe)
-    checkpoint = out / "fit" / "checkpoint.pt"
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    if checkpoint.is_file():
-        fit.resume(checkpoint)
-    while fit.step < recipe.steps:
-        loss = fit.advance()
-        if fit.step % recipe.checkpoint_every == 0 or fit.step == recipe.steps:
-            fit.save(checkpoint)
-        on_progress(fit.step, recipe.steps, f"loss {loss:.4f}")
-    save_encoder(fit.model, recipe, out)
-    (out / "preprocessor_config.json").write_text(json.dumps(fit.preprocessing.as_config(), indent=2) + "\n")
-    card = backbone_card(folder, recipe, rows, fit.losses) | {
+    images, rows = _prepare(folder, recipe)
+    model, losses = _fit(images, recipe, folder, out, on_progress)
+    save_encoder(model, recipe, out)
+    (out / "preprocessor_config.json").write_text(json.dumps(images.preprocessing.as_config(), indent=2) + "\n")
+    card = backbone_card(folder, recipe, rows, losses) | {
         "digest": weights_digest(out),
         "made_by": made_by,
         "date": date,
         "affected": affected,
     }
     (out / "card.json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
-    shutil.rmtree(checkpoint.parent)
+    shutil.rmtree(out / FIT, ignore_errors=True)
     return out
 
 
-def _prepare(folder: SnapshotFolder, recipe: PretrainRecipe) -> tuple[MaskedAutoencoderFit, list[SnapshotRow]]:
+def _prepare(folder: SnapshotFolder, recipe: PretrainRecipe) -> tuple[PretrainingImages, list[SnapshotRow]]:
     rows = [row for row in folder.rows("train") if row.origin == "real"]
     for split in ("validation", "test"):
         Seen.by_rows(rows).refuse_leak(folder.rows(split), split)
@@ -85,9 +102,47 @@ def _prepare(folder: SnapshotFolder, recipe: PretrainRecipe) -> tuple[MaskedAuto
     preprocessing = Preprocessing(
         size, (mean,) * NUM_CHANNELS, (std,) * NUM_CHANNELS, "bicubic", scale=1.0, num_channels=NUM_CHANNELS
     )
-    order = torch.randperm(len(rows), generator=step_generator(recipe.seed, EVALUATION_STEP)).numpy()
+    order = torch.randperm(len(rows), generator=pretraining_generator(recipe.seed, EVALUATION_STEP)).numpy()
     fitted, held_out = order[recipe.held_out :], order[: recipe.held_out]
-    return MaskedAutoencoderFit(recipe, pixels[fitted], pixels[held_out], preprocessing), rows
+    return PretrainingImages(pixels[fitted], pixels[held_out], preprocessing), rows
+
+
+def _fit(
+    images: PretrainingImages, recipe: PretrainRecipe, folder: SnapshotFolder, out: Path, on_progress: OnProgress
+) -> tuple[ViTMAEForPreTraining, list[dict[str, float]]]:
+    """A fitted masked autoencoder, and its losses at every checkpoint."""
+    model = mae_model(recipe).to("cuda" if torch.cuda.is_available() else "cpu")
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.95), weight_decay=recipe.weight_decay
+    )
+    phase = Phase(
+        "masked autoencoder",
+        model,
+        optimizer,
+        recipe.steps,
+        learning_rate=lambda step, initial: learning_rate(recipe, step, initial),
+        take_step=clipped_step(model, optimizer),
+        checkpoint=Checkpoint(out / FIT / "checkpoint.pt", f"{recipe.digest()} on {folder.digest}"),
+    )
+
+    def objective(step: int) -> torch.Tensor:
+        generator = pretraining_generator(recipe.seed, step)
+        chosen = batch_indexes(recipe, len(images.fitted), step)
+        batch = augment(images.preprocessing(images.fitted[chosen]), recipe, generator)
+        return reconstruction_loss(model, recipe, batch, generator)
+
+    @torch.inference_mode()
+    def evaluate(step: int) -> dict[str, float]:
+        generator = pretraining_generator(recipe.seed, EVALUATION_STEP)  # always the same masks
+        loss = float(reconstruction_loss(model, recipe, images.preprocessing(images.held_out), generator))
+        return {"train": sum(phase.recent_losses) / len(phase.recent_losses), "held_out": loss}
+
+    def report(progress: FitProgress) -> None:
+        on_progress(progress.step, progress.steps, f"loss {progress.loss:.4f}")
+
+    every = recipe.checkpoint_every
+    phase.run(objective, evaluate, report, evaluate_every=every, report_every=1, checkpoint_every=every)
+    return model, [{"step": step, **losses} for step, losses in phase.evaluations]
 
 
 def save_encoder(model: ViTMAEForPreTraining, recipe: PretrainRecipe, out: Path) -> None:

@@ -15,9 +15,9 @@ from curation.snapshots.folder import SnapshotFolder
 from generate.card import read_card, weights_digest
 from generate.latent_flow.fit import fit_generator
 from generate.latent_flow.recipe import FitRecipe
-from generate.phase import FitProgress, schedule
 from generate.sample import load_pipeline
 from tests.generate.folders import CLASSES, tiny_recipe, write_folder
+from train.fitting.phase import FitProgress
 
 
 def test_the_card_says_what_was_fitted_and_how(folder: SnapshotFolder, fitted: Path) -> None:
@@ -74,6 +74,13 @@ def test_another_recipe_in_the_same_directory_is_refused(folder: SnapshotFolder,
         fit_generator(folder, tiny_recipe(seed=1), fitted)
 
 
+def test_the_losses_of_a_recipe_stay_what_they_were(fitted: Path) -> None:
+    losses = read_card(fitted)["losses"]
+    assert [[step for step, _ in losses[phase]] for phase in ("autoencoder", "flow")] == [[4, 6], [4, 6]]
+    assert [loss for _, loss in losses["autoencoder"]] == pytest.approx([0.774052, 0.709771], rel=1e-3)
+    assert [loss for _, loss in losses["flow"]] == pytest.approx([2.100226, 2.073743], rel=1e-3)
+
+
 class KilledError(Exception):
     """Stands for the end of the process: nothing in the fit may catch it."""
 
@@ -93,6 +100,7 @@ def test_a_fit_stopped_midway_resumes_to_equal_weights(
     seen: list[FitProgress] = []
     fit_generator(folder, tiny_recipe(), tmp_path / "out", seen.append)
     assert weights_digest(tmp_path / "out") == weights_digest(fitted)
+    assert read_card(tmp_path / "out")["losses"] == read_card(fitted)["losses"]
     assert phase == "autoencoder" or all(progress.phase == "flow" for progress in seen)
 
 
@@ -121,6 +129,14 @@ def test_a_fit_killed_by_the_system_resumes_to_equal_weights(
     assert (out / "checkpoints" / "flow.pt").is_file()
     fit_generator(folder, tiny_recipe(), out)
     assert weights_digest(out) == weights_digest(fitted)
+
+
+def test_the_unfinished_fit_of_an_earlier_version_is_named(folder: SnapshotFolder, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "out" / "checkpoints" / "autoencoder.pt"
+    checkpoint.parent.mkdir(parents=True)
+    torch.save({"step": 2, "model": {}, "ema": {}, "optimizer": {}, "losses": [], "validation": []}, checkpoint)
+    with pytest.raises(Conflict, match=r"autoencoder\.pt is of an earlier version"):
+        fit_generator(folder, tiny_recipe(), tmp_path / "out")
 
 
 def test_a_broken_checkpoint_is_named(folder: SnapshotFolder, tmp_path: Path) -> None:
@@ -179,9 +195,3 @@ def test_a_recipe_with_an_unknown_field_names_it(tmp_path: Path) -> None:
 def test_the_shipped_recipe_reads() -> None:
     recipe = FitRecipe.read(Path(__file__).parents[3] / "generate" / "shipped" / "virtual-brains-flow.recipe.json")
     assert recipe.origins == ("real",)
-
-
-def test_the_learning_rate_warms_up_and_ends_at_nothing() -> None:
-    assert schedule(0, 10, 100) == pytest.approx(0.1)
-    assert schedule(10, 10, 100) == 1.0
-    assert schedule(100, 10, 100) == pytest.approx(0.0)

@@ -13,10 +13,10 @@ from generate.latent_flow.fit import fit_generator
 from generate.latent_flow.fit_autoencoder import fit_autoencoder
 from generate.latent_flow.fit_flow import fit_flow
 from generate.latent_flow.fit_images import draw_batch, load_images
-from generate.seeding import step_generator
 from screening.error_rates.canaries import plant
 from tests.generate.folders import CLASSES, tiny_recipe, write_folder
 from tests.screening.error_rates.test_canaries import tiny_plan
+from train.fitting.seeding import step_generator
 
 
 def weighing(path: Path, bright: float, dark: float, per_class: int = 6) -> SnapshotFolder:

@@ -69,6 +69,26 @@ def test_a_fit_killed_and_resumed_gives_the_weights_of_one_that_was_not(tmp_path
 
 
 @pytest.mark.slow
+def test_the_losses_of_a_recipe_stay_what_they_were(tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"steps": 30, "checkpoint_every": 7, "warmup_steps": 9, "seed": 5})
+    losses = json.loads((pretrain(tmp_path, "vit", recipe) / "card.json").read_text())["losses"]
+    assert [loss["step"] for loss in losses] == [7, 14, 21, 28, 30]
+    assert [loss["train"] for loss in losses] == pytest.approx([1.13196, 1.09704, 1.07402, 1.06453, 1.06379], rel=1e-3)
+    held_out = [1.11709, 1.08405, 1.06907, 1.06570, 1.06563]
+    assert [loss["held_out"] for loss in losses] == pytest.approx(held_out, rel=1e-3)
+
+
+def test_the_unfinished_fit_of_another_recipe_or_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        pretrain(tmp_path, "vit", kill_at=4)
+    with pytest.raises(Conflict, match="another recipe or of other images"):
+        pretrain(tmp_path, "vit", RECIPE.model_copy(update={"seed": 1}))
+    torch.save({"recipe": RECIPE.digest(), "step": 4, "losses": []}, tmp_path / "vit" / "fit" / "checkpoint.pt")
+    with pytest.raises(Conflict, match="earlier version"):
+        pretrain(tmp_path, "vit")
+
+
+@pytest.mark.slow
 def test_a_finished_fit_is_left_alone_and_another_recipe_is_refused(tmp_path: Path) -> None:
     out = pretrain(tmp_path, "vit")
     written = (out / "model.safetensors").stat().st_mtime_ns

@@ -1,0 +1,56 @@
+"""The checkpoint of an unfinished fit: `kill -9` leaves a whole one, and another fit refuses it."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from curation.errors import Conflict, Damaged
+
+FORMAT = "rounds-fit/2"
+CHECKPOINTS = "checkpoints"  # the directory inside a fit's own, gone when it has finished
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A file that holds the state of one fit; `fit` names the recipe and the images it belongs to."""
+
+    path: Path
+    fit: str
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Write `state` under a temporary name and rename it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(".part")
+        torch.save({"format": FORMAT, "fit": self.fit, **state}, temporary)
+        os.replace(temporary, self.path)
+
+    def read(self) -> dict[str, Any] | None:
+        """The state, or None where there is no file.
+
+        Raises Damaged for a torn file, Conflict for the checkpoint of another fit or of an earlier version.
+        """
+        if not self.path.is_file():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(self.path, weights_only=True, map_location="cpu")
+        except Exception as error:
+            raise Damaged(f"checkpoint {self.path} does not load: {error}. Delete it to start anew.") from error
+        if state.get("format") != FORMAT:
+            raise Conflict(
+                f"checkpoint {self.path} is of an earlier version and cannot be continued. Delete it to start anew."
+            )
+        if state["fit"] != self.fit:
+            raise Conflict(
+                f"checkpoint {self.path} belongs to a fit of another recipe or of other images. Finish that fit, "
+                "delete its directory, or choose another."
+            )
+        return state
+
+
+def remove_checkpoints(directory: Path) -> None:
+    """Remove the checkpoints of the finished fit in `directory`."""
+    shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)

@@ -1,0 +1,79 @@
+"""Which weights a fit evaluates and keeps: the last, or the best so far with early stopping."""
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+
+def trained_state(model: nn.Module) -> dict[str, Tensor]:
+    """What training changes in `model`: trained parameters and buffers, not copied."""
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    return {name: value for name, value in model.state_dict().items() if name not in frozen}
+
+
+def load_trained_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Set what `trained_state` returned; raises RuntimeError when `model` has other weights."""
+    model.load_state_dict({**model.state_dict(), **state})
+
+
+class KeptWeights:
+    """The weights of the last step; the hooks are for classes that keep others."""
+
+    def after_step(self) -> None:
+        """Take note of the weights after an optimiser step."""
+
+    @contextmanager
+    def for_evaluation(self) -> Iterator[None]:
+        """Inside, the model holds the weights to evaluate."""
+        yield
+
+    def after_evaluation(self, step: int, measures: Mapping[str, float]) -> None:
+        """Take note of the measures of an evaluation after `step`."""
+
+    def is_exhausted(self, step: int) -> bool:
+        """Whether the fit stops after `step` although steps are left."""
+        return False
+
+    def finish(self) -> None:
+        """Leave the kept weights in the model."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed fit needs."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+
+
+class BestWeights(KeptWeights):
+    """The weights of the lowest `measure`, or the last where it is not measured.
+
+    The fit stops `patience_steps` after the best step; None: it takes every step.
+    """
+
+    def __init__(self, model: nn.Module, measure: str, patience_steps: int | None) -> None:
+        self.model, self.measure, self.patience_steps = model, measure, patience_steps
+        self.step, self.value = 0, math.inf
+        self.weights = self._copy()
+
+    def after_evaluation(self, step: int, measures: Mapping[str, float]) -> None:
+        if self.measure not in measures or measures[self.measure] < self.value:
+            self.step, self.value, self.weights = step, measures.get(self.measure, math.inf), self._copy()
+
+    def is_exhausted(self, step: int) -> bool:
+        return self.patience_steps is not None and step - self.step >= self.patience_steps
+
+    def finish(self) -> None:
+        load_trained_state(self.model, self.weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"step": self.step, "value": self.value, "weights": self.weights}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.step, self.value, self.weights = state["step"], state["value"], state["weights"]
+
+    def _copy(self) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in trained_state(self.model).items()}

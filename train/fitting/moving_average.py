@@ -1,0 +1,40 @@
+"""An exponential moving average of the weights of a fit."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from diffusers.training_utils import EMAModel
+from torch import nn
+
+from train.fitting.kept_weights import KeptWeights
+
+
+class MovingAverage(KeptWeights):
+    """The moving average of the weights, which is what is evaluated and kept; it is short in the first steps."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.parameters = list(model.parameters())
+        self.ema = EMAModel(self.parameters, decay=decay, use_ema_warmup=True, power=3 / 4)
+
+    def after_step(self) -> None:
+        self.ema.step(self.parameters)
+
+    @contextmanager
+    def for_evaluation(self) -> Iterator[None]:
+        self.ema.store(self.parameters)
+        self.ema.copy_to(self.parameters)
+        try:
+            yield
+        finally:
+            self.ema.restore(self.parameters)
+
+    def finish(self) -> None:
+        self.ema.copy_to(self.parameters)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.ema.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.ema.load_state_dict(dict(state))
+        self.ema.to(self.parameters[0].device)

@@ -1,0 +1,165 @@
+"""The training loop of every fit: evaluations, progress, checkpoints, exact resumption.
+
+Step n draws from the generator of step n alone, or from one whose state the checkpoint holds, so a fit that was killed
+and resumed takes the same steps as one that was not.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from train.fitting.checkpoint import Checkpoint
+from train.fitting.kept_weights import KeptWeights, load_trained_state, trained_state
+from train.fitting.seeding import global_random_state, set_global_random_state
+
+MAX_GRADIENT_NORM = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FitProgress:
+    """Where a fit stands: step `step` of `steps` of a phase, the mean loss since the last report, the measures."""
+
+    phase: str
+    step: int
+    steps: int
+    loss: float
+    measures: dict[str, float] = field(default_factory=dict)
+
+
+OnFitProgress = Callable[[FitProgress], None]
+Objective = Callable[[int], Tensor]  # the loss of the batch of a step, counted from 0
+Evaluate = Callable[[int], dict[str, float]]  # measures of the model after a number of steps
+
+
+@dataclass
+class Phase:
+    """A model on its way through `steps` steps.
+
+    Each parameter group of `optimizer` starts from its own learning rate; `learning_rate` gives the rate of a step
+    from it. `take_step` goes from a loss to changed weights. `generator` is one that the objective draws from step
+    after step.
+    """
+
+    name: str
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    steps: int
+    learning_rate: Callable[[int, float], float]
+    take_step: Callable[[Tensor], None]
+    checkpoint: Checkpoint
+    kept: KeptWeights = field(default_factory=KeptWeights)
+    generator: torch.Generator | None = None
+    step: int = field(init=False, default=0)
+    step_losses: list[float] = field(init=False, default_factory=list)
+    losses: list[tuple[int, float]] = field(init=False, default_factory=list)  # (step, mean since the last entry)
+    evaluations: list[tuple[int, dict[str, float]]] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.initial_rates = [group["lr"] for group in self.optimizer.param_groups]
+
+    @property
+    def recent_losses(self) -> list[float]:
+        """The training losses of the steps since the last evaluation."""
+        return self._losses_since(self.evaluations)
+
+    def run(
+        self,
+        objective: Objective,
+        evaluate: Evaluate,
+        on_progress: OnFitProgress,
+        *,
+        evaluate_every: int,
+        report_every: int,
+        checkpoint_every: int,
+    ) -> None:
+        """Train to the end and leave the kept weights in the model; continues from the checkpoint if there is one.
+
+        The last step is evaluated, reported and saved too, and whatever `evaluate` measures is reported.
+        """
+        self._resume()
+        self.model.train()
+        while self.step < self.steps and not self.kept.is_exhausted(self.step):
+            self._advance(objective)
+            is_last = self.step == self.steps
+            measures = self._evaluate(evaluate) if is_last or self.step % evaluate_every == 0 else {}
+            is_reported = is_last or bool(measures) or self.step % report_every == 0
+            if is_reported:
+                recent = self._losses_since(self.losses)
+                self.losses.append((self.step, sum(recent) / len(recent)))
+            if is_last or self.step % checkpoint_every == 0:
+                self._save()
+            if is_reported:
+                on_progress(FitProgress(self.name, self.step, self.steps, self.losses[-1][1], measures))
+        self.kept.finish()
+        self.model.eval()
+
+    def _advance(self, objective: Objective) -> None:
+        for group, initial in zip(self.optimizer.param_groups, self.initial_rates, strict=True):
+            group["lr"] = self.learning_rate(self.step, initial)
+        loss = objective(self.step)
+        self.take_step(loss)
+        self.kept.after_step()
+        self.step += 1
+        self.step_losses.append(float(loss.detach()))
+
+    def _evaluate(self, evaluate: Evaluate) -> dict[str, float]:
+        self.model.eval()
+        with self.kept.for_evaluation():
+            measures = evaluate(self.step)
+        self.model.train()
+        self.evaluations.append((self.step, measures))
+        self.kept.after_evaluation(self.step, measures)
+        return measures
+
+    def _losses_since(self, entries: Sequence[tuple[int, Any]]) -> list[float]:
+        return self.step_losses[entries[-1][0] if entries else 0 :]
+
+    def _save(self) -> None:
+        state = {
+            "step": self.step,
+            "step_losses": self.step_losses,
+            "losses": self.losses,
+            "evaluations": self.evaluations,
+            "model": trained_state(self.model),
+            "optimizer": self.optimizer.state_dict(),
+            "kept": self.kept.state_dict(),
+            "generator": self.generator.get_state() if self.generator else None,
+            "global_random_state": global_random_state(),
+        }
+        self.checkpoint.write(state)
+
+    def _resume(self) -> None:
+        state = self.checkpoint.read()
+        if state is None:
+            return
+        load_trained_state(self.model, state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.kept.load_state_dict(state["kept"])
+        self.step, self.step_losses = state["step"], state["step_losses"]
+        self.losses, self.evaluations = state["losses"], state["evaluations"]
+        if self.generator:
+            self.generator.set_state(state["generator"])
+        set_global_random_state(state["global_random_state"])
+
+
+def clipped_step(model: nn.Module, optimizer: torch.optim.Optimizer) -> Callable[[Tensor], None]:
+    """An optimiser step from a loss, its gradients clipped to the norm `MAX_GRADIENT_NORM`."""
+
+    def take_step(loss: Tensor) -> None:
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
+        optimizer.step()
+
+    return take_step
+
+
+def warmup_cosine(step: int, warmup_steps: int, steps: int) -> float:
+    """Linear warm-up, then a cosine from 1 to 0; `step` counts from 0."""
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / max(1, steps - warmup_steps)))

@@ -1,0 +1,33 @@
+"""Random generators that belong to one thing each, and torch's own random state for checkpoints.
+
+Generators are on the CPU, so that every device starts from the same noise, and derived by SHA-256, so that
+neighbouring seeds share nothing.
+"""
+
+import hashlib
+from typing import Any
+
+import torch
+
+
+def seeded_generator(key: str) -> torch.Generator:
+    """The random generator that belongs to `key`."""
+    digest = hashlib.sha256(key.encode()).digest()
+    return torch.Generator("cpu").manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def step_generator(seed: int, phase: str, step: int) -> torch.Generator:
+    """The generator of one fitting step: a resumed fit draws what an uninterrupted one would have drawn."""
+    return seeded_generator(f"rounds/fit/{seed}/{phase}/{step}")
+
+
+def global_random_state() -> dict[str, Any]:
+    """The state of torch's own generators, from which dropout draws."""
+    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
+
+
+def set_global_random_state(state: dict[str, Any]) -> None:
+    """Set torch's own generators to what `global_random_state` returned, on the devices there still are."""
+    torch.set_rng_state(state["cpu"])
+    for device, of_device in zip(range(torch.cuda.device_count()), state["cuda"], strict=False):
+        torch.cuda.set_rng_state(of_device, device)
