@@ -130,6 +130,7 @@ def _rows(found: PairResults) -> list[dict[str, Any]]:
 
 
 def _words(share: Estimate) -> str:
-    if share.value is None or share.low is None or share.high is None:
-        return share.reason or "none"
-    return f"{100 * share.value:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f}, n {share.n})"
+    if share.value is None:
+        return share.how
+    value, low, high = share.percent()
+    return f"{value:.0f} % ({low:.0f} to {high:.0f}, n {share.n})"

@@ -47,7 +47,7 @@ def performance(project: Project, worklist_name: str, csv_file: Path | None, see
     _show(found, lambda line: line.key not in (*AGREEMENT_KEYS, *TURING_KEYS), csv_file, as_json)
     if not as_json:
         for line in found.judged:
-            said = {True: "excluded", False: "kept", None: f"not judged: {line.found.reason}"}[line.excluded]
+            said = {True: "excluded", False: "kept", None: f"not judged: {line.found.how}"}[line.excluded]
             click.echo(f"{line.reader}: {line.rule}: {said}")
 
 

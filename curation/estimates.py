@@ -1,40 +1,144 @@
-"""A figure with what it rests on: a value, its interval, its n; or why there is none."""
+"""A value with its 95 % interval and its n: proportions, also clustered by image, and resampled values."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 CONFIDENCE = 0.95
 RESAMPLES = 1_000
+EXACT = "Clopper-Pearson"
 
 Numbers = NDArray[np.float64]
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value with its 95 % interval and the number it rests on; without a value, `reason` says why."""
+    """A value with its 95 % interval and the number it rests on.
+
+    `how` names the kind of interval; where there is no value or no interval, it says why.
+    """
 
     value: float | None
     low: float | None
     high: float | None
     n: int
-    reason: str | None = None
+    how: str
 
     @classmethod
     def none(cls, n: int, reason: str) -> "Estimate":
         """No value, and why."""
         return cls(None, None, None, n, reason)
 
+    @property
+    def hits(self) -> int:
+        """How many of `n` a proportion counts."""
+        return round((self.value or 0) * self.n)
 
-def proportion(successes: int, n: int, fewest: int = 1) -> Estimate:
-    """A share with its Clopper-Pearson interval."""
+    def percent(self) -> tuple[float, float, float]:
+        """Value, low and high of a proportion in percent; raises ValueError without a value or an interval."""
+        if self.value is None or self.low is None or self.high is None:
+            raise ValueError(f"expected a proportion with its interval, got none: {self.how}")
+        return 100 * self.value, 100 * self.low, 100 * self.high
+
+
+def as_saved(record: Any) -> Any:
+    """A dataclass as dictionaries that results on a disk hold: of an estimate its value, low and high alone."""
+    if isinstance(record, Estimate):
+        return {"value": record.value, "low": record.low, "high": record.high}
+    if is_dataclass(record):
+        return {field.name: as_saved(getattr(record, field.name)) for field in fields(record)}
+    return {name: as_saved(part) for name, part in record.items()} if isinstance(record, dict) else record
+
+
+def exact_interval(hits: float, n: float) -> tuple[float, float]:
+    """The 95 % interval of a proportion (Clopper and Pearson 1934); `n` may be an effective one."""
+    from statsmodels.stats.proportion import proportion_confint  # more than a second to import
+
+    low, high = proportion_confint(hits, n, alpha=1 - CONFIDENCE, method="beta")
+    return float(low), float(high)
+
+
+def rounded_interval(hits: int, n: int) -> list[float]:
+    """The exact interval to four places, as results on a disk hold it; 0 to 1 where nothing was counted."""
+    return [round(bound, 4) for bound in exact_interval(hits, n)] if n else [0.0, 1.0]
+
+
+def rounded_proportion(hits: int, n: int) -> dict[str, Any]:
+    """`count`, `n`, `low` and `high`, as results on a disk hold a proportion."""
+    low, high = rounded_interval(hits, n)
+    return {"count": hits, "n": n, "low": low, "high": high}
+
+
+def proportion(hits: int, n: int, fewest: int = 1) -> Estimate:
+    """The share of hits with its exact interval."""
     if n < fewest:
         return Estimate.none(n, f"too few: {n} of {fewest} needed")
-    interval = binomtest(successes, n).proportion_ci(CONFIDENCE, method="exact")
-    return Estimate(successes / n, float(interval.low), float(interval.high), n)
+    return Estimate(hits / n, *exact_interval(hits, n), n, EXACT)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSums:
+    """Readings and hits added up over images, with the sums of squares and products that their spread needs."""
+
+    images: int
+    n: int
+    hits: int
+    n_squared: int
+    hits_squared: int
+    n_by_hits: int
+
+    @classmethod
+    def of(cls, counts: Sequence[tuple[int, int]]) -> "ImageSums":
+        """From (readings, hits) of each image."""
+        return cls(
+            images=len(counts),
+            n=sum(n for n, _ in counts),
+            hits=sum(hits for _, hits in counts),
+            n_squared=sum(n * n for n, _ in counts),
+            hits_squared=sum(hits * hits for _, hits in counts),
+            n_by_hits=sum(n * hits for n, hits in counts),
+        )
+
+    @property
+    def effective_n(self) -> float:
+        """How many independent readings these are worth: n by the design effect of images read more than once.
+
+        The variance is that of a ratio over images; where nothing varies, images count once each. Korn and Graubard
+        1998 (Survey Methodology 24), with their factor for few images.
+        """
+        from scipy.stats import t  # a second to import
+
+        if self.images == self.n or self.images < 2:
+            return float(self.images)
+        share = self.hits / self.n
+        spread = self.hits_squared - 2 * share * self.n_by_hits + share**2 * self.n_squared
+        variance = self.images / (self.images - 1) * spread / self.n**2
+        independent = share * (1 - share) / self.n
+        worth = self.n * independent / variance if independent > 0 and variance > 0 else float(self.images)
+        few = float(t.ppf(0.975, self.n - 1) / t.ppf(0.975, self.images - 1))
+        return max(1.0, min(float(self.n), worth * few**2))
+
+    def proportion(self) -> Estimate:
+        """The share of readings that are hits, exact where every image was read once; `n` is at least 1."""
+        share, n = self.hits / self.n, self.effective_n
+        return Estimate(share, *exact_interval(n * share, n), self.n, f"{EXACT} over images")
+
+
+def proportion_over_images(
+    rows: Iterable[Row], is_hit: Callable[[Row], bool], image_of: Callable[[Row], int]
+) -> Estimate:
+    """The share of rows that are hits; several rows of one image are not independent. There is at least one row."""
+    counts: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+    for row in rows:
+        count = counts[image_of(row)]
+        count[0] += 1
+        count[1] += is_hit(row)
+    return ImageSums.of([(n, hits) for n, hits in counts.values()]).proportion()
 
 
 def bootstrapped(
@@ -44,15 +148,15 @@ def bootstrapped(
     n = len(values)
     if n < fewest:
         return Estimate.none(n, f"too few: {n} of {fewest} needed")
-    drawn = [statistic(values[random.integers(0, n, n)]) for _ in range(RESAMPLES)]
-    return with_percentiles(statistic(values), np.array(drawn), n)
+    resampled = [statistic(values[random.integers(0, n, n)]) for _ in range(RESAMPLES)]
+    return with_percentiles(statistic(values), np.array(resampled), n)
 
 
-def with_percentiles(value: float, drawn: Numbers, n: int) -> Estimate:
+def with_percentiles(value: float, resampled: Numbers, n: int) -> Estimate:
     """The percentile interval of resampled values; those that are not defined are left out."""
-    defined = drawn[np.isfinite(drawn)]
-    if not np.isfinite(value) or len(defined) < len(drawn) / 2:
+    defined = resampled[np.isfinite(resampled)]
+    if not np.isfinite(value) or len(defined) < len(resampled) / 2:
         return Estimate.none(n, "not defined: too little varies")
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(defined, [tail, 1 - tail])
-    return Estimate(float(value), float(low), float(high), n)
+    return Estimate(float(value), float(low), float(high), n, "percentiles of resamples")

@@ -25,4 +25,4 @@ def figure(value: float | None, low: float | None, high: float | None, reason: s
 
 def estimate(found: Estimate) -> str:
     """An estimate as `figure` shows it."""
-    return figure(found.value, found.low, found.high, found.reason)
+    return figure(found.value, found.low, found.high, found.how)

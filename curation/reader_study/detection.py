@@ -18,6 +18,7 @@ from curation.tables.reading import Purpose, Verdict
 FEWEST_CONTROLS = 50  # of each kind, for d' and c
 FEWEST_SHARES = 10
 FEWEST_OF_A_KIND = 5
+NORMAL = "normal approximation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,8 @@ def signal_detection(hits: int, signals: int, alarms: int, noises: int) -> tuple
     half = float(norm.ppf((1 + CONFIDENCE) / 2)) * math.sqrt(variance)
     d_prime, criterion = z_hit - z_alarm, -(z_hit + z_alarm) / 2
     return (
-        Estimate(d_prime, d_prime - half, d_prime + half, n),
-        Estimate(criterion, criterion - half / 2, criterion + half / 2, n),
+        Estimate(d_prime, d_prime - half, d_prime + half, n, NORMAL),
+        Estimate(criterion, criterion - half / 2, criterion + half / 2, n, NORMAL),
     )
 
 

@@ -136,7 +136,8 @@ class ReaderStudy:
 
 
 def _line(key: str, reader: str, group: str, value: Estimate) -> Figure:
-    return Figure(key, reader, group, value.value, value.low, value.high, value.n, value.reason or "")
+    note = value.how if value.value is None else ""
+    return Figure(key, reader, group, value.value, value.low, value.high, value.n, note)
 
 
 def reader_study(session: Session, worklist_id: int, seed: int = 0) -> ReaderStudy:

@@ -116,7 +116,7 @@ def _pooled(by_reader: Sequence[Estimate], drawn: Numbers, random: np.random.Gen
 
 def _sentence(pooled: Estimate, margin: float | None, held: bool) -> str:
     if pooled.value is None:
-        return f"No pooled AUC: {pooled.reason}."
+        return f"No pooled AUC: {pooled.how}."
     measured = f"Pooled AUC {pooled.value:.2f} ({pooled.low:.2f} to {pooled.high:.2f}) over {pooled.n} readers."
     if margin is None:
         return f"{measured} No margin was stated in advance, so nothing is said of being indistinguishable."

@@ -1,8 +1,9 @@
 """The share of candidates that readers accept: by class, batch, generator and setting."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from review_ui.figures.proportions import Proportion, proportions_by
+from curation.estimates import Estimate, proportion_over_images
 from review_ui.figures.readings import GivenReading
 
 DIMENSIONS: dict[str, Callable[[GivenReading], str]] = {
@@ -15,10 +16,17 @@ DIMENSIONS: dict[str, Callable[[GivenReading], str]] = {
 }
 
 
-def acceptance(rows: Sequence[GivenReading]) -> dict[str, list[Proportion]]:
-    """Accepted of read, by each dimension; a setting that no request names is left out."""
-    found = {
-        name: proportions_by(rows, of, lambda row: row.is_accept, lambda row: row.image_id)
-        for name, of in DIMENSIONS.items()
+def acceptance(rows: Sequence[GivenReading]) -> dict[str, dict[str, Estimate]]:
+    """Accepted of read, by each dimension and its values; a setting that no request names is left out."""
+    by_dimension = {dimension: _accepted_by(rows, value_of) for dimension, value_of in DIMENSIONS.items()}
+    return {dimension: shares for dimension, shares in by_dimension.items() if set(shares) != {"unknown"}}
+
+
+def _accepted_by(rows: Sequence[GivenReading], value_of: Callable[[GivenReading], str]) -> dict[str, Estimate]:
+    groups: dict[str, list[GivenReading]] = defaultdict(list)
+    for row in rows:
+        groups[value_of(row)].append(row)
+    return {
+        value: proportion_over_images(group, lambda row: row.is_accept, lambda row: row.image_id)
+        for value, group in sorted(groups.items())
     }
-    return {name: some for name, some in found.items() if {one.name for one in some} != {"unknown"}}

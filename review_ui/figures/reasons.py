@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from curation.estimates import Estimate, proportion_over_images
 from curation.tables.reading import Verdict
-from review_ui.figures.proportions import Proportion, proportion
 from review_ui.figures.readings import GivenReading
 
 
@@ -15,7 +15,7 @@ class ReasonByClass:
 
     reason: str
     label: str
-    share: Proportion
+    share: Estimate
 
 
 def reasons_by_class(rows: Sequence[GivenReading], texts: dict[str, str]) -> list[ReasonByClass]:
@@ -26,9 +26,9 @@ def reasons_by_class(rows: Sequence[GivenReading], texts: dict[str, str]) -> lis
     totals = Counter(code for row in rows if row.verdict is Verdict.REJECT for code in set(row.reasons))
     ranked = sorted(totals, key=lambda code: (-totals[code], code))
     return [
-        ReasonByClass(texts.get(code, code), label, proportion(label, some, _rejected_for(code), _image))
+        ReasonByClass(texts.get(code, code), label, proportion_over_images(readings, _rejected_for(code), _image))
         for code in ranked
-        for label, some in sorted(read.items())
+        for label, readings in sorted(read.items())
     ]
 
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from curation.estimates import Estimate
 from curation.reader_study.table import withdrawn_readers
 from curation.tables.generation import Screening
 from curation.tables.images import BuildStatus
 from curation.tables.people import ReaderKind
 from curation.tables.reading import Reading, Verdict, Worklist, WorklistItem, WorklistKind
 from review_ui.figures.acceptance import acceptance
-from review_ui.figures.proportions import Proportion
 from review_ui.figures.readings import GivenReading, audits_of, candidates_of, readings_of
 from review_ui.figures.reasons import ReasonByClass, reasons_by_class
 from review_ui.figures.screening import CheckAgainstReaders, screening_against_readers
@@ -26,8 +26,8 @@ class ResultFigures:
     """The figures of one worklist as read by people or by models; of the readings themselves only the rejects."""
 
     readings: int
-    accepted: dict[str, list[Proportion]]
-    accepted_in_grid: dict[str, list[Proportion]]
+    accepted: dict[str, dict[str, Estimate]]
+    accepted_in_grid: dict[str, dict[str, Estimate]]
     reasons: Sequence[ReasonByClass]
     rejects: Sequence[GivenReading]
     histogram: Sequence[tuple[str, int]]

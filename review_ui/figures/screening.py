@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from curation.estimates import Estimate, proportion_over_images
 from curation.queries import newest_screenings
 from curation.tables.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import Image
 from curation.tables.reading import Verdict, WorklistItem
-from review_ui.figures.proportions import Proportion, proportion
 from review_ui.figures.readings import GivenReading
 
 EVERY_CHECK = "every check together"
@@ -24,9 +24,9 @@ class CheckAgainstReaders:
     """
 
     check: str
-    passed: Proportion | None
-    flagged: Proportion | None
-    blocked: Proportion | None
+    passed: Estimate | None
+    flagged: Estimate | None
+    blocked: Estimate | None
 
 
 def screening_against_readers(
@@ -53,15 +53,14 @@ def screening_against_readers(
 
 def _against(name: str, said: dict[int, ScreeningVerdict], rows: Sequence[GivenReading]) -> CheckAgainstReaders:
     by_verdict = {
-        verdict: _rejected(verdict.value, [row for row in rows if said.get(row.image_id) is verdict])
-        for verdict in ScreeningVerdict
+        verdict: _rejected([row for row in rows if said.get(row.image_id) is verdict]) for verdict in ScreeningVerdict
     }
     return CheckAgainstReaders(
         name, by_verdict[ScreeningVerdict.PASS], by_verdict[ScreeningVerdict.FLAG], by_verdict[ScreeningVerdict.BLOCK]
     )
 
 
-def _rejected(name: str, rows: Sequence[GivenReading]) -> Proportion | None:
+def _rejected(rows: Sequence[GivenReading]) -> Estimate | None:
     if not rows:
         return None
-    return proportion(name, rows, lambda row: row.verdict is Verdict.REJECT, lambda row: row.image_id)
+    return proportion_over_images(rows, lambda row: row.verdict is Verdict.REJECT, lambda row: row.image_id)

@@ -6,11 +6,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
+from curation.estimates import Estimate
 from curation.reader_study.report import reader_study
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Worklist
 from review_ui.figures.acceptance import acceptance
-from review_ui.figures.proportions import Proportion
 from review_ui.figures.readings import GivenReading, audits_of, candidates_of, readings_of
 from review_ui.figures.reasons import reasons_by_class
 from review_ui.figures.screening import screening_against_readers
@@ -53,15 +53,15 @@ def _study(session: Session, worklist_id: int, with_names: bool) -> Table:
     return header, rows
 
 
-def _cells(one: Proportion) -> tuple[Cell, ...]:
-    return one.hits, one.n, round(one.share, 6), round(one.low, 6), round(one.high, 6)
+def _cells(share: Estimate) -> tuple[Cell, ...]:
+    return share.hits, share.n, *(round(percent / 100, 6) for percent in share.percent())
 
 
 def _acceptance(session: Session, worklist: Worklist, rows: list[GivenReading], names: bool) -> list[tuple[Cell, ...]]:
     found: list[tuple[Cell, ...]] = []
     for mode in ("single", "grid"):
-        for dimension, some in acceptance(candidates_of(rows, mode == "grid")).items():
-            found += [(mode, dimension, one.name, *_cells(one)) for one in some]
+        for dimension, shares in acceptance(candidates_of(rows, mode == "grid")).items():
+            found += [(mode, dimension, value, *_cells(share)) for value, share in shares.items()]
     return found
 
 
@@ -84,10 +84,10 @@ def _histogram(session: Session, worklist: Worklist, rows: list[GivenReading], n
 
 def _screening(session: Session, worklist: Worklist, rows: list[GivenReading], names: bool) -> list[tuple[Cell, ...]]:
     return [
-        (one.check, side.name, *_cells(side))
+        (one.check, verdict, *_cells(share))
         for one in screening_against_readers(session, worklist.id, candidates_of(rows) + audits_of(rows))
-        for side in (one.passed, one.flagged, one.blocked)
-        if side is not None
+        for verdict, share in (("pass", one.passed), ("flag", one.flagged), ("block", one.blocked))
+        if share is not None
     ]
 
 

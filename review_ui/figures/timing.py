@@ -7,7 +7,7 @@ from statistics import median
 
 from scipy.stats import binom
 
-from review_ui.figures.proportions import CONFIDENCE
+from curation.estimates import CONFIDENCE
 from review_ui.figures.readings import GivenReading
 
 EDGES_S = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 60.0)

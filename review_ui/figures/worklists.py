@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from curation.estimates import Estimate, ImageSums
 from curation.queries import is_positive
 from curation.reading.outcomes import stands
 from curation.reading.slots import PROXY_SLOT
@@ -20,19 +21,15 @@ from curation.tables.reading import (
     Worklist,
     WorklistItem,
 )
-from review_ui.figures.proportions import ByImage
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """Readings of candidates of one class by one kind of reader: accepted of n, with an exact 95 % interval."""
+    """The share accepted of the readings of candidates of one class by one kind of reader."""
 
     label: str
     kind: ReaderKind
-    accepted: int
-    n: int
-    low: float
-    high: float
+    share: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +117,8 @@ def _acceptance(session: Session, worklist: Worklist) -> list[Acceptance]:
     n, hits = of_image.c.n, of_image.c.hits
     sums = (func.count(), func.sum(n), func.sum(hits), func.sum(n * n), func.sum(hits * hits), func.sum(n * hits))
     keys = (of_image.c.kind, of_image.c.label)
-    found = []
-    for kind, name, *values in session.execute(select(*keys, *sums).group_by(*keys).order_by(*keys)):
-        counted = ByImage(*map(int, values))
-        found.append(Acceptance(name, kind, counted.hits, counted.n, *counted.interval))
-    return found
+    counted = session.execute(select(*keys, *sums).group_by(*keys).order_by(*keys))
+    return [Acceptance(label, kind, ImageSums(*map(int, values)).proportion()) for kind, label, *values in counted]
 
 
 def _reader_counts(session: Session, worklist: Worklist, reader_id: int | None) -> list[ReaderCount]:

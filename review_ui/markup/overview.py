@@ -51,12 +51,12 @@ def _acceptance(rows: list[Acceptance]) -> str:
 
 
 def _acceptance_row(row: Acceptance) -> str:
-    share = 100 * row.accepted / row.n
-    span = f"left:{100 * row.low:.1f}%;width:{100 * (row.high - row.low):.1f}%"
+    share, low, high = row.share.percent()
+    span = f"left:{low:.1f}%;width:{high - low:.1f}%"
     return (
         f"<tr><th>{escape(readable(row.label))}<small>{KIND_WORD[row.kind]}</small></th>"
         f'<td class="r-plot"><div class="r-track"><i style="width:{share:.1f}%"></i><u style="{span}"></u></div></td>'
-        f'<td class="r-number">{share:.0f} %<small>{100 * row.low:.0f} to {100 * row.high:.0f}, n {row.n}</small>'
+        f'<td class="r-number">{share:.0f} %<small>{low:.0f} to {high:.0f}, n {row.share.n}</small>'
         "</td></tr>"
     )
 

@@ -1,11 +1,11 @@
 """Small plots as HTML: dots with intervals, a heat table, bars. Every text from the database is escaped here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from curation.check_names import check_name
+from curation.estimates import Estimate
 from curation.tables.reading import Verdict
-from review_ui.figures.proportions import Proportion
 from review_ui.figures.reasons import ReasonByClass
 from review_ui.figures.screening import CheckAgainstReaders
 from review_ui.figures.timing import ReaderTime
@@ -27,34 +27,30 @@ def readable(label: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def dots(title: str, rows: Sequence[Proportion]) -> str:
-    """Proportions as dots with their intervals on one scale from 0 to 100 %, n beside each."""
-    lines = "".join(_dot_row(row) for row in rows)
+def dots(title: str, shares: Mapping[str, Estimate]) -> str:
+    """Proportions by name as dots with their intervals on one scale from 0 to 100 %, n beside each."""
+    lines = "".join(f"<tr><th>{escape(readable(name))}</th>{dot_cells(share)}</tr>" for name, share in shares.items())
     axis = '<tr class="r-axis"><th></th><td class="r-plot"><div><i>0</i><i>50</i><i>100 %</i></div></td><td></td></tr>'
     return f'<div><h3>{escape(title)}</h3><table class="r-table r-dots">{lines}{axis}</table></div>'
 
 
-def _dot_row(row: Proportion) -> str:
+def dot_cells(share: Estimate, tone: str = "") -> str:
+    """Two cells of a proportion: a dot on its interval, then the same in numbers with its n."""
+    value, low, high = share.percent()
+    dot = f'<u style="left:{low:.2f}%;width:{high - low:.2f}%"></u><b style="left:{value:.2f}%"></b>'
     return (
-        f'<tr><th>{escape(readable(row.name))}</th><td class="r-plot">{interval_dot(row)}</td>'
-        f'<td class="r-number">{100 * row.share:.0f} %<small>{100 * row.low:.0f} to {100 * row.high:.0f}, '
-        f"n {row.n}</small></td></tr>"
+        f'<td class="r-plot"><div class="r-scale {tone}">{dot}</div></td>'
+        f'<td class="r-number">{value:.0f} %<small>{low:.0f} to {high:.0f}, n {share.n}</small></td>'
     )
-
-
-def interval_dot(row: Proportion, tone: str = "") -> str:
-    """One dot on its interval."""
-    span = f"left:{100 * row.low:.2f}%;width:{100 * (row.high - row.low):.2f}%"
-    return f'<div class="r-scale {tone}"><u style="{span}"></u><b style="left:{100 * row.share:.2f}%"></b></div>'
 
 
 def heat_table(cells: Sequence[ReasonByClass]) -> str:
     """Reasons down, classes across: the darker, the larger the share of that class's readings."""
     labels = sorted({cell.label for cell in cells})
-    by_reason: dict[str, dict[str, Proportion]] = {}
+    by_reason: dict[str, dict[str, Estimate]] = {}
     for cell in cells:
         by_reason.setdefault(cell.reason, {})[cell.label] = cell.share
-    top = max((cell.share.share for cell in cells), default=0) or 1
+    top = max((cell.share.percent()[0] for cell in cells), default=0) or 1
     head = "".join(f"<th>{escape(readable(label))}</th>" for label in labels)
     body = "".join(
         f"<tr><th>{escape(reason)}</th>{''.join(_heat(row[label], top) for label in labels)}</tr>"
@@ -63,11 +59,11 @@ def heat_table(cells: Sequence[ReasonByClass]) -> str:
     return f'<table class="r-table r-heat"><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def _heat(share: Proportion, top: float) -> str:
-    strength = 62 * share.share / top
+def _heat(share: Estimate, top: float) -> str:
+    value, low, high = share.percent()
     return (
-        f'<td style="--heat:{strength:.0f}%">{100 * share.share:.0f} %'
-        f"<small>{100 * share.low:.0f} to {100 * share.high:.0f}, {share.hits} of {share.n}</small></td>"
+        f'<td style="--heat:{62 * value / top:.0f}%">{value:.0f} %'
+        f"<small>{low:.0f} to {high:.0f}, {share.hits} of {share.n}</small></td>"
     )
 
 
@@ -116,10 +112,6 @@ def screening_table(rows: Sequence[CheckAgainstReaders]) -> str:
     return f'<table class="r-table r-dots r-two"><thead>{head}</thead><tbody>{lines}</tbody></table>'
 
 
-def _side(share: Proportion | None) -> str:
-    if share is None:
-        return '<td class="r-plot"></td><td class="r-number r-soft">none</td>'
-    return (
-        f'<td class="r-plot">{interval_dot(share, "reject")}</td><td class="r-number">{100 * share.share:.0f} %'
-        f"<small>{100 * share.low:.0f} to {100 * share.high:.0f}, n {share.n}</small></td>"
-    )
+def _side(share: Estimate | None) -> str:
+    empty = '<td class="r-plot"></td><td class="r-number r-soft">none</td>'
+    return empty if share is None else dot_cells(share, "reject")

@@ -10,7 +10,7 @@ from curation.pairs.results import JudgeResult, PairResults, pair_results
 from curation.tables.pairs import PairList
 from curation.tables.people import ReaderKind
 from review_ui.context import current_project
-from review_ui.markup.plots import section
+from review_ui.markup.plots import dot_cells, section
 from review_ui.security.permissions import Capability
 from review_ui.views.parts import reader_who_can
 
@@ -73,12 +73,4 @@ def _row(judge: JudgeResult) -> str:
 
 
 def _side(share: Estimate) -> str:
-    if share.value is None or share.low is None or share.high is None:
-        return f'<td colspan="2" class="r-soft">{escape(share.reason or "none")}</td>'
-    left, width = 100 * share.low, 100 * (share.high - share.low)
-    words = f"{left:.0f} to {left + width:.0f}, n {share.n}"
-    return (
-        f'<td><div class="r-scale"><u style="left:{left:.2f}%;width:{width:.2f}%"></u>'
-        f'<b style="left:{100 * share.value:.2f}%"></b></div></td>'
-        f'<td class="r-number">{100 * share.value:.0f} %<small>{words}</small></td>'
-    )
+    return f'<td colspan="2" class="r-soft">{escape(share.how)}</td>' if share.value is None else dot_cells(share)

@@ -5,11 +5,11 @@ from html import escape
 
 import streamlit as st
 
+from curation.estimates import Estimate
 from curation.provenance.withdrawn import still_here
 from curation.tables.people import ReaderKind
 from curation.tables.reading import Worklist, WorklistKind
 from review_ui.context import current_project
-from review_ui.figures.proportions import Proportion
 from review_ui.figures.readings import GivenReading
 from review_ui.figures.reasons import recent_rejects
 from review_ui.figures.results import ResultFigures, State, result_figures, state_of_results
@@ -80,9 +80,9 @@ def _csv(worklist: Worklist, figure: str) -> str:
     return f"/rounds/exports/worklists/{worklist.id}/{figure}.csv"
 
 
-def _acceptance(worklist: Worklist, title: str, figures: dict[str, list[Proportion]], note: str) -> None:
+def _acceptance(worklist: Worklist, title: str, figures: dict[str, dict[str, Estimate]], note: str) -> None:
     if figures:
-        plots = "".join(dots(TITLES[name], some) for name, some in figures.items())
+        plots = "".join(dots(TITLES[dimension], shares) for dimension, shares in figures.items())
         st.html(section(title, f'<div class="r-multiples">{plots}</div>', _csv(worklist, "acceptance"), note))
 
 

@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
+from curation.estimates import rounded_interval
 from screening.checks.artefacts import MEASURES, Range, fit_ranges
 from screening.checks.check import Check, Unset, worst
 from screening.checks.distances import K, LevelsDistance, ManifoldDistance, SpectrumDistance
@@ -117,7 +117,7 @@ def false_flags(
     return {
         "measured_on": n,
         "any": flagged,
-        "any_95": interval(flagged, n),
+        "any_95": rounded_interval(flagged, n),
         "blocked": verdicts["block"],
         "by_check": {name: spoke[name] for name in CHECKS},
     }
@@ -161,14 +161,6 @@ def distribution(values: Floats) -> dict[str, Any]:
         return {"n": 0, "quantiles": []}
     quantiles = np.quantile(known, np.linspace(0, 1, QUANTILES))
     return {"n": len(known), "quantiles": [float(f"{one:.5g}") for one in quantiles]}
-
-
-def interval(hits: int, n: int) -> list[float]:
-    """Clopper-Pearson 95 % interval of a proportion; all of it when nothing was counted."""
-    if n == 0:
-        return [0.0, 1.0]
-    found = binomtest(hits, n).proportion_ci(method="exact")
-    return [round(float(found.low), 4), round(float(found.high), 4)]
 
 
 def probe_as_json(references: References, validation: Facts) -> dict[str, Any]:

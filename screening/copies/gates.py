@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
+from curation.estimates import rounded_interval
 from screening.checks.check import Unset
 
 LEAST_VALIDATION = 40
@@ -132,13 +132,13 @@ def _measured(
         for own in distances[unseen].tolist()
     ]
     blocks = verdicts.count("block")
-    interval = binomtest(blocks, len(verdicts)).proportion_ci(method="exact")
+    low, high = rounded_interval(blocks, len(verdicts))
     return replace(
         draft(distances),
         measured_on=len(verdicts),
         false_blocks=blocks,
         false_flags=verdicts.count("flag"),
-        false_block_rate_95=(round(float(interval.low), 4), round(float(interval.high), 4)),
+        false_block_rate_95=(low, high),
     )
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.stats import binomtest
 
+from curation.estimates import rounded_proportion
 from generate.grids import tile
 from screening.error_rates.canaries import Planted
 
@@ -72,11 +72,8 @@ def weigh(planted: Planted, drawn: NDArray[np.uint8], control: NDArray[np.uint8]
 
 
 def _share(count: int, n: int) -> dict[str, Any]:
-    """With the 95 % Clopper-Pearson interval; none of none is nothing."""
-    if n == 0:
-        return {"count": 0, "n": 0}
-    interval = binomtest(count, n).proportion_ci(confidence_level=0.95, method="exact")
-    return {"count": count, "n": n, "low": round(float(interval.low), 4), "high": round(float(interval.high), 4)}
+    """A proportion with its interval; none of none has no interval."""
+    return rounded_proportion(count, n) if n else {"count": 0, "n": 0}
 
 
 def draw_canaries(

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.stats import binomtest
 
 from curation.alterations.copy_changes import KINDS, RoundTrip, changed
+from curation.estimates import rounded_interval, rounded_proportion
 from curation.image_store import Pixels
 from curation.progress import OnProgress
 from curation.requests import FrozenRequest
@@ -66,15 +66,9 @@ class Cell:
     make: Callable[[], Pixels]
 
 
-def share(count: int, n: int) -> dict[str, Any]:
-    """`count` of `n` with the 95 % Clopper-Pearson interval."""
-    interval = binomtest(count, n).proportion_ci(confidence_level=0.95, method="exact")
-    return {"count": count, "n": n, "low": round(float(interval.low), 4), "high": round(float(interval.high), 4)}
-
-
 def reached(caught: dict[str, Any]) -> str:
     """`yes` or `no` by the lower bound; `cannot be said` where even all of so few would not reach it."""
-    if share(caught["n"], caught["n"])["low"] < CAUGHT:
+    if rounded_interval(caught["n"], caught["n"])[0] < CAUGHT:
         return "cannot be said"
     return "yes" if caught["low"] >= CAUGHT else "no"
 
@@ -131,7 +125,7 @@ def count_copies(
     blocked = gates.blocked(found)
     caught = blocked.any(axis=1)
     right = gates.subjects[found[1].standing_out.positions[:, 0]] == gates.subjects[sources]
-    counted = share(int(caught.sum()), len(caught))
+    counted = rounded_proportion(int(caught.sum()), len(caught))
     row = {"kind": cell.kind, "severity": cell.severity, **counted, "reached": reached(counted)}
     row |= {"by_features": int(blocked[:, 0].sum()), "by_pixels": int(blocked[:, 1].sum())}
     row |= {"source_subject_found": int(right.sum())}
@@ -169,7 +163,7 @@ def _negatives(
     rows = []
     for name, some in (("held-out images", seen), ("held-out images, autoencoder", describe(round_trip(pixels)))):
         blocked = gates.blocked(gates.nearest(some))[original]
-        counted = share(int(blocked.any(axis=1).sum()), len(blocked))
+        counted = rounded_proportion(int(blocked.any(axis=1).sum()), len(blocked))
         rows.append(
             {"kind": name, **counted, "left_out": int((~original).sum()), "asked": FALSE_BLOCKS}
             | {"by_features": int(blocked[:, 0].sum()), "by_pixels": int(blocked[:, 1].sum())}

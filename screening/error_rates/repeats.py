@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from curation.estimates import rounded_interval
 from curation.image_store import ImageStore, Pixels
 from screening.checks.check import Unset
 from screening.checks.distances import sample
 from screening.checks.duplicates import duplicate_check, duplicate_distance
-from screening.checks.fitted import interval
 from screening.checks.limits import folds
 from screening.features.fingerprints import fingerprints
 from screening.features.neighbours import Features, nearest
@@ -63,4 +63,4 @@ def _caught(distances: Sequence[float], limits: Sequence[float | Unset], exact: 
     checks = [duplicate_check("duplicate", *one) for one in zip(distances, limits, exact, strict=True)]
     caught = sum(check.verdict != "pass" for check in checks)
     blocked = sum(check.verdict == "block" for check in checks)
-    return {"n": len(checks), "caught": caught, "caught_95": interval(caught, len(checks)), "blocked": blocked}
+    return {"n": len(checks), "caught": caught, "caught_95": rounded_interval(caught, len(checks)), "blocked": blocked}

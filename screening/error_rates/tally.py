@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from curation.estimates import rounded_interval
 from screening.checks.check import Check, worst
-from screening.checks.fitted import CHECKS, interval
+from screening.checks.fitted import CHECKS
 
 
 @dataclass
@@ -31,13 +32,13 @@ class Tally:
         return {
             "n": self.n,
             "caught": caught,
-            "caught_95": interval(caught, self.n),
+            "caught_95": rounded_interval(caught, self.n),
             "blocked": blocked,
-            "blocked_95": interval(blocked, self.n),
+            "blocked_95": rounded_interval(blocked, self.n),
             "by_check": {
                 name: {
                     "caught": self.flagged[name] + self.blocked[name],
-                    "caught_95": interval(self.flagged[name] + self.blocked[name], self.n),
+                    "caught_95": rounded_interval(self.flagged[name] + self.blocked[name], self.n),
                     "blocked": self.blocked[name],
                 }
                 for name in CHECKS

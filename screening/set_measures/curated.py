@@ -1,15 +1,15 @@
 """What curation kept and what it threw away: shares of each mode and subgroup, and the odds of being approved."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.proportion import confint_proportions_2indep
 
+from curation.estimates import Estimate, as_saved, proportion
 from curation.tables.reading import OutcomeVerdict
-from screening.set_measures.intervals import Interval, of_count
 from screening.set_measures.modes import Grouping
 
 ALPHA = 0.05
@@ -22,12 +22,12 @@ class Count:
 
     hits: int
     n: int
-    share: Interval | None
+    share: Estimate | None
 
     @classmethod
     def of(cls, hits: int, n: int) -> "Count":
         """`hits` of `n`."""
-        return cls(hits, n, of_count(hits, n) if n else None)
+        return cls(hits, n, proportion(hits, n) if n else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,14 @@ class Represented:
     real: Count
     drawn: Count
     kept: Count
-    ratio: Interval | None
+    ratio: Estimate | None
     state: str
     covered: Count | None = None
     covered_floor: Count | None = None
 
     def as_json(self) -> dict[str, Any]:
         """For the saved result."""
-        return asdict(self)
+        return as_saved(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,12 @@ class Odds:
     level: str
     approved: int
     rejected: int
-    ratio: Interval | None
+    ratio: Estimate | None
     note: str
 
     def as_json(self) -> dict[str, Any]:
         """For the saved result."""
-        return asdict(self)
+        return as_saved(self)
 
 
 def representation(
@@ -92,13 +92,13 @@ def representation(
     return rows
 
 
-def _against(kept: Count, real: Count, looks: int) -> tuple[Interval | None, str]:
+def _against(kept: Count, real: Count, looks: int) -> tuple[Estimate | None, str]:
     if not kept.n or not real.hits:
         return None, "nothing kept"
     value = (kept.hits / kept.n) / (real.hits / real.n)
     if real.hits == real.n:
-        return Interval(value, None, None), "even"
-    ratio = Interval(value, *_ratio_limits(kept, real, ALPHA))
+        return Estimate(value, None, None, kept.n, "every real image is of it"), "even"
+    ratio = Estimate(value, *_ratio_limits(kept, real, ALPHA), kept.n, "Koopman's score interval")
     low, high = _ratio_limits(kept, real, ALPHA / looks)
     return ratio, _state(low, high)
 
@@ -151,4 +151,6 @@ def _odds(grouping: Grouping, level: str, mine: Any, strata: Any, approved: Any)
     low, high = pooled.oddsratio_pooled_confint(ALPHA)
     corrected = any((table == 0).any() for table in tables)
     note = "0.5 added where a cell is empty" if corrected else ""
-    return Odds(grouping.name, level, *counts, Interval(float(pooled.oddsratio_pooled), float(low), float(high)), note)
+    how = "Robins, Breslow and Greenland"
+    ratio = Estimate(float(pooled.oddsratio_pooled), float(low), float(high), len(approved), how)
+    return Odds(grouping.name, level, *counts, ratio, note)

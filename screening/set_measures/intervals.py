@@ -7,25 +7,18 @@ the coverage of the intervals stands in docs/measures.md.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 from statsmodels.stats.proportion import proportion_confint
 
+from curation.estimates import Estimate
+
 Z = float(norm.ppf(0.975))
 PART = 0.8
+JACKKNIFE = "delete-d jackknife"
 MOST_SHARED = 4  # images that one image can decide of, about: its k neighbours and itself
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A value with its 95 % interval; `low` and `high` are None where there is none."""
-
-    value: float
-    low: float | None
-    high: float | None
 
 
 def kept_of(n: int) -> int:
@@ -45,14 +38,14 @@ def standard_error(values: Sequence[float], n: int) -> float:
     return float(np.std(values, ddof=1) * np.sqrt(kept / (n - kept)))
 
 
-def of_distance(value: float, parts: Sequence[float], n: int, lowest: float | None = None) -> Interval:
+def of_distance(value: float, parts: Sequence[float], n: int, lowest: float | None = None) -> Estimate:
     """Normal interval, cut off at what the measure cannot go below."""
     reach = Z * standard_error(parts, n)
     low = value - reach
-    return Interval(value, low if lowest is None else max(low, lowest), value + reach)
+    return Estimate(value, low if lowest is None else max(low, lowest), value + reach, n, JACKKNIFE)
 
 
-def of_share(value: float, parts: Sequence[float], n: int) -> Interval:
+def of_share(value: float, parts: Sequence[float], n: int) -> Estimate:
     """Wilson's interval of a share at the n that its spread amounts to: at most the `n` images, at least a fourth.
 
     A normal interval would have no width where every part says the same, all or none.
@@ -62,10 +55,10 @@ def of_share(value: float, parts: Sequence[float], n: int) -> Interval:
     if error > 0 and 0 < value < 1:
         effective = float(np.clip(value * (1 - value) / error**2, n / MOST_SHARED, n))
     low, high = proportion_confint(value * effective, effective, method="wilson")
-    return Interval(value, float(low), float(high))
+    return Estimate(value, float(low), float(high), n, f"Wilson, {JACKKNIFE}")
 
 
-def difference(value: Interval, floor: Interval) -> Interval:
+def difference(value: Estimate, floor: Estimate) -> Estimate:
     """Of two shares from their own intervals (MOVER, Zou and Donner 2008; of plain counts it is Newcombe's).
 
     The two share their real images, so it is rather too wide; but never of no width where neither varies.
@@ -73,13 +66,7 @@ def difference(value: Interval, floor: Interval) -> Interval:
     apart = value.value - floor.value
     below = np.hypot(value.value - (value.low or 0.0), (floor.high or 0.0) - floor.value)
     above = np.hypot((value.high or 0.0) - value.value, floor.value - (floor.low or 0.0))
-    return Interval(apart, float(apart - below), float(apart + above))
-
-
-def of_count(hits: int, n: int) -> Interval:
-    """A share of independent images with its Clopper-Pearson interval."""
-    low, high = proportion_confint(hits, n, method="beta")
-    return Interval(hits / n, float(low), float(high))
+    return Estimate(apart, float(apart - below), float(apart + above), value.n, "MOVER")
 
 
 Measure = Callable[[tuple[NDArray[np.int64], ...]], Mapping[str, float]]

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 
-from screening.set_measures.intervals import Interval, Z, of_count
+from curation.estimates import Estimate, proportion
+from screening.set_measures.intervals import Z
 from screening.set_measures.manifold import Vectors, nearest
 
 FALSE_POSITIVES = 0.01
@@ -82,7 +83,7 @@ def calibrated_scores(candidates: Vectors, drawn: Vectors, reference: Vectors) -
     return np.asarray(np.log(np.maximum(theirs, tiny)) - np.log(np.maximum(own, tiny)))
 
 
-def area_under_curve(members: NDArray[np.float64], others: NDArray[np.float64]) -> Interval:
+def area_under_curve(members: NDArray[np.float64], others: NDArray[np.float64]) -> Estimate:
     """AUC (ties count half) with DeLong's interval (1988) on the logit scale (Pepe 2003, section 5.2).
 
     Where every pair is ordered alike its variance is zero; then the bound is that of min(M, N) separate pairs that
@@ -95,15 +96,17 @@ def area_under_curve(members: NDArray[np.float64], others: NDArray[np.float64]) 
     value = float(placed.mean())
     if value in (0.0, 1.0):
         bound = float(0.025 ** (1 / min(m, n)))
-        return Interval(value, bound, 1.0) if value else Interval(value, 0.0, 1 - bound)
+        low, high = (bound, 1.0) if value else (0.0, 1 - bound)
+        return Estimate(value, low, high, m + n, "separate pairs")
     error = float(np.sqrt(placed.var(ddof=1) / m + passed.var(ddof=1) / n))
     reach = Z * error / (value * (1 - value))
-    return Interval(value, float(expit(logit(value) - reach)), float(expit(logit(value) + reach)))
+    low, high = expit(logit(value) - reach), expit(logit(value) + reach)
+    return Estimate(value, float(low), float(high), m + n, "DeLong")
 
 
 def found_at_few_false(
     members: NDArray[np.float64], others: NDArray[np.float64], rate: float = FALSE_POSITIVES
-) -> tuple[Interval, Interval]:
+) -> tuple[Estimate, Estimate]:
     """Share of members found at a threshold that at most `rate` of the non-members pass, and the share that does.
 
     Clopper-Pearson intervals; of fewer than 100 non-members none may pass, and the second interval says how far the
@@ -112,7 +115,7 @@ def found_at_few_false(
     allowed = floor(rate * len(others) + 1e-9)
     threshold = np.sort(others)[::-1][allowed]
     found, false = int((members > threshold).sum()), int((others > threshold).sum())
-    return of_count(found, len(members)), of_count(false, len(others))
+    return proportion(found, len(members)), proportion(false, len(others))
 
 
 def detectable(n: int) -> float:

@@ -1,13 +1,13 @@
 """Membership inference on a project's images: who was seen by the generators of a set, who was not, who calibrates."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from curation.estimates import as_saved
 from curation.tables.generation import GeneratorPixels, GeneratorSubject
 from screening.set_measures.distances import Vectors
 from screening.set_measures.manifold import nearest
@@ -108,9 +108,9 @@ def _attack(name: str, members: Vectors, others: Vectors, reference: Vectors, dr
     found, false = found_at_few_false(*scores)
     return {
         "name": name,
-        "auc": asdict(area_under_curve(*scores)),
-        "found_at_1_percent": asdict(found),
-        "false_positives": asdict(false),
+        "auc": as_saved(area_under_curve(*scores)),
+        "found_at_1_percent": as_saved(found),
+        "false_positives": as_saved(false),
     }
 
 

@@ -5,7 +5,7 @@ is what the validation images score in the place of the drawn ones, by the same 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from sklearn.decomposition import PCA
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from curation.check_names import MEASURE_TITLES
+from curation.estimates import Estimate, as_saved, proportion
 from screening.set_measures import manifold
 from screening.set_measures.distances import (
     Vectors,
@@ -21,14 +22,7 @@ from screening.set_measures.distances import (
     kernel_distance_of,
     unchecked_frechet_distance,
 )
-from screening.set_measures.intervals import (
-    Interval,
-    difference,
-    measured_on_parts,
-    of_count,
-    of_distance,
-    of_share,
-)
+from screening.set_measures.intervals import difference, measured_on_parts, of_distance, of_share
 from screening.set_measures.spectrum import Spectra, spectral_distance
 
 MOST_COMPONENTS = 32
@@ -61,15 +55,15 @@ class Measured:
 
     key: str
     name: str
-    value: Interval | None
-    floor: Interval | None
-    excess: Interval | None
+    value: Estimate | None
+    floor: Estimate | None
+    excess: Estimate | None
     better: str
     note: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """For the saved result."""
-        return asdict(self)
+        return as_saved(self)
 
 
 def measure_scope(
@@ -172,8 +166,7 @@ def _authenticity(drawn: Vectors, held_out: Vectors, every_real: Vectors) -> Mea
     n = len(drawn)
     own, other = (int(manifold.authentic(one, every_real).sum()) for one in (drawn, held_out))
     low, high = confint_proportions_2indep(own, n, other, n, method="newcomb", compare="diff")
-    excess = Interval((own - other) / n, float(low), float(high))
+    excess = Estimate((own - other) / n, float(low), float(high), n, "Newcombe")
     note = f"against all {len(every_real)} real training images of this scope"
-    return Measured(
-        "authenticity", MEASURE_TITLES["authenticity"], of_count(own, n), of_count(other, n), excess, "more", note
-    )
+    sides = proportion(own, n), proportion(other, n)
+    return Measured("authenticity", MEASURE_TITLES["authenticity"], *sides, excess, "more", note)

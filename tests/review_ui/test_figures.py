@@ -1,7 +1,5 @@
 """The overview's numbers: undone readings do not count, proxies stand apart, readers see their own."""
 
-import numpy as np
-import pytest
 from sqlalchemy import select
 
 from curation.project import Project
@@ -13,7 +11,6 @@ from curation.reading.request import ReadingRequest
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import ReaderCursor, Verdict, Worklist
 from review_ui.figures.batches import batch_figures
-from review_ui.figures.proportions import ByImage
 from review_ui.figures.worklists import worklist_figures
 from review_ui.markup.overview import batch_heading, worklist_section
 from tests.rows import NOW
@@ -42,8 +39,8 @@ def test_an_undone_reading_does_not_count(project: Project, worklist_id: int) ->
     with project.database.read() as session:
         figures = worklist_figures(session, None)[0]
     assert figures.done == 3
-    assert sum(row.n for row in figures.acceptance) == 3
-    assert sum(row.accepted for row in figures.acceptance) == 2
+    assert sum(row.share.n for row in figures.acceptance) == 3
+    assert sum(row.share.hits for row in figures.acceptance) == 2
     assert figures.reasons == [("Anatomy implausible", 1)]
 
 
@@ -65,46 +62,6 @@ def test_a_reader_with_a_share_is_told_of_the_share(project: Project, worklist_i
         worklist = session.get_one(Worklist, worklist_id)
         assert worklist.size > 3 + worklist.controls
         assert worklist_figures(session, ben)[0].slots == 3 + worklist.controls
-
-
-@pytest.mark.parametrize(
-    ("accepted", "n", "low", "high"), [(0, 5, 0.0, 0.522), (5, 10, 0.187, 0.813), (3, 3, 0.292, 1.0)]
-)
-def test_the_interval_is_exact_where_every_image_was_read_once(accepted: int, n: int, low: float, high: float) -> None:
-    counted = ByImage.of([(1, 1)] * accepted + [(1, 0)] * (n - accepted))
-    assert counted.interval == pytest.approx((low, high), abs=1e-3)
-
-
-def test_readers_who_always_agree_are_worth_one_reader() -> None:
-    twice = ByImage.of([(2, 2)] * 30 + [(2, 0)] * 20)
-    once = ByImage.of([(1, 1)] * 30 + [(1, 0)] * 20)
-    assert twice.effective_n == pytest.approx(50, rel=0.06)
-    assert twice.interval == pytest.approx(once.interval, abs=0.02)
-
-
-def test_readers_who_agree_by_chance_are_worth_nearly_both() -> None:
-    counted = ByImage.of([(2, 2)] * 25 + [(2, 1)] * 50 + [(2, 0)] * 25)
-    assert counted.effective_n == pytest.approx(200, rel=0.03)
-
-
-@pytest.mark.parametrize("hits", [0, 2])
-def test_images_count_once_where_nothing_varies(hits: int) -> None:
-    assert ByImage.of([(2, hits)] * 10).effective_n == pytest.approx(10, rel=0.2)
-
-
-def test_two_readings_of_one_image_are_worth_one() -> None:
-    assert ByImage.of([(2, 1)]).effective_n == 1
-    low, high = ByImage.of([(2, 1)]).interval
-    assert low < 0.02 < 0.98 < high
-
-
-def test_the_interval_covers_where_images_differ_in_how_often_they_are_accepted() -> None:
-    random, covered, runs = np.random.default_rng(0), 0, 400
-    for _ in range(runs):
-        easy = random.beta(1, 1, 60)  # accepted half the time on average, each image in its own way
-        low, high = ByImage.of([(3, int(hits)) for hits in random.binomial(3, easy)]).interval
-        covered += low <= 0.5 <= high
-    assert covered / runs >= 0.93
 
 
 def test_names_are_shown_as_text(project: Project, worklist_id: int) -> None:

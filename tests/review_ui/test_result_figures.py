@@ -42,10 +42,10 @@ def test_acceptance_is_counted_by_setting_and_the_grid_stands_apart(database: Da
     worklist_id, _, _ = read_six(database)
     with database.read() as session:
         rows = readings_of(session, worklist_id)
-    (guidance,) = acceptance(candidates_of(rows))["guidance"]
-    assert (guidance.name, guidance.hits, guidance.n) == ("2.0", 2, 5)
+    ((name, guidance),) = acceptance(candidates_of(rows))["guidance"].items()
+    assert (name, guidance.hits, guidance.n) == ("2.0", 2, 5)
     assert (guidance.low, guidance.high) == pytest.approx((0.0527, 0.8534), abs=1e-4)
-    (in_grid,) = acceptance(candidates_of(rows, grid=True))["batch"]
+    (in_grid,) = acceptance(candidates_of(rows, grid=True))["batch"].values()
     assert (in_grid.hits, in_grid.n) == (1, 1)
     assert "sampler" not in acceptance(rows)
 

@@ -5,7 +5,7 @@ Reading the test split is an explicit argument; the caller records it.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,13 +14,14 @@ import torch
 from numpy.typing import NDArray
 
 from curation.errors import BadInput
+from curation.estimates import Estimate, as_saved
 from curation.progress import silent
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.features import FeatureCache
 from train.adaptation.loop import Examples, predict_logits
 from train.adaptation.run_folder import SavedRun, default_device, load_run
-from train.evaluation.intervals import Interval, bootstrap_weights, percentile_interval, units_of
+from train.evaluation.intervals import bootstrap_weights, percentile_interval, units_of
 from train.evaluation.metrics import METRICS, point
 from train.provenance import Seen
 
@@ -47,7 +48,7 @@ class Evaluation:
     snapshot_digest: str
     split: str
     classes: list[str]
-    metrics: dict[str, Interval]
+    metrics: dict[str, Estimate]
     n_images: int
     n_units: int
     resampled: str
@@ -59,7 +60,7 @@ class Evaluation:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for a file or a database row."""
-        return asdict(self)
+        return as_saved(self)
 
 
 def held_out_rows(folder: SnapshotFolder, split: str) -> list[SnapshotRow]:
@@ -122,11 +123,13 @@ def evaluate_run(run_dir: Path, folder: SnapshotFolder, split: Split, n_bootstra
     run = load_run(run_dir, default_device())
     predictions = predict(run, folder, split)
     resampled, units = units_of(predictions.rows, folder.subjects)
+    n_units = int(units.max()) + 1
     weights = bootstrap_weights(units, n_bootstrap, seed)
     metrics = {
         name: percentile_interval(
             point(name, predictions.probabilities, predictions.labels),
             metric(predictions.probabilities, predictions.labels, weights),
+            n_units,
             CONFIDENCE,
         )
         for name, metric in METRICS.items()
@@ -140,7 +143,7 @@ def evaluate_run(run_dir: Path, folder: SnapshotFolder, split: Split, n_bootstra
         classes=folder.classes,
         metrics=metrics,
         n_images=len(predictions.rows),
-        n_units=int(units.max()) + 1,
+        n_units=n_units,
         resampled=resampled,
         n_bootstrap=n_bootstrap,
         confidence=CONFIDENCE,

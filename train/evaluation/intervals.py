@@ -7,27 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from curation.estimates import Estimate
 from curation.snapshots.folder import SnapshotRow
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate with the bounds of its confidence interval."""
+class SeedInterval:
+    """A mean over training seeds; its interval holds the variance between seeds and between test subjects."""
 
     value: float
     low: float
     high: float
-
-    def excludes_zero(self) -> bool:
-        return self.low > 0 or self.high < 0
-
-
-@dataclass(frozen=True, slots=True)
-class SeedInterval(Interval):
-    """A mean over training seeds; its interval holds the variance between seeds and between test subjects."""
-
     seed_variance: float
     subject_variance: float
     degrees_of_freedom: float
@@ -53,10 +45,10 @@ def bootstrap_weights(units: NDArray[np.int64], n_bootstrap: int, seed: int) -> 
     return weights
 
 
-def percentile_interval(value: float, resampled: Floats, confidence: float) -> Interval:
+def percentile_interval(value: float, resampled: Floats, n_units: int, confidence: float) -> Estimate:
     """Percentile bootstrap interval; resamples without every class (NaN) are left out."""
     low, high = np.nanquantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(value, float(low), float(high))
+    return Estimate(value, float(low), float(high), n_units, "percentiles of resamples")
 
 
 def seed_interval(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from curation.check_names import check_name, scope_words
-from curation.estimates import Estimate, proportion
+from curation.estimates import EXACT, Estimate, proportion
 from curation.exports.facts.evidence import Evidence
 from curation.exports.facts.grey_levels import FEWEST, GreyLevels
 from curation.exports.facts.measured import SavedMeasurement
@@ -175,10 +175,10 @@ def _false_flags(batch: BatchFacts) -> Indicator:
         f"real held-out images flagged, batch {batch.digest[:12]}",
         found.value,
         found.n,
-        f"real validation images {of}, divided by all; Clopper-Pearson",
+        f"real validation images {of}, divided by all; {EXACT}",
         found.low,
         found.high,
-        found.reason or "the figures above mean something only beside this one",
+        found.how if found.value is None else "the figures above mean something only beside this one",
     )
 
 

@@ -202,7 +202,7 @@ def test_results_hold_each_judge_against_pairs_of_known_truth(suspected: Project
         drawn = set(session.scalars(select(Image.id).where(Image.origin == Origin.SYNTHETIC)))
     (one,) = found.judges
     assert (one.kind, one.judged, one.same_found.value, one.same_found.n) == (ReaderKind.HUMAN, 22, 1.0, 10)
-    assert one.different_called_same.reason == "too few: 8 of 10 needed"
+    assert one.different_called_same.how == "too few: 8 of 10 needed"
     assert len(found.called_same) == 4
     assert set(found.called_same) <= drawn
     assert "unblocks" in found.caveat

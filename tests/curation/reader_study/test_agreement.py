@@ -100,11 +100,11 @@ def test_pairs_are_compared_on_what_both_have_read() -> None:
 def test_too_few_images_are_said_to_be_too_few() -> None:
     (verdict, *_) = agreements(table(*readings(2, 19, [[True] * 19] * 2)), [], np.random.default_rng(0))
     assert verdict.alpha.value is None
-    assert verdict.alpha.reason == "too few: 19 images read by two people or more, 20 needed"
+    assert verdict.alpha.how == "too few: 19 images read by two people or more, 20 needed"
 
 
 @pytest.mark.slow
 def test_where_every_answer_is_the_same_alpha_is_not_defined_and_ac1_is_one() -> None:
     (verdict, *_) = agreements(table(*readings(2, 30, [[True] * 30] * 2)), [], np.random.default_rng(0))
-    assert verdict.alpha.reason == "not defined: too little varies"
+    assert verdict.alpha.how == "not defined: too little varies"
     assert verdict.ac1.value == 1

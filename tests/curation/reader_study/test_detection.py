@@ -35,7 +35,7 @@ def test_swapping_signals_and_noises_turns_the_sign(signals: int, noises: int, d
 def test_fewer_controls_than_stated_give_no_d_prime_and_say_so() -> None:
     found = detection(table(*controls(30, FEWEST_CONTROLS - 1, 5, FEWEST_CONTROLS)), "ada")
     assert found.d_prime.value is None
-    assert found.d_prime.reason == "too few: 49 defects and 50 real images read blind, 50 of each needed"
+    assert found.d_prime.how == "too few: 49 defects and 50 real images read blind, 50 of each needed"
     assert found.sensitivity.value == pytest.approx(30 / 49)
     assert found.by_defect["ghosting"].n == 49
 

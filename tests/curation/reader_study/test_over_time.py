@@ -32,7 +32,7 @@ def test_a_reader_is_held_against_themselves_on_repeats_alone() -> None:
     assert found.repeats_alike.value == pytest.approx(0.9)
     assert found.repeats_alike.n == 40
     assert found.repeats_kappa.value == pytest.approx(0.8)
-    assert course(table(*first, *again[:19]), "ada", random()).repeats_alike.reason == "too few: 19 of 20 needed"
+    assert course(table(*first, *again[:19]), "ada", random()).repeats_alike.how == "too few: 19 of 20 needed"
 
 
 def test_a_sitting_ends_with_a_gap_of_more_than_thirty_minutes() -> None:
@@ -47,7 +47,7 @@ def test_drift_is_the_last_third_of_a_sitting_less_the_first() -> None:
     assert found.accepted_early.value == 1
     assert found.accept_drift.value == pytest.approx(5 / 30 - 1)
     assert found.accept_drift.high < 0
-    assert found.right_drift.reason == "too few: 0 of 20 in a third needed"
+    assert found.right_drift.how == "too few: 0 of 20 in a third needed"
     wrong_late = [
         replace(one, item_id=n, reading_id=n, read_at=NOON + timedelta(seconds=n))
         for n, one in enumerate([*controls(30, 30, 0, 0), *controls(15, 30, 0, 0), *controls(0, 30, 0, 0)])
@@ -110,7 +110,7 @@ def test_indistinguishable_needs_a_margin_stated_in_advance_and_an_interval_with
 def test_a_turing_test_of_few_images_or_one_reader_gives_no_pooled_auc() -> None:
     found = turing(table(*rated(1, 1.0)), 0.6, random())
     assert found.by_reader["r0"].value > 0.8
-    assert found.pooled.reason == "too few: 1 readers with enough, 2 needed"
+    assert found.pooled.how == "too few: 1 readers with enough, 2 needed"
     assert turing(table(*rated(3, 1.0)[:40]), 0.6, random()).by_reader["r0"].value is None
 
 

@@ -52,8 +52,8 @@ def test_the_study_counts_blind_human_readings_and_says_what_it_left_out(databas
     by_question = {one.question: one for one in found.agreements}
     assert by_question["verdict"].alpha.value == 1
     assert by_question["verdict"].alpha.n == 40
-    assert by_question["verdict unsure"].alpha.reason == "not defined: too little varies"
-    assert {one.d_prime.reason for one in found.detections} == {
+    assert by_question["verdict unsure"].alpha.how == "not defined: too little varies"
+    assert {one.d_prime.how for one in found.detections} == {
         "too few: 0 defects and 12 real images read blind, 50 of each needed"
     }
     assert [one.false_rejects.n for one in found.detections] == [12, 12]

@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import func, select
 
 from curation.errors import BadInput
+from curation.estimates import rounded_proportion
 from curation.project import Project
 from curation.tables.images import Image
 from curation.tables.measures import CheckReport
 from curation.tables.operations import Event
 from curation.verification.measured import measured_faults, not_covered
-from screening.error_rates.privacy import PrivacyPlan, reached, share
+from screening.error_rates.privacy import PrivacyPlan, reached
 from screening.error_rates.privacy_picture import draw_report
 from screening.error_rates.privacy_run import STAND_IN, measure_privacy, newest_report
 from tests.rows import NOW
@@ -23,12 +24,12 @@ def no_report(done: int, total: int, note: str | None) -> None:
 
 
 def test_caught_is_said_by_the_lower_bound_and_of_too_few_nothing() -> None:
-    assert reached(share(200, 200)) == "yes"
-    assert reached(share(197, 200)) == "yes"
-    assert reached(share(196, 200)) == "no"
-    assert reached(share(71, 71)) == "cannot be said"
-    assert reached(share(72, 72)) == "yes"
-    assert share(0, 154)["high"] == pytest.approx(0.0237, abs=1e-4)
+    assert reached(rounded_proportion(200, 200)) == "yes"
+    assert reached(rounded_proportion(197, 200)) == "yes"
+    assert reached(rounded_proportion(196, 200)) == "no"
+    assert reached(rounded_proportion(71, 71)) == "cannot be said"
+    assert reached(rounded_proportion(72, 72)) == "yes"
+    assert rounded_proportion(0, 154)["high"] == pytest.approx(0.0237, abs=1e-4)
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ from screening.set_measures.intervals import (
     Z,
     difference,
     measured_on_parts,
-    of_count,
     of_distance,
     of_share,
     parts_of,
@@ -53,12 +52,6 @@ def test_a_share_that_jumps_is_not_held_to_be_worth_nothing() -> None:
 def test_a_distance_is_cut_off_where_it_cannot_go() -> None:
     assert of_distance(0.1, [0.0, 0.4, 0.2], 10, lowest=0.0).low == 0.0
     assert of_distance(0.1, [0.0, 0.4, 0.2], 10).low < 0.0
-
-
-def test_counts_have_exact_intervals() -> None:
-    found = of_count(0, 10)
-    assert (found.value, found.low) == (0.0, 0.0)
-    assert found.high == pytest.approx(1 - 0.025 ** (1 / 10))
 
 
 def test_the_difference_of_two_plain_shares_is_newcombes() -> None:

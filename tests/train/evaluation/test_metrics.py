@@ -56,7 +56,7 @@ def test_a_resample_without_a_class_counts_as_missing_not_as_a_number() -> None:
     without = (labels == 0).astype(float)[None]
     assert np.isnan(auroc(probabilities, labels, without)).all()
     assert np.isnan(balanced_accuracy(probabilities, labels, without)).all()
-    interval = percentile_interval(0.5, np.array([np.nan, 0.2, 0.8]), 0.95)
+    interval = percentile_interval(0.5, np.array([np.nan, 0.2, 0.8]), 40, 0.95)
     assert 0.2 <= interval.low < interval.high <= 0.8
 
 
@@ -104,7 +104,7 @@ def test_the_seed_interval_covers_about_as_often_as_it_says_where_subjects_alone
         resampled = (weights @ runs.mean(axis=0)) / n_subjects
         interval = seed_interval(runs.mean(axis=1), resampled, n_subjects, 0.95, (-9.0, 9.0))
         covered["both"] += interval.low <= 0 <= interval.high
-        alone = percentile_interval(0.0, resampled, 0.95)
+        alone = percentile_interval(0.0, resampled, n_subjects, 0.95)
         covered["subjects"] += alone.low <= 0 <= alone.high
     assert covered["both"] / trials > 0.92
     assert covered["subjects"] < covered["both"]
