@@ -47,7 +47,7 @@ def error_rates(
       rounds privacy error-rates --generator virtual-brains-flow --out report
     """
     from screening.error_rates.privacy import PrivacyPlan
-    from screening.error_rates.privacy_picture import draw_report
+    from screening.error_rates.privacy_picture import plot_error_rates
     from screening.error_rates.privacy_run import measure_privacy
 
     use_torch_threads(project.settings.torch_threads)
@@ -61,7 +61,7 @@ def error_rates(
             autoencoder=generator,
         )
     if out is not None:
-        measured["pictures"] = [str(path) for path in draw_report(measured, examples, out)]
+        measured["pictures"] = [str(path) for path in plot_error_rates(measured, examples, out)]
     if as_json:
         emit(measured, as_json)
     else:

@@ -34,9 +34,9 @@ from screening.checks.duplicates import (
 )
 from screening.checks.fitted import LIMITED, References, Thresholds, distribution, false_flags, probe_as_json
 from screening.copies.aligned_search import AlignedSearch
-from screening.copies.find import Described, Neighbours, find_copies
-from screening.features.descriptors import FactFiles, Facts, Floats
-from screening.features.feature_file import FeatureFile
+from screening.copies.find import CopyDescriptors, Neighbours, find_copies, search_file
+from screening.copies.thumbnails import thumbnail_file
+from screening.features.descriptors import DescriptorFiles, Descriptors, Floats
 from screening.references import Reference, classes_asked, real_references
 from train.backbones.load import Backbone
 from train.backbones.shipped import SHIPPED_BACKBONE
@@ -75,7 +75,7 @@ def screen_batch(
     """
     inputs = _inputs(project, batch_id)
     backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
-    files = FactFiles.of(project, backbone)
+    files = DescriptorFiles.of(project, backbone)
     train_files = [one.file_sha256 for one in inputs.train]
     train = files.facts(train_files, [one.label for one in inputs.train], report)
     held_out = [one.file_sha256 for one in inputs.validation]
@@ -87,15 +87,15 @@ def screen_batch(
     real = references.values(validation)
     thresholds = Thresholds.fit(references.ranges, real)
     checks = thresholds.judge(references.values(drawn), inputs.asked)
-    thumbs = FeatureFile.of_thumbnails(project.directory("embeddings"))
+    thumbs = thumbnail_file(project.directory("embeddings"))
     sets = {"train": (train, train_files), "validation": (validation, held_out), "batch": (drawn, drawn_files)}
     described = {
-        name: Described(facts.features, facts.prints, thumbs.rows(project.store, digests, report))
+        name: CopyDescriptors(facts.features, facts.prints, thumbs.rows(project.store, digests, report))
         for name, (facts, digests) in sets.items()
     }
 
     def measured(search: AlignedSearch) -> Floats:
-        kept = FeatureFile.of_search(thumbs.directory, train_files, [one.subject_id for one in inputs.train], search)
+        kept = search_file(thumbs.directory, train_files, [one.subject_id for one in inputs.train], search)
         return kept.features(project.store, held_out, report)
 
     copies = find_copies(described, inputs.train, inputs.validation, checks, measured, report)
@@ -136,7 +136,7 @@ def _ground(inputs: Inputs, backbone: Backbone) -> dict[str, Any]:
 def _of_checks(
     references: References,
     thresholds: Thresholds,
-    validation: Facts,
+    validation: Descriptors,
     real: dict[str, Floats],
     inputs: Inputs,
 ) -> dict[str, Any]:

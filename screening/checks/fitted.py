@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.estimates import rounded_interval
-from screening.checks.artefacts import MEASURES, Range, fit_ranges
+from screening.checks.artefacts import Range, fit_ranges
 from screening.checks.check import Check, Unset, worst
 from screening.checks.distances import K, LevelsDistance, ManifoldDistance, SpectrumDistance
 from screening.checks.label_agreement import LabelProbe, Reliability, fit_label_probe
@@ -22,7 +22,8 @@ from screening.checks.limits import (
     fit_limit,
     folds,
 )
-from screening.features.descriptors import Facts
+from screening.features.descriptors import Descriptors
+from screening.features.technical import MEASURES
 
 Floats = NDArray[np.floating[Any]]
 
@@ -48,7 +49,7 @@ class References:
     probe: LabelProbe | Unset
 
     @classmethod
-    def fit(cls, train: Facts, subjects: Sequence[int]) -> Self:
+    def fit(cls, train: Descriptors, subjects: Sequence[int]) -> Self:
         """Where there are too few images a part is None or `Unset`."""
         enough = len(train.labels) > K
         return cls(
@@ -59,7 +60,7 @@ class References:
             fit_label_probe(train.features, train.labels, subjects),
         )
 
-    def values(self, facts: Facts) -> dict[str, Floats]:
+    def values(self, facts: Descriptors) -> dict[str, Floats]:
         """(N,) by the name of each check of `CHECKS`; NaN where there is nothing to measure against."""
         unknown = np.full(len(facts.labels), np.nan)
         values: dict[str, Floats] = {name: facts.measures[:, column] for column, name in enumerate(MEASURES)}
@@ -101,7 +102,7 @@ class Thresholds:
 
 
 def false_flags(
-    ranges: Mapping[str, Range | Unset], held_out: Mapping[str, Floats], facts: Facts, subjects: Sequence[int]
+    ranges: Mapping[str, Range | Unset], held_out: Mapping[str, Floats], facts: Descriptors, subjects: Sequence[int]
 ) -> dict[str, Any]:
     """How many real validation images the checks flag or block, each under limits that the other subjects set.
 
@@ -163,7 +164,7 @@ def distribution(values: Floats) -> dict[str, Any]:
     return {"n": len(known), "quantiles": [float(f"{one:.5g}") for one in quantiles]}
 
 
-def probe_as_json(references: References, validation: Facts) -> dict[str, Any]:
+def probe_as_json(references: References, validation: Descriptors) -> dict[str, Any]:
     """What the label probe's word is worth, for the saved parameters of a screening."""
     if isinstance(references.probe, Unset):
         return references.probe.as_json()

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from curation.progress import OnProgress, silent
 from screening.copies.alignment import LEAST_OVERLAP, align, correlation, places
-from screening.copies.registration import laid_over
+from screening.copies.registration import register
 from screening.copies.thumbnails import SIDE, band, pictures, small
 from screening.features.neighbours import Nearest
 
@@ -147,7 +147,7 @@ class AlignedSearch:
         kept = self._finalists(candidates, likeness)
         candidates = candidates[kept]
         finalists = pictures(self.references[candidates.numpy()])
-        return candidates, laid_over(query, finalists, poses[kept])
+        return candidates, register(query, finalists, poses[kept])
 
     @staticmethod
     def _many(picture: Tensor, like: Tensor) -> Tensor:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.digests import digest_of
 from curation.progress import OnProgress, silent
 from screening.checks.check import Check, Unset
 from screening.copies.aligned_search import Aligned, AlignedSearch, Thumbnails
@@ -18,6 +20,8 @@ from screening.copies.gates import (
     fit_aligned_gate,
     fit_copy_gate,
 )
+from screening.copies.thumbnails import thumbnails
+from screening.features.feature_file import FeatureFile
 from screening.features.fingerprints import placements
 from screening.features.neighbours import Features, Nearest, nearest, nearest_of_two_groups
 from screening.references import Reference
@@ -32,7 +36,7 @@ AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class CopyDescriptors:
     """Images as the gates see them: features (N, D), fingerprints (N, 1024), thumbnails (N, 2304)."""
 
     features: Features
@@ -44,7 +48,7 @@ class Described:
 class CopyGates:
     """Both gates set on validation images, the training images they search, and what set none since it is a copy."""
 
-    train: Described
+    train: CopyDescriptors
     subjects: NDArray[np.int64]
     search: AlignedSearch
     features: CopyGate | Unset
@@ -54,9 +58,9 @@ class CopyGates:
     @classmethod
     def fit(
         cls,
-        train: Described,
+        train: CopyDescriptors,
         subjects: Sequence[int],
-        validation: Described,
+        validation: CopyDescriptors,
         validation_subjects: Sequence[int],
         measured: Measured | None = None,
     ) -> Self:
@@ -80,7 +84,7 @@ class CopyGates:
         """Which held-out images, by their fingerprints, are training images: published splits leak."""
         return _is_training_image(prints, self.train.prints, self.subjects)
 
-    def nearest(self, some: Described, report: OnProgress = silent) -> tuple[Nearest, Aligned]:
+    def nearest(self, some: CopyDescriptors, report: OnProgress = silent) -> tuple[Nearest, Aligned]:
         """The nearest training image of each, and of another subject: by features, and laid over each other."""
         by_features = _search(some.features, self.train.features, self.subjects, _as_it_is)
         return by_features, self.search.nearest(some.thumbs[np.arange(len(some.thumbs))], report)
@@ -104,7 +108,7 @@ class CopySearch:
 
 
 def find_copies(
-    described: Mapping[str, Described],
+    described: Mapping[str, CopyDescriptors],
     train: Sequence[Reference],
     validation: Sequence[Reference],
     checks: Sequence[list[Check]],
@@ -136,6 +140,15 @@ def find_copies(
         for own in range(len(checks))
     ]
     return CopySearch(by_name, gates.validation_copies, neighbours)
+
+
+def search_file(directory: Path, train: Sequence[str], subjects: Sequence[int], search: AlignedSearch) -> FeatureFile:
+    """The file that keeps how far held-out images lie from these training files of these subjects: four distances.
+
+    Other training images are another file; the thresholds of a project are set from it at every screening.
+    """
+    name = f"laid-over-1-{digest_of([list(train), list(subjects)])[:16]}"
+    return FeatureFile(directory, name, 4, lambda pixels: search.nearest(thumbnails(pixels)).distances)
 
 
 def _is_training_image(prints: Features, train: Features, subjects: NDArray[np.int64]) -> NDArray[np.bool_]:

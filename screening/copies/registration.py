@@ -15,7 +15,7 @@ FLOW_STEPS, DETAIL_FLOW_STEPS = 3, 3
 FLOW_WINDOW = 4.0  # cells of 32
 
 
-def laid_over(picture: Tensor, others: Tensor, poses: Tensor) -> Tensor:
+def register(picture: Tensor, others: Tensor, poses: Tensor) -> Tensor:
     """Correlations (B, 2) of a picture (1, 48, 48) with others (B, 1, 48, 48), from nearly right poses (B, 2, 3).
 
     First without fine detail, then with it. The picture is moved first and band-passed then: the band of an enlarged

@@ -3,6 +3,8 @@
 A copy is looked for at 32 x 32 and held against its source at 48 x 48: cropped, only the detail tells it from others.
 """
 
+from pathlib import Path
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -11,6 +13,7 @@ from torch import Tensor
 
 from curation.image_store import Pixels
 from screening.copies.alignment import smooth
+from screening.features.feature_file import FeatureFile
 
 DETAIL = 48
 SIDE = 32
@@ -22,6 +25,11 @@ def thumbnails(pixels: Pixels) -> NDArray[np.float32]:
     """(N, 2304): images (N, H, W, C) as gray pictures of 48 x 48, 0 to 1."""
     gray = torch.from_numpy(pixels.astype(np.float32).mean(axis=3) / np.iinfo(pixels.dtype).max)
     return np.asarray(_scaled(gray[:, None], DETAIL).flatten(1).numpy(), np.float32)
+
+
+def thumbnail_file(directory: Path) -> FeatureFile:
+    """The file that keeps the thumbnails of stored images."""
+    return FeatureFile(directory, "thumbnails-2", DETAIL * DETAIL, thumbnails)
 
 
 def pictures(thumbs: NDArray[np.float32]) -> Tensor:

@@ -76,7 +76,7 @@ def _share(count: int, n: int) -> dict[str, Any]:
     return rounded_proportion(count, n) if n else {"count": 0, "n": 0}
 
 
-def draw_canaries(
+def plot_canaries(
     planted: Planted, drawn: NDArray[np.uint8], control: NDArray[np.uint8], path: Path, columns: int = 6
 ) -> None:
     """A picture with a row a canary image: itself, the images of the fit nearest to it, then the control's nearest."""

@@ -17,7 +17,7 @@ from generate.registry import weights_of
 from screening.checks.check import Unset
 from screening.copies.find import CopyGates
 from screening.error_rates.canaries import CanaryPlan, fit_both, plant
-from screening.error_rates.canary_evidence import draw_canaries, weigh
+from screening.error_rates.canary_evidence import plot_canaries, weigh
 from screening.error_rates.privacy_run import describe, project_gates
 
 
@@ -55,7 +55,7 @@ def measure_canaries(
         **weigh(planted, drawn, control, blocked),
     }
     (out / "canaries.json").write_text(json.dumps(result, indent=1) + "\n")
-    draw_canaries(planted, drawn, control, out / "canaries.png")
+    plot_canaries(planted, drawn, control, out / "canaries.png")
     return result
 
 

@@ -31,8 +31,8 @@ from screening.checks.distances import sample
 from screening.checks.fitted import References, Thresholds, probe_as_json, thresholds_without
 from screening.checks.limits import LEAST_HELD_OUT
 from screening.error_rates.repeats import repeats_seen
-from screening.error_rates.tally import Tally
-from screening.features.descriptors import FactFiles, Facts, Floats
+from screening.error_rates.tally import VerdictCounts
+from screening.features.descriptors import DescriptorFiles, Descriptors, Floats
 from screening.references import Reference, real_references
 from screening.run import METHOD
 from train.backbones.load import Backbone
@@ -50,7 +50,7 @@ class Bench:
     references: References
     backbone: Backbone
     held_out: Sequence[Reference]
-    facts: Facts
+    facts: Descriptors
     by_fold: list[tuple[Thresholds, list[int]]]
 
     def judge(self, values: dict[str, Floats], labels: Sequence[str | None], rows: Sequence[int]) -> list[list[Check]]:
@@ -90,7 +90,7 @@ def measure_checks(
     known = _known(project, parameters)
     if known is not None:
         return known
-    files = FactFiles.of(project, backbone)
+    files = DescriptorFiles.of(project, backbone)
     trained = files.facts([one.file_sha256 for one in train], [one.label for one in train], report)
     facts = files.facts([one.file_sha256 for one in held_out], [one.label for one in held_out], report)
     references = References.fit(trained, [one.subject_id for one in train])
@@ -152,10 +152,10 @@ def _known(project: Project, parameters: dict[str, Any]) -> int | None:
 def _untouched(bench: Bench, values: dict[str, Floats]) -> dict[str, Any]:
     """False alarms: all together, by check, and by class."""
     labels = bench.facts.labels
-    every, by_class = Tally(), dict[str, Tally]()
+    every, by_class = VerdictCounts(), dict[str, VerdictCounts]()
     for checks, label in zip(bench.judge(values, labels, range(len(labels))), labels, strict=True):
         every.add(checks)
-        by_class.setdefault(label or "without one class", Tally()).add(checks)
+        by_class.setdefault(label or "without one class", VerdictCounts()).add(checks)
     return {**every.as_json(), "by_class": {label: one.as_json() for label, one in sorted(by_class.items())}}
 
 
@@ -169,8 +169,8 @@ def _planted(project: Project, bench: Bench, images: int, seed: int, report: OnP
         report(done, len(BREAKAGES), breakage.name)
         seeds = [_seed(seed, bench.held_out[row].file_sha256, breakage.kind) for row in rows]
         broken: Pixels = np.stack([breakage.apply(one, own) for one, own in zip(originals, seeds, strict=True)])
-        values = bench.references.values(Facts.of_pixels(bench.backbone, broken, labels))
-        tally, examples = Tally(), []
+        values = bench.references.values(Descriptors.of_pixels(bench.backbone, broken, labels))
+        tally, examples = VerdictCounts(), []
         for row, own, checks in zip(rows, seeds, bench.judge(values, labels, rows), strict=True):
             tally.add(checks)
             examples += [_example(bench.held_out[row], own, checks)] if len(examples) < EXAMPLES else []
@@ -201,8 +201,8 @@ def _wrong_label(bench: Bench) -> list[dict[str, Any]]:
         for asked in [name for name in classes if name != true] if rows else []:
             labels: list[str | None] = [asked] * len(rows)
             own = bench.facts.rows(rows)
-            own = Facts(own.features, own.measures, own.prints, own.spectra, own.levels, labels)
-            tally = Tally()
+            own = Descriptors(own.features, own.measures, own.prints, own.spectra, own.levels, labels)
+            tally = VerdictCounts()
             for checks in bench.judge(bench.references.values(own), labels, rows):
                 tally.add(checks)
             found.append({"kind": WRONG_LABEL, "true": true, "asked": asked, **tally.as_json()})

@@ -20,10 +20,10 @@ from curation.image_store import Pixels
 from curation.progress import OnProgress
 from curation.requests import FrozenRequest
 from screening.checks.check import Unset
-from screening.copies.find import CopyGates, Described
+from screening.copies.find import CopyDescriptors, CopyGates
 from screening.copies.gates import FALSE_BLOCKS, half_of_subjects
 
-Describe = Callable[[Pixels], Described]
+Describe = Callable[[Pixels], CopyDescriptors]
 
 CAUGHT = 0.95
 ROUND_TRIPS = (1, 2, 3)
@@ -41,7 +41,7 @@ class PrivacyPlan(FrozenRequest):
 class RealImages:
     """Real images of one split: how the gates see them, whose they are, and how to read their pixels."""
 
-    described: Described
+    described: CopyDescriptors
     subjects: Sequence[int]
     pixels: Callable[[NDArray[np.int64]], Pixels]
 
@@ -179,8 +179,8 @@ def _within(counted: dict[str, Any]) -> str:
     return "no" if counted["low"] > FALSE_BLOCKS else "cannot be said"
 
 
-def _rows(described: Described, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Described:
-    return Described(described.features[chosen], described.prints[chosen], described.thumbs[chosen])
+def _rows(described: CopyDescriptors, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> CopyDescriptors:
+    return CopyDescriptors(described.features[chosen], described.prints[chosen], described.thumbs[chosen])
 
 
 def _examples(cell: Cell, caught: NDArray[np.bool_], copies: Pixels, originals: Pixels) -> list[Example]:

@@ -18,7 +18,7 @@ PAIRS_A_ROW = 8
 MOST_PAIRS = 48
 
 
-def draw_report(report: dict[str, Any], examples: Sequence[Example], directory: Path) -> list[Path]:
+def plot_error_rates(report: dict[str, Any], examples: Sequence[Example], directory: Path) -> list[Path]:
     """Write `privacy-caught.png` and `privacy-pairs.png` into a directory; returns what was written.
 
     The second shows training images: it is for the curator and the privacy role only.

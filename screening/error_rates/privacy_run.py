@@ -20,10 +20,11 @@ from curation.tables.images import BuildStatus, Image, Shape, Split, Subject
 from curation.tables.measures import CheckReport
 from generate.latent_flow.round_trip import round_trip_of
 from generate.registry import find_generator, resolve_directory
-from screening.copies.find import CopyGates, Described
-from screening.copies.thumbnails import thumbnails
+from screening.copies.find import CopyDescriptors, CopyGates
+from screening.copies.thumbnails import thumbnail_file, thumbnails
 from screening.error_rates.privacy import Example, PrivacyPlan, RealImages, measure_gate
-from screening.features.feature_file import FeatureFile, split_pixel_facts
+from screening.features.descriptors import pixel_fact_file, split_pixel_facts
+from screening.features.feature_file import FeatureFile
 from screening.features.fingerprints import fingerprints
 from screening.references import Reference, real_references
 from screening.run import METHOD
@@ -92,9 +93,9 @@ def project_gates(
     return backbone, gates, {one.file_sha256 for one in sets[0]}
 
 
-def describe(backbone: Backbone, pixels: Pixels) -> Described:
+def describe(backbone: Backbone, pixels: Pixels) -> CopyDescriptors:
     """Images (N, H, W, C) as the gates see them."""
-    return Described(backbone.features(pixels), fingerprints(pixels), thumbnails(pixels))
+    return CopyDescriptors(backbone.features(pixels), fingerprints(pixels), thumbnails(pixels))
 
 
 def newest_report(project: Project) -> CheckReport | None:
@@ -125,13 +126,13 @@ def _real_images(project: Project, backbone: Backbone, references: list[Referenc
     digests = [one.file_sha256 for one in references]
     directory = project.directory("embeddings")
     features = FeatureFile.of_backbone(directory, backbone).features(project.store, digests, report)
-    _, prints = split_pixel_facts(FeatureFile.of_pixels(directory).features(project.store, digests, report))
-    thumbs = FeatureFile.of_thumbnails(directory).rows(project.store, digests, report)
+    _, prints = split_pixel_facts(pixel_fact_file(directory).features(project.store, digests, report))
+    thumbs = thumbnail_file(directory).rows(project.store, digests, report)
 
     def pixels(chosen: NDArray[np.int64]) -> Pixels:
         return project.store.stack([digests[one] for one in chosen])
 
-    return RealImages(Described(features, prints, thumbs), [one.subject_id for one in references], pixels)
+    return RealImages(CopyDescriptors(features, prints, thumbs), [one.subject_id for one in references], pixels)
 
 
 def _save(project: Project, parameters: dict[str, Any], result: dict[str, Any], now: datetime) -> None:

@@ -11,7 +11,7 @@ from screening.checks.fitted import CHECKS
 
 
 @dataclass
-class Tally:
+class VerdictCounts:
     """Verdicts of some images: together, and by check."""
 
     n: int = 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -10,19 +11,20 @@ from numpy.typing import NDArray
 from curation.image_store import Pixels
 from curation.progress import OnProgress
 from curation.project import Project
-from screening.checks.artefacts import measures
 from screening.features.appearance import WIDTH as APPEARANCE_WIDTH
 from screening.features.appearance import appearance, split_appearance
-from screening.features.feature_file import FeatureFile, split_pixel_facts
+from screening.features.feature_file import FeatureFile
+from screening.features.fingerprints import WIDTH as PRINT_WIDTH
 from screening.features.fingerprints import fingerprints
 from screening.features.neighbours import Features
+from screening.features.technical import MEASURES, technical_measures
 from train.backbones.load import Backbone
 
 Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class Descriptors:
     """Of N images, row by row; `labels` is the one class asked for, or that a real image has, or None."""
 
     features: Features
@@ -37,13 +39,13 @@ class Facts:
         """Of pictures (N, H, W, C) that are stored nowhere."""
         spectra, levels = split_appearance(appearance(pixels))
         # As float32, which is what a feature file keeps of stored images.
-        measured = measures(pixels).astype(np.float32)
+        measured = technical_measures(pixels).astype(np.float32)
         return cls(backbone.features(pixels), measured, fingerprints(pixels), spectra, levels, list(labels))
 
-    def rows(self, which: Floats | Sequence[int]) -> "Facts":
+    def rows(self, which: Floats | Sequence[int]) -> "Descriptors":
         """Those of some images, by positions or by a mask."""
         positions = np.arange(len(self.labels))[which]
-        return Facts(
+        return Descriptors(
             self.features[positions],
             self.measures[positions],
             self.prints[positions],
@@ -54,7 +56,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class FactFiles:
+class DescriptorFiles:
     """The files in which facts of stored images are kept, each computed once."""
 
     project: Project
@@ -69,17 +71,31 @@ class FactFiles:
         return cls(
             project,
             FeatureFile.of_backbone(directory, backbone),
-            FeatureFile.of_pixels(directory),
+            pixel_fact_file(directory),
             FeatureFile(directory, "appearance-1", APPEARANCE_WIDTH, appearance),
         )
 
-    def facts(self, digests: Sequence[str], labels: Sequence[str | None], report: OnProgress) -> Facts:
+    def facts(self, digests: Sequence[str], labels: Sequence[str | None], report: OnProgress) -> Descriptors:
         """Of stored images, in the order asked."""
         features = self.of_features.features(self.project.store, digests, report)
         measured, prints = split_pixel_facts(self.of_pixels.features(self.project.store, digests, report))
         spectra, levels = split_appearance(self.of_appearance.features(self.project.store, digests, report))
-        return Facts(features, measured, prints, spectra, levels, list(labels))
+        return Descriptors(features, measured, prints, spectra, levels, list(labels))
 
     def prints(self, digests: Sequence[str], report: OnProgress) -> Features:
         """Fingerprints alone."""
         return split_pixel_facts(self.of_pixels.features(self.project.store, digests, report))[1]
+
+
+def pixel_fact_file(directory: Path) -> FeatureFile:
+    """The file of technical measures and fingerprints side by side; `split_pixel_facts` parts them."""
+    return FeatureFile(directory, "pixel-facts-1", len(MEASURES) + PRINT_WIDTH, _pixel_facts)
+
+
+def _pixel_facts(pixels: Pixels) -> Features:
+    return np.concatenate([technical_measures(pixels).astype(np.float32), fingerprints(pixels)], axis=1)
+
+
+def split_pixel_facts(facts: Features) -> tuple[NDArray[np.float32], Features]:
+    """Measures (N, 5) and fingerprints (N, 1024)."""
+    return facts[:, : len(MEASURES)], facts[:, len(MEASURES) :]

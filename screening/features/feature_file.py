@@ -9,14 +9,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.digests import digest_of
 from curation.image_store import ImageStore, Pixels
 from curation.progress import OnProgress
 from curation.vector_files import LINE, rows_of
-from screening.checks.artefacts import MEASURES, measures
-from screening.copies.aligned_search import AlignedSearch
-from screening.copies.thumbnails import DETAIL, thumbnails
-from screening.features.fingerprints import WIDTH, fingerprints
 from screening.features.neighbours import Features
 from train.backbones.load import Backbone
 
@@ -54,25 +49,6 @@ class FeatureFile:
     def of_backbone(cls, directory: Path, backbone: Backbone) -> Self:
         """Features of a backbone, kept under its digest."""
         return cls(directory, backbone.digest[:16], backbone.dimension, backbone.features)
-
-    @classmethod
-    def of_pixels(cls, directory: Path) -> Self:
-        """Technical measures and pixel fingerprints side by side; `split_pixel_facts` parts them."""
-        return cls(directory, "pixel-facts-1", len(MEASURES) + WIDTH, _pixel_facts)
-
-    @classmethod
-    def of_thumbnails(cls, directory: Path) -> Self:
-        """Gray pictures of 48 x 48, from which copies are searched."""
-        return cls(directory, "thumbnails-2", DETAIL * DETAIL, thumbnails)
-
-    @classmethod
-    def of_search(cls, directory: Path, train: Sequence[str], subjects: Sequence[int], search: AlignedSearch) -> Self:
-        """How far held-out pictures lie from these training files of these subjects, laid over them: four distances.
-
-        Other training images are another file; the thresholds of a project are set from it at every screening.
-        """
-        name = f"laid-over-1-{digest_of([list(train), list(subjects)])[:16]}"
-        return cls(directory, name, 4, lambda pixels: search.nearest(thumbnails(pixels)).distances)
 
     def features(self, store: ImageStore, digests: Sequence[str], report: OnProgress) -> Features:
         """(N, D) float32 of the stored images, in the order asked; what is not there yet is computed and kept."""
@@ -113,12 +89,3 @@ class FeatureFile:
             matrix.write(np.ascontiguousarray(computed[new], np.float32).tobytes())
             matrix.flush()
             rows.write("".join(f"{digests[position]}\n" for position in new).encode())
-
-
-def _pixel_facts(pixels: Pixels) -> Features:
-    return np.concatenate([measures(pixels).astype(np.float32), fingerprints(pixels)], axis=1)
-
-
-def split_pixel_facts(facts: Features) -> tuple[NDArray[np.float32], Features]:
-    """Measures (N, 5) and fingerprints (N, 1024)."""
-    return facts[:, : len(MEASURES)], facts[:, len(MEASURES) :]

@@ -21,7 +21,7 @@ from curation.tables.measures import SetMeasurement
 from curation.tables.operations import Job
 from curation.tables.reading import OutcomeVerdict
 from screening.set_measures.curation_map import curation_map
-from screening.set_measures.membership_inference import Seen, membership
+from screening.set_measures.membership_inference import SeenByGenerators, membership
 from screening.set_measures.request import LEAST, MeasureRequest
 from screening.set_measures.scope import Pictures, measure_scope
 from screening.set_measures.sets import RealImage, Sets, find_sets
@@ -85,7 +85,7 @@ def measure_sets(
     backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
     with project.database.read() as session:
         sets = find_sets(session, request)
-        seen = Seen(session, sets.generator_ids)
+        seen = SeenByGenerators(session, sets.generator_ids)
     asked = {
         "method": METHOD,
         **request.model_dump(mode="json"),
@@ -104,7 +104,7 @@ def measure_sets(
     return _save(project, asked, result, now)
 
 
-def _digest(sets: Sets, seen: Seen) -> str:
+def _digest(sets: Sets, seen: SeenByGenerators) -> str:
     drawn = sorted([one.file_sha256, one.label, str(one.verdict), one.measured, one.proxy_only] for one in sets.drawn)
     real = [
         sorted([one.file_sha256, one.subject_key, one.label or "", digest_of(one.covariates)] for one in some)
@@ -150,7 +150,12 @@ def _scope(sets: Sets, request: MeasureRequest, label: str) -> Scope:
 
 
 def _result(
-    request: MeasureRequest, sets: Sets, vectors: SetVectors, seen: Seen, scopes: Sequence[Scope], report: OnProgress
+    request: MeasureRequest,
+    sets: Sets,
+    vectors: SetVectors,
+    seen: SeenByGenerators,
+    scopes: Sequence[Scope],
+    report: OnProgress,
 ) -> dict[str, Any]:
     measured = sets.measured
     verdicts = Counter(str(one.verdict or "unread") for one in measured)

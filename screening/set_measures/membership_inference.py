@@ -27,7 +27,7 @@ PLAIN = "plain distance"
 WITHOUT = "without the generator"
 
 
-class Seen:
+class SeenByGenerators:
     """What the generators of a set saw, all of them together; `known` where each card says so."""
 
     def __init__(self, session: Session, generator_ids: Sequence[int]) -> None:
@@ -47,7 +47,7 @@ class Seen:
         return one.subject_key in self.keys or one.pixel_sha256 in self.pixels
 
 
-def membership(sets: Sets, vectors: SetVectors, seen: Seen, seed: int) -> dict[str, Any]:
+def membership(sets: Sets, vectors: SetVectors, seen: SeenByGenerators, seed: int) -> dict[str, Any]:
     """AUC and share of members found at 1 % false positives, or the reason why it cannot be said."""
     members = _members(sets.train, seen, seed)
     if not seen.known:
@@ -94,7 +94,7 @@ def _unsaid(reason: str) -> dict[str, Any]:
     return {"said": False, "reason": reason, "sentence": f"Cannot be said: {reason}.", "attacks": []}
 
 
-def _members(train: Sequence[RealImage], seen: Seen, seed: int) -> list[int]:
+def _members(train: Sequence[RealImage], seen: SeenByGenerators, seed: int) -> list[int]:
     """One image a subject that the generator saw; the very image where the card names images."""
     by_pixels = [place for place, one in enumerate(train) if one.pixel_sha256 in seen.pixels]
     return one_a_subject(train, by_pixels or [place for place, one in enumerate(train) if seen.image(one)], seed)

@@ -7,9 +7,9 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from curation.image_store import Pixels
-from screening.checks.artefacts import MEASURES, Range, false_alarms, fit_ranges, measures
+from screening.checks.artefacts import Range, false_alarms, fit_ranges
 from screening.checks.check import SEVERITY, Unset
-from tests.builders import oval
+from screening.features.technical import MEASURES, technical_measures
 from tests.screening.cohort import person
 
 REAL = np.stack([person(number) for number in range(80)])
@@ -32,7 +32,7 @@ DEFECTS: dict[str, Callable[[Pixels], Pixels]] = {
 
 
 def gravest(ranges: dict[str, Range | Unset], pixels: Pixels) -> list[str]:
-    rows = measures(pixels).tolist()
+    rows = technical_measures(pixels).tolist()
     return [
         max((ranges[name].verdict(value) for name, value in zip(MEASURES, row, strict=True)), key=SEVERITY.index)
         for row in rows
@@ -41,30 +41,22 @@ def gravest(ranges: dict[str, Range | Unset], pixels: Pixels) -> list[str]:
 
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_a_planted_defect_is_blocked_in_every_image(defect: str) -> None:
-    assert set(gravest(fit_ranges(measures(REAL)), DEFECTS[defect](HELD_OUT))) == {"block"}
+    assert set(gravest(fit_ranges(technical_measures(REAL)), DEFECTS[defect](HELD_OUT))) == {"block"}
 
 
 def test_no_held_out_real_image_is_blocked_and_few_are_flagged() -> None:
-    found = false_alarms(fit_ranges(measures(REAL)), measures(HELD_OUT))
+    found = false_alarms(fit_ranges(technical_measures(REAL)), technical_measures(HELD_OUT))
     assert found["measured_on"] == 60
     assert found["false_blocks"] == 0
     assert found["false_flags"] <= 15
 
 
 def test_being_smoother_or_less_saturated_than_any_real_image_is_no_fault_by_itself() -> None:
-    ranges = fit_ranges(measures(REAL))
+    ranges = fit_ranges(technical_measures(REAL))
     assert {ranges[name].verdict(0.0) for name in ("noise", "saturation")} == {"pass"}
 
 
-def test_sixteen_bit_and_colour_images_are_measured_on_the_same_scale() -> None:
-    deep = np.stack([oval(number, bits=16) for number in range(4)])
-    shallow = np.stack([oval(number) for number in range(4)])
-    np.testing.assert_allclose(measures(deep)[:, :2], measures(shallow)[:, :2], atol=0.01)
-    colour = np.repeat(shallow, 3, axis=3)
-    np.testing.assert_allclose(measures(colour), measures(shallow))
-
-
 def test_with_too_few_real_images_everything_is_flagged_and_the_reason_said() -> None:
-    ranges = fit_ranges(measures(REAL[:19]))
+    ranges = fit_ranges(technical_measures(REAL[:19]))
     assert set(gravest(ranges, HELD_OUT)) == {"flag"}
     assert str(ranges["contrast"]) == "not set: 19 real training images, 20 are needed"

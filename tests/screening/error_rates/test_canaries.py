@@ -8,7 +8,7 @@ import pytest
 
 from curation.errors import BadInput, Conflict
 from screening.error_rates.canaries import CanaryPlan, Planted, fit_both, plant
-from screening.error_rates.canary_evidence import draw_canaries, regenerated, weigh
+from screening.error_rates.canary_evidence import plot_canaries, regenerated, weigh
 from tests.generate.folders import tiny_recipe, write_folder
 
 
@@ -65,5 +65,5 @@ def test_what_comes_back_and_what_is_stopped_are_counted_apart(planted: Planted,
     assert (often["caught"]["count"], often["caught"]["n"]) == (4, 6)
     assert often["regenerated_by_control"]["n"] == 20
     assert found["blocked_of_other_images"]["count"] == 0
-    draw_canaries(planted, drawn, control, tmp_path / "canaries.png")
+    plot_canaries(planted, drawn, control, tmp_path / "canaries.png")
     assert (tmp_path / "canaries.png").stat().st_size > 500

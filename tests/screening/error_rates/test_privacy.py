@@ -13,7 +13,7 @@ from curation.tables.measures import CheckReport
 from curation.tables.operations import Event
 from curation.verification.measured import measured_faults, not_covered
 from screening.error_rates.privacy import PrivacyPlan, reached
-from screening.error_rates.privacy_picture import draw_report
+from screening.error_rates.privacy_picture import plot_error_rates
 from screening.error_rates.privacy_run import STAND_IN, measure_privacy, newest_report
 from tests.rows import NOW
 from tests.screening.cohort import add_cohort
@@ -48,7 +48,7 @@ def test_rates_are_measured_on_other_subjects_and_kept_once(project: Project, ti
     assert len(by_cell) == 30
     assert by_cell["none", 0]["count"] == by_cell["flip", 1]["count"] == 1
     assert {row["reached"] for row in result["caught"]} == {"cannot be said"}
-    pictures = draw_report(measured, examples, tmp_path / "pictures")
+    pictures = plot_error_rates(measured, examples, tmp_path / "pictures")
     assert [path.name for path in pictures] == ["privacy-caught.png", "privacy-pairs.png"]
     assert all(path.stat().st_size > 5_000 for path in pictures)
 
@@ -69,7 +69,7 @@ def test_too_few_validation_subjects_give_no_rate(project: Project, tiny_vit: Pa
     measured, examples = measure_privacy(project, NOW, PrivacyPlan(), no_report, backbone_path=str(tiny_vit))
     assert measured["result"]["cannot_be_said"] == "25 real validation images, 40 are needed"
     assert "caught" not in measured["result"]
-    assert draw_report(measured, examples, tmp_path / "pictures") == []
+    assert plot_error_rates(measured, examples, tmp_path / "pictures") == []
 
 
 @pytest.mark.slow
