@@ -29,7 +29,7 @@ CHECK_MEANS = {
     "manifold": "feature distance to the fifth nearest training image of the class; training images lie at about 1",
     "label_agreement": "how likely the class asked for is to a small classifier, the probe; low is strange",
     "near_copy": "feature distance to the nearest training image; low is suspect",
-    "near_copy_pixels": "distance of the pictures, laid over each other, without fine detail; low is suspect",
+    "near_copy_pixels": "distance of the images once registered, without fine detail or with it; low is suspect",
     "duplicate": "pixel distance to the nearest image before it in the batch",
     "duplicate_of_earlier": "pixel distance to the nearest image of an earlier batch",
 }

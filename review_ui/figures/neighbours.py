@@ -1,5 +1,7 @@
 """Candidates beside their nearest real training images, as screening found them; for closed worklists only."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -7,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from curation.errors import NotAllowed
 from curation.queries import class_asked, newest_screenings
-from curation.tables.generation import ScreenedImage
+from curation.tables.generation import PRIVACY_CHECKS, ScreenedImage, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import Image
 from curation.tables.reading import Purpose, Worklist, WorklistItem
 
@@ -29,6 +31,7 @@ class CandidateNeighbours:
     file_sha256: str
     label: str
     verdict: str
+    copy_checks: list[tuple[str, float, str]]  # name, value and threshold of those that flagged or blocked it
     neighbours: list[Neighbour]
 
 
@@ -51,6 +54,7 @@ def neighbours_of(session: Session, worklist_id: int, page: int, size: int) -> t
     total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
     rows = session.execute(query.order_by(WorklistItem.position).offset(page * size).limit(size)).all()
     ids = {near["image_id"] for row in rows for near in row[3].neighbours}
+    copy_checks = _copy_checks(session, [row[3] for row in rows])
     there = select(Image.id, Image.file_sha256).where(Image.id.in_(ids), Image.withdrawn_at.is_(None))
     files = {image_id: digest for image_id, digest in session.execute(there)}
     return [
@@ -59,6 +63,7 @@ def neighbours_of(session: Session, worklist_id: int, page: int, size: int) -> t
             digest,
             label,
             screened.verdict.value,
+            copy_checks[image_id],
             [
                 Neighbour(files[n["image_id"]], float(n["distance"]), str(n["by"]))
                 for n in screened.neighbours
@@ -67,3 +72,17 @@ def neighbours_of(session: Session, worklist_id: int, page: int, size: int) -> t
         )
         for image_id, digest, label, screened in rows
     ], total
+
+
+def _copy_checks(session: Session, screened: Sequence[ScreenedImage]) -> dict[int, list[tuple[str, float, str]]]:
+    """The copy checks that flagged or blocked each image in its newest screening."""
+    query = select(ScreeningCheck).where(
+        ScreeningCheck.screening_id.in_({row.screening_id for row in screened}),
+        ScreeningCheck.image_id.in_([row.image_id for row in screened]),
+        ScreeningCheck.name.in_(PRIVACY_CHECKS),
+        ScreeningCheck.verdict != ScreeningVerdict.PASS,
+    )
+    checks: dict[int, list[tuple[str, float, str]]] = defaultdict(list)
+    for check in session.scalars(query.order_by(ScreeningCheck.name)):
+        checks[check.image_id].append((check.name, check.value, check.threshold))
+    return checks

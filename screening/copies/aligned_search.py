@@ -81,13 +81,25 @@ class Aligned:
         return np.concatenate([self.smooth.distances, self.detailed.distances], axis=1)
 
     @property
-    def standing_out(self) -> Nearest:
+    def stands_out_in_detail(self) -> NDArray[np.bool_]:
+        """(N,): whether the nearest stands out more from the next subject with fine detail than without it."""
+        smooth, detailed = (
+            nearest.distances[:, 0] / np.maximum(nearest.distances[:, 1], 1e-12)
+            for nearest in (self.smooth, self.detailed)
+        )
+        return np.asarray(detailed < smooth)
+
+    @property
+    def most_distinctive(self) -> Nearest:
         """For each image the comparison in which the nearest stands out more from the next subject."""
-        ratios = [one.distances[:, 0] / np.maximum(one.distances[:, 1], 1e-12) for one in (self.smooth, self.detailed)]
-        finer = (ratios[1] < ratios[0])[:, None]
+        return self.compared(self.stands_out_in_detail)
+
+    def compared(self, with_detail: NDArray[np.bool_]) -> Nearest:
+        """For each image the comparison with fine detail, or the one without."""
+        chosen = with_detail[:, None]
         return Nearest(
-            np.where(finer, self.detailed.distances, self.smooth.distances),
-            np.where(finer, self.detailed.positions, self.smooth.positions),
+            np.where(chosen, self.detailed.distances, self.smooth.distances),
+            np.where(chosen, self.detailed.positions, self.smooth.positions),
         )
 
 

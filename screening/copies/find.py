@@ -16,6 +16,7 @@ from screening.copies.gates import (
     EXACT,
     AlignedGate,
     CopyGate,
+    CopyVerdict,
     copied_in_cohort,
     fit_aligned_gate,
     fit_copy_gate,
@@ -92,7 +93,7 @@ class CopyGates:
     def blocked(self, found: tuple[Nearest, Aligned]) -> NDArray[np.bool_]:
         """(N, 2): what each gate blocks."""
         columns = [
-            [_verdict(gate, own) == "block" for own in one.distances.tolist()]
+            [_judge(gate, own).verdict == "block" for own in one.distances.tolist()]
             for gate, one in zip((self.features, self.pixels), found, strict=True)
         ]
         return np.array(columns).T.reshape(-1, 2)
@@ -129,15 +130,19 @@ def find_copies(
     gates = CopyGates.fit(described["train"], subjects, described["validation"], of_validation, measured)
     found = gates.nearest(described["batch"], report)
     by_name: dict[str, CopyGate | AlignedGate | Unset] = dict(zip(NAMES, (gates.features, gates.pixels), strict=True))
-    for name, one in zip(NAMES, found, strict=True):
-        for own, distances in zip(checks, one.distances.tolist(), strict=True):
-            own.append(Check(name, distances[0], str(by_name[name]), _verdict(by_name[name], distances)))
+    with_detail = found[1].stands_out_in_detail
+    for name, nearest_two in zip(NAMES, found, strict=True):
+        for row, distances in enumerate(nearest_two.distances.tolist()):
+            judged = _judge(by_name[name], distances)
+            checks[row].append(Check(name, judged.distance, judged.threshold, judged.verdict))
+            if judged.with_detail is not None:
+                with_detail[row] = judged.with_detail
+    by_pixels = found[1].compared(with_detail)
     three = nearest(described["batch"].features, described["train"].features, k=min(NEIGHBOURS, len(train)))
-    laid_over = found[1].standing_out
     neighbours = [
-        _named(train, three.positions[own], three.distances[own], "features")
-        + _named(train, laid_over.positions[own, :1], laid_over.distances[own, :1], "pixels")
-        for own in range(len(checks))
+        _named(train, three.positions[row], three.distances[row], "features")
+        + _named(train, by_pixels.positions[row, :1], by_pixels.distances[row, :1], "pixels")
+        for row in range(len(checks))
     ]
     return CopySearch(by_name, gates.validation_copies, neighbours)
 
@@ -172,10 +177,11 @@ def _search(
     return Nearest(np.concatenate([p.distances for p in parts]), np.concatenate([p.positions for p in parts]))
 
 
-def _verdict(gate: CopyGate | AlignedGate | Unset, distances: Sequence[float]) -> str:
+def _judge(gate: CopyGate | AlignedGate | Unset, distances: Sequence[float]) -> CopyVerdict:
     if isinstance(gate, Unset):
-        return "block" if distances[0] < EXACT else gate.verdict(distances[0])
-    return gate.verdict_of(*distances)
+        verdict = "block" if distances[0] < EXACT else gate.verdict(distances[0])
+        return CopyVerdict(verdict, distances[0], str(gate))
+    return gate.judge(*distances)
 
 
 def _named(

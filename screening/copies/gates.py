@@ -29,6 +29,20 @@ RATIO_QUANTILE = 0.02
 SURE_SHARE = 0.25
 EXACT = 1e-5
 SPLIT_LEAK_RATIO = 0.5
+SMOOTH, DETAILED = "without fine detail", "with fine detail"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyVerdict:
+    """What a gate says of an image, with the distance and the threshold that decided.
+
+    `with_detail` says which comparison blocked, where the gate has two.
+    """
+
+    verdict: str
+    distance: float
+    threshold: str
+    with_detail: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +58,12 @@ class CopyGate:
     false_flags: int
     false_block_rate_95: tuple[float, float]
 
-    def verdict_of(self, first: float, second: float) -> str:
+    def judge(self, first: float, second: float) -> CopyVerdict:
         """By the distances to the nearest training image and to the nearest one of another subject."""
-        if first < self.sure_distance:
-            return "block"
-        if first >= self.distance:
-            return "pass"
-        return "block" if first < self.ratio * second else "flag"
+        verdict = "pass" if first >= self.distance else "flag"
+        if first < self.sure_distance or (verdict == "flag" and first < self.ratio * second):
+            verdict = "block"
+        return CopyVerdict(verdict, first, str(self))
 
     def as_json(self) -> dict[str, Any]:
         """For the saved parameters of a screening."""
@@ -77,11 +90,23 @@ class AlignedGate:
     false_flags: int
     false_block_rate_95: tuple[float, float]
 
-    def verdict_of(self, first: float, second: float, detailed: float, detailed_second: float) -> str:
-        """By the distances to the nearest training image and to the nearest of another subject, then with detail."""
-        near = first < max(self.distance, EXACT) or detailed < max(self.detail_distance, EXACT)
-        stands_out = first < self.ratio * second or detailed < self.detail_ratio * detailed_second
-        return "block" if near or stands_out else "pass"
+    def judge(self, first: float, second: float, detailed: float, detailed_second: float) -> CopyVerdict:
+        """By the distances to the nearest training image and to the nearest of another subject, then with detail.
+
+        What blocks is the distance farthest below its threshold; an image that passes has its first and all thresholds.
+        """
+        next_subject = "of the next subject's"
+        criteria = (
+            (first, max(self.distance, EXACT), SMOOTH),
+            (first, self.ratio * second, f"{SMOOTH}, {self.ratio:.3f} {next_subject}"),
+            (detailed, max(self.detail_distance, EXACT), DETAILED),
+            (detailed, self.detail_ratio * detailed_second, f"{DETAILED}, {self.detail_ratio:.3f} {next_subject}"),
+        )
+        met = [(near / limit, near, limit, compared) for near, limit, compared in criteria if near < limit]
+        if not met:
+            return CopyVerdict("pass", first, str(self))
+        _, distance, limit, compared = min(met)
+        return CopyVerdict("block", distance, f"not below {limit:.4g} {compared}", compared.startswith(DETAILED))
 
     def as_json(self) -> dict[str, Any]:
         """For the saved parameters of a screening."""
@@ -127,7 +152,7 @@ def _measured(
 ) -> Gate:
     half = half_of_subjects(subjects, seed)
     verdicts = [
-        gate.verdict_of(*own)
+        gate.judge(*own).verdict
         for gate, unseen in ((draft(distances[half]), ~half), (draft(distances[~half]), half))
         for own in distances[unseen].tolist()
     ]

@@ -124,7 +124,7 @@ def count_copies(
     found = gates.nearest(describe(copies))
     blocked = gates.blocked(found)
     caught = blocked.any(axis=1)
-    right = gates.subjects[found[1].standing_out.positions[:, 0]] == gates.subjects[sources]
+    right = gates.subjects[found[1].most_distinctive.positions[:, 0]] == gates.subjects[sources]
     counted = rounded_proportion(int(caught.sum()), len(caught))
     row = {"kind": cell.kind, "severity": cell.severity, **counted, "reached": reached(counted)}
     row |= {"by_features": int(blocked[:, 0].sum()), "by_pixels": int(blocked[:, 1].sum())}

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from curation.check_names import check_name
+
 PLOTS_MEAN = (
     "Bars: this batch. Grey behind them: held-out real images. Dashed line: beyond it an image is flagged; solid: "
-    "blocked. A near copy is also blocked where it is far nearer to one subject than to any other."
+    "blocked. A near copy is also blocked where it is near a training image in fine detail, or far nearer to one "
+    "subject than to any other."
 )
 
 
@@ -40,6 +43,12 @@ def false_alarms(flags: dict[str, Any]) -> str:
         f"{flags['any']} of {n} held-out real images flagged by one check or more, copies and duplicates apart "
         f"({share}, 95 %: {low:.1%} to {high:.1%}); {flags['blocked']} blocked"
     )
+
+
+def spoken_check(name: str, value: float, threshold: str) -> str:
+    """What a check that flagged or blocked an image found: its name, the value and the threshold that decided."""
+    text = check_name(name)
+    return f"{text[:1].upper()}{text[1:]} {value:.3g}, {threshold}"
 
 
 def probe_words(probe: dict[str, Any]) -> str:

@@ -13,7 +13,6 @@ from string import Template
 
 from sqlalchemy.orm import Session
 
-from curation.check_names import check_name
 from curation.errors import NotFound
 from curation.files import whole_file
 from curation.image_store import ImageStore
@@ -31,7 +30,7 @@ from screening.report.pictures import (
 )
 from screening.report.plots import class_table, distribution, rates_table, readable, reliability_table
 from screening.report.rates import checks_of, newest_report, rates_of, withdrawn_behind
-from screening.report.words import PLOTS_MEAN, ground, probe_words
+from screening.report.words import PLOTS_MEAN, ground, probe_words, spoken_check
 
 REPORT, PAIRS = "report.html", "nearest-pairs.html"
 _PAGE = Template("""<!doctype html>
@@ -124,17 +123,11 @@ def _cards(store: ImageStore, title: str, images: list[Screened], aside: str) ->
     cards = "".join(
         f'<figure><img src="{data_url(store.pixels(one.file_sha256))}" alt="">'
         f"<figcaption>{escape(readable(one.label))}, image {one.image_id}<br>"
-        f"{'<br>'.join(_spoken(one)) or 'nothing spoke'}</figcaption></figure>"
+        f"{'<br>'.join(escape(spoken_check(*check)) for check in one.spoke) or 'nothing spoke'}</figcaption></figure>"
         for one in images[:MOST]
     )
     more = f"{len(images)} in all, the first {MOST} shown. " if len(images) > MOST else f"{len(images)} shown. "
     return f'<h2>{escape(title)}</h2><p class="soft">{more}{aside}</p><div class="cards">{cards}</div>'
-
-
-def _spoken(one: Screened) -> list[str]:
-    return [
-        f"{escape(readable(check_name(name)))} {value:.3g}, {escape(threshold)}" for name, value, threshold in one.spoke
-    ]
 
 
 def _rates(report: CheckReport | None, reached: str | None) -> str:

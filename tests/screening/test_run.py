@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from curation.errors import BadInput, NotFound
 from curation.project import Project
-from curation.tables.generation import Batch, ScreenedImage, Screening, ScreeningCheck
+from curation.tables.generation import Batch, ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, Origin, Split, Subject
 from curation.tables.operations import Event
 from screening.run import run_screening_job, screen_batch
@@ -91,6 +91,20 @@ def test_every_planted_defect_is_blocked_by_the_check_that_is_for_it(
         assert [one["image_id"] for one in neighbours if one["by"] == "pixels"] == [real[number]]
         assert len([one for one in neighbours if one["by"] == "features"]) == 3
     assert sum(counts.values()) == 21
+
+
+def test_a_copy_by_pixels_is_kept_with_the_distance_and_the_threshold_that_decided(
+    screened: tuple[Project, int, dict[int, int], dict[str, int]],
+) -> None:
+    project, batch_id, _, _ = screened
+    with project.database.read() as session:
+        query = select(ScreeningCheck).join(Screening).where(Screening.batch_id == batch_id)
+        checks = session.scalars(query.where(ScreeningCheck.name == "near_copy_pixels")).all()
+    blocked = [check for check in checks if check.verdict is ScreeningVerdict.BLOCK]
+    assert len(blocked) >= 4
+    for check in blocked:
+        assert check.value < float(check.threshold.split()[2].rstrip(",")), check.threshold
+        assert "fine detail" in check.threshold
 
 
 def test_candidates_that_copied_nobody_are_read_and_a_repeat_is_blocked_once(

@@ -41,7 +41,7 @@ def test_detail_tells_a_part_of_a_picture_from_others_and_the_rest_tells_a_blurr
     for kind, severity in (("crop", 0.25), ("blur", 0.03)):
         found = SEARCH.nearest(thumbnails(changed(TRAIN[:12], kind, severity, seed=3)))
         ratios = found.distances[:, [0, 2]] / found.distances[:, [1, 3]]
-        shown = found.standing_out.distances
+        shown = found.most_distinctive.distances
         np.testing.assert_allclose(shown[:, 0] / shown[:, 1], ratios.min(axis=1))
         by_detail[kind] = (ratios[:, 1] < ratios[:, 0]).tolist()
     assert sum(by_detail["crop"]) >= 9

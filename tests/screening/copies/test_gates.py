@@ -9,6 +9,7 @@ from screening.checks.check import Unset
 from screening.copies.gates import (
     AlignedGate,
     CopyGate,
+    CopyVerdict,
     copied_in_cohort,
     fit_aligned_gate,
     fit_copy_gate,
@@ -31,7 +32,7 @@ def gate(seed: int = 0, count: int = 4_000) -> CopyGate:
 def test_real_held_out_images_are_blocked_about_as_rarely_as_was_asked() -> None:
     fitted = gate()
     strangers = distances(1, 20_000).tolist()
-    alarms = [fitted.verdict_of(*pair) for pair in strangers]
+    alarms = [fitted.judge(*pair).verdict for pair in strangers]
     assert alarms.count("pass") / len(alarms) > 0.98
     assert alarms.count("block") / len(alarms) <= 0.01
     low, high = fitted.false_block_rate_95
@@ -41,10 +42,10 @@ def test_real_held_out_images_are_blocked_about_as_rarely_as_was_asked() -> None
 def test_a_copy_is_blocked_a_close_one_that_does_not_stand_out_is_flagged() -> None:
     fitted = gate()
     near = 0.9 * fitted.distance
-    assert fitted.verdict_of(near, near / fitted.ratio * 1.1) == "block"
-    assert fitted.verdict_of(near, near * 1.001) == "flag"
-    assert fitted.verdict_of(0.0, 0.0) == "block"
-    assert fitted.verdict_of(fitted.distance, 2.0) == "pass"
+    assert fitted.judge(near, near / fitted.ratio * 1.1).verdict == "block"
+    assert fitted.judge(near, near * 1.001).verdict == "flag"
+    assert fitted.judge(0.0, 0.0).verdict == "block"
+    assert fitted.judge(fitted.distance, 2.0).verdict == "pass"
 
 
 @pytest.mark.slow
@@ -82,7 +83,7 @@ def test_an_exact_copy_is_blocked_even_where_the_cohort_itself_is_full_of_them()
     all_copied = fit_copy_gate(np.zeros((60, 2), np.float32), range(60))
     assert isinstance(all_copied, CopyGate)
     assert all_copied.distance == 0
-    assert all_copied.verdict_of(0.0, 0.0) == "block"
+    assert all_copied.judge(0.0, 0.0).verdict == "block"
 
 
 def test_too_few_validation_images_or_subjects_set_no_gate_and_flag_everything() -> None:
@@ -99,29 +100,54 @@ def test_one_training_subject_is_too_few_to_stand_out_from() -> None:
     assert "two are needed" in str(fit_copy_gate(alone, range(60)))
 
 
-def laid_over(seed: int, count: int) -> np.ndarray:
+def distances_with_detail(seed: int, count: int) -> np.ndarray:
     """What the search of pictures finds of strangers: two distances without fine detail, two with it."""
     return np.concatenate([distances(seed, count), distances(seed + 1_000, count)], axis=1)
 
 
 def test_the_gate_on_pictures_blocks_by_any_of_its_four_criteria_and_few_strangers_by_all_together() -> None:
-    fitted = fit_aligned_gate(laid_over(0, 4_000), range(4_000))
+    fitted = fit_aligned_gate(distances_with_detail(0, 4_000), range(4_000))
     assert isinstance(fitted, AlignedGate)
     shares = []
     for seed in (0, 1):
-        verdicts = [fitted.verdict_of(*own) for own in laid_over(seed, 4_000).tolist()]
+        verdicts = [fitted.judge(*own).verdict for own in distances_with_detail(seed, 4_000).tolist()]
         shares.append(verdicts.count("block") / 4_000)
     assert 0.006 < shares[0] <= 0.008
     assert shares[1] <= 0.012
     plain = [0.5, 0.51, 0.5, 0.51]
-    assert fitted.verdict_of(*plain) == "pass"
-    assert fitted.verdict_of(0.99 * fitted.distance, 0.99 * fitted.distance, 0.5, 0.51) == "block"
-    assert fitted.verdict_of(0.5, 0.51, 0.99 * fitted.detail_distance, 0.99 * fitted.detail_distance) == "block"
-    assert fitted.verdict_of(0.5, 0.5 / fitted.ratio * 1.01, 0.5, 0.51) == "block"
-    assert fitted.verdict_of(0.5, 0.51, 0.5, 0.5 / fitted.detail_ratio * 1.01) == "block"
+    assert fitted.judge(*plain).verdict == "pass"
+    assert fitted.judge(0.99 * fitted.distance, 0.99 * fitted.distance, 0.5, 0.51).verdict == "block"
+    assert fitted.judge(0.5, 0.51, 0.99 * fitted.detail_distance, 0.99 * fitted.detail_distance).verdict == "block"
+    assert fitted.judge(0.5, 0.5 / fitted.ratio * 1.01, 0.5, 0.51).verdict == "block"
+    assert fitted.judge(0.5, 0.51, 0.5, 0.5 / fitted.detail_ratio * 1.01).verdict == "block"
+
+
+GATE = AlignedGate(0.0067, 0.35, 0.0123, 0.4, 48, 48, 0, 0, (0.0, 0.1))
+NEXT = "of the next subject's"
+
+
+@pytest.mark.parametrize(
+    ("found", "distance", "threshold", "with_detail"),
+    [
+        ((0.0126, 0.03, 0.011, 0.02), 0.011, "not below 0.0123 with fine detail", True),
+        ((0.002, 0.015, 0.012, 0.02), 0.002, "not below 0.0067 without fine detail", False),
+        ((0.0126, 0.05, 0.02, 0.03), 0.0126, f"not below 0.0175 without fine detail, 0.350 {NEXT}", False),
+        ((0.0126, 0.03, 0.02, 0.06), 0.02, f"not below 0.024 with fine detail, 0.400 {NEXT}", True),
+    ],
+)
+def test_a_block_names_the_distance_that_decided_and_its_threshold(
+    found: tuple[float, float, float, float], distance: float, threshold: str, with_detail: bool
+) -> None:
+    assert GATE.judge(*found) == CopyVerdict("block", distance, threshold, with_detail)
+
+
+def test_an_image_that_passes_names_every_threshold() -> None:
+    assert GATE.judge(0.0126, 0.03, 0.02, 0.03) == CopyVerdict(
+        "pass", 0.0126, "not below 0.0067, nor below 0.350 of the next subject's; with fine detail 0.0123 and 0.400"
+    )
 
 
 def test_the_gate_on_pictures_needs_a_second_subject_in_both_comparisons() -> None:
-    alone = laid_over(0, 60)
+    alone = distances_with_detail(0, 60)
     alone[:, 3] = np.inf
     assert "two are needed" in str(fit_aligned_gate(alone, range(60)))

@@ -14,7 +14,7 @@ from curation.check_names import CHECK_MEANS, check_name
 from curation.errors import NotFound
 from curation.image_store import decode_png
 from curation.project import Project
-from curation.tables.generation import ScreenedImage, ScreeningCheck
+from curation.tables.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import Image
 from screening.report.figures import Bin, CheckFigure, screened_batches, screening_figures, threshold_lines
 from screening.report.plots import distribution
@@ -76,6 +76,18 @@ def test_no_training_image_and_no_copy_of_one_is_in_the_report_itself(project: P
     assert patient not in pictures(report.read_text())
     assert pictures(pairs.read_text()).count(patient) >= 2
     assert "never for readers" in pairs.read_text()
+
+
+def test_a_copy_is_shown_with_the_distance_and_the_threshold_that_decided(project: Project, tmp_path: Path) -> None:
+    screened(project)
+    _, pairs = write_report(project, NOW, tmp_path / "stored before")
+    assert "Near copy by pixels 0.01, not below 0.2<" in pairs.read_text()
+    with project.database.write() as session:
+        block = ScreeningCheck.verdict == ScreeningVerdict.BLOCK
+        check = session.scalars(select(ScreeningCheck).where(block)).one()
+        check.value, check.threshold = 0.011, "not below 0.0123 with fine detail"
+    _, pairs = write_report(project, NOW, tmp_path / "out")
+    assert "Near copy by pixels 0.011, not below 0.0123 with fine detail<" in pairs.read_text()
 
 
 def test_without_a_screening_there_is_no_report(project: Project, tmp_path: Path) -> None:
