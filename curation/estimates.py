@@ -1,4 +1,4 @@
-"""A value with its 95 % interval and its n: proportions, also clustered by image, and resampled values."""
+"""A value with its 95 % interval and its n: of proportions, also by image, and of resampled values."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence

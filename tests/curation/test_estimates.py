@@ -1,4 +1,4 @@
-"""Proportions have exact intervals, over images where an image is read twice; saved forms keep their keys."""
+"""Proportions have exact intervals, and readings of one image count together; saved keys stay."""
 
 import subprocess
 import sys
