@@ -14,7 +14,8 @@ from curation.readers.accounts import add_reader
 from curation.settings import write_project_file
 from curation.tables.generation import Batch, Generator, ScreenedImage, Screening, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin
-from curation.worklists.create import WorklistRecipe, create_worklist
+from curation.worklists.create import create_worklist
+from curation.worklists.recipe import WorklistRecipe
 from tests.builders import oval
 from tests.e2e.conftest import PASSWORD
 from tests.rows import add_consent

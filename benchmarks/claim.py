@@ -29,7 +29,8 @@ from curation.reading.record import record_reading
 from curation.reading.request import ReadingRequest
 from curation.tables.people import Reader, ReaderKind, Role
 from curation.tables.reading import Assignment, AssignmentState, ReaderCursor, Reading, Verdict, Worklist
-from curation.worklists.create import WorklistRecipe, create_worklist
+from curation.worklists.create import create_worklist
+from curation.worklists.recipe import WorklistRecipe
 
 CHAIN = Chain(b"k" * 32)
 PICTURES = 4_096  # distinct; the rows of larger lists show them again

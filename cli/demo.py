@@ -29,8 +29,10 @@ from curation.snapshots.build import build_snapshot
 from curation.snapshots.mix import MixRecipe
 from curation.tables.people import Reader, Role
 from curation.tables.training import Study
-from curation.worklists.create import WorklistRecipe, create_worklist, list_worklists
+from curation.worklists.create import create_worklist
 from curation.worklists.plant import plant_for
+from curation.worklists.recipe import WorklistRecipe
+from curation.worklists.summaries import list_worklists
 
 READER = "demo"
 WORKLIST = "demo"

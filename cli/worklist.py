@@ -12,9 +12,10 @@ from curation.project import Project
 from curation.reading.outcomes import recompute_outcomes
 from curation.reading.worklist import find_worklist
 from curation.tables.reading import Purpose, WorklistItem
-from curation.worklists.create import close_worklist, create_worklist, list_worklists
+from curation.worklists.create import close_worklist, create_worklist
 from curation.worklists.manage import change_rule, pause_worklist, release_leases, resume_worklist, set_readers
 from curation.worklists.plant import plant_for
+from curation.worklists.summaries import list_worklists
 
 NOTHING_TO_AUDIT = "0: screening blocked none but near copies, which no reader sees"
 

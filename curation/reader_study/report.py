@@ -18,7 +18,7 @@ from curation.reader_study.table import StudyTable, study_table
 from curation.reader_study.turing import Turing, turing
 from curation.reading.worklist import open_worklist
 from curation.tables.reading import Worklist, WorklistKind
-from curation.worklists.choose import ExclusionRule
+from curation.worklists.recipe import ExclusionRule
 
 
 class Scale(StrEnum):

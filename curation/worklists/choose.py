@@ -22,11 +22,8 @@ from curation.tables.generation import (
 from curation.tables.images import Image, Import, Split
 from curation.tables.reading import Outcome, OutcomeVerdict, Purpose
 from curation.worklists.controls import Likeness, defect_controls, real_controls
-from curation.worklists.items import Item as Item
-from curation.worklists.items import audit_items, by_hash, candidate_items, labelled
-from curation.worklists.recipe import ExclusionRule as ExclusionRule
-from curation.worklists.recipe import WorklistRecipe as WorklistRecipe
-from curation.worklists.recipe import check_recipe
+from curation.worklists.items import Item, audit_items, by_hash, candidate_items, labelled
+from curation.worklists.recipe import WorklistRecipe, check_recipe
 
 
 def choose_items(session: Session, recipe: WorklistRecipe) -> list[Item]:

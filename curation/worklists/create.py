@@ -2,11 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias, cast
 
-from sqlalchemy import Table, func, insert, select
+from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
 from curation.audit import Chain
@@ -14,23 +13,20 @@ from curation.errors import BadInput, Conflict
 from curation.readers.accounts import find_reader
 from curation.reading.outcomes import recompute_outcomes
 from curation.reading.slots import new_cursor, slot_values
-from curation.reading.worklist import find_worklist, state_of
+from curation.reading.worklist import find_worklist
 from curation.tables.images import BuildStatus, Label
-from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import (
     Assignment,
-    Outcome,
-    OutcomeVerdict,
     Purpose,
-    ReaderCursor,
     Worklist,
     WorklistItem,
     WorklistKind,
     WorklistReader,
 )
-from curation.worklists.choose import Item, choose_items, notice_of, positions_of, practice_items
-from curation.worklists.choose import WorklistRecipe as WorklistRecipe
+from curation.worklists.choose import choose_items, notice_of, positions_of, practice_items
+from curation.worklists.items import Item
 from curation.worklists.opening_window import opening_window
+from curation.worklists.recipe import WorklistRecipe
 from curation.worklists.shares import deal
 from curation.worklists.vocabulary import vocabulary
 
@@ -41,21 +37,6 @@ QUESTION_SHOWN = "Would you put this image in a training set as an example of {l
 QUESTION_BLIND = "Accept or reject, and which class?"
 QUESTION_TURING = "Is this a real image or a synthetic one?"
 PRACTICE_NAME = 80  # characters of a worklist's name that its practice is called by
-
-
-@dataclass(frozen=True, slots=True)
-class WorklistSummary:
-    """One line of `rounds worklist list`."""
-
-    id: int
-    name: str
-    status: str
-    images: int
-    readers_per_image: int
-    read_by_people: int
-    read_by_proxies: int
-    approved: int
-    rejected: int
 
 
 def create_worklist(session: Session, chain: Chain, now: datetime, recipe: WorklistRecipe) -> Worklist:
@@ -180,36 +161,3 @@ def close_worklist(session: Session, chain: Chain, now: datetime, name: str) -> 
             practice.closed_at = now
         chain.record(session, "worklist.closed", {"worklist": worklist.id}, now)
     return worklist
-
-
-def list_worklists(session: Session) -> list[WorklistSummary]:
-    """Every worklist but those for practice, with how far it is and who read."""
-    counted = select(Worklist).where(Worklist.kind != WorklistKind.PRACTICE).order_by(Worklist.id)
-    return [_summary(session, worklist) for worklist in session.scalars(counted)]
-
-
-def _summary(session: Session, worklist: Worklist) -> WorklistSummary:
-    read = dict(
-        session.execute(
-            select(Reader.kind, func.sum(ReaderCursor.done))
-            .join(ReaderCursor, ReaderCursor.reader_id == Reader.id)
-            .where(ReaderCursor.worklist_id == worklist.id)
-            .group_by(Reader.kind)
-        ).all()
-    )
-    outcomes = dict(
-        session.execute(
-            select(Outcome.verdict, func.count()).where(Outcome.worklist_id == worklist.id).group_by(Outcome.verdict)
-        ).all()
-    )
-    return WorklistSummary(
-        id=worklist.id,
-        name=worklist.name,
-        status=state_of(worklist),
-        images=worklist.size,
-        readers_per_image=worklist.readers_per_image,
-        read_by_people=int(read.get(ReaderKind.HUMAN) or 0),
-        read_by_proxies=int(read.get(ReaderKind.PROXY) or 0),
-        approved=outcomes.get(OutcomeVerdict.APPROVED, 0),
-        rejected=outcomes.get(OutcomeVerdict.REJECTED, 0),
-    )

@@ -6,7 +6,7 @@ from html import escape
 from curation.tables.operations import Job, JobStatus
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Worklist, WorklistKind
-from curation.worklists.create import WorklistSummary
+from curation.worklists.summaries import WorklistSummary
 from review_ui.figures.batches import BatchFigures
 from review_ui.figures.worklists import Acceptance, WorklistFigures
 from review_ui.markup.plots import readable

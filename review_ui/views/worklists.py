@@ -13,7 +13,7 @@ from curation.progress import silent
 from curation.reading.outcomes import recompute_outcomes
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Worklist, WorklistKind
-from curation.worklists.create import close_worklist, create_worklist, list_worklists
+from curation.worklists.create import close_worklist, create_worklist
 from curation.worklists.manage import (
     RULES,
     change_rule,
@@ -25,6 +25,7 @@ from curation.worklists.manage import (
 )
 from curation.worklists.plant import images_for_controls, plant_for
 from curation.worklists.recipe import EVIDENCE, WorklistRecipe, deals_out
+from curation.worklists.summaries import list_worklists
 from curation.worklists.vocabulary import list_vocabularies
 from review_ui.asgi import utc_now
 from review_ui.context import current_project

@@ -21,7 +21,8 @@ from curation.snapshots.mix import MixRecipe
 from curation.tables.generation import Generator
 from curation.tables.images import Split
 from curation.tables.people import SignIn
-from curation.worklists.create import WorklistRecipe, create_worklist
+from curation.worklists.create import create_worklist
+from curation.worklists.recipe import WorklistRecipe
 from tests.builders import add_candidates, oval
 from tests.curation.reading_room import NOON, add_person, verdict
 from tests.rows import NOW, picture

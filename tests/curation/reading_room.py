@@ -12,7 +12,8 @@ from curation.tables.generation import Batch, Generator, ScreenedImage, Screenin
 from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin
 from curation.tables.people import Reader, ReaderKind, Role
 from curation.tables.reading import Verdict
-from curation.worklists.create import WorklistRecipe, create_worklist
+from curation.worklists.create import create_worklist
+from curation.worklists.recipe import WorklistRecipe
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 CHAIN = Chain(b"k" * 32)

@@ -23,8 +23,9 @@ from curation.tables.operations import Event
 from curation.tables.reading import Worklist, WorklistItem
 from curation.tables.training import Snapshot
 from curation.verification.verify import verify_project
-from curation.worklists.create import WorklistRecipe, close_worklist, create_worklist
+from curation.worklists.create import close_worklist, create_worklist
 from curation.worklists.manage import change_rule, set_readers
+from curation.worklists.recipe import WorklistRecipe
 from generate.batch_request import request_batch
 from generate.batches import _label_ids
 from generate.request import GenerationRequest

@@ -21,7 +21,9 @@ from curation.tables.generation import Batch
 from curation.tables.images import Image
 from curation.tables.people import Role
 from curation.tables.reading import Assignment, Reading, Verdict
-from curation.worklists.create import WorklistRecipe, close_worklist, create_worklist, list_worklists
+from curation.worklists.create import close_worklist, create_worklist
+from curation.worklists.recipe import WorklistRecipe
+from curation.worklists.summaries import list_worklists
 from tests.builders import add_candidates
 from tests.conftest import missing
 from tests.e2e.lived_in import live_in

@@ -21,8 +21,9 @@ from curation.reading.request import ReadingRequest
 from curation.tables.images import Image
 from curation.tables.people import Role
 from curation.tables.reading import Assignment, Purpose, Verdict, Worklist, WorklistItem
-from curation.worklists.create import WorklistRecipe, close_worklist, create_worklist
+from curation.worklists.create import close_worklist, create_worklist
 from curation.worklists.plant import plant_for
+from curation.worklists.recipe import WorklistRecipe
 from tests.rows import add_consent
 
 BEGAN = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)

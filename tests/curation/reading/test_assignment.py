@@ -15,8 +15,9 @@ from curation.reading.progress import progress
 from curation.reading.record import new_op_id, record_reading, void_reading
 from curation.tables.images import ImageLabel, Label
 from curation.tables.reading import Assignment, AssignmentPurpose, Purpose, Reading, Verdict, Worklist, WorklistItem
-from curation.worklists.create import WorklistRecipe, create_worklist
+from curation.worklists.create import create_worklist
 from curation.worklists.manage import set_readers
+from curation.worklists.recipe import WorklistRecipe
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict
 from tests.curation.worklists.test_create import add_real
 

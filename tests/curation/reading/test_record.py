@@ -21,7 +21,8 @@ from curation.reading.proxy_slots import open_proxy_slots
 from curation.reading.record import new_op_id, record_reading, void_reading
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Assignment, Reading, Verdict
-from curation.worklists.create import WorklistRecipe, close_worklist, create_worklist
+from curation.worklists.create import close_worklist, create_worklist
+from curation.worklists.recipe import WorklistRecipe
 from tests.curation.reading_room import CHAIN, LATER, NOON, add_person, reading_room, verdict
 from tests.soak_record import record_soak
 

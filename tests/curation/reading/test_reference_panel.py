@@ -12,8 +12,9 @@ from curation.reading.reference_panel import PER_CLASS, check_may_see_references
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Origin, Split, Subject
 from curation.tables.people import Reader
 from curation.tables.reading import Purpose, Worklist, WorklistItem, WorklistKind
-from curation.worklists.create import WorklistRecipe, create_worklist
+from curation.worklists.create import create_worklist
 from curation.worklists.manage import set_readers
+from curation.worklists.recipe import WorklistRecipe
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened
 from tests.rows import label_id
 

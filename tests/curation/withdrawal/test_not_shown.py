@@ -24,8 +24,9 @@ from curation.tables.reading import Assignment, AssignmentState, Purpose, Readin
 from curation.withdrawal.withdraw import withdraw
 from curation.worklists.choose import choose_candidates
 from curation.worklists.controls import Likeness, defect_pool, real_pool
-from curation.worklists.create import WorklistRecipe, close_worklist, create_worklist
+from curation.worklists.create import close_worklist, create_worklist
 from curation.worklists.plant import plant_defects, plant_for
+from curation.worklists.recipe import WorklistRecipe
 from review_ui.figures.batches import batch_figures
 from review_ui.figures.neighbours import neighbours_of
 from screening.references import real_references

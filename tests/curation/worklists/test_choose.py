@@ -17,9 +17,11 @@ from curation.reading.claims import claim
 from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import Image, ImageLabel, Label, Origin, Split, Subject
 from curation.tables.reading import Purpose, WorklistItem
-from curation.worklists.choose import Item, WorklistRecipe, choose_items, notice_of, positions_of, practice_items
+from curation.worklists.choose import choose_items, notice_of, positions_of, practice_items
 from curation.worklists.create import create_worklist
+from curation.worklists.items import Item
 from curation.worklists.plant import plant_for
+from curation.worklists.recipe import WorklistRecipe
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened
 from tests.curation.study_room import SIZE, add_study
 

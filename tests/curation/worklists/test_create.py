@@ -15,7 +15,9 @@ from curation.reading.worklist import find_worklist
 from curation.tables.generation import Generator, ScreenedImage, Screening, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.tables.reading import Assignment, Purpose, Verdict, WorklistItem
-from curation.worklists.create import WorklistRecipe, close_worklist, create_worklist, list_worklists
+from curation.worklists.create import close_worklist, create_worklist
+from curation.worklists.recipe import WorklistRecipe
+from curation.worklists.summaries import list_worklists
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict
 
 

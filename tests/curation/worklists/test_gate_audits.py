@@ -12,7 +12,8 @@ from curation.reading.record import record_reading
 from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.reading import Assignment, Outcome, Purpose, WorklistItem
 from curation.worklists.choose import choose_audits
-from curation.worklists.create import WorklistRecipe, create_worklist
+from curation.worklists.create import create_worklist
+from curation.worklists.recipe import WorklistRecipe
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict
 
 

@@ -15,9 +15,9 @@ from curation.errors import BadInput
 from curation.image_store import ImageStore, pixel_sha256
 from curation.progress import silent
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
-from curation.worklists.choose import WorklistRecipe
 from curation.worklists.create import create_worklist
 from curation.worklists.plant import images_for_controls, plant_defects, plant_for
+from curation.worklists.recipe import WorklistRecipe
 from tests.curation.reading_room import CHAIN, NOON
 from tests.curation.study_room import add_study, likeness
 

@@ -14,8 +14,9 @@ from curation.reading.claims import claim
 from curation.reading.progress import progress
 from curation.reading.record import record_reading
 from curation.tables.reading import Assignment, WorklistItem
-from curation.worklists.create import WorklistRecipe, create_worklist
+from curation.worklists.create import create_worklist
 from curation.worklists.manage import release_leases, set_readers
+from curation.worklists.recipe import WorklistRecipe
 from curation.worklists.shares import deal
 from tests.curation.reading_room import CHAIN, LATER, NOON, add_person, add_screened, verdict
 

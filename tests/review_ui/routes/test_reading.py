@@ -13,7 +13,8 @@ from curation.project import Project
 from curation.tables.images import Image
 from curation.tables.operations import EventHead
 from curation.tables.reading import Assignment, Reading, WorklistItem
-from curation.worklists.create import WorklistRecipe, create_worklist
+from curation.worklists.create import create_worklist
+from curation.worklists.recipe import WorklistRecipe
 from tests.builders import add_candidates, oval
 from tests.review_ui.conftest import IMAGES, Browser, Clock
 from tests.rows import NOW
