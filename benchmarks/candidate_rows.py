@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 from curation.image_store import Pixels
 from curation.project import Project
 from curation.readers.accounts import add_reader
+from curation.reading.recipe import WorklistRecipe
 from curation.settings import write_project_file
 from curation.tables.generation import Batch, Generator, ScreenedImage, Screening, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin
 from curation.worklists.create import create_worklist
-from curation.worklists.recipe import WorklistRecipe
 from tests.builders import oval
 from tests.e2e.conftest import PASSWORD
 from tests.rows import add_consent

@@ -25,12 +25,12 @@ from curation.audit import Chain
 from curation.database import Database
 from curation.reading.claims import claim
 from curation.reading.order import order_of
+from curation.reading.recipe import WorklistRecipe, recipe_of
 from curation.reading.record import record_reading
 from curation.reading.request import ReadingRequest
 from curation.tables.people import Reader, ReaderKind, Role
 from curation.tables.reading import Assignment, AssignmentState, ReaderCursor, Reading, Verdict, Worklist
 from curation.worklists.create import create_worklist
-from curation.worklists.recipe import WorklistRecipe
 
 CHAIN = Chain(b"k" * 32)
 PICTURES = 4_096  # distinct; the rows of larger lists show them again
@@ -50,7 +50,7 @@ def add_person(session: Session, name: str) -> int:
 def send_ahead(session: Session, worklist_id: int, reader_id: int, slot: int, count: int) -> None:
     """As if the reader had read the first `count` images of their order: slots done, readings there, cursor behind."""
     worklist = session.get_one(Worklist, worklist_id)
-    order = order_of(worklist_id, worklist.size, worklist.recipe, reader_id)
+    order = order_of(worklist_id, worklist.size, recipe_of(worklist), reader_id)
     for start in range(0, count, CHUNK):
         places = order.places(start, min(CHUNK, count - start))
         read = (

@@ -23,6 +23,7 @@ from curation.ingest.virtual_brains.render import CLASSES, NOTICE
 from curation.project import Project
 from curation.readers.accounts import add_reader, reset_password
 from curation.reading.outcomes import recompute_outcomes
+from curation.reading.recipe import WorklistRecipe
 from curation.reading.worklist import find_worklist
 from curation.settings import PROJECT_FILE, write_project_file
 from curation.snapshots.build import build_snapshot
@@ -31,7 +32,6 @@ from curation.tables.people import Reader, Role
 from curation.tables.training import Study
 from curation.worklists.create import create_worklist
 from curation.worklists.plant import plant_for
-from curation.worklists.recipe import WorklistRecipe
 from curation.worklists.summaries import list_worklists
 
 READER = "demo"

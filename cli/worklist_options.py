@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 import click
 
-from curation.worklists.recipe import EVIDENCE, WorklistRecipe, deals_out
+from curation.reading.recipe import WorklistRecipe
+from curation.worklists.recipe import EVIDENCE, deals_out
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

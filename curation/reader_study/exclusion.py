@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from curation.estimates import Estimate
 from curation.reader_study.detection import Detection
 from curation.reader_study.over_time import Course
-from curation.worklists.recipe import ExclusionRule
+from curation.reading.recipe import ExclusionRule
 
 
 @dataclass(frozen=True, slots=True)

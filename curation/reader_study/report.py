@@ -16,9 +16,9 @@ from curation.reader_study.exclusion import Judged, judge
 from curation.reader_study.over_time import Course, course
 from curation.reader_study.table import StudyTable, study_table
 from curation.reader_study.turing import Turing, turing
+from curation.reading.recipe import ExclusionRule, recipe_of
 from curation.reading.worklist import open_worklist
 from curation.tables.reading import Worklist, WorklistKind
-from curation.worklists.recipe import ExclusionRule
 
 
 class Scale(StrEnum):
@@ -182,7 +182,7 @@ def excluded_readers(session: Session, worklist: Worklist) -> tuple[str, ...]:
 
 
 def _rule(worklist: Worklist) -> ExclusionRule:
-    rule = ExclusionRule.model_validate(worklist.recipe.get("exclusion") or {})
+    rule = recipe_of(worklist).exclusion
     if worklist.kind is WorklistKind.TURING:
         # A rejection means "synthetic" there: excluding by it would exclude by the very thing that is measured.
         rule = rule.model_copy(update={"max_false_rejects": None, "min_sensitivity": None})
@@ -201,4 +201,4 @@ def _excluded(judged: Sequence[Judged]) -> tuple[str, ...]:
 def _turing(worklist: Worklist, table: StudyTable, random: np.random.Generator) -> Turing | None:
     if worklist.kind is not WorklistKind.TURING:
         return None
-    return turing(table, worklist.recipe.get("margin"), random)
+    return turing(table, recipe_of(worklist).margin, random)

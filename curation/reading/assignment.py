@@ -30,7 +30,7 @@ WALK = 2_048  # places that one claim walks at most before it takes whatever is 
 def hand_out_first(session: Session, handing: Handing, wanted: int) -> list[int]:
     """Assignments of images the reader has not met, in their order; the cursor moves on past them."""
     cursor, worklist = handing.cursor, handing.worklist
-    order = order_of(worklist.id, worklist.size, worklist.recipe, cursor.reader_id)
+    order = order_of(worklist.id, worklist.size, handing.recipe, cursor.reader_id)
     taken: list[int] = []
     walked = 0
     while len(taken) < wanted and walked < WALK and cursor.position + 1 < worklist.size:
@@ -100,7 +100,7 @@ def _left_over(session: Session, handing: Handing, missing: int) -> list[int]:
 
 def _bound(handing: Handing) -> dict[str, object]:
     """`dealt` is the number of slots of an item that keep their reader even when a lease runs out."""
-    dealt = handing.worklist.readers_per_image if handing.worklist.recipe.get("shares") == "allotted" else 0
+    dealt = handing.worklist.readers_per_image if handing.recipe.shares == "allotted" else 0
     return {
         "reader": handing.cursor.reader_id,
         "worklist": handing.worklist.id,

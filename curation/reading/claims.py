@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Row, func, select, update
 from sqlalchemy.orm import Session
@@ -12,6 +12,7 @@ from curation.provenance.withdrawn import withdrawn_items
 from curation.reading.assignment import hand_out_adjudications, hand_out_first
 from curation.reading.grid_audits import AUDITS_AMONG, hand_out_audits, waiting_audits
 from curation.reading.progress import gone_for
+from curation.reading.recipe import WorklistRecipe, recipe_of
 from curation.reading.repeats import Repeat, add_repeat, repeats_to_come
 from curation.reading.slots import PROXY_SLOT, Handing, locked_cursor
 from curation.reading.worklist import ClaimMode, check_may_read, check_mode, open_worklist
@@ -26,7 +27,6 @@ from curation.tables.reading import (
     WorklistItem,
 )
 
-LEASE_S = 600
 HELD_IN: dict[ClaimMode, tuple[AssignmentPurpose, ...]] = {
     "single": (AssignmentPurpose.FIRST, AssignmentPurpose.REPEAT, AssignmentPurpose.GRID_AUDIT),
     "grid": (AssignmentPurpose.FIRST,),
@@ -62,19 +62,19 @@ def claim(
     """
     worklist = open_worklist(session, worklist_id)
     check_may_read(session, worklist, reader_id)
-    check_mode(worklist, mode)
+    recipe = recipe_of(worklist)
+    check_mode(worklist, recipe, mode)
     check_practised(session, worklist, reader_id)
     if worklist.closed_at is not None or worklist.paused_at is not None:
         return []
     cursor = locked_cursor(session, reader_id, worklist_id)
-    until = now + timedelta(seconds=int(worklist.recipe.get("lease_s", LEASE_S)))
-    handing = Handing(now, until, worklist, cursor)
+    handing = Handing(now, worklist, recipe, cursor)
     held = _renew_own(session, handing, count, mode)
     ids = [row.id for row in held]
     if len(ids) < count and session.get_one(Reader, reader_id).kind is ReaderKind.HUMAN:
         shared = sum(row.slot < PROXY_SLOT for row in held)
         ids += _hand_out(session, handing, count - len(ids), mode, shared)
-    return _claimed(session, ids, geometry_sent=not _has_controls(worklist))
+    return _claimed(session, ids, geometry_sent=not _has_controls(worklist, recipe))
 
 
 def check_practised(session: Session, worklist: Worklist, reader_id: int) -> None:
@@ -87,9 +87,9 @@ def check_practised(session: Session, worklist: Worklist, reader_id: int) -> Non
         raise NotAllowed("finish the practice of this worklist first.")
 
 
-def _has_controls(worklist: Worklist) -> bool:
+def _has_controls(worklist: Worklist, recipe: WorklistRecipe) -> bool:
     """Geometry may be known of real images alone, so beside controls none is sent."""
-    return bool(worklist.controls or worklist.recipe.get("real_controls"))
+    return bool(worklist.controls or recipe.real_controls)
 
 
 def _renew_own(session: Session, handing: Handing, count: int, mode: ClaimMode) -> Sequence[Row[int, int]]:

@@ -5,21 +5,21 @@ from sqlalchemy.orm import Session
 
 from curation.provenance.withdrawn import withdrawn_items
 from curation.reading.order import share_of
+from curation.reading.recipe import WorklistRecipe
 from curation.reading.slots import AUDIT_SLOT, Handing, slot_values
 from curation.tables.reading import (
     Assignment,
     AssignmentPurpose,
     AssignmentState,
-    Worklist,
 )
 
 AUDITS_AMONG = 6  # of so many images at most one is an audit while there are others
 
 
-def is_to_be_audited(worklist: Worklist, reader_id: int, item_id: int) -> bool:
+def is_to_be_audited(worklist_id: int, recipe: WorklistRecipe, reader_id: int, item_id: int) -> bool:
     """Whether an image that this reader leaves unmarked in a grid belongs to the share that comes back."""
-    drawn = share_of(f"{worklist.recipe.get('seed', 0)}:{worklist.id}:{reader_id}:{item_id}:audit")
-    return drawn < float(worklist.recipe.get("grid_audit_share", 0.0))
+    drawn = share_of(f"{recipe.seed}:{worklist_id}:{reader_id}:{item_id}:audit")
+    return drawn < recipe.grid_audit_share
 
 
 def open_audit(session: Session, worklist_id: int, reader_id: int, item_id: int, position: int) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.reading.recipe import WorklistRecipe
+
 ROUNDS = 4
 
 Places = NDArray[np.uint64]
@@ -58,11 +60,11 @@ def _mixed(values: Places) -> Places:
     return values ^ (values >> np.uint64(31))
 
 
-def order_of(worklist_id: int, size: int, recipe: dict[str, object], reader_id: int) -> ReadingOrder:
+def order_of(worklist_id: int, size: int, recipe: WorklistRecipe, reader_id: int) -> ReadingOrder:
     """How one reader walks a worklist: their own way in random order, upwards in any other."""
-    if recipe.get("order") != "random":
+    if recipe.order != "random":
         return ReadingOrder(size, None)
-    return ReadingOrder(size, f"{recipe.get('seed', 0)}:{worklist_id}:{reader_id}".encode())
+    return ReadingOrder(size, f"{recipe.seed}:{worklist_id}:{reader_id}".encode())
 
 
 def share_of(key: str) -> float:

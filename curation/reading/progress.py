@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from curation.reading.escalation import waiting_adjudications
 from curation.reading.outcomes import stands
+from curation.reading.recipe import WorklistRecipe, recipe_of
 from curation.reading.worklist import open_worklist
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import (
@@ -100,21 +101,21 @@ def progress(session: Session, reader_id: int, worklist_id: int, mode: str = "si
     else:
         shared = max(0, cursor.allotted - pooled)  # what was withdrawn of a share is taken off it
     left = shared + worklist.controls - controls - gone.own
-    if not comes_back(session, worklist, reader_id):
+    recipe = recipe_of(worklist)
+    if not comes_back(session, worklist.id, recipe, reader_id):
         return Progress(done, left, worklist.size - gone.items)
-    repeated = float(worklist.recipe.get("repeat_share", 0.0))
-    tens = max(10, math.ceil(left * (1 + repeated) / 10) * 10)
+    tens = max(10, math.ceil(left * (1 + recipe.repeat_share) / 10) * 10)
     rounded = 0 if ended and left == 0 else tens
     return Progress(done, rounded, done + rounded, about=True)
 
 
-def comes_back(session: Session, worklist: Worklist, reader_id: int) -> bool:
+def comes_back(session: Session, worklist_id: int, recipe: WorklistRecipe, reader_id: int) -> bool:
     """Whether images of this worklist come back to this reader: as repeats, or as audits of their pages."""
-    if worklist.recipe.get("repeat_share"):
+    if recipe.repeat_share:
         return True
     unread = select(Assignment.id).where(
         Assignment.reader_id == reader_id,
-        Assignment.worklist_id == worklist.id,
+        Assignment.worklist_id == worklist_id,
         Assignment.state.in_([AssignmentState.OPEN, AssignmentState.LEASED]),
         Assignment.purpose == AssignmentPurpose.GRID_AUDIT,
     )

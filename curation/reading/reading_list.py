@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
+from curation.reading.recipe import recipe_of
 from curation.reading.worklist import ClaimMode, has_grid
 from curation.tables.images import BuildStatus
 from curation.tables.reading import ReaderCursor, Worklist, WorklistKind, WorklistReader
@@ -26,7 +27,7 @@ class ReadableWorklist:
     notice: str | None
     ratings: bool
     modality: str
-    window: list[float] | None  # centre and width that every image opens at, in stored values
+    window: tuple[float, float] | None  # centre and width that every image opens at, in stored values
     practice_left: int | None
 
 
@@ -62,8 +63,9 @@ def _practice(session: Session, reader_id: int, worklist_id: int) -> tuple[Workl
 
 
 def _readable(worklist: Worklist, may_adjudicate: bool, practice_left: int | None) -> ReadableWorklist:
+    recipe = recipe_of(worklist)
     modes: list[ClaimMode] = ["single"]
-    if has_grid(worklist):
+    if has_grid(worklist, recipe):
         modes.append("grid")
     if may_adjudicate and worklist.rule["kind"] == "adjudicated" and worklist.kind is WorklistKind.VERDICT:
         modes.append("adjudicate")
@@ -77,8 +79,8 @@ def _readable(worklist: Worklist, may_adjudicate: bool, practice_left: int | Non
         worklist.classes,
         worklist.reasons,
         worklist.notice,
-        bool(worklist.recipe.get("ratings")),
-        str(worklist.recipe.get("modality", "general")),
-        worklist.recipe.get("window"),
+        recipe.ratings,
+        recipe.modality,
+        recipe.window,
         practice_left,
     )

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict, NotFound
-from curation.reading.claims import LEASE_S
 from curation.reading.escalation import settle_slots
 from curation.reading.grid_audits import close_audit, is_to_be_audited, open_audit
+from curation.reading.recipe import WorklistRecipe, recipe_of
 from curation.reading.request import ReadingRequest, check_request
 from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT, locked_cursor
 from curation.reading.worklist import open_worklist
@@ -48,7 +48,8 @@ def record_reading(session: Session, chain: Chain, now: datetime, reader_id: int
         raise Conflict("another reader has taken this image since; your verdict on it was not kept.")
     worklist = open_worklist(session, assignment.worklist_id)
     _check_state(session, assignment, request)
-    check_request(session, worklist, assignment, request)
+    recipe = recipe_of(worklist)
+    check_request(session, worklist, recipe, assignment, request)
     reading = Reading(
         **request.model_dump(exclude={"assignment_key", "reasons", "ratings", "mark"}),
         assignment_id=assignment.id,
@@ -64,7 +65,7 @@ def record_reading(session: Session, chain: Chain, now: datetime, reader_id: int
         assignment.state, assignment.lease_until = AssignmentState.DONE, None
         _count(cursor, assignment, 1)
     session.flush()
-    _after(session, worklist, assignment, request.mode, request.verdict)
+    _after(session, worklist, recipe, assignment, request.mode, request.verdict)
     chain.record(session, "reading.recorded", {"reading": reading.id, "assignment": assignment.id}, now)
     return Recorded(request.op_id, repeated=False)
 
@@ -105,11 +106,11 @@ def void_reading(
         created_at=now,
     )
     session.add(void)
-    lease_s = int(worklist.recipe.get("lease_s", LEASE_S))
-    assignment.state, assignment.lease_until = AssignmentState.LEASED, now + timedelta(seconds=lease_s)
+    recipe = recipe_of(worklist)
+    assignment.state, assignment.lease_until = AssignmentState.LEASED, now + timedelta(seconds=recipe.lease_s)
     _count(cursor, assignment, -1)
     session.flush()
-    _after(session, worklist, assignment, target.mode, target.verdict, taken_back=True)
+    _after(session, worklist, recipe, assignment, target.mode, target.verdict, taken_back=True)
     chain.record(session, "reading.voided", {"reading": void.id, "voids": target.id}, now)
     return Recorded(op_id, repeated=False)
 
@@ -126,6 +127,7 @@ def _count(cursor: ReaderCursor, assignment: Assignment, step: int) -> None:
 def _after(
     session: Session,
     worklist: Worklist,
+    recipe: WorklistRecipe,
     assignment: Assignment,
     mode: str,
     verdict: Verdict | None,
@@ -137,7 +139,7 @@ def _after(
     assert reader_id is not None
     if unmarked and taken_back:
         close_audit(session, reader_id, item_id)
-    elif unmarked and is_to_be_audited(worklist, reader_id, item_id):
+    elif unmarked and is_to_be_audited(worklist.id, recipe, reader_id, item_id):
         open_audit(session, worklist.id, reader_id, item_id, assignment.position)
     if verdict is Verdict.UNSURE or worklist.rule["kind"] == "adjudicated":
         settle_slots(session, worklist, item_id)

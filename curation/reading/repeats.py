@@ -29,8 +29,8 @@ class Repeat:
 def repeats_to_come(session: Session, handing: Handing) -> list[Repeat]:
     """What this reader was handed lately and is to meet again, the first due first."""
     worklist, cursor = handing.worklist, handing.cursor
-    share = float(worklist.recipe.get("repeat_share", 0.0))
-    if not share:
+    recipe = handing.recipe
+    if not recipe.repeat_share:
         return []
     again = aliased(Assignment)
     rows = session.execute(
@@ -50,8 +50,8 @@ def repeats_to_come(session: Session, handing: Handing) -> list[Repeat]:
     found = []
     for item_id, position, sequence in rows:
         assert sequence is not None
-        key = f"{worklist.recipe.get('seed', 0)}:{worklist.id}:{cursor.reader_id}:{item_id}"
-        if share_of(f"{key}:repeat") < share:
+        key = f"{recipe.seed}:{worklist.id}:{cursor.reader_id}:{item_id}"
+        if share_of(f"{key}:repeat") < recipe.repeat_share:
             earliest = sequence + APART + 1
             found.append(Repeat(item_id, position, earliest, earliest + math.floor(JITTER * share_of(f"{key}:when"))))
     return sorted(found, key=lambda repeat: (repeat.due, repeat.item_id))

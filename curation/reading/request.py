@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput
+from curation.reading.recipe import WorklistRecipe
 from curation.reading.worklist import check_mode
 from curation.requests import FrozenRequest
 from curation.tables.images import Image
@@ -56,16 +57,18 @@ class ReadingRequest(FrozenRequest):
     read_at: AwareDatetime
 
 
-def check_request(session: Session, worklist: Worklist, assignment: Assignment, request: ReadingRequest) -> None:
+def check_request(
+    session: Session, worklist: Worklist, recipe: WorklistRecipe, assignment: Assignment, request: ReadingRequest
+) -> None:
     """Raise BadInput for a reason, class, mark, rating or mode that the worklist does not have."""
     _check_words(worklist, request)
     if request.mode == "grid":
-        check_mode(worklist, "grid")
+        check_mode(worklist, recipe, "grid")
         if assignment.purpose is not AssignmentPurpose.FIRST:
             raise BadInput("this image is read singly.")
     if (request.page_id is not None) != (request.mode == "grid"):
         raise BadInput("expected a page_id with readings of a grid, and only with them.")
-    if request.ratings is not None and not worklist.recipe.get("ratings"):
+    if request.ratings is not None and not recipe.ratings:
         raise BadInput("this worklist asks for no ratings.")
     _check_confidence(worklist, request)
     if request.mark is not None:

@@ -6,7 +6,7 @@ for what; an adjudication's belongs to whichever adjudicator takes it.
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
+from curation.reading.recipe import WorklistRecipe
 from curation.tables.people import Reader
 from curation.tables.reading import (
     AssignmentPurpose,
@@ -84,9 +85,14 @@ class Handing:
     """One claim on its way: for whom, from which worklist, at what time and until when."""
 
     now: datetime
-    until: datetime
     worklist: Worklist
+    recipe: WorklistRecipe
     cursor: ReaderCursor
+
+    @property
+    def until(self) -> datetime:
+        """When the lease ends."""
+        return self.now + timedelta(seconds=self.recipe.lease_s)
 
     @property
     def lease(self) -> dict[str, object]:

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, NotAllowed, NotFound
+from curation.reading.recipe import WorklistRecipe
 from curation.tables.reading import (
     Worklist,
     WorklistKind,
@@ -22,17 +23,17 @@ def check_may_read(session: Session, worklist: Worklist, reader_id: int) -> None
         raise NotAllowed("this worklist is for other readers.")
 
 
-def check_mode(worklist: Worklist, mode: str) -> None:
+def check_mode(worklist: Worklist, recipe: WorklistRecipe, mode: str) -> None:
     """Raise BadInput for a way of reading that the worklist does not have."""
-    if mode == "grid" and not has_grid(worklist):
+    if mode == "grid" and not has_grid(worklist, recipe):
         raise BadInput("this worklist is read one image at a time.")
     if mode == "adjudicate" and worklist.rule["kind"] != "adjudicated":
         raise BadInput("this worklist has no adjudication.")
 
 
-def has_grid(worklist: Worklist) -> bool:
+def has_grid(worklist: Worklist, recipe: WorklistRecipe) -> bool:
     """Whether pages may be read: only where labels show, since a page gives no class."""
-    return worklist.kind is WorklistKind.VERDICT and worklist.label_shown and bool(worklist.recipe.get("grid"))
+    return worklist.kind is WorklistKind.VERDICT and worklist.label_shown and recipe.grid
 
 
 def open_worklist(session: Session, worklist_id: int) -> Worklist:

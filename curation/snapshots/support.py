@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from curation.reading.recipe import recipe_of
 from curation.snapshots.gather import counted_worklists
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.pool import Pool, chunks
@@ -94,7 +95,9 @@ def _approvals(pool: Pool) -> Iterator[list[int]]:
 def _excluded(session: Session, recipe: MixRecipe) -> frozenset[int]:
     """Readers whom the rules of a worklist that counts exclude from its evidence, by id."""
     ruled = [
-        one for one in counted_worklists(session, recipe.worklists) if any((one.recipe.get("exclusion") or {}).values())
+        worklist
+        for worklist in counted_worklists(session, recipe.worklists)
+        if any(recipe_of(worklist).exclusion.model_dump().values())
     ]
     if not ruled:
         return frozenset()

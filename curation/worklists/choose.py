@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from curation.errors import BadInput
 from curation.queries import newest_screenings
+from curation.reading.recipe import WorklistRecipe
 from curation.tables.generation import (
     PRIVACY_CHECKS,
     Batch,
@@ -23,7 +24,7 @@ from curation.tables.images import Image, Import, Split
 from curation.tables.reading import Outcome, OutcomeVerdict, Purpose
 from curation.worklists.controls import Likeness, defect_controls, real_controls
 from curation.worklists.items import Item, audit_items, by_hash, candidate_items, labelled
-from curation.worklists.recipe import WorklistRecipe, check_recipe
+from curation.worklists.recipe import check_recipe
 
 
 def choose_items(session: Session, recipe: WorklistRecipe) -> list[Item]:

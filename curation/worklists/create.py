@@ -12,6 +12,7 @@ from curation.audit import Chain
 from curation.errors import BadInput, Conflict
 from curation.readers.accounts import find_reader
 from curation.reading.outcomes import recompute_outcomes
+from curation.reading.recipe import WorklistRecipe
 from curation.reading.slots import new_cursor, slot_values
 from curation.reading.worklist import find_worklist
 from curation.tables.images import BuildStatus, Label
@@ -26,7 +27,6 @@ from curation.tables.reading import (
 from curation.worklists.choose import choose_items, notice_of, positions_of, practice_items
 from curation.worklists.items import Item
 from curation.worklists.opening_window import opening_window
-from curation.worklists.recipe import WorklistRecipe
 from curation.worklists.shares import deal
 from curation.worklists.vocabulary import vocabulary
 

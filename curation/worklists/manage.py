@@ -16,6 +16,7 @@ from curation.readers.accounts import find_reader
 from curation.reading.escalation import settle_all
 from curation.reading.outcome_rule import OutcomeRule
 from curation.reading.outcomes import recompute_outcomes
+from curation.reading.recipe import recipe_of
 from curation.reading.slots import MOST_READERS, PROXY_SLOT
 from curation.reading.worklist import find_worklist
 from curation.tables.reading import (
@@ -80,7 +81,7 @@ def release_leases(session: Session, chain: Chain, now: datetime, name: str, rea
     if reader_id is not None:
         count = _free_for_all(session, worklist, [reader_id])
     else:
-        keeps = worklist.recipe.get("shares") == "allotted"
+        keeps = recipe_of(worklist).shares == "allotted"
         back = {"state": AssignmentState.OPEN, "lease_until": None, "sequence": None}
         mine = Assignment.slot < (worklist.readers_per_image if keeps else 0)
         count = _update(session, [*_held_or_dealt(worklist, AssignmentState.LEASED), mine], back)

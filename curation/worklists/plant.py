@@ -14,11 +14,12 @@ from curation.database import Database
 from curation.errors import BadInput
 from curation.image_store import ImageStore, Pixels, pixel_sha256
 from curation.progress import OnProgress
+from curation.reading.recipe import WorklistRecipe
 from curation.tables.images import Image, ImageLabel, Origin, Split
 from curation.worklists.choose import choose_candidates
 from curation.worklists.controls import ALTERED, Likeness, real_pool
 from curation.worklists.items import Item, spread
-from curation.worklists.recipe import WorklistRecipe, check_recipe
+from curation.worklists.recipe import check_recipe
 
 CHUNK = 200
 GEOMETRY = (

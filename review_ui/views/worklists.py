@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from curation.errors import RoundsError
 from curation.progress import silent
 from curation.reading.outcomes import recompute_outcomes
+from curation.reading.recipe import WorklistRecipe
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Worklist, WorklistKind
 from curation.worklists.create import close_worklist, create_worklist
@@ -24,7 +25,7 @@ from curation.worklists.manage import (
     set_readers,
 )
 from curation.worklists.plant import images_for_controls, plant_for
-from curation.worklists.recipe import EVIDENCE, WorklistRecipe, deals_out
+from curation.worklists.recipe import EVIDENCE, deals_out
 from curation.worklists.summaries import list_worklists
 from curation.worklists.vocabulary import list_vocabularies
 from review_ui.asgi import utc_now

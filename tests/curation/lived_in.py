@@ -14,6 +14,7 @@ from curation.ingest.incoming import IncomingImage, Source
 from curation.progress import silent
 from curation.project import Project
 from curation.reading.claims import claim
+from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import record_reading
 from curation.settings import write_project_file
 from curation.snapshots.build import build_snapshot
@@ -22,7 +23,6 @@ from curation.tables.generation import Generator
 from curation.tables.images import Split
 from curation.tables.people import SignIn
 from curation.worklists.create import create_worklist
-from curation.worklists.recipe import WorklistRecipe
 from tests.builders import add_candidates, oval
 from tests.curation.reading_room import NOON, add_person, verdict
 from tests.rows import NOW, picture

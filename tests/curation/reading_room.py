@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.database import Database
+from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import new_op_id
 from curation.reading.request import ReadingRequest
 from curation.tables.generation import Batch, Generator, ScreenedImage, Screening, ScreeningVerdict
@@ -13,7 +14,6 @@ from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin
 from curation.tables.people import Reader, ReaderKind, Role
 from curation.tables.reading import Verdict
 from curation.worklists.create import create_worklist
-from curation.worklists.recipe import WorklistRecipe
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 CHAIN = Chain(b"k" * 32)

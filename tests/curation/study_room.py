@@ -7,10 +7,10 @@ from sqlalchemy.orm import Session
 
 from curation.database import Database
 from curation.image_store import ImageStore, pixel_sha256
+from curation.reading.recipe import WorklistRecipe
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.worklists.choose import choose_candidates
 from curation.worklists.controls import Likeness
-from curation.worklists.recipe import WorklistRecipe
 from tests.builders import oval
 from tests.curation.reading_room import NOON, add_screened
 

@@ -15,6 +15,7 @@ from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
 from curation.progress import silent
 from curation.project import Project
+from curation.reading.recipe import WorklistRecipe
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.mix import MixRecipe
 from curation.tables.generation import Batch, Generator
@@ -25,7 +26,6 @@ from curation.tables.training import Snapshot
 from curation.verification.verify import verify_project
 from curation.worklists.create import close_worklist, create_worklist
 from curation.worklists.manage import change_rule, set_readers
-from curation.worklists.recipe import WorklistRecipe
 from generate.batch_request import request_batch
 from generate.batches import _label_ids
 from generate.request import GenerationRequest

@@ -17,12 +17,12 @@ from curation.ingest.virtual_brains.cohort import import_virtual_brains
 from curation.ingest.virtual_brains.render import render
 from curation.project import Project
 from curation.readers.accounts import add_reader
+from curation.reading.recipe import WorklistRecipe
 from curation.tables.generation import Batch
 from curation.tables.images import Image
 from curation.tables.people import Role
 from curation.tables.reading import Assignment, Reading, Verdict
 from curation.worklists.create import close_worklist, create_worklist
-from curation.worklists.recipe import WorklistRecipe
 from curation.worklists.summaries import list_worklists
 from tests.builders import add_candidates
 from tests.conftest import missing

@@ -16,6 +16,7 @@ from curation.project import Project
 from curation.readers.accounts import add_reader, find_reader
 from curation.reading.claims import claim
 from curation.reading.outcomes import recompute_outcomes
+from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import record_reading
 from curation.reading.request import ReadingRequest
 from curation.tables.images import Image
@@ -23,7 +24,6 @@ from curation.tables.people import Role
 from curation.tables.reading import Assignment, Purpose, Verdict, Worklist, WorklistItem
 from curation.worklists.create import close_worklist, create_worklist
 from curation.worklists.plant import plant_for
-from curation.worklists.recipe import WorklistRecipe
 from tests.rows import add_consent
 
 BEGAN = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)

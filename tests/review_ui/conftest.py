@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 
 from curation.project import Project
 from curation.readers.accounts import add_reader
+from curation.reading.recipe import WorklistRecipe
 from curation.worklists.create import create_worklist
-from curation.worklists.recipe import WorklistRecipe
 from review_ui.routes.table import EXCEPTION_HANDLERS, create_routes
 from review_ui.security.guard import Guard
 from review_ui.security.sessions import Sessions

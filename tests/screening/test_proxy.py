@@ -10,13 +10,13 @@ from curation.errors import BadInput
 from curation.project import Project
 from curation.reading.claims import claim
 from curation.reading.progress import progress
+from curation.reading.recipe import WorklistRecipe
 from curation.reading.worklist import find_worklist
 from curation.tables.images import Image
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Outcome, OutcomeVerdict, Reading, WorklistItem
 from curation.verification.verify import verify_project
 from curation.worklists.create import create_worklist
-from curation.worklists.recipe import WorklistRecipe
 from screening.proxy import read_worklist_by_proxy
 from screening.run import screen_batch
 from tests.copies import copied

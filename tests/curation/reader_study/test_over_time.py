@@ -11,8 +11,8 @@ from curation.reader_study.detection import detection
 from curation.reader_study.exclusion import judge
 from curation.reader_study.over_time import course, sittings
 from curation.reader_study.turing import auc, turing
+from curation.reading.recipe import ExclusionRule
 from curation.tables.reading import AssignmentPurpose, Purpose
-from curation.worklists.recipe import ExclusionRule
 from tests.curation.reader_study.rows import ACCEPT, NOON, REJECT, controls, row, table
 
 

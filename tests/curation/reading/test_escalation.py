@@ -10,11 +10,11 @@ from curation.reading.claims import claim
 from curation.reading.feedback import told_after
 from curation.reading.outcomes import recompute_outcomes
 from curation.reading.progress import progress
+from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import new_op_id, record_reading, void_reading
 from curation.tables.reading import Outcome, Verdict, Worklist
 from curation.worklists.create import close_worklist, create_worklist
 from curation.worklists.manage import change_rule, pause_worklist, release_leases, resume_worklist
-from curation.worklists.recipe import WorklistRecipe
 from tests.curation.reading.test_assignment import both_classes
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict
 from tests.curation.worklists.test_create import add_real

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.reading.order import ReadingOrder, order_of, share_of
+from curation.reading.recipe import WorklistRecipe
 
 
 @given(st.integers(1, 500), st.binary(min_size=1, max_size=20))
@@ -24,12 +25,12 @@ def test_a_large_worklist_costs_no_more_than_what_is_asked_of_it() -> None:
 
 
 def test_readers_walk_a_random_worklist_each_their_own_way_and_any_other_upwards() -> None:
-    random, upwards = {"order": "random", "seed": 3}, {"order": "batch", "seed": 3}
+    random = WorklistRecipe(name="study", order="random", seed=3)
+    upwards = WorklistRecipe(name="study", order="batch", seed=3)
     ways = [order_of(1, 40, random, reader).places(0, 40) for reader in (1, 2, 3)]
     assert len({tuple(way) for way in ways}) == 3
     assert order_of(1, 40, random, 1).places(0, 40) == ways[0]
     assert order_of(1, 40, upwards, 1).places(0, 40) == list(range(40))
-    assert order_of(1, 40, {}, 1).places(0, 3) == [0, 1, 2]  # a worklist made before there were orders
 
 
 def test_a_share_is_drawn_evenly_and_for_good() -> None:

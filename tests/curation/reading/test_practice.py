@@ -12,13 +12,13 @@ from curation.reading.feedback import DEFECTS, told_after
 from curation.reading.outcomes import decisions_of
 from curation.reading.proxy_slots import open_proxy_slots
 from curation.reading.reading_list import readable_worklists
+from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import new_op_id, record_reading, void_reading
 from curation.tables.images import Image, Split, Subject
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Purpose, Verdict, Worklist, WorklistItem, WorklistKind
 from curation.worklists.create import close_worklist, create_worklist
 from curation.worklists.manage import pause_worklist, resume_worklist, set_readers
-from curation.worklists.recipe import WorklistRecipe
 from curation.worklists.summaries import list_worklists
 from tests.curation.reading.test_assignment import both_classes
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict

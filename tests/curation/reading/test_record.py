@@ -18,11 +18,11 @@ from curation.errors import BadInput, Conflict, NotFound
 from curation.reading.claims import claim
 from curation.reading.progress import progress
 from curation.reading.proxy_slots import open_proxy_slots
+from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import new_op_id, record_reading, void_reading
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Assignment, Reading, Verdict
 from curation.worklists.create import close_worklist, create_worklist
-from curation.worklists.recipe import WorklistRecipe
 from tests.curation.reading_room import CHAIN, LATER, NOON, add_person, reading_room, verdict
 from tests.soak_record import record_soak
 

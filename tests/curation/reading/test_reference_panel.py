@@ -8,13 +8,13 @@ from sqlalchemy.orm import Session
 
 from curation.database import Database
 from curation.errors import NotAllowed, NotFound
+from curation.reading.recipe import WorklistRecipe
 from curation.reading.reference_panel import PER_CLASS, check_may_see_references, references_of
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Origin, Split, Subject
 from curation.tables.people import Reader
 from curation.tables.reading import Purpose, Worklist, WorklistItem, WorklistKind
 from curation.worklists.create import create_worklist
 from curation.worklists.manage import set_readers
-from curation.worklists.recipe import WorklistRecipe
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened
 from tests.rows import label_id
 

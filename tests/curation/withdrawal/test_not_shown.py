@@ -15,6 +15,7 @@ from curation.reading.claims import claim
 from curation.reading.escalation import settle_slots
 from curation.reading.progress import progress
 from curation.reading.proxy_slots import open_proxy_slots
+from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import new_op_id, record_reading, void_reading
 from curation.reading.reference_panel import references_of
 from curation.tables.generation import Batch, Generator, ScreenedImage
@@ -26,7 +27,6 @@ from curation.worklists.choose import choose_candidates
 from curation.worklists.controls import Likeness, defect_pool, real_pool
 from curation.worklists.create import close_worklist, create_worklist
 from curation.worklists.plant import plant_defects, plant_for
-from curation.worklists.recipe import WorklistRecipe
 from review_ui.figures.batches import batch_figures
 from review_ui.figures.neighbours import neighbours_of
 from screening.references import real_references

@@ -14,6 +14,7 @@ from curation.errors import BadInput, NotFound
 from curation.image_store import ImageStore
 from curation.progress import silent
 from curation.reading.claims import claim
+from curation.reading.recipe import WorklistRecipe
 from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import Image, ImageLabel, Label, Origin, Split, Subject
 from curation.tables.reading import Purpose, WorklistItem
@@ -21,7 +22,6 @@ from curation.worklists.choose import choose_items, notice_of, positions_of, pra
 from curation.worklists.create import create_worklist
 from curation.worklists.items import Item
 from curation.worklists.plant import plant_for
-from curation.worklists.recipe import WorklistRecipe
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened
 from tests.curation.study_room import SIZE, add_study
 

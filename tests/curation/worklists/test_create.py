@@ -10,13 +10,13 @@ from curation.database import Database
 from curation.errors import BadInput, Conflict, NotFound
 from curation.reading.claims import claim
 from curation.reading.outcomes import recompute_outcomes
+from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import record_reading
 from curation.reading.worklist import find_worklist
 from curation.tables.generation import Generator, ScreenedImage, Screening, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.tables.reading import Assignment, Purpose, Verdict, WorklistItem
 from curation.worklists.create import close_worklist, create_worklist
-from curation.worklists.recipe import WorklistRecipe
 from curation.worklists.summaries import list_worklists
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict
 

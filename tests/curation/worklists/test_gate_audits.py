@@ -8,12 +8,12 @@ from curation.database import Database
 from curation.errors import BadInput
 from curation.reading.claims import claim
 from curation.reading.outcomes import recompute_outcomes
+from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import record_reading
 from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.reading import Assignment, Outcome, Purpose, WorklistItem
 from curation.worklists.choose import choose_audits
 from curation.worklists.create import create_worklist
-from curation.worklists.recipe import WorklistRecipe
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict
 
 

@@ -17,13 +17,13 @@ from curation.progress import silent
 from curation.project import Project
 from curation.reading.claims import claim
 from curation.reading.reading_list import readable_worklists
+from curation.reading.recipe import WorklistRecipe
 from curation.tables.images import Image, Origin, Split, Subject
 from curation.tables.reading import Purpose, Worklist, WorklistItem
 from curation.worklists.choose import choose_items
 from curation.worklists.create import create_worklist
 from curation.worklists.opening_window import opening_window
 from curation.worklists.plant import plant_for
-from curation.worklists.recipe import WorklistRecipe
 from tests.builders import CLASSES, add_candidates, oval
 from tests.curation.ingest.formats.dicom_samples import changed
 from tests.curation.reading_room import CHAIN, NOON, add_person

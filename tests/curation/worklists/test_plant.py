@@ -14,10 +14,10 @@ from curation.database import Database
 from curation.errors import BadInput
 from curation.image_store import ImageStore, pixel_sha256
 from curation.progress import silent
+from curation.reading.recipe import WorklistRecipe
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.worklists.create import create_worklist
 from curation.worklists.plant import images_for_controls, plant_defects, plant_for
-from curation.worklists.recipe import WorklistRecipe
 from tests.curation.reading_room import CHAIN, NOON
 from tests.curation.study_room import add_study, likeness
 

@@ -12,11 +12,11 @@ from curation.database import Database
 from curation.errors import BadInput
 from curation.reading.claims import claim
 from curation.reading.progress import progress
+from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import record_reading
 from curation.tables.reading import Assignment, WorklistItem
 from curation.worklists.create import create_worklist
 from curation.worklists.manage import release_leases, set_readers
-from curation.worklists.recipe import WorklistRecipe
 from curation.worklists.shares import deal
 from tests.curation.reading_room import CHAIN, LATER, NOON, add_person, add_screened, verdict
 

@@ -5,9 +5,9 @@ from sqlalchemy import func, select
 
 from curation.database import Database
 from curation.errors import BadInput, Conflict, NotFound
+from curation.reading.recipe import WorklistRecipe
 from curation.tables.operations import Event
 from curation.worklists.create import create_worklist
-from curation.worklists.recipe import WorklistRecipe
 from curation.worklists.vocabulary import VOCABULARIES, Reason, list_vocabularies, save_vocabulary, vocabulary
 from tests.curation.reading_room import CHAIN, NOON, add_screened
 

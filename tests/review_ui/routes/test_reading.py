@@ -10,11 +10,11 @@ from sqlalchemy import func, select
 
 from curation.audit import last_anchor
 from curation.project import Project
+from curation.reading.recipe import WorklistRecipe
 from curation.tables.images import Image
 from curation.tables.operations import EventHead
 from curation.tables.reading import Assignment, Reading, WorklistItem
 from curation.worklists.create import create_worklist
-from curation.worklists.recipe import WorklistRecipe
 from tests.builders import add_candidates, oval
 from tests.review_ui.conftest import IMAGES, Browser, Clock
 from tests.rows import NOW
