@@ -1,4 +1,4 @@
-"""What a reader is told after a verdict: in practice whether it was right, in an adjudication what the others said."""
+"""What a reader sees after a verdict: in practice the answer, in an adjudication the others' verdicts."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from curation.tables.reading import (
 
 
 @dataclass(frozen=True, slots=True)
-class Feedback:
+class PracticeResult:
     """Whether a verdict in practice was right, and what the image is."""
 
     right: bool
@@ -29,8 +29,8 @@ class Feedback:
 
 
 @dataclass(frozen=True, slots=True)
-class Revealed:
-    """What one of the other readers said; who they are is not told."""
+class OtherVerdict:
+    """The verdict of another reader, without a name."""
 
     verdict: Verdict
     reasons: tuple[str, ...]
@@ -39,15 +39,15 @@ class Revealed:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What goes back with the acknowledgement of one reading."""
+class Feedback:
+    """What is sent back with the acknowledgement of a reading."""
 
-    feedback: Feedback | None = None
-    reveal: tuple[Revealed, ...] | None = None
+    feedback: PracticeResult | None = None
+    reveal: tuple[OtherVerdict, ...] | None = None
 
 
-def told_after(session: Session, op_id: str) -> Told:
-    """What the reader of the reading `op_id` is told; nothing at all outside practice and adjudication."""
+def feedback_after(session: Session, op_id: str) -> Feedback:
+    """Return what the reader sees after the reading `op_id`; nothing outside practice and adjudication."""
     row = session.execute(
         select(Reading, Assignment, WorklistItem, Worklist)
         .join(Assignment, Assignment.id == Reading.assignment_id)
@@ -56,22 +56,22 @@ def told_after(session: Session, op_id: str) -> Told:
         .where(Reading.op_id == op_id)
     ).one_or_none()
     if row is None:
-        return Told()
+        return Feedback()
     reading, assignment, item, worklist = row
     if worklist.kind is WorklistKind.PRACTICE:
-        return Told(feedback=_feedback(reading, item))
+        return Feedback(feedback=_practice_result(reading, item))
     if assignment.purpose is AssignmentPurpose.ADJUDICATION and not reading.after_reveal:
-        return Told(reveal=_others(session, item.id))
-    return Told()
+        return Feedback(reveal=_other_verdicts(session, item.id))
+    return Feedback()
 
 
-def _feedback(reading: Reading, item: WorklistItem) -> Feedback:
+def _practice_result(reading: Reading, item: WorklistItem) -> PracticeResult:
     if item.purpose is Purpose.DEFECT_CONTROL:
         text = DEFECTS.get(item.truth or "", "This image was damaged on purpose.")
-        return Feedback(reading.verdict is Verdict.REJECT, "defect", text)
+        return PracticeResult(reading.verdict is Verdict.REJECT, "defect", text)
     right = reading.verdict is Verdict.ACCEPT and reading.corrected_label in (None, item.truth)
     shown = (item.truth or "no class").replace("_", " ")
-    return Feedback(right, "real", f"A real image of a person in the training set, of the class {shown}.")
+    return PracticeResult(right, "real", f"A real image of a person in the training set, of the class {shown}.")
 
 
 DEFECTS = {
@@ -85,8 +85,8 @@ DEFECTS = {
 }
 
 
-def _others(session: Session, item_id: int) -> tuple[Revealed, ...]:
-    """First readings of the item by people, in an order that says nothing about who read first."""
+def _other_verdicts(session: Session, item_id: int) -> tuple[OtherVerdict, ...]:
+    """The first readings of an item, in an order that does not say who read first."""
     query = (
         select(Reading)
         .join(Assignment, Assignment.id == Reading.assignment_id)
@@ -94,7 +94,7 @@ def _others(session: Session, item_id: int) -> tuple[Revealed, ...]:
     )
     readings = sorted(session.scalars(query), key=lambda reading: share_of(reading.op_id))
     return tuple(
-        Revealed(reading.verdict, tuple(reading.reasons), reading.corrected_label, reading.comment)
+        OtherVerdict(reading.verdict, tuple(reading.reasons), reading.corrected_label, reading.comment)
         for reading in readings
         if reading.verdict is not None
     )

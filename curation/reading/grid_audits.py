@@ -1,4 +1,4 @@
-"""Single audits of what a grid page left unmarked."""
+"""Single audits of images that a reader left unmarked in a grid."""
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from curation.provenance.withdrawn import withdrawn_items
 from curation.reading.order import share_of
 from curation.reading.recipe import WorklistRecipe
-from curation.reading.slots import AUDIT_SLOT, Handing, slot_values
+from curation.reading.slots import AUDIT_SLOT, LeaseTerms, slot_values
 from curation.tables.reading import (
     Assignment,
     AssignmentPurpose,
@@ -17,37 +17,37 @@ AUDITS_AMONG = 6  # of so many images at most one is an audit while there are ot
 
 
 def is_to_be_audited(worklist_id: int, recipe: WorklistRecipe, reader_id: int, item_id: int) -> bool:
-    """Whether an image that this reader leaves unmarked in a grid belongs to the share that comes back."""
-    drawn = share_of(f"{recipe.seed}:{worklist_id}:{reader_id}:{item_id}:audit")
-    return drawn < recipe.grid_audit_share
+    """Whether an image that this reader leaves unmarked in a grid is drawn for a single audit."""
+    share = share_of(f"{recipe.seed}:{worklist_id}:{reader_id}:{item_id}:audit")
+    return share < recipe.grid_audit_share
 
 
 def open_audit(session: Session, worklist_id: int, reader_id: int, item_id: int, position: int) -> None:
-    """Keep an open slot for this reader alone; it is handed out with their next single images."""
-    kept = select(Assignment.id).where(
+    """Open a slot for this reader alone; it is assigned among their next single images."""
+    existing = select(Assignment.id).where(
         Assignment.item_id == item_id,
         Assignment.reader_id == reader_id,
         Assignment.purpose == AssignmentPurpose.GRID_AUDIT,
     )
-    if session.scalars(kept).first() is not None or item_id in session.scalars(withdrawn_items()).all():
+    if session.scalars(existing).first() is not None or item_id in session.scalars(withdrawn_items()).all():
         return
     values = slot_values(worklist_id, item_id, position, AUDIT_SLOT + reader_id, AssignmentPurpose.GRID_AUDIT)
     session.execute(insert(Assignment), [values | {"reader_id": reader_id}])
 
 
 def close_audit(session: Session, reader_id: int, item_id: int) -> None:
-    """The page was taken back: its audit goes with it, unless it was handed out already."""
-    waiting = delete(Assignment).where(
+    """Remove an audit whose page was taken back, unless it is assigned already."""
+    unassigned = delete(Assignment).where(
         Assignment.item_id == item_id,
         Assignment.reader_id == reader_id,
         Assignment.purpose == AssignmentPurpose.GRID_AUDIT,
         Assignment.state == AssignmentState.OPEN,
     )
-    session.execute(waiting)
+    session.execute(unassigned)
 
 
 def waiting_audits(session: Session, reader_id: int, worklist_id: int, limit: int) -> list[int]:
-    """Audits that wait for this reader."""
+    """Find at most `limit` audits that wait for this reader; returns ids."""
     query = select(Assignment.id).where(
         Assignment.reader_id == reader_id,
         Assignment.worklist_id == worklist_id,
@@ -57,12 +57,12 @@ def waiting_audits(session: Session, reader_id: int, worklist_id: int, limit: in
     return list(session.scalars(query.order_by(Assignment.id).limit(limit)))
 
 
-def hand_out_audits(session: Session, handing: Handing, ids: list[int]) -> None:
-    """Lease audits to the reader they are kept for."""
+def assign_audits(session: Session, terms: LeaseTerms, ids: list[int]) -> None:
+    """Lease audits to the reader they are open for."""
     if ids:
-        session.execute(update(Assignment).where(Assignment.id.in_(ids)).values(**handing.lease))
+        session.execute(update(Assignment).where(Assignment.id.in_(ids)).values(**terms.lease))
 
 
-def waits_singly(session: Session, reader_id: int, worklist_id: int) -> bool:
-    """Whether audits of this reader's pages wait to be read one by one."""
+def has_waiting_audits(session: Session, reader_id: int, worklist_id: int) -> bool:
+    """Whether audits of this reader's pages wait to be read."""
     return bool(waiting_audits(session, reader_id, worklist_id, 1))

@@ -1,9 +1,8 @@
-"""The order in which a reader meets a worklist: their own permutation of its places, computed, never stored.
+"""The order in which a reader reads a worklist: their own permutation, computed and never stored.
 
-Each reader of a worklist in random order walks another permutation, so that fatigue and learning do not fall on the
-same images for everyone. It is a four-round Feistel network over the next power of four, walked until the result is a
-place of the worklist (Black and Rogaway 2002, "Ciphers with arbitrary finite domains"): any stretch of it can be
-computed without the rest.
+In random order each reader has another permutation, so that fatigue and learning do not fall on the same images for
+everyone. It is a four-round Feistel network over the next power of four, repeated until the result is a place of the
+worklist (Black and Rogaway 2002, "Ciphers with arbitrary finite domains"): any stretch can be computed alone.
 """
 
 import hashlib
@@ -21,13 +20,13 @@ Places = NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True)
 class ReadingOrder:
-    """`size` places from 0 on; `key` None walks them upwards."""
+    """A permutation of the places 0 to `size` - 1; without a key they come in ascending order."""
 
     size: int
     key: bytes | None
 
     def places(self, start: int, count: int) -> list[int]:
-        """The places that are met as number `start`, `start + 1`, ...; fewer at the end."""
+        """Return `count` places of the order from number `start` on; fewer at the end."""
         numbers = np.arange(start, min(start + count, self.size), dtype=np.uint64)
         if self.key is not None and len(numbers):
             numbers = self._permuted(numbers)
@@ -37,12 +36,12 @@ class ReadingOrder:
         assert self.key is not None
         half = max(1, (max(1, self.size - 1).bit_length() + 1) // 2)
         keys = np.frombuffer(hashlib.sha256(self.key).digest(), dtype="<u8")[:ROUNDS]
-        found = _feistel(numbers, half, keys)
-        outside = found >= self.size
+        places = _feistel(numbers, half, keys)
+        outside = places >= self.size
         while outside.any():
-            found[outside] = _feistel(found[outside], half, keys)
-            outside = found >= self.size
-        return found
+            places[outside] = _feistel(places[outside], half, keys)
+            outside = places >= self.size
+        return places
 
 
 def _feistel(numbers: Places, half: int, keys: Places) -> Places:
@@ -61,12 +60,12 @@ def _mixed(values: Places) -> Places:
 
 
 def order_of(worklist_id: int, size: int, recipe: WorklistRecipe, reader_id: int) -> ReadingOrder:
-    """How one reader walks a worklist: their own way in random order, upwards in any other."""
+    """Return a reader's order: their own permutation where the recipe says random, else ascending."""
     if recipe.order != "random":
         return ReadingOrder(size, None)
     return ReadingOrder(size, f"{recipe.seed}:{worklist_id}:{reader_id}".encode())
 
 
 def share_of(key: str) -> float:
-    """A number in [0, 1) that is fixed by `key`: draws a share of images without keeping which."""
+    """Hash `key` to a number in [0, 1): it draws a share of images, and nothing has to be stored."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:7], "big") / 2**56

@@ -1,7 +1,7 @@
 """The rule by which the readings of an image make its outcome: a pure function, without a database.
 
-Unsure never counts as accept. Readings of people outweigh those of proxies: a proxy decides only where no person has
-read, and the outcome then says `proxy_only`. Where an adjudicator has spoken, the outcome is theirs and keeps them all.
+Unsure never counts as accept. A proxy decides only where no person has read, and the outcome then says `proxy_only`.
+Where an adjudicator has read, the outcome is theirs and names the ids of all readings.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from curation.tables.reading import (
 
 @dataclass(frozen=True, slots=True)
 class StandingReading:
-    """A reading that nobody took back; `label` is None where it is the class that was asked for."""
+    """A reading that was not taken back; `label` is None for the class that was asked for."""
 
     id: int
     verdict: Verdict
@@ -37,7 +37,7 @@ class OutcomeRule:
 
     @property
     def digest(self) -> str:
-        """What keys the outcomes of this rule."""
+        """The key of this rule's outcomes."""
         return digest_of({"kind": self.kind, "readers": self.readers})
 
 
@@ -54,15 +54,15 @@ class Decision:
 
 
 def decide(readings: Sequence[StandingReading], rule: OutcomeRule) -> Decision:
-    """What `readings` of one image amount to, in whatever order they come; readings must not be empty."""
+    """Decide the outcome of one image from its readings, in any order; there must be at least one."""
     people = [reading for reading in readings if not reading.is_proxy]
     if not people:
         verdict, label = _add_up(readings, OutcomeRule("majority", 1))
         return Decision(verdict, label, _ids(readings), proxy_only=True)
     grid = any(reading.is_grid for reading in people)
-    last = max((one for one in people if one.is_adjudication), key=lambda one: one.id, default=None)
+    last = max((reading for reading in people if reading.is_adjudication), key=lambda reading: reading.id, default=None)
     if last is not None and rule.kind == "adjudicated":
-        # The adjudicator has the last word; after a reveal that is the verdict given then.
+        # The adjudicator decides; after a reveal, by the verdict given then.
         verdict, label = _add_up([last], OutcomeRule("single", 1))
         return Decision(verdict, label, _ids(people), proxy_only=False, grid=grid, adjudicated=True)
     first = [reading for reading in people if not reading.is_adjudication]
@@ -71,13 +71,13 @@ def decide(readings: Sequence[StandingReading], rule: OutcomeRule) -> Decision:
 
 
 def is_disputed(readings: Sequence[StandingReading], rule: OutcomeRule) -> bool:
-    """Whether enough people have read an image and yet do not agree, on the verdict or on the class."""
+    """Whether enough people have read an image and disagree, on the verdict or on the class."""
     first = [reading for reading in readings if not reading.is_proxy and not reading.is_adjudication]
     return len(first) >= rule.readers and _add_up(first, rule)[0] is OutcomeVerdict.UNRESOLVED
 
 
-def decisive(readings: Sequence[StandingReading]) -> int:
-    """How many people did not say unsure."""
+def count_decided(readings: Sequence[StandingReading]) -> int:
+    """Count the readings by people that are not unsure."""
     return sum(reading.verdict is not Verdict.UNSURE for reading in readings if not reading.is_proxy)
 
 

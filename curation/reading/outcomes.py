@@ -1,4 +1,4 @@
-"""Outcomes: the readings that stand, what they amount to by image, and the rows that are kept of it."""
+"""Find the readings that stand, decide the outcome of each image, and store it."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -27,8 +27,8 @@ CHUNK = 1_000
 
 
 def recompute_outcomes(session: Session, worklist_id: int) -> dict[str, int]:
-    """Replace the outcomes of a worklist under its present rule; returns counts by verdict. Raises NotFound."""
-    # Locked, so that two at once give the outcomes one after the other; readings go on meanwhile.
+    """Store the outcomes of a worklist under its present rule anew; returns counts by verdict. Raises NotFound."""
+    # Locked, so that two callers come one after the other; readings go on meanwhile.
     locked = select(Worklist).where(Worklist.id == worklist_id).with_for_update(key_share=True)
     worklist = session.scalars(locked).one_or_none()
     if worklist is None:
@@ -56,12 +56,12 @@ def recompute_outcomes(session: Session, worklist_id: int) -> dict[str, int]:
 
 
 def decisions_of(session: Session, worklist: Worklist) -> dict[int, Decision]:
-    """What the readings of a worklist amount to at this moment, by image id; writes nothing."""
+    """Decide the outcomes of a worklist as it stands, by image id; writes nothing."""
     return {image: decision for image, _, decision in decisions_in_order(session, worklist)}
 
 
 def decisions_in_order(session: Session, worklist: Worklist) -> Iterator[tuple[int, list[StandingReading], Decision]]:
-    """Image by image in the order of their ids: the readings that stand and what they amount to, in flat memory."""
+    """Yield image id, standing readings and decision, in the order of image ids and in flat memory."""
     if worklist.kind is not WorklistKind.VERDICT:
         return
     rule = OutcomeRule(**worklist.rule)
@@ -70,15 +70,14 @@ def decisions_in_order(session: Session, worklist: Worklist) -> Iterator[tuple[i
 
 
 def standing_readings(session: Session, item_id: int) -> list[StandingReading]:
-    """The readings of one candidate that count towards its outcome."""
-    return [one for _, readings in _standing(session, WorklistItem.id == item_id) for one in readings]
+    """Load the readings of one candidate that count towards its outcome."""
+    return [reading for _, readings in _standing(session, WorklistItem.id == item_id) for reading in readings]
 
 
 def _standing(session: Session, which: ColumnElement[bool]) -> Iterator[tuple[int, list[StandingReading]]]:
-    """Readings of candidates that were not taken back, image by image.
+    """Yield the standing readings of candidates, image by image.
 
-    Hidden repeats measure the reader and do not count again. An audit takes the place of the same reader's verdict in
-    the grid.
+    Hidden repeats measure the reader and do not count. An audit replaces the same reader's verdict in the grid.
     """
     query = (
         select(
@@ -121,6 +120,6 @@ def _standing(session: Session, which: ColumnElement[bool]) -> Iterator[tuple[in
 
 
 def stands() -> ColumnElement[bool]:
-    """The condition on `Reading` that it is a verdict which nobody took back."""
+    """The condition that a `Reading` is a verdict and was not taken back."""
     void = aliased(Reading)
     return and_(Reading.verdict.is_not(None), ~exists().where(void.voids_id == Reading.id))

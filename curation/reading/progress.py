@@ -1,4 +1,4 @@
-"""How far a reader is in a worklist, and what a withdrawal took from what they have yet to read."""
+"""How far a reader is in a worklist, and which of their images were withdrawn."""
 
 import math
 from collections import Counter
@@ -27,21 +27,21 @@ from curation.tables.withdrawals import Affected, AffectedKind
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
-    """Items that a reader will not be handed: shared ones, the slots they had left, and those of every reader."""
+class WithdrawnItems:
+    """Counts of withdrawn items that a reader has not read."""
 
     shared: int = 0
-    slots: int = 0
-    own: int = 0
+    slots: int = 0  # that the shared items had left, of all readers
+    unshared: int = 0  # controls and whatever else every reader reads
 
     @property
     def items(self) -> int:
-        """All of them."""
-        return self.shared + self.own
+        """How many items there are together."""
+        return self.shared + self.unshared
 
 
-def gone_for(session: Session, worklist: Worklist, reader_id: int) -> Gone:
-    """What a withdrawal took from the images that this reader has yet to read; nothing, at no cost, without one."""
+def withdrawn_items_of(session: Session, worklist: Worklist, reader_id: int) -> WithdrawnItems:
+    """Count the withdrawn items that this reader has not read; costs nothing where nothing was withdrawn."""
     # From the few tombstones to the items: the other way round it would walk the whole worklist at every reading.
     query = select(WorklistItem.id, WorklistItem.purpose).select_from(Affected)
     query = query.join(WorklistItem, WorklistItem.image_id == Affected.target_id)
@@ -49,26 +49,26 @@ def gone_for(session: Session, worklist: Worklist, reader_id: int) -> Gone:
         query.where(Affected.kind == AffectedKind.IMAGE, WorklistItem.worklist_id == worklist.id)
     ).all()
     if not rows:
-        return Gone()
-    given = select(Reading.item_id, Reading.reader_id).where(Reading.item_id.in_([row.id for row in rows]), stands())
-    read = session.execute(given).all()
-    mine = {item_id for item_id, reader in read if reader == reader_id}
+        return WithdrawnItems()
+    standing = select(Reading.item_id, Reading.reader_id).where(Reading.item_id.in_([row.id for row in rows]), stands())
+    read = session.execute(standing).all()
+    read_by_reader = {item_id for item_id, reader in read if reader == reader_id}
     readers = Counter(item_id for item_id, _ in read)
     is_turing = worklist.kind is WorklistKind.TURING
     shared = [row.id for row in rows if row.purpose in (Purpose.CANDIDATE, Purpose.GATE_AUDIT) and not is_turing]
-    own = {row.id for row in rows} - set(shared)
-    return Gone(
-        shared=len(set(shared) - mine),
+    unshared = {row.id for row in rows} - set(shared)
+    return WithdrawnItems(
+        shared=len(set(shared) - read_by_reader),
         slots=sum(max(0, worklist.readers_per_image - readers[item_id]) for item_id in shared),
-        own=len(own - mine),
+        unshared=len(unshared - read_by_reader),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many images of a worklist a reader has read, how many are left to them, and how many there are.
+    """How many images of a worklist a reader has read, how many are left, and how many there are.
 
-    Where images come back unannounced, `left` is `about` so many, in tens: an exact count would stand still on each.
+    With hidden repeats or audits `left` is rounded to tens (`about`): an exact count would stand still on each of them.
     """
 
     done: int
@@ -77,10 +77,12 @@ class Progress:
     about: bool = False
 
 
-def progress(session: Session, reader_id: int, worklist_id: int, mode: str = "single", ended: bool = False) -> Progress:
-    """From counters kept with each reading: one row per reader of the worklist, never a count of readings.
+def progress_of(
+    session: Session, reader_id: int, worklist_id: int, mode: str = "single", ended: bool = False
+) -> Progress:
+    """Compute a reader's progress from counters that each reading keeps: it never counts readings.
 
-    `ended` says that a claim has just found nothing.
+    `ended` says that a claim has just given no image.
     """
     worklist = open_worklist(session, worklist_id)
     cursor = session.get(ReaderCursor, (reader_id, worklist_id))
@@ -95,22 +97,22 @@ def progress(session: Session, reader_id: int, worklist_id: int, mode: str = "si
     )
     candidates = worklist.size - worklist.controls
     free_slots = candidates * worklist.readers_per_image - int(by_people or 0)
-    gone = gone_for(session, worklist, reader_id)
+    withdrawn = withdrawn_items_of(session, worklist, reader_id)
     if cursor is None or cursor.allotted is None:
-        shared = max(0, min(candidates - pooled - gone.shared, free_slots - gone.slots))
+        shared = max(0, min(candidates - pooled - withdrawn.shared, free_slots - withdrawn.slots))
     else:
-        shared = max(0, cursor.allotted - pooled)  # what was withdrawn of a share is taken off it
-    left = shared + worklist.controls - controls - gone.own
+        shared = max(0, cursor.allotted - pooled)  # a withdrawal lowers `allotted`
+    left = shared + worklist.controls - controls - withdrawn.unshared
     recipe = recipe_of(worklist)
-    if not comes_back(session, worklist.id, recipe, reader_id):
-        return Progress(done, left, worklist.size - gone.items)
+    if not has_repeats_or_audits(session, worklist.id, recipe, reader_id):
+        return Progress(done, left, worklist.size - withdrawn.items)
     tens = max(10, math.ceil(left * (1 + recipe.repeat_share) / 10) * 10)
     rounded = 0 if ended and left == 0 else tens
     return Progress(done, rounded, done + rounded, about=True)
 
 
-def comes_back(session: Session, worklist_id: int, recipe: WorklistRecipe, reader_id: int) -> bool:
-    """Whether images of this worklist come back to this reader: as repeats, or as audits of their pages."""
+def has_repeats_or_audits(session: Session, worklist_id: int, recipe: WorklistRecipe, reader_id: int) -> bool:
+    """Whether this reader reads some images of the worklist again, as repeats or as audits of their pages."""
     if recipe.repeat_share:
         return True
     unread = select(Assignment.id).where(

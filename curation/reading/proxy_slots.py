@@ -1,4 +1,4 @@
-"""Slots of proxies: one on every item, beside those of people, so that a model takes nothing from them."""
+"""Open slots for proxies beside those of people, so that a model takes no image from a person."""
 
 from datetime import timedelta
 
@@ -17,9 +17,9 @@ CHUNK = 1_000
 
 
 def open_proxy_slots(session: Session, reader: Reader, worklist_id: int) -> int:
-    """Give a proxy a slot of its own on every item, so that it takes none from people; returns how many are new."""
+    """Open a slot of its own for a proxy on every item; returns how many are new."""
     if open_worklist(session, worklist_id).kind is not WorklistKind.VERDICT:
-        raise BadInput("a proxy reads worklists whose verdicts count, not practice or a Turing test.")
+        raise BadInput("expected a worklist whose verdicts count; a proxy reads no practice and no Turing test.")
     items = select(WorklistItem.id, WorklistItem.position).where(
         WorklistItem.worklist_id == worklist_id,
         WorklistItem.image_id.not_in(withdrawn_images()),

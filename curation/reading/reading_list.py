@@ -1,4 +1,4 @@
-"""What a reader may read now: open worklists, each behind its practice until that is done."""
+"""List the worklists that a reader may open now; an unfinished practice stands for its worklist."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from curation.tables.reading import ReaderCursor, Worklist, WorklistKind, Workli
 
 @dataclass(frozen=True, slots=True)
 class ReadableWorklist:
-    """A worklist as the viewer is told about it: nothing here says how many controls there are."""
+    """A worklist as the viewer is sent it: nothing here says how many controls there are."""
 
     id: int
     name: str
@@ -32,7 +32,7 @@ class ReadableWorklist:
 
 
 def readable_worklists(session: Session, reader_id: int, may_adjudicate: bool) -> list[ReadableWorklist]:
-    """Open worklists this reader may read, newest first; where practice is unfinished, the practice in its place."""
+    """List open worklists that a reader may read, newest first; unfinished practice takes its worklist's place."""
     named = exists().where(WorklistReader.worklist_id == Worklist.id)
     query = (
         select(Worklist)
@@ -45,15 +45,15 @@ def readable_worklists(session: Session, reader_id: int, may_adjudicate: bool) -
         )
         .order_by(Worklist.id.desc())
     )
-    found = []
+    readable = []
     for worklist in session.scalars(query):
         practice, left = _practice(session, reader_id, worklist.id)
-        found.append(_readable(practice or worklist, may_adjudicate, left))
-    return found
+        readable.append(_readable(practice or worklist, may_adjudicate, left))
+    return readable
 
 
 def _practice(session: Session, reader_id: int, worklist_id: int) -> tuple[Worklist | None, int | None]:
-    """The unfinished practice of a worklist and how many images are left of it."""
+    """Find the unfinished practice of a worklist and how many of its images are left."""
     practice = session.scalars(select(Worklist).where(Worklist.practice_for_id == worklist_id)).one_or_none()
     if practice is None:
         return None, None

@@ -9,7 +9,7 @@ from curation.tables.reading import Worklist
 
 
 class ExclusionRule(FrozenRequest):
-    """When a reader's readings leave the evidence; fixed with the worklist, before anyone reads."""
+    """The limits beyond which a reader is excluded from the evidence; fixed before anyone reads."""
 
     min_sensitivity: float | None = Field(default=None, ge=0, le=1, description="share of planted defects rejected")
     max_false_rejects: float | None = Field(default=None, ge=0, le=1, description="share of real images rejected")
@@ -56,12 +56,12 @@ class WorklistRecipe(FrozenRequest):
     seed: int = 0
 
 
-# What a recipe means that an earlier version stored without these keys, where it is not what a new one means.
-BEFORE = {"order": "batch", "grid": False, "grid_audit_share": 0.0}
+# Earlier versions stored recipes without these keys; such a worklist is read by these values, not by the defaults.
+VALUES_OF_EARLIER_VERSIONS = {"order": "batch", "grid": False, "grid_audit_share": 0.0}
 
 
 def recipe_of(worklist: Worklist) -> WorklistRecipe:
-    """Parse the recipe that is stored with a worklist, by whatever version it was stored."""
+    """Parse the recipe stored with a worklist, also one that an earlier version stored."""
     stored = {key: value for key, value in worklist.recipe.items() if value is not None}
     known = {key: stored[key] for key in WorklistRecipe.model_fields.keys() & stored.keys()}
-    return WorklistRecipe.model_validate({"name": worklist.name, **BEFORE, **known})
+    return WorklistRecipe.model_validate({"name": worklist.name, **VALUES_OF_EARLIER_VERSIONS, **known})

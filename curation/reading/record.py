@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict, NotFound
-from curation.reading.escalation import settle_slots
+from curation.reading.escalation import update_extra_slots
 from curation.reading.grid_audits import close_audit, is_to_be_audited, open_audit
 from curation.reading.recipe import WorklistRecipe, recipe_of
 from curation.reading.request import ReadingRequest, check_request
@@ -29,23 +29,23 @@ from curation.tables.reading import (
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A committed reading is in the record once; `repeated` says that it was there before."""
+    """A reading that is in the record once; `repeated` says that it was there before."""
 
     op_id: str
     repeated: bool
 
 
 def record_reading(session: Session, chain: Chain, now: datetime, reader_id: int, request: ReadingRequest) -> Recorded:
-    """Append one verdict; the same `op_id` again is the same reading.
+    """Record a verdict; the same `op_id` again changes nothing.
 
-    A lease that ran out is honoured while nobody else took the image. Raises NotFound for an assignment that is not
-    there, Conflict when another reader has it by now or it was read before, BadInput for what the worklist lacks.
+    A lease that ran out still counts while nobody else has the image. Raises NotFound for an unknown assignment,
+    Conflict when another reader has the image or it was read before, BadInput for what the worklist does not ask.
     """
     assignment, cursor = _locked(session, reader_id, Assignment.key == request.assignment_key)
     if _is_recorded(session, request.op_id, reader_id, assignment.id):
         return Recorded(request.op_id, repeated=True)
     if assignment.reader_id != reader_id:
-        raise Conflict("another reader has taken this image since; your verdict on it was not kept.")
+        raise Conflict("another reader has this image by now; your verdict on it was not saved.")
     worklist = open_worklist(session, assignment.worklist_id)
     _check_state(session, assignment, request)
     recipe = recipe_of(worklist)
@@ -65,7 +65,7 @@ def record_reading(session: Session, chain: Chain, now: datetime, reader_id: int
         assignment.state, assignment.lease_until = AssignmentState.DONE, None
         _count(cursor, assignment, 1)
     session.flush()
-    _after(session, worklist, recipe, assignment, request.mode, request.verdict)
+    _update_slots(session, worklist, recipe, assignment, request.mode, request.verdict)
     chain.record(session, "reading.recorded", {"reading": reading.id, "assignment": assignment.id}, now)
     return Recorded(request.op_id, repeated=False)
 
@@ -73,10 +73,10 @@ def record_reading(session: Session, chain: Chain, now: datetime, reader_id: int
 def void_reading(
     session: Session, chain: Chain, now: datetime, reader_id: int, op_id: str, voids_op_id: str
 ) -> Recorded:
-    """Take a reading back by a row that voids it; its image is leased to the reader again.
+    """Take a reading back by another row that voids it; the reader holds its image again.
 
-    Raises NotFound when the reader has no such reading, Conflict when it was taken back before, the worklist is closed,
-    or others' verdicts were shown since.
+    Raises NotFound when the reader has no such reading, Conflict when it was taken back before, when the worklist is
+    closed, or when others' verdicts or the answer were shown since.
     """
     target = session.scalars(
         select(Reading).where(Reading.op_id == voids_op_id, Reading.reader_id == reader_id, Reading.voids_id.is_(None))
@@ -110,13 +110,13 @@ def void_reading(
     assignment.state, assignment.lease_until = AssignmentState.LEASED, now + timedelta(seconds=recipe.lease_s)
     _count(cursor, assignment, -1)
     session.flush()
-    _after(session, worklist, recipe, assignment, target.mode, target.verdict, taken_back=True)
+    _update_slots(session, worklist, recipe, assignment, target.mode, target.verdict, taken_back=True)
     chain.record(session, "reading.voided", {"reading": void.id, "voids": target.id}, now)
     return Recorded(op_id, repeated=False)
 
 
 def _count(cursor: ReaderCursor, assignment: Assignment, step: int) -> None:
-    """Keep the counters with the readings, so that progress never counts rows."""
+    """Add `step` to the reader's counters, so that progress never counts rows."""
     cursor.done += step
     if assignment.slot < PROXY_SLOT:
         cursor.pooled_done += step
@@ -124,7 +124,7 @@ def _count(cursor: ReaderCursor, assignment: Assignment, step: int) -> None:
         cursor.controls_done += step
 
 
-def _after(
+def _update_slots(
     session: Session,
     worklist: Worklist,
     recipe: WorklistRecipe,
@@ -133,7 +133,7 @@ def _after(
     verdict: Verdict | None,
     taken_back: bool = False,
 ) -> None:
-    """What follows from a reading: another reader, an adjudicator, an audit of the grid."""
+    """Open or remove the slots that follow from a reading: an audit, another reader, an adjudicator."""
     unmarked = mode == "grid" and verdict is Verdict.ACCEPT
     reader_id, item_id = assignment.reader_id, assignment.item_id
     assert reader_id is not None
@@ -142,16 +142,16 @@ def _after(
     elif unmarked and is_to_be_audited(worklist.id, recipe, reader_id, item_id):
         open_audit(session, worklist.id, reader_id, item_id, assignment.position)
     if verdict is Verdict.UNSURE or worklist.rule["kind"] == "adjudicated":
-        settle_slots(session, worklist, item_id)
+        update_extra_slots(session, worklist, item_id)
 
 
 def new_op_id() -> str:
-    """A fresh operation id, as a client makes them."""
+    """Make an operation id, as a client makes them."""
     return uuid.uuid4().hex
 
 
 def _locked(session: Session, reader_id: int, which: ColumnElement[bool]) -> tuple[Assignment, ReaderCursor]:
-    """The assignment and the reader's cursor, locked in the order in which a claim locks them."""
+    """Lock the reader's cursor, then the assignment: the order in which a claim locks them."""
     worklist_id = session.scalars(select(Assignment.worklist_id).where(which)).one_or_none()
     if worklist_id is None:
         raise NotFound("there is no assignment with this key.")
@@ -160,13 +160,13 @@ def _locked(session: Session, reader_id: int, which: ColumnElement[bool]) -> tup
 
 
 def _is_recorded(session: Session, op_id: str, reader_id: int, assignment_id: int) -> bool:
-    """Whether this very operation was recorded before; raises Conflict when the id stands for another one."""
-    found = session.execute(
+    """Whether this operation was recorded before; raises Conflict when the id stands for another one."""
+    recorded = session.execute(
         select(Reading.reader_id, Reading.assignment_id).where(Reading.op_id == op_id)
     ).one_or_none()
-    if found is not None and tuple(found) != (reader_id, assignment_id):
-        raise Conflict("this operation id is in use; make a new one.")
-    return found is not None
+    if recorded is not None and tuple(recorded) != (reader_id, assignment_id):
+        raise Conflict("this operation id is in use. Make a new one.")
+    return recorded is not None
 
 
 def _check_state(session: Session, assignment: Assignment, request: ReadingRequest) -> None:

@@ -1,7 +1,7 @@
-"""The reference panel: real training images of each class, the same ones for every reader of a worklist.
+"""The reference panel: real training images of each class, the same for every reader of a worklist.
 
-Training images only: whatever measures a reader or a model comes from validation and test subjects. Images that a
-reader meets in the practice of the worklist, or that its planted faults were made from, are not among them.
+Only training images are shown: readers and models are measured on validation and test subjects. Images of the practice
+and originals of planted defects are left out.
 """
 
 import hashlib
@@ -23,8 +23,8 @@ PER_CLASS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """A real training image under a key that says nothing of it; shape is (height, width, channels)."""
+class PanelImage:
+    """A real training image under an opaque key; `shape` is (height, width, channels)."""
 
     key: str
     label: str
@@ -34,7 +34,7 @@ class Reference:
 
 
 def check_may_see_references(session: Session, worklist_id: int, reader_id: int) -> Worklist:
-    """The worklist, when this reader may read it; raises NotFound, NotAllowed. Closed and paused ones included."""
+    """Return the worklist if this reader may read it, even closed or paused; raises NotFound, NotAllowed."""
     worklist = session.get(Worklist, worklist_id)
     if worklist is None:
         raise NotFound("there is no such worklist.")
@@ -44,20 +44,20 @@ def check_may_see_references(session: Session, worklist_id: int, reader_id: int)
     return worklist
 
 
-def references_of(session: Session, secret: bytes, worklist: Worklist) -> list[Reference]:
-    """At most 8 images of each class, by class in the worklist's order, chosen by a hash of worklist and pixels."""
-    found: dict[str, dict[str, Image]] = defaultdict(dict)
+def references_of(session: Session, secret: bytes, worklist: Worklist) -> list[PanelImage]:
+    """Choose at most 8 images of each class, in the order of the worklist's classes, by a hash of the pixels."""
+    images: dict[str, dict[str, Image]] = defaultdict(dict)
     for image, label in session.execute(_candidates(worklist)):
-        found[label].setdefault(image.pixel_sha256, image)
+        images[label].setdefault(image.pixel_sha256, image)
     return [
-        _reference(secret, worklist.id, image, label)
+        _panel_image(secret, worklist.id, image, label)
         for label in worklist.classes
-        for _, image in sorted(found[label].items(), key=lambda item: _place(worklist.id, item[0]))[:PER_CLASS]
+        for _, image in sorted(images[label].items(), key=lambda item: _place(worklist.id, item[0]))[:PER_CLASS]
     ]
 
 
 def _candidates(worklist: Worklist) -> Select[Image, str]:
-    """Real single-label training images of the shape and depth of the worklist's items."""
+    """Select real training images of one class that have the shape and depth of the worklist's items."""
     like = select(*SHAPE).join(WorklistItem).where(WorklistItem.worklist_id == worklist.id).distinct()
     labelled = and_(ImageLabel.image_id == Image.id, is_positive("import"))
     other = aliased(ImageLabel)
@@ -70,13 +70,13 @@ def _candidates(worklist: Worklist) -> Select[Image, str]:
         .join(Label, Label.id == ImageLabel.label_id)
         .join(Subject, Subject.id == Image.subject_id)
         .where(is_ready_real(), Subject.split == Split.TRAIN, tuple_(*SHAPE).in_(like), ~several)
-        .where(Image.pixel_sha256.not_in(_met(worklist)))
+        .where(Image.pixel_sha256.not_in(_pixels_of_items(worklist)))
         .order_by(Image.id)
     )
 
 
-def _met(worklist: Worklist) -> Select[str]:
-    """Pixels of what readers of this worklist or its practice meet, and of what was altered for them."""
+def _pixels_of_items(worklist: Worklist) -> Select[str]:
+    """Select the pixels of the items of a worklist and its practice, and of the originals of altered ones."""
     whole = worklist.practice_for_id or worklist.id
     lists = select(Worklist.id).where(or_(Worklist.id == whole, Worklist.practice_for_id == whole))
     items = select(WorklistItem.image_id).where(WorklistItem.worklist_id.in_(lists))
@@ -88,7 +88,7 @@ def _place(worklist_id: int, pixel_sha256: str) -> str:
     return hashlib.sha256(f"{worklist_id}:{pixel_sha256}".encode()).hexdigest()
 
 
-def _reference(secret: bytes, worklist_id: int, image: Image, label: str) -> Reference:
+def _panel_image(secret: bytes, worklist_id: int, image: Image, label: str) -> PanelImage:
     tag = hmac.new(secret, f"{worklist_id}:{image.id}".encode(), hashlib.sha256).hexdigest()[:32]
     shape = (image.height, image.width, image.channels)
-    return Reference(f"{worklist_id}-{tag}", label, image.file_sha256, shape, image.bits)
+    return PanelImage(f"{worklist_id}-{tag}", label, image.file_sha256, shape, image.bits)

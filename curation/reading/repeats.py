@@ -8,17 +8,17 @@ from sqlalchemy.orm import Session, aliased
 
 from curation.provenance.withdrawn import withdrawn_items
 from curation.reading.order import share_of
-from curation.reading.slots import REPEAT_SLOT, Handing, slot_values
+from curation.reading.slots import REPEAT_SLOT, LeaseTerms, slot_values
 from curation.tables.reading import Assignment, AssignmentPurpose
 
 APART = 50  # images between the two readings of a hidden repeat, at least
-JITTER = 100  # and up to so many more, so that nobody can count them out
-WINDOW = 1_000  # hand-outs after which a repeat that was not given is given up
+JITTER = 100  # up to so many more, so that nobody can foresee a repeat by counting
+WINDOW = 1_000  # assignments after which a repeat that was not shown is dropped
 
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """An image to be shown again: not before hand-out number `earliest`, and if there is a choice at `due`."""
+    """An image to be shown again: not before assignment number `earliest`, preferably at `due`."""
 
     item_id: int
     position: int
@@ -26,10 +26,10 @@ class Repeat:
     due: int
 
 
-def repeats_to_come(session: Session, handing: Handing) -> list[Repeat]:
-    """What this reader was handed lately and is to meet again, the first due first."""
-    worklist, cursor = handing.worklist, handing.cursor
-    recipe = handing.recipe
+def repeats_to_come(session: Session, terms: LeaseTerms) -> list[Repeat]:
+    """Draw the repeats among what this reader was assigned lately, the earliest due first."""
+    worklist, cursor = terms.worklist, terms.cursor
+    recipe = terms.recipe
     if not recipe.repeat_share:
         return []
     again = aliased(Assignment)
@@ -47,19 +47,19 @@ def repeats_to_come(session: Session, handing: Handing) -> list[Repeat]:
             ),
         )
     )
-    found = []
+    repeats = []
     for item_id, position, sequence in rows:
         assert sequence is not None
         key = f"{recipe.seed}:{worklist.id}:{cursor.reader_id}:{item_id}"
         if share_of(f"{key}:repeat") < recipe.repeat_share:
             earliest = sequence + APART + 1
-            found.append(Repeat(item_id, position, earliest, earliest + math.floor(JITTER * share_of(f"{key}:when"))))
-    return sorted(found, key=lambda repeat: (repeat.due, repeat.item_id))
+            repeats.append(Repeat(item_id, position, earliest, earliest + math.floor(JITTER * share_of(f"{key}:when"))))
+    return sorted(repeats, key=lambda repeat: (repeat.due, repeat.item_id))
 
 
-def add_repeat(session: Session, handing: Handing, repeat: Repeat) -> int:
-    """A slot for the second reading; returns its id."""
-    slot = REPEAT_SLOT + handing.cursor.reader_id
-    values = slot_values(handing.worklist.id, repeat.item_id, repeat.position, slot, AssignmentPurpose.REPEAT)
-    added = session.execute(insert(Assignment).returning(Assignment.id), [values | handing.lease])
+def add_repeat(session: Session, terms: LeaseTerms, repeat: Repeat) -> int:
+    """Assign the second reading of an image; returns the assignment's id."""
+    slot = REPEAT_SLOT + terms.cursor.reader_id
+    values = slot_values(terms.worklist.id, repeat.item_id, repeat.position, slot, AssignmentPurpose.REPEAT)
+    added = session.execute(insert(Assignment).returning(Assignment.id), [values | terms.lease])
     return added.scalar_one()

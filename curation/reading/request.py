@@ -1,4 +1,4 @@
-"""One verdict as a client sends it, and what of it a worklist admits."""
+"""A verdict as the client sends it, and its validation against the worklist."""
 
 from typing import Annotated, Literal, Self
 
@@ -19,7 +19,7 @@ Rating = Annotated[int, Field(ge=1, le=5)]
 
 
 class Mark(FrozenRequest):
-    """Where the reader points: a point or a box in stored pixels, from the left and from the top."""
+    """A point or a box that the reader marks, in stored pixels from the left and the top."""
 
     model_config = ConfigDict(allow_inf_nan=False)
 
@@ -38,7 +38,7 @@ class Mark(FrozenRequest):
 
 
 class ReadingRequest(FrozenRequest):
-    """One verdict as the client sends it; `op_id` makes sending it again harmless."""
+    """A verdict as the client sends it; sending the same `op_id` again is harmless."""
 
     op_id: str = Field(pattern=r"^[0-9a-f]{32}$")
     assignment_key: str = Field(pattern=r"^[0-9a-f]{32}$")
@@ -61,11 +61,11 @@ def check_request(
     session: Session, worklist: Worklist, recipe: WorklistRecipe, assignment: Assignment, request: ReadingRequest
 ) -> None:
     """Raise BadInput for a reason, class, mark, rating or mode that the worklist does not have."""
-    _check_words(worklist, request)
+    _check_verdict(worklist, request)
     if request.mode == "grid":
         check_mode(worklist, recipe, "grid")
         if assignment.purpose is not AssignmentPurpose.FIRST:
-            raise BadInput("this image is read singly.")
+            raise BadInput("this image is read singly, not in a grid.")
     if (request.page_id is not None) != (request.mode == "grid"):
         raise BadInput("expected a page_id with readings of a grid, and only with them.")
     if request.ratings is not None and not recipe.ratings:
@@ -75,7 +75,7 @@ def check_request(
         _check_mark(session, assignment, request.mark)
 
 
-def _check_words(worklist: Worklist, request: ReadingRequest) -> None:
+def _check_verdict(worklist: Worklist, request: ReadingRequest) -> None:
     known = {reason["code"] for reason in worklist.reasons}
     unknown = [reason for reason in request.reasons if reason not in known]
     if unknown:
@@ -84,7 +84,7 @@ def _check_words(worklist: Worklist, request: ReadingRequest) -> None:
         raise BadInput(f"expected a class of {', '.join(worklist.classes)}; got {request.corrected_label!r}.")
     asks_class = not worklist.label_shown and worklist.kind is not WorklistKind.TURING
     if asks_class and request.verdict is Verdict.ACCEPT and request.corrected_label is None:
-        raise BadInput("no class is shown here: an accept says which it is.")
+        raise BadInput("expected a class with an accept, since this worklist shows none; got none.")
 
 
 def _check_confidence(worklist: Worklist, request: ReadingRequest) -> None:

@@ -1,7 +1,7 @@
 """Slot numbers and fresh slots; a reader's cursor in a worklist, and the terms of a lease.
 
-Slots below `PROXY_SLOT` are shared: whoever comes next takes one. The others belong to one reader, and the number says
-for what; an adjudication's belongs to whichever adjudicator takes it.
+Slots below `PROXY_SLOT` are shared: the next reader takes one. Every other slot belongs to one reader, and its number
+says for what; the slot of an adjudication belongs to the adjudicator who takes it.
 """
 
 import uuid
@@ -53,15 +53,15 @@ def slot_values(
 
 
 def new_cursor(reader_id: int, worklist_id: int, allotted: int | None = None) -> ReaderCursor:
-    """A reader's cursor before the first image."""
+    """Make a reader's cursor before the first image."""
     counters = dict.fromkeys(COUNTERS, 0)
     return ReaderCursor(reader_id=reader_id, worklist_id=worklist_id, position=-1, allotted=allotted, **counters)
 
 
 def locked_cursor(session: Session, reader_id: int, worklist_id: int) -> ReaderCursor:
-    """The reader's cursor, locked: two pages of one reader claim and read one after the other.
+    """Lock the reader's cursor, so that two pages of one reader claim and read one after the other.
 
-    Lock it before any assignment: everything here takes cursor, assignment, head of the chain in this order.
+    Lock it before any assignment: all functions here lock cursor, assignment, head of the chain in this order.
     """
     where = (ReaderCursor.reader_id == reader_id, ReaderCursor.worklist_id == worklist_id)
     query = select(ReaderCursor).where(*where).with_for_update()
@@ -76,13 +76,13 @@ def locked_cursor(session: Session, reader_id: int, worklist_id: int) -> ReaderC
             session.add(cursor)
             session.flush()
             return cursor
-    except IntegrityError:  # on PostgreSQL another page of the same reader may have added it since
+    except IntegrityError:  # on PostgreSQL another page of the same reader may have added it meanwhile
         return session.scalars(query).one()
 
 
 @dataclass(frozen=True, slots=True)
-class Handing:
-    """One claim on its way: for whom, from which worklist, at what time and until when."""
+class LeaseTerms:
+    """One claim: for which reader, from which worklist, and when it is made."""
 
     now: datetime
     worklist: Worklist

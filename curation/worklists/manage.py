@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict
 from curation.readers.accounts import find_reader
-from curation.reading.escalation import settle_all
+from curation.reading.escalation import update_all_extra_slots
 from curation.reading.outcome_rule import OutcomeRule
 from curation.reading.outcomes import recompute_outcomes
 from curation.reading.recipe import recipe_of
@@ -143,7 +143,7 @@ def change_rule(session: Session, chain: Chain, now: datetime, name: str, kind: 
     before = OutcomeRule(**worklist.rule)
     worklist.rule = {"kind": kind, "readers": readers}
     session.flush()
-    settle_all(session, worklist, before.readers)
+    update_all_extra_slots(session, worklist, before.readers)
     worklist.readers_per_image = readers
     chain.record(
         session,

@@ -36,7 +36,7 @@ GEOMETRY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DefectToPlant:
     """One defect to plant."""
 
     original: Item
@@ -115,7 +115,7 @@ def plant_defects(
     return [found[plan.key] for plan in plans]
 
 
-def _plans(session: Session, split: Split, count: int, seed: int, like: Likeness) -> list[Plan]:
+def _plans(session: Session, split: Split, count: int, seed: int, like: Likeness) -> list[DefectToPlant]:
     """Which images get which defect: kinds take turns within each class, starting elsewhere for each class."""
     pool = real_pool(session, like, split, seed)
     if len(pool) < count:
@@ -127,12 +127,12 @@ def _plans(session: Session, split: Split, count: int, seed: int, like: Likeness
     turns = Counter(starts)
     plans = []
     for item in spread(pool, count, like.classes):
-        plans.append(Plan(item, PIXEL_DEFECTS[turns[item.label] % len(PIXEL_DEFECTS)], seed))
+        plans.append(DefectToPlant(item, PIXEL_DEFECTS[turns[item.label] % len(PIXEL_DEFECTS)], seed))
         turns[item.label] += 1
     return plans
 
 
-def _planted(session: Session, plans: Sequence[Plan]) -> dict[tuple[int, str, int], int]:
+def _planted(session: Session, plans: Sequence[DefectToPlant]) -> dict[tuple[int, str, int], int]:
     """Those of the plans that were carried out before, by what makes them the same, with the damaged image's id."""
     wanted = {plan.key for plan in plans}
     query = select(Image.id, Image.altered_from_id, Image.alteration).where(
@@ -151,7 +151,7 @@ def _file(database: Database, image_id: int) -> str:
         return session.scalars(select(Image.file_sha256).where(Image.id == image_id)).one()
 
 
-def _plant(store: ImageStore, plan: Plan, digest: str) -> dict[str, Any]:
+def _plant(store: ImageStore, plan: DefectToPlant, digest: str) -> dict[str, Any]:
     """Draw the defect, store the damaged picture, and return the columns that belong to it."""
     pixels = store.pixels(digest)
     alteration = draw_defect(pixels, plan.name, plan.seed)
@@ -164,7 +164,7 @@ def _plant(store: ImageStore, plan: Plan, digest: str) -> dict[str, Any]:
 
 
 def _write(
-    session: Session, now: datetime, plans: Sequence[Plan], made: Sequence[dict[str, Any]]
+    session: Session, now: datetime, plans: Sequence[DefectToPlant], made: Sequence[dict[str, Any]]
 ) -> dict[tuple[int, str, int], int]:
     """Add the rows that nobody else has added in the meantime; returns ids of all."""
     found = _planted(session, plans)

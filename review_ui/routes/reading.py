@@ -17,9 +17,9 @@ from curation.errors import NotAllowed, NotFound, RoundsError, Unavailable
 from curation.project import Project
 from curation.readers.consent import require_consent
 from curation.reading.claims import claim
-from curation.reading.feedback import told_after
-from curation.reading.grid_audits import waits_singly
-from curation.reading.progress import progress
+from curation.reading.feedback import feedback_after
+from curation.reading.grid_audits import has_waiting_audits
+from curation.reading.progress import progress_of
 from curation.reading.record import record_reading, void_reading
 from curation.reading.request import ReadingRequest
 from curation.tables.images import Image
@@ -67,8 +67,8 @@ class ReadingRoutes:
                 }
                 for item in held
             ]
-            found = progress(session, reader_id, worklist_id, wanted.mode, ended=not items)
-            then_single = wanted.mode == "grid" and waits_singly(session, reader_id, worklist_id)
+            found = progress_of(session, reader_id, worklist_id, wanted.mode, ended=not items)
+            then_single = wanted.mode == "grid" and has_waiting_audits(session, reader_id, worklist_id)
             return {"items": items, "progress": asdict(found), "then_single": then_single}
 
     def pixels(self, request: Request) -> Response:
@@ -107,7 +107,7 @@ class ReadingRoutes:
         results = [self._commit(reader_id, operation) for operation in sent.operations]
         with self.project.database.read() as session:
             self._anchor(session)
-            found = progress(session, reader_id, sent.worklist_id, sent.mode)
+            found = progress_of(session, reader_id, sent.worklist_id, sent.mode)
         further = max(0, len(sent.operations) - 1)
         wait_until(started + SAVED_AFTER_S + further * SAVED_AFTER_S_PER_FURTHER)
         return {"results": results, "progress": asdict(found)}
@@ -136,7 +136,7 @@ class ReadingRoutes:
         with self.project.database.write() as session:
             require_consent(session, reader_id)
             record_reading(session, self.project.chain, self.clock(), reader_id, reading)
-            told = told_after(session, reading.op_id)
+            told = feedback_after(session, reading.op_id)
         return {name: value for name, value in asdict(told).items() if value is not None}
 
     def _undo(self, reader_id: int, operation: Operation) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse, Response
 from curation.errors import NotFound
 from curation.project import Project
 from curation.provenance.withdrawn import newest_withdrawal
-from curation.reading.reference_panel import Reference, check_may_see_references, references_of
+from curation.reading.reference_panel import PanelImage, check_may_see_references, references_of
 from review_ui.security.guard import READER_KEY
 from review_ui.security.sessions import SignedInReader
 
@@ -19,7 +19,7 @@ class ReferenceRoutes:
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self.chosen: dict[tuple[int, int], dict[str, Reference]] = {}
+        self.chosen: dict[tuple[int, int], dict[str, PanelImage]] = {}
 
     def list(self, request: Request) -> Response:
         """Keys by class."""
@@ -41,7 +41,7 @@ class ReferenceRoutes:
         headers = {"X-Rounds-Shape": ",".join(map(str, found.shape)), "X-Rounds-Bits": str(found.bits)}
         return Response(content, media_type="application/octet-stream", headers=headers)
 
-    def _chosen(self, request: Request, worklist_id: int) -> dict[str, Reference]:
+    def _chosen(self, request: Request, worklist_id: int) -> dict[str, PanelImage]:
         reader: SignedInReader = request.scope[READER_KEY]
         with self.project.database.read() as session:
             worklist = check_may_see_references(session, worklist_id, reader.reader_id)

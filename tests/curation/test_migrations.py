@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from curation.database import Database, _alembic_config
 from curation.reading.claims import claim
-from curation.reading.progress import progress
+from curation.reading.progress import progress_of
 from curation.reading.record import record_reading
 from tests.curation.reading_room import CHAIN, NOON, verdict
 from tests.curation.revisions import downgrade
@@ -69,13 +69,13 @@ def test_readings_leases_and_progress_of_the_first_revision_live_on(at_first_rev
     assert (row.verdict, row.elapsed_ms, bool(row.after_reveal), row.ratings) == ("reject", 900, False, None)
     assert [tuple(one) for one in kept] == [("done", "first", None), ("leased", "first", None), ("open", "first", None)]
     with database.write() as session:
-        found = progress(session, 1, 1)
+        found = progress_of(session, 1, 1)
         assert (found.done, found.left, found.total) == (1, 2, 3)
         held = [item.key for item in claim(session, NOON, 1, 1, 5)]
         assert held == [f"{2:032x}", f"{3:032x}"]
         for key in held:
             record_reading(session, CHAIN, NOON, 1, verdict(key))
-        assert progress(session, 1, 1).left == 0
+        assert progress_of(session, 1, 1).left == 0
 
 
 def test_a_migration_that_cannot_be_made_whole_changes_nothing(tmp_path: Path) -> None:

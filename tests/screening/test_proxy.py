@@ -9,7 +9,7 @@ from sqlalchemy import select
 from curation.errors import BadInput
 from curation.project import Project
 from curation.reading.claims import claim
-from curation.reading.progress import progress
+from curation.reading.progress import progress_of
 from curation.reading.recipe import WorklistRecipe
 from curation.reading.worklist import find_worklist
 from curation.tables.images import Image
@@ -106,7 +106,7 @@ def test_it_takes_no_image_from_people(to_read: Project, tiny_vit: Path) -> None
     with to_read.database.write() as session:
         alice = add_person(session, "alice")
         worklist = find_worklist(session, "w")
-        assert progress(session, alice, worklist.id).left == worklist.size
+        assert progress_of(session, alice, worklist.id).left == worklist.size
         assert len(claim(session, NOW, alice, worklist.id, 100)) == worklist.size
 
 

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 from curation.database import Database
 from curation.errors import BadInput, NotAllowed
 from curation.reading.claims import claim
-from curation.reading.grid_audits import waits_singly
+from curation.reading.grid_audits import has_waiting_audits
 from curation.reading.outcomes import decisions_of
-from curation.reading.progress import progress
+from curation.reading.progress import progress_of
 from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import new_op_id, record_reading, void_reading
 from curation.tables.images import ImageLabel, Label
@@ -91,7 +91,7 @@ def test_every_reader_is_handed_every_control_once_and_candidates_are_shared(dat
                 Reading, Reading.item_id == WorklistItem.id
             )
         ).all()
-        left = [progress(session, reader, worklist) for reader in readers]
+        left = [progress_of(session, reader, worklist) for reader in readers]
     controls = Counter((row.id, row.reader_id) for row in rows if row.purpose is Purpose.REAL_CONTROL)
     candidates = Counter(row.id for row in rows if row.purpose is Purpose.CANDIDATE)
     assert set(controls.values()) == {1}
@@ -121,7 +121,7 @@ def test_a_repeat_does_not_count_towards_the_outcome_or_take_a_slot(database: Da
     with database.write() as session:
         worklist, readers = worklist_with(session, 120, readers=2, repeat_share=0.5)
         met = read_all(session, readers[0], worklist, 24)
-        assert progress(session, readers[0], worklist, ended=True).left == 0
+        assert progress_of(session, readers[0], worklist, ended=True).left == 0
         assert read_all(session, readers[1], worklist) == []
         decisions = decisions_of(session, session.get_one(Worklist, worklist))
     assert purposes(met)["repeat"] > 10
@@ -163,12 +163,12 @@ def test_a_share_of_what_a_grid_leaves_unmarked_comes_back_singly(database: Data
         read_page(session, reader, worklist, 24)
         read_page(session, reader, worklist, 24, Verdict.REJECT)
         assert claim(session, NOON, reader, worklist, 24, "grid") == []
-        assert waits_singly(session, reader, worklist)
-        assert not waits_singly(session, other, worklist)
+        assert has_waiting_audits(session, reader, worklist)
+        assert not has_waiting_audits(session, other, worklist)
         accepted = select(Reading.item_id).where(Reading.verdict == Verdict.ACCEPT, Reading.reader_id == reader)
         unmarked = set(session.scalars(accepted))
         audits = read_all(session, reader, worklist)
-        assert not waits_singly(session, reader, worklist)
+        assert not has_waiting_audits(session, reader, worklist)
     assert purposes(audits) == {"grid_audit": len(audits)}
     assert 4 <= len(audits) <= 20
     assert {one.item_id for one in audits} <= unmarked
@@ -189,12 +189,12 @@ def test_undoing_a_page_takes_its_audits_back(database: Database) -> None:
     with database.write() as session:
         worklist, (reader,) = worklist_with(session, 12, grid_audit_share=1.0)
         op_ids = read_page(session, reader, worklist, 12)
-        assert waits_singly(session, reader, worklist)
+        assert has_waiting_audits(session, reader, worklist)
         for op_id in op_ids:
             void_reading(session, CHAIN, NOON, reader, new_op_id(), op_id)
-        assert not waits_singly(session, reader, worklist)
+        assert not has_waiting_audits(session, reader, worklist)
         assert len(claim(session, NOON, reader, worklist, 12, "grid")) == 12
-        assert progress(session, reader, worklist).done == 0
+        assert progress_of(session, reader, worklist).done == 0
 
 
 def test_a_grid_is_refused_where_no_label_shows_and_a_page_needs_its_id(database: Database) -> None:
@@ -224,15 +224,15 @@ def test_what_is_left_is_said_in_tens_where_a_count_would_give_repeats_away(data
     with database.write() as session:
         worklist, (reader,) = worklist_with(session, 150, repeat_share=0.5)
         said: dict[str, set[tuple[int, int]]] = {}
-        before = progress(session, reader, worklist)
+        before = progress_of(session, reader, worklist)
         while held := claim(session, NOON, reader, worklist, 30):
             for item in held:
                 record_reading(session, CHAIN, NOON, reader, verdict(item.key))
-                now = progress(session, reader, worklist)
+                now = progress_of(session, reader, worklist)
                 row = session.scalars(select(Assignment).where(Assignment.key == item.key)).one()
                 said.setdefault(row.purpose.value, set()).add((now.done - before.done, now.left % 10))
                 before = now
-        assert progress(session, reader, worklist, ended=True).left == 0
+        assert progress_of(session, reader, worklist, ended=True).left == 0
     assert said["first"] == said["repeat"] == {(1, 0)}
     assert before.left == 10  # until a claim finds nothing, the last first looks and the last repeats look alike
 
@@ -240,9 +240,9 @@ def test_what_is_left_is_said_in_tens_where_a_count_would_give_repeats_away(data
 def test_without_anything_that_comes_back_progress_is_exact(database: Database) -> None:
     with database.write() as session:
         worklist, (reader,) = worklist_with(session, 12, grid_audit_share=1.0)
-        assert not progress(session, reader, worklist).about
+        assert not progress_of(session, reader, worklist).about
         read_page(session, reader, worklist, 4)
-        assert progress(session, reader, worklist).about
+        assert progress_of(session, reader, worklist).about
         read_all(session, reader, worklist)
-        found = progress(session, reader, worklist)
+        found = progress_of(session, reader, worklist)
     assert (found.left, found.about) == (0, False)

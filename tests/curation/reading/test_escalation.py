@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 from curation.database import Database
 from curation.errors import BadInput, Conflict
 from curation.reading.claims import claim
-from curation.reading.feedback import told_after
+from curation.reading.feedback import feedback_after
 from curation.reading.outcomes import recompute_outcomes
-from curation.reading.progress import progress
+from curation.reading.progress import progress_of
 from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import new_op_id, record_reading, void_reading
 from curation.tables.reading import Outcome, Verdict, Worklist
@@ -91,14 +91,14 @@ def test_agreeing_readers_need_no_adjudicator_and_disagreeing_ones_do(database: 
 def test_an_adjudicator_is_blind_first_then_sees_the_others_nameless_and_may_change(database: Database) -> None:
     with database.write() as session:
         worklist, (first, second, judge) = room(session, 1, 3, readers_per_image=2, rule="adjudicated")
-        assert told_after(session, say(session, first, worklist, ACCEPT)).reveal is None
+        assert feedback_after(session, say(session, first, worklist, ACCEPT)).reveal is None
         say(session, second, worklist, REJECT, reasons=("blur",), comment="soft")
         (item,) = claim(session, NOON, judge, worklist, 1, "adjudicate")
-        assert progress(session, judge, worklist, "adjudicate").left == 0
+        assert progress_of(session, judge, worklist, "adjudicate").left == 0
         op_id = new_op_id()
         record_reading(session, CHAIN, NOON, judge, verdict(item.key, op_id=op_id, said=ACCEPT))
         assert outcome(session, worklist) == ("approved", 3, True)
-        revealed = told_after(session, op_id).reveal
+        revealed = feedback_after(session, op_id).reveal
         assert revealed is not None
         assert {(one.verdict, one.reasons, one.comment) for one in revealed} == {
             (ACCEPT, (), None),
@@ -195,7 +195,7 @@ def test_every_reader_of_a_turing_test_is_handed_every_image(database: Database)
         worklist = create_worklist(session, CHAIN, NOON, recipe).id
         readers = [add_person(session, f"r{number}") for number in range(3)]
         handed = [[item.file_sha256 for item in claim(session, NOON, reader, worklist, 20)] for reader in readers]
-        assert [progress(session, reader, worklist).left for reader in readers] == [10, 10, 10]
+        assert [progress_of(session, reader, worklist).left for reader in readers] == [10, 10, 10]
     assert [len(set(one)) for one in handed] == [10, 10, 10]
     assert handed[0] != handed[1]
 

@@ -8,7 +8,7 @@ from curation.alterations.replay import PIXEL_DEFECTS, WRONG_LABEL
 from curation.database import Database
 from curation.errors import BadInput, Conflict, NotAllowed
 from curation.reading.claims import claim
-from curation.reading.feedback import DEFECTS, told_after
+from curation.reading.feedback import DEFECTS, feedback_after
 from curation.reading.outcomes import decisions_of
 from curation.reading.proxy_slots import open_proxy_slots
 from curation.reading.reading_list import readable_worklists
@@ -58,7 +58,7 @@ def test_practice_tells_what_was_right_and_a_worklist_that_counts_tells_nothing(
         for item in claim(session, NOON, reader, practice.id, 4):
             op_id = new_op_id()
             record_reading(session, CHAIN, NOON, reader, verdict(item.key, op_id=op_id, said=Verdict.ACCEPT))
-            feedback = told_after(session, op_id).feedback
+            feedback = feedback_after(session, op_id).feedback
             assert feedback is not None
             told.setdefault(feedback.truth, []).append(feedback.right)
         assert told["real"] == [True] * len(told["real"])
@@ -66,7 +66,7 @@ def test_practice_tells_what_was_right_and_a_worklist_that_counts_tells_nothing(
         (item, *_) = claim(session, NOON, reader, worklist, 1)
         op_id = new_op_id()
         record_reading(session, CHAIN, NOON, reader, verdict(item.key, op_id=op_id))
-        assert told_after(session, op_id) == told_after(session, new_op_id())
+        assert feedback_after(session, op_id) == feedback_after(session, new_op_id())
 
 
 def test_every_planted_defect_has_a_sentence_for_practice() -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from curation.database import Database
 from curation.errors import BadInput, Conflict, NotFound
 from curation.reading.claims import claim
-from curation.reading.progress import progress
+from curation.reading.progress import progress_of
 from curation.reading.proxy_slots import open_proxy_slots
 from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import new_op_id, record_reading, void_reading
@@ -95,11 +95,11 @@ def test_undo_gives_the_image_back_and_counts_again(database: Database) -> None:
         with database.write() as session:
             void_reading(session, CHAIN, NOON, reader, undo_id, op_id)
     with database.read() as session:
-        assert progress(session, reader, worklist).done == 0
+        assert progress_of(session, reader, worklist).done == 0
     assert claimed(database, reader, worklist, 1) == [key]
     read(database, reader, key)
     with database.read() as session:
-        assert progress(session, reader, worklist).done == 1
+        assert progress_of(session, reader, worklist).done == 1
     assert count_readings(database) == 3
     with pytest.raises(Conflict, match="already"), database.write() as session:
         void_reading(session, CHAIN, NOON, reader, new_op_id(), op_id)
@@ -148,7 +148,7 @@ def test_a_proxy_reads_every_image_and_takes_none_from_people(database: Database
     assert claimed(database, proxy.id, worklist, 10) == []
     assert len(claimed(database, person, worklist, 10)) == 5
     with database.read() as session:
-        assert progress(session, person, worklist).left == 5
+        assert progress_of(session, person, worklist).left == 5
 
 
 @pytest.mark.slow
@@ -180,7 +180,7 @@ def test_ten_readers_at_once_lose_and_double_nothing(database: Database, readers
     with database.read() as session:
         rows = session.execute(select(Reading.item_id, Reading.reader_id)).all()
         assert CHAIN.verify(session, Path("no-anchors")).faults == []
-        dones = [progress(session, person, worklist).done for person in people]
+        dones = [progress_of(session, person, worklist).done for person in people]
     if SOAK:
         each = Counter(tuple(row) for row in rows)
         counts = f"{readers} readers, {images:,} images, {readers_per_image} readers each"
@@ -260,7 +260,7 @@ def test_one_reader_claims_reads_and_undoes_at_once_without_a_deadlock(database:
         thread.join()
     assert failures == []
     with database.read() as session:
-        assert progress(session, reader, worklist).done == 24
+        assert progress_of(session, reader, worklist).done == 24
     assert count_readings(database) == 72
 
 
@@ -340,7 +340,7 @@ def test_label_blind_an_accept_says_which_class(database: Database) -> None:
         recipe = WorklistRecipe(name="blind", label_shown=False, again=True)
         worklist = create_worklist(session, CHAIN, NOON, recipe).id
     (key,) = claimed(database, reader, worklist, 1)
-    with pytest.raises(BadInput, match="which it is"):
+    with pytest.raises(BadInput, match="expected a class with an accept"):
         read(database, reader, key)
     read(database, reader, key, corrected_label="a")
     assert count_readings(database) == 1

@@ -12,8 +12,8 @@ from curation.project import Project
 from curation.provenance.withdrawn import still_here
 from curation.readers.accounts import add_reader
 from curation.reading.claims import claim
-from curation.reading.escalation import settle_slots
-from curation.reading.progress import progress
+from curation.reading.escalation import update_extra_slots
+from curation.reading.progress import progress_of
 from curation.reading.proxy_slots import open_proxy_slots
 from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import new_op_id, record_reading, void_reading
@@ -102,15 +102,21 @@ def test_a_control_of_the_subject_is_handed_out_no_more_and_progress_ends_at_not
     reader = person(room)
     with room.database.read() as session:
         key, item_id = subject_behind(session, worklist_id, purpose)
-        assert progress(session, reader, worklist_id).left == 18
+        assert progress_of(session, reader, worklist_id).left == 18
     withdraw(room, NOW, key, "")
     with room.database.read() as session:
-        assert (progress(session, reader, worklist_id).left, progress(session, reader, worklist_id).total) == (17, 17)
+        assert (progress_of(session, reader, worklist_id).left, progress_of(session, reader, worklist_id).total) == (
+            17,
+            17,
+        )
     given = read_all(room, reader, worklist_id)
     assert len(given) == 17
     assert item_id not in given
     with room.database.read() as session:
-        assert (progress(session, reader, worklist_id).left, progress(session, reader, worklist_id).done) == (0, 17)
+        assert (progress_of(session, reader, worklist_id).left, progress_of(session, reader, worklist_id).done) == (
+            0,
+            17,
+        )
 
 
 def test_practice_can_still_be_finished(room: Project) -> None:
@@ -143,7 +149,7 @@ def test_readings_stay_and_an_undone_one_does_not_bring_the_image_back(room: Pro
         void_reading(session, room.chain, NOW, reader, new_op_id(), read.op_id)
     assert read_all(room, reader, worklist_id) == []
     with room.database.read() as session:
-        assert progress(session, reader, worklist_id).left == 0
+        assert progress_of(session, reader, worklist_id).left == 0
 
 
 @pytest.mark.slow
@@ -184,11 +190,11 @@ def test_candidates_removed_as_descendants_are_handed_out_no_more_to_people_or_p
         worklist = session.get_one(Worklist, worklist_id)
         before = session.scalar(select(func.count()).select_from(Assignment))
         for item_id in session.scalars(select(WorklistItem.id)).all():
-            settle_slots(session, worklist, item_id)
+            update_extra_slots(session, worklist, item_id)
         assert session.scalar(select(func.count()).select_from(Assignment)) == before
         open_slots = select(func.count()).where(Assignment.state != AssignmentState.DONE)
         assert session.scalar(open_slots) == 0
-        assert progress(session, reader, worklist_id).left == 0
+        assert progress_of(session, reader, worklist_id).left == 0
 
 
 @pytest.mark.slow

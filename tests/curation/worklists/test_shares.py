@@ -11,7 +11,7 @@ from sqlalchemy import select
 from curation.database import Database
 from curation.errors import BadInput
 from curation.reading.claims import claim
-from curation.reading.progress import progress
+from curation.reading.progress import progress_of
 from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import record_reading
 from curation.tables.reading import Assignment, WorklistItem
@@ -73,13 +73,13 @@ def test_the_last_reader_finds_a_whole_share(database: Database) -> None:
     worklist_id, people = room(database)
     assert [read_all(database, worklist_id, reader) for reader in people] == [12, 12, 12, 12]
     with database.read() as session:
-        assert {progress(session, reader, worklist_id).left for reader in people} == {0}
+        assert {progress_of(session, reader, worklist_id).left for reader in people} == {0}
 
 
 def test_what_is_left_counts_the_own_share(database: Database) -> None:
     worklist_id, people = room(database)
     with database.read() as session:
-        assert progress(session, people[3], worklist_id).left == 12
+        assert progress_of(session, people[3], worklist_id).left == 12
 
 
 def test_a_share_that_waits_is_nobody_elses_even_after_a_lease(database: Database) -> None:
