@@ -31,7 +31,7 @@ from curation.snapshots.mix import MixRecipe
 from curation.tables.people import Reader, Role
 from curation.tables.training import Study
 from curation.worklists.create import create_worklist
-from curation.worklists.plant import plant_for
+from curation.worklists.plant import plant_for_worklist
 from curation.worklists.summaries import list_worklists
 
 READER = "demo"
@@ -121,7 +121,7 @@ def make_worklist(project: Project) -> None:
         made = any(row.name == WORKLIST for row in list_worklists(session))
     if not made:
         with progress_bar("planting defects") as report:
-            plant_for(project.database, project.store, now(), recipe, report)
+            plant_for_worklist(project.database, project.store, now(), recipe, report)
         with project.database.write() as session:
             create_worklist(session, project.chain, now(), recipe)
     with project.database.read() as session:

@@ -7,8 +7,7 @@ import click
 from cli.terminal import emit, json_option, now, pass_project
 from curation.errors import BadInput
 from curation.project import Project
-from curation.worklists.vocabulary import Reason, list_vocabularies, save_vocabulary
-from curation.worklists.vocabulary import vocabulary as reasons_of
+from curation.worklists.vocabulary import Reason, list_vocabularies, load_vocabulary, save_vocabulary
 
 
 @click.group()
@@ -48,7 +47,7 @@ def show(project: Project, name: str, as_json: bool) -> None:
       rounds vocabulary show brain_mr
     """
     with project.database.read() as session:
-        reasons = reasons_of(session, name)
+        reasons = load_vocabulary(session, name)
     emit(reasons, as_json, title=name)
 
 

@@ -14,7 +14,7 @@ from curation.reading.worklist import find_worklist
 from curation.tables.reading import Purpose, WorklistItem
 from curation.worklists.create import close_worklist, create_worklist
 from curation.worklists.manage import change_rule, pause_worklist, release_leases, resume_worklist, set_readers
-from curation.worklists.plant import plant_for
+from curation.worklists.plant import plant_for_worklist
 from curation.worklists.summaries import list_worklists
 
 NOTHING_TO_AUDIT = "0: screening blocked none but near copies, which no reader sees"
@@ -55,7 +55,7 @@ def create(project: Project, /, name: str, as_json: bool, **options: Any) -> Non
     """
     recipe = recipe_from(name, **options)
     with progress_bar("planting defects", quiet=as_json) as report:
-        planted = plant_for(project.database, project.store, now(), recipe, report)
+        planted = plant_for_worklist(project.database, project.store, now(), recipe, report)
     with project.database.write() as session:
         made = create_worklist(session, project.chain, now(), recipe)
         audits = session.scalar(

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import click
 
 from curation.reading.recipe import WorklistRecipe
-from curation.worklists.recipe import EVIDENCE, deals_out
+from curation.worklists.recipe import EVIDENCE, should_deal_out
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -80,7 +80,9 @@ def recipe_from(
         values["rule"] = "majority"
     if allotted is None:
         allotted = (
-            evidence and not turing and deals_out(len(said.get("readers", ())), values.get("readers_per_image", 1))
+            evidence
+            and not turing
+            and should_deal_out(len(said.get("readers", ())), values.get("readers_per_image", 1))
         )
     values["shares"] = "allotted" if allotted else "pooled"
     values |= {"name": name, "again": again, "kind": "turing" if turing else "verdict", "exclusion": exclusion}

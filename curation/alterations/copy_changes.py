@@ -20,7 +20,7 @@ ELASTIC_SMOOTHNESS = 0.08  # of the side
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class CopyChange:
     """One kind of change: how a picture (H, W, C), 0 to 1, is changed, what a severity means, which were measured."""
 
     change: Callable[[Floats, float, np.random.Generator], Floats]
@@ -79,16 +79,20 @@ def _elastic(picture: Floats, share: float, random: np.random.Generator) -> Floa
     return np.stack(planes, axis=-1)
 
 
-KINDS: Mapping[str, Kind] = {
-    "crop": Kind(_crop, "of each side cut off", (0.05, 0.12, 0.20)),
-    "shift": Kind(_shift, "of the side", (0.02, 0.06, 0.10)),
-    "flip": Kind(_flip, "0 up-down, 1 left-right", (0, 1)),
-    "rotation": Kind(lambda p, s, r: _moved(p, turn=s * _side(r)), "degrees", (3, 8, 15)),
-    "scaling": Kind(lambda p, s, r: _moved(p, enlarge=(1 + s) ** _side(r)), "larger or smaller", (0.03, 0.08, 0.15)),
-    "intensity": Kind(_intensity, "gamma, gain, offset", (0.15, 0.30, 0.45)),
-    "noise": Kind(lambda p, s, r: p + r.normal(0, s, p.shape), "of the grey range", (0.015, 0.04, 0.08)),
-    "blur": Kind(lambda p, s, r: gaussian_filter(p, (s * len(p), s * len(p), 0)), "of the side", (0.008, 0.015, 0.025)),
-    "elastic": Kind(_elastic, "of the side, root mean square", (0.008, 0.015, 0.025)),
+COPY_CHANGES: Mapping[str, CopyChange] = {
+    "crop": CopyChange(_crop, "of each side cut off", (0.05, 0.12, 0.20)),
+    "shift": CopyChange(_shift, "of the side", (0.02, 0.06, 0.10)),
+    "flip": CopyChange(_flip, "0 up-down, 1 left-right", (0, 1)),
+    "rotation": CopyChange(lambda p, s, r: _moved(p, turn=s * _side(r)), "degrees", (3, 8, 15)),
+    "scaling": CopyChange(
+        lambda p, s, r: _moved(p, enlarge=(1 + s) ** _side(r)), "larger or smaller", (0.03, 0.08, 0.15)
+    ),
+    "intensity": CopyChange(_intensity, "gamma, gain, offset", (0.15, 0.30, 0.45)),
+    "noise": CopyChange(lambda p, s, r: p + r.normal(0, s, p.shape), "of the grey range", (0.015, 0.04, 0.08)),
+    "blur": CopyChange(
+        lambda p, s, r: gaussian_filter(p, (s * len(p), s * len(p), 0)), "of the side", (0.008, 0.015, 0.025)
+    ),
+    "elastic": CopyChange(_elastic, "of the side, root mean square", (0.008, 0.015, 0.025)),
 }
 # What the design of the gate was tried on; none of these is measured.
 TRIED: Mapping[str, tuple[float, ...]] = {
@@ -103,10 +107,10 @@ TRIED: Mapping[str, tuple[float, ...]] = {
 }
 
 
-def changed(pixels: Pixels, kind: str, severity: float, seed: int) -> Pixels:
+def change_copies(pixels: Pixels, kind: str, severity: float, seed: int) -> Pixels:
     """Copies of images (N, H, W, C), each changed by itself, of the same depth."""
     highest = np.iinfo(pixels.dtype).max
-    change = KINDS[kind].change
+    change = COPY_CHANGES[kind].change
     copies = np.empty_like(pixels)
     for number, picture in enumerate(pixels):
         random = np.random.default_rng((seed, number))
@@ -115,7 +119,7 @@ def changed(pixels: Pixels, kind: str, severity: float, seed: int) -> Pixels:
     return copies
 
 
-def stand_in_round_trip(pixels: Pixels) -> Pixels:
+def blur_like_autoencoder(pixels: Pixels) -> Pixels:
     """What is lost in a small autoencoder, roughly: a blur of 1.5 % of the side. Where there is no autoencoder."""
     highest = np.iinfo(pixels.dtype).max
     sigma = 0.015 * pixels.shape[1]

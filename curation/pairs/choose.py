@@ -60,7 +60,7 @@ def suspects(session: Session, wanted: int, seed: int) -> list[ChosenPair]:
         near = [one for one in screened.neighbours if one["image_id"] in standing]
         if near:
             nearest = min(near, key=lambda one: float(one["distance"]))
-            order = (gravest[screened.image_id], lot(seed, digest))
+            order = (gravest[screened.image_id], _seeded_order(seed, digest))
             found.append((order, ChosenPair(screened.image_id, nearest["image_id"], PairTruth.SUSPECT)))
     return [pair for _, pair in sorted(found, key=lambda entry: entry[0])][:wanted]
 
@@ -80,7 +80,7 @@ def training_images(session: Session, shape: Shape, seed: int) -> list[TrainingI
         .group_by(Image.id, Image.subject_id, Image.pixel_sha256, Image.file_sha256)
     )
     rows = [TrainingImage(*row) for row in session.execute(query).all() if row[1] is not None]  # type: ignore[arg-type]
-    return sorted(rows, key=lambda one: (lot(seed, one.pixel_sha256), one.image_id))
+    return sorted(rows, key=lambda one: (_seeded_order(seed, one.pixel_sha256), one.image_id))
 
 
 def same_subject(images: Sequence[TrainingImage], wanted: int) -> list[ChosenPair]:
@@ -112,7 +112,7 @@ def different_subjects(images: Sequence[TrainingImage], wanted: int) -> list[Cho
     return list(_in_turns(queues))[:wanted]
 
 
-def lot(seed: int, key: str) -> str:
+def _seeded_order(seed: int, key: str) -> str:
     """An order that depends on the seed and the pixels alone."""
     return hashlib.sha256(f"{seed}:{key}".encode()).hexdigest()
 

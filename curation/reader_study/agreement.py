@@ -24,7 +24,7 @@ FEWEST_IMAGES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class ReaderAgreement:
     """Agreement on one question, over images that two people or more have read."""
 
     question: str
@@ -41,7 +41,7 @@ class PairAgreement:
     kappa: Estimate
 
 
-def agreements(table: StudyTable, reasons: Sequence[str], random: np.random.Generator) -> list[Agreement]:
+def agreements(table: StudyTable, reasons: Sequence[str], random: np.random.Generator) -> list[ReaderAgreement]:
     """Agreement on verdicts, on each verdict against the others, on each reason and on the class, of candidates."""
     rows = [row for row in table.rows if row.purpose is Purpose.CANDIDATE]
     found = [_agreement("verdict", rows, lambda row: row.verdict, random)]
@@ -70,9 +70,9 @@ def _cohen(one: dict[int, str], two: dict[int, str], random: np.random.Generator
 
 def _agreement(
     question: str, rows: Sequence[StudyRow], answer: Callable[[StudyRow], Hashable], random: np.random.Generator
-) -> Agreement:
+) -> ReaderAgreement:
     counts = answer_counts([(row.item_id, answer(row)) for row in rows])
-    return Agreement(
+    return ReaderAgreement(
         question,
         _over_images(counts, krippendorff_alpha, random),
         _over_images(_equally_read(counts), fleiss, random),

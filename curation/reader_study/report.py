@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from curation.errors import BadInput
 from curation.estimates import Estimate
-from curation.reader_study.agreement import Agreement, PairAgreement, agreements, pair_agreements
+from curation.reader_study.agreement import PairAgreement, ReaderAgreement, agreements, pair_agreements
 from curation.reader_study.consensus import Consensus, consensus
 from curation.reader_study.detection import Detection, detection
 from curation.reader_study.exclusion import Judged, judge
@@ -97,7 +97,7 @@ class ReaderStudy:
     courses: tuple[Course, ...]
     judged: tuple[Judged, ...]
     excluded: tuple[str, ...]
-    agreements: tuple[Agreement, ...]  # without the excluded
+    agreements: tuple[ReaderAgreement, ...]  # without the excluded
     pairs: tuple[PairAgreement, ...]
     consensus: Consensus
     turing: Turing | None

@@ -1,4 +1,4 @@
-"""What goes into a worklist and in which order: screened candidates, and controls of known truth mixed in blind."""
+"""Choose what goes into a worklist: screened candidates, audits of blocked images, controls; their order."""
 
 import math
 from collections.abc import Sequence
@@ -22,17 +22,16 @@ from curation.tables.generation import (
 )
 from curation.tables.images import Image, Import, Split
 from curation.tables.reading import Outcome, OutcomeVerdict, Purpose
-from curation.worklists.controls import Likeness, defect_controls, real_controls
-from curation.worklists.items import Item, audit_items, by_hash, candidate_items, labelled
+from curation.worklists.controls import Likeness, choose_defect_controls, choose_real_controls
+from curation.worklists.items import Item, audit_items, candidate_items, in_seeded_order, select_labelled
 from curation.worklists.recipe import check_recipe
 
 
 def choose_items(session: Session, recipe: WorklistRecipe) -> list[Item]:
-    """Candidates, audits of blocked ones, real images and planted defects, chosen by the seed and the pixels alone.
+    """Choose candidates, audits of blocked images, and controls, by the seed and the pixels alone.
 
-    No real image is in both as it is and with a defect. Raises BadInput for a recipe that contradicts itself, when
-    there is nothing to read, or when there are too few controls that a reader could not tell by their shape, depth,
-    spacing or class.
+    No real image is in the list both as it is and with a defect. Raises BadInput for a recipe that contradicts itself,
+    when there is nothing to read, or when too few controls have the shape, depth, spacing and class of the candidates.
     """
     check_recipe(session, recipe)
     candidates = choose_candidates(session, recipe)
@@ -44,17 +43,17 @@ def choose_items(session: Session, recipe: WorklistRecipe) -> list[Item]:
     )
 
 
-def practice_items(session: Session, recipe: WorklistRecipe, like: Sequence[Item]) -> list[Item]:
-    """Images to practise on before reading `like`: half real, half with a defect, of training subjects alone."""
+def choose_practice_items(session: Session, recipe: WorklistRecipe, like: Sequence[Item]) -> list[Item]:
+    """Choose images to practise on before reading `like`: half real, half with a defect, of training subjects."""
     defects = recipe.practice // 2
     return _controls(session, recipe, Likeness.of(like), Split.TRAIN, recipe.practice - defects, defects)
 
 
 def choose_candidates(session: Session, recipe: WorklistRecipe) -> list[Item]:
-    """Images of the latest finished screening of each batch; raises BadInput when there are none."""
+    """Choose images from the latest finished screening of each batch; raises BadInput when there are none."""
     latest = _latest_screenings(recipe)
     query = (
-        labelled("request", Image.batch_id)
+        select_labelled("request", Image.batch_id)
         .add_columns(ScreenedImage.verdict)
         .join(ScreenedImage, ScreenedImage.image_id == Image.id)
         .where(
@@ -63,13 +62,13 @@ def choose_candidates(session: Session, recipe: WorklistRecipe) -> list[Item]:
         )
     )
     if not recipe.again:
-        settled = select(Outcome.image_id).where(Outcome.verdict != OutcomeVerdict.UNRESOLVED)
-        query = query.where(Image.id.not_in(settled))
-    candidates = by_hash(candidate_items(session, query), recipe.seed)[: recipe.limit]
+        decided = select(Outcome.image_id).where(Outcome.verdict != OutcomeVerdict.UNRESOLVED)
+        query = query.where(Image.id.not_in(decided))
+    candidates = in_seeded_order(candidate_items(session, query), recipe.seed)[: recipe.limit]
     if not candidates:
         raise BadInput(
-            "no screened candidate to read: `rounds generate` draws some and `rounds screen` checks them; "
-            "images that have an outcome already are read again only with --again."
+            "expected screened candidates to read, and there are none. Run `rounds generate` and `rounds screen`. "
+            "Images that have an outcome already are read again only with --again."
         )
     if recipe.order == "priority":
         scores = _doubts(session, latest)
@@ -78,9 +77,9 @@ def choose_candidates(session: Session, recipe: WorklistRecipe) -> list[Item]:
 
 
 def choose_audits(session: Session, recipe: WorklistRecipe) -> list[Item]:
-    """A share of what screening blocked, so that readers say how often it was wrong.
+    """Choose a share of the images that screening blocked, so that readers measure how often it is wrong.
 
-    Near copies of real images are never among them: nobody who reads sees one, and no reading unblocks anything.
+    Near copies of real images are never among them. No reading unblocks an image.
     """
     if not recipe.gate_audit_share:
         return []
@@ -88,17 +87,17 @@ def choose_audits(session: Session, recipe: WorklistRecipe) -> list[Item]:
     blocked = (ScreeningCheck.screening_id.in_(latest), ScreeningCheck.verdict == ScreeningVerdict.BLOCK)
     copies = select(ScreeningCheck.image_id).where(*blocked, ScreeningCheck.name.in_(PRIVACY_CHECKS))
     query = (
-        labelled("request", Image.batch_id)
+        select_labelled("request", Image.batch_id)
         .add_columns(ScreeningCheck.name.label("check_name"))
         .join(ScreeningCheck, ScreeningCheck.image_id == Image.id)
         .where(*blocked, Image.id.not_in(copies))
     )
-    audits = by_hash(audit_items(session, query), recipe.seed)
+    audits = in_seeded_order(audit_items(session, query), recipe.seed)
     return audits[: math.ceil(recipe.gate_audit_share * len(audits))]
 
 
-def positions_of(items: Sequence[Item], recipe: WorklistRecipe) -> list[int]:
-    """Each item's place in the worklist: shuffled, or candidates in the recipe's order with controls at random places.
+def draw_positions(items: Sequence[Item], recipe: WorklistRecipe) -> list[int]:
+    """Draw each item's place in the worklist; candidates follow the recipe's order, controls stand anywhere.
 
     By `batch` older batches come first, by `flags` what screening flagged, by `priority` what it was least sure of.
     """
@@ -120,10 +119,10 @@ def positions_of(items: Sequence[Item], recipe: WorklistRecipe) -> list[int]:
 
 
 def notice_of(session: Session, items: Sequence[Item]) -> str | None:
-    """What must be said wherever these images are shown: the notices of their generators and imports."""
-    drawn = (Purpose.CANDIDATE, Purpose.GATE_AUDIT)
-    batches = {item.source_id for item in items if item.purpose in drawn}
-    imports = {item.source_id for item in items if item.purpose not in drawn}
+    """Join the notices of the generators and imports of these images, to be shown wherever they are."""
+    synthetic = (Purpose.CANDIDATE, Purpose.GATE_AUDIT)
+    batches = {item.source_id for item in items if item.purpose in synthetic}
+    imports = {item.source_id for item in items if item.purpose not in synthetic}
     generators = select(Batch.generator_id).where(Batch.id.in_(batches))
     cards = session.scalars(select(Generator.card).where(Generator.id.in_(generators)))
     notices = {card.get("notice") for card in cards}
@@ -134,9 +133,9 @@ def notice_of(session: Session, items: Sequence[Item]) -> str | None:
 def _controls(
     session: Session, recipe: WorklistRecipe, like: Likeness, split: Split, real: int, defects: int
 ) -> list[Item]:
-    damaged = defect_controls(session, like, split, recipe.seed, defects, recipe.label_shown)
+    damaged = choose_defect_controls(session, like, split, recipe.seed, defects, recipe.label_shown)
     originals = {item.original_id for item in damaged if item.original_id is not None}
-    return real_controls(session, like, split, recipe.seed, real, originals) + damaged
+    return choose_real_controls(session, like, split, recipe.seed, real, originals) + damaged
 
 
 def _latest_screenings(recipe: WorklistRecipe) -> Select[int]:
@@ -145,15 +144,15 @@ def _latest_screenings(recipe: WorklistRecipe) -> Select[int]:
 
 
 def _doubts(session: Session, latest: Select[int]) -> dict[int, float]:
-    """How near to a threshold each image came, 1 on it and towards 0 away from it: the checks were least sure there.
+    """Compute how near to a threshold each image came: 1 on it, towards 0 away from it.
 
-    The distance is that to the nearest flag limit of any check with a range, in halves of that range.
+    The distance is to the nearest flag limit of any check with a range, in halves of that range.
     """
     doubts: dict[int, float] = {}
     for screening_id, parameters in session.execute(
         select(Screening.id, Screening.parameters).where(Screening.id.in_(latest))
     ).all():
-        ranges = {name: one for name, one in parameters.get("ranges", {}).items() if "flag_high" in one}
+        ranges = {name: limits for name, limits in parameters.get("ranges", {}).items() if "flag_high" in limits}
         query = select(ScreeningCheck.image_id, ScreeningCheck.name, ScreeningCheck.value).where(
             ScreeningCheck.screening_id == screening_id, ScreeningCheck.name.in_(ranges)
         )

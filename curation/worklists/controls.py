@@ -1,4 +1,4 @@
-"""Controls that nobody can tell from the candidates: real images, and real images with a planted defect."""
+"""Choose controls that look like the candidates: real images, and real images with a planted defect."""
 
 import hashlib
 from collections import Counter
@@ -15,7 +15,7 @@ from curation.provenance.real_images import is_ready_real
 from curation.queries import has_shape
 from curation.tables.images import BuildStatus, Image, Import, Origin, Shape, Split, Subject
 from curation.tables.reading import Purpose
-from curation.worklists.items import Item, by_hash, defect_items, labelled, real_items, spread
+from curation.worklists.items import Item, defect_items, in_seeded_order, real_items, select_labelled, spread
 
 SPACING_TOLERANCE_MM = 1e-3
 ALTERED = "altered"
@@ -23,7 +23,7 @@ ALTERED = "altered"
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """What a control must look like: the shape and depth of the candidates, their spacings, and their classes."""
+    """What a control must share with the candidates: shape and depth, spacing, class."""
 
     shape: Shape
     spacings: frozenset[tuple[float, float] | None]
@@ -31,57 +31,59 @@ class Likeness:
 
     @classmethod
     def of(cls, items: Sequence[Item]) -> "Likeness":
-        """What the candidates among `items` look like; raises BadInput when they are of several shapes."""
+        """Read it off the candidates among `items`; raises BadInput when they are of several shapes."""
         candidates = [item for item in items if item.purpose is Purpose.CANDIDATE]
         shapes = {item.shape for item in candidates}
         if len(shapes) != 1:
-            raise BadInput(f"controls need candidates of one shape and depth, got {len(shapes)}. Name batches of one.")
+            raise BadInput(
+                f"controls need candidates of one shape and depth, got {len(shapes)}. Name batches of one shape."
+            )
         spacings = frozenset(item.spacing_mm for item in candidates)
         return cls(shapes.pop(), spacings, Counter(item.label for item in candidates))
 
     def fits(self, item: Item) -> bool:
-        """Whether class and spacing are those of a candidate; an unknown spacing fits any."""
+        """Whether an item has the class and spacing of a candidate; an unknown spacing fits any."""
         if item.label not in self.classes:
             return False
         if item.spacing_mm is None or None in self.spacings:
             return True
-        return any(np.allclose(item.spacing_mm, one or 0, atol=SPACING_TOLERANCE_MM) for one in self.spacings)
+        return any(np.allclose(item.spacing_mm, spacing or 0, atol=SPACING_TOLERANCE_MM) for spacing in self.spacings)
 
     def __str__(self) -> str:
         height, width, channels, bits = self.shape
         return f"{height}x{width}x{channels}, {bits} bit, with the candidates' classes and spacing"
 
 
-def real_pool(session: Session, like: Likeness, split: Split, seed: int) -> list[Item]:
-    """Every real image of a split that looks like the candidates and has one class, in the seed's order."""
+def find_real_images(session: Session, like: Likeness, split: Split, seed: int) -> list[Item]:
+    """Find every real image of a split that looks like the candidates and has one class, in seeded order."""
     query = (
-        labelled("import", Image.import_id)
+        select_labelled("import", Image.import_id)
         .join(Subject, Subject.id == Image.subject_id)
         .where(is_ready_real(), Subject.split == split, has_shape(like.shape))
     )
-    return by_hash([item for item in real_items(session, query) if like.fits(item)], seed)
+    return in_seeded_order([item for item in real_items(session, query) if like.fits(item)], seed)
 
 
-def defect_pool(session: Session, like: Likeness, split: Split, seed: int) -> list[Item]:
-    """Every planted defect in such images, in the seed's order."""
+def find_planted_defects(session: Session, like: Likeness, split: Split, seed: int) -> list[Item]:
+    """Find every planted defect in real images that look like the candidates, in seeded order."""
     original = aliased(Image)
     ready = select(Import.id).where(Import.status == BuildStatus.READY)
     query = (
-        labelled(ALTERED, original.import_id)
+        select_labelled(ALTERED, original.import_id)
         .add_columns(Image.alteration, Image.altered_from_id.label("original_id"))
         .join(original, original.id == Image.altered_from_id)
         .join(Subject, Subject.id == original.subject_id)
         .where(Image.origin == Origin.ALTERED, original.origin == Origin.REAL, original.import_id.in_(ready))
         .where(Subject.split == split, has_shape(like.shape))
     )
-    return by_hash([item for item in defect_items(session, query) if like.fits(item)], seed)
+    return in_seeded_order([item for item in defect_items(session, query) if like.fits(item)], seed)
 
 
-def real_controls(
+def choose_real_controls(
     session: Session, like: Likeness, split: Split, seed: int, wanted: int, without: Set[int] = frozenset()
 ) -> list[Item]:
-    """`wanted` real images with classes in the candidates' shares, none of `without`; raises BadInput for too few."""
-    pool = [item for item in real_pool(session, like, split, seed) if item.image_id not in without]
+    """Choose `wanted` real images in the candidates' shares of classes, none of `without`; BadInput for too few."""
+    pool = [item for item in find_real_images(session, like, split, seed) if item.image_id not in without]
     if len(pool) < wanted:
         beside = f" beside {len(without)} that hold a planted defect here" if without else ""
         raise BadInput(
@@ -91,14 +93,17 @@ def real_controls(
     return spread(pool, wanted, like.classes)
 
 
-def defect_controls(
+def choose_defect_controls(
     session: Session, like: Likeness, split: Split, seed: int, wanted: int, label_shown: bool
 ) -> list[Item]:
-    """`wanted` defects, every kind as often; where classes are shown, a wrong class is a kind. BadInput for too few."""
-    pool = defect_pool(session, like, split, seed)
+    """Choose `wanted` defects, each kind as often; raises BadInput for too few.
+
+    Where classes are shown, a wrong class is one of the kinds.
+    """
+    defects = find_planted_defects(session, like, split, seed)
     if label_shown and len(like.classes) > 1:
-        pool += [_wrongly_labelled(item, like, seed) for item in real_pool(session, like, split, seed)]
-    chosen = spread(pool, wanted, like.classes)
+        defects += [_wrongly_labelled(item, like, seed) for item in find_real_images(session, like, split, seed)]
+    chosen = spread(defects, wanted, like.classes)
     if len(chosen) < wanted:
         raise BadInput(
             f"expected {wanted} planted defects in {split.value} images of {like}; there are {len(chosen)}. "
@@ -109,11 +114,11 @@ def defect_controls(
 
 def _wrongly_labelled(item: Item, like: Likeness, seed: int) -> Item:
     others = sorted(like.classes.keys() - {item.label})
-    drawn = int.from_bytes(hashlib.sha256(f"{seed}:{item.pixel_sha256}:label".encode()).digest()[:4], "big")
+    number = int.from_bytes(hashlib.sha256(f"{seed}:{item.pixel_sha256}:label".encode()).digest()[:4], "big")
     return replace(
         item,
         purpose=Purpose.DEFECT_CONTROL,
-        label=others[drawn % len(others)],
+        label=others[number % len(others)],
         truth=WRONG_LABEL,
         original_id=item.image_id,
     )

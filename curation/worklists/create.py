@@ -1,4 +1,4 @@
-"""Worklists: which images are read, the question, and the rules. Items are shuffled when the list is made."""
+"""Make a worklist with its items and slots; close it."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,11 +24,11 @@ from curation.tables.reading import (
     WorklistKind,
     WorklistReader,
 )
-from curation.worklists.choose import choose_items, notice_of, positions_of, practice_items
+from curation.worklists.choose import choose_items, choose_practice_items, draw_positions, notice_of
 from curation.worklists.items import Item
-from curation.worklists.opening_window import opening_window
-from curation.worklists.shares import deal
-from curation.worklists.vocabulary import vocabulary
+from curation.worklists.opening_window import choose_opening_window
+from curation.worklists.shares import deal_readers
+from curation.worklists.vocabulary import load_vocabulary
 
 CHUNK = 1_000
 
@@ -36,14 +36,14 @@ Dealt: TypeAlias = Iterator[tuple[int, ...]]
 QUESTION_SHOWN = "Would you put this image in a training set as an example of {label}?"
 QUESTION_BLIND = "Accept or reject, and which class?"
 QUESTION_TURING = "Is this a real image or a synthetic one?"
-PRACTICE_NAME = 80  # characters of a worklist's name that its practice is called by
+PRACTICE_NAME = 80  # characters of the worklist's name in the name of its practice
 
 
 def create_worklist(session: Session, chain: Chain, now: datetime, recipe: WorklistRecipe) -> Worklist:
-    """Make a worklist with its items and reading slots; the caller's one transaction makes it whole or not at all.
+    """Make a worklist with its items and slots, in the caller's transaction.
 
-    With `recipe.practice` a second worklist is made, which a reader finishes first. Raises Conflict for a name in use,
-    NotFound for an unknown reader, BadInput when there is nothing to read or controls do not match.
+    With `recipe.practice` a second worklist is made, which each reader finishes first. Raises Conflict for a name in
+    use, NotFound for an unknown reader, BadInput when there is nothing to read or there are too few controls.
     """
     _check_name(session, recipe.name)
     if recipe.rule == "single" and recipe.readers_per_image > 1:
@@ -52,9 +52,9 @@ def create_worklist(session: Session, chain: Chain, now: datetime, recipe: Workl
     for worklist_id in session.scalars(select(Worklist.id)).all():
         recompute_outcomes(session, worklist_id)
     items = choose_items(session, recipe)
-    recipe = recipe.model_copy(update={"window": recipe.window or opening_window(session, items)})
-    worklist = _worklist(session, recipe, WorklistKind(recipe.kind), items, now)
-    dealt = deal([reader.id for reader in readers], recipe.readers_per_image, recipe.seed)
+    recipe = recipe.model_copy(update={"window": recipe.window or choose_opening_window(session, items)})
+    worklist = _add_worklist(session, recipe, WorklistKind(recipe.kind), items, now)
+    dealt = deal_readers([reader.id for reader in readers], recipe.readers_per_image, recipe.seed)
     _add_items(session, worklist, items, recipe, dealt if recipe.shares == "allotted" else None)
     session.add_all(WorklistReader(worklist_id=worklist.id, reader_id=reader.id) for reader in readers)
     if recipe.practice:
@@ -68,7 +68,7 @@ def _check_name(session: Session, name: str) -> None:
         raise Conflict(f"worklist {name!r} exists already. Choose another name.")
 
 
-def _worklist(
+def _add_worklist(
     session: Session, recipe: WorklistRecipe, kind: WorklistKind, items: Sequence[Item], now: datetime
 ) -> Worklist:
     question = QUESTION_SHOWN if recipe.label_shown else QUESTION_BLIND
@@ -81,7 +81,7 @@ def _worklist(
         readers_per_image=recipe.readers_per_image,
         rule={"kind": recipe.rule, "readers": recipe.readers_per_image},
         classes=list(session.scalars(select(Label.name).order_by(Label.id))),
-        reasons=vocabulary(session, recipe.vocabulary),
+        reasons=load_vocabulary(session, recipe.vocabulary),
         recipe=recipe.model_dump(mode="json"),
         notice=notice_of(session, items),
         size=len(items),
@@ -96,11 +96,11 @@ def _worklist(
 def _add_practice(
     session: Session, worklist: Worklist, recipe: WorklistRecipe, items: Sequence[Item], now: datetime
 ) -> None:
-    """Images of known truth from training subjects, with feedback, before the first image that counts."""
+    """Make the practice of a worklist: images of known truth from training subjects, with feedback."""
     renamed = recipe.model_copy(update={"name": f"{recipe.name[:PRACTICE_NAME]} (practice)"})
     _check_name(session, renamed.name)
-    chosen = practice_items(session, recipe, items)
-    practice = _worklist(session, renamed, WorklistKind.PRACTICE, chosen, now)
+    chosen = choose_practice_items(session, recipe, items)
+    practice = _add_worklist(session, renamed, WorklistKind.PRACTICE, chosen, now)
     practice.practice_for_id = worklist.id
     _add_items(session, practice, chosen, recipe)
 
@@ -108,13 +108,13 @@ def _add_practice(
 def _add_items(
     session: Session, worklist: Worklist, items: Sequence[Item], recipe: WorklistRecipe, dealt: Dealt | None = None
 ) -> None:
-    """The items at their places, and shared slots for candidates; a control's slot is made when it is handed out.
+    """Add the items at their places, and shared slots for candidates; controls get a slot when they are assigned.
 
-    `dealt` says who reads each candidate in turn; without it whoever comes next does.
+    `dealt` names the readers of each candidate in turn; without it the next reader takes it.
     """
     shares: Counter[int | None] = Counter()
-    positions = positions_of(items, recipe)
-    # Statements on tables: the bookkeeping of mapped classes costs as much again, for rows by the hundred thousand.
+    positions = draw_positions(items, recipe)
+    # Statements on tables: for hundreds of thousands of rows, mapped classes would double the time.
     items_table, slots_table = cast(Table, WorklistItem.__table__), cast(Table, Assignment.__table__)
     returning = insert(items_table).returning(items_table.c.id, items_table.c.position, items_table.c.purpose)
     for start in range(0, len(items), CHUNK):
@@ -135,7 +135,7 @@ def _add_items(
 
 
 def _is_shared(purpose: Purpose, kind: WorklistKind) -> bool:
-    """Whether readers share an item's slots; a control, and anything in a Turing test, reaches every reader."""
+    """Whether readers share an item's slots; every reader reads controls, and in a Turing test every image."""
     return purpose in (Purpose.CANDIDATE, Purpose.GATE_AUDIT) and kind is not WorklistKind.TURING
 
 
@@ -152,9 +152,9 @@ def _item_values(worklist: Worklist, item: Item, position: int) -> dict[str, Any
 
 
 def close_worklist(session: Session, chain: Chain, now: datetime, name: str) -> Worklist:
-    """End reading; closing again changes nothing."""
+    """Close a worklist; closing it again changes nothing."""
     worklist = find_worklist(session, name)
-    session.refresh(worklist, with_for_update=True)  # two who close it at once are one event
+    session.refresh(worklist, with_for_update=True)  # two callers at once record one event
     if worklist.closed_at is None:
         worklist.closed_at = now
         for practice in session.scalars(select(Worklist).where(Worklist.practice_for_id == worklist.id)):

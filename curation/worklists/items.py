@@ -1,4 +1,4 @@
-"""Images on their way into a worklist, and the rows they are made of."""
+"""Images on their way into a worklist, and the rows they come from."""
 
 import hashlib
 from collections import Counter
@@ -19,10 +19,10 @@ Row = Any
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An image on its way into a worklist; `label` is the class that is shown with it where classes are shown.
+    """An image on its way into a worklist; `label` is the class shown with it where classes are shown.
 
-    `truth` is what a control is known to be: a real image's class, or the name of a planted defect; of an audit, the
-    check that blocked it. `original_id` is the real image that a defect was planted in.
+    `truth` is the class of a real control, the defect of a defect control, the check that blocked an audited image.
+    `original_id` is the real image that a defect was planted in.
     """
 
     image_id: int
@@ -38,12 +38,12 @@ class Item:
     priority: float = 0.0
 
 
-def labelled(source: str, source_id: InstrumentedAttribute[int | None]) -> Select[*tuple[Any, ...]]:
-    """Images with the classes that `source` gives them and the column that says where they come from.
+def select_labelled(source: str, source_id: InstrumentedAttribute[int | None]) -> Select[*tuple[Any, ...]]:
+    """Select images with the classes that `source` gives them; withdrawn ones are left out.
 
-    Those that were withdrawn are never among them.
+    `source_id` is the column of the batch or the import they come from.
     """
-    said = and_(ImageLabel.image_id == Image.id, is_positive(source))
+    has_label = and_(ImageLabel.image_id == Image.id, is_positive(source))
     return (
         select(
             Image.id,
@@ -54,21 +54,21 @@ def labelled(source: str, source_id: InstrumentedAttribute[int | None]) -> Selec
             Image.spacing_row_mm,
             Image.spacing_column_mm,
         )
-        .join(ImageLabel, said)
+        .join(ImageLabel, has_label)
         .join(Label, Label.id == ImageLabel.label_id)
         .where(Image.withdrawn_at.is_(None))
     )
 
 
 def candidate_items(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:
-    """The rows of `labelled` with a column `verdict` as candidates."""
+    """Make candidates of the rows of `select_labelled` with a column `verdict`."""
     return [
         _item(row, Purpose.CANDIDATE, flagged=row.verdict is ScreeningVerdict.FLAG) for row in session.execute(query)
     ]
 
 
 def audit_items(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:
-    """The rows of `labelled` with a column `check_name` as audits of that check; of several the first by name."""
+    """Make audits of the rows of `select_labelled` with a column `check_name`; of several checks the first by name."""
     rows: dict[int, Row] = {}
     for row in session.execute(query):
         if row.id not in rows or row.check_name < rows[row.id].check_name:
@@ -77,41 +77,41 @@ def audit_items(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]
 
 
 def real_items(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:
-    """The rows of `labelled` as real controls; images with more than one class are left out."""
+    """Make real controls of the rows of `select_labelled`; images of more than one class are left out."""
     return [_item(row, Purpose.REAL_CONTROL, truth=row.label) for row in _of_one_class(session.execute(query).all())]
 
 
 def defect_items(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:
-    """The rows of `labelled` with columns `alteration` and `original_id` as planted defects."""
+    """Make defect controls of the rows of `select_labelled` with columns `alteration` and `original_id`."""
     return [
         _item(row, Purpose.DEFECT_CONTROL, truth=row.alteration["name"], original_id=row.original_id)
         for row in _of_one_class(session.execute(query).all())
     ]
 
 
-def by_hash(items: Sequence[Item], seed: int) -> list[Item]:
-    """An order that depends on the seed and the pixels, not on how rows are numbered."""
+def in_seeded_order(items: Sequence[Item], seed: int) -> list[Item]:
+    """Sort items by a hash of the seed and the pixels, so that the order does not depend on ids."""
 
-    def place(item: Item) -> tuple[str, int]:
+    def seeded_place(item: Item) -> tuple[str, int]:
         return hashlib.sha256(f"{seed}:{item.pixel_sha256}".encode()).hexdigest(), item.image_id
 
-    return sorted(items, key=place)
+    return sorted(items, key=seeded_place)
 
 
 def spread(items: Sequence[Item], wanted: int, shares: Counter[str]) -> list[Item]:
-    """The first `wanted` of `items` with classes as in `shares` and every truth as often, as far as there are any.
+    """Take the first `wanted` items with classes as in `shares` and each defect as often, as far as there are any.
 
     Of one original only one item is taken.
     """
     pools: dict[tuple[str, str], list[Item]] = {}
     for item in reversed(items):
-        pools.setdefault((item.label, _kind(item)), []).append(item)
-    classes, kinds, pairs = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
+        pools.setdefault((item.label, _defect_name(item)), []).append(item)
+    classes, defects, pairs = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
     taken: list[Item] = []
     originals: set[int] = set()
     while pools and len(taken) < wanted:
         owed = {label: shares[label] * (len(taken) + 1) - classes[label] * shares.total() for label, _ in pools}
-        pair = min(pools, key=lambda pair: (-owed[pair[0]], kinds[pair[1]], pairs[pair], pair))
+        pair = min(pools, key=lambda pair: (-owed[pair[0]], defects[pair[1]], pairs[pair], pair))
         item = pools[pair].pop()
         if not pools[pair]:
             del pools[pair]
@@ -120,12 +120,12 @@ def spread(items: Sequence[Item], wanted: int, shares: Counter[str]) -> list[Ite
             originals.add(original)
             taken.append(item)
             classes[pair[0]] += 1
-            kinds[pair[1]] += 1
+            defects[pair[1]] += 1
             pairs[pair] += 1
     return taken
 
 
-def _kind(item: Item) -> str:
+def _defect_name(item: Item) -> str:
     return (item.truth or "") if item.purpose is Purpose.DEFECT_CONTROL else ""
 
 

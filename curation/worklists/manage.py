@@ -1,6 +1,6 @@
-"""Running a worklist: pause and resume it, say who reads, take images back, change the rule.
+"""Run a worklist: pause and resume it, set its readers, release leases, change the rule.
 
-Every change is an event in the chain. Readings stay as they are: a changed rule makes other outcomes of the same ones.
+Every change is an event in the chain. Readings stay as they are: a new rule makes other outcomes of them.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ RULES = ("single", "majority", "unanimous", "adjudicated")
 
 
 def pause_worklist(session: Session, chain: Chain, now: datetime, name: str) -> Worklist:
-    """Hand out no more images for now; what is on readers' screens is still saved. Pausing again changes nothing."""
+    """Assign no more images for now; verdicts on images already assigned are saved. Pausing again changes nothing."""
     worklist = _open(session, name)
     if worklist.paused_at is None:
         worklist.paused_at = now
@@ -42,7 +42,7 @@ def pause_worklist(session: Session, chain: Chain, now: datetime, name: str) -> 
 
 
 def resume_worklist(session: Session, chain: Chain, now: datetime, name: str) -> Worklist:
-    """Go on handing out images; resuming one that is not paused changes nothing."""
+    """Assign images again; resuming a worklist that is not paused changes nothing."""
     worklist = _open(session, name)
     if worklist.paused_at is not None:
         worklist.paused_at = None
@@ -51,41 +51,41 @@ def resume_worklist(session: Session, chain: Chain, now: datetime, name: str) ->
 
 
 def set_readers(session: Session, chain: Chain, now: datetime, name: str, readers: Sequence[str]) -> Worklist:
-    """Say who may read, from now on; nobody named opens it to every reader. Raises NotFound for an unknown name."""
+    """Set who may read from now on; without names every reader may. Raises NotFound for an unknown name."""
     worklist = _open(session, name)
     ids = [find_reader(session, reader).id for reader in dict.fromkeys(readers)]
     session.execute(delete(WorklistReader).where(WorklistReader.worklist_id == worklist.id))
     session.add_all(WorklistReader(worklist_id=worklist.id, reader_id=reader_id) for reader_id in ids)
-    gone = select(ReaderCursor.reader_id).where(
+    removed = select(ReaderCursor.reader_id).where(
         ReaderCursor.worklist_id == worklist.id, ReaderCursor.allotted.is_not(None), ReaderCursor.reader_id.not_in(ids)
     )
     if ids:
-        _free_for_all(session, worklist, session.scalars(gone).all(), AssignmentState.OPEN)
+        _free_for_all(session, worklist, session.scalars(removed).all(), AssignmentState.OPEN)
     chain.record(session, "worklist.readers_set", {"worklist": worklist.id, "readers": ids}, now)
     return worklist
 
 
 def readers_of(session: Session, worklist_id: int) -> list[int]:
-    """Ids of those who may read; empty means every reader."""
+    """List the ids of those who may read; an empty list means every reader."""
     named = select(WorklistReader.reader_id).where(WorklistReader.worklist_id == worklist_id)
     return list(session.scalars(named.order_by(WorklistReader.reader_id)))
 
 
 def release_leases(session: Session, chain: Chain, now: datetime, name: str, reader: str | None = None) -> int:
-    """Give images that are leased but not read back, of one reader or of all. Returns how many.
+    """Release images that are leased and not read, of one reader or of all; returns how many.
 
-    Where shares were dealt out, those of a reader who is named go to everyone; without a name each keeps their own.
+    Where shares were dealt out, the share of a reader who is named goes to everyone; without a name all keep theirs.
     """
     worklist = _open(session, name)
     reader_id = None if reader is None else find_reader(session, reader).id
     if reader_id is not None:
         count = _free_for_all(session, worklist, [reader_id])
     else:
-        keeps = recipe_of(worklist).shares == "allotted"
-        back = {"state": AssignmentState.OPEN, "lease_until": None, "sequence": None}
-        mine = Assignment.slot < (worklist.readers_per_image if keeps else 0)
-        count = _update(session, [*_held_or_dealt(worklist, AssignmentState.LEASED), mine], back)
-        count += _update(session, _held_or_dealt(worklist, AssignmentState.LEASED), back | {"reader_id": None})
+        leased = _held_or_dealt(worklist, AssignmentState.LEASED)
+        released = {"state": AssignmentState.OPEN, "lease_until": None, "sequence": None}
+        dealt = worklist.readers_per_image if recipe_of(worklist).shares == "allotted" else 0
+        count = _update(session, [*leased, Assignment.slot < dealt], released)
+        count += _update(session, leased, released | {"reader_id": None})
     chain.record(
         session, "worklist.released", {"worklist": worklist.id, "reader": reader_id, "assignments": count}, now
     )
@@ -98,12 +98,12 @@ def _free_for_all(
     reader_ids: Sequence[int],
     *states: AssignmentState,
 ) -> int:
-    """Let everyone have what these readers hold or were dealt out and have not read."""
+    """Open to everyone what these readers hold or were dealt out and have not read; returns how many slots."""
     held = _held_or_dealt(worklist, *(states or (AssignmentState.OPEN, AssignmentState.LEASED)))
     count = 0
     for reader_id in reader_ids:
-        nobody = {"state": AssignmentState.OPEN, "reader_id": None, "lease_until": None, "sequence": None}
-        freed = _update(session, [*held, Assignment.reader_id == reader_id], nobody)
+        unassigned = {"state": AssignmentState.OPEN, "reader_id": None, "lease_until": None, "sequence": None}
+        freed = _update(session, [*held, Assignment.reader_id == reader_id], unassigned)
         cursor = session.get(ReaderCursor, (reader_id, worklist.id))
         if cursor is not None and cursor.allotted is not None:
             cursor.allotted = cursor.pooled_done
@@ -121,20 +121,20 @@ def _held_or_dealt(worklist: Worklist, *states: AssignmentState) -> list[ColumnE
 
 def _update(session: Session, where: Sequence[ColumnElement[bool]], values: dict[str, Any]) -> int:
     statement = update(Assignment).where(*where).values(**values).execution_options(synchronize_session=False)
-    done = session.execute(statement)
-    assert isinstance(done, CursorResult)
-    return done.rowcount
+    result = session.execute(statement)
+    assert isinstance(result, CursorResult)
+    return result.rowcount
 
 
 def change_rule(session: Session, chain: Chain, now: datetime, name: str, kind: str, readers: int) -> dict[str, int]:
-    """Let the same readings add up by another rule; returns the new outcomes by verdict.
+    """Change the rule and recompute the outcomes; returns counts by verdict.
 
-    Images that need another reader or an adjudicator under the new rule get the slot for it. Raises BadInput for a rule
-    that does not fit, Conflict for a worklist whose verdicts do not count.
+    Images that need another reader or an adjudicator under the new rule get a slot. Raises BadInput for a rule that
+    does not exist, Conflict for a worklist whose verdicts do not count.
     """
     worklist = find_worklist(session, name)
     if worklist.kind is not WorklistKind.VERDICT:
-        raise Conflict(f"worklist {name!r} has no outcomes, so no rule.")
+        raise Conflict(f"worklist {name!r} has no outcomes, so it has no rule to change.")
     if kind not in RULES or not 1 <= readers <= MOST_READERS:
         raise BadInput(f"expected a rule of {', '.join(RULES)} with 1 to {MOST_READERS} readers, got {kind} {readers}.")
     if (kind == "single") != (readers == 1):

@@ -1,7 +1,7 @@
-"""The window at which every image of a worklist opens: that of the real training images that look like its candidates.
+"""The display window of a worklist, from real training images that look like its candidates.
 
-It is settled once, when the worklist is made, from images that nobody reads there, and is the same for every item.
-An image's own window is never sent: real images have one and synthetic ones have none, so it would tell them apart.
+It is chosen when the worklist is made and is the same for every item. An image's own window is never sent: real images
+have one and synthetic ones have none, so it would tell them apart.
 """
 
 from collections import Counter
@@ -19,11 +19,11 @@ from curation.worklists.items import Item
 Window = tuple[float, float]  # centre and width, in stored values
 
 
-def opening_window(session: Session, items: Sequence[Item]) -> Window | None:
-    """The window that half or more of such training images share, else the medians of centres and of widths.
+def choose_opening_window(session: Session, items: Sequence[Item]) -> Window | None:
+    """Choose the window that half or more of these training images share, else the medians of centre and width.
 
-    None for colour and for several shapes, where fewer than half of the images have a window, and where the window
-    leaves out no value that can be stored.
+    None for colour, for several shapes, where fewer than half of the images have a window, and where the window covers
+    every value that can be stored.
     """
     shapes = {item.shape for item in items}
     if len(shapes) != 1:
@@ -32,7 +32,7 @@ def opening_window(session: Session, items: Sequence[Item]) -> Window | None:
     _, _, channels, bits = shape
     if channels != 1:
         return None
-    shown = (
+    of_classes = (
         select(ImageLabel.image_id)
         .join(Label, Label.id == ImageLabel.label_id)
         .where(ImageLabel.value >= 0.5, Label.name.in_({item.label for item in items}))
@@ -41,7 +41,7 @@ def opening_window(session: Session, items: Sequence[Item]) -> Window | None:
     rows = session.execute(
         select(*values, Image.signed_offset, func.count())
         .join(Subject, Subject.id == Image.subject_id)
-        .where(is_ready_real(), Subject.split == Split.TRAIN, Image.id.in_(shown))
+        .where(is_ready_real(), Subject.split == Split.TRAIN, Image.id.in_(of_classes))
         .where(has_shape(shape))
         .group_by(*values, Image.signed_offset)
     ).all()
@@ -51,20 +51,20 @@ def opening_window(session: Session, items: Sequence[Item]) -> Window | None:
             windows[round((center - intercept) / slope + offset, 3), round(abs(extent / slope), 3)] += count
     if not windows or 2 * windows.total() < sum(row[-1] for row in rows):
         return None
-    return _inside(_typical(windows), 2**bits - 1)
+    return _unless_whole_range(_typical(windows), 2**bits - 1)
 
 
 def _typical(windows: Counter[Window]) -> Window:
     [(commonest, count)] = windows.most_common(1)
     if 2 * count >= windows.total():
         return commonest
-    return _median(one for one, _ in windows.elements()), _median(one for _, one in windows.elements())
+    return _median(center for center, _ in windows.elements()), _median(width for _, width in windows.elements())
 
 
 def _median(values: Iterable[float]) -> float:
     return round(float(np.median(list(values))), 3)
 
 
-def _inside(window: Window, top: int) -> Window | None:
+def _unless_whole_range(window: Window, top: int) -> Window | None:
     center, width = window
     return None if center - width / 2 <= 0 and center + width / 2 >= top else window

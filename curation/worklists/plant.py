@@ -1,4 +1,4 @@
-"""Plants defects in real images and keeps them as images of their own, for controls and for practice."""
+"""Plant defects in real images and store them as altered images, for controls and for practice."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from curation.progress import OnProgress
 from curation.reading.recipe import WorklistRecipe
 from curation.tables.images import Image, ImageLabel, Origin, Split
 from curation.worklists.choose import choose_candidates
-from curation.worklists.controls import ALTERED, Likeness, real_pool
+from curation.worklists.controls import ALTERED, Likeness, find_real_images
 from curation.worklists.items import Item, spread
 from curation.worklists.recipe import check_recipe
 
@@ -45,25 +45,25 @@ class DefectToPlant:
 
     @property
     def key(self) -> tuple[int, str, int]:
-        """What makes it the same defect again."""
+        """Two defects of one key are the same."""
         return self.original.image_id, self.name, self.seed
 
 
-def images_for_controls(session: Session, recipe: WorklistRecipe) -> int:
-    """How many real validation images look like the candidates: real controls and planted defects take one each.
+def count_images_for_controls(session: Session, recipe: WorklistRecipe) -> int:
+    """Count real validation images that look like the candidates; each control takes one of them.
 
     Raises BadInput when there is no candidate, or candidates are of several shapes.
     """
     like = Likeness.of(choose_candidates(session, recipe))
-    return len(real_pool(session, like, Split.VALIDATION, recipe.seed))
+    return len(find_real_images(session, like, Split.VALIDATION, recipe.seed))
 
 
-def plant_for(
+def plant_for_worklist(
     database: Database, store: ImageStore, now: datetime, recipe: WorklistRecipe, report: OnProgress
 ) -> dict[str, int]:
-    """Plant what a worklist of this recipe will need, for controls and for practice; returns how many by split.
+    """Plant the defects that a worklist of this recipe needs; returns how many by split.
 
-    Raises what `choose_items` would raise of the recipe and its candidates.
+    Raises what `choose_items` would raise for the recipe and its candidates.
     """
     wanted = {Split.VALIDATION: recipe.defect_controls, Split.TRAIN: recipe.practice // 2}
     with database.read() as session:
@@ -75,11 +75,11 @@ def plant_for(
     for split, count in wanted.items():
         before = sum(planted.values())
 
-        def all_together(done: int, _: int, note: str | None, before: int = before) -> None:
+        def report_total(done: int, _: int, note: str | None, before: int = before) -> None:
             report(before + done, total, note)
 
         ids = plant_defects(
-            database, store, now, split=split, count=count, seed=recipe.seed, like=like, report=all_together
+            database, store, now, split=split, count=count, seed=recipe.seed, like=like, report=report_total
         )
         planted[split.value] = len(ids)
     return planted
@@ -96,28 +96,28 @@ def plant_defects(
     like: Likeness,
     report: OnProgress,
 ) -> list[int]:
-    """Damage `count` real images of a split that look like the candidates; returns the ids of the damaged ones.
+    """Plant defects in `count` real images of a split that look like the candidates; returns the new images' ids.
 
-    Every kind of defect occurs as often, in every class as far as counts allow. Asked again with the same seed it
-    finds what is there. Files are written while no transaction is open. Raises BadInput for too few real images.
+    Each kind of defect occurs as often, in each class as far as counts allow. The same seed finds what was planted
+    before. Files are written while no transaction is open. Raises BadInput for too few real images.
     """
     with database.read() as session:
-        plans = _plans(session, split, count, seed, like)
-        found = _planted(session, plans)
-    missing = [plan for plan in plans if plan.key not in found]
+        defects = _choose_defects(session, split, count, seed, like)
+        planted = _planted_before(session, defects)
+    missing = [defect for defect in defects if defect.key not in planted]
     for start in range(0, len(missing), CHUNK):
         chunk = missing[start : start + CHUNK]
-        report(len(found), len(plans), "planting defects")
-        made = [_plant(store, plan, _file(database, plan.original.image_id)) for plan in chunk]
+        report(len(planted), len(defects), "planting defects")
+        stored = [_store_damaged(store, defect, _file(database, defect.original.image_id)) for defect in chunk]
         with database.write() as session:
-            found |= _write(session, now, chunk, made)
-    report(len(plans), len(plans), None)
-    return [found[plan.key] for plan in plans]
+            planted |= _write_rows(session, now, chunk, stored)
+    report(len(defects), len(defects), None)
+    return [planted[defect.key] for defect in defects]
 
 
-def _plans(session: Session, split: Split, count: int, seed: int, like: Likeness) -> list[DefectToPlant]:
-    """Which images get which defect: kinds take turns within each class, starting elsewhere for each class."""
-    pool = real_pool(session, like, split, seed)
+def _choose_defects(session: Session, split: Split, count: int, seed: int, like: Likeness) -> list[DefectToPlant]:
+    """Choose which images get which defect: kinds take turns within each class."""
+    pool = find_real_images(session, like, split, seed)
     if len(pool) < count:
         raise BadInput(
             f"expected {count} real {split.value} images of {like}, to plant defects in; there are {len(pool)}. "
@@ -125,25 +125,25 @@ def _plans(session: Session, split: Split, count: int, seed: int, like: Likeness
         )
     starts = {label: 2 * number for number, label in enumerate(sorted(like.classes))}
     turns = Counter(starts)
-    plans = []
+    defects = []
     for item in spread(pool, count, like.classes):
-        plans.append(DefectToPlant(item, PIXEL_DEFECTS[turns[item.label] % len(PIXEL_DEFECTS)], seed))
+        defects.append(DefectToPlant(item, PIXEL_DEFECTS[turns[item.label] % len(PIXEL_DEFECTS)], seed))
         turns[item.label] += 1
-    return plans
+    return defects
 
 
-def _planted(session: Session, plans: Sequence[DefectToPlant]) -> dict[tuple[int, str, int], int]:
-    """Those of the plans that were carried out before, by what makes them the same, with the damaged image's id."""
-    wanted = {plan.key for plan in plans}
+def _planted_before(session: Session, defects: Sequence[DefectToPlant]) -> dict[tuple[int, str, int], int]:
+    """Find the defects that were planted before; returns the ids of the damaged images by key."""
+    keys = {defect.key for defect in defects}
     query = select(Image.id, Image.altered_from_id, Image.alteration).where(
-        Image.origin == Origin.ALTERED, Image.altered_from_id.in_([plan.original.image_id for plan in plans])
+        Image.origin == Origin.ALTERED, Image.altered_from_id.in_([defect.original.image_id for defect in defects])
     )
-    found = {}
+    planted = {}
     for image_id, original_id, alteration in session.execute(query):
         key = (original_id, alteration["name"], alteration["seed"])
-        if key in wanted:
-            found[key] = image_id
-    return found
+        if key in keys:
+            planted[key] = image_id
+    return planted
 
 
 def _file(database: Database, image_id: int) -> str:
@@ -151,10 +151,10 @@ def _file(database: Database, image_id: int) -> str:
         return session.scalars(select(Image.file_sha256).where(Image.id == image_id)).one()
 
 
-def _plant(store: ImageStore, plan: DefectToPlant, digest: str) -> dict[str, Any]:
-    """Draw the defect, store the damaged picture, and return the columns that belong to it."""
+def _store_damaged(store: ImageStore, defect: DefectToPlant, digest: str) -> dict[str, Any]:
+    """Draw the defect, store the damaged image, and return its columns."""
     pixels = store.pixels(digest)
-    alteration = draw_defect(pixels, plan.name, plan.seed)
+    alteration = draw_defect(pixels, defect.name, defect.seed)
     damaged: Pixels = replay(pixels, alteration)
     return {
         "alteration": alteration,
@@ -163,27 +163,29 @@ def _plant(store: ImageStore, plan: DefectToPlant, digest: str) -> dict[str, Any
     }
 
 
-def _write(
-    session: Session, now: datetime, plans: Sequence[DefectToPlant], made: Sequence[dict[str, Any]]
+def _write_rows(
+    session: Session, now: datetime, defects: Sequence[DefectToPlant], stored: Sequence[dict[str, Any]]
 ) -> dict[tuple[int, str, int], int]:
-    """Add the rows that nobody else has added in the meantime; returns ids of all."""
-    found = _planted(session, plans)
+    """Add the rows that nobody else has added meanwhile; returns the ids of all by key."""
+    planted = _planted_before(session, defects)
     originals = {
         image.id: image
-        for image in session.scalars(select(Image).where(Image.id.in_([plan.original.image_id for plan in plans])))
+        for image in session.scalars(
+            select(Image).where(Image.id.in_([defect.original.image_id for defect in defects]))
+        )
     }
-    for plan, columns in zip(plans, made, strict=True):
-        if plan.key in found:
+    for defect, columns in zip(defects, stored, strict=True):
+        if defect.key in planted:
             continue
-        original = originals[plan.original.image_id]
+        original = originals[defect.original.image_id]
         geometry = {name: getattr(original, name) for name in GEOMETRY}
         image = Image(origin=Origin.ALTERED, altered_from_id=original.id, created_at=now, **geometry, **columns)
         session.add(image)
         session.flush()
-        found[plan.key] = image.id
-        said = select(ImageLabel.label_id, ImageLabel.value).where(
+        planted[defect.key] = image.id
+        labels = select(ImageLabel.label_id, ImageLabel.value).where(
             ImageLabel.image_id == original.id, ImageLabel.source == "import"
         )
-        labels = [{"image_id": image.id, "source": ALTERED, **row._mapping} for row in session.execute(said)]
-        session.execute(insert(ImageLabel), labels)
-    return found
+        copied = [{"image_id": image.id, "source": ALTERED, **row._mapping} for row in session.execute(labels)]
+        session.execute(insert(ImageLabel), copied)
+    return planted

@@ -1,4 +1,4 @@
-"""What a worklist is asked to hold and how it is to be read, and which wishes contradict each other."""
+"""Check a worklist recipe for contradictions; the preset for a reader study."""
 
 from typing import Any
 
@@ -23,26 +23,26 @@ EVIDENCE: dict[str, Any] = {
 }
 
 
-def deals_out(readers: int, readers_per_image: int) -> bool:
-    """Whether a study should deal out its candidates: more readers than read each image, who would else run dry."""
+def should_deal_out(readers: int, readers_per_image: int) -> bool:
+    """Whether a study should deal out its candidates: with more readers than read each image, some would get few."""
     return readers > readers_per_image
 
 
 def check_recipe(session: Session, recipe: WorklistRecipe) -> None:
-    """Raise BadInput for wishes that contradict each other, NotFound for readers that are not there."""
-    wrong = _rule(recipe) or _shares(recipe) or _turing(recipe) or _exclusion(recipe)
-    if wrong:
-        raise BadInput(wrong)
-    _readers(session, recipe)
+    """Raise BadInput for a recipe that contradicts itself, NotFound for unknown readers."""
+    fault = _rule_fault(recipe) or _shares_fault(recipe) or _turing_fault(recipe) or _exclusion_fault(recipe)
+    if fault:
+        raise BadInput(fault)
+    _check_readers(session, recipe)
 
 
-def _rule(recipe: WorklistRecipe) -> str | None:
+def _rule_fault(recipe: WorklistRecipe) -> str | None:
     if (recipe.rule == "single") != (recipe.readers_per_image == 1):
         return "the rule `single` goes with one reader per image, every other with two or more."
     return None
 
 
-def _shares(recipe: WorklistRecipe) -> str | None:
+def _shares_fault(recipe: WorklistRecipe) -> str | None:
     if recipe.shares == "pooled":
         return None
     if recipe.kind == "turing":
@@ -52,7 +52,7 @@ def _shares(recipe: WorklistRecipe) -> str | None:
     return None
 
 
-def _turing(recipe: WorklistRecipe) -> str | None:
+def _turing_fault(recipe: WorklistRecipe) -> str | None:
     if recipe.kind != "turing":
         return None if recipe.margin is None else "a margin belongs to a Turing test; leave it out, or ask for one."
     if recipe.defect_controls:
@@ -66,27 +66,27 @@ def _turing(recipe: WorklistRecipe) -> str | None:
     return None
 
 
-def _exclusion(recipe: WorklistRecipe) -> str | None:
+def _exclusion_fault(recipe: WorklistRecipe) -> str | None:
     needs = (
         ("min_sensitivity", recipe.defect_controls, "planted defects"),
         ("max_false_rejects", recipe.real_controls and recipe.kind != "turing", "real controls outside a Turing test"),
         ("min_repeat_agreement", recipe.repeat_share, "hidden repeats"),
     )
-    for name, there, what in needs:
-        if getattr(recipe.exclusion, name) is not None and not there:
-            return f"the exclusion rule {name} is measured on {what}, and this worklist has none."
+    for name, has_any, what in needs:
+        if getattr(recipe.exclusion, name) is not None and not has_any:
+            return f"the exclusion rule {name} is measured on {what}, and this worklist has none. Leave the rule out."
     return None
 
 
-def _readers(session: Session, recipe: WorklistRecipe) -> None:
+def _check_readers(session: Session, recipe: WorklistRecipe) -> None:
     if not recipe.readers:
         return
-    found = set(session.scalars(select(Reader.name).where(Reader.name.in_(recipe.readers), Reader.active)))
-    missing = sorted(set(recipe.readers) - found)
+    active = set(session.scalars(select(Reader.name).where(Reader.name.in_(recipe.readers), Reader.active)))
+    missing = sorted(set(recipe.readers) - active)
     if missing:
         raise NotFound(f"no active reader named {', '.join(missing)}. `rounds reader list` shows those there are.")
-    if len(found) < recipe.readers_per_image:
+    if len(active) < recipe.readers_per_image:
         raise BadInput(
-            f"expected at least {recipe.readers_per_image} readers, as many as read each image; got {len(found)}. "
+            f"expected at least {recipe.readers_per_image} readers, as many as read each image; got {len(active)}. "
             "Name more, or ask for fewer readings of each image."
         )

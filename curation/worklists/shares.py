@@ -1,7 +1,7 @@
-"""Shares of a worklist dealt out beforehand: which readers read which candidate.
+"""Deal candidates out to named readers before anyone reads.
 
-Where whoever comes next takes the next image, the last of many readers finds candidates gone and meets mostly controls
-and repeats, which unblinds them. Dealt out, each reader has as many candidates as any other, among the same controls.
+Where the next reader takes the next image, the last of many readers finds no candidates left and reads mostly controls
+and repeats, which unblinds them. Dealt out, all readers have as many candidates, among the same controls.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 
-def deal(readers: Sequence[int], per_image: int, seed: int) -> Iterator[tuple[int, ...]]:
-    """For one candidate after another, without end, the `per_image` different readers who read it.
+def deal_readers(readers: Sequence[int], per_image: int, seed: int) -> Iterator[tuple[int, ...]]:
+    """Yield the `per_image` different readers of each candidate, without end.
 
-    Of any `len(readers)` candidates in a row, counted from a multiple of that number, everybody reads `per_image`; the
-    circle of readers is shuffled for each such block, so that everybody shares images with everybody.
+    In each block of `len(readers)` candidates every reader reads `per_image`. The circle of readers is shuffled for
+    each block, so that all pairs of readers share images.
     """
     random = np.random.default_rng(seed)
     while True:

@@ -1,4 +1,4 @@
-"""One line for each worklist: how far it is, and who has read."""
+"""Summarise each worklist in one line: how far it is, and who has read."""
 
 from dataclasses import dataclass
 
@@ -32,13 +32,13 @@ class WorklistSummary:
 
 
 def list_worklists(session: Session) -> list[WorklistSummary]:
-    """Every worklist but those for practice, with how far it is and who read."""
-    counted = select(Worklist).where(Worklist.kind != WorklistKind.PRACTICE).order_by(Worklist.id)
-    return [_worklist_summary(session, worklist) for worklist in session.scalars(counted)]
+    """Summarise every worklist except practice."""
+    worklists = select(Worklist).where(Worklist.kind != WorklistKind.PRACTICE).order_by(Worklist.id)
+    return [_worklist_summary(session, worklist) for worklist in session.scalars(worklists)]
 
 
 def _worklist_summary(session: Session, worklist: Worklist) -> WorklistSummary:
-    read = dict(
+    readings = dict(
         session.execute(
             select(Reader.kind, func.sum(ReaderCursor.done))
             .join(ReaderCursor, ReaderCursor.reader_id == Reader.id)
@@ -57,8 +57,8 @@ def _worklist_summary(session: Session, worklist: Worklist) -> WorklistSummary:
         status=state_of(worklist),
         images=worklist.size,
         readers_per_image=worklist.readers_per_image,
-        read_by_people=int(read.get(ReaderKind.HUMAN) or 0),
-        read_by_proxies=int(read.get(ReaderKind.PROXY) or 0),
+        read_by_people=int(readings.get(ReaderKind.HUMAN) or 0),
+        read_by_proxies=int(readings.get(ReaderKind.PROXY) or 0),
         approved=outcomes.get(OutcomeVerdict.APPROVED, 0),
         rejected=outcomes.get(OutcomeVerdict.REJECTED, 0),
     )

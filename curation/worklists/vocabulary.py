@@ -1,4 +1,4 @@
-"""Why an image is rejected: the vocabularies that ship and a project's own, kept with the worklists that used them."""
+"""Reasons for rejection: the vocabularies that ship, and those of a project."""
 
 import re
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ CODE = r"[a-z][a-z0-9_]*"
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One reason: the digit that gives it, the code that is stored, the words on the button."""
+    """A reason: the digit key that gives it, the code that is stored, the text on the button."""
 
     key: str
     code: str
@@ -85,11 +85,11 @@ VOCABULARIES: dict[str, tuple[Reason, ...]] = {
 }
 
 
-def vocabulary(session: Session, name: str) -> list[dict[str, Any]]:
-    """The reasons of a vocabulary, the project's own or a shipped one, as JSON; raises NotFound for another name."""
-    own = session.get(Vocabulary, name)
-    if own is not None:
-        return list(own.reasons)
+def load_vocabulary(session: Session, name: str) -> list[dict[str, Any]]:
+    """Load the reasons of a vocabulary of the project, or of a shipped one, as JSON; raises NotFound."""
+    stored = session.get(Vocabulary, name)
+    if stored is not None:
+        return list(stored.reasons)
     if name not in VOCABULARIES:
         known = ", ".join(row.name for row in list_vocabularies(session))
         raise NotFound(f"expected a vocabulary of {known}; got {name!r}. `rounds vocabulary add` makes another.")
@@ -97,7 +97,7 @@ def vocabulary(session: Session, name: str) -> list[dict[str, Any]]:
 
 
 def list_vocabularies(session: Session) -> list[VocabularySummary]:
-    """Every vocabulary there is: those that ship, then the project's own by name."""
+    """List the shipped vocabularies, then those of the project by name."""
     shipped = [VocabularySummary(name, "shipped", len(reasons)) for name, reasons in VOCABULARIES.items()]
     rows = session.scalars(select(Vocabulary).order_by(Vocabulary.name))
     return shipped + [VocabularySummary(row.name, "project", len(row.reasons)) for row in rows]
@@ -106,28 +106,28 @@ def list_vocabularies(session: Session) -> list[VocabularySummary]:
 def save_vocabulary(
     session: Session, chain: Chain, now: datetime, name: str, reasons: Sequence[Reason]
 ) -> list[dict[str, Any]]:
-    """Keep a vocabulary of the project's own; saving it again with the same reasons changes nothing.
+    """Save a vocabulary of the project; saving it again with the same reasons changes nothing.
 
-    A name stands for the same reasons for ever, so that reasons can be counted over worklists. Raises BadInput for
-    reasons that cannot be keys or codes, Conflict for a name in use for others.
+    A name always stands for the same reasons, so that reasons can be counted over worklists. Raises BadInput for keys,
+    codes or texts that are not allowed, Conflict for a name that stands for other reasons.
     """
     if not re.fullmatch(NAME, name):
         raise BadInput(f"expected a vocabulary's name of 1 to 100 letters, digits, - and _; got {name!r}.")
-    wrong = _wrong(reasons)
-    if wrong:
-        raise BadInput(wrong)
+    fault = _fault_of(reasons)
+    if fault:
+        raise BadInput(fault)
     values = [asdict(reason) for reason in reasons]
-    present = session.get(Vocabulary, name)
-    if name in VOCABULARIES or (present is not None and present.reasons != values):
+    stored = session.get(Vocabulary, name)
+    if name in VOCABULARIES or (stored is not None and stored.reasons != values):
         raise Conflict(f"a vocabulary named {name!r} exists with other reasons. Choose another name.")
-    if present is None:
+    if stored is None:
         session.add(Vocabulary(name=name, reasons=values, created_at=now))
         session.flush()
         chain.record(session, "vocabulary.saved", {"digest": digest_of([name, values])}, now)
     return values
 
 
-def _wrong(reasons: Sequence[Reason]) -> str | None:
+def _fault_of(reasons: Sequence[Reason]) -> str | None:
     if not 1 <= len(reasons) <= MOST_REASONS:
         return f"expected 1 to {MOST_REASONS} reasons, one for each digit key; got {len(reasons)}."
     for reason in reasons:
@@ -137,7 +137,7 @@ def _wrong(reasons: Sequence[Reason]) -> str | None:
             return f"expected a code of small letters, digits and _ that starts with a letter; got {reason.code!r}."
         if not 1 <= len(reason.text) <= LONGEST_TEXT or not reason.text.isprintable() or not reason.text.strip():
             return f"expected 1 to {LONGEST_TEXT} printable characters for {reason.code!r}; got {reason.text!r}."
-    for name, values in (("key", [one.key for one in reasons]), ("code", [one.code for one in reasons])):
+    for name, values in (("key", [reason.key for reason in reasons]), ("code", [reason.code for reason in reasons])):
         if len(set(values)) < len(values):
             return f"expected every reason to have a {name} of its own; got {', '.join(values)}."
     return None

@@ -16,7 +16,7 @@ from review_ui.security.guard import READER_KEY
 from review_ui.security.sessions import Clock, SignedInReader
 
 
-class Agreement(FrozenRequest):
+class ConsentForm(FrozenRequest):
     """What the welcome page sends; `agreed` names the version of the text that was on the screen."""
 
     agreed: Literal[True]
@@ -38,13 +38,13 @@ class WelcomeRoutes:
 
     async def agree(self, request: Request) -> Response:
         """Record consent; a text that has changed since the page was loaded is not agreed to."""
-        agreement = requests.parse_json(Agreement, await request.body())
+        agreement = requests.parse_json(ConsentForm, await request.body())
         if agreement.version != CONSENT_VERSION:
             raise Conflict("this text has changed since the page was loaded. Reload it and read it again.")
         await run_in_threadpool(self._agree, request.scope[READER_KEY], agreement)
         return JSONResponse({"state": "agreed"})
 
-    def _agree(self, reader: SignedInReader, agreement: Agreement) -> None:
+    def _agree(self, reader: SignedInReader, agreement: ConsentForm) -> None:
         with self.project.database.write() as session:
             chain, now = self.project.chain, self.clock()
             agree(session, chain, now, reader.reader_id, agreement.experience, agreement.display)

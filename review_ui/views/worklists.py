@@ -24,8 +24,8 @@ from curation.worklists.manage import (
     resume_worklist,
     set_readers,
 )
-from curation.worklists.plant import images_for_controls, plant_for
-from curation.worklists.recipe import EVIDENCE, deals_out
+from curation.worklists.plant import count_images_for_controls, plant_for_worklist
+from curation.worklists.recipe import EVIDENCE, should_deal_out
 from curation.worklists.summaries import list_worklists
 from curation.worklists.vocabulary import list_vocabularies
 from review_ui.asgi import utc_now
@@ -128,7 +128,7 @@ def _at_hand(asked: int) -> None:
     """Say before anything is filled in how many controls there can be, and whether the preset asks for more."""
     try:
         with current_project().database.read() as session:
-            there = images_for_controls(session, WorklistRecipe(name="next", again=True))
+            there = count_images_for_controls(session, WorklistRecipe(name="next", again=True))
     except RoundsError as error:
         st.warning(str(error))
         return
@@ -170,7 +170,7 @@ def _fields(basis: dict[str, Any], people: list[str], vocabularies: list[str]) -
         basis is EVIDENCE,
         help="Every reader named above gets a fixed share of the images; otherwise whoever comes next takes the next.",
     )
-    more = deals_out(len(values["readers"]), values["readers_per_image"])
+    more = should_deal_out(len(values["readers"]), values["readers_per_image"])
     values["shares"] = "allotted" if deal_out and (more or basis is not EVIDENCE) else "pooled"
     return values
 
@@ -182,7 +182,7 @@ def _create(values: dict[str, Any]) -> None:
         recipe = WorklistRecipe.checked(**values)
         with st.spinner("Planting defects and dealing out the images"):
             # Many short transactions: every picture is stored before its row, and none is held open meanwhile.
-            plant_for(project.database, project.store, utc_now(), recipe, silent)
+            plant_for_worklist(project.database, project.store, utc_now(), recipe, silent)
     except RoundsError as error:
         st.error(str(error))
         return

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from curation.alterations.copy_changes import KINDS, RoundTrip, changed
+from curation.alterations.copy_changes import COPY_CHANGES, RoundTrip, change_copies
 from curation.estimates import rounded_interval, rounded_proportion
 from curation.image_store import Pixels
 from curation.progress import OnProgress
@@ -134,9 +134,9 @@ def count_copies(
 
 def changes_of(originals: Pixels, round_trip: RoundTrip, seed: int) -> list[Cell]:
     """Unchanged copies, every kind and severity, and one to three round trips through the autoencoder."""
-    wanted = [(name, severity) for name, kind in KINDS.items() for severity in kind.severities]
+    wanted = [(name, severity) for name, kind in COPY_CHANGES.items() for severity in kind.severities]
     cells = [
-        Cell(name, severity, partial(changed, originals, name, severity, seed + 1_000 * number))
+        Cell(name, severity, partial(change_copies, originals, name, severity, seed + 1_000 * number))
         for number, (name, severity) in enumerate(wanted)
     ]
     trips = [Cell("autoencoder", times, partial(_repeatedly, round_trip, originals, times)) for times in ROUND_TRIPS]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import func, select
 
-from curation.alterations.copy_changes import KINDS, TRIED, RoundTrip, stand_in_round_trip
+from curation.alterations.copy_changes import COPY_CHANGES, TRIED, RoundTrip, blur_like_autoencoder
 from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.image_store import Pixels
@@ -49,7 +49,7 @@ def measure_privacy(
     `autoencoder` is a generator of the project; without one a blur stands in, and the result says so. Raises NotFound,
     and BadInput when there is no real training or validation image.
     """
-    name, trip = _round_trip(project, autoencoder) if autoencoder else (STAND_IN, stand_in_round_trip)
+    name, trip = _round_trip(project, autoencoder) if autoencoder else (STAND_IN, blur_like_autoencoder)
     backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
     with project.database.read() as session:
         shape = _commonest_shape(project)
@@ -64,7 +64,7 @@ def measure_privacy(
         "backbone_digest": backbone.digest,
         "autoencoder": name,
         "shape": list(shape),
-        "severities": {kind: {"unit": one.unit, "measured": one.severities} for kind, one in KINDS.items()},
+        "severities": {kind: {"unit": one.unit, "measured": one.severities} for kind, one in COPY_CHANGES.items()},
         "severities_tried_in_design": TRIED,
         "images": digest_of({split.value: [one.file_sha256 for one in some] for split, some in sets.items()}),
     }

@@ -23,7 +23,7 @@ from curation.tables.images import Image
 from curation.tables.people import Role
 from curation.tables.reading import Assignment, Purpose, Verdict, Worklist, WorklistItem
 from curation.worklists.create import close_worklist, create_worklist
-from curation.worklists.plant import plant_for
+from curation.worklists.plant import plant_for_worklist
 from tests.rows import add_consent
 
 BEGAN = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
@@ -80,7 +80,7 @@ def read_by_people(project: Project, worklist_id: int) -> None:
 
 def _worklist(project: Project, **fields: object) -> int:
     recipe = WorklistRecipe.model_validate({"vocabulary": "brain_mr", "modality": "mr", "again": True, **fields})
-    plant_for(project.database, project.store, BEGAN, recipe, silent)
+    plant_for_worklist(project.database, project.store, BEGAN, recipe, silent)
     with project.database.write() as session:
         return create_worklist(session, project.chain, BEGAN, recipe).id
 

@@ -24,9 +24,9 @@ from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Assignment, AssignmentState, Purpose, Reading, Worklist, WorklistItem
 from curation.withdrawal.withdraw import withdraw
 from curation.worklists.choose import choose_candidates
-from curation.worklists.controls import Likeness, defect_pool, real_pool
+from curation.worklists.controls import Likeness, find_planted_defects, find_real_images
 from curation.worklists.create import close_worklist, create_worklist
-from curation.worklists.plant import plant_defects, plant_for
+from curation.worklists.plant import plant_defects, plant_for_worklist
 from review_ui.figures.batches import batch_figures
 from review_ui.figures.neighbours import neighbours_of
 from screening.references import real_references
@@ -58,7 +58,7 @@ def room(project: Project) -> Project:
 
 def make(project: Project, **fields: object) -> int:
     recipe = WorklistRecipe.model_validate({"name": "w", "seed": 1, **fields})
-    plant_for(project.database, project.store, NOW, recipe, silent)
+    plant_for_worklist(project.database, project.store, NOW, recipe, silent)
     with project.database.write() as session:
         return create_worklist(session, project.chain, NOW, recipe).id
 
@@ -221,8 +221,8 @@ def test_no_control_no_reference_and_no_measure_uses_it_again(room: Project) -> 
         assert shown.file_sha256 in {one.file_sha256 for one in references_of(session, b"k" * 32, worklist)}
     withdraw(room, NOW, "p3", "")
     with room.database.read() as session:
-        assert shown.id not in {item.image_id for item in real_pool(session, like, Split.TRAIN, 1)}
-        defects = defect_pool(session, like, Split.TRAIN, 1)
+        assert shown.id not in {item.image_id for item in find_real_images(session, like, Split.TRAIN, 1)}
+        defects = find_planted_defects(session, like, Split.TRAIN, 1)
         assert len(defects) == 11
         assert shown.id not in {item.original_id for item in defects}
         assert shown.file_sha256 not in {one.file_sha256 for one in references_of(session, b"k" * 32, worklist)}
@@ -248,5 +248,5 @@ def test_neighbours_previews_and_new_worklists_leave_it_out(room: Project) -> No
     with room.database.read() as session:
         assert neighbours_of(session, worklist_id, 0, 20) == ([], 0)
         assert batch_figures(session, 1, 24)[0].newest == []
-        with pytest.raises(BadInput, match="no screened candidate"):
+        with pytest.raises(BadInput, match="expected screened candidates"):
             choose_candidates(session, WorklistRecipe(name="x", again=True))

@@ -18,10 +18,10 @@ from curation.reading.recipe import WorklistRecipe
 from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import Image, ImageLabel, Label, Origin, Split, Subject
 from curation.tables.reading import Purpose, WorklistItem
-from curation.worklists.choose import choose_items, notice_of, positions_of, practice_items
+from curation.worklists.choose import choose_items, choose_practice_items, draw_positions, notice_of
 from curation.worklists.create import create_worklist
 from curation.worklists.items import Item
-from curation.worklists.plant import plant_for
+from curation.worklists.plant import plant_for_worklist
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened
 from tests.curation.study_room import SIZE, add_study
 
@@ -46,7 +46,7 @@ def of(items: list[Item], purpose: Purpose) -> list[Item]:
 def planted(database: Database, store: ImageStore) -> Database:
     """A study with defects planted for `MIXED` and 8 practice images."""
     add_study(database, store)
-    plant_for(database, store, NOON, recipe(**MIXED, practice=8), silent)
+    plant_for_worklist(database, store, NOON, recipe(**MIXED, practice=8), silent)
     return database
 
 
@@ -128,7 +128,7 @@ def test_real_defect_and_candidate_items_send_the_same_fields_and_sizes(planted:
 def test_practice_is_half_defects_half_real_and_of_training_subjects_alone(planted: Database) -> None:
     with planted.read() as session:
         wanted = recipe(**MIXED, practice=8)
-        items = practice_items(session, wanted, choose_items(session, wanted))
+        items = choose_practice_items(session, wanted, choose_items(session, wanted))
         assert splits(session, items) == {Split.TRAIN}
     assert Counter(item.purpose for item in items) == {Purpose.REAL_CONTROL: 4, Purpose.DEFECT_CONTROL: 4}
     assert all(item.truth for item in items)
@@ -150,7 +150,7 @@ def test_too_few_controls_are_refused_with_what_there_is(planted: Database) -> N
         with pytest.raises(BadInput, match="there are 16 beside 8 that hold a planted defect"):
             choose_items(session, recipe(real_controls=20, defect_controls=8))
         with pytest.raises(BadInput, match="train images"):
-            practice_items(session, recipe(practice=30), choose_items(session, recipe()))
+            choose_practice_items(session, recipe(practice=30), choose_items(session, recipe()))
 
 
 @pytest.mark.slow
@@ -204,10 +204,10 @@ def test_a_margin_no_auc_can_have_is_refused() -> None:
 def test_every_place_is_taken_once_and_the_seed_fixes_which(planted: Database, order: str) -> None:
     with planted.read() as session:
         items = choose_items(session, recipe(**MIXED, order=order))
-    places = positions_of(items, recipe(order=order, seed=3))
+    places = draw_positions(items, recipe(order=order, seed=3))
     assert sorted(places) == list(range(28))
-    assert places == positions_of(items, recipe(order=order, seed=3))
-    assert places != positions_of(items, recipe(order=order, seed=4))
+    assert places == draw_positions(items, recipe(order=order, seed=3))
+    assert places != draw_positions(items, recipe(order=order, seed=4))
 
 
 @pytest.mark.slow
@@ -221,7 +221,7 @@ def test_flagged_candidates_come_first_and_controls_lie_anywhere_among_them(plan
         for seed in range(30):
             wanted = recipe(**MIXED, order="flags", seed=0).model_copy(update={"seed": seed})
             items = choose_items(session, recipe(**MIXED, order="flags"))
-            placed = sorted(zip(positions_of(items, wanted), items, strict=True), key=lambda pair: pair[0])
+            placed = sorted(zip(draw_positions(items, wanted), items, strict=True), key=lambda pair: pair[0])
             candidates = [item.flagged for _, item in placed if item.purpose is Purpose.CANDIDATE]
             assert candidates == [True] * 4 + [False] * 8
             found.update(place // 7 for place, item in placed if item.purpose is not Purpose.CANDIDATE)
@@ -232,7 +232,7 @@ def test_flagged_candidates_come_first_and_controls_lie_anywhere_among_them(plan
 def test_by_batch_older_batches_come_first() -> None:
     wanted = recipe(order="batch")
     items = [Item(n, "a", Purpose.CANDIDATE, 5 - n // 2, f"{n}", (8, 8, 1, 8), None) for n in range(6)]
-    assert positions_of(items, wanted) == [4, 5, 2, 3, 0, 1]
+    assert draw_positions(items, wanted) == [4, 5, 2, 3, 0, 1]
 
 
 def test_by_priority_images_nearest_to_a_threshold_come_first(database: Database) -> None:

@@ -224,7 +224,7 @@ def test_the_generators_notice_goes_with_its_images(database: Database) -> None:
 
 def test_names_rules_and_vocabularies_that_do_not_fit_are_refused(database: Database) -> None:
     with database.write() as session:
-        with pytest.raises(BadInput, match="no screened candidate"):
+        with pytest.raises(BadInput, match="expected screened candidates"):
             create(session)
         add_screened(session, 2)
         with pytest.raises(BadInput, match="single"):

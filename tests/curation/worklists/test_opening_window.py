@@ -22,8 +22,8 @@ from curation.tables.images import Image, Origin, Split, Subject
 from curation.tables.reading import Purpose, Worklist, WorklistItem
 from curation.worklists.choose import choose_items
 from curation.worklists.create import create_worklist
-from curation.worklists.opening_window import opening_window
-from curation.worklists.plant import plant_for
+from curation.worklists.opening_window import choose_opening_window
+from curation.worklists.plant import plant_for_worklist
 from tests.builders import CLASSES, add_candidates, oval
 from tests.curation.ingest.formats.dicom_samples import changed
 from tests.curation.reading_room import CHAIN, NOON, add_person
@@ -38,7 +38,7 @@ def study(database: Database, tmp_path: Path) -> Database:
     """12 candidates, 24 real validation and 12 real training images of one shape, 8 bit, none with a window."""
     store = ImageStore(str(tmp_path / "images"))
     add_study(database, store)
-    plant_for(database, store, NOON, RECIPE.model_copy(update={"defect_controls": 4, "practice": 4}), silent)
+    plant_for_worklist(database, store, NOON, RECIPE.model_copy(update={"defect_controls": 4, "practice": 4}), silent)
     return database
 
 
@@ -54,7 +54,7 @@ def set_windows(session: Session, images: list[Image], windows: list[tuple[float
 
 
 def settled(session: Session) -> tuple[float, float] | None:
-    return opening_window(session, choose_items(session, RECIPE))
+    return choose_opening_window(session, choose_items(session, RECIPE))
 
 
 @pytest.mark.slow
@@ -94,10 +94,10 @@ def test_only_training_images_like_the_candidates_have_a_say(study: Database) ->
             assert settled(session) is None
             session.execute(update(Image).where(Image.id.in_([one.id for one in images])).values(**before))
         items = choose_items(session, RECIPE)
-        assert opening_window(session, items) == (40, 80)
-        assert opening_window(session, [replace(item, label="another class") for item in items]) is None
-        assert opening_window(session, [replace(items[0], shape=(24, 24, 3, 8))]) is None
-        assert opening_window(session, [*items, replace(items[0], shape=(9, 9, 1, 8))]) is None
+        assert choose_opening_window(session, items) == (40, 80)
+        assert choose_opening_window(session, [replace(item, label="another class") for item in items]) is None
+        assert choose_opening_window(session, [replace(items[0], shape=(24, 24, 3, 8))]) is None
+        assert choose_opening_window(session, [*items, replace(items[0], shape=(9, 9, 1, 8))]) is None
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from curation.progress import silent
 from curation.reading.recipe import WorklistRecipe
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.worklists.create import create_worklist
-from curation.worklists.plant import images_for_controls, plant_defects, plant_for
+from curation.worklists.plant import count_images_for_controls, plant_defects, plant_for_worklist
 from tests.curation.reading_room import CHAIN, NOON
 from tests.curation.study_room import add_study, likeness
 
@@ -161,8 +161,8 @@ def test_images_of_an_unfinished_import_or_of_another_shape_are_not_damaged(
 def test_a_recipe_gets_defects_for_its_controls_and_for_its_practice(database: Database, store: ImageStore) -> None:
     add_study(database, store)
     recipe = WorklistRecipe(name="w", defect_controls=6, practice=8)
-    assert plant_for(database, store, NOON, recipe, silent) == {"validation": 6, "train": 4}
-    assert plant_for(database, store, NOON, WorklistRecipe(name="w"), silent) == {}
+    assert plant_for_worklist(database, store, NOON, recipe, silent) == {"validation": 6, "train": 4}
+    assert plant_for_worklist(database, store, NOON, WorklistRecipe(name="w"), silent) == {}
 
 
 @pytest.mark.slow
@@ -171,10 +171,10 @@ def test_as_many_controls_as_are_said_to_be_at_hand_can_be_had_and_one_more_cann
 ) -> None:
     add_study(database, store, validation=30)
     with database.read() as session:
-        there = images_for_controls(session, WorklistRecipe(name="w"))
+        there = count_images_for_controls(session, WorklistRecipe(name="w"))
     assert there == 30
     recipe = {"name": "w", "label_shown": False, "defect_controls": 10}
-    plant_for(database, store, NOON, WorklistRecipe(**recipe), silent)
+    plant_for_worklist(database, store, NOON, WorklistRecipe(**recipe), silent)
     with database.write() as session:
         create_worklist(session, CHAIN, NOON, WorklistRecipe(**recipe, real_controls=there - 10))
     with database.write() as session, pytest.raises(BadInput, match="there are 20 beside 10"):

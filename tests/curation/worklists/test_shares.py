@@ -17,7 +17,7 @@ from curation.reading.record import record_reading
 from curation.tables.reading import Assignment, WorklistItem
 from curation.worklists.create import create_worklist
 from curation.worklists.manage import release_leases, set_readers
-from curation.worklists.shares import deal
+from curation.worklists.shares import deal_readers
 from tests.curation.reading_room import CHAIN, LATER, NOON, add_person, add_screened, verdict
 
 NAMES = ("r0", "r1", "r2", "r3")
@@ -29,13 +29,13 @@ def test_every_block_gives_everybody_the_same_share(readers: int, data: st.DataO
     per_image = data.draw(st.integers(1, readers))
     blocks = data.draw(st.integers(1, 4))
     everybody = list(range(10, 10 + readers))
-    dealt = list(islice(deal(everybody, per_image, seed=data.draw(st.integers(0, 99))), readers * blocks))
+    dealt = list(islice(deal_readers(everybody, per_image, seed=data.draw(st.integers(0, 99))), readers * blocks))
     assert all(len(set(some)) == per_image for some in dealt)
     assert Counter(one for some in dealt for one in some) == dict.fromkeys(everybody, per_image * blocks)
 
 
 def test_everybody_shares_images_with_everybody() -> None:
-    together = {tuple(sorted(some)) for some in islice(deal([1, 2, 3, 4], 2, seed=0), 100)}
+    together = {tuple(sorted(some)) for some in islice(deal_readers([1, 2, 3, 4], 2, seed=0), 100)}
     assert len(together) == 6
 
 

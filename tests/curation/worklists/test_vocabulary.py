@@ -8,7 +8,7 @@ from curation.errors import BadInput, Conflict, NotFound
 from curation.reading.recipe import WorklistRecipe
 from curation.tables.operations import Event
 from curation.worklists.create import create_worklist
-from curation.worklists.vocabulary import VOCABULARIES, Reason, list_vocabularies, save_vocabulary, vocabulary
+from curation.worklists.vocabulary import VOCABULARIES, Reason, list_vocabularies, load_vocabulary, save_vocabulary
 from tests.curation.reading_room import CHAIN, NOON, add_screened
 
 OURS = (Reason("1", "motion", "Motion"), Reason("3", "metal_2", "Metal artefact"))
@@ -17,7 +17,7 @@ OURS = (Reason("1", "motion", "Motion"), Reason("3", "metal_2", "Metal artefact"
 @pytest.mark.parametrize("name", VOCABULARIES)
 def test_a_shipped_vocabulary_has_one_digit_and_one_code_per_reason(database: Database, name: str) -> None:
     with database.read() as session:
-        reasons = vocabulary(session, name)
+        reasons = load_vocabulary(session, name)
     assert [reason["key"] for reason in reasons] == [str(number) for number in range(1, len(reasons) + 1)]
     assert len({reason["code"] for reason in reasons}) == len(reasons) <= 9
     assert "wrong_class" in {reason["code"] for reason in reasons}
@@ -28,7 +28,7 @@ def test_a_vocabulary_of_the_projects_own_is_used_and_listed_beside_the_shipped_
         save_vocabulary(session, CHAIN, NOON, "knee_mr", OURS)
         add_screened(session, 2)
         made = create_worklist(session, CHAIN, NOON, WorklistRecipe(name="w", vocabulary="knee_mr"))
-        assert made.reasons == vocabulary(session, "knee_mr")
+        assert made.reasons == load_vocabulary(session, "knee_mr")
         assert [reason["code"] for reason in made.reasons] == ["motion", "metal_2"]
         listed = list_vocabularies(session)
     assert [row.name for row in listed] == [*VOCABULARIES, "knee_mr"]
@@ -72,6 +72,6 @@ def test_reasons_that_cannot_be_keys_or_codes_are_refused(
 def test_a_name_that_nobody_knows_and_a_name_that_cannot_be_one_are_refused(database: Database) -> None:
     with database.write() as session:
         with pytest.raises(NotFound, match="general"):
-            vocabulary(session, "poetry")
+            load_vocabulary(session, "poetry")
         with pytest.raises(BadInput, match="name"):
             save_vocabulary(session, CHAIN, NOON, "two words", OURS)

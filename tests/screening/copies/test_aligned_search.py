@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from curation.alterations.copy_changes import changed
+from curation.alterations.copy_changes import change_copies
 from screening.copies.aligned_search import AlignedSearch
 from screening.copies.alignment import align, correlation, places, smooth
 from screening.copies.thumbnails import DETAIL, SIDE, band, pictures, small, thumbnails
@@ -28,7 +28,7 @@ CHANGES = {"shift": 0.08, "rotation": 10, "scaling": 0.1, "crop": 0.1, "flip": 1
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", CHANGES)
 def test_a_changed_copy_is_found_and_is_nearer_than_any_stranger_is(kind: str) -> None:
-    found = SEARCH.nearest(thumbnails(changed(TRAIN[:6], kind, CHANGES[kind], seed=3)))
+    found = SEARCH.nearest(thumbnails(change_copies(TRAIN[:6], kind, CHANGES[kind], seed=3)))
     assert found.smooth.positions[:, 0].tolist() == list(range(6))
     assert (found.smooth.distances[:, 0] < STRANGERS.smooth.distances[:, 0].min()).all()
     assert found.detailed.positions[:, 0].tolist() == list(range(6))
@@ -39,7 +39,7 @@ def test_a_changed_copy_is_found_and_is_nearer_than_any_stranger_is(kind: str) -
 def test_detail_tells_a_part_of_a_picture_from_others_and_the_rest_tells_a_blurred_one() -> None:
     by_detail = {"crop": [], "blur": []}
     for kind, severity in (("crop", 0.25), ("blur", 0.03)):
-        found = SEARCH.nearest(thumbnails(changed(TRAIN[:12], kind, severity, seed=3)))
+        found = SEARCH.nearest(thumbnails(change_copies(TRAIN[:12], kind, severity, seed=3)))
         ratios = found.distances[:, [0, 2]] / found.distances[:, [1, 3]]
         shown = found.most_distinctive.distances
         np.testing.assert_allclose(shown[:, 0] / shown[:, 1], ratios.min(axis=1))
@@ -85,7 +85,7 @@ def test_registration_finds_the_pose_that_was_given(across: float, down: float, 
 def test_a_subject_with_many_like_images_is_still_held_against_another() -> None:
     many = np.concatenate([np.repeat(TRAIN[:1], 40, axis=0), TRAIN[1:3]])
     search = AlignedSearch(thumbnails(many), np.array([0] * 40 + [1, 2]))
-    found = search.nearest(thumbnails(changed(TRAIN[:1], "blur", 0.015, 0)))
+    found = search.nearest(thumbnails(change_copies(TRAIN[:1], "blur", 0.015, 0)))
     assert found.smooth.positions[0, 1] >= 40
     assert found.detailed.positions[0, 1] >= 40
     assert 0.01 < found.distances[0, 1] < 2
