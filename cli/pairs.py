@@ -10,7 +10,7 @@ from cli.terminal import emit, json_option, now, pass_project
 from curation.estimates import Estimate
 from curation.pairs.build import close_pair_list, create_pair_list, find_pair_list
 from curation.pairs.recipe import PairRecipe
-from curation.pairs.results import PairResults, pair_results
+from curation.pairs.results import PairResults, compute_pair_results
 from curation.project import Project
 from curation.tables.pairs import PairList
 from curation.withdrawal.affected_results import rests_on
@@ -47,7 +47,7 @@ def create(project: Project, name: str, suspects: int, same: int, different: int
     recipe = PairRecipe.checked(name=name, suspects=suspects, same=same, different=different, seed=seed)
     made = create_pair_list(project, now(), recipe)
     with project.database.read() as session:
-        found = pair_results(session, find_pair_list(session, made.name))
+        found = compute_pair_results(session, find_pair_list(session, made.name))
     emit({"pairs": found.name, "in all": found.total, "suspects": found.suspects, "said": found.caveat}, as_json)
 
 
@@ -62,7 +62,7 @@ def list_command(project: Project, as_json: bool) -> None:
       rounds pairs list
     """
     with project.database.read() as session:
-        found = [pair_results(session, one) for one in session.scalars(select(PairList).order_by(PairList.id))]
+        found = [compute_pair_results(session, one) for one in session.scalars(select(PairList).order_by(PairList.id))]
     rows: list[dict[str, Any]] = [
         {
             "name": one.name,
@@ -89,7 +89,7 @@ def results(project: Project, name: str, as_json: bool) -> None:
       rounds pairs results first
     """
     with project.database.read() as session:
-        found = pair_results(session, find_pair_list(session, name))
+        found = compute_pair_results(session, find_pair_list(session, name))
     if as_json:
         emit(asdict(found) | {"caveat": found.caveat}, as_json)
         return

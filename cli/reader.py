@@ -16,7 +16,7 @@ from curation.readers.accounts import (
     reset_password,
     set_role,
     sign_out_everywhere,
-    unlock,
+    unlock_reader,
 )
 from curation.tables.people import Reader, Role
 
@@ -154,7 +154,7 @@ def unlock_command(project: Project, name: str) -> None:
       rounds reader unlock alice
     """
     with project.database.write() as session:
-        unlock(session, project.chain, now(), name)
+        unlock_reader(session, project.chain, now(), name)
     click.echo(f"reader {name}: may try again")
 
 

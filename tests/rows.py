@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from curation.audit import Chain
 from curation.image_store import Pixels, pixel_sha256
 from curation.project import Project
-from curation.readers.consent import Display, Experience, Steps, agree
+from curation.readers.consent import Display, Experience, Steps, record_consent
 from curation.tables.generation import Batch, Generator, GeneratorPixels, GeneratorSubject
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 
@@ -22,7 +22,7 @@ DISPLAY = Display(dark=Steps(shown=4, seen=4), light=Steps(shown=3, seen=3), wid
 
 def add_consent(session: Session, chain: Chain, reader_id: int) -> None:
     """A reader who has been through the welcome page."""
-    agree(session, chain, NOW, reader_id, EXPERIENCE, DISPLAY)
+    record_consent(session, chain, NOW, reader_id, EXPERIENCE, DISPLAY)
 
 
 def label_id(session: Session, name: str) -> int:

@@ -1,7 +1,7 @@
-"""Gross faults at several strengths, for measuring what automatic checks see: each a plain function of a picture.
+"""Gross faults at several strengths, to measure the error rates of automatic checks.
 
-`defects` holds what readers are tested with, drawn to be just visible. These go from harmless to plain, so that a table
-of them shows where a check begins to see. What depends on chance is drawn from a generator seeded by the caller.
+The defects in `defects.py` test readers and are just visible. These faults go from harmless to obvious, so that a table
+shows where a check begins to see them. The caller's seed fixes the random ones.
 """
 
 from collections.abc import Callable
@@ -15,15 +15,15 @@ from curation.alterations.replay import PIXEL_DEFECTS, draw_defect, replay
 from curation.alterations.tissue import Field
 from curation.image_store import Pixels
 
-FAULTS = "faults/2"  # raised whenever a fault of the same name and strength becomes another picture
+FAULTS = "faults/2"  # raised whenever a fault of the same name and strength becomes another image
 
 Random: TypeAlias = np.random.Generator
 Change: TypeAlias = Callable[[Field, float, Random], Field]
 
 
 @dataclass(frozen=True, slots=True)
-class Breakage:
-    """One kind of fault at one strength; `unit` says what the strength counts."""
+class Fault:
+    """A kind of fault at one strength, which is given in `unit`."""
 
     kind: str
     strength: float
@@ -36,87 +36,87 @@ class Breakage:
         return f"{kind}, {self.strength:g} {self.unit}" if self.unit else kind
 
     def apply(self, pixels: Pixels, seed: int) -> Pixels:
-        """The broken picture, of the same shape and depth; the same for the same seed."""
+        """Break an image; shape and depth stay, and the same seed gives the same result."""
         most = np.iinfo(pixels.dtype).max
         if self.kind in PIXEL_DEFECTS:
             changed = replay(pixels, draw_defect(pixels, self.kind, seed)).astype(np.float64)
             broken = pixels + self.strength * (changed - pixels)
         else:
-            picture = pixels.astype(np.float64) / most
-            broken = most * _CHANGES[self.kind](picture, self.strength, np.random.default_rng(seed))
+            image = pixels.astype(np.float64) / most
+            broken = most * _CHANGES[self.kind](image, self.strength, np.random.default_rng(seed))
         whole = np.clip(np.rint(broken), 0, most)
         return whole.astype(np.uint8) if pixels.dtype == np.uint8 else whole.astype(np.uint16)
 
 
-def _uniform(picture: Field, level: float, random: Random) -> Field:
-    return np.full_like(picture, level)
+def _uniform(image: Field, level: float, random: Random) -> Field:
+    return np.full_like(image, level)
 
 
-def _brighter(picture: Field, factor: float, random: Random) -> Field:
-    return picture * factor
+def _brighter(image: Field, factor: float, random: Random) -> Field:
+    return image * factor
 
 
-def _gamma(picture: Field, exponent: float, random: Random) -> Field:
-    brighter: Field = picture**exponent
+def _gamma(image: Field, exponent: float, random: Random) -> Field:
+    brighter: Field = image**exponent
     return brighter
 
 
-def _inverted(picture: Field, _: float, random: Random) -> Field:
-    return 1 - picture
+def _inverted(image: Field, _: float, random: Random) -> Field:
+    return 1 - image
 
 
-def _noise(picture: Field, levels: float, random: Random) -> Field:
-    return picture + random.normal(0, levels / 255, picture.shape[:2])[:, :, None]
+def _noise(image: Field, levels: float, random: Random) -> Field:
+    return image + random.normal(0, levels / 255, image.shape[:2])[:, :, None]
 
 
-def _blur(picture: Field, percent: float, random: Random) -> Field:
-    sigma = percent / 100 * min(picture.shape[:2])
-    blurred: Field = ndimage.gaussian_filter(picture, (sigma, sigma, 0), mode="nearest")
+def _blur(image: Field, percent: float, random: Random) -> Field:
+    sigma = percent / 100 * min(image.shape[:2])
+    blurred: Field = ndimage.gaussian_filter(image, (sigma, sigma, 0), mode="nearest")
     return blurred
 
 
-def _grid(picture: Field, levels: float, random: Random) -> Field:
-    row, column = np.indices(picture.shape[:2])
-    return picture + levels / 255 * np.where((row + column) % 2, 1.0, -1.0)[:, :, None]
+def _grid(image: Field, levels: float, random: Random) -> Field:
+    row, column = np.indices(image.shape[:2])
+    return image + levels / 255 * np.where((row + column) % 2, 1.0, -1.0)[:, :, None]
 
 
-def _turned(picture: Field, quarters: float, random: Random) -> Field:
-    turned = np.rot90(picture, int(quarters))
-    factors = [new / old for new, old in zip(picture.shape[:2], turned.shape[:2], strict=True)]
+def _turned(image: Field, quarters: float, random: Random) -> Field:
+    turned = np.rot90(image, int(quarters))
+    factors = [new / old for new, old in zip(image.shape[:2], turned.shape[:2], strict=True)]
     fitted: Field = ndimage.zoom(turned, (*factors, 1), order=1) if factors != [1.0, 1.0] else turned
     return fitted
 
 
-def _stretched(picture: Field, factor: float, random: Random) -> Field:
-    middle = (picture.shape[0] - 1) / 2
+def _stretched(image: Field, factor: float, random: Random) -> Field:
+    middle = (image.shape[0] - 1) / 2
     matrix = np.diag([1 / factor, 1.0, 1.0])
     stretched: Field = ndimage.affine_transform(
-        picture, matrix, offset=(middle - middle / factor, 0, 0), order=1, mode="nearest"
+        image, matrix, offset=(middle - middle / factor, 0, 0), order=1, mode="nearest"
     )
     return stretched
 
 
-def _shuffled(picture: Field, pieces: float, random: Random) -> Field:
-    """Cut into pieces by pieces, each put where another was; what does not divide stays at the edge."""
+def _shuffled(image: Field, pieces: float, random: Random) -> Field:
+    """Cut into `pieces` times `pieces` tiles and put each where another was; a remainder at the edge stays."""
     count = int(pieces)
-    height, width = (size // count for size in picture.shape[:2])
-    shuffled = picture.copy()
-    order = random.permutation(count * count)  # as one cycle, so that no piece stays
+    height, width = (size // count for size in image.shape[:2])
+    shuffled = image.copy()
+    order = random.permutation(count * count)  # one cycle, so that no tile stays
     for place, source in zip(order.tolist(), np.roll(order, 1).tolist(), strict=True):
         (row, column), (from_row, from_column) = divmod(place, count), divmod(source, count)
-        shuffled[row * height : (row + 1) * height, column * width : (column + 1) * width] = picture[
+        shuffled[row * height : (row + 1) * height, column * width : (column + 1) * width] = image[
             from_row * height : (from_row + 1) * height, from_column * width : (from_column + 1) * width
         ]
     return shuffled
 
 
-def _phases(picture: Field, _: float, random: Random) -> Field:
-    """A texture with the picture's spectrum and mean, and none of its anatomy."""
-    noise = np.fft.rfft2(random.normal(size=picture.shape[:2]))[:, :, None]
-    spectrum = np.fft.rfft2(picture, axes=(0, 1))
+def _phases(image: Field, _: float, random: Random) -> Field:
+    """Make a texture with the image's spectrum and mean, and none of its anatomy."""
+    noise = np.fft.rfft2(random.normal(size=image.shape[:2]))[:, :, None]
+    spectrum = np.fft.rfft2(image, axes=(0, 1))
     phase = noise / np.maximum(np.abs(noise), 1e-12)
     phase[0, 0] = 1
-    texture: Field = np.fft.irfft2(np.abs(spectrum) * phase, s=picture.shape[:2], axes=(0, 1))
+    texture: Field = np.fft.irfft2(np.abs(spectrum) * phase, s=image.shape[:2], axes=(0, 1))
     return texture
 
 
@@ -152,4 +152,4 @@ _STRENGTHS: tuple[tuple[str, str, tuple[float, ...]], ...] = (
     *((kind, "of what readers are shown", (0.5, 1)) for kind in PIXEL_DEFECTS),
 )
 
-BREAKAGES = tuple(Breakage(kind, strength, unit) for kind, unit, strengths in _STRENGTHS for strength in strengths)
+ALL_FAULTS = tuple(Fault(kind, strength, unit) for kind, unit, strengths in _STRENGTHS for strength in strengths)

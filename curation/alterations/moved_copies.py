@@ -1,6 +1,6 @@
-"""Pairs that are known to show one subject where nobody has two pictures: an image, and itself seen a little otherwise.
+"""Slightly moved copies of images, as pairs known to show one subject where subjects have one image.
 
-As with planted defects, a change is drawn as plain parameters and then applied: doing it again gives equal pixels.
+As with planted defects, a change is drawn as parameters and then applied: applying it again gives equal pixels.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ BLUR_PIXELS = (0.3, 0.8)
 
 
 def draw_copy(pixels: Pixels, seed: int) -> dict[str, Any]:
-    """Choose a small turn, move, change of size, of brightness and of sharpness, and in half of the cases a mirror."""
+    """Draw a small turn, shift, scale, gamma and blur, and a mirror in half of the cases."""
     key = hashlib.sha256(f"{seed}:{NAME}:{pixel_sha256(pixels)}".encode()).digest()
     random = np.random.default_rng(int.from_bytes(key[:8], "little"))
     parameters = {
@@ -36,21 +36,21 @@ def draw_copy(pixels: Pixels, seed: int) -> dict[str, Any]:
 
 
 def replay_copy(pixels: Pixels, alteration: dict[str, Any]) -> Pixels:
-    """Apply what `draw_copy` chose to (H, W, C): the same shape and depth, and the same values every time."""
+    """Apply what `draw_copy` drew to (H, W, C); shape and depth stay, and the values are the same every time."""
     chosen = alteration["parameters"]
     scaled = pixels.astype(np.float64) / np.iinfo(pixels.dtype).max
-    picture = scaled[:, ::-1] if chosen["mirrored"] else scaled
+    image = scaled[:, ::-1] if chosen["mirrored"] else scaled
     angle = np.deg2rad(chosen["turn_degrees"])
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / chosen["scale"]
-    size = np.array(picture.shape[:2])
+    size = np.array(image.shape[:2])
     centre = (size - 1) / 2
     offset = centre - turn @ (centre + np.array(chosen["shift_share"]) * size)
     moved = np.stack(
         [
             gaussian_filter(
-                affine_transform(picture[:, :, channel], turn, offset, order=1, mode="nearest"), chosen["blur_pixels"]
+                affine_transform(image[:, :, channel], turn, offset, order=1, mode="nearest"), chosen["blur_pixels"]
             )
-            for channel in range(picture.shape[2])
+            for channel in range(image.shape[2])
         ],
         axis=2,
     )

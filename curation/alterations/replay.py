@@ -1,8 +1,7 @@
-"""Planted defects: an image damaged on purpose, in a way that an attentive reader sees and a generator might do.
+"""Draw a planted defect as parameters; apply them again with equal pixels.
 
-As in torchio, a defect is drawn and then applied: `draw_defect` looks at the picture, chooses where and how strongly,
-and returns plain parameters; `replay` applies them and depends on nothing else. What was done to an image is therefore
-a small dictionary beside it, and doing it again gives equal pixels.
+As in torchio, `draw_defect` chooses where and how strongly to damage an image and returns plain parameters; `replay`
+applies them and depends on nothing else. What was done to an image is a small dictionary that is stored beside it.
 """
 
 import hashlib
@@ -12,35 +11,34 @@ from typing import Any
 import numpy as np
 
 from curation.alterations.defects import KINDS, Defect
-from curation.alterations.tissue import Field, look_at
+from curation.alterations.tissue import Field, map_tissue
 from curation.errors import BadInput
 from curation.image_store import Pixels, pixel_sha256
 
 TRIES = 5
-KEPT = 3  # of the draws in order of how much they change: over the middle
+KEPT = 3  # which of the draws is kept, counted from the one that changes least: more than the middle one
 WRONG_LABEL = "wrong_label"  # no change of pixels: a real image under a class it does not show
 _BY_NAME = {kind.name: kind for kind in KINDS}
 PIXEL_DEFECTS = tuple(_BY_NAME)
 
 
 def draw_defect(pixels: Pixels, name: str, seed: int) -> dict[str, Any]:
-    """Choose one defect of the kind `name` for (H, W, C): `{"name", "seed", "parameters"}`, ready for JSON.
+    """Draw a defect of the kind `name` for (H, W, C): `{"name", "seed", "parameters"}`, ready for JSON.
 
-    Of a few draws one of more than middling change is kept: fair to see, and not so gross that nobody need look.
-    Raises BadInput for an unknown kind.
+    Of several draws one is kept that is visible without being obvious. Raises BadInput for an unknown kind.
     """
     kind = _kind(name)
     key = hashlib.sha256(f"{seed}:{name}:{pixel_sha256(pixels)}".encode()).digest()
     random = np.random.default_rng(int.from_bytes(key[:8], "little"))
-    picture = _scaled(pixels)
-    look = look_at(picture)
-    drawn = [kind.draw(random, look) for _ in range(TRIES)]
-    drawn.sort(key=lambda defect: float(np.square(_clipped(defect.apply(picture)) - picture).sum()))
+    image = _scaled(pixels)
+    tissue_map = map_tissue(image)
+    drawn = [kind.draw(random, tissue_map) for _ in range(TRIES)]
+    drawn.sort(key=lambda defect: float(np.square(_clipped(defect.apply(image)) - image).sum()))
     return {"name": name, "seed": seed, "parameters": asdict(drawn[KEPT])}  # type: ignore[call-overload]
 
 
 def replay(pixels: Pixels, alteration: dict[str, Any]) -> Pixels:
-    """Damage (H, W, C) as an alteration says; the same shape and depth, and the same values every time."""
+    """Apply a stored alteration to (H, W, C); shape and depth stay, and the values are the same every time."""
     parameters = {
         key: tuple(value) if isinstance(value, list) else value for key, value in alteration["parameters"].items()
     }
@@ -61,5 +59,5 @@ def _scaled(pixels: Pixels) -> Field:
     return scaled
 
 
-def _clipped(picture: Field) -> Field:
-    return np.clip(picture, 0.0, 1.0)
+def _clipped(image: Field) -> Field:
+    return np.clip(image, 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Where the tissue of a picture is: what placing a planted defect needs to know, from grey levels alone."""
+"""Find where the tissue of an image is, from grey levels alone, to place planted defects."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -9,14 +9,14 @@ from scipy import ndimage
 
 Field: TypeAlias = NDArray[np.float64]
 BINS = 128
-LEAST_SHARE = 0.05  # of the frame; with less of it found, the whole frame counts as tissue
+LEAST_SHARE = 0.05  # of the frame; with less tissue than this, the whole frame counts as tissue
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """A picture (H, W, C) in [0, 1] with its tissue (H, W) and how deep in it, or how far out, each pixel lies."""
+class TissueMap:
+    """An image (H, W, C) in [0, 1] with its tissue (H, W), and each pixel's depth in it or distance from it."""
 
-    picture: Field
+    image: Field
     gray: Field
     tissue: NDArray[np.bool_]
     depth: Field  # pixels to the nearest place outside the tissue and what it encloses, or outside the frame
@@ -35,7 +35,7 @@ class Look:
 
     @property
     def reach(self) -> float:
-        """How far the grey levels of the picture reach, extremes left out."""
+        """The range of grey levels, extremes left out."""
         low, high = np.quantile(self.gray, [0.01, 0.99])
         return float(high - low)
 
@@ -51,19 +51,19 @@ class Look:
         return float((self.away == 0).mean())
 
     def detail(self, radius: float) -> Field:
-        """How much there is to see within `radius` of each pixel: local variance of grey levels, squared."""
+        """Measure the detail within `radius` of each pixel: local variance of grey levels, squared."""
         mean = ndimage.gaussian_filter(self.gray, radius / 2, mode="nearest")
         variance = ndimage.gaussian_filter(np.square(self.gray), radius / 2, mode="nearest") - np.square(mean)
         detail: Field = np.square(np.clip(variance, 0, None))
         return detail
 
     def covered(self, radius: float) -> Field:
-        """The most detail that a disc of `radius` around each pixel would cover."""
+        """Find the most detail that a disc of `radius` around each pixel would cover."""
         most: Field = ndimage.maximum_filter(self.detail(radius / 2), size=2 * round(0.8 * radius) + 1)
         return most
 
     def plain(self, source: tuple[int, int], radius: float, covered: Field) -> Field:
-        """1 where a copy of the disc around `source` hides least: in tissue, beside the original, over little detail.
+        """Mark with 1 the tissue where a copy of the disc around `source` covers little detail.
 
         Of the places that are 2.2 radii away, or as far away as there is tissue, the quarter with the least detail.
         """
@@ -74,22 +74,22 @@ class Look:
         return plain
 
     def depth_at_least(self, pixels: float) -> Field:
-        """1 where the tissue is that deep, or at its deepest when it nowhere is."""
+        """Mark with 1 the tissue that is so deep, or the deepest where none is."""
         return (self.depth >= min(pixels, float(self.depth.max()))).astype(np.float64)
 
     def distance_from(self, place: tuple[int, int]) -> Field:
-        """Pixels to `place`."""
+        """Measure the distance of each pixel to `place`."""
         return _distances(self.gray.shape, place)
 
     def place(self, random: np.random.Generator, weight: Field) -> tuple[int, int]:
-        """A place drawn by weight; anywhere in the tissue when every weight is zero."""
+        """Draw a place by weight; anywhere in the tissue when every weight is zero."""
         weight = weight if weight.sum() > 0 else self.tissue.astype(np.float64)
         chosen = int(random.choice(weight.size, p=weight.ravel() / weight.sum()))
         row, column = np.unravel_index(chosen, weight.shape)
         return int(row), int(column)
 
     def outside(self, random: np.random.Generator, radius: float) -> tuple[int, int]:
-        """A place for a disc of `radius` inside the frame and outside the tissue, or else in a far corner."""
+        """Draw a place for a disc of `radius` inside the frame and outside the tissue, or else far from its middle."""
         row, column = np.mgrid[0 : self.gray.shape[0], 0 : self.gray.shape[1]]
         height, width = self.gray.shape
         to_frame = np.minimum(np.minimum(row, height - 1 - row), np.minimum(column, width - 1 - column))
@@ -101,46 +101,46 @@ class Look:
         return self.place(random, (far >= 0.93 * far.max()).astype(np.float64))
 
     def level_against(self, place: tuple[int, int]) -> tuple[float, ...]:
-        """A level of the tissue by channel that stands out at `place`: bright on dark, or else dark on bright."""
-        levels = [np.quantile(self.picture[self.tissue], quantile, axis=0) for quantile in (0.85, 0.1)]
-        here = self.picture[place]
-        stands_out = (levels[0] - here).mean() > 0.3 * self.reach
-        chosen = levels[0] if stands_out else max(levels, key=lambda level: float(np.abs(level - here).sum()))
+        """Choose a level of the tissue by channel that differs from `place`: bright on dark, or dark on bright."""
+        levels = [np.quantile(self.image[self.tissue], quantile, axis=0) for quantile in (0.85, 0.1)]
+        level_at_place = self.image[place]
+        stands_out = (levels[0] - level_at_place).mean() > 0.3 * self.reach
+        chosen = levels[0] if stands_out else max(levels, key=lambda level: float(np.abs(level - level_at_place).sum()))
         return tuple(float(level) for level in chosen)
 
     def background_level(self) -> tuple[float, ...]:
-        """The level around the tissue by channel; the middle one where nothing is around it."""
-        around = self.picture[~self.tissue]
-        levels = np.median(around if len(around) else self.picture.reshape(-1, self.picture.shape[2]), axis=0)
+        """Measure the level around the tissue by channel; the median where nothing is around it."""
+        around = self.image[~self.tissue]
+        levels = np.median(around if len(around) else self.image.reshape(-1, self.image.shape[2]), axis=0)
         return tuple(float(level) for level in levels)
 
 
-def look_at(picture: Field) -> Look:
+def map_tissue(image: Field) -> TissueMap:
     """Find the tissue of (H, W, C) in [0, 1]: what Otsu's threshold parts from the frame's border, holes filled."""
-    gray = picture.mean(axis=2)
+    gray = image.mean(axis=2)
     tissue = _tissue(gray)
     enclosed = _enclosed(tissue)
     depth = ndimage.distance_transform_edt(np.pad(enclosed, 1))[1:-1, 1:-1]
-    return Look(picture, gray, tissue, depth, ndimage.distance_transform_edt(~enclosed))
+    return TissueMap(image, gray, tissue, depth, ndimage.distance_transform_edt(~enclosed))
 
 
-def disc(picture: Field, centre: tuple[int, int], radius: float, outline: tuple[float, ...] = ()) -> Field:
-    """1 in the middle of a disc on the frame of (H, W, C), 0 outside, with a soft rim a third of the radius wide.
+def disc(image: Field, centre: tuple[int, int], radius: float, outline: tuple[float, ...] = ()) -> Field:
+    """Draw a disc on the frame of (H, W, C): 1 inside, 0 outside, with a soft rim a third of the radius wide.
 
     `outline` are cosine and sine amplitudes of the harmonics 2, 3, ... that make it less round.
     """
-    row, column = np.mgrid[0 : picture.shape[0], 0 : picture.shape[1]]
+    row, column = np.mgrid[0 : image.shape[0], 0 : image.shape[1]]
     angle = np.arctan2(row - centre[0], column - centre[1])
     edge = np.full(angle.shape, radius)
     for number, amplitude in enumerate(outline):
         wave = np.cos if number % 2 == 0 else np.sin
         edge += radius * amplitude * wave((2 + number // 2) * angle)
-    share: Field = np.clip((edge - _distances(picture.shape[:2], centre)) / (radius / 3) + 0.5, 0, 1)
+    share: Field = np.clip((edge - _distances(image.shape[:2], centre)) / (radius / 3) + 0.5, 0, 1)
     return share
 
 
 def otsu(gray: Field) -> float:
-    """The level that parts grey levels in [0, 1] into the two classes that differ most (Otsu 1979)."""
+    """Find the level that parts grey levels in [0, 1] into the two classes that differ most (Otsu 1979)."""
     counts, edges = np.histogram(gray, bins=BINS, range=(0.0, 1.0))
     middles = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)[:-1]
@@ -156,9 +156,9 @@ def otsu(gray: Field) -> float:
 def _tissue(gray: Field) -> NDArray[np.bool_]:
     border = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
     level = otsu(gray)
-    standing_out = gray > level if np.median(border) <= level else gray <= level
+    foreground = gray > level if np.median(border) <= level else gray <= level
     steps = max(1, min(gray.shape) // 32)
-    closed = ndimage.binary_closing(np.pad(standing_out, steps), iterations=steps)[steps:-steps, steps:-steps]
+    closed = ndimage.binary_closing(np.pad(foreground, steps), iterations=steps)[steps:-steps, steps:-steps]
     filled: NDArray[np.bool_] = ndimage.binary_fill_holes(closed)
     parts, count = ndimage.label(filled)
     if count == 0:
@@ -169,7 +169,7 @@ def _tissue(gray: Field) -> NDArray[np.bool_]:
 
 
 def _enclosed(tissue: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tissue, and what has tissue on both sides of it in its row or column: lungs are inside a chest."""
+    """Add to the tissue what has tissue on both sides in its row or column, as lungs in a chest."""
     across = np.logical_or.accumulate(tissue, 1) & np.logical_or.accumulate(tissue[:, ::-1], 1)[:, ::-1]
     down = np.logical_or.accumulate(tissue, 0) & np.logical_or.accumulate(tissue[::-1], 0)[::-1]
     hull: NDArray[np.bool_] = across | down

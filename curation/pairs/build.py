@@ -1,4 +1,4 @@
-"""Make a list of pairs: files first, then one transaction for its rows."""
+"""Make, find and close a list of pairs; files are stored before the one transaction of its rows."""
 
 import uuid
 from datetime import datetime
@@ -14,10 +14,10 @@ from curation.image_store import ImageStore, pixel_sha256
 from curation.pairs.choose import (
     ChosenPair,
     TrainingImage,
-    different_subjects,
-    same_subject,
-    suspects,
-    training_images,
+    find_suspects,
+    find_training_images,
+    pair_across_subjects,
+    pair_within_subjects,
 )
 from curation.pairs.recipe import PairRecipe
 from curation.project import Project
@@ -28,22 +28,22 @@ from curation.worklists.plant import GEOMETRY
 
 
 def create_pair_list(project: Project, now: datetime, recipe: PairRecipe) -> PairList:
-    """Choose, store what has to be made, and write the list; the caller sees it whole or not at all.
+    """Choose the pairs, store moved copies where they are needed, and write the list in one transaction.
 
-    Where too few subjects have two pictures, pairs of one subject are an image and a moved copy of it. Raises Conflict
+    Where too few subjects have two images, a pair of one subject is an image and a moved copy of it. Raises Conflict
     for a name in use, BadInput when nothing is suspected or there are too few real images that look like the suspects.
     """
     with project.database.read() as session:
         _check_name(session, recipe.name)
-        suspected = suspects(session, recipe.suspects, recipe.seed)
+        suspected = find_suspects(session, recipe.suspects, recipe.seed)
         if not suspected:
             raise BadInput(
-                "no candidate was blocked or flagged by a privacy check, so there is nothing to judge. "
+                "no privacy check blocked or flagged a candidate, so there is nothing to judge. "
                 "`rounds screen` checks finished batches."
             )
-        images = training_images(session, _shape(session, suspected), recipe.seed)
-    same = same_subject(images, recipe.same)
-    different = different_subjects(images, recipe.different)
+        images = find_training_images(session, _shape(session, suspected), recipe.seed)
+    same = pair_within_subjects(images, recipe.same)
+    different = pair_across_subjects(images, recipe.different)
     copied = images[: recipe.same - len(same)]
     if len(different) < recipe.different or len(same) + len(copied) < recipe.same:
         raise BadInput(
@@ -57,7 +57,7 @@ def create_pair_list(project: Project, now: datetime, recipe: PairRecipe) -> Pai
 
 
 def _write(session: Session, chain: Chain, now: datetime, recipe: PairRecipe, pairs: list[ChosenPair]) -> PairList:
-    """The rows, at places and on sides that the seed draws."""
+    """Write the rows; the seed draws their places and sides."""
     random = np.random.default_rng(recipe.seed)
     listed = PairList(
         name=recipe.name,
@@ -88,18 +88,18 @@ def _write(session: Session, chain: Chain, now: datetime, recipe: PairRecipe, pa
 
 
 def _copy_pair(project: Project, now: datetime, image: TrainingImage, seed: int) -> ChosenPair:
-    """The image and a moved copy of it, made once: the same seed finds what is there."""
+    """Pair an image with a moved copy of it, and make the copy unless this seed made it before."""
     with project.database.read() as session:
-        known = select(Image.id, Image.alteration).where(
+        copies = select(Image.id, Image.alteration).where(
             Image.origin == Origin.ALTERED, Image.altered_from_id == image.image_id
         )
-        for copy_id, alteration in session.execute(known):
+        for copy_id, alteration in session.execute(copies):
             if alteration["name"] == NAME and alteration["seed"] == seed:
                 return ChosenPair(image.image_id, copy_id, PairTruth.SAME)
-    return ChosenPair(image.image_id, _plant(project, project.store, now, image, seed), PairTruth.SAME)
+    return ChosenPair(image.image_id, _store_copy(project, project.store, now, image, seed), PairTruth.SAME)
 
 
-def _plant(project: Project, store: ImageStore, now: datetime, image: TrainingImage, seed: int) -> int:
+def _store_copy(project: Project, store: ImageStore, now: datetime, image: TrainingImage, seed: int) -> int:
     pixels = store.pixels(image.file_sha256)
     alteration = draw_copy(pixels, seed)
     moved = replay_copy(pixels, alteration)
@@ -107,10 +107,10 @@ def _plant(project: Project, store: ImageStore, now: datetime, image: TrainingIm
     with project.database.write() as session:
         original = session.get_one(Image, image.image_id)
         geometry = {name: getattr(original, name) for name in GEOMETRY}
-        planted = Image(origin=Origin.ALTERED, altered_from_id=original.id, created_at=now, **geometry, **columns)
-        session.add(planted)
+        copy = Image(origin=Origin.ALTERED, altered_from_id=original.id, created_at=now, **geometry, **columns)
+        session.add(copy)
         session.flush()
-        return planted.id
+        return copy.id
 
 
 def _shape(session: Session, suspected: list[ChosenPair]) -> Shape:
@@ -127,17 +127,17 @@ def _check_name(session: Session, name: str) -> None:
 
 
 def find_pair_list(session: Session, name: str) -> PairList:
-    """The list called `name`; raises NotFound."""
-    found = session.scalars(select(PairList).where(PairList.name == name)).one_or_none()
-    if found is None:
+    """Find a list by name; raises NotFound."""
+    listed = session.scalars(select(PairList).where(PairList.name == name)).one_or_none()
+    if listed is None:
         raise NotFound(f"no list of pairs named {name!r}. `rounds pairs list` shows those there are.")
-    return found
+    return listed
 
 
 def close_pair_list(session: Session, chain: Chain, now: datetime, name: str) -> PairList:
-    """End the judging; judgements stay. Closing again changes nothing."""
-    found = find_pair_list(session, name)
-    if found.closed_at is None:
-        found.closed_at = now
-        chain.record(session, "pairs.closed", {"pair_list": found.id}, now)
-    return found
+    """Close a list; its judgements stay. Closing it again changes nothing."""
+    listed = find_pair_list(session, name)
+    if listed.closed_at is None:
+        listed.closed_at = now
+        chain.record(session, "pairs.closed", {"pair_list": listed.id}, now)
+    return listed

@@ -1,4 +1,4 @@
-"""Which pairs: suspects of the privacy checks, and real training images of known truth that look like them."""
+"""Choose pairs: suspects of the privacy checks, and real training images of known truth."""
 
 import hashlib
 from collections import defaultdict
@@ -16,7 +16,7 @@ from curation.tables.generation import PRIVACY_CHECKS, ScreenedImage, ScreeningC
 from curation.tables.images import Image, ImageLabel, Shape, Split, Subject
 from curation.tables.pairs import PairTruth
 
-Some = TypeVar("Some")
+Member = TypeVar("Member")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +39,34 @@ class TrainingImage:
     file_sha256: str
 
 
-def suspects(session: Session, wanted: int, seed: int) -> list[ChosenPair]:
-    """Candidates that a privacy check blocked, then flagged ones, each beside the training image it is nearest to."""
+def find_suspects(session: Session, wanted: int, seed: int) -> list[ChosenPair]:
+    """Find candidates that a privacy check blocked, then flagged ones, each beside its nearest training image."""
     latest = newest_screenings()
-    gravest: dict[int, int] = {}
-    said = select(ScreeningCheck.image_id, ScreeningCheck.verdict).where(
+    severity: dict[int, int] = {}  # 0 blocked, 1 flagged
+    verdicts = select(ScreeningCheck.image_id, ScreeningCheck.verdict).where(
         ScreeningCheck.screening_id.in_(latest),
         ScreeningCheck.name.in_(PRIVACY_CHECKS),
         ScreeningCheck.verdict != ScreeningVerdict.PASS,
     )
-    for image_id, verdict in session.execute(said):
-        gravest[image_id] = min(gravest.get(image_id, 1), int(verdict is not ScreeningVerdict.BLOCK))
+    for image_id, verdict in session.execute(verdicts):
+        severity[image_id] = min(severity.get(image_id, 1), int(verdict is not ScreeningVerdict.BLOCK))
     query = select(ScreenedImage, Image.pixel_sha256).join(Image, Image.id == ScreenedImage.image_id)
     rows = session.execute(
-        query.where(ScreenedImage.screening_id.in_(latest), ScreenedImage.image_id.in_(gravest))
+        query.where(ScreenedImage.screening_id.in_(latest), ScreenedImage.image_id.in_(severity))
     ).all()
-    standing = set(session.scalars(select(Image.id).where(is_ready_real())))
-    found = []
+    real_ids = set(session.scalars(select(Image.id).where(is_ready_real())))
+    ranked = []
     for screened, digest in rows:
-        near = [one for one in screened.neighbours if one["image_id"] in standing]
-        if near:
-            nearest = min(near, key=lambda one: float(one["distance"]))
-            order = (gravest[screened.image_id], _seeded_order(seed, digest))
-            found.append((order, ChosenPair(screened.image_id, nearest["image_id"], PairTruth.SUSPECT)))
-    return [pair for _, pair in sorted(found, key=lambda entry: entry[0])][:wanted]
+        neighbours = [neighbour for neighbour in screened.neighbours if neighbour["image_id"] in real_ids]
+        if neighbours:
+            nearest = min(neighbours, key=lambda neighbour: float(neighbour["distance"]))
+            order = (severity[screened.image_id], _seeded_order(seed, digest))
+            ranked.append((order, ChosenPair(screened.image_id, nearest["image_id"], PairTruth.SUSPECT)))
+    return [pair for _, pair in sorted(ranked, key=lambda entry: entry[0])][:wanted]
 
 
-def training_images(session: Session, shape: Shape, seed: int) -> list[TrainingImage]:
-    """Real training images of one shape and depth, by the seed's lot; an image of several classes under the first."""
+def find_training_images(session: Session, shape: Shape, seed: int) -> list[TrainingImage]:
+    """Find real training images of one shape and depth, in seeded order; of several classes the first counts."""
     query = (
         select(Image.id, Image.subject_id, func.min(ImageLabel.label_id), Image.pixel_sha256, Image.file_sha256)
         .join(Subject, Subject.id == Image.subject_id)
@@ -80,44 +80,44 @@ def training_images(session: Session, shape: Shape, seed: int) -> list[TrainingI
         .group_by(Image.id, Image.subject_id, Image.pixel_sha256, Image.file_sha256)
     )
     rows = [TrainingImage(*row) for row in session.execute(query).all() if row[1] is not None]  # type: ignore[arg-type]
-    return sorted(rows, key=lambda one: (_seeded_order(seed, one.pixel_sha256), one.image_id))
+    return sorted(rows, key=lambda image: (_seeded_order(seed, image.pixel_sha256), image.image_id))
 
 
-def same_subject(images: Sequence[TrainingImage], wanted: int) -> list[ChosenPair]:
-    """Two different pictures of one subject, one pair for a subject."""
-    own: dict[int, list[TrainingImage]] = defaultdict(list)
+def pair_within_subjects(images: Sequence[TrainingImage], wanted: int) -> list[ChosenPair]:
+    """Pair two different images of one subject, one pair for each subject."""
+    by_subject: dict[int, list[TrainingImage]] = defaultdict(list)
     for image in images:
-        own[image.subject_id].append(image)
+        by_subject[image.subject_id].append(image)
     pairs = [
-        ChosenPair(some[0].image_id, some[1].image_id, PairTruth.SAME)
-        for some in own.values()
-        if len(some) > 1 and some[0].pixel_sha256 != some[1].pixel_sha256
+        ChosenPair(members[0].image_id, members[1].image_id, PairTruth.SAME)
+        for members in by_subject.values()
+        if len(members) > 1 and members[0].pixel_sha256 != members[1].pixel_sha256
     ]
     return pairs[:wanted]
 
 
-def different_subjects(images: Sequence[TrainingImage], wanted: int) -> list[ChosenPair]:
-    """Two subjects of one class; no image is in two pairs while there are others."""
+def pair_across_subjects(images: Sequence[TrainingImage], wanted: int) -> list[ChosenPair]:
+    """Pair images of two subjects of one class, each image in one pair."""
     by_class: dict[int, list[TrainingImage]] = defaultdict(list)
     for image in images:
         by_class[image.label_id].append(image)
     queues = [
         [
-            ChosenPair(one.image_id, two.image_id, PairTruth.DIFFERENT)
-            for one, two in list(pairwise(some))[::2]
-            if one.subject_id != two.subject_id and one.pixel_sha256 != two.pixel_sha256
+            ChosenPair(first.image_id, second.image_id, PairTruth.DIFFERENT)
+            for first, second in list(pairwise(members))[::2]
+            if first.subject_id != second.subject_id and first.pixel_sha256 != second.pixel_sha256
         ]
-        for some in by_class.values()
+        for members in by_class.values()
     ]
     return list(_in_turns(queues))[:wanted]
 
 
 def _seeded_order(seed: int, key: str) -> str:
-    """An order that depends on the seed and the pixels alone."""
+    """Hash the seed and the pixels to a sort key, so that the order depends on nothing else."""
     return hashlib.sha256(f"{seed}:{key}".encode()).hexdigest()
 
 
-def _in_turns(queues: Iterable[list[Some]]) -> Iterable[Some]:
+def _in_turns(queues: Iterable[list[Member]]) -> Iterable[Member]:
     left = [list(reversed(queue)) for queue in queues]
     while left:
         left = [queue for queue in left if queue]

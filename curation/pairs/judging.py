@@ -1,4 +1,4 @@
-"""Judging pairs: what is next for a judge, and the append-only record of what was said."""
+"""Find the next pairs for a judge; record a judgement or take it back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ OP_ID = r"^[0-9a-f]{32}$"
 
 
 class Judgement(FrozenRequest):
-    """A judgement as the page sends it, or the taking back of one; `op_id` makes sending it twice harmless."""
+    """A judgement or its withdrawal as the page sends it; sending the same `op_id` twice is harmless."""
 
     op_id: str = Field(pattern=OP_ID)
     key: str = Field(pattern=OP_ID)
@@ -31,7 +31,7 @@ class Judgement(FrozenRequest):
     read_at: datetime
 
     @model_validator(mode="after")
-    def _one_of_two(self) -> "Judgement":
+    def _has_verdict_or_voids(self) -> "Judgement":
         if (self.verdict is None) == (self.voids_op_id is None):
             raise ValueError("expected a verdict, or what it takes back")
         if self.read_at.tzinfo is None:
@@ -41,7 +41,7 @@ class Judgement(FrozenRequest):
 
 @dataclass(frozen=True, slots=True)
 class PairToJudge:
-    """What a browser is sent of a pair: nothing that says which of the two is real, or whether both are."""
+    """A pair as a browser is sent it: nothing here says which of the two is real, or whether both are."""
 
     key: str
     first: tuple[int, int, int, int]  # height, width, channels, bits
@@ -49,7 +49,7 @@ class PairToJudge:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenList:
+class OpenPairList:
     """A list that can be judged, and how far this judge is."""
 
     id: int
@@ -58,87 +58,89 @@ class OpenList:
     done: int
 
 
-def standing() -> ColumnElement[bool]:
-    """The condition on `PairReading`: a verdict that was not taken back."""
+def judgement_stands() -> ColumnElement[bool]:
+    """The condition that a `PairReading` is a verdict and was not taken back."""
     undo = aliased(PairReading)
     return PairReading.verdict.is_not(None) & ~exists().where(undo.voids_id == PairReading.id)
 
 
-def open_lists(session: Session, reader_id: int) -> list[OpenList]:
-    """Lists that are not closed, newest first."""
-    mine = _judged_by(reader_id)
+def list_open_pair_lists(session: Session, reader_id: int) -> list[OpenPairList]:
+    """List the pair lists that are not closed, newest first."""
+    judged_by_reader = _judged_by(reader_id)
     of_lists = select(Pair.pair_list_id, func.count()).group_by(Pair.pair_list_id)
-    judged = dict(session.execute(of_lists.where(mine)).all())
-    totals = dict(session.execute(of_lists.where(mine | ~_withdrawn())).all())
+    judged = dict(session.execute(of_lists.where(judged_by_reader)).all())
+    totals = dict(session.execute(of_lists.where(judged_by_reader | ~_withdrawn())).all())
     lists = select(PairList).where(PairList.status == BuildStatus.READY, PairList.closed_at.is_(None))
     return [
-        OpenList(one.id, one.name, totals.get(one.id, 0), judged.get(one.id, 0))
-        for one in session.scalars(lists.order_by(PairList.id.desc()))
+        OpenPairList(listed.id, listed.name, totals.get(listed.id, 0), judged.get(listed.id, 0))
+        for listed in session.scalars(lists.order_by(PairList.id.desc()))
     ]
 
 
 def _judged_by(reader_id: int) -> ColumnElement[bool]:
-    return exists().where(PairReading.pair_id == Pair.id, PairReading.reader_id == reader_id, standing())
+    return exists().where(PairReading.pair_id == Pair.id, PairReading.reader_id == reader_id, judgement_stands())
 
 
 def _withdrawn() -> ColumnElement[bool]:
-    """The condition on `Pair`: one of its images was withdrawn, so that nobody is shown it any more."""
+    """The condition that an image of a `Pair` was withdrawn; such a pair is not shown."""
     return exists().where(Image.id.in_((Pair.first_image_id, Pair.second_image_id)), Image.withdrawn_at.is_not(None))
 
 
 def next_pairs(session: Session, reader_id: int, pair_list_id: int, count: int) -> list[PairToJudge]:
-    """The next pairs that this judge has not judged, in the order of the list; none of a closed one."""
+    """Find the next pairs that this judge has not judged, in the list's order; none of a closed list."""
     is_open = exists().where(PairList.id == Pair.pair_list_id, PairList.closed_at.is_(None))
     query = select(Pair).where(Pair.pair_list_id == pair_list_id, is_open, ~_judged_by(reader_id), ~_withdrawn())
     query = query.order_by(Pair.position).limit(count)
     return [PairToJudge(pair.key, pair.first.shape, pair.second.shape) for pair in session.scalars(query)]
 
 
-def pair_image(session: Session, key: str, side: str) -> str:
-    """The file digest of one side (`first` or `second`) of a pair; raises NotFound."""
+def find_pair_image(session: Session, key: str, side: str) -> str:
+    """Find the file digest of one side (`first` or `second`) of a pair; raises NotFound."""
     digest: str | None = session.scalar(_side(side).where(Pair.key == key))
     if digest is None:
-        raise NotFound("there is no such picture.")
+        raise NotFound("there is no such image.")
     return digest
 
 
 def _side(side: str) -> Select[Any]:
     if side not in ("first", "second"):
-        raise NotFound("there is no such picture.")
+        raise NotFound("there is no such image.")
     image_id = Pair.first_image_id if side == "first" else Pair.second_image_id
     is_open = exists().where(PairList.id == Pair.pair_list_id, PairList.closed_at.is_(None))
     return select(Image.file_sha256).join(Pair, image_id == Image.id).where(is_open, Image.withdrawn_at.is_(None))
 
 
-def record_judgement(session: Session, chain: Chain, now: datetime, reader_id: int, said: Judgement) -> None:
-    """Add one row. The same operation again changes nothing.
+def record_judgement(session: Session, chain: Chain, now: datetime, reader_id: int, judgement: Judgement) -> None:
+    """Record a judgement, or take one back; the same operation again changes nothing.
 
-    Raises NotFound for an unknown pair, Conflict for a closed list, a pair this judge has judged, an operation that
-    stands for something else, or nothing to take back.
+    Raises NotFound for an unknown pair, Conflict for a closed list, a pair this judge has judged, an operation id that
+    stands for another judgement, or nothing to take back.
     """
-    pair = session.scalars(select(Pair).where(Pair.key == said.key)).one_or_none()
+    pair = session.scalars(select(Pair).where(Pair.key == judgement.key)).one_or_none()
     if pair is None:
         raise NotFound("there is no such pair.")
-    if _is_recorded(session, said.op_id, reader_id, pair.id):
+    if _is_recorded(session, judgement.op_id, reader_id, pair.id):
         return
-    # Locked, so that two tabs of one judge come one after the other.
+    # Locked, so that two pages of one judge come one after the other.
     listed = session.scalars(select(PairList).where(PairList.id == pair.pair_list_id).with_for_update()).one()
     if listed.closed_at is not None:
         raise Conflict("this list of pairs is closed.")
-    own = select(PairReading).where(PairReading.pair_id == pair.id, PairReading.reader_id == reader_id, standing())
-    stands = session.scalars(own).one_or_none()
-    if said.verdict is not None and stands is not None:
+    of_judge = select(PairReading).where(
+        PairReading.pair_id == pair.id, PairReading.reader_id == reader_id, judgement_stands()
+    )
+    standing = session.scalars(of_judge).one_or_none()
+    if judgement.verdict is not None and standing is not None:
         raise Conflict("this pair is judged already.")
-    if said.voids_op_id is not None and (stands is None or stands.op_id != said.voids_op_id):
+    if judgement.voids_op_id is not None and (standing is None or standing.op_id != judgement.voids_op_id):
         raise Conflict("there is no such judgement to take back.")
     row = PairReading(
-        op_id=said.op_id,
+        op_id=judgement.op_id,
         pair_id=pair.id,
         reader_id=reader_id,
-        voids_id=stands.id if said.voids_op_id is not None and stands is not None else None,
-        verdict=said.verdict,
-        elapsed_ms=said.elapsed_ms,
-        read_at=said.read_at,
+        voids_id=standing.id if judgement.voids_op_id is not None and standing is not None else None,
+        verdict=judgement.verdict,
+        elapsed_ms=judgement.elapsed_ms,
+        read_at=judgement.read_at,
         created_at=now,
     )
     try:
@@ -152,9 +154,9 @@ def record_judgement(session: Session, chain: Chain, now: datetime, reader_id: i
 
 
 def _is_recorded(session: Session, op_id: str, reader_id: int, pair_id: int) -> bool:
-    found: Sequence[Any] = session.execute(
+    recorded: Sequence[Any] = session.execute(
         select(PairReading.reader_id, PairReading.pair_id).where(PairReading.op_id == op_id)
     ).all()
-    if found and tuple(found[0]) != (reader_id, pair_id):
+    if recorded and tuple(recorded[0]) != (reader_id, pair_id):
         raise Conflict("this operation id stands for another judgement.")
-    return bool(found)
+    return bool(recorded)

@@ -1,4 +1,4 @@
-"""What a list of pairs is made of."""
+"""The recipe of a list of pairs: how many of each kind."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from curation.requests import FrozenRequest
 
 
 class PairRecipe(FrozenRequest):
-    """How many pairs of each kind; suspects are those that a privacy check blocked or flagged, the blocked first."""
+    """How many pairs of each kind; suspects are what a privacy check blocked, then what it flagged."""
 
     name: str = Field(min_length=1, max_length=100)
     suspects: int = Field(default=50, ge=1, le=1_000)

@@ -1,4 +1,4 @@
-"""What the judgements amount to: each judge against pairs of known truth, and what was said of the suspects."""
+"""Results of a list of pairs: each judge on pairs of known truth, and the verdicts on suspects."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.estimates import Estimate, proportion
-from curation.pairs.judging import standing
+from curation.pairs.judging import judgement_stands
 from curation.tables.images import Image, Origin, Subject
 from curation.tables.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
 from curation.tables.people import Reader, ReaderKind
@@ -18,7 +18,7 @@ FEWEST = 10
 
 @dataclass(frozen=True, slots=True)
 class JudgeResult:
-    """One judge: how often pairs of one subject, pairs of two, and suspects were called same; unsure is not same."""
+    """How often a judge called pairs of one subject, of two subjects, and suspects the same; unsure is not same."""
 
     reader: str
     kind: ReaderKind
@@ -30,7 +30,7 @@ class JudgeResult:
 
 @dataclass(frozen=True, slots=True)
 class PairResults:
-    """One list; `called_same` are the suspected images that any person called the same subject as a real one."""
+    """The results of a list; `called_same` are the suspects that any person called the same as a real image."""
 
     name: str
     total: int
@@ -44,38 +44,38 @@ class PairResults:
 
     @property
     def caveat(self) -> str:
-        """What must be said beside these numbers."""
-        said = (
+        """What must stand beside these numbers."""
+        notes = (
             [f"{self.copies} of the pairs of one subject are an image and a moved copy of it."] if self.copies else []
         )
         if self.withdrawn:
-            said.append(f"AFFECTED: it {rests_on(self.withdrawn)}; what shows them is not handed out any more.")
+            notes.append(f"AFFECTED: it {rests_on(self.withdrawn)}; what shows them is not handed out any more.")
         if not self.subjects_known:
-            said.append("Subjects are not published here: a pair held to be of two may show one.")
+            notes.append("Subjects are not published here: a pair held to be of two may show one.")
         people = [judge for judge in self.judges if judge.kind is ReaderKind.HUMAN]
-        said.append("No reading unblocks an image." if people else "Not yet judged by a person.")
-        return " ".join(said)
+        notes.append("No reading unblocks an image." if people else "Not yet judged by a person.")
+        return " ".join(notes)
 
 
-def pair_results(session: Session, listed: PairList) -> PairResults:
-    """Count the judgements that stand."""
+def compute_pair_results(session: Session, listed: PairList) -> PairResults:
+    """Compute the results of a list from the judgements that stand."""
     pairs = {pair.id: pair for pair in session.scalars(select(Pair).where(Pair.pair_list_id == listed.id))}
-    said: dict[tuple[str, ReaderKind], list[tuple[Pair, PairVerdict]]] = defaultdict(list)
+    judgements: dict[tuple[str, ReaderKind], list[tuple[Pair, PairVerdict]]] = defaultdict(list)
     rows = session.execute(
         select(Reader.name, Reader.kind, PairReading.pair_id, PairReading.verdict)
         .join(Reader, Reader.id == PairReading.reader_id)
         .join(Pair, Pair.id == PairReading.pair_id)
-        .where(Pair.pair_list_id == listed.id, standing())
+        .where(Pair.pair_list_id == listed.id, judgement_stands())
         .order_by(Reader.name)
     )
     for name, kind, pair_id, verdict in rows:
         if verdict is not None:
-            said[name, kind].append((pairs[pair_id], verdict))
+            judgements[name, kind].append((pairs[pair_id], verdict))
     origins = dict(session.execute(select(Image.id, Image.origin).where(Image.id.in_(_image_ids(pairs)))).all())
     called = {
-        _drawn(pair, origins)
-        for (_, kind), some in said.items()
-        for pair, verdict in some
+        _synthetic_image(pair, origins)
+        for (_, kind), verdicts in judgements.items()
+        for pair, verdict in verdicts
         if kind is ReaderKind.HUMAN and pair.truth is PairTruth.SUSPECT and verdict is PairVerdict.SAME
     }
     known = select(Subject.known).join(Image, Image.subject_id == Subject.id).where(Image.id.in_(_image_ids(pairs)))
@@ -88,21 +88,21 @@ def pair_results(session: Session, listed: PairList) -> PairResults:
         ),
         subjects_known=all(session.scalars(known)),
         closed=listed.closed_at is not None,
-        judges=[_judge(name, kind, some) for (name, kind), some in said.items()],
+        judges=[_judge_result(name, kind, verdicts) for (name, kind), verdicts in judgements.items()],
         called_same=sorted(called),
         withdrawn=pair_lists_on(session, WithdrawnSubjects.recorded()).get(listed.id, 0),
     )
 
 
-def _judge(name: str, kind: ReaderKind, some: list[tuple[Pair, PairVerdict]]) -> JudgeResult:
+def _judge_result(name: str, kind: ReaderKind, verdicts: list[tuple[Pair, PairVerdict]]) -> JudgeResult:
     def called_same(truth: PairTruth) -> Estimate:
-        of_truth = [verdict for pair, verdict in some if pair.truth is truth]
+        of_truth = [verdict for pair, verdict in verdicts if pair.truth is truth]
         return proportion(sum(verdict is PairVerdict.SAME for verdict in of_truth), len(of_truth), FEWEST)
 
     return JudgeResult(
         name,
         kind,
-        len(some),
+        len(verdicts),
         called_same(PairTruth.SAME),
         called_same(PairTruth.DIFFERENT),
         called_same(PairTruth.SUSPECT),
@@ -113,5 +113,5 @@ def _image_ids(pairs: dict[int, Pair]) -> set[int]:
     return {image_id for pair in pairs.values() for image_id in (pair.first_image_id, pair.second_image_id)}
 
 
-def _drawn(pair: Pair, origins: dict[int, Origin]) -> int:
+def _synthetic_image(pair: Pair, origins: dict[int, Origin]) -> int:
     return pair.first_image_id if origins[pair.first_image_id] is Origin.SYNTHETIC else pair.second_image_id

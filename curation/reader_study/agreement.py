@@ -1,4 +1,4 @@
-"""Do readers agree with each other, beyond chance: on the verdict, on each reason, on the class.
+"""Agreement of readers beyond chance: on the verdict, on each reason, on the class.
 
 Krippendorff's alpha (krippendorff), Fleiss' kappa (statsmodels) and Cohen's kappa (scikit-learn) come from libraries.
 Gwet's AC1 (Gwet 2008, "Computing inter-rater reliability and its variance in the presence of high agreement", eq. 1-3)
@@ -42,30 +42,33 @@ class PairAgreement:
 
 
 def agreements(table: StudyTable, reasons: Sequence[str], random: np.random.Generator) -> list[ReaderAgreement]:
-    """Agreement on verdicts, on each verdict against the others, on each reason and on the class, of candidates."""
+    """Compute agreement on candidates: on verdicts, on each verdict, on each reason, and on the class."""
     rows = [row for row in table.rows if row.purpose is Purpose.CANDIDATE]
-    found = [_agreement("verdict", rows, lambda row: row.verdict, random)]
+    computed = [_agreement("verdict", rows, lambda row: row.verdict, random)]
     for verdict in Verdict:
-        found.append(_agreement(f"verdict {verdict.value}", rows, lambda row, v=verdict: row.verdict is v, random))  # type: ignore[misc]
+        computed.append(_agreement(f"verdict {verdict.value}", rows, lambda row, v=verdict: row.verdict is v, random))  # type: ignore[misc]
     for reason in reasons:
-        found.append(_agreement(f"reason {reason}", rows, lambda row, r=reason: r in row.reasons, random))  # type: ignore[misc]
+        computed.append(_agreement(f"reason {reason}", rows, lambda row, r=reason: r in row.reasons, random))  # type: ignore[misc]
     accepted = [row for row in rows if row.verdict is Verdict.ACCEPT and row.label is not None]
-    found.append(_agreement("class", accepted, lambda row: row.label, random))
-    return found
+    computed.append(_agreement("class", accepted, lambda row: row.label, random))
+    return computed
 
 
 def pair_agreements(table: StudyTable, random: np.random.Generator) -> list[PairAgreement]:
-    """Cohen's kappa of every pair of readers."""
-    said = {
+    """Compute Cohen's kappa of every pair of readers."""
+    verdicts = {
         name: {row.item_id: row.verdict.value for row in rows.rows if row.purpose is Purpose.CANDIDATE}
         for name, rows in table.by_reader().items()
     }
-    return [PairAgreement((one, two), _cohen(said[one], said[two], random)) for one, two in combinations(said, 2)]
+    return [
+        PairAgreement((first, second), _cohen(verdicts[first], verdicts[second], random))
+        for first, second in combinations(verdicts, 2)
+    ]
 
 
-def _cohen(one: dict[int, str], two: dict[int, str], random: np.random.Generator) -> Estimate:
-    both = sorted(one.keys() & two.keys())
-    return kappa([(one[item], two[item]) for item in both], random, FEWEST_IMAGES, "images read by both")
+def _cohen(first: dict[int, str], second: dict[int, str], random: np.random.Generator) -> Estimate:
+    both = sorted(first.keys() & second.keys())
+    return kappa([(first[item], second[item]) for item in both], random, FEWEST_IMAGES, "images read by both")
 
 
 def _agreement(
@@ -81,7 +84,7 @@ def _agreement(
 
 
 def answer_counts(answers: Sequence[tuple[int, Hashable]]) -> Numbers:
-    """(images, answers): how many readers gave each answer, for the images that two or more have read."""
+    """Count the readers by image and answer, (images, answers), for images that two or more have read."""
     columns = {answer: place for place, answer in enumerate(sorted({answer for _, answer in answers}, key=str))}
     items = {item: place for place, item in enumerate(sorted({item for item, _ in answers}))}
     counts: Numbers = np.zeros((len(items), len(columns)))
@@ -100,14 +103,14 @@ def _over_images(counts: Numbers, statistic: Callable[[Numbers], float], random:
 
 
 def krippendorff_alpha(counts: Numbers) -> float:
-    """Nominal alpha of (images, answers) counts; not a number where every answer is the same."""
+    """Compute nominal alpha of (images, answers) counts; not a number where every answer is the same."""
     if np.count_nonzero(counts.sum(axis=0)) < 2:
         return float("nan")
     return float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
 
 
 def fleiss(counts: Numbers) -> float:
-    """Fleiss' kappa of counts with one number of readers per image."""
+    """Compute Fleiss' kappa of counts with the same number of readers for each image."""
     if np.count_nonzero(counts.sum(axis=0)) < 2:
         return float("nan")
     with warnings.catch_warnings():
@@ -116,7 +119,7 @@ def fleiss(counts: Numbers) -> float:
 
 
 def gwet_ac1(counts: Numbers) -> float:
-    """Gwet's AC1 of (images, answers) counts, each image read at least twice; 1 where every answer is the same."""
+    """Compute Gwet's AC1 of (images, answers) counts, two or more an image; 1 where every answer is the same."""
     readers = counts.sum(axis=1, keepdims=True)
     observed = float(((counts * (counts - 1)).sum(axis=1) / (readers * (readers - 1))[:, 0]).mean())
     shares = (counts / readers).mean(axis=0)
@@ -127,7 +130,7 @@ def gwet_ac1(counts: Numbers) -> float:
 
 
 def _equally_read(counts: Numbers) -> Numbers:
-    """Fleiss' kappa needs one number of readers for all images: the images with the most frequent one."""
+    """Keep the images with the most frequent number of readers: Fleiss' kappa needs the same for all."""
     if not len(counts):
         return counts
     readers, images = np.unique(counts.sum(axis=1), return_counts=True)

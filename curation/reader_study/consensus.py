@@ -24,7 +24,7 @@ FEWEST_IMAGES = 20
 
 @dataclass(frozen=True, slots=True)
 class ImageConsensus:
-    """What readers amount to on one image, and how sure that is (0 to 1)."""
+    """The consensus on one image, and its quality (0 to 1)."""
 
     image_id: int
     accepted: bool
@@ -34,7 +34,7 @@ class ImageConsensus:
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
-    """Consensus by image, the least sure first, and the quality of each reader; or why there is none."""
+    """Consensus by image, lowest quality first, and the quality of each reader; or the reason why there is none."""
 
     images: tuple[ImageConsensus, ...]
     readers: dict[str, float]
@@ -42,26 +42,25 @@ class Consensus:
 
 
 def consensus(table: StudyTable) -> Consensus:
-    """Consensus on the candidates that two people or more have read blind."""
-    said: dict[int, dict[str, bool]] = defaultdict(dict)
+    """Compute the consensus on candidates that two people or more have read blind."""
+    accepts: dict[int, dict[str, bool]] = defaultdict(dict)
     asked: dict[int, str] = {}
     for row in table.blind().rows:
         if row.purpose is Purpose.CANDIDATE:
-            said[row.image_id][row.reader] = row.verdict is Verdict.ACCEPT
+            accepts[row.image_id][row.reader] = row.verdict is Verdict.ACCEPT
             asked[row.image_id] = row.asked or ""
-    several = {image: verdicts for image, verdicts in sorted(said.items()) if len(verdicts) >= 2}
+    several = {image: verdicts for image, verdicts in sorted(accepts.items()) if len(verdicts) >= 2}
     if len(several) < FEWEST_IMAGES:
         reason = f"too few: {len(several)} images read by two people or more, {FEWEST_IMAGES} needed"
         return Consensus((), {}, reason)
     verdicts = pd.DataFrame.from_dict(several, orient="index").astype("float").sort_index()
     if verdicts.stack().nunique() < 2:
         return Consensus((), {}, "every verdict is the same")
-    found = _crowdlab(verdicts, _classifier(verdicts, [asked[image] for image in verdicts.index]))
-    return found
+    return _crowdlab(verdicts, _classifier(verdicts, [asked[image] for image in verdicts.index]))
 
 
 def _classifier(verdicts: pd.DataFrame, classes: list[str]) -> Numbers:
-    """(images, 2): the chance of rejection and acceptance among the other images of the same class, smoothed."""
+    """Estimate rejection and acceptance, (images, 2), from the other images of the same class, smoothed."""
     accepts, reads = verdicts.sum(axis=1).to_numpy(), verdicts.notna().sum(axis=1).to_numpy()
     rates = np.empty(len(verdicts))
     names = np.array(classes)
@@ -73,17 +72,17 @@ def _classifier(verdicts: pd.DataFrame, classes: list[str]) -> Numbers:
 
 def _crowdlab(verdicts: pd.DataFrame, probabilities: Numbers) -> Consensus:
     with warnings.catch_warnings(), _fixed_ties():
-        # cleanlab warns where the consensus lacks a class or a reader overlaps with few: both are seen in its result.
+        # cleanlab warns where the consensus lacks a class or a reader overlaps with few; the result shows both.
         warnings.simplefilter("ignore", UserWarning)
         warnings.simplefilter("ignore", FutureWarning)
-        found = get_label_quality_multiannotator(verdicts, probabilities, verbose=False)
+        result = get_label_quality_multiannotator(verdicts, probabilities, verbose=False)
     images = [
         ImageConsensus(
             int(image), bool(row.consensus_label), float(row.consensus_quality_score), int(row.num_annotations)
         )
-        for image, row in zip(verdicts.index, found["label_quality"].itertuples(), strict=True)
+        for image, row in zip(verdicts.index, result["label_quality"].itertuples(), strict=True)
     ]
-    quality = found["annotator_stats"]["annotator_quality"]
+    quality = result["annotator_stats"]["annotator_quality"]
     return Consensus(
         tuple(sorted(images, key=lambda image: (image.quality, image.image_id))),
         {str(name): float(value) for name, value in quality.sort_index().items()},
@@ -92,7 +91,7 @@ def _crowdlab(verdicts: pd.DataFrame, probabilities: Numbers) -> Consensus:
 
 @contextmanager
 def _fixed_ties() -> Iterator[None]:
-    """cleanlab breaks its last ties by numpy's global generator: seeded here, and put back as it was."""
+    """Seed numpy's global generator, by which cleanlab breaks its last ties, and restore it afterwards."""
     before = np.random.get_state()
     np.random.seed(0)
     try:

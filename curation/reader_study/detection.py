@@ -1,4 +1,4 @@
-"""Does a reader see what is wrong, and leave alone what is right: planted defects against real images, both blind.
+"""Sensitivity, d' and criterion of a reader: planted defects against real images, both blind.
 
 A rejection is a detection; unsure is not one. d' and the criterion c carry the log-linear correction (Hautus 1995,
 "Corrections for extreme proportions", adding 0.5 to counts and 1 to totals), their intervals the normal approximation
@@ -23,7 +23,7 @@ NORMAL = "normal approximation"
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One reader against the controls."""
+    """One reader on the controls."""
 
     reader: str
     sensitivity: Estimate  # share of planted defects rejected
@@ -34,7 +34,7 @@ class Detection:
 
 
 def detection(table: StudyTable, reader: str) -> Detection:
-    """How one reader does on the controls of a blind table."""
+    """Compute how one reader does on the controls of a blind table."""
     defects = [row for row in table.rows if row.purpose is Purpose.DEFECT_CONTROL]
     reals = [row for row in table.rows if row.purpose is Purpose.REAL_CONTROL]
     hits = sum(row.verdict is Verdict.REJECT for row in defects)
@@ -52,7 +52,7 @@ def detection(table: StudyTable, reader: str) -> Detection:
 
 
 def signal_detection(hits: int, signals: int, alarms: int, noises: int) -> tuple[Estimate, Estimate]:
-    """d' and c of so many hits among signals and false alarms among noises, or what is missing for them."""
+    """Compute d' and c of hits among signals and false alarms among noises, or say what is missing."""
     n = signals + noises
     if signals < FEWEST_CONTROLS or noises < FEWEST_CONTROLS:
         reason = f"too few: {signals} defects and {noises} real images read blind, {FEWEST_CONTROLS} of each needed"
@@ -69,5 +69,5 @@ def signal_detection(hits: int, signals: int, alarms: int, noises: int) -> tuple
 
 
 def _variance(rate: float, n: int, z: float) -> float:
-    """Of a proportion's z: the delta method."""
+    """The variance of a proportion's z, by the delta method."""
     return rate * (1 - rate) / (n * float(norm.pdf(z)) ** 2)

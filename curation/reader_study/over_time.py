@@ -1,4 +1,4 @@
-"""How reading goes on: the same image twice, tiredness over a sitting, haste against accuracy."""
+"""Reading over time: hidden repeats, drift within a sitting, speed against accuracy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ RESAMPLES = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class ReadingOverTime:
     """One reader over time."""
 
     reader: str
@@ -35,8 +35,8 @@ class Course:
     right_slow: Estimate
 
 
-def course(table: StudyTable, reader: str, random: np.random.Generator) -> Course:
-    """How one reader's single readings go on; `table` holds first readings and repeats."""
+def reading_over_time(table: StudyTable, reader: str, random: np.random.Generator) -> ReadingOverTime:
+    """Compute how one reader's single readings change over time; `table` holds first readings and repeats."""
     alike, repeats_kappa = _repeats(table, random)
     blind = table.blind()
     times = np.array([row.elapsed_ms / 1000 for row in blind.rows if row.elapsed_ms is not None], dtype=np.float64)
@@ -45,7 +45,7 @@ def course(table: StudyTable, reader: str, random: np.random.Generator) -> Cours
     controls = [row for row in blind.rows if row.purpose in CONTROLS]
     right_early, right_late = _thirds(blind.rows, {row.item_id: is_right(row) for row in controls})
     fast, slow = _by_speed(blind.rows)
-    return Course(
+    return ReadingOverTime(
         reader,
         alike,
         repeats_kappa,
@@ -60,16 +60,16 @@ def course(table: StudyTable, reader: str, random: np.random.Generator) -> Cours
 
 
 def _repeats(table: StudyTable, random: np.random.Generator) -> tuple[Estimate, Estimate]:
-    """Agreement of a reader with themselves on images that came back unannounced."""
+    """Compute a reader's agreement with themselves on hidden repeats."""
     first = {row.item_id: row.verdict for row in table.blind().rows}
     again = [row for row in table.rows if row.given_as is AssignmentPurpose.REPEAT and row.mode == "single"]
     pairs = [(first[row.item_id], row.verdict) for row in again if row.item_id in first]
-    alike = proportion(sum(one is two for one, two in pairs), len(pairs), FEWEST_PAIRS)
+    alike = proportion(sum(before is after for before, after in pairs), len(pairs), FEWEST_PAIRS)
     return alike, kappa(pairs, random, FEWEST_PAIRS, "repeats")
 
 
 def sittings(rows: Sequence[StudyRow]) -> list[list[StudyRow]]:
-    """Readings of one reader in runs without a gap of more than thirty minutes."""
+    """Split the readings of one reader where there is a gap of more than thirty minutes."""
     runs: list[list[StudyRow]] = []
     for row in sorted(rows, key=lambda row: (row.read_at, row.reading_id)):
         if not runs or row.read_at - runs[-1][-1].read_at > SITTING_GAP:
@@ -78,17 +78,17 @@ def sittings(rows: Sequence[StudyRow]) -> list[list[StudyRow]]:
     return runs
 
 
-def _thirds(rows: Sequence[StudyRow], said: dict[int, bool]) -> tuple[Numbers, Numbers]:
-    """What is `said` of an item, for the items of the first and of the last third of each sitting."""
+def _thirds(rows: Sequence[StudyRow], values: dict[int, bool]) -> tuple[Numbers, Numbers]:
+    """Collect the values of the items in the first and in the last third of each sitting."""
     early: list[bool] = []
     late: list[bool] = []
     for run in sittings(rows):
         third = len(run) // 3
         for place, row in enumerate(run):
-            if row.item_id in said and place < third:
-                early.append(said[row.item_id])
-            elif row.item_id in said and place >= len(run) - third:
-                late.append(said[row.item_id])
+            if row.item_id in values and place < third:
+                early.append(values[row.item_id])
+            elif row.item_id in values and place >= len(run) - third:
+                late.append(values[row.item_id])
     return np.array(early, dtype=np.float64), np.array(late, dtype=np.float64)
 
 

@@ -1,4 +1,4 @@
-"""Everything that is said of how a worklist was read, with what it rests on."""
+"""All statistics of how a worklist was read."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from curation.estimates import Estimate
 from curation.reader_study.agreement import PairAgreement, ReaderAgreement, agreements, pair_agreements
 from curation.reader_study.consensus import Consensus, consensus
 from curation.reader_study.detection import Detection, detection
-from curation.reader_study.exclusion import Judged, judge
-from curation.reader_study.over_time import Course, course
+from curation.reader_study.exclusion import AppliedRule, apply_exclusion_rule
+from curation.reader_study.over_time import ReadingOverTime, reading_over_time
 from curation.reader_study.table import StudyTable, study_table
-from curation.reader_study.turing import Turing, turing
+from curation.reader_study.turing import TuringResult, turing_result
 from curation.reading.recipe import ExclusionRule, recipe_of
 from curation.reading.worklist import open_worklist
 from curation.tables.reading import Worklist, WorklistKind
@@ -86,7 +86,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class ReaderStudy:
-    """How a worklist was read: the readers one by one, and with each other."""
+    """The statistics of a worklist: of each reader, and of readers with each other."""
 
     worklist: str
     readers: tuple[str, ...]
@@ -94,23 +94,23 @@ class ReaderStudy:
     grid_readings: int  # left out
     withdrawn: int  # readers who withdrew, left out
     detections: tuple[Detection, ...]
-    courses: tuple[Course, ...]
-    judged: tuple[Judged, ...]
+    courses: tuple[ReadingOverTime, ...]
+    judged: tuple[AppliedRule, ...]
     excluded: tuple[str, ...]
     agreements: tuple[ReaderAgreement, ...]  # without the excluded
     pairs: tuple[PairAgreement, ...]
     consensus: Consensus
-    turing: Turing | None
+    turing: TuringResult | None
 
     def figures(self) -> Iterator[Figure]:
         """One flat line per figure."""
-        for one in self.detections:
-            yield _line("sensitivity", one.reader, "", one.sensitivity)
-            for kind, value in one.by_defect.items():
-                yield _line("sensitivity_by_defect", one.reader, kind, value)
-            yield _line("false_rejects", one.reader, "", one.false_rejects)
-            yield _line("d_prime", one.reader, "", one.d_prime)
-            yield _line("criterion", one.reader, "", one.criterion)
+        for detected in self.detections:
+            yield _line("sensitivity", detected.reader, "", detected.sensitivity)
+            for kind, value in detected.by_defect.items():
+                yield _line("sensitivity_by_defect", detected.reader, kind, value)
+            yield _line("false_rejects", detected.reader, "", detected.false_rejects)
+            yield _line("d_prime", detected.reader, "", detected.d_prime)
+            yield _line("criterion", detected.reader, "", detected.criterion)
         for run in self.courses:
             yield _line("repeats_alike", run.reader, "", run.repeats_alike)
             yield _line("repeats_kappa", run.reader, "", run.repeats_kappa)
@@ -141,7 +141,7 @@ def _line(key: str, reader: str, group: str, value: Estimate) -> Figure:
 
 
 def reader_study(session: Session, worklist_id: int, seed: int = 0) -> ReaderStudy:
-    """All statistics of how a worklist was read so far. Raises NotFound, BadInput for practice, which enters none."""
+    """Compute all statistics of a worklist as read so far. Raises NotFound, and BadInput for practice."""
     worklist = open_worklist(session, worklist_id)
     if worklist.kind is WorklistKind.PRACTICE:
         raise BadInput(f"{worklist.name!r} is practice, which enters no statistics. Name the worklist it is for.")
@@ -149,7 +149,9 @@ def reader_study(session: Session, worklist_id: int, seed: int = 0) -> ReaderStu
     random = np.random.default_rng(seed)
     blind = table.blind()
     detections = tuple(detection(rows, name) for name, rows in blind.by_reader().items())
-    courses = tuple(course(rows, name, random) for name, rows in table.by_reader().items() if rows.blind().rows)
+    courses = tuple(
+        reading_over_time(rows, name, random) for name, rows in table.by_reader().items() if rows.blind().rows
+    )
     judged = _judged(worklist, detections, courses)
     excluded = _excluded(judged)
     counted = blind.without(set(excluded))
@@ -171,34 +173,42 @@ def reader_study(session: Session, worklist_id: int, seed: int = 0) -> ReaderStu
 
 
 def excluded_readers(session: Session, worklist: Worklist) -> tuple[str, ...]:
-    """The readers whom the rules of a worklist exclude at this moment; reads nothing where it has no rule."""
-    if not _rule(worklist).model_dump(exclude_none=True):
+    """Name the readers whom the rules of a worklist exclude now; reads nothing where it has no rule."""
+    if not _exclusion_rule(worklist).model_dump(exclude_none=True):
         return ()
     random = np.random.default_rng(0)
     table = study_table(session, worklist.id)
     detections = tuple(detection(rows, name) for name, rows in table.blind().by_reader().items())
-    courses = tuple(course(rows, name, random) for name, rows in table.by_reader().items() if rows.blind().rows)
+    courses = tuple(
+        reading_over_time(rows, name, random) for name, rows in table.by_reader().items() if rows.blind().rows
+    )
     return _excluded(_judged(worklist, detections, courses))
 
 
-def _rule(worklist: Worklist) -> ExclusionRule:
+def _exclusion_rule(worklist: Worklist) -> ExclusionRule:
     rule = recipe_of(worklist).exclusion
     if worklist.kind is WorklistKind.TURING:
-        # A rejection means "synthetic" there: excluding by it would exclude by the very thing that is measured.
+        # A rejection means "synthetic" there: to exclude by it would exclude by what is measured.
         rule = rule.model_copy(update={"max_false_rejects": None, "min_sensitivity": None})
     return rule
 
 
-def _judged(worklist: Worklist, detections: Sequence[Detection], courses: Sequence[Course]) -> tuple[Judged, ...]:
-    rule = _rule(worklist)
-    return tuple(line for one, run in zip(detections, courses, strict=True) for line in judge(rule, one, run))
+def _judged(
+    worklist: Worklist, detections: Sequence[Detection], courses: Sequence[ReadingOverTime]
+) -> tuple[AppliedRule, ...]:
+    rule = _exclusion_rule(worklist)
+    return tuple(
+        line
+        for detected, over_time in zip(detections, courses, strict=True)
+        for line in apply_exclusion_rule(rule, detected, over_time)
+    )
 
 
-def _excluded(judged: Sequence[Judged]) -> tuple[str, ...]:
+def _excluded(judged: Sequence[AppliedRule]) -> tuple[str, ...]:
     return tuple(sorted({line.reader for line in judged if line.excluded}))
 
 
-def _turing(worklist: Worklist, table: StudyTable, random: np.random.Generator) -> Turing | None:
+def _turing(worklist: Worklist, table: StudyTable, random: np.random.Generator) -> TuringResult | None:
     if worklist.kind is not WorklistKind.TURING:
         return None
-    return turing(table, recipe_of(worklist).margin, random)
+    return turing_result(table, recipe_of(worklist).margin, random)

@@ -1,4 +1,4 @@
-"""The rows that statistics of reading rest on: every human reading of a worklist that stands, in one query."""
+"""The readings that statistics rest on: every standing reading of a worklist by a person."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from curation.tables.reading import Assignment, AssignmentPurpose, Purpose, Read
 
 @dataclass(frozen=True, slots=True)
 class StudyRow:
-    """One reading with what is known of its image and of how it was given."""
+    """A reading with its image, its item and its assignment."""
 
     reading_id: int
     reader_id: int
@@ -54,27 +54,27 @@ class StudyTable:
     withdrawn: int
 
     def where(self, keep: Callable[[StudyRow], bool]) -> "StudyTable":
-        """The rows for which `keep` holds."""
+        """Keep the rows for which `keep` holds."""
         return replace(self, rows=tuple(row for row in self.rows if keep(row)))
 
     def blind(self) -> "StudyTable":
-        """First looks at single images: no grid, no repeat, no audit, nothing said after a reveal."""
+        """Keep first readings of single images: no grid, no repeat, no audit, nothing after a reveal."""
         return self.where(
             lambda row: row.given_as is AssignmentPurpose.FIRST and row.mode == "single" and not row.after_reveal
         )
 
     def by_reader(self) -> dict[str, "StudyTable"]:
-        """One table per reader, by name."""
+        """Split into a table for each reader, by name."""
         names = sorted({row.reader for row in self.rows})
         return {name: self.where(lambda row, name=name: row.reader == name) for name in names}  # type: ignore[misc]
 
     def without(self, readers: set[str]) -> "StudyTable":
-        """The rows of everybody else."""
+        """Drop the rows of these readers."""
         return self.where(lambda row: row.reader not in readers)
 
 
 def study_table(session: Session, worklist_id: int) -> StudyTable:
-    """The readings of a worklist by people who have not withdrawn. Raises NotFound."""
+    """Load the readings of a worklist by people who have not withdrawn their consent. Raises NotFound."""
     open_worklist(session, worklist_id)
     query = (
         select(
@@ -93,8 +93,8 @@ def study_table(session: Session, worklist_id: int) -> StudyTable:
         .where(WorklistItem.worklist_id == worklist_id, Reader.kind == ReaderKind.HUMAN, stands())
         .order_by(Reading.id)
     )
-    found = session.execute(query).all()
-    gone = withdrawn_readers(session)
+    loaded = session.execute(query).all()
+    withdrawn = withdrawn_readers(session)
     rows = [
         StudyRow(
             reading_id=reading.id,
@@ -117,12 +117,12 @@ def study_table(session: Session, worklist_id: int) -> StudyTable:
             sequence=assignment.sequence,
             read_at=reading.read_at,
         )
-        for reading, name, item, batch_id, assignment, asked in found
-        if reading.reader_id not in gone and reading.verdict is not None
+        for reading, name, item, batch_id, assignment, asked in loaded
+        if reading.reader_id not in withdrawn and reading.verdict is not None
     ]
-    return StudyTable(tuple(rows), len({row.Reading.reader_id for row in found} & gone))
+    return StudyTable(tuple(rows), len({row.Reading.reader_id for row in loaded} & withdrawn))
 
 
 def withdrawn_readers(session: Session) -> set[int]:
-    """Readers whose newest consent was withdrawn."""
+    """Find the readers who withdrew their consent and have not agreed again; returns ids."""
     return set(session.scalars(select(Reader.id).where(has_withdrawn(Reader.id))))

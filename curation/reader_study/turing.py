@@ -1,9 +1,9 @@
-"""A visual Turing test: can readers tell real from synthetic, on six steps of confidence.
+"""A visual Turing test: the AUC of real against synthetic images, on six steps of confidence.
 
-An AUC of one half is chance. Per reader the interval is a bootstrap over images. Pooled, each resample draws readers
-and images, and every reader drawn is held to the same images: readers find the same images hard, so that images drawn
-apart for each reader would average that away and give too short an interval. "Indistinguishable" is said only when the
-whole interval lies within a margin that was stated before the reading: not finding a difference is not finding none.
+An AUC of one half is chance. For a reader the interval is a bootstrap over images. Pooled, each resample draws readers
+and one set of images for all of them: readers find the same images hard, so images drawn for each reader apart would
+give too short an interval. "Indistinguishable" is said only when the whole interval lies within a margin that was
+stated before the reading.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ STEPS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Turing:
+class TuringResult:
     """AUCs of real against synthetic, and what may be concluded."""
 
     by_reader: dict[str, Estimate]
@@ -33,22 +33,22 @@ class Turing:
     sentence: str
 
 
-def turing(table: StudyTable, margin: float | None, random: np.random.Generator) -> Turing:
-    """The result of a Turing worklist read blind."""
+def turing_result(table: StudyTable, margin: float | None, random: np.random.Generator) -> TuringResult:
+    """Compute the result of a Turing worklist from blind readings."""
     readers = table.blind().by_reader()
     real = {name: _scores(rows, Purpose.REAL_CONTROL) for name, rows in readers.items()}
     synthetic = {name: _scores(rows, Purpose.CANDIDATE) for name, rows in readers.items()}
     drawn = resampled_aucs(list(real.values()), list(synthetic.values()), random)
     by_reader = {name: _reader_auc(real[name], synthetic[name], drawn[:, place]) for place, name in enumerate(readers)}
     pooled = _pooled(list(by_reader.values()), drawn, random)
-    held = (
+    within_margin = (
         margin is not None
         and pooled.low is not None
         and pooled.high is not None
         and pooled.high < margin
         and pooled.low > 1 - margin
     )
-    return Turing(by_reader, pooled, margin, held, _sentence(pooled, margin, held))
+    return TuringResult(by_reader, pooled, margin, within_margin, _sentence(pooled, margin, within_margin))
 
 
 Scores = dict[int, int]  # by image id, the confidence that it is real
@@ -60,15 +60,15 @@ def _scores(table: StudyTable, purpose: Purpose) -> Scores:
 
 
 def auc(real: Numbers, synthetic: Numbers) -> float:
-    """The chance that a real image is held more real than a synthetic one, ties counting half (Mann-Whitney)."""
+    """Compute the chance that a real image is rated more real than a synthetic one; ties count half (Mann-Whitney)."""
     ranks = rankdata(np.concatenate([real, synthetic]))
     excess = ranks[: len(real)].sum() - len(real) * (len(real) + 1) / 2
     return float(excess / (len(real) * len(synthetic)))
 
 
 def resampled_aucs(real: Sequence[Scores], synthetic: Sequence[Scores], random: np.random.Generator) -> Numbers:
-    """(resamples, readers): AUCs over images drawn anew, the same ones for every reader of a resample."""
-    above = (np.tri(STEPS, k=-1) + np.tri(STEPS)) / 2  # [real, synthetic]: 1 where held more real, a half for ties
+    """Compute AUCs, (resamples, readers), over images drawn anew, the same for every reader of a resample."""
+    above = (np.tri(STEPS, k=-1) + np.tri(STEPS)) / 2  # [real, synthetic]: 1 where rated more real, a half for ties
     reals, synthetics = _drawn_steps(real, random), _drawn_steps(synthetic, random)
     pairs = reals.sum(axis=2) * synthetics.sum(axis=2)
     wins: Numbers = np.einsum("bri,ij,brj->br", reals, above, synthetics)
@@ -78,13 +78,13 @@ def resampled_aucs(real: Sequence[Scores], synthetic: Sequence[Scores], random: 
 
 
 def _drawn_steps(scores: Sequence[Scores], random: np.random.Generator) -> Numbers:
-    """(resamples, readers, steps): how often each reader gave each step among the images drawn."""
+    """Count, (resamples, readers, steps), how often each reader gave each step among the images drawn."""
     images = sorted(set().union(*scores))
     steps: Numbers = np.zeros((len(images), len(scores), STEPS))
-    for reader, given in enumerate(scores):
+    for reader, ratings in enumerate(scores):
         for place, image in enumerate(images):
-            if image in given:
-                steps[place, reader, given[image] - 1] = 1
+            if image in ratings:
+                steps[place, reader, ratings[image] - 1] = 1
     if not images:
         return np.zeros((RESAMPLES, len(scores), STEPS))
     often = random.multinomial(len(images), np.full(len(images), 1 / len(images)), size=RESAMPLES)
@@ -98,14 +98,14 @@ def _reader_auc(real: Scores, synthetic: Scores, drawn: Numbers) -> Estimate:
         reason = f"too few: {len(real)} real and {len(synthetic)} synthetic images read, {FEWEST_IMAGES} of each needed"
         return Estimate.none(n, reason)
     return with_percentiles(
-        auc(*(np.array(list(one.values()), dtype=np.float64) for one in (real, synthetic))), drawn, n
+        auc(*(np.array(list(ratings.values()), dtype=np.float64) for ratings in (real, synthetic))), drawn, n
     )
 
 
 def _pooled(by_reader: Sequence[Estimate], drawn: Numbers, random: np.random.Generator) -> Estimate:
-    """The readers' mean AUC; each resample draws readers, and one set of images for all of them."""
-    enough = [place for place, one in enumerate(by_reader) if one.value is not None]
-    values = [one.value for one in by_reader if one.value is not None]
+    """Compute the readers' mean AUC; each resample draws readers and one set of images for all of them."""
+    enough = [place for place, estimate in enumerate(by_reader) if estimate.value is not None]
+    values = [estimate.value for estimate in by_reader if estimate.value is not None]
     n = len(values)
     if n < FEWEST_READERS:
         return Estimate.none(n, f"too few: {n} readers with enough, {FEWEST_READERS} needed")
@@ -114,11 +114,11 @@ def _pooled(by_reader: Sequence[Estimate], drawn: Numbers, random: np.random.Gen
     return with_percentiles(float(np.mean(values)), means, n)
 
 
-def _sentence(pooled: Estimate, margin: float | None, held: bool) -> str:
+def _sentence(pooled: Estimate, margin: float | None, within_margin: bool) -> str:
     if pooled.value is None:
         return f"No pooled AUC: {pooled.how}."
     measured = f"Pooled AUC {pooled.value:.2f} ({pooled.low:.2f} to {pooled.high:.2f}) over {pooled.n} readers."
     if margin is None:
         return f"{measured} No margin was stated in advance, so nothing is said of being indistinguishable."
-    words = "indistinguishable within it" if held else "not shown to be indistinguishable"
-    return f"{measured} Margin stated in advance: {1 - margin:.2f} to {margin:.2f}; {words}."
+    conclusion = "indistinguishable within it" if within_margin else "not shown to be indistinguishable"
+    return f"{measured} Margin stated in advance: {1 - margin:.2f} to {margin:.2f}; {conclusion}."

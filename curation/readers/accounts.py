@@ -1,6 +1,6 @@
-"""Readers and what an administrator does with their accounts.
+"""Add and find readers; change their role, password and account.
 
-`by` is the reader who does it, kept in the chain of events; None stands for the command line.
+`by` is the administrator who does it, kept in the event; None stands for the command line.
 """
 
 from datetime import datetime
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict, NotAllowed, NotFound
-from curation.readers.passwords import PasswordCheck, hashed
+from curation.readers.passwords import PasswordCheck, hash_password
 from curation.readers.sign_ins import end_sign_ins
 from curation.tables.people import Reader, ReaderKind, Role
 
@@ -41,7 +41,7 @@ def add_reader(
         name=name,
         kind=kind,
         role=role,
-        password_hash=hashed(password) if password is not None else None,
+        password_hash=hash_password(password) if password is not None else None,
         oidc_subject=_free_subject(session, oidc_subject) if oidc_subject is not None else None,
         must_change_password=must_change_password,
         active=True,
@@ -55,7 +55,7 @@ def add_reader(
 
 
 def find_reader(session: Session, name: str) -> Reader:
-    """The reader called `name`; raises NotFound."""
+    """Find a reader by name; raises NotFound."""
     reader = session.scalars(select(Reader).where(Reader.name == name)).one_or_none()
     if reader is None:
         raise NotFound(f"no reader named {name!r}. `rounds reader list` shows those there are.")
@@ -67,12 +67,12 @@ def change_password(
 ) -> None:
     """Replace a reader's own password, which ends their other sessions.
 
-    Raises NotAllowed when the current password, already checked, is wrong, and BadInput when `new` will not do.
+    Raises NotAllowed when the current password was checked and is wrong, BadInput when `new` is too short.
     """
     reader = session.get_one(Reader, reader_id)
     if reader.password_hash is None or not checked.right or checked.password_hash != reader.password_hash:
         raise NotAllowed("the current password is not right.")
-    reader.password_hash, reader.must_change_password = hashed(new), False
+    reader.password_hash, reader.must_change_password = hash_password(new), False
     end_sign_ins(session, now, reader.id, keep_token)
     _record(session, chain, now, "reader.password_changed", reader, reader.id)
 
@@ -80,9 +80,9 @@ def change_password(
 def reset_password(
     session: Session, chain: Chain, now: datetime, name: str, password: str, *, by: int | None = None
 ) -> Reader:
-    """Give a reader another password, which ends every session of theirs; raises NotFound, BadInput."""
+    """Set another password for a reader, which ends all their sessions; raises NotFound, BadInput."""
     reader = _person(session, name)
-    reader.password_hash, reader.failed_sign_ins, reader.locked_until = hashed(password), 0, None
+    reader.password_hash, reader.failed_sign_ins, reader.locked_until = hash_password(password), 0, None
     end_sign_ins(session, now, reader.id)
     _record(session, chain, now, "reader.password_reset", reader, by)
     return reader
@@ -91,7 +91,7 @@ def reset_password(
 def link_provider(
     session: Session, chain: Chain, now: datetime, name: str, oidc_subject: str, *, by: int | None = None
 ) -> Reader:
-    """Let an identity provider's account sign in as this reader, in place of an earlier one; raises Conflict."""
+    """Let an identity provider's account sign in as this reader; it replaces an earlier one. Raises Conflict."""
     reader = _person(session, name)
     reader.oidc_subject = _free_subject(session, oidc_subject, reader)
     end_sign_ins(session, now, reader.id)
@@ -100,7 +100,7 @@ def link_provider(
 
 
 def deactivate_reader(session: Session, chain: Chain, now: datetime, name: str, *, by: int | None = None) -> Reader:
-    """Close an account, which ends its sessions; what was read stays. Raises Conflict for the last administrator."""
+    """Deactivate an account and end its sessions; readings stay. Raises Conflict for the last administrator."""
     reader = _person(session, name)
     _keep_an_administrator(session, reader)
     reader.active = False
@@ -110,7 +110,7 @@ def deactivate_reader(session: Session, chain: Chain, now: datetime, name: str, 
 
 
 def activate_reader(session: Session, chain: Chain, now: datetime, name: str, *, by: int | None = None) -> Reader:
-    """Open an account again, without a lock from wrong passwords."""
+    """Activate an account again, and remove a lock after wrong passwords."""
     reader = _person(session, name)
     reader.active, reader.failed_sign_ins, reader.locked_until = True, 0, None
     _record(session, chain, now, "reader.activated", reader, by)
@@ -118,7 +118,7 @@ def activate_reader(session: Session, chain: Chain, now: datetime, name: str, *,
 
 
 def set_role(session: Session, chain: Chain, now: datetime, name: str, role: Role, *, by: int | None = None) -> Reader:
-    """Give a reader another role, from their next request on; raises Conflict for the last administrator."""
+    """Change a reader's role, from their next request on; raises Conflict for the last administrator."""
     reader = _person(session, name)
     if role is not Role.ADMINISTRATOR:
         _keep_an_administrator(session, reader)
@@ -127,8 +127,8 @@ def set_role(session: Session, chain: Chain, now: datetime, name: str, role: Rol
     return reader
 
 
-def unlock(session: Session, chain: Chain, now: datetime, name: str, *, by: int | None = None) -> Reader:
-    """Let a reader try again at once after too many wrong passwords."""
+def unlock_reader(session: Session, chain: Chain, now: datetime, name: str, *, by: int | None = None) -> Reader:
+    """Remove the lock after too many wrong passwords."""
     reader = _person(session, name)
     reader.failed_sign_ins, reader.locked_until = 0, None
     _record(session, chain, now, "reader.unlocked", reader, by)
@@ -157,7 +157,7 @@ def _keep_an_administrator(session: Session, reader: Reader) -> None:
         raise Conflict(f"{reader.name!r} is the last administrator. Make another reader an administrator first.")
 
 
-def _free_subject(session: Session, oidc_subject: str, but: Reader | None = None) -> str:
+def _free_subject(session: Session, oidc_subject: str, except_for: Reader | None = None) -> str:
     issuer, _, subject = oidc_subject.partition(" ")
     printable = oidc_subject.isprintable() and len(oidc_subject) <= SUBJECT_LENGTH
     if not issuer.startswith(("https://", "http://")) or not subject.strip() or not printable:
@@ -166,7 +166,7 @@ def _free_subject(session: Session, oidc_subject: str, but: Reader | None = None
             f"got {oidc_subject!r}."
         )
     holder = session.scalars(select(Reader).where(Reader.oidc_subject == oidc_subject)).one_or_none()
-    if holder is not None and holder is not but:
+    if holder is not None and holder is not except_for:
         raise Conflict(f"this account signs in as {holder.name!r} already.")
     return oidc_subject
 

@@ -1,7 +1,7 @@
-"""Consent: what a reader is told before the first image, what they say of themselves, and how they take it back.
+"""Consent: its text, the reader's agreement with experience and display, and its withdrawal.
 
-A reader without a live consent is handed no image. A proxy is a model and needs none. The text has a version: a changed
-text needs another version, and then every reader is asked again.
+A reader without a live consent is assigned no image; a proxy needs none. A changed text needs another version, and then
+every reader is asked again.
 """
 
 from datetime import datetime
@@ -56,7 +56,7 @@ PROFESSIONS = {
 
 
 class Experience(FrozenRequest):
-    """What a reader says of their own experience."""
+    """A reader's own statement of their experience."""
 
     model_config = ConfigDict(str_strip_whitespace=True)
 
@@ -66,14 +66,14 @@ class Experience(FrozenRequest):
 
 
 class Steps(FrozenRequest):
-    """One field of the display check: how many faint squares were on the screen, and how many the reader saw."""
+    """A field of the display check: how many faint squares were shown, and how many the reader saw."""
 
     shown: int = Field(ge=1, le=6)
     seen: int = Field(ge=0, le=6)
 
 
 class Display(FrozenRequest):
-    """What the display check found: steps from 5 % near black and up to 95 % near white, and the screen's size."""
+    """The result of the display check: faint squares near black and near white, and the screen's size."""
 
     dark: Steps
     light: Steps
@@ -82,10 +82,10 @@ class Display(FrozenRequest):
     pixel_ratio: float = Field(gt=0, le=16, allow_inf_nan=False)
 
 
-def agree(
+def record_consent(
     session: Session, chain: Chain, now: datetime, reader_id: int, experience: Experience, display: Display
 ) -> Consent:
-    """Record that a reader agreed to the present text; agreeing while that is live changes nothing."""
+    """Record a reader's consent to the present text; a live one stays as it is."""
     live = live_consent(session, reader_id)
     if live is not None:
         return live
@@ -102,10 +102,10 @@ def agree(
     return consent
 
 
-def withdraw(session: Session, chain: Chain, now: datetime, reader_id: int) -> None:
-    """Take back whatever this reader agreed to; raises Conflict when there is nothing to take back."""
-    standing = select(Consent).where(Consent.reader_id == reader_id, Consent.withdrawn_at.is_(None))
-    consents = session.scalars(standing.order_by(Consent.id)).all()
+def withdraw_consent(session: Session, chain: Chain, now: datetime, reader_id: int) -> None:
+    """Withdraw every consent of this reader; raises Conflict when there is none."""
+    live = select(Consent).where(Consent.reader_id == reader_id, Consent.withdrawn_at.is_(None))
+    consents = session.scalars(live.order_by(Consent.id)).all()
     if not consents:
         raise Conflict("there is no consent of yours to withdraw.")
     for consent in consents:
@@ -115,7 +115,7 @@ def withdraw(session: Session, chain: Chain, now: datetime, reader_id: int) -> N
 
 
 def live_consent(session: Session, reader_id: int) -> Consent | None:
-    """The consent a reader reads under: to the present text, and not withdrawn; None without one."""
+    """Find a reader's consent to the present text that was not withdrawn; None without one."""
     query = select(Consent).where(Consent.reader_id == reader_id, _is_live()).order_by(Consent.id).limit(1)
     return session.scalars(query).one_or_none()
 
@@ -132,11 +132,11 @@ def has_consent(reader_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
 
 
 def has_withdrawn(reader_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
-    """The condition that the reader in this column withdrew and has not agreed again: no statistic counts them."""
-    mine = Consent.reader_id == reader_id
+    """The condition that the reader in this column withdrew and has not agreed again; no statistic counts them."""
+    of_reader = Consent.reader_id == reader_id
     return and_(
-        exists().where(mine, Consent.withdrawn_at.is_not(None)),
-        ~exists().where(mine, Consent.withdrawn_at.is_(None)),
+        exists().where(of_reader, Consent.withdrawn_at.is_not(None)),
+        ~exists().where(of_reader, Consent.withdrawn_at.is_(None)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Passwords: argon2 hashes, checked while no transaction is open: each check is slow on purpose."""
+"""Passwords as argon2 hashes; a check is slow on purpose, so no transaction is open meanwhile."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ _NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$OLDl4/HjJPfXWKDuAfRjeg$aCf12MrHlUVTKS4
 
 @dataclass(frozen=True, slots=True)
 class PasswordCheck:
-    """A password held against the hash that a name had a moment ago; None for a name without one."""
+    """The result of checking a password against the hash that a name had; None for a name without a hash."""
 
     name: str
     password_hash: str | None
@@ -27,12 +27,12 @@ class PasswordCheck:
 
 
 def password_hash_of(session: Session, name: str) -> str | None:
-    """The hash of the reader called `name`; None for an unknown name, a proxy, a person without a password."""
+    """Find a reader's password hash by name; None for an unknown name, a proxy, a person without a password."""
     return session.scalar(select(Reader.password_hash).where(Reader.name == name))
 
 
 def check_password(name: str, password_hash: str | None, password: str) -> PasswordCheck:
-    """Hold a password against a hash; as slow for a name without one."""
+    """Check a password against a hash; takes as long for a name without a hash."""
     try:
         right = _HASHER.verify(password_hash or _NOBODY, password) and password_hash is not None
     except (VerificationError, InvalidHashError):
@@ -40,8 +40,8 @@ def check_password(name: str, password_hash: str | None, password: str) -> Passw
     return PasswordCheck(name, password_hash, right)
 
 
-def hashed(password: str) -> str:
-    """The argon2 hash to keep; raises BadInput for a password that is too short."""
+def hash_password(password: str) -> str:
+    """Hash a password by argon2; raises BadInput for one that is too short."""
     if len(password) < PASSWORD_LENGTH:
         raise BadInput(f"expected a password of at least {PASSWORD_LENGTH} characters, got {len(password)}.")
     return _HASHER.hash(password)

@@ -1,7 +1,7 @@
-"""Sign-ins: by password or by an identity provider. Of a session only the token's SHA-256 is kept.
+"""Sign in by password or by an identity provider; only the SHA-256 of a session's token is stored.
 
 Checking a password is slow on purpose, so it happens between two transactions: read the hash, check, then `sign_in`,
-which looks at the row again. Failures of unknown names cost a write as well: an answer's time says nothing.
+which reads the row again. A failure for an unknown name writes as well, so that response times reveal nothing.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ class SignedIn:
 
 
 def sign_in(session: Session, chain: Chain, now: datetime, checked: PasswordCheck) -> SignedIn | None:
-    """A new session for the right password, else None; the caller commits either way, so that failures count."""
+    """Begin a session if the password is right, else return None; the caller commits, so that failures count."""
     query = select(Reader).where(Reader.name == checked.name).with_for_update()
     reader = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
     if reader is None or reader.password_hash is None or not reader.active or _is_locked(reader, now):
@@ -51,7 +51,7 @@ def sign_in(session: Session, chain: Chain, now: datetime, checked: PasswordChec
 
 
 def sign_in_by_provider(session: Session, chain: Chain, now: datetime, oidc_subject: str) -> SignedIn | None:
-    """A new session for the reader of a provider's account, vouched for by that provider; None for a stranger.
+    """Begin a session for the reader of a provider's account; None for an unknown account.
 
     A lock after wrong passwords does not count here: the provider has checked who it is.
     """
@@ -61,38 +61,38 @@ def sign_in_by_provider(session: Session, chain: Chain, now: datetime, oidc_subj
     return _begin(session, chain, now, reader, "provider")
 
 
-def sign_in_for(session: Session, now: datetime, token: str) -> SignIn | None:
-    """The live sign-in that `token` belongs to, or None; notes at most once a minute that it was seen."""
-    found = sign_in_and_consent(session, now, token)
-    return found and found[0]
+def find_sign_in(session: Session, now: datetime, token: str) -> SignIn | None:
+    """Find the live sign-in of `token`, or None; updates `last_seen_at` at most once a minute."""
+    row = find_sign_in_and_consent(session, now, token)
+    return row and row[0]
 
 
-def sign_in_and_consent(session: Session, now: datetime, token: str) -> tuple[SignIn, bool] | None:
-    """The same with whether its reader has a live consent, in one query."""
+def find_sign_in_and_consent(session: Session, now: datetime, token: str) -> tuple[SignIn, bool] | None:
+    """Find the live sign-in of `token` and whether its reader has a live consent, in one query."""
     query = select(SignIn, has_consent(SignIn.reader_id)).options(joinedload(SignIn.reader))
     row = session.execute(query.where(SignIn.token_sha256 == _token_digest(token))).one_or_none()
     if row is None:
         return None
-    found, consented = row
-    if found.revoked_at is not None or not found.reader.active:
+    live, consented = row
+    if live.revoked_at is not None or not live.reader.active:
         return None
-    if now >= found.expires_at or now - found.last_seen_at > IDLE:
+    if now >= live.expires_at or now - live.last_seen_at > IDLE:
         return None
-    if now - found.last_seen_at > TOUCH:
-        found.last_seen_at = now
-    return found, consented
+    if now - live.last_seen_at > TOUCH:
+        live.last_seen_at = now
+    return live, consented
 
 
 def sign_out(session: Session, chain: Chain, now: datetime, token: str) -> None:
-    """Revoke the session of `token`; one that is unknown or over changes nothing."""
-    found = session.scalars(select(SignIn).where(SignIn.token_sha256 == _token_digest(token))).one_or_none()
-    if found is not None and found.revoked_at is None:
-        found.revoked_at = now
-        chain.record(session, "reader.signed_out", {"reader": found.reader_id, "sign_in": found.id}, now)
+    """Revoke the session of `token`; an unknown or ended one changes nothing."""
+    row = session.scalars(select(SignIn).where(SignIn.token_sha256 == _token_digest(token))).one_or_none()
+    if row is not None and row.revoked_at is None:
+        row.revoked_at = now
+        chain.record(session, "reader.signed_out", {"reader": row.reader_id, "sign_in": row.id}, now)
 
 
 def end_sign_ins(session: Session, now: datetime, reader_id: int, keep_token: str | None = None) -> int:
-    """Revoke every session of a reader, but that of `keep_token`; returns how many were live."""
+    """Revoke every session of a reader except that of `keep_token`; returns how many were live."""
     live = select(SignIn).where(SignIn.reader_id == reader_id, SignIn.revoked_at.is_(None))
     if keep_token is not None:
         live = live.where(SignIn.token_sha256 != _token_digest(keep_token))
@@ -123,7 +123,7 @@ def _is_locked(reader: Reader, now: datetime) -> bool:
 
 
 def _spend_a_write(session: Session) -> None:
-    """Change nothing, at the price of the change that a wrong password of a known name makes."""
+    """Write a row without changing it: this takes as long as a wrong password of a known name."""
     anyone = select(func.min(Reader.id)).scalar_subquery()
     session.execute(
         update(Reader).where(Reader.id == anyone).values(failed_sign_ins=Reader.failed_sign_ins),

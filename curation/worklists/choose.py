@@ -1,4 +1,4 @@
-"""Choose what goes into a worklist: screened candidates, audits of blocked images, controls; their order."""
+"""Choose what goes into a worklist and in which order: candidates, audits of blocked images, controls."""
 
 import math
 from collections.abc import Sequence

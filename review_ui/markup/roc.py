@@ -4,7 +4,7 @@ from html import escape
 
 from curation.estimates import Estimate
 from curation.reader_study.detection import Detection
-from curation.reader_study.exclusion import Judged
+from curation.reader_study.exclusion import AppliedRule
 from curation.reader_study.report import ReaderStudy
 
 LINE_HEIGHT = 5.5  # of a name, in percent of the plot's height
@@ -65,7 +65,7 @@ def rules_table(study: ReaderStudy) -> str:
     if not study.judged:
         return '<p class="r-soft">No rule was fixed beforehand, so nobody is excluded.</p>'
     rules = list(dict.fromkeys(line.rule for line in study.judged))
-    by_reader: dict[str, dict[str, Judged]] = {}
+    by_reader: dict[str, dict[str, AppliedRule]] = {}
     for line in study.judged:
         by_reader.setdefault(line.reader, {})[line.rule] = line
     head = "".join(f"<th>{escape(rule[:1].upper() + rule[1:])}</th>" for rule in rules)
@@ -77,11 +77,11 @@ def rules_table(study: ReaderStudy) -> str:
     return f'<table class="r-table r-rules"><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def _stays(lines: list[Judged]) -> str:
+def _stays(lines: list[AppliedRule]) -> str:
     return "excluded" if any(line.excluded for line in lines) else "stays"
 
 
-def _judged(line: Judged) -> str:
+def _judged(line: AppliedRule) -> str:
     if line.excluded is None or line.found.value is None:
         return f'<td class="r-number r-soft">not judged yet<small>n {line.found.n}</small></td>'
     word = "excludes" if line.excluded else "holds"

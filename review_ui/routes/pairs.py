@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from curation.pairs.judging import Judgement, next_pairs, open_lists, pair_image, record_judgement
+from curation.pairs.judging import Judgement, find_pair_image, list_open_pair_lists, next_pairs, record_judgement
 from curation.project import Project
 from review_ui.own_pages.pairs import pair_page
 from review_ui.routes.raw_pixels import raw_pixels
@@ -37,7 +37,7 @@ class PairRoutes:
 
     def _lists(self, reader_id: int) -> dict[str, Any]:
         with self.project.database.read() as session:
-            return {"lists": [asdict(one) for one in open_lists(session, reader_id)]}
+            return {"lists": [asdict(one) for one in list_open_pair_lists(session, reader_id)]}
 
     async def following(self, request: Request) -> Response:
         """The next pairs of one list that this judge has not judged."""
@@ -53,7 +53,7 @@ class PairRoutes:
         """One picture of a pair."""
         started = time.perf_counter()
         with self.project.database.read() as session:
-            digest = pair_image(session, request.path_params["key"], request.path_params["side"])
+            digest = find_pair_image(session, request.path_params["key"], request.path_params["side"])
         return raw_pixels(self.project.store, digest, started)
 
     async def record(self, request: Request) -> Response:

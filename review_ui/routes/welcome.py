@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from curation.errors import Conflict
 from curation.project import Project
-from curation.readers.consent import CONSENT_VERSION, Display, Experience, agree, withdraw
+from curation.readers.consent import CONSENT_VERSION, Display, Experience, record_consent, withdraw_consent
 from curation.requests import FrozenRequest
 from review_ui.own_pages.welcome import welcome_page
 from review_ui.routes import requests
@@ -47,7 +47,7 @@ class WelcomeRoutes:
     def _agree(self, reader: SignedInReader, agreement: ConsentForm) -> None:
         with self.project.database.write() as session:
             chain, now = self.project.chain, self.clock()
-            agree(session, chain, now, reader.reader_id, agreement.experience, agreement.display)
+            record_consent(session, chain, now, reader.reader_id, agreement.experience, agreement.display)
 
     async def withdraw(self, request: Request) -> Response:
         """Take consent back; the next request of this reader already counts as without."""
@@ -56,4 +56,4 @@ class WelcomeRoutes:
 
     def _withdraw(self, reader: SignedInReader) -> None:
         with self.project.database.write() as session:
-            withdraw(session, self.project.chain, self.clock(), reader.reader_id)
+            withdraw_consent(session, self.project.chain, self.clock(), reader.reader_id)

@@ -10,7 +10,7 @@ from datetime import datetime
 from http.cookies import Morsel, SimpleCookie
 
 from curation.project import Project
-from curation.readers.sign_ins import sign_in_and_consent, sign_in_for
+from curation.readers.sign_ins import find_sign_in, find_sign_in_and_consent
 from curation.tables.people import Role
 from review_ui.security.permissions import CAPABILITIES, Capability
 
@@ -53,7 +53,7 @@ class Sessions:
             return None
         now = self.clock()
         with self.project.database.read() as session:
-            found = sign_in_and_consent(session, now, token)
+            found = find_sign_in_and_consent(session, now, token)
             if found is None:
                 return None
             sign_in, consented = found
@@ -61,7 +61,7 @@ class Sessions:
             unnoted = session.is_modified(sign_in)
         if unnoted and active:
             with self.project.database.write() as session:
-                sign_in_for(session, now, token)
+                find_sign_in(session, now, token)
         return SignedInReader(
             reader.id, reader.name, reader.role, sign_in.csrf_token, reader.must_change_password, token, consented
         )

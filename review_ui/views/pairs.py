@@ -6,7 +6,7 @@ import streamlit as st
 from sqlalchemy import select
 
 from curation.estimates import Estimate
-from curation.pairs.results import JudgeResult, PairResults, pair_results
+from curation.pairs.results import JudgeResult, PairResults, compute_pair_results
 from curation.tables.pairs import PairList
 from curation.tables.people import ReaderKind
 from review_ui.context import current_project
@@ -27,7 +27,7 @@ def pairs_page() -> None:
     reader = reader_who_can(Capability.SEE_PAIRS)
     with current_project().database.read() as session:
         lists = session.scalars(select(PairList).order_by(PairList.id.desc())).all()
-        found = [pair_results(session, one) for one in lists]
+        found = [compute_pair_results(session, one) for one in lists]
     if reader.can(Capability.JUDGE_PAIRS) and any(not one.closed for one in found):
         st.html('<p class="r-section"><a class="r-go" href="/rounds/pairs" target="_self">Judge pairs</a></p>')
     if not found:

@@ -15,7 +15,7 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from curation.alterations.faults import BREAKAGES, FAULTS, Breakage
+from curation.alterations.faults import ALL_FAULTS, FAULTS, Fault
 from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.image_store import Pixels
@@ -139,7 +139,7 @@ def _parameters(
         "subjects": len({one.subject_id for one in held_out}),
         "images_digest": digest_of([[one.file_sha256 for one in some] for some in (train, held_out)]),
         "faults": FAULTS,
-        "breakages": [[one.kind, one.strength] for one in BREAKAGES],
+        "breakages": [[one.kind, one.strength] for one in ALL_FAULTS],
     }
 
 
@@ -165,8 +165,8 @@ def _planted(project: Project, bench: Bench, images: int, seed: int, report: OnP
     originals = project.store.stack([bench.held_out[row].file_sha256 for row in rows])
     labels = [bench.facts.labels[row] for row in rows]
     found = []
-    for done, breakage in enumerate(BREAKAGES):
-        report(done, len(BREAKAGES), breakage.name)
+    for done, breakage in enumerate(ALL_FAULTS):
+        report(done, len(ALL_FAULTS), breakage.name)
         seeds = [_seed(seed, bench.held_out[row].file_sha256, breakage.kind) for row in rows]
         broken: Pixels = np.stack([breakage.apply(one, own) for one, own in zip(originals, seeds, strict=True)])
         values = bench.references.values(Descriptors.of_pixels(bench.backbone, broken, labels))
@@ -175,11 +175,11 @@ def _planted(project: Project, bench: Bench, images: int, seed: int, report: OnP
             tally.add(checks)
             examples += [_example(bench.held_out[row], own, checks)] if len(examples) < EXAMPLES else []
         found.append({**_named(breakage), **tally.as_json(), "examples": examples})
-    report(len(BREAKAGES), len(BREAKAGES), None)
+    report(len(ALL_FAULTS), len(ALL_FAULTS), None)
     return found
 
 
-def _named(breakage: Breakage) -> dict[str, Any]:
+def _named(breakage: Fault) -> dict[str, Any]:
     return {"kind": breakage.kind, "strength": breakage.strength, "unit": breakage.unit, "name": breakage.name}
 
 

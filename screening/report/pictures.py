@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.alterations.faults import BREAKAGES
+from curation.alterations.faults import ALL_FAULTS
 from curation.check_names import check_name
 from curation.errors import RoundsError
 from curation.image_store import ImageStore, Pixels, encode_png
@@ -67,7 +67,7 @@ def planted_pictures(
     session: Session, store: ImageStore, planted: Sequence[dict[str, Any]]
 ) -> list[tuple[str, list[tuple[Pixels, str]]]]:
     """For each fault, the kept examples made again, with what was said of each. Missing files are left out."""
-    by_name = {(one.kind, one.strength): one for one in BREAKAGES}
+    by_name = {(one.kind, one.strength): one for one in ALL_FAULTS}
     ids = {example["image_id"] for own in planted for example in own["examples"]}
     files = dict(
         session.execute(

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from cli.main import rounds
 from cli.screening import false_blocks
-from curation.alterations.faults import BREAKAGES
+from curation.alterations.faults import ALL_FAULTS
 from curation.errors import BadInput, NotFound, RoundsError
 from curation.project import Project
 from screening.error_rates import checks
@@ -51,7 +51,7 @@ def test_a_gate_that_could_not_be_set_is_said_aloud() -> None:
 def test_error_rates_and_the_report_are_written_and_printed(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "BREAKAGES", BREAKAGES[:2])
+    monkeypatch.setattr(checks, "BREAKAGES", ALL_FAULTS[:2])
     backbone = str(save_backbone(tmp_path / "tiny-vit"))
     with pytest.raises(NotFound, match="no batch was screened"):
         run(project, "screening", "report", "--out", str(tmp_path / "none"))

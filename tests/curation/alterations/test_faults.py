@@ -1,19 +1,19 @@
-"""Gross faults are plain functions of picture, strength and seed, at any depth, and grow with their strength."""
+"""Gross faults are plain functions of image, strength and seed, at any depth, and grow with their strength."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from curation.alterations.faults import BREAKAGES, Breakage
+from curation.alterations.faults import ALL_FAULTS, Fault
 from tests.builders import oval
 
 GROWING = ("noise", "blur", "pixel_grid", "ghosting", "local_noise")
 
 
-@pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda one: one.name)
+@pytest.mark.parametrize("breakage", ALL_FAULTS, ids=lambda one: one.name)
 @pytest.mark.parametrize("bits", [8, 16])
-def test_a_fault_keeps_shape_and_depth_and_is_the_same_again(breakage: Breakage, bits: int) -> None:
+def test_a_fault_keeps_shape_and_depth_and_is_the_same_again(breakage: Fault, bits: int) -> None:
     pixels = oval(3, bits=bits)
     broken = breakage.apply(pixels, 7)
     assert (broken.shape, broken.dtype) == (pixels.shape, pixels.dtype)
@@ -23,14 +23,14 @@ def test_a_fault_keeps_shape_and_depth_and_is_the_same_again(breakage: Breakage,
 
 def test_colour_and_oblong_pictures_are_broken_as_well() -> None:
     colour = np.repeat(oval(3), 3, axis=2)[:50]
-    for breakage in BREAKAGES:
+    for breakage in ALL_FAULTS:
         assert breakage.apply(colour, 1).shape == colour.shape, breakage.name
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_no_piece_of_a_shuffled_picture_stays_where_it_was(seed: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 1), dtype=np.uint8)
-    shuffled = Breakage("shuffled", 2, "").apply(pixels, seed)
+    shuffled = Fault("shuffled", 2, "").apply(pixels, seed)
     for row, column in itertools.product((0, 32), repeat=2):
         here = np.s_[row : row + 32, column : column + 32]
         assert (shuffled[here] != pixels[here]).any()
@@ -41,7 +41,7 @@ def test_no_piece_of_a_shuffled_picture_stays_where_it_was(seed: int) -> None:
 def test_a_stronger_fault_changes_more(kind: str) -> None:
     pixels = oval(3)
     changes = [
-        float(np.square(one.apply(pixels, 1).astype(float) - pixels).sum()) for one in BREAKAGES if one.kind == kind
+        float(np.square(one.apply(pixels, 1).astype(float) - pixels).sum()) for one in ALL_FAULTS if one.kind == kind
     ]
     assert len(changes) >= 2
     assert all(less < more for less, more in itertools.pairwise(changes))

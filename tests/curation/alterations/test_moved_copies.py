@@ -1,4 +1,4 @@
-"""A moved copy is drawn once and replayed the same for ever: other pixels, the same picture."""
+"""A moved copy is drawn once and replayed the same for ever: other pixels, the same image."""
 
 import json
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from curation.alterations.replay import PIXEL_DEFECTS, draw_defect, replay
-from curation.alterations.tissue import look_at, otsu
+from curation.alterations.tissue import map_tissue, otsu
 from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.ingest.virtual_brains.render import render
@@ -20,7 +20,7 @@ EDGES = st.integers(12, 40)
 
 @st.composite
 def any_pixels(draw: st.DrawFn) -> Pixels:
-    """Noise, flat pictures and everything between, of any shape and depth that the store keeps."""
+    """Noise, flat images and everything between, of any shape and depth that the store keeps."""
     channels, dtype = draw(st.sampled_from([(1, np.uint8), (1, np.uint16), (3, np.uint8)]))
     shape = (draw(EDGES), draw(EDGES), channels)
     pixels: Pixels = draw(arrays(dtype, shape))
@@ -67,7 +67,7 @@ def test_a_lesion_outside_lies_in_the_frame_and_beside_the_tissue() -> None:
         pixels = render(number).pixels[:, :, None]
         damaged = replay(pixels, draw_defect(pixels, "lesion_outside", number))
         changed = (damaged != pixels)[:, :, 0]
-        tissue = look_at(pixels / 255.0).tissue
+        tissue = map_tissue(pixels / 255.0).tissue
         assert changed.any()
         assert (changed & tissue).sum() <= 0.1 * changed.sum()
         # Whole within the frame: its bright part touches no edge.
@@ -82,12 +82,12 @@ def test_two_images_under_one_seed_are_damaged_in_different_places() -> None:
 
 
 def test_tissue_is_found_on_dark_and_on_bright_grounds_and_is_everything_when_nothing_stands_out() -> None:
-    picture = oval(3) / 255.0
+    image = oval(3) / 255.0
     row, column = np.mgrid[0:64, 0:64] / 64 - 0.5
     truth = (row / 0.42) ** 2 + (column / 0.34) ** 2 < 1
-    for gray in (picture, 1 - picture):
-        assert (look_at(gray).tissue == truth).mean() > 0.97
-    assert look_at(np.full((16, 16, 1), 0.5)).tissue.all()
+    for gray in (image, 1 - image):
+        assert (map_tissue(gray).tissue == truth).mean() > 0.97
+    assert map_tissue(np.full((16, 16, 1), 0.5)).tissue.all()
 
 
 def test_otsu_parts_two_levels_between_them() -> None:

@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 from curation.errors import BadInput, Conflict, NotFound
 from curation.pairs.build import close_pair_list, create_pair_list, find_pair_list
-from curation.pairs.judging import Judgement, next_pairs, open_lists, pair_image, record_judgement
+from curation.pairs.judging import Judgement, find_pair_image, list_open_pair_lists, next_pairs, record_judgement
 from curation.pairs.recipe import PairRecipe
-from curation.pairs.results import pair_results
+from curation.pairs.results import compute_pair_results
 from curation.project import Project
 from curation.reading.record import new_op_id
 from curation.tables.images import Image, Origin, Split, Subject
@@ -90,7 +90,7 @@ def test_an_image_and_a_moved_copy_stand_in_where_nobody_has_two_pictures(projec
     pairs = listed(project, RECIPE)
     with project.database.read() as session:
         copies = {one.id: one for one in session.scalars(select(Image).where(Image.origin == Origin.ALTERED))}
-        found = pair_results(session, find_pair_list(session, "p"))
+        found = compute_pair_results(session, find_pair_list(session, "p"))
     same = [pair for pair in pairs if pair.truth is PairTruth.SAME]
     assert len(copies) == 3
     for pair in same:
@@ -147,7 +147,7 @@ def test_a_judgement_is_recorded_once_and_in_the_chain(suspected: Project) -> No
         record_judgement(session, suspected.chain, NOW + timedelta(seconds=1), 1, said)
         assert len(session.scalars(select(PairReading)).all()) == 1
         assert len(session.scalars(select(Event).where(Event.kind == "pair.judged")).all()) == 1
-        assert [one.done for one in open_lists(session, 1)] == [1]
+        assert [one.done for one in list_open_pair_lists(session, 1)] == [1]
         assert next_pairs(session, 1, first.pair_list_id, 1)[0].key == rest[0].key
 
 
@@ -177,7 +177,7 @@ def test_a_closed_list_takes_and_shows_nothing_more(suspected: Project) -> None:
     with suspected.database.read() as session:
         assert next_pairs(session, 1, first.pair_list_id, 9) == []
         with pytest.raises(NotFound):
-            pair_image(session, first.key, "first")
+            find_pair_image(session, first.key, "first")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_results_hold_each_judge_against_pairs_of_known_truth(suspected: Project
         right = {PairTruth.SAME: PairVerdict.SAME, PairTruth.DIFFERENT: PairVerdict.DIFFERENT}
         judge(suspected, pair.key, verdict=right.get(pair.truth, PairVerdict.SAME))
     with suspected.database.read() as session:
-        found = pair_results(session, find_pair_list(session, "p"))
+        found = compute_pair_results(session, find_pair_list(session, "p"))
         drawn = set(session.scalars(select(Image.id).where(Image.origin == Origin.SYNTHETIC)))
     (one,) = found.judges
     assert (one.kind, one.judged, one.same_found.value, one.same_found.n) == (ReaderKind.HUMAN, 22, 1.0, 10)
@@ -214,7 +214,7 @@ def test_unknown_subjects_are_said_so(project: Project) -> None:
         add_suspects(project, session, images[:2], blocked=1)
     listed(project)
     with project.database.read() as session:
-        found = pair_results(session, find_pair_list(session, "p"))
+        found = compute_pair_results(session, find_pair_list(session, "p"))
     assert "may show one" in found.caveat
     assert "Not yet judged" in found.caveat
 
@@ -227,7 +227,7 @@ def test_a_withdrawn_image_is_shown_in_no_pair(suspected: Project) -> None:
     with suspected.database.read() as session:
         assert first.key not in {one.key for one in next_pairs(session, 1, first.pair_list_id, 100)}
         with pytest.raises(NotFound):
-            pair_image(session, first.key, "second")
+            find_pair_image(session, first.key, "second")
 
 
 @pytest.mark.slow
@@ -240,12 +240,12 @@ def test_a_list_is_done_without_the_pairs_of_a_withdrawn_image(suspected: Projec
                 (Pair.first_image_id == first.second_image_id) | (Pair.second_image_id == first.second_image_id)
             )
         ).all()
-        found = open_lists(session, 1)[0]
+        found = list_open_pair_lists(session, 1)[0]
         assert (found.done, found.total) == (0, 1 + len(rest) - len(hidden))
     said = judge(suspected, rest[-1].key)
     with suspected.database.write() as session:
         record_judgement(session, suspected.chain, NOW, 1, said)
         session.get_one(Image, rest[-1].second_image_id).withdrawn_at = NOW
-        after = open_lists(session, 1)[0]
+        after = list_open_pair_lists(session, 1)[0]
         assert after.done == 1  # what was judged before stays counted, on both sides
         assert after.total - after.done == len(next_pairs(session, 1, first.pair_list_id, 1000))

@@ -8,9 +8,9 @@ import pytest
 
 from curation.reader_study.consensus import consensus
 from curation.reader_study.detection import detection
-from curation.reader_study.exclusion import judge
-from curation.reader_study.over_time import course, sittings
-from curation.reader_study.turing import auc, turing
+from curation.reader_study.exclusion import apply_exclusion_rule
+from curation.reader_study.over_time import reading_over_time, sittings
+from curation.reader_study.turing import auc, turing_result
 from curation.reading.recipe import ExclusionRule
 from curation.tables.reading import AssignmentPurpose, Purpose
 from tests.curation.reader_study.rows import ACCEPT, NOON, REJECT, controls, row, table
@@ -28,11 +28,13 @@ def test_a_reader_is_held_against_themselves_on_repeats_alone() -> None:
         for n, one in enumerate(first, 1)
         for given in (AssignmentPurpose.REPEAT,)
     ]
-    found = course(table(*first, *again), "ada", random())
+    found = reading_over_time(table(*first, *again), "ada", random())
     assert found.repeats_alike.value == pytest.approx(0.9)
     assert found.repeats_alike.n == 40
     assert found.repeats_kappa.value == pytest.approx(0.8)
-    assert course(table(*first, *again[:19]), "ada", random()).repeats_alike.how == "too few: 19 of 20 needed"
+    assert (
+        reading_over_time(table(*first, *again[:19]), "ada", random()).repeats_alike.how == "too few: 19 of 20 needed"
+    )
 
 
 def test_a_sitting_ends_with_a_gap_of_more_than_thirty_minutes() -> None:
@@ -43,7 +45,7 @@ def test_a_sitting_ends_with_a_gap_of_more_than_thirty_minutes() -> None:
 
 def test_drift_is_the_last_third_of_a_sitting_less_the_first() -> None:
     rows = [row(n, ACCEPT if n < 30 or n >= 85 else REJECT) for n in range(90)]
-    found = course(table(*rows), "ada", random())
+    found = reading_over_time(table(*rows), "ada", random())
     assert found.accepted_early.value == 1
     assert found.accept_drift.value == pytest.approx(5 / 30 - 1)
     assert found.accept_drift.high < 0
@@ -52,14 +54,14 @@ def test_drift_is_the_last_third_of_a_sitting_less_the_first() -> None:
         replace(one, item_id=n, reading_id=n, read_at=NOON + timedelta(seconds=n))
         for n, one in enumerate([*controls(30, 30, 0, 0), *controls(15, 30, 0, 0), *controls(0, 30, 0, 0)])
     ]
-    tired = course(table(*wrong_late), "ada", random()).right_drift
+    tired = reading_over_time(table(*wrong_late), "ada", random()).right_drift
     assert (tired.value, tired.n) == (-1, 60)
 
 
 def test_haste_and_accuracy_are_told_apart_by_the_readers_own_median() -> None:
     rows = controls(50, 100, 0, 0)
     timed = [replace(one, elapsed_ms=5_000 if one.verdict is REJECT else 500) for one in rows]
-    found = course(table(*timed), "ada", random())
+    found = reading_over_time(table(*timed), "ada", random())
     assert (found.right_fast.value, found.right_slow.value) == (0, 1)
     assert found.right_fast.n == found.right_slow.n == 50
 
@@ -67,13 +69,16 @@ def test_haste_and_accuracy_are_told_apart_by_the_readers_own_median() -> None:
 def test_a_rule_fixed_beforehand_excludes_and_one_that_cannot_be_judged_does_not() -> None:
     rule = ExclusionRule(min_sensitivity=0.6, max_false_rejects=0.3, min_repeat_agreement=0.8)
     rows = table(*controls(20, 50, 5, 50))
-    judged = {line.rule: line.excluded for line in judge(rule, detection(rows, "ada"), course(rows, "ada", random()))}
+    judged = {
+        line.rule: line.excluded
+        for line in apply_exclusion_rule(rule, detection(rows, "ada"), reading_over_time(rows, "ada", random()))
+    }
     assert judged == {
         "sensitivity at least 0.6": True,
         "real images rejected at most 0.3": False,
         "repeats read alike at least 0.8": None,
     }
-    assert judge(ExclusionRule(), detection(rows, "ada"), course(rows, "ada", random())) == []
+    assert apply_exclusion_rule(ExclusionRule(), detection(rows, "ada"), reading_over_time(rows, "ada", random())) == []
 
 
 def test_auc_is_the_share_of_pairs_told_apart_with_ties_half() -> None:
@@ -97,21 +102,21 @@ def rated(readers: int, shift: float) -> list:  # type: ignore[type-arg]
 
 def test_indistinguishable_needs_a_margin_stated_in_advance_and_an_interval_within_it() -> None:
     blind, seen = table(*rated(5, 0.0)), table(*rated(5, 1.0))
-    assert turing(blind, 0.65, random()).indistinguishable
-    assert not turing(blind, 0.51, random()).indistinguishable
-    without = turing(blind, None, random())
+    assert turing_result(blind, 0.65, random()).indistinguishable
+    assert not turing_result(blind, 0.51, random()).indistinguishable
+    without = turing_result(blind, None, random())
     assert not without.indistinguishable
     assert "nothing is said" in without.sentence
-    told_apart = turing(seen, 0.65, random())
+    told_apart = turing_result(seen, 0.65, random())
     assert told_apart.pooled.low > 0.7
     assert "not shown to be indistinguishable" in told_apart.sentence
 
 
 def test_a_turing_test_of_few_images_or_one_reader_gives_no_pooled_auc() -> None:
-    found = turing(table(*rated(1, 1.0)), 0.6, random())
+    found = turing_result(table(*rated(1, 1.0)), 0.6, random())
     assert found.by_reader["r0"].value > 0.8
     assert found.pooled.how == "too few: 1 readers with enough, 2 needed"
-    assert turing(table(*rated(3, 1.0)[:40]), 0.6, random()).by_reader["r0"].value is None
+    assert turing_result(table(*rated(3, 1.0)[:40]), 0.6, random()).by_reader["r0"].value is None
 
 
 def test_consensus_follows_the_readers_who_agree_and_doubts_the_one_who_does_not() -> None:

@@ -10,7 +10,7 @@ from curation.database import Database
 from curation.errors import BadInput
 from curation.reader_study.report import reader_study
 from curation.reader_study.table import study_table
-from curation.readers.consent import withdraw
+from curation.readers.consent import withdraw_consent
 from curation.reading.claims import claim
 from curation.reading.proxy_slots import open_proxy_slots
 from curation.reading.reading_list import readable_worklists
@@ -71,7 +71,7 @@ def test_a_reader_who_withdrew_leaves_the_statistics_and_is_counted(database: Da
             for item in claim(session, NOON, reader, worklist, 4):
                 record_reading(session, CHAIN, NOON, reader, verdict(item.key))
         assert len(study_table(session, worklist).rows) == 8
-        withdraw(session, CHAIN, NOON, first)
+        withdraw_consent(session, CHAIN, NOON, first)
         found = study_table(session, worklist)
     assert found.withdrawn == 1
     assert {row.reader for row in found.rows} == {"r1"}

@@ -6,7 +6,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from curation.reader_study.kappa import kappas
 from curation.reader_study.table import StudyRow
-from curation.reader_study.turing import auc, resampled_aucs, turing
+from curation.reader_study.turing import auc, resampled_aucs, turing_result
 from curation.tables.reading import Purpose
 from tests.curation.reader_study.rows import ACCEPT, row, table
 
@@ -34,7 +34,7 @@ def test_the_pooled_interval_holds_chance_where_readers_share_hard_images() -> N
     held = 0
     for seed in range(SETS):
         random = np.random.default_rng(seed)
-        pooled = turing(table(*by_chance(random)), None, random).pooled
+        pooled = turing_result(table(*by_chance(random)), None, random).pooled
         assert pooled.low is not None
         assert pooled.high is not None
         held += pooled.low <= 0.5 <= pooled.high

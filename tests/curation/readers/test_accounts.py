@@ -19,10 +19,10 @@ from curation.readers.accounts import (
     reset_password,
     set_role,
     sign_out_everywhere,
-    unlock,
+    unlock_reader,
 )
 from curation.readers.passwords import PasswordCheck, check_password, password_hash_of
-from curation.readers.sign_ins import FAILURES_TO_LOCK, SignedIn, sign_in, sign_in_by_provider, sign_in_for, sign_out
+from curation.readers.sign_ins import FAILURES_TO_LOCK, SignedIn, find_sign_in, sign_in, sign_in_by_provider, sign_out
 from curation.tables.operations import Event
 from curation.tables.people import Reader, ReaderKind, Role, SignIn
 from tests.curation.reading_room import CHAIN, NOON
@@ -59,7 +59,7 @@ def signed_in(database: Database, password: str = PASSWORD, name: str = "alice",
 
 def is_live(database: Database, token: str, after: int = 0) -> bool:
     with database.write() as session:
-        return sign_in_for(session, NOON + after * MINUTE, token) is not None
+        return find_sign_in(session, NOON + after * MINUTE, token) is not None
 
 
 @pytest.mark.slow
@@ -195,7 +195,7 @@ def test_a_locked_reader_is_let_in_again_by_an_administrator(records: Database, 
         assert signed_in(records, "wrong password") is None
     assert signed_in(records) is None
     with records.write() as session:
-        unlock(session, CHAIN, NOON, "alice")
+        unlock_reader(session, CHAIN, NOON, "alice")
     assert signed_in(records) is not None
 
 

@@ -19,11 +19,11 @@ from curation.readers.consent import (
     Display,
     Experience,
     Steps,
-    agree,
     has_withdrawn,
     live_consent,
+    record_consent,
     require_consent,
-    withdraw,
+    withdraw_consent,
 )
 from curation.tables.operations import Event
 from curation.tables.people import Consent, Reader, ReaderKind
@@ -35,7 +35,7 @@ TEXTS = {"1": "24b0cdb8bad0c5ca84f657c9f3cefd13615f7afe63e9a34be36ac50baf53f431"
 
 def given(session: Session, reader_id: int, chain: Chain = CHAIN) -> Consent:
     """Agree with what the tests' readers say of themselves."""
-    return agree(session, chain, NOON, reader_id, EXPERIENCE, DISPLAY)
+    return record_consent(session, chain, NOON, reader_id, EXPERIENCE, DISPLAY)
 
 
 def test_a_changed_text_needs_another_version() -> None:
@@ -78,14 +78,14 @@ def test_withdrawing_ends_consent_and_keeps_the_row(database: Database) -> None:
         person, other = add_person(session, "ada"), add_person(session, "ben")
         given(session, other)
         consent = given(session, person)
-        withdraw(session, CHAIN, NOON + timedelta(hours=1), person)
+        withdraw_consent(session, CHAIN, NOON + timedelta(hours=1), person)
         assert live_consent(session, person) is None
         assert live_consent(session, other) is not None
         assert consent.withdrawn_at == NOON + timedelta(hours=1)
         with pytest.raises(NotAllowed):
             require_consent(session, person)
         with pytest.raises(Conflict, match="no consent"):
-            withdraw(session, CHAIN, NOON, person)
+            withdraw_consent(session, CHAIN, NOON, person)
 
 
 def test_only_who_withdrew_and_did_not_agree_again_leaves_the_statistics(database: Database) -> None:
@@ -97,7 +97,7 @@ def test_only_who_withdrew_and_did_not_agree_again_leaves_the_statistics(databas
         add_person(session, "ben")
         assert withdrawn(session) == []
         given(session, person)
-        withdraw(session, CHAIN, NOON, person)
+        withdraw_consent(session, CHAIN, NOON, person)
         assert withdrawn(session) == ["ada"]
         given(session, person)
         assert withdrawn(session) == []
@@ -112,7 +112,7 @@ def test_another_text_is_asked_for_anew(database: Database, monkeypatch: pytest.
             require_consent(session, person)
         given(session, person)
         require_consent(session, person)
-        withdraw(session, CHAIN, NOON, person)
+        withdraw_consent(session, CHAIN, NOON, person)
         assert [row.withdrawn_at for row in session.scalars(select(Consent))] == [NOON, NOON]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from curation.pairs.build import find_pair_list
-from curation.pairs.results import pair_results
+from curation.pairs.results import compute_pair_results
 from curation.project import Project
 from curation.withdrawal.affected_results import WithdrawnSubjects, check_reports_on, measurements_on, pair_lists_on
 from curation.withdrawal.withdraw import withdraw
@@ -68,7 +68,7 @@ def test_lists_of_pairs_count_the_subjects_they_show_and_those_behind_their_susp
     withdraw(lived, NOW, "s1", "")
     assert resting(lived, pair_lists_on) == {shows: 2, drawn: 2, other: 1}
     with lived.database.read() as session:
-        found = pair_results(session, find_pair_list(session, "other"))
+        found = compute_pair_results(session, find_pair_list(session, "other"))
     assert "AFFECTED: it rests on withdrawn subjects (1)" in found.caveat
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from curation.alterations.faults import BREAKAGES, Breakage
+from curation.alterations.faults import ALL_FAULTS, Fault
 from curation.errors import BadInput
 from curation.project import Project
 from curation.tables.measures import CheckReport
@@ -25,16 +25,16 @@ def no_report(done: int, total: int, note: str | None) -> None:
 
 
 @pytest.fixture
-def few_faults(monkeypatch: pytest.MonkeyPatch) -> tuple[Breakage, ...]:
+def few_faults(monkeypatch: pytest.MonkeyPatch) -> tuple[Fault, ...]:
     """Four kinds only: each costs a forward pass of every image."""
-    chosen = tuple(one for one in BREAKAGES if one.kind in SOME)
+    chosen = tuple(one for one in ALL_FAULTS if one.kind in SOME)
     monkeypatch.setattr(checks, "BREAKAGES", chosen)
     return chosen
 
 
 @pytest.mark.slow
 def test_every_rate_is_a_count_with_its_interval_and_is_measured_once(
-    project: Project, tiny_vit: Path, few_faults: tuple[Breakage, ...]
+    project: Project, tiny_vit: Path, few_faults: tuple[Fault, ...]
 ) -> None:
     add_cohort(project)
     report_id = measure_checks(project, NOW, no_report, str(tiny_vit))
@@ -64,7 +64,7 @@ def test_every_rate_is_a_count_with_its_interval_and_is_measured_once(
 
 @pytest.mark.slow
 def test_a_class_that_is_not_shown_is_seen_by_the_check_that_is_for_it(
-    project: Project, tiny_vit: Path, few_faults: tuple[Breakage, ...]
+    project: Project, tiny_vit: Path, few_faults: tuple[Fault, ...]
 ) -> None:
     add_cohort(project)
     measure_checks(project, NOW, no_report, str(tiny_vit), images=40)

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from curation.alterations.faults import BREAKAGES
+from curation.alterations.faults import ALL_FAULTS
 from curation.project import Project
 from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, Import
@@ -75,7 +75,7 @@ def measured(project: Project, kind: str = "checks") -> int:
     with project.database.write() as session:
         real = session.scalars(select(Image.id).order_by(Image.id)).first()
         example = {"image_id": real, "seed": 1, "verdict": "flag", "spoke": ["brightness"]}
-        one = BREAKAGES[0]
+        one = ALL_FAULTS[0]
         fault = {"kind": one.kind, "strength": one.strength, "unit": one.unit, "name": one.name}
         report = CheckReport(
             kind=kind,

@@ -20,7 +20,7 @@ from curation.exports.release.checklist_items import CLAIM, TRIPOD_AI
 from curation.exports.release.scorecard import DIMENSIONS
 from curation.exports.selection import select_images
 from curation.project import Project
-from curation.readers.consent import Experience, agree, withdraw
+from curation.readers.consent import Experience, record_consent, withdraw_consent
 from curation.tables.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Reading
@@ -205,7 +205,7 @@ def test_a_reader_who_withdrew_has_no_pseudonym(tmp_path: Path, make_project: Ca
         reader = session.scalars(select(Reader.id).order_by(Reader.id)).first()
         assert reader is not None
         add_consent(session, project.chain, reader)
-        withdraw(session, project.chain, NOW, reader)
+        withdraw_consent(session, project.chain, NOW, reader)
     export(project, "release", tmp_path / "out")
     page = (tmp_path / "out" / "READING.md").read_text()
     assert "1 readers withdrew" in page
@@ -227,7 +227,9 @@ def test_experience_is_told_in_aggregate_from_three_readers_on(
     assert "too few to tell their experience" in (tmp_path / "two" / "READING.md").read_text()
     with project.database.write() as session:
         third = add_person(session, "Third Reader")
-        agree(session, project.chain, NOW, third, Experience(profession="radiologist", years_reading=12), DISPLAY)
+        record_consent(
+            session, project.chain, NOW, third, Experience(profession="radiologist", years_reading=12), DISPLAY
+        )
         reading = session.scalars(select(Reading).order_by(Reading.id)).first()
         assert reading is not None
         reading.reader_id = third
