@@ -2,17 +2,19 @@
 
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.database import Database
+from curation.reading.claims import claim
 from curation.reading.recipe import WorklistRecipe
-from curation.reading.record import new_op_id
+from curation.reading.record import new_op_id, record_reading
 from curation.reading.request import ReadingRequest
 from curation.tables.generation import Batch, Generator, ScreenedImage, Screening, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin
 from curation.tables.people import Reader, ReaderKind, Role
-from curation.tables.reading import Verdict
+from curation.tables.reading import Reading, Verdict
 from curation.worklists.create import create_worklist
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -80,3 +82,21 @@ def verdict(key: str, op_id: str | None = None, said: Verdict = Verdict.ACCEPT, 
     """A reading as a client sends it."""
     values = {"op_id": op_id or new_op_id(), "assignment_key": key, "verdict": said, "read_at": NOON, **fields}
     return ReadingRequest.model_validate(values)
+
+
+def claimed(database: Database, reader: int, worklist: int, count: int, now: datetime = NOON) -> list[str]:
+    """Claim images for a reader; returns the assignments' keys."""
+    with database.write() as session:
+        return [item.key for item in claim(session, now, reader, worklist, count)]
+
+
+def read(database: Database, reader: int, key: str, **fields: object) -> bool:
+    """Record a verdict; returns whether it was recorded before."""
+    with database.write() as session:
+        return record_reading(session, CHAIN, NOON, reader, verdict(key, **fields)).repeated
+
+
+def count_readings(database: Database) -> int:
+    """Count the rows of readings, those that void others included."""
+    with database.read() as session:
+        return session.scalar(select(func.count()).select_from(Reading)) or 0

@@ -1,4 +1,4 @@
-"""Copies are changed by as much as their severity says, alike for a seed, and at severities the design never saw."""
+"""Copies change by their severity, the same for a seed, also at severities the design never saw."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Gross faults are plain functions of image, strength and seed, at any depth, and grow with their strength."""
+"""Gross faults are functions of image, strength and seed, and grow with their strength."""
 
 import itertools
 

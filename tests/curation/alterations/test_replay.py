@@ -1,4 +1,4 @@
-"""A planted defect is drawn once and replayed for ever: same pixels, same shape, seen where it was meant to be seen."""
+"""A planted defect is drawn once and replayed with equal pixels, where it is seen."""
 
 import json
 

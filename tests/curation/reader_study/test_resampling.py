@@ -1,4 +1,4 @@
-"""Intervals hold what they promise where readers find the same images hard; kappas at once are those one by one."""
+"""Intervals cover what they promise where readers find the same images hard."""
 
 import numpy as np
 import pytest

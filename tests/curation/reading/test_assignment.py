@@ -1,4 +1,4 @@
-"""What a reader is handed: every control once, repeats far apart, audits of a grid; nothing gives them away."""
+"""A reader gets every control once, repeats far apart and audits of a grid, and cannot tell them."""
 
 from collections import Counter
 

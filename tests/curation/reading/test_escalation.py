@@ -1,4 +1,4 @@
-"""Unsure goes to another reader, disagreement to an adjudicator; a changed rule recomputes from the same readings."""
+"""Unsure opens a slot for another reader, disagreement one for an adjudicator."""
 
 import pytest
 from sqlalchemy import select

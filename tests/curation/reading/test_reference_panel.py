@@ -1,4 +1,4 @@
-"""The reference panel's images: real, training, single-label, of the items' shape, and the same ones every time."""
+"""The reference panel shows real training images of one class, the same every time."""
 
 from collections import Counter
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a worklist holds: controls that nothing but the picture gives away, in an order that gives nothing away."""
+"""Controls look like the candidates, and the order gives nothing away."""
 
 from collections import Counter
 from pathlib import Path

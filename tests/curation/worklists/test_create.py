@@ -1,4 +1,4 @@
-"""A worklist holds screened candidates in a shuffled order, with controls that nobody can tell by their shape."""
+"""A worklist holds screened candidates in a shuffled order, with controls that look like them."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A share of what screening blocked is read as an audit; near copies never are, and nothing read unblocks anything."""
+"""A share of what screening blocked is read as an audit; near copies never are."""
 
 import pytest
 from sqlalchemy import select, update

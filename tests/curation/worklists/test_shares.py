@@ -1,4 +1,4 @@
-"""Candidates dealt out beforehand: equal shares, kept for their readers, and freed when a reader stops."""
+"""Candidates dealt out give equal shares, kept for their readers and freed when one stops."""
 
 from collections import Counter
 from itertools import islice
