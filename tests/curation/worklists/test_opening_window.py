@@ -113,7 +113,7 @@ def test_it_is_settled_once_and_sent_with_the_worklist_and_its_practice_never_wi
         set_windows(session, train(session), [None] * 12)
         sent = {one.id: one.window for one in readable_worklists(session, reader, may_adjudicate=False)}
         practice = session.scalars(select(Worklist.id).where(Worklist.practice_for_id == worklist.id)).one()
-        assert sent == {practice: [40.0, 80.0], unpractised.id: [40.0, 80.0]}
+        assert sent == {practice: (40.0, 80.0), unpractised.id: (40.0, 80.0)}
         held = [asdict(one) for one in claim(session, NOON, reader, unpractised.id, 22)]
         in_it = WorklistItem.worklist_id == unpractised.id
         purposes = session.scalars(select(WorklistItem.purpose).where(in_it)).all()
