@@ -51,7 +51,7 @@ def test_a_gate_that_could_not_be_set_is_said_aloud() -> None:
 def test_error_rates_and_the_report_are_written_and_printed(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "BREAKAGES", ALL_FAULTS[:2])
+    monkeypatch.setattr(checks, "ALL_FAULTS", ALL_FAULTS[:2])
     backbone = str(save_backbone(tmp_path / "tiny-vit"))
     with pytest.raises(NotFound, match="no batch was screened"):
         run(project, "screening", "report", "--out", str(tmp_path / "none"))

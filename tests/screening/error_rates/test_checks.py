@@ -28,7 +28,7 @@ def no_report(done: int, total: int, note: str | None) -> None:
 def few_faults(monkeypatch: pytest.MonkeyPatch) -> tuple[Fault, ...]:
     """Four kinds only: each costs a forward pass of every image."""
     chosen = tuple(one for one in ALL_FAULTS if one.kind in SOME)
-    monkeypatch.setattr(checks, "BREAKAGES", chosen)
+    monkeypatch.setattr(checks, "ALL_FAULTS", chosen)
     return chosen
 
 
