@@ -4,9 +4,9 @@ import pytest
 
 from curation.exports.options import ExportOptions
 from curation.pairs.recipe import PairRecipe
+from curation.reading.recipe import ExclusionRule, WorklistRecipe
 from curation.requests import FrozenRequest
 from curation.snapshots.mix import CheckLimit, MixRecipe, ScreeningLimits, Weights
-from curation.worklists.recipe import ExclusionRule, WorklistRecipe
 from generate.latent_flow.recipe import AutoencoderRecipe, FitRecipe, FlowRecipe
 from generate.request import GenerationRequest
 from screening.set_measures.request import MeasureRequest
