@@ -8,25 +8,15 @@ after the frame in which the next page is painted and every image of it is loade
 the obvious page gets some of them from the browser's cache; ours asks the server for each.
 """
 
-import argparse
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from benchmarks.candidate_rows import make_project
-from benchmarks.key_to_paint import wait_for
+from benchmarks.browser import bench, our_server, parse_arguments, sign_in, streamlit_server
 from curation.project import Project
-from tests.e2e.conftest import LAUNCH_ARGUMENTS, PASSWORD
-from tests.review_ui.serving import ReviewServer, free_port
 
 TOGGLES = 3  # on each page
 REST_S = 0.6
@@ -63,7 +53,7 @@ async ([target, seen]) => {
 """
 
 TILES = "deep('.tiles').children"
-SAID = "deep('.said')?.textContent"
+SHOWN_COUNT = "deep('.said')?.textContent"
 # Old elements stay until new ones replace them: so every image there must be here.
 LOADED = (
     "[...document.querySelectorAll('[data-testid=stImage] img')].every((image) => image.complete && image.naturalWidth)"
@@ -92,16 +82,12 @@ class Times:
 
 def measure_ours(browser: Browser, project: Project, pages: int, size: int) -> Times:
     """Our pages, signed in."""
-    server = ReviewServer(project.root)
-    server.start()
     times = Times()
-    try:
+    with our_server(project) as url:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(f"{server.url}/rounds/sign-in")
+        page.goto(f"{url}/rounds/sign-in")
         page.evaluate("size => localStorage.setItem('rounds-page-size', size)", str(size))
-        page.fill("#name", "reader")
-        page.fill("#password", PASSWORD)
-        page.click("button[type=submit]")
+        sign_in(page)
         page.wait_for_selector(".room[data-state=reading]", timeout=60_000)
         page.keyboard.press("g")
         page.wait_for_selector(".tile", timeout=60_000)
@@ -119,24 +105,15 @@ def measure_ours(browser: Browser, project: Project, pages: int, size: int) -> T
             lambda _, place: [f"#tile-{place}", f"{TILES}[{place}].ariaSelected === 'true'"],
             next_page,
         )
-        return times
-    finally:
-        server.stop()
+    return times
 
 
 def measure_obvious(browser: Browser, project: Project, pages: int, size: int) -> Times:
     """Columns of `st.image` and `st.checkbox` in a fragment."""
-    port = free_port()
-    script = Path(__file__).with_name("obvious_grid.py")
-    options = ["--server.port", str(port), "--server.headless", "true", "--server.fileWatcherType", "none"]
-    own = {"ROUNDS_PROJECT": str(project.root), "ROUNDS_PAGE_SIZE": str(size), "PYTHONPATH": str(script.parents[1])}
-    command = [sys.executable, "-m", "streamlit", "run", str(script), *options, "--browser.gatherUsageStats", "false"]
-    process = subprocess.Popen(command, env={**os.environ, **own}, stdout=subprocess.DEVNULL)
     times = Times()
-    try:
-        wait_for(f"http://127.0.0.1:{port}/_stcore/health")
+    with streamlit_server(project, "obvious_grid.py", ROUNDS_PAGE_SIZE=str(size)) as url:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(f"http://127.0.0.1:{port}/")
+        page.goto(url)
         page.wait_for_function(f"document.querySelectorAll('[data-testid=stImage] img').length === {size}")
         time.sleep(2)
         times.take(
@@ -144,43 +121,32 @@ def measure_obvious(browser: Browser, project: Project, pages: int, size: int) -
             pages,
             lambda number, place: [
                 f".st-key-{number}-{place} input",
-                f"{SAID} === 'page {number}, {place + 1} marked'",
+                f"{SHOWN_COUNT} === 'page {number}, {place + 1} marked'",
             ],
             lambda number: [
                 "[data-testid=stButton] button",
-                f"{SAID} === 'page {number + 1}, 0 marked' && {LOADED}"
+                f"{SHOWN_COUNT} === 'page {number + 1}, 0 marked' && {LOADED}"
                 f" && document.querySelector('.st-key-{number + 1}-{size - 1}')",
             ],
         )
-        return times
-    finally:
-        process.terminate()
-        process.wait(15)
+    return times
 
 
 def row(name: str, times: Times) -> str:
     """One line of the table."""
-    cells = [f"{np.percentile(some, share):.0f}" for some in (times.toggle, times.turn) for share in (50, 95)]
+    cells = [f"{np.percentile(values, share):.0f}" for values in (times.toggle, times.turn) for share in (50, 95)]
     return f"| {name} | {' | '.join(cells)} |"
 
 
 def main() -> None:
     """Measure both and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--pages", type=int, default=10)
-    parser.add_argument("--size", type=int, default=24, choices=(12, 24, 48))
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory, sync_playwright() as playwright:
-        project = make_project(Path(directory) / "bench", (arguments.pages + 4) * arguments.size, ["reader"])
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=LAUNCH_ARGUMENTS)
-        before = os.getloadavg()[0]
+    arguments = parse_arguments(__doc__, pages=10, size=24)
+    with bench((arguments.pages + 4) * arguments.size) as (browser, project):
         ours = measure_ours(browser, project, arguments.pages, arguments.size)
         obvious = measure_obvious(browser, project, arguments.pages, arguments.size)
-        browser.close()
-        project.database.dispose()
-    print(f"{arguments.pages} pages of {arguments.size}, {TOGGLES} marks each, {os.cpu_count()} cores, ", end="")
-    print(f"load {before:.1f} before and {os.getloadavg()[0]:.1f} after\n")
-    print("| ms | toggle p50 | toggle p95 | next page p50 | next page p95 |")
+    print(
+        f"| {arguments.pages} pages of {arguments.size}, ms | toggle p50 | toggle p95 | next page p50 | next page p95 |"
+    )
     print("|---|---|---|---|---|")
     print(row("Rounds pages", ours))
     print(row("st.image and st.checkbox in a fragment", obvious))

@@ -6,28 +6,16 @@ Each press waits for the picture of the one before it; the time runs from the `k
 the frame that shows the next image. The last column is how many of 30 presses at 50 ms end up in the database.
 """
 
-import argparse
-import os
-import shutil
 import sqlite3
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-import httpx
 import numpy as np
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from sqlalchemy import func, select
 
-from benchmarks.candidate_rows import make_project
+from benchmarks.browser import bench, our_server, parse_arguments, sign_in, streamlit_server
 from curation.project import Project
 from curation.tables.reading import Reading
-from tests.e2e.conftest import LAUNCH_ARGUMENTS, PASSWORD
-from tests.review_ui.serving import ReviewServer, free_port
 
 BURST = 30
 BURST_INTERVAL_S = 0.05
@@ -85,72 +73,42 @@ def burst(page: Page) -> None:
     time.sleep(4)
 
 
+def open_page(browser: Browser, url: str) -> Page:
+    """A page that notes when a key is pressed."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.add_init_script(PRESSED)
+    page.goto(url)
+    return page
+
+
+def measure_page(page: Page, image: str, watch: str, presses: int) -> list[float]:
+    """Wait for the image, press one key after another, then a burst; returns the times before the burst."""
+    page.wait_for_selector(image, timeout=60_000)
+    time.sleep(2)
+    page.evaluate(PROBE, watch)
+    times = press_and_wait(page, presses)
+    burst(page)
+    return times
+
+
 def measure_viewer(browser: Browser, project: Project, presses: int) -> tuple[list[float], int]:
     """Our viewer, signed in: times, and readings of the burst."""
-    server = ReviewServer(project.root)
-    server.start()
-    try:
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.add_init_script(PRESSED)
-        page.goto(f"{server.url}/rounds/sign-in")
-        page.fill("#name", "reader")
-        page.fill("#password", PASSWORD)
-        page.click("button[type=submit]")
-        page.wait_for_selector(".room[data-state=reading]", timeout=60_000)
-        time.sleep(2)
-        page.evaluate(PROBE, "viewer")
-        times = press_and_wait(page, presses)
-        burst(page)
-        with project.database.read() as session:
-            recorded = session.scalar(select(func.count()).select_from(Reading)) or 0
-        return times, recorded - presses
-    finally:
-        server.stop()
-
-
-@contextmanager
-def obvious_server(project: Project) -> Iterator[str]:
-    """The obvious page in a process of its own; yields its address."""
-    port = free_port()
-    script = Path(__file__).with_name("obvious_page.py")
-    options = ["--server.port", str(port), "--server.headless", "true", "--server.fileWatcherType", "none"]
-    environment = {**os.environ, "ROUNDS_PROJECT": str(project.root), "PYTHONPATH": str(script.parents[1])}
-    command = [sys.executable, "-m", "streamlit", "run", str(script), *options]
-    quiet = ["--browser.gatherUsageStats", "false"]
-    process = subprocess.Popen([*command, *quiet], env=environment, stdout=subprocess.DEVNULL)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/_stcore/health")
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        process.terminate()
-        process.wait(15)
+    with our_server(project) as url:
+        page = open_page(browser, f"{url}/rounds/sign-in")
+        sign_in(page)
+        times = measure_page(page, ".room[data-state=reading]", "viewer", presses)
+    with project.database.read() as session:
+        recorded = session.scalar(select(func.count()).select_from(Reading)) or 0
+    return times, recorded - presses
 
 
 def measure_obvious(browser: Browser, project: Project, presses: int) -> tuple[list[float], int]:
     """`st.image` and two buttons: times, and verdicts of the burst."""
-    with obvious_server(project) as url:
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.add_init_script(PRESSED)
-        page.goto(url)
-        page.wait_for_selector("[data-testid=stImage] img", timeout=60_000)
-        time.sleep(2)
-        page.evaluate(PROBE, "image")
-        times = press_and_wait(page, presses)
-        burst(page)
+    with streamlit_server(project, "obvious_page.py") as url:
+        times = measure_page(open_page(browser, url), "[data-testid=stImage] img", "image", presses)
     with sqlite3.connect(project.root / "obvious.db") as connection:
         recorded: int = connection.execute("SELECT count(*) FROM verdicts").fetchone()[0]
     return times, recorded - presses
-
-
-def wait_for(url: str) -> None:
-    """Poll until the server answers."""
-    for _ in range(300):
-        try:
-            httpx.get(url, trust_env=False)
-            return
-        except httpx.TransportError:
-            time.sleep(0.2)
-    raise SystemExit(f"{url} did not answer within a minute")
 
 
 def row(name: str, times: list[float], recorded: int) -> str:
@@ -161,21 +119,13 @@ def row(name: str, times: list[float], recorded: int) -> str:
 
 def main() -> None:
     """Measure both and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--presses", type=int, default=100)
-    parser.add_argument("--images", type=int, default=100_000)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory, sync_playwright() as playwright:
-        project = make_project(Path(directory) / "bench", arguments.images, ["reader"])
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=LAUNCH_ARGUMENTS)
-        before = os.getloadavg()[0]
+    arguments = parse_arguments(__doc__, presses=100, images=100_000)
+    with bench(arguments.images) as (browser, project):
         ours = measure_viewer(browser, project, arguments.presses)
         obvious = measure_obvious(browser, project, arguments.presses)
-        browser.close()
-        project.database.dispose()
-    print(f"{arguments.presses} presses, {arguments.images} candidates, {os.cpu_count()} cores, ", end="")
-    print(f"load {before:.1f} before and {os.getloadavg()[0]:.1f} after\n")
-    print("| key to next image painted, ms | p50 | p95 | max | kept of a burst at 50 ms |")
+    print(
+        f"| key to next image painted, {arguments.presses} presses, ms | p50 | p95 | max | kept of a burst at 50 ms |"
+    )
     print("|---|---|---|---|---|")
     print(row("Rounds viewer", *ours))
     print(row("st.image and two buttons with shortcut", *obvious))
