@@ -13,6 +13,7 @@ from torch import nn
 from curation.errors import BadInput, Conflict, LeakRefused
 from curation.image_store import Pixels
 from curation.progress import OnProgress
+from curation.provenance.seen import Seen
 from curation.provenance.tombstones import Tombstones
 from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
@@ -23,7 +24,7 @@ from train.adaptation.model import AdaptedModel, StandardizedHead, backbone_loca
 from train.adaptation.run_folder import default_device, read_card, save_run
 from train.backbones.load import Backbone
 from train.fitting.checkpoint import CHECKPOINTS, Checkpoint, remove_checkpoints
-from train.provenance import Seen, seen_by_training
+from train.seen import seen_by_training
 
 STANDARDIZATION_IMAGES = 512
 

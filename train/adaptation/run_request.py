@@ -8,7 +8,7 @@ from curation.requests import FrozenRequest
 from curation.snapshots.build import find_snapshot
 from curation.tables.training import Snapshot
 from train.adaptation.config import AdaptationConfig
-from train.affected import withdrawals_behind
+from train.seen import withdrawals_behind
 
 
 class RunRequest(FrozenRequest):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from curation.errors import BadInput
 from curation.estimates import Estimate, as_saved
 from curation.progress import silent
+from curation.provenance.seen import Seen
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.features import FeatureCache
@@ -23,7 +24,6 @@ from train.adaptation.loop import Examples, predict_logits
 from train.adaptation.run_folder import SavedRun, default_device, load_run
 from train.evaluation.intervals import bootstrap_weights, percentile_interval, units_of
 from train.evaluation.metrics import METRICS, point
-from train.provenance import Seen
 
 Split = Literal["validation", "test"]
 BATCH_SIZE = 64

@@ -10,8 +10,8 @@ from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.build import find_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from curation.tables.images import Split
-from train.affected import withdrawals_behind
 from train.records import close_study, open_study, record_opening
+from train.seen import withdrawals_behind
 from train.study.arms import build_arms
 from train.study.plan import ReportFacts
 from train.study.report import write_report

@@ -15,7 +15,7 @@ from curation.tables.images import Split, Subject
 from generate.card import fitted_on
 from tests.curation.lineage.world import RAW, draw, drawn_rows, fill, fit, generations, snapshot, weights_of
 from tests.rows import add_import, add_real
-from train.provenance import seen_by_training
+from train.seen import seen_by_training
 
 
 def saw(project: Project, name: str) -> tuple[set[str], set[str]]:

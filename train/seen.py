@@ -1,0 +1,31 @@
+"""What a training sees: the subjects and pixels behind its weights, and the withdrawals that reach it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from curation.provenance.seen import Seen
+from curation.provenance.withdrawn import affected_note, withdrawal_note, withdrawals_among
+from curation.snapshots.folder import SnapshotFolder
+from curation.tables.training import Snapshot
+from curation.tables.withdrawals import AffectedKind
+from train.adaptation.config import AdaptationConfig
+
+
+def seen_by_training(folder: SnapshotFolder, backbone: Seen) -> Seen:
+    """Everything that weights trained on `folder` descend from."""
+    return Seen.by_rows(folder.rows("train")) | Seen.by_lineage(folder.lineage) | backbone
+
+
+def withdrawals_behind(session: Session, snapshots: Sequence[Snapshot], config: AdaptationConfig) -> list[str]:
+    """Lines as in `rounds snapshot list`; a backbone by id, or without a card, adds none."""
+    of_snapshots = (affected_note(session, AffectedKind.SNAPSHOT, snapshot.id) for snapshot in snapshots)
+    notes = {note for note in of_snapshots if note}
+    directory = Path(config.backbone)
+    if (directory / "card.json").is_file():
+        seen = Seen.by_backbone(directory, config.backbone)
+        withdrawals = withdrawals_among(session, seen.subjects, seen.pixel_sha256)
+        if withdrawals:
+            notes.add(f"{withdrawal_note(withdrawals)}, through the backbone {config.backbone}")
+    return sorted(notes)
