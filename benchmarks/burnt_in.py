@@ -1,4 +1,4 @@
-"""How often the test for burnt-in text finds text that was written over cohort slices, and how often it finds none.
+"""How often the test for burnt-in text finds text written over cohort slices, and finds none.
 
 python benchmarks/burnt_in.py [DIRECTORY] [--slices 100] [--size 256]
 

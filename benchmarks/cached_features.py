@@ -1,4 +1,4 @@
-"""How much faster a linear probe trains on cached features than through the frozen backbone at every step.
+"""How much faster a linear probe trains on cached features than through the frozen backbone.
 
 Processor time of one thread, which other work on the machine hardly changes. Both train one head on the same draws.
 

@@ -1,4 +1,4 @@
-"""What a claim and a reading cost as a worklist grows and a reader gets far into it, beside a claim without a cursor.
+"""What a claim and a reading cost as a worklist grows, beside a claim without a cursor.
 
     python -m benchmarks.claim --sizes 1000 10000 100000 1000000 --read 250000
 

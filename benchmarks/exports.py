@@ -1,4 +1,4 @@
-"""What an export costs beside a plain copy of the snapshot's folder, and whether its memory stays flat.
+"""What an export costs beside a plain copy of the snapshot's folder, and how much memory it takes.
 
 python -m benchmarks.exports [--images 4000] [--size 64]
 

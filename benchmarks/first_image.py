@@ -1,4 +1,4 @@
-"""From the submitted sign-in to the first image painted, in a fresh browser profile, beside the obvious Streamlit page.
+"""From the submitted sign-in to the first image painted, beside the obvious Streamlit page.
 
     python -m benchmarks.first_image --count 10 --images 100000
 

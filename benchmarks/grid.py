@@ -1,4 +1,4 @@
-"""A page of images: our pages beside the obvious Streamlit page, the same images in the same browser, in one run.
+"""A page of images beside the obvious Streamlit page, with the same images in one browser.
 
     python -m benchmarks.grid --pages 10 --size 24
 

@@ -1,4 +1,4 @@
-"""Key press to next image painted, in a real browser: our viewer beside the obvious Streamlit page, in one run.
+"""Key press to next image painted: our viewer beside the obvious Streamlit page, in one run.
 
     python -m benchmarks.key_to_paint --presses 100 --images 100000
 

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours among 10,000 to 1,000,000 embeddings on disk, beside the plain product of everything.
+"""Exact nearest neighbours among embeddings on disk, beside the plain product of everything.
 
 python -m benchmarks.nearest_neighbours [--sizes 10000 100000 1000000] [--queries 256] [--width 512] [--naive-up-to N]
 

@@ -1,6 +1,6 @@
-"""The review page one would write first: `st.image` and two buttons with shortcuts. Only `key_to_paint.py` runs it.
+"""The review page one would write first; only `key_to_paint.py` and `first_image.py` run it.
 
-It reads the same project's images and does less than ours: no sign-in, no leases, one SQLite insert per verdict.
+`st.image` and two buttons with shortcuts. It reads the same project's images and does less than ours: no sign-in, no leases, one SQLite insert per verdict.
 """
 
 import os

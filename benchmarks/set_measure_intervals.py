@@ -1,4 +1,4 @@
-"""How often the 95 % intervals of set-level measures hold what they are for: the mean of the measure at that n.
+"""How often the 95 % intervals of set measures hold the mean of the measure at that n.
 
 python benchmarks/set_measure_intervals.py [--n 30 77 200] [--worlds 200] [--resamples 60] [--bootstrap]
 

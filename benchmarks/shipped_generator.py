@@ -1,4 +1,4 @@
-"""Whether the shipped generator draws what it is asked for, and how near to real images: the acceptance of its fit.
+"""Whether the shipped generator gives the class asked for, and how near to real images.
 
 python benchmarks/shipped_generator.py [--guidance 2.0] [--steps 12] [--grid samples.png] [--write-card]
 

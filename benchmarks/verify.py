@@ -1,4 +1,4 @@
-"""What `rounds verify` costs as a project grows: seconds beside the bare loop that reads and hashes the same files.
+"""What `rounds verify` costs as a project grows, beside a loop that reads and hashes the files.
 
 python -m benchmarks.verify [--sizes 1000,10000] [--rows 100000] [--directory DIRECTORY]
 

@@ -1,4 +1,4 @@
-"""How fast the virtual cohort is drawn, and what the smooth fields would cost as full-size Gaussian filters.
+"""How fast the virtual cohort is rendered, and what full-size Gaussian filters would cost.
 
 python benchmarks/virtual_brains.py [SUBJECTS]
 """

@@ -1,4 +1,4 @@
-"""A network cable between browser and server that can be pulled: a TCP proxy that resets what goes through it."""
+"""A network cable that can be pulled: a TCP proxy that resets what goes through it."""
 
 import asyncio
 import random

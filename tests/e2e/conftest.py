@@ -1,4 +1,4 @@
-"""A real Chromium on a real server: one server per session, a worklist and readers of its own for each test."""
+"""A real Chromium on a real server: one a session, with a worklist and readers for each test."""
 
 import os
 import shutil

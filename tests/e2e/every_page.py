@@ -1,4 +1,4 @@
-"""A walk through every page that a role sees, the menu's in its order: for what must hold on all of them."""
+"""A walk through every page that a role sees, in the menu's order."""
 
 from collections.abc import Iterator
 

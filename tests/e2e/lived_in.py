@@ -1,4 +1,4 @@
-"""A project that has been read in: three readers with habits of their own, controls, repeats, reasons, a grid.
+"""A project that was read in: three readers, controls, repeats, reasons and a grid.
 
 Pages of figures say nothing before there is something to say.
 """

@@ -1,4 +1,4 @@
-"""A reader of the soak: a browser with a profile of its own, which may be killed, and a journal of what was pressed.
+"""A reader of the soak: a browser that may be killed, and a journal of what was pressed.
 
 The journal is the test's: before each press it notes what the canvas shows, read off the pixels, and in the page a
 listener in front of the viewer's notes it again at the key press itself. Answers of the server are noted beside the

@@ -1,4 +1,4 @@
-"""Axe finds nothing serious or critical on any page, and the keyboard reaches every control with a visible focus."""
+"""Axe finds nothing serious on any page, and the keyboard reaches every control."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The pages beside reading: each opens for the roles that may see it and no other; what is asked there is done."""
+"""Each page beside reading opens for the roles that may see it, and does what is asked there."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A newcomer gets from a one-time password to the first image by the screen alone, and can take consent back."""
+"""A newcomer gets from a one-time password to the first image by the screen alone."""
 
 import time
 from collections.abc import Callable

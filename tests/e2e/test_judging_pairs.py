@@ -1,4 +1,4 @@
-"""The privacy role judges pairs by keyboard: blind, undone, kept without a server, and seen in numbers afterwards."""
+"""The privacy role judges pairs by keyboard: blind, with undo, and kept without a server."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

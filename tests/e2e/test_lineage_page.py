@@ -1,4 +1,4 @@
-"""The page of the lineage in a real browser: boxes are links that walk on, by keyboard too; axe has no complaint."""
+"""The lineage page in a real browser: boxes are links, by keyboard too, and axe is content."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The page of measures over a real measurement: floors beside values, painted pictures, another set beside."""
+"""The page of measures over a real measurement: floors beside values, and images."""
 
 from collections.abc import Callable
 

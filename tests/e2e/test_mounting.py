@@ -1,4 +1,4 @@
-"""Streamlit may call the viewer again before its first call has ended, and cleans up after the first one last."""
+"""Streamlit may call the viewer again before its first call has ended."""
 
 from collections.abc import Callable
 from dataclasses import asdict

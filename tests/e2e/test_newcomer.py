@@ -1,4 +1,4 @@
-"""What a first reader stumbled over: words, classes and pictures are there whichever way an image is looked at."""
+"""Words, classes and images that a first reader looks for are there in both ways of reading."""
 
 import pytest
 from playwright.sync_api import Page, expect

@@ -1,4 +1,4 @@
-"""No page loads anything from another host: whatever would is cut off, and every page stands without it."""
+"""No page loads anything from another host, and every page works without one."""
 
 from collections.abc import Callable
 from urllib.parse import urlsplit

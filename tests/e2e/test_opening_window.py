@@ -1,4 +1,4 @@
-"""A worklist of 16 bit images opens at the window of the files that were imported, controls and candidates alike."""
+"""A worklist of 16 bit images opens at the window of the files that were imported."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

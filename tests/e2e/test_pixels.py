@@ -1,4 +1,4 @@
-"""What is painted is what is stored: every value through the window, at one stored pixel per screen pixel."""
+"""What is painted is what is stored: every value through the window, pixel for pixel."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What whoever organises the reading does on the pages: who reads, images given back, a reader study, a batch drawn."""
+"""Running a worklist from the pages: readers, images given back, a reader study, a batch."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Browsers killed, the server killed, the network cut at random moments: no reading is lost and none is counted twice.
+"""Killed browsers, killed servers and cut networks lose no reading and count none twice.
 
 A thousand readings by four readers and fifty such moments with ROUNDS_SOAK=1, a few of each otherwise.
 """

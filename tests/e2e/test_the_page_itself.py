@@ -1,4 +1,4 @@
-"""What the page loads and shows: nothing from elsewhere, no torch behind it, nothing to a stranger, a picture of it."""
+"""What the page loads and shows: no other host, no torch, nothing to a stranger."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Dark for a reading room unless a device chose the light theme, on every page and whatever the system wears."""
+"""Every page is dark unless a device chose the light theme, whatever the system uses."""
 
 from collections.abc import Callable
 
