@@ -44,9 +44,9 @@ def main() -> None:
     hits = {}
     for height in HEIGHTS:
         rng = np.random.default_rng(height)
-        found = [looks_burnt_in(written(plane, height, rng)) is not None for plane in planes]
-        hits[height] = float(np.mean(found))
-        print(f"found, letters of {height} points: {share(found)}")
+        flagged = [looks_burnt_in(written(plane, height, rng)) is not None for plane in planes]
+        hits[height] = float(np.mean(flagged))
+        print(f"found, letters of {height} points: {share(flagged)}")
     if options.directory:
         strangers = [looks_burnt_in(pixels) is not None for pixels in pictures(options.directory)]
         print(f"false alarms, {options.directory.name}: {share(strangers)}")
@@ -82,10 +82,10 @@ def pictures(directory: Path) -> Iterator[Pixels]:
                 continue
 
 
-def share(found: list[bool]) -> str:
+def share(flagged: list[bool]) -> str:
     """k of n with its interval."""
-    low, high = proportion_confint(sum(found), len(found), method="beta")
-    return f"{sum(found)} of {len(found)} ({100 * low:.0f} to {100 * high:.0f} %)"
+    low, high = proportion_confint(sum(flagged), len(flagged), method="beta")
+    return f"{sum(flagged)} of {len(flagged)} ({100 * low:.0f} to {100 * high:.0f} %)"
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def compare(scratch: Path, options: argparse.Namespace) -> None:
             f"{name}: {images[0]} images, {statistics.median(walls):.1f} s ({min(walls):.1f} to {max(walls):.1f}), "
             f"{statistics.median(cpus):.1f} s of CPU, at most {max(memory) / 1e6:.0f} MB; load {os.getloadavg()[0]:.0f}"
         )
-    middle = {who: [statistics.median(one[k] for one in found) for k in (0, 1)] for who, found in runs.items()}
+    middle = {who: [statistics.median(run[k] for run in measured) for k in (0, 1)] for who, measured in runs.items()}
     wall, cpu = (middle["ours"][k] / middle["theirs"][k] for k in (0, 1))
     print(f"import / imagefolder and decode: {wall:.2f} of the time (at most {CEILING}), {cpu:.2f} of the CPU")
     if options.directory is None:
@@ -78,14 +78,14 @@ def apart(who: str, directory: Path, scratch: Path) -> tuple[float, float, int, 
     (0.55 ms a file instead of 0.03).
     """
     command = [sys.executable, __file__, str(directory), "--run", who]
-    found = subprocess.run(
+    finished = subprocess.run(
         command,
         capture_output=True,
         text=True,
         check=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(scratch)},
     )
-    wall, cpu, images, memory = found.stdout.strip().splitlines()[-1].split()
+    wall, cpu, images, memory = finished.stdout.strip().splitlines()[-1].split()
     return float(wall), float(cpu), int(images), int(memory)
 
 

@@ -42,16 +42,16 @@ def main() -> None:
             write_references(path, size, options.width)
             mib = path.stat().st_size >> 20
             print(f"{options.queries} queries against {size:,} x {options.width} float32 ({mib} MiB)")
-            found = {}
+            distances = {}
             for name, search in searches.items():
                 if search is plainly and size > options.naive_up_to:
                     continue
-                seconds, peak_mib, found[name] = alone(search, path, size, options.width, options.queries)
+                seconds, peak_mib, distances[name] = alone(search, path, size, options.width, options.queries)
                 print(f"  {name:26} {seconds:8.2f} s, peak {peak_mib:7,.0f} MiB", flush=True)
-            if "plain product, 3 nearest" in found:
-                expected = found["plain product, 3 nearest"]
-                np.testing.assert_allclose(found["in blocks, 3 nearest"], expected, atol=1e-5)
-                np.testing.assert_allclose(found["in blocks, two subjects"][:, 0], expected[:, 0], atol=1e-5)
+            if "plain product, 3 nearest" in distances:
+                expected = distances["plain product, 3 nearest"]
+                np.testing.assert_allclose(distances["in blocks, 3 nearest"], expected, atol=1e-5)
+                np.testing.assert_allclose(distances["in blocks, two subjects"][:, 0], expected[:, 0], atol=1e-5)
 
 
 def write_references(path: Path, size: int, width: int) -> None:
@@ -91,11 +91,11 @@ def timed(
 ) -> tuple[float, float, NDArray[np.float32]]:
     """In the new process."""
     references = np.memmap(path, np.float32, "r", shape=(size, width))
-    some = np.random.default_rng(1).standard_normal((queries, width), np.float32)
+    query_vectors = np.random.default_rng(1).standard_normal((queries, width), np.float32)
     started = time.perf_counter()
-    found = search(some, references)
+    distances = search(query_vectors, references)
     seconds = time.perf_counter() - started
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB, found
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB, distances
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The page of images one would write first; only `grid.py` runs it.
 
-`st.image` and `st.checkbox` in a fragment. It reads the same project's images and does less than ours: no sign-in, no leases, one SQLite insert for the whole page.
+`st.image` and `st.checkbox` in a fragment. It reads the same project's images and does less than ours: no sign-in, no
+leases, one SQLite insert for the whole page.
 """
 
 import os

@@ -1,6 +1,7 @@
 """The review page one would write first; only `key_to_paint.py` and `first_image.py` run it.
 
-`st.image` and two buttons with shortcuts. It reads the same project's images and does less than ours: no sign-in, no leases, one SQLite insert per verdict.
+`st.image` and two buttons with shortcuts. It reads the same project's images and does less than ours: no sign-in, no
+leases, one SQLite insert per verdict.
 """
 
 import os

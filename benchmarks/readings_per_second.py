@@ -67,21 +67,21 @@ def now() -> datetime:
 
 def read_in_process(project: Project, worklist_id: int, reader_id: int, count: int, _: Tally) -> None:
     """Claim and record, as the routes do it."""
-    given = 0
-    while given < count:
+    recorded = 0
+    while recorded < count:
         with project.database.write() as session:
-            held = claim(session, now(), reader_id, worklist_id, min(AT_ONCE, count - given))
+            held = claim(session, now(), reader_id, worklist_id, min(AT_ONCE, count - recorded))
         for item in held:
             request = ReadingRequest(op_id=uuid.uuid4().hex, assignment_key=item.key, verdict="accept", read_at=now())
             with project.database.write() as session:
                 record_reading(session, project.chain, now(), reader_id, request)
-            given += 1
+            recorded += 1
 
 
 def read_naively(project: Project, worklist_id: int, reader_id: int, count: int, tally: Tally) -> None:
     """Select the first open slot, then update it."""
-    given = 0
-    while given < count:
+    recorded = 0
+    while recorded < count:
         try:
             with Session(project.database.engine) as session, session.begin():
                 open_slots = select(Assignment).where(
@@ -101,7 +101,7 @@ def read_naively(project: Project, worklist_id: int, reader_id: int, count: int,
                         created_at=now(),
                     )
                 )
-            given += 1
+            recorded += 1
         except DBAPIError:
             tally.refused += 1
 
@@ -114,9 +114,9 @@ def read_over_http(project: Project, worklist_id: int, reader_id: int, count: in
     with httpx.Client(base_url=url, headers={"Origin": url, "Accept": "application/json"}, timeout=60) as client:
         signed_in = client.post("/rounds/sign-in", data={"name": name, "password": PASSWORD}).raise_for_status().json()
         client.headers["X-CSRF-Token"] = signed_in["csrf"]
-        given = 0
-        while given < count:
-            wanted = {"count": min(48, count - given)}
+        recorded = 0
+        while recorded < count:
+            wanted = {"count": min(48, count - recorded)}
             answer = client.post(f"/rounds/api/worklists/{worklist_id}/claim", json=wanted).raise_for_status().json()
             for item in answer["items"]:
                 body = {"assignment_key": item["key"], "verdict": "accept", "read_at": now().isoformat()}
@@ -124,7 +124,7 @@ def read_over_http(project: Project, worklist_id: int, reader_id: int, count: in
                 sent = {"worklist_id": worklist_id, "operations": [operation]}
                 results = client.post("/rounds/api/readings", json=sent).raise_for_status().json()["results"]
                 assert results[0]["state"] == "saved"
-                given += 1
+                recorded += 1
 
 
 def all_at_once(name: str, project: Project, work: Work, readings: int) -> Result:

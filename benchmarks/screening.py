@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=128)
     options = parser.parse_args()
     numbers = range(STAND_INS, STAND_INS + 2 * options.images)
-    pictures = np.stack([one.pixels[:, :, None] for one in render_many(numbers, 1)])
+    pictures = np.stack([slice_.pixels[:, :, None] for slice_ in render_many(numbers, 1)])
     backbone = Backbone.load(options.backbone)
     backbone.features(pictures[:8])
     forward_ms = min(forward_pass_ms(backbone, pictures[: options.images]) for _ in range(REPEATS))

@@ -24,9 +24,9 @@ TRUTH_WORLDS = 1_000
 def draw(random: np.random.Generator, n: int, moved: bool) -> Pictures:
     """`n` images of a world in which the drawn ones are nearer to each other and a little elsewhere."""
     centres = 3 * np.random.default_rng(0).normal(size=(MODES, DIMENSION))
-    own = random.integers(0, MODES - 1 if moved else MODES, n)
+    modes = random.integers(0, MODES - 1 if moved else MODES, n)
     width = 0.8 if moved else 1.0
-    features = centres[own] + width * random.normal(size=(n, DIMENSION)) + (0.15 if moved else 0.0)
+    features = centres[modes] + width * random.normal(size=(n, DIMENSION)) + (0.15 if moved else 0.0)
     return Pictures(features, random.normal(size=(n, RINGS)) - (0.5 if moved else 0.0))
 
 
@@ -38,13 +38,13 @@ def world(random: np.random.Generator, n: int) -> tuple[Pictures, Pictures, Pict
 def truths(n: int, basis: np.ndarray) -> dict[str, float]:
     """The mean of every measure at this n; principal components are those of one large real set."""
     random = np.random.default_rng(1)
-    found = defaultdict(list)
+    held_by_name = defaultdict(list)
     for _ in range(TRUTH_WORLDS):
         real, held_out, drawn = world(random, n)
         sides = Sides(real, held_out, drawn, _components(basis, n), plain=n > DIMENSION)
         for key, value in sides.measure((np.arange(n),) * 3).items():
-            found[key].append(value)
-    return {name: float(np.mean(values)) for name, values in found.items()}
+            held_by_name[key].append(value)
+    return {name: float(np.mean(values)) for name, values in held_by_name.items()}
 
 
 def _components(basis: np.ndarray, n: int) -> PCA:
@@ -85,9 +85,9 @@ def main() -> None:
                     wanted = values[0] - values[1] if side == "excess" else values[side == "floor"]
                     held[f"{row.key}/{side}"].append(interval.low <= wanted <= interval.high)
                     widths[f"{row.key}/{side}"].append(interval.high - interval.low)
-        shares = {name: round(float(np.mean(some)), 3) for name, some in held.items()}
+        shares = {name: round(float(np.mean(values)), 3) for name, values in held.items()}
         print(json.dumps({"n": n, "worlds": options.worlds, "seconds": round(time.monotonic() - began), "held": shares,
-                          "width": {name: round(float(np.mean(some)), 3) for name, some in widths.items()}}),
+                          "width": {name: round(float(np.mean(values)), 3) for name, values in widths.items()}}),
               flush=True)  # fmt: skip
 
 

@@ -71,8 +71,8 @@ def real_images(split: str, number: int) -> tuple[Pixels, NDArray[np.int64]]:
     """The first `number` ordinary subjects of a split: pixels (N, H, W, 1) and class indexes (N,)."""
     chosen = list(islice((n for n in count() if split_of(n) == split), number))
     slices = list(render_many(chosen, workers=2))
-    labels = np.array([CLASSES.index(one.label) for one in slices], dtype=np.int64)
-    return np.stack([one.pixels[:, :, None] for one in slices]), labels
+    labels = np.array([CLASSES.index(slice_.label) for slice_ in slices], dtype=np.int64)
+    return np.stack([slice_.pixels[:, :, None] for slice_ in slices]), labels
 
 
 def train_classifier(pixels: Pixels, labels: NDArray[np.int64]) -> SmallClassifier:
@@ -120,7 +120,7 @@ def standardised(*sets: NDArray[np.float32]) -> list[NDArray[np.float32]]:
 def measured(reference: Features, other: Features, drawn: Features) -> dict[str, float]:
     """Kernel distance and coverage of `drawn`, and of `other` real images as the floor, at the smallest size."""
     n = min(len(reference), len(other), len(drawn))
-    real, held_out, own = (some[:n].astype(np.float64) for some in (reference, other, drawn))
+    real, held_out, own = (features[:n].astype(np.float64) for features in (reference, other, drawn))
     within = manifold.distances(real, real)
     return {
         "n": n,
@@ -136,12 +136,12 @@ def distances(model: SmallClassifier, reference: Pixels, other: Pixels, drawn: P
     drawn = drawn[np.random.default_rng(0).permutation(len(drawn))]
     with torch.no_grad():
         small = [model.features(as_tensor(pixels)).numpy() for pixels in (reference, other, drawn)]
-    found = {"small_classifier": measured(*standardised(*small))}
+    result = {"small_classifier": measured(*standardised(*small))}
     if (SHIPPED_BACKBONE / "config.json").is_file():
         backbone = Backbone.load(SHIPPED_BACKBONE)
         of_backbone = standardised(*(backbone.features(pixels) for pixels in (reference, other, drawn)))
-        found[SHIPPED_BACKBONE.name] = measured(*of_backbone)
-    return found
+        result[SHIPPED_BACKBONE.name] = measured(*of_backbone)
+    return result
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:

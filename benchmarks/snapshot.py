@@ -67,13 +67,13 @@ def main() -> None:
 def print_row(root: Path, size: int, step: str) -> None:
     """Run one step in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.snapshot", "--step", step, "--project", str(root)]
-    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    measured = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     taken = "-"
     if (root / "snapshots" / "one" / "snapshot.json").is_file():
         counts = SnapshotFolder.open(root / "snapshots" / "one").manifest["counts"]
-        taken = f"{sum(sum(some.values()) for some in counts.values()):,}"
+        taken = f"{sum(sum(by_label.values()) for by_label in counts.values()):,}"
     print(
-        f"| {size:,} | {taken} | {step} | {found['s']:.1f} | {found['cpu_s']:.1f} | {found['rss_mib']:.0f} |",
+        f"| {size:,} | {taken} | {step} | {measured['s']:.1f} | {measured['cpu_s']:.1f} | {measured['rss_mib']:.0f} |",
         flush=True,
     )
 

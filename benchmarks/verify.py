@@ -123,9 +123,9 @@ def in_a_process(work: Callable[[Path], None], root: Path) -> tuple[float, float
     here, there = context.Pipe(duplex=False)
     process = context.Process(target=_timed, args=(work, root, there))
     process.start()
-    found: tuple[float, float] = here.recv()
+    measured: tuple[float, float] = here.recv()
     process.join()
-    return found
+    return measured
 
 
 def _timed(work: Callable[[Path], None], root: Path, result: Connection) -> None:
