@@ -17,11 +17,11 @@ from tests.train.tiny import save_backbone
 def test_error_rates_print_two_tables_and_say_what_they_rest_on(project: Project, tmp_path: Path) -> None:
     backbone = str(save_backbone(tmp_path / "tiny-vit"))
     add_cohort(project, train=range(20), validation=range(1_000, 1_082))
-    arguments = ("privacy", "error-rates", "--copies", "1", "--backbone", backbone, "--out", str(tmp_path / "out"))
+    arguments = ("privacy", "error-rates", "--copies", "1", "--backbone", backbone)
     text = run(project, *arguments).output
     for said in ("tiny-vit", "copies of training images", "cannot be said", "held-out images, autoencoder", "blur"):
         assert said in text
-    printed = json.loads(run(project, *arguments, "--json").output)
+    printed = json.loads(run(project, *arguments, "--out", str(tmp_path / "out"), "--json").output)
     assert {Path(path).name for path in printed["pictures"]} == {"privacy-caught.png", "privacy-pairs.png"}
     assert printed["parameters"]["backbone"] == "tiny-vit"
 

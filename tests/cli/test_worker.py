@@ -1,14 +1,12 @@
 """The worker as a process that is killed, stopped and restarted, and as the loop around one job."""
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +26,8 @@ from generate.request import GenerationRequest
 from generate.sample import sample_images
 from tests.cli.job_bodies import KINDS
 from tests.generate.projects import images_of, queue, tiny_request
+from tests.processes import fork
 from tests.rows import NOW
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +35,12 @@ def bodies(monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker knows the jobs of these tests."""
     for kind in KINDS:
         monkeypatch.setitem(RUNNERS, kind, f"tests.cli.job_bodies:{kind}")
+
+
+@pytest.fixture
+def one_torch_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pixels depend on the number of threads, and are compared exactly."""
+    monkeypatch.setenv("ROUNDS_TORCH_THREADS", "1")
 
 
 @pytest.fixture
@@ -65,25 +68,29 @@ def run(project: Project, stopping: threading.Event | None = None) -> bool:
     return run_one(project, "me", stopping or threading.Event(), quiet=True)
 
 
+def run_worker(root: Path) -> None:
+    """Run `rounds worker` until a signal ends it."""
+    rounds(["--project", str(root), "worker", "--quiet"])
+
+
 @contextmanager
-def worker_process(project: Project, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A real `rounds worker`, killed at the end if it still runs."""
-    command = [sys.executable, "-m", "cli.main", "--project", str(project.root), "worker", "--quiet", *options]
-    environment = os.environ | {"ROUNDS_TORCH_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment)
+def worker_process(project: Project) -> Iterator[ForkProcess]:
+    """A worker in a process of its own, killed at the end if it still runs."""
+    project.database.dispose()
+    process = fork(run_worker, project.root)
     try:
         yield process
     finally:
         process.kill()
-        process.wait()
+        process.join()
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+def wait_for(condition: Callable[[], bool], process: ForkProcess) -> None:
     deadline = time.monotonic() + 200
     while not condition():
-        assert process.poll() is None, "the worker ended before its time"
+        assert process.is_alive(), "the worker ended before its time"
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
+        time.sleep(0.005)
 
 
 def count_images(project: Project) -> int:
@@ -92,8 +99,8 @@ def count_images(project: Project) -> int:
 
 
 def long_request() -> GenerationRequest:
-    """Five chunks, slow enough to be met in the middle."""
-    return tiny_request(counts={"bright": 40, "dark": 40}, num_inference_steps=40)
+    """Three chunks, slow enough to be met in the middle."""
+    return tiny_request(counts={"bright": 24, "dark": 24}, num_inference_steps=10)
 
 
 def test_every_kind_of_job_names_a_function_that_exists() -> None:
@@ -104,39 +111,39 @@ def test_every_kind_of_job_names_a_function_that_exists() -> None:
 
 @pytest.mark.slow
 def test_a_worker_killed_mid_batch_is_followed_by_one_that_leaves_neither_gaps_nor_doubles(
-    project: Project, fitted: Path
+    project: Project, fitted: Path, signal_handlers: None, one_torch_thread: None
 ) -> None:
     request = long_request()
     batch_id, job_id = queue(project, fitted, request)
     with worker_process(project) as process:
         wait_for(lambda: count_images(project) > 0, process)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-    there = count_images(project)
-    assert 0 < there < 80
+        process.kill()
+        process.join()
+    assert 0 < count_images(project) < 48
     assert job_of(project, job_id).status is JobStatus.RUNNING
     with project.database.write() as session:
         session.get_one(Job, job_id).lease_until = now() - timedelta(seconds=1)  # as a minute would
-    with worker_process(project, "--until-idle") as process:
-        assert process.wait(timeout=250) == 0
+    following = CliRunner().invoke(rounds, ["--project", str(project.root), "worker", "--until-idle", "--quiet"])
+    assert following.exit_code == 0, following.output
     assert job_of(project, job_id).status is JobStatus.DONE
-    found = images_of(project, batch_id)
-    assert [(index, label) for index, label, _ in found] == request.plan()
+    images = images_of(project, batch_id)
+    assert [(index, label) for index, label, _ in images] == request.plan()
     uninterrupted = sample_images(fitted, request.plan(), request, device="cpu")
-    for (_, _, pixels), (_, _, wanted) in zip(found, uninterrupted, strict=True):
+    for (_, _, pixels), (_, _, wanted) in zip(images, uninterrupted, strict=True):
         assert np.array_equal(pixels, wanted)
 
 
 @pytest.mark.slow
-def test_a_worker_told_to_stop_puts_its_job_back(project: Project, fitted: Path) -> None:
+def test_a_worker_told_to_stop_puts_its_job_back(project: Project, fitted: Path, one_torch_thread: None) -> None:
     _, job_id = queue(project, fitted, long_request())
     with worker_process(project) as process:
         wait_for(lambda: count_images(project) > 0, process)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=100) == 0
+        process.terminate()
+        process.join(timeout=100)
+        assert process.exitcode == 0
     job = job_of(project, job_id)
     assert (job.status, job.attempts, job.worker, job.lease_until) == (JobStatus.QUEUED, 0, None, None)
-    assert 0 < job.done < 80
+    assert 0 < job.done < 48
 
 
 def test_a_failing_job_is_marked_with_its_error_and_the_worker_goes_on(project: Project, signal_handlers: None) -> None:

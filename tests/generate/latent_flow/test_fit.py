@@ -1,8 +1,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from generate.latent_flow.fit import fit_generator
 from generate.latent_flow.recipe import FitRecipe
 from generate.sample import load_pipeline
 from tests.generate.folders import CLASSES, tiny_recipe, write_folder
+from tests.processes import fork
 from train.fitting.phase import FitProgress
 
 
@@ -104,18 +103,14 @@ def test_a_fit_stopped_midway_resumes_to_equal_weights(
     assert phase == "autoencoder" or all(progress.phase == "flow" for progress in seen)
 
 
-KILLED_FIT = """
-import os, signal, sys, torch
-torch.set_num_threads(1)
-from pathlib import Path
-from curation.snapshots.folder import SnapshotFolder
-from generate.latent_flow.fit import fit_generator
-from tests.generate.folders import tiny_recipe
-def kill(progress):
-    if (progress.phase, progress.step) == ("flow", 4):
-        os.kill(os.getpid(), signal.SIGKILL)
-fit_generator(SnapshotFolder.open(sys.argv[1]), tiny_recipe(), Path(sys.argv[2]), kill)
-"""
+def fit_until_killed(folder: SnapshotFolder, out: Path) -> None:
+    """Fit, and be killed by the system in the middle of the second phase."""
+
+    def kill(progress: FitProgress) -> None:
+        if (progress.phase, progress.step) == ("flow", 4):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    fit_generator(folder, tiny_recipe(), out, kill)
 
 
 @pytest.mark.slow
@@ -123,9 +118,9 @@ def test_a_fit_killed_by_the_system_resumes_to_equal_weights(
     folder: SnapshotFolder, fitted: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    command = [sys.executable, "-c", KILLED_FIT, str(folder.path), str(out)]
-    killed = subprocess.run(command, cwd=Path(__file__).parents[3], env={**os.environ, "PYTHONPATH": "."})
-    assert killed.returncode == -signal.SIGKILL
+    killed = fork(fit_until_killed, folder, out)
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
     assert (out / "checkpoints" / "flow.pt").is_file()
     fit_generator(folder, tiny_recipe(), out)
     assert weights_digest(out) == weights_digest(fitted)

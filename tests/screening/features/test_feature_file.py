@@ -1,6 +1,5 @@
 """Vectors are computed once, whoever asks and whatever crashed before."""
 
-import multiprocessing
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from curation.image_store import ImageStore, Pixels
 from curation.vector_files import LINE, forget_vectors
 from screening.features.feature_file import FeatureFile
+from tests.processes import fork
 from tests.rows import picture
 
 
@@ -72,11 +72,8 @@ def fill(directory: Path, order: list[int]) -> None:
 @pytest.mark.slow
 def test_two_processes_fill_one_file_and_no_row_goes_astray(tmp_path: Path) -> None:
     store, digests = store_with(tmp_path, 40)
-    context = multiprocessing.get_context("spawn")
     orders = (list(range(40)), list(range(39, -1, -1)))
-    workers = [context.Process(target=fill, args=(tmp_path, order)) for order in orders]
-    for worker in workers:
-        worker.start()
+    workers = [fork(fill, tmp_path, order) for order in orders]
     for worker in workers:
         worker.join()
         assert worker.exitcode == 0
