@@ -53,7 +53,7 @@ def main() -> None:
 
     torch.manual_seed(0)
     head = StandardizedHead.fitted(features, N_CLASSES)
-    model = AdaptedModel(backbone, head, "linear-probe")
+    model = AdaptedModel(backbone, head)
     images = Examples(lambda chosen: backbone.preprocessing(pixels[chosen]), labels, weights)
     start = time.process_time()
     train(model, images, config)

@@ -209,7 +209,7 @@ def finish_by_proxy(project: Project) -> None:
     step("5  Snapshot and adaptation", "20 real images of each class, and what was approved")
     with progress_bar("building") as report:
         build_snapshot(project, "demo", base, now(), report)
-    config = AdaptationConfig(adaptation="lora", epochs=10, batch_size=32)
+    config = AdaptationConfig.checked(adaptation="lora", epochs=10, batch_size=32)
     with progress_bar("LoRA") as report:
         run = train_run(project, RunRequest(snapshot="demo", name="demo-lora", config=config), report, now)
     metrics = ", ".join(f"{name} {value:.3f}" for name, value in run.metrics.items() if name != "step")

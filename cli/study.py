@@ -13,6 +13,7 @@ from curation.provenance.withdrawn import affected_notes
 from curation.snapshots.mix import MixRecipe
 from curation.tables.training import Study
 from curation.tables.withdrawals import AffectedKind
+from train.adaptation.methods.table import DEFAULT_METHOD, METHODS
 
 
 @click.group()
@@ -27,9 +28,7 @@ def study() -> None:
 
 @study.command("run")
 @click.argument("name")
-@click.option(
-    "--adaptation", type=click.Choice(["linear-probe", "lora", "full"]), default="linear-probe", show_default=True
-)
+@click.option("--adaptation", type=click.Choice(list(METHODS)), default=DEFAULT_METHOD.kind, show_default=True)
 @click.option("--backbone", default="shipped", show_default=True, help="`shipped`, a Hugging Face id or a directory.")
 @click.option(
     "--arm", "arms", multiple=True, help="Which arms; without it, all that can be built from real and approved."
@@ -52,7 +51,7 @@ def study() -> None:
 def run_command(
     project: Project,
     name: str,
-    adaptation: Literal["linear-probe", "lora", "full"],
+    adaptation: str,
     backbone: str,
     arms: tuple[str, ...],
     seeds: int,
@@ -80,7 +79,7 @@ def run_command(
 
     plan = StudyPlan(
         name=name,
-        adaptation=AdaptationConfig(
+        adaptation=AdaptationConfig.checked(
             adaptation=adaptation,
             backbone=backbone,
             steps=steps,

@@ -12,6 +12,7 @@ from curation.project import Project
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.build import open_snapshot
 from curation.snapshots.folder import SnapshotFolder
+from train.adaptation.methods.table import DEFAULT_METHOD, METHODS
 
 
 @click.group()
@@ -95,9 +96,7 @@ def pretrain(
 
 @click.command()
 @click.option("--snapshot", "snapshot_name", required=True, help="A name of `rounds snapshot list`.")
-@click.option(
-    "--adaptation", type=click.Choice(["linear-probe", "lora", "full"]), default="linear-probe", show_default=True
-)
+@click.option("--adaptation", type=click.Choice(list(METHODS)), default=DEFAULT_METHOD.kind, show_default=True)
 @click.option("--backbone", default="shipped", show_default=True, help="`shipped`, a Hugging Face id or a directory.")
 @click.option("--name", help="What the run is called; without it, SNAPSHOT-ADAPTATION-sSEED.")
 @click.option("--epochs", type=click.IntRange(1), default=30, show_default=True)
@@ -114,7 +113,7 @@ def pretrain(
 def train(
     project: Project,
     snapshot_name: str,
-    adaptation: Literal["linear-probe", "lora", "full"],
+    adaptation: str,
     backbone: str,
     name: str | None,
     epochs: int,
@@ -141,7 +140,7 @@ def train(
     request = RunRequest(
         snapshot=snapshot_name,
         name=name or f"{snapshot_name}-{adaptation}-s{seed}",
-        config=AdaptationConfig(
+        config=AdaptationConfig.checked(
             adaptation=adaptation,
             backbone=backbone,
             epochs=epochs,

@@ -34,7 +34,7 @@ def config(tmp_path: Path, **changes: object) -> AdaptationConfig:
     backbone = tmp_path / "backbone"
     if not backbone.exists():
         save_backbone(backbone)
-    return AdaptationConfig(**{"backbone": str(backbone), "steps": 4, "batch_size": 4} | changes)
+    return AdaptationConfig.checked(**{"backbone": str(backbone), "steps": 4, "batch_size": 4} | changes)
 
 
 def test_an_affected_snapshot_is_refused_and_used_on_request_with_a_word(tmp_path: Path) -> None:

@@ -20,9 +20,11 @@ from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.config import AdaptationConfig
 from train.adaptation.features import FeatureCache
 from train.adaptation.loop import Examples, train_model
-from train.adaptation.model import AdaptedModel, StandardizedHead, backbone_location, with_adaptation
+from train.adaptation.methods.implementation import implementation_of
+from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.adaptation.run_folder import default_device, read_card, save_run
 from train.backbones.load import Backbone
+from train.backbones.shipped import backbone_location, portable_name
 from train.fitting.checkpoint import CHECKPOINTS, Checkpoint, remove_checkpoints
 from train.seen import seen_by_training
 
@@ -54,15 +56,16 @@ def adapt(
     """Adapt `config.backbone` to the training split of `folder` and save it in `out`; a finished run is returned as is.
 
     Killed and called again, it continues from its checkpoint to the same weights. `features` shares cached features and
-    the loaded backbone between linear probes. Raises Conflict when `out` holds another run, LeakRefused when a held-out
-    subject was seen or when a backbone does not say what it saw, AffectedRefused when the snapshot or the backbone
-    descends from a withdrawn subject and that is not allowed; `also_affected` is what the caller knows of that.
+    the loaded backbone between runs of a frozen encoder; `also_affected` names withdrawals that the caller knows of.
+    Raises Conflict when `out` holds another run, LeakRefused when a held-out subject was seen or a backbone does not
+    say what it saw, AffectedRefused when the snapshot or the backbone descends from a withdrawn subject and that is not
+    allowed.
     """
     if (out / "card.json").is_file():
         return _finished(folder, config, out)
     train_rows, validation_rows = folder.rows("train"), folder.rows("validation")
     _check_rows(folder, train_rows)
-    backbone = features.backbone if features else Backbone.load(backbone_location(config), default_device())
+    backbone = features.backbone if features else Backbone.load(backbone_location(config.backbone), default_device())
     noted = [*folder.affected, *Tombstones.read(backbone.directory).notes, *also_affected]
     affected = refuse_affected(f"snapshot {folder.name!r} or its backbone", noted, allow_affected)
     known = Seen.by_backbone(backbone.directory, config.backbone)
@@ -79,7 +82,7 @@ def adapt(
     )
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        if config.adaptation == "linear-probe":
+        if config.method.frozen_encoder:
             cache = features or FeatureCache(backbone)
             model, history = _probe(folder, train_rows, validation_rows, config, cache, on_progress, checkpoint)
         else:
@@ -134,7 +137,7 @@ def _probe(
     checkpoint: Checkpoint,
 ) -> tuple[AdaptedModel, Any]:
     """Train the head alone, on features computed once."""
-    cache.backbone.model.requires_grad_(False)
+    backbone = implementation_of(config.method).prepare(cache.backbone, config.method, portable_name(config.backbone))
 
     def examples(rows: Sequence[SnapshotRow]) -> Examples:
         features = torch.from_numpy(cache.of(folder, rows, on_progress))
@@ -142,10 +145,10 @@ def _probe(
 
     train = examples(train_rows)
     head = StandardizedHead.fitted(train.inputs(np.arange(len(train_rows))), len(folder.classes))
-    head.to(cache.backbone.device)
+    head.to(backbone.device)
     validation = examples(validation_rows) if validation_rows else None
     history = train_model(head, train, validation, config, on_progress, checkpoint)
-    return AdaptedModel(cache.backbone, head, config.adaptation), history
+    return AdaptedModel(backbone, head), history
 
 
 def _finetune(
@@ -161,8 +164,8 @@ def _finetune(
     pixels: Pixels = folder.pixels(train_rows)
     some = pixels[:: max(1, len(pixels) // STANDARDIZATION_IMAGES)]
     head = StandardizedHead.fitted(torch.from_numpy(backbone.features(some)), len(folder.classes))
-    adapted = with_adaptation(backbone, config)
-    model: nn.Module = AdaptedModel(adapted, head, config.adaptation).to(backbone.device)
+    adapted = implementation_of(config.method).prepare(backbone, config.method, portable_name(config.backbone))
+    model: nn.Module = AdaptedModel(adapted, head).to(backbone.device)
 
     def examples(rows: Sequence[SnapshotRow], images: Pixels) -> Examples:
         return Examples(

@@ -1,22 +1,27 @@
-"""The configuration of a run: how a backbone is adapted to a snapshot."""
+"""The configuration of a run: how a backbone is adapted to a snapshot. Torch-free."""
 
-from typing import Literal
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from curation.requests import FrozenRequest
+from train.adaptation.methods.table import DEFAULT_METHOD, METHODS, AnyMethod
 from train.backbones.shipped import SHIPPED
 
 
 class AdaptationConfig(FrozenRequest):
-    """How a backbone is adapted to a snapshot."""
+    """How a backbone is adapted to a snapshot.
 
-    adaptation: Literal["linear-probe", "lora", "full"] = "linear-probe"
+    In Python the settings of a method are an object; saved and hashed they are flat entries beside the others, the
+    name of the method under `adaptation`. Either form is read.
+    """
+
+    method: Annotated[AnyMethod, Field(discriminator="kind")] = DEFAULT_METHOD
     backbone: str = Field(default=SHIPPED, description="`shipped`, a Hugging Face id or a directory")
     steps: int | None = Field(default=None, ge=1, description="optimiser steps; unset: `epochs` over the snapshot")
     epochs: int = Field(default=30, ge=1)
     batch_size: int = Field(default=64, ge=1)
-    learning_rate: float | None = Field(default=None, gt=0, description="unset: the default of the adaptation")
+    learning_rate: float | None = Field(default=None, gt=0, description="unset: the default of the method")
     weight_decay: float = Field(default=0.01, ge=0)
     warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
     class_balanced: bool = True
@@ -30,13 +35,38 @@ class AdaptationConfig(FrozenRequest):
     allow_unknown_provenance: bool = Field(
         default=False, description="take a backbone that does not say what it saw; every report then says so"
     )
-    lora_rank: int = Field(default=8, ge=1)
-    lora_alpha: int = Field(default=16, ge=1)
-    lora_dropout: float = Field(default=0.0, ge=0, lt=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_flat_form(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "method" in values:
+            return values
+        values = dict(values)
+        kind = values.pop("adaptation", DEFAULT_METHOD.kind)
+        method = {"kind": kind}
+        for row in METHODS.values():
+            for saved, default in row.defaults().items():
+                if saved not in values:
+                    continue
+                value = values.pop(saved)
+                if row.kind_name() == kind:
+                    method[saved.removeprefix(row.prefix())] = value
+                elif value != default:
+                    raise ValueError(f"{saved} belongs to the adaptation {row.kind_name()}, got it with {kind}")
+        return values | {"method": method}
+
+    @model_serializer(mode="wrap")
+    def _write_flat_form(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values = serialize(self)
+        del values["method"]
+        entries = {
+            saved: value for row in METHODS.values() if row.always_saved for saved, value in row.defaults().items()
+        }
+        return {"adaptation": self.method.kind, **values, **entries, **self.method.as_entries()}
 
     def effective_learning_rate(self) -> float:
-        """The learning rate given, or the default of the adaptation: fewer free weights bear a higher one."""
-        return self.learning_rate or {"linear-probe": 1e-2, "lora": 1e-3, "full": 1e-4}[self.adaptation]
+        """The learning rate that is set, or the default of the method: fewer free weights bear a higher one."""
+        return self.learning_rate or self.method.default_learning_rate
 
     def total_steps(self, n_images: int) -> int:
         """Optimiser steps for `n_images` training images."""

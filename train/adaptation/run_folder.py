@@ -1,4 +1,4 @@
-"""A run as a folder: config.json, head.safetensors, adapter/ (stock peft) or model/ (stock transformers), card.json."""
+"""A run as a folder: config.json, head.safetensors, what its method saves, and card.json, which makes it whole."""
 
 import hashlib
 import json
@@ -10,8 +10,10 @@ import torch
 
 from curation.errors import Conflict, Damaged, NotFound
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.model import AdaptedModel, StandardizedHead, backbone_location, with_saved_adapter
-from train.backbones.load import Backbone, quiet_transformers
+from train.adaptation.methods.implementation import implementation_of
+from train.adaptation.model import AdaptedModel, StandardizedHead
+from train.backbones.load import Backbone
+from train.backbones.shipped import backbone_location
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +40,7 @@ def save_run(directory: Path, model: AdaptedModel, config: AdaptationConfig, car
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "config.json").write_text(config.model_dump_json(indent=1) + "\n")
     model.head.save(directory / "head.safetensors")
-    if config.adaptation == "lora":
-        model.encoder.save_pretrained(directory / "adapter", save_embedding_layers=False)
-    if config.adaptation == "full":
-        with quiet_transformers():
-            model.encoder.save_pretrained(directory / "model")
-        preprocessing = json.dumps(model.backbone.preprocessing.as_config(), indent=1) + "\n"
-        (directory / "model" / "preprocessor_config.json").write_text(preprocessing)
-        if not card["saw"]["unknown"]:  # the model may become a backbone in turn, and must then say what it saw
-            seen = {"kind": "backbone", "name": directory.name, "fitted_on": card["saw"]}
-            (directory / "model" / "card.json").write_text(json.dumps(seen, indent=1, sort_keys=True) + "\n")
+    implementation_of(config.method).save(model, directory, card)
     card = card | {"digest": run_digest(directory)}
     partial = directory / "card.json.part"
     partial.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
@@ -73,16 +66,16 @@ def load_run(directory: Path, device: str, backbone: Backbone | None = None) -> 
     config = AdaptationConfig.parse((directory / "config.json").read_text())
     if run_digest(directory) != card["digest"]:
         raise Damaged(f"{directory}: its weights no longer hash to the digest in card.json. Train it again.")
-    if config.adaptation == "full":
-        backbone = Backbone.load(directory / "model", device)
-    else:
-        backbone = backbone or Backbone.load(backbone_location(config), device)
-        if backbone.digest != card["backbone"]["digest"]:
+
+    def load_base() -> Backbone:
+        base = backbone or Backbone.load(backbone_location(config.backbone), device)
+        if base.digest != card["backbone"]["digest"]:
             raise Conflict(f"{directory} was adapted from another version of {config.backbone!r}. Train it again.")
-    if config.adaptation == "lora":
-        backbone = with_saved_adapter(backbone, directory / "adapter")
+        return base
+
+    adapted = implementation_of(config.method).load(directory, device, load_base)
     head = StandardizedHead.load(directory / "head.safetensors").to(device)
-    model = AdaptedModel(backbone, head, config.adaptation).eval()
+    model = AdaptedModel(adapted, head).eval()
     return SavedRun(directory, config, card, model)
 
 

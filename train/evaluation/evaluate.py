@@ -104,7 +104,7 @@ def _logits(
     features: FeatureCache | None,
 ) -> torch.Tensor:
     weights = np.ones(len(rows))
-    if features is not None and run.config.adaptation == "linear-probe":
+    if features is not None and run.config.method.frozen_encoder:
         cached = torch.from_numpy(features.of(folder, rows, silent))
         return predict_logits(run.model.head, Examples(lambda chosen: cached[chosen], labels, weights), BATCH_SIZE)
     pixels = folder.pixels(rows)

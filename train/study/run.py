@@ -17,9 +17,9 @@ from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder
 from train.adaptation.adapt import adapt
 from train.adaptation.features import FeatureCache
-from train.adaptation.model import backbone_location
 from train.adaptation.run_folder import default_device, load_run, read_card
 from train.backbones.load import Backbone
+from train.backbones.shipped import backbone_location
 from train.evaluation.evaluate import held_out_rows, predict
 from train.evaluation.intervals import SeedInterval, bootstrap_weights, seed_interval, units_of
 from train.evaluation.metrics import LARGEST, METRICS, point
@@ -87,8 +87,8 @@ def run_study(
     affected = refuse_affected(f"study {plan.name!r}", noted, allow_affected)
     _claim(arms, plan, out)
     shared = None
-    if plan.adaptation.adaptation == "linear-probe":
-        shared = FeatureCache(Backbone.load(backbone_location(plan.adaptation), default_device()))
+    if plan.adaptation.method.frozen_encoder:
+        shared = FeatureCache(Backbone.load(backbone_location(plan.adaptation.backbone), default_device()))
     probabilities: dict[str, list[Floats]] = {arm: [] for arm in plan.arms}
     jobs = [(arm, seed) for arm in plan.arms for seed in plan.seeds]
     for done, (arm, seed) in enumerate(jobs):

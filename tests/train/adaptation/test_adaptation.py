@@ -15,7 +15,7 @@ from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
 from train.adaptation.adapt import RunResult, adapt
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.model import lora_targets
+from train.adaptation.peft_adapters import attention_linears
 from train.adaptation.run_folder import load_run
 from train.backbones.load import Backbone
 
@@ -32,7 +32,7 @@ def config(tmp_path: Path, adaptation: str, **changes: object) -> AdaptationConf
     if not backbone.exists():
         save_backbone(backbone)
     settings = {"adaptation": adaptation, "backbone": str(backbone), "steps": 40, "batch_size": 16}
-    return AdaptationConfig(**settings | {"learning_rate": LEARNING_RATES[adaptation]} | changes)
+    return AdaptationConfig.checked(**settings | {"learning_rate": LEARNING_RATES[adaptation]} | changes)
 
 
 def trained(tmp_path: Path, folder: SnapshotFolder, adaptation: str, out: str = "run", **changes: object) -> RunResult:
@@ -183,12 +183,12 @@ def test_lora_finds_the_linears_of_each_architecture_and_batch_norm_stays_in_eva
     folder: SnapshotFolder, tmp_path: Path
 ) -> None:
     dinov2 = AutoModel.from_config(Dinov2Config(hidden_size=32, num_hidden_layers=2, num_attention_heads=2))
-    assert {name.rsplit(".", 1)[-1] for name in lora_targets(dinov2)} >= {"q_proj", "v_proj"}
+    assert {name.rsplit(".", 1)[-1] for name in attention_linears(dinov2)} >= {"q_proj", "v_proj"}
     convnext = AutoModel.from_config(ConvNextConfig(hidden_sizes=[8, 8, 8, 8], depths=[1, 1, 1, 1]))
-    assert all("pwconv" in name for name in lora_targets(convnext))
+    assert all("pwconv" in name for name in attention_linears(convnext))
     resnet = AutoModel.from_config(ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1]))
     with pytest.raises(BadInput, match="no linear layer"):
-        lora_targets(resnet)
+        attention_linears(resnet)
     save_backbone(tmp_path / "convnet", resnet)
     run = trained(tmp_path, folder, "full", backbone=str(tmp_path / "convnet"), steps=4)
     inputs = Backbone.load(tmp_path / "convnet").preprocessing(folder.pixels(folder.rows("validation")))
@@ -201,7 +201,7 @@ def test_lora_finds_the_linears_of_each_architecture_and_batch_norm_stays_in_eva
 def test_an_adapter_of_the_shipped_backbone_names_its_base_so_that_stock_peft_loads_it(
     folder: SnapshotFolder, tmp_path: Path
 ) -> None:
-    shipped = AdaptationConfig(adaptation="lora", steps=2, batch_size=2, evaluations=1)
+    shipped = AdaptationConfig.checked(adaptation="lora", steps=2, batch_size=2, evaluations=1)
     directory = adapt(folder, shipped, tmp_path / "run", silent).directory
     named = json.loads((directory / "adapter" / "adapter_config.json").read_text())["base_model_name_or_path"]
     assert named == "train/shipped/virtual-brains-vit"

@@ -17,7 +17,7 @@ SIZES = {"train": 12, "validation": 6, "test": 10}
 
 def trained(tmp_path: Path, folder: SnapshotFolder, adaptation: str = "linear-probe") -> Path:
     backbone = save_backbone(tmp_path / "backbone")
-    config = AdaptationConfig(adaptation=adaptation, backbone=str(backbone), steps=40, batch_size=16)
+    config = AdaptationConfig.checked(adaptation=adaptation, backbone=str(backbone), steps=40, batch_size=16)
     return adapt(folder, config, tmp_path / "run", silent).directory
 
 

@@ -11,6 +11,7 @@ from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
 from train.adaptation.config import AdaptationConfig
+from train.adaptation.methods.table import Lora
 from train.study.plan import ARMS, ReportFacts, StudyPlan
 from train.study.report import careful_sentence, reasons_against_a_claim, write_report
 from train.study.run import StudyResult, run_study
@@ -122,7 +123,7 @@ def test_arms_that_differ_in_more_than_what_is_added_are_refused(tmp_path: Path)
 @pytest.mark.slow
 def test_lora_studies_run_too(tmp_path: Path) -> None:
     arms = {arm: folder for arm, folder in build_arms(tmp_path).items() if arm in ("real_only", "plus_raw")}
-    lora = plan(tmp_path).adaptation.model_copy(update={"adaptation": "lora", "steps": 2})
+    lora = plan(tmp_path).adaptation.model_copy(update={"method": Lora(), "steps": 2})
     study = plan(tmp_path, adaptation=lora, arms=("real_only", "plus_raw"))
     found = run_study(arms, study, tmp_path / "study", silent)
     assert found.as_json()["plan"]["primary"] == "plus_raw"
@@ -146,8 +147,8 @@ def test_plans_that_compare_nothing_fairly_are_refused(changes: dict[str, object
 
 
 def test_requests_read_from_json_name_the_entry_at_fault() -> None:
-    with pytest.raises(BadInput, match=r"adaptation config cannot be used: lora_rank: .* greater than or equal to 1"):
-        AdaptationConfig.parse('{"lora_rank": 0}')
+    with pytest.raises(BadInput, match=r"adaptation config cannot be used: .*rank: .* greater than or equal to 1"):
+        AdaptationConfig.parse('{"adaptation": "lora", "lora_rank": 0}')
     assert AdaptationConfig.parse("{}").digest() == AdaptationConfig().digest()
 
 

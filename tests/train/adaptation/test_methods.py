@@ -1,0 +1,66 @@
+"""Each method is one row of the table and one module, and saved configurations stay flat."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from curation.errors import BadInput
+from train.adaptation.config import AdaptationConfig
+from train.adaptation.methods.implementation import implementation_of
+from train.adaptation.methods.table import METHODS, Full, LinearProbe, Lora, MethodConfig
+from train.study.plan import StudyPlan
+
+# As release 0.1 wrote it.
+SAVED = (
+    '{"adaptation":"lora","backbone":"shipped","steps":null,"epochs":30,"batch_size":64,"learning_rate":null,'
+    '"weight_decay":0.01,"warmup_fraction":0.1,"class_balanced":true,"seed":0,"evaluations":20,"patience":5,'
+    '"allow_unknown_provenance":false,"lora_rank":8,"lora_alpha":16,"lora_dropout":0.0}'
+)
+
+
+@pytest.mark.parametrize("row", METHODS.values(), ids=METHODS)
+def test_a_method_has_a_module_with_the_same_four_names(row: type[MethodConfig]) -> None:
+    module = implementation_of(row())
+    assert vars(module)["Config"] is row
+    assert all(callable(getattr(module, name)) for name in ("prepare", "save", "load"))
+    assert row.__doc__
+    assert row.default_learning_rate > 0
+
+
+def test_a_configuration_is_saved_flat_entry_by_entry_as_release_0_1_saved_it() -> None:
+    assert AdaptationConfig(method=Lora()).model_dump_json() == SAVED
+    assert AdaptationConfig.parse(SAVED) == AdaptationConfig(method=Lora())
+    probe = json.loads(SAVED) | {"adaptation": "linear-probe"}
+    assert AdaptationConfig().model_dump(mode="json") == probe
+    assert AdaptationConfig.parse(json.dumps(probe)).method == LinearProbe()
+
+
+def test_the_settings_of_a_method_are_read_from_the_flat_form_and_from_an_object() -> None:
+    flat = AdaptationConfig.checked(adaptation="lora", lora_rank=4)
+    assert flat == AdaptationConfig(method=Lora(rank=4)) == AdaptationConfig.checked(method={"kind": "lora", "rank": 4})
+    plan = StudyPlan.parse(StudyPlan(name="s", adaptation=AdaptationConfig(method=Full(), steps=3)).model_dump_json())
+    assert (plan.adaptation.method, plan.adaptation.steps) == (Full(), 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"adaptation": "prompts"}, "'prompts'"),
+        ({"adaptation": "full", "lora_rank": 4}, "lora_rank belongs to the adaptation lora, got it with full"),
+        ({"adaptation": "lora", "lora_rank": 0}, "rank: .* greater than or equal to 1"),
+        ({"adaptation": "lora", "method": {"kind": "lora"}}, "adaptation: Extra inputs"),
+    ],
+)
+def test_a_method_that_is_unknown_or_has_foreign_settings_is_refused(values: dict[str, object], named: str) -> None:
+    with pytest.raises(BadInput, match=named):
+        AdaptationConfig.checked(**values)
+
+
+def test_configurations_and_the_table_are_imported_without_torch() -> None:
+    probe = (
+        "import sys, train.adaptation.config, train.study.plan, train.pretraining.recipe; print('torch' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "False"

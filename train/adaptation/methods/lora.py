@@ -1,0 +1,22 @@
+"""LoRA: low-rank updates of the attention's linear layers (Hu et al. 2021, arXiv:2106.09685)."""
+
+from peft import LoraConfig
+
+from train.adaptation.methods.table import Lora as Config
+from train.adaptation.peft_adapters import add_adapter, attention_linears, load_adapter, save_adapter
+from train.backbones.load import Backbone
+
+
+def prepare(backbone: Backbone, method: Config, name: str) -> Backbone:
+    """Freeze the encoder and add the low-rank updates."""
+    config = LoraConfig(
+        r=method.rank,
+        lora_alpha=method.alpha,
+        lora_dropout=method.dropout,
+        target_modules=attention_linears(backbone.model),
+    )
+    return add_adapter(backbone, config, name)
+
+
+save = save_adapter
+load = load_adapter
