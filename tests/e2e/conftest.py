@@ -115,9 +115,9 @@ class Room:
         deadline = time.monotonic() + seconds
         while len(self.readings(worklist_id)) < count and time.monotonic() < deadline:
             time.sleep(0.05)
-        found = self.readings(worklist_id)
-        assert len(found) == count
-        return found
+        readings = self.readings(worklist_id)
+        assert len(readings) == count
+        return readings
 
 
 @pytest.fixture(scope="session")
@@ -168,8 +168,8 @@ def _add_rendered(project: Project) -> None:
     """Virtual subjects stand in for candidates: quick, and no test looks at what they show."""
     slices = [render(1000 + number) for number in range(IMAGES)]
     with project.database.write() as session:
-        pictures = [one.pixels[:, :, None] for one in slices]
-        batch = add_candidates(project, session, pictures, [one.label for one in slices])
+        pictures = [slice_.pixels[:, :, None] for slice_ in slices]
+        batch = add_candidates(project, session, pictures, [slice_.label for slice_ in slices])
         batch.generator.card = {"notice": NOTICE}
         spacing_mm = slices[0].spacing_mm
         session.execute(update(Image).values(spacing_row_mm=spacing_mm, spacing_column_mm=spacing_mm))

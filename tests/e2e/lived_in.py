@@ -93,12 +93,12 @@ def _read(project: Project, worklist_id: int, habit: Habit, number: int, until: 
         reader_id = find_reader(session, habit.name).id
     while until is None or done < until:
         with project.database.write() as session:
-            given = claim(session, clock, reader_id, worklist_id, PAGE, "grid" if grid else "single")
+            assigned = claim(session, clock, reader_id, worklist_id, PAGE, "grid" if grid else "single")
             page_id = uuid.UUID(bytes=random.bytes(16)).hex if grid else None
-            for one in given:
+            for item in assigned:
                 seconds = float(random.lognormal(np.log(habit.median_s), 0.5))
                 clock += timedelta(seconds=seconds)
-                said = _said(session, habit, one.key, random)
+                verdict = _said(session, habit, item.key, random)
                 record_reading(
                     session,
                     project.chain,
@@ -106,17 +106,17 @@ def _read(project: Project, worklist_id: int, habit: Habit, number: int, until: 
                     reader_id,
                     ReadingRequest(
                         op_id=uuid.UUID(bytes=random.bytes(16)).hex,
-                        assignment_key=one.key,
+                        assignment_key=item.key,
                         elapsed_ms=int(1000 * seconds),
                         mode="grid" if grid else "single",
                         page_id=page_id,
                         read_at=clock,
-                        **said,
+                        **verdict,
                     ),
                 )
-        if not given:
+        if not assigned:
             return
-        done += len(given)
+        done += len(assigned)
 
 
 def _said(session: Session, habit: Habit, key: str, random: np.random.Generator) -> dict[str, object]:
@@ -135,8 +135,8 @@ def _said(session: Session, habit: Habit, key: str, random: np.random.Generator)
     if (random.random() < habit.right) != poor:
         return {"verdict": Verdict.ACCEPT}
     codes = [reason["code"] for reason in worklist.reasons]
-    said: dict[str, object] = {"verdict": Verdict.REJECT, "reasons": (codes[(image.id + random.integers(2)) % 5],)}
+    verdict: dict[str, object] = {"verdict": Verdict.REJECT, "reasons": (codes[(image.id + random.integers(2)) % 5],)}
     if random.random() < 0.25:
-        said["mark"] = {"kind": "point", "x": float(random.uniform(20, 44)), "y": float(random.uniform(20, 44))}
-        said["comment"] = str(random.choice(COMMENTS))
-    return said
+        verdict["mark"] = {"kind": "point", "x": float(random.uniform(20, 44)), "y": float(random.uniform(20, 44))}
+        verdict["comment"] = str(random.choice(COMMENTS))
+    return verdict

@@ -77,13 +77,13 @@ def test_axe_finds_nothing_serious_on_any_page(used_room: Room, new_context: New
     page = new_context().new_page()
     page.emulate_media(color_scheme=theme)
     page.add_init_script(f"localStorage.setItem('rounds-theme', '{theme}')")
-    found = {at: found_by_axe(page) for at in every_page(page, room, room.reader(Role.ADMINISTRATOR))}
+    violations = {at: found_by_axe(page) for at in every_page(page, room, room.reader(Role.ADMINISTRATOR))}
     page.context.clear_cookies()
     sign_in_anywhere(page, room, room.reader(Role.ADJUDICATOR))
     page.wait_for_selector(MENU)
-    found |= {at: found_by_axe(page) for at in menu_pages(page)}
-    assert {"grid", "results", "agreement", "readers", "images", "accounts"} <= set(found)
-    assert {at: lines for at, lines in found.items() if lines} == {}
+    violations |= {at: found_by_axe(page) for at in menu_pages(page)}
+    assert {"grid", "results", "agreement", "readers", "images", "accounts"} <= set(violations)
+    assert {at: lines for at, lines in violations.items() if lines} == {}
 
 
 ANSWERS = {
@@ -106,11 +106,11 @@ def test_axe_finds_nothing_serious_in_any_way_of_reading(used_room: Room, new_co
     if kind == "adjudicate":
         page.locator("[data-slot=worklists]").select_option(label=f"reading {room.made - 1}, to adjudicate")
     page.wait_for_selector(".room[data-state=reading]")
-    found = found_by_axe(page)
+    violations = found_by_axe(page)
     page.keyboard.press("2" if kind == "turing" else "a")
     if kind in ("practice", "adjudicate"):
         page.wait_for_selector(".telling strong:not(:text('Kept'))")
-    assert found + found_by_axe(page) == []
+    assert violations + found_by_axe(page) == []
     room.close_worklists()
 
 

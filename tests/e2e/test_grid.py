@@ -48,9 +48,9 @@ def rows(room: Room, worklist_id: int) -> list[Reading]:
     """Every reading row of the worklist, undos too, oldest first."""
     query = select(Reading).join(Assignment, Assignment.id == Reading.assignment_id)
     with room.project.database.read() as session:
-        found = list(session.scalars(query.where(Assignment.worklist_id == worklist_id).order_by(Reading.id)))
+        readings = list(session.scalars(query.where(Assignment.worklist_id == worklist_id).order_by(Reading.id)))
         session.expunge_all()
-    return found
+    return readings
 
 
 def test_clicks_ranges_and_arrows_mark_and_enter_gives_exactly_the_page(room: Room, new_context: NewContext) -> None:
@@ -73,10 +73,10 @@ def test_clicks_ranges_and_arrows_mark_and_enter_gives_exactly_the_page(room: Ro
     expect(tiles.nth(2)).to_have_attribute("aria-label", "Image 3 of 12, " + _caption(page, 2) + ", marked: reject")
     page.keyboard.press("Digit2")
     page.keyboard.press("Enter")
-    given = room.wait_for_readings(worklist_id, 12)
-    rejected = [place for place, reading in enumerate(given) if reading.verdict is Verdict.REJECT]
+    readings = room.wait_for_readings(worklist_id, 12)
+    rejected = [place for place, reading in enumerate(readings) if reading.verdict is Verdict.REJECT]
     assert rejected == [2, 4, 6, 7]
-    assert [reading.reasons for reading in given] == [("symmetry",) if n in rejected else () for n in range(12)]
+    assert [reading.reasons for reading in readings] == [("symmetry",) if n in rejected else () for n in range(12)]
     saved = rows(room, worklist_id)
     assert {(reading.mode, reading.page_id, reading.elapsed_ms) for reading in saved} == {
         ("grid", page_id, saved[0].elapsed_ms)
@@ -109,11 +109,11 @@ def test_a_page_taken_back_comes_again_with_its_marks_and_the_record_keeps_both(
     page.keyboard.press("Space")
     page.keyboard.press("Enter")
     wait_for_page(page, third)
-    given = room.wait_for_readings(worklist_id, 24)
-    assert [reading.voided for reading in given] == [True] * 12 + [False] * 12
-    assert [reading.key for reading in given[:12]] == [reading.key for reading in given[12:]]
-    assert [reading.verdict for reading in given[:2]] == [Verdict.REJECT, Verdict.ACCEPT]
-    assert {reading.verdict for reading in given[12:]} == {Verdict.ACCEPT}
+    readings = room.wait_for_readings(worklist_id, 24)
+    assert [reading.voided for reading in readings] == [True] * 12 + [False] * 12
+    assert [reading.key for reading in readings[:12]] == [reading.key for reading in readings[12:]]
+    assert [reading.verdict for reading in readings[:2]] == [Verdict.REJECT, Verdict.ACCEPT]
+    assert {reading.verdict for reading in readings[12:]} == {Verdict.ACCEPT}
     wait_until_saved(page)
     expect(page.locator("[data-slot=done]")).to_have_text("12 read")
 
@@ -137,8 +137,8 @@ def test_a_reload_keeps_the_page_its_marks_and_what_may_be_taken_back(room: Room
     wait_until_saved(page)
     wait_for_page(page)
     page.keyboard.press("Enter")
-    given = room.wait_for_readings(worklist_id, 24)
-    assert [reading.voided for reading in given] == [True] * 12 + [False] * 12
+    readings = room.wait_for_readings(worklist_id, 24)
+    assert [reading.voided for reading in readings] == [True] * 12 + [False] * 12
     expect(page.locator(".page-side .count")).to_have_text("2 marked")
 
 
@@ -161,8 +161,8 @@ def test_a_page_given_offline_is_kept_and_sent_later_even_after_the_tab_was_clos
     context.set_offline(False)
     later = context.new_page()
     later.goto(f"{room.server.url}/")
-    given = room.wait_for_readings(worklist_id, 12)
-    assert [reading.verdict for reading in given] == [Verdict.REJECT] + [Verdict.ACCEPT] * 11
+    readings = room.wait_for_readings(worklist_id, 12)
+    assert [reading.verdict for reading in readings] == [Verdict.REJECT] + [Verdict.ACCEPT] * 11
     assert {reading.page_id for reading in rows(room, worklist_id)} == {first}
 
 
@@ -183,9 +183,9 @@ def test_one_by_one_shows_what_was_on_no_page_and_pages_what_was_not_read_singly
     on_screen = shown_key(page)
     assert on_screen not in {reading.key for reading in room.readings(worklist_id)}
     page.keyboard.press("x")
-    given = room.wait_for_readings(worklist_id, 14)
-    assert given[-1].key == on_screen
-    assert len({reading.item_id for reading in given}) == 14
+    readings = room.wait_for_readings(worklist_id, 14)
+    assert readings[-1].key == on_screen
+    assert len({reading.item_id for reading in readings}) == 14
     assert [reading.mode for reading in rows(room, worklist_id)] == ["single"] + ["grid"] * 12 + ["single"]
 
 
@@ -205,14 +205,14 @@ def test_what_was_left_unmarked_comes_back_one_by_one_after_the_pages(room: Room
     page.keyboard.press("a")
     page.wait_for_selector(".room[data-state=reading]")
     page.keyboard.press("a")
-    given = room.wait_for_readings(worklist_id, 14)
-    unmarked = {reading.item_id for reading in given[:12] if reading.verdict is Verdict.ACCEPT}
-    assert {reading.item_id for reading in given[12:]} == unmarked
+    readings = room.wait_for_readings(worklist_id, 14)
+    unmarked = {reading.item_id for reading in readings[:12] if reading.verdict is Verdict.ACCEPT}
+    assert {reading.item_id for reading in readings[12:]} == unmarked
     with room.project.database.read() as session:
         of_audits = select(Assignment.key).where(
             Assignment.worklist_id == worklist_id, Assignment.purpose == AssignmentPurpose.GRID_AUDIT
         )
-        assert {reading.key for reading in given[12:]} == set(session.scalars(of_audits))
+        assert {reading.key for reading in readings[12:]} == set(session.scalars(of_audits))
 
 
 def sign_in_to_few(page: Page, room: Room) -> None:

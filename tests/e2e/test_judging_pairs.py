@@ -68,13 +68,13 @@ def standing(room: Room, reader: str) -> list[PairVerdict]:
     return [row.verdict for row in rows if row.verdict is not None and row.id not in voided]
 
 
-def wait_until(room: Room, page: Page, reader: str, said: list[PairVerdict]) -> None:
+def wait_until(room: Room, page: Page, reader: str, verdicts: list[PairVerdict]) -> None:
     """Poll until that is what stands."""
     for _ in range(200):
-        if standing(room, reader) == said:
+        if standing(room, reader) == verdicts:
             break
         page.wait_for_timeout(50)
-    assert standing(room, reader) == said
+    assert standing(room, reader) == verdicts
 
 
 def test_pairs_are_judged_and_taken_back_by_keyboard(archive: Room, new_context: NewContext) -> None:
@@ -133,8 +133,8 @@ def test_space_lays_one_picture_over_the_other_and_axe_finds_nothing(archive: Ro
     page.keyboard.up(" ")
     expect(page.locator("#first")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")  # the keys are seen without scrolling
-    found = Axe().run(page).response["violations"]
-    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+    violations = Axe().run(page).response["violations"]
+    assert [violation["id"] for violation in violations if violation["impact"] in ("serious", "critical")] == []
 
 
 def test_the_page_of_pairs_wears_the_theme_of_the_device(archive: Room, new_context: NewContext) -> None:
@@ -144,8 +144,8 @@ def test_the_page_of_pairs_wears_the_theme_of_the_device(archive: Room, new_cont
     page.goto(f"{archive.server.url}/rounds/pairs")
     page.wait_for_selector(".judging[data-state=judging]")
     assert brightness(page, "body") > 230
-    found = Axe().run(page).response["violations"]
-    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+    violations = Axe().run(page).response["violations"]
+    assert [violation["id"] for violation in violations if violation["impact"] in ("serious", "critical")] == []
 
 
 def test_others_see_no_pair(archive: Room, new_context: NewContext) -> None:

@@ -38,8 +38,10 @@ def mount(room: Room, context: BrowserContext, closes: list[int]) -> Page:
     page.wait_for_selector("[data-testid=stTopNavLink]")
     with room.project.database.read() as session:
         reader_id = session.scalars(select(Reader.id).where(Reader.name == name)).one()
-        found = [one for one in readable_worklists(session, reader_id, False) if one.id == worklist_id]
-    worklists = [{**asdict(one), "modes": list(one.modes)} for one in found]
+        readable = [
+            worklist for worklist in readable_worklists(session, reader_id, False) if worklist.id == worklist_id
+        ]
+    worklists = [{**asdict(worklist), "modes": list(worklist.modes)} for worklist in readable]
     script = "\n".join(map(_read, SCRIPTS))
     page.evaluate(MOUNT, {"script": script, "html": _read("viewer.html"), "worklists": worklists, "closes": closes})
     return page

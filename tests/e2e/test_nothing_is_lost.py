@@ -45,8 +45,8 @@ def test_a_reload_midway_takes_up_where_it_was(room: Room, new_context: NewConte
     page.reload()
     wait_until_reading(page)
     keys += press(page, 6)
-    given = room.wait_for_readings(worklist_id, 12)
-    assert sorted(reading.key for reading in given) == sorted(keys)
+    readings = room.wait_for_readings(worklist_id, 12)
+    assert sorted(reading.key for reading in readings) == sorted(keys)
     page.keyboard.press("u")
     wait_until_saved(page)
     expect(page.locator("[data-slot=done]")).to_have_text("11 read")
@@ -67,8 +67,8 @@ def test_undo_reaches_back_over_a_reload(room: Room, new_context: NewContext) ->
         arg=keys[1],
     )
     page.keyboard.press("x")
-    given = room.wait_for_readings(worklist_id, 3)
-    assert [(reading.key, reading.voided) for reading in given] == [
+    readings = room.wait_for_readings(worklist_id, 3)
+    assert [(reading.key, reading.voided) for reading in readings] == [
         (keys[0], False),
         (keys[1], True),
         (keys[1], False),
@@ -85,8 +85,8 @@ def test_a_server_killed_and_started_again_loses_nothing(room: Room, new_context
     expect(page.locator("[data-slot=saved]")).to_contain_text("kept on this device")
     room.server.start()
     keys += press(page, 5)
-    given = room.wait_for_readings(worklist_id, 15)
-    assert [reading.key for reading in given] == keys
+    readings = room.wait_for_readings(worklist_id, 15)
+    assert [reading.key for reading in readings] == keys
     wait_until_saved(page)
 
 
@@ -104,8 +104,8 @@ def test_a_tab_closed_while_the_server_was_down_sends_when_it_opens_again(room: 
     again.goto(room.server.url)
     wait_until_reading(again)
     keys += press(again, 2)
-    given = room.wait_for_readings(worklist_id, 6)
-    assert [reading.key for reading in given] == keys
+    readings = room.wait_for_readings(worklist_id, 6)
+    assert [reading.key for reading in readings] == keys
 
 
 def test_reading_goes_on_without_a_network(room: Room, new_context: NewContext) -> None:
@@ -118,8 +118,8 @@ def test_reading_goes_on_without_a_network(room: Room, new_context: NewContext) 
     expect(page.locator("[data-slot=saved]")).to_contain_text("5 kept on this device")
     assert room.readings(worklist_id) == []
     context.set_offline(False)
-    given = room.wait_for_readings(worklist_id, 5)
-    assert [reading.key for reading in given] == keys
+    readings = room.wait_for_readings(worklist_id, 5)
+    assert [reading.key for reading in readings] == keys
 
 
 def test_an_ended_session_asks_to_sign_in_again_and_then_sends(room: Room, new_context: NewContext) -> None:
@@ -142,8 +142,8 @@ def test_an_ended_session_asks_to_sign_in_again_and_then_sends(room: Room, new_c
     dialog.locator("button").click()
     expect(dialog).to_be_hidden()
     keys += press(page, 1)
-    given = room.wait_for_readings(worklist_id, 3)
-    assert [reading.key for reading in given] == keys
+    readings = room.wait_for_readings(worklist_id, 3)
+    assert [reading.key for reading in readings] == keys
 
 
 @pytest.mark.parametrize("late", ["a reading", "an image"])
@@ -214,6 +214,6 @@ def test_two_readers_at_once_are_never_in_one_slot(room: Room, new_context: NewC
         for page in pages:
             page.keyboard.press("a")
             time.sleep(0.02)
-    given = room.wait_for_readings(worklist_id, 50)
-    assert len({reading.item_id for reading in given}) == 50
-    assert len({reading.reader_id for reading in given}) == 2
+    readings = room.wait_for_readings(worklist_id, 50)
+    assert len({reading.item_id for reading in readings}) == 50
+    assert len({reading.reader_id for reading in readings}) == 2

@@ -24,16 +24,16 @@ def test_verdicts_and_reasons_by_keyboard_are_readings_of_what_was_shown(room: R
     keys.append(shown_key(page))
     for press in ("Shift+Digit1", "Shift+Digit5", "x"):
         page.keyboard.press(press)
-    given = room.wait_for_readings(worklist_id, 5)
-    assert [reading.key for reading in given] == keys
-    assert [reading.verdict for reading in given] == [
+    readings = room.wait_for_readings(worklist_id, 5)
+    assert [reading.key for reading in readings] == keys
+    assert [reading.verdict for reading in readings] == [
         Verdict.ACCEPT,
         Verdict.REJECT,
         Verdict.UNSURE,
         Verdict.REJECT,
         Verdict.REJECT,
     ]
-    assert [reading.reasons for reading in given] == [(), (), (), ("symmetry",), ("anatomy", "artefact")]
+    assert [reading.reasons for reading in readings] == [(), (), (), ("symmetry",), ("anatomy", "artefact")]
     wait_until_saved(page)
     expect(page.locator("[data-slot=done]")).to_have_text("5 read")
 
@@ -49,13 +49,13 @@ def test_undo_brings_the_image_back_and_the_record_keeps_both(room: Room, new_co
     page.keyboard.press("u")
     assert shown_key(page) == first
     page.keyboard.press("x")
-    given = room.wait_for_readings(worklist_id, 3)
-    assert [(reading.verdict, reading.voided) for reading in given] == [
+    readings = room.wait_for_readings(worklist_id, 3)
+    assert [(reading.verdict, reading.voided) for reading in readings] == [
         (Verdict.ACCEPT, True),
         (Verdict.ACCEPT, True),
         (Verdict.REJECT, False),
     ]
-    assert given[2].key == first
+    assert readings[2].key == first
     wait_until_saved(page)
     expect(page.locator("[data-slot=done]")).to_have_text("1 read")
 
@@ -68,9 +68,9 @@ def test_thirty_presses_at_fifty_milliseconds_make_thirty_readings(room: Room, n
     for number in range(30):
         page.keyboard.press("a" if number % 3 else "x")
         time.sleep(max(0.0, start + 0.05 * (number + 1) - time.monotonic()))
-    given = room.wait_for_readings(worklist_id, 30)
-    assert len({reading.key for reading in given}) == 30
-    assert [reading.verdict is Verdict.REJECT for reading in given] == [number % 3 == 0 for number in range(30)]
+    readings = room.wait_for_readings(worklist_id, 30)
+    assert len({reading.key for reading in readings}) == 30
+    assert [reading.verdict is Verdict.REJECT for reading in readings] == [number % 3 == 0 for number in range(30)]
 
 
 def test_a_key_held_down_is_one_verdict(room: Room, new_context: NewContext) -> None:
@@ -81,8 +81,8 @@ def test_a_key_held_down_is_one_verdict(room: Room, new_context: NewContext) -> 
         page.keyboard.down("a")
     page.keyboard.up("a")
     page.keyboard.press("x")
-    given = room.wait_for_readings(worklist_id, 2)
-    assert [reading.verdict for reading in given] == [Verdict.ACCEPT, Verdict.REJECT]
+    readings = room.wait_for_readings(worklist_id, 2)
+    assert [reading.verdict for reading in readings] == [Verdict.ACCEPT, Verdict.REJECT]
 
 
 def test_keys_work_wherever_the_page_has_the_focus(room: Room, new_context: NewContext) -> None:

@@ -53,10 +53,10 @@ def test_who_may_read_is_said_on_the_page(room: Room, new_context: NewContext) -
     page.get_by_role("option", name=chosen, exact=True).click()
     page.keyboard.press("Tab")  # Escape would close the menu as well
     page.get_by_role("button", name="Save who may read").click()
-    said = select(func.count()).select_from(Event).where(Event.kind == "worklist.readers_set")
+    readers_set = select(func.count()).select_from(Event).where(Event.kind == "worklist.readers_set")
     for _ in range(100):
         with room.project.database.read() as session:
-            if session.scalar(said):
+            if session.scalar(readers_set):
                 break
         page.wait_for_timeout(100)
     with room.project.database.read() as session:
@@ -98,9 +98,9 @@ def test_a_reader_study_made_on_the_page_deals_out_its_images(used_room: Room, n
     page.wait_for_timeout(300)
     wait_until_settled(page)  # until then the other form is there as well
     expect(form.get_by_label("Real controls")).to_have_value("50")
-    said = form.locator("[data-testid=stAlert]").first
-    expect(said).to_contain_text("This preset asks for 100: lower the two numbers", timeout=15_000)
-    assert said.bounding_box()["y"] < form.get_by_label("Real controls").bounding_box()["y"]
+    alert = form.locator("[data-testid=stAlert]").first
+    expect(alert).to_contain_text("This preset asks for 100: lower the two numbers", timeout=15_000)
+    assert alert.bounding_box()["y"] < form.get_by_label("Real controls").bounding_box()["y"]
     for label, value in (("Real controls", "6"), ("Planted defects", "6"), ("Practice images", "4")):
         form.get_by_label(label).fill(value)
         page.keyboard.press("Tab")

@@ -118,7 +118,7 @@ async def break_things(rng: random.Random, server: ReviewServer, readers: list[S
         elif kind == "network cut":
             seconds, swallow_s = random_cut(rng)
             chosen = rng.sample(readers, rng.randint(1, len(readers)))
-            await asyncio.gather(*(one.cable.cut(seconds, swallow_s) for one in chosen))
+            await asyncio.gather(*(reader.cable.cut(seconds, swallow_s) for reader in chosen))
         else:
             await end_browser(rng, reader)
         done[kind] += 1

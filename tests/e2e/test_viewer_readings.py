@@ -37,14 +37,14 @@ def study(room: Room) -> Room:
     with project.database.write() as session:
         source = add_import(session, "viewer")
         for number in range(5000, 5016):
-            one = render(number)
+            reading = render(number)
             split = Split.TRAIN if number % 2 else Split.VALIDATION
             subject = Subject(key=f"viewer {number}", split=split, known=True)
             session.add(subject)
             session.flush()
             known = {"import_id": source.id, "subject_id": subject.id}
-            image = add_image(project, session, one.pixels[:, :, None], origin=Origin.REAL, **known)
-            named = label_id(session, one.label)
+            image = add_image(project, session, reading.pixels[:, :, None], origin=Origin.REAL, **known)
+            named = label_id(session, rendered.label)
             session.add(ImageLabel(image_id=image.id, label_id=named, source="import", value=1.0))
     return room
 
@@ -87,8 +87,8 @@ def test_a_box_dragged_on_the_image_is_kept_in_stored_pixels(room: Room, new_con
     (reading,) = rows(room, worklist_id, 1)
     assert reading.mark is not None
     assert reading.mark["kind"] == "box"
-    found = [reading.mark[name] for name in ("x", "y", "width", "height")]
-    assert found == pytest.approx([32, 32, 10, 5], abs=0.3)
+    box = [reading.mark[name] for name in ("x", "y", "width", "height")]
+    assert box == pytest.approx([32, 32, 10, 5], abs=0.3)
 
 
 def test_a_turing_test_asks_for_six_steps_and_takes_no_other_verdict(study: Room, new_context: NewContext) -> None:
@@ -97,8 +97,8 @@ def test_a_turing_test_asks_for_six_steps_and_takes_no_other_verdict(study: Room
     sign_in(page, study, study.reader())
     expect(page.locator(".verdicts")).to_be_hidden()
     press(page, "a", "x", "s", "7", "1", "4", "6")
-    given = rows(study, worklist_id, 3)
-    assert [(one.confidence, one.verdict) for one in given] == [
+    readings = rows(study, worklist_id, 3)
+    assert [(reading.confidence, reading.verdict) for reading in readings] == [
         (1, Verdict.REJECT),
         (4, Verdict.ACCEPT),
         (6, Verdict.ACCEPT),
@@ -113,8 +113,8 @@ def test_label_blind_a_digit_alone_is_no_verdict(room: Room, new_context: NewCon
     press(page, "2", "x", "Escape", "3")
     assert shown_key(page) == key
     press(page, "x", "3", "x", "x")
-    given = room.wait_for_readings(worklist_id, 2)
-    assert [one.reasons for one in given] == [("lesion",), ()]
+    readings = room.wait_for_readings(worklist_id, 2)
+    assert [reading.reasons for reading in readings] == [("lesion",), ()]
 
 
 def test_the_view_is_kept_from_image_to_image_and_over_a_reload(room: Room, new_context: NewContext) -> None:
@@ -143,8 +143,8 @@ def test_what_was_read_is_looked_at_again_and_not_read_again(room: Room, new_con
     page.locator("[data-slot=strip] button").last.click()
     expect(page.locator("[data-slot=looking]")).to_contain_text("Rejected, Hemispheres or ventricles wrong")
     press(page, "a", "x", "Escape", "s")
-    given = room.wait_for_readings(worklist_id, 3)
-    assert [one.verdict for one in given] == [Verdict.REJECT, Verdict.ACCEPT, Verdict.UNSURE]
+    readings = room.wait_for_readings(worklist_id, 3)
+    assert [reading.verdict for reading in readings] == [Verdict.REJECT, Verdict.ACCEPT, Verdict.UNSURE]
 
 
 def test_a_second_tab_warns_and_neither_reads_what_the_other_has_read(room: Room, new_context: NewContext) -> None:
@@ -163,7 +163,7 @@ def test_a_second_tab_warns_and_neither_reads_what_the_other_has_read(room: Room
         page.keyboard.press("a")
         page.wait_for_timeout(300)
     assert len(set(keys)) == 4
-    assert {one.key for one in room.wait_for_readings(worklist_id, 4)} == set(keys)
+    assert {reading.key for reading in room.wait_for_readings(worklist_id, 4)} == set(keys)
     wait_until_saved(first)
     second.close()
     expect(first.locator("[data-slot=other-tab]")).to_be_hidden()
@@ -185,9 +185,9 @@ def test_practice_says_what_was_right_and_then_reading_begins(study: Room, new_c
     expect(page.locator("[data-slot=before]")).to_contain_text("nothing here counts")
     key = shown_key(page)
     page.keyboard.press("x")
-    told = page.locator("[data-slot=telling]")
-    expect(told).to_contain_text("Not so")
-    expect(told).to_contain_text("A real image")
+    feedback = page.locator("[data-slot=telling]")
+    expect(feedback).to_contain_text("Not so")
+    expect(feedback).to_contain_text("A real image")
     page.keyboard.press("a")
     assert shown_key(page) == key
     page.keyboard.press("Space")
@@ -196,7 +196,7 @@ def test_practice_says_what_was_right_and_then_reading_begins(study: Room, new_c
     page.wait_for_selector(".room[data-state=reading][data-kind=verdict]")
     page.keyboard.press("a")
     study.wait_for_readings(worklist_id, 1)
-    expect(told).to_be_hidden()
+    expect(feedback).to_be_hidden()
 
 
 def test_an_adjudicator_says_first_and_then_sees_what_the_others_said(room: Room, new_context: NewContext) -> None:
@@ -215,12 +215,15 @@ def test_an_adjudicator_says_first_and_then_sees_what_the_others_said(room: Room
     page.wait_for_selector(".room[data-state=reading][data-mode=adjudicate]")
     expect(page.locator("[data-slot=telling]")).to_be_hidden()
     page.keyboard.press("a")
-    told = page.locator("[data-slot=telling]")
-    expect(told).to_contain_text("Rejected, Hemispheres or ventricles wrong")
-    expect(told.locator("li")).to_have_count(2)
+    feedback = page.locator("[data-slot=telling]")
+    expect(feedback).to_contain_text("Rejected, Hemispheres or ventricles wrong")
+    expect(feedback.locator("li")).to_have_count(2)
     page.keyboard.press("x")
-    given = rows(room, worklist_id, 4)
-    assert [(one.verdict, one.after_reveal) for one in given[2:]] == [(Verdict.ACCEPT, False), (Verdict.REJECT, True)]
+    readings = rows(room, worklist_id, 4)
+    assert [(reading.verdict, reading.after_reveal) for reading in readings[2:]] == [
+        (Verdict.ACCEPT, False),
+        (Verdict.REJECT, True),
+    ]
     expect(page.locator("[data-slot=blank]")).to_contain_text("All read")
 
 
@@ -252,5 +255,5 @@ def test_a_break_is_offered_after_half_an_hour_and_absence_is_not_reading_time(
     page.get_by_role("button", name="Go on reading").click()
     page.wait_for_selector(".room[data-state=reading]")
     page.keyboard.press("s")
-    verdicts = [one.verdict for one in room.wait_for_readings(worklist_id, 3)]
+    verdicts = [reading.verdict for reading in room.wait_for_readings(worklist_id, 3)]
     assert verdicts == [Verdict.ACCEPT, Verdict.ACCEPT, Verdict.UNSURE]
