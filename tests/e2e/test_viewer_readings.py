@@ -37,13 +37,13 @@ def study(room: Room) -> Room:
     with project.database.write() as session:
         source = add_import(session, "viewer")
         for number in range(5000, 5016):
-            reading = render(number)
+            rendered = render(number)
             split = Split.TRAIN if number % 2 else Split.VALIDATION
             subject = Subject(key=f"viewer {number}", split=split, known=True)
             session.add(subject)
             session.flush()
             known = {"import_id": source.id, "subject_id": subject.id}
-            image = add_image(project, session, reading.pixels[:, :, None], origin=Origin.REAL, **known)
+            image = add_image(project, session, rendered.pixels[:, :, None], origin=Origin.REAL, **known)
             named = label_id(session, rendered.label)
             session.add(ImageLabel(image_id=image.id, label_id=named, source="import", value=1.0))
     return room
