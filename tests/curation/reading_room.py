@@ -78,9 +78,9 @@ def reading_room(database: Database, images: int, readers: int, readers_per_imag
         return worklist.id, [add_person(session, f"r{number}") for number in range(readers)]
 
 
-def verdict(key: str, op_id: str | None = None, said: Verdict = Verdict.ACCEPT, **fields: object) -> ReadingRequest:
+def verdict(key: str, op_id: str | None = None, answer: Verdict = Verdict.ACCEPT, **fields: object) -> ReadingRequest:
     """A reading as a client sends it."""
-    values = {"op_id": op_id or new_op_id(), "assignment_key": key, "verdict": said, "read_at": NOON, **fields}
+    values = {"op_id": op_id or new_op_id(), "assignment_key": key, "verdict": answer, "read_at": NOON, **fields}
     return ReadingRequest.model_validate(values)
 
 

@@ -34,7 +34,7 @@ def read_six(database: Database) -> tuple[int, int, list[int]]:
             fields = {"elapsed_ms": 1000 * (number + 2), "idle_ms": 1000}
             fields |= {"reasons": ("anatomy",)} if said is Verdict.REJECT else {}
             fields |= {"mode": "grid", "page_id": "0" * 32} if number == 5 else {}
-            record_reading(session, CHAIN, NOON, reader_id, verdict(one.key, said=said, **fields))
+            record_reading(session, CHAIN, NOON, reader_id, verdict(one.key, answer=said, **fields))
     return worklist_id, reader_id, images
 
 

@@ -11,20 +11,20 @@ from tests.builders import oval
 GROWING = ("noise", "blur", "pixel_grid", "ghosting", "local_noise")
 
 
-@pytest.mark.parametrize("breakage", ALL_FAULTS, ids=lambda one: one.name)
+@pytest.mark.parametrize("fault", ALL_FAULTS, ids=lambda fault: fault.name)
 @pytest.mark.parametrize("bits", [8, 16])
-def test_a_fault_keeps_shape_and_depth_and_is_the_same_again(breakage: Fault, bits: int) -> None:
+def test_a_fault_keeps_shape_and_depth_and_is_the_same_again(fault: Fault, bits: int) -> None:
     pixels = oval(3, bits=bits)
-    broken = breakage.apply(pixels, 7)
+    broken = fault.apply(pixels, 7)
     assert (broken.shape, broken.dtype) == (pixels.shape, pixels.dtype)
-    np.testing.assert_array_equal(broken, breakage.apply(pixels, 7))
+    np.testing.assert_array_equal(broken, fault.apply(pixels, 7))
     assert (broken != pixels).any()
 
 
 def test_colour_and_oblong_pictures_are_broken_as_well() -> None:
     colour = np.repeat(oval(3), 3, axis=2)[:50]
-    for breakage in ALL_FAULTS:
-        assert breakage.apply(colour, 1).shape == colour.shape, breakage.name
+    for fault in ALL_FAULTS:
+        assert fault.apply(colour, 1).shape == colour.shape, fault.name
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -41,7 +41,9 @@ def test_no_piece_of_a_shuffled_picture_stays_where_it_was(seed: int) -> None:
 def test_a_stronger_fault_changes_more(kind: str) -> None:
     pixels = oval(3)
     changes = [
-        float(np.square(one.apply(pixels, 1).astype(float) - pixels).sum()) for one in ALL_FAULTS if one.kind == kind
+        float(np.square(fault.apply(pixels, 1).astype(float) - pixels).sum())
+        for fault in ALL_FAULTS
+        if fault.kind == kind
     ]
     assert len(changes) >= 2
     assert all(less < more for less, more in itertools.pairwise(changes))

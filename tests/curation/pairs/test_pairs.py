@@ -40,9 +40,9 @@ def listed(project: Project, recipe: PairRecipe = RECIPE) -> list[Pair]:
         return list(session.scalars(select(Pair).where(Pair.pair_list_id == made.id).order_by(Pair.position)))
 
 
-def judge(project: Project, key: str, **said: object) -> Judgement:
+def judge(project: Project, key: str, **fields: object) -> Judgement:
     """Record one judgement by the one judge."""
-    values = {"op_id": new_op_id(), "key": key, "read_at": NOW, "verdict": PairVerdict.SAME, **said}
+    values = {"op_id": new_op_id(), "key": key, "read_at": NOW, "verdict": PairVerdict.SAME, **fields}
     judgement = Judgement.model_validate(values)
     with project.database.write() as session:
         record_judgement(session, project.chain, NOW, 1, judgement)
@@ -53,17 +53,21 @@ def judge(project: Project, key: str, **said: object) -> Judgement:
 def test_blocked_suspects_come_before_flagged_ones_and_known_pairs_are_mixed_in(suspected: Project) -> None:
     pairs = listed(suspected, RECIPE.model_copy(update={"suspects": 2}))
     by_truth = {truth: [pair for pair in pairs if pair.truth is truth] for truth in PairTruth}
-    assert {truth: len(some) for truth, some in by_truth.items()} == {
+    assert {truth: len(pairs_of_truth) for truth, pairs_of_truth in by_truth.items()} == {
         PairTruth.SUSPECT: 2, PairTruth.SAME: 3, PairTruth.DIFFERENT: 3,
     }  # fmt: skip
     with suspected.database.read() as session:
         images = {image.id: image for image in session.scalars(select(Image))}
     for pair in by_truth[PairTruth.SUSPECT]:
-        drawn = [one for one in (pair.first_image_id, pair.second_image_id) if images[one].origin is Origin.SYNTHETIC]
-        assert [images[one].batch_index for one in drawn] in ([0], [1])
+        synthetic = [
+            image_id
+            for image_id in (pair.first_image_id, pair.second_image_id)
+            if images[image_id].origin is Origin.SYNTHETIC
+        ]
+        assert [images[image_id].batch_index for image_id in synthetic] in ([0], [1])
     for truth, alike in ((PairTruth.SAME, True), (PairTruth.DIFFERENT, False)):
         for pair in by_truth[truth]:
-            subjects = [images[one].subject_id for one in (pair.first_image_id, pair.second_image_id)]
+            subjects = [images[image_id].subject_id for image_id in (pair.first_image_id, pair.second_image_id)]
             assert (subjects[0] == subjects[1]) is alike
             assert pair.first_image_id != pair.second_image_id
 
@@ -80,7 +84,7 @@ def test_only_training_images_stand_beside_suspects(suspected: Project) -> None:
                 select(Image.id).join(Subject, Subject.id == Image.subject_id).where(Subject.split != Split.TRAIN)
             )
         )
-    assert not {one for pair in pairs for one in (pair.first_image_id, pair.second_image_id)} & held_out
+    assert not {image_id for pair in pairs for image_id in (pair.first_image_id, pair.second_image_id)} & held_out
 
 
 def test_an_image_and_a_moved_copy_stand_in_where_nobody_has_two_pictures(project: Project) -> None:
@@ -89,16 +93,16 @@ def test_an_image_and_a_moved_copy_stand_in_where_nobody_has_two_pictures(projec
         add_suspects(project, session, images[:2], blocked=2)
     pairs = listed(project, RECIPE)
     with project.database.read() as session:
-        copies = {one.id: one for one in session.scalars(select(Image).where(Image.origin == Origin.ALTERED))}
-        found = compute_pair_results(session, find_pair_list(session, "p"))
+        copies = {image.id: image for image in session.scalars(select(Image).where(Image.origin == Origin.ALTERED))}
+        results = compute_pair_results(session, find_pair_list(session, "p"))
     same = [pair for pair in pairs if pair.truth is PairTruth.SAME]
     assert len(copies) == 3
     for pair in same:
         sides = {pair.first_image_id, pair.second_image_id}
         copy = copies[(sides & copies.keys()).pop()]
         assert copy.altered_from_id in sides
-    assert found.copies == 3
-    assert "moved copy" in found.caveat
+    assert results.copies == 3
+    assert "moved copy" in results.caveat
     listed(project, RECIPE.model_copy(update={"name": "again"}))
     with project.database.read() as session:
         assert len(session.scalars(select(Image).where(Image.origin == Origin.ALTERED)).all()) == 3
@@ -106,12 +110,12 @@ def test_an_image_and_a_moved_copy_stand_in_where_nobody_has_two_pictures(projec
 
 @pytest.mark.slow
 def test_the_same_seed_makes_the_same_list(suspected: Project) -> None:
-    one = listed(suspected)
-    two = listed(suspected, RECIPE.model_copy(update={"name": "q"}))
-    assert [(pair.first_image_id, pair.second_image_id) for pair in one] == [
-        (pair.first_image_id, pair.second_image_id) for pair in two
+    first = listed(suspected)
+    second = listed(suspected, RECIPE.model_copy(update={"name": "q"}))
+    assert [(pair.first_image_id, pair.second_image_id) for pair in first] == [
+        (pair.first_image_id, pair.second_image_id) for pair in second
     ]
-    assert not {pair.key for pair in one} & {pair.key for pair in two}
+    assert not {pair.key for pair in first} & {pair.key for pair in second}
 
 
 @pytest.mark.slow
@@ -198,14 +202,19 @@ def test_results_hold_each_judge_against_pairs_of_known_truth(suspected: Project
         right = {PairTruth.SAME: PairVerdict.SAME, PairTruth.DIFFERENT: PairVerdict.DIFFERENT}
         judge(suspected, pair.key, verdict=right.get(pair.truth, PairVerdict.SAME))
     with suspected.database.read() as session:
-        found = compute_pair_results(session, find_pair_list(session, "p"))
-        drawn = set(session.scalars(select(Image.id).where(Image.origin == Origin.SYNTHETIC)))
-    (one,) = found.judges
-    assert (one.kind, one.judged, one.same_found.value, one.same_found.n) == (ReaderKind.HUMAN, 22, 1.0, 10)
-    assert one.different_called_same.how == "too few: 8 of 10 needed"
-    assert len(found.called_same) == 4
-    assert set(found.called_same) <= drawn
-    assert "unblocks" in found.caveat
+        results = compute_pair_results(session, find_pair_list(session, "p"))
+        synthetic = set(session.scalars(select(Image.id).where(Image.origin == Origin.SYNTHETIC)))
+    (judge_result,) = results.judges
+    assert (judge_result.kind, judge_result.judged, judge_result.same_found.value, judge_result.same_found.n) == (
+        ReaderKind.HUMAN,
+        22,
+        1.0,
+        10,
+    )
+    assert judge_result.different_called_same.how == "too few: 8 of 10 needed"
+    assert len(results.called_same) == 4
+    assert set(results.called_same) <= synthetic
+    assert "unblocks" in results.caveat
 
 
 def test_unknown_subjects_are_said_so(project: Project) -> None:
@@ -214,9 +223,9 @@ def test_unknown_subjects_are_said_so(project: Project) -> None:
         add_suspects(project, session, images[:2], blocked=1)
     listed(project)
     with project.database.read() as session:
-        found = compute_pair_results(session, find_pair_list(session, "p"))
-    assert "may show one" in found.caveat
-    assert "Not yet judged" in found.caveat
+        results = compute_pair_results(session, find_pair_list(session, "p"))
+    assert "may show one" in results.caveat
+    assert "Not yet judged" in results.caveat
 
 
 @pytest.mark.slow
@@ -225,7 +234,7 @@ def test_a_withdrawn_image_is_shown_in_no_pair(suspected: Project) -> None:
     with suspected.database.write() as session:
         session.get_one(Image, first.second_image_id).withdrawn_at = NOW
     with suspected.database.read() as session:
-        assert first.key not in {one.key for one in next_pairs(session, 1, first.pair_list_id, 100)}
+        assert first.key not in {pair.key for pair in next_pairs(session, 1, first.pair_list_id, 100)}
         with pytest.raises(NotFound):
             find_pair_image(session, first.key, "second")
 
@@ -240,11 +249,11 @@ def test_a_list_is_done_without_the_pairs_of_a_withdrawn_image(suspected: Projec
                 (Pair.first_image_id == first.second_image_id) | (Pair.second_image_id == first.second_image_id)
             )
         ).all()
-        found = list_open_pair_lists(session, 1)[0]
-        assert (found.done, found.total) == (0, 1 + len(rest) - len(hidden))
-    said = judge(suspected, rest[-1].key)
+        before = list_open_pair_lists(session, 1)[0]
+        assert (before.done, before.total) == (0, 1 + len(rest) - len(hidden))
+    judgement = judge(suspected, rest[-1].key)
     with suspected.database.write() as session:
-        record_judgement(session, suspected.chain, NOW, 1, said)
+        record_judgement(session, suspected.chain, NOW, 1, judgement)
         session.get_one(Image, rest[-1].second_image_id).withdrawn_at = NOW
         after = list_open_pair_lists(session, 1)[0]
         assert after.done == 1  # what was judged before stays counted, on both sides

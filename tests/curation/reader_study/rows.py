@@ -43,9 +43,9 @@ def table(*rows: StudyRow) -> StudyTable:
 
 def controls(hits: int, defects: int, alarms: int, reals: int, **changes: object) -> list[StudyRow]:
     """So many defects, `hits` of them rejected, then so many real images, `alarms` of them rejected."""
-    said = [REJECT] * hits + [ACCEPT] * (defects - hits) + [REJECT] * alarms + [ACCEPT] * (reals - alarms)
+    verdicts = [REJECT] * hits + [ACCEPT] * (defects - hits) + [REJECT] * alarms + [ACCEPT] * (reals - alarms)
     kinds = [(Purpose.DEFECT_CONTROL, "ghosting")] * defects + [(Purpose.REAL_CONTROL, "a")] * reals
     return [
         row(number, verdict, purpose=purpose, truth=truth, asked=None, **changes)
-        for number, (verdict, (purpose, truth)) in enumerate(zip(said, kinds, strict=True), 1)
+        for number, (verdict, (purpose, truth)) in enumerate(zip(verdicts, kinds, strict=True), 1)
     ]

@@ -62,13 +62,15 @@ def test_the_order_of_images_and_of_answers_does_not_matter(cells: list[tuple[in
         assert statistic(counts) == pytest.approx(statistic(counts[:, ::-1]), nan_ok=True)
 
 
-def readings(readers: int, images: int, said: list[list[bool]]) -> list:  # type: ignore[type-arg]
+def readings(readers: int, images: int, accepts: list[list[bool]]) -> list:  # type: ignore[type-arg]
     rows = []
     for reader in range(readers):
         for image in range(images):
-            verdict = ACCEPT if said[reader][image] else REJECT
-            one = row(1 + reader * images + image, verdict, item=image, reasons=() if verdict is ACCEPT else ("blur",))
-            rows.append(replace(one, reader=f"r{reader}", reader_id=reader))
+            verdict = ACCEPT if accepts[reader][image] else REJECT
+            reading = row(
+                1 + reader * images + image, verdict, item=image, reasons=() if verdict is ACCEPT else ("blur",)
+            )
+            rows.append(replace(reading, reader=f"r{reader}", reader_id=reader))
     return rows
 
 
@@ -77,9 +79,9 @@ def test_equals_agree_perfectly_and_dice_do_not() -> None:
     random = np.random.default_rng(3)
     same = (random.random(100) < 0.6).tolist()
     dice = [(random.random(100) < 0.6).tolist() for _ in range(3)]
-    for said, low, high in (([same] * 3, 1, 1), (dice, -0.15, 0.15)):
-        found = agreements(table(*readings(3, 100, said)), ["blur"], np.random.default_rng(0))
-        by_question = {one.question: one for one in found}
+    for accepts, low, high in (([same] * 3, 1, 1), (dice, -0.15, 0.15)):
+        results = agreements(table(*readings(3, 100, accepts)), ["blur"], np.random.default_rng(0))
+        by_question = {result.question: result for result in results}
         verdict = by_question["verdict"]
         for estimate in (verdict.alpha, verdict.fleiss):
             assert low - 1e-9 <= estimate.value <= high + 1e-9
@@ -90,11 +92,14 @@ def test_equals_agree_perfectly_and_dice_do_not() -> None:
 
 
 def test_pairs_are_compared_on_what_both_have_read() -> None:
-    said = [[True] * 15 + [False] * 15, [True] * 15 + [False] * 15, [False, True] * 15]
-    found = {one.readers: one.kappa for one in pair_agreements(table(*readings(3, 30, said)), np.random.default_rng(0))}
-    assert found[("r0", "r1")].value == 1
-    assert abs(found[("r0", "r2")].value) < 0.2
-    assert found[("r0", "r1")].n == 30
+    accepts = [[True] * 15 + [False] * 15, [True] * 15 + [False] * 15, [False, True] * 15]
+    results = {
+        result.readers: result.kappa
+        for result in pair_agreements(table(*readings(3, 30, accepts)), np.random.default_rng(0))
+    }
+    assert results[("r0", "r1")].value == 1
+    assert abs(results[("r0", "r2")].value) < 0.2
+    assert results[("r0", "r1")].n == 30
 
 
 def test_too_few_images_are_said_to_be_too_few() -> None:

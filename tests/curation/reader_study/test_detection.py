@@ -28,21 +28,24 @@ def test_a_perfect_reader_has_a_finite_d_prime() -> None:
 @given(st.integers(50, 200), st.integers(50, 200), st.data())
 def test_swapping_signals_and_noises_turns_the_sign(signals: int, noises: int, data: st.DataObject) -> None:
     hits, alarms = data.draw(st.integers(0, signals)), data.draw(st.integers(0, noises))
-    one, other = signal_detection(hits, signals, alarms, noises)[0], signal_detection(alarms, noises, hits, signals)[0]
-    assert one.value == pytest.approx(-other.value)
+    result, other = (
+        signal_detection(hits, signals, alarms, noises)[0],
+        signal_detection(alarms, noises, hits, signals)[0],
+    )
+    assert result.value == pytest.approx(-other.value)
 
 
 def test_fewer_controls_than_stated_give_no_d_prime_and_say_so() -> None:
-    found = detection(table(*controls(30, FEWEST_CONTROLS - 1, 5, FEWEST_CONTROLS)), "ada")
-    assert found.d_prime.value is None
-    assert found.d_prime.how == "too few: 49 defects and 50 real images read blind, 50 of each needed"
-    assert found.sensitivity.value == pytest.approx(30 / 49)
-    assert found.by_defect["ghosting"].n == 49
+    result = detection(table(*controls(30, FEWEST_CONTROLS - 1, 5, FEWEST_CONTROLS)), "ada")
+    assert result.d_prime.value is None
+    assert result.d_prime.how == "too few: 49 defects and 50 real images read blind, 50 of each needed"
+    assert result.sensitivity.value == pytest.approx(30 / 49)
+    assert result.by_defect["ghosting"].n == 49
 
 
 def test_unsure_is_no_detection() -> None:
     rows = controls(0, 10, 0, 10)
-    doubted = [row(one.reading_id, UNSURE, purpose=one.purpose, truth=one.truth) for one in rows]
+    doubted = [row(control.reading_id, UNSURE, purpose=control.purpose, truth=control.truth) for control in rows]
     assert detection(table(*doubted), "ada").sensitivity.value == 0
 
 
@@ -52,6 +55,6 @@ def test_the_interval_of_d_prime_covers_it_about_as_often_as_it_says() -> None:
     covered = 0
     for _ in range(runs):
         hits, alarms = (random.binomial(100, norm.cdf(side * truth / 2)) for side in (1, -1))
-        found = signal_detection(int(hits), 100, int(alarms), 100)[0]
-        covered += found.low <= truth <= found.high
+        result = signal_detection(int(hits), 100, int(alarms), 100)[0]
+        covered += result.low <= truth <= result.high
     assert 0.92 <= covered / runs <= 0.98

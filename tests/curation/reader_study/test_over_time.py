@@ -24,14 +24,14 @@ def test_a_reader_is_held_against_themselves_on_repeats_alone() -> None:
     first = [row(n, ACCEPT if n % 2 else REJECT) for n in range(1, 41)]
     changed = {1, 2, 3, 4}
     again = [
-        row(100 + n, (REJECT if n % 2 else ACCEPT) if n in changed else one.verdict, item=n, given_as=given)
-        for n, one in enumerate(first, 1)
-        for given in (AssignmentPurpose.REPEAT,)
+        row(100 + n, (REJECT if n % 2 else ACCEPT) if n in changed else reading.verdict, item=n, given_as=given_as)
+        for n, reading in enumerate(first, 1)
+        for given_as in (AssignmentPurpose.REPEAT,)
     ]
-    found = reading_over_time(table(*first, *again), "ada", random())
-    assert found.repeats_alike.value == pytest.approx(0.9)
-    assert found.repeats_alike.n == 40
-    assert found.repeats_kappa.value == pytest.approx(0.8)
+    result = reading_over_time(table(*first, *again), "ada", random())
+    assert result.repeats_alike.value == pytest.approx(0.9)
+    assert result.repeats_alike.n == 40
+    assert result.repeats_kappa.value == pytest.approx(0.8)
     assert (
         reading_over_time(table(*first, *again[:19]), "ada", random()).repeats_alike.how == "too few: 19 of 20 needed"
     )
@@ -45,14 +45,14 @@ def test_a_sitting_ends_with_a_gap_of_more_than_thirty_minutes() -> None:
 
 def test_drift_is_the_last_third_of_a_sitting_less_the_first() -> None:
     rows = [row(n, ACCEPT if n < 30 or n >= 85 else REJECT) for n in range(90)]
-    found = reading_over_time(table(*rows), "ada", random())
-    assert found.accepted_early.value == 1
-    assert found.accept_drift.value == pytest.approx(5 / 30 - 1)
-    assert found.accept_drift.high < 0
-    assert found.right_drift.how == "too few: 0 of 20 in a third needed"
+    result = reading_over_time(table(*rows), "ada", random())
+    assert result.accepted_early.value == 1
+    assert result.accept_drift.value == pytest.approx(5 / 30 - 1)
+    assert result.accept_drift.high < 0
+    assert result.right_drift.how == "too few: 0 of 20 in a third needed"
     wrong_late = [
-        replace(one, item_id=n, reading_id=n, read_at=NOON + timedelta(seconds=n))
-        for n, one in enumerate([*controls(30, 30, 0, 0), *controls(15, 30, 0, 0), *controls(0, 30, 0, 0)])
+        replace(reading, item_id=n, reading_id=n, read_at=NOON + timedelta(seconds=n))
+        for n, reading in enumerate([*controls(30, 30, 0, 0), *controls(15, 30, 0, 0), *controls(0, 30, 0, 0)])
     ]
     tired = reading_over_time(table(*wrong_late), "ada", random()).right_drift
     assert (tired.value, tired.n) == (-1, 60)
@@ -60,10 +60,10 @@ def test_drift_is_the_last_third_of_a_sitting_less_the_first() -> None:
 
 def test_haste_and_accuracy_are_told_apart_by_the_readers_own_median() -> None:
     rows = controls(50, 100, 0, 0)
-    timed = [replace(one, elapsed_ms=5_000 if one.verdict is REJECT else 500) for one in rows]
-    found = reading_over_time(table(*timed), "ada", random())
-    assert (found.right_fast.value, found.right_slow.value) == (0, 1)
-    assert found.right_fast.n == found.right_slow.n == 50
+    timed = [replace(reading, elapsed_ms=5_000 if reading.verdict is REJECT else 500) for reading in rows]
+    result = reading_over_time(table(*timed), "ada", random())
+    assert (result.right_fast.value, result.right_slow.value) == (0, 1)
+    assert result.right_fast.n == result.right_slow.n == 50
 
 
 def test_a_rule_fixed_beforehand_excludes_and_one_that_cannot_be_judged_does_not() -> None:
@@ -95,8 +95,8 @@ def rated(readers: int, shift: float) -> list:  # type: ignore[type-arg]
             real = image < 60
             level = int(np.clip(round(3.5 + (shift if real else -shift) + draw.normal()), 1, 6))
             purpose = Purpose.REAL_CONTROL if real else Purpose.CANDIDATE
-            one = row(reader * 120 + image + 1, ACCEPT if level > 3 else REJECT, item=image, purpose=purpose)
-            rows.append(replace(one, reader=f"r{reader}", reader_id=reader, confidence=level))
+            reading = row(reader * 120 + image + 1, ACCEPT if level > 3 else REJECT, item=image, purpose=purpose)
+            rows.append(replace(reading, reader=f"r{reader}", reader_id=reader, confidence=level))
     return rows
 
 
@@ -113,9 +113,9 @@ def test_indistinguishable_needs_a_margin_stated_in_advance_and_an_interval_with
 
 
 def test_a_turing_test_of_few_images_or_one_reader_gives_no_pooled_auc() -> None:
-    found = turing_result(table(*rated(1, 1.0)), 0.6, random())
-    assert found.by_reader["r0"].value > 0.8
-    assert found.pooled.how == "too few: 1 readers with enough, 2 needed"
+    result = turing_result(table(*rated(1, 1.0)), 0.6, random())
+    assert result.by_reader["r0"].value > 0.8
+    assert result.pooled.how == "too few: 1 readers with enough, 2 needed"
     assert turing_result(table(*rated(3, 1.0)[:40]), 0.6, random()).by_reader["r0"].value is None
 
 
@@ -125,13 +125,13 @@ def test_consensus_follows_the_readers_who_agree_and_doubts_the_one_who_does_not
     rows = []
     for reader, wrong in enumerate((0.05, 0.05, 0.05, 0.5)):
         for image, is_good in enumerate(truth):
-            said = bool(is_good) != (draw.random() < wrong)
-            one = row(reader * 60 + image + 1, ACCEPT if said else REJECT, item=image)
-            rows.append(replace(one, reader=f"r{reader}", reader_id=reader))
-    found = consensus(table(*rows))
-    assert found.reason is None
-    assert min(found.readers, key=lambda name: found.readers[name]) == "r3"
-    right = [image.accepted == bool(truth[image.image_id]) for image in found.images]
+            accepted = bool(is_good) != (draw.random() < wrong)
+            reading = row(reader * 60 + image + 1, ACCEPT if accepted else REJECT, item=image)
+            rows.append(replace(reading, reader=f"r{reader}", reader_id=reader))
+    result = consensus(table(*rows))
+    assert result.reason is None
+    assert min(result.readers, key=lambda name: result.readers[name]) == "r3"
+    right = [image.accepted == bool(truth[image.image_id]) for image in result.images]
     assert np.mean(right) > 0.9
-    assert [image.quality for image in found.images] == sorted(image.quality for image in found.images)
+    assert [image.quality for image in result.images] == sorted(image.quality for image in result.images)
     assert consensus(table(*rows[:60])).reason == "too few: 0 images read by two people or more, 20 needed"

@@ -27,9 +27,11 @@ def read_by_truth(session: Session, reader: int, worklist: int) -> None:
     start = NOON
     while held := claim(session, NOON, reader, worklist, 20):
         for item in held:
-            said = Verdict.REJECT if item.shown_label == "b" else Verdict.ACCEPT
+            answer = Verdict.REJECT if item.shown_label == "b" else Verdict.ACCEPT
             start += timedelta(seconds=10)
-            record_reading(session, CHAIN, NOON, reader, verdict(item.key, said=said, read_at=start, elapsed_ms=1_500))
+            record_reading(
+                session, CHAIN, NOON, reader, verdict(item.key, answer=answer, read_at=start, elapsed_ms=1_500)
+            )
 
 
 @pytest.mark.slow
@@ -45,20 +47,20 @@ def test_the_study_counts_blind_human_readings_and_says_what_it_left_out(databas
         open_proxy_slots(session, proxy, worklist)
         for item in claim(session, NOON, proxy.id, worklist, 5):
             record_reading(session, CHAIN, NOON, proxy.id, verdict(item.key))
-        found = reader_study(session, worklist)
-    assert found.readers == ("r0", "r1")
-    assert found.readings == 2 * (40 + 12)
-    assert found.grid_readings == 5
-    by_question = {one.question: one for one in found.agreements}
+        study = reader_study(session, worklist)
+    assert study.readers == ("r0", "r1")
+    assert study.readings == 2 * (40 + 12)
+    assert study.grid_readings == 5
+    by_question = {result.question: result for result in study.agreements}
     assert by_question["verdict"].alpha.value == 1
     assert by_question["verdict"].alpha.n == 40
     assert by_question["verdict unsure"].alpha.how == "not defined: too little varies"
-    assert {one.d_prime.how for one in found.detections} == {
+    assert {result.d_prime.how for result in study.detections} == {
         "too few: 0 defects and 12 real images read blind, 50 of each needed"
     }
-    assert [one.false_rejects.n for one in found.detections] == [12, 12]
-    assert found.turing is None
-    lines = list(found.figures())
+    assert [result.false_rejects.n for result in study.detections] == [12, 12]
+    assert study.turing is None
+    lines = list(study.figures())
     assert {line.note for line in lines if line.value is None} >= {"too few: 0 of 10 needed"}
     assert all(line.low is None or line.low <= line.value <= line.high for line in lines if line.value is not None)
 
@@ -72,10 +74,10 @@ def test_a_reader_who_withdrew_leaves_the_statistics_and_is_counted(database: Da
                 record_reading(session, CHAIN, NOON, reader, verdict(item.key))
         assert len(study_table(session, worklist).rows) == 8
         withdraw_consent(session, CHAIN, NOON, first)
-        found = study_table(session, worklist)
-    assert found.withdrawn == 1
-    assert {row.reader for row in found.rows} == {"r1"}
-    assert len(found.rows) == 4
+        study = study_table(session, worklist)
+    assert study.withdrawn == 1
+    assert {row.reader for row in study.rows} == {"r1"}
+    assert len(study.rows) == 4
 
 
 def test_what_a_row_says_of_its_image_is_what_the_worklist_says(database: Database) -> None:

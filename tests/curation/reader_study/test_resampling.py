@@ -46,12 +46,12 @@ def test_aucs_of_resamples_lie_around_the_rank_statistic() -> None:
     real = {image: int(step) for image, step in enumerate(random.integers(2, 7, 60))}
     synthetic = {image: int(step) for image, step in enumerate(random.integers(1, 6, 60))}
     drawn = resampled_aucs([real], [synthetic], random)
-    ranked = auc(*(np.array(list(one.values()), dtype=np.float64) for one in (real, synthetic)))
+    ranked = auc(*(np.array(list(scores.values()), dtype=np.float64) for scores in (real, synthetic)))
     assert drawn.mean() == pytest.approx(ranked, abs=0.01)
 
 
 def test_kappas_of_many_tables_are_those_of_scikit_learn() -> None:
     tables = np.random.default_rng(0).multinomial(40, np.full(9, 1 / 9), size=20).reshape(20, 3, 3)
-    for cells, found in zip(tables, kappas(tables.astype(np.float64)), strict=True):
-        one, two = np.repeat(np.argwhere(cells >= 0), cells.ravel(), axis=0).T
-        assert found == pytest.approx(cohen_kappa_score(one, two))
+    for cells, value in zip(tables, kappas(tables.astype(np.float64)), strict=True):
+        first, second = np.repeat(np.argwhere(cells >= 0), cells.ravel(), axis=0).T
+        assert value == pytest.approx(cohen_kappa_score(first, second))

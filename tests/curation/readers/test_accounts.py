@@ -52,9 +52,9 @@ def checked(database: Database, password: str = PASSWORD, name: str = "alice") -
 
 
 def signed_in(database: Database, password: str = PASSWORD, name: str = "alice", after: int = 0) -> SignedIn | None:
-    found = checked(database, password, name)
+    check = checked(database, password, name)
     with database.write() as session:
-        return sign_in(session, CHAIN, NOON + after * MINUTE, found)
+        return sign_in(session, CHAIN, NOON + after * MINUTE, check)
 
 
 def is_live(database: Database, token: str, after: int = 0) -> bool:
@@ -84,8 +84,8 @@ def test_no_password_token_or_name_is_stored_or_recorded_in_the_chain(records: D
         row, seen = session.scalars(select(Reader)).one(), session.scalars(select(SignIn)).one()
         assert PASSWORD not in (row.password_hash or "")
         assert made.token not in (seen.token_sha256, seen.csrf_token)
-        said = str([event.payload for event in session.scalars(select(Event))])
-    assert not any(secret in said for secret in ("alice", PASSWORD, made.token))
+        payloads = str([event.payload for event in session.scalars(select(Event))])
+    assert not any(secret in payloads for secret in ("alice", PASSWORD, made.token))
 
 
 def test_wrong_passwords_and_unknown_names_are_told_nothing(records: Database, reader: int) -> None:
@@ -203,7 +203,7 @@ def test_signing_out_everywhere_ends_and_counts_live_sessions(records: Database,
     made = [signed_in(records), signed_in(records)]
     with records.write() as session:
         assert sign_out_everywhere(session, CHAIN, NOON, "alice") == 2
-    assert not any(is_live(records, one.token) for one in made if one)
+    assert not any(is_live(records, signed_in.token) for signed_in in made if signed_in)
 
 
 @pytest.mark.slow

@@ -50,28 +50,33 @@ def read_all(session: Session, reader: int, worklist: int, count: int = 10) -> l
         for item in held:
             record_reading(session, CHAIN, NOON, reader, verdict(item.key))
             met.append(item.key)
-    assignments = {one.key: one for one in session.scalars(select(Assignment).where(Assignment.reader_id == reader))}
+    assignments = {
+        assignment.key: assignment
+        for assignment in session.scalars(select(Assignment).where(Assignment.reader_id == reader))
+    }
     return [assignments[key] for key in met]
 
 
-def read_page(session: Session, reader: int, worklist: int, count: int, said: Verdict = Verdict.ACCEPT) -> list[str]:
+def read_page(session: Session, reader: int, worklist: int, count: int, answer: Verdict = Verdict.ACCEPT) -> list[str]:
     op_ids = []
     for item in claim(session, NOON, reader, worklist, count, "grid"):
         op_ids.append(new_op_id())
-        request = verdict(item.key, op_id=op_ids[-1], said=said, mode="grid", page_id=PAGE)
+        request = verdict(item.key, op_id=op_ids[-1], answer=answer, mode="grid", page_id=PAGE)
         record_reading(session, CHAIN, NOON, reader, request)
     return op_ids
 
 
 def purposes(assignments: list[Assignment]) -> Counter[str]:
-    return Counter(one.purpose.value for one in assignments)
+    return Counter(assignment.purpose.value for assignment in assignments)
 
 
 @pytest.mark.slow
 def test_two_readers_meet_the_same_images_in_different_orders(database: Database) -> None:
     with database.write() as session:
         worklist, (first, second) = worklist_with(session, 30, readers=2, readers_per_image=2, rule="majority")
-        orders = [[one.item_id for one in read_all(session, reader, worklist)] for reader in (first, second)]
+        orders = [
+            [assignment.item_id for assignment in read_all(session, reader, worklist)] for reader in (first, second)
+        ]
     assert sorted(orders[0]) == sorted(orders[1])
     assert len(orders[0]) == len(set(orders[0])) == 30
     assert orders[0] != orders[1]
@@ -98,8 +103,8 @@ def test_every_reader_is_handed_every_control_once_and_candidates_are_shared(dat
     assert Counter(reader for _, reader in controls) == dict.fromkeys(readers, 8)
     assert len(candidates) == 20
     assert set(candidates.values()) == {1}
-    assert [one.left for one in left] == [0, 0]
-    assert sum(one.done for one in left) == 20 + 2 * 8
+    assert [progress.left for progress in left] == [0, 0]
+    assert sum(progress.done for progress in left) == 20 + 2 * 8
 
 
 @pytest.mark.slow
@@ -107,8 +112,16 @@ def test_repeats_come_at_least_fifty_images_later_and_once(database: Database) -
     with database.write() as session:
         worklist, (reader,) = worklist_with(session, 300, repeat_share=0.2)
         met = read_all(session, reader, worklist, 48)
-    first_at = {one.item_id: place for place, one in enumerate(met) if one.purpose is AssignmentPurpose.FIRST}
-    apart = [place - first_at[one.item_id] for place, one in enumerate(met) if one.purpose is AssignmentPurpose.REPEAT]
+    first_at = {
+        assignment.item_id: place
+        for place, assignment in enumerate(met)
+        if assignment.purpose is AssignmentPurpose.FIRST
+    }
+    apart = [
+        place - first_at[assignment.item_id]
+        for place, assignment in enumerate(met)
+        if assignment.purpose is AssignmentPurpose.REPEAT
+    ]
     assert len(first_at) == 300
     assert 30 <= len(apart) <= 90
     assert min(apart) > 50
@@ -171,7 +184,7 @@ def test_a_share_of_what_a_grid_leaves_unmarked_comes_back_singly(database: Data
         assert not has_waiting_audits(session, reader, worklist)
     assert purposes(audits) == {"grid_audit": len(audits)}
     assert 4 <= len(audits) <= 20
-    assert {one.item_id for one in audits} <= unmarked
+    assert {assignment.item_id for assignment in audits} <= unmarked
 
 
 @pytest.mark.slow
@@ -179,7 +192,7 @@ def test_audits_are_mixed_among_single_images(database: Database) -> None:
     with database.write() as session:
         worklist, (reader,) = worklist_with(session, 80, grid_audit_share=1.0)
         read_page(session, reader, worklist, 12)
-        met = [one.purpose.value for one in read_all(session, reader, worklist, 24)]
+        met = [assignment.purpose.value for assignment in read_all(session, reader, worklist, 24)]
     assert Counter(met) == {"first": 68, "grid_audit": 12}
     assert "grid_audit" in met[:24]
     assert met[:5] == ["first"] * 5
@@ -223,17 +236,17 @@ def test_a_worklist_for_others_is_refused_and_can_be_opened(database: Database) 
 def test_what_is_left_is_said_in_tens_where_a_count_would_give_repeats_away(database: Database) -> None:
     with database.write() as session:
         worklist, (reader,) = worklist_with(session, 150, repeat_share=0.5)
-        said: dict[str, set[tuple[int, int]]] = {}
+        changes: dict[str, set[tuple[int, int]]] = {}
         before = progress_of(session, reader, worklist)
         while held := claim(session, NOON, reader, worklist, 30):
             for item in held:
                 record_reading(session, CHAIN, NOON, reader, verdict(item.key))
                 now = progress_of(session, reader, worklist)
                 row = session.scalars(select(Assignment).where(Assignment.key == item.key)).one()
-                said.setdefault(row.purpose.value, set()).add((now.done - before.done, now.left % 10))
+                changes.setdefault(row.purpose.value, set()).add((now.done - before.done, now.left % 10))
                 before = now
         assert progress_of(session, reader, worklist, ended=True).left == 0
-    assert said["first"] == said["repeat"] == {(1, 0)}
+    assert changes["first"] == changes["repeat"] == {(1, 0)}
     assert before.left == 10  # until a claim finds nothing, the last first looks and the last repeats look alike
 
 
@@ -244,5 +257,5 @@ def test_without_anything_that_comes_back_progress_is_exact(database: Database) 
         read_page(session, reader, worklist, 4)
         assert progress_of(session, reader, worklist).about
         read_all(session, reader, worklist)
-        found = progress_of(session, reader, worklist)
-    assert (found.left, found.about) == (0, False)
+        progress = progress_of(session, reader, worklist)
+    assert (progress.left, progress.about) == (0, False)

@@ -28,11 +28,11 @@ def room(session: Session, images: int, readers: int, **recipe: object) -> tuple
     return made.id, [add_person(session, f"r{number}") for number in range(readers)]
 
 
-def say(session: Session, reader: int, worklist: int, said: Verdict, mode: str = "single", **fields: object) -> str:
+def say(session: Session, reader: int, worklist: int, answer: Verdict, mode: str = "single", **fields: object) -> str:
     """Read the next image; returns the operation's id."""
     (item, *_) = claim(session, NOON, reader, worklist, 1, mode)  # type: ignore[arg-type]
     op_id = new_op_id()
-    record_reading(session, CHAIN, NOON, reader, verdict(item.key, op_id=op_id, said=said, **fields))
+    record_reading(session, CHAIN, NOON, reader, verdict(item.key, op_id=op_id, answer=answer, **fields))
     return op_id
 
 
@@ -76,12 +76,13 @@ def test_agreeing_readers_need_no_adjudicator_and_disagreeing_ones_do(database: 
     with database.write() as session:
         worklist, (first, second, judge) = room(session, 2, 3, readers_per_image=2, rule="adjudicated")
         held = [
-            {item.file_sha256: item.key for item in claim(session, NOON, one, worklist, 2)} for one in (first, second)
+            {item.file_sha256: item.key for item in claim(session, NOON, reader, worklist, 2)}
+            for reader in (first, second)
         ]
         agreed, disputed = sorted(held[0])
-        for reader, keys, said in ((first, held[0], ACCEPT), (second, held[1], REJECT)):
-            record_reading(session, CHAIN, NOON, reader, verdict(keys[agreed], said=ACCEPT))
-            record_reading(session, CHAIN, NOON, reader, verdict(keys[disputed], said=said))
+        for reader, keys, answer in ((first, held[0], ACCEPT), (second, held[1], REJECT)):
+            record_reading(session, CHAIN, NOON, reader, verdict(keys[agreed], answer=ACCEPT))
+            record_reading(session, CHAIN, NOON, reader, verdict(keys[disputed], answer=answer))
         assert claim(session, NOON, first, worklist, 5, "adjudicate") == []  # has read it
         waiting = claim(session, NOON, judge, worklist, 5, "adjudicate")
         assert [item.file_sha256 for item in waiting] == [disputed]
@@ -96,20 +97,20 @@ def test_an_adjudicator_is_blind_first_then_sees_the_others_nameless_and_may_cha
         (item,) = claim(session, NOON, judge, worklist, 1, "adjudicate")
         assert progress_of(session, judge, worklist, "adjudicate").left == 0
         op_id = new_op_id()
-        record_reading(session, CHAIN, NOON, judge, verdict(item.key, op_id=op_id, said=ACCEPT))
+        record_reading(session, CHAIN, NOON, judge, verdict(item.key, op_id=op_id, answer=ACCEPT))
         assert outcome(session, worklist) == ("approved", 3, True)
         revealed = feedback_after(session, op_id).reveal
         assert revealed is not None
-        assert {(one.verdict, one.reasons, one.comment) for one in revealed} == {
+        assert {(shown.verdict, shown.reasons, shown.comment) for shown in revealed} == {
             (ACCEPT, (), None),
             (REJECT, ("blur",), "soft"),
         }
         with pytest.raises(Conflict, match="shown since"):
             void_reading(session, CHAIN, NOON, judge, new_op_id(), op_id)
-        record_reading(session, CHAIN, NOON, judge, verdict(item.key, said=REJECT, after_reveal=True))
+        record_reading(session, CHAIN, NOON, judge, verdict(item.key, answer=REJECT, after_reveal=True))
         assert outcome(session, worklist) == ("rejected", 4, True)
         with pytest.raises(Conflict, match="changed this verdict"):
-            record_reading(session, CHAIN, NOON, judge, verdict(item.key, said=ACCEPT, after_reveal=True))
+            record_reading(session, CHAIN, NOON, judge, verdict(item.key, answer=ACCEPT, after_reveal=True))
 
 
 def test_a_reading_cannot_claim_to_come_after_a_reveal(database: Database) -> None:
@@ -178,11 +179,11 @@ def test_a_turing_test_takes_a_confidence_and_makes_no_outcome(database: Databas
         made = session.get_one(Worklist, worklist)
         made.kind = made.kind.TURING
         first, second = claim(session, NOON, reader, worklist, 2)
-        for fields in ({}, {"confidence": 2, "said": ACCEPT}, {"confidence": 5, "said": REJECT}):
+        for fields in ({}, {"confidence": 2, "answer": ACCEPT}, {"confidence": 5, "answer": REJECT}):
             with pytest.raises(BadInput, match="confidence"):
                 record_reading(session, CHAIN, NOON, reader, verdict(first.key, **fields))  # type: ignore[arg-type]
-        record_reading(session, CHAIN, NOON, reader, verdict(first.key, said=REJECT, confidence=1))
-        record_reading(session, CHAIN, NOON, reader, verdict(second.key, said=ACCEPT, confidence=6))
+        record_reading(session, CHAIN, NOON, reader, verdict(first.key, answer=REJECT, confidence=1))
+        record_reading(session, CHAIN, NOON, reader, verdict(second.key, answer=ACCEPT, confidence=6))
         assert recompute_outcomes(session, worklist) == {}
 
 
@@ -196,7 +197,7 @@ def test_every_reader_of_a_turing_test_is_handed_every_image(database: Database)
         readers = [add_person(session, f"r{number}") for number in range(3)]
         handed = [[item.file_sha256 for item in claim(session, NOON, reader, worklist, 20)] for reader in readers]
         assert [progress_of(session, reader, worklist).left for reader in readers] == [10, 10, 10]
-    assert [len(set(one)) for one in handed] == [10, 10, 10]
+    assert [len(set(keys)) for keys in handed] == [10, 10, 10]
     assert handed[0] != handed[1]
 
 

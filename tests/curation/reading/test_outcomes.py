@@ -37,7 +37,7 @@ READINGS = st.lists(
 
 
 def people(*verdicts: Verdict, label: str | None = None) -> list[StandingReading]:
-    return [StandingReading(number, said, label, is_proxy=False) for number, said in enumerate(verdicts, 1)]
+    return [StandingReading(number, answer, label, is_proxy=False) for number, answer in enumerate(verdicts, 1)]
 
 
 @pytest.mark.slow
@@ -56,17 +56,17 @@ def test_an_accept_that_becomes_unsure_never_approves(readings: list[StandingRea
             doubted = [*readings]
             doubted[place] = StandingReading(reading.id, UNSURE, reading.label, reading.is_proxy)
             # Doubt may settle a quarrel over the class, never carry an image that was one accept short.
-            accepted_classes = {one.label for one in readings if one.verdict is ACCEPT}
+            accepted_classes = {reading.label for reading in readings if reading.verdict is ACCEPT}
             assert len(accepted_classes) > 1 or decide(doubted, rule).verdict is not OutcomeVerdict.APPROVED
 
 
 @given(READINGS, RULES)
 def test_proxies_decide_only_where_no_person_has_read(readings: list[StandingReading], rule: OutcomeRule) -> None:
     by_people = [reading for reading in readings if not reading.is_proxy]
-    found = decide(readings, rule)
-    assert found.proxy_only == (not by_people)
+    decision = decide(readings, rule)
+    assert decision.proxy_only == (not by_people)
     if by_people:
-        assert found == decide(by_people, rule)
+        assert decision == decide(by_people, rule)
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_verdicts_add_up_as_the_rule_says(
     kind: str, readers: int, verdicts: tuple[Verdict, ...], expected: str
 ) -> None:
     rule = OutcomeRule(kind, readers)  # type: ignore[arg-type]
-    found = {decide(list(order), rule) for order in permutations(people(*verdicts))}
-    assert {one.verdict.value for one in found} == {expected}
+    decisions = {decide(list(order), rule) for order in permutations(people(*verdicts))}
+    assert {decision.verdict.value for decision in decisions} == {expected}
 
 
 def test_readers_who_accept_as_different_classes_settle_nothing() -> None:
@@ -119,8 +119,8 @@ def test_readings_become_outcomes_and_a_voided_one_does_not_count(database: Data
     op_ids = [new_op_id() for _ in range(4)]
     with database.write() as session:
         held = claim(session, NOON, reader, worklist, 4)
-        for item, op_id, said in zip(held, op_ids, (ACCEPT, ACCEPT, REJECT, UNSURE), strict=True):
-            request = verdict(item.key, op_id=op_id, said=said, corrected_label=item.shown_label)
+        for item, op_id, answer in zip(held, op_ids, (ACCEPT, ACCEPT, REJECT, UNSURE), strict=True):
+            request = verdict(item.key, op_id=op_id, answer=answer, corrected_label=item.shown_label)
             record_reading(session, CHAIN, NOON, reader, request)
     first = outcomes_of(database, worklist)
     assert sorted(row[1] for row in first) == ["approved", "approved", "rejected", "unresolved"]
@@ -130,7 +130,7 @@ def test_readings_become_outcomes_and_a_voided_one_does_not_count(database: Data
         void_reading(session, CHAIN, NOON, reader, new_op_id(), op_ids[0])
     assert sorted(row[1] for row in outcomes_of(database, worklist)) == ["approved", "rejected", "unresolved"]
     with database.write() as session:
-        request = verdict(held[0].key, said=ACCEPT, corrected_label="b" if held[0].shown_label == "a" else "a")
+        request = verdict(held[0].key, answer=ACCEPT, corrected_label="b" if held[0].shown_label == "a" else "a")
         record_reading(session, CHAIN, NOON, reader, request)
     assert sorted(row[2] or "" for row in outcomes_of(database, worklist))[-1] in ("a", "b")
 
@@ -145,7 +145,7 @@ def test_what_only_a_proxy_read_is_marked_until_a_person_reads_it(database: Data
     assert [row[4] for row in outcomes_of(database, worklist)] == [True] * 6
     with database.write() as session:
         for item in claim(session, NOON, person, worklist, 2):
-            record_reading(session, CHAIN, NOON, person, verdict(item.key, said=REJECT))
+            record_reading(session, CHAIN, NOON, person, verdict(item.key, answer=REJECT))
     rows = outcomes_of(database, worklist)
     assert sorted((row[1], row[4]) for row in rows) == [("approved", True)] * 4 + [("rejected", False)] * 2
 

@@ -54,15 +54,15 @@ def test_practice_tells_what_was_right_and_a_worklist_that_counts_tells_nothing(
         (practice,) = readable_worklists(session, reader, may_adjudicate=False)
         with pytest.raises(NotAllowed, match="practice"):
             claim(session, NOON, reader, worklist, 1)
-        told = {}
+        right_by_truth = {}
         for item in claim(session, NOON, reader, practice.id, 4):
             op_id = new_op_id()
-            record_reading(session, CHAIN, NOON, reader, verdict(item.key, op_id=op_id, said=Verdict.ACCEPT))
+            record_reading(session, CHAIN, NOON, reader, verdict(item.key, op_id=op_id, answer=Verdict.ACCEPT))
             feedback = feedback_after(session, op_id).feedback
             assert feedback is not None
-            told.setdefault(feedback.truth, []).append(feedback.right)
-        assert told["real"] == [True] * len(told["real"])
-        assert not any(told.get("defect", []))
+            right_by_truth.setdefault(feedback.truth, []).append(feedback.right)
+        assert right_by_truth["real"] == [True] * len(right_by_truth["real"])
+        assert not any(right_by_truth.get("defect", []))
         (item, *_) = claim(session, NOON, reader, worklist, 1)
         op_id = new_op_id()
         record_reading(session, CHAIN, NOON, reader, verdict(item.key, op_id=op_id))
@@ -119,7 +119,7 @@ def test_a_reader_is_offered_what_is_open_to_them_and_how_they_may_read_it(datab
         create_worklist(session, CHAIN, NOON, WorklistRecipe.model_validate(judged))
 
         def offered(reader: int, may_adjudicate: bool = False) -> dict[str, tuple[str, ...]]:
-            return {one.name: one.modes for one in readable_worklists(session, reader, may_adjudicate)}
+            return {worklist.name: worklist.modes for worklist in readable_worklists(session, reader, may_adjudicate)}
 
         assert offered(first)["open"] == ("single", "grid")
         assert offered(first)["blind"] == ("single",)

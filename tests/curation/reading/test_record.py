@@ -67,7 +67,7 @@ def test_undo_gives_the_image_back_and_counts_again(database: Database) -> None:
     worklist, (reader,) = reading_room(database, images=2, readers=1)
     key = claimed(database, reader, worklist, 1)[0]
     op_id, undo_id = new_op_id(), new_op_id()
-    read(database, reader, key, op_id=op_id, said=Verdict.REJECT)
+    read(database, reader, key, op_id=op_id, answer=Verdict.REJECT)
     for _ in range(2):
         with database.write() as session:
             void_reading(session, CHAIN, NOON, reader, undo_id, op_id)

@@ -48,8 +48,8 @@ class Cohort:
         self.session.add(image)
         self.session.flush()
         for label in labels:
-            said = {"label_id": label_id(self.session, label), "source": "import", "value": 1.0}
-            self.session.add(ImageLabel(image_id=image.id, **said))
+            label_values = {"label_id": label_id(self.session, label), "source": "import", "value": 1.0}
+            self.session.add(ImageLabel(image_id=image.id, **label_values))
         self.session.flush()
         return image
 
@@ -110,7 +110,7 @@ def test_at_most_eight_of_a_class_and_the_same_ones_whatever_comes_after_in_othe
             cohort.add("b")
         then = references_of(session, SECRET, worklist)
     assert Counter(reference.label for reference in then) == {"a": PER_CLASS, "b": 3}
-    assert [one for one in then if one.label == "a"] == first
+    assert [image for image in then if image.label == "a"] == first
 
 
 def test_two_copies_of_one_picture_are_shown_once(database: Database) -> None:
@@ -164,10 +164,10 @@ def test_keys_say_nothing_without_the_secret_and_differ_between_worklists(databa
         cohort, worklist = room(session)
         cohort.add("a")
         again = create_worklist(session, CHAIN, NOON, WorklistRecipe(name="again", again=True))
-        (one,) = references_of(session, SECRET, worklist)
+        (image,) = references_of(session, SECRET, worklist)
         (other,) = references_of(session, b"t" * 32, worklist)
         (elsewhere,) = references_of(session, SECRET, again)
-    assert len({key.partition("-")[2] for key in (one.key, other.key, elsewhere.key)}) == 3
+    assert len({key.partition("-")[2] for key in (image.key, other.key, elsewhere.key)}) == 3
 
 
 def test_only_who_may_read_the_worklist_sees_its_references(database: Database) -> None:

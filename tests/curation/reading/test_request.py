@@ -19,7 +19,7 @@ def test_reasons_and_classes_outside_the_worklist_are_refused(database: Database
         read(database, reader, key, reasons=("ugly",))
     with pytest.raises(BadInput, match="class"):
         read(database, reader, key, corrected_label="c")
-    read(database, reader, key, reasons=("anatomy", "blur"), corrected_label="b", said=Verdict.REJECT)
+    read(database, reader, key, reasons=("anatomy", "blur"), corrected_label="b", answer=Verdict.REJECT)
 
 
 BOX = {"kind": "box", "x": 1.5, "y": 2, "width": 3, "height": 4}

@@ -88,8 +88,8 @@ def test_a_wrong_class_is_a_defect_only_where_classes_are_shown(planted: Databas
 def test_classes_are_shown_as_often_among_controls_as_among_candidates(planted: Database) -> None:
     with planted.write() as session:
         chosen = session.scalars(select(Image.id).where(Image.origin == Origin.SYNTHETIC).order_by(Image.id)).all()
-        one = session.scalars(select(Label.id).where(Label.name == "a")).one()
-        session.execute(update(ImageLabel).where(ImageLabel.image_id.in_(chosen[:4])).values(label_id=one))
+        label_a = session.scalars(select(Label.id).where(Label.name == "a")).one()
+        session.execute(update(ImageLabel).where(ImageLabel.image_id.in_(chosen[:4])).values(label_id=label_a))
     with planted.read() as session:
         items = choose_items(session, recipe(real_controls=8, defect_controls=4))
     assert Counter(item.label for item in of(items, Purpose.CANDIDATE)) == {"a": 8, "b": 4}
@@ -161,7 +161,7 @@ def test_a_turing_test_holds_candidates_and_real_images_only(planted: Database) 
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"kind": "turing", "real_controls": 2, "defect_controls": 2}, "planted defects are neither"),
         ({"kind": "turing"}, "ask for real controls"),
@@ -175,11 +175,11 @@ def test_a_turing_test_holds_candidates_and_real_images_only(planted: Database) 
     ],
 )
 def test_wishes_that_contradict_each_other_are_refused(
-    database: Database, fields: dict[str, object], said: str
+    database: Database, fields: dict[str, object], message: str
 ) -> None:
     with database.write() as session:
         add_screened(session, 2)
-        with pytest.raises(BadInput, match=said):
+        with pytest.raises(BadInput, match=message):
             choose_items(session, recipe(**fields))
 
 
@@ -216,7 +216,7 @@ def test_flagged_candidates_come_first_and_controls_lie_anywhere_among_them(plan
         flagged = session.scalars(select(ScreenedImage).order_by(ScreenedImage.image_id).limit(4)).all()
         for row in flagged:
             row.verdict = ScreeningVerdict.FLAG
-    found = Counter[int]()
+    controls = Counter[int]()
     with planted.read() as session:
         for seed in range(30):
             wanted = recipe(**MIXED, order="flags", seed=0).model_copy(update={"seed": seed})
@@ -224,9 +224,9 @@ def test_flagged_candidates_come_first_and_controls_lie_anywhere_among_them(plan
             placed = sorted(zip(draw_positions(items, wanted), items, strict=True), key=lambda pair: pair[0])
             candidates = [item.flagged for _, item in placed if item.purpose is Purpose.CANDIDATE]
             assert candidates == [True] * 4 + [False] * 8
-            found.update(place // 7 for place, item in placed if item.purpose is not Purpose.CANDIDATE)
+            controls.update(place // 7 for place, item in placed if item.purpose is not Purpose.CANDIDATE)
     # 16 controls of 28 places, 30 times: 120 are expected in each quarter of the list, give or take 6.5.
-    assert all(90 < found[quarter] < 150 for quarter in range(4))
+    assert all(90 < controls[quarter] < 150 for quarter in range(4))
 
 
 def test_by_batch_older_batches_come_first() -> None:

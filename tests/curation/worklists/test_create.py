@@ -124,8 +124,8 @@ def test_settled_images_come_back_only_when_asked_for(database: Database) -> Non
     with database.write() as session:
         add_screened(session, 4)
         worklist, reader = create(session), add_person(session, "r")
-        for item, said in zip(claim(session, NOON, reader, worklist, 3), Verdict, strict=True):
-            record_reading(session, CHAIN, NOON, reader, verdict(item.key, said=said))
+        for item, answer in zip(claim(session, NOON, reader, worklist, 3), Verdict, strict=True):
+            record_reading(session, CHAIN, NOON, reader, verdict(item.key, answer=answer))
         assert recompute_outcomes(session, worklist) == {"approved": 1, "rejected": 1, "unresolved": 1}
         assert len(order(session, create(session, name="rest"))) == 2
         assert len(order(session, create(session, name="all", again=True))) == 4

@@ -41,8 +41,8 @@ def test_blocked_images_are_read_under_the_check_that_blocked_them(database: Dat
         worklist = create_worklist(session, CHAIN, NOON, recipe)
         audits = session.scalars(select(WorklistItem).where(WorklistItem.purpose == Purpose.GATE_AUDIT)).all()
         assert (worklist.size, worklist.controls) == (18, 0)
-        assert {one.image_id for one in audits} < set(images[:4])
-        assert [one.truth for one in audits] == ["noise", "noise"]
+        assert {audit.image_id for audit in audits} < set(images[:4])
+        assert [audit.truth for audit in audits] == ["noise", "noise"]
 
 
 @pytest.mark.parametrize("check", ["near_copy", "near_copy_pixels"])
@@ -94,5 +94,5 @@ def test_a_larger_share_holds_the_smaller_one(database: Database) -> None:
             {item.image_id for item in choose_audits(session, WorklistRecipe(name="w", seed=5, gate_audit_share=share))}
             for share in (0.01, 0.3, 0.6, 1)
         ]
-    assert [len(some) for some in chosen] == [1, 3, 6, 9]
+    assert [len(audits) for audits in chosen] == [1, 3, 6, 9]
     assert chosen[0] < chosen[1] < chosen[2] < chosen[3]

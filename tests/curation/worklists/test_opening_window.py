@@ -90,9 +90,9 @@ def test_only_training_images_like_the_candidates_have_a_say(study: Database) ->
         set_windows(session, images, [(40.0, 80.0)] * 12)
         for change in ({"bits": 16}, {"height": 99}, {"withdrawn_at": NOON}):
             before = {name: getattr(images[0], name) for name in change}
-            session.execute(update(Image).where(Image.id.in_([one.id for one in images])).values(**change))
+            session.execute(update(Image).where(Image.id.in_([item.id for item in images])).values(**change))
             assert settled(session) is None
-            session.execute(update(Image).where(Image.id.in_([one.id for one in images])).values(**before))
+            session.execute(update(Image).where(Image.id.in_([item.id for item in images])).values(**before))
         items = choose_items(session, RECIPE)
         assert choose_opening_window(session, items) == (40, 80)
         assert choose_opening_window(session, [replace(item, label="another class") for item in items]) is None
@@ -111,17 +111,17 @@ def test_it_is_settled_once_and_sent_with_the_worklist_and_its_practice_never_wi
         bare = recipe.model_copy(update={"name": "without practice", "practice": 0})
         unpractised = create_worklist(session, CHAIN, NOON, bare)
         set_windows(session, train(session), [None] * 12)
-        sent = {one.id: one.window for one in readable_worklists(session, reader, may_adjudicate=False)}
+        sent = {item.id: item.window for item in readable_worklists(session, reader, may_adjudicate=False)}
         practice = session.scalars(select(Worklist.id).where(Worklist.practice_for_id == worklist.id)).one()
         assert sent == {practice: (40.0, 80.0), unpractised.id: (40.0, 80.0)}
-        held = [asdict(one) for one in claim(session, NOON, reader, unpractised.id, 22)]
+        held = [asdict(item) for item in claim(session, NOON, reader, unpractised.id, 22)]
         in_it = WorklistItem.worklist_id == unpractised.id
         purposes = session.scalars(select(WorklistItem.purpose).where(in_it)).all()
     assert len(held) == 22
     assert {Purpose.CANDIDATE, Purpose.REAL_CONTROL, Purpose.DEFECT_CONTROL} <= set(purposes)
-    told = [{name: value for name, value in one.items() if name not in ("key", "file_sha256")} for one in held]
-    assert len({json.dumps({**one, "shown_label": None}, sort_keys=True) for one in told}) == 1
-    assert not any("window" in name for name in told[0])
+    sent_items = [{name: value for name, value in item.items() if name not in ("key", "file_sha256")} for item in held]
+    assert len({json.dumps({**item, "shown_label": None}, sort_keys=True) for item in sent_items}) == 1
+    assert not any("window" in name for name in sent_items[0])
 
 
 def test_of_an_imported_ct_it_is_the_window_of_the_file(project: Project, tmp_path: Path) -> None:

@@ -53,8 +53,8 @@ def test_a_planted_defect_is_its_original_damaged_as_the_row_says(database: Data
             assert pixel_sha256(pixels) == image.pixel_sha256 != original.pixel_sha256
             assert (image.spacing_row_mm, image.spacing_column_mm) == (2.0, 3.0)
             assert (image.rescale_slope, image.signed_offset) == (0.5, 4)
-            said = {(label.label_id, label.source) for label in image.labels}
-            assert said == {(label.label_id, "altered") for label in original.labels}
+            labels = {(label.label_id, label.source) for label in image.labels}
+            assert labels == {(label.label_id, "altered") for label in original.labels}
 
 
 @pytest.mark.slow

@@ -30,12 +30,12 @@ def test_every_block_gives_everybody_the_same_share(readers: int, data: st.DataO
     blocks = data.draw(st.integers(1, 4))
     everybody = list(range(10, 10 + readers))
     dealt = list(islice(deal_readers(everybody, per_image, seed=data.draw(st.integers(0, 99))), readers * blocks))
-    assert all(len(set(some)) == per_image for some in dealt)
-    assert Counter(one for some in dealt for one in some) == dict.fromkeys(everybody, per_image * blocks)
+    assert all(len(set(readers)) == per_image for readers in dealt)
+    assert Counter(reader for readers in dealt for reader in readers) == dict.fromkeys(everybody, per_image * blocks)
 
 
 def test_everybody_shares_images_with_everybody() -> None:
-    together = {tuple(sorted(some)) for some in islice(deal_readers([1, 2, 3, 4], 2, seed=0), 100)}
+    together = {tuple(sorted(readers)) for readers in islice(deal_readers([1, 2, 3, 4], 2, seed=0), 100)}
     assert len(together) == 6
 
 
@@ -89,8 +89,8 @@ def test_a_share_that_waits_is_nobody_elses_even_after_a_lease(database: Databas
     assert [len(mine), *map(len, others)] == [12, 12, 12, 12]
     with database.write() as session:
         again = [item.key for item in claim(session, LATER, people[1], worklist_id, 100)]
-        found = session.scalars(select(Assignment.item_id).where(Assignment.key.in_(again)))
-        assert sorted(found) == sorted(others[0])
+        items = session.scalars(select(Assignment.item_id).where(Assignment.key.in_(again)))
+        assert sorted(items) == sorted(others[0])
 
 
 @pytest.mark.slow

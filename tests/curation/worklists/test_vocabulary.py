@@ -46,7 +46,7 @@ def test_saving_the_same_again_changes_nothing_and_other_reasons_need_another_na
 
 
 @pytest.mark.parametrize(
-    ("reasons", "said"),
+    ("reasons", "message"),
     [
         ((), "1 to 9 reasons"),
         (tuple(Reason(str(number), f"r{number}", "R") for number in range(1, 11)), "1 to 9 reasons"),
@@ -63,9 +63,9 @@ def test_saving_the_same_again_changes_nothing_and_other_reasons_need_another_na
     ],
 )
 def test_reasons_that_cannot_be_keys_or_codes_are_refused(
-    database: Database, reasons: tuple[Reason, ...], said: str
+    database: Database, reasons: tuple[Reason, ...], message: str
 ) -> None:
-    with database.write() as session, pytest.raises(BadInput, match=said):
+    with database.write() as session, pytest.raises(BadInput, match=message):
         save_vocabulary(session, CHAIN, NOON, "ours", reasons)
 
 
