@@ -86,7 +86,7 @@ def _withdrawn() -> ColumnElement[bool]:
     return exists().where(Image.id.in_((Pair.first_image_id, Pair.second_image_id)), Image.withdrawn_at.is_not(None))
 
 
-def next_pairs(session: Session, reader_id: int, pair_list_id: int, count: int) -> list[PairToJudge]:
+def find_next_pairs(session: Session, reader_id: int, pair_list_id: int, count: int) -> list[PairToJudge]:
     """Find the next pairs that this judge has not judged, in the list's order; none of a closed list."""
     is_open = exists().where(PairList.id == Pair.pair_list_id, PairList.closed_at.is_(None))
     query = select(Pair).where(Pair.pair_list_id == pair_list_id, is_open, ~_judged_by(reader_id), ~_withdrawn())

@@ -14,7 +14,7 @@ from curation.reader_study.consensus import Consensus, consensus
 from curation.reader_study.detection import Detection, detection
 from curation.reader_study.exclusion import AppliedRule, apply_exclusion_rule
 from curation.reader_study.over_time import ReadingOverTime, reading_over_time
-from curation.reader_study.table import StudyTable, study_table
+from curation.reader_study.table import StudyTable, load_study_table
 from curation.reader_study.turing import TuringResult, turing_result
 from curation.reading.recipe import ExclusionRule, recipe_of
 from curation.reading.worklist import open_worklist
@@ -145,7 +145,7 @@ def reader_study(session: Session, worklist_id: int, seed: int = 0) -> ReaderStu
     worklist = open_worklist(session, worklist_id)
     if worklist.kind is WorklistKind.PRACTICE:
         raise BadInput(f"{worklist.name!r} is practice, which enters no statistics. Name the worklist it is for.")
-    table = study_table(session, worklist_id)
+    table = load_study_table(session, worklist_id)
     random = np.random.default_rng(seed)
     blind = table.blind()
     detections = tuple(detection(rows, name) for name, rows in blind.by_reader().items())
@@ -177,7 +177,7 @@ def excluded_readers(session: Session, worklist: Worklist) -> tuple[str, ...]:
     if not _exclusion_rule(worklist).model_dump(exclude_none=True):
         return ()
     random = np.random.default_rng(0)
-    table = study_table(session, worklist.id)
+    table = load_study_table(session, worklist.id)
     detections = tuple(detection(rows, name) for name, rows in table.blind().by_reader().items())
     courses = tuple(
         reading_over_time(rows, name, random) for name, rows in table.by_reader().items() if rows.blind().rows

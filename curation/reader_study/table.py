@@ -73,7 +73,7 @@ class StudyTable:
         return self.where(lambda row: row.reader not in readers)
 
 
-def study_table(session: Session, worklist_id: int) -> StudyTable:
+def load_study_table(session: Session, worklist_id: int) -> StudyTable:
     """Load the readings of a worklist by people who have not withdrawn their consent. Raises NotFound."""
     open_worklist(session, worklist_id)
     query = (
@@ -94,7 +94,7 @@ def study_table(session: Session, worklist_id: int) -> StudyTable:
         .order_by(Reading.id)
     )
     loaded = session.execute(query).all()
-    withdrawn = withdrawn_readers(session)
+    withdrawn = find_withdrawn_readers(session)
     rows = [
         StudyRow(
             reading_id=reading.id,
@@ -123,6 +123,6 @@ def study_table(session: Session, worklist_id: int) -> StudyTable:
     return StudyTable(tuple(rows), len({row.Reading.reader_id for row in loaded} & withdrawn))
 
 
-def withdrawn_readers(session: Session) -> set[int]:
+def find_withdrawn_readers(session: Session) -> set[int]:
     """Find the readers who withdrew their consent and have not agreed again; returns ids."""
     return set(session.scalars(select(Reader.id).where(has_withdrawn(Reader.id))))

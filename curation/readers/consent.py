@@ -86,7 +86,7 @@ def record_consent(
     session: Session, chain: Chain, now: datetime, reader_id: int, experience: Experience, display: Display
 ) -> Consent:
     """Record a reader's consent to the present text; a live one stays as it is."""
-    live = live_consent(session, reader_id)
+    live = find_live_consent(session, reader_id)
     if live is not None:
         return live
     consent = Consent(
@@ -114,7 +114,7 @@ def withdraw_consent(session: Session, chain: Chain, now: datetime, reader_id: i
     chain.record(session, "consent.withdrawn", payload, now)
 
 
-def live_consent(session: Session, reader_id: int) -> Consent | None:
+def find_live_consent(session: Session, reader_id: int) -> Consent | None:
     """Find a reader's consent to the present text that was not withdrawn; None without one."""
     query = select(Consent).where(Consent.reader_id == reader_id, _is_live()).order_by(Consent.id).limit(1)
     return session.scalars(query).one_or_none()
@@ -122,7 +122,7 @@ def live_consent(session: Session, reader_id: int) -> Consent | None:
 
 def require_consent(session: Session, reader_id: int) -> None:
     """Raise NotAllowed unless this reader agreed to the present text, or is a proxy."""
-    if live_consent(session, reader_id) is None and session.get_one(Reader, reader_id).kind is ReaderKind.HUMAN:
+    if find_live_consent(session, reader_id) is None and session.get_one(Reader, reader_id).kind is ReaderKind.HUMAN:
         raise NotAllowed("you have not agreed to how reading is recorded. Open /rounds/welcome, then read.")
 
 

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 from curation.errors import NotAllowed
 from curation.provenance.withdrawn import withdrawn_items
 from curation.reading.assignment import assign_adjudications, assign_first_readings
-from curation.reading.grid_audits import AUDITS_AMONG, assign_audits, waiting_audits
+from curation.reading.grid_audits import AUDITS_AMONG, assign_audits, find_waiting_audits
 from curation.reading.progress import withdrawn_items_of
 from curation.reading.recipe import WorklistRecipe, recipe_of
-from curation.reading.repeats import Repeat, add_repeat, repeats_to_come
-from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, LeaseTerms, locked_cursor
+from curation.reading.repeats import Repeat, add_repeat, draw_repeats
+from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, LeaseTerms, lock_cursor
 from curation.reading.worklist import ClaimMode, check_may_read, check_mode, open_worklist
 from curation.tables.images import Image
 from curation.tables.people import Reader, ReaderKind
@@ -67,7 +67,7 @@ def claim(
     check_practised(session, worklist, reader_id)
     if worklist.closed_at is not None or worklist.paused_at is not None:
         return []
-    cursor = locked_cursor(session, reader_id, worklist_id)
+    cursor = lock_cursor(session, reader_id, worklist_id)
     terms = LeaseTerms(now, worklist, recipe, cursor)
     held = _renew_leases(session, terms, count, mode)
     ids = [row.id for row in held]
@@ -144,8 +144,8 @@ def _assign_first(session: Session, terms: LeaseTerms, wanted: int, shared_held:
 def _assign_single(session: Session, terms: LeaseTerms, wanted: int, shared_held: int) -> list[int]:
     """Assign images the reader has not read, and mix in repeats and audits where nothing gives them away."""
     start = terms.cursor.handed_out
-    repeats = repeats_to_come(session, terms)
-    audits = waiting_audits(session, terms.cursor.reader_id, terms.worklist.id, wanted)
+    repeats = draw_repeats(session, terms)
+    audits = find_waiting_audits(session, terms.cursor.reader_id, terms.worklist.id, wanted)
     repeated = sum(repeat.due < start + wanted for repeat in repeats[:wanted])
     audited = min(len(audits), wanted // AUDITS_AMONG)
     firsts = _assign_first(session, terms, wanted - repeated - audited, shared_held)

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from curation.provenance.withdrawn import withdrawn_images
 from curation.reading.outcome_rule import OutcomeRule, StandingReading, count_decided, decide, is_disputed
-from curation.reading.outcomes import standing_readings
+from curation.reading.outcomes import load_standing_readings
 from curation.reading.slots import ADJUDICATION_SLOT, MOST_READERS, PROXY_SLOT, slot_values
 from curation.tables.images import Image
 from curation.tables.reading import (
@@ -28,7 +28,7 @@ def update_extra_slots(session: Session, worklist: Worklist, item_id: int) -> No
     if worklist.kind is not WorklistKind.VERDICT or item.purpose is not Purpose.CANDIDATE or withdrawn_at is not None:
         return
     rule = OutcomeRule(**worklist.rule)
-    readings = standing_readings(session, item_id)
+    readings = load_standing_readings(session, item_id)
     if rule.kind == "adjudicated":
         _update_adjudication(session, item, is_disputed(readings, rule))
     else:
@@ -84,12 +84,12 @@ def update_all_extra_slots(session: Session, worklist: Worklist, readers_before:
     if rule.readers == readers_before:
         candidates = candidates.where(exists().where(Reading.item_id == WorklistItem.id))
     for item in session.scalars(candidates):
-        readings = standing_readings(session, item.id)
+        readings = load_standing_readings(session, item.id)
         _update_adjudication(session, item, rule.kind == "adjudicated" and is_disputed(readings, rule))
         _update_shared(session, item, readings, rule)
 
 
-def waiting_adjudications(session: Session, worklist_id: int) -> int:
+def count_waiting_adjudications(session: Session, worklist_id: int) -> int:
     """Count the disputed images that no adjudicator has taken."""
     query = select(func.count()).where(
         Assignment.worklist_id == worklist_id,

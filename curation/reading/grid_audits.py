@@ -46,7 +46,7 @@ def close_audit(session: Session, reader_id: int, item_id: int) -> None:
     session.execute(unassigned)
 
 
-def waiting_audits(session: Session, reader_id: int, worklist_id: int, limit: int) -> list[int]:
+def find_waiting_audits(session: Session, reader_id: int, worklist_id: int, limit: int) -> list[int]:
     """Find at most `limit` audits that wait for this reader; returns ids."""
     query = select(Assignment.id).where(
         Assignment.reader_id == reader_id,
@@ -65,4 +65,4 @@ def assign_audits(session: Session, terms: LeaseTerms, ids: list[int]) -> None:
 
 def has_waiting_audits(session: Session, reader_id: int, worklist_id: int) -> bool:
     """Whether audits of this reader's pages wait to be read."""
-    return bool(waiting_audits(session, reader_id, worklist_id, 1))
+    return bool(find_waiting_audits(session, reader_id, worklist_id, 1))

@@ -57,10 +57,10 @@ def recompute_outcomes(session: Session, worklist_id: int) -> dict[str, int]:
 
 def decisions_of(session: Session, worklist: Worklist) -> dict[int, Decision]:
     """Decide the outcomes of a worklist as it stands, by image id; writes nothing."""
-    return {image: decision for image, _, decision in decisions_in_order(session, worklist)}
+    return {image: decision for image, _, decision in iterate_decisions(session, worklist)}
 
 
-def decisions_in_order(session: Session, worklist: Worklist) -> Iterator[tuple[int, list[StandingReading], Decision]]:
+def iterate_decisions(session: Session, worklist: Worklist) -> Iterator[tuple[int, list[StandingReading], Decision]]:
     """Yield image id, standing readings and decision, in the order of image ids and in flat memory."""
     if worklist.kind is not WorklistKind.VERDICT:
         return
@@ -69,7 +69,7 @@ def decisions_in_order(session: Session, worklist: Worklist) -> Iterator[tuple[i
         yield image, readings, decide(readings, rule)
 
 
-def standing_readings(session: Session, item_id: int) -> list[StandingReading]:
+def load_standing_readings(session: Session, item_id: int) -> list[StandingReading]:
     """Load the readings of one candidate that count towards its outcome."""
     return [reading for _, readings in _standing(session, WorklistItem.id == item_id) for reading in readings]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from curation.reading.escalation import waiting_adjudications
+from curation.reading.escalation import count_waiting_adjudications
 from curation.reading.outcomes import stands
 from curation.reading.recipe import WorklistRecipe, recipe_of
 from curation.reading.worklist import open_worklist
@@ -87,7 +87,7 @@ def progress_of(
     worklist = open_worklist(session, worklist_id)
     cursor = session.get(ReaderCursor, (reader_id, worklist_id))
     if mode == "adjudicate":
-        waiting = waiting_adjudications(session, worklist_id)
+        waiting = count_waiting_adjudications(session, worklist_id)
         return Progress(0, waiting, waiting)
     done, pooled, controls = (cursor.done, cursor.pooled_done, cursor.controls_done) if cursor else (0, 0, 0)
     by_people = session.scalar(

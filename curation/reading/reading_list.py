@@ -31,7 +31,7 @@ class ReadableWorklist:
     practice_left: int | None
 
 
-def readable_worklists(session: Session, reader_id: int, may_adjudicate: bool) -> list[ReadableWorklist]:
+def list_readable_worklists(session: Session, reader_id: int, may_adjudicate: bool) -> list[ReadableWorklist]:
     """List open worklists that a reader may read, newest first; unfinished practice takes its worklist's place."""
     named = exists().where(WorklistReader.worklist_id == Worklist.id)
     query = (

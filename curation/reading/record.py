@@ -13,7 +13,7 @@ from curation.reading.escalation import update_extra_slots
 from curation.reading.grid_audits import close_audit, is_to_be_audited, open_audit
 from curation.reading.recipe import WorklistRecipe, recipe_of
 from curation.reading.request import ReadingRequest, check_request
-from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT, locked_cursor
+from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT, lock_cursor
 from curation.reading.worklist import open_worklist
 from curation.tables.reading import (
     Assignment,
@@ -155,7 +155,7 @@ def _locked(session: Session, reader_id: int, which: ColumnElement[bool]) -> tup
     worklist_id = session.scalars(select(Assignment.worklist_id).where(which)).one_or_none()
     if worklist_id is None:
         raise NotFound("there is no assignment with this key.")
-    cursor = locked_cursor(session, reader_id, worklist_id)
+    cursor = lock_cursor(session, reader_id, worklist_id)
     return session.scalars(select(Assignment).where(which).with_for_update()).one(), cursor
 
 

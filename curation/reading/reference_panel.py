@@ -44,7 +44,7 @@ def check_may_see_references(session: Session, worklist_id: int, reader_id: int)
     return worklist
 
 
-def references_of(session: Session, secret: bytes, worklist: Worklist) -> list[PanelImage]:
+def choose_references(session: Session, secret: bytes, worklist: Worklist) -> list[PanelImage]:
     """Choose at most 8 images of each class, in the order of the worklist's classes, by a hash of the pixels."""
     images: dict[str, dict[str, Image]] = defaultdict(dict)
     for image, label in session.execute(_candidates(worklist)):

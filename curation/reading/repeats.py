@@ -26,7 +26,7 @@ class Repeat:
     due: int
 
 
-def repeats_to_come(session: Session, terms: LeaseTerms) -> list[Repeat]:
+def draw_repeats(session: Session, terms: LeaseTerms) -> list[Repeat]:
     """Draw the repeats among what this reader was assigned lately, the earliest due first."""
     worklist, cursor = terms.worklist, terms.cursor
     recipe = terms.recipe

@@ -52,13 +52,13 @@ def slot_values(
     }
 
 
-def new_cursor(reader_id: int, worklist_id: int, allotted: int | None = None) -> ReaderCursor:
+def make_cursor(reader_id: int, worklist_id: int, allotted: int | None = None) -> ReaderCursor:
     """Make a reader's cursor before the first image."""
     counters = dict.fromkeys(COUNTERS, 0)
     return ReaderCursor(reader_id=reader_id, worklist_id=worklist_id, position=-1, allotted=allotted, **counters)
 
 
-def locked_cursor(session: Session, reader_id: int, worklist_id: int) -> ReaderCursor:
+def lock_cursor(session: Session, reader_id: int, worklist_id: int) -> ReaderCursor:
     """Lock the reader's cursor, so that two pages of one reader claim and read one after the other.
 
     Lock it before any assignment: all functions here lock cursor, assignment, head of the chain in this order.
@@ -72,7 +72,7 @@ def locked_cursor(session: Session, reader_id: int, worklist_id: int) -> ReaderC
         raise NotFound(f"there is no reader {reader_id}.")
     try:
         with session.begin_nested():
-            cursor = new_cursor(reader_id, worklist_id)
+            cursor = make_cursor(reader_id, worklist_id)
             session.add(cursor)
             session.flush()
             return cursor

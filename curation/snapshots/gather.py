@@ -14,7 +14,7 @@ from curation.errors import BadInput
 from curation.provenance.real_images import is_ready_real
 from curation.queries import SHAPE, is_positive, newest_screenings
 from curation.reading.outcome_rule import Decision, StandingReading
-from curation.reading.outcomes import decisions_in_order
+from curation.reading.outcomes import iterate_decisions
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.pool import CHUNK, Pool
 from curation.tables.generation import (
@@ -84,7 +84,7 @@ def _hashed(
 ) -> Iterator[tuple[int, list[StandingReading], Decision]]:
     """The decisions of a worklist; at their end, `digests` has one more, unless there were none."""
     sha256, some = hashlib.sha256(), False
-    for image, readings, decision in decisions_in_order(session, worklist):
+    for image, readings, decision in iterate_decisions(session, worklist):
         sha256.update(canonical_json([image, decision.verdict.value, decision.label, decision.reading_ids]))
         some = True
         yield image, readings, decision

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.provenance.withdrawn import affected_notes
-from curation.reading.outcomes import decisions_in_order
+from curation.reading.outcomes import iterate_decisions
 from curation.snapshots.gather import counted_worklists, outcomes_digest
 from curation.snapshots.mix import MixRecipe
 from curation.tables.generation import PRIVACY_CHECKS, ScreeningCheck, ScreeningVerdict
@@ -107,7 +107,7 @@ def _readings_changed(session: Session, snapshot: Snapshot, recipe: MixRecipe) -
     current = {
         reading
         for worklist in counted_worklists(session, recipe.worklists)
-        for _, _, decision in decisions_in_order(session, worklist)
+        for _, _, decision in iterate_decisions(session, worklist)
         if decision.verdict is OutcomeVerdict.APPROVED
         for reading in decision.reading_ids
     }

@@ -23,7 +23,7 @@ from curation.tables.generation import (
 from curation.tables.images import Image, Import, Split
 from curation.tables.reading import Outcome, OutcomeVerdict, Purpose
 from curation.worklists.controls import Likeness, choose_defect_controls, choose_real_controls
-from curation.worklists.items import Item, audit_items, candidate_items, in_seeded_order, select_labelled
+from curation.worklists.items import Item, in_seeded_order, make_audits, make_candidates, select_labelled
 from curation.worklists.recipe import check_recipe
 
 
@@ -64,7 +64,7 @@ def choose_candidates(session: Session, recipe: WorklistRecipe) -> list[Item]:
     if not recipe.again:
         decided = select(Outcome.image_id).where(Outcome.verdict != OutcomeVerdict.UNRESOLVED)
         query = query.where(Image.id.not_in(decided))
-    candidates = in_seeded_order(candidate_items(session, query), recipe.seed)[: recipe.limit]
+    candidates = in_seeded_order(make_candidates(session, query), recipe.seed)[: recipe.limit]
     if not candidates:
         raise BadInput(
             "expected screened candidates to read, and there are none. Run `rounds generate` and `rounds screen`. "
@@ -92,7 +92,7 @@ def choose_audits(session: Session, recipe: WorklistRecipe) -> list[Item]:
         .join(ScreeningCheck, ScreeningCheck.image_id == Image.id)
         .where(*blocked, Image.id.not_in(copies))
     )
-    audits = in_seeded_order(audit_items(session, query), recipe.seed)
+    audits = in_seeded_order(make_audits(session, query), recipe.seed)
     return audits[: math.ceil(recipe.gate_audit_share * len(audits))]
 
 

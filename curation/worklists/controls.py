@@ -15,7 +15,14 @@ from curation.provenance.real_images import is_ready_real
 from curation.queries import has_shape
 from curation.tables.images import BuildStatus, Image, Import, Origin, Shape, Split, Subject
 from curation.tables.reading import Purpose
-from curation.worklists.items import Item, defect_items, in_seeded_order, real_items, select_labelled, spread
+from curation.worklists.items import (
+    Item,
+    in_seeded_order,
+    make_defect_controls,
+    make_real_controls,
+    select_labelled,
+    spread,
+)
 
 SPACING_TOLERANCE_MM = 1e-3
 ALTERED = "altered"
@@ -61,7 +68,7 @@ def find_real_images(session: Session, like: Likeness, split: Split, seed: int) 
         .join(Subject, Subject.id == Image.subject_id)
         .where(is_ready_real(), Subject.split == split, has_shape(like.shape))
     )
-    return in_seeded_order([item for item in real_items(session, query) if like.fits(item)], seed)
+    return in_seeded_order([item for item in make_real_controls(session, query) if like.fits(item)], seed)
 
 
 def find_planted_defects(session: Session, like: Likeness, split: Split, seed: int) -> list[Item]:
@@ -76,7 +83,7 @@ def find_planted_defects(session: Session, like: Likeness, split: Split, seed: i
         .where(Image.origin == Origin.ALTERED, original.origin == Origin.REAL, original.import_id.in_(ready))
         .where(Subject.split == split, has_shape(like.shape))
     )
-    return in_seeded_order([item for item in defect_items(session, query) if like.fits(item)], seed)
+    return in_seeded_order([item for item in make_defect_controls(session, query) if like.fits(item)], seed)
 
 
 def choose_real_controls(

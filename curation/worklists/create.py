@@ -13,7 +13,7 @@ from curation.errors import BadInput, Conflict
 from curation.readers.accounts import find_reader
 from curation.reading.outcomes import recompute_outcomes
 from curation.reading.recipe import WorklistRecipe
-from curation.reading.slots import new_cursor, slot_values
+from curation.reading.slots import make_cursor, slot_values
 from curation.reading.worklist import find_worklist
 from curation.tables.images import BuildStatus, Label
 from curation.tables.reading import (
@@ -131,7 +131,7 @@ def _add_items(
             session.execute(insert(slots_table), slots)
         shares.update(slot["reader_id"] for slot in slots)
     if dealt:
-        session.add_all(new_cursor(reader_id, worklist.id, share) for reader_id, share in shares.items() if reader_id)
+        session.add_all(make_cursor(reader_id, worklist.id, share) for reader_id, share in shares.items() if reader_id)
 
 
 def _is_shared(purpose: Purpose, kind: WorklistKind) -> bool:

@@ -60,14 +60,14 @@ def select_labelled(source: str, source_id: InstrumentedAttribute[int | None]) -
     )
 
 
-def candidate_items(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:
+def make_candidates(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:
     """Make candidates of the rows of `select_labelled` with a column `verdict`."""
     return [
         _item(row, Purpose.CANDIDATE, flagged=row.verdict is ScreeningVerdict.FLAG) for row in session.execute(query)
     ]
 
 
-def audit_items(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:
+def make_audits(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:
     """Make audits of the rows of `select_labelled` with a column `check_name`; of several checks the first by name."""
     rows: dict[int, Row] = {}
     for row in session.execute(query):
@@ -76,12 +76,12 @@ def audit_items(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]
     return [_item(row, Purpose.GATE_AUDIT, truth=row.check_name) for row in rows.values()]
 
 
-def real_items(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:
+def make_real_controls(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:
     """Make real controls of the rows of `select_labelled`; images of more than one class are left out."""
     return [_item(row, Purpose.REAL_CONTROL, truth=row.label) for row in _of_one_class(session.execute(query).all())]
 
 
-def defect_items(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:
+def make_defect_controls(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:
     """Make defect controls of the rows of `select_labelled` with columns `alteration` and `original_id`."""
     return [
         _item(row, Purpose.DEFECT_CONTROL, truth=row.alteration["name"], original_id=row.original_id)

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.queries import class_asked
-from curation.reader_study.table import withdrawn_readers
+from curation.reader_study.table import find_withdrawn_readers
 from curation.reading.outcomes import stands
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import Image
@@ -79,7 +79,7 @@ def readings_of(session: Session, worklist_id: int, kind: ReaderKind | None = No
             Assignment.purpose == AssignmentPurpose.FIRST,
             stands(),
             Reading.after_reveal.is_(False),
-            Reading.reader_id.not_in(withdrawn_readers(session)),
+            Reading.reader_id.not_in(find_withdrawn_readers(session)),
         )
         .order_by(Reading.id)
     )  # fmt: skip

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.estimates import Estimate
-from curation.reader_study.table import withdrawn_readers
+from curation.reader_study.table import find_withdrawn_readers
 from curation.tables.generation import Screening
 from curation.tables.images import BuildStatus
 from curation.tables.people import ReaderKind
@@ -40,7 +40,7 @@ def state_of_results(session: Session, worklist_id: int) -> State:
     here = select(func.max(Reading.id)).join(WorklistItem, WorklistItem.id == Reading.item_id)
     newest = session.scalar(here.where(WorklistItem.worklist_id == worklist_id)) or 0
     screened = session.scalar(select(func.max(Screening.id)).where(Screening.status == BuildStatus.READY)) or 0
-    return newest, screened, tuple(sorted(withdrawn_readers(session)))
+    return newest, screened, tuple(sorted(find_withdrawn_readers(session)))
 
 
 def result_figures(session: Session, worklist: Worklist, kind: ReaderKind) -> ResultFigures:

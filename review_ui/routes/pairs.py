@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from curation.pairs.judging import Judgement, find_pair_image, list_open_pair_lists, next_pairs, record_judgement
+from curation.pairs.judging import Judgement, find_next_pairs, find_pair_image, list_open_pair_lists, record_judgement
 from curation.project import Project
 from review_ui.own_pages.pairs import pair_page
 from review_ui.routes.raw_pixels import raw_pixels
@@ -47,7 +47,7 @@ class PairRoutes:
 
     def _following(self, reader_id: int, pair_list_id: int) -> dict[str, Any]:
         with self.project.database.read() as session:
-            return {"pairs": [asdict(one) for one in next_pairs(session, reader_id, pair_list_id, AHEAD)]}
+            return {"pairs": [asdict(one) for one in find_next_pairs(session, reader_id, pair_list_id, AHEAD)]}
 
     def pixels(self, request: Request) -> Response:
         """One picture of a pair."""

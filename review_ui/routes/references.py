@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse, Response
 from curation.errors import NotFound
 from curation.project import Project
 from curation.provenance.withdrawn import newest_withdrawal
-from curation.reading.reference_panel import PanelImage, check_may_see_references, references_of
+from curation.reading.reference_panel import PanelImage, check_may_see_references, choose_references
 from review_ui.security.guard import READER_KEY
 from review_ui.security.sessions import SignedInReader
 
@@ -47,6 +47,6 @@ class ReferenceRoutes:
             worklist = check_may_see_references(session, worklist_id, reader.reader_id)
             kept = (worklist_id, newest_withdrawal(session))
             if kept not in self.chosen:
-                references = references_of(session, self.project.secret(SECRET), worklist)
+                references = choose_references(session, self.project.secret(SECRET), worklist)
                 self.chosen[kept] = {reference.key: reference for reference in references}
         return self.chosen[kept]

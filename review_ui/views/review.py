@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from curation.reading.reading_list import readable_worklists
+from curation.reading.reading_list import list_readable_worklists
 from review_ui.context import current_project, reader_or_stop
 from review_ui.security.permissions import Capability
 
@@ -69,7 +69,7 @@ def review_page() -> None:
 def _worklists(active: bool) -> list[dict[str, Any]]:
     reader = reader_or_stop(active)
     with current_project().database.read() as session:
-        found = readable_worklists(session, reader.reader_id, reader.can(Capability.ADJUDICATE))
+        found = list_readable_worklists(session, reader.reader_id, reader.can(Capability.ADJUDICATE))
     return [{**asdict(worklist), "modes": list(worklist.modes)} for worklist in found]
 
 

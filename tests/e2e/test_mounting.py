@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 from sqlalchemy import select
 
-from curation.reading.reading_list import readable_worklists
+from curation.reading.reading_list import list_readable_worklists
 from curation.tables.people import Reader
 from review_ui.views.review import SCRIPTS, _read
 from tests.e2e.conftest import Room, sign_in_anywhere
@@ -39,7 +39,7 @@ def mount(room: Room, context: BrowserContext, closes: list[int]) -> Page:
     with room.project.database.read() as session:
         reader_id = session.scalars(select(Reader.id).where(Reader.name == name)).one()
         readable = [
-            worklist for worklist in readable_worklists(session, reader_id, False) if worklist.id == worklist_id
+            worklist for worklist in list_readable_worklists(session, reader_id, False) if worklist.id == worklist_id
         ]
     worklists = [{**asdict(worklist), "modes": list(worklist.modes)} for worklist in readable]
     script = "\n".join(map(_read, SCRIPTS))

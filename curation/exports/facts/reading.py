@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.exports.pseudonyms import ExportPseudonyms
-from curation.reader_study.table import withdrawn_readers
+from curation.reader_study.table import find_withdrawn_readers
 from curation.readers.consent import has_withdrawn
 from curation.reading.outcome_rule import OutcomeRule
 from curation.reading.outcomes import stands
@@ -186,7 +186,7 @@ def _lines(session: Session, worklist: Worklist, names: ExportPseudonyms) -> lis
     by_reader: dict[tuple[int, ReaderKind], list[Any]] = {}
     for row in session.execute(query):
         by_reader.setdefault((row[0], row[1]), []).append(row[2:])
-    gone = withdrawn_readers(session)
+    gone = find_withdrawn_readers(session)
     lines: list[ReaderLine] = []
     for (reader_id, kind), rows in by_reader.items():
         candidates = [row for row in rows if row[0] is Purpose.CANDIDATE]

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from curation.errors import BadInput, Conflict, NotFound
 from curation.pairs.build import close_pair_list, create_pair_list, find_pair_list
-from curation.pairs.judging import Judgement, find_pair_image, list_open_pair_lists, next_pairs, record_judgement
+from curation.pairs.judging import Judgement, find_next_pairs, find_pair_image, list_open_pair_lists, record_judgement
 from curation.pairs.recipe import PairRecipe
 from curation.pairs.results import compute_pair_results
 from curation.project import Project
@@ -139,7 +139,7 @@ def test_without_suspects_there_is_no_list(project: Project) -> None:
 def test_nothing_that_is_sent_says_what_a_pair_is(suspected: Project) -> None:
     made = listed(suspected)
     with suspected.database.read() as session:
-        sent = next_pairs(session, 1, made[0].pair_list_id, 100)
+        sent = find_next_pairs(session, 1, made[0].pair_list_id, 100)
     assert [one.key for one in sent] == [pair.key for pair in made]
     assert {(one.first, one.second) for one in sent} == {((16, 16, 1, 8), (16, 16, 1, 8))}
 
@@ -152,7 +152,7 @@ def test_a_judgement_is_recorded_once_and_in_the_chain(suspected: Project) -> No
         assert len(session.scalars(select(PairReading)).all()) == 1
         assert len(session.scalars(select(Event).where(Event.kind == "pair.judged")).all()) == 1
         assert [one.done for one in list_open_pair_lists(session, 1)] == [1]
-        assert next_pairs(session, 1, first.pair_list_id, 1)[0].key == rest[0].key
+        assert find_next_pairs(session, 1, first.pair_list_id, 1)[0].key == rest[0].key
 
 
 @pytest.mark.slow
@@ -165,7 +165,7 @@ def test_a_pair_is_judged_once_until_it_is_taken_back(suspected: Project) -> Non
         judge(suspected, first.key, verdict=None, voids_op_id=new_op_id())
     judge(suspected, first.key, verdict=None, voids_op_id=said.op_id)
     with suspected.database.read() as session:
-        assert next_pairs(session, 1, first.pair_list_id, 1)[0].key == first.key
+        assert find_next_pairs(session, 1, first.pair_list_id, 1)[0].key == first.key
     judge(suspected, first.key, verdict=PairVerdict.UNSURE)
     with pytest.raises(Conflict, match="another judgement"):
         judge(suspected, listed(suspected, RECIPE.model_copy(update={"name": "q"}))[0].key, op_id=said.op_id)
@@ -179,7 +179,7 @@ def test_a_closed_list_takes_and_shows_nothing_more(suspected: Project) -> None:
     with pytest.raises(Conflict, match="closed"):
         judge(suspected, first.key)
     with suspected.database.read() as session:
-        assert next_pairs(session, 1, first.pair_list_id, 9) == []
+        assert find_next_pairs(session, 1, first.pair_list_id, 9) == []
         with pytest.raises(NotFound):
             find_pair_image(session, first.key, "first")
 
@@ -234,7 +234,7 @@ def test_a_withdrawn_image_is_shown_in_no_pair(suspected: Project) -> None:
     with suspected.database.write() as session:
         session.get_one(Image, first.second_image_id).withdrawn_at = NOW
     with suspected.database.read() as session:
-        assert first.key not in {pair.key for pair in next_pairs(session, 1, first.pair_list_id, 100)}
+        assert first.key not in {pair.key for pair in find_next_pairs(session, 1, first.pair_list_id, 100)}
         with pytest.raises(NotFound):
             find_pair_image(session, first.key, "second")
 
@@ -257,4 +257,4 @@ def test_a_list_is_done_without_the_pairs_of_a_withdrawn_image(suspected: Projec
         session.get_one(Image, rest[-1].second_image_id).withdrawn_at = NOW
         after = list_open_pair_lists(session, 1)[0]
         assert after.done == 1  # what was judged before stays counted, on both sides
-        assert after.total - after.done == len(next_pairs(session, 1, first.pair_list_id, 1000))
+        assert after.total - after.done == len(find_next_pairs(session, 1, first.pair_list_id, 1000))

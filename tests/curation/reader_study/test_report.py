@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 from curation.database import Database
 from curation.errors import BadInput
 from curation.reader_study.report import reader_study
-from curation.reader_study.table import study_table
+from curation.reader_study.table import load_study_table
 from curation.readers.consent import withdraw_consent
 from curation.reading.claims import claim
 from curation.reading.proxy_slots import open_proxy_slots
-from curation.reading.reading_list import readable_worklists
+from curation.reading.reading_list import list_readable_worklists
 from curation.reading.record import new_op_id, record_reading, void_reading
 from curation.tables.people import Consent, Reader, ReaderKind
 from curation.tables.reading import Assignment, Purpose, Verdict, WorklistItem
@@ -72,9 +72,9 @@ def test_a_reader_who_withdrew_leaves_the_statistics_and_is_counted(database: Da
             session.add(Consent(reader_id=reader, version="1", experience={}, display={}, agreed_at=NOON))
             for item in claim(session, NOON, reader, worklist, 4):
                 record_reading(session, CHAIN, NOON, reader, verdict(item.key))
-        assert len(study_table(session, worklist).rows) == 8
+        assert len(load_study_table(session, worklist).rows) == 8
         withdraw_consent(session, CHAIN, NOON, first)
-        study = study_table(session, worklist)
+        study = load_study_table(session, worklist)
     assert study.withdrawn == 1
     assert {row.reader for row in study.rows} == {"r1"}
     assert len(study.rows) == 4
@@ -85,7 +85,7 @@ def test_what_a_row_says_of_its_image_is_what_the_worklist_says(database: Databa
         worklist, (reader,) = worklist_with(session, 8, real_controls=4)
         read_by_truth(session, reader, worklist)
         items = {item.id: item for item in session.scalars(select(WorklistItem))}
-        rows = study_table(session, worklist).rows
+        rows = load_study_table(session, worklist).rows
         sequences = dict(session.execute(select(Assignment.item_id, Assignment.sequence)).all())
     assert len(rows) == 12
     for row in rows:
@@ -97,6 +97,6 @@ def test_what_a_row_says_of_its_image_is_what_the_worklist_says(database: Databa
 def test_practice_enters_no_statistics(database: Database) -> None:
     with database.write() as session:
         _, reader = practised(session)
-        (practice,) = readable_worklists(session, reader, may_adjudicate=False)
+        (practice,) = list_readable_worklists(session, reader, may_adjudicate=False)
         with pytest.raises(BadInput, match="is practice"):
             reader_study(session, practice.id)

@@ -19,8 +19,8 @@ from curation.readers.consent import (
     Display,
     Experience,
     Steps,
+    find_live_consent,
     has_withdrawn,
-    live_consent,
     record_consent,
     require_consent,
     withdraw_consent,
@@ -79,8 +79,8 @@ def test_withdrawing_ends_consent_and_keeps_the_row(database: Database) -> None:
         given(session, other)
         consent = given(session, person)
         withdraw_consent(session, CHAIN, NOON + timedelta(hours=1), person)
-        assert live_consent(session, person) is None
-        assert live_consent(session, other) is not None
+        assert find_live_consent(session, person) is None
+        assert find_live_consent(session, other) is not None
         assert consent.withdrawn_at == NOON + timedelta(hours=1)
         with pytest.raises(NotAllowed):
             require_consent(session, person)

@@ -11,7 +11,7 @@ from curation.reading.claims import claim
 from curation.reading.feedback import DEFECTS, feedback_after
 from curation.reading.outcomes import decisions_of
 from curation.reading.proxy_slots import open_proxy_slots
-from curation.reading.reading_list import readable_worklists
+from curation.reading.reading_list import list_readable_worklists
 from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import new_op_id, record_reading, void_reading
 from curation.tables.images import Image, Split, Subject
@@ -37,21 +37,21 @@ def practised(session: Session, **recipe: object) -> tuple[int, int]:
 def test_practice_stands_in_a_worklists_place_until_it_is_done(database: Database) -> None:
     with database.write() as session:
         worklist, reader = practised(session)
-        (practice,) = readable_worklists(session, reader, may_adjudicate=False)
+        (practice,) = list_readable_worklists(session, reader, may_adjudicate=False)
         assert (practice.kind, practice.practice_left, practice.modes) == ("practice", 4, ("single",))
         for left, item in zip((3, 2, 1), claim(session, NOON, reader, practice.id, 4), strict=False):
             record_reading(session, CHAIN, NOON, reader, verdict(item.key))
-            assert readable_worklists(session, reader, may_adjudicate=False)[0].practice_left == left
+            assert list_readable_worklists(session, reader, may_adjudicate=False)[0].practice_left == left
         (last,) = claim(session, NOON, reader, practice.id, 4)
         record_reading(session, CHAIN, NOON, reader, verdict(last.key))
-        (counted,) = readable_worklists(session, reader, may_adjudicate=False)
+        (counted,) = list_readable_worklists(session, reader, may_adjudicate=False)
         assert (counted.id, counted.kind, counted.practice_left) == (worklist, "verdict", None)
 
 
 def test_practice_tells_what_was_right_and_a_worklist_that_counts_tells_nothing(database: Database) -> None:
     with database.write() as session:
         worklist, reader = practised(session)
-        (practice,) = readable_worklists(session, reader, may_adjudicate=False)
+        (practice,) = list_readable_worklists(session, reader, may_adjudicate=False)
         with pytest.raises(NotAllowed, match="practice"):
             claim(session, NOON, reader, worklist, 1)
         right_by_truth = {}
@@ -92,7 +92,7 @@ def test_practice_shows_training_subjects_alone_and_settles_nothing(database: Da
 def test_an_answer_once_told_cannot_be_taken_back(database: Database) -> None:
     with database.write() as session:
         _, reader = practised(session)
-        (practice,) = readable_worklists(session, reader, may_adjudicate=False)
+        (practice,) = list_readable_worklists(session, reader, may_adjudicate=False)
         (item, *_) = claim(session, NOON, reader, practice.id, 1)
         op_id = new_op_id()
         record_reading(session, CHAIN, NOON, reader, verdict(item.key, op_id=op_id))
@@ -103,7 +103,7 @@ def test_an_answer_once_told_cannot_be_taken_back(database: Database) -> None:
 def test_a_proxy_neither_practises_nor_takes_a_turing_test(database: Database) -> None:
     with database.write() as session:
         _, reader = practised(session)
-        (practice,) = readable_worklists(session, reader, may_adjudicate=False)
+        (practice,) = list_readable_worklists(session, reader, may_adjudicate=False)
         proxy = session.get_one(Reader, add_person(session, "p", ReaderKind.PROXY))
         with pytest.raises(BadInput, match="proxy"):
             open_proxy_slots(session, proxy, practice.id)
@@ -119,7 +119,9 @@ def test_a_reader_is_offered_what_is_open_to_them_and_how_they_may_read_it(datab
         create_worklist(session, CHAIN, NOON, WorklistRecipe.model_validate(judged))
 
         def offered(reader: int, may_adjudicate: bool = False) -> dict[str, tuple[str, ...]]:
-            return {worklist.name: worklist.modes for worklist in readable_worklists(session, reader, may_adjudicate)}
+            return {
+                worklist.name: worklist.modes for worklist in list_readable_worklists(session, reader, may_adjudicate)
+            }
 
         assert offered(first)["open"] == ("single", "grid")
         assert offered(first)["blind"] == ("single",)

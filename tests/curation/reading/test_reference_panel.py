@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from curation.database import Database
 from curation.errors import NotAllowed, NotFound
 from curation.reading.recipe import WorklistRecipe
-from curation.reading.reference_panel import PER_CLASS, check_may_see_references, references_of
+from curation.reading.reference_panel import PER_CLASS, check_may_see_references, choose_references
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Origin, Split, Subject
 from curation.tables.people import Reader
 from curation.tables.reading import Purpose, Worklist, WorklistItem, WorklistKind
@@ -73,7 +73,7 @@ def room(session: Session) -> tuple[Cohort, Worklist]:
 
 def shown(session: Session, worklist: Worklist) -> set[str]:
     """Digests of the references."""
-    return {reference.file_sha256 for reference in references_of(session, SECRET, worklist)}
+    return {reference.file_sha256 for reference in choose_references(session, SECRET, worklist)}
 
 
 def test_only_training_images_are_shown(database: Database) -> None:
@@ -105,10 +105,10 @@ def test_at_most_eight_of_a_class_and_the_same_ones_whatever_comes_after_in_othe
         cohort, worklist = room(session)
         for _ in range(20):
             cohort.add("a")
-        first = references_of(session, SECRET, worklist)
+        first = choose_references(session, SECRET, worklist)
         for _ in range(3):
             cohort.add("b")
-        then = references_of(session, SECRET, worklist)
+        then = choose_references(session, SECRET, worklist)
     assert Counter(reference.label for reference in then) == {"a": PER_CLASS, "b": 3}
     assert [image for image in then if image.label == "a"] == first
 
@@ -164,9 +164,9 @@ def test_keys_say_nothing_without_the_secret_and_differ_between_worklists(databa
         cohort, worklist = room(session)
         cohort.add("a")
         again = create_worklist(session, CHAIN, NOON, WorklistRecipe(name="again", again=True))
-        (image,) = references_of(session, SECRET, worklist)
-        (other,) = references_of(session, b"t" * 32, worklist)
-        (elsewhere,) = references_of(session, SECRET, again)
+        (image,) = choose_references(session, SECRET, worklist)
+        (other,) = choose_references(session, b"t" * 32, worklist)
+        (elsewhere,) = choose_references(session, SECRET, again)
     assert len({key.partition("-")[2] for key in (image.key, other.key, elsewhere.key)}) == 3
 
 

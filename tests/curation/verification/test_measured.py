@@ -15,7 +15,7 @@ from curation.backup.create import back_up
 from curation.backup.restore import Places, restore
 from curation.database import Database
 from curation.pairs.build import close_pair_list, create_pair_list
-from curation.pairs.judging import Judgement, next_pairs, record_judgement
+from curation.pairs.judging import Judgement, find_next_pairs, record_judgement
 from curation.pairs.recipe import PairRecipe
 from curation.progress import silent
 from curation.project import Project
@@ -74,7 +74,7 @@ REMOVED = {
 
 def judge(session: Session, project: Project, **said: Any) -> str:
     """One row by the first judge: of the next pair, or as `said`; returns its operation."""
-    key = said.pop("key", None) or next_pairs(session, 1, 1, 1)[0].key
+    key = said.pop("key", None) or find_next_pairs(session, 1, 1, 1)[0].key
     judgement = Judgement.model_validate({"op_id": new_op_id(), "key": key, "read_at": NOW, "elapsed_ms": 900} | said)
     record_judgement(session, project.chain, NOW, 1, judgement)
     return judgement.op_id
@@ -92,7 +92,7 @@ def measured_and_judged(project: Project) -> None:
         add_measurement(project, NOW, batches=[1] if kind == "checks" else [])
     listed = create_pair_list(project, NOW, PairRecipe(name="near", suspects=1, same=2, different=2, seed=1))
     with project.database.write() as session:
-        keys = [one.key for one in next_pairs(session, listed.id, 1, 2)]
+        keys = [one.key for one in find_next_pairs(session, listed.id, 1, 2)]
         first = judge(session, project, key=keys[0], verdict=PairVerdict.DIFFERENT)
         judge(session, project, key=keys[1], verdict=PairVerdict.SAME)
         judge(session, project, key=keys[0], voids_op_id=first)

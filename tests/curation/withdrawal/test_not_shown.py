@@ -17,7 +17,7 @@ from curation.reading.progress import progress_of
 from curation.reading.proxy_slots import open_proxy_slots
 from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import new_op_id, record_reading, void_reading
-from curation.reading.reference_panel import references_of
+from curation.reading.reference_panel import choose_references
 from curation.tables.generation import Batch, Generator, ScreenedImage
 from curation.tables.images import Image, ImageLabel, Origin, Split, Subject
 from curation.tables.people import Reader, ReaderKind
@@ -218,14 +218,14 @@ def test_no_control_no_reference_and_no_measure_uses_it_again(room: Project) -> 
     with room.database.read() as session:
         worklist = session.get_one(Worklist, worklist_id)
         shown = session.scalars(select(Image).where(Image.subject.has(key="p3"))).one()
-        assert shown.file_sha256 in {one.file_sha256 for one in references_of(session, b"k" * 32, worklist)}
+        assert shown.file_sha256 in {one.file_sha256 for one in choose_references(session, b"k" * 32, worklist)}
     withdraw(room, NOW, "p3", "")
     with room.database.read() as session:
         assert shown.id not in {item.image_id for item in find_real_images(session, like, Split.TRAIN, 1)}
         defects = find_planted_defects(session, like, Split.TRAIN, 1)
         assert len(defects) == 11
         assert shown.id not in {item.original_id for item in defects}
-        assert shown.file_sha256 not in {one.file_sha256 for one in references_of(session, b"k" * 32, worklist)}
+        assert shown.file_sha256 not in {one.file_sha256 for one in choose_references(session, b"k" * 32, worklist)}
         assert shown.id not in {one.image_id for one in real_references(session, Split.TRAIN, SHAPE)}
         assert still_here(session, [shown.id, shown.id + 1]) == {shown.id + 1}
 

@@ -16,7 +16,7 @@ from curation.ingest.sources.image_folder import import_image_folder
 from curation.progress import silent
 from curation.project import Project
 from curation.reading.claims import claim
-from curation.reading.reading_list import readable_worklists
+from curation.reading.reading_list import list_readable_worklists
 from curation.reading.recipe import WorklistRecipe
 from curation.tables.images import Image, Origin, Split, Subject
 from curation.tables.reading import Purpose, Worklist, WorklistItem
@@ -111,7 +111,7 @@ def test_it_is_settled_once_and_sent_with_the_worklist_and_its_practice_never_wi
         bare = recipe.model_copy(update={"name": "without practice", "practice": 0})
         unpractised = create_worklist(session, CHAIN, NOON, bare)
         set_windows(session, train(session), [None] * 12)
-        sent = {item.id: item.window for item in readable_worklists(session, reader, may_adjudicate=False)}
+        sent = {item.id: item.window for item in list_readable_worklists(session, reader, may_adjudicate=False)}
         practice = session.scalars(select(Worklist.id).where(Worklist.practice_for_id == worklist.id)).one()
         assert sent == {practice: (40.0, 80.0), unpractised.id: (40.0, 80.0)}
         held = [asdict(item) for item in claim(session, NOON, reader, unpractised.id, 22)]
