@@ -2,18 +2,31 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.canaries import canaries
-from cli.terminal import emit, find_project, json_option, now, pass_project, progress_bar, use_torch_threads
+from cli.terminal import (
+    emit,
+    emit_queued,
+    find_project,
+    json_option,
+    now,
+    pass_project,
+    progress_bar,
+    queue_option,
+    use_torch_threads,
+)
 from cli.worker import draw_and_screen
 from curation.errors import BadInput
 from curation.project import Project
 from curation.provenance.withdrawn import affected_note, affected_notes
 from curation.snapshots.folder import SnapshotFolder
 from curation.tables.withdrawals import AffectedKind
+
+if TYPE_CHECKING:
+    from generate.latent_flow.recipe import FitRecipe
 
 
 @click.group()
@@ -104,6 +117,7 @@ def show(project: Project, name: str, as_json: bool) -> None:
     "--out", type=click.Path(path_type=Path), help="With --snapshot-folder: where it goes, outside a project."
 )
 @click.option("--allow-affected", is_flag=True, help="Fit a snapshot that descends from a withdrawn subject.")
+@queue_option("fitting")
 @click.pass_context
 def fit(
     ctx: click.Context,
@@ -113,6 +127,7 @@ def fit(
     name: str | None,
     out: Path | None,
     allow_affected: bool,
+    queue: bool,
 ) -> None:
     """Fit a latent flow generator: its autoencoder, then the flow. Killed, it goes on where it was.
 
@@ -120,42 +135,56 @@ def fit(
     Example:
       rounds generator fit --snapshot first --name mine
     """
-    from generate.fit_job import fit_in_project, fit_reporter
-    from generate.fit_request import FitRequest
-    from generate.latent_flow.fit import fit_generator
+    from generate.fit_request import FitRequest, queue_fit
     from generate.latent_flow.recipe import FitRecipe
-    from generate.sample import choose_device
 
     fit_recipe = FitRecipe.read(recipe) if recipe else FitRecipe()
-    made_by = f"rounds {' '.join(sys.argv[1:])}"
     if (snapshot is None) == (snapshot_folder is None):
         raise click.UsageError("give either --snapshot NAME or --snapshot-folder DIRECTORY")
     if snapshot_folder is not None:
-        if out is None:
-            raise click.UsageError("--snapshot-folder goes with --out DIRECTORY")
-        with progress_bar("fitting") as report:
-            fit_generator(
-                SnapshotFolder.open(snapshot_folder),
-                fit_recipe,
-                out,
-                fit_reporter(report),
-                name=name or out.name,
-                made_by=made_by,
-                date=now().date().isoformat(),
-                device=choose_device(),
-                allow_affected=allow_affected,
-            )
-        click.echo(f"{out}: the grids in it show how the fit went")
+        if out is None or queue:
+            raise click.UsageError("--snapshot-folder goes with --out DIRECTORY, and without --queue")
+        _fit_folder(SnapshotFolder.open(snapshot_folder), fit_recipe, out, name or out.name, allow_affected)
         return
     if name is None or snapshot is None:
         raise click.UsageError("--snapshot goes with --name NAME")
     project = find_project(ctx)
-    use_torch_threads(project.settings.torch_threads)
     request = FitRequest(snapshot=snapshot, name=name, recipe=fit_recipe, allow_affected=allow_affected)
+    if queue:
+        emit_queued(queue_fit(project, request, now()), {"generator": name}, as_json=False)
+        return
+    from generate.fit_job import fit_in_project
+
+    use_torch_threads(project.settings.torch_threads)
     with progress_bar("fitting") as report:
-        fit_in_project(project, request, report, now, made_by)
+        fit_in_project(project, request, report, now, _this_command())
     click.echo(f"{project.root / 'generators' / name}: the grids in it show how the fit went")
     click.echo(f"generator {name} is ready: rounds generate --generator {name} --help")
+
+
+def _fit_folder(folder: SnapshotFolder, recipe: "FitRecipe", out: Path, name: str, allow_affected: bool) -> None:
+    """Fit outside any project; nothing is registered."""
+    from generate.fit_job import fit_reporter
+    from generate.latent_flow.fit import fit_generator
+    from generate.sample import choose_device
+
+    with progress_bar("fitting") as report:
+        fit_generator(
+            folder,
+            recipe,
+            out,
+            fit_reporter(report),
+            name=name,
+            made_by=_this_command(),
+            date=now().date().isoformat(),
+            device=choose_device(),
+            allow_affected=allow_affected,
+        )
+    click.echo(f"{out}: the grids in it show how the fit went")
+
+
+def _this_command() -> str:
+    return f"rounds {' '.join(sys.argv[1:])}"
 
 
 @click.command()

@@ -1,24 +1,14 @@
 """`rounds import`: real images from pictures, DICOM, NIfTI, tables, `datasets` folders, MedMNIST or the cohort."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import click
 
 from cli.import_options import file_options, request_from
 from cli.import_printing import print_report
-from cli.terminal import emit, json_option, now, pass_project, progress_bar
-from curation.errors import BadInput, NotFound
-from curation.ingest.import_report import ImportReport
-from curation.progress import OnProgress
+from cli.terminal import emit, emit_queued, json_option, now, pass_project, progress_bar, queue_option
+from curation.errors import BadInput
 from curation.project import Project
-
-COHORT = "virtual-brains"
-COHORT_SIZE = 400
-_SUBJECTS_PER_WORKER = 100
-_LABELLING = ("label", "manifest", "label_from", "subject_pattern", "covariate")
-_OF_FILES = (*_LABELLING, "size", "window", "gray", "volume", "slices", "mask")
 
 
 @click.command("import")
@@ -28,6 +18,7 @@ _OF_FILES = (*_LABELLING, "size", "window", "gray", "volume", "slices", "mask")
 @click.option("--dry-run", is_flag=True, help="Read and report everything, store nothing.")
 @file_options
 @click.option("--workers", type=click.IntRange(1), help="For virtual-brains: processes that draw.")
+@queue_option("importing")
 @json_option
 @pass_project
 def import_source(
@@ -38,6 +29,7 @@ def import_source(
     seed: int,
     dry_run: bool,
     workers: int | None,
+    queue: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -66,80 +58,22 @@ def import_source(
       rounds import volumes/ --slices 40:120:4 --mask 'lesion=masks/{stem}.nii.gz' --label-from mask
       rounds import chest.csv --label-column effusion --label-column nodule --subject-column patient_id
     """
-    with progress_bar("importing", quiet=as_json) as report:
-        found = _import(project, source, name, seed, dry_run, workers, options, report)
-    if as_json:
-        emit(found.record(), as_json)
-    else:
-        print_report(found, dry_run)
-    if not found.added and not found.already:
-        raise BadInput(f"nothing in {source} could be imported; the reasons are listed above.")
+    from curation.ingest.import_job import SourceRequest, import_requested, queue_import
 
-
-def _import(
-    project: Project,
-    source: str,
-    name: str | None,
-    seed: int,
-    dry_run: bool,
-    workers: int | None,
-    options: dict[str, Any],
-    report: OnProgress,
-) -> ImportReport:
-    kind, _, argument = source.partition(":")
-    path = Path(source)
-    if kind == COHORT or kind == "medmnist" or source.endswith(".npz"):
-        _refuse_file_options(source, options)
-    if kind == COHORT:
-        from curation.ingest.virtual_brains.cohort import import_virtual_brains
-
-        count = _count(argument)
-        workers = workers or min(os.cpu_count() or 1, 1 + count // _SUBJECTS_PER_WORKER)
-        return import_virtual_brains(project, now(), count, workers=workers, on_progress=report, dry_run=dry_run)
-    if kind == "medmnist" or source.endswith(".npz"):
-        from curation.ingest.sources.medmnist import import_medmnist
-
-        data_set = argument if kind == "medmnist" else path
-        return import_medmnist(project, now(), data_set, name=name, on_progress=report, dry_run=dry_run)
-    if not path.exists():
-        raise NotFound(
-            f"expected virtual-brains[:N], medmnist:NAME, an .npz file, a directory, a table or a file; got {source!r}."
-        )
-    request, manifest = request_from(options)
-    from curation.ingest.sources.hugging_face import import_hugging_face, is_hugging_face
-
-    if is_hugging_face(path):
-        return import_hugging_face(
-            project, now(), path, name=name, request=request, seed=seed, dry_run=dry_run, on_progress=report
-        )
-    from curation.ingest.sources.image_folder import import_image_folder
-
-    return import_image_folder(
-        project,
-        now(),
-        path,
-        name=name,
-        request=request,
-        manifest=manifest,
-        seed=seed,
-        dry_run=dry_run,
-        on_progress=report,
+    import_options, manifest = request_from(options)
+    request = SourceRequest(
+        source=source, name=name, seed=seed, manifest=manifest, options=import_options, processes=workers
     )
-
-
-def _refuse_file_options(source: str, options: dict[str, Any]) -> None:
-    given = [f"--{name.replace('_', '-')}" for name in _OF_FILES if _is_given(options[name])]
-    if given:
-        raise BadInput(f"{', '.join(given)} is for a directory of images, and {source} is none. Leave it out.")
-
-
-def _is_given(value: Any) -> bool:
-    return value is not None and value is not False and value != ()
-
-
-def _count(argument: str) -> int:
-    if not argument:
-        return COHORT_SIZE
-    if not argument.isdecimal():
-        raise BadInput(f"expected a number of subjects after {COHORT}:, got {argument!r}.")
-    return int(argument)
+    if queue:
+        if dry_run:
+            raise click.UsageError("--queue goes without --dry-run: a worker prints no report")
+        emit_queued(queue_import(project, request, now()), {"import": source}, as_json)
+        return
+    with progress_bar("importing", quiet=as_json) as report:
+        done = import_requested(project, request, report, now, dry_run=dry_run)
+    if as_json:
+        emit(done.record(), as_json)
+    else:
+        print_report(done, dry_run)
+    if not done.added and not done.already:
+        raise BadInput(f"nothing in {source} could be imported; the reasons are listed above.")

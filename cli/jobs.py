@@ -64,6 +64,7 @@ def _row(job: Job) -> dict[str, Any]:
     return {
         "job": job.id,
         "kind": job.kind,
+        "about": _about(job.payload),
         "status": job.status.value,
         "done": f"{job.done} of {job.total}" if job.total else None,
         "note": job.error.splitlines()[-1] if job.error else job.note,
@@ -71,3 +72,10 @@ def _row(job: Job) -> dict[str, Any]:
         "attempts": job.attempts,
         "queued": job.created_at,
     }
+
+
+def _about(request: dict[str, Any]) -> str | None:
+    """What a job is about: the batch, run, study, generator or source that its request names."""
+    named = request | request.get("plan", {})
+    about = next((key for key in ("name", "run", "batch", "source") if named.get(key)), None)
+    return str(named[about]) if about else None

@@ -1,6 +1,5 @@
 """The `rounds` command: groups and commands are loaded on use, so that `rounds --help` never imports torch."""
 
-import errno
 import importlib
 import sys
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ import click
 from curation.errors import RoundsError
 
 EXIT_USER_ERROR = 2
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +108,11 @@ def main() -> None:
         click.echo(f"rounds: {error}", err=True)
         sys.exit(EXIT_USER_ERROR)
     except OSError as error:
-        if error.errno not in DISK_ERRORS:
-            raise
-        from curation.store_errors import remedy  # slow to import, and rarely needed
+        from curation.store_errors import describe_disk_error  # slow to import, and rarely needed
 
-        click.echo(
-            f"rounds: {error.filename or 'a file'} cannot be written: {error.strerror}. {remedy(error)}", err=True
-        )
+        if (fault := describe_disk_error(error)) is None:
+            raise
+        click.echo(f"rounds: {fault}", err=True)
         sys.exit(EXIT_USER_ERROR)
 
 

@@ -7,7 +7,16 @@ import click
 from sqlalchemy import select
 
 from cli.snapshot_notes import stale_snapshots
-from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
+from cli.terminal import (
+    emit,
+    emit_queued,
+    json_option,
+    now,
+    pass_project,
+    progress_bar,
+    queue_option,
+    use_torch_threads,
+)
 from curation.project import Project
 from curation.provenance.withdrawn import affected_notes
 from curation.snapshots.mix import MixRecipe
@@ -46,6 +55,7 @@ def study() -> None:
 @click.option(
     "--allow-affected", is_flag=True, help="Use what descends from a withdrawn subject; the report will say so."
 )
+@queue_option("running it")
 @json_option
 @pass_project
 def run_command(
@@ -61,6 +71,7 @@ def run_command(
     split: Literal["test", "validation"],
     allow_unknown_provenance: bool,
     allow_affected: bool,
+    queue: bool,
     as_json: bool,
 ) -> None:
     """Run study NAME and write its report: a table, a plot, and one careful sentence.
@@ -73,9 +84,8 @@ def run_command(
       rounds study run first --real-per-class 20
     """
     from train.adaptation.config import AdaptationConfig
-    from train.study.conduct import conduct_study
     from train.study.plan import ARMS, StudyPlan
-    from train.study.request import StudyRequest
+    from train.study.request import StudyRequest, queue_study
 
     plan = StudyPlan(
         name=name,
@@ -93,6 +103,11 @@ def run_command(
         real_per_class=real_per_class, worklists=worklists, allow_unknown_provenance=allow_unknown_provenance
     )
     request = StudyRequest(plan=plan, base=base, allow_affected=allow_affected)
+    if queue:
+        emit_queued(queue_study(project, request, now()), {"study": name}, as_json)
+        return
+    from train.study.conduct import conduct_study
+
     use_torch_threads(project.settings.torch_threads)
     with progress_bar(f"study {name}", quiet=as_json) as report:
         result = conduct_study(project, request, report, now, f"rounds {' '.join(sys.argv[1:])}")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -13,20 +13,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from curation.jobs import utc_now
 from curation.progress import OnProgress
 from curation.project import Project
+from curation.tables.operations import Job
 
 P = ParamSpec("P")
 R = TypeVar("R")
+C = TypeVar("C", bound=Callable[..., Any])
 
 HEAD_LINES = 4  # of a table: its title, and names of columns in three words
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
-def now() -> datetime:
-    """The present time; library functions are given it."""
-    return datetime.now(UTC)
+now = utc_now  # library functions are given it
 
 
 def pass_project(function: Callable[Concatenate[Project, P], R]) -> Callable[P, R]:
@@ -62,6 +63,18 @@ def emit(rows: Sequence[dict[str, Any]] | dict[str, Any], as_json: bool, title: 
     else:
         for number, row in enumerate(rows):
             console.print(*([] if number == 0 else [""]), _block(_known(row), title if number == 0 else None), sep="\n")
+
+
+def queue_option(doing: str) -> Callable[[C], C]:
+    """The option --queue of a command that would do its work here without it."""
+    return click.option("--queue", is_flag=True, help=f"Leave it to `rounds worker`, instead of {doing} here.")
+
+
+def emit_queued(job: Job, facts: dict[str, Any], as_json: bool) -> None:
+    """Print which job a request became, and who does it."""
+    emit({**facts, "job": job.id}, as_json, title=f"job {job.id}")
+    if not as_json:
+        click.echo("queued: `rounds worker` does it, `rounds jobs list` shows how far it is")
 
 
 def with_readable_keys(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

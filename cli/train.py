@@ -7,7 +7,17 @@ from typing import Any, Literal
 import click
 
 from cli.snapshot_notes import stale_snapshots
-from cli.terminal import emit, find_project, json_option, now, pass_project, progress_bar, use_torch_threads
+from cli.terminal import (
+    emit,
+    emit_queued,
+    find_project,
+    json_option,
+    now,
+    pass_project,
+    progress_bar,
+    queue_option,
+    use_torch_threads,
+)
 from curation.project import Project
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.build import open_snapshot
@@ -108,6 +118,7 @@ def pretrain(
 @click.option(
     "--allow-affected", is_flag=True, help="Use what descends from a withdrawn subject; every report will say so."
 )
+@queue_option("training")
 @json_option
 @pass_project
 def train(
@@ -123,6 +134,7 @@ def train(
     seed: int,
     allow_unknown_provenance: bool,
     allow_affected: bool,
+    queue: bool,
     as_json: bool,
 ) -> None:
     """Adapt a backbone to a snapshot, stopping early on validation; the test subjects stay closed.
@@ -134,8 +146,7 @@ def train(
       rounds train --snapshot first --adaptation lora
     """
     from train.adaptation.config import AdaptationConfig
-    from train.adaptation.run_job import train_run
-    from train.adaptation.run_request import RunRequest
+    from train.adaptation.run_request import RunRequest, queue_run
 
     request = RunRequest(
         snapshot=snapshot_name,
@@ -152,8 +163,13 @@ def train(
         ),
         allow_affected=allow_affected,
     )
-    use_torch_threads(project.settings.torch_threads)
     stale = stale_snapshots(project, [snapshot_name])
+    if queue:
+        emit_queued(queue_run(project, request, now()), {"run": request.name}, as_json)
+        return
+    from train.adaptation.run_job import train_run
+
+    use_torch_threads(project.settings.torch_threads)
     with progress_bar(f"{adaptation} on {snapshot_name}", quiet=as_json) as report:
         run = train_run(project, request, report, now)
     facts: dict[str, Any] = {"run": request.name, "directory": str(run.directory), "validation": run.metrics}
@@ -170,10 +186,17 @@ def train(
 @click.option("--split", type=click.Choice(["test", "validation"]), default="test", show_default=True)
 @click.option("--bootstrap", type=click.IntRange(100), default=1000, show_default=True, help="Resamples of subjects.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@queue_option("measuring")
 @json_option
 @pass_project
 def evaluate(
-    project: Project, run_name: str, split: Literal["test", "validation"], bootstrap: int, seed: int, as_json: bool
+    project: Project,
+    run_name: str,
+    split: Literal["test", "validation"],
+    bootstrap: int,
+    seed: int,
+    queue: bool,
+    as_json: bool,
 ) -> None:
     """Measure RUN on held-out real subjects, with intervals. Each opening of the test subjects is an event.
 
@@ -181,11 +204,15 @@ def evaluate(
     Example:
       rounds evaluate first-lora-s0
     """
+    from train.evaluation.request import EvaluationRequest, queue_evaluation
+
+    request = EvaluationRequest(run=run_name, split=split, n_bootstrap=bootstrap, seed=seed)
+    if queue:
+        emit_queued(queue_evaluation(project, request, now()), {"run": run_name, "split": split}, as_json)
+        return
     from train.evaluation.on_record import evaluate_on_record
-    from train.evaluation.request import EvaluationRequest
 
     use_torch_threads(project.settings.torch_threads)
-    request = EvaluationRequest(run=run_name, split=split, n_bootstrap=bootstrap, seed=seed)
     evaluation = evaluate_on_record(project, request, now)
     emit(
         evaluation.as_json() if as_json else _evaluation_lines(evaluation),

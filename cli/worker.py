@@ -19,13 +19,19 @@ from curation.errors import RoundsError
 from curation.jobs import LEASE_S, claim_job, enqueue, fail, finish, heartbeat, release
 from curation.progress import OnProgress
 from curation.project import Project
+from curation.store_errors import describe_disk_error
 from curation.tables.operations import Job, JobStatus
 
 # A job stores its kind only; what runs stands here.
 RUNNERS = {
+    "evaluate": "train.evaluation.on_record:run_evaluate_job",
+    "fit": "generate.fit_job:run_fit_job",
     "generate": "generate.batches:run_batch_job",
+    "import": "curation.ingest.import_job:run_import_job",
     "measure": "screening.set_measures.measure:run_measure_job",
     "screen": "screening.run:run_screening_job",
+    "study": "train.study.conduct:run_study_job",
+    "train": "train.adaptation.run_job:run_train_job",
 }
 POLL_S = 1.0
 RENEW_S = LEASE_S / 4
@@ -101,6 +107,8 @@ def run_one(project: Project, worker: str, stopping: threading.Event, quiet: boo
             return True
         except RoundsError as problem:
             error = str(problem)
+        except OSError as problem:
+            error = describe_disk_error(problem) or traceback.format_exc()
         except Exception:
             error = traceback.format_exc()
     _close(project, job, worker, error)

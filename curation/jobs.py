@@ -5,19 +5,25 @@ state that the caller believes it to be in, so two workers never both believe th
 """
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from curation.digests import digest_of
 from curation.errors import Conflict, NotFound
 from curation.tables.operations import Job, JobStatus
 
 LEASE_S = 60.0
 MAX_ATTEMPTS = 5
 _OPEN = (JobStatus.QUEUED, JobStatus.RUNNING)
+
+
+def utc_now() -> datetime:
+    """The clock of whoever works off a job; the functions that a job calls are given it."""
+    return datetime.now(UTC)
 
 
 def enqueue(session: Session, now: datetime, kind: str, payload: dict[str, Any], dedupe_key: str | None = None) -> Job:
@@ -41,6 +47,13 @@ def enqueue(session: Session, now: datetime, kind: str, payload: dict[str, Any],
         job.worker, job.lease_until = None, None
         session.flush()
     return job
+
+
+def enqueue_request(session: Session, now: datetime, kind: str, request: dict[str, Any]) -> Job:
+    """Queue a request that may be asked for again when it is done; one that is open, or failed, is not queued twice."""
+    key = f"{kind}:{digest_of(request)}:"
+    earlier = select(func.count()).select_from(Job).where(Job.dedupe_key.startswith(key), Job.status == JobStatus.DONE)
+    return enqueue(session, now, kind, request, f"{key}{session.scalar(earlier)}")
 
 
 def claim_job(

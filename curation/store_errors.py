@@ -13,6 +13,7 @@ from curation.errors import BadInput, RoundsError, Unavailable
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 def open_location(url: str) -> tuple[Any, str, bool]:
@@ -60,6 +61,13 @@ def remedy(error: Exception) -> str:
     if not isinstance(error, OSError):
         return "Check AWS_ENDPOINT_URL, the network and the keys (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)."
     return "Check the disk or the network it is on, then do the same again."
+
+
+def describe_disk_error(error: OSError) -> str | None:
+    """What happened to a file and what to do, where the disk is full or refuses; None for any other error."""
+    if error.errno not in OF_THE_DISK:
+        return None
+    return f"{error.filename or 'a file'} cannot be written: {error.strerror}. {remedy(error)}"
 
 
 def account() -> str:

@@ -1,7 +1,6 @@
 """Batches: a saved request, drawn by a worker; `(batch, index)` is unique, so resuming is doing what is missing."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
 from curation.image_store import pixel_sha256
-from curation.jobs import enqueue
+from curation.jobs import enqueue, utc_now
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.tables.generation import Batch
@@ -40,7 +39,7 @@ def run_batch_job(project: Project, payload: dict[str, Any], report: OnProgress)
             _store(project, batch_id, chunk)
             done += len(chunk)
             report(done, size, None)
-    now = datetime.now(UTC)
+    now = utc_now()
     with project.database.write() as session:
         batch = session.get_one(Batch, batch_id)
         if batch.status != BuildStatus.READY:
@@ -79,7 +78,7 @@ def _chunks(drawn: Iterator[Drawn], size: int) -> Iterator[list[Drawn]]:
 def _store(project: Project, batch_id: int, chunk: Sequence[Drawn]) -> None:
     """Files first, then the rows of one chunk in one transaction; an index that another worker did stays as it is."""
     files = {index: project.store.put_pixels(pixels) for index, _, pixels in chunk}
-    now = datetime.now(UTC)
+    now = utc_now()
     with project.database.write() as session:
         # A worker whose lease ran out may still be drawing: the lock on the batch lets them write one after the other.
         session.get_one(Batch, batch_id, with_for_update=True)

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
+from curation.jobs import utc_now
 from curation.progress import OnProgress
 from curation.project import Project
-from curation.snapshots.build import open_snapshot
 from curation.tables.generation import Generator
-from generate.fit_request import FitRequest
+from generate.fit_request import FitRequest, check_fit
 from generate.latent_flow.fit import fit_generator
-from generate.registry import add_generator, check_name
+from generate.registry import add_generator
 from generate.sample import choose_device
 from train.fitting.phase import FitProgress
 
@@ -19,12 +20,12 @@ def fit_in_project(
 ) -> Generator:
     """Fit a generator on a snapshot of the project and register it; killed, the next call continues.
 
-    `made_by` is the command, for the card. Raises BadInput for a name that cannot be a directory, and whatever
-    `fit_generator` and `add_generator` raise.
+    `made_by` is the command, for the card. Raises what `check_fit`, `fit_generator` and `add_generator` raise.
     """
-    directory = project.directory("generators") / check_name(request.name)
+    folder = check_fit(project, request)
+    directory = project.directory("generators") / request.name
     fit_generator(
-        open_snapshot(project, request.snapshot),
+        folder,
         request.recipe,
         directory,
         fit_reporter(report),
@@ -35,6 +36,13 @@ def fit_in_project(
         allow_affected=request.allow_affected,
     )
     return add_generator(project, now(), directory, request.name)
+
+
+def run_fit_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
+    """Work off a queued fit."""
+    request = FitRequest.checked(**payload)
+    made_by = f"rounds generator fit --snapshot {request.snapshot} --name {request.name} --queue"
+    fit_in_project(project, request, report, utc_now, made_by)
 
 
 def fit_reporter(report: OnProgress) -> Callable[[FitProgress], None]:

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, insert, select
 
 from curation.digests import digest_of
 from curation.errors import BadInput, NotFound
+from curation.jobs import utc_now
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.provenance.real_images import is_ready_real
@@ -62,7 +63,7 @@ class Inputs:
 
 def run_screening_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
     """The worker's entry."""
-    screen_batch(project, int(payload["batch"]), datetime.now(UTC), report)
+    screen_batch(project, int(payload["batch"]), utc_now(), report)
 
 
 def screen_batch(

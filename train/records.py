@@ -19,10 +19,8 @@ from train.study.plan import StudyPlan
 
 def open_run(session: Session, now: datetime, name: str, snapshot: Snapshot, config: AdaptationConfig) -> Run:
     """The row of a run before it starts, or the one that was interrupted; raises Conflict for another one's name."""
-    run = session.scalars(select(Run).where(Run.name == name)).one_or_none()
+    run = find_open_run(session, name, snapshot, config)
     if run is not None:
-        if (run.snapshot_id, run.config_digest) != (snapshot.id, config.digest()):
-            raise Conflict(f"run {name!r} exists with another snapshot or configuration. Choose another --name.")
         return run
     run = Run(
         name=name,
@@ -40,9 +38,19 @@ def open_run(session: Session, now: datetime, name: str, snapshot: Snapshot, con
     return run
 
 
+def find_open_run(session: Session, name: str, snapshot: Snapshot, config: AdaptationConfig) -> Run | None:
+    """The run of this name, snapshot and configuration, if there is one; raises Conflict for another one's name."""
+    run = session.scalars(select(Run).where(Run.name == name)).one_or_none()
+    if run is not None and (run.snapshot_id, run.config_digest) != (snapshot.id, config.digest()):
+        raise Conflict(f"run {name!r} exists with another snapshot or configuration. Choose another --name.")
+    return run
+
+
 def close_run(session: Session, chain: Chain, now: datetime, name: str, metrics: dict[str, Any]) -> None:
-    """Mark a run ready with its validation metrics."""
+    """Mark a run ready with its validation metrics; one that is ready with them stays as it is."""
     run = find_run(session, name)
+    if (run.status, run.metrics) == (BuildStatus.READY, metrics):
+        return
     run.status, run.metrics = BuildStatus.READY, metrics
     chain.record(session, "run.finished", {"run": run.id, "config": run.config_digest}, now)
 
@@ -68,10 +76,8 @@ def record_evaluation(session: Session, now: datetime, run: Run, split: Split, m
 
 def open_study(session: Session, now: datetime, plan: StudyPlan) -> Study:
     """The row of a study before it starts, or the one that was interrupted; raises Conflict for another plan's name."""
-    study = session.scalars(select(Study).where(Study.name == plan.name)).one_or_none()
+    study = find_open_study(session, plan)
     if study is not None:
-        if study.plan_digest != plan.digest():
-            raise Conflict(f"study {plan.name!r} exists with another plan. Choose another name.")
         return study
     study = Study(
         name=plan.name,
@@ -89,8 +95,18 @@ def open_study(session: Session, now: datetime, plan: StudyPlan) -> Study:
     return study
 
 
+def find_open_study(session: Session, plan: StudyPlan) -> Study | None:
+    """The study of this plan, if there is one; raises Conflict for another plan's name."""
+    study = session.scalars(select(Study).where(Study.name == plan.name)).one_or_none()
+    if study is not None and study.plan_digest != plan.digest():
+        raise Conflict(f"study {plan.name!r} exists with another plan. Choose another name.")
+    return study
+
+
 def close_study(session: Session, chain: Chain, now: datetime, name: str, result: dict[str, Any]) -> None:
-    """Mark a study ready with its result."""
+    """Mark a study ready with its result; one that is ready with it stays as it is."""
     study = session.scalars(select(Study).where(Study.name == name)).one()
+    if (study.status, study.result) == (BuildStatus.READY, result):
+        return
     study.status, study.result = BuildStatus.READY, result
     chain.record(session, "study.finished", {"study": study.id, "plan": study.plan_digest}, now)

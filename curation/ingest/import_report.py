@@ -1,5 +1,6 @@
 """What an import did: counts, what was left out and why, duplicates, and what may show burnt-in text."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -74,6 +75,10 @@ class ImportReport:
     def left_out(self) -> int:
         """How many readable pictures were left out as duplicates."""
         return sum(duplicate.kind is not DuplicateKind.ACROSS_SUBJECTS for duplicate in self.duplicates)
+
+    def reasons(self) -> list[str]:
+        """Why files were left out and how many for each reason, the most frequent first; names no file."""
+        return [f"{count} files: {reason}" for reason, count in Counter(r.reason for r in self.rejected).most_common()]
 
     def record(self) -> dict[str, Any]:
         """The report as JSON."""

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from curation.digests import digest_of
 from curation.errors import BadInput
-from curation.jobs import enqueue
+from curation.jobs import enqueue, utc_now
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.tables.content import CONTENT, measurement_content
@@ -71,7 +71,7 @@ def queue_measurement(
 def run_measure_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
     """The worker's entry."""
     request = MeasureRequest.checked(**payload["request"])
-    measure_sets(project, request, datetime.now(UTC), report, payload["backbone"])
+    measure_sets(project, request, utc_now(), report, payload["backbone"])
 
 
 def measure_sets(

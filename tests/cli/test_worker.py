@@ -2,11 +2,8 @@
 
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import timedelta
-from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +22,8 @@ from curation.tables.operations import Job, JobStatus
 from generate.request import GenerationRequest
 from generate.sample import sample_images
 from tests.cli.job_bodies import KINDS
+from tests.cli.worker_process import wait_for, worker_process
 from tests.generate.projects import images_of, queue, tiny_request
-from tests.processes import fork
 from tests.rows import NOW
 
 
@@ -68,31 +65,6 @@ def run(project: Project, stopping: threading.Event | None = None) -> bool:
     return run_one(project, "me", stopping or threading.Event(), quiet=True)
 
 
-def run_worker(root: Path) -> None:
-    """Run `rounds worker` until a signal ends it."""
-    rounds(["--project", str(root), "worker", "--quiet"])
-
-
-@contextmanager
-def worker_process(project: Project) -> Iterator[ForkProcess]:
-    """A worker in a process of its own, killed at the end if it still runs."""
-    project.database.dispose()
-    process = fork(run_worker, project.root)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.join()
-
-
-def wait_for(condition: Callable[[], bool], process: ForkProcess) -> None:
-    deadline = time.monotonic() + 200
-    while not condition():
-        assert process.is_alive(), "the worker ended before its time"
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
-
-
 def count_images(project: Project) -> int:
     with project.database.read() as session:
         return session.scalar(select(func.count()).select_from(Image)) or 0
@@ -104,7 +76,7 @@ def long_request() -> GenerationRequest:
 
 
 def test_every_kind_of_job_names_a_function_that_exists() -> None:
-    assert {"generate", "measure", "screen"} <= RUNNERS.keys()
+    assert {"evaluate", "fit", "generate", "import", "measure", "screen", "study", "train"} <= RUNNERS.keys()
     for kind in RUNNERS:
         assert callable(cli.worker._runner(kind))
 

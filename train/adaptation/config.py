@@ -1,5 +1,6 @@
 """The configuration of a run: how a backbone is adapted to a snapshot. Torch-free."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -71,3 +72,9 @@ class AdaptationConfig(FrozenRequest):
     def total_steps(self, n_images: int) -> int:
         """Optimiser steps for `n_images` training images."""
         return self.steps or self.epochs * max(1, -(-n_images // self.batch_size))
+
+
+def resolve_backbone(config: AdaptationConfig) -> AdaptationConfig:
+    """Name the directory of the backbone in full: a worker may run in another directory."""
+    directory = Path(config.backbone)
+    return config.model_copy(update={"backbone": str(directory.resolve())}) if directory.is_dir() else config

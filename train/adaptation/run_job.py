@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
+from curation.jobs import utc_now
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.snapshots.build import open_snapshot
@@ -30,3 +32,8 @@ def train_run(project: Project, request: RunRequest, report: OnProgress, now: Ca
     with project.database.write() as session:
         close_run(session, project.chain, now(), request.name, result.metrics)
     return result
+
+
+def run_train_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
+    """Work off a queued run."""
+    train_run(project, RunRequest.checked(**payload), report, utc_now)

@@ -1,13 +1,19 @@
 """What a run is asked for as data: which snapshot, which adaptation, under which name. Never imports torch."""
 
+from datetime import datetime
+
 from pydantic import Field
 from sqlalchemy.orm import Session
 
+from curation.jobs import enqueue_request
+from curation.project import Project
 from curation.provenance.withdrawn import refuse_affected
 from curation.requests import FrozenRequest
 from curation.snapshots.build import find_snapshot
+from curation.tables.operations import Job
 from curation.tables.training import Snapshot
-from train.adaptation.config import AdaptationConfig
+from train.adaptation.config import AdaptationConfig, resolve_backbone
+from train.records import find_open_run
 from train.seen import withdrawals_behind
 
 
@@ -29,3 +35,12 @@ def check_run(session: Session, request: RunRequest) -> tuple[Snapshot, list[str
     withdrawals = withdrawals_behind(session, [snapshot], request.config)
     refuse_affected(f"snapshot {request.snapshot!r} or its backbone", withdrawals, request.allow_affected)
     return snapshot, withdrawals
+
+
+def queue_run(project: Project, request: RunRequest, now: datetime) -> Job:
+    """Queue a run for a worker; raises Conflict when the name stands for another run, and what `check_run` raises."""
+    request = request.model_copy(update={"config": resolve_backbone(request.config)})
+    with project.database.write() as session:
+        snapshot, _ = check_run(session, request)
+        find_open_run(session, request.name, snapshot, request.config)
+        return enqueue_request(session, now, "train", request.model_dump(mode="json"))

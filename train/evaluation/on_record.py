@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
+from curation.jobs import utc_now
+from curation.progress import OnProgress
 from curation.project import Project
 from curation.snapshots.folder import SnapshotFolder
 from curation.tables.images import Split
@@ -23,3 +26,12 @@ def evaluate_on_record(project: Project, request: EvaluationRequest, now: Callab
     with project.database.write() as session:
         record_evaluation(session, now(), session.get_one(Run, run.id), split, evaluation.as_json())
     return evaluation
+
+
+def run_evaluate_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
+    """Work off a queued evaluation; taken up again after its worker was killed, it opens the split again."""
+    request = EvaluationRequest.checked(**payload)
+    report(0, 1, f"{request.run} on {request.split} subjects")
+    evaluation = evaluate_on_record(project, request, utc_now)
+    metrics = ", ".join(f"{name} {interval.value:.3f}" for name, interval in evaluation.metrics.items())
+    report(1, 1, metrics)

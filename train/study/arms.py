@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from curation.errors import BadInput
-from curation.progress import OnProgress, silent
+from curation.progress import OnProgress, within_step
 from curation.project import Project
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.folder import SnapshotFolder
@@ -29,13 +29,19 @@ def build_arms(
 
     Raises BadInput for an arm that is not known, and whatever building a snapshot raises.
     """
-    unknown = [arm for arm in arms if arm not in ADDED]
-    if unknown:
-        raise BadInput(f"expected arms of {', '.join(ADDED)}; got {', '.join(unknown)}.")
+    check_arm_names(arms)
     folders = {}
     for done, arm in enumerate(arms):
         report(done, len(arms), arm)
         recipe = base.model_copy(update=ADDED[arm])
-        folders[arm] = build_snapshot(project, arm_snapshot_name(study, arm), recipe, now, silent)
+        name = arm_snapshot_name(study, arm)
+        folders[arm] = build_snapshot(project, name, recipe, now, within_step(report, done, len(arms), arm))
     report(len(arms), len(arms), None)
     return folders
+
+
+def check_arm_names(arms: Sequence[str]) -> None:
+    """Raise BadInput for an arm that is not known."""
+    unknown = [arm for arm in arms if arm not in ADDED]
+    if unknown:
+        raise BadInput(f"expected arms of {', '.join(ADDED)}; got {', '.join(unknown)}.")

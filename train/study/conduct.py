@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from curation.jobs import utc_now
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.provenance.withdrawn import refuse_affected
@@ -55,3 +56,9 @@ def _report_facts(folders: list[SnapshotFolder], made_by: str, now: datetime) ->
         made_by=made_by,
         date=now.date().isoformat(),
     )
+
+
+def run_study_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
+    """Work off a queued study."""
+    request = StudyRequest.checked(**payload)
+    conduct_study(project, request, report, utc_now, f"rounds study run {request.plan.name} --queue")

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from curation.errors import Conflict
 from curation.files import whole_file
-from curation.progress import OnProgress, silent
+from curation.progress import OnProgress, within_step
 from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder
 from train.adaptation.adapt import adapt
@@ -92,9 +92,11 @@ def run_study(
     probabilities: dict[str, list[Floats]] = {arm: [] for arm in plan.arms}
     jobs = [(arm, seed) for arm in plan.arms for seed in plan.seeds]
     for done, (arm, seed) in enumerate(jobs):
-        on_progress(done, len(jobs), f"{arm}, seed {seed}")
+        step = (done, len(jobs), f"{arm}, seed {seed}")
+        on_progress(*step)
         run_dir = out / "runs" / arm / f"seed-{seed}"
-        probabilities[arm].append(_run_one(arms[arm], plan, seed, run_dir, shared, affected))
+        inside = within_step(on_progress, *step)
+        probabilities[arm].append(_run_one(arms[arm], plan, seed, run_dir, shared, affected, inside))
     on_progress(len(jobs), len(jobs), None)
     result = _compare(arms, plan, out, probabilities)
     with whole_file(out / "result.json") as partial:
@@ -115,13 +117,19 @@ def _claim(arms: Mapping[str, SnapshotFolder], plan: StudyPlan, out: Path) -> No
 
 
 def _run_one(
-    folder: SnapshotFolder, plan: StudyPlan, seed: int, run_dir: Path, shared: FeatureCache | None, affected: list[str]
+    folder: SnapshotFolder,
+    plan: StudyPlan,
+    seed: int,
+    run_dir: Path,
+    shared: FeatureCache | None,
+    affected: list[str],
+    report: OnProgress,
 ) -> Floats:
     """Class probabilities (N, n_classes) of one run on the plan's split, from its folder when it is finished."""
     path = run_dir / f"predictions-{plan.split}.safetensors"
     if not path.is_file():
         config = plan.run_config(seed)
-        adapt(folder, config, run_dir, silent, shared, allow_affected=bool(affected), also_affected=affected)
+        adapt(folder, config, run_dir, report, shared, allow_affected=bool(affected), also_affected=affected)
         run = load_run(run_dir, default_device(), shared.backbone if shared else None)
         with whole_file(path) as partial:
             save_file({"probabilities": predict(run, folder, plan.split, shared).probabilities}, partial)

@@ -1,0 +1,156 @@
+"""Import a source named as `rounds import` names it, here or by a worker."""
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from curation.errors import BadInput, NotFound
+from curation.ingest.import_report import ImportReport
+from curation.ingest.request import NO_REQUEST, ImportRequest
+from curation.ingest.sources.hugging_face import import_hugging_face, is_hugging_face
+from curation.ingest.sources.image_folder import import_image_folder
+from curation.ingest.sources.medmnist import import_medmnist
+from curation.ingest.sources.medmnist_catalogue import find_medmnist
+from curation.ingest.virtual_brains.cohort import import_virtual_brains
+from curation.jobs import enqueue_request, utc_now
+from curation.progress import OnProgress
+from curation.project import Project
+from curation.requests import FrozenRequest
+from curation.tables.operations import Job
+
+COHORT = "virtual-brains"
+COHORT_SIZE = 400
+MEDMNIST = "medmnist"
+_SUBJECTS_PER_PROCESS = 100
+_OF_FILES = {  # what says how files are read, and its option
+    "label": "--label",
+    "manifest_digest": "--manifest",
+    "label_from": "--label-from",
+    "subject_pattern": "--subject-pattern",
+    "covariates": "--covariate",
+    "size": "--size",
+    "window": "--window",
+    "gray": "--gray",
+    "volume": "--volume",
+    "slices": "--slices",
+    "masks": "--mask",
+}
+
+
+class SourceRequest(FrozenRequest):
+    """One source to import: where it is, and how its files are read."""
+
+    source: str = Field(min_length=1, description="a path, medmnist:NAME or virtual-brains[:N]")
+    name: str | None = Field(default=None, description="what it is called; unset: like its file or directory")
+    seed: int = Field(default=0, description="draws the splits of subjects that have none")
+    manifest: Path | None = Field(default=None, description="a table given beside the source")
+    options: ImportRequest = NO_REQUEST
+    processes: int | None = Field(default=None, ge=1, description="for virtual-brains: how many draw")
+
+    @property
+    def kind(self) -> str:
+        """`virtual-brains`, `medmnist` (by name), `npz` or `files`."""
+        prefix = self.source.partition(":")[0]
+        if prefix in (COHORT, MEDMNIST):
+            return prefix
+        return "npz" if self.source.endswith(".npz") else "files"
+
+    @property
+    def argument(self) -> str:
+        """What stands after the colon."""
+        return self.source.partition(":")[2]
+
+    def check(self) -> None:
+        """Raise BadInput, or NotFound, for a source that does not exist, and options that it has no use for."""
+        useless = [flag for field, flag in _OF_FILES.items() if field in self.options.options()]
+        if self.kind != "files" and useless:
+            raise BadInput(
+                f"{', '.join(useless)} is for a directory of images, and {self.source} is none. Leave it out."
+            )
+        if self.kind == COHORT and self.argument and not self.argument.isdecimal():
+            raise BadInput(f"expected a number of subjects after {COHORT}:, got {self.argument!r}.")
+        if self.kind == MEDMNIST:
+            find_medmnist(self.argument)
+        if self.kind == "files" and not Path(self.source).exists():
+            raise NotFound(
+                "expected virtual-brains[:N], medmnist:NAME, an .npz file, a directory, a table or a file; "
+                f"got {self.source!r}."
+            )
+
+
+def import_requested(
+    project: Project,
+    request: SourceRequest,
+    report: OnProgress,
+    now: Callable[[], datetime],
+    *,
+    dry_run: bool = False,
+) -> ImportReport:
+    """Import the source of `request`; raises what `check` and the source's own import raise."""
+    request.check()
+    importers = {COHORT: _import_cohort, MEDMNIST: _import_medmnist, "npz": _import_medmnist, "files": _import_files}
+    return importers[request.kind](project, request, report, now(), dry_run)
+
+
+def _import_cohort(
+    project: Project, request: SourceRequest, report: OnProgress, now: datetime, dry_run: bool
+) -> ImportReport:
+    count = int(request.argument or COHORT_SIZE)
+    processes = request.processes or min(os.cpu_count() or 1, 1 + count // _SUBJECTS_PER_PROCESS)
+    return import_virtual_brains(project, now, count, workers=processes, on_progress=report, dry_run=dry_run)
+
+
+def _import_medmnist(
+    project: Project, request: SourceRequest, report: OnProgress, now: datetime, dry_run: bool
+) -> ImportReport:
+    source = request.argument if request.kind == MEDMNIST else Path(request.source)
+    return import_medmnist(project, now, source, name=request.name, on_progress=report, dry_run=dry_run)
+
+
+def _import_files(
+    project: Project, request: SourceRequest, report: OnProgress, now: datetime, dry_run: bool
+) -> ImportReport:
+    path = Path(request.source)
+    common: dict[str, Any] = {
+        "name": request.name,
+        "request": request.options,
+        "seed": request.seed,
+        "dry_run": dry_run,
+        "on_progress": report,
+    }
+    if is_hugging_face(path):
+        return import_hugging_face(project, now, path, **common)
+    return import_image_folder(project, now, path, manifest=request.manifest, **common)
+
+
+def queue_import(project: Project, request: SourceRequest, now: datetime) -> Job:
+    """Queue an import for a worker, its paths in full; raises BadInput or NotFound for what is not there now."""
+    request.check()
+    if request.kind in ("npz", "files"):
+        path = Path(request.source).resolve()
+        if not path.exists():
+            raise NotFound(f"{path} does not exist. A queued import needs its source where the worker finds it.")
+        request = request.model_copy(update={"source": str(path)})
+    if request.manifest is not None:
+        request = request.model_copy(update={"manifest": request.manifest.resolve()})
+    with project.database.write() as session:
+        return enqueue_request(session, now, "import", request.model_dump(mode="json"))
+
+
+def run_import_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
+    """Work off a queued import; raises NotFound when its source is gone, BadInput when nothing of it could be used."""
+    request = SourceRequest.checked(**payload)
+    for path in (Path(request.source) if request.kind in ("npz", "files") else None, request.manifest):
+        if path is not None and not path.exists():
+            raise NotFound(
+                f"{path} is not there any more, or not on the machine of this worker. "
+                "Put it back, or run `rounds import` where it is."
+            )
+    done = import_requested(project, request, report, utc_now)
+    if not done.added and not done.already:
+        raise BadInput(f"nothing in {done.source} could be imported: {'; '.join(done.reasons()) or 'it is empty'}.")
+    report(done.added, done.added, f"{done.added} added, {done.already} here already, {len(done.rejected)} left out")
