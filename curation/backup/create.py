@@ -1,8 +1,8 @@
-"""Back a project up while people read: one state of the database, and every file that state points at.
+"""Back up a project while people read: one state of the database, and every file that it points at.
 
-The order makes it consistent: anchors first, so that none runs ahead of the database; then one state of the database;
-then files, which are never changed once a row points at them. Files of a backup directory are shared by its backups:
-what is there already is not copied again.
+The order makes it consistent: anchors first, so that none is ahead of the database; then one state of the database;
+then files, which never change once a row points at them. The backups of a directory share their files: a file that is
+there already is not copied again.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from curation.audit import anchor
 from curation.backup.database import check_copy, copied_state
-from curation.backup.pool import FORMAT, BackupDirectory, BackupEntry, Manifest, Writer, out_of_reach
+from curation.backup.pool import FORMAT, BackupDirectory, BackupEntry, Manifest, ManifestWriter, out_of_reach
 from curation.errors import BadInput, Damaged, NotFound
 from curation.image_store import file_name
 from curation.progress import OnProgress
@@ -35,7 +35,7 @@ ANCHORS = "anchors.jsonl"
 
 @dataclass(slots=True)
 class Backup:
-    """What a backup holds; `missing` names files that the database points at and that were not there to copy."""
+    """Counts of what a backup holds; `missing` names files that the database points at and that were absent."""
 
     name: str
     seal: str = ""
@@ -50,9 +50,9 @@ class Backup:
 def back_up(
     project: Project, directory: Path, now: datetime, report: OnProgress, *, with_secrets: bool = False
 ) -> Backup:
-    """Make a backup in `directory`, read back what was copied, and put an event in the chain.
+    """Make a backup in `directory`, read back what was copied, and record an event in the chain.
 
-    Files that are missing or altered in the project are listed, not hidden: the rest is kept, and the caller is told.
+    Files that are missing or altered in the project are listed in the result; the rest is backed up.
     Raises Unavailable when the disk is full; a backup that is not whole has no manifest.
     """
     _check_place(project, directory)
@@ -67,7 +67,7 @@ def back_up(
 
 
 def verify_backup(directory: Path, name: str | None, report: OnProgress) -> tuple[Manifest, list[str]]:
-    """Read every file of a backup back and hold it against its digest; returns the manifest and what is wrong."""
+    """Read back every file of a backup and check its digest; return the manifest and what is wrong."""
     pool = BackupDirectory(directory)
     manifest = pool.manifest(name)
     faults: list[str] = []
@@ -91,7 +91,7 @@ def _database_fault(manifest: Manifest, path: Path) -> str | None:
 
 
 def _check_place(project: Project, directory: Path) -> None:
-    """A backup inside the project would go with it, and would be taken for a part of it."""
+    """Refuse a directory inside the project: the backup would be lost with it."""
     if directory.resolve().is_relative_to(project.root.resolve()):
         raise BadInput(f"{directory} is inside the project. Choose a directory on another disk.")
 
@@ -113,8 +113,8 @@ def _write(project: Project, pool: BackupDirectory, now: datetime, report: OnPro
         copy = Path(scratch) / "database"
         with copied_state(project.database, copy) as session:
             check_copy(kind, copy)
-            writer = Writer(pool, f"{now:%Y-%m-%dT%H%M%SZ}", header)
-            keep = Keeper(pool, writer)
+            writer = ManifestWriter(pool, f"{now:%Y-%m-%dT%H%M%SZ}", header)
+            keep = BackupWriter(pool, writer)
             try:
                 keep.file("database", "database", copy)
                 keep.content("file", ANCHORS, anchors)
@@ -127,20 +127,20 @@ def _write(project: Project, pool: BackupDirectory, now: datetime, report: OnPro
 
 
 def fingerprint(key: bytes) -> str:
-    """What tells one audit key from another without telling the key."""
+    """Compute a value that identifies an audit key without revealing it."""
     return hmac.new(key, FORMAT.encode(), hashlib.sha256).hexdigest()
 
 
-def _keep_files(project: Project, keep: "Keeper", session: Session, with_secrets: bool) -> None:
+def _keep_files(project: Project, keep: "BackupWriter", session: Session, with_secrets: bool) -> None:
     keep.file("file", PROJECT_FILE, project.root / PROJECT_FILE)
     if with_secrets:
         for path in sorted((project.root / project.settings.secrets_directory).iterdir()):
             keep.file("secret", path.name, path)
-    for directory in _folders(session):
+    for directory in _finished_folders(session):
         keep.folder(project.root, directory)
 
 
-def _keep_images(project: Project, keep: "Keeper", session: Session, report: OnProgress) -> None:
+def _keep_images(project: Project, keep: "BackupWriter", session: Session, report: OnProgress) -> None:
     total = session.scalar(select(func.count(distinct(Image.file_sha256))).where(Image.withdrawn_at.is_(None))) or 0
     for done, digest in enumerate(referenced_files(session)):
         if done % REPORT_EVERY == 0:
@@ -149,35 +149,35 @@ def _keep_images(project: Project, keep: "Keeper", session: Session, report: OnP
     report(total, total, "images")
 
 
-class Keeper:
-    """Keeps one file after the other, reads back what is new, and counts."""
+class BackupWriter:
+    """Store files one by one, read back those that are new, and count."""
 
-    def __init__(self, pool: BackupDirectory, writer: Writer) -> None:
-        self._pool, self._writer = pool, writer
+    def __init__(self, directory: BackupDirectory, writer: ManifestWriter) -> None:
+        self._directory, self._writer = directory, writer
         self._backup = Backup(name=writer.name)
 
     def seal(self) -> Backup:
-        """Give the manifest its name; what was kept is a backup from here on."""
+        """Seal the manifest and give it its name: from here on the backup counts."""
         backup = self._backup
         backup.seal = self._writer.seal({"missing": backup.missing, "images": backup.images, "files": backup.files})
         return backup
 
     def file(self, kind: str, name: str, path: Path) -> None:
-        """A file of the project."""
+        """Store a file of the project."""
         try:
-            entry, new = self._pool.keep_file(path)
+            entry, new = self._directory.keep_file(path)
         except FileNotFoundError:
             self._backup.missing.append(name)
             return
         self._add(BackupEntry(kind, name, entry.sha256, entry.size), new)
 
     def content(self, kind: str, name: str, content: bytes) -> None:
-        """Bytes that were read before."""
-        digest, new = self._pool.keep_bytes(content)
+        """Store bytes that were read before."""
+        digest, new = self._directory.keep_bytes(content)
         self._add(BackupEntry(kind, name, digest, len(content)), new)
 
     def folder(self, root: Path, directory: str) -> None:
-        """Every file under a folder of the project, but unfinished ones."""
+        """Store every file under a folder of the project except unfinished ones."""
         paths = [path for path in sorted((root / directory).rglob("*")) if path.is_file() and not path.is_symlink()]
         if not paths:
             self._backup.missing.append(directory)
@@ -186,24 +186,24 @@ class Keeper:
                 self.file("file", path.relative_to(root).as_posix(), path)
 
     def image(self, project: Project, digest: str) -> None:
-        """An image of the store: not read again when the pool holds it."""
-        held = self._pool.holds(digest)
-        if held is not None:
-            self._add(BackupEntry("image", file_name(digest), digest, held), 0)
+        """Store an image; it is not read again when the backup directory holds it."""
+        size = self._directory.size_of(digest)
+        if size is not None:
+            self._add(BackupEntry("image", file_name(digest), digest, size), 0)
             return
         try:
             content = project.store.content(digest)
         except NotFound:
             self._backup.missing.append(file_name(digest))
             return
-        kept, new = self._pool.keep_bytes(content)
+        kept, new = self._directory.keep_bytes(content)
         if kept != digest:
             self._backup.missing.append(f"{file_name(digest)} (its bytes were changed)")
             return
         self._add(BackupEntry("image", file_name(digest), digest, len(content)), new)
 
     def _add(self, entry: BackupEntry, new: int) -> None:
-        if new and (fault := self._pool.fault(entry)):
+        if new and (fault := self._directory.fault(entry)):
             raise Damaged(f"{fault}, although it was written just now. Check the disk of the backup.")
         self._writer.add(entry)
         self._backup.copied += new
@@ -214,17 +214,17 @@ class Keeper:
 
 
 def referenced_files(session: Session) -> Iterator[str]:
-    """Digests of the stored files that rows point at, each once, in order; the files of withdrawn images are gone."""
+    """Yield the digests of the stored files that rows point at, each once, in order; not of withdrawn images."""
     images: Select[Any] = select(Image.file_sha256.label("digest")).where(Image.withdrawn_at.is_(None))
     masks: Select[Any] = select(Mask.file_sha256).join(Image).where(Image.withdrawn_at.is_(None))
     both: CompoundSelect[Any] = union(images, masks).order_by("digest")
     yield from session.scalars(both.execution_options(yield_per=10_000))
 
 
-def _folders(session: Session) -> list[str]:
-    """Folders of finished snapshots, generators, runs and studies; what is still being written is left out."""
+def _finished_folders(session: Session) -> list[str]:
+    """List the folders of finished snapshots, generators, runs and studies."""
     generators = select(Generator.directory).where(Generator.directory != "shipped")
-    found = set(session.scalars(generators))
+    directories = set(session.scalars(generators))
     for table in (Snapshot, Run, Study):
-        found |= set(session.scalars(select(table.directory).where(table.status == BuildStatus.READY)))
-    return sorted(found)
+        directories |= set(session.scalars(select(table.directory).where(table.status == BuildStatus.READY)))
+    return sorted(directories)

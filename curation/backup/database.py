@@ -1,6 +1,6 @@
-"""One consistent copy of a database while others write to it, and back again: SQLite and PostgreSQL.
+"""Copy one consistent state of a database while others write, and load it again: SQLite and PostgreSQL.
 
-SQLite's online backup copies one state and holds nobody up. PostgreSQL's state is exported by a transaction that stays
+SQLite's online backup copies one state and blocks nobody. PostgreSQL's state is exported by a transaction that stays
 open, so that pg_dump and the list of files see the very same rows.
 """
 
@@ -24,7 +24,7 @@ SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
 @contextmanager
 def copied_state(database: Database, target: Path) -> Iterator[Session]:
-    """Write a copy of the database to `target`; yields a session that sees exactly the state that was copied."""
+    """Write a copy of the database to `target`; yield a session that sees exactly the copied state."""
     engine = database.engine
     if engine.dialect.name == SQLITE:
         copy_sqlite(Path(str(engine.url.database)), target)
@@ -48,7 +48,7 @@ def copied_state(database: Database, target: Path) -> Iterator[Session]:
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
-    """Copy in one step: copying page by page would start anew at every reading that comes in meanwhile."""
+    """Copy an SQLite file in one step: page by page, the copy would start again at every reading."""
     if not source.is_file():
         raise NotFound(f"there is no database {source}.")
     original = sqlite3.connect(source, timeout=30)
@@ -65,7 +65,7 @@ def copy_sqlite(source: Path, target: Path) -> None:
 
 
 def frozen_sqlite(path: Path) -> Engine:
-    """A file that nobody writes to, read without locks and without leaving anything beside it."""
+    """Open an SQLite file that nobody writes to, without locks and without files beside it."""
     address = f"file:{quote(str(path))}?mode=ro&immutable=1"
     return create_engine("sqlite://", creator=lambda: sqlite3.connect(address, uri=True, check_same_thread=False))
 
@@ -77,17 +77,17 @@ def check_copy(kind: str, path: Path) -> None:
         return
     connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
     try:
-        found = [row[0] for row in connection.execute("PRAGMA quick_check")]
+        faults = [row[0] for row in connection.execute("PRAGMA quick_check")]
     except sqlite3.DatabaseError as error:
-        found = [str(error)]
+        faults = [str(error)]
     finally:
         connection.close()
-    if found != ["ok"]:
-        raise Damaged(f"the copy of the database is not whole: {'; '.join(found[:3])}. Take another backup.")
+    if faults != ["ok"]:
+        raise Damaged(f"the copy of the database is not whole: {'; '.join(faults[:3])}. Take another backup.")
 
 
 def load_copy(kind: str, path: Path, url: str) -> None:
-    """Bring a copy back to `url`, whole or not at all: a new SQLite file, or a PostgreSQL database without tables."""
+    """Load a copy into `url`, whole or not at all: a new SQLite file or a PostgreSQL database without tables."""
     if kind == SQLITE:
         shutil.copyfile(path, str(make_url(url).database))
         return
@@ -105,9 +105,9 @@ def load_copy(kind: str, path: Path, url: str) -> None:
 
 
 def _run(program: str, url: URL | None, options: list[str], rest: list[str]) -> None:
-    """Run one of PostgreSQL's programs; the password goes by the environment, where other accounts cannot see it."""
-    found = shutil.which(program)
-    if found is None:
+    """Run a program of PostgreSQL; the password goes by the environment, where other accounts cannot see it."""
+    path = shutil.which(program)
+    if path is None:
         raise BadInput(
             f"{program} is not on the PATH: it comes with PostgreSQL's client (on Debian, postgresql-client)."
         )
@@ -117,6 +117,6 @@ def _run(program: str, url: URL | None, options: list[str], rest: list[str]) -> 
             environment["PGPASSWORD"] = str(url.password)
         plain = URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
         options = [*options, f"--dbname={plain.render_as_string(hide_password=False)}"]
-    done = subprocess.run([found, *options, *rest], env=environment, capture_output=True, text=True)
+    done = subprocess.run([path, *options, *rest], env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         raise Damaged(f"{program} failed, nothing partial was kept: {done.stderr.strip()[-600:]}")

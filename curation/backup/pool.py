@@ -34,7 +34,7 @@ class BackupEntry:
 
 
 class BackupDirectory:
-    """The files of every backup in one directory."""
+    """A directory that holds the files and manifests of backups."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -42,26 +42,26 @@ class BackupDirectory:
         self._sealed_at = max(manifests, default=0.0)
 
     def object(self, digest: str) -> Path:
-        """Where the file with this digest lies."""
+        """Give the path of the file with this digest."""
         return self.directory / "objects" / digest[:2] / digest
 
-    def holds(self, digest: str) -> int | None:
-        """The length of the file with this digest; None when it is not there yet.
+    def size_of(self, digest: str) -> int | None:
+        """Give the length of the file with this digest; None when it is not there yet.
 
-        What is younger than the newest manifest was never waited for: a power cut may have torn it, so it is read.
+        Nobody waited for the disk since the newest manifest: a power cut may have torn a younger file, so it is read.
         """
         try:
-            found = self.object(digest).stat()
+            status = self.object(digest).stat()
         except FileNotFoundError:
             return None
-        if found.st_mtime >= self._sealed_at and self.fault(BackupEntry("file", digest, digest, found.st_size)):
+        if status.st_mtime >= self._sealed_at and self.fault(BackupEntry("file", digest, digest, status.st_size)):
             return None
-        return found.st_size
+        return status.st_size
 
     def keep_bytes(self, content: bytes) -> tuple[str, int]:
-        """Keep some bytes; returns their SHA-256 and whether they are new here (1) or not (0)."""
+        """Store bytes; return their SHA-256 and whether they are new here (1) or not (0)."""
         digest = hashlib.sha256(content).hexdigest()
-        if self.holds(digest) is not None:
+        if self.size_of(digest) is not None:
             return digest, 0
         with self._partial() as partial:
             partial.write_bytes(content)
@@ -69,11 +69,11 @@ class BackupDirectory:
         return digest, 1
 
     def keep_file(self, path: Path) -> tuple[BackupEntry, int]:
-        """Copy a file, whatever its size, in constant memory; the entry's kind and path are `file` and its name."""
+        """Copy a file of any size in constant memory; the entry's kind and path are `file` and its name."""
         with self._partial() as partial:
             with path.open("rb") as source, partial.open("wb") as target:
                 digest, size = _copy(source, target)
-            new = int(self.holds(digest) is None)
+            new = int(self.size_of(digest) is None)
             if new:
                 self._settle_under(partial, digest)
         return BackupEntry("file", path.name, digest, size), new
@@ -97,7 +97,7 @@ class BackupDirectory:
         partial.replace(target)
 
     def fault(self, entry: BackupEntry) -> str | None:
-        """What is wrong with the file of an entry, read back whole; None when it is as it was kept."""
+        """Read back the file of an entry and tell what is wrong with it; None when nothing is."""
         digest = hashlib.sha256()
         try:
             with self.object(entry.sha256).open("rb") as file:
@@ -110,24 +110,24 @@ class BackupDirectory:
         return None if digest.hexdigest() == entry.sha256 else f"{entry.kind} {entry.path}: its bytes were changed"
 
     def names(self) -> list[str]:
-        """The backups here, oldest first."""
+        """Name the backups here, oldest first."""
         return sorted(path.name.removesuffix(SUFFIX) for path in self.directory.glob(f"[!.]*{SUFFIX}"))
 
     def manifest(self, name: str | None = None) -> "Manifest":
-        """The backup called `name`, the newest without one; raises NotFound, or Damaged when its seal is broken."""
+        """Open the backup called `name`, else the newest; raises NotFound, or Damaged when its seal is broken."""
         names = self.names()
         if not names or (name is not None and name not in names):
-            there = ", ".join(names) or "none"
-            raise NotFound(f"{self.directory}: expected a backup {name or ''} made by `rounds backup`; there: {there}.")
+            known = ", ".join(names) or "none"
+            raise NotFound(f"{self.directory}: expected a backup {name or ''} made by `rounds backup`; there: {known}.")
         return Manifest(self.directory / f"{name or names[-1]}{SUFFIX}")
 
 
-class Writer:
-    """Writes a manifest line by line; only `seal` gives it its name."""
+class ManifestWriter:
+    """Write a manifest line by line; `seal` gives it its name."""
 
-    def __init__(self, pool: BackupDirectory, name: str, header: dict[str, Any]) -> None:
+    def __init__(self, directory: BackupDirectory, name: str, header: dict[str, Any]) -> None:
         self.name = name
-        self._target = pool.directory / f"{name}{SUFFIX}"
+        self._target = directory.directory / f"{name}{SUFFIX}"
         if self._target.exists():
             raise Conflict(f"{self._target} exists already. Wait a second, then run this again.")
         self._partial = partial_path(self._target)
@@ -137,12 +137,12 @@ class Writer:
         self._line({"format": FORMAT, **header})
 
     def add(self, entry: BackupEntry) -> None:
-        """One more file."""
+        """Add the line of a file."""
         self._line(asdict(entry))
         self.entries += 1
 
     def seal(self, facts: dict[str, Any]) -> str:
-        """Write the last line with `facts`, wait for the disk, give the file its name; returns the seal."""
+        """Write the last line with `facts`, wait for the disk, give the file its name; return the seal."""
         self._line({"end": {"entries": self.entries, **facts}})
         seal = self._digest.hexdigest()
         self._file.write(json.dumps({"seal": seal}).encode() + b"\n")
@@ -153,7 +153,7 @@ class Writer:
         return seal
 
     def drop(self) -> None:
-        """Leave nothing of a manifest that was not sealed."""
+        """Remove a manifest that was not sealed."""
         with suppress(OSError):
             self._file.close()
         with suppress(OSError):
@@ -171,10 +171,10 @@ class Manifest:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = path.name.removesuffix(SUFFIX)
-        self.header, self.end, self.seal = _checked(path)
+        self.header, self.end, self.seal = _read_sealed(path)
 
     def entries(self) -> Iterator[BackupEntry]:
-        """Every file of the backup."""
+        """Yield every file of the backup."""
         with self.path.open("rb") as lines:
             next(lines)
             for line in lines:
@@ -184,7 +184,7 @@ class Manifest:
                 yield BackupEntry(**record)
 
 
-def _checked(path: Path) -> tuple[dict[str, Any], dict[str, Any], str]:
+def _read_sealed(path: Path) -> tuple[dict[str, Any], dict[str, Any], str]:
     digest, before, last = hashlib.sha256(), b"", b""
     first: bytes | None = None
     with path.open("rb") as lines:
@@ -204,9 +204,9 @@ def _checked(path: Path) -> tuple[dict[str, Any], dict[str, Any], str]:
 
 
 def out_of_reach(path: Path, error: OSError) -> Unavailable:
-    """The error of a disk that is full, closed or gone, as the user is told it."""
-    told = remedy(error) if error.errno in (*FULL, *REFUSED) else "Choose another directory, or check the disk."
-    return Unavailable(f"{path} cannot be written to: {error.strerror}. {told}")
+    """Turn the error of a full, closed or missing disk into one that tells what to do."""
+    advice = remedy(error) if error.errno in (*FULL, *REFUSED) else "Choose another directory, or check the disk."
+    return Unavailable(f"{path} cannot be written to: {error.strerror}. {advice}")
 
 
 def _copy(source: BinaryIO, target: BinaryIO) -> tuple[str, int]:

@@ -1,7 +1,7 @@
-"""Bring a backup back into a directory of its own, where it can be looked at, verified, and worked on.
+"""Restore a backup into a new directory, where it can be inspected, verified and worked on.
 
-Every file is held against its digest before the first one is written. The project is put together beside the target and
-renamed. What belonged to the old server is ended: sign-ins are revoked, leases run out at once. Nothing is migrated.
+Every file is checked against its digest before the first one is written. The project is put together beside the target
+and renamed. What belonged to the old server ends: sign-ins are revoked, leases run out at once. Nothing is migrated.
 """
 
 import json
@@ -36,7 +36,7 @@ _PLACES = re.compile(r"^(database_url|store_url|secrets_directory)\s*=.*\n", re.
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where a restored project keeps its things; the store and an SQLite file lie in its directory by default."""
+    """The places of a restored project's data; the store and an SQLite file lie in its directory by default."""
 
     database_url: str | None = None
     store_url: str = "store"
@@ -45,7 +45,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was brought back, from which backup, and whether its schema is that of this version."""
+    """What was restored, from which backup, and whether its schema is that of this version."""
 
     backup: str
     made_at: str
@@ -74,12 +74,12 @@ def restore(
         raise Damaged(f"{len(damaged)} files of the backup are damaged, nothing was restored: {'; '.join(damaged[:5])}")
     try:
         with whole_folder(target) as partial:
-            _lay_out(BackupDirectory(directory), manifest, partial, places, url, report)
+            _write_project(BackupDirectory(directory), manifest, partial, places, url, report)
             if target.exists():
                 target.rmdir()
     except OSError as error:
         raise out_of_reach(target, error) from error
-    return _begin_anew(manifest, target, now)
+    return _end_old_sessions(manifest, target, now)
 
 
 def _check_target(target: Path) -> None:
@@ -106,7 +106,7 @@ def _database_url(manifest: Manifest, places: Places) -> str:
 
 
 def _check_keys(manifest: Manifest, places: Places) -> None:
-    """Without the key of the chain nobody could say whether the database was altered: such a restore is refused."""
+    """Refuse a restore without the key of the chain: nobody could tell whether the database was altered."""
     if places.secrets is None and not manifest.header["secrets"]:
         raise BadInput(
             "this backup was made without the project's keys. Name the directory where they are kept with --secrets: "
@@ -120,7 +120,7 @@ def _check_keys(manifest: Manifest, places: Places) -> None:
         raise BadInput(f"{places.secrets / AUDIT_KEY} is not the key this project's chain was made with. Name another.")
 
 
-def _lay_out(
+def _write_project(
     pool: BackupDirectory, manifest: Manifest, root: Path, places: Places, url: str, report: OnProgress
 ) -> None:
     """Write every file of the backup under `root`, images into the store that `places` names."""
@@ -135,9 +135,9 @@ def _lay_out(
         if entry.kind == "database":
             database = source
         elif entry.kind == "secret" and places.secrets is None:
-            _copy_secret(source, secrets / _inside(entry.path))
+            _copy_secret(source, secrets / _path_inside(entry.path))
         elif entry.kind == "file":
-            copy = root / _inside(entry.path)
+            copy = root / _path_inside(entry.path)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, copy)
     _write_settings(root / PROJECT_FILE, url, places.store_url)
@@ -157,8 +157,8 @@ def _copy_images(pool: BackupDirectory, manifest: Manifest, project: Project, re
     project.store.settle()
 
 
-def _inside(path: str) -> str:
-    """A path of a manifest, when it stays inside the project; raises Damaged."""
+def _path_inside(path: str) -> str:
+    """Return a path of a manifest when it stays inside the project; raises Damaged."""
     if path.startswith("/") or ".." in Path(path).parts:
         raise Damaged(f"the backup names {path!r}, which lies outside a project. Do not use this backup.")
     return path
@@ -170,15 +170,15 @@ def _copy_secret(source: Path, target: Path) -> None:
 
 
 def _write_settings(path: Path, database_url: str, store_url: str) -> None:
-    """The project's own settings, but for where its things are from now on."""
+    """Write the project's own settings with the new places of its data."""
     kept = _PLACES.sub("", path.read_text())
     # A key after a table's head would belong to that table, so what is new comes first.
     places = {"database_url": database_url, "store_url": store_url, "secrets_directory": "secrets"}
     path.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in places.items()) + kept)
 
 
-def _begin_anew(manifest: Manifest, root: Path, now: datetime) -> Restored:
-    """End what belonged to the old server and put the restore into the chain; columns of the first schema only."""
+def _end_old_sessions(manifest: Manifest, root: Path, now: datetime) -> Restored:
+    """End what belonged to the old server and record the restore in the chain; uses columns of the first schema."""
     project = Project.open(root)
     try:
         with project.database.write() as session:

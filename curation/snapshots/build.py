@@ -1,4 +1,4 @@
-"""Snapshots: immutable dataset versions, built into a folder, frozen in the database."""
+"""Build a snapshot: write its folder, freeze its rows in the database."""
 
 import json
 import re
@@ -45,7 +45,7 @@ def build_snapshot(project: Project, name: str, recipe: MixRecipe, now: datetime
         planned(session, name, recipe) as plan,
     ):
         session.rollback()  # the choice is on disk: hold no view of the database open while files are written
-        existing = _ready(project, name)
+        existing = _find_ready(project, name)
         if existing is not None:
             if existing.digest != plan.manifest["digest"]:
                 raise Conflict(
@@ -56,10 +56,10 @@ def build_snapshot(project: Project, name: str, recipe: MixRecipe, now: datetime
     return SnapshotFolder.open(target)
 
 
-def _ready(project: Project, name: str) -> Snapshot | None:
+def _find_ready(project: Project, name: str) -> Snapshot | None:
     with project.database.read() as session:
-        found = select(Snapshot).where(Snapshot.name == name, Snapshot.status == BuildStatus.READY)
-        return session.scalars(found).one_or_none()
+        ready = select(Snapshot).where(Snapshot.name == name, Snapshot.status == BuildStatus.READY)
+        return session.scalars(ready).one_or_none()
 
 
 def _build(project: Project, target: Path, recipe: MixRecipe, plan: Plan, now: datetime, report: OnProgress) -> None:
@@ -77,7 +77,7 @@ def _build(project: Project, target: Path, recipe: MixRecipe, plan: Plan, now: d
 
 
 def _claim(project: Project, name: str, recipe: MixRecipe, plan: Plan, now: datetime) -> int:
-    """The parent row, `building`; what a killed build of this name left goes first."""
+    """Write the parent row, `building`, after removing what a killed build of this name left."""
     with project.database.write() as session:
         dead = select(Snapshot.id).where(Snapshot.name == name, Snapshot.status != BuildStatus.READY)
         session.execute(delete(SnapshotItem).where(SnapshotItem.snapshot_id.in_(dead)))
@@ -99,7 +99,7 @@ def _claim(project: Project, name: str, recipe: MixRecipe, plan: Plan, now: date
 
 
 def _write_folder(project: Project, target: Path, plan: Plan, report: OnProgress) -> None:
-    """Write beside the target and rename, so that a folder under its final name is always whole."""
+    """Write the folder, which appears under its name whole or not at all."""
     for left in target.parent.glob(f".{target.name}.*.part"):
         shutil.rmtree(left)
     done, total = 0, plan.size
@@ -118,7 +118,7 @@ def _write_folder(project: Project, target: Path, plan: Plan, report: OnProgress
 
 
 def _freeze(project: Project, snapshot_id: int, plan: Plan, now: datetime) -> None:
-    """Write the rows in short transactions; only the last one makes the snapshot count."""
+    """Write the rows in short transactions; the last one makes the snapshot count."""
     for chunk in plan.items():
         with project.database.write() as session:
             session.execute(insert(SnapshotItem), [{"snapshot_id": snapshot_id, **item} for item in chunk])
@@ -135,7 +135,7 @@ def _freeze(project: Project, snapshot_id: int, plan: Plan, now: datetime) -> No
 
 
 def find_snapshot(session: Session, name: str) -> Snapshot:
-    """The finished snapshot called `name`; raises NotFound."""
+    """Find the finished snapshot called `name`; raises NotFound."""
     snapshot = session.scalars(select(Snapshot).where(Snapshot.name == name)).one_or_none()
     if snapshot is None:
         raise NotFound(f"no snapshot named {name!r}. `rounds snapshot list` shows those there are.")

@@ -1,6 +1,6 @@
-"""The caps of a recipe on what is added to the real training images: per generator, by ratio, by balance.
+"""Cap the images added to the real training images: per generator, by ratio, by balance.
 
-Each cap only takes away, and they are applied until none takes anything more: in what is left all of them hold.
+A cap only removes. Caps are applied until none removes anything more, so all of them hold in the end.
 """
 
 from collections.abc import Mapping
@@ -57,11 +57,11 @@ def _cut_generators(pool: Pool, recipe: MixRecipe) -> int:
 
 
 def largest_for_share(counts: Mapping[int, int], share: float, at_most: int | None = None) -> int:
-    """The most images each generator may give so that none gives more than `share` of all that are then given."""
+    """Find the most images per generator so that none gives more than `share` of all images given."""
 
     def holds(most: int) -> bool:
-        given = [min(count, most) for count in counts.values()]
-        return max(given, default=0) <= share * sum(given) + 1e-9
+        capped = [min(count, most) for count in counts.values()]
+        return max(capped, default=0) <= share * sum(capped) + 1e-9
 
     low, high = 0, max(counts.values(), default=0)
     if at_most is not None:
@@ -85,15 +85,15 @@ def _cut_mix(pool: Pool, recipe: MixRecipe, n_real: int) -> int:
 
 
 def _balance(pool: Pool, recipe: MixRecipe) -> int:
-    """As many training images of every class: real ones first, as many as images and ratio allow."""
+    """Cut all classes to one number of training images, real ones first, as many as images and ratio allow."""
     real = dict(pool.rows("SELECT label, COUNT(*) FROM train GROUP BY label"))
     extra = dict(pool.rows("SELECT label, COUNT(*) FROM extra GROUP BY label"))
     classes = sorted(recipe.classes or real.keys() | extra.keys())
     size = balanced_size([(real.get(label, 0), extra.get(label, 0)) for label in classes], recipe.max_ratio)
     if not size:
         if not any("balance" in str(refusal) for refusal in pool.refusals):
-            named = ", ".join(f"{label}: {real.get(label, 0)} real, {extra.get(label, 0)} added" for label in classes)
-            pool.refusals.append(BadInput(f"no balance of these training images: {named}. Name fewer --class."))
+            counts = ", ".join(f"{label}: {real.get(label, 0)} real, {extra.get(label, 0)} added" for label in classes)
+            pool.refusals.append(BadInput(f"no balance of these training images: {counts}. Name fewer --class."))
         return 0
     cut = 0
     for label in classes:
@@ -112,7 +112,7 @@ def _balance(pool: Pool, recipe: MixRecipe) -> int:
 
 
 def balanced_size(counts: list[tuple[int, int]], max_ratio: float | None) -> int:
-    """The largest number every class of (real, added) can have with at most `max_ratio` added images per real one."""
+    """Find the largest size that every class of (real, added) can have within `max_ratio` added images per real one."""
 
     def holds(size: int) -> bool:
         added = sum(max(0, size - real) for real, _ in counts)

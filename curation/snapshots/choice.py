@@ -1,7 +1,7 @@
-"""The choice of images a recipe makes from the pool. It depends on pictures and seed alone, never on the order of rows.
+"""Choose the images of a recipe from the pool, by pictures and seed alone, never by the order of rows.
 
-Images are taken in the order of a hash of (seed, pixel digest). Everything that cannot be met is kept in
-`pool.refusals`: a build raises the first of them, a preview shows all.
+Images are taken in the order of a hash of (seed, pixel digest). What the recipe asks for in vain is kept in
+`pool.refusals`: a build raises the first refusal, a preview shows all.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ WHERE a.verdict = 'approved' AND b.verdict = 'approved' AND a.worklist < b.workl
 
 
 def choose(session: Session, pool: Pool, recipe: MixRecipe) -> None:
-    """Fill `pool` from the database and leave in its table `rows` what the recipe takes, in the order of the files."""
+    """Fill `pool` from the database and put what the recipe takes into its table `rows`, in the order of the files."""
     gather(session, pool, recipe)
     pool.execute("INSERT INTO train SELECT id, label, position, tie FROM images WHERE origin='real' AND split='train'")
     if recipe.real_per_class is not None:
@@ -65,9 +65,9 @@ def choose(session: Session, pool: Pool, recipe: MixRecipe) -> None:
         for key, name in names.items():
             pool.execute(_ADD + "SELECT a.image, 0, a.label, ? " + _OF_APPROVED, f"approved in {name}"[:200], key)
     elif recipe.synthetic != "none":
-        _drawn(pool, recipe)
+        _add_synthetic(pool, recipe)
     if recipe.extra_real != "none":
-        _extra_real(pool, recipe)
+        _add_real(pool, recipe)
     cap(pool, recipe)
     pool.execute(_CHOSEN)
     weigh(pool, recipe)
@@ -97,20 +97,22 @@ def _keep_per_class(pool: Pool, count: int) -> None:
 
 
 def _refuse_conflicts(pool: Pool, recipe: MixRecipe, names: dict[int, str]) -> None:
-    """Keep as a refusal what one worklist approves and another rejects, or approves as another class."""
-    found = [f"{n} approved in {names[a]!r}, rejected in {names[r]!r}" for a, r, n in pool.rows(_CONFLICTS)]
+    """Refuse images that one worklist approves and another rejects, or approves as another class."""
+    conflicts = [f"{n} approved in {names[a]!r}, rejected in {names[r]!r}" for a, r, n in pool.rows(_CONFLICTS)]
     if recipe.corrected_labels:
-        found += [
+        conflicts += [
             f"{n} of one class in {names[a]!r}, of another in {names[b]!r}" for a, b, n in pool.rows(_TWO_CLASSES)
         ]
-    if found:
+    if conflicts:
         pool.refusals.append(
-            Conflict(f"outcomes contradict each other: {'; '.join(found)}. Name the worklists that count: --worklist.")
+            Conflict(
+                f"outcomes contradict each other: {'; '.join(conflicts)}. Name the worklists that count: --worklist."
+            )
         )
 
 
 def _approve(pool: Pool, recipe: MixRecipe) -> None:
-    """Fill `approved`: what the outcomes that count admit, under its label, and the newest worklist that does."""
+    """Fill `approved` with the images that counting outcomes admit, their label and the newest such worklist."""
     if recipe.synthetic == "approved":
         pool.left_out.update(dict(pool.rows(_NOT_APPROVED)))
     if recipe.min_agreement is not None:
@@ -129,7 +131,7 @@ def _approve(pool: Pool, recipe: MixRecipe) -> None:
         " FROM outcomes o JOIN images i ON i.id = o.image WHERE o.verdict = 'approved' AND i.origin = 'synthetic'"
         " ORDER BY o.worklist"
     )
-    _only_classes(pool, "approved", recipe.classes)
+    _keep_classes(pool, "approved", recipe.classes)
     if not pool.value("SELECT EXISTS (SELECT 1 FROM approved)"):
         pool.refusals.append(
             BadInput(
@@ -139,42 +141,42 @@ def _approve(pool: Pool, recipe: MixRecipe) -> None:
         )
 
 
-def _only_classes(pool: Pool, table: str, classes: Sequence[str]) -> None:
+def _keep_classes(pool: Pool, table: str, classes: Sequence[str]) -> None:
     if classes:
-        marks = ", ".join("?" * len(classes))
-        pool.drop(f"DELETE FROM {table} WHERE label NOT IN ({marks})", f"synthetic: {OTHER_CLASS}", *classes)
+        placeholders = ", ".join("?" * len(classes))
+        pool.drop(f"DELETE FROM {table} WHERE label NOT IN ({placeholders})", f"synthetic: {OTHER_CLASS}", *classes)
 
 
-def _drawn(pool: Pool, recipe: MixRecipe) -> None:
-    """Everything drawn, or as many of each class as were approved, by hash."""
+def _add_synthetic(pool: Pool, recipe: MixRecipe) -> None:
+    """Add every synthetic image, or as many of each class as were approved, in the order of the hash."""
     drawn = "SELECT id, 0, label, ?, generator_id, position, tie FROM images WHERE origin = 'synthetic'"
     if recipe.synthetic == "raw":
         pool.execute(_ADD + drawn, "synthetic, as drawn")
-        _only_classes(pool, "extra", recipe.classes)
+        _keep_classes(pool, "extra", recipe.classes)
     else:
         _take(pool, drawn, "synthetic, drawn at random to the approved counts")
 
 
-def _extra_real(pool: Pool, recipe: MixRecipe) -> None:
-    """As many more real images as were approved: of reserve subjects, or training ones once more."""
+def _add_real(pool: Pool, recipe: MixRecipe) -> None:
+    """Add as many real images as were approved: of reserve subjects, or training images again."""
     if recipe.extra_real == "reserve":
         reserve = "SELECT id, 0, label, ?, NULL, position, tie FROM images WHERE origin = 'real' AND split = 'reserve'"
         _take(pool, reserve, "real, reserve subject")
         return
-    there = dict(pool.rows("SELECT label, COUNT(*) FROM train GROUP BY label"))
+    real_counts = dict(pool.rows("SELECT label, COUNT(*) FROM train GROUP BY label"))
     for label, count in _approved_counts(pool).items():
-        if label not in there:
+        if label not in real_counts:
             pool.refusals.append(
                 BadInput(
                     f"no real training image of class {label!r} to repeat. Import some, or leave --extra-real out."
                 )
             )
             continue
-        for copy in range(1, 1 + -(-count // there[label])):
+        for copy in range(1, 1 + -(-count // real_counts[label])):
             pool.execute(
                 _ADD + "SELECT id, ?, label, 'real, repeated', NULL, position, tie FROM train WHERE label = ?"
                 " ORDER BY position, tie LIMIT ?",
-                copy, label, count - (copy - 1) * there[label],
+                copy, label, count - (copy - 1) * real_counts[label],
             )  # fmt: skip
 
 
@@ -183,7 +185,7 @@ def _approved_counts(pool: Pool) -> dict[str, int]:
 
 
 def _take(pool: Pool, source: str, why: str) -> None:
-    """The approved count of each class from `source`, by hash; too few are a refusal."""
+    """Add the approved count of each class from `source`, in the order of the hash; too few are a refusal."""
     short = []
     for label, count in _approved_counts(pool).items():
         taken = pool.execute(f"{_ADD}{source} AND label = ? ORDER BY position, tie LIMIT ?", why, label, count)

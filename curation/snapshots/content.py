@@ -1,4 +1,4 @@
-"""What identifies the content of a snapshot: one digest over its classes and rows, in memory that does not grow."""
+"""Compute the digest of a snapshot over its classes and rows, in memory that does not grow."""
 
 import hashlib
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class ContentDigest:
         self._same.append(content)
 
     def hexdigest(self) -> str:
-        """The digest of all rows; nothing may be added after it."""
+        """Finish the digest of all rows; nothing may be added after it."""
         self._flush()
         self._sha256.update(b"]}")
         return self._sha256.hexdigest()

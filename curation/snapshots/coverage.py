@@ -1,8 +1,8 @@
-"""Which real training images the synthetic ones of a mix come near, from the neighbours that screening stored.
+"""Count the real training images that a mix comes near, from the neighbours that screening stored.
 
-An image reaches a real training image when that is among its nearest by features (three are kept). What everything
-drawn reaches stands beside what the mix reaches: the difference is what the recipe, and curation, throw away. No model
-runs here; a synthetic image that was never screened reaches nothing.
+An image reaches a real training image that is among its nearest by features (three are kept). What all synthetic images
+reach stands beside what the mix reaches: the difference is what the recipe, and curation, discard. No model runs here;
+a synthetic image that was never screened reaches nothing.
 """
 
 from collections import Counter
@@ -48,7 +48,7 @@ SELECT train.label, COUNT(*), SUM(train.id IN (SELECT neighbour FROM near WHERE 
 
 
 def coverage_of(session: Session, pool: Pool) -> Coverage:
-    """The coverage of the real training images in the pool's `train` by the synthetic ones in its `rows`."""
+    """Count which real training images in the pool's `train` the synthetic ones in its `rows` reach."""
     pool.execute("CREATE TABLE taken (image INTEGER PRIMARY KEY)")
     pool.execute("INSERT INTO taken SELECT DISTINCT image FROM rows WHERE origin = 'synthetic'")
     synthetic = pool.value("SELECT COUNT(*) FROM taken")
@@ -69,21 +69,21 @@ def _neighbours(session: Session) -> Iterator[tuple[int, int]]:
         ScreenedImage.screening_id.in_(newest_screenings())
     )
     for image_id, neighbours in session.execute(query.execution_options(yield_per=CHUNK)):
-        for one in neighbours:
-            if one.get("by", "features") == "features":
-                yield image_id, one["image_id"]
+        for neighbour in neighbours:
+            if neighbour.get("by", "features") == "features":
+                yield image_id, neighbour["image_id"]
 
 
 def _subgroups(session: Session, pool: Pool) -> list[Reach]:
-    """Reach by each value of the covariates that have few values; ages and the like are no subgroups."""
+    """Count reach by each value of covariates that have few values; ages and the like are no subgroups."""
     real: Counter[tuple[str, str]] = Counter()
     by_mix: Counter[tuple[str, str]] = Counter()
     by_drawn: Counter[tuple[str, str]] = Counter()
     query = "SELECT id, id IN (SELECT neighbour FROM near WHERE taken), id IN (SELECT neighbour FROM near) FROM train"
-    for some in chunks(pool.rows(query)):
-        reached = {key: (mix, drawn) for key, mix, drawn in some}
-        found = select(Image.id, Image.covariates).where(Image.id.in_(reached))
-        for image_id, covariates in session.execute(found):
+    for chunk in chunks(pool.rows(query)):
+        reached = {key: (mix, drawn) for key, mix, drawn in chunk}
+        images = select(Image.id, Image.covariates).where(Image.id.in_(reached))
+        for image_id, covariates in session.execute(images):
             for group in _groups(covariates or {}):  # none is stored as JSON's null, which SQL takes for a value
                 real[group] += 1
                 by_mix[group] += reached[image_id][0]

@@ -1,4 +1,4 @@
-"""What changed from one snapshot to another: images that came, went, or have another label, weight or split."""
+"""Compare two snapshots: images added or removed, or with another label, weight or split."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ Item = tuple[int, int, str, str, float]  # image id, copy, split, label, weight
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One image that is not the same in both; what it was is empty for an added one, what it is for a removed one."""
+    """One image that differs; `was` is empty for an added image, `now` for a removed one."""
 
     kind: str
     pixel_sha256: str
@@ -50,25 +50,25 @@ def diff_snapshots(session: Session, first: Snapshot, second: Snapshot, examples
             counts[kind] += 1
             if kind == "unchanged":
                 continue
-            one = now or was
-            assert one is not None
-            groups[kind][f"{one[2]}, {one[3]}"] += 1
+            item = now or was
+            assert item is not None
+            groups[kind][f"{item[2]}, {item[3]}"] += 1
             if len(kept[kind]) < examples:
                 kept[kind].append((was, now))
     return SnapshotDiff(
         same_content=first.digest == second.digest,
         unchanged=counts["unchanged"],
         counts={kind: counts[kind] for kind in KINDS},
-        by_group={kind: dict(sorted(found.items())) for kind, found in groups.items() if found},
+        by_group={kind: dict(sorted(group.items())) for kind, group in groups.items() if group},
         recipe=recipe_changes(first, second),
         readings=(len(first.reading_ids), len(second.reading_ids)),
-        examples=_named(session, kept),
+        examples=_changes(session, kept),
     )
 
 
 def recipe_changes(first: Snapshot, second: Snapshot) -> dict[str, tuple[Any, Any]]:
-    """The fields in which the recipes differ, with both values; what an older recipe lacks is its default."""
-    was, now = (MixRecipe.model_validate(one.recipe).model_dump(mode="json") for one in (first, second))
+    """List the fields in which the recipes differ, with both values; what an older recipe lacks is its default."""
+    was, now = (MixRecipe.model_validate(snapshot.recipe).model_dump(mode="json") for snapshot in (first, second))
     return {name: (was[name], now[name]) for name in was if was[name] != now[name]}
 
 
@@ -84,7 +84,7 @@ def _items(session: Session, snapshot_id: int) -> Iterator[Item]:
 
 
 def _pairs(first: Iterator[Item], second: Iterator[Item]) -> Iterator[tuple[Item | None, Item | None]]:
-    """The same image of both, or None where one of them lacks it; both come sorted."""
+    """Pair the items of both by image, with None where one of them lacks it; both come sorted."""
     was, now = next(first, None), next(second, None)
     while was is not None or now is not None:
         if now is None or (was is not None and was[:2] < now[:2]):
@@ -105,10 +105,10 @@ def _kinds(was: Item | None, now: Item | None) -> list[str]:
     return [kind for kind, before, after in changed if before != after] or ["unchanged"]
 
 
-def _named(session: Session, kept: dict[str, list[tuple[Item | None, Item | None]]]) -> list[Change]:
-    ids = {one[0] for pairs in kept.values() for pair in pairs for one in pair if one is not None}
-    found = select(Image.id, Image.pixel_sha256).where(Image.id.in_(ids))
-    digests = {image_id: digest for image_id, digest in session.execute(found)}
+def _changes(session: Session, kept: dict[str, list[tuple[Item | None, Item | None]]]) -> list[Change]:
+    ids = {item[0] for pairs in kept.values() for pair in pairs for item in pair if item is not None}
+    query = select(Image.id, Image.pixel_sha256).where(Image.id.in_(ids))
+    digests = {image_id: digest for image_id, digest in session.execute(query)}
     return [
         Change(kind, digests[(now or was or (0,))[0]], _text(was), _text(now))
         for kind, pairs in kept.items()

@@ -1,4 +1,4 @@
-"""The snapshot as a folder a stranger can use: images and `metadata.jsonl` per split, `snapshot.json` beside them.
+"""A snapshot as a folder: images and `metadata.jsonl` per split, `snapshot.json` beside them.
 
 The layout is the Hugging Face `imagefolder` one, so `datasets.load_dataset("imagefolder", data_dir=...)` opens it.
 Generator fits and training read this folder and never the database.
@@ -43,7 +43,7 @@ class SnapshotRow:
     index: int | None = None
 
     def metadata(self) -> dict[str, Any]:
-        """The row as `metadata.jsonl` holds it; the split is the folder it stands in.
+        """Give the row as `metadata.jsonl` holds it; the split is its folder.
 
         What does not apply is "" or -1 there: a column of nulls has no type, and `datasets` refuses splits whose
         columns differ in type.
@@ -52,17 +52,17 @@ class SnapshotRow:
         return row | {key: value for key, value in ABSENT.items() if row[key] is None}
 
     def content(self) -> Content:
-        """What the snapshot's digest covers of this row."""
+        """Give what the snapshot's digest covers of this row."""
         return self.split, self.file_name, self.pixel_sha256, self.label, self.subject or "", self.weight
 
     @classmethod
     def from_metadata(cls, row: dict[str, Any], split: str) -> Self:
-        """The row that `metadata` wrote."""
+        """Read a row that `metadata` wrote."""
         values: dict[str, Any] = {key: None if value == ABSENT.get(key) else value for key, value in row.items()}
         return cls(**values, split=split)
 
 
-_COLUMNS = tuple(one.name for one in fields(SnapshotRow) if one.name != "split")
+_COLUMNS = tuple(column.name for column in fields(SnapshotRow) if column.name != "split")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +123,11 @@ class SnapshotFolder:
         return int(self.manifest["bits"])
 
     def rows(self, split: str) -> list[SnapshotRow]:
-        """The rows of one split in the order of the file; an absent split is empty."""
+        """List the rows of one split in the order of the file; an absent split is empty."""
         return list(self.iter_rows(split))
 
     def iter_rows(self, split: str) -> Iterator[SnapshotRow]:
-        """The rows of one split one by one, so that memory does not grow with the snapshot."""
+        """Yield the rows of one split one by one, so that memory does not grow with the snapshot."""
         if split not in SPLITS:
             raise BadInput(f"expected a split of {', '.join(SPLITS)}, got {split!r}.")
         metadata = self.path / split / "metadata.jsonl"
@@ -148,26 +148,26 @@ class SnapshotFolder:
 
     @property
     def tombstones(self) -> Tombstones:
-        """What was withdrawn since the snapshot was built."""
+        """Read what was withdrawn since the snapshot was built."""
         return Tombstones.read(self.path)
 
     @property
     def affected(self) -> list[str]:
-        """Lines that say which withdrawals reach it, by its own images or through a generator of its synthetic ones."""
+        """Note the withdrawals that affect it, by its own images or through a generator of its synthetic ones."""
         through = (entry.get("affected") for entry in self.lineage.get("generators", ()))
         return sorted({*self.tombstones.notes, *(line for line in through if line)})
 
     def _refuse_purged(self, rows: Sequence[SnapshotRow]) -> None:
         purged = self.tombstones.purged
-        gone = sum(f"{row.split}/{row.file_name}" in purged for row in rows) if purged else 0
-        if gone:
+        removed = sum(f"{row.split}/{row.file_name}" in purged for row in rows) if purged else 0
+        if removed:
             raise BadInput(
-                f"{gone} images of snapshot {self.name!r} were removed with a withdrawn subject. Build it again under "
-                "another name: `rounds withdraw --list` has the plan."
+                f"{removed} images of snapshot {self.name!r} were removed with a withdrawn subject. Build it again "
+                "under another name: `rounds withdraw --list` has the plan."
             )
 
     def labels(self, rows: Sequence[SnapshotRow]) -> NDArray[np.int64]:
-        """Class indexes of `rows`: (N,) int64."""
+        """Give the class indexes of `rows`: (N,) int64."""
         index = {name: position for position, name in enumerate(self.classes)}
         return np.array([index[row.label] for row in rows], dtype=np.int64)
 
@@ -186,7 +186,7 @@ def write_rows_in_order(folder: Path, split: str, rows: Iterable[SnapshotRow]) -
 
 
 def content_digest(rows: Iterable[SnapshotRow], classes: Sequence[str]) -> str:
-    """SHA-256 over the sorted rows and the classes: independent of the order in which images came or were chosen."""
+    """Compute SHA-256 over the sorted rows and the classes, whatever the order of the images."""
     content = ContentDigest(classes)
     for row in sorted(rows, key=lambda row: (row.split, row.file_name)):
         content.add(row.content())

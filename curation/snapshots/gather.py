@@ -1,4 +1,4 @@
-"""Fills the pool from the project's database: real images, drawn ones, outcomes, what screening says. It streams."""
+"""Fill the pool from the database, streaming: real and synthetic images, outcomes, screening results."""
 
 import hashlib
 import json
@@ -37,16 +37,16 @@ _INSERT = f"INSERT INTO images VALUES ({', '.join('?' * 17)})"
 
 
 def gather(session: Session, pool: Pool, recipe: MixRecipe) -> None:
-    """Everything `recipe` may choose from; raises BadInput for classes and worklists that are not there."""
+    """Load everything `recipe` may choose from; raises BadInput for classes and worklists that are not there."""
     known = set(session.scalars(select(Label.name)))
     missing = sorted(set(recipe.classes) - known)
     if missing:
         raise BadInput(f"no class named {', '.join(missing)}; there are: {', '.join(sorted(known)) or 'none yet'}.")
-    pool.insert(_INSERT, _real(session, pool, recipe))
+    pool.insert(_INSERT, _real_images(session, pool, recipe))
     if recipe.takes_synthetic:
-        _bar(session, pool)
-        pool.insert(_INSERT, _drawn(session, pool, recipe))
-        _limit(session, pool, recipe)
+        _bar_privacy_blocks(session, pool)
+        pool.insert(_INSERT, _synthetic_images(session, pool, recipe))
+        _bar_by_screening(session, pool, recipe)
         for why, count in pool.rows(
             "SELECT why, COUNT(*) FROM barred JOIN images ON images.id = barred.image GROUP BY why"
         ):
@@ -55,60 +55,60 @@ def gather(session: Session, pool: Pool, recipe: MixRecipe) -> None:
     if recipe.needs_outcomes:
         digests: list[list[Any]] = []
         for worklist in counted_worklists(session, recipe.worklists):
-            decisions = _hashed(session, worklist, digests)
+            decisions = _decisions(session, worklist, digests)
             rows = _outcomes(pool, worklist.id, decisions, recipe)
             pool.insert("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         pool.outcomes_digest = digest_of(digests)
 
 
 def counted_worklists(session: Session, names: Sequence[str]) -> list[Worklist]:
-    """The worklists whose outcomes count, oldest first; raises BadInput for a name that is not there."""
-    everything = list(session.scalars(select(Worklist).order_by(Worklist.id)))
-    missing = sorted(set(names) - {worklist.name for worklist in everything})
+    """Find the worklists whose outcomes count, oldest first; raises BadInput for a name that is not there."""
+    worklists = list(session.scalars(select(Worklist).order_by(Worklist.id)))
+    missing = sorted(set(names) - {worklist.name for worklist in worklists})
     if missing:
         raise BadInput(f"no worklist named {', '.join(missing)}. `rounds worklist list` shows those there are.")
-    return [worklist for worklist in everything if not names or worklist.name in names]
+    return [worklist for worklist in worklists if not names or worklist.name in names]
 
 
 def outcomes_digest(session: Session, names: Sequence[str]) -> str:
-    """What every outcome of the counted worklists says at this moment, and the readings it rests on, as one digest."""
+    """Compute one digest over the current outcomes of the counted worklists and the readings they rest on."""
     digests: list[list[Any]] = []
     for worklist in counted_worklists(session, names):
-        for _ in _hashed(session, worklist, digests):
+        for _ in _decisions(session, worklist, digests):
             pass
     return digest_of(digests)
 
 
-def _hashed(
+def _decisions(
     session: Session, worklist: Worklist, digests: list[list[Any]]
 ) -> Iterator[tuple[int, list[StandingReading], Decision]]:
-    """The decisions of a worklist; at their end, `digests` has one more, unless there were none."""
-    sha256, some = hashlib.sha256(), False
+    """Yield the decisions of a worklist; after the last, `digests` has one more entry unless there were none."""
+    sha256, is_empty = hashlib.sha256(), True
     for image, readings, decision in iterate_decisions(session, worklist):
         sha256.update(canonical_json([image, decision.verdict.value, decision.label, decision.reading_ids]))
-        some = True
+        is_empty = False
         yield image, readings, decision
-    if some:
+    if not is_empty:
         digests.append([worklist.id, sha256.hexdigest()])
 
 
 def _labels(source: str) -> Select[*tuple[Any, ...]]:
-    """Images in the order of their ids, a row for each label that `source` says they show."""
+    """Select images in the order of their ids, with a row for each label that `source` gives them."""
     labelled = and_(ImageLabel.image_id == Image.id, is_positive(source))
     query = select(*_IMAGE, Label.name).select_from(Image).outerjoin(ImageLabel, labelled)
     return query.outerjoin(Label, Label.id == ImageLabel.label_id).order_by(Image.id)
 
 
-def _one_label(
+def _with_one_label(
     session: Session, pool: Pool, query: Select[*tuple[Any, ...]], wanted: Sequence[str], what: str
 ) -> Iterator[tuple[Any, str]]:
-    """Each image with its one positive label among `wanted`, or all; those with none or several are counted."""
+    """Yield each image with its one positive label among `wanted`, or all; count those with none or several."""
     rows = session.execute(query.execution_options(yield_per=CHUNK))
     for _, group in groupby(rows, key=lambda row: row[0]):
-        same = list(group)
-        labels = {row.name for row in same if row.name is not None and (not wanted or row.name in wanted)}
+        labelled = list(group)
+        labels = {row.name for row in labelled if row.name is not None and (not wanted or row.name in wanted)}
         if len(labels) == 1:
-            yield same[0], labels.pop()
+            yield labelled[0], labels.pop()
         else:
             pool.left_out[f"{what}: {SEVERAL if labels else NO_CLASS}"] += 1
 
@@ -117,38 +117,38 @@ def _position(recipe: MixRecipe, pixel: str) -> bytes:
     return hashlib.sha256(f"{recipe.seed}:{pixel}".encode()).digest()
 
 
-def _real(session: Session, pool: Pool, recipe: MixRecipe) -> Iterator[tuple[Any, ...]]:
+def _real_images(session: Session, pool: Pool, recipe: MixRecipe) -> Iterator[tuple[Any, ...]]:
     query = _labels("import").add_columns(Subject.key, Subject.split, Image.import_id)
     query = query.join(Subject, Subject.id == Image.subject_id).where(is_ready_real())
-    for row, label in _one_label(session, pool, query, recipe.classes, "real"):
-        own, where = tuple(row[3:7]), (row.import_id, None, None, None)
+    for row, label in _with_one_label(session, pool, query, recipe.classes, "real"):
+        shape, origin = tuple(row[3:7]), (row.import_id, None, None, None)
         place = (_position(recipe, row.pixel_sha256), f"{row.file_sha256}{row.key}")
         yield (
             row.id, Origin.REAL.value, row.split.value, row.key, label, row.pixel_sha256, row.file_sha256,
-            *own, *where, *place,
+            *shape, *origin, *place,
         )  # fmt: skip
 
 
-def _drawn(session: Session, pool: Pool, recipe: MixRecipe) -> Iterator[tuple[Any, ...]]:
-    """Every synthetic image of a finished batch, under the class it was asked for; barred ones are cut later."""
+def _synthetic_images(session: Session, pool: Pool, recipe: MixRecipe) -> Iterator[tuple[Any, ...]]:
+    """Yield every synthetic image of a finished batch with the class asked for; barred ones are cut later."""
     query = _labels("request").add_columns(
         Image.batch_id, Batch.generator_id, Batch.request_digest, Image.batch_index, Image.withdrawn_at
     )
     query = query.join(Batch, Batch.id == Image.batch_id).where(Batch.status == BuildStatus.READY)
-    for row, label in _one_label(session, pool, query, (), "synthetic"):
+    for row, label in _with_one_label(session, pool, query, (), "synthetic"):
         if row.withdrawn_at is not None:
             pool.left_out[f"synthetic: {WITHDRAWN}"] += 1
             continue
-        own, where = tuple(row[3:7]), (None, row.batch_id, row.generator_id, row.batch_index)
+        shape, origin = tuple(row[3:7]), (None, row.batch_id, row.generator_id, row.batch_index)
         place = (_position(recipe, row.pixel_sha256), f"{row.file_sha256}{row.request_digest}{row.batch_index:09}")
         yield (
             row.id, Origin.SYNTHETIC.value, "train", None, label, row.pixel_sha256, row.file_sha256,
-            *own, *where, *place,
+            *shape, *origin, *place,
         )  # fmt: skip
 
 
-def _bar(session: Session, pool: Pool) -> None:
-    """Privacy blocks of any screening, whatever came after them and whatever the recipe."""
+def _bar_privacy_blocks(session: Session, pool: Pool) -> None:
+    """Bar what any screening blocked for privacy, whatever came later and whatever the recipe."""
     blocked = select(ScreeningCheck.image_id).where(
         ScreeningCheck.name.in_(PRIVACY_CHECKS), ScreeningCheck.verdict == ScreeningVerdict.BLOCK
     )
@@ -156,14 +156,14 @@ def _bar(session: Session, pool: Pool) -> None:
     pool.insert("INSERT OR IGNORE INTO barred VALUES (?, ?)", ((row.image_id, PRIVACY) for row in rows))
 
 
-def _limit(session: Session, pool: Pool, recipe: MixRecipe) -> None:
+def _bar_by_screening(session: Session, pool: Pool, recipe: MixRecipe) -> None:
     """Bar what the newest finished screening of its batch does not admit."""
     limits = recipe.screening
     if limits.admit == "any" and not limits.checks:
         return
     latest = newest_screenings()
-    found = select(ScreenedImage.image_id, ScreenedImage.verdict).where(ScreenedImage.screening_id.in_(latest))
-    rows = session.execute(found.execution_options(yield_per=CHUNK))
+    verdicts = select(ScreenedImage.image_id, ScreenedImage.verdict).where(ScreenedImage.screening_id.in_(latest))
+    rows = session.execute(verdicts.execution_options(yield_per=CHUNK))
     pool.insert("INSERT OR IGNORE INTO screened VALUES (?, ?)", ((row.image_id, row.verdict.value) for row in rows))
     pool.execute(
         "INSERT OR IGNORE INTO barred SELECT id, 'not screened' FROM images"
@@ -205,19 +205,19 @@ def _outcomes(
             pool.left_out[OTHER_OUTCOME] += 1
         else:
             counted = set(decision.reading_ids)
-            some = [reading for reading in readings if reading.id in counted]
-            agreeing = sum(_agrees(reading, decision) for reading in some)
+            counting = [reading for reading in readings if reading.id in counted]
+            agreeing = sum(_agrees(reading, decision) for reading in counting)
             ids = json.dumps(decision.reading_ids)
-            yield image, worklist_id, decision.verdict.value, decision.label, ids, len(some), agreeing
+            yield image, worklist_id, decision.verdict.value, decision.label, ids, len(counting), agreeing
 
 
 def _counts(decision: Decision, recipe: MixRecipe) -> bool:
-    """Whether the recipe lets an outcome of this kind count, for or against an image."""
+    """Tell whether the recipe lets an outcome of this kind count, for or against an image."""
     if (decision.grid and not recipe.allow_grid) or (decision.proxy_only and not recipe.allow_proxy):
         return False
     return recipe.outcomes == "all" or decision.adjudicated == (recipe.outcomes == "adjudicated")
 
 
 def _agrees(reading: StandingReading, decision: Decision) -> bool:
-    said = {OutcomeVerdict.APPROVED: Verdict.ACCEPT, OutcomeVerdict.REJECTED: Verdict.REJECT}.get(decision.verdict)
-    return reading.verdict is said and (said is not Verdict.ACCEPT or reading.label == decision.label)
+    expected = {OutcomeVerdict.APPROVED: Verdict.ACCEPT, OutcomeVerdict.REJECTED: Verdict.REJECT}.get(decision.verdict)
+    return reading.verdict is expected and (expected is not Verdict.ACCEPT or reading.label == decision.label)

@@ -1,4 +1,4 @@
-"""What a snapshot will say of itself: its rows, its manifest, and everything it descends from."""
+"""Plan a snapshot: its rows, its manifest, and everything it descends from."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,11 +38,11 @@ class Plan:
 
     @property
     def size(self) -> int:
-        """How many rows there are."""
+        """Count the rows."""
         return int(self.pool.value("SELECT COUNT(*) FROM rows"))
 
     def rows(self, split: str) -> Iterator[SnapshotRow]:
-        """The rows of one split in the order of the folder."""
+        """Yield the rows of one split in the order of the folder."""
         return (self._row(row) for row in self.pool.rows(f"{_ROWS} WHERE split = ? ORDER BY rowid", split))
 
     def _row(self, row: tuple[Any, ...]) -> SnapshotRow:
@@ -53,7 +53,7 @@ class Plan:
         )
 
     def items(self) -> Iterator[list[dict[str, Any]]]:
-        """The values of the database rows, a chunk at a time."""
+        """Yield the values of the database rows, a chunk at a time."""
         names = ("image_id", "copy", "split", "label", "weight", "why")
         query = "SELECT image, copy, split, label, weight, why FROM rows ORDER BY image, copy"
         return chunks(dict(zip(names, row, strict=True)) for row in self.pool.rows(query))
@@ -61,7 +61,7 @@ class Plan:
 
 @contextmanager
 def planned(session: Session, name: str, recipe: MixRecipe) -> Iterator[Plan]:
-    """Choose the images of `recipe` and say everything about them; raises LeakRefused, BadInput or Conflict."""
+    """Plan the snapshot of `recipe`; raises LeakRefused, BadInput or Conflict."""
     with drafted(session, name, recipe) as plan:
         if plan.pool.refusals:
             raise plan.pool.refusals[0]
@@ -70,7 +70,7 @@ def planned(session: Session, name: str, recipe: MixRecipe) -> Iterator[Plan]:
 
 @contextmanager
 def drafted(session: Session, name: str, recipe: MixRecipe) -> Iterator[Plan]:
-    """Like `planned`, for a mix that may be refused: what stands against it is in `pool.refusals`."""
+    """Plan like `planned`, also a mix that is refused: the reasons are in `pool.refusals`."""
     with Pool.opened() as pool:
         choose(session, pool, recipe)
         yield _plan(session, pool, name, recipe)
@@ -96,7 +96,7 @@ def _plan(session: Session, pool: Pool, name: str, recipe: MixRecipe) -> Plan:
         "left_out": dict(sorted(pool.left_out.items())),
         "counts": _counts(pool),
     }
-    digests = {key: (one.generator.weights_digest, one.request_digest) for key, one in batches.items()}
+    digests = {key: (batch.generator.weights_digest, batch.request_digest) for key, batch in batches.items()}
     plan = Plan(pool, manifest, support, digests)
     content = ContentDigest(classes)
     for split in sorted(SPLITS):
@@ -107,15 +107,15 @@ def _plan(session: Session, pool: Pool, name: str, recipe: MixRecipe) -> Plan:
 
 
 def _batches(session: Session, pool: Pool) -> dict[int, Batch]:
-    found: dict[int, Batch] = {}
-    for some in chunks(pool.rows("SELECT DISTINCT batch_id FROM rows WHERE batch_id IS NOT NULL ORDER BY 1")):
-        batches = session.scalars(select(Batch).where(Batch.id.in_([row[0] for row in some])))
-        found |= {batch.id: batch for batch in batches}
-    return found
+    by_id: dict[int, Batch] = {}
+    for chunk in chunks(pool.rows("SELECT DISTINCT batch_id FROM rows WHERE batch_id IS NOT NULL ORDER BY 1")):
+        batches = session.scalars(select(Batch).where(Batch.id.in_([row[0] for row in chunk])))
+        by_id |= {batch.id: batch for batch in batches}
+    return by_id
 
 
 def _ancestors(session: Session, pool: Pool, recipe: MixRecipe, generators: list[Generator]) -> list[dict[str, Any]]:
-    """What the generators of the mix saw, through every generation; a leak is a refusal."""
+    """Describe what the generators of the mix saw, ancestors included; a leak is a refusal."""
     ancestors = []
     for generator in generators:
         known = generator_lineage(session, generator)
@@ -149,7 +149,7 @@ def _classes(session: Session, pool: Pool) -> list[str]:
 
 
 def _counts(pool: Pool) -> dict[str, dict[str, int]]:
-    """Images by split, then by `label, origin`."""
+    """Count images by split, then by `label, origin`."""
     counts: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
     for split, label, origin, count in pool.rows(
         "SELECT split, label, origin, COUNT(*) FROM rows GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"

@@ -1,4 +1,4 @@
-"""What goes into a snapshot, as data: the recipe, its limits and its weights. `choice` makes the choice."""
+"""The recipe of a snapshot as data: which images, which limits, which weights."""
 
 from typing import Annotated, Literal, Self
 
@@ -24,7 +24,7 @@ LATER = (
 
 
 class CheckLimit(FrozenRequest):
-    """Between which values a screening check must lie; an image without a value of it is left out."""
+    """The range that a screening check must lie in; an image without a value of it is left out."""
 
     check: str = Field(min_length=1)
     at_least: float | None = None
@@ -38,14 +38,14 @@ class CheckLimit(FrozenRequest):
 
 
 class ScreeningLimits(FrozenRequest):
-    """What the newest finished screening of a synthetic image must say of it. Privacy blocks never enter, ever."""
+    """What the newest finished screening must say of a synthetic image. Privacy blocks never enter."""
 
     admit: Literal["any", "flag", "pass"] = Field(default="any", description="`flag` takes pass and flag, no block")
     checks: tuple[CheckLimit, ...] = ()
 
 
 class Weights(FrozenRequest):
-    """How much a training image weighs: the factor of its origin times that of its class; 1 where none is named."""
+    """The weight of a training image: the factor of its origin times that of its class; 1 where none is named."""
 
     origins: dict[Literal["real", "synthetic"], Positive] = Field(default_factory=dict)
     classes: dict[str, Positive] = Field(default_factory=dict)
@@ -89,7 +89,7 @@ class MixRecipe(FrozenRequest):
         return self
 
     def digest(self) -> str:
-        """SHA-256 of the recipe as canonical JSON."""
+        """Compute SHA-256 of the recipe as canonical JSON."""
         default = type(self)()
         values = self.model_dump(mode="json")
         same = {name for name in LATER if getattr(self, name) == getattr(default, name)}
@@ -97,10 +97,10 @@ class MixRecipe(FrozenRequest):
 
     @property
     def needs_outcomes(self) -> bool:
-        """Whether the choice depends on what readers said."""
+        """Tell whether the choice depends on readings."""
         return self.synthetic in ("approved", "random") or self.extra_real != "none"
 
     @property
     def takes_synthetic(self) -> bool:
-        """Whether the choice looks at synthetic images at all, to take them or to count them."""
+        """Tell whether the choice needs synthetic images, to take them or to count them."""
         return self.synthetic != "none" or self.extra_real != "none"

@@ -1,7 +1,7 @@
-"""The images a recipe may choose from, on disk: a private SQLite file that is gone when it is closed, or killed.
+"""Hold the images a recipe may choose from in a private SQLite file, which vanishes when it is closed or killed.
 
-A mix of a million images is sorted and cut here, so that memory does not grow with it and so that the order of text
-never depends on the collation of the project's database.
+A mix of a million images is sorted and cut here, so that memory does not grow and the order of text never depends on
+the collation of the project's database.
 """
 
 import sqlite3
@@ -38,7 +38,7 @@ CREATE TABLE extra (
 
 
 class Pool:
-    """What is known of every image that could be taken; `left_out` counts by reason what cannot.
+    """Everything known of the images that could be taken; `left_out` counts by reason those that cannot.
 
     `outcomes_digest` covers the outcomes the choice depended on, where it depended on any.
     """
@@ -55,7 +55,7 @@ class Pool:
     @classmethod
     @contextmanager
     def opened(cls) -> Iterator[Self]:
-        """An empty pool, dropped at the end; raises RoundsError where the disk for it is full."""
+        """Open an empty pool, dropped at the end; raises RoundsError where its disk is full."""
         pool = cls()
         try:
             yield pool
@@ -68,25 +68,25 @@ class Pool:
             pool._database.close()
 
     def execute(self, statement: str, *values: Any) -> int:
-        """Run one statement; returns how many rows it changed."""
+        """Run one statement; return how many rows it changed."""
         return self._database.execute(statement, values).rowcount
 
     def insert(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run one statement for each of `rows`, which are drawn as they go in."""
+        """Run one statement for each of `rows`, which are read one by one."""
         self._database.execute("BEGIN")
         self._database.executemany(statement, rows)
         self._database.execute("COMMIT")
 
     def rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query, as they come from disk."""
+        """Yield the rows of a query as they come from disk."""
         return iter(self._database.execute(query, values))
 
     def value(self, query: str, *values: Any) -> Any:
-        """The first value of a query's only row."""
+        """Read the first value of a query's only row."""
         return self._database.execute(query, values).fetchone()[0]
 
     def drop(self, statement: str, why: str, *values: Any) -> int:
-        """Run a DELETE and count what it took away under `why`."""
+        """Run a DELETE and count the rows it removed under `why`."""
         dropped = self.execute(statement, *values)
         if dropped:
             self.left_out[why] += dropped
@@ -94,7 +94,7 @@ class Pool:
 
 
 def chunks(rows: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
-    """`rows` in lists of at most `size`."""
+    """Split `rows` into lists of at most `size`."""
     rows = iter(rows)
     while chunk := list(islice(rows, size)):
         yield chunk

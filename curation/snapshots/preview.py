@@ -1,4 +1,4 @@
-"""What a recipe would give, before anything is written: counts, balance, coverage, who approved, what is missing."""
+"""Preview what a recipe gives before anything is written: counts, balance, coverage, readers, gaps."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +32,7 @@ class ClassCounts:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How well the counting readings of the approved images taken agree; of one reading nothing can be said."""
+    """How well the counting readings of the approved images agree, where an image has two or more."""
 
     images: int
     with_two_or_more: int
@@ -42,7 +42,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Everything a preview says; `refused` lists what would stop a build."""
+    """A preview; `refused` lists what would stop a build."""
 
     digest: str
     refused: list[str]
@@ -63,14 +63,14 @@ class Preview:
 
 
 def preview_snapshot(session: Session, recipe: MixRecipe, target: int | None = None) -> Preview:
-    """Make the choice of `recipe` and say what it would give; `target` training images of a class, else the largest.
+    """Choose by `recipe` and describe the result; gaps count up to `target` images a class, else to the largest.
 
-    Readers are named: show it to those who may see who read. Raises BadInput for names that are not there.
+    Readers are named: show it only to those who may see who read. Raises BadInput for names that are not there.
     """
     with drafted(session, "preview", recipe) as plan:
         pool, manifest = plan.pool, plan.manifest
-        classes, target = _classes(pool, recipe, target)
-        real = sum(one.real for one in classes)
+        classes, target = _count_classes(pool, recipe, target)
+        real = sum(counts.real for counts in classes)
         unread, in_no_worklist = _unread(session, pool, recipe)
         readings = {key: value for key, value in manifest["lineage"]["readings"].items() if key != "ids"}
         return Preview(
@@ -86,14 +86,14 @@ def preview_snapshot(session: Session, recipe: MixRecipe, target: int | None = N
             readings=readings,
             approved_by=plan.support.by_reader(names=True),
             agreement=_agreement(pool),
-            corrected_label_ignored=0 if recipe.corrected_labels else _corrected(plan),
+            corrected_label_ignored=0 if recipe.corrected_labels else _count_ignored_corrections(plan),
             unread=unread,
             in_no_worklist=in_no_worklist,
             left_out=manifest["left_out"],
         )
 
 
-def _classes(pool: Pool, recipe: MixRecipe, target: int | None) -> tuple[list[ClassCounts], int]:
+def _count_classes(pool: Pool, recipe: MixRecipe, target: int | None) -> tuple[list[ClassCounts], int]:
     counts: dict[tuple[str, str, str], tuple[int, float]] = {
         (label, split, origin): (count, weight)
         for label, split, origin, count, weight in pool.rows(
@@ -104,12 +104,12 @@ def _classes(pool: Pool, recipe: MixRecipe, target: int | None) -> tuple[list[Cl
     train = {
         label: [counts.get((label, "train", origin), (0, 0.0)) for origin in ("real", "synthetic")] for label in labels
     }
-    total = sum(weight for some in train.values() for _, weight in some)
-    target = target or max((sum(count for count, _ in some) for some in train.values()), default=0)
+    total = sum(weight for origins in train.values() for _, weight in origins)
+    target = target or max((sum(count for count, _ in origins) for origins in train.values()), default=0)
     held_out = {
         (label, split): counts.get((label, split, "real"), (0, 0.0))[0] for label in labels for split in SPLITS[1:]
     }
-    found = [
+    classes = [
         ClassCounts(
             label=label,
             real=real,
@@ -121,7 +121,7 @@ def _classes(pool: Pool, recipe: MixRecipe, target: int | None) -> tuple[list[Cl
         )
         for label, ((real, real_weight), (synthetic, synthetic_weight)) in train.items()
     ]
-    return found, target
+    return classes, target
 
 
 def _generators(session: Session, pool: Pool) -> dict[str, int]:
@@ -145,14 +145,14 @@ def _agreement(pool: Pool) -> Agreement:
     return Agreement(*next(pool.rows(query)))
 
 
-def _corrected(plan: Plan) -> int:
-    """Images whose class readers corrected and that are taken under the class asked for all the same."""
+def _count_ignored_corrections(plan: Plan) -> int:
+    """Count the images whose class readers corrected, and that the recipe takes under the class asked for."""
     query = "SELECT COUNT(*) FROM approved WHERE corrected AND image IN (SELECT image FROM rows)"
     return int(plan.pool.value(query))
 
 
 def _unread(session: Session, pool: Pool, recipe: MixRecipe) -> tuple[int, int]:
-    """Candidates of the worklists that count without a reading, and drawn images that are in none of these."""
+    """Count candidates without a reading in the counting worklists, and synthetic images in none of these."""
     if not recipe.needs_outcomes:
         return 0, 0
     lists = [worklist.id for worklist in counted_worklists(session, recipe.worklists)]

@@ -1,6 +1,6 @@
-"""Whether a snapshot still is what its recipe would give: later readings, privacy blocks and withdrawals say no.
+"""Tell whether a snapshot is still what its recipe gives, after readings, privacy blocks and withdrawals.
 
-A stale snapshot never changes. It says so, in the list, when it is shown and when something is trained on it.
+A stale snapshot never changes. Lists, pages and trainings say that it is stale.
 """
 
 from dataclasses import dataclass
@@ -37,12 +37,12 @@ class SnapshotSummary:
 
 
 def list_snapshots(session: Session) -> list[SnapshotSummary]:
-    """Every snapshot, newest last, with whether it is stale, or a withdrawal reaches it."""
+    """List every snapshot, newest last, with whether it is stale or affected by a withdrawal."""
     now: dict[tuple[str, ...], str] = {}
     affected = affected_notes(session, AffectedKind.SNAPSHOT)
     return [
-        _summary(session, one, now, affected.get(one.id))
-        for one in session.scalars(select(Snapshot).order_by(Snapshot.id))
+        _summary(session, snapshot, now, affected.get(snapshot.id))
+        for snapshot in session.scalars(select(Snapshot).order_by(Snapshot.id))
     ]
 
 
@@ -64,7 +64,7 @@ def _summary(
 
 
 def why_stale(session: Session, snapshot: Snapshot, now: dict[tuple[str, ...], str] | None = None) -> list[str]:
-    """Every reason why the snapshot is not what its recipe would give today; none when it is.
+    """List the reasons why the snapshot is not what its recipe gives today; none when it is.
 
     `now` keeps digests of outcomes between calls in one view of the database.
     """
@@ -75,19 +75,19 @@ def why_stale(session: Session, snapshot: Snapshot, now: dict[tuple[str, ...], s
     blocked = select(ScreeningCheck.image_id).where(
         ScreeningCheck.name.in_(PRIVACY_CHECKS), ScreeningCheck.verdict == ScreeningVerdict.BLOCK
     )
-    if count := _items(session, snapshot.id, SnapshotItem.image_id.in_(blocked)):
+    if count := _count_items(session, snapshot.id, SnapshotItem.image_id.in_(blocked)):
         reasons.append(f"{count} of its images are blocked as near copies of training images now")
-    if count := _items(session, snapshot.id, Image.withdrawn_at.is_not(None)):
+    if count := _count_items(session, snapshot.id, Image.withdrawn_at.is_not(None)):
         reasons.append(f"{count} of its images were withdrawn")
     return reasons
 
 
 def stale_line(name: str, why: list[str]) -> str:
-    """What is printed wherever a stale snapshot is used."""
+    """Write the line that is printed wherever a stale snapshot is used."""
     return f"snapshot {name!r} is stale: {'; '.join(why)}. It stays as it is; build a new one to take the change in."
 
 
-def _items(session: Session, snapshot_id: int, condition: Any) -> int:
+def _count_items(session: Session, snapshot_id: int, condition: Any) -> int:
     query = select(func.count()).select_from(SnapshotItem).join(Image, Image.id == SnapshotItem.image_id)
     return session.scalar(query.where(SnapshotItem.snapshot_id == snapshot_id, condition)) or 0
 
@@ -101,7 +101,7 @@ def _outcomes_changed(session: Session, snapshot: Snapshot, recipe: MixRecipe, n
 
 
 def _readings_changed(session: Session, snapshot: Snapshot, recipe: MixRecipe) -> bool:
-    """For snapshots of the first release, which kept the readings of what they took and no more."""
+    """Tell it for snapshots of the first release, which kept only the readings of what they took."""
     if recipe.synthetic != "approved":
         return False
     current = {

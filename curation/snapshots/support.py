@@ -1,4 +1,4 @@
-"""What the approvals in a snapshot rest on: which readings, whose, how well they agree, and who should not count."""
+"""Collect the readings and readers that a snapshot's approvals rest on."""
 
 import json
 from collections import Counter
@@ -37,30 +37,30 @@ class Support:
     readers: list[ReaderShare]
 
     def by_reader(self, names: bool) -> dict[str, dict[str, Any]]:
-        """Who approved, by count; with `names` for those who may see them, by number in files."""
+        """Count the approvals by reader: by name for those who may see names, else by number."""
         return {
-            one.name if names else f"reader {one.reader_id}": {
-                "kind": one.kind,
-                "readings": one.readings,
-                "accepted": one.accepted,
-                "excluded": one.excluded,
+            reader.name if names else f"reader {reader.reader_id}": {
+                "kind": reader.kind,
+                "readings": reader.readings,
+                "accepted": reader.accepted,
+                "excluded": reader.excluded,
             }
-            for one in self.readers
+            for reader in self.readers
         }
 
 
 def support_of(session: Session, pool: Pool, recipe: MixRecipe) -> Support:
-    """What the approved images in `rows` rest on; nothing where the recipe takes none for being approved."""
+    """Collect what the approved images in `rows` rest on; nothing where the recipe takes none as approved."""
     taken: list[int] = []
     if recipe.synthetic == "approved":
         taken = sorted({reading for ids in _approvals(pool) for reading in ids})
-    excluded = _excluded(session, recipe) if taken else frozenset()
+    excluded = _excluded_reader_ids(session, recipe) if taken else frozenset()
     readings: Counter[int] = Counter()
     accepted: Counter[int] = Counter()
     grid = 0
     doubtful: set[int] = set()
-    for some in chunks(taken):
-        query = select(Reading.id, Reading.reader_id, Reading.verdict, Reading.mode).where(Reading.id.in_(some))
+    for chunk in chunks(taken):
+        query = select(Reading.id, Reading.reader_id, Reading.verdict, Reading.mode).where(Reading.id.in_(chunk))
         for reading_id, reader_id, verdict, mode in session.execute(query):
             readings[reader_id] += 1
             accepted[reader_id] += verdict == "accept"
@@ -68,12 +68,12 @@ def support_of(session: Session, pool: Pool, recipe: MixRecipe) -> Support:
             if reader_id in excluded:
                 doubtful.add(reading_id)
     readers = [
-        ReaderShare(one.id, one.name, one.kind.value, readings[one.id], accepted[one.id], one.id in excluded)
-        for one in session.scalars(select(Reader).where(Reader.id.in_(readings)).order_by(Reader.id))
+        ReaderShare(row.id, row.name, row.kind.value, readings[row.id], accepted[row.id], row.id in excluded)
+        for row in session.scalars(select(Reader).where(Reader.id.in_(readings)).order_by(Reader.id))
     ]
     by_kind = Counter[str]()
-    for one in readers:
-        by_kind[one.kind] += one.readings
+    for reader in readers:
+        by_kind[reader.kind] += reader.readings
     facts = {
         "ids": taken,
         "readers": len(readers),
@@ -87,13 +87,13 @@ def support_of(session: Session, pool: Pool, recipe: MixRecipe) -> Support:
 
 
 def _approvals(pool: Pool) -> Iterator[list[int]]:
-    """The readings behind each approved image that was taken."""
+    """Yield the readings behind each approved image that was taken."""
     query = "SELECT readings FROM approved WHERE image IN (SELECT image FROM rows WHERE origin = 'synthetic')"
     return (json.loads(row[0]) for row in pool.rows(query))
 
 
-def _excluded(session: Session, recipe: MixRecipe) -> frozenset[int]:
-    """Readers whom the rules of a worklist that counts exclude from its evidence, by id."""
+def _excluded_reader_ids(session: Session, recipe: MixRecipe) -> frozenset[int]:
+    """Find the ids of readers whom the rules of a counting worklist exclude."""
     ruled = [
         worklist
         for worklist in counted_worklists(session, recipe.worklists)

@@ -1,4 +1,4 @@
-"""What each training image weighs: by its origin, by its class, and so that classes weigh the same."""
+"""Weigh each training image: by its origin, by its class, and so that classes weigh the same."""
 
 from curation.errors import BadInput
 from curation.snapshots.mix import MixRecipe
@@ -8,7 +8,7 @@ Group = tuple[str, str]  # class, origin
 
 
 def weigh(pool: Pool, recipe: MixRecipe) -> None:
-    """Set the weights of the training rows in `chosen`; a class that is not there is a refusal. Held out, all are 1."""
+    """Set the weights of the training rows in `chosen`; held-out rows weigh 1. An absent class is a refusal."""
     weights = recipe.weights
     counts: dict[Group, int] = {
         (label, origin): count
@@ -32,9 +32,9 @@ def weigh(pool: Pool, recipe: MixRecipe) -> None:
 
 
 def group_weights(counts: dict[Group, int], recipe: MixRecipe) -> dict[Group, float]:
-    """The weight of an image by its class and origin; `counts` says how many there are."""
+    """Compute the weight of an image by its class and origin; `counts` are their numbers."""
     weights = recipe.weights
-    found = {
+    by_group = {
         (label, origin): float(weights.origins.get(origin, 1.0))  # type: ignore[call-overload]
         * weights.classes.get(label, 1.0)
         for label, origin in counts
@@ -42,10 +42,10 @@ def group_weights(counts: dict[Group, int], recipe: MixRecipe) -> dict[Group, fl
     if recipe.balance == "weights" and counts:
         totals: dict[str, float] = {}
         for group, count in counts.items():
-            totals[group[0]] = totals.get(group[0], 0.0) + count * found[group]
+            totals[group[0]] = totals.get(group[0], 0.0) + count * by_group[group]
         even = sum(totals.values()) / len(totals)
-        found = {group: weight * even / totals[group[0]] for group, weight in found.items()}
+        by_group = {group: weight * even / totals[group[0]] for group, weight in by_group.items()}
     if weights.normalise and counts:
-        mean = sum(counts[group] * weight for group, weight in found.items()) / sum(counts.values())
-        found = {group: weight / mean for group, weight in found.items()}
-    return found
+        mean = sum(counts[group] * weight for group, weight in by_group.items()) / sum(counts.values())
+        by_group = {group: weight / mean for group, weight in by_group.items()}
+    return by_group

@@ -1,4 +1,4 @@
-"""What lies beside the database: generators, runs, studies, embeddings; and work that was begun and not finished."""
+"""Check the folders of generators, runs and studies, and the embeddings; list unfinished work."""
 
 import json
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ SHIPPED = "shipped"
 
 
 def folder_faults(project: Project, session: Session) -> Iterator[str]:
-    """One sentence for each generator, run or study whose folder is missing or no longer what its row says.
+    """Describe each generator, run or study whose folder is missing or no longer what its row says.
 
-    Shipped weights lie beside the code and are held against their card whenever they are used.
+    Shipped weights lie beside the code and are checked against their card whenever they are used.
     """
     for name, directory, digest in session.execute(
         select(Generator.name, Generator.directory, Generator.weights_digest).where(Generator.directory != SHIPPED)
@@ -46,14 +46,14 @@ def _weights_fault(directory: Path, digest: str) -> str | None:
     if not directory.is_dir():
         return f"its folder {directory.name} is missing"
     try:
-        found = weights_digest(directory)
+        current = weights_digest(directory)
     except (NotFound, OSError) as error:
         return str(error)
-    return None if found == digest else "its weights are not those that were added"
+    return None if current == digest else "its weights are not those that were added"
 
 
 def _card_fault(directory: Path) -> str | None:
-    """A run's card names the digest of its weights; the card is written last, so a run without one is not whole."""
+    """Check a run's weights against its card, which is written last: a run without one is not whole."""
     try:
         digest = json.loads((directory / "card.json").read_text())["digest"]
     except FileNotFoundError:
@@ -64,7 +64,7 @@ def _card_fault(directory: Path) -> str | None:
 
 
 def torn_embeddings(project: Project) -> list[str]:
-    """Files of features that interrupted work left with a torn end; the next screening writes that end anew."""
+    """List feature files that interrupted work left with a torn end; the next screening repairs them."""
     return sorted(f"embeddings/{rows.name}" for rows in (project.root / "embeddings").glob("*.rows") if _is_torn(rows))
 
 
@@ -76,7 +76,7 @@ def _is_torn(rows: Path) -> bool:
 
 
 def unfinished_work(session: Session) -> list[str]:
-    """Parents that are `building`: work under way, or broken off and taken up again by the same command."""
+    """List rows that are `building`: work under way, or interrupted and resumed by the same command."""
     named = ((Worklist, Worklist.name), (Snapshot, Snapshot.name), (Run, Run.name), (Study, Study.name))
     numbered = (
         (Batch, Batch.id),
@@ -84,8 +84,8 @@ def unfinished_work(session: Session) -> list[str]:
         (CheckReport, CheckReport.id),
         (SetMeasurement, SetMeasurement.id),
     )
-    found: list[str] = []
+    unfinished: list[str] = []
     for table, name in ((Import, Import.source), *named, *numbered):
         building = session.scalars(select(name).where(table.status == BuildStatus.BUILDING).order_by(table.id))
-        found += [f"{table.__tablename__}: {one}" for one in building]
-    return found
+        unfinished += [f"{table.__tablename__}: {key}" for key in building]
+    return unfinished

@@ -1,8 +1,8 @@
-"""Error rates, measures of sets and judged pairs, held against the digests that their events keep in the chain.
+"""Check error rates, measurements of sets and judged pairs against the digests in their events.
 
-A fault is a row that no event tells of, that is not as its event tells, or that is gone. Two events of one row are one
-too: SQLite gives the number of a deleted last row out again, so what was measured anew would stand in for it.
-Events of earlier versions keep no digest of what was found: such rows are not covered, and said to be so.
+A row is at fault that has no event, differs from its event, or is missing. Two events for one row are a fault too:
+SQLite reuses the number of a deleted last row, so a new measurement would stand in for the deleted one.
+Events of earlier versions keep no digest of the result: such rows are not covered, and are listed as such.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,8 +21,8 @@ CHUNK = 100  # rows at a time: the result of one measurement can be a hundred ki
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    """Rows of one table, the events that tell of them, and under which key an event names the row."""
+class _CheckedTable:
+    """The rows of one table, the events about them, and the key under which an event names its row."""
 
     what: str
     plural: str
@@ -32,12 +32,12 @@ class _Kind:
     content: Callable[[Session, Any], str]
 
 
-def _pairs_of(session: Session, listed: PairList) -> str:
-    return pairs_content(listed, list(session.scalars(select(Pair).where(Pair.pair_list_id == listed.id))))
+def _pairs_of(session: Session, pair_list: PairList) -> str:
+    return pairs_content(pair_list, list(session.scalars(select(Pair).where(Pair.pair_list_id == pair_list.id))))
 
 
-KINDS = (
-    _Kind(
+TABLES = (
+    _CheckedTable(
         "report of error rates",
         "reports of error rates",
         CheckReport,
@@ -45,7 +45,7 @@ KINDS = (
         "check_report",
         lambda _, row: report_content(row),
     ),
-    _Kind(
+    _CheckedTable(
         "measurement of a set",
         "measurements of sets",
         SetMeasurement,
@@ -53,8 +53,8 @@ KINDS = (
         "measurement",
         lambda _, row: measurement_content(row),
     ),
-    _Kind("list of pairs", "lists of pairs", PairList, ("pairs.created",), "pair_list", _pairs_of),
-    _Kind(
+    _CheckedTable("list of pairs", "lists of pairs", PairList, ("pairs.created",), "pair_list", _pairs_of),
+    _CheckedTable(
         "judgement of a pair",
         "judgements of pairs",
         PairReading,
@@ -66,44 +66,44 @@ KINDS = (
 
 
 def measured_faults(session: Session) -> Iterator[str]:
-    """One sentence for each row that is not as its event tells, that no event tells of, or that is gone."""
-    for kind in KINDS:
-        told: dict[int, str | None] = {}
-        for number, digest in _events(session, kind):
-            if number in told:
-                yield f"{kind.what} {number}: two events tell of it, so the row of the first was removed"
-            told[number] = digest
-        for row in _rows(session, kind):
-            if row.id not in told:
-                yield f"{kind.what} {row.id}: no event tells of it"
-            elif told[row.id] not in (None, kind.content(session, row)):
-                yield f"{kind.what} {row.id}: it was changed, its event tells otherwise"
-            told.pop(row.id, None)
-        yield from (f"{kind.what} {number}: it is gone, an event tells of it" for number in told)
+    """Describe each row that differs from its event, has no event, or is missing."""
+    for table in TABLES:
+        digests: dict[int, str | None] = {}
+        for number, digest in _events(session, table):
+            if number in digests:
+                yield f"{table.what} {number}: two events tell of it, so the row of the first was removed"
+            digests[number] = digest
+        for row in _rows_by_id(session, table):
+            if row.id not in digests:
+                yield f"{table.what} {row.id}: no event tells of it"
+            elif digests[row.id] not in (None, table.content(session, row)):
+                yield f"{table.what} {row.id}: it was changed, its event tells otherwise"
+            digests.pop(row.id, None)
+        yield from (f"{table.what} {number}: it is gone, an event tells of it" for number in digests)
 
 
 def not_covered(session: Session) -> list[str]:
-    """How many rows of each kind have an event without a digest of what was found; without such rows it is left out."""
+    """Count the rows of each table whose event has no digest of the result; tables without such rows are left out."""
     counts = {}
-    for kind in KINDS:
-        bare = {number for number, digest in _events(session, kind) if digest is None}
-        counts[kind.plural] = len(bare & set(session.scalars(select(kind.model.id)))) if bare else 0
+    for table in TABLES:
+        bare = {number for number, digest in _events(session, table) if digest is None}
+        counts[table.plural] = len(bare & set(session.scalars(select(table.model.id)))) if bare else 0
     return [f"{plural} ({count})" for plural, count in counts.items() if count]
 
 
-def _events(session: Session, kind: _Kind) -> Iterator[tuple[int, str | None]]:
-    """Which row an event tells of, and the digest it keeps. An event that names none was altered: the chain says so."""
-    query = select(Event.payload).where(Event.kind.in_(kind.events)).order_by(Event.sequence)
-    for said in session.scalars(query):
-        number = said.get(kind.key) if isinstance(said, dict) else None
+def _events(session: Session, table: _CheckedTable) -> Iterator[tuple[int, str | None]]:
+    """Yield the row and the digest of each event. An event that names no row was altered, which the chain shows."""
+    query = select(Event.payload).where(Event.kind.in_(table.events)).order_by(Event.sequence)
+    for payload in session.scalars(query):
+        number = payload.get(table.key) if isinstance(payload, dict) else None
         if isinstance(number, int):
-            yield number, said.get(CONTENT)
+            yield number, payload.get(CONTENT)
 
 
-def _rows(session: Session, kind: _Kind) -> Iterator[Any]:
+def _rows_by_id(session: Session, table: _CheckedTable) -> Iterator[Any]:
     last = 0
     while rows := session.scalars(
-        select(kind.model).where(kind.model.id > last).order_by(kind.model.id).limit(CHUNK)
+        select(table.model).where(table.model.id > last).order_by(table.model.id).limit(CHUNK)
     ).all():
         yield from rows
         last = rows[-1].id

@@ -1,6 +1,6 @@
-"""Outcomes are a pure function of the readings they name and a rule: work them out again, and compare.
+"""Check outcomes: decide them again from the readings they name and their rule, and compare.
 
-An outcome of earlier readings is not wrong, only old: it is held against the readings it names, not against later ones.
+An outcome of earlier readings is not wrong, only old: it is compared with the readings it names, not with later ones.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ KINDS = ("single", "majority", "unanimous", "adjudicated")
 
 
 def outcome_faults(session: Session) -> Iterator[str]:
-    """One sentence for each outcome that its readings do not give, or whose readings are gone."""
+    """Describe each outcome that its readings do not give, or whose readings are missing."""
     rules = {rule.digest: rule for kind in KINDS for n in range(1, MOST_READERS + 1) for rule in [OutcomeRule(kind, n)]}  # type: ignore[arg-type]
     last = (0, 0, "")
     key = (Outcome.worklist_id, Outcome.image_id, Outcome.rule_digest)
@@ -40,7 +40,7 @@ def _chunk_faults(session: Session, outcomes: Sequence[Outcome], rules: dict[str
     ids = [reading for outcome in outcomes for reading in outcome.reading_ids]
     readings: dict[int, tuple[int, StandingReading]] = {}
     for chunk in _chunks(ids):
-        readings |= _readings(session, chunk)
+        readings |= _load_readings(session, chunk)
     pairs = [(outcome.worklist_id, outcome.image_id) for outcome in outcomes]
     listed = select(WorklistItem.worklist_id, WorklistItem.image_id).where(
         tuple_(WorklistItem.worklist_id, WorklistItem.image_id).in_(pairs), WorklistItem.purpose == Purpose.CANDIDATE
@@ -57,20 +57,22 @@ def _chunk_faults(session: Session, outcomes: Sequence[Outcome], rules: dict[str
 def _fault(outcome: Outcome, readings: dict[int, tuple[int, StandingReading]], rule: OutcomeRule | None) -> str | None:
     if rule is None:
         return "its rule is none that Rounds knows"
-    gone = [reading for reading in outcome.reading_ids if reading not in readings]
-    if gone:
-        return f"readings it rests on are gone: {gone[:5]}"
-    if not outcome.reading_ids or any(readings[one][0] != outcome.image_id for one in outcome.reading_ids):
+    missing = [reading for reading in outcome.reading_ids if reading not in readings]
+    if missing:
+        return f"readings it rests on are gone: {missing[:5]}"
+    if not outcome.reading_ids or any(readings[key][0] != outcome.image_id for key in outcome.reading_ids):
         return "it rests on readings of another image"
-    found = decide([readings[one][1] for one in outcome.reading_ids], rule)
-    said = (outcome.verdict, outcome.label, outcome.proxy_only, outcome.adjudicated)
-    if said != (found.verdict, found.label, found.proxy_only, found.adjudicated):
-        return f"it says {outcome.verdict}, its readings give {found.verdict} under the rule {rule.kind} {rule.readers}"
+    decision = decide([readings[key][1] for key in outcome.reading_ids], rule)
+    stored = (outcome.verdict, outcome.label, outcome.proxy_only, outcome.adjudicated)
+    if stored != (decision.verdict, decision.label, decision.proxy_only, decision.adjudicated):
+        return (
+            f"it says {outcome.verdict}, its readings give {decision.verdict} under the rule {rule.kind} {rule.readers}"
+        )
     return None
 
 
-def _readings(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, StandingReading]]:
-    """Image and content of readings by id, also of those taken back since; what is gone is left out."""
+def _load_readings(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, StandingReading]]:
+    """Load the image and content of readings by id, voided ones too; missing ones are left out."""
     asked = class_asked(WorklistItem.image_id).label("asked")
     query = (
         select(WorklistItem.image_id, Reading, Assignment.purpose, Reader.kind, asked)
@@ -80,7 +82,7 @@ def _readings(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, Stan
         .join(Reader, Reader.id == Reading.reader_id)
         .where(Reading.id.in_(ids), Reading.verdict.is_not(None))
     )
-    found: dict[int, tuple[int, StandingReading]] = {}
+    by_id: dict[int, tuple[int, StandingReading]] = {}
     for image_id, reading, purpose, kind, label in session.execute(query):
         assert reading.verdict is not None
         content = StandingReading(
@@ -91,28 +93,28 @@ def _readings(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, Stan
             reading.mode == "grid",
             purpose is AssignmentPurpose.ADJUDICATION,
         )
-        found[reading.id] = (image_id, content)
-    return found
+        by_id[reading.id] = (image_id, content)
+    return by_id
 
 
 def frozen_reading_faults(session: Session) -> Iterator[str]:
-    """One sentence for each snapshot whose frozen readings are gone."""
+    """Describe each snapshot whose frozen readings are missing."""
     snapshots = select(Snapshot.id).where(Snapshot.status == BuildStatus.READY).order_by(Snapshot.id)
     for snapshot_id in session.scalars(snapshots).all():
         snapshot = session.get_one(Snapshot, snapshot_id)
-        missing = sum(_absent(session, chunk) for chunk in _chunks(snapshot.reading_ids))
+        missing = sum(_count_missing(session, chunk) for chunk in _chunks(snapshot.reading_ids))
         if missing:
-            of = len(snapshot.reading_ids)
-            yield f"snapshot {snapshot.name!r}: {missing} of the {of} readings it rests on are gone"
+            total = len(snapshot.reading_ids)
+            yield f"snapshot {snapshot.name!r}: {missing} of the {total} readings it rests on are gone"
         session.expunge(snapshot)
 
 
-def _absent(session: Session, ids: Sequence[int]) -> int:
-    there = set(session.scalars(select(Reading.id).where(Reading.id.in_(ids))))
-    return len(set(ids) - there)
+def _count_missing(session: Session, ids: Sequence[int]) -> int:
+    present = set(session.scalars(select(Reading.id).where(Reading.id.in_(ids))))
+    return len(set(ids) - present)
 
 
 def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
-    whole = list(ids)
-    for start in range(0, len(whole), CHUNK):
-        yield whole[start : start + CHUNK]
+    listed = list(ids)
+    for start in range(0, len(listed), CHUNK):
+        yield listed[start : start + CHUNK]

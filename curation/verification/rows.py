@@ -1,4 +1,4 @@
-"""What rows must say of each other: rules that hold over several tables, which no constraint of the schema holds.
+"""Check rules over several tables that no constraint of the schema enforces.
 
 Each rule is one query for the rows that break it, so the database does the work and memory stays flat.
 """
@@ -37,20 +37,20 @@ class Rule:
 
 
 def row_faults(session: Session) -> Iterator[str]:
-    """One sentence for each rule that is broken: how many rows, and a few of them."""
+    """Describe each broken rule: how many rows break it, and a few of them."""
     rules = (*_image_rules(), *_worklist_rules(), *_pair_rules(), *_reading_rules(), *_snapshot_rules())
     for rule in rules:
         broken = rule.offenders.subquery()
         count = session.scalar(select(func.count()).select_from(broken)) or 0
         if count:
-            some = session.execute(select(broken).limit(EXAMPLES)).all()
-            names = ", ".join("/".join(str(value) for value in row) for row in some)
+            examples = session.execute(select(broken).limit(EXAMPLES)).all()
+            names = ", ".join("/".join(str(value) for value in row) for row in examples)
             yield f"{count} {rule.wrong}: {names}{', ...' if count > EXAMPLES else ''}"
     yield from _sqlite_faults(session)
 
 
 def _sqlite_faults(session: Session) -> Iterator[str]:
-    """What SQLite finds in its own file: PostgreSQL checks foreign keys at each write and its pages by itself."""
+    """Ask SQLite to check its own file; PostgreSQL checks foreign keys at each write and its pages by itself."""
     if session.get_bind().dialect.name != "sqlite":
         return
     for row in session.execute(text("PRAGMA quick_check(5)")):
@@ -58,8 +58,8 @@ def _sqlite_faults(session: Session) -> Iterator[str]:
             yield f"the database file is damaged: {row[0]}"
     dangling = session.execute(text("PRAGMA foreign_key_check")).fetchmany(EXAMPLES)
     if dangling:
-        some = ", ".join(f"{table} {row}" for table, row, *_ in dangling)
-        yield f"rows that refer to others which are not there: {some}"
+        rows = ", ".join(f"{table} {row}" for table, row, *_ in dangling)
+        yield f"rows that refer to others which are not there: {rows}"
 
 
 def _image_rules() -> Sequence[Rule]:
@@ -151,7 +151,7 @@ def _reading_rules() -> Sequence[Rule]:
         Reading.item_id != Assignment.item_id, Assignment.reader_id.is_(None), Reading.reader_id != Assignment.reader_id
     )
     slot = Assignment.slot
-    found = (
+    tally = (
         select(
             Reading.reader_id,
             Assignment.worklist_id,
@@ -164,9 +164,9 @@ def _reading_rules() -> Sequence[Rule]:
         .group_by(Reading.reader_id, Assignment.worklist_id)
         .subquery()
     )
-    said = (ReaderCursor.done, ReaderCursor.pooled_done, ReaderCursor.controls_done)
-    counted = [func.coalesce(column, 0) for column in (found.c.done, found.c.pooled, found.c.controls)]
-    same = and_(found.c.reader_id == ReaderCursor.reader_id, found.c.worklist_id == ReaderCursor.worklist_id)
+    stored = (ReaderCursor.done, ReaderCursor.pooled_done, ReaderCursor.controls_done)
+    counted = [func.coalesce(column, 0) for column in (tally.c.done, tally.c.pooled, tally.c.controls)]
+    same = and_(tally.c.reader_id == ReaderCursor.reader_id, tally.c.worklist_id == ReaderCursor.worklist_id)
     return (
         Rule("assignments that are done without a reading", select(Assignment.id).where(done, not_(read))),
         Rule("assignments that were read and are not done", select(Assignment.id).where(not_(done), read)),
@@ -177,12 +177,12 @@ def _reading_rules() -> Sequence[Rule]:
         Rule(
             "readers' counts that are not those of their readings (reader/worklist)",
             select(ReaderCursor.reader_id, ReaderCursor.worklist_id)
-            .outerjoin(found, same)
-            .where(or_(*(kept != real for kept, real in zip(said, counted, strict=True)))),
+            .outerjoin(tally, same)
+            .where(or_(*(kept != real for kept, real in zip(stored, counted, strict=True)))),
         ),
         Rule(
             "readers with readings and no count of them (reader/worklist)",
-            select(found.c.reader_id, found.c.worklist_id)
+            select(tally.c.reader_id, tally.c.worklist_id)
             .outerjoin(ReaderCursor, same)
             .where(ReaderCursor.reader_id.is_(None)),
         ),

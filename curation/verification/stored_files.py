@@ -1,4 +1,4 @@
-"""Hold stored files against their rows, one 256th of the store at a time, so that memory stays flat."""
+"""Check stored files against their rows, one 256th of the store at a time, so that memory stays flat."""
 
 import hashlib
 import random
@@ -20,7 +20,7 @@ PREFIXES = tuple(f"{number:02x}" for number in range(256))
 
 @dataclass(slots=True)
 class Expected:
-    """A stored file that rows point at: what they call it, and the pixels they say are in it."""
+    """A stored file that rows point at: its name in messages, and the digests of its pixels by its rows."""
 
     name: str
     pixel_digests: set[str] = field(default_factory=set)
@@ -35,65 +35,66 @@ class Leftovers:
 
 
 def count_files(session: Session) -> int:
-    """About how many files rows point at."""
+    """Estimate how many files rows point at."""
     images = session.scalar(select(func.count(distinct(Image.file_sha256))).where(Image.withdrawn_at.is_(None))) or 0
     return images + (session.scalar(select(func.count(distinct(Mask.file_sha256)))) or 0)
 
 
 def expected_files(session: Session, prefix: str) -> dict[str, Expected]:
-    """The files whose digests start with `prefix` and that rows point at; those of withdrawn images are gone."""
+    """Find the files that rows point at and whose digests start with `prefix`; not those of withdrawn images."""
     live = (Image.withdrawn_at.is_(None),)
     images: Select[*tuple[Any, ...]] = select(Image.file_sha256, Image.pixel_sha256, func.min(Image.id)).where(
-        *live, _starts(Image.file_sha256, prefix)
+        *live, _has_prefix(Image.file_sha256, prefix)
     )
-    found: dict[str, Expected] = {}
+    files: dict[str, Expected] = {}
     for digest, pixels, image_id in session.execute(images.group_by(Image.file_sha256, Image.pixel_sha256)):
-        found.setdefault(digest, Expected(f"image {image_id}")).pixel_digests.add(pixels)
+        files.setdefault(digest, Expected(f"image {image_id}")).pixel_digests.add(pixels)
     masks: Select[*tuple[Any, ...]] = select(Mask.file_sha256, Mask.name, Mask.image_id).join(
         Image, Image.id == Mask.image_id
     )
-    for digest, name, image_id in session.execute(masks.where(*live, _starts(Mask.file_sha256, prefix))):
-        found.setdefault(digest, Expected(f"mask {name!r} of image {image_id}"))
-    return found
+    for digest, name, image_id in session.execute(masks.where(*live, _has_prefix(Mask.file_sha256, prefix))):
+        files.setdefault(digest, Expected(f"mask {name!r} of image {image_id}"))
+    return files
 
 
-def _starts(column: InstrumentedAttribute[str], prefix: str) -> ColumnElement[bool]:
-    """A range of the index, whatever the collation: hexadecimal digits sort alike in all of them."""
+def _has_prefix(column: InstrumentedAttribute[str], prefix: str) -> ColumnElement[bool]:
+    """Build the condition on a prefix as a range of the index: hexadecimal digits sort alike in every collation."""
     last = prefix == PREFIXES[-1]
     return (column >= prefix) if last else (column >= prefix) & (column < PREFIXES[PREFIXES.index(prefix) + 1])
 
 
 def drawn_files(session: Session, count: int, seed: int) -> dict[str, Expected]:
-    """`count` files of images, each the next one from a random digest on; all of them when there are fewer."""
+    """Draw `count` files of images, each the next after a random digest; all of them when there are fewer."""
     draws = random.Random(seed)
     live = select(Image.id, Image.file_sha256, Image.pixel_sha256).where(Image.withdrawn_at.is_(None))
     in_order = live.order_by(Image.file_sha256).limit(1)
-    found: dict[str, Expected] = {}
+    files: dict[str, Expected] = {}
     for _ in range(20 * count):  # draws may meet
         start = f"{draws.getrandbits(256):064x}"
         row = session.execute(in_order.where(Image.file_sha256 >= start)).first() or session.execute(in_order).first()
         if row is not None:
-            found.setdefault(row.file_sha256, Expected(f"image {row.id}")).pixel_digests.add(row.pixel_sha256)
-        if row is None or len(found) == count:
+            files.setdefault(row.file_sha256, Expected(f"image {row.id}")).pixel_digests.add(row.pixel_sha256)
+        if row is None or len(files) == count:
             break
-    return found
+    return files
 
 
-def withdrawn_but_there(session: Session, orphans: Sequence[str]) -> list[str]:
-    """Which of these files belong to withdrawn images and to none that is still there: they should be gone."""
+def withdrawn_files_left(session: Session, orphans: Sequence[str]) -> list[str]:
+    """Find the orphaned files of withdrawn images, which should have been removed."""
     names = {name.rsplit("/", 1)[-1].removesuffix(".png"): name for name in orphans}
-    gone, digests = Image.withdrawn_at.is_not(None), list(names)
-    found: set[str] = set()
+    is_withdrawn, digests = Image.withdrawn_at.is_not(None), list(names)
+    withdrawn: set[str] = set()
     for start in range(0, len(digests), IN_LIST):
-        some = digests[start : start + IN_LIST]
-        found |= set(session.scalars(select(Image.file_sha256).where(Image.file_sha256.in_(some), gone)))
+        chunk = digests[start : start + IN_LIST]
+        images = select(Image.file_sha256).where(Image.file_sha256.in_(chunk), is_withdrawn)
+        withdrawn |= set(session.scalars(images))
         masks = select(Mask.file_sha256).join(Image, Image.id == Mask.image_id)
-        found |= set(session.scalars(masks.where(Mask.file_sha256.in_(some), gone)))
-    return sorted(names[digest] for digest in found)
+        withdrawn |= set(session.scalars(masks.where(Mask.file_sha256.in_(chunk), is_withdrawn)))
+    return sorted(names[digest] for digest in withdrawn)
 
 
 def file_faults(project: Project, expected: Mapping[str, Expected], pixels: bool) -> Iterator[str]:
-    """One sentence for each file that is missing or was changed; with `pixels` each is decoded too."""
+    """Describe each file that is missing or was changed; with `pixels` each is decoded too."""
     for digest, entry in expected.items():
         fault = _fault(project.store, digest, entry.pixel_digests if pixels else set())
         if fault and _still_expected(project, digest):
@@ -101,7 +102,7 @@ def file_faults(project: Project, expected: Mapping[str, Expected], pixels: bool
 
 
 def _still_expected(project: Project, digest: str) -> bool:
-    """An image may have been withdrawn since its row was read."""
+    """Tell whether the file is still expected: its image may have been withdrawn since its row was read."""
     with project.database.read() as session:
         return digest in expected_files(session, digest[:2])
 
@@ -116,14 +117,14 @@ def _fault(store: ImageStore, digest: str, pixel_digests: set[str]) -> str | Non
     if not pixel_digests:
         return None
     try:
-        found = pixel_sha256(decode_png(content))
+        current = pixel_sha256(decode_png(content))
     except (OSError, ValueError) as error:
         return f"it cannot be decoded: {error}"
-    return None if pixel_digests == {found} else "its pixels are not those of its row"
+    return None if pixel_digests == {current} else "its pixels are not those of its row"
 
 
 def leftovers(listed: Sequence[str], expected: Mapping[str, Expected]) -> Leftovers:
-    """What is in a folder of the store beyond what rows point at."""
+    """List the files in a folder of the store that no row points at."""
     known = {file_name(digest) for digest in expected}
     unfinished = tuple(name for name in listed if name.endswith(".part"))
     return Leftovers(tuple(name for name in listed if name not in known and not name.endswith(".part")), unfinished)

@@ -1,10 +1,8 @@
-"""Hold a project against itself: stored files, rows, folders, snapshots and the chain of events.
+"""Check a whole project: stored files, rows, folders, snapshots and the chain of events.
 
-Files of withdrawn images are expected to be absent, and one that is still there is a fault.
-
-It repairs nothing. A missing or altered file, snapshot or event is a fault, and so are rows that contradict each other.
-An orphan file (stored, but no row points at it), an unfinished `.part` file and a parent still `building` are what work
-under way or broken off leaves behind: listed, harmless.
+Verification repairs nothing. A missing or altered file, snapshot or event is a fault; so is a file of a withdrawn image
+that is still stored, and so are rows that contradict each other. Interrupted work leaves orphan files (no row points at
+them), `.part` files and rows that are `building`: they are listed, and harmless.
 """
 
 from collections.abc import Iterable, Iterator, Set
@@ -31,7 +29,7 @@ from curation.verification.stored_files import (
     expected_files,
     file_faults,
     leftovers,
-    withdrawn_but_there,
+    withdrawn_files_left,
 )
 
 AGAIN = "`rounds withdraw SUBJECT --yes` again removes it"
@@ -40,7 +38,7 @@ LISTED = 1_000  # of each kind; the rest is counted
 
 @dataclass(slots=True)
 class Verification:
-    """What was checked and what was found; `faults` is empty when everything is as it was stored.
+    """What was checked and found; `faults` is empty when everything is as it was stored.
 
     `sampled` says that only so many files were read; `not_covered` counts rows whose events keep no digest of what they
     say. Of each list the first thousand are kept, the last line counts the rest.
@@ -65,34 +63,34 @@ def verify_project(
     With `pixels`, decode each image and check its values too. With `sample`, read that many files only, drawn by
     `seed`, and of snapshots the digest only: minutes become seconds, and what was not drawn is not known.
     """
-    found = Verification(sampled=sample is not None)
+    result = Verification(sampled=sample is not None)
     if sample is None:
-        _check_store(project, found, report, pixels)
+        _check_store(project, result, report, pixels)
     else:
-        _check_sample(project, found, sample, seed, pixels)
+        _check_sample(project, result, sample, seed, pixels)
     report(0, 0, "rows")
     with project.database.read() as session:
         for check in (row_faults, outcome_faults, frozen_reading_faults, measured_faults):
-            _collect(found.faults, check(session))
-        _collect(found.faults, folder_faults(project, session))
-        found.building = unfinished_work(session)
-        found.not_covered = not_covered(session)
-        found.chain = project.chain.verify(session, project.anchors_path)
-        buried = set(session.scalars(select(Image.pixel_sha256).where(Image.withdrawn_at.is_not(None))))
+            _collect(result.faults, check(session))
+        _collect(result.faults, folder_faults(project, session))
+        result.building = unfinished_work(session)
+        result.not_covered = not_covered(session)
+        result.chain = project.chain.verify(session, project.anchors_path)
+        withdrawn_pixels = set(session.scalars(select(Image.pixel_sha256).where(Image.withdrawn_at.is_not(None))))
         snapshots = session.execute(
             select(Snapshot.name, Snapshot.directory, Snapshot.digest).where(Snapshot.status == BuildStatus.READY)
         ).all()
-    _collect(found.unfinished, torn_embeddings(project))
+    _collect(result.unfinished, torn_embeddings(project))
     for name, directory, digest in snapshots:
-        faults = _snapshot_faults(project, name, directory, digest, buried, report, whole=sample is None)
-        _collect(found.faults, (f"snapshot {name!r}: {fault}" for fault in faults))
-    found.snapshots = len(snapshots)
-    _collect(found.faults, (f"events: {fault}" for fault in found.chain.faults))
-    return found
+        faults = _snapshot_faults(project, name, directory, digest, withdrawn_pixels, report, whole=sample is None)
+        _collect(result.faults, (f"snapshot {name!r}: {fault}" for fault in faults))
+    result.snapshots = len(snapshots)
+    _collect(result.faults, (f"events: {fault}" for fault in result.chain.faults))
+    return result
 
 
-def _check_store(project: Project, found: Verification, report: OnProgress, pixels: bool) -> None:
-    """Folder by folder; what was listed before the rows were read cannot be a file whose row came later."""
+def _check_store(project: Project, result: Verification, report: OnProgress, pixels: bool) -> None:
+    """Check the store folder by folder; files are listed before rows are read, so no file's row comes later."""
     with project.database.read() as session:
         total = count_files(session)
     folders = project.store.folders()
@@ -100,25 +98,25 @@ def _check_store(project: Project, found: Verification, report: OnProgress, pixe
         listed = project.store.folder(prefix) if prefix in folders else []
         with project.database.read() as session:
             expected = expected_files(session, prefix) if prefix in PREFIXES else {}
-            left = leftovers(listed, expected)
-            back = withdrawn_but_there(session, left.orphans) if left.orphans else []
-        _collect(found.faults, file_faults(project, expected, pixels))
-        _collect(found.faults, (f"{name} was withdrawn and is still there: {AGAIN}" for name in back))
-        _collect(found.orphans, (name for name in left.orphans if name not in back))
-        _collect(found.unfinished, left.unfinished)
-        found.files += len(expected)
-        report(found.files, total, "images")
+            extra = leftovers(listed, expected)
+            withdrawn = withdrawn_files_left(session, extra.orphans) if extra.orphans else []
+        _collect(result.faults, file_faults(project, expected, pixels))
+        _collect(result.faults, (f"{name} was withdrawn and is still there: {AGAIN}" for name in withdrawn))
+        _collect(result.orphans, (name for name in extra.orphans if name not in withdrawn))
+        _collect(result.unfinished, extra.unfinished)
+        result.files += len(expected)
+        report(result.files, total, "images")
 
 
-def _check_sample(project: Project, found: Verification, sample: int, seed: int, pixels: bool) -> None:
+def _check_sample(project: Project, result: Verification, sample: int, seed: int, pixels: bool) -> None:
     with project.database.read() as session:
         expected = drawn_files(session, sample, seed)
-    _collect(found.faults, file_faults(project, expected, pixels))
-    found.files = len(expected)
+    _collect(result.faults, file_faults(project, expected, pixels))
+    result.files = len(expected)
 
 
 def _collect(lines: list[str], more: Iterable[str]) -> None:
-    """Keep the first of them and count the rest: a store that was lost would else fill the memory with its names."""
+    """Keep the first lines and count the rest: the names of a lost store would fill the memory."""
     kept = left = 0
     for line in more:
         if kept < LISTED:
@@ -131,7 +129,13 @@ def _collect(lines: list[str], more: Iterable[str]) -> None:
 
 
 def _snapshot_faults(
-    project: Project, name: str, directory: str, digest: str | None, buried: Set[str], report: OnProgress, whole: bool
+    project: Project,
+    name: str,
+    directory: str,
+    digest: str | None,
+    withdrawn_pixels: Set[str],
+    report: OnProgress,
+    whole: bool,
 ) -> Iterator[str]:
     try:
         folder = SnapshotFolder.open(project.root / directory)
@@ -143,7 +147,7 @@ def _snapshot_faults(
     purged = folder.tombstones.purged
     for row in (row for split in SPLITS for row in folder.rows(split)) if purged else ():
         place = f"{row.split}/{row.file_name}"
-        if place in purged and row.pixel_sha256 not in buried:
+        if place in purged and row.pixel_sha256 not in withdrawn_pixels:
             yield f"{place} is said to be withdrawn, and the database does not say so"
     if folder.digest != digest:
         yield f"the folder says digest {folder.digest}, the database {digest}"

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select, text
 
 from curation.backup.create import back_up, verify_backup
-from curation.backup.pool import BackupDirectory, BackupEntry, Writer
+from curation.backup.pool import BackupDirectory, BackupEntry, ManifestWriter
 from curation.backup.restore import Places, restore
 from curation.database import Database
 from curation.errors import BadInput, Conflict, Damaged, NotFound, Unavailable
@@ -291,7 +291,7 @@ def _backup_of_older(tmp_path: Path, older: Path) -> Path:
     pool = BackupDirectory(tmp_path / "kept")
     manifest = pool.manifest()
     header = {key: value for key, value in manifest.header.items() if key != "format"}
-    writer = Writer(pool, "2026-11-23T130000Z", header)
+    writer = ManifestWriter(pool, "2026-11-23T130000Z", header)
     for entry in manifest.entries():
         if entry.kind == "database":
             kept, _ = pool.keep_file(older)
