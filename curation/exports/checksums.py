@@ -1,4 +1,4 @@
-"""Checksums of everything in a folder, as `sha256sum --check` reads them."""
+"""Write checksums of all files in a folder, as `sha256sum --check` reads them."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ CHECKSUMS = "SHA256SUMS"
 
 
 def checksums(directory: Path) -> Iterator[str]:
-    """A line per file under `directory`, in order: its SHA-256, two spaces, its relative name, an end of line."""
+    """Yield a line per file under `directory`, in order: its SHA-256, two spaces, its relative name, a line end."""
     for folder, folders, files in os.walk(directory):
         folders.sort()
         for name in sorted(files):
@@ -20,7 +20,7 @@ def checksums(directory: Path) -> Iterator[str]:
 
 
 def digest_of_files(directory: Path) -> tuple[int, str]:
-    """How many files there are, and the SHA-256 over all their lines."""
+    """Count the files and compute SHA-256 over all their lines."""
     count, digest = 0, hashlib.sha256()
     for line in checksums(directory):
         digest.update(line.encode())
@@ -29,6 +29,6 @@ def digest_of_files(directory: Path) -> tuple[int, str]:
 
 
 def write_checksums(directory: Path) -> None:
-    """Write SHA256SUMS over everything else that is there."""
+    """Write SHA256SUMS over all other files."""
     with (directory / CHECKSUMS).open("w", encoding="utf-8") as file:
         file.writelines(line for line in checksums(directory) if not line.endswith(f"  {CHECKSUMS}\n"))

@@ -1,4 +1,4 @@
-"""What a curator decides about an export, and what every export says when it is done."""
+"""The options of an export, and its summary."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ LICENSE_UNKNOWN = "unknown - ask the publisher"
 
 
 class ExportOptions(FrozenRequest):
-    """Frozen and hashed into the event of an export."""
+    """What a curator decides about an export; hashed into its event."""
 
     model_config = ConfigDict(str_strip_whitespace=True)
 
@@ -21,13 +21,13 @@ class ExportOptions(FrozenRequest):
 
     @property
     def license_or_unknown(self) -> str:
-        """The licence, or that nobody said which."""
+        """Give the licence, or state that it is unknown."""
         return self.license or LICENSE_UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSummary:
-    """What left, where to, and what stayed."""
+    """What an export wrote, where, and what it left out."""
 
     format: str
     snapshot: str

@@ -1,6 +1,6 @@
-"""What may leave: finished snapshots without withdrawn subjects and without what is held to be a copy of a real image.
+"""Refuse to export a snapshot with withdrawn subjects or with suspected copies of real images.
 
-A snapshot is immutable and its images may come to be blocked or judged after it was built. It stays as it is, here.
+A snapshot is immutable, and its images may be blocked or judged after it was built. It stays, but is not exported.
 """
 
 from sqlalchemy import Select, exists, func, select, union_all
@@ -17,7 +17,7 @@ PRIVACY_PREFIX = "near_copy"
 
 
 def check_may_leave(session: Session, snapshot: Snapshot) -> None:
-    """Raise Conflict for whatever keeps a snapshot here, saying what and how to go on."""
+    """Raise Conflict for everything that forbids an export, with what to do."""
     if snapshot.status is not BuildStatus.READY:
         raise Conflict(f"snapshot {snapshot.name!r} is {snapshot.status.value}: export it when it is ready.")
     reasons = [
@@ -25,12 +25,12 @@ def check_may_leave(session: Session, snapshot: Snapshot) -> None:
         (_blocked(snapshot.id), "are blocked as near copies of real images"),
         (_judged_same(snapshot.id), "were judged by the privacy role to show the same subject as a real image"),
     ]
-    found = [f"{count} of its images {what}" for query, what in reasons if (count := session.scalar(query))]
+    faults = [f"{count} of its images {what}" for query, what in reasons if (count := session.scalar(query))]
     if session.scalar(_affected(snapshot.id)):
-        found.append("it descends from a subject that withdrew")
-    if found:
+        faults.append("it descends from a subject that withdrew")
+    if faults:
         raise Conflict(
-            f"snapshot {snapshot.name!r} does not leave: {'; '.join(found)}. Build another without, and export that."
+            f"snapshot {snapshot.name!r} does not leave: {'; '.join(faults)}. Build another without, and export that."
         )
 
 
@@ -53,7 +53,7 @@ def _blocked(snapshot_id: int) -> Select[int]:
 
 
 def _judged_same(snapshot_id: int) -> Select[int]:
-    """Synthetic suspects that a judgement which stands calls the same subject: one is enough to keep an image here."""
+    """Select synthetic suspects that a standing judgement calls the same subject; one judgement is enough."""
     void = aliased(PairReading)
     judged = select(PairReading.pair_id).where(
         PairReading.verdict == PairVerdict.SAME, ~exists().where(void.voids_id == PairReading.id)

@@ -1,7 +1,7 @@
-"""Names for people and subjects that leave: keyed hashes, with the key in the project and never in an export.
+"""Name people and subjects in exports by keyed hashes; the key stays in the project.
 
-They are the same in every export of a project, so that two releases can be held against each other, and tell nothing
-to whoever has no key. Subject keys that are public already (the simulated cohort's) stay as they are.
+They are the same in every export of a project, so that two releases can be compared, and tell nothing to
+whoever has no key. Subject keys that are public already (the simulated cohort's) stay as they are.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ _LENGTH = 12
 
 
 def is_simulated(import_source: str | None, subject_key: str | None) -> bool:
-    """Whether an image came from the simulated cohort, whose subject keys are published numbers."""
+    """Tell whether an image came from the simulated cohort, whose subject keys are published numbers."""
     from_cohort = import_source is not None and import_source.startswith(COHORT)
     return from_cohort and subject_key is not None and _COHORT_KEY.fullmatch(subject_key) is not None
 
@@ -28,11 +28,11 @@ class ExportPseudonyms:
     key: bytes
 
     def subject(self, subject_key: str) -> str:
-        """A subject's name in exports."""
+        """Name a subject in exports."""
         return f"subject-{self._hash('subject', subject_key)}"
 
     def reader(self, reader_id: int) -> str:
-        """A reader's name in exports."""
+        """Name a reader in exports."""
         return f"reader-{self._hash('reader', str(reader_id))}"
 
     def _hash(self, kind: str, value: str) -> str:

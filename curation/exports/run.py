@@ -4,29 +4,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.exports.checksums import digest_of_files
 from curation.exports.facts.evidence import gather_evidence
 from curation.exports.facts.gaps import known_gaps
-from curation.exports.facts.snapshot import SnapshotFacts, gather
+from curation.exports.facts.snapshot import SnapshotFacts, gather_facts
 from curation.exports.formats import croissant, dicom, image_folder, nifti, parquet
 from curation.exports.formats.dataset_card import dataset_card
 from curation.exports.options import ExportOptions, ExportSummary
 from curation.exports.release import write as release
-from curation.exports.selection import Selection, of_origin, select_images
+from curation.exports.selection import Selection, count_origins, select_images
 from curation.files import new_folder
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.tables.images import Origin
+
+Writer: TypeAlias = Callable[[Path, Selection, SnapshotFacts, OnProgress], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
     """How a snapshot is written, and what opens the result."""
 
-    write: Callable[[Path, Selection, SnapshotFacts, OnProgress], None]
+    write: Writer
     opens_with: str
 
 
@@ -41,7 +44,7 @@ def export_snapshot(
     if format not in FORMATS:
         raise BadInput(f"expected a format of {', '.join(FORMATS)}, got {format!r}.")
     selection = select_images(project, name, options.include_real)
-    facts = gather(selection, options, now)
+    facts = gather_facts(selection, options, now)
     with new_folder(target) as directory:
         FORMATS[format].write(directory, selection, facts, report)
         files, digest = digest_of_files(directory)
@@ -61,8 +64,8 @@ def export_snapshot(
         snapshot=name,
         directory=str(target),
         files=files,
-        synthetic=of_origin(facts.counts, Origin.SYNTHETIC.value),
-        altered=of_origin(facts.counts, Origin.ALTERED.value),
+        synthetic=count_origins(facts.counts, Origin.SYNTHETIC.value),
+        altered=count_origins(facts.counts, Origin.ALTERED.value),
         real=facts.real,
         real_left_out=facts.real_left_out,
         counts=facts.counts,
@@ -72,24 +75,17 @@ def export_snapshot(
     )
 
 
-def _image_folder(directory: Path, selection: Selection, facts: SnapshotFacts, report: OnProgress) -> None:
-    image_folder.write_image_folder(directory, selection, facts, report)
-    (directory / "README.md").write_text(dataset_card(facts, "imagefolder"), encoding="utf-8")
+def _with_card(write: Writer, layout: str) -> Writer:
+    """Add the dataset card to what `write` writes."""
+
+    def write_with_card(directory: Path, selection: Selection, facts: SnapshotFacts, report: OnProgress) -> None:
+        write(directory, selection, facts, report)
+        (directory / "README.md").write_text(dataset_card(facts, layout), encoding="utf-8")
+
+    return write_with_card
 
 
-def _parquet(directory: Path, selection: Selection, facts: SnapshotFacts, report: OnProgress) -> None:
-    parquet.write_parquet(directory, selection, facts, report)
-    (directory / "README.md").write_text(dataset_card(facts, "parquet"), encoding="utf-8")
-
-
-def _dicom(directory: Path, selection: Selection, facts: SnapshotFacts, report: OnProgress) -> None:
-    dicom.write_dicom(directory, selection, facts, report)
-    (directory / "README.md").write_text(dataset_card(facts, "dicom"), encoding="utf-8")
-
-
-def _nifti(directory: Path, selection: Selection, facts: SnapshotFacts, report: OnProgress) -> None:
-    nifti.write_nifti(directory, selection, facts, report)
-    (directory / "README.md").write_text(dataset_card(facts, "nifti"), encoding="utf-8")
+_image_folder = _with_card(image_folder.write_image_folder, "imagefolder")
 
 
 def _croissant(directory: Path, selection: Selection, facts: SnapshotFacts, report: OnProgress) -> None:
@@ -101,9 +97,9 @@ def _croissant(directory: Path, selection: Selection, facts: SnapshotFacts, repo
 
 FORMATS = {
     "imagefolder": Format(_image_folder, image_folder.OPENS_WITH),
-    "parquet": Format(_parquet, parquet.OPENS_WITH),
+    "parquet": Format(_with_card(parquet.write_parquet, "parquet"), parquet.OPENS_WITH),
     "croissant": Format(_croissant, croissant.OPENS_WITH),
-    "dicom": Format(_dicom, dicom.OPENS_WITH),
-    "nifti": Format(_nifti, nifti.OPENS_WITH),
+    "dicom": Format(_with_card(dicom.write_dicom, "dicom"), dicom.OPENS_WITH),
+    "nifti": Format(_with_card(nifti.write_nifti, "nifti"), nifti.OPENS_WITH),
     "release": Format(release.write_release, release.OPENS_WITH),
 }

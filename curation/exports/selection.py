@@ -1,4 +1,4 @@
-"""What an export takes from a snapshot: its rows in a fixed order, with what only the database knows of each image.
+"""Select the images of a snapshot that an export takes, in a fixed order, with their facts from the database.
 
 Real images stay unless the curator says that they leave. Every file is held against its digest as it is read.
 """
@@ -30,7 +30,7 @@ Counts: TypeAlias = dict[str, dict[str, dict[str, int]]]  # split -> origin -> l
 
 @dataclass(frozen=True, slots=True)
 class ExportItem:
-    """One image that leaves: the stem of its file, its row, the name of its subject, its geometry and masks."""
+    """One exported image: the stem of its file, its row, the name of its subject, its geometry and masks."""
 
     name: str
     row: SnapshotRow
@@ -42,13 +42,13 @@ class ExportItem:
 
     @property
     def is_artificial(self) -> bool:
-        """Whether anything of it was made rather than acquired: drawn, altered on purpose, or simulated."""
+        """Tell whether anything of it was made rather than acquired: drawn, altered on purpose, or simulated."""
         return self.row.origin != Origin.REAL.value or self.simulated
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The images of one finished snapshot that leave with an export."""
+    """The images of a finished snapshot that an export takes."""
 
     project: Project
     snapshot_id: int
@@ -59,7 +59,7 @@ class Selection:
     stale: bool
 
     def rows(self) -> Iterator[tuple[str, SnapshotRow]]:
-        """Every row that leaves, with the stem of its file; numbers do not depend on what stays."""
+        """Yield every exported row with the stem of its file; numbers do not depend on what is left out."""
         numbers: Counter[str] = Counter()
         for split in SPLITS:
             for row in self.folder.iter_rows(split):
@@ -68,12 +68,12 @@ class Selection:
                     yield f"{row.origin}-{numbers[row.origin]:06d}", row
 
     def items(self) -> Iterator[ExportItem]:
-        """Every image that leaves, `CHUNK` of them at a time in memory, without their pixels."""
+        """Yield every exported image without its pixels, with `CHUNK` of them in memory at a time."""
         rows = self.rows()
-        while some := list(islice(rows, CHUNK)):
+        while chunk := list(islice(rows, CHUNK)):
             with self.project.database.read() as session:
-                known = image_facts(session, self.snapshot_id, [row for _, row in some], self.readings)
-            for name, row in some:
+                known = image_facts(session, self.snapshot_id, [row for _, row in chunk], self.readings)
+            for name, row in chunk:
                 facts = known.of(row)
                 simulated = is_simulated(facts.import_source, row.subject)
                 yield ExportItem(
@@ -92,7 +92,7 @@ class Selection:
         return subject if simulated else self.pseudonyms.subject(subject)
 
     def content(self, row: SnapshotRow) -> bytes:
-        """The PNG file of a row; raises Damaged when its bytes no longer give its digest."""
+        """Read the PNG file of a row; raises Damaged when its bytes no longer give its digest."""
         content = (self.folder.path / row.split / row.file_name).read_bytes()
         if hashlib.sha256(content).hexdigest() != row.file_sha256:
             raise Damaged(
@@ -106,12 +106,12 @@ class Selection:
         return decode_png(self.content(row))
 
     def counts(self) -> Counts:
-        """Images that leave, by split, origin and label."""
-        return counted(row for _, row in self.rows())
+        """Count the exported images by split, origin and label."""
+        return count_by_label(row for _, row in self.rows())
 
 
-def counted(rows: Iterator[SnapshotRow]) -> Counts:
-    """Rows by split, origin and label."""
+def count_by_label(rows: Iterator[SnapshotRow]) -> Counts:
+    """Count rows by split, origin and label."""
     counts: Counts = {}
     for row in rows:
         by_label = counts.setdefault(row.split, {}).setdefault(row.origin, {})
@@ -119,8 +119,8 @@ def counted(rows: Iterator[SnapshotRow]) -> Counts:
     return counts
 
 
-def of_origin(counts: Counts, *origins: str) -> int:
-    """How many images have one of these origins."""
+def count_origins(counts: Counts, *origins: str) -> int:
+    """Count the images with one of these origins."""
     return sum(sum(by.get(origin, {}).values()) for by in counts.values() for origin in origins)
 
 
@@ -148,4 +148,4 @@ def select_images(project: Project, name: str, include_real: bool) -> Selection:
 
 
 def _is_stale(session: Session, name: str) -> bool:
-    return any(one.stale for one in list_snapshots(session) if one.name == name)
+    return any(summary.stale for summary in list_snapshots(session) if summary.name == name)

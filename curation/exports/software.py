@@ -1,4 +1,4 @@
-"""What exports say they were written by."""
+"""The name and version that exports state, and the notice they carry."""
 
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -12,15 +12,15 @@ NOT_FOR_DIAGNOSIS = "For research; not for diagnosis."
 
 @cache  # reading a package's metadata costs more than writing an image
 def software_version() -> str:
-    """The version of Rounds that runs, or `unknown` where it was not installed."""
+    """Find the version of Rounds that runs, or `unknown` where it was not installed."""
     try:
         return version("rounds")
     except PackageNotFoundError:
         return "unknown"
 
 
-def told(notice: str | None, *more: str) -> str:
-    """A notice, that it is not for diagnosis, and what else must be said, as sentences."""
+def notice_text(notice: str | None, *more: str) -> str:
+    """Join a notice, 'not for diagnosis' and further sentences."""
     told_already = notice is not None and "not for diagnosis" in notice
     sentences = [notice or "", "" if told_already else NOT_FOR_DIAGNOSIS, *more]
     return " ".join(sentence.rstrip(".") + "." for sentence in sentences if sentence)

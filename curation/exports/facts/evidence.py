@@ -1,4 +1,4 @@
-"""What was measured of readers, checks and sets, made fit for strangers: pseudonyms for names, numbers for results."""
+"""Gather what was measured of readers, checks and sets for strangers: pseudonyms for names, numbers for results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -32,14 +32,14 @@ class StudyFacts:
     turing: str | None
     figures: list[Figure]
 
-    def of(self, *keys: str) -> list[Figure]:
+    def with_keys(self, *keys: str) -> list[Figure]:
         """Find the figures with these keys."""
         return [figure for figure in self.figures if figure.key in keys]
 
 
 @dataclass(frozen=True, slots=True)
 class PairsJudged:
-    """How often pairs of one kind were judged so."""
+    """How often pairs of one kind got this verdict."""
 
     name: str
     truth: str
@@ -50,7 +50,7 @@ class PairsJudged:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything measured that a release tells."""
+    """Everything measured that a release contains."""
 
     studies: list[StudyFacts]
     checks: list[SavedMeasurement]
@@ -60,21 +60,21 @@ class Evidence:
 
 
 def gather_evidence(session: Session, facts: SnapshotFacts, snapshot_id: int, names: ExportPseudonyms) -> Evidence:
-    """Reader studies of every worklist that people read, what screening said, every report of checks and sets."""
+    """Gather reader studies of worklists that people read, screening results, reports of checks and sets."""
     by_name = {
         name: names.reader(reader_id) for reader_id, name in session.execute(select(Reader.id, Reader.name)).all()
     }
     read = {line.worklist for line in facts.reading.lines if line.kind is ReaderKind.HUMAN}
     studies = [
-        _study(reader_study(session, worklist.id), by_name)
+        _study_facts(reader_study(session, worklist.id), by_name)
         for worklist in facts.reading.worklists
         if worklist.name in read and worklist.kind is not WorklistKind.PRACTICE
     ]
     screening = screening_facts(session, snapshot_id)
-    return Evidence(studies, _checks(session), _sets(session), _pairs(session), screening)
+    return Evidence(studies, _check_reports(session), _set_measurements(session), _judged_pairs(session), screening)
 
 
-def _study(study: ReaderStudy, by_name: Mapping[str, str]) -> StudyFacts:
+def _study_facts(study: ReaderStudy, by_name: Mapping[str, str]) -> StudyFacts:
     shown = {"": "", "all": "all", **by_name}
     shown |= {
         " and ".join(pair.readers): " and ".join(by_name.get(name, SOME_READER) for name in pair.readers)
@@ -91,7 +91,7 @@ def _study(study: ReaderStudy, by_name: Mapping[str, str]) -> StudyFacts:
     )
 
 
-def _checks(session: Session) -> list[SavedMeasurement]:
+def _check_reports(session: Session) -> list[SavedMeasurement]:
     withdrawn = check_reports_on(session, WithdrawnSubjects.recorded())
     query = select(CheckReport).where(CheckReport.status == BuildStatus.READY).order_by(CheckReport.id)
     return [
@@ -107,7 +107,7 @@ def _checks(session: Session) -> list[SavedMeasurement]:
     ]
 
 
-def _sets(session: Session) -> list[SavedMeasurement]:
+def _set_measurements(session: Session) -> list[SavedMeasurement]:
     withdrawn = measurements_on(session, WithdrawnSubjects.recorded())
     query = select(SetMeasurement).where(SetMeasurement.status == BuildStatus.READY).order_by(SetMeasurement.id)
     measurements = []
@@ -128,7 +128,7 @@ def _sets(session: Session) -> list[SavedMeasurement]:
     return measurements
 
 
-def _pairs(session: Session) -> list[PairsJudged]:
+def _judged_pairs(session: Session) -> list[PairsJudged]:
     withdrawn = pair_lists_on(session, WithdrawnSubjects.recorded())
     void = aliased(PairReading)
     keys = (PairList.id, PairList.name, Pair.truth, PairReading.verdict)

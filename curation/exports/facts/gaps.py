@@ -1,4 +1,4 @@
-"""What is missing from a dataset, said by the dataset itself."""
+"""List what a dataset lacks, from its own facts."""
 
 from collections.abc import Iterator
 
@@ -11,10 +11,10 @@ FEWEST_PER_CLASS = 50
 
 
 def known_gaps(facts: SnapshotFacts, evidence: Evidence | None = None) -> list[str]:
-    """Every gap that follows from the facts, and from what was measured where that was gathered; the gravest first."""
+    """List every gap that follows from the facts, and from the evidence where it was gathered; the gravest first."""
     measured = [] if evidence is None else [*_agreement_gaps(evidence), *_unmeasured(facts, evidence)]
     known = [*_reading_gaps(facts), *_origin_gaps(facts), *_screening_gaps(facts)]
-    return [*known, *measured, *_count_gaps(facts), *_paper(facts)]
+    return [*known, *measured, *_count_gaps(facts), *_publication_gaps(facts)]
 
 
 def _reading_gaps(facts: SnapshotFacts) -> Iterator[str]:
@@ -37,13 +37,13 @@ def _reading_gaps(facts: SnapshotFacts) -> Iterator[str]:
 
 def _agreement_gaps(evidence: Evidence) -> Iterator[str]:
     for study in evidence.studies:
-        for line in study.of("alpha"):
+        for line in study.with_keys("alpha"):
             if line.group == "verdict" and line.low is not None and line.low <= 0:
                 yield (
                     f"Worklist {study.worklist}: agreement on the verdict is not shown to be above chance (alpha "
                     f"{line.value:.2f}, {line.low:.2f} to {line.high:.2f}, {line.n} images)."
                 )
-        seen = study.of("sensitivity")
+        seen = study.with_keys("sensitivity")
         if all(line.value is None for line in seen):
             yield f"Worklist {study.worklist}: too few planted defects were read to say what readers miss."
 
@@ -56,14 +56,14 @@ def _unmeasured(facts: SnapshotFacts, evidence: Evidence) -> Iterator[str]:
                 f"{suspected} synthetic images were flagged by “{check_name(check.name)}” as possible copies of real "
                 "ones, were not blocked, and are in the snapshot."
             )
-    said = {report.kind for report in evidence.checks if report.not_said is None}
-    if facts.made and "privacy" not in said:
+    measured = {report.kind for report in evidence.checks if report.not_said is None}
+    if facts.made and "privacy" not in measured:
         yield "How many copies of real images the privacy gate misses was not measured."
-    if facts.made and "checks" not in said:
+    if facts.made and "checks" not in measured:
         yield "How many faults the automatic checks miss was not measured."
-    if facts.made and not any(one.snapshot == facts.name for one in evidence.sets):
+    if facts.made and not any(saved.snapshot == facts.name for saved in evidence.sets):
         yield "The set as a whole was not held against real images in a backbone's features."
-    resting = sum(one.affected is not None for one in [*evidence.checks, *evidence.sets])
+    resting = sum(saved.affected is not None for saved in [*evidence.checks, *evidence.sets])
     if resting:
         yield f"{resting} of the measurements in it rest on withdrawn subjects; SCREENING.md says which."
 
@@ -114,7 +114,7 @@ def _count_gaps(facts: SnapshotFacts) -> Iterator[str]:
         )
 
 
-def _paper(facts: SnapshotFacts) -> Iterator[str]:
+def _publication_gaps(facts: SnapshotFacts) -> Iterator[str]:
     if not facts.options.license:
         yield "No licence was stated: ask before use."
     if not facts.options.creator:

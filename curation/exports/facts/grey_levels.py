@@ -1,4 +1,4 @@
-"""Grey levels of the synthetic training images against the real ones, with the real-against-real floor beside.
+"""Compare grey levels of synthetic and real training images, beside the floor of real against real.
 
 Wasserstein-1 between pooled histograms (scipy.stats.wasserstein_distance), as a share of the grey range. The floor is
 the same distance between two halves of the real images, divided by subject (by a hash): what two samples of the same
@@ -31,7 +31,7 @@ class GreyLevels:
 
 
 def grey_levels(selection: Selection) -> GreyLevels:
-    """Measure the training split of the snapshot, real images included whether they leave or not; one in memory."""
+    """Measure the training split of the snapshot with all its real images, one image in memory at a time."""
     made, halves, counts = np.zeros(BINS), [np.zeros(BINS), np.zeros(BINS)], [0, 0, 0]
     for row in selection.folder.iter_rows("train"):
         histogram = _histogram(selection.pixels(row), selection.folder.bits)
@@ -56,6 +56,6 @@ def _histogram(pixels: Pixels, bits: int) -> NDArray[np.float64]:
     return np.bincount(levels.ravel(), minlength=BINS) / levels.size
 
 
-def _distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+def _distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     levels = np.arange(BINS) / (BINS - 1)
-    return float(wasserstein_distance(levels, levels, one, other))
+    return float(wasserstein_distance(levels, levels, first, second))

@@ -1,4 +1,4 @@
-"""Who read what of a snapshot, as it may be told to strangers: readers by pseudonym, experience in aggregate only."""
+"""Gather who read what of a snapshot for strangers: readers by pseudonym, experience in aggregate only."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ FEWEST_READERS = 3  # below it, experience would say who somebody is
 
 @dataclass(frozen=True, slots=True)
 class ReaderLine:
-    """What one reader did in one worklist; readings that were taken back are not counted."""
+    """What one reader did in one worklist; voided readings are not counted."""
 
     worklist: str
     reader: str
@@ -38,7 +38,7 @@ class ReaderLine:
 
 @dataclass(frozen=True, slots=True)
 class WorklistFacts:
-    """How a worklist that holds images of the snapshot was to be read, and what came of it."""
+    """The rules and outcomes of a worklist that holds images of the snapshot."""
 
     id: int
     name: str
@@ -57,7 +57,7 @@ class WorklistFacts:
 
     @property
     def asked(self) -> str:
-        """The question as it reads without an image."""
+        """The question without the class of an image."""
         return self.question.replace("{label}", "the class asked for")
 
 
@@ -75,53 +75,53 @@ class ReadingFacts:
     withdrawn: int
 
     def readers(self, kind: ReaderKind) -> int:
-        """How many readers of one kind read."""
+        """Count the readers of one kind."""
         return len({line.reader for line in self.lines if line.kind is kind})
 
     def readings(self, kind: ReaderKind) -> int:
-        """How many candidate readings of one kind of reader stand."""
+        """Count the standing candidate readings by one kind of reader."""
         return sum(line.candidates for line in self.lines if line.kind is kind)
 
     @property
     def read_by_people(self) -> bool:
-        """Whether any person read any of it."""
+        """Tell whether a person read any of it."""
         return self.readings(ReaderKind.HUMAN) > 0
 
     @property
     def sentence(self) -> str:
-        """Who read, in one sentence."""
+        """Say in one sentence who read."""
         people, proxies = self.readers(ReaderKind.HUMAN), self.readers(ReaderKind.PROXY)
-        said = (
+        by_people = (
             f"{self.readings(ReaderKind.HUMAN)} readings by {_number(people, 'person', 'people')}, "
             f"{self.physicians} of them physicians by their own word"
             if self.read_by_people
             else "Not yet read by a person"
         )
         if not proxies:
-            return f"{said}."
+            return f"{by_people}."
         by_proxy = f"{self.readings(ReaderKind.PROXY)} readings by {_number(proxies, 'proxy model', 'proxy models')}"
-        return f"{said}; {by_proxy}, on which no claim rests."
+        return f"{by_people}; {by_proxy}, on which no claim rests."
 
 
-def _number(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
+def _number(count: int, singular: str, plural: str) -> str:
+    return f"{count} {singular if count == 1 else plural}"
 
 
 def reading_facts(session: Session, snapshot_id: int, frozen: frozenset[int], names: ExportPseudonyms) -> ReadingFacts:
-    """Everything that is told of how the images of a snapshot were read."""
+    """Gather how the images of a snapshot were read."""
     worklists = _worklists(session, snapshot_id)
     lines = [line for worklist in worklists for line in _lines(session, worklist, names)]
     ids = {worklist.id for worklist in worklists}
-    kinds, grids = _frozen(session, ids, frozen)
-    told, withdrawn = _told(session, ids)
+    kinds, grids = _count_frozen(session, ids, frozen)
+    profiles, withdrawn = _profiles(session, ids)
     return ReadingFacts(
         [_worklist_facts(session, worklist) for worklist in worklists],
         lines,
         kinds[ReaderKind.HUMAN],
         kinds[ReaderKind.PROXY],
         grids,
-        sum(one["profession"] in PHYSICIANS for one in told),
-        _experience(told),
+        sum(profile["profession"] in PHYSICIANS for profile in profiles),
+        _experience(profiles),
         withdrawn,
     )
 
@@ -161,7 +161,7 @@ def _worklist_facts(session: Session, worklist: Worklist) -> WorklistFacts:
 
 
 def _reasons(session: Session, worklist: Worklist) -> dict[str, int]:
-    """Reasons that people rejected candidates for, in the worklist's words, the most frequent first."""
+    """Count why people rejected candidates, in the worklist's words, the most frequent first."""
     query = (
         select(Reading.reasons)
         .join(WorklistItem, WorklistItem.id == Reading.item_id)
@@ -170,8 +170,8 @@ def _reasons(session: Session, worklist: Worklist) -> dict[str, int]:
         .where(Reader.kind == ReaderKind.HUMAN, Reading.verdict == Verdict.REJECT, stands())
     )
     words = {reason["code"]: str(reason["text"]) for reason in worklist.reasons}
-    found = Counter(words.get(code, str(code)) for codes in session.scalars(query) for code in codes or ["none given"])
-    return dict(found.most_common())
+    codes = (code for listed in session.scalars(query) for code in listed or ["none given"])
+    return dict(Counter(words.get(code, str(code)) for code in codes).most_common())
 
 
 def _lines(session: Session, worklist: Worklist, names: ExportPseudonyms) -> list[ReaderLine]:
@@ -186,7 +186,7 @@ def _lines(session: Session, worklist: Worklist, names: ExportPseudonyms) -> lis
     by_reader: dict[tuple[int, ReaderKind], list[Any]] = {}
     for row in session.execute(query):
         by_reader.setdefault((row[0], row[1]), []).append(row[2:])
-    gone = find_withdrawn_readers(session)
+    withdrawn = find_withdrawn_readers(session)
     lines: list[ReaderLine] = []
     for (reader_id, kind), rows in by_reader.items():
         candidates = [row for row in rows if row[0] is Purpose.CANDIDATE]
@@ -196,7 +196,7 @@ def _lines(session: Session, worklist: Worklist, names: ExportPseudonyms) -> lis
         lines.append(
             ReaderLine(
                 worklist=worklist.name,
-                reader=f"withdrew-{len(lines) + 1}" if reader_id in gone else names.reader(reader_id),
+                reader=f"withdrew-{len(lines) + 1}" if reader_id in withdrawn else names.reader(reader_id),
                 kind=kind,
                 candidates=verdicts.total(),
                 controls=sum(row[2] for row in rows) - verdicts.total(),
@@ -212,8 +212,8 @@ def _span() -> tuple[Any, Any]:
     return func.min(Reading.created_at), func.max(Reading.created_at)
 
 
-def _frozen(session: Session, worklists: set[int], frozen: frozenset[int]) -> tuple[Counter[ReaderKind], int]:
-    """Kinds of readers of the readings the snapshot rests on, and how many were given for a page of images."""
+def _count_frozen(session: Session, worklists: set[int], frozen: frozenset[int]) -> tuple[Counter[ReaderKind], int]:
+    """Count the readings the snapshot rests on by kind of reader, and those given for a page of images."""
     query = (
         select(Reading.id, Reader.kind, Reading.mode)
         .join(Reader, Reader.id == Reading.reader_id)
@@ -229,8 +229,8 @@ def _frozen(session: Session, worklists: set[int], frozen: frozenset[int]) -> tu
     return kinds, grids
 
 
-def _told(session: Session, worklists: set[int]) -> tuple[list[dict[str, Any]], int]:
-    """What the people who read these worklists said of themselves last, and how many of them withdrew."""
+def _profiles(session: Session, worklists: set[int]) -> tuple[list[dict[str, Any]], int]:
+    """Load what the people who read these worklists last stated about themselves; count those who withdrew."""
     read = select(Reading.reader_id).join(WorklistItem, WorklistItem.id == Reading.item_id)
     people = select(Reader.id).where(
         Reader.kind == ReaderKind.HUMAN, Reader.id.in_(read.where(WorklistItem.worklist_id.in_(worklists)))
@@ -241,16 +241,16 @@ def _told(session: Session, worklists: set[int]) -> tuple[list[dict[str, Any]], 
     return list(newest.values()), withdrawn
 
 
-def _experience(told: list[dict[str, Any]]) -> list[str]:
-    """Professions and years in aggregate, when there are enough readers for it to name nobody."""
-    if not told:
+def _experience(profiles: list[dict[str, Any]]) -> list[str]:
+    """Sum up professions and years where there are enough readers for it to identify nobody."""
+    if not profiles:
         return []
-    if len(told) < FEWEST_READERS:
-        return [f"{_number(len(told), 'reader', 'readers')}: too few to tell their experience"]
-    professions = Counter(str(one["profession"]) for one in told)
-    years = [int(one["years_reading"]) for one in told]
+    if len(profiles) < FEWEST_READERS:
+        return [f"{_number(len(profiles), 'reader', 'readers')}: too few to tell their experience"]
+    professions = Counter(str(profile["profession"]) for profile in profiles)
+    years = [int(profile["years_reading"]) for profile in profiles]
     return [
-        f"{len(told)} readers: "
+        f"{len(profiles)} readers: "
         + ", ".join(f"{count} {profession}" for profession, count in professions.most_common()),
         f"years of reading such images: median {median(years):g}, from {min(years)} to {max(years)}",
     ]

@@ -1,4 +1,4 @@
-"""What screening said of the synthetic images of a snapshot: the newest screening of each batch."""
+"""Gather what the newest screening of each batch said of a snapshot's synthetic images."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class CheckFacts:
 
     @property
     def is_privacy(self) -> bool:
-        """Whether it looks for copies of real images."""
+        """Tell whether it looks for copies of real images."""
         return self.name.startswith(PRIVACY_PREFIX)
 
 
@@ -55,7 +55,7 @@ def screening_facts(session: Session, snapshot_id: int) -> ScreeningFacts:
     )
     for verdict, neighbours in session.execute(query.execution_options(yield_per=1_000)):
         verdicts[verdict.value] += 1
-        first = next((one for one in neighbours if one.get("by") == "features"), None)
+        first = next((entry for entry in neighbours if entry.get("by") == "features"), None)
         if first is not None:
             nearest[int(first["image_id"])] += 1
     real = (
@@ -66,14 +66,14 @@ def screening_facts(session: Session, snapshot_id: int) -> ScreeningFacts:
     return ScreeningFacts(
         screened=verdicts.total(),
         verdicts=dict(verdicts),
-        checks=_checks(session, newest, taken),
+        checks=_count_checks(session, newest, taken),
         nearest=nearest.total(),
         distinct_nearest=len(nearest),
         real_training=session.scalar(real) or 0,
     )
 
 
-def _checks(session: Session, newest: Select[int], taken: Select[int]) -> list[CheckFacts]:
+def _count_checks(session: Session, newest: Select[int], taken: Select[int]) -> list[CheckFacts]:
     query = (
         select(
             ScreeningCheck.name,

@@ -1,21 +1,21 @@
-"""What may be told of a snapshot to strangers: counts, sources, generators, thresholds. No name, path or key.
+"""Gather what strangers may know of a snapshot: counts, sources, generators, thresholds; no name, path or key.
 
-Gathered once per export; the card, Croissant, the scorecard and the checklists only word it.
+The facts are gathered once per export; the card, Croissant, the scorecard and the checklists only word them.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from curation.digests import digest_of
 from curation.exports.facts.reading import ReadingFacts, reading_facts
-from curation.exports.facts.tellable import tellable
+from curation.exports.facts.tellable import make_tellable
 from curation.exports.options import ExportOptions
 from curation.exports.pseudonyms import COHORT
-from curation.exports.selection import Counts, Selection, counted, of_origin
+from curation.exports.selection import Counts, Selection, count_by_label, count_origins
 from curation.snapshots.folder import SPLITS
 from curation.tables.generation import Batch, Generator, Screening
 from curation.tables.images import BuildStatus, Image, Import, Origin
@@ -27,7 +27,7 @@ PUBLIC_SOURCES = (COHORT, "medmnist:")
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """Where real images came from; a name only where it is that of a public collection."""
+    """A source of real images; it is named only where it is a public collection."""
 
     name: str
     digest: str
@@ -39,7 +39,7 @@ class SourceFacts:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorFacts:
-    """A generator that drew images of the snapshot, and what reached its weights."""
+    """A generator of images of the snapshot, and how much its weights saw."""
 
     name: str
     weights_digest: str
@@ -51,7 +51,7 @@ class GeneratorFacts:
 
 @dataclass(frozen=True, slots=True)
 class BatchFacts:
-    """One request and the newest screening of what it drew."""
+    """One generation request and the newest screening of its images."""
 
     digest: str
     generator: str
@@ -63,7 +63,7 @@ class BatchFacts:
 
 @dataclass(frozen=True)
 class SnapshotFacts:
-    """Everything that is told."""
+    """All facts of a snapshot that an export contains."""
 
     name: str
     digest: str
@@ -86,37 +86,37 @@ class SnapshotFacts:
 
     @property
     def made(self) -> int:
-        """Synthetic and altered images that leave."""
-        return of_origin(self.counts, *MADE)
+        """Count the synthetic and altered images in the export."""
+        return count_origins(self.counts, *MADE)
 
     @property
     def real(self) -> int:
-        """Real images that leave."""
-        return of_origin(self.counts, Origin.REAL.value)
+        """Count the real images in the export."""
+        return count_origins(self.counts, Origin.REAL.value)
 
     @property
     def real_left_out(self) -> int:
-        """Real images of the snapshot that stay."""
-        return of_origin(self.whole, Origin.REAL.value) - self.real
+        """Count the real images of the snapshot that are left out."""
+        return count_origins(self.whole, Origin.REAL.value) - self.real
 
     @property
     def images(self) -> int:
-        """Everything that leaves."""
+        """Count all images in the export."""
         return self.made + self.real
 
     @property
     def simulated(self) -> bool:
-        """Whether every real image is of the simulated cohort."""
+        """Tell whether every real image is of the simulated cohort."""
         return bool(self.sources) and all(source.name.startswith(COHORT) for source in self.sources)
 
     @property
     def generator_names(self) -> dict[str, str]:
-        """Names by weights digest."""
+        """Map weights digests to names."""
         return {generator.weights_digest: generator.name for generator in self.generators}
 
 
-def gather(selection: Selection, options: ExportOptions, now: datetime) -> SnapshotFacts:
-    """Everything that an export tells, in one consistent view."""
+def gather_facts(selection: Selection, options: ExportOptions, now: datetime) -> SnapshotFacts:
+    """Gather the facts in one consistent view of the database."""
     folder = selection.folder
     with selection.project.database.read() as session:
         snapshot = session.get_one(Snapshot, selection.snapshot_id)
@@ -134,23 +134,28 @@ def gather(selection: Selection, options: ExportOptions, now: datetime) -> Snaps
             stale=selection.stale,
             recipe=dict(snapshot.recipe),
             counts=selection.counts(),
-            whole=counted(row for split in SPLITS for row in folder.iter_rows(split)),
-            sources=_sources(session, snapshot.id),
-            generators=_generators(session, snapshot.id, folder.lineage),
-            batches=_batches(session, snapshot.id),
+            whole=count_by_label(row for split in SPLITS for row in folder.iter_rows(split)),
+            sources=_source_facts(session, snapshot.id),
+            generators=_generator_facts(session, snapshot.id, folder.lineage),
+            batches=_batch_facts(session, snapshot.id),
             reading=reading_facts(session, snapshot.id, selection.readings, selection.pseudonyms),
         )
 
 
-def _sources(session: Session, snapshot_id: int) -> list[SourceFacts]:
-    query = (
-        select(Import, func.count(Image.id.distinct()))
-        .join(Image, Image.import_id == Import.id)
+def _with_image_counts(table: Any, link: InstrumentedAttribute[Any], snapshot_id: int) -> Select[*tuple[Any, int]]:
+    """Select imports or batches with how many of their images the snapshot holds."""
+    return (
+        select(table, func.count(Image.id.distinct()))
+        .join(Image, link == table.id)
         .join(SnapshotItem, SnapshotItem.image_id == Image.id)
         .where(SnapshotItem.snapshot_id == snapshot_id)
-        .group_by(Import.id)
-        .order_by(Import.id)
+        .group_by(table.id)
+        .order_by(table.id)
     )
+
+
+def _source_facts(session: Session, snapshot_id: int) -> list[SourceFacts]:
+    query = _with_image_counts(Import, Image.import_id, snapshot_id)
     return [
         SourceFacts(
             name=source.source if source.source.startswith(PUBLIC_SOURCES) else f"source {number}",
@@ -164,9 +169,9 @@ def _sources(session: Session, snapshot_id: int) -> list[SourceFacts]:
     ]
 
 
-def _generators(session: Session, snapshot_id: int, lineage: Any) -> list[GeneratorFacts]:
-    """The generators whose images are in the snapshot, with how much they saw and never what."""
-    drew = (
+def _generator_facts(session: Session, snapshot_id: int, lineage: Any) -> list[GeneratorFacts]:
+    """Describe the generators whose images are in the snapshot, with how much they saw and never what."""
+    query = (
         select(Generator)
         .join(Batch, Batch.generator_id == Generator.id)
         .join(Image, Image.batch_id == Batch.id)
@@ -176,11 +181,11 @@ def _generators(session: Session, snapshot_id: int, lineage: Any) -> list[Genera
         .order_by(Generator.id)
     )
     ancestors = {entry["weights_digest"]: entry for entry in lineage.get("generators", ())}
-    found = []
-    for generator in session.scalars(drew):
+    facts = []
+    for generator in session.scalars(query):
         seen = ancestors.get(generator.weights_digest, {})
         pixels = sorted(seen.get("pixel_sha256", ()))
-        found.append(
+        facts.append(
             GeneratorFacts(
                 name=generator.name,
                 weights_digest=generator.weights_digest,
@@ -190,32 +195,25 @@ def _generators(session: Session, snapshot_id: int, lineage: Any) -> list[Genera
                 seen_digest=digest_of(pixels),
             )
         )
-    return found
+    return facts
 
 
-def _batches(session: Session, snapshot_id: int) -> list[BatchFacts]:
-    query = (
-        select(Batch, func.count(Image.id.distinct()))
-        .join(Image, Image.batch_id == Batch.id)
-        .join(SnapshotItem, SnapshotItem.image_id == Image.id)
-        .where(SnapshotItem.snapshot_id == snapshot_id)
-        .group_by(Batch.id)
-        .order_by(Batch.id)
-    )
+def _batch_facts(session: Session, snapshot_id: int) -> list[BatchFacts]:
+    query = _with_image_counts(Batch, Image.batch_id, snapshot_id)
     return [
         BatchFacts(
             digest=batch.request_digest,
             generator=batch.generator.name,
             drawn_at=batch.created_at,
             images=images,
-            settings=dict(tellable(session, batch.request)),
-            screening=_screening(session, batch.id),
+            settings=dict(make_tellable(session, batch.request)),
+            screening=_newest_screening(session, batch.id),
         )
         for batch, images in session.execute(query)
     ]
 
 
-def _screening(session: Session, batch_id: int) -> dict[str, Any] | None:
+def _newest_screening(session: Session, batch_id: int) -> dict[str, Any] | None:
     query = select(Screening.parameters).where(Screening.batch_id == batch_id, Screening.status == BuildStatus.READY)
-    found = session.scalars(query.order_by(Screening.id.desc()).limit(1)).first()
-    return None if found is None else dict(tellable(session, found))
+    parameters = session.scalars(query.order_by(Screening.id.desc()).limit(1)).first()
+    return None if parameters is None else dict(make_tellable(session, parameters))

@@ -1,4 +1,4 @@
-"""What of saved JSON may be told to strangers: no path of a machine, and nothing that is a subject's key."""
+"""Make saved JSON fit for strangers: without paths of a machine and keys of subjects."""
 
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -12,15 +12,15 @@ WITHHELD = "withheld"
 _IN_LIST = 500
 
 
-def tellable(session: Session, value: Any) -> Any:
-    """Saved JSON without paths, and with what is a subject's key withheld."""
+def make_tellable(session: Session, value: Any) -> Any:
+    """Remove paths from saved JSON and withhold subjects' keys."""
     shortened = without_paths(value)
     keys = subject_keys_among(session, set(_texts(shortened)))
     return _withheld(shortened, keys) if keys else shortened
 
 
 def without_paths(value: Any) -> Any:
-    """Saved JSON with the last part only of what looks like a path of some machine; `group/model` stays."""
+    """Keep only the last part of what looks like a path of some machine; `group/model` stays."""
     if isinstance(value, dict):
         return {key: without_paths(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -31,11 +31,11 @@ def without_paths(value: Any) -> Any:
 
 
 def subject_keys_among(session: Session, words: Collection[str]) -> set[str]:
-    """Which of these words are keys of subjects of the project."""
-    listed, found = sorted(words), set[str]()
+    """Find the words that are keys of subjects of the project."""
+    listed, keys = sorted(words), set[str]()
     for start in range(0, len(listed), _IN_LIST):
-        found |= set(session.scalars(select(Subject.key).where(Subject.key.in_(listed[start : start + _IN_LIST]))))
-    return found
+        keys |= set(session.scalars(select(Subject.key).where(Subject.key.in_(listed[start : start + _IN_LIST]))))
+    return keys
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Croissant 1.1: `croissant.json` beside an imagefolder, with checksums, one record set per split, and RAI fields."""
+"""Write Croissant 1.1 beside an imagefolder: checksums, one record set per split, responsible-AI fields."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ from curation.exports.facts.evidence import Evidence
 from curation.exports.facts.snapshot import SnapshotFacts
 from curation.exports.formats.image_folder import METADATA, splits_there
 from curation.exports.formats.responsible_ai import responsible_ai
-from curation.exports.software import NAME, NOT_ANONYMOUS, told
+from curation.exports.software import NAME, NOT_ANONYMOUS, notice_text
 
 FILE_NAME = "croissant.json"
 OPENS_WITH = 'mlcroissant.Dataset("{directory}/croissant.json").records("train")'
@@ -57,7 +57,7 @@ COLUMNS = {
 
 
 def write_croissant(directory: Path, facts: SnapshotFacts, evidence: Evidence, data: str = "") -> None:
-    """Write croissant.json for the imagefolder that stands in `directory`, in its folder `data` if there is one."""
+    """Write croissant.json for the imagefolder in `directory`, or in its folder `data` where that is given."""
     prefix = f"{data}/" if data else ""
     splits = list(splits_there(facts))
     document = {
@@ -79,7 +79,7 @@ def _about(facts: SnapshotFacts) -> dict[str, Any]:
         "name": re.sub(r"[^A-Za-z0-9_ -]", "_", facts.name),
         "description": (
             f"{facts.made} synthetic and {facts.real} real images of {len(facts.classes)} classes. "
-            f"{NOT_ANONYMOUS} {facts.reading.sentence} {told(facts.notice)}"
+            f"{NOT_ANONYMOUS} {facts.reading.sentence} {notice_text(facts.notice)}"
         ),
         "license": facts.options.license_or_unknown,
         "url": _by_digest(facts.digest),
@@ -93,12 +93,12 @@ def _about(facts: SnapshotFacts) -> dict[str, Any]:
 
 
 def _by_digest(sha256: str) -> str:
-    """A name by digest (RFC 6920), for what has no address of its own."""
+    """Name something without an address by its digest (RFC 6920)."""
     return f"ni:///sha-256;{base64.urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip('=')}"
 
 
 def _ancestors(facts: SnapshotFacts) -> list[str]:
-    """Digests of the sources, the weights and the requests this dataset descends from."""
+    """List the digests of the sources, weights and requests that this dataset descends from."""
     return [
         *(source.digest for source in facts.sources),
         *(generator.weights_digest for generator in facts.generators),
@@ -107,7 +107,7 @@ def _ancestors(facts: SnapshotFacts) -> list[str]:
 
 
 def _files(directory: Path, prefix: str, split: str) -> list[dict[str, Any]]:
-    """The table of a split with its checksum, and its pictures, whose checksums stand in that table."""
+    """Describe the table of a split with its checksum, and its pictures, whose checksums are in that table."""
     path = f"{prefix}{split}/{METADATA}"
     content = (directory / path).read_bytes()
     return [

@@ -1,4 +1,4 @@
-"""The dataset card: front matter that `datasets` and the Hugging Face hub read, and what a person must know first."""
+"""Write the dataset card: front matter for `datasets` and the Hugging Face hub, then what a reader must know."""
 
 import json
 import re
@@ -9,8 +9,8 @@ from curation.exports.facts.evidence import Evidence
 from curation.exports.facts.gaps import known_gaps
 from curation.exports.facts.snapshot import SnapshotFacts
 from curation.exports.formats.image_folder import features_of, splits_there
-from curation.exports.markdown import table
-from curation.exports.software import NAME, NOT_ANONYMOUS, software_version, told
+from curation.exports.markdown import markdown_table
+from curation.exports.software import NAME, NOT_ANONYMOUS, notice_text, software_version
 from curation.tables.images import Origin
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -23,13 +23,13 @@ _SPDX = re.compile(r"[A-Za-z0-9.+-]+")
 
 
 def dataset_card(facts: SnapshotFacts, layout: str, evidence: Evidence | None = None, more: str = "") -> str:
-    """README.md of an export; `more` comes before the gaps. What `datasets` opens has front matter for it."""
+    """Write README.md of an export; `more` comes before the gaps. Layouts that `datasets` opens get front matter."""
     body = _body(facts, layout, known_gaps(facts, evidence), more)
     return body if layout not in PATTERNS else f"---\n{''.join(_front_matter(facts, layout))}---\n\n{body}"
 
 
 def _front_matter(facts: SnapshotFacts, layout: str) -> Iterator[str]:
-    """JSON is YAML: every value is written as JSON, so nothing in a name can be read as markup."""
+    """Yield the front matter. JSON is YAML: values are written as JSON, so no name can be read as markup."""
     files = [{"split": split, "path": PATTERNS[layout].format(split=split)} for split in splits_there(facts)]
     features = features_of(facts.classes)
     known = _SPDX.fullmatch(facts.options.license)
@@ -51,7 +51,7 @@ def _body(facts: SnapshotFacts, layout: str, gaps: list[str], more: str) -> str:
     parts = [
         f"# {facts.name}",
         f"**{facts.made:,} synthetic and {facts.real:,} real images.** {_left_out(facts)}{NOT_ANONYMOUS}",
-        told(facts.notice),
+        notice_text(facts.notice),
         f"**Reading:** {facts.reading.sentence} {_approval(facts)}",
         "## What is in it",
         _counts(facts) + "\n" + _pictures(facts),
@@ -87,7 +87,7 @@ def _counts(facts: SnapshotFacts) -> str:
         for split, by_origin in facts.counts.items()
         for origin, by_label in sorted(by_origin.items())
     ]
-    return table(("split", "origin", *facts.classes, "images"), rows)
+    return markdown_table(("split", "origin", *facts.classes, "images"), rows)
 
 
 def _pictures(facts: SnapshotFacts) -> str:
@@ -112,7 +112,11 @@ def _sources(facts: SnapshotFacts) -> str:
         for source in facts.sources
     ]
     stay = "" if facts.real else " They are not part of this export; the snapshot it was taken from holds them."
-    return f"Real images.{stay}\n\n" + table(("source", "images in the snapshot", "subjects", "notice"), rows) + "\n"
+    return (
+        f"Real images.{stay}\n\n"
+        + markdown_table(("source", "images in the snapshot", "subjects", "notice"), rows)
+        + "\n"
+    )
 
 
 def _generators(facts: SnapshotFacts) -> str:
@@ -135,14 +139,14 @@ def _generators(facts: SnapshotFacts) -> str:
     ]
     return (
         f"Generators of the {' and '.join(sorted(drawn))} images.\n\n"
-        + table(("generator", "weights, SHA-256", "fitted on"), rows)
+        + markdown_table(("generator", "weights, SHA-256", "fitted on"), rows)
         + "\n"
-        + table(("request, SHA-256", "generator", "images taken", "settings"), settings)
+        + markdown_table(("request, SHA-256", "generator", "images taken", "settings"), settings)
     )
 
 
 def settings_line(request: dict[str, Any]) -> str:
-    """The settings of a generation request on one line."""
+    """Write the settings of a generation request on one line."""
     shown = {key: value for key, value in request.items() if key not in ("generator", "counts")}
     return ", ".join(f"{key} {value}" for key, value in sorted(shown.items()))
 

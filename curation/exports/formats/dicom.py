@@ -1,4 +1,4 @@
-"""DICOM Secondary Capture: one file per image, by a synthetic patient, saying that it is synthetic.
+"""Write DICOM Secondary Capture: one file per image; a synthetic one says that no such patient exists.
 
 PS3.3 A.8.1 (Secondary Capture Image IOD), C.12.1 (SOP Common: Synthetic Data, Contributing Equipment Sequence), C.8.6
 (SC Equipment and SC Image), C.11.1 and C.11.2 (Modality and VOI LUT); purpose of reference from PS3.16 CID 7005.
@@ -18,7 +18,7 @@ from pydicom.valuerep import DSfloat
 
 from curation.exports.facts.snapshot import SnapshotFacts
 from curation.exports.selection import ExportItem, Selection
-from curation.exports.software import NAME, NOT_ANONYMOUS, software_version, told
+from curation.exports.software import NAME, NOT_ANONYMOUS, notice_text, software_version
 from curation.image_store import Pixels
 from curation.progress import OnProgress
 
@@ -54,7 +54,7 @@ def _line(file_name: str, item: ExportItem, dataset: Dataset) -> dict[str, Any]:
 
 
 def secondary_capture(item: ExportItem, pixels: Pixels, facts: SnapshotFacts) -> FileDataset:
-    """The Secondary Capture of one image, (H, W, 1) uint8 or uint16 or (H, W, 3) uint8."""
+    """Build the Secondary Capture of one image, (H, W, 1) uint8 or uint16 or (H, W, 3) uint8."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
     meta.MediaStorageSOPInstanceUID = _uid(facts, item, "instance")
@@ -73,7 +73,7 @@ def secondary_capture(item: ExportItem, pixels: Pixels, facts: SnapshotFacts) ->
 
 
 def _uid(facts: SnapshotFacts, item: ExportItem, what: str) -> UID:
-    """A UID that is new, and the same whenever this image leaves with this snapshot again."""
+    """Make a UID that is the same whenever this image is exported with this snapshot."""
     whose = item.subject if item.subject and what != "instance" else f"{item.name}:{item.row.pixel_sha256}"
     return generate_uid(entropy_srcs=[NAME, facts.digest, what, whose])
 
@@ -111,7 +111,7 @@ def _add_study(dataset: Dataset, item: ExportItem, facts: SnapshotFacts) -> None
 
 
 def _add_origin(dataset: Dataset, item: ExportItem, facts: SnapshotFacts) -> None:
-    """Where the image comes from, in every place where the standard asks for it."""
+    """Add the image's origin in every place where the standard asks for it."""
     dataset.ImageType = ["DERIVED", "SECONDARY"]
     dataset.ConversionType = "SYN" if item.is_artificial else "WSD"
     dataset.Manufacturer = NAME
@@ -122,7 +122,7 @@ def _add_origin(dataset: Dataset, item: ExportItem, facts: SnapshotFacts) -> Non
         dataset.LossyImageCompression = "00"
         dataset.ContributingEquipmentSequence = [_equipment(item, facts)]
     dataset.DerivationDescription = _derivation(item, facts)
-    dataset.ImageComments = told(facts.notice, *([NOT_ANONYMOUS] if item.is_artificial else []))
+    dataset.ImageComments = notice_text(facts.notice, *([NOT_ANONYMOUS] if item.is_artificial else []))
 
 
 def _equipment(item: ExportItem, facts: SnapshotFacts) -> Dataset:
@@ -151,7 +151,7 @@ def _derivation(item: ExportItem, facts: SnapshotFacts) -> str:
 
 
 def _add_pixels(dataset: Dataset, item: ExportItem, pixels: Pixels) -> None:
-    """Pixel values as stored, unsigned; what they stand for goes into the rescale (PS3.3 C.11.1)."""
+    """Add pixel values as stored, unsigned; their meaning goes into the rescale (PS3.3 C.11.1)."""
     height, width, channels = pixels.shape
     bits = pixels.dtype.itemsize * 8
     dataset.SamplesPerPixel = channels

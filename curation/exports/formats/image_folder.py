@@ -1,4 +1,4 @@
-"""Hugging Face imagefolder: pictures that say what they are, and `metadata.jsonl`, per split."""
+"""Write a Hugging Face imagefolder: per split, PNG files with text chunks and `metadata.jsonl`."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.exports.facts.snapshot import SnapshotFacts
-from curation.exports.formats.png import stamped, texts_of
+from curation.exports.formats.png import stamp_png, texts_of
 from curation.exports.selection import ExportItem, Selection
 from curation.progress import OnProgress
 from curation.snapshots.folder import ABSENT, SPLITS
@@ -39,12 +39,12 @@ def write_image_folder(directory: Path, selection: Selection, facts: SnapshotFac
 
 
 def stamped_content(selection: Selection, item: ExportItem, facts: SnapshotFacts) -> bytes:
-    """The image's PNG with what it says of itself."""
-    return stamped(selection.content(item.row), texts_of(item, facts.generator_names, facts.notice))
+    """Give the image's PNG with text chunks that describe it."""
+    return stamp_png(selection.content(item.row), texts_of(item, facts.generator_names, facts.notice))
 
 
 def metadata_of(item: ExportItem, content: bytes) -> dict[str, Any]:
-    """One line of `metadata.jsonl`: "" or -1 stands for what does not apply, since a column of nulls has no type."""
+    """Make one line of `metadata.jsonl`; "" or -1 stands for no value, since a column of nulls has no type."""
     row = item.row
     spacing = item.geometry.spacing_mm or (-1.0, -1.0)
     return {
@@ -67,7 +67,7 @@ def metadata_of(item: ExportItem, content: bytes) -> dict[str, Any]:
 
 
 def features_of(classes: list[str]) -> list[dict[str, Any]]:
-    """The columns as a dataset card declares them; the label is a class with names."""
+    """List the columns as a dataset card declares them; the label is a class with names."""
     text = ("origin", "subject", "approved_by", "why", "generator", "batch", "pixel_sha256", "file_sha256")
     types: dict[str, Any] = {
         "image": "image",
@@ -86,5 +86,5 @@ def features_of(classes: list[str]) -> list[dict[str, Any]]:
 
 
 def splits_there(facts: SnapshotFacts) -> Iterator[str]:
-    """Splits that hold an image that leaves, in the order of the folder."""
+    """Yield the splits with exported images, in the order of the folder."""
     return (split for split in SPLITS if facts.counts.get(split))

@@ -1,4 +1,4 @@
-"""NIfTI-1: one volume of one slice per image, its masks beside it, and a JSON file that says what it is.
+"""Write NIfTI-1: a volume of one slice per image, its masks beside it, and a JSON file that describes it.
 
 The array is (rows, columns, 1) as stored, so that the affine that was kept with an image holds unchanged. Without one,
 rows run to posterior and columns to the patient's left, as radiologists look at axial slices, from an origin of 0.
@@ -43,7 +43,7 @@ def write_nifti(directory: Path, selection: Selection, facts: SnapshotFacts, rep
 
 
 def volume(item: ExportItem, pixels: Pixels) -> Any:
-    """The image as a NIfTI volume, to be saved.
+    """Build the NIfTI volume of an image.
 
     Stored values stay; what they stand for is in the header's slope and intercept, which nibabel writes as they are
     and applies when the file is read.
@@ -62,13 +62,13 @@ def volume(item: ExportItem, pixels: Pixels) -> Any:
 
 
 def mask_volume(item: ExportItem, pixels: Pixels) -> Any:
-    """A mask in the same place as its image: 0 background, 1 structure."""
+    """Build the volume of a mask in the place of its image: 0 background, 1 structure."""
     structure = (pixels > 0).astype(np.uint8)
     return _described(Nifti1Image(structure, _affine(item.geometry)), item)
 
 
 def _affine(geometry: Geometry) -> NDArray[np.float64]:
-    """(row, column, slice, 1) to millimetres, right, anterior and superior positive."""
+    """Map (row, column, slice, 1) to millimetres, right, anterior and superior positive."""
     if geometry.affine is not None:
         return np.array(geometry.affine, dtype=np.float64)
     row_mm, column_mm = geometry.spacing_mm or (1.0, 1.0)
@@ -80,8 +80,8 @@ def _described(image: Any, item: ExportItem) -> Any:
     if item.geometry.affine is not None:
         image.set_sform(image.affine, code="scanner")
     image.header.set_xyzt_units("mm" if known else "unknown")
-    said = "SYNTHETIC, no patient" if item.is_artificial else "real, deidentified"
-    image.header["descrip"] = f"{said}; {NAME} {software_version()}".encode()[:DESCRIPTION_LENGTH]
+    origin = "SYNTHETIC, no patient" if item.is_artificial else "real, deidentified"
+    image.header["descrip"] = f"{origin}; {NAME} {software_version()}".encode()[:DESCRIPTION_LENGTH]
     return image
 
 

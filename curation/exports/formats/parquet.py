@@ -1,4 +1,4 @@
-"""Parquet as `datasets` writes it: pictures as {bytes, path}, features in the schema, shards of bounded size."""
+"""Write Parquet as `datasets` does: pictures as {bytes, path}, features in the schema, shards of bounded size."""
 
 import json
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def write_parquet(directory: Path, selection: Selection, facts: SnapshotFacts, r
 def _write_split(
     directory: Path, split: str, rows: Iterator[tuple[ExportItem, bytes]], classes: list[str]
 ) -> Iterator[int]:
-    """Write the shards of one split; yields how many rows are written, at least once."""
+    """Write the shards of one split; yield how many rows are written, at least once."""
     schema = schema_of(classes)
     shard = size = written = 0
     writer = None
@@ -42,7 +42,9 @@ def _write_split(
             if writer is None:
                 path = directory / f"{split}-{shard:05d}.parquet"
                 writer = pq.ParquetWriter(path, schema, compression="snappy")
-            writer.write_table(pa.Table.from_pylist([_row(item, content, classes) for item, content in group], schema))
+            writer.write_table(
+                pa.Table.from_pylist([_table_row(item, content, classes) for item, content in group], schema)
+            )
             written, size = written + len(group), size + sum(len(content) for _, content in group)
             if size >= BYTES_A_SHARD:
                 writer.close()
@@ -53,14 +55,14 @@ def _write_split(
             writer.close()
 
 
-def _row(item: ExportItem, content: bytes, classes: list[str]) -> dict[str, Any]:
+def _table_row(item: ExportItem, content: bytes, classes: list[str]) -> dict[str, Any]:
     row = metadata_of(item, content)
     file_name = row.pop("file_name")
     return row | {"image": {"bytes": content, "path": file_name}, "label": classes.index(item.row.label)}
 
 
 def schema_of(classes: list[str]) -> Any:
-    """The columns, with the features under `huggingface` that make `datasets` decode pictures and name classes."""
+    """Build the schema; its `huggingface` features let `datasets` decode pictures and name classes."""
     text, number = (pa.string(), {"dtype": "string", "_type": "Value"}), (pa.float64(), _value("float64"))
     columns: dict[str, tuple[Any, dict[str, Any]]] = {
         "image": (pa.struct([("bytes", pa.binary()), ("path", pa.string())]), {"_type": "Image"}),

@@ -1,4 +1,4 @@
-"""PNG files that say what they are: text chunks set in after the header, every other byte as it was.
+"""Add text chunks to PNG files after the header; every other byte stays as it was.
 
 PNG specification (third edition) 11.3.3: tEXt for Latin-1, iTXt for anything else.
 """
@@ -9,14 +9,14 @@ from collections.abc import Mapping
 
 from curation.errors import Damaged
 from curation.exports.selection import ExportItem
-from curation.exports.software import NAME, NOT_ANONYMOUS, software_version, told
+from curation.exports.software import NAME, NOT_ANONYMOUS, notice_text, software_version
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_END = len(SIGNATURE) + 25  # IHDR: length, type, 13 bytes, checksum
 
 
-def stamped(content: bytes, texts: Mapping[str, str]) -> bytes:
-    """The same picture with `texts` in it; pixel data are not decoded and stay byte for byte. Raises Damaged."""
+def stamp_png(content: bytes, texts: Mapping[str, str]) -> bytes:
+    """Add `texts` to a PNG; pixel data are not decoded and stay byte for byte. Raises Damaged."""
     if not content.startswith(SIGNATURE) or content[12:16] != b"IHDR":
         raise Damaged(
             "expected a PNG file with its header first, got something else. `rounds verify` lists such files."
@@ -34,7 +34,7 @@ def _text_chunk(keyword: str, text: str) -> bytes:
 
 
 def texts_of(item: ExportItem, generators: Mapping[str, str], notice: str | None) -> dict[str, str]:
-    """What a picture says of itself; `generators` are names by weights digest."""
+    """Write what a picture says of itself; `generators` are names by weights digest."""
     row = item.row
     texts = {"Synthetic": "yes" if item.is_artificial else "no", "Origin": row.origin}
     if row.generator is not None:
@@ -44,4 +44,4 @@ def texts_of(item: ExportItem, generators: Mapping[str, str], notice: str | None
             "Index": "" if row.index is None else str(row.index),
         }
     more = [NOT_ANONYMOUS] if item.is_artificial else []
-    return texts | {"Software": f"{NAME} {software_version()}", "Notice": told(notice, *more)}
+    return texts | {"Software": f"{NAME} {software_version()}", "Notice": notice_text(notice, *more)}

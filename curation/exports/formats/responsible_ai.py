@@ -1,4 +1,4 @@
-"""The responsible-AI fields of Croissant (RAI vocabulary 1.0), filled from the database; what nobody knows says so."""
+"""Fill the responsible-AI fields of Croissant (RAI 1.0) from the database; unknown facts are named as unknown."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,13 +7,13 @@ from curation.exports.facts.evidence import Evidence
 from curation.exports.facts.gaps import known_gaps
 from curation.exports.facts.snapshot import SnapshotFacts
 from curation.exports.formats.dataset_card import settings_line
-from curation.exports.markdown import figure
-from curation.exports.software import NAME, NOT_ANONYMOUS, software_version, told
+from curation.exports.markdown import figure_text
+from curation.exports.software import NAME, NOT_ANONYMOUS, notice_text, software_version
 from curation.tables.people import ReaderKind
 
 
 def responsible_ai(facts: SnapshotFacts, evidence: Evidence) -> dict[str, Any]:
-    """Every field by its name in JSON-LD."""
+    """Fill every field by its name in JSON-LD."""
     fields: dict[str, Any] = {
         "dataCollection": _collection(facts),
         "dataCollectionType": [
@@ -37,7 +37,7 @@ def responsible_ai(facts: SnapshotFacts, evidence: Evidence) -> dict[str, Any]:
         "machineAnnotationTools": _machines(facts),
         "dataBiases": _biases(facts),
         "dataUseCases": ["Research on training image classifiers with synthetic images. Not for diagnosis."],
-        "dataLimitations": [told(facts.notice), *known_gaps(facts, evidence)],
+        "dataLimitations": [notice_text(facts.notice), *known_gaps(facts, evidence)],
         "dataSocialImpact": (
             "Synthetic images can widen who may train on medical images, and can teach a model the faults and biases "
             "of a generator. The effect on people was not studied."
@@ -74,19 +74,19 @@ def _time_frame(facts: SnapshotFacts) -> list[str]:
 
 
 def _protocol(facts: SnapshotFacts) -> list[str]:
-    found = [
+    protocols = [
         f"{worklist.name}: {worklist.candidates} candidates and {worklist.controls} controls; question: "
         f"{worklist.asked} Class {'shown' if worklist.label_shown else 'not shown'}; rule: {worklist.rule}."
         for worklist in facts.reading.worklists
     ]
-    return found or ["No worklist held any of these images: labels are those that were imported or asked for."]
+    return protocols or ["No worklist held any of these images: labels are those that were imported or asked for."]
 
 
 def _analysis(facts: SnapshotFacts, evidence: Evidence) -> list[str]:
     lines = [
-        f"{study.worklist}: {line.figure} {figure(line.value, line.low, line.high, line.note)} (n {line.n})"
+        f"{study.worklist}: {line.figure} {figure_text(line.value, line.low, line.high, line.note)} (n {line.n})"
         for study in evidence.studies
-        for line in study.of("alpha", "ac1")
+        for line in study.with_keys("alpha", "ac1")
         if line.group == "verdict"
     ]
     return lines or ["Not yet read by people: there is no agreement to report."]
@@ -96,11 +96,11 @@ def _per_item(facts: SnapshotFacts) -> str:
     planned: Sequence[str] = [
         f"{worklist.name}: {worklist.readers_per_image} planned" for worklist in facts.reading.worklists
     ]
-    given = (
+    given_readings = (
         f"{facts.reading.readings(ReaderKind.HUMAN)} readings by people and "
         f"{facts.reading.readings(ReaderKind.PROXY)} by proxy models in all"
     )
-    return "; ".join([*planned, given])
+    return "; ".join([*planned, given_readings])
 
 
 def _machines(facts: SnapshotFacts) -> list[str]:
@@ -116,14 +116,14 @@ def _machines(facts: SnapshotFacts) -> list[str]:
 
 
 def _biases(facts: SnapshotFacts) -> list[str]:
-    found = ["A generator repeats and sharpens the biases of what it was fitted on."]
+    biases = ["A generator repeats and sharpens the biases of what it was fitted on."]
     if facts.reading.frozen_by_people or facts.reading.frozen_by_proxies:
-        found.append(
+        biases.append(
             "Readers, or a proxy model, chose: what they find unusual is rejected more often and stands here less."
         )
     if facts.simulated:
-        found.append("All anatomy descends from one averaged, symmetric template.")
-    return found
+        biases.append("All anatomy descends from one averaged, symmetric template.")
+    return biases
 
 
 def _personal(facts: SnapshotFacts) -> list[str]:

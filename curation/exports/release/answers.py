@@ -1,10 +1,10 @@
-"""What the database can say to items of the reporting checklists, by item number."""
+"""Answer items of the reporting checklists from the database, by item number."""
 
 from curation.exports.facts.evidence import Evidence
 from curation.exports.facts.gaps import known_gaps
 from curation.exports.facts.snapshot import SnapshotFacts
 from curation.exports.formats.dataset_card import settings_line
-from curation.exports.markdown import figure
+from curation.exports.markdown import figure_text
 from curation.exports.selection import Counts
 from curation.exports.software import NAME, software_version
 
@@ -16,7 +16,7 @@ DISJOINT = "By subject: every image of a subject stands in one part. Synthetic i
 
 
 def claim_answers(facts: SnapshotFacts, evidence: Evidence) -> dict[str, str]:
-    """Facts for items of CLAIM, 2024 update."""
+    """Give facts for items of CLAIM, 2024 update."""
     answers = {
         "7": _sources(facts),
         "9": _prepared(facts),
@@ -37,7 +37,7 @@ def claim_answers(facts: SnapshotFacts, evidence: Evidence) -> dict[str, str]:
 
 
 def tripod_answers(facts: SnapshotFacts, evidence: Evidence) -> dict[str, str]:
-    """Facts for items of TRIPOD+AI."""
+    """Give facts for items of TRIPOD+AI."""
     answers = {
         "5a": _sources(facts),
         "7": _prepared(facts),
@@ -73,7 +73,7 @@ def _recipe(facts: SnapshotFacts) -> str:
 
 
 def _standard(facts: SnapshotFacts) -> str:
-    asked = "; ".join(f"{one.asked} (rule: {one.rule})" for one in facts.reading.worklists)
+    asked = "; ".join(f"{worklist.asked} (rule: {worklist.rule})" for worklist in facts.reading.worklists)
     labels = "Labels of real images as imported; of synthetic ones, the class that was asked for"
     return f"{labels}, then read: {asked}" if asked else f"{labels}; not read."
 
@@ -85,9 +85,9 @@ def _readers(facts: SnapshotFacts) -> str:
 def _agreement(evidence: Evidence) -> str:
     lines = [
         f"{study.worklist}: {line.figure}{f', {line.reader}' if line.reader else ''} "
-        f"{figure(line.value, line.low, line.high, line.note)}"
+        f"{figure_text(line.value, line.low, line.high, line.note)}"
         for study in evidence.studies
-        for line in study.of("alpha", "repeats_alike")
+        for line in study.with_keys("alpha", "repeats_alike")
         if line.group in ("", "verdict")
     ]
     return "; ".join(lines)

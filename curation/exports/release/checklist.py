@@ -6,7 +6,7 @@ The wording of every item is ours; number and order are the checklist's.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from curation.exports.markdown import table
+from curation.exports.markdown import markdown_table
 
 FOR_AUTHORS = "*to be filled in by the authors*"
 
@@ -31,7 +31,7 @@ class Checklist:
     def page(self, answers: Mapping[str, str], head: str) -> str:
         """Write the checklist as a page; `answers` are by item number."""
         rows = [(item.number, item.part, item.asks, answers.get(item.number, FOR_AUTHORS)) for item in self.items]
-        items = table(("item", "part", "asks for", "what the database knows"), rows)
+        items = markdown_table(("item", "part", "asks for", "what the database knows"), rows)
         return (
             f"# {self.title}, prefilled\n\n{head}\n\n"
             f"{self.prefilled(answers)} of {len(self.items)} items start with facts from the database. They are a "

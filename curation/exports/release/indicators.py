@@ -1,4 +1,4 @@
-"""Figures of likeness and of contents: congruence, coverage, constraint, completeness."""
+"""Compute the indicators of congruence, coverage, constraint and completeness."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from curation.exports.facts.measured import SavedMeasurement
 from curation.exports.facts.screening import ScreeningFacts
 from curation.exports.facts.snapshot import MADE, BatchFacts, SnapshotFacts
 from curation.exports.image_facts import PEOPLE
-from curation.exports.markdown import figure
+from curation.exports.markdown import figure_text
 from curation.exports.release.scorecard import Indicator
 from curation.exports.selection import Selection
 from curation.tables.images import Origin
@@ -23,16 +23,16 @@ IN_FEATURES = "against real training images in a backbone's features, at equal n
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
-    """What is known of the synthetic and altered images that leave, counted image by image."""
+class ContentCounts:
+    """Counts of the exported synthetic and altered images, and of what is known of them."""
 
     images: int
     having: dict[str, int]
     distinct: int
 
 
-def contents(selection: Selection) -> Contents:
-    """Count what is there; one pass over the rows, no pixels."""
+def count_contents(selection: Selection) -> ContentCounts:
+    """Count in one pass over the rows, without pixels."""
     having: Counter[str] = Counter()
     pixels: set[bytes] = set()
     images = 0
@@ -47,11 +47,11 @@ def contents(selection: Selection) -> Contents:
         having["a reading by a person behind its approval"] += item.approved_by == PEOPLE
         having["a mask"] += bool(item.masks)
         having["generator, batch and index"] += item.row.generator is not None and item.row.index is not None
-    return Contents(images, dict(having), len(pixels))
+    return ContentCounts(images, dict(having), len(pixels))
 
 
 def congruence(facts: SnapshotFacts, levels: GreyLevels, evidence: Evidence) -> Iterator[Indicator]:
-    """Grey levels, class shares, and the set measures of this snapshot."""
+    """Yield grey levels, class shares, and the set measures of this snapshot."""
     few = f"too few: {FEWEST} synthetic images and {FEWEST} real ones in each half are needed, of the training split"
     formula = "Wasserstein-1 between pooled histograms of 256 levels, as a share of the grey range"
     made, floor = levels.distance, levels.floor
@@ -93,7 +93,7 @@ def _class_shares(facts: SnapshotFacts) -> Indicator:
 
 
 def coverage(facts: SnapshotFacts, screening: ScreeningFacts, evidence: Evidence) -> Iterator[Indicator]:
-    """Classes, spread over nearest real images, and the set measures of this snapshot."""
+    """Yield classes, spread over nearest real images, and the set measures of this snapshot."""
     made = facts.whole.get("train", {}).get(Origin.SYNTHETIC.value, {})
     yield Indicator(
         "coverage",
@@ -125,7 +125,7 @@ def _spread(screening: ScreeningFacts) -> Indicator:
 
 
 def constraint(facts: SnapshotFacts, screening: ScreeningFacts) -> Iterator[Indicator]:
-    """The technical checks one by one, and how often they flag real images nobody fitted them on."""
+    """Yield the technical checks one by one, and how often they flag held-out real images."""
     technical = [check for check in screening.checks if not check.is_privacy]
     for check in technical:
         judged = check.images - check.without_threshold
@@ -154,10 +154,10 @@ def constraint(facts: SnapshotFacts, screening: ScreeningFacts) -> Iterator[Indi
 
 
 def _false_flags(batch: BatchFacts) -> Indicator:
-    """False alarms as `rounds screen` counts them; screenings of before that was kept know the ranges alone."""
-    told = batch.screening or {}
-    kept = told.get("flags_on_validation"), told.get("ranges_on_validation")
-    every, ranges = (one if isinstance(one, dict) else {} for one in kept)
+    """Estimate false alarms as `rounds screen` counts them; older screenings stored those of the ranges alone."""
+    parameters = batch.screening or {}
+    stored = parameters.get("flags_on_validation"), parameters.get("ranges_on_validation")
+    every, ranges = (counts if isinstance(counts, dict) else {} for counts in stored)
     flags, n = (
         (every.get("any"), every.get("measured_on"))
         if every
@@ -166,31 +166,31 @@ def _false_flags(batch: BatchFacts) -> Indicator:
             ranges.get("measured_on"),
         )
     )
-    found = Estimate.none(0, "the screening did not say")
+    estimate = Estimate.none(0, "the screening did not say")
     if isinstance(flags, int) and isinstance(n, int):
-        found = proportion(flags, n)
+        estimate = proportion(flags, n)
     of = "flagged by one check or more, copies and duplicates apart" if every else "outside the ranges of the checks"
     return Indicator(
         "constraint",
         f"real held-out images flagged, batch {batch.digest[:12]}",
-        found.value,
-        found.n,
+        estimate.value,
+        estimate.n,
         f"real validation images {of}, divided by all; {EXACT}",
-        found.low,
-        found.high,
-        found.how if found.value is None else "the figures above mean something only beside this one",
+        estimate.low,
+        estimate.high,
+        estimate.how if estimate.value is None else "the figures above mean something only beside this one",
     )
 
 
-def completeness(facts: SnapshotFacts, found: Contents, screening: ScreeningFacts) -> Iterator[Indicator]:
-    """Shares of the images that leave of which something is known."""
-    known = dict(found.having) | {"a finished screening": screening.screened}
+def completeness(facts: SnapshotFacts, counts: ContentCounts, screening: ScreeningFacts) -> Iterator[Indicator]:
+    """Yield the shares of exported images of which something is known."""
+    known = dict(counts.having) | {"a finished screening": screening.screened}
     for what, count in known.items():
         yield Indicator(
             "completeness",
             f"images with {what}",
-            count / found.images if found.images else None,
-            found.images,
+            count / counts.images if counts.images else None,
+            counts.images,
             "synthetic and altered images of this release that have it, divided by all of them",
         )
     of_known = sum(generator.provenance_known for generator in facts.generators)
@@ -215,7 +215,7 @@ def _set_measures(
     for measure in measurement.measures:
         if measure.key in keys:
             beside = [
-                f"{title} {figure(*value)}"
+                f"{title} {figure_text(*value)}"
                 for title, value in (("real images in its place", measure.floor), ("difference", measure.excess))
                 if value is not None
             ]

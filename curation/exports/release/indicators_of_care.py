@@ -1,4 +1,4 @@
-"""Figures of care: compliance, comprehension, consistency."""
+"""Compute the indicators of compliance, comprehension and consistency."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from curation.check_names import check_name
 from curation.exports.facts.evidence import Evidence
 from curation.exports.facts.screening import ScreeningFacts
 from curation.exports.facts.snapshot import SnapshotFacts
-from curation.exports.release.indicators import Contents, newest_measurement
+from curation.exports.release.indicators import ContentCounts, newest_measurement
 from curation.exports.release.scorecard import Indicator
 from curation.tables.people import ReaderKind
 from curation.tables.reading import Verdict
@@ -17,18 +17,20 @@ NOT_READ = "not yet read by people"
 
 
 def compliance(facts: SnapshotFacts, screening: ScreeningFacts, evidence: Evidence) -> Iterator[Indicator]:
-    """Near copies, error rates of the gate, held-out subjects, membership, licence."""
+    """Yield near copies, error rates of the gate, held-out subjects, membership, licence."""
     yield from _near_copies(screening)
-    reports = [one for one in evidence.checks if one.kind == "privacy" and one.not_said is None]
-    affected = sum(one.affected is not None for one in reports)
-    said = f"; {affected} of them rest on withdrawn subjects" if affected else ""
+    reports = [saved for saved in evidence.checks if saved.kind == "privacy" and saved.not_said is None]
+    affected = sum(saved.affected is not None for saved in reports)
+    withdrawn = f"; {affected} of them rest on withdrawn subjects" if affected else ""
     yield Indicator(
         "compliance",
         "error rates of the privacy gate",
         float(len(reports)) if reports else None,
         len(reports),
         "reports of how often the gate misses planted copies and blocks harmless images",
-        note=f"the rates stand in SCREENING.md{said}" if reports else "nobody measured how many copies the gate misses",
+        note=f"the rates stand in SCREENING.md{withdrawn}"
+        if reports
+        else "nobody measured how many copies the gate misses",
     )
     yield from _membership(facts, evidence)
     known = bool(facts.generators) and all(generator.provenance_known for generator in facts.generators)
@@ -100,17 +102,17 @@ def _membership(facts: SnapshotFacts, evidence: Evidence) -> Iterator[Indicator]
 
 
 def comprehension(facts: SnapshotFacts, prefilled: int, items: int) -> Iterator[Indicator]:
-    """What people could and could not make out, and how much of the documentation the database could fill."""
-    said: Counter[str] = Counter()
+    """Yield how often people were unsure or rejected, and how many reporting items the database fills."""
+    verdicts: Counter[str] = Counter()
     for line in facts.reading.lines:
         if line.kind is ReaderKind.HUMAN:
-            said.update(line.verdicts)
-    total = said.total()
+            verdicts.update(line.verdicts)
+    total = verdicts.total()
     for name, verdict in (("unsure", Verdict.UNSURE), ("rejected", Verdict.REJECT)):
         yield Indicator(
             "comprehension",
             f"{name} among readings by people",
-            said[verdict.value] / total if total else None,
+            verdicts[verdict.value] / total if total else None,
             total,
             f"readings of candidates that say {name}, divided by all; of what was drawn, not of what was kept",
             note=NOT_INDEPENDENT if total else NOT_READ,
@@ -124,12 +126,12 @@ def comprehension(facts: SnapshotFacts, prefilled: int, items: int) -> Iterator[
     )
 
 
-def consistency(evidence: Evidence, found: Contents, files: int) -> Iterator[Indicator]:
-    """Readers with each other and with themselves, and images with themselves."""
+def consistency(evidence: Evidence, counts: ContentCounts, files: int) -> Iterator[Indicator]:
+    """Yield agreement of readers with each other and themselves, and repeated or damaged images."""
     lines = [
         (study, line)
         for study in evidence.studies
-        for line in study.of("alpha", "repeats_alike")
+        for line in study.with_keys("alpha", "repeats_alike")
         if line.group in ("", "verdict")
     ]
     for study, line in lines:
@@ -149,8 +151,8 @@ def consistency(evidence: Evidence, found: Contents, files: int) -> Iterator[Ind
     yield Indicator(
         "consistency",
         "pictures that occur twice",
-        1 - found.distinct / found.images if found.images else None,
-        found.images,
+        1 - counts.distinct / counts.images if counts.images else None,
+        counts.images,
         "1 - distinct pixel digests / images, synthetic and altered images of this release",
     )
     yield Indicator(

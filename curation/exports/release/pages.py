@@ -1,4 +1,4 @@
-"""Pages of a release: who read what and how well, and what screening found and how often it errs."""
+"""Write READING.md (who read what, and how well) and SCREENING.md (what screening found, and how it errs)."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from curation.exports.facts.evidence import Evidence, StudyFacts
 from curation.exports.facts.measured import SavedMeasurement
 from curation.exports.facts.screening import ScreeningFacts
 from curation.exports.facts.snapshot import BatchFacts, SnapshotFacts
-from curation.exports.markdown import estimate, figure, table
+from curation.exports.markdown import estimate_text, figure_text, markdown_table
 from curation.tables.reading import Verdict
 from curation.withdrawal.affected_results import rests_on
 
@@ -24,42 +24,42 @@ PSEUDONYMS = (
 
 
 def reading_page(facts: SnapshotFacts, evidence: Evidence, head: str) -> str:
-    """Who read what, what came of it, and how far readers agree with each other and with themselves."""
+    """Write who read what, the outcomes, and how far readers agree with each other and themselves."""
     reading = facts.reading
     parts = [f"# Who read what\n\n{head}\n\n**{reading.sentence}**\n\n{PSEUDONYMS}"]
     if reading.withdrawn:
         parts.append(f"{reading.withdrawn} readers withdrew: their verdicts stand in outcomes, and in no statistic.")
     if reading.experience:
         parts.append("Experience, as readers told it: " + "; ".join(reading.experience) + ".")
-    parts += [_worklists(facts), _lines(facts), _reasons(facts)]
+    parts += [_worklist_table(facts), _lines(facts), _reasons(facts)]
     if not evidence.studies:
         parts.append(
             "## Agreement\n\n**Not yet read by people: there is no agreement, and no sensitivity, to report.**"
         )
-    parts += [_study(study) for study in evidence.studies]
+    parts += [_study_section(study) for study in evidence.studies]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
-def _worklists(facts: SnapshotFacts) -> str:
+def _worklist_table(facts: SnapshotFacts) -> str:
     if not facts.reading.worklists:
         return "No worklist held an image of this snapshot."
     rows = [
         (
-            one.name,
-            one.kind.value,
-            one.asked,
-            "shown" if one.label_shown else "hidden",
-            one.rule,
-            one.candidates,
-            one.controls,
-            ", ".join(f"{count} {verdict}" for verdict, count in sorted(one.outcomes.items())) or "none yet",
-            one.proxy_only,
-            one.adjudicated,
+            worklist.name,
+            worklist.kind.value,
+            worklist.asked,
+            "shown" if worklist.label_shown else "hidden",
+            worklist.rule,
+            worklist.candidates,
+            worklist.controls,
+            ", ".join(f"{count} {verdict}" for verdict, count in sorted(worklist.outcomes.items())) or "none yet",
+            worklist.proxy_only,
+            worklist.adjudicated,
         )
-        for one in facts.reading.worklists
+        for worklist in facts.reading.worklists
     ]
     header = ("worklist", "kind", "question", "class", "rule", "candidates", "controls", "outcomes")
-    return "## Worklists\n\n" + table((*header, "of them by a proxy alone", "adjudicated"), rows)
+    return "## Worklists\n\n" + markdown_table((*header, "of them by a proxy alone", "adjudicated"), rows)
 
 
 def _lines(facts: SnapshotFacts) -> str:
@@ -78,61 +78,74 @@ def _lines(facts: SnapshotFacts) -> str:
         for line in facts.reading.lines
     ]
     header = ("worklist", "reader", "kind", "candidates read", "accept", "reject", "unsure", "controls read", "when")
-    return "## Readers\n\nReadings that were taken back are not counted.\n\n" + table(header, rows)
+    return "## Readers\n\nReadings that were taken back are not counted.\n\n" + markdown_table(header, rows)
 
 
 def _reasons(facts: SnapshotFacts) -> str:
-    rows = [(one.name, reason, count) for one in facts.reading.worklists for reason, count in one.rejected_for.items()]
+    rows = [
+        (worklist.name, reason, count)
+        for worklist in facts.reading.worklists
+        for reason, count in worklist.rejected_for.items()
+    ]
     if not rows:
         return ""
-    said = "Of rejections by people, before any image was left out; a reading may give several."
-    return f"## Why people rejected\n\n{said}\n\n" + table(("worklist", "reason", "readings"), rows)
+    lead = "Of rejections by people, before any image was left out; a reading may give several."
+    return f"## Why people rejected\n\n{lead}\n\n" + markdown_table(("worklist", "reason", "readings"), rows)
 
 
-def _study(study: StudyFacts) -> str:
+def _study_section(study: StudyFacts) -> str:
     rows = [
-        (line.figure, line.group or "-", line.reader or "-", figure(line.value, line.low, line.high, line.note), line.n)
+        (
+            line.figure,
+            line.group or "-",
+            line.reader or "-",
+            figure_text(line.value, line.low, line.high, line.note),
+            line.n,
+        )
         for line in study.figures
     ]
-    said = f"{study.readings} blind readings by {study.readers} people; {study.excluded} excluded by rule."
+    lead = f"{study.readings} blind readings by {study.readers} people; {study.excluded} excluded by rule."
     turing = f"\n\n{study.turing}" if study.turing else ""
     header = ("figure", "of", "reader", "value (95 % interval)", "n")
-    return f"## Agreement and performance: {study.worklist}\n\n{said}{turing}\n\n" + table(header, rows)
+    return f"## Agreement and performance: {study.worklist}\n\n{lead}{turing}\n\n" + markdown_table(header, rows)
 
 
 def screening_page(facts: SnapshotFacts, evidence: Evidence, head: str) -> str:
-    """Thresholds, verdicts, error rates and set measures."""
-    parts = [f"# Screening\n\n{head}", _verdicts(evidence.screening)]
+    """Write thresholds, verdicts, error rates and set measures."""
+    parts = [f"# Screening\n\n{head}", _check_table(evidence.screening)]
     parts += [_batch(batch) for batch in facts.batches]
     parts.append("## Error rates of the checks")
-    parts += [_measured(one) for one in evidence.checks] or [NOT_MEASURED]
+    parts += [_measurement_section(saved) for saved in evidence.checks] or [NOT_MEASURED]
     parts.append("## Pairs judged by the privacy role")
-    parts.append(_pairs(evidence))
+    parts.append(_pair_table(evidence))
     parts.append("## Measures of sets")
-    parts += [_measured(one) for one in evidence.sets] or ["**Not measured.** No set was measured in this project."]
+    sets = [_measurement_section(saved) for saved in evidence.sets]
+    parts += sets or ["**Not measured.** No set was measured in this project."]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def _pairs(evidence: Evidence) -> str:
+def _pair_table(evidence: Evidence) -> str:
     if not evidence.pairs:
         return "**Not judged.** Nobody has compared synthetic images with their nearest real ones."
     rows = [
-        (one.name, one.truth, one.verdict, one.judgements, rests_on(one.withdrawn_subjects) or "-")
-        for one in evidence.pairs
+        (pairs.name, pairs.truth, pairs.verdict, pairs.judgements, rests_on(pairs.withdrawn_subjects) or "-")
+        for pairs in evidence.pairs
     ]
-    said = "Suspects, mixed blind with real pairs of one subject and of two. What was taken back is not counted."
-    return f"{said}\n\n" + table(("list", "pair", "judged", "judgements", "withdrawals"), rows)
+    lead = "Suspects, mixed blind with real pairs of one subject and of two. What was taken back is not counted."
+    return f"{lead}\n\n" + markdown_table(("list", "pair", "judged", "judgements", "withdrawals"), rows)
 
 
-def _verdicts(screening: ScreeningFacts) -> str:
+def _check_table(screening: ScreeningFacts) -> str:
     if not screening.screened:
         return "**Not screened.** No image of this snapshot stands in a finished screening."
     rows = [
-        (check_name(one.name), one.images, one.flagged, one.blocked, one.without_threshold) for one in screening.checks
+        (check_name(check.name), check.images, check.flagged, check.blocked, check.without_threshold)
+        for check in screening.checks
     ]
-    said = ", ".join(f"{count} {verdict}" for verdict, count in sorted(screening.verdicts.items()))
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(screening.verdicts.items()))
     header = ("check", "images", "flagged", "blocked", "of them without a threshold")
-    return f"{screening.screened} synthetic images of the snapshot were screened: {said}.\n\n" + table(header, rows)
+    lead = f"{screening.screened} synthetic images of the snapshot were screened: {verdicts}."
+    return f"{lead}\n\n{markdown_table(header, rows)}"
 
 
 def _batch(batch: BatchFacts) -> str:
@@ -140,7 +153,8 @@ def _batch(batch: BatchFacts) -> str:
     if batch.screening is None:
         return f"{title}\n\n**Never screened.**"
     rows = [(name, _shown(value)) for name, value in sorted(batch.screening.items())]
-    return f"{title}\n\nParameters of the newest screening, as saved.\n\n" + table(("parameter", "value"), rows)
+    table = markdown_table(("parameter", "value"), rows)
+    return f"{title}\n\nParameters of the newest screening, as saved.\n\n{table}"
 
 
 def _shown(value: object) -> str:
@@ -153,29 +167,29 @@ def _shown(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _measured(one: SavedMeasurement) -> str:
-    of = f", snapshot {one.snapshot}" if one.snapshot else ""
-    title = f"### {one.kind}{of}, {one.at:%Y-%m-%d}, `{one.digest[:16]}`"
-    return "\n\n".join([title, *_tables(one)])
+def _measurement_section(saved: SavedMeasurement) -> str:
+    of = f", snapshot {saved.snapshot}" if saved.snapshot else ""
+    title = f"### {saved.kind}{of}, {saved.at:%Y-%m-%d}, `{saved.digest[:16]}`"
+    return "\n\n".join([title, *_measurement_tables(saved)])
 
 
-def _tables(one: SavedMeasurement) -> Iterator[str]:
-    """What was counted and what was estimated; a result that has neither is told number by number."""
-    counted, estimates = one.counted(), one.estimates()
-    if one.affected:
-        yield f"**AFFECTED:** this {one.affected}, or on what descends from them."
-    if one.not_said:
-        yield f"**{'Error rates' if one.kind in ERROR_RATES else 'Membership'} cannot be said:** {one.not_said}."
-    if counted and one.kind == "privacy":
-        yield table(
-            ("of", "n", "blocked (95 % interval)"), [(row.name, row.n, estimate(row.caught)) for row in counted]
+def _measurement_tables(saved: SavedMeasurement) -> Iterator[str]:
+    """Yield tables of counts and estimates; a result with neither is listed number by number."""
+    counted, estimates = saved.counted(), saved.estimates()
+    if saved.affected:
+        yield f"**AFFECTED:** this {saved.affected}, or on what descends from them."
+    if saved.not_said:
+        yield f"**{'Error rates' if saved.kind in ERROR_RATES else 'Membership'} cannot be said:** {saved.not_said}."
+    if counted and saved.kind == "privacy":
+        yield markdown_table(
+            ("of", "n", "blocked (95 % interval)"), [(row.name, row.n, estimate_text(row.caught)) for row in counted]
         )
     elif counted:
-        rows = [(row.name, row.n, estimate(row.caught), _shown(row.blocked)) for row in counted]
-        yield table(("of", "n", "caught (95 % interval)", "blocked"), rows)
+        rows = [(row.name, row.n, estimate_text(row.caught), _shown(row.blocked)) for row in counted]
+        yield markdown_table(("of", "n", "caught (95 % interval)", "blocked"), rows)
     if counted:
         yield "What each check caught alone, thresholds and the rest: measures.json."
     if estimates:
-        yield table(("figure", "value"), [(path, figure(*values)) for path, values in estimates.items()])
+        yield markdown_table(("figure", "value"), [(path, figure_text(*values)) for path, values in estimates.items()])
     if not counted and not estimates:
-        yield table(("figure", "value"), [(path, f"{value:.4g}") for path, value in one.numbers.items()])
+        yield markdown_table(("figure", "value"), [(path, f"{value:.4g}") for path, value in saved.numbers.items()])

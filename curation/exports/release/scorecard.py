@@ -1,4 +1,4 @@
-"""The data-quality scorecard: seven dimensions, each with figures that somebody measured, or with why there are none.
+"""Write the data-quality scorecard: seven dimensions, each with measured figures or why there are none.
 
 The dimensions are those of Zamzmi, Subbaswamy, Sizikova, Margerrison, Delfino and Badano, "Scorecard for synthetic
 medical data evaluation", Communications Engineering 4:130 (2025), doi 10.1038/s44172-025-00450-1. The figures are ours.
@@ -8,7 +8,7 @@ There is no total: a sum would hide the one figure that matters for a use.
 from dataclasses import dataclass
 from typing import Any
 
-from curation.exports.markdown import figure, table
+from curation.exports.markdown import figure_text, markdown_table
 
 SOURCE = (
     "Dimensions after Zamzmi et al., Scorecard for synthetic medical data evaluation, Communications Engineering 4:130 "
@@ -27,7 +27,7 @@ DIMENSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Indicator:
-    """One figure of one dimension: what it is, what it rests on, how it is computed; or why it was not measured."""
+    """One figure of one dimension: what it is, what it rests on, how it is computed; or why it is missing."""
 
     dimension: str
     name: str
@@ -40,12 +40,12 @@ class Indicator:
 
     @property
     def shown(self) -> str:
-        """The value with its interval, or `not measured`."""
-        return figure(self.value, self.low, self.high, "not measured")
+        """Write the value with its interval, or `not measured`."""
+        return figure_text(self.value, self.low, self.high, "not measured")
 
 
 def scorecard_json(indicators: list[Indicator], about: dict[str, Any]) -> dict[str, Any]:
-    """The scorecard for machines."""
+    """Give the scorecard as JSON."""
     return {
         "format": "rounds-scorecard/1",
         "source": SOURCE,
@@ -53,28 +53,28 @@ def scorecard_json(indicators: list[Indicator], about: dict[str, Any]) -> dict[s
         "dimensions": {
             dimension: {
                 "question": question,
-                "measured": sum(one.value is not None for one in _of(indicators, dimension)),
-                "indicators": [_json(one) for one in _of(indicators, dimension)],
+                "measured": sum(indicator.value is not None for indicator in _of_dimension(indicators, dimension)),
+                "indicators": [_json(indicator) for indicator in _of_dimension(indicators, dimension)],
             }
             for dimension, question in DIMENSIONS.items()
         },
     }
 
 
-def _json(one: Indicator) -> dict[str, Any]:
+def _json(indicator: Indicator) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "value": one.value,
-        "low": one.low,
-        "high": one.high,
-        "n": one.n,
-        "formula": one.formula,
-        "note": one.note,
+        "name": indicator.name,
+        "value": indicator.value,
+        "low": indicator.low,
+        "high": indicator.high,
+        "n": indicator.n,
+        "formula": indicator.formula,
+        "note": indicator.note,
     }
 
 
 def scorecard_page(indicators: list[Indicator], head: str) -> str:
-    """The scorecard for people."""
+    """Write the scorecard as a page."""
     parts = [
         "# Data-quality scorecard",
         head,
@@ -82,24 +82,27 @@ def scorecard_page(indicators: list[Indicator], head: str) -> str:
         "A figure that nobody measured says so; no figure is a mark, and there is no total.",
     ]
     for dimension, question in DIMENSIONS.items():
-        rows = [(one.name, one.shown, one.n or "-", one.formula, one.note) for one in _of(indicators, dimension)]
+        rows = [
+            (indicator.name, indicator.shown, indicator.n or "-", indicator.formula, indicator.note)
+            for indicator in _of_dimension(indicators, dimension)
+        ]
         parts += [
             f"## {dimension.capitalize()}",
             question,
-            table(("figure", "value", "n", "how it is computed", "note"), rows),
+            markdown_table(("figure", "value", "n", "how it is computed", "note"), rows),
         ]
     return "\n\n".join(part.strip() for part in [*parts, SOURCE]) + "\n"
 
 
 def summary_table(indicators: list[Indicator]) -> str:
-    """One line per dimension: how many figures there are and how many were measured."""
+    """Write one line per dimension: how many figures there are and how many were measured."""
     rows = [
-        (dimension, question, f"{sum(one.value is not None for one in own)} of {len(own)}")
+        (dimension, question, f"{sum(indicator.value is not None for indicator in group)} of {len(group)}")
         for dimension, question in DIMENSIONS.items()
-        for own in [_of(indicators, dimension)]
+        for group in [_of_dimension(indicators, dimension)]
     ]
-    return table(("dimension", "question", "figures measured"), rows)
+    return markdown_table(("dimension", "question", "figures measured"), rows)
 
 
-def _of(indicators: list[Indicator], dimension: str) -> list[Indicator]:
-    return [one for one in indicators if one.dimension == dimension]
+def _of_dimension(indicators: list[Indicator], dimension: str) -> list[Indicator]:
+    return [indicator for indicator in indicators if indicator.dimension == dimension]

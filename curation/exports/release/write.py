@@ -1,4 +1,4 @@
-"""A release folder: the data, its cards, and what a sceptical reader needs before they trust it."""
+"""Write a release folder: the data, its cards, and the evidence that a sceptical reader needs."""
 
 import csv
 import json
@@ -14,12 +14,12 @@ from curation.exports.formats.dataset_card import dataset_card
 from curation.exports.formats.image_folder import write_image_folder
 from curation.exports.release.answers import claim_answers, tripod_answers
 from curation.exports.release.checklist_items import CLAIM, TRIPOD_AI
-from curation.exports.release.indicators import completeness, congruence, constraint, contents, coverage
+from curation.exports.release.indicators import completeness, congruence, constraint, count_contents, coverage
 from curation.exports.release.indicators_of_care import compliance, comprehension, consistency
 from curation.exports.release.pages import reading_page, screening_page
 from curation.exports.release.scorecard import Indicator, scorecard_json, scorecard_page, summary_table
 from curation.exports.selection import Selection
-from curation.exports.software import NAME, NOT_ANONYMOUS, software_version, told
+from curation.exports.software import NAME, NOT_ANONYMOUS, notice_text, software_version
 from curation.progress import OnProgress
 from curation.reader_study.report import COLUMNS
 
@@ -69,23 +69,23 @@ def write_release(directory: Path, selection: Selection, facts: SnapshotFacts, r
 
 
 def _indicators(selection: Selection, facts: SnapshotFacts, evidence: Evidence, prefilled: int) -> list[Indicator]:
-    found, screening = contents(selection), evidence.screening
+    counts, screening = count_contents(selection), evidence.screening
     items = len(CLAIM.items) + len(TRIPOD_AI.items)
     return [
         *congruence(facts, grey_levels(selection), evidence),
         *coverage(facts, screening, evidence),
         *constraint(facts, screening),
-        *completeness(facts, found, screening),
+        *completeness(facts, counts, screening),
         *compliance(facts, screening, evidence),
         *comprehension(facts, prefilled, items),
-        *consistency(evidence, found, facts.images),
+        *consistency(evidence, counts, facts.images),
     ]
 
 
 def _head(facts: SnapshotFacts) -> str:
     return (
         f"Snapshot `{facts.name}`, digest `{facts.digest[:16]}`: {facts.made:,} synthetic and {facts.real:,} real "
-        f"images in this release. {told(facts.notice)} {NOT_ANONYMOUS}"
+        f"images in this release. {notice_text(facts.notice)} {NOT_ANONYMOUS}"
     )
 
 

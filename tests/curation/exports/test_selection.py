@@ -13,7 +13,7 @@ from curation.errors import BadInput, Conflict, Damaged, NotFound
 from curation.exports.options import ExportOptions
 from curation.exports.pseudonyms import is_simulated
 from curation.exports.run import export_snapshot
-from curation.exports.selection import of_origin, select_images
+from curation.exports.selection import count_origins, select_images
 from curation.ingest.virtual_brains.cohort import import_virtual_brains
 from curation.progress import silent
 from curation.project import Project
@@ -34,9 +34,9 @@ FORMATS = ("imagefolder", "parquet", "croissant", "dicom", "nifti", "release")
 
 def test_real_images_stay_unless_the_curator_says_that_they_leave(filled: Project) -> None:
     without, with_real = (select_images(filled, SNAPSHOT, include_real) for include_real in (False, True))
-    assert of_origin(without.counts(), "real") == 0
-    assert of_origin(with_real.counts(), "real") == 16
-    assert of_origin(without.counts(), "synthetic") == of_origin(with_real.counts(), "synthetic") == 20
+    assert count_origins(without.counts(), "real") == 0
+    assert count_origins(with_real.counts(), "real") == 16
+    assert count_origins(without.counts(), "synthetic") == count_origins(with_real.counts(), "synthetic") == 20
 
 
 def test_an_image_has_the_same_name_whether_others_leave_or_not(filled: Project) -> None:

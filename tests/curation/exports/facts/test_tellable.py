@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.exports.facts.tellable import WITHHELD, tellable, without_paths
+from curation.exports.facts.tellable import WITHHELD, make_tellable, without_paths
 from curation.project import Project
 from tests.curation.exports.projects import SUBJECT
 
@@ -28,7 +28,7 @@ def test_a_subjects_key_is_withheld_wherever_it_stands(filled: Project) -> None:
     key = f"{SUBJECT}001"
     saved = {"worst": [key, "normal"], "by_subject": {key: 0.5}, "n": 3}
     with filled.database.read() as session:
-        assert tellable(session, saved) == {"worst": [WITHHELD, "normal"], "by_subject": {}, "n": 3}
+        assert make_tellable(session, saved) == {"worst": [WITHHELD, "normal"], "by_subject": {}, "n": 3}
 
 
 numbers = st.recursive(

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from curation.exports.facts.evidence import gather_evidence
-from curation.exports.facts.snapshot import gather
+from curation.exports.facts.snapshot import gather_facts
 from curation.exports.options import ExportOptions
 from curation.exports.pseudonyms import KEY_FILE, ExportPseudonyms
 from curation.exports.release.answers import claim_answers, tripod_answers
@@ -143,7 +143,7 @@ def test_checklists_name_every_item_and_leave_open_what_the_database_cannot_know
 @pytest.mark.slow
 def test_every_fact_stands_beside_an_item_that_the_checklist_has(filled: Project) -> None:
     selection = select_images(filled, SNAPSHOT, include_real=False)
-    facts = gather(selection, ExportOptions(), NOW)
+    facts = gather_facts(selection, ExportOptions(), NOW)
     with filled.database.read() as session:
         evidence = gather_evidence(session, facts, selection.snapshot_id, selection.pseudonyms)
     for checklist, answers in ((CLAIM, claim_answers), (TRIPOD_AI, tripod_answers)):
