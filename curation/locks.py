@@ -1,4 +1,4 @@
-"""Locks that the system releases when their process dies: one import at a time, one build of a snapshot."""
+"""Locks that end with their process: one import at a time, one build of a snapshot."""
 
 import fcntl
 from collections.abc import Iterator

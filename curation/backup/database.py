@@ -1,4 +1,4 @@
-"""Copy one consistent state of a database while others write, and load it again: SQLite and PostgreSQL.
+"""Copy one consistent state of an SQLite or PostgreSQL database, and load it again.
 
 SQLite's online backup copies one state and blocks nobody. PostgreSQL's state is exported by a transaction that stays
 open, so that pg_dump and the list of files see the very same rows.

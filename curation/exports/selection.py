@@ -1,4 +1,4 @@
-"""Select the images of a snapshot that an export takes, in a fixed order, with their facts from the database.
+"""Select the images of a snapshot that an export takes, in a fixed order.
 
 Real images stay unless the curator says that they leave. Every file is held against its digest as it is read.
 """

@@ -1,4 +1,4 @@
-"""Find everything that descends from one subject: its images, what was fitted on them, what was made of that.
+"""Find everything that descends from one subject, through every generation of generators.
 
 What a generator or a run saw is read from the rows that its card made: a path through a snapshot that held the subject
 back for testing does not count as having seen it.

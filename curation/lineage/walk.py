@@ -1,4 +1,4 @@
-"""Walk the lineage up and down from any node, list what a group holds, and write the graph down for other tools."""
+"""Walk the lineage from any node, list the members of a group, and write DOT."""
 
 from collections.abc import Iterator
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""Hold the images a recipe may choose from in a private SQLite file, which vanishes when it is closed or killed.
+"""Hold the images a recipe may choose from in a private, temporary SQLite file.
 
 A mix of a million images is sorted and cut here, so that memory does not grow and the order of text never depends on
 the collation of the project's database.

@@ -1,4 +1,4 @@
-"""Tell whether a snapshot is still what its recipe gives, after readings, privacy blocks and withdrawals.
+"""Tell whether a snapshot is still what its recipe gives.
 
 A stale snapshot never changes. Lists, pages and trainings say that it is stale.
 """

@@ -1,4 +1,4 @@
-"""Find what was measured or judged on withdrawn subjects: error rates, measures of sets, lists of pairs.
+"""Find error rates, measurements and pair lists that rest on withdrawn subjects.
 
 No row lists the subjects it rests on; they follow from when it was begun. Error rates and measures read every real
 training and validation image of one shape, and the images of a set rest on what their generators saw. In doubt (an

@@ -1,4 +1,4 @@
-"""Plan how to rebuild what descends from a withdrawn subject: commands in an order in which they can be run.
+"""Plan how to rebuild what descends from a withdrawn subject, as commands in order.
 
 A thing can only have been made from older ones, so the order in which things were made is an order to make them again.
 Names get a suffix: snapshots, runs and studies never change, so what replaces them gets another name.

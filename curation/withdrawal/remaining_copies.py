@@ -1,4 +1,4 @@
-"""Find where pictures of a subject still are: snapshot folders, grids of a generator's fit, copies outside.
+"""Find where pictures of a subject still are: snapshot folders, grids, copies outside.
 
 A snapshot's pictures are hard links to the store: removing the stored file leaves them readable there. The chain of
 events knows which copies were made outside, not where they lie.

@@ -1,4 +1,4 @@
-"""The steps of a plan that measure and judge again what rests on a withdrawn subject, with the options used then."""
+"""Plan to measure and judge again what rests on a withdrawn subject, with the same options."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Remove the pictures, masks and vectors of a withdrawn subject, and leave notes beside what descends from it.
+"""Remove a withdrawn subject's files and leave notes beside what descends from it.
 
 Every step finds what is left to do, so an interrupted withdrawal is finished by running it again.
 """

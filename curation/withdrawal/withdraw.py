@@ -1,4 +1,4 @@
-"""Withdraw a subject: one transaction marks it and closes what would show it, then its files are removed.
+"""Withdraw a subject: one transaction marks it, then its files are removed.
 
 The transaction comes first, so that nothing uses an image from then on. The files follow; a withdrawal that was
 interrupted there is finished by running it again. Rows and digests stay as tombstones: the guards and the next import

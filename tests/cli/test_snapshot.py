@@ -1,4 +1,4 @@
-"""`rounds snapshot` previews, builds, compares and shows, and says what is stale and what is wrong with a recipe."""
+"""`rounds snapshot` previews, builds, compares, shows, and says what is stale."""
 
 import json
 from collections.abc import Callable

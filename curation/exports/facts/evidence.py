@@ -1,4 +1,4 @@
-"""Gather what was measured of readers, checks and sets for strangers: pseudonyms for names, numbers for results."""
+"""Gather what was measured of readers, checks and sets, fit for strangers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

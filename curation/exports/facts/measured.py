@@ -1,4 +1,4 @@
-"""Saved results of measurements as numbers by their paths, fit for strangers, and what of them makes a table."""
+"""Turn saved results of measurements into numbers by path that strangers may see."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Gather who read what of a snapshot for strangers: readers by pseudonym, experience in aggregate only."""
+"""Gather who read what of a snapshot: readers by pseudonym, experience in aggregate only."""
 
 from collections import Counter
 from dataclasses import dataclass

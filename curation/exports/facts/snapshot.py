@@ -1,6 +1,7 @@
-"""Gather what strangers may know of a snapshot: counts, sources, generators, thresholds; no name, path or key.
+"""Gather what strangers may know of a snapshot: counts, sources, generators, thresholds.
 
-The facts are gathered once per export; the card, Croissant, the scorecard and the checklists only word them.
+No name, path or key is among them. They are gathered once per export; the card, Croissant, the scorecard and the
+checklists only word them.
 """
 
 from dataclasses import dataclass

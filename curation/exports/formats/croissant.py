@@ -1,4 +1,4 @@
-"""Write Croissant 1.1 beside an imagefolder: checksums, one record set per split, responsible-AI fields."""
+"""Write Croissant 1.1 beside an imagefolder: checksums, record sets, responsible-AI fields."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Write the dataset card: front matter for `datasets` and the Hugging Face hub, then what a reader must know."""
+"""Write the dataset card: front matter for `datasets`, then what a reader must know."""
 
 import json
 import re

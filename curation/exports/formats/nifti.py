@@ -1,4 +1,4 @@
-"""Write NIfTI-1: a volume of one slice per image, its masks beside it, and a JSON file that describes it.
+"""Write NIfTI-1: a volume of one slice per image, its masks, and a JSON file about it.
 
 The array is (rows, columns, 1) as stored, so that the affine that was kept with an image holds unchanged. Without one,
 rows run to posterior and columns to the patient's left, as radiologists look at axial slices, from an origin of 0.

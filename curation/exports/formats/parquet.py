@@ -1,4 +1,4 @@
-"""Write Parquet as `datasets` does: pictures as {bytes, path}, features in the schema, shards of bounded size."""
+"""Write Parquet as `datasets` does: pictures as {bytes, path}, shards of bounded size."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Fill the responsible-AI fields of Croissant (RAI 1.0) from the database; unknown facts are named as unknown."""
+"""Fill the responsible-AI fields of Croissant (RAI 1.0) from the database."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Write READING.md (who read what, and how well) and SCREENING.md (what screening found, and how it errs)."""
+"""Write READING.md, who read what and how well, and SCREENING.md, what screening found."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Write the data-quality scorecard: seven dimensions, each with measured figures or why there are none.
+"""Write the data-quality scorecard: seven dimensions with their measured figures.
 
 The dimensions are those of Zamzmi, Subbaswamy, Sizikova, Margerrison, Delfino and Badano, "Scorecard for synthetic
 medical data evaluation", Communications Engineering 4:130 (2025), doi 10.1038/s44172-025-00450-1. The figures are ours.

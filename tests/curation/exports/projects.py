@@ -1,4 +1,4 @@
-"""A project whose snapshot has something of everything an export tells: readings, masks, geometry, a screening."""
+"""A project whose snapshot has something of everything that an export contains."""
 
 from datetime import timedelta
 from pathlib import Path

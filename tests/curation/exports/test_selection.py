@@ -1,4 +1,4 @@
-"""What leaves with an export: synthetic images, real ones when a curator says so, nothing that was withdrawn."""
+"""An export takes synthetic images, real ones on request, and nothing withdrawn."""
 
 import json
 from collections.abc import Callable
@@ -54,8 +54,8 @@ def test_no_reader_subject_or_path_leaves(filled: Project, tmp_path: Path, forma
     export(filled, format, tmp_path / "out", include_real=True)
     forbidden = [*READERS, "Ada", SUBJECT, "/mnt/scans", str(filled.root)]
     for path in (tmp_path / "out").rglob("*"):
-        found = [word for word in forbidden if path.is_file() and word.encode() in path.read_bytes()]
-        assert not found, f"{path.name} holds {found}"
+        result = [word for word in forbidden if path.is_file() and word.encode() in path.read_bytes()]
+        assert not result, f"{path.name} holds {result}"
 
 
 def test_a_subject_has_one_pseudonym_in_every_export_of_a_project(filled: Project, tmp_path: Path) -> None:

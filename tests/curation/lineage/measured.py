@@ -1,4 +1,4 @@
-"""What was measured and judged in the world of these tests, as rows with their events: error rates, sets, pairs."""
+"""Rows of error rates, measurements and pairs with their events, for tests."""
 
 from datetime import datetime
 from typing import Any

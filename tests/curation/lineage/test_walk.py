@@ -53,29 +53,29 @@ def names(graph: Graph) -> set[str]:
 
 
 def test_from_a_subject_down_to_the_report(lived: Project) -> None:
-    found = names(graph_of(lived, "subject:s0", "down"))
-    assert {"images:subject/s0", "snapshot:base", "generator:g3", "batch:3", "images:batch/3"} <= found
-    assert {"run:direct", "run:other", "study:trial", "report:study/trial"} <= found
+    result = names(graph_of(lived, "subject:s0", "down"))
+    assert {"images:subject/s0", "snapshot:base", "generator:g3", "batch:3", "images:batch/3"} <= result
+    assert {"run:direct", "run:other", "study:trial", "report:study/trial"} <= result
 
 
 def test_from_the_report_up_to_the_subjects(lived: Project) -> None:
-    found = names(graph_of(lived, "report:trial", "up"))
-    assert {"snapshot:base", "snapshot:third", "generator:g2", "generator:g1", "import:1"} <= found
-    assert "subjects:import/1" in found
-    assert "generator:g3" not in found
+    result = names(graph_of(lived, "report:trial", "up"))
+    assert {"snapshot:base", "snapshot:third", "generator:g2", "generator:g1", "import:1"} <= result
+    assert "subjects:import/1" in result
+    assert "generator:g3" not in result
 
 
 def test_a_subject_that_was_held_out_leads_to_no_generator(lived: Project) -> None:
-    found = graph_of(lived, "subject:s40", "down").nodes
-    assert not [ref for ref in found if ref.kind in (NodeKind.GENERATOR, NodeKind.BATCH)]
-    assert Ref(NodeKind.SNAPSHOT, "fourth") in found
-    assert Ref(NodeKind.RUN, "direct") in found
+    result = graph_of(lived, "subject:s40", "down").nodes
+    assert not [ref for ref in result if ref.kind in (NodeKind.GENERATOR, NodeKind.BATCH)]
+    assert Ref(NodeKind.SNAPSHOT, "fourth") in result
+    assert Ref(NodeKind.RUN, "direct") in result
 
 
 def test_a_run_on_the_model_of_another_run_descends_from_what_that_one_saw(lived: Project) -> None:
     add_run(lived, "grandchild", "base", backbone=str(lived.root / "runs" / "other" / "model"))
-    found = names(graph_of(lived, "run:grandchild", "up"))
-    assert {"run:other", "run:direct", "snapshot:third", "generator:g2"} <= found
+    result = names(graph_of(lived, "run:grandchild", "up"))
+    assert {"run:other", "run:direct", "snapshot:third", "generator:g2"} <= result
     assert "run:grandchild" in names(graph_of(lived, "generator:g1", "down"))
 
 

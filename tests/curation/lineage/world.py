@@ -1,4 +1,4 @@
-"""A small project with everything that can descend from a subject, through three generations of generators."""
+"""A small project with everything that can descend from a subject."""
 
 import json
 from datetime import timedelta

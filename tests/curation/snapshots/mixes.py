@@ -71,7 +71,7 @@ Spec = Real | Drawn
 def said(*verdicts: Verdict, worklist: str = "first") -> tuple[Said, ...]:
     """One reading each by ada, ben, cem, dan, ..."""
     readers = ("ada", "ben", "cem", "dan")[: len(verdicts)]
-    return tuple(Said(one, verdict, worklist=worklist) for one, verdict in zip(readers, verdicts, strict=True))
+    return tuple(Said(reader, verdict, worklist=worklist) for reader, verdict in zip(readers, verdicts, strict=True))
 
 
 def write_mix(project: Project, specs: Sequence[Spec], rule: str = "majority") -> None:
@@ -79,7 +79,7 @@ def write_mix(project: Project, specs: Sequence[Spec], rule: str = "majority") -
     with project.database.write() as session:
         for name in CLASSES:
             label_id(session, name)
-        mix = _Mix(session, rule, {spec for one in specs if isinstance(one, Drawn) for spec in one.said})
+        mix = _Mix(session, rule, {reading for spec in specs if isinstance(spec, Drawn) for reading in spec.said})
         for spec in specs:
             if isinstance(spec, Real):
                 mix.real(spec)
@@ -94,8 +94,10 @@ class _Mix:
         self.subjects: dict[str, int] = {}
         self.batches: dict[str, tuple[Batch, Screening]] = {}
         self.real_ids: dict[int, int] = {}
-        self.readers = {name: self._reader(name) for name in sorted({one.reader for one in everything})}
-        self.worklists = {name: self._worklist(name, rule) for name in sorted({one.worklist for one in everything})}
+        self.readers = {name: self._reader(name) for name in sorted({reading.reader for reading in everything})}
+        self.worklists = {
+            name: self._worklist(name, rule) for name in sorted({reading.worklist for reading in everything})
+        }
         self.positions = 0
 
     def _reader(self, name: str) -> int:
@@ -163,15 +165,18 @@ class _Mix:
         if spec.copy:
             checks["near_copy"] = (0.0, ScreeningVerdict.BLOCK)
         if spec.screening is not None:
-            near = [{"image_id": self.real_ids[one], "distance": 0.1, "by": "features"} for one in spec.neighbours]
+            near = [
+                {"image_id": self.real_ids[neighbour], "distance": 0.1, "by": "features"}
+                for neighbour in spec.neighbours
+            ]
             self.session.add(ScreenedImage(**key, verdict=ScreeningVerdict(spec.screening), neighbours=near))
         for name, (value, verdict) in checks.items():
             self.session.add(ScreeningCheck(**key, name=name, value=value, threshold="", verdict=verdict))
         items: dict[str, WorklistItem] = {}
-        for slot, one in enumerate(spec.said):
-            item = items.get(one.worklist) or self._item(self.worklists[one.worklist], image.id)
-            items[one.worklist] = item
-            self._read(item, slot, one)
+        for slot, reading in enumerate(spec.said):
+            item = items.get(reading.worklist) or self._item(self.worklists[reading.worklist], image.id)
+            items[reading.worklist] = item
+            self._read(item, slot, reading)
 
     def _item(self, worklist: int, image: int) -> WorklistItem:
         self.positions += 1
@@ -180,9 +185,9 @@ class _Mix:
         self.session.flush()
         return item
 
-    def _read(self, item: WorklistItem, slot: int, one: Said) -> None:
-        reader = self.readers[one.reader]
-        purpose = AssignmentPurpose.ADJUDICATION if one.adjudicates else AssignmentPurpose.FIRST
+    def _read(self, item: WorklistItem, slot: int, reading: Said) -> None:
+        reader = self.readers[reading.reader]
+        purpose = AssignmentPurpose.ADJUDICATION if reading.adjudicates else AssignmentPurpose.FIRST
         values = slot_values(item.worklist_id, item.id, item.position, slot)
         done = {"state": AssignmentState.DONE, "reader_id": reader, "purpose": purpose}
         assignment = Assignment(**(values | done))
@@ -191,10 +196,10 @@ class _Mix:
         self.session.add(
             Reading(
                 op_id=new_op_id(),
-                verdict=one.verdict,
-                corrected_label=one.label,
+                verdict=reading.verdict,
+                corrected_label=reading.label,
                 reasons=[],
-                mode=one.mode,
+                mode=reading.mode,
                 assignment_id=assignment.id,
                 item_id=item.id,
                 reader_id=reader,
@@ -236,5 +241,5 @@ def taken(project: Project, **recipe: object) -> Mix:
             for split in ("test", "train", "validation")
             for row in plan.rows(split)
         ]
-        refused = [str(one) for one in plan.pool.refusals]
+        refused = [str(refusal) for refusal in plan.pool.refusals]
         return Mix(rows, plan.manifest["digest"], plan.manifest["left_out"], refused)

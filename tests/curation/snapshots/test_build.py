@@ -200,14 +200,14 @@ def test_readings_of_people_are_counted_and_later_ones_make_the_snapshot_stale(p
     readings = folder.lineage["readings"]
     assert (readings["human"], readings["proxy"], readings["readers"], len(readings["ids"])) == (4, 0, 1, 4)
     with project.database.read() as session:
-        assert [one.stale for one in list_snapshots(session)] == [False]
+        assert [summary.stale for summary in list_snapshots(session)] == [False]
     with project.database.write() as session:
         worklist = session.scalars(select(Worklist.id)).one()
         reader = session.scalars(select(Reader.id)).one()
         unread = session.scalars(select(Image.id).where(Image.batch_index == 7)).one()
         add_reading(session, worklist, unread, reader, 99, Verdict.ACCEPT)
     with project.database.read() as session:
-        assert [one.stale for one in list_snapshots(session)] == [True]
+        assert [summary.stale for summary in list_snapshots(session)] == [True]
     assert origins(SnapshotFolder.open(folder.path)).count("synthetic") == 4
 
 

@@ -169,8 +169,8 @@ def test_balance_by_cap_fills_small_classes_first_with_real_images(project: Proj
 def test_weights_multiply_by_origin_and_class_and_can_be_evened_out(project: Project) -> None:
     write_mix(project, [*REAL, Drawn(11, "a"), Drawn(12, "b")])
     weights = {"origins": {"synthetic": 0.5}, "classes": {"b": 4.0}}
-    found = {row[4]: row[5] for row in taken(project, synthetic="raw", weights=weights).rows}
-    assert found == {1: 1.0, 2: 1.0, 11: 0.5, 3: 4.0, 12: 2.0, 4: 1.0, 5: 1.0}
+    weights_by_number = {row[4]: row[5] for row in taken(project, synthetic="raw", weights=weights).rows}
+    assert weights_by_number == {1: 1.0, 2: 1.0, 11: 0.5, 3: 4.0, 12: 2.0, 4: 1.0, 5: 1.0}
     normal = taken(project, synthetic="raw", weights=weights | {"normalise": True})
     train = [row[5] for row in normal.rows if row[0] == "train"]
     assert sum(train) / len(train) == pytest.approx(1)

@@ -1,4 +1,4 @@
-"""Whatever the images, their order and the recipe: the same choice, no subject in two splits, every cap respected."""
+"""Any images and recipe: one choice, no subject in two splits, every cap respected."""
 
 import os
 import tempfile

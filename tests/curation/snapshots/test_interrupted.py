@@ -1,4 +1,4 @@
-"""A build that is killed, refused or out of space leaves nothing that counts; two at once are one build."""
+"""An interrupted or refused build leaves nothing that counts; two at once are one build."""
 
 import errno
 import os
@@ -67,7 +67,7 @@ def test_a_killed_build_counts_for_nothing_and_the_next_takes_its_place(project:
     command = [sys.executable, "-c", KILLED, str(project.root), where]
     assert subprocess.run(command, env=environment, cwd=ROOT).returncode == 9
     with project.database.read() as session:
-        assert [one.status for one in list_snapshots(session)] == ["unfinished"]
+        assert [summary.status for summary in list_snapshots(session)] == ["unfinished"]
         with pytest.raises(NotFound, match="has not finished"):
             find_snapshot(session, "one")
     assert verify_project(project, silent).faults == before

@@ -44,12 +44,15 @@ def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]:
 def test_a_snapshot_is_previewed_built_listed_and_compared(either: Project) -> None:
     fill(either)
     with either.database.read() as session:
-        found = preview_snapshot(session, RECIPE)
+        preview = preview_snapshot(session, RECIPE)
     folder = build_snapshot(either, "one", RECIPE, NOW, silent)
     build_snapshot(either, "two", MixRecipe(synthetic="raw"), NOW, silent)
-    assert folder.digest == found.digest == DIGEST
+    assert folder.digest == preview.digest == DIGEST
     assert verify_folder(folder, silent) == []
     with either.database.read() as session:
-        assert [(one.name, one.stale) for one in list_snapshots(session)] == [("one", False), ("two", False)]
+        assert [(summary.name, summary.stale) for summary in list_snapshots(session)] == [
+            ("one", False),
+            ("two", False),
+        ]
         changes = diff_snapshots(session, find_snapshot(session, "one"), find_snapshot(session, "two"))
     assert changes.counts["added"] == 5

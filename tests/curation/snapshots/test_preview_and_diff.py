@@ -1,4 +1,4 @@
-"""A preview says what a build gives and what would stop it; a difference says what changed; stale ones say why."""
+"""A preview shows what a build gives, a diff what changed, and stale snapshots say why."""
 
 import json
 from dataclasses import asdict
@@ -58,21 +58,24 @@ def preview(project: Project, target: int | None = None, **recipe: object) -> Pr
 
 def test_a_preview_counts_by_class_and_says_what_is_missing(project: Project) -> None:
     write_mix(project, SPECS)
-    found = preview(project)
-    rows = {one.label: (one.real, one.synthetic, one.validation, one.test, one.missing) for one in found.classes}
+    result = preview(project)
+    rows = {
+        counts.label: (counts.real, counts.synthetic, counts.validation, counts.test, counts.missing)
+        for counts in result.classes
+    }
     assert rows == {"a": (5, 2, 1, 1, 0), "b": (2, 1, 0, 0, 4)}
-    assert [one.missing for one in preview(project, target=10).classes] == [3, 7]
-    assert found.added_per_real == pytest.approx(3 / 7)
-    assert found.generators == {"gen": 3}
-    assert found.in_no_worklist == 1
-    assert found.refused == []
-    assert (found.readings["human"], found.readings["proxy"]) == (5, 1)
-    assert found.approved_by["ada"] == {"kind": "human", "readings": 2, "accepted": 2, "excluded": False}
-    assert found.approved_by["proxy"]["kind"] == "proxy"
-    agreement = asdict(found.agreement)
+    assert [counts.missing for counts in preview(project, target=10).classes] == [3, 7]
+    assert result.added_per_real == pytest.approx(3 / 7)
+    assert result.generators == {"gen": 3}
+    assert result.in_no_worklist == 1
+    assert result.refused == []
+    assert (result.readings["human"], result.readings["proxy"]) == (5, 1)
+    assert result.approved_by["ada"] == {"kind": "human", "readings": 2, "accepted": 2, "excluded": False}
+    assert result.approved_by["proxy"]["kind"] == "proxy"
+    agreement = asdict(result.agreement)
     assert agreement.pop("mean_share") == pytest.approx((1 + 2 / 3) / 2)
     assert agreement == {"images": 3, "with_two_or_more": 2, "all_agree": 1}
-    json.dumps(asdict(found))
+    json.dumps(asdict(result))
 
 
 def test_coverage_is_what_the_mix_reaches_beside_what_everything_drawn_reaches(project: Project) -> None:
@@ -80,13 +83,13 @@ def test_coverage_is_what_the_mix_reaches_beside_what_everything_drawn_reaches(p
     with project.database.write() as session:
         for image in session.scalars(select(Image).where(Image.import_id.is_not(None))):
             image.covariates = {"sex": "F" if int(image.pixel_sha256, 16) % 2 else "M", "age": 40.5}
-    found = preview(project).coverage
-    assert (found.synthetic, found.screened) == (3, 2)
-    assert [(one.group, one.real, one.by_mix, one.by_drawn) for one in found.classes] == [
+    result = preview(project).coverage
+    assert (result.synthetic, result.screened) == (3, 2)
+    assert [(reach.group, reach.real, reach.by_mix, reach.by_drawn) for reach in result.classes] == [
         ("a", 5, 2, 3),
         ("b", 2, 1, 2),
     ]
-    assert [(one.group, one.real, one.by_mix, one.by_drawn) for one in found.subgroups] == [
+    assert [(reach.group, reach.real, reach.by_mix, reach.by_drawn) for reach in result.subgroups] == [
         ("sex F", 4, 1, 3),
         ("sex M", 3, 2, 2),
     ]
@@ -100,19 +103,19 @@ def test_images_that_came_in_without_covariates_have_no_subgroups(project: Proje
         session.execute(update(Image).where(Image.import_id.is_not(None)).values(covariates=None))
         stored = session.execute(text("SELECT DISTINCT covariates FROM images WHERE import_id IS NOT NULL")).scalars()
         assert list(stored) == ["null"]
-    found = preview(project).coverage
-    assert found.subgroups == []
-    assert [one.real for one in found.classes] == [5, 2]
+    result = preview(project).coverage
+    assert result.subgroups == []
+    assert [reach.real for reach in result.classes] == [5, 2]
 
 
 def test_a_preview_writes_nothing_and_gives_the_digest_of_the_build(project: Project) -> None:
     fill(project)
     before = sorted(path for path in project.root.rglob("*") if "rounds.db" not in path.name)
-    found = preview(project, max_ratio=0.3)
+    result = preview(project, max_ratio=0.3)
     assert sorted(path for path in project.root.rglob("*") if "rounds.db" not in path.name) == before
     with project.database.read() as session:
         assert list(session.scalars(select(Snapshot.id))) == []
-    assert build_snapshot(project, "one", MixRecipe(max_ratio=0.3), NOW, silent).digest == found.digest
+    assert build_snapshot(project, "one", MixRecipe(max_ratio=0.3), NOW, silent).digest == result.digest
 
 
 def test_a_preview_of_what_cannot_be_built_says_all_that_stands_against_it(project: Project) -> None:
@@ -136,9 +139,9 @@ def test_approvals_on_readers_whom_a_worklist_excludes_are_counted(project: Proj
         session.execute(update(Worklist).values(recipe={"exclusion": {"min_median_ms": 1_000}}))
         session.execute(update(Reading).values(elapsed_ms=10))
         ada = session.scalars(select(Reader.id).where(Reader.name == "ada")).one()
-    found = preview(project)
-    assert (found.readings["images_on_excluded_readers"], found.readings["by_excluded_readers"]) == (20, 20)
-    assert [found.approved_by[name]["excluded"] for name in ("ada", "ben")] == [True, False]
+    result = preview(project)
+    assert (result.readings["images_on_excluded_readers"], result.readings["by_excluded_readers"]) == (20, 20)
+    assert [result.approved_by[name]["excluded"] for name in ("ada", "ben")] == [True, False]
     with project.database.read() as session, planned(session, "one", MixRecipe()) as plan:
         manifest = plan.manifest
     assert manifest["lineage"]["readings"]["images_on_excluded_readers"] == 20
@@ -157,15 +160,15 @@ def test_a_difference_names_what_came_went_and_changed(project: Project) -> None
         build_snapshot(project, name, recipe, NOW, silent)
     with project.database.read() as session:
         one, two, real = (find_snapshot(session, name) for name in recipes)
-        found = diff_snapshots(session, one, two, examples=1)
+        result = diff_snapshots(session, one, two, examples=1)
         back = diff_snapshots(session, real, one)
         same = diff_snapshots(session, one, one)
-    assert found.counts == {"added": 0, "removed": 2, "relabelled": 0, "reweighted": 2, "moved": 0}
-    assert (found.unchanged, found.same_content, found.readings) == (15, False, (4, 2))
-    assert set(found.recipe) == {"max_ratio", "weights"}
-    assert [one.kind for one in found.examples] == ["removed", "reweighted"]
-    assert found.examples[0].now == ""
-    assert found.examples[1].was.endswith("weight 1")
+    assert result.counts == {"added": 0, "removed": 2, "relabelled": 0, "reweighted": 2, "moved": 0}
+    assert (result.unchanged, result.same_content, result.readings) == (15, False, (4, 2))
+    assert set(result.recipe) == {"max_ratio", "weights"}
+    assert [change.kind for change in result.examples] == ["removed", "reweighted"]
+    assert result.examples[0].now == ""
+    assert result.examples[1].was.endswith("weight 1")
     assert back.counts["added"] == 4
     assert sum(back.by_group["added"].values()) == 4
     assert (same.same_content, same.unchanged, sum(same.counts.values()), same.recipe) == (True, 19, 0, {})

@@ -1,4 +1,4 @@
-"""Snapshots of the first release stay what they were: recipes validate, digests are reproduced, folders verify."""
+"""Snapshots of the first release keep their recipes, digests and folders."""
 
 import json
 from typing import Any
@@ -75,7 +75,7 @@ RELEASED: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("recipe", "content", "of_recipe"), RELEASED, ids=[json.dumps(one[0]) for one in RELEASED])
+@pytest.mark.parametrize(("recipe", "content", "of_recipe"), RELEASED, ids=[json.dumps(row[0]) for row in RELEASED])
 def test_a_released_recipe_gives_the_snapshot_it_gave(
     project: Project, recipe: dict[str, Any], content: str, of_recipe: str
 ) -> None:
@@ -100,8 +100,8 @@ def test_a_snapshot_without_a_digest_of_outcomes_is_held_against_its_readings(pr
     with project.database.write() as session:
         session.execute(update(Snapshot).values(outcomes_digest=None))
     with project.database.read() as session:
-        assert [one.stale for one in list_snapshots(session)] == [False]
+        assert [summary.stale for summary in list_snapshots(session)] == [False]
     with project.database.write() as session:
         session.execute(update(Snapshot).values(reading_ids=[1, 2, 3, 999]))
     with project.database.read() as session:
-        assert [one.stale for one in list_snapshots(session)] == [True]
+        assert [summary.stale for summary in list_snapshots(session)] == [True]

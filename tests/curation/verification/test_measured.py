@@ -1,4 +1,4 @@
-"""What was measured and judged is held against the chain: a row that was changed or removed is named, and it alone."""
+"""A changed or removed measurement or judgement is named by verification, and it alone."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -92,7 +92,7 @@ def measured_and_judged(project: Project) -> None:
         add_measurement(project, NOW, batches=[1] if kind == "checks" else [])
     listed = create_pair_list(project, NOW, PairRecipe(name="near", suspects=1, same=2, different=2, seed=1))
     with project.database.write() as session:
-        keys = [one.key for one in find_next_pairs(session, listed.id, 1, 2)]
+        keys = [pair.key for pair in find_next_pairs(session, listed.id, 1, 2)]
         first = judge(session, project, key=keys[0], verdict=PairVerdict.DIFFERENT)
         judge(session, project, key=keys[1], verdict=PairVerdict.SAME)
         judge(session, project, key=keys[0], voids_op_id=first)
@@ -127,14 +127,14 @@ def faults_after(project: Project, *tamperings: str) -> list[str]:
     with Session(project.database.engine) as session:
         for tampering in tamperings:
             session.execute(text(tampering))
-        found = [*row_faults(session), *measured_faults(session)]
+        faults = [*row_faults(session), *measured_faults(session)]
         session.rollback()
-    return found
+    return faults
 
 
 def test_a_row_that_was_changed_is_named_and_alone(judged: Project) -> None:
-    found = whole(judged)
-    assert (found.faults, found.not_covered) == ([], [])
+    verification = whole(judged)
+    assert (verification.faults, verification.not_covered) == ([], [])
     for table, named, change in CHANGES:
         which = "(SELECT max(id) FROM pairs)" if table == "pairs" else named.split()[-1]
         found_now = faults_after(judged, f"UPDATE {table} SET {change} WHERE id = {which}")
@@ -146,8 +146,8 @@ def test_a_row_that_was_removed_is_named_and_alone(judged: Project) -> None:
     for named, tampering in REMOVED.items():
         assert faults_after(judged, tampering) == [f"{named}: {GONE}"]
     readings = "UPDATE pair_readings SET voids_id = NULL", "DELETE FROM pair_readings"
-    found = faults_after(judged, *readings, "DELETE FROM pairs", "DELETE FROM pair_lists")
-    assert found == [f"list of pairs 1: {GONE}", *(f"judgement of a pair {number}: {GONE}" for number in range(1, 5))]
+    faults = faults_after(judged, *readings, "DELETE FROM pairs", "DELETE FROM pair_lists")
+    assert faults == [f"list of pairs 1: {GONE}", *(f"judgement of a pair {number}: {GONE}" for number in range(1, 5))]
 
 
 def test_a_pair_that_was_removed_is_seen_even_where_the_size_was_mended(judged: Project) -> None:
@@ -207,11 +207,11 @@ def test_rows_of_earlier_events_are_counted_as_not_covered_and_are_no_fault(
 ) -> None:
     _as_an_earlier_version_told(judged)
     add_report(judged, at=NOW + HOUR)
-    found = whole(judged)
-    assert found.faults == []
+    verification = whole(judged)
+    assert verification.faults == []
     counts = ["reports of error rates (2)", "measurements of sets (2)", "lists of pairs (1)", "judgements of pairs (4)"]
-    assert found.not_covered == counts
-    print_verification(found)
+    assert verification.not_covered == counts
+    print_verification(verification)
     told = capsys.readouterr().out
     assert "everything that is covered is as it was stored" in told
     assert f"not covered: {', '.join(counts)}: their events, of an earlier version, keep no digest" in told
@@ -230,8 +230,8 @@ def test_closing_a_list_and_withdrawing_a_subject_change_nothing_of_it(judged: P
     withdraw(judged, NOW + HOUR, "s0", "consent withdrawn")
     with judged.database.write() as session:
         close_pair_list(session, judged.chain, NOW + HOUR, "near")
-    found = whole(judged)
-    assert (found.faults, found.not_covered) == ([], [])
+    verification = whole(judged)
+    assert (verification.faults, verification.not_covered) == ([], [])
     with judged.database.read() as session:
         assert len(session.scalars(select(PairReading)).all()) == 4
 
@@ -243,8 +243,8 @@ def test_a_restored_backup_holds_what_was_measured_and_judged(judged_here: Proje
     places = Places(secrets=tmp_path / "secrets")
     restore(tmp_path / "kept", None, tmp_path / "again", places, NOW + 2 * HOUR, silent)
     again = Project.open(tmp_path / "again")
-    found = whole(again)
-    assert (found.faults, found.not_covered) == ([], [])
+    verification = whole(again)
+    assert (verification.faults, verification.not_covered) == ([], [])
     assert faults_after(again, "UPDATE pair_readings SET verdict = 'unsure' WHERE id = 2") == [
         f"judgement of a pair 2: {CHANGED}"
     ]

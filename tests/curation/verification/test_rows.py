@@ -75,17 +75,17 @@ def faults_after(project: Project, tampering: str) -> list[str]:
     """What is found while a change is there that is then taken back."""
     with Session(project.database.engine) as session:
         session.execute(text(tampering))
-        found = [*row_faults(session), *outcome_faults(session), *frozen_reading_faults(session)]
+        faults = [*row_faults(session), *outcome_faults(session), *frozen_reading_faults(session)]
         session.rollback()
-    return found
+    return faults
 
 
 @pytest.mark.slow
 def test_each_contradiction_is_named_and_alone_it_is_the_only_one(room: Project) -> None:
     assert verify_project(room, silent).faults == []
     for tampering, fault in TAMPERINGS:
-        found = faults_after(room, tampering)
-        assert any(fault in one for one in found), (tampering, found)
+        faults = faults_after(room, tampering)
+        assert any(fault in line for line in faults), (tampering, faults)
     assert verify_project(room, silent).faults == []
 
 

@@ -48,9 +48,9 @@ def _file(project: Project, number: int) -> Path:
 
 @pytest.mark.slow
 def test_an_untouched_project_has_no_faults(filled: Project) -> None:
-    found = _verify(filled, pixels=True)
-    assert (found.files, found.chain.events, found.chain.anchors) == (7, 1, 1)
-    assert (found.faults, found.orphans, found.unfinished) == ([], [], [])
+    result = _verify(filled, pixels=True)
+    assert (result.files, result.chain.events, result.chain.anchors) == (7, 1, 1)
+    assert (result.faults, result.orphans, result.unfinished) == ([], [], [])
 
 
 @pytest.mark.slow
@@ -60,10 +60,10 @@ def test_a_flipped_bit_and_a_lost_file_are_named_and_not_repaired(filled: Projec
     content[-20] ^= 1
     flipped.write_bytes(content)
     lost.unlink()
-    found = _verify(filled)
-    assert len(found.faults) == 2
-    assert any(flipped.name in fault and "its bytes were changed" in fault for fault in found.faults)
-    assert any(lost.name in fault and "missing" in fault for fault in found.faults)
+    result = _verify(filled)
+    assert len(result.faults) == 2
+    assert any(flipped.name in fault and "its bytes were changed" in fault for fault in result.faults)
+    assert any(lost.name in fault and "missing" in fault for fault in result.faults)
     assert flipped.read_bytes() == content
     assert not lost.exists()
 
@@ -83,8 +83,12 @@ def test_files_that_interrupted_work_left_are_listed_without_being_faults(filled
     part = filled.root / "store" / "ab" / "abc.png.123.part"
     part.parent.mkdir(exist_ok=True)
     part.write_bytes(b"half")
-    found = _verify(filled)
-    assert (found.faults, found.orphans, found.unfinished) == ([], [file_name(orphan)], ["ab/abc.png.123.part"])
+    result = _verify(filled)
+    assert (result.faults, result.orphans, result.unfinished) == (
+        [],
+        [file_name(orphan)],
+        ["ab/abc.png.123.part"],
+    )
 
 
 @pytest.mark.slow
@@ -126,8 +130,8 @@ def test_an_altered_event_and_a_cut_tail_are_found(filled: Project) -> None:
 
 
 def test_a_quick_look_reads_a_few_files_and_says_so(filled: Project) -> None:
-    found = verify_project(filled, silent, sample=2, seed=1)
-    assert (found.files, found.sampled, found.faults) == (2, True, [])
+    result = verify_project(filled, silent, sample=2, seed=1)
+    assert (result.files, result.sampled, result.faults) == (2, True, [])
     for number in range(6):
         _file(filled, number).unlink()
     assert verify_project(filled, silent, sample=2, seed=1).faults != []
@@ -139,10 +143,10 @@ def test_a_withdrawn_image_is_expected_to_be_gone_and_named_when_it_is_not(fille
         session.execute(update(Image).where(Image.source_file.in_(["2.png", "5.png"])).values(withdrawn_at=NOW))
         masks = session.scalars(select(Mask.file_sha256)).all()
     still = [*(_file(filled, number) for number in (2, 5)), filled.root / "store" / file_name(masks[0])]
-    found = _verify(filled)
-    assert sorted(fault.split()[0][3:] for fault in found.faults) == sorted(path.name for path in still)
-    assert all("was withdrawn and is still there" in fault for fault in found.faults)
-    assert found.orphans == []
+    result = _verify(filled)
+    assert sorted(fault.split()[0][3:] for fault in result.faults) == sorted(path.name for path in still)
+    assert all("was withdrawn and is still there" in fault for fault in result.faults)
+    assert result.orphans == []
     for path in still:
         path.unlink()
     assert _verify(filled).faults == []
@@ -152,8 +156,8 @@ def test_a_withdrawn_image_is_expected_to_be_gone_and_named_when_it_is_not(fille
 def test_work_that_was_begun_and_not_finished_is_listed_without_being_a_fault(filled: Project) -> None:
     with filled.database.write() as session:
         session.execute(update(Import).values(status=BuildStatus.BUILDING))
-    found = _verify(filled)
-    assert (found.faults, found.building) == ([], ["imports: six"])
+    result = _verify(filled)
+    assert (result.faults, result.building) == ([], ["imports: six"])
 
 
 def test_of_many_faults_of_a_kind_the_first_are_listed_and_the_rest_counted(
@@ -165,10 +169,10 @@ def test_of_many_faults_of_a_kind_the_first_are_listed_and_the_rest_counted(
     with filled.database.write() as session:
         for number in range(1, 7):
             session.execute(update(Image).where(Image.id == number).values(file_sha256=f"{number:064d}"))
-    found = _verify(filled)
-    listed = [fault for fault in found.faults if fault.startswith("image")]
-    assert (found.files, len(listed)) == (7, 2)
-    assert "... and 4 more like these" in found.faults
+    result = _verify(filled)
+    listed = [fault for fault in result.faults if fault.startswith("image")]
+    assert (result.files, len(listed)) == (7, 2)
+    assert "... and 4 more like these" in result.faults
 
 
 @pytest.mark.slow
@@ -212,8 +216,11 @@ def test_a_run_without_its_checkpoint_and_a_study_without_its_folder_are_named(f
             )
         )
         session.add(Study(name="t", plan={}, plan_digest="0", directory="studies/t", result={}, **ready))
-    found = _verify(filled).faults
-    assert found == ["run 'r': its checkpoint r/card.json is missing", "study 't': its folder studies/t is missing"]
+    faults = _verify(filled).faults
+    assert faults == [
+        "run 'r': its checkpoint r/card.json is missing",
+        "study 't': its folder studies/t is missing",
+    ]
 
 
 @pytest.mark.slow
@@ -224,8 +231,8 @@ def test_torn_embeddings_are_listed_without_being_a_fault(filled: Project) -> No
     (folder / "whole.f32").write_bytes(b"0" * 16)
     (folder / "torn.rows").write_bytes(b"a" * 70)
     (folder / "torn.f32").write_bytes(b"0" * 16)
-    found = _verify(filled)
-    assert (found.faults, found.unfinished) == ([], ["embeddings/torn.rows"])
+    result = _verify(filled)
+    assert (result.faults, result.unfinished) == ([], ["embeddings/torn.rows"])
 
 
 @pytest.mark.slow
@@ -236,5 +243,8 @@ def test_a_torn_anchor_is_a_fault_and_the_next_one_is_written_after_it(filled: P
         filled.chain.record(session, "test", {}, NOW)
     with filled.database.read() as session:
         anchor(session, filled.anchors_path)
-    found = _verify(filled)
-    assert (found.faults, found.chain.anchors) == (["events: line 2 of anchors.jsonl is torn or was altered"], 2)
+    result = _verify(filled)
+    assert (result.faults, result.chain.anchors) == (
+        ["events: line 2 of anchors.jsonl is torn or was altered"],
+        2,
+    )

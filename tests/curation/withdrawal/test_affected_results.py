@@ -53,9 +53,9 @@ def test_measures_count_real_subjects_and_those_that_the_generators_of_the_set_s
     of_everything = add_measurement(lived, late)
     of_reals = add_measurement(lived, late, images="snapshot", snapshot="base")
     read = add_measurement(lived, late, images="approved")
-    found = resting(lived, measurements_on)
-    assert found == dict.fromkeys([before, of_batch, of_snapshot, of_everything], 1)
-    assert {of_reals, read}.isdisjoint(found)  # nothing synthetic is in it, nothing was read
+    counts = resting(lived, measurements_on)
+    assert counts == dict.fromkeys([before, of_batch, of_snapshot, of_everything], 1)
+    assert {of_reals, read}.isdisjoint(counts)  # nothing synthetic is in it, nothing was read
 
 
 def test_lists_of_pairs_count_the_subjects_they_show_and_those_behind_their_suspects(lived: Project) -> None:
@@ -68,8 +68,8 @@ def test_lists_of_pairs_count_the_subjects_they_show_and_those_behind_their_susp
     withdraw(lived, NOW, "s1", "")
     assert resting(lived, pair_lists_on) == {shows: 2, drawn: 2, other: 1}
     with lived.database.read() as session:
-        found = compute_pair_results(session, find_pair_list(session, "other"))
-    assert "AFFECTED: it rests on withdrawn subjects (1)" in found.caveat
+        results = compute_pair_results(session, find_pair_list(session, "other"))
+    assert "AFFECTED: it rests on withdrawn subjects (1)" in results.caveat
 
 
 def test_the_lists_and_tables_say_so(lived: Project, tmp_path: Path) -> None:

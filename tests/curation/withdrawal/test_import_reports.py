@@ -55,7 +55,7 @@ def test_names_of_its_files_go_from_every_report_and_entries_stay(imported: Proj
     repeated = import_source(
         imported, LATER, source("two", IncomingImage("p1.png", picture(0), "a", "p1", Split.TRAIN))
     )
-    assert [one.of_file for one in repeated.duplicates] == ["withdrawn"]
+    assert [duplicate.of_file for duplicate in repeated.duplicates] == ["withdrawn"]
 
 
 def test_the_chain_holds_the_digest_of_what_is_left_and_no_name(imported: Project) -> None:
@@ -64,9 +64,9 @@ def test_the_chain_holds_the_digest_of_what_is_left_and_no_name(imported: Projec
     with imported.database.read() as session:
         events = session.scalars(select(Event).where(Event.kind == "import.names_removed")).all()
         rows = {row.id: row.report for row in session.scalars(select(Import))}
-    assert [one.payload["entries"] for one in events] == [1, 1]
-    assert all(one.payload["report_digest"] == digest_of(rows[one.payload["import"]]) for one in events)
-    assert "p0" not in json.dumps([one.payload for one in events])
+    assert [event.payload["entries"] for event in events] == [1, 1]
+    assert all(event.payload["report_digest"] == digest_of(rows[event.payload["import"]]) for event in events)
+    assert "p0" not in json.dumps([event.payload for event in events])
 
 
 def test_a_subject_in_no_list_changes_no_report(imported: Project) -> None:

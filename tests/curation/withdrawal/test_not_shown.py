@@ -1,4 +1,4 @@
-"""Nothing shows, hands out or uses an image that was withdrawn: everything that could, one after another."""
+"""Nothing shows, assigns or uses a withdrawn image."""
 
 from collections import Counter
 
@@ -85,9 +85,9 @@ def read_all(project: Project, reader_id: int, worklist_id: int, stop: int = 1_0
     while len(items) < stop:
         with project.database.write() as session:
             held = claim(session, NOW, reader_id, worklist_id, 5)
-            for one in held[: stop - len(items)]:
-                items.append(session.scalars(select(Assignment.item_id).where(Assignment.key == one.key)).one())
-                record_reading(session, project.chain, NOW, reader_id, verdict(one.key))
+            for item in held[: stop - len(items)]:
+                items.append(session.scalars(select(Assignment.item_id).where(Assignment.key == item.key)).one())
+                record_reading(session, project.chain, NOW, reader_id, verdict(item.key))
         if not held:
             break
     return items
@@ -157,13 +157,13 @@ def test_a_lease_on_the_image_ends_and_its_reading_is_refused(room: Project) -> 
     worklist_id = make(room, real_controls=4)
     reader = person(room)
     with room.database.write() as session:
-        keys = [one.key for one in claim(session, NOW, reader, worklist_id, 16)]
+        keys = [item.key for item in claim(session, NOW, reader, worklist_id, 16)]
         key, item_id = subject_behind(session, worklist_id, Purpose.REAL_CONTROL)
         held = session.scalars(select(Assignment.key).where(Assignment.item_id == item_id)).one()
     assert held in keys
     withdraw(room, NOW, key, "")
     with room.database.write() as session:
-        assert held not in [one.key for one in claim(session, NOW, reader, worklist_id, 16)]
+        assert held not in [item.key for item in claim(session, NOW, reader, worklist_id, 16)]
         with pytest.raises(NotFound):
             record_reading(session, room.chain, NOW, reader, verdict(held))
 
@@ -218,15 +218,15 @@ def test_no_control_no_reference_and_no_measure_uses_it_again(room: Project) -> 
     with room.database.read() as session:
         worklist = session.get_one(Worklist, worklist_id)
         shown = session.scalars(select(Image).where(Image.subject.has(key="p3"))).one()
-        assert shown.file_sha256 in {one.file_sha256 for one in choose_references(session, b"k" * 32, worklist)}
+        assert shown.file_sha256 in {panel.file_sha256 for panel in choose_references(session, b"k" * 32, worklist)}
     withdraw(room, NOW, "p3", "")
     with room.database.read() as session:
         assert shown.id not in {item.image_id for item in find_real_images(session, like, Split.TRAIN, 1)}
         defects = find_planted_defects(session, like, Split.TRAIN, 1)
         assert len(defects) == 11
         assert shown.id not in {item.original_id for item in defects}
-        assert shown.file_sha256 not in {one.file_sha256 for one in choose_references(session, b"k" * 32, worklist)}
-        assert shown.id not in {one.image_id for one in real_references(session, Split.TRAIN, SHAPE)}
+        assert shown.file_sha256 not in {panel.file_sha256 for panel in choose_references(session, b"k" * 32, worklist)}
+        assert shown.id not in {real.image_id for real in real_references(session, Split.TRAIN, SHAPE)}
         assert still_here(session, [shown.id, shown.id + 1]) == {shown.id + 1}
 
 
@@ -235,8 +235,8 @@ def test_neighbours_previews_and_new_worklists_leave_it_out(room: Project) -> No
     with room.database.write() as session:
         near = session.scalars(select(Image.id).where(Image.subject.has(key="p3"))).one()
         other = session.scalars(select(Image.id).where(Image.subject.has(key="p4"))).one()
-        found = [{"image_id": one, "distance": 0.1, "by": "features"} for one in (near, other)]
-        session.execute(update(ScreenedImage).values(neighbours=found))
+        result = [{"image_id": key, "distance": 0.1, "by": "features"} for key in (near, other)]
+        session.execute(update(ScreenedImage).values(neighbours=result))
         close_worklist(session, room.chain, NOW, "w")
     candidates_drawn_from(room, "p0")
     withdraw(room, NOW, "p3", "")

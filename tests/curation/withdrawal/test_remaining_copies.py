@@ -27,7 +27,7 @@ def copies(project: Project, key: str = "s0") -> Copies:
 
 
 def folders(found: Copies) -> list[tuple[str, int]]:
-    return [(one.snapshot, one.pictures) for one in found.folders]
+    return [(folder.snapshot, folder.pictures) for folder in found.folders]
 
 
 @pytest.mark.slow
@@ -54,16 +54,16 @@ def test_exports_and_backups_that_the_chain_knows_are_named(lived: Project, tmp_
     back_up(lived, tmp_path / "backups", NOW + HOUR, silent)
     withdraw(lived, NOW + 2 * HOUR, "s0", "")
     back_up(lived, tmp_path / "backups", NOW + 3 * HOUR, silent)
-    found = copies(lived)
-    assert [(one.snapshot, one.format, one.at, one.real) for one in found.exports] == [
+    result = copies(lived)
+    assert [(export.snapshot, export.format, export.at, export.real) for export in result.exports] == [
         ("base", "imagefolder", NOW + HOUR, summary.real)
     ]
-    names = [one.name for one in found.backups]
+    names = [backup.name for backup in result.backups]
     assert names == ["2026-11-23T130000Z", "2026-11-23T150000Z"]  # the folders held the pictures then, and do
     assert {path.stem for path in (tmp_path / "backups").glob("*.jsonl")} >= set(names)
     withdraw(lived, NOW + 4 * HOUR, "s0", "", purge=True)
     back_up(lived, tmp_path / "backups", NOW + 5 * HOUR, silent)
-    assert [one.name for one in copies(lived).backups] == names
+    assert [backup.name for backup in copies(lived).backups] == names
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The plan of a withdrawal names what was measured or judged on the subject, with the command that does it again."""
+"""A withdrawal's plan names what was measured or judged on the subject, with its command."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A withdrawn subject is gone from the store and from use, and everything that descends from it says so."""
+"""A withdrawn subject is gone from store and use, and what descends from it says so."""
 
 import json
 
@@ -6,26 +6,22 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
-from curation.errors import BadInput, Conflict, NotFound
+from curation.errors import BadInput, NotFound
 from curation.image_store import file_name
-from curation.ingest.importer import import_source
-from curation.ingest.incoming import IncomingImage, Source
-from curation.lineage.descent import descent_of
 from curation.progress import silent
 from curation.project import Project
 from curation.provenance.withdrawn import affected_notes
 from curation.snapshots.build import list_snapshots
 from curation.snapshots.folder import SnapshotFolder
 from curation.status import project_status
-from curation.tables.generation import Generator
 from curation.tables.images import Image, ImageLabel, Mask, Origin, Split, Subject
 from curation.tables.operations import Event
 from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
 from curation.verification.snapshot_folders import verify_folder
 from curation.verification.verify import verify_project
 from curation.withdrawal.withdraw import Done, withdraw
-from tests.curation.lineage.world import RAW, draw, fit, images_of, snapshot
-from tests.rows import NOW, add_import, add_real, picture
+from tests.curation.lineage.world import images_of
+from tests.rows import NOW, add_import, add_real
 
 
 def files(project: Project, key: str) -> set[str]:
@@ -43,28 +39,6 @@ def faults(project: Project) -> list[str]:
 def marked(project: Project, kind: AffectedKind) -> int:
     with project.database.read() as session:
         return len(affected_notes(session, kind))
-
-
-def test_what_descends_is_listed_through_every_generation_and_nothing_changes(lived: Project) -> None:
-    before = (lived.root / "rounds.db").read_bytes(), lived.store.files()
-    with lived.database.read() as session:
-        found = descent_of(session, lived.root, "s0")
-    assert (len(found.images), len(found.altered), found.synthetic) == (2, 1, 12)
-    assert [one.name for one in found.generators] == ["g1", "g2", "g3"]
-    assert [one.why for one in found.generators] == ["saw it", "saw it, also through g1", "saw it, also through g2"]
-    assert [one.name for one in found.snapshots] == ["base", "second", "third", "fourth"]
-    assert found.snapshots[1].why == "holds 2 of its images and 4 synthetic images that descend from it"
-    assert [one.name for one in found.runs] == ["direct", "other"]
-    assert [one.name for one in found.studies] == ["trial"]
-    assert ((lived.root / "rounds.db").read_bytes(), lived.store.files()) == before
-
-
-def test_a_subject_that_was_held_out_reaches_snapshots_but_no_generator(lived: Project) -> None:
-    with lived.database.read() as session:
-        found = descent_of(session, lived.root, "s40")
-    assert found.generators == found.batches == []
-    assert len(found.snapshots) == 4
-    assert [one.why for one in found.runs] == ["adapted to snapshot base", "adapted to snapshot third"]
 
 
 @pytest.mark.slow
@@ -210,73 +184,6 @@ def test_a_tombstone_that_the_database_does_not_know_hides_no_damage(lived: Proj
     folder.tombstones.add(9, "2026-11-25", [name], True).write(folder.path)
     (folder.path / name).unlink()
     assert [fault for fault in faults(lived) if "the database does not say so" in fault]
-
-
-def test_a_withdrawn_subject_and_its_pictures_do_not_come_back(lived: Project) -> None:
-    withdraw(lived, NOW, "s0", "")
-    stored = lived.store.files()
-    items = [
-        IncomingImage("again.png", picture(0), "a", "s0", Split.TRAIN),
-        IncomingImage("new-picture.png", picture(5_000), "a", "s0", Split.TRAIN),
-        IncomingImage("other-name.png", picture(0), "a", "somebody", Split.TRAIN),
-        IncomingImage("fine.png", picture(5_001), "a", "s77", Split.TRAIN),
-    ]
-    report = import_source(lived, NOW, Source("again", "again", items, 4))
-    assert report.added == 1
-    assert [one.source_file for one in report.rejected] == ["again.png", "new-picture.png", "other-name.png"]
-    assert all(one.reason.startswith("withdrawn") for one in report.rejected)
-    assert len(lived.store.files() - stored) == 1
-
-
-def test_the_same_source_again_says_how_much_was_withdrawn_since(project: Project) -> None:
-    source = Source("one", "one", [IncomingImage("0.png", picture(0), "a", "p0", Split.TRAIN)], 1)
-    import_source(project, NOW, source)
-    withdraw(project, NOW, "p0", "")
-    report = import_source(project, NOW, source)
-    assert report.repeated
-    assert report.notes[-1] == "1 of its images were withdrawn since; they do not come back."
-
-
-def test_snapshots_built_afterwards_are_without_it_and_say_what_reaches_them(lived: Project) -> None:
-    withdraw(lived, NOW, "s0", "")
-    clean = snapshot(lived, "clean")
-    assert "s0" not in {row.subject for row in clean.rows("train")}
-    assert clean.affected == []
-    mixed = snapshot(lived, "mixed", RAW)
-    assert mixed.affected == ["AFFECTED by withdrawal 1 (2026-11-23)"]
-    with lived.database.read() as session:
-        lines = {line.name: line.affected for line in list_snapshots(session)}
-    assert lines["clean"] is None
-    assert lines["mixed"]
-
-
-@pytest.mark.slow
-def test_a_snapshot_that_was_being_written_meanwhile_is_refused(
-    lived: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import curation.snapshots.build as building
-
-    write = building._write_folder
-
-    def withdrawn_meanwhile(*given: object) -> None:
-        write(*given)  # type: ignore[arg-type]
-        withdraw(lived, NOW, "s2", "")
-
-    monkeypatch.setattr(building, "_write_folder", withdrawn_meanwhile)
-    with pytest.raises(Conflict, match="was withdrawn while this snapshot was written"):
-        snapshot(lived, "late")
-
-
-def test_a_generator_registered_afterwards_that_saw_it_is_marked(lived: Project) -> None:
-    base = SnapshotFolder.open(lived.root / "snapshots" / "base")
-    withdraw(lived, NOW, "s0", "")
-    fit(lived, "late", base, base.rows("train"), "4")
-    fit(lived, "fine", base, [row for row in base.rows("train") if row.subject != "s0"], "5")
-    with lived.database.read() as session:
-        reached = affected_notes(session, AffectedKind.GENERATOR)
-        names = {one.name for one in session.scalars(select(Generator).where(Generator.id.in_(reached)))}
-    assert names == {"g1", "g2", "g3", "late"}
-    draw(lived, "late", 40_000)
 
 
 def test_vectors_are_blanked_in_place(lived: Project) -> None:

@@ -37,21 +37,21 @@ def described(filled: Project, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def test_mlcroissant_finds_neither_errors_nor_warnings(described: Path) -> None:
-    found = mlcroissant.Dataset(str(described / "croissant.json")).metadata
-    assert found.ctx.issues.errors == set()
-    assert found.ctx.issues.warnings == set()
-    assert found.ctx.conforms_to.value == "http://mlcommons.org/croissant/1.1" == CONFORMS_TO[0]
+    metadata = mlcroissant.Dataset(str(described / "croissant.json")).metadata
+    assert metadata.ctx.issues.errors == set()
+    assert metadata.ctx.issues.warnings == set()
+    assert metadata.ctx.conforms_to.value == "http://mlcommons.org/croissant/1.1" == CONFORMS_TO[0]
 
 
 def test_every_responsible_ai_field_is_filled(described: Path) -> None:
-    found = mlcroissant.Dataset(str(described / "croissant.json")).metadata
-    assert [name for name in RAI if not getattr(found, name)] == []
+    metadata = mlcroissant.Dataset(str(described / "croissant.json")).metadata
+    assert [name for name in RAI if not getattr(metadata, name)] == []
     written = json.loads((described / "croissant.json").read_text())
     assert written["rai:dataManipulationProtocol"]
     assert written["rai:hasSyntheticData"] is True
-    assert any("not presumed anonymous" in line for line in found.personal_sensitive_information)
-    assert any("Krippendorff's alpha" in line for line in found.data_annotation_analysis)
-    assert "48 readings by people and 0 by proxy models" in found.annotations_per_item
+    assert any("not presumed anonymous" in line for line in metadata.personal_sensitive_information)
+    assert any("Krippendorff's alpha" in line for line in metadata.data_annotation_analysis)
+    assert "48 readings by people and 0 by proxy models" in metadata.annotations_per_item
 
 
 @pytest.mark.slow

@@ -33,8 +33,8 @@ def errors_of(path: Path) -> list[str]:
     program = shutil.which("dciodvfy")
     if program is None:
         missing("dciodvfy", "on Debian, `apt-get install dicom3tools`")
-    found = subprocess.run([str(program), "-new", str(path)], capture_output=True, text=True)
-    lines = [line for line in (found.stdout + found.stderr).splitlines() if line.startswith("Error")]
+    completed = subprocess.run([str(program), "-new", str(path)], capture_output=True, text=True)
+    lines = [line for line in (completed.stdout + completed.stderr).splitlines() if line.startswith("Error")]
     return [line for line in lines if not any(tag in line for tag in NEWER_THAN_DCIODVFY)]
 
 
@@ -91,8 +91,8 @@ def test_pixels_spacing_rescale_and_window_are_those_that_were_stored(files: Pat
     rows = {(row.origin, row.file_name): row for row in folder.rows("train")}
     stored = {origin: [folder.pixels([row])[0] for (of, _), row in rows.items() if of == origin] for origin, _ in rows}
     for origin, pictures in stored.items():
-        found = each(files / "train", f"{origin}-*.dcm")
-        for dataset, pixels in zip(found, pictures, strict=True):
+        result = each(files / "train", f"{origin}-*.dcm")
+        for dataset, pixels in zip(result, pictures, strict=True):
             assert (dataset.pixel_array == pixels.squeeze()).all()
             assert dataset.Modality == ("CT" if origin == "real" else "OT")
             if origin == "real" and dataset.SamplesPerPixel == 1:

@@ -54,7 +54,7 @@ def indicators(release: Path) -> dict[str, dict[str, object]]:
     """Every figure of the scorecard by its name."""
     dimensions = json.loads((release / "scorecard.json").read_text())["dimensions"]
     assert list(dimensions) == list(DIMENSIONS)
-    return {one["name"]: one for dimension in dimensions.values() for one in dimension["indicators"]}
+    return {indicator["name"]: indicator for dimension in dimensions.values() for indicator in dimension["indicators"]}
 
 
 @pytest.mark.slow
@@ -99,10 +99,10 @@ def test_readers_stand_under_pseudonyms_with_what_they_read(release: Path) -> No
 
 
 def test_agreement_comes_with_its_interval(release: Path) -> None:
-    found = indicators(release)["Krippendorff's alpha, first"]
-    assert found["n"] == 24
-    assert isinstance(found["low"], float)
-    assert isinstance(found["high"], float)
+    by_name = indicators(release)["Krippendorff's alpha, first"]
+    assert by_name["n"] == 24
+    assert isinstance(by_name["low"], float)
+    assert isinstance(by_name["high"], float)
     with (release / "figures.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["figure"] == "Cohen's kappa"]
     (pair,) = rows
@@ -112,19 +112,19 @@ def test_agreement_comes_with_its_interval(release: Path) -> None:
 
 
 def test_what_nobody_measured_has_no_value(release: Path) -> None:
-    found = indicators(release)
+    by_name = indicators(release)
     for name in (
         "error rates of the privacy gate",
         "membership inference",
         "measures in a backbone's features",
         "anatomy",
     ):
-        assert found[name]["value"] is None
-        assert found[name]["note"]
+        assert by_name[name]["value"] is None
+        assert by_name[name]["note"]
     assert "**Not measured.**" in (release / "SCREENING.md").read_text()
-    assert found["rejected among readings by people"]["value"] == pytest.approx(4 / 48)
-    assert found["images with spacing"]["value"] == 1.0
-    assert found["pictures that occur twice"]["value"] == 0.0
+    assert by_name["rejected among readings by people"]["value"] == pytest.approx(4 / 48)
+    assert by_name["images with spacing"]["value"] == 1.0
+    assert by_name["pictures that occur twice"]["value"] == 0.0
 
 
 def test_checklists_name_every_item_and_leave_open_what_the_database_cannot_know(release: Path) -> None:
@@ -192,9 +192,9 @@ def test_a_suspected_copy_that_was_not_blocked_is_told_of(
     export(project, "release", tmp_path / "out")
     card = (tmp_path / "out" / "README.md").read_text()
     assert "1 synthetic images were flagged by “near copy by features” as possible copies" in card
-    found = indicators(tmp_path / "out")
-    assert found["flagged by “near copy by features”, and kept"]["value"] == pytest.approx(1 / 20)
-    assert found["blocked by “near copy by features”"]["value"] == 0.0
+    by_name = indicators(tmp_path / "out")
+    assert by_name["flagged by “near copy by features”, and kept"]["value"] == pytest.approx(1 / 20)
+    assert by_name["blocked by “near copy by features”"]["value"] == 0.0
 
 
 @pytest.mark.slow

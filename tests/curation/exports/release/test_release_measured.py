@@ -1,4 +1,4 @@
-"""A release tells measured error rates by what was changed, and does not tell as measured what could not be said."""
+"""A release tells measured error rates by kind of change, and unmeasured ones as unmeasured."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -58,14 +58,14 @@ def test_measured_error_rates_sets_and_pairs_stand_in_it_as_numbers_only(
     saved = (tmp_path / "out" / "measures.json").read_text()
     assert "/mnt/scans" not in saved
     assert SUBJECT not in saved
-    found = indicators(tmp_path / "out")
-    assert found["recall, all classes together"]["low"] == 0.6
-    assert found["recall, all classes together"]["n"] == 30
-    assert "real images in its place 0.9 (0.8 to 1)" in str(found["recall, all classes together"]["note"])
-    assert "floor, all classes together" not in found
-    assert found["error rates of the privacy gate"]["value"] == 1.0
-    assert found["membership inference"]["value"] is None
-    assert "no image that the generator was fitted on" in str(found["membership inference"]["note"])
+    by_name = indicators(tmp_path / "out")
+    assert by_name["recall, all classes together"]["low"] == 0.6
+    assert by_name["recall, all classes together"]["n"] == 30
+    assert "real images in its place 0.9 (0.8 to 1)" in str(by_name["recall, all classes together"]["note"])
+    assert "floor, all classes together" not in by_name
+    assert by_name["error rates of the privacy gate"]["value"] == 1.0
+    assert by_name["membership inference"]["value"] is None
+    assert "no image that the generator was fitted on" in str(by_name["membership inference"]["note"])
 
 
 @pytest.mark.slow
@@ -140,7 +140,7 @@ def test_false_alarms_are_those_that_the_screening_told(
         with project.database.write() as session:
             session.execute(update(Screening).values(parameters=parameters))
         export(project, "release", tmp_path / f"{share:.3f}")
-        found = indicators(tmp_path / f"{share:.3f}")
-        flagged = [one for name, one in found.items() if name.startswith("real held-out images flagged")]
-        assert [one["value"] for one in flagged] == [pytest.approx(share)] * len(flagged)
+        by_name = indicators(tmp_path / f"{share:.3f}")
+        flagged = [one for name, one in by_name.items() if name.startswith("real held-out images flagged")]
+        assert [indicator["value"] for indicator in flagged] == [pytest.approx(share)] * len(flagged)
         assert flagged

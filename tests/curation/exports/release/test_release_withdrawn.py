@@ -1,4 +1,4 @@
-"""A release made after a withdrawal: the affected snapshot does not leave, and what was measured before says so."""
+"""A release after a withdrawal leaves the affected snapshot out and marks measurements."""
 
 import json
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def test_old_measurements_in_a_release_say_that_they_rest_on_withdrawn_subjects(
     assert [title.split(",")[0] for title in titles] == ["privacy", "set measures", "set measures"]
     assert f"| judged | suspect | different | 1 | {MARK} |" in page
     saved = json.loads((out / "measures.json").read_text())
-    assert [one["withdrawn_subjects"] for one in saved["checks"] + saved["sets"]] == [1, 0, 1, 1]
+    assert [entry["withdrawn_subjects"] for entry in saved["checks"] + saved["sets"]] == [1, 0, 1, 1]
     assert "1 of them rest on withdrawn subjects" in str(indicators(out)["error rates of the privacy gate"]["note"])
     assert "3 of the measurements in it rest on withdrawn subjects" in (out / "README.md").read_text()
     assert SUBJECT not in page
