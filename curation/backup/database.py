@@ -37,7 +37,7 @@ def copied_state(database: Database, target: Path) -> Iterator[Session]:
         return
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         snapshot = connection.scalar(text("SELECT pg_export_snapshot()"))
-        _run(
+        _run_program(
             "pg_dump",
             engine.url,
             ["--format=custom", "--no-owner", "--no-privileges"],
@@ -73,7 +73,7 @@ def frozen_sqlite(path: Path) -> Engine:
 def check_copy(kind: str, path: Path) -> None:
     """Raise Damaged unless the copy can be read as a database."""
     if kind == POSTGRESQL:
-        _run("pg_restore", None, ["--list"], [str(path)])
+        _run_program("pg_restore", None, ["--list"], [str(path)])
         return
     connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
     try:
@@ -101,10 +101,10 @@ def load_copy(kind: str, path: Path, url: str) -> None:
             f"the database {make_url(url).render_as_string()} holds {len(tables)} tables already. "
             "Make a new, empty one (createdb) and name it with --database-url."
         )
-    _run("pg_restore", make_url(url), ["--exit-on-error", "--single-transaction", "--no-owner"], [str(path)])
+    _run_program("pg_restore", make_url(url), ["--exit-on-error", "--single-transaction", "--no-owner"], [str(path)])
 
 
-def _run(program: str, url: URL | None, options: list[str], rest: list[str]) -> None:
+def _run_program(program: str, url: URL | None, options: list[str], rest: list[str]) -> None:
     """Run a program of PostgreSQL; the password goes by the environment, where other accounts cannot see it."""
     path = shutil.which(program)
     if path is None:

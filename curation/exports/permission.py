@@ -34,14 +34,14 @@ def check_may_leave(session: Session, snapshot: Snapshot) -> None:
         )
 
 
-def _images(snapshot_id: int) -> Select[int]:
+def _images_of(snapshot_id: int) -> Select[int]:
     counted = select(func.count(SnapshotItem.image_id.distinct()))
     return counted.where(SnapshotItem.snapshot_id == snapshot_id)
 
 
 def _withdrawn(snapshot_id: int) -> Select[int]:
     withdrawn = select(Image.id).where(Image.withdrawn_at.is_not(None))
-    return _images(snapshot_id).where(SnapshotItem.image_id.in_(withdrawn))
+    return _images_of(snapshot_id).where(SnapshotItem.image_id.in_(withdrawn))
 
 
 def _blocked(snapshot_id: int) -> Select[int]:
@@ -49,7 +49,7 @@ def _blocked(snapshot_id: int) -> Select[int]:
         ScreeningCheck.name.startswith(PRIVACY_PREFIX, autoescape=True),
         ScreeningCheck.verdict == ScreeningVerdict.BLOCK,
     )
-    return _images(snapshot_id).where(SnapshotItem.image_id.in_(blocked))
+    return _images_of(snapshot_id).where(SnapshotItem.image_id.in_(blocked))
 
 
 def _judged_same(snapshot_id: int) -> Select[int]:
@@ -62,7 +62,7 @@ def _judged_same(snapshot_id: int) -> Select[int]:
         select(side).where(Pair.truth == PairTruth.SUSPECT, Pair.id.in_(judged))
         for side in (Pair.first_image_id, Pair.second_image_id)
     ]
-    drawn = _images(snapshot_id).join(Image, Image.id == SnapshotItem.image_id).where(Image.batch_id.is_not(None))
+    drawn = _images_of(snapshot_id).join(Image, Image.id == SnapshotItem.image_id).where(Image.batch_id.is_not(None))
     return drawn.where(SnapshotItem.image_id.in_(union_all(*suspects)))
 
 

@@ -43,7 +43,7 @@ def _row_named(session: Session, model: type[Row], column: InstrumentedAttribute
     return session.scalars(select(model).where(column == key)).one()
 
 
-def _counts(session: Session, column: InstrumentedAttribute[Any], *where: ColumnElement[bool]) -> dict[str, int]:
+def _count_by(session: Session, column: InstrumentedAttribute[Any], *where: ColumnElement[bool]) -> dict[str, int]:
     query = select(column, func.count()).where(*where).group_by(column).order_by(column)
     return {getattr(value, "value", str(value)): count for value, count in session.execute(query)}
 
@@ -78,7 +78,7 @@ def altered_of(key: str) -> Select[int]:
 
 def _describe_subjects(session: Session, ref: Ref) -> Node:
     subject_ids = select(Image.subject_id).where(in_group(ref.key)).distinct()
-    by_split = _counts(session, Subject.split, Subject.id.in_(subject_ids))
+    by_split = _count_by(session, Subject.split, Subject.id.in_(subject_ids))
     counts = {str(split.value): by_split[split.value] for split in Split if split.value in by_split}
     are_withdrawn = (Subject.id.in_(subject_ids), Subject.withdrawn_at.is_not(None))
     withdrawn = session.scalar(select(func.count()).where(*are_withdrawn)) or 0
@@ -117,7 +117,7 @@ def _screening_facts(session: Session, batch_id: int) -> list[str]:
     newest = session.scalar(select(func.max(Screening.id)).where(Screening.batch_id == batch_id))
     if newest is None:
         return ["not screened"]
-    return [f"screened: {in_words(_counts(session, ScreenedImage.verdict, ScreenedImage.screening_id == newest))}"]
+    return [f"screened: {in_words(_count_by(session, ScreenedImage.verdict, ScreenedImage.screening_id == newest))}"]
 
 
 def _describe_image(session: Session, ref: Ref) -> Node:
@@ -188,7 +188,7 @@ def outcome_condition(session: Session, key: str) -> ColumnElement[bool]:
 
 
 def _describe_outcomes(session: Session, ref: Ref) -> Node:
-    counts = _counts(session, Outcome.verdict, outcome_condition(session, ref.key))
+    counts = _count_by(session, Outcome.verdict, outcome_condition(session, ref.key))
     return Node(ref, f"{sum(counts.values()):,} outcomes", (in_words(counts),))
 
 

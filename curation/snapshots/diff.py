@@ -45,7 +45,7 @@ def diff_snapshots(session: Session, first: Snapshot, second: Snapshot, examples
     counts: Counter[str] = Counter()
     groups: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
     kept: dict[str, list[tuple[Item | None, Item | None]]] = {kind: [] for kind in KINDS}
-    for was, now in _pairs(_items(session, first.id), _items(session, second.id)):
+    for was, now in _pairs(_iter_items(session, first.id), _iter_items(session, second.id)):
         for kind in _kinds(was, now):
             counts[kind] += 1
             if kind == "unchanged":
@@ -72,7 +72,7 @@ def recipe_changes(first: Snapshot, second: Snapshot) -> dict[str, tuple[Any, An
     return {name: (was[name], now[name]) for name in was if was[name] != now[name]}
 
 
-def _items(session: Session, snapshot_id: int) -> Iterator[Item]:
+def _iter_items(session: Session, snapshot_id: int) -> Iterator[Item]:
     query = (
         select(SnapshotItem.image_id, SnapshotItem.copy, SnapshotItem.split, SnapshotItem.label, SnapshotItem.weight)
         .where(SnapshotItem.snapshot_id == snapshot_id)

@@ -201,7 +201,7 @@ def _outcomes(
     recipe: MixRecipe,
 ) -> Iterator[tuple[Any, ...]]:
     for image, readings, decision in decisions:
-        if not _counts(decision, recipe):
+        if not _is_counted(decision, recipe):
             pool.left_out[OTHER_OUTCOME] += 1
         else:
             counted = set(decision.reading_ids)
@@ -211,7 +211,7 @@ def _outcomes(
             yield image, worklist_id, decision.verdict.value, decision.label, ids, len(counting), agreeing
 
 
-def _counts(decision: Decision, recipe: MixRecipe) -> bool:
+def _is_counted(decision: Decision, recipe: MixRecipe) -> bool:
     """Tell whether the recipe lets an outcome of this kind count, for or against an image."""
     if (decision.grid and not recipe.allow_grid) or (decision.proxy_only and not recipe.allow_proxy):
         return False

@@ -43,9 +43,9 @@ class Plan:
 
     def rows(self, split: str) -> Iterator[SnapshotRow]:
         """Yield the rows of one split in the order of the folder."""
-        return (self._row(row) for row in self.pool.rows(f"{_ROWS} WHERE split = ? ORDER BY rowid", split))
+        return (self._snapshot_row(row) for row in self.pool.rows(f"{_ROWS} WHERE split = ? ORDER BY rowid", split))
 
-    def _row(self, row: tuple[Any, ...]) -> SnapshotRow:
+    def _snapshot_row(self, row: tuple[Any, ...]) -> SnapshotRow:
         split, file_name, label, subject, origin, weight, pixel, file, why, batch_id, batch_index, _, _ = row
         generator, batch = self.batches.get(batch_id, (None, None))
         return SnapshotRow(
@@ -94,7 +94,7 @@ def _plan(session: Session, pool: Pool, name: str, recipe: MixRecipe) -> Plan:
         "lineage": {"generators": _ancestors(session, pool, recipe, generators), "readings": support.readings},
         "approved_by": support.by_reader(names=False),
         "left_out": dict(sorted(pool.left_out.items())),
-        "counts": _counts(pool),
+        "counts": _count_images(pool),
     }
     digests = {key: (batch.generator.weights_digest, batch.request_digest) for key, batch in batches.items()}
     plan = Plan(pool, manifest, support, digests)
@@ -148,7 +148,7 @@ def _classes(session: Session, pool: Pool) -> list[str]:
     return [label for label in session.scalars(select(Label.name).order_by(Label.id)) if label in used]
 
 
-def _counts(pool: Pool) -> dict[str, dict[str, int]]:
+def _count_images(pool: Pool) -> dict[str, dict[str, int]]:
     """Count images by split, then by `label, origin`."""
     counts: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
     for split, label, origin, count in pool.rows(

@@ -71,15 +71,15 @@ def measured_faults(session: Session) -> Iterator[str]:
         digests: dict[int, str | None] = {}
         for number, digest in _events(session, table):
             if number in digests:
-                yield f"{table.what} {number}: two events tell of it, so the row of the first was removed"
+                yield f"{table.what} {number}: two events record it, so the row of the first was removed"
             digests[number] = digest
         for row in _rows_by_id(session, table):
             if row.id not in digests:
-                yield f"{table.what} {row.id}: no event tells of it"
+                yield f"{table.what} {row.id}: no event records it"
             elif digests[row.id] not in (None, table.content(session, row)):
-                yield f"{table.what} {row.id}: it was changed, its event tells otherwise"
+                yield f"{table.what} {row.id}: it was changed, its event records another content"
             digests.pop(row.id, None)
-        yield from (f"{table.what} {number}: it is gone, an event tells of it" for number in digests)
+        yield from (f"{table.what} {number}: it is missing, an event records it" for number in digests)
 
 
 def not_covered(session: Session) -> list[str]:

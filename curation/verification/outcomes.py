@@ -47,19 +47,21 @@ def _chunk_faults(session: Session, outcomes: Sequence[Outcome], rules: dict[str
     )
     candidates = {tuple(row) for row in session.execute(listed)}
     for outcome in outcomes:
-        fault = _fault(outcome, readings, rules.get(outcome.rule_digest))
+        fault = _outcome_fault(outcome, readings, rules.get(outcome.rule_digest))
         if (outcome.worklist_id, outcome.image_id) not in candidates:
             fault = "the image is no candidate of that worklist"
         if fault:
             yield f"outcome of image {outcome.image_id} in worklist {outcome.worklist_id}: {fault}"
 
 
-def _fault(outcome: Outcome, readings: dict[int, tuple[int, StandingReading]], rule: OutcomeRule | None) -> str | None:
+def _outcome_fault(
+    outcome: Outcome, readings: dict[int, tuple[int, StandingReading]], rule: OutcomeRule | None
+) -> str | None:
     if rule is None:
         return "its rule is none that Rounds knows"
     missing = [reading for reading in outcome.reading_ids if reading not in readings]
     if missing:
-        return f"readings it rests on are gone: {missing[:5]}"
+        return f"readings it rests on are missing: {missing[:5]}"
     if not outcome.reading_ids or any(readings[key][0] != outcome.image_id for key in outcome.reading_ids):
         return "it rests on readings of another image"
     decision = decide([readings[key][1] for key in outcome.reading_ids], rule)
@@ -105,7 +107,7 @@ def frozen_reading_faults(session: Session) -> Iterator[str]:
         missing = sum(_count_missing(session, chunk) for chunk in _chunks(snapshot.reading_ids))
         if missing:
             total = len(snapshot.reading_ids)
-            yield f"snapshot {snapshot.name!r}: {missing} of the {total} readings it rests on are gone"
+            yield f"snapshot {snapshot.name!r}: {missing} of the {total} readings it rests on are missing"
         session.expunge(snapshot)
 
 

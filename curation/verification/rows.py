@@ -67,18 +67,21 @@ def _image_rules() -> Sequence[Rule]:
     real, synthetic = Image.origin == Origin.REAL, Image.origin == Origin.SYNTHETIC
     in_batch = Image.batch_index.is_not(None)
     return (
-        Rule("real images without an import or a subject", _images(real, _absent(Image.import_id, Image.subject_id))),
+        Rule(
+            "real images without an import or a subject",
+            _images_where(real, _absent(Image.import_id, Image.subject_id)),
+        ),
         Rule(
             "synthetic images without a batch or a place in it",
-            _images(synthetic, _absent(Image.batch_id, Image.batch_index)),
+            _images_where(synthetic, _absent(Image.batch_id, Image.batch_index)),
         ),
         Rule(
             "altered images without what they were made from",
-            _images(Image.origin == Origin.ALTERED, Image.altered_from_id.is_(None)),
+            _images_where(Image.origin == Origin.ALTERED, Image.altered_from_id.is_(None)),
         ),
         Rule(
             "images whose digests are no SHA-256",
-            _images(or_(_no_digest(Image.file_sha256), _no_digest(Image.pixel_sha256))),
+            _images_where(or_(_no_digest(Image.file_sha256), _no_digest(Image.pixel_sha256))),
         ),
         Rule("masks whose digest is no SHA-256", select(Mask.id).where(_no_digest(Mask.file_sha256))),
         Rule(
@@ -99,7 +102,7 @@ def _image_rules() -> Sequence[Rule]:
     )
 
 
-def _images(*which: ColumnElement[bool]) -> Select[Any]:
+def _images_where(*which: ColumnElement[bool]) -> Select[Any]:
     return select(Image.id).where(*which)
 
 

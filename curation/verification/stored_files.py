@@ -96,7 +96,7 @@ def withdrawn_files_left(session: Session, orphans: Sequence[str]) -> list[str]:
 def file_faults(project: Project, expected: Mapping[str, Expected], pixels: bool) -> Iterator[str]:
     """Describe each file that is missing or was changed; with `pixels` each is decoded too."""
     for digest, entry in expected.items():
-        fault = _fault(project.store, digest, entry.pixel_digests if pixels else set())
+        fault = _file_fault(project.store, digest, entry.pixel_digests if pixels else set())
         if fault and _still_expected(project, digest):
             yield f"{entry.name} ({file_name(digest)}): {fault}"
 
@@ -107,7 +107,7 @@ def _still_expected(project: Project, digest: str) -> bool:
         return digest in expected_files(session, digest[:2])
 
 
-def _fault(store: ImageStore, digest: str, pixel_digests: set[str]) -> str | None:
+def _file_fault(store: ImageStore, digest: str, pixel_digests: set[str]) -> str | None:
     try:
         content = store.content(digest)
     except NotFound:

@@ -148,6 +148,6 @@ def _snapshot_faults(
     for row in (row for split in SPLITS for row in folder.rows(split)) if purged else ():
         place = f"{row.split}/{row.file_name}"
         if place in purged and row.pixel_sha256 not in withdrawn_pixels:
-            yield f"{place} is said to be withdrawn, and the database does not say so"
+            yield f"withdrawn.json names {place} as withdrawn, and the database does not"
     if folder.digest != digest:
         yield f"the folder says digest {folder.digest}, the database {digest}"

@@ -110,7 +110,7 @@ def _number(count: int, singular: str, plural: str) -> str:
 def reading_facts(session: Session, snapshot_id: int, frozen: frozenset[int], names: ExportPseudonyms) -> ReadingFacts:
     """Gather how the images of a snapshot were read."""
     worklists = _worklists(session, snapshot_id)
-    lines = [line for worklist in worklists for line in _lines(session, worklist, names)]
+    lines = [line for worklist in worklists for line in _reader_lines(session, worklist, names)]
     ids = {worklist.id for worklist in worklists}
     kinds, grids = _count_frozen(session, ids, frozen)
     profiles, withdrawn = _profiles(session, ids)
@@ -174,7 +174,7 @@ def _reasons(session: Session, worklist: Worklist) -> dict[str, int]:
     return dict(Counter(words.get(code, str(code)) for code in codes).most_common())
 
 
-def _lines(session: Session, worklist: Worklist, names: ExportPseudonyms) -> list[ReaderLine]:
+def _reader_lines(session: Session, worklist: Worklist, names: ExportPseudonyms) -> list[ReaderLine]:
     query = (
         select(Reader.id, Reader.kind, WorklistItem.purpose, Reading.verdict, func.count(), *_span())
         .select_from(Reading)

@@ -54,7 +54,7 @@ def _body(facts: SnapshotFacts, layout: str, gaps: list[str], more: str) -> str:
         notice_text(facts.notice),
         f"**Reading:** {facts.reading.sentence} {_approval(facts)}",
         "## What is in it",
-        _counts(facts) + "\n" + _pictures(facts),
+        _count_table(facts) + "\n" + _pictures(facts),
         "## Where it comes from",
         _sources(facts) + _generators(facts),
         more.strip(),
@@ -81,7 +81,7 @@ def _approval(facts: SnapshotFacts) -> str:
     )
 
 
-def _counts(facts: SnapshotFacts) -> str:
+def _count_table(facts: SnapshotFacts) -> str:
     rows = [
         (split, origin, *(by_label.get(name, 0) for name in facts.classes), sum(by_label.values()))
         for split, by_origin in facts.counts.items()

@@ -31,7 +31,7 @@ def reading_page(facts: SnapshotFacts, evidence: Evidence, head: str) -> str:
         parts.append(f"{reading.withdrawn} readers withdrew: their verdicts stand in outcomes, and in no statistic.")
     if reading.experience:
         parts.append("Experience, as readers told it: " + "; ".join(reading.experience) + ".")
-    parts += [_worklist_table(facts), _lines(facts), _reasons(facts)]
+    parts += [_worklist_table(facts), _reader_table(facts), _reason_table(facts)]
     if not evidence.studies:
         parts.append(
             "## Agreement\n\n**Not yet read by people: there is no agreement, and no sensitivity, to report.**"
@@ -62,7 +62,7 @@ def _worklist_table(facts: SnapshotFacts) -> str:
     return "## Worklists\n\n" + markdown_table((*header, "of them by a proxy alone", "adjudicated"), rows)
 
 
-def _lines(facts: SnapshotFacts) -> str:
+def _reader_table(facts: SnapshotFacts) -> str:
     if not facts.reading.lines:
         return ""
     rows = [
@@ -81,7 +81,7 @@ def _lines(facts: SnapshotFacts) -> str:
     return "## Readers\n\nReadings that were taken back are not counted.\n\n" + markdown_table(header, rows)
 
 
-def _reasons(facts: SnapshotFacts) -> str:
+def _reason_table(facts: SnapshotFacts) -> str:
     rows = [
         (worklist.name, reason, count)
         for worklist in facts.reading.worklists
@@ -113,7 +113,7 @@ def _study_section(study: StudyFacts) -> str:
 def screening_page(facts: SnapshotFacts, evidence: Evidence, head: str) -> str:
     """Write thresholds, verdicts, error rates and set measures."""
     parts = [f"# Screening\n\n{head}", _check_table(evidence.screening)]
-    parts += [_batch(batch) for batch in facts.batches]
+    parts += [_batch_section(batch) for batch in facts.batches]
     parts.append("## Error rates of the checks")
     parts += [_measurement_section(saved) for saved in evidence.checks] or [NOT_MEASURED]
     parts.append("## Pairs judged by the privacy role")
@@ -148,7 +148,7 @@ def _check_table(screening: ScreeningFacts) -> str:
     return f"{lead}\n\n{markdown_table(header, rows)}"
 
 
-def _batch(batch: BatchFacts) -> str:
+def _batch_section(batch: BatchFacts) -> str:
     title = f"## Batch `{batch.digest[:16]}`"
     if batch.screening is None:
         return f"{title}\n\n**Never screened.**"

@@ -54,14 +54,14 @@ def scorecard_json(indicators: list[Indicator], about: dict[str, Any]) -> dict[s
             dimension: {
                 "question": question,
                 "measured": sum(indicator.value is not None for indicator in _of_dimension(indicators, dimension)),
-                "indicators": [_json(indicator) for indicator in _of_dimension(indicators, dimension)],
+                "indicators": [_indicator_json(indicator) for indicator in _of_dimension(indicators, dimension)],
             }
             for dimension, question in DIMENSIONS.items()
         },
     }
 
 
-def _json(indicator: Indicator) -> dict[str, Any]:
+def _indicator_json(indicator: Indicator) -> dict[str, Any]:
     return {
         "name": indicator.name,
         "value": indicator.value,

@@ -46,7 +46,7 @@ def write_release(directory: Path, selection: Selection, facts: SnapshotFacts, r
     claim, tripod = claim_answers(facts, evidence), tripod_answers(facts, evidence)
     prefilled = CLAIM.prefilled(claim) + TRIPOD_AI.prefilled(tripod)
     indicators = _indicators(selection, facts, evidence, prefilled)
-    head = _head(facts)
+    head = _page_head(facts)
     measures = {
         "checks": [saved.as_json() for saved in evidence.checks],
         "sets": [saved.as_json() for saved in evidence.sets],
@@ -58,8 +58,8 @@ def write_release(directory: Path, selection: Selection, facts: SnapshotFacts, r
         "SCREENING.md": screening_page(facts, evidence, head),
         "CLAIM.md": CLAIM.page(claim, head),
         "TRIPOD-AI.md": TRIPOD_AI.page(tripod, head),
-        "scorecard.json": _json(scorecard_json(indicators, _about(facts))),
-        "measures.json": _json(measures),
+        "scorecard.json": _json_text(scorecard_json(indicators, _about(facts))),
+        "measures.json": _json_text(measures),
     }
     for name, text in pages.items():
         (directory / name).write_text(text, encoding="utf-8")
@@ -82,7 +82,7 @@ def _indicators(selection: Selection, facts: SnapshotFacts, evidence: Evidence, 
     ]
 
 
-def _head(facts: SnapshotFacts) -> str:
+def _page_head(facts: SnapshotFacts) -> str:
     return (
         f"Snapshot `{facts.name}`, digest `{facts.digest[:16]}`: {facts.made:,} synthetic and {facts.real:,} real "
         f"images in this release. {notice_text(facts.notice)} {NOT_ANONYMOUS}"
@@ -113,7 +113,7 @@ def _about(facts: SnapshotFacts) -> dict[str, Any]:
     }
 
 
-def _json(value: Any) -> str:
+def _json_text(value: Any) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 

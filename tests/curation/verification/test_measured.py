@@ -33,7 +33,7 @@ from tests.curation.pairs.rows import add_judge, add_suspects, add_training
 from tests.rows import NOW
 
 HOUR = timedelta(hours=1)
-CHANGED, GONE = "it was changed, its event tells otherwise", "it is gone, an event tells of it"
+CHANGED, GONE = "it was changed, its event records another content", "it is missing, an event records it"
 
 # Every column that says something, changed to a value that the schema allows.
 CHANGES = (
@@ -165,7 +165,7 @@ def test_a_row_that_came_in_beside_the_commands_is_named(judged: Project) -> Non
     forged = (
         f"{copied} SELECT 99, 'forged', pair_id, 2, 'different', read_at, created_at FROM pair_readings WHERE id = 2"
     )
-    assert faults_after(judged, forged) == ["judgement of a pair 99: no event tells of it"]
+    assert faults_after(judged, forged) == ["judgement of a pair 99: no event records it"]
 
 
 def test_what_was_removed_and_measured_anew_under_the_same_number_is_seen(judged_here: Project) -> None:
@@ -173,7 +173,7 @@ def test_what_was_removed_and_measured_anew_under_the_same_number_is_seen(judged
         session.execute(text("DELETE FROM set_measurements WHERE id = 2"))
     assert add_measurement(judged_here, NOW + HOUR, seed=9) == 2  # SQLite gives the number out again
     assert whole(judged_here).faults == [
-        "measurement of a set 2: two events tell of it, so the row of the first was removed"
+        "measurement of a set 2: two events record it, so the row of the first was removed"
     ]
 
 
@@ -182,7 +182,7 @@ def test_an_event_that_was_altered_is_a_fault_of_the_chain_and_not_the_end_of_th
         for payload, kind in (("[]", "set.measured"), ("{}", "pairs.created")):
             session.execute(text(f"UPDATE events SET payload = '{payload}' WHERE kind = '{kind}'"))
     faults = whole(judged_here).faults
-    assert sum(": no event tells of it" in fault for fault in faults) == 3
+    assert sum(": no event records it" in fault for fault in faults) == 3
     assert sum("was altered, or the one before it was" in fault for fault in faults) == 3
     assert len(faults) == 6
 

@@ -98,8 +98,8 @@ def test_an_outcome_is_held_against_the_readings_it_names_and_not_against_later_
         "UPDATE outcomes SET verdict = CASE verdict WHEN 'approved' THEN 'rejected' ELSE 'approved' END, label = NULL"
     )
     assert len(faults_after(room, turned)) == 3
-    [gone, *_] = faults_after(room, "UPDATE outcomes SET reading_ids = '[99999]'")
-    assert "readings it rests on are gone: [99999]" in gone
+    [fault, *_] = faults_after(room, "UPDATE outcomes SET reading_ids = '[99999]'")
+    assert "readings it rests on are missing: [99999]" in fault
     [unknown, *_] = faults_after(room, "UPDATE outcomes SET rule_digest = 'other'")
     assert "its rule is none that Rounds knows" in unknown
     [control, *_] = faults_after(room, "UPDATE worklist_items SET purpose = 'gate_audit'")
@@ -111,7 +111,7 @@ def test_frozen_readings_that_are_gone_are_counted(room: Project) -> None:
     with room.database.write() as session:
         session.scalars(select(Snapshot)).one().reading_ids = [1, 2, 99_998, 99_999]
     [fault] = verify_project(room, silent).faults
-    assert fault == "snapshot 'first': 2 of the 4 readings it rests on are gone"
+    assert fault == "snapshot 'first': 2 of the 4 readings it rests on are missing"
 
 
 @pytest.mark.slow

@@ -183,7 +183,7 @@ def test_a_tombstone_that_the_database_does_not_know_hides_no_damage(lived: Proj
     name = f"train/{folder.rows('train')[0].file_name}"
     folder.tombstones.add(9, "2026-11-25", [name], True).write(folder.path)
     (folder.path / name).unlink()
-    assert [fault for fault in faults(lived) if "the database does not say so" in fault]
+    assert [fault for fault in faults(lived) if "and the database does not" in fault]
 
 
 def test_vectors_are_blanked_in_place(lived: Project) -> None:
