@@ -18,6 +18,7 @@ from pydantic import Field, PositiveInt
 
 from curation.digests import digest_of
 from curation.errors import BadInput, Conflict
+from curation.files import whole_file
 from curation.requests import FrozenRequest
 from curation.snapshots.folder import SnapshotFolder
 from generate.latent_flow.fit_autoencoder import fit_autoencoder
@@ -133,9 +134,8 @@ def fit_and_draw(
     unet, _ = fit_flow(images, model, plan.recipe, out, on_progress, "cpu")
     pipeline = make_pipeline(images, model, unet.eval())
     pixels = draw(pipeline, plan, labels)
-    partial = drawn.with_suffix(".part.npy")
-    np.save(partial, pixels)
-    partial.rename(drawn)
+    with whole_file(drawn) as partial, partial.open("wb") as file:
+        np.save(file, pixels)
     return pixels
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from curation.errors import Conflict, Damaged, NotFound
+from curation.files import whole_file
 from train.adaptation.config import AdaptationConfig
 from train.adaptation.methods.implementation import implementation_of
 from train.adaptation.model import AdaptedModel, StandardizedHead
@@ -42,9 +43,8 @@ def save_run(directory: Path, model: AdaptedModel, config: AdaptationConfig, car
     model.head.save(directory / "head.safetensors")
     implementation_of(config.method).save(model, directory, card)
     card = card | {"digest": run_digest(directory)}
-    partial = directory / "card.json.part"
-    partial.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
-    partial.replace(directory / "card.json")
+    with whole_file(directory / "card.json") as partial:
+        partial.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
     return card
 
 

@@ -1,6 +1,5 @@
 """The checkpoint of an unfinished fit: `kill -9` leaves a whole one, and another fit refuses it."""
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import torch
 
 from curation.errors import Conflict, Damaged
+from curation.files import whole_file
 
 FORMAT = "rounds-fit/2"
 CHECKPOINTS = "checkpoints"  # the directory inside a fit's own, gone when it has finished
@@ -22,11 +22,10 @@ class Checkpoint:
     fit: str
 
     def write(self, state: dict[str, Any]) -> None:
-        """Write `state` under a temporary name and rename it."""
+        """Write `state`, which replaces the last one whole or not at all."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".part")
-        torch.save({"format": FORMAT, "fit": self.fit, **state}, temporary)
-        os.replace(temporary, self.path)
+        with whole_file(self.path) as partial:
+            torch.save({"format": FORMAT, "fit": self.fit, **state}, partial)
 
     def read(self) -> dict[str, Any] | None:
         """The state, or None where there is no file.
