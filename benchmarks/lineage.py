@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from curation.lineage.descent import descent_of
 from curation.lineage.graph import Ref
-from curation.lineage.naming import find
+from curation.lineage.naming import find_node
 from curation.lineage.walk import walk
 from curation.project import Project
 from curation.settings import write_project_file
@@ -53,7 +53,7 @@ def main(images: int) -> None:
 def walked(project: Project, node: str) -> None:
     """One walk in both directions."""
     with project.database.read() as session:
-        start: Ref = find(session, node)
+        start: Ref = find_node(session, node)
         walk(session, start)
 
 

@@ -97,21 +97,23 @@ def restore_backup(
     """
     places = Places(database_url=database_url, store_url=store_url, secrets=secrets)
     with progress_bar("restoring", quiet=as_json) as report:
-        found = restore(backup_directory, name, target.resolve(), places, now(), report)
+        restored = restore(backup_directory, name, target.resolve(), places, now(), report)
     if not as_json:
-        click.echo(f"restored {found.images} images of the backup {found.backup}, made {found.made_at}, into {target}")
-        click.echo(f"{found.sign_ins_revoked} sign-ins revoked, {found.leases_ended} leases ended")
-    if not found.is_newest_schema:
+        click.echo(
+            f"restored {restored.images} images of the backup {restored.backup}, made {restored.made_at}, into {target}"
+        )
+        click.echo(f"{restored.sign_ins_revoked} sign-ins revoked, {restored.leases_ended} leases ended")
+    if not restored.is_newest_schema:
         if as_json:
-            emit({**asdict(found), "verified": False}, as_json)
+            emit({**asdict(restored), "verified": False}, as_json)
         else:
-            click.echo(f"its schema is revision {found.schema}: run `rounds init` in {target}, then `rounds verify`")
+            click.echo(f"its schema is revision {restored.schema}: run `rounds init` in {target}, then `rounds verify`")
         return
     project = Project.open(target.resolve())
     with progress_bar("verifying", quiet=as_json) as report:
         verified = verify_project(project, report)
     if as_json:
-        emit({**asdict(found), "verified": True, "faults": verified.faults}, as_json)
+        emit({**asdict(restored), "verified": True, "faults": verified.faults}, as_json)
     else:
         print_verification(verified)
     if verified.faults:

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from cli.terminal import emit, json_option, pass_project
 from curation.lineage.graph import GROUPS, Edge, Graph, Node, Ref
-from curation.lineage.naming import find
-from curation.lineage.walk import Direction, as_dot, members, walk
+from curation.lineage.naming import find_node
+from curation.lineage.walk import Direction, as_dot, list_members, walk
 from curation.project import Project
 
 
@@ -36,62 +36,62 @@ def lineage(project: Project, node: str, up: bool, down: bool, full: bool, dot: 
     """
     direction: Direction = "both" if up == down else "up" if up else "down"
     with project.database.read() as session:
-        start = find(session, node)
+        start = find_node(session, node)
         graph = walk(session, start, direction)
         if as_json:
-            emit(_record(session, graph, full), as_json=True)
+            emit(_graph_record(session, graph, full), as_json=True)
         elif dot:
             click.echo(as_dot(graph))
         else:
-            for line in _lines(session, graph, direction, full):
+            for line in _tree_lines(session, graph, direction, full):
                 click.echo(line)
 
 
-def _record(session: Session, graph: Graph, full: bool) -> dict[str, Any]:
+def _graph_record(session: Session, graph: Graph, full: bool) -> dict[str, Any]:
     record = graph.record()
     if full:
-        record["members"] = {str(ref): list(members(session, ref)) for ref in graph.nodes if ref.kind in GROUPS}
+        record["members"] = {str(ref): list(list_members(session, ref)) for ref in graph.nodes if ref.kind in GROUPS}
     return record
 
 
-def _lines(session: Session, graph: Graph, direction: Direction, full: bool) -> Iterator[str]:
-    yield _words(graph.nodes[graph.start])
-    told: set[Ref] = {graph.start}
+def _tree_lines(session: Session, graph: Graph, direction: Direction, full: bool) -> Iterator[str]:
+    yield _node_line(graph.nodes[graph.start])
+    shown: set[Ref] = {graph.start}
     for title, way in (("descends from", "up"), ("and from it descend", "down")):
         if direction in (way, "both"):
             yield title
             nothing = "  nothing that this project knows of"
             yield from (
-                _below(session, graph, graph.start, way, "  ", told, full)
-                if _next(graph, graph.start, way)
+                _branch_lines(session, graph, graph.start, way, "  ", shown, full)
+                if _edges_onward(graph, graph.start, way)
                 else [nothing]
             )
 
 
-def _next(graph: Graph, ref: Ref, way: str) -> list[Edge]:
+def _edges_onward(graph: Graph, ref: Ref, way: str) -> list[Edge]:
     return graph.parents(ref) if way == "up" else graph.children(ref)
 
 
-def _below(
-    session: Session, graph: Graph, ref: Ref, way: str, indent: str, told: set[Ref], full: bool
+def _branch_lines(
+    session: Session, graph: Graph, ref: Ref, way: str, indent: str, shown: set[Ref], full: bool
 ) -> Iterator[str]:
-    """A branch of the tree; what was told before is named again and not walked again."""
-    edges = _next(graph, ref, way)
+    """Yield the lines of a branch; a node that was shown before is named and not walked again."""
+    edges = _edges_onward(graph, ref, way)
     for place, edge in enumerate(edges):
         other = edge.source if way == "up" else edge.target
         last = place == len(edges) - 1
         what = f"  [{edge.what}]" if edge.what else ""
-        again = other in told and bool(_next(graph, other, way))
-        yield f"{indent}{'└' if last else '├'} {_words(graph.nodes[other])}{what}{'  (see above)' if again else ''}"
+        again = other in shown and bool(_edges_onward(graph, other, way))
+        yield f"{indent}{'└' if last else '├'} {_node_line(graph.nodes[other])}{what}{'  (see above)' if again else ''}"
         if again:
             continue
-        told.add(other)
+        shown.add(other)
         deeper = f"{indent}{' ' if last else '│'} "
         if full and other.kind in GROUPS:
-            yield from (f"{deeper}  {line}" for line in members(session, other))
-        yield from _below(session, graph, other, way, deeper, told, full)
+            yield from (f"{deeper}  {line}" for line in list_members(session, other))
+        yield from _branch_lines(session, graph, other, way, deeper, shown, full)
 
 
-def _words(node: Node) -> str:
+def _node_line(node: Node) -> str:
     facts = f": {', '.join(fact for fact in node.facts if fact)}" if node.facts else ""
     return f"{node.title}{facts}" + (f"  {node.affected}" if node.affected else "")

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from curation.lineage.descent import arm_snapshots
 from curation.lineage.graph import NodeKind, Ref, Step, Steps
-from curation.lineage.nodes import altered_of, in_group, of_group, outcome_condition, reading_condition
+from curation.lineage.nodes import altered_of, in_group, outcome_condition, reading_condition, split_group_key
 from curation.lineage.relations import (
     ancestor_weights,
     approved_between,
@@ -34,7 +34,7 @@ def generators_that_saw(session: Session, ref: Ref) -> set[str]:
 
 
 def _below_subjects(session: Session, key: str) -> list[Step]:
-    return [Step(Ref(NodeKind.IMPORT, of_group(key)[1]))]
+    return [Step(Ref(NodeKind.IMPORT, split_group_key(key)[1]))]
 
 
 def _below_subject(session: Session, key: str) -> list[Step]:
@@ -48,7 +48,7 @@ def _below_import(session: Session, key: str) -> list[Step]:
 def _below_images(session: Session, key: str) -> list[Step]:
     shown = or_(in_group(key), Image.altered_from_id.in_(altered_of(key)))
     steps = worklists_with(session, shown) + snapshots_with(session, in_group(key))
-    owner, owner_key = of_group(key)
+    owner, owner_key = split_group_key(key)
     if owner == "subject":
         steps += _fitted_elsewhere(session, Ref(NodeKind.SUBJECT, owner_key))
     return steps
@@ -120,7 +120,7 @@ def _below_readings(session: Session, key: str) -> list[Step]:
 
 
 def _below_outcomes(session: Session, key: str) -> list[Step]:
-    owner, owner_key = of_group(key)
+    owner, owner_key = split_group_key(key)
     condition = Worklist.name == owner_key if owner == "worklist" else Outcome.image_id == int(owner_key)
     steps = []
     for snapshot_id, name, worklist, count in session.execute(approved_between(condition)):

@@ -126,7 +126,7 @@ class Graph:
         return layers
 
 
-def extend(
+def extend_graph(
     session: Session,
     graph: Graph,
     steps: dict[NodeKind, Steps],

@@ -28,7 +28,7 @@ NUMBERED: dict[NodeKind, tuple[InstrumentedAttribute[Any], AffectedKind | None]]
 }
 
 
-def find(session: Session, text: str) -> Ref:
+def find_node(session: Session, text: str) -> Ref:
     """Find the node called `kind:key`, or by a bare name that only one thing has; raises BadInput or NotFound."""
     if not text.isprintable():
         raise BadInput(f"expected a node as kind:name, got {text!r}.")

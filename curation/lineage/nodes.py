@@ -21,12 +21,12 @@ from curation.tables.withdrawals import AffectedKind
 Row = TypeVar("Row")
 
 
-def describe(session: Session, ref: Ref) -> Node:
+def describe_node(session: Session, ref: Ref) -> Node:
     """Describe a node, with the withdrawals that affect it."""
     node = DESCRIBE[ref.kind](session, ref)
     column = None if ref.kind in GROUPS else (NAMED.get(ref.kind) or NUMBERED.get(ref.kind))
-    if ref.kind is NodeKind.IMAGES and of_group(ref.key)[0] == "batch":
-        return replace(node, affected=affected_note(session, AffectedKind.BATCH, int(of_group(ref.key)[1])))
+    if ref.kind is NodeKind.IMAGES and split_group_key(ref.key)[0] == "batch":
+        return replace(node, affected=affected_note(session, AffectedKind.BATCH, int(split_group_key(ref.key)[1])))
     if column is None or column[1] is None:
         return node
     return replace(node, affected=affected_note(session, column[1], _row_id(session, ref)))
@@ -53,7 +53,7 @@ def in_words(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts.items())
 
 
-def of_group(key: str) -> tuple[str, str]:
+def split_group_key(key: str) -> tuple[str, str]:
     """Split a group's key into the kind and key of its owner: `batch/3` belongs to batch 3."""
     what, _, rest = key.partition("/")
     return what, rest
@@ -61,7 +61,7 @@ def of_group(key: str) -> tuple[str, str]:
 
 def in_group(key: str) -> ColumnElement[bool]:
     """Build the condition on `Image` of a group of images."""
-    owner, owner_key = of_group(key)
+    owner, owner_key = split_group_key(key)
     if owner == "import":
         return Image.import_id == int(owner_key)
     if owner == "batch":
@@ -102,7 +102,7 @@ def _describe_images(session: Session, ref: Ref) -> Node:
     total, withdrawn = session.execute(
         select(func.count(), func.count(Image.withdrawn_at)).select_from(Image).where(in_group(ref.key))
     ).one()
-    owner, key = of_group(ref.key)
+    owner, key = split_group_key(ref.key)
     facts = [f"of {owner} {key}"] + ([f"{withdrawn:,} withdrawn"] if withdrawn else [])
     if owner == "batch":
         facts += _screening_facts(session, int(key))
@@ -173,7 +173,7 @@ def _describe_readings(session: Session, ref: Ref) -> Node:
 
 def reading_condition(session: Session, key: str) -> ColumnElement[bool]:
     """Build the condition on `WorklistItem` of a group of readings: of a worklist, or of one image."""
-    owner, owner_key = of_group(key)
+    owner, owner_key = split_group_key(key)
     if owner == "worklist":
         return WorklistItem.worklist_id == _row_named(session, Worklist, Worklist.name, owner_key).id
     return WorklistItem.image_id == int(owner_key)
@@ -181,7 +181,7 @@ def reading_condition(session: Session, key: str) -> ColumnElement[bool]:
 
 def outcome_condition(session: Session, key: str) -> ColumnElement[bool]:
     """Build the condition on `Outcome` of a group of outcomes: of a worklist, or of one image."""
-    owner, owner_key = of_group(key)
+    owner, owner_key = split_group_key(key)
     if owner == "worklist":
         return Outcome.worklist_id == _row_named(session, Worklist, Worklist.name, owner_key).id
     return Outcome.image_id == int(owner_key)
@@ -204,7 +204,7 @@ def _describe_study(session: Session, ref: Ref) -> Node:
 
 
 def _describe_report(session: Session, ref: Ref) -> Node:
-    owner, key = of_group(ref.key)
+    owner, key = split_group_key(ref.key)
     if owner == "study":
         study = _row_named(session, Study, Study.name, key)
         return Node(ref, "report", (f"{study.directory}/report.md",))

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from curation.lineage.descent import arm_snapshots
 from curation.lineage.graph import NodeKind, Ref, Step, Steps
-from curation.lineage.nodes import of_group
+from curation.lineage.nodes import split_group_key
 from curation.lineage.relations import (
     ancestor_weights,
     approved_between,
@@ -27,7 +27,7 @@ def _above_import(session: Session, key: str) -> list[Step]:
 
 
 def _above_images(session: Session, key: str) -> list[Step]:
-    owner, owner_key = of_group(key)
+    owner, owner_key = split_group_key(key)
     if owner != "subject":
         return [Step(Ref(NodeKind(owner), owner_key))]
     of_subject = select(Image.import_id).join(Subject, Subject.id == Image.subject_id).where(Subject.key == owner_key)
@@ -77,7 +77,7 @@ def _above_worklist(session: Session, key: str) -> list[Step]:
 
 
 def _above_readings(session: Session, key: str) -> list[Step]:
-    owner, owner_key = of_group(key)
+    owner, owner_key = split_group_key(key)
     return [Step(Ref(NodeKind(owner), owner_key))]
 
 
@@ -118,7 +118,7 @@ def _backbone(session: Session, config: dict[str, object]) -> list[Step]:
 
 
 def _above_report(session: Session, key: str) -> list[Step]:
-    owner, owner_key = of_group(key)
+    owner, owner_key = split_group_key(key)
     is_study = owner == "study"
     return [Step(Ref(NodeKind.STUDY, owner_key) if is_study else Ref(NodeKind.RUN, owner_key.rpartition("/")[0]))]
 

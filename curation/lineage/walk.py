@@ -7,8 +7,8 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from curation.lineage.down import DOWN, generators_that_saw
-from curation.lineage.graph import Graph, NodeKind, Ref, extend
-from curation.lineage.nodes import describe, in_group, outcome_condition, reading_condition
+from curation.lineage.graph import Graph, NodeKind, Ref, extend_graph
+from curation.lineage.nodes import describe_node, in_group, outcome_condition, reading_condition
 from curation.lineage.up import UP
 from curation.reading.outcomes import stands
 from curation.tables.images import Image, Subject
@@ -27,7 +27,7 @@ def walk(session: Session, start: Ref, direction: Direction = "both", far: int |
     """Walk to what `start` descends from, to what descends from it, or to both; at most `far` steps away."""
     graph = Graph(start)
     if direction != "down":
-        extend(session, graph, UP, describe, up=True, far=far)
+        extend_graph(session, graph, UP, describe_node, up=True, far=far)
     if direction != "up":
         single = start.kind in (NodeKind.SUBJECT, NodeKind.IMAGE)
         saw = generators_that_saw(session, start) if single else set[str]()
@@ -39,11 +39,11 @@ def walk(session: Session, start: Ref, direction: Direction = "both", far: int |
             of_others = ref.kind in (NodeKind.READINGS, NodeKind.OUTCOMES) and ref.key.startswith("worklist/")
             return not of_others and (ref.kind is not NodeKind.GENERATOR or ref.key in saw)
 
-        extend(session, graph, DOWN, describe, up=False, keep=keep, far=far)
+        extend_graph(session, graph, DOWN, describe_node, up=False, keep=keep, far=far)
     return graph
 
 
-def members(session: Session, ref: Ref) -> Iterator[str]:
+def list_members(session: Session, ref: Ref) -> Iterator[str]:
     """List every thing in a group, one line each, streamed; nothing for a node that is no group."""
     query: Select[Any, Any] | None = None
     if ref.kind is NodeKind.SUBJECTS:

@@ -31,7 +31,7 @@ class ClassCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class ApprovalAgreement:
     """How well the counting readings of the approved images agree, where an image has two or more."""
 
     images: int
@@ -55,7 +55,7 @@ class Preview:
     coverage: Coverage
     readings: dict[str, int]
     approved_by: dict[str, dict[str, Any]]
-    agreement: Agreement
+    agreement: ApprovalAgreement
     corrected_label_ignored: int
     unread: int
     in_no_worklist: int
@@ -135,14 +135,14 @@ def _generators(session: Session, pool: Pool) -> dict[str, int]:
     return names
 
 
-def _agreement(pool: Pool) -> Agreement:
+def _agreement(pool: Pool) -> ApprovalAgreement:
     query = """
     SELECT COUNT(*), COALESCE(SUM(n >= 2), 0), COALESCE(SUM(n >= 2 AND agreeing = n), 0),
         AVG(CASE WHEN n >= 2 THEN CAST(agreeing AS REAL) / n END)
     FROM approved JOIN outcomes USING (image, worklist)
     WHERE image IN (SELECT image FROM rows WHERE origin = 'synthetic')
     """
-    return Agreement(*next(pool.rows(query)))
+    return ApprovalAgreement(*next(pool.rows(query)))
 
 
 def _count_ignored_corrections(plan: Plan) -> int:

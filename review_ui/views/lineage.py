@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, RoundsError
 from curation.lineage.graph import GROUPS, Graph, Node, NodeKind, Ref
-from curation.lineage.naming import NAMED, NUMBERED, find
-from curation.lineage.nodes import of_group
+from curation.lineage.naming import NAMED, NUMBERED, find_node
+from curation.lineage.nodes import split_group_key
 from curation.lineage.walk import Direction, walk
 from review_ui.context import current_project
 from review_ui.figures.layered import Rectangle, lay_out
@@ -86,7 +86,7 @@ def found_for(session: Session, text: str, subjects: bool) -> Ref:
     """The node, unless it is a subject and the role sees none: then nothing is looked up, so nothing is told."""
     if not subjects and (":" not in text or text.partition(":")[0] == NodeKind.SUBJECT):
         raise BadInput("your role does not see single subjects. Start from image:ID, import:ID, snapshot:NAME, ...")
-    return find(session, text)
+    return find_node(session, text)
 
 
 def without_subjects(graph: Graph) -> Graph:
@@ -136,7 +136,7 @@ def address(ref: Ref) -> str | None:
         return None
     node = str(ref)
     if ref.kind in GROUPS or ref.kind is NodeKind.REPORT:
-        what, rest = of_group(ref.key)
+        what, rest = split_group_key(ref.key)
         node = f"{what}:{rest.rpartition('/')[0] if what == 'run' else rest}"
     return f"/lineage?node={quote(node, safe='')}"
 

@@ -6,7 +6,7 @@ import pytest
 
 from curation.errors import BadInput
 from curation.lineage.graph import Edge, Graph, Node, NodeKind, Ref
-from curation.lineage.naming import find
+from curation.lineage.naming import find_node
 from curation.lineage.walk import walk
 from curation.project import Project
 from curation.tables.people import Role
@@ -29,21 +29,21 @@ def small(tmp_path: Path, make_project) -> Project:  # type: ignore[no-untyped-d
 
 def test_every_box_of_the_project_is_a_link_that_leads_to_a_start(small: Project) -> None:
     with small.database.read() as session:
-        graph = walk(session, find(session, "snapshot:base"))
+        graph = walk(session, find_node(session, "snapshot:base"))
         drawn = picture(graph)
         assert drawn.count('class="r-node"') == len(graph.nodes)
         for ref in graph.nodes:
             link = address(ref)
             assert link is not None
             node = link.partition("node=")[2].replace("%3A", ":")
-            find(session, node)
+            find_node(session, node)
         assert set(starting_points(session)) == {"snapshot:base", "generator:g1", "import:1"}
 
 
 def test_what_is_affected_says_so_in_words_in_the_picture_and_in_the_table(small: Project) -> None:
     withdraw(small, NOW, "s0", "")
     with small.database.read() as session:
-        graph = walk(session, find(session, "snapshot:base"))
+        graph = walk(session, find_node(session, "snapshot:base"))
     assert picture(graph).count("AFFECTED by withdrawal 1</em>") == 2
     assert "snapshot base, AFFECTED by withdrawal 1" in arrows(graph)
 
@@ -73,7 +73,7 @@ def test_a_group_leads_to_what_it_belongs_to_and_what_is_elsewhere_to_nothing() 
 @pytest.mark.slow
 def test_curators_see_the_picture_without_single_subjects(small: Project) -> None:
     with small.database.read() as session:
-        graph = without_subjects(walk(session, find(session, "image:1")))
+        graph = without_subjects(walk(session, find_node(session, "image:1")))
     assert not [ref for ref in graph.nodes if ref.kind is NodeKind.SUBJECT]
     assert "s0" not in picture(graph) + arrows(graph)
     with small.database.read() as session:

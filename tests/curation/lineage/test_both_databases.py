@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from curation.database import Database
-from curation.lineage.naming import find
+from curation.lineage.naming import find_node
 from curation.lineage.walk import walk
 from curation.progress import silent
 from curation.project import Project
@@ -30,8 +30,8 @@ def both(database: Database, tmp_path: Path) -> Iterator[Project]:
 @pytest.mark.slow
 def test_a_subject_is_walked_and_withdrawn_alike(both: Project) -> None:
     with both.database.read() as session:
-        down = walk(session, find(session, "subject:s0"), "down")
-        up = walk(session, find(session, "report:trial"), "up")
+        down = walk(session, find_node(session, "subject:s0"), "down")
+        up = walk(session, find_node(session, "report:trial"), "up")
     assert (len(down.nodes), len(up.nodes)) == (19, 14)
     done = withdraw(both, NOW, "s0", "", descendants=True, purge=True)
     assert (done.images, len(done.descent.affected)) == (15, 13)

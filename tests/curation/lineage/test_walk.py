@@ -9,8 +9,8 @@ from sqlalchemy import event, select
 
 from curation.errors import BadInput, NotFound
 from curation.lineage.graph import Graph, NodeKind, Ref
-from curation.lineage.naming import find
-from curation.lineage.walk import Direction, as_dot, members, walk
+from curation.lineage.naming import find_node
+from curation.lineage.walk import Direction, as_dot, list_members, walk
 from curation.project import Project
 from curation.reading.outcomes import recompute_outcomes
 from curation.reading.record import new_op_id
@@ -45,7 +45,7 @@ CROOKED = ["image:", "image:-1", "image:9" * 20, f"image:{'9' * 30}", "batch:x",
 
 def graph_of(project: Project, node: str, direction: Direction = "both") -> Graph:
     with project.database.read() as session:
-        return walk(session, find(session, node), direction)
+        return walk(session, find_node(session, node), direction)
 
 
 def names(graph: Graph) -> set[str]:
@@ -95,7 +95,7 @@ def test_every_arrow_found_going_down_is_found_going_up(lived: Project, node: st
 
 def find_ref(project: Project, node: str) -> Ref:
     with project.database.read() as session:
-        return find(session, node)
+        return find_node(session, node)
 
 
 @pytest.mark.slow
@@ -173,9 +173,9 @@ def test_an_affected_node_says_so_in_the_graph_and_in_dot(lived: Project) -> Non
 
 def test_a_group_lists_its_members_when_asked(lived: Project) -> None:
     with lived.database.read() as session:
-        assert len(list(members(session, Ref(NodeKind.IMAGES, "batch/1")))) == 4
-        assert next(members(session, Ref(NodeKind.SUBJECTS, "import/1"))) == "subject s0: train"
-        assert list(members(session, Ref(NodeKind.SNAPSHOT, "base"))) == []
+        assert len(list(list_members(session, Ref(NodeKind.IMAGES, "batch/1")))) == 4
+        assert next(list_members(session, Ref(NodeKind.SUBJECTS, "import/1"))) == "subject s0: train"
+        assert list(list_members(session, Ref(NodeKind.SNAPSHOT, "base"))) == []
 
 
 def test_no_walk_reads_images_row_by_row(lived: Project) -> None:
@@ -206,7 +206,7 @@ def test_no_walk_reads_images_row_by_row(lived: Project) -> None:
 )
 def test_what_names_nothing_is_refused_with_a_word(lived: Project, text: str) -> None:
     with lived.database.read() as session, pytest.raises((BadInput, NotFound)):
-        find(session, text)
+        find_node(session, text)
 
 
 def test_a_bare_name_will_do_where_only_one_thing_has_it(lived: Project) -> None:
