@@ -96,7 +96,7 @@ def open_or_make(directory: Path) -> Project:
 
 def draw(project: Project, per_class: int) -> None:
     """Add the shipped generator, draw the batch, and let the job it queues screen it."""
-    from generate.batches import request_batch
+    from generate.batch_request import request_batch
     from generate.registry import add_generator
     from generate.request import GenerationRequest
 

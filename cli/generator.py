@@ -100,12 +100,16 @@ def show(project: Project, name: str, as_json: bool) -> None:
     Example:
       rounds generator show virtual-brains-flow
     """
-    from generate.registry import describe, find_generator
+    from generate.registry import describe_generator, find_generator
 
     with project.database.read() as session:
         found = find_generator(session, name)
         reached = affected_note(session, AffectedKind.GENERATOR, found.id)
-        emit(describe(found) | ({"withdrawals": reached} if reached else {}), as_json, title=f"generator {name}")
+        emit(
+            describe_generator(found) | ({"withdrawals": reached} if reached else {}),
+            as_json,
+            title=f"generator {name}",
+        )
 
 
 @generator.command()
@@ -216,7 +220,7 @@ def generate(
     Example:
       rounds generate --generator virtual-brains-flow --count normal=40,ring_lesion=40 --seed 7 --wait
     """
-    from generate.batches import request_batch
+    from generate.batch_request import request_batch
     from generate.request import GenerationRequest
 
     request = GenerationRequest.checked(

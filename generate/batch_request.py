@@ -1,4 +1,4 @@
-"""A batch is asked for: its request is saved and its job queued. Torch-free, so that the page can ask too."""
+"""Request a batch: save the request and queue its job. Torch-free, so that the page can do it."""
 
 from datetime import datetime
 
@@ -23,20 +23,21 @@ def request_batch(
 ) -> tuple[Batch, Job]:
     """Save a request and queue its job; the same request again is the same batch.
 
-    Raises NotFound for an unknown generator, BadInput for a label it does not draw, LeakRefused when it saw held-out
+    Raises NotFound for an unknown generator, BadInput for a label it does not know, LeakRefused when it saw held-out
     subjects of this project, AffectedRefused when it saw a withdrawn one and that is not allowed.
     """
     generator = find_generator(session, request.generator)
     check_generator_allowed(session, generator)
-    said = affected_note(session, AffectedKind.GENERATOR, generator.id)
-    refuse_affected(f"generator {generator.name!r}", [said] if said else [], allow_affected)
+    note = affected_note(session, AffectedKind.GENERATOR, generator.id)
+    refuse_affected(f"generator {generator.name!r}", [note] if note else [], allow_affected)
     classes = generator.card["classes"]
     unknown = sorted(set(request.counts) - set(classes))
     if unknown:
         raise BadInput(
-            f"generator {generator.name!r} draws {', '.join(classes)}; it does not know {', '.join(unknown)}."
+            f"generator {generator.name!r}: expected classes among {', '.join(classes)}, got {', '.join(unknown)}. "
+            "Ask for its classes."
         )
-    # Of two identical requests at once the second waits here, and then finds the batch of the first.
+    # Of two identical requests at once the second waits here and then finds the batch of the first.
     session.refresh(generator, with_for_update=True)
     batch = session.scalars(select(Batch).where(Batch.request_digest == request.digest())).one_or_none()
     is_new = batch is None

@@ -1,4 +1,4 @@
-"""Batches: a saved request, drawn by a worker; `(batch, index)` is unique, so resuming is doing what is missing."""
+"""The job of a batch: generate the images it still lacks; `(batch, index)` is unique."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,17 +17,16 @@ from curation.progress import OnProgress
 from curation.project import Project
 from curation.tables.generation import Batch
 from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin
-from generate.batch_request import request_batch as request_batch
 from generate.registry import resolve_directory
 from generate.request import GenerationRequest
 
-Drawn = tuple[int, str, NDArray[np.uint8]]
+Generated = tuple[int, str, NDArray[np.uint8]]  # index, label, (H, W, C) pixels
 
 CHUNK = 16
 
 
 def run_batch_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
-    """Draw the images that a batch still lacks, then mark it ready and queue its screening."""
+    """Generate the images that a batch still lacks, then mark it ready and queue its screening."""
     batch_id = int(payload["batch"])
     request, directory, missing, size = _prepare(project, batch_id)
     report(size - len(missing), size, None)
@@ -49,7 +48,7 @@ def run_batch_job(project: Project, payload: dict[str, Any], report: OnProgress)
 
 
 def missing_indexes(session: Session, batch: Batch) -> list[tuple[int, str]]:
-    """The part of the plan that has no image yet."""
+    """List the part of the plan that has no image yet."""
     present = set(session.scalars(select(Image.batch_index).where(Image.batch_id == batch.id)))
     plan = GenerationRequest.model_validate(batch.request).plan()
     return [(index, label) for index, label in plan if index not in present]
@@ -64,10 +63,10 @@ def _prepare(project: Project, batch_id: int) -> tuple[GenerationRequest, Path, 
         return request, resolve_directory(project, batch.generator), missing_indexes(session, batch), batch.size
 
 
-def _chunks(drawn: Iterator[Drawn], size: int) -> Iterator[list[Drawn]]:
-    chunk: list[Drawn] = []
-    for one in drawn:
-        chunk.append(one)
+def _chunks(images: Iterator[Generated], size: int) -> Iterator[list[Generated]]:
+    chunk: list[Generated] = []
+    for image in images:
+        chunk.append(image)
         if len(chunk) == size:
             yield chunk
             chunk = []
@@ -75,20 +74,20 @@ def _chunks(drawn: Iterator[Drawn], size: int) -> Iterator[list[Drawn]]:
         yield chunk
 
 
-def _store(project: Project, batch_id: int, chunk: Sequence[Drawn]) -> None:
-    """Files first, then the rows of one chunk in one transaction; an index that another worker did stays as it is."""
+def _store(project: Project, batch_id: int, chunk: Sequence[Generated]) -> None:
+    """Store files, then the rows of one chunk in one transaction; an index that has an image keeps it."""
     files = {index: project.store.put_pixels(pixels) for index, _, pixels in chunk}
     now = utc_now()
     with project.database.write() as session:
-        # A worker whose lease ran out may still be drawing: the lock on the batch lets them write one after the other.
+        # A worker whose lease ran out may still be generating: the lock on the batch lets them write in turn.
         session.get_one(Batch, batch_id, with_for_update=True)
         indexes = list(files)
-        there = set(
+        present = set(
             session.scalars(select(Image.batch_index).where(Image.batch_id == batch_id, Image.batch_index.in_(indexes)))
         )
         labels = _label_ids(session, {label for _, label, _ in chunk})
         for index, label, pixels in chunk:
-            if index in there:
+            if index in present:
                 continue
             height, width, channels = pixels.shape
             image = Image(
@@ -115,7 +114,7 @@ def _label_ids(session: Session, names: set[str]) -> dict[str, int]:
             with session.begin_nested():
                 label = Label(name=name)
                 session.add(label)
-        except IntegrityError:  # on PostgreSQL another worker may have added it since
+        except IntegrityError:  # on PostgreSQL another worker may have added it meanwhile
             label = session.scalars(select(Label).where(Label.name == name)).one()
         known[name] = label.id
     return known

@@ -18,10 +18,10 @@ FORMAT = "rounds-generator-card/1"
 
 
 def fitted_on(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> dict[str, Any]:
-    """What reached the weights: the snapshot, the subject and pixel digest of every image fitted, and the ancestors.
+    """Describe what reached the weights: the snapshot, every image's subject and pixel digest, the ancestors.
 
-    Ancestors are the generators of the synthetic images among `rows`; one that the snapshot does not describe is there
-    under its weights, as of unknown provenance.
+    Ancestors are the generators of the synthetic images among `rows`. An ancestor that the snapshot does not describe
+    is listed by its weights, with unknown provenance.
     """
     return {
         "snapshot": folder.name,
@@ -35,10 +35,10 @@ def fitted_on(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> dict[str, 
 
 
 def ancestors_of(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> list[dict[str, Any]]:
-    """The generators that drew the synthetic images among `rows`, with everything they saw in turn."""
-    drawn_by = {row.generator or "" for row in rows if row.origin == "synthetic"}
+    """List the generators of the synthetic images among `rows`, with everything they saw in turn."""
+    generators = {row.generator or "" for row in rows if row.origin == "synthetic"}
     described = {entry["weights_digest"]: entry for entry in folder.lineage.get("generators", ())}
-    return [described.get(weights) or _undescribed(weights) for weights in sorted(drawn_by)]
+    return [described.get(weights) or _undescribed(weights) for weights in sorted(generators)]
 
 
 def _undescribed(weights: str) -> dict[str, Any]:
@@ -47,17 +47,17 @@ def _undescribed(weights: str) -> dict[str, Any]:
 
 
 def write_card(directory: Path, card: Mapping[str, Any]) -> None:
-    """Write card.json by rename: a generator with a card is a finished one."""
+    """Write card.json by rename: a generator with a card is finished."""
     with whole_file(directory / "card.json") as partial:
         partial.write_text(json.dumps({"format": FORMAT, **card}, indent=1, sort_keys=True) + "\n")
 
 
 def read_card(directory: Path) -> dict[str, Any]:
-    """The card of a generator; raises NotFound when there is none."""
+    """Read the card of a generator; raises NotFound when there is none."""
     path = directory / "card.json"
     if not path.is_file():
         raise NotFound(
-            f"{directory} has no card.json: no generator, or a fit that has not finished. Run the fit again to resume."
+            f"expected a finished generator in {directory}, found no card.json. If a fit was interrupted, run it again."
         )
     card: dict[str, Any] = json.loads(path.read_text())
     return card

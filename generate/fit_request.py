@@ -1,4 +1,4 @@
-"""What a fit is asked for as data: which snapshot, by which recipe, under which name. Torch-free."""
+"""The request for a fit in a project: snapshot, recipe and name. Torch-free."""
 
 from datetime import datetime
 from typing import Annotated

@@ -29,7 +29,7 @@ CHUNK = 1_000
 
 
 def resolve_directory(project: Project, generator: Generator) -> Path:
-    """Where the weights are: under the project, or the shipped ones beside the code."""
+    """Find the directory of the weights: under the project, or the shipped ones beside the code."""
     return SHIPPED if generator.directory == "shipped" else project.root / generator.directory
 
 
@@ -40,7 +40,7 @@ def weights_of(project: Project, name: str) -> Path:
 
 
 def add_generator(project: Project, now: datetime, source: Path | str, name: str | None = None) -> Generator:
-    """Register the generator in `source` (`shipped` for ours), copying it into the project; the same again is the same.
+    """Register the generator in `source` (`shipped` for ours), copied into the project; again, it changes nothing.
 
     Raises NotFound without a card, BadInput for files that could execute, Damaged when the weights are not the card's,
     Conflict when the name stands for other weights.
@@ -51,7 +51,7 @@ def add_generator(project: Project, now: datetime, source: Path | str, name: str
     name = check_name(name or str(card["name"]))
     inside = f"generators/{name}"
     with project.database.read() as session:
-        known = _same_weights(session, name, card)
+        known = _find_same_weights(session, name, card)
     if known is not None:
         return known
     if not is_shipped:
@@ -61,7 +61,7 @@ def add_generator(project: Project, now: datetime, source: Path | str, name: str
 
 
 def check_name(name: str) -> str:
-    """`name`, when it can be a directory of the project; raises BadInput."""
+    """Return `name` if it can be a directory of the project; raises BadInput if not."""
     if not NAME.fullmatch(name):
         raise BadInput(
             f"generator name {name!r}: expected up to 100 letters, digits, dots, dashes and underscores, the first a "
@@ -71,7 +71,7 @@ def check_name(name: str) -> str:
 
 
 def check_generator(directory: Path) -> dict[str, Any]:
-    """The card of a directory that is a generator and nothing that could execute."""
+    """Return the card of a directory that is a generator and holds nothing that could execute."""
     if not directory.is_dir():
         raise NotFound(f"no directory {directory}: expected a generator in diffusers layout, or the word `shipped`.")
     card = read_card(directory)
@@ -89,14 +89,14 @@ def check_generator(directory: Path) -> dict[str, Any]:
             "Loading must never execute; remove them."
         )
     _check_components(directory)
-    found = weights_digest(directory)
-    if found != card["digest"]:
-        raise Damaged(f"{directory}: its card says weights {card['digest']}, its files are {found}. Fetch it again.")
+    digest = weights_digest(directory)
+    if digest != card["digest"]:
+        raise Damaged(f"{directory}: its card says weights {card['digest']}, its files are {digest}. Fetch it again.")
     return card
 
 
 def _check_components(directory: Path) -> None:
-    """Refuse a model_index.json that would have diffusers import anything but itself and our autoencoder."""
+    """Refuse a model_index.json that makes diffusers import anything but itself and our autoencoder."""
     path = directory / "model_index.json"
     if not path.is_file():
         raise BadInput(f"{directory} has no model_index.json: expected a generator in diffusers layout.")
@@ -109,7 +109,7 @@ def _check_components(directory: Path) -> None:
 
 
 def _copy(directory: Path, target: Path, card: dict[str, Any]) -> None:
-    """Bring a checked generator into the project by rename; what an earlier, interrupted call copied is taken."""
+    """Copy a checked generator into the project by rename; keep what an interrupted call copied."""
     if directory.resolve() == target.resolve():
         return
     if target.exists():
@@ -125,19 +125,19 @@ def _copy(directory: Path, target: Path, card: dict[str, Any]) -> None:
 def register_generator(
     session: Session, chain: Chain, now: datetime, name: str, directory: str, card: dict[str, Any]
 ) -> Generator:
-    """The rows of a generator and of everything it saw, ancestors included; raises Conflict for a name in use."""
-    existing = _same_weights(session, name, card)
+    """Add the rows of a generator and of everything it saw, ancestors included; raises Conflict for a name in use."""
+    existing = _find_same_weights(session, name, card)
     if existing is not None:
         return existing
-    subjects, pixels = seen_by(card)
+    subjects, pixels = _seen_by(card)
     kept = {key: value for key, value in card.items() if key != "fitted_on"}
     summary = {
         "n_images": len(pixels),
         "n_subjects": len(subjects),
         "snapshot": card["fitted_on"]["snapshot"],
         "digest": card["fitted_on"].get("digest"),
-        "ancestors": ancestors(card),
-        "unknown": unknown_ancestors(card),
+        "ancestors": _ancestors(card),
+        "unknown": _unknown_ancestors(card),
     }
     generator = Generator(
         name=name,
@@ -159,8 +159,8 @@ def register_generator(
     return generator
 
 
-def seen_by(card: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """Subject keys and pixel digests a generator saw, and those its ancestors saw."""
+def _seen_by(card: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """List the subject keys and pixel digests that a generator and its ancestors saw."""
     fitted_on = card.get("fitted_on", {})
     subjects, pixels = set(fitted_on.get("subjects", ())), set(fitted_on.get("pixel_sha256", ()))
     for ancestor in fitted_on.get("lineage", {}).get("generators", ()):
@@ -169,45 +169,45 @@ def seen_by(card: dict[str, Any]) -> tuple[list[str], list[str]]:
     return sorted(subjects), sorted(pixels)
 
 
-def ancestors(card: dict[str, Any]) -> list[dict[str, Any]]:
-    """The generators whose images it was fitted on, each with its own, without what they saw."""
+def _ancestors(card: dict[str, Any]) -> list[dict[str, Any]]:
+    """List the generators whose images it was fitted on, each with its ancestors, without what they saw."""
     lineage = card.get("fitted_on", {}).get("lineage", {})
     kept = ("name", "weights_digest", "provenance", "ancestors")
-    return [{key: one[key] for key in kept if key in one} for one in lineage.get("generators", ())]
+    return [{key: entry[key] for key in kept if key in entry} for entry in lineage.get("generators", ())]
 
 
-def unknown_ancestors(card: dict[str, Any]) -> list[str]:
-    """Names of the ancestors, of any generation, that do not say what they saw."""
+def _unknown_ancestors(card: dict[str, Any]) -> list[str]:
+    """List the names of the ancestors, of any generation, that do not say what they saw."""
     lineage = card.get("fitted_on", {}).get("lineage", {})
-    return [one["name"] for one in lineage.get("generators", ()) if one.get("provenance") == UNKNOWN]
+    return [entry["name"] for entry in lineage.get("generators", ()) if entry.get("provenance") == UNKNOWN]
 
 
 def find_generator(session: Session, name: str) -> Generator:
-    """The generator called `name`; raises NotFound."""
-    found = _by_name(session, name)
-    if found is None:
+    """Find the generator called `name`; raises NotFound."""
+    generator = _find_by_name(session, name)
+    if generator is None:
         known = ", ".join(session.scalars(select(Generator.name).order_by(Generator.id))) or "none yet"
         raise NotFound(f"no generator named {name!r}; there are: {known}. `rounds generator add shipped` adds ours.")
-    return found
+    return generator
 
 
 def list_generators(session: Session) -> Sequence[Generator]:
-    """Every generator, oldest first."""
+    """List every generator, oldest first."""
     return session.scalars(select(Generator).order_by(Generator.id)).all()
 
 
-def _same_weights(session: Session, name: str, card: dict[str, Any]) -> Generator | None:
-    existing = _by_name(session, name)
+def _find_same_weights(session: Session, name: str, card: dict[str, Any]) -> Generator | None:
+    existing = _find_by_name(session, name)
     if existing is not None and existing.weights_digest != card["digest"]:
         raise Conflict(f"generator {name!r} exists with other weights. Choose another --name.")
     return existing
 
 
-def _by_name(session: Session, name: str) -> Generator | None:
+def _find_by_name(session: Session, name: str) -> Generator | None:
     return session.scalars(select(Generator).where(Generator.name == name)).one_or_none()
 
 
-def describe(generator: Generator) -> dict[str, Any]:
-    """The card for `rounds generator show`, without the long lists."""
+def describe_generator(generator: Generator) -> dict[str, Any]:
+    """Return the card for `rounds generator show`, without the long lists."""
     summary = {key: value for key, value in generator.card.items() if key not in ("losses", "validation")}
     return {"name": generator.name, "directory": generator.directory, **summary}

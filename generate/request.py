@@ -1,4 +1,4 @@
-"""What is asked of a generator, as data: frozen, hashed, saved beside the images it made. Torch-free."""
+"""The request for a batch of images: frozen, hashed, saved with the batch. Torch-free."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ Sampler = Literal["unipc", "dpmpp", "euler"]
 
 
 class GenerationRequest(FrozenRequest):
-    """One batch: which generator draws how many images of which label, from which seed and how."""
+    """One batch: the generator, how many images of each label, the seed and the sampler."""
 
     generator: Annotated[str, Field(min_length=1)]
     counts: Annotated[dict[str, Annotated[int, Field(ge=1)]], Field(min_length=1)]
@@ -20,7 +20,7 @@ class GenerationRequest(FrozenRequest):
     sampler: Sampler = "unipc"
 
     def plan(self) -> list[tuple[int, str]]:
-        """Every (index, label) of the batch: labels take turns in alphabetical order, so a preview shows them all."""
+        """List every (index, label); labels take turns in alphabetical order, so a preview shows them all."""
         left = {label: self.counts[label] for label in sorted(self.counts)}
         labels: list[str] = []
         while left:

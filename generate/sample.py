@@ -1,4 +1,4 @@
-"""Draw the images of a request from a generator on disk: lazily, in the order of the plan, each from its own noise."""
+"""Generate the images of a request: lazily, in the order of the plan, each from its own noise."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -22,18 +22,18 @@ from generate.pipelines.latent_flow import TRAIN_TIMESTEPS, LatentFlowPipeline
 from generate.request import GenerationRequest, Sampler
 from generate.seeding import image_generator
 
-# While diffusers loads a model, new parameters of the whole process are made without data: two threads that load at the
-# same time can leave it so for ever.
+# While diffusers loads a model, the whole process makes new parameters without data. Two threads that load at the same
+# time can leave it in that state.
 LOADING = threading.Lock()
 
 
 def choose_device() -> str:
-    """`cuda` where there is one, else `cpu`."""
+    """Return `cuda` where there is a GPU, else `cpu`."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def make_scheduler(sampler: Sampler) -> SchedulerMixin:
-    """The solver of the probability-flow equation by its short name.
+    """Make the solver of the probability-flow equation that has this short name.
 
     UniPC (Zhao et al. 2023) and DPM-Solver++ (Lu et al. 2022) need about 12 steps where Euler needs 20.
     """
@@ -53,14 +53,14 @@ def make_scheduler(sampler: Sampler) -> SchedulerMixin:
 def load_pipeline(directory: Path, device: str = "cpu") -> LatentFlowPipeline:
     """Open a fitted generator in float32.
 
-    Raises NotFound when there is none, Damaged when its weights are not those of its card.
+    Raises NotFound when the directory holds none, Damaged when its weights are not those of its card.
     """
     directory = Path(directory)
     card = read_card(directory)
-    found = weights_digest(directory)
-    if found != card["digest"]:
+    digest = weights_digest(directory)
+    if digest != card["digest"]:
         raise Damaged(
-            f"{directory}: expected weights {card['digest']}, as its card says, got {found}. Fit or fetch it again."
+            f"{directory}: expected weights {card['digest']}, as its card says, got {digest}. Fit or fetch it again."
         )
     diffusers_logging.disable_progress_bar()
     with LOADING:
@@ -76,29 +76,30 @@ def sample_images(
     batch_size: int = 16,
     device: str | None = None,
 ) -> Iterator[tuple[int, str, NDArray[np.uint8]]]:
-    """Yield (index, label, (H, W, C) uint8) for each entry of `plan`, all of `request.plan()` or what is missing of it.
+    """Yield (index, label, (H, W, C) uint8) for each entry of `plan`, all of `request.plan()` or a part of it.
 
     An image depends on the request's seed and its index alone, not on `batch_size` or where the plan starts.
     Raises BadInput when the generator does not know a label.
     """
     if not Path(directory).is_dir():
-        raise NotFound(f"no generator at {directory}. `rounds generator list` shows those there are.")
+        raise NotFound(f"no generator at {directory}. `rounds generator list` shows the generators.")
     pipeline = load_pipeline(directory, device or choose_device())
     pipeline.scheduler = make_scheduler(request.sampler)
     unknown = sorted({label for _, label in plan} - set(pipeline.classes))
     if unknown:
         raise BadInput(
-            f"generator {request.generator} draws {', '.join(pipeline.classes)}; it does not know {', '.join(unknown)}."
+            f"generator {request.generator!r}: expected classes among {', '.join(pipeline.classes)}, got "
+            f"{', '.join(unknown)}. Ask for its classes."
         )
     index_of = {name: position for position, name in enumerate(pipeline.classes)}
     entries = iter(plan)
-    while some := list(islice(entries, batch_size)):
-        drawn = pipeline(
-            [index_of[label] for _, label in some],
+    while batch := list(islice(entries, batch_size)):
+        generated = pipeline(
+            [index_of[label] for _, label in batch],
             num_inference_steps=request.num_inference_steps,
             guidance_scale=request.guidance_scale,
-            generator=[image_generator(request.seed, index) for index, _ in some],
+            generator=[image_generator(request.seed, index) for index, _ in batch],
             output_type="uint8",
         ).images
-        for (index, label), pixels in zip(some, drawn, strict=True):
+        for (index, label), pixels in zip(batch, generated, strict=True):
             yield index, label, pixels

@@ -6,5 +6,5 @@ from train.fitting.seeding import seeded_generator
 
 
 def image_generator(seed: int, index: int) -> torch.Generator:
-    """The generator of image `index` of a batch: it depends on neither batch size, worker nor restart."""
+    """Make the generator of image `index` of a batch, whatever the batch size, worker or restart."""
     return seeded_generator(f"rounds/image/{seed}/{index}")

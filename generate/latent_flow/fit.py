@@ -1,6 +1,6 @@
-"""Fit a generator from a snapshot folder: the autoencoder, then the flow on its latents, then pipeline and card.
+"""Fit a generator on a snapshot folder: autoencoder, flow on its latents, pipeline, card.
 
-Only rows of the train split are fitted, drawn as often as the snapshot weighs them; validation rows are looked at.
+Only rows of the train split are fitted, sampled as often as the snapshot weighs them. Validation rows are measured.
 """
 
 import json
@@ -21,7 +21,7 @@ from train.fitting.phase import FitProgress, OnFitProgress
 
 
 def ignore_progress(progress: FitProgress) -> None:
-    """For callers who do not watch."""
+    """Ignore progress: the callback for callers that show none."""
 
 
 def fit_generator(
@@ -40,11 +40,11 @@ def fit_generator(
 
     Checkpoints lie in out/checkpoints until the end, grids in out/grids. Called again after a kill, it continues;
     after the end, it returns at once. Raises Conflict when `out` belongs to another recipe or snapshot, LeakRefused
-    when a held-out subject would be fitted, directly or through a generator, AffectedRefused when a withdrawn one would
-    and that is not allowed.
+    when a held-out subject would be fitted, directly or through a generator, AffectedRefused when a withdrawn subject
+    would be fitted and that is not allowed.
     """
     affected = refuse_affected(f"snapshot {folder.name!r}", folder.affected, allow_affected)
-    claim(out, folder, recipe)
+    claim_directory(out, folder, recipe)
     if (out / "card.json").is_file():
         remove_checkpoints(out)
         return out
@@ -81,25 +81,25 @@ def fit_generator(
 
 
 def _check_held_out(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> None:
-    """Refuse rows that show a held-out subject, by themselves or through a generator that drew them."""
+    """Refuse rows that show a held-out subject, by themselves or through the generator of a synthetic image."""
     seen = Seen.by_rows(rows) | Seen.by_lineage({"generators": ancestors_of(folder, rows)})
     for split in ("validation", "test"):
         seen.refuse_leak(folder.rows(split), split)
 
 
-def claim(out: Path, folder: SnapshotFolder, recipe: FitRecipe) -> None:
-    """Make `out` the place of this recipe on this snapshot; raises Conflict when it is another's.
+def claim_directory(out: Path, folder: SnapshotFolder, recipe: FitRecipe) -> None:
+    """Claim `out` for this recipe on this snapshot; raises Conflict when it belongs to another fit.
 
-    recipe.json is the recipe alone, so that `FitRecipe.read` takes it for the next fit; fit.json says what it is of.
+    recipe.json holds the recipe alone, so that `FitRecipe.read` reads it for the next fit; fit.json names both.
     """
-    mine = {"snapshot": folder.name, "snapshot_digest": folder.digest, "recipe_digest": recipe.digest()}
+    claimed = {"snapshot": folder.name, "snapshot_digest": folder.digest, "recipe_digest": recipe.digest()}
     path = out / "fit.json"
     if path.is_file():
-        if json.loads(path.read_text()) != mine:
+        if json.loads(path.read_text()) != claimed:
             raise Conflict(
                 f"{out} holds a fit of another recipe or snapshot. Choose another --out, or delete that directory."
             )
         return
     out.mkdir(parents=True, exist_ok=True)
     (out / "recipe.json").write_text(recipe.model_dump_json(indent=1) + "\n")
-    path.write_text(json.dumps(mine, indent=1) + "\n")
+    path.write_text(json.dumps(claimed, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""The first phase: the autoencoder, from which the flow gets its latents and every generated image its sharpness."""
+"""The first phase of a fit: the autoencoder that makes the latents of the flow."""
 
 from pathlib import Path
 
@@ -21,35 +21,40 @@ GRID_COLUMNS = 12
 def fit_autoencoder(
     images: FitImages, recipe: FitRecipe, out: Path, on_progress: OnFitProgress, device: str
 ) -> tuple[ImageAutoencoder, Phase]:
-    """Fit the autoencoder and store its latents' mean and spread."""
-    own = recipe.autoencoder
+    """Fit the autoencoder and store the mean and deviation of its latents."""
+    phase_recipe = recipe.autoencoder
     torch.manual_seed(recipe.seed)
-    model = ImageAutoencoder(images.train.shape[3], own.block_out_channels, own.layers_per_block, own.latent_channels)
+    model = ImageAutoencoder(
+        image_channels=images.train.shape[3],
+        block_out_channels=phase_recipe.block_out_channels,
+        layers_per_block=phase_recipe.layers_per_block,
+        latent_channels=phase_recipe.latent_channels,
+    )
     model = model.to(device, memory_format=torch.channels_last)
 
     def objective(generator: torch.Generator) -> torch.Tensor:
-        chosen = draw_batch(images.weights, own.batch_size, generator)
+        chosen = draw_batch(images.weights, phase_recipe.batch_size, generator)
         target = images.canvas.to_canvas(images.train[chosen.numpy()])
         if recipe.horizontal_flip:
             flipped = torch.rand(len(target), generator=generator) < 0.5
             target[flipped] = target[flipped].flip(3)
         _, _, height, width = target.shape
-        shape = (len(target), own.latent_channels, height // DOWNSAMPLING, width // DOWNSAMPLING)
-        noise = torch.randn(shape, generator=generator).mul_(own.latent_noise).to(device)
+        shape = (len(target), phase_recipe.latent_channels, height // DOWNSAMPLING, width // DOWNSAMPLING)
+        noise = torch.randn(shape, generator=generator).mul_(phase_recipe.latent_noise).to(device)
         target = target.to(device, memory_format=torch.channels_last)
         with autocast(recipe, device):
             output = model(target, noise)
-        return reconstruction_loss(output.float(), target, own.squared_weight, own.gradient_weight)
+        return reconstruction_loss(output.float(), target, phase_recipe.squared_weight, phase_recipe.gradient_weight)
 
-    # Without validation rows the training images are scored, and the metric says so.
+    # Without validation rows training images are scored, and the name of the metric says so.
     held_out = len(images.validation) > 0
-    shown = images.validation if held_out else images.train[:MAX_VALIDATION]
+    scored = images.validation if held_out else images.train[:MAX_VALIDATION]
     labels = images.validation_labels if held_out else images.train_labels[:MAX_VALIDATION]
 
     def evaluate(step: int) -> dict[str, float]:
-        again = reconstruct(model, images.canvas, shown, device)
-        save_comparison(shown, again, out / "grids" / f"autoencoder-{step:06d}.png")
-        score = psnr_db(again, shown)
+        reconstructions = reconstruct(model, images.canvas, scored, device)
+        save_comparison(scored, reconstructions, out / "grids" / f"autoencoder-{step:06d}.png")
+        score = psnr_db(reconstructions, scored)
         prefix = "psnr_db" if held_out else "training_psnr_db"
         of_classes = {
             f"{prefix}/{name}": float(score[(labels == index).numpy()].mean())
@@ -58,7 +63,7 @@ def fit_autoencoder(
         }
         return {prefix: float(score.mean()), **of_classes}
 
-    phase = run_phase("autoencoder", model, own, recipe, out, objective, evaluate, on_progress)
+    phase = run_phase("autoencoder", model, phase_recipe, recipe, out, objective, evaluate, on_progress)
     with torch.no_grad():
         raw = [model.encoder(batch) for batch in canvas_batches(images.canvas, images.train, device)]
     model.normalise(torch.cat(raw))
@@ -67,15 +72,15 @@ def fit_autoencoder(
 
 @torch.no_grad()
 def reconstruct(model: ImageAutoencoder, canvas: Canvas, pixels: NDArray[np.uint8], device: str) -> NDArray[np.uint8]:
-    """`pixels` (N, H, W, C) through the autoencoder and back."""
+    """Encode `pixels` (N, H, W, C) and decode them again."""
     batches = canvas_batches(canvas, pixels, device)
     return np.concatenate([to_uint8(canvas.from_canvas(model(batch))) for batch in batches])
 
 
-def save_comparison(originals: NDArray[np.uint8], again: NDArray[np.uint8], path: Path) -> None:
-    """A grid of rows in pairs: originals, and under them their reconstructions."""
-    few = np.linspace(0, len(originals) - 1, min(len(originals), 3 * GRID_COLUMNS)).astype(int)
-    rows = [few[start : start + GRID_COLUMNS] for start in range(0, len(few), GRID_COLUMNS)]
+def save_comparison(originals: NDArray[np.uint8], reconstructions: NDArray[np.uint8], path: Path) -> None:
+    """Save a grid of rows in pairs: originals, and their reconstructions below them."""
+    shown = np.linspace(0, len(originals) - 1, min(len(originals), 3 * GRID_COLUMNS)).astype(int)
+    rows = [shown[start : start + GRID_COLUMNS] for start in range(0, len(shown), GRID_COLUMNS)]
     whole = [row for row in rows if len(row) == len(rows[0])]
-    pairs = [part for row in whole for part in (originals[row], again[row])]
+    pairs = [part for row in whole for part in (originals[row], reconstructions[row])]
     save_grid(np.concatenate(pairs), len(rows[0]), path)

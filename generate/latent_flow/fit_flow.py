@@ -1,4 +1,4 @@
-"""The second phase: a UNet learns the velocity field from noise to the autoencoder's latents, class by class."""
+"""The second phase of a fit: a UNet learns the velocity field from noise to latents of each class."""
 
 import math
 from pathlib import Path
@@ -19,30 +19,30 @@ from train.fitting.phase import OnFitProgress, Phase
 from train.fitting.seeding import step_generator
 
 GRID_PER_CLASS = 12
-# Time and class are added per channel just before a group norm, which takes a shift common to its group out again: with
-# few channels per group the network could hardly see them, with one not at all.
+# Time and class are added per channel just before a group norm, which removes a shift common to its group. With few
+# channels per group the network hardly sees them, with one channel not at all.
 MAX_NORM_GROUPS = 8
 
 
-def make_unet(own: FlowRecipe, latent_channels: int, size: tuple[int, int], classes: int) -> UNet2DModel:
-    """A diffusers UNet with attention at its lowest level and one class more than `classes`: the null class."""
-    levels = len(own.block_out_channels)
+def make_unet(recipe: FlowRecipe, latent_channels: int, size: tuple[int, int], classes: int) -> UNet2DModel:
+    """Make a UNet with attention at its lowest level and one class more than `classes`: the null class."""
+    levels = len(recipe.block_out_channels)
     return UNet2DModel(
         sample_size=size,
         in_channels=latent_channels,
         out_channels=latent_channels,
-        layers_per_block=own.layers_per_block,
-        block_out_channels=own.block_out_channels,
+        layers_per_block=recipe.layers_per_block,
+        block_out_channels=recipe.block_out_channels,
         down_block_types=("DownBlock2D",) * (levels - 1) + ("AttnDownBlock2D",),
         up_block_types=("AttnUpBlock2D",) + ("UpBlock2D",) * (levels - 1),
-        attention_head_dim=own.attention_head_dim,
-        norm_num_groups=math.gcd(MAX_NORM_GROUPS, *own.block_out_channels),
+        attention_head_dim=recipe.attention_head_dim,
+        norm_num_groups=math.gcd(MAX_NORM_GROUPS, *recipe.block_out_channels),
         num_class_embeds=classes + 1,
     )
 
 
 def make_pipeline(images: FitImages, autoencoder: ImageAutoencoder, unet: UNet2DModel) -> LatentFlowPipeline:
-    """The pipeline around the two networks, with UniPC for flows as its scheduler."""
+    """Make the pipeline around the two networks, with UniPC for flows as its scheduler."""
     canvas = images.canvas
     return LatentFlowPipeline(
         autoencoder=autoencoder,
@@ -61,9 +61,9 @@ def make_pipeline(images: FitImages, autoencoder: ImageAutoencoder, unet: UNet2D
 
 @torch.no_grad()
 def encode_all(autoencoder: ImageAutoencoder, images: FitImages, flip: bool, device: str) -> torch.Tensor:
-    """Normalised latents of every training image: (1 or 2, N, C, h, w), the second of mirrored images.
+    """Encode every training image: normalised latents (1 or 2, N, C, h, w), the second of mirrored images.
 
-    Mirrored images are encoded, not their latents mirrored: the autoencoder need not be symmetric.
+    Images are mirrored before they are encoded, because the autoencoder need not be symmetric.
     """
     versions = []
     for mirrored in (False, True) if flip else (False,):
@@ -80,32 +80,32 @@ def fit_flow(
     on_progress: OnFitProgress,
     device: str,
 ) -> tuple[UNet2DModel, Phase]:
-    """Fit the flow on the latents of a finished autoencoder."""
-    own = recipe.flow
+    """Fit the flow on the latents of a fitted autoencoder."""
+    phase_recipe = recipe.flow
     latents = encode_all(autoencoder, images, recipe.horizontal_flip, device)
     labels = images.train_labels.to(device)
     torch.manual_seed(recipe.seed + 1)
     _, _, channels, height, width = latents.shape
-    unet = make_unet(own, channels, (height, width), len(images.classes))
+    unet = make_unet(phase_recipe, channels, (height, width), len(images.classes))
     unet = unet.to(device, memory_format=torch.channels_last)
     pipeline = make_pipeline(images, autoencoder, unet)
     pipeline.set_progress_bar_config(disable=True)
     shown = [label for label in range(len(images.classes)) for _ in range(GRID_PER_CLASS)]
 
     def objective(generator: torch.Generator) -> torch.Tensor:
-        chosen = draw_batch(images.weights, own.batch_size, generator)
+        chosen = draw_batch(images.weights, phase_recipe.batch_size, generator)
         version = torch.randint(len(latents), chosen.shape, generator=generator)
         data = latents[version.to(device), chosen.to(device)].contiguous(memory_format=torch.channels_last)
         with autocast(recipe, device):
-            return flow_loss(unet, data, labels[chosen.to(device)], generator, own.label_drop)
+            return flow_loss(unet, data, labels[chosen.to(device)], generator, phase_recipe.label_drop)
 
     def evaluate(step: int) -> dict[str, float]:
-        own_noise = [image_generator(recipe.seed, index) for index in range(len(shown))]
-        drawn = pipeline(shown, generator=own_noise, output_type="pt").images
-        save_grid(to_uint8(drawn), GRID_PER_CLASS, out / "grids" / f"flow-{step:06d}.png")
+        generators = [image_generator(recipe.seed, index) for index in range(len(shown))]
+        generated = pipeline(shown, generator=generators, output_type="pt").images
+        save_grid(to_uint8(generated), GRID_PER_CLASS, out / "grids" / f"flow-{step:06d}.png")
         return validation_loss(unet, autoencoder, images, recipe, device)
 
-    phase = run_phase("flow", unet, own, recipe, out, objective, evaluate, on_progress)
+    phase = run_phase("flow", unet, phase_recipe, recipe, out, objective, evaluate, on_progress)
     return unet, phase
 
 
@@ -113,7 +113,7 @@ def fit_flow(
 def validation_loss(
     unet: UNet2DModel, autoencoder: ImageAutoencoder, images: FitImages, recipe: FitRecipe, device: str
 ) -> dict[str, float]:
-    """The flow's loss on validation images with the same noise and times at every evaluation; empty without any."""
+    """Measure the loss on validation images, with equal noise and times every time; empty without images."""
     if not len(images.validation):
         return {}
     losses, weights, start = [], [], 0

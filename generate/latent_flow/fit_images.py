@@ -1,4 +1,4 @@
-"""The images of one fit, in memory, and how batches are drawn from them."""
+"""The images of a fit in memory, and the batches drawn from them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class FitImages:
 
 
 def load_images(folder: SnapshotFolder, recipe: FitRecipe) -> FitImages:
-    """Read what the recipe admits; raises BadInput for depths, channels or classes that cannot be fitted."""
+    """Load the images the recipe admits; raises BadInput for depths, channels or classes that cannot be fitted."""
     height, width, channels = folder.shape
     if folder.bits != 8 or channels not in (1, 3):
         raise BadInput(
@@ -63,9 +63,9 @@ def load_images(folder: SnapshotFolder, recipe: FitRecipe) -> FitImages:
 
 
 def draw_batch(weights: torch.Tensor, size: int, generator: torch.Generator) -> torch.Tensor:
-    """`size` positions in `weights`, each drawn in proportion to its weight.
+    """Draw `size` positions in `weights`, each in proportion to its weight.
 
-    Without repeats where all weigh the same and there are enough; drawn so, unequal weights would not hold.
+    Without repeats where all weigh the same and there are enough; unequal weights need repeats.
     """
     count = len(weights)
     if bool((weights != weights[0]).any()):
@@ -76,12 +76,12 @@ def draw_batch(weights: torch.Tensor, size: int, generator: torch.Generator) -> 
 
 
 def autocast(recipe: FitRecipe, device: str) -> torch.autocast:
-    """The forward pass in the recipe's precision; bfloat16 pays only where hardware multiplies in it (AMX, CUDA)."""
+    """Run the forward pass in the recipe's precision; bfloat16 pays where hardware multiplies in it (AMX, CUDA)."""
     return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=recipe.precision == "bfloat16")
 
 
 def canvas_batches(canvas: Canvas, pixels: NDArray[np.uint8], device: str) -> Iterator[torch.Tensor]:
-    """All of `pixels` (N, H, W, C), in order, as (B, C, H', W') tensors on `device`."""
+    """Yield all of `pixels` (N, H, W, C) in order, as (B, C, H', W') tensors on `device`."""
     for start in range(0, len(pixels), ENCODE_BATCH):
         batch = canvas.to_canvas(pixels[start : start + ENCODE_BATCH])
         yield batch.to(device, memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""What the two phases of a fit minimise, and how a reconstruction is scored."""
+"""The losses of the two phases of a fit, and the score of a reconstruction."""
 
 import math
 

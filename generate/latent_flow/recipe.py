@@ -1,4 +1,4 @@
-"""How a generator is fitted, as data: frozen, hashed, saved beside the weights it made. Torch-free."""
+"""The recipe of a fit: frozen, hashed, saved beside the weights. Torch-free."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self

@@ -1,4 +1,4 @@
-"""Images through the autoencoder of a fitted generator and back: as smooth as what it draws."""
+"""Encode and decode images with the autoencoder of a generator: as smooth as those it generates."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +12,11 @@ from generate.latent_flow.fit_autoencoder import reconstruct
 from generate.sample import load_pipeline
 
 
-def round_trip_of(directory: Path) -> Callable[[Pixels], Pixels]:
-    """The call that takes images (N, H, W, C) of the generator's shape and back; raises BadInput for others."""
+def make_round_trip(directory: Path) -> Callable[[Pixels], Pixels]:
+    """Make a function that encodes and decodes images (N, H, W, C) of the generator's shape.
+
+    The function raises BadInput for images of another shape or depth.
+    """
     pipeline = load_pipeline(directory)
     model, canvas = pipeline.autoencoder.eval(), pipeline.canvas
     shape = (canvas.height, canvas.width, model.config.image_channels)
@@ -23,7 +26,7 @@ def round_trip_of(directory: Path) -> Callable[[Pixels], Pixels]:
         if pixels.dtype != np.uint8 or pixels.shape[1:] != shape:
             raise BadInput(
                 f"generator {directory.name}: expected 8-bit images {shape}, got {pixels.dtype} {pixels.shape[1:]}. "
-                "Choose a generator of these images, or leave it out."
+                "Choose a generator of such images, or leave it out."
             )
         return reconstruct(model, canvas, pixels, "cpu")
 

@@ -1,4 +1,4 @@
-"""Run one phase of a fit: AdamW with warm-up and cosine, a moving average, one random generator per step."""
+"""Run a phase of a fit: AdamW, warm-up and cosine, moving average, one random generator per step."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,26 +19,26 @@ REPORT_EVERY = 10
 def run_phase(
     name: str,
     model: nn.Module,
-    own: PhaseRecipe,
+    phase_recipe: PhaseRecipe,
     recipe: FitRecipe,
     out: Path,
     objective: Callable[[torch.Generator], torch.Tensor],
     evaluate: Evaluate,
     on_progress: OnFitProgress,
 ) -> Phase:
-    """Fit `model` by `own`, the phase's part of `recipe`; `objective` draws everything random from its generator."""
+    """Fit `model` by `phase_recipe`, a part of `recipe`; `objective` draws random numbers from its generator."""
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=own.learning_rate, weight_decay=own.weight_decay, betas=(0.9, 0.99)
+        model.parameters(), lr=phase_recipe.learning_rate, weight_decay=phase_recipe.weight_decay, betas=(0.9, 0.99)
     )
     phase = Phase(
         name,
         model,
         optimizer,
-        own.steps,
-        learning_rate=lambda step, initial: initial * warmup_cosine(step, own.warmup_steps, own.steps),
+        phase_recipe.steps,
+        lambda step, initial: initial * warmup_cosine(step, phase_recipe.warmup_steps, phase_recipe.steps),
         take_step=clipped_step(model, optimizer),
         checkpoint=Checkpoint(out / CHECKPOINTS / f"{name}.pt", recipe.digest()),
-        kept=MovingAverage(model, own.ema_decay),
+        kept=MovingAverage(model, phase_recipe.ema_decay),
     )
     phase.run(
         lambda step: objective(step_generator(recipe.seed, name, step)),

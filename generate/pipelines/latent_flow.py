@@ -35,10 +35,10 @@ def in_fixed_rows(network: Callable[..., torch.Tensor], *inputs: torch.Tensor) -
 
 
 class LatentFlowPipeline(DiffusionPipeline):
-    """Draws images of given classes.
+    """Generate images of given classes.
 
     `unet` embeds one class more than `id2label` names: the last is the null class of classifier-free guidance.
-    `image_height` and `image_width` are those of the finished image; the network works on the canvas around it.
+    `image_height` and `image_width` are those of the generated image; the network works on the canvas around it.
     """
 
     model_cpu_offload_seq = "unet->autoencoder"
@@ -71,11 +71,11 @@ class LatentFlowPipeline(DiffusionPipeline):
 
     @property
     def classes(self) -> list[str]:
-        """Class names; the position is the class index."""
+        """The class names, by class index."""
         return [self.config.id2label[str(index)] for index in range(len(self.config.id2label))]
 
     def check_inputs(self, class_labels: Sequence[int], generator: Sequence[torch.Generator] | None) -> None:
-        """Raise BadInput for a class the network does not know or a generator too few."""
+        """Raise BadInput for an unknown class, or when generators and images are not equally many."""
         known = len(self.config.id2label)
         if not class_labels or not all(0 <= label < known for label in class_labels):
             raise BadInput(
@@ -87,8 +87,8 @@ class LatentFlowPipeline(DiffusionPipeline):
     def prepare_latents(self, count: int, generator: Sequence[torch.Generator] | None) -> torch.Tensor:
         """Starting noise (count, latent_channels, h, w), drawn on the CPU, each image from its own generator."""
         shape = (self.unet.config.in_channels, *self.unet.config.sample_size)
-        own = generator if generator is not None else [None] * count
-        return torch.stack([torch.randn(shape, generator=source) for source in own]).to(self.device, self.unet.dtype)
+        generators = generator if generator is not None else [None] * count
+        return torch.stack([torch.randn(shape, generator=each) for each in generators]).to(self.device, self.unet.dtype)
 
     @torch.no_grad()
     def __call__(
@@ -101,7 +101,7 @@ class LatentFlowPipeline(DiffusionPipeline):
         callback_on_step_end: StepCallback | None = None,
         return_dict: bool = True,
     ) -> ImagePipelineOutput | tuple:
-        """Draw one image per entry of `class_labels`.
+        """Generate one image per entry of `class_labels`.
 
         `guidance_scale` mixes the velocities of class and null class, v = v_null + w (v_class - v_null) (Ho and
         Salimans 2022); 1 runs the class alone. `callback_on_step_end(step, latents)` may report progress.

@@ -18,7 +18,7 @@ from curation.queries import SHAPE
 from curation.tables.content import CONTENT, report_content
 from curation.tables.images import BuildStatus, Image, Shape, Split, Subject
 from curation.tables.measures import CheckReport
-from generate.latent_flow.round_trip import round_trip_of
+from generate.latent_flow.round_trip import make_round_trip
 from generate.registry import find_generator, resolve_directory
 from screening.copies.find import CopyDescriptors, CopyGates
 from screening.copies.thumbnails import thumbnail_file, thumbnails
@@ -78,7 +78,7 @@ def _round_trip(project: Project, generator_name: str) -> tuple[str, RoundTrip]:
     with project.database.read() as session:
         generator = find_generator(session, generator_name)
     name = f"{generator.name}, weights {generator.weights_digest[:12]}"
-    return name, round_trip_of(resolve_directory(project, generator))
+    return name, make_round_trip(resolve_directory(project, generator))
 
 
 def project_gates(

@@ -85,7 +85,7 @@ def test_what_cannot_be_drawn_is_named(project: Project, fitted: Path) -> None:
     with pytest.raises(NotFound, match="no generator named 'tiny-flow'; there are: none yet"):
         run(project.root, *REQUEST)
     run(project.root, "generator", "add", str(fitted))
-    with pytest.raises(BadInput, match="it does not know purple"):
+    with pytest.raises(BadInput, match="got purple"):
         run(project.root, "generate", "--generator", "tiny-flow", "--count", "purple=1")
     with pytest.raises(BadInput, match="greater than or equal to 1"):
         run(project.root, "generate", "--generator", "tiny-flow", "--count", "dark=0")

@@ -14,7 +14,7 @@ CLASSES = ["dark", "bright"]
 
 
 def tiny_recipe(**changes: object) -> FitRecipe:
-    """A recipe that fits in about a second."""
+    """Make a recipe that fits in about a second."""
     small = {"steps": 6, "batch_size": 4, "layers_per_block": 1}
     values = {
         "checkpoint_every": 2,
@@ -28,7 +28,7 @@ def tiny_recipe(**changes: object) -> FitRecipe:
 def write_folder(
     path: Path, shape: tuple[int, int, int] = (12, 12, 1), per_class: int = 6, validation: int = 2, bits: int = 8
 ) -> SnapshotFolder:
-    """A snapshot folder of noise around two levels; a third as many synthetic training images beside the real ones."""
+    """Write a snapshot folder of noise around two levels; a third of the training images are synthetic."""
     rng = np.random.default_rng(0)
     rows: dict[str, list[SnapshotRow]] = {"train": [], "validation": []}
     for split, count in (("train", per_class), ("validation", validation)):
@@ -64,7 +64,7 @@ def write_folder(
         "subjects": "known",
         "notice": "made for a test",
         "lineage": {"generators": []},
-        "counts": {split: len(some) for split, some in rows.items()},
+        "counts": {split: len(split_rows) for split, split_rows in rows.items()},
         "recipe": {},
     }
     (path / "snapshot.json").write_text(json.dumps(manifest))

@@ -1,4 +1,4 @@
-"""A project with the tiny generator, and what is in its batches."""
+"""A project with the tiny generator, and the images of its batches."""
 
 from pathlib import Path
 
@@ -8,16 +8,14 @@ from sqlalchemy import select
 
 from curation.project import Project
 from curation.tables.images import Image
-from generate.batches import request_batch
+from generate.batch_request import request_batch
 from generate.registry import add_generator
 from generate.request import GenerationRequest
 from tests.rows import NOW
 
-Drawn = dict[int, tuple[str, NDArray[np.uint8]]]
-
 
 def tiny_request(**changes: object) -> GenerationRequest:
-    """Seven images in four steps."""
+    """Make a request for seven images in four steps."""
     values = {"generator": "tiny-flow", "counts": {"bright": 4, "dark": 3}, "seed": 7, "num_inference_steps": 4}
     return GenerationRequest.checked(**(values | changes))
 
@@ -31,14 +29,14 @@ def queue(project: Project, generator: Path, request: GenerationRequest) -> tupl
 
 
 def images_of(project: Project, batch_id: int) -> list[tuple[int, str, NDArray[np.uint8]]]:
-    """Index, label and pixels of every row of a batch, by index; files are checked against their digests."""
+    """Read index, label and pixels of every row of a batch, by index; files are checked by digest."""
     with project.database.read() as session:
         rows = session.scalars(select(Image).where(Image.batch_id == batch_id).order_by(Image.batch_index)).all()
-        drawn = []
+        images = []
         for row in rows:
             project.store.check(row.file_sha256)
             assert row.batch_index is not None
             (label,) = row.labels
             assert (label.source, label.value) == ("request", 1.0)
-            drawn.append((row.batch_index, label.label.name, project.store.pixels(row.file_sha256)))
-        return drawn
+            images.append((row.batch_index, label.label.name, project.store.pixels(row.file_sha256)))
+        return images

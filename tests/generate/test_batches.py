@@ -1,3 +1,5 @@
+"""A batch is generated whole, once, and goes on where it stopped."""
+
 import threading
 from pathlib import Path
 
@@ -11,7 +13,8 @@ from curation.project import Project
 from curation.tables.generation import Batch
 from curation.tables.images import BuildStatus, Image, ImageLabel, Split
 from curation.tables.operations import Event, Job, JobStatus
-from generate.batches import missing_indexes, request_batch, run_batch_job
+from generate.batch_request import request_batch
+from generate.batches import missing_indexes, run_batch_job
 from generate.card import read_card
 from generate.registry import add_generator
 from generate.request import GenerationRequest
@@ -31,9 +34,9 @@ def ignore(done: int, total: int, note: str | None) -> None:
 def assert_whole(project: Project, batch_id: int, fitted: Path, request: GenerationRequest) -> None:
     """Every index once, with the label of the plan and the pixels of an uninterrupted run."""
     expected = list(sample_images(fitted, request.plan(), request, device="cpu"))
-    found = images_of(project, batch_id)
-    assert [(index, label) for index, label, _ in found] == request.plan()
-    for (_, _, pixels), (_, _, wanted) in zip(found, expected, strict=True):
+    images = images_of(project, batch_id)
+    assert [(index, label) for index, label, _ in images] == request.plan()
+    for (_, _, pixels), (_, _, wanted) in zip(images, expected, strict=True):
         assert np.array_equal(pixels, wanted)
 
 
@@ -71,8 +74,8 @@ def test_a_cancelled_batch_is_queued_again_when_requested_again(project: Project
         assert session.get_one(Job, job_id).status is JobStatus.QUEUED
 
 
-def test_a_label_the_generator_does_not_draw_is_refused_and_nothing_is_kept(project: Project, fitted: Path) -> None:
-    with pytest.raises(BadInput, match="draws dark, bright; it does not know purple"):
+def test_a_label_the_generator_does_not_know_is_refused_and_nothing_is_kept(project: Project, fitted: Path) -> None:
+    with pytest.raises(BadInput, match="expected classes among dark, bright, got purple"):
         queue(project, fitted, tiny_request(counts={"dark": 1, "purple": 1}))
     with project.database.read() as session:
         assert session.scalar(select(func.count()).select_from(Batch)) == 0
@@ -87,7 +90,7 @@ def test_an_unknown_generator_and_an_unknown_batch_are_named(project: Project) -
 
 
 @pytest.mark.parametrize("split", [Split.VALIDATION, Split.TEST])
-def test_a_generator_that_saw_a_held_out_subject_draws_nothing(project: Project, fitted: Path, split: Split) -> None:
+def test_a_generator_that_saw_a_held_out_subject_is_refused(project: Project, fitted: Path, split: Split) -> None:
     add_generator(project, NOW, fitted)
     with project.database.write() as session:
         image = add_real(project, session, add_import(session), 1, "dark", split)
@@ -98,7 +101,7 @@ def test_a_generator_that_saw_a_held_out_subject_draws_nothing(project: Project,
 
 
 @pytest.mark.slow
-def test_only_the_missing_indexes_are_drawn(project: Project, fitted: Path) -> None:
+def test_only_the_missing_indexes_are_generated(project: Project, fitted: Path) -> None:
     request = tiny_request()
     batch_id, _ = queue(project, fitted, request)
     run_batch_job(project, {"batch": batch_id}, ignore)
@@ -137,7 +140,7 @@ def test_a_run_killed_after_some_chunks_goes_on_without_gaps_or_doubles(
     assert_whole(project, batch_id, fitted, request)
 
 
-def test_previews_are_there_while_the_batch_is_drawn(
+def test_previews_are_there_while_the_batch_is_generated(
     project: Project, fitted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(generate.batches, "CHUNK", 2)

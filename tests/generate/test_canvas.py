@@ -1,3 +1,5 @@
+"""Images survive the canvas, and the scores of reconstructions are right."""
+
 import numpy as np
 import pytest
 import torch

@@ -1,3 +1,5 @@
+"""Generators are registered whole, under one name, and never execute."""
+
 import json
 import os
 import shutil
@@ -36,12 +38,12 @@ def test_an_added_generator_is_copied_found_and_can_be_opened(project: Project, 
     added = add_generator(project, NOW, source)
     shutil.rmtree(source)
     with project.database.read() as session:
-        found = find_generator(session, "tiny-flow")
-        assert [one.name for one in list_generators(session)] == ["tiny-flow"]
-    assert found.id == added.id
-    assert found.card["classes"] == ["dark", "bright"]
-    assert "subjects" not in found.card["fitted_on"]
-    directory = resolve_directory(project, found)
+        generator = find_generator(session, "tiny-flow")
+        assert [listed.name for listed in list_generators(session)] == ["tiny-flow"]
+    assert generator.id == added.id
+    assert generator.card["classes"] == ["dark", "bright"]
+    assert "subjects" not in generator.card["fitted_on"]
+    directory = resolve_directory(project, generator)
     assert directory == project.root / "generators" / "tiny-flow"
     assert load_pipeline(directory).classes == ["dark", "bright"]
 

@@ -1,3 +1,5 @@
+"""A request for images is validated, planned and hashed."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,9 +18,9 @@ def request(**changes: object) -> GenerationRequest:
 def test_digest_and_plan_do_not_depend_on_the_order_of_the_counts(counts: dict[str, int], random) -> None:
     shuffled = list(counts.items())
     random.shuffle(shuffled)
-    one, other = request(counts=counts), request(counts=dict(shuffled))
-    assert one.digest() == other.digest()
-    assert one.plan() == other.plan()
+    first, second = request(counts=counts), request(counts=dict(shuffled))
+    assert first.digest() == second.digest()
+    assert first.plan() == second.plan()
 
 
 @given(counts)

@@ -1,3 +1,5 @@
+"""An image depends on its seed and index alone, and wrong requests are named."""
+
 import json
 import shutil
 from pathlib import Path
@@ -14,7 +16,7 @@ from generate.sample import load_pipeline, sample_images
 from generate.seeding import image_generator
 from train.fitting.seeding import step_generator
 
-Drawn = dict[int, tuple[str, NDArray[np.uint8]]]
+Generated = dict[int, tuple[str, NDArray[np.uint8]]]
 
 
 def request(**changes: object) -> GenerationRequest:
@@ -22,24 +24,24 @@ def request(**changes: object) -> GenerationRequest:
     return GenerationRequest.checked(**(values | changes))
 
 
-def draw(directory: Path, asked: GenerationRequest, start: int = 0, batch_size: int = 16) -> Drawn:
-    plan = asked.plan()[start:]
-    return {index: (label, pixels) for index, label, pixels in sample_images(directory, plan, asked, batch_size, "cpu")}
+def generate(directory: Path, asked: GenerationRequest, start: int = 0, batch_size: int = 16) -> Generated:
+    images = sample_images(directory, asked.plan()[start:], asked, batch_size, "cpu")
+    return {index: (label, pixels) for index, label, pixels in images}
 
 
 def test_images_come_in_the_order_of_the_plan_with_the_shape_of_the_snapshot(fitted: Path) -> None:
     asked = request()
-    drawn = list(sample_images(fitted, asked.plan(), asked, 3, "cpu"))
-    assert [(index, label) for index, label, _ in drawn] == asked.plan()
-    assert {pixels.shape for _, _, pixels in drawn} == {(12, 12, 1)}
-    assert {pixels.dtype for _, _, pixels in drawn} == {np.dtype(np.uint8)}
+    images = list(sample_images(fitted, asked.plan(), asked, 3, "cpu"))
+    assert [(index, label) for index, label, _ in images] == asked.plan()
+    assert {pixels.shape for _, _, pixels in images} == {(12, 12, 1)}
+    assert {pixels.dtype for _, _, pixels in images} == {np.dtype(np.uint8)}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("start", "batch_size"), [(0, 1), (0, 3), (2, 5), (5, 16)])
 def test_an_image_depends_on_neither_batch_size_nor_start(fitted: Path, start: int, batch_size: int) -> None:
-    whole = draw(fitted, request())
-    part = draw(fitted, request(), start, batch_size)
+    whole = generate(fitted, request())
+    part = generate(fitted, request(), start, batch_size)
     assert sorted(part) == list(range(start, 7))
     for index, (label, pixels) in part.items():
         assert label == whole[index][0]
@@ -48,20 +50,20 @@ def test_an_image_depends_on_neither_batch_size_nor_start(fitted: Path, start: i
 
 @pytest.mark.slow
 def test_every_image_of_a_batch_is_another_and_another_seed_gives_others(fitted: Path) -> None:
-    pictures = [pixels.tobytes() for _, pixels in draw(fitted, request()).values()]
-    assert len(set(pictures)) == len(pictures)
-    others = [pixels.tobytes() for _, pixels in draw(fitted, request(seed=8)).values()]
-    assert set(pictures).isdisjoint(others)
+    images = [pixels.tobytes() for _, pixels in generate(fitted, request()).values()]
+    assert len(set(images)) == len(images)
+    others = [pixels.tobytes() for _, pixels in generate(fitted, request(seed=8)).values()]
+    assert set(images).isdisjoint(others)
 
 
 @pytest.mark.slow
 # diffusers 0.42.1 passes a tensor to numpy.array in DPMSolverMultistepScheduler.set_timesteps.
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 @pytest.mark.parametrize("sampler", ["unipc", "dpmpp", "euler"])
-def test_every_sampler_draws_near_the_many_step_solution(fitted: Path, sampler: str) -> None:
-    reference = draw(fitted, request(sampler="euler", num_inference_steps=60))
-    drawn = draw(fitted, request(sampler=sampler, num_inference_steps=20))
-    difference = [np.abs(drawn[i][1].astype(float) - reference[i][1]).mean() for i in drawn]
+def test_every_sampler_comes_near_the_many_step_solution(fitted: Path, sampler: str) -> None:
+    reference = generate(fitted, request(sampler="euler", num_inference_steps=60))
+    images = generate(fitted, request(sampler=sampler, num_inference_steps=20))
+    difference = [np.abs(images[i][1].astype(float) - reference[i][1]).mean() for i in images]
     assert max(difference) < 6
 
 
@@ -80,8 +82,8 @@ def test_guidance_of_one_is_the_class_alone_and_more_moves_the_image(fitted: Pat
 
 def test_guidance_of_zero_ignores_the_class(fitted: Path) -> None:
     pipeline = load_pipeline(fitted)
-    drawn = [pipeline([label], 4, 0.0, [image_generator(0, 0)], output_type="pt").images for label in (0, 1)]
-    assert torch.equal(*drawn)
+    images = [pipeline([label], 4, 0.0, [image_generator(0, 0)], output_type="pt").images for label in (0, 1)]
+    assert torch.equal(*images)
 
 
 def test_the_callback_sees_every_step(fitted: Path) -> None:
@@ -100,11 +102,11 @@ def test_a_saved_pipeline_reloads_exactly(fitted: Path, tmp_path: Path) -> None:
         before, after = getattr(pipeline, name).state_dict(), getattr(again, name).state_dict()
         assert before.keys() == after.keys()
         assert all(torch.equal(before[key], after[key]) for key in before)
-    one, other = (
-        some([0, 1], generator=[image_generator(3, 0), image_generator(3, 1)], output_type="uint8").images
-        for some in (pipeline, again)
+    before_saving, after_loading = (
+        each([0, 1], generator=[image_generator(3, 0), image_generator(3, 1)], output_type="uint8").images
+        for each in (pipeline, again)
     )
-    assert np.array_equal(one, other)
+    assert np.array_equal(before_saving, after_loading)
 
 
 def test_stock_diffusers_opens_the_parts(fitted: Path) -> None:
@@ -118,12 +120,12 @@ def test_stock_diffusers_opens_the_parts(fitted: Path) -> None:
 @pytest.mark.slow
 def test_pil_images_are_the_uint8_ones(fitted: Path) -> None:
     pipeline = load_pipeline(fitted)
-    picture = pipeline([0], generator=[image_generator(0, 0)]).images[0]
+    image = pipeline([0], generator=[image_generator(0, 0)]).images[0]
     pixels = pipeline([0], generator=[image_generator(0, 0)], output_type="uint8").images[0]
-    assert np.array_equal(np.asarray(picture), pixels[:, :, 0])
+    assert np.array_equal(np.asarray(image), pixels[:, :, 0])
 
 
-def test_unknown_labels_are_named_before_anything_is_drawn(fitted: Path) -> None:
+def test_unknown_labels_are_named_before_anything_is_generated(fitted: Path) -> None:
     asked = request(counts={"dark": 1, "purple": 1})
     with pytest.raises(BadInput, match="purple"):
         next(sample_images(fitted, asked.plan(), asked))

@@ -1,3 +1,5 @@
+"""The shipped generator is small, whole and says what it saw."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""A fit makes a generator with a card, and resumes to equal weights."""
+
 import json
 import os
 import signal

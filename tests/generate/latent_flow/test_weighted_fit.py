@@ -1,4 +1,4 @@
-"""A fit draws its images as often as the snapshot weighs them; where all weigh the same, as it always did."""
+"""A fit samples its images as often as the snapshot weighs them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -51,12 +51,12 @@ def test_unequal_weights_are_drawn_in_proportion(size: int) -> None:
 def test_a_fit_on_weights_that_are_equal_is_the_fit_without_and_on_unequal_ones_another(
     fitted: Path, tmp_path: Path
 ) -> None:
-    found = {}
+    digests = {}
     for name, bright, dark in (("doubled", 2.0, 2.0), ("unequal", 3.0, 1.0)):
         out = fit_generator(weighing(tmp_path / f"{name}-snapshot", bright, dark), tiny_recipe(), tmp_path / name)
-        found[name] = weights_digest(out)
-    assert found["doubled"] == weights_digest(fitted)
-    assert found["unequal"] != weights_digest(fitted)
+        digests[name] = weights_digest(out)
+    assert digests["doubled"] == weights_digest(fitted)
+    assert digests["unequal"] != weights_digest(fitted)
 
 
 @pytest.mark.slow

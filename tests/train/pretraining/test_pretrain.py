@@ -1,3 +1,5 @@
+"""Pretraining saves a stock encoder with a card, and resumes to equal weights."""
+
 import json
 from pathlib import Path
 
