@@ -122,8 +122,8 @@ class Assignment(Base):
 
     Slots of candidates are made with the worklist (`readers_per_image` of them per item, reader empty unless shares
     were dealt out); a claim fills in the reader and a lease. Slots of controls, repeats, audits and adjudications are
-    made for one reader as they are handed out. A reader never holds two slots of one item for one purpose; `sequence`
-    counts what a reader was handed.
+    made when a reader is assigned them. A reader never holds two slots of one item for one purpose. `sequence` numbers
+    a reader's assignments.
     """
 
     __tablename__ = "assignments"

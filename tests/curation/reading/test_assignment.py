@@ -83,11 +83,11 @@ def test_two_readers_meet_the_same_images_in_different_orders(database: Database
 
 
 @pytest.mark.slow
-def test_every_reader_is_handed_every_control_once_and_candidates_are_shared(database: Database) -> None:
+def test_every_reader_gets_every_control_once_and_candidates_are_shared(database: Database) -> None:
     with database.write() as session:
         worklist, readers = worklist_with(session, 20, readers=2, real_controls=8)
-        handed = [[item.key for item in claim(session, NOON, reader, worklist, 14)] for reader in readers]
-        for reader, keys in zip(readers, handed, strict=True):
+        claimed = [[item.key for item in claim(session, NOON, reader, worklist, 14)] for reader in readers]
+        for reader, keys in zip(readers, claimed, strict=True):
             for key in keys:
                 record_reading(session, CHAIN, NOON, reader, verdict(key))
             read_all(session, reader, worklist)

@@ -187,7 +187,7 @@ def test_a_turing_test_takes_a_confidence_and_makes_no_outcome(database: Databas
         assert recompute_outcomes(session, worklist) == {}
 
 
-def test_every_reader_of_a_turing_test_is_handed_every_image(database: Database) -> None:
+def test_every_reader_of_a_turing_test_gets_every_image(database: Database) -> None:
     with database.write() as session:
         add_screened(session, 6)
         add_real(session, 6)
@@ -195,10 +195,10 @@ def test_every_reader_of_a_turing_test_is_handed_every_image(database: Database)
         recipe = WorklistRecipe(name="t", kind="turing", real_controls=4)
         worklist = create_worklist(session, CHAIN, NOON, recipe).id
         readers = [add_person(session, f"r{number}") for number in range(3)]
-        handed = [[item.file_sha256 for item in claim(session, NOON, reader, worklist, 20)] for reader in readers]
+        claimed = [[item.file_sha256 for item in claim(session, NOON, reader, worklist, 20)] for reader in readers]
         assert [progress_of(session, reader, worklist).left for reader in readers] == [10, 10, 10]
-    assert [len(set(keys)) for keys in handed] == [10, 10, 10]
-    assert handed[0] != handed[1]
+    assert [len(set(keys)) for keys in claimed] == [10, 10, 10]
+    assert claimed[0] != claimed[1]
 
 
 def test_an_operation_id_stands_for_one_image_alone(database: Database) -> None:
