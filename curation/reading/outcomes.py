@@ -27,7 +27,7 @@ CHUNK = 1_000
 
 
 def recompute_outcomes(session: Session, worklist_id: int) -> dict[str, int]:
-    """Store the outcomes of a worklist under its present rule anew; returns counts by verdict. Raises NotFound."""
+    """Recompute and store a worklist's outcomes by its present rule; returns counts by verdict. Raises NotFound."""
     # Locked, so that two callers come one after the other; readings go on meanwhile.
     locked = select(Worklist).where(Worklist.id == worklist_id).with_for_update(key_share=True)
     worklist = session.scalars(locked).one_or_none()

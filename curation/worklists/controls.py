@@ -103,7 +103,7 @@ def choose_real_controls(
 def choose_defect_controls(
     session: Session, like: Likeness, split: Split, seed: int, wanted: int, label_shown: bool
 ) -> list[Item]:
-    """Choose `wanted` defects, each kind as often; raises BadInput for too few.
+    """Choose `wanted` defects, the same number of each kind; raises BadInput for too few.
 
     Where classes are shown, a wrong class is one of the kinds.
     """

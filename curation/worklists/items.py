@@ -99,9 +99,9 @@ def in_seeded_order(items: Sequence[Item], seed: int) -> list[Item]:
 
 
 def spread(items: Sequence[Item], wanted: int, shares: Counter[str]) -> list[Item]:
-    """Take the first `wanted` items with classes as in `shares` and each defect as often, as far as there are any.
+    """Take the first `wanted` items with classes as in `shares`, and the same number of each defect.
 
-    Of one original only one item is taken.
+    Where a class or a defect runs out, others are taken. Of one original only one item is taken.
     """
     pools: dict[tuple[str, str], list[Item]] = {}
     for item in reversed(items):

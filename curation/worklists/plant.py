@@ -98,8 +98,8 @@ def plant_defects(
 ) -> list[int]:
     """Plant defects in `count` real images of a split that look like the candidates; returns the new images' ids.
 
-    Each kind of defect occurs as often, in each class as far as counts allow. The same seed finds what was planted
-    before. Files are written while no transaction is open. Raises BadInput for too few real images.
+    Each kind of defect is planted equally often, in each class as far as counts allow. The same seed finds what was
+    planted before. Files are written while no transaction is open. Raises BadInput for too few real images.
     """
     with database.read() as session:
         defects = _choose_defects(session, split, count, seed, like)

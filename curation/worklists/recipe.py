@@ -48,7 +48,7 @@ def _shares_fault(recipe: WorklistRecipe) -> str | None:
     if recipe.kind == "turing":
         return "in a Turing test everybody reads every image; there are no shares to deal out."
     if not recipe.readers:
-        return "shares are dealt out to readers by name: name them, or let whoever comes next take the next image."
+        return "shares are dealt out to readers by name: name them, or ask for no shares."
     return None
 
 

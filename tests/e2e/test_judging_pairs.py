@@ -28,7 +28,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Pa
     """A running server over a project with suspects and a list of pairs."""
     project = make_project(tmp_path_factory.mktemp("pairs") / "archive")
     with project.database.write() as session:
-        images = add_training(project, session, subjects=16, pictures=2)
+        images = add_training(project, session, subjects=16, images_each=2)
         add_suspects(project, session, images[:8], blocked=4)
     create_pair_list(project, NOW, PairRecipe(name="first pairs", suspects=8, same=6, different=6))
     server = ReviewServer(project.root)

@@ -44,7 +44,7 @@ def test_a_shift_moves_by_its_share_of_the_side_and_a_flip_mirrors() -> None:
     np.testing.assert_array_equal(change_copies(IMAGES, "flip", 0, 0), IMAGES[:, ::-1])
 
 
-def test_sixteen_bit_and_colour_pictures_are_changed_too() -> None:
+def test_sixteen_bit_and_colour_images_are_changed_too() -> None:
     deep = np.stack([oval(1, bits=16)])
     assert change_copies(deep, "noise", 0.04, 0).dtype == np.uint16
     assert change_copies(deep, "blur", 0.02, 0).max() > 255

@@ -21,14 +21,14 @@ def test_a_fault_keeps_shape_and_depth_and_is_the_same_again(fault: Fault, bits:
     assert (broken != pixels).any()
 
 
-def test_colour_and_oblong_pictures_are_broken_as_well() -> None:
+def test_colour_and_oblong_images_are_broken_as_well() -> None:
     colour = np.repeat(oval(3), 3, axis=2)[:50]
     for fault in ALL_FAULTS:
         assert fault.apply(colour, 1).shape == colour.shape, fault.name
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_no_piece_of_a_shuffled_picture_stays_where_it_was(seed: int) -> None:
+def test_no_piece_of_a_shuffled_image_stays_where_it_was(seed: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 1), dtype=np.uint8)
     shuffled = Fault("shuffled", 2, "").apply(pixels, seed)
     for row, column in itertools.product((0, 32), repeat=2):

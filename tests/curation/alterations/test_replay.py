@@ -54,7 +54,7 @@ def test_every_defect_is_strong_enough_to_be_seen(name: str, size: int, bits: in
 
 
 @pytest.mark.parametrize("name", ["duplicated_structure", "lesion_outside", "local_blur", "local_noise"])
-def test_a_local_defect_leaves_most_of_the_picture_as_it_was(name: str) -> None:
+def test_a_local_defect_leaves_most_of_the_image_as_it_was(name: str) -> None:
     for number in range(4):
         pixels = render(number).pixels[:, :, None]
         damaged = replay(pixels, draw_defect(pixels, name, number))

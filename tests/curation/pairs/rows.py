@@ -11,17 +11,19 @@ from tests.builders import oval
 from tests.rows import NOW, add_batch, add_generator, add_image, add_import, label_id
 
 
-def add_training(project: Project, session: Session, subjects: int, pictures: int, known: bool = True) -> list[Image]:
-    """`pictures` real training images of each of `subjects`, of classes a and b by turns."""
+def add_training(
+    project: Project, session: Session, subjects: int, images_each: int, known: bool = True
+) -> list[Image]:
+    """`images_each` real training images of each of `subjects`, of classes a and b by turns."""
     source = add_import(session, known=known)
     images = []
     for number in range(subjects):
         subject = Subject(key=f"s{number}", split=Split.TRAIN, known=known)
         session.add(subject)
         session.flush()
-        for picture in range(pictures):
+        for image_number in range(images_each):
             columns = {"origin": Origin.REAL, "import_id": source.id, "subject_id": subject.id}
-            image = add_image(project, session, oval(number * 10 + picture, size=16), **columns)
+            image = add_image(project, session, oval(number * 10 + image_number, size=16), **columns)
             label = label_id(session, "ab"[number % 2])
             session.add(ImageLabel(image_id=image.id, label_id=label, source="import", value=1.0))
             images.append(image)

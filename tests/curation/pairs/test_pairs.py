@@ -25,9 +25,9 @@ RECIPE = PairRecipe(name="p", suspects=4, same=3, different=3, seed=1)
 
 @pytest.fixture
 def suspected(project: Project) -> Project:
-    """Ten subjects with two pictures each, and six suspects near them, two of them blocked."""
+    """Ten subjects with two images each, and six suspects near them, two of them blocked."""
     with project.database.write() as session:
-        images = add_training(project, session, subjects=10, pictures=2)
+        images = add_training(project, session, subjects=10, images_each=2)
         add_suspects(project, session, images[:6], blocked=2)
         add_judge(project, session)
     return project
@@ -87,9 +87,9 @@ def test_only_training_images_stand_beside_suspects(suspected: Project) -> None:
     assert not {image_id for pair in pairs for image_id in (pair.first_image_id, pair.second_image_id)} & held_out
 
 
-def test_an_image_and_a_moved_copy_stand_in_where_nobody_has_two_pictures(project: Project) -> None:
+def test_an_image_and_a_moved_copy_stand_in_where_nobody_has_two_images(project: Project) -> None:
     with project.database.write() as session:
-        images = add_training(project, session, subjects=12, pictures=1)
+        images = add_training(project, session, subjects=12, images_each=1)
         add_suspects(project, session, images[:2], blocked=2)
     pairs = listed(project, RECIPE)
     with project.database.read() as session:
@@ -131,7 +131,7 @@ def test_what_cannot_be_made_is_refused_with_the_numbers_there_are(suspected: Pr
 
 def test_without_suspects_there_is_no_list(project: Project) -> None:
     with project.database.write() as session:
-        add_training(project, session, subjects=4, pictures=2)
+        add_training(project, session, subjects=4, images_each=2)
     with pytest.raises(BadInput, match="nothing to judge"):
         listed(project)
 
@@ -219,7 +219,7 @@ def test_results_hold_each_judge_against_pairs_of_known_truth(suspected: Project
 
 def test_unknown_subjects_are_said_so(project: Project) -> None:
     with project.database.write() as session:
-        images = add_training(project, session, subjects=12, pictures=1, known=False)
+        images = add_training(project, session, subjects=12, images_each=1, known=False)
         add_suspects(project, session, images[:2], blocked=1)
     listed(project)
     with project.database.read() as session:

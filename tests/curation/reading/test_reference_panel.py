@@ -113,7 +113,7 @@ def test_at_most_eight_of_a_class_and_the_same_ones_whatever_comes_after_in_othe
     assert [image for image in then if image.label == "a"] == first
 
 
-def test_two_copies_of_one_picture_are_shown_once(database: Database) -> None:
+def test_two_copies_of_one_image_are_shown_once(database: Database) -> None:
     with database.write() as session:
         cohort, worklist = room(session)
         cohort.add("a", pixel_sha256="c" * 64)

@@ -83,7 +83,7 @@ def judge(session: Session, project: Project, **said: Any) -> str:
 def measured_and_judged(project: Project) -> None:
     """Two reports, two measurements, a list of five pairs; one of its judgements is taken back, and given again."""
     with project.database.write() as session:
-        images = add_training(project, session, subjects=6, pictures=2)
+        images = add_training(project, session, subjects=6, images_each=2)
         add_suspects(project, session, images[:3], blocked=2)
         for name in ("petra", "paul"):
             add_judge(project, session, name)
