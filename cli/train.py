@@ -46,9 +46,9 @@ def show(backbone_path: str, as_json: bool) -> None:
       rounds backbone show shipped
     """
     from train.backbones.load import Backbone
-    from train.backbones.shipped import SHIPPED_BACKBONE
+    from train.backbones.shipped import backbone_location
 
-    loaded = Backbone.load(SHIPPED_BACKBONE if backbone_path == "shipped" else backbone_path)
+    loaded = Backbone.load(backbone_location(backbone_path))
     card = loaded.directory / "card.json"
     facts = {
         "name": loaded.name,

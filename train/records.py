@@ -1,4 +1,4 @@
-"""Rows and events of training: runs, evaluations (each opening of the test split is an event), studies."""
+"""Rows and events of runs, evaluations and studies; each opening of a held-out split is an event."""
 
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from train.study.plan import StudyPlan
 
 
 def open_run(session: Session, now: datetime, name: str, snapshot: Snapshot, config: AdaptationConfig) -> Run:
-    """The row of a run before it starts, or the one that was interrupted; raises Conflict for another one's name."""
+    """Add the row of a run, or find that of the interrupted run; raises Conflict for the name of another run."""
     run = find_open_run(session, name, snapshot, config)
     if run is not None:
         return run
@@ -56,17 +56,17 @@ def close_run(session: Session, chain: Chain, now: datetime, name: str, metrics:
 
 
 def find_run(session: Session, name: str) -> Run:
-    """The run called `name`; raises NotFound."""
+    """Find a run by its name; raises NotFound."""
     run = session.scalars(select(Run).where(Run.name == name)).one_or_none()
     if run is None:
         known = ", ".join(session.scalars(select(Run.name).order_by(Run.id))) or "none yet"
-        raise NotFound(f"no run named {name!r}; there are: {known}. `rounds train --help` makes one.")
+        raise NotFound(f"no run named {name!r}; the runs are: {known}. `rounds train` makes a run.")
     return run
 
 
-def record_opening(session: Session, chain: Chain, now: datetime, subject: str, row_id: int, split: Split) -> None:
-    """Write down that a held-out split is about to be read, before it is: `subject` is `run` or `study`."""
-    chain.record(session, "test.opened" if split == Split.TEST else "validation.read", {subject: row_id}, now)
+def record_opening(session: Session, chain: Chain, now: datetime, reader_kind: str, row_id: int, split: Split) -> None:
+    """Record that a held-out split is about to be read; `reader_kind` is `run` or `study`."""
+    chain.record(session, "test.opened" if split == Split.TEST else "validation.read", {reader_kind: row_id}, now)
 
 
 def record_evaluation(session: Session, now: datetime, run: Run, split: Split, metrics: dict[str, Any]) -> None:
@@ -75,7 +75,7 @@ def record_evaluation(session: Session, now: datetime, run: Run, split: Split, m
 
 
 def open_study(session: Session, now: datetime, plan: StudyPlan) -> Study:
-    """The row of a study before it starts, or the one that was interrupted; raises Conflict for another plan's name."""
+    """Add the row of a study, or find that of the interrupted study; raises Conflict for the name of another plan."""
     study = find_open_study(session, plan)
     if study is not None:
         return study

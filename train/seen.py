@@ -14,12 +14,12 @@ from train.adaptation.config import AdaptationConfig
 
 
 def seen_by_training(folder: SnapshotFolder, backbone: Seen) -> Seen:
-    """Everything that weights trained on `folder` descend from."""
+    """Collect everything that weights trained on `folder` descend from."""
     return Seen.by_rows(folder.rows("train")) | Seen.by_lineage(folder.lineage) | backbone
 
 
 def withdrawals_behind(session: Session, snapshots: Sequence[Snapshot], config: AdaptationConfig) -> list[str]:
-    """Lines as in `rounds snapshot list`; a backbone by id, or without a card, adds none."""
+    """Describe the withdrawals that reach the snapshots or the backbone; a backbone without a card adds none."""
     of_snapshots = (affected_note(session, AffectedKind.SNAPSHOT, snapshot.id) for snapshot in snapshots)
     notes = {note for note in of_snapshots if note}
     directory = Path(config.backbone)

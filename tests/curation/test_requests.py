@@ -1,3 +1,5 @@
+"""Requests are frozen, hashed, and refused with every entry at fault."""
+
 import pytest
 from pydantic import Field, ValidationError, model_validator
 

@@ -1,4 +1,4 @@
-"""Small real snapshot folders for the tests: a bright square on noise, its corner decided by the class."""
+"""Small snapshot folders for tests: a bright square on noise, in a corner that depends on the class."""
 
 import hashlib
 import json
@@ -13,8 +13,8 @@ from curation.snapshots.folder import FORMAT, SnapshotFolder, SnapshotRow, write
 CORNERS = {"upper": (2, 2), "lower": (20, 20), "centre": (11, 11)}
 
 
-def picture(label: str, number: int, channels: int = 1, bits: int = 8, strength: float = 0.5) -> np.ndarray:
-    """One (32, 32, C) image of `label`, a function of its number."""
+def make_image(label: str, number: int, channels: int = 1, bits: int = 8, strength: float = 0.5) -> np.ndarray:
+    """Make one (32, 32, C) image of `label`; a number always gives the same image."""
     rng = np.random.default_rng([number, *label.encode()])
     image = rng.normal(0.3, 0.1, (32, 32, channels))
     top, left = np.array(CORNERS[label]) + rng.integers(-1, 2, 2)
@@ -36,7 +36,7 @@ def write_snapshot(
     bits: int = 8,
     strength: float = 0.5,
 ) -> SnapshotFolder:
-    """Write a snapshot: `per_class` images per split, `synthetic` extra training labels, some training rows doubled."""
+    """Write a snapshot: `per_class` images per split, training images of the labels `synthetic`, some rows twice."""
     path.mkdir(parents=True)
     number = 0
     for split, count in per_class.items():
@@ -45,12 +45,12 @@ def write_snapshot(
             for index in range(count):
                 number += 1
                 subject = f"{split}-{label}-{index // images_per_subject}" if subjects == "known" else None
-                pixels = picture(label, number, channels, bits, strength)
-                rows.append(_write(path, split, f"{number:05d}", label, subject, pixels, "real"))
+                pixels = make_image(label, number, channels, bits, strength)
+                rows.append(_write_image(path, split, f"{number:05d}", label, subject, pixels, "real"))
         if split == "train":
             for index, label in enumerate(synthetic):
-                pixels = picture(label, 100_000 + index, channels, bits, strength)
-                rows.append(_write(path, split, f"s{index:05d}", label, None, pixels, "synthetic"))
+                pixels = make_image(label, 100_000 + index, channels, bits, strength)
+                rows.append(_write_image(path, split, f"s{index:05d}", label, None, pixels, "synthetic"))
             for index, row in enumerate(rows[:duplicates]):
                 content = (path / split / row.file_name).read_bytes()
                 name = f"d{index:05d}.png"
@@ -68,7 +68,7 @@ def write_snapshot(
     return SnapshotFolder.open(path)
 
 
-def _write(
+def _write_image(
     path: Path, split: str, stem: str, label: str, subject: str | None, pixels: np.ndarray, origin: str
 ) -> SnapshotRow:
     directory = path / split

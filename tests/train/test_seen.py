@@ -43,8 +43,8 @@ def test_an_affected_snapshot_is_refused_and_used_on_request_with_a_word(tmp_pat
         adapt(folder, config(tmp_path), tmp_path / "run", silent)
     result = adapt(folder, config(tmp_path), tmp_path / "run", silent, allow_affected=True)
     assert result.card["affected"] == [LINE]
-    found = evaluate_run(tmp_path / "run", folder, "test", 100, 0)
-    assert found.affected == [LINE]
+    evaluation = evaluate_run(tmp_path / "run", folder, "test", 100, 0)
+    assert evaluation.affected == [LINE]
     assert json.loads((tmp_path / "run" / "evaluation-test.json").read_text())["affected"] == [LINE]
 
 

@@ -1,3 +1,5 @@
+"""The shipped backbone is small, whole, and saw only reserved subjects."""
+
 import json
 
 import numpy as np

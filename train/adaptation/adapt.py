@@ -1,6 +1,6 @@
 """Adapt a backbone to a snapshot and save the run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor
 
 from curation.errors import BadInput, Conflict, LeakRefused
 from curation.image_store import Pixels
@@ -19,10 +19,10 @@ from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.config import AdaptationConfig
 from train.adaptation.features import FeatureCache
-from train.adaptation.loop import Examples, train_model
+from train.adaptation.loop import Examples, History, train_model
 from train.adaptation.methods.implementation import implementation_of
 from train.adaptation.model import AdaptedModel, StandardizedHead
-from train.adaptation.run_folder import default_device, read_card, save_run
+from train.adaptation.run_folder import choose_device, read_card, save_run
 from train.backbones.load import Backbone
 from train.backbones.shipped import backbone_location, portable_name
 from train.fitting.checkpoint import CHECKPOINTS, Checkpoint, remove_checkpoints
@@ -33,13 +33,14 @@ STANDARDIZATION_IMAGES = 512
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A finished run: its folder, its card, and its metrics on the validation split."""
+    """A finished run: its folder and its card."""
 
     directory: Path
     card: dict[str, Any]
 
     @property
     def metrics(self) -> dict[str, float]:
+        """Metrics on the validation split."""
         return dict(self.card["metrics"])
 
 
@@ -62,19 +63,19 @@ def adapt(
     allowed.
     """
     if (out / "card.json").is_file():
-        return _finished(folder, config, out)
-    train_rows, validation_rows = folder.rows("train"), folder.rows("validation")
+        return _finished_run(folder, config, out)
+    train_rows = folder.rows("train")
     _check_rows(folder, train_rows)
-    backbone = features.backbone if features else Backbone.load(backbone_location(config.backbone), default_device())
-    noted = [*folder.affected, *Tombstones.read(backbone.directory).notes, *also_affected]
-    affected = refuse_affected(f"snapshot {folder.name!r} or its backbone", noted, allow_affected)
-    known = Seen.by_backbone(backbone.directory, config.backbone)
-    if known.unknown and not config.allow_unknown_provenance:
+    backbone = features.backbone if features else Backbone.load(backbone_location(config.backbone), choose_device())
+    notes = [*folder.affected, *Tombstones.read(backbone.directory).notes, *also_affected]
+    affected = refuse_affected(f"snapshot {folder.name!r} or its backbone", notes, allow_affected)
+    seen_by_backbone = Seen.by_backbone(backbone.directory, config.backbone)
+    if seen_by_backbone.unknown and not config.allow_unknown_provenance:
         raise LeakRefused(
             f"backbone {config.backbone!r} has no card.json that says what it saw, which may include held-out subjects."
             " Pass --allow-unknown-provenance to use it all the same; every report will say so."
         )
-    seen = seen_by_training(folder, known)
+    seen = seen_by_training(folder, seen_by_backbone)
     for split in ("validation", "test"):
         seen.refuse_leak(folder.rows(split), split)
     checkpoint = Checkpoint(
@@ -84,10 +85,10 @@ def adapt(
         torch.manual_seed(config.seed)
         if config.method.frozen_encoder:
             cache = features or FeatureCache(backbone)
-            model, history = _probe(folder, train_rows, validation_rows, config, cache, on_progress, checkpoint)
+            model, history = _train_head(folder, config, cache, on_progress, checkpoint)
         else:
-            model, history = _finetune(folder, train_rows, validation_rows, config, backbone, on_progress, checkpoint)
-    card = _card(folder, config, backbone, seen, train_rows) | {
+            model, history = _train_encoder(folder, config, backbone, on_progress, checkpoint)
+    card = _run_card(folder, config, backbone, seen, train_rows) | {
         "parameters": model.parameter_counts(),
         "history": history.evaluations,
         "steps": history.steps,
@@ -100,7 +101,7 @@ def adapt(
     return RunResult(out, card)
 
 
-def _finished(folder: SnapshotFolder, config: AdaptationConfig, out: Path) -> RunResult:
+def _finished_run(folder: SnapshotFolder, config: AdaptationConfig, out: Path) -> RunResult:
     card = read_card(out)
     if (card["config_digest"], card["snapshot"]["digest"]) != (config.digest(), folder.digest):
         raise Conflict(f"{out} holds a run of another snapshot or configuration. Choose another directory.")
@@ -109,40 +110,42 @@ def _finished(folder: SnapshotFolder, config: AdaptationConfig, out: Path) -> Ru
 
 
 def _check_rows(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> None:
-    absent = sorted(set(folder.classes) - {row.label for row in rows})
-    if len(folder.classes) < 2 or absent:
+    missing = sorted(set(folder.classes) - {row.label for row in rows})
+    if len(folder.classes) < 2 or missing:
         raise BadInput(
-            f"snapshot {folder.name!r}: expected training images of two classes or more and of each; without any:"
-            f" {', '.join(absent) or 'none'}. Build it from more images."
+            f"snapshot {folder.name!r}: expected two classes or more with training images of each; classes without any:"
+            f" {', '.join(missing) or 'none'}. Build it from more images."
         )
 
 
-def _weights(rows: Sequence[SnapshotRow]) -> NDArray[np.float64]:
-    return np.array([row.weight for row in rows], dtype=np.float64)
+def _examples(
+    folder: SnapshotFolder, rows: Sequence[SnapshotRow], inputs: Callable[[NDArray[np.int64]], Tensor]
+) -> Examples:
+    weights = np.array([row.weight for row in rows], dtype=np.float64)
+    return Examples(inputs, folder.labels(rows), weights, _class_weights(folder))
 
 
 def _class_weights(folder: SnapshotFolder) -> NDArray[np.float64]:
-    """What the recipe says each class weighs (n_classes,), 1 where it says nothing."""
-    named = folder.manifest.get("recipe", {}).get("weights", {}).get("classes", {})
-    return np.array([named.get(name, 1.0) for name in folder.classes], dtype=np.float64)
+    """Weights of the classes (n_classes,) in the recipe of the snapshot, 1 where it has none."""
+    weights_by_class = folder.manifest.get("recipe", {}).get("weights", {}).get("classes", {})
+    return np.array([weights_by_class.get(name, 1.0) for name in folder.classes], dtype=np.float64)
 
 
-def _probe(
+def _train_head(
     folder: SnapshotFolder,
-    train_rows: Sequence[SnapshotRow],
-    validation_rows: Sequence[SnapshotRow],
     config: AdaptationConfig,
     cache: FeatureCache,
     on_progress: OnProgress,
     checkpoint: Checkpoint,
-) -> tuple[AdaptedModel, Any]:
+) -> tuple[AdaptedModel, History]:
     """Train the head alone, on features computed once."""
     backbone = implementation_of(config.method).prepare(cache.backbone, config.method, portable_name(config.backbone))
 
     def examples(rows: Sequence[SnapshotRow]) -> Examples:
         features = torch.from_numpy(cache.of(folder, rows, on_progress))
-        return Examples(lambda chosen: features[chosen], folder.labels(rows), _weights(rows), _class_weights(folder))
+        return _examples(folder, rows, lambda chosen: features[chosen])
 
+    train_rows, validation_rows = folder.rows("train"), folder.rows("validation")
     train = examples(train_rows)
     head = StandardizedHead.fitted(train.inputs(np.arange(len(train_rows))), len(folder.classes))
     head.to(backbone.device)
@@ -151,39 +154,33 @@ def _probe(
     return AdaptedModel(backbone, head), history
 
 
-def _finetune(
+def _train_encoder(
     folder: SnapshotFolder,
-    train_rows: Sequence[SnapshotRow],
-    validation_rows: Sequence[SnapshotRow],
     config: AdaptationConfig,
     backbone: Backbone,
     on_progress: OnProgress,
     checkpoint: Checkpoint,
-) -> tuple[AdaptedModel, Any]:
+) -> tuple[AdaptedModel, History]:
     """Train the head and the encoder, or its adapter; the head starts from the frozen features' mean and deviation."""
-    pixels: Pixels = folder.pixels(train_rows)
-    some = pixels[:: max(1, len(pixels) // STANDARDIZATION_IMAGES)]
-    head = StandardizedHead.fitted(torch.from_numpy(backbone.features(some)), len(folder.classes))
-    adapted = implementation_of(config.method).prepare(backbone, config.method, portable_name(config.backbone))
-    model: nn.Module = AdaptedModel(adapted, head).to(backbone.device)
 
     def examples(rows: Sequence[SnapshotRow], images: Pixels) -> Examples:
-        return Examples(
-            lambda chosen: backbone.preprocessing(images[chosen]),
-            folder.labels(rows),
-            _weights(rows),
-            _class_weights(folder),
-        )
+        return _examples(folder, rows, lambda chosen: backbone.preprocessing(images[chosen]))
 
+    train_rows, validation_rows = folder.rows("train"), folder.rows("validation")
+    pixels: Pixels = folder.pixels(train_rows)
+    sample = pixels[:: max(1, len(pixels) // STANDARDIZATION_IMAGES)]
+    head = StandardizedHead.fitted(torch.from_numpy(backbone.features(sample)), len(folder.classes))
+    adapted = implementation_of(config.method).prepare(backbone, config.method, portable_name(config.backbone))
+    model = AdaptedModel(adapted, head).to(backbone.device)
     validation = examples(validation_rows, folder.pixels(validation_rows)) if validation_rows else None
     history = train_model(model, examples(train_rows, pixels), validation, config, on_progress, checkpoint)
     return model, history
 
 
-def _card(
+def _run_card(
     folder: SnapshotFolder, config: AdaptationConfig, backbone: Backbone, seen: Seen, rows: Sequence[SnapshotRow]
 ) -> dict[str, Any]:
-    """What the run rests on."""
+    """Describe what the run rests on."""
     origins = [row.origin for row in rows]
     return {
         "kind": "run",

@@ -34,7 +34,7 @@ class AdaptationConfig(FrozenRequest):
         description="evaluations without a better validation loss before stopping; null: take every step",
     )
     allow_unknown_provenance: bool = Field(
-        default=False, description="take a backbone that does not say what it saw; every report then says so"
+        default=False, description="take a backbone whose card does not say what it saw; every report then says so"
     )
 
     @model_validator(mode="before")

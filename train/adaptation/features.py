@@ -1,4 +1,4 @@
-"""Features of a frozen backbone, computed once per picture and shared between arms, seeds and epochs."""
+"""Features of a frozen backbone, computed once per image and shared between arms, seeds and epochs."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ class FeatureCache:
         return len(self._features)
 
     def of(self, folder: SnapshotFolder, rows: Sequence[SnapshotRow], on_progress: OnProgress) -> NDArray[np.float32]:
-        """Features (N, D) of `rows`; only pictures never seen before go through the backbone."""
+        """Features (N, D) of `rows`; only images without cached features go through the backbone."""
         missing = list({row.pixel_sha256: row for row in rows if row.pixel_sha256 not in self._features}.values())
         for start in range(0, len(missing), CHUNK):
             chunk = missing[start : start + CHUNK]

@@ -1,4 +1,4 @@
-"""A backbone with a linear head: the model that every adaptation trains. Our own pooling serves every architecture."""
+"""A backbone with a linear head: the model that every adaptation trains."""
 
 from pathlib import Path
 from typing import Self
@@ -24,7 +24,7 @@ class StandardizedHead(nn.Module):
 
     @classmethod
     def fitted(cls, features: Tensor, n_classes: int) -> Self:
-        """A head whose standardisation is that of `features` (N, D)."""
+        """Make a head that standardises by the mean and deviation of `features` (N, D)."""
         return cls(features.mean(dim=0), features.std(dim=0, correction=0), n_classes)
 
     @classmethod
@@ -71,7 +71,7 @@ class AdaptedModel(nn.Module):
         return self
 
     def parameter_counts(self) -> dict[str, int]:
-        """How many parameters there are, and how many are trained."""
+        """Count all parameters, and those that train."""
         parameters = list(self.parameters())
         trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
         return {"total": sum(parameter.numel() for parameter in parameters), "trainable": trainable}

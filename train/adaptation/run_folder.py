@@ -1,4 +1,7 @@
-"""A run as a folder: config.json, head.safetensors, what its method saves, and card.json, which makes it whole."""
+"""Save and load a run as a folder.
+
+It holds config.json, head.safetensors, what the method of adaptation saves, and card.json, which is written last.
+"""
 
 import hashlib
 import json
@@ -28,7 +31,7 @@ class SavedRun:
 
 
 def run_digest(directory: Path) -> str:
-    """SHA-256 over the names and bytes of the weights that the run made."""
+    """Hash the names and bytes of the weights that the run made (SHA-256)."""
     digest = hashlib.sha256()
     for path in sorted(directory.rglob("*.safetensors")):
         name = path.relative_to(directory).as_posix()
@@ -37,7 +40,7 @@ def run_digest(directory: Path) -> str:
 
 
 def save_run(directory: Path, model: AdaptedModel, config: AdaptationConfig, card: dict[str, Any]) -> dict[str, Any]:
-    """Write the run; card.json comes last, so a folder that has one is whole. Returns the card with its digest."""
+    """Write the run and return the card with its digest; card.json comes last, so a folder that has it is whole."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "config.json").write_text(config.model_dump_json(indent=1) + "\n")
     model.head.save(directory / "head.safetensors")
@@ -49,28 +52,30 @@ def save_run(directory: Path, model: AdaptedModel, config: AdaptationConfig, car
 
 
 def read_card(directory: Path) -> dict[str, Any]:
-    """The card of a finished run; raises NotFound when there is none."""
+    """Read the card of a finished run; raises NotFound without it."""
     path = directory / "card.json"
     if not path.is_file():
-        raise NotFound(f"{directory} is not a finished run: expected card.json in it. `rounds train` makes one.")
+        raise NotFound(
+            f"{directory} is not a finished run: expected card.json in it, found none. `rounds train` finishes a run."
+        )
     card: dict[str, Any] = json.loads(path.read_text())
     return card
 
 
 def load_run(directory: Path, device: str, backbone: Backbone | None = None) -> SavedRun:
-    """Read a run; `backbone` spares loading it again where the run left it frozen.
+    """Read a run; pass the `backbone` it was adapted from to avoid loading it again.
 
     Raises Damaged when the weights are not those of the card, Conflict when the backbone is not the one adapted.
     """
     card = read_card(directory)
     config = AdaptationConfig.parse((directory / "config.json").read_text())
     if run_digest(directory) != card["digest"]:
-        raise Damaged(f"{directory}: its weights no longer hash to the digest in card.json. Train it again.")
+        raise Damaged(f"{directory}: the weights no longer hash to the digest in card.json. Train the run again.")
 
     def load_base() -> Backbone:
         base = backbone or Backbone.load(backbone_location(config.backbone), device)
         if base.digest != card["backbone"]["digest"]:
-            raise Conflict(f"{directory} was adapted from another version of {config.backbone!r}. Train it again.")
+            raise Conflict(f"{directory} was adapted from another version of {config.backbone!r}. Train the run again.")
         return base
 
     adapted = implementation_of(config.method).load(directory, device, load_base)
@@ -79,6 +84,6 @@ def load_run(directory: Path, device: str, backbone: Backbone | None = None) -> 
     return SavedRun(directory, config, card, model)
 
 
-def default_device() -> str:
-    """An accelerator when there is one."""
+def choose_device() -> str:
+    """Choose the accelerator, or the CPU without one."""
     return "cuda" if torch.cuda.is_available() else "cpu"

@@ -14,7 +14,7 @@ from train.records import close_run, open_run
 
 
 def train_run(project: Project, request: RunRequest, report: OnProgress, now: Callable[[], datetime]) -> RunResult:
-    """Adapt the backbone of `request` to its snapshot; a run that is finished is returned as it is.
+    """Adapt the backbone of `request` to its snapshot; a finished run is returned as it is.
 
     Raises Conflict when the name stands for another run, and whatever `adapt` and `check_run` raise.
     """

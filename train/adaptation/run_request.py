@@ -1,4 +1,4 @@
-"""What a run is asked for as data: which snapshot, which adaptation, under which name. Never imports torch."""
+"""The request of a run: which snapshot, which adaptation, under which name. Torch-free."""
 
 from datetime import datetime
 

@@ -28,7 +28,7 @@ from curation.image_store import Pixels
 from train.backbones.preprocessing import Preprocessing
 from train.backbones.shipped import SHIPPED_BACKBONE
 
-FILES = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
+BACKBONE_FILES = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
 STATISTICS: dict[str, tuple[Callable[[Tensor], Tensor], ...]] = {
     "tokens": (lambda tokens: tokens.mean(dim=1),),
     "tokens-max": (lambda tokens: tokens.mean(dim=1), lambda tokens: tokens.amax(dim=1)),
@@ -43,15 +43,15 @@ CLASS_TOKEN_NAMES = ("cls_token", "class_embedding", "class_token")
 
 
 def weights_digest(directory: Path) -> str:
-    """SHA-256 over the names and bytes of what decides the features: configuration, preprocessing, weights."""
+    """Hash the names and bytes of what decides the features: configuration, preprocessing, weights (SHA-256)."""
     digest = hashlib.sha256()
-    for path in sorted(path for pattern in FILES for path in directory.glob(pattern)):
+    for path in sorted(path for pattern in BACKBONE_FILES for path in directory.glob(pattern)):
         digest.update(f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
 
 
-def locate(id_or_dir: str | Path) -> Path:
-    """The local directory of a backbone; a Hugging Face id is downloaded once into its cache (raises NotFound)."""
+def locate_backbone(id_or_dir: str | Path) -> Path:
+    """Find the directory of a backbone; a Hugging Face id is downloaded once into its cache. Raises NotFound."""
     directory = Path(id_or_dir)
     if directory.is_dir():
         return directory
@@ -60,7 +60,7 @@ def locate(id_or_dir: str | Path) -> Path:
             f"expected a backbone directory at {directory}, found none. Give a directory or a Hugging Face id."
         )
     try:
-        return Path(snapshot_download(str(id_or_dir), allow_patterns=list(FILES)))
+        return Path(snapshot_download(str(id_or_dir), allow_patterns=list(BACKBONE_FILES)))
     except HFValidationError as error:
         raise NotFound(
             f"{id_or_dir!r} is neither a directory nor a Hugging Face id such as facebook/dinov2-small."
@@ -73,8 +73,8 @@ def locate(id_or_dir: str | Path) -> Path:
         ) from error
 
 
-def vision_config(directory: Path) -> PreTrainedConfig:
-    """The configuration of the image tower: of a two-tower model (CLIP, SigLIP) the vision half."""
+def read_vision_config(directory: Path) -> PreTrainedConfig:
+    """Read the configuration of the image model: of a model of images and text (CLIP, SigLIP) the image half."""
     if not (directory / "config.json").is_file():
         raise BadInput(
             f"{directory}: expected a model in transformers layout with config.json. Save it with save_pretrained."
@@ -83,7 +83,8 @@ def vision_config(directory: Path) -> PreTrainedConfig:
         config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
     except ValueError as error:
         raise BadInput(
-            f"{directory}/config.json: not an architecture that transformers knows without running its code."
+            f"{directory}/config.json: not an architecture that transformers knows without running code of the model."
+            " Choose another backbone."
         ) from error
     config = getattr(config, "vision_config", config)
     if hasattr(config, "mask_ratio"):
@@ -93,7 +94,7 @@ def vision_config(directory: Path) -> PreTrainedConfig:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Silence transformers' load report and bars: the text tower it calls unexpected is left out on purpose."""
+    """Silence the load report and progress bars of transformers: it calls the unused text half unexpected."""
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
@@ -106,8 +107,8 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def load_model(directory: Path) -> PreTrainedModel:
-    """Load the image model in float32 from safetensors; refused when a weight is missing and would be random."""
-    config = vision_config(directory)
+    """Load the image model in float32 from safetensors; raises BadInput when a weight is missing."""
+    config = read_vision_config(directory)
     if not list(directory.glob("*.safetensors")):
         raise BadInput(
             f"{directory}: expected weights as safetensors, found none. Pickled weights run code; convert them first."
@@ -126,17 +127,18 @@ def load_model(directory: Path) -> PreTrainedModel:
     missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
     if missing:
         raise BadInput(
-            f"{directory}: {len(missing)} weights are missing and would be random, the first is {missing[0]}."
+            f"{directory}: expected every weight, but {len(missing)} are missing and would be random, the first is"
+            f" {missing[0]}. Save the whole model again."
         )
     return model
 
 
-def class_token(model: torch.nn.Module) -> bool:
-    """Whether the model carries a class token as the first of its sequence."""
+def has_class_token(model: torch.nn.Module) -> bool:
+    """Whether the first token of the model's sequence is a class token."""
     return any(name.rsplit(".", 1)[-1] in CLASS_TOKEN_NAMES for name, _ in model.named_parameters())
 
 
-def pool(output: Any, pooling: str) -> Tensor:
+def pool_features(output: Any, pooling: str) -> Tensor:
     """Pool a model's output to (N, D).
 
     `cls`: the first token. `map`: mean of a feature map. Of the tokens after the first K: `tokens+K` their mean,
@@ -167,7 +169,7 @@ class Backbone:
     @classmethod
     def load(cls, id_or_dir: str | Path, device: str = "cpu") -> Self:
         """Load a Hugging Face id or a directory; raises NotFound when absent, BadInput when it cannot be used."""
-        directory = locate(id_or_dir)
+        directory = locate_backbone(id_or_dir)
         model = load_model(directory).to(device).eval()
         preprocessing = Preprocessing.read(directory, int(getattr(model.config, "num_channels", 3)))
         with torch.inference_mode():
@@ -182,7 +184,7 @@ class Backbone:
 
     def pooled(self, inputs: Tensor) -> Tensor:
         """Features (N, D) of preprocessed inputs (N, C, h, w); gradients flow."""
-        return pool(self.model(inputs), self.pooling)
+        return pool_features(self.model(inputs), self.pooling)
 
     def features(self, pixels: Pixels, batch_size: int = 64) -> NDArray[np.float32]:
         """Features (N, D) float32 of images (N, H, W, C) uint8 or uint16, without gradients."""
@@ -204,16 +206,16 @@ class Backbone:
 
 
 def choose_pooling(model: PreTrainedModel, hidden: Tensor) -> str:
-    """Class token where there is one, else the mean of the patch tokens; a feature map is averaged.
+    """Choose the class token where the model has it, else the mean of the patch tokens; a feature map is averaged.
 
-    A directory may say otherwise by the `feature_pooling` of its config.json (a key of STATISTICS): a masked
-    autoencoder trains the patch tokens and leaves the class token without a task.
+    `feature_pooling` in config.json overrides this (a key of STATISTICS): a masked autoencoder trains the patch tokens
+    and leaves the class token without a task.
     """
     if hidden.ndim == 4:
         return "map"
-    has_class_token = class_token(model)
-    wanted = getattr(model.config, "feature_pooling", "cls" if has_class_token else "tokens")
-    if wanted == "cls":
+    with_class_token = has_class_token(model)
+    pooling = getattr(model.config, "feature_pooling", "cls" if with_class_token else "tokens")
+    if pooling == "cls":
         return "cls"
     registers = int(getattr(model.config, "num_register_tokens", 0) or 0)
-    return f"{wanted}+{int(has_class_token) + registers}"
+    return f"{pooling}+{int(with_class_token) + registers}"

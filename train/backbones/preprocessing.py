@@ -17,7 +17,7 @@ INTERPOLATION = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # Pillow's resampli
 BYTE_RANGE = 255.0
 
 
-def _square_or_pair(size: Any) -> tuple[int, int]:
+def _height_and_width(size: Any) -> tuple[int, int]:
     if isinstance(size, dict):
         sides: dict[str, Any] = {"height": size.get("shortest_edge"), "width": size.get("shortest_edge")} | size
         return int(sides["height"]), int(sides["width"])
@@ -37,7 +37,7 @@ class Preprocessing:
 
     @classmethod
     def read(cls, directory: Path, num_channels: int) -> Self:
-        """Read `preprocessor_config.json`; an entry that is off (`do_normalize`, `do_rescale`) is honoured.
+        """Read `preprocessor_config.json`; steps that it turns off (`do_normalize`, `do_rescale`) are left out.
 
         Where the model crops the centre after resizing, the whole image is resized to the cropped size instead: a
         centre crop would hide what lies at the border of a medical image.
@@ -57,10 +57,10 @@ class Preprocessing:
         std = _per_channel(config["image_std"] if normalize else 1.0, num_channels)
         scale = BYTE_RANGE * (config.get("rescale_factor", 1 / BYTE_RANGE) if config.get("do_rescale", True) else 1.0)
         resample = INTERPOLATION.get(config.get("resample", 2), "bilinear")
-        return cls(_square_or_pair(size), mean, std, resample, scale, num_channels)
+        return cls(_height_and_width(size), mean, std, resample, scale, num_channels)
 
     def as_config(self) -> dict[str, Any]:
-        """What `preprocessor_config.json` says of this preprocessing."""
+        """The content of `preprocessor_config.json`."""
         return {
             "image_processor_type": "ViTImageProcessor",
             "do_resize": True,

@@ -1,4 +1,4 @@
-"""Where the backbone lies that Rounds ships. Torch-free."""
+"""The place of the backbone that Rounds ships, and what saved files call it. Torch-free."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ SHIPPED_BACKBONE = Path(__file__).parents[1] / "shipped" / "virtual-brains-vit"
 
 
 def backbone_location(backbone: str) -> str:
-    """The directory or Hugging Face id that the name of a backbone stands for."""
+    """Resolve the name of a backbone to a directory or a Hugging Face id."""
     return str(SHIPPED_BACKBONE) if backbone == SHIPPED else backbone
 
 
 def portable_name(backbone: str) -> str:
-    """What saved files call a backbone: the shipped one by its place in the checkout."""
+    """Name a backbone for saved files: the shipped one by its place in the checkout."""
     return f"train/shipped/{SHIPPED_BACKBONE.name}" if backbone == SHIPPED else backbone

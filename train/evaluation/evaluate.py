@@ -21,9 +21,9 @@ from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.features import FeatureCache
 from train.adaptation.loop import Examples, predict_logits
-from train.adaptation.run_folder import SavedRun, default_device, load_run
-from train.evaluation.intervals import bootstrap_weights, percentile_interval, units_of
-from train.evaluation.metrics import METRICS, point
+from train.adaptation.run_folder import SavedRun, choose_device, load_run
+from train.evaluation.intervals import bootstrap_weights, percentile_interval, resampling_units
+from train.evaluation.metrics import METRICS, metric_value
 
 Split = Literal["validation", "test"]
 BATCH_SIZE = 64
@@ -40,7 +40,7 @@ class Predictions:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class EvaluationResult:
     """Metrics of one run on one split; `resampled` says whether intervals are over subjects or over images."""
 
     run: str
@@ -63,40 +63,41 @@ class Evaluation:
         return as_saved(self)
 
 
-def held_out_rows(folder: SnapshotFolder, split: str) -> list[SnapshotRow]:
-    """The rows of a held-out split by picture; raises BadInput unless all are real and every class is there."""
+def select_held_out_rows(folder: SnapshotFolder, split: str) -> list[SnapshotRow]:
+    """Select the rows of a held-out split, sorted by image; raises BadInput unless all are real, of every class."""
     if split not in ("validation", "test"):
         raise BadInput(f"expected the split validation or test, got {split!r}.")
     rows = sorted(folder.rows(split), key=lambda row: (row.pixel_sha256, row.file_name))
     if any(row.origin != "real" for row in rows):
         raise BadInput(
-            f"the {split} split of {folder.name!r} holds images that are not real. Evidence needs real ones."
+            f"expected real images in the {split} split of {folder.name!r}, got images that are not real. Evaluate on a"
+            " snapshot whose held-out images are real."
         )
-    absent = sorted(set(folder.classes) - {row.label for row in rows})
-    if absent:
+    missing = sorted(set(folder.classes) - {row.label for row in rows})
+    if missing:
         raise BadInput(
-            f"the {split} split of {folder.name!r} has no image of {', '.join(absent)}. Import more subjects and build"
+            f"the {split} split of {folder.name!r} has no image of {', '.join(missing)}. Import more subjects and build"
             " the snapshot again."
         )
     return rows
 
 
 def predict(run: SavedRun, folder: SnapshotFolder, split: str, features: FeatureCache | None = None) -> Predictions:
-    """Class probabilities of a run on a held-out split; raises LeakRefused when the run saw one of its subjects."""
+    """Predict class probabilities on a held-out split; raises LeakRefused when the run saw one of its subjects."""
     if folder.classes != run.card["classes"]:
         raise BadInput(
             f"the run knows the classes {', '.join(run.card['classes'])}; the snapshot {folder.name!r} has"
             f" {', '.join(folder.classes)}. Evaluate it on a snapshot with the same classes."
         )
-    rows = held_out_rows(folder, split)
-    saw = run.card["saw"]
-    Seen(frozenset(saw["subjects"]), frozenset(saw["pixel_sha256"])).refuse_leak(rows, split)
+    rows = select_held_out_rows(folder, split)
+    training = run.card["saw"]
+    Seen(frozenset(training["subjects"]), frozenset(training["pixel_sha256"])).refuse_leak(rows, split)
     labels = folder.labels(rows)
-    logits = _logits(run, folder, rows, labels, features)
+    logits = _predict_split(run, folder, rows, labels, features)
     return Predictions(rows, labels, logits.double().softmax(dim=1).numpy())
 
 
-def _logits(
+def _predict_split(
     run: SavedRun,
     folder: SnapshotFolder,
     rows: Sequence[SnapshotRow],
@@ -113,21 +114,21 @@ def _logits(
     return predict_logits(run.model, examples, BATCH_SIZE)
 
 
-def evaluate_run(run_dir: Path, folder: SnapshotFolder, split: Split, n_bootstrap: int, seed: int) -> Evaluation:
-    """Metrics of the run in `run_dir` on `split`, with percentile intervals over resampled subjects.
+def evaluate_run(run_dir: Path, folder: SnapshotFolder, split: Split, n_bootstrap: int, seed: int) -> EvaluationResult:
+    """Measure the run in `run_dir` on `split`, with percentile intervals over resampled subjects.
 
     Writes them to `evaluation-SPLIT.json` in the run's folder. Where subjects are unknown, images are resampled and
     `resampled` says so. Small-sample AUROC intervals of this kind cover about 90 % where they say 95 %.
     `affected` names the withdrawals that reach the run or the snapshot.
     """
-    run = load_run(run_dir, default_device())
+    run = load_run(run_dir, choose_device())
     predictions = predict(run, folder, split)
-    resampled, units = units_of(predictions.rows, folder.subjects)
+    resampled, units = resampling_units(predictions.rows, folder.subjects)
     n_units = int(units.max()) + 1
     weights = bootstrap_weights(units, n_bootstrap, seed)
     metrics = {
         name: percentile_interval(
-            point(name, predictions.probabilities, predictions.labels),
+            metric_value(name, predictions.probabilities, predictions.labels),
             metric(predictions.probabilities, predictions.labels, weights),
             n_units,
             CONFIDENCE,
@@ -135,7 +136,7 @@ def evaluate_run(run_dir: Path, folder: SnapshotFolder, split: Split, n_bootstra
         for name, metric in METRICS.items()
     }
     affected = sorted({*run.card.get("affected", ()), *Tombstones.read(run_dir).notes, *folder.affected})
-    evaluation = Evaluation(
+    evaluation = EvaluationResult(
         run=run_dir.name,
         snapshot=folder.name,
         snapshot_digest=folder.digest,

@@ -1,4 +1,4 @@
-"""Intervals: resampling subjects, and adding the variance between training seeds."""
+"""Intervals by resampling subjects, with the variance between training seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class SeedInterval:
     degrees_of_freedom: float
 
 
-def units_of(rows: Sequence[SnapshotRow], subjects: str) -> tuple[str, NDArray[np.int64]]:
-    """What is resampled, `subject` or `image`, and the unit index of each row (N,).
+def resampling_units(rows: Sequence[SnapshotRow], subjects: str) -> tuple[str, NDArray[np.int64]]:
+    """Choose what is resampled, `subject` or `image`, and number the unit of each row (N,).
 
     Images are resampled where subjects are unknown; such intervals are too narrow when subjects have several images.
     """
@@ -37,7 +37,7 @@ def units_of(rows: Sequence[SnapshotRow], subjects: str) -> tuple[str, NDArray[n
 
 
 def bootstrap_weights(units: NDArray[np.int64], n_bootstrap: int, seed: int) -> Floats:
-    """Image weights (n_bootstrap, N) of resamples that draw whole units with replacement."""
+    """Draw whole units with replacement: image weights (n_bootstrap, N)."""
     n_units = int(units.max()) + 1
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=n_bootstrap)
@@ -46,7 +46,7 @@ def bootstrap_weights(units: NDArray[np.int64], n_bootstrap: int, seed: int) -> 
 
 
 def percentile_interval(value: float, resampled: Floats, n_units: int, confidence: float) -> Estimate:
-    """Percentile bootstrap interval; resamples without every class (NaN) are left out."""
+    """Compute the percentile bootstrap interval; resamples without every class (NaN) are left out."""
     low, high = np.nanquantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Estimate(value, float(low), float(high), n_units, "percentiles of resamples")
 
@@ -54,7 +54,7 @@ def percentile_interval(value: float, resampled: Floats, n_units: int, confidenc
 def seed_interval(
     per_seed: Floats, resampled_mean: Floats, n_units: int, confidence: float, limits: tuple[float, float]
 ) -> SeedInterval:
-    """Student t interval of a mean over seeds, clipped to `limits`.
+    """Compute the Student t interval of a mean over seeds, clipped to `limits`.
 
     The variance is s²/S of the S per-seed values plus the bootstrap variance over test units of their mean, with
     Satterthwaite's (1946) degrees of freedom. Resampling subjects alone covers too little when training varies. With
@@ -71,6 +71,6 @@ def seed_interval(
     if n_seeds > 1:
         parts += between_seeds**2 / (n_seeds - 1)
     degrees = total**2 / parts
-    half = float(stats.t.ppf((1 + confidence) / 2, degrees)) * total**0.5
-    low, high = max(limits[0], mean - half), min(limits[1], mean + half)
+    half_width = float(stats.t.ppf((1 + confidence) / 2, degrees)) * total**0.5
+    low, high = max(limits[0], mean - half_width), min(limits[1], mean + half_width)
     return SeedInterval(mean, low, high, between_seeds, between_units, degrees)

@@ -1,4 +1,4 @@
-"""AUROC, balanced accuracy, calibration error and Brier score under image weights, many weightings at once.
+"""AUROC, balanced accuracy, calibration error and Brier score, under many image weightings at once.
 
 A bootstrap resample of subjects is a weighting of images, so every resample is a row of one (B, N) matrix and each
 metric is a few matrix products. The tests hold unit weights against scikit-learn and torchmetrics.
@@ -70,9 +70,9 @@ METRICS: dict[str, Callable[[Floats, NDArray[np.int64], Floats], Floats]] = {
     "calibration_error": calibration_error,
     "brier": brier,
 }
-LARGEST = {"auroc": 1.0, "balanced_accuracy": 1.0, "calibration_error": 1.0, "brier": 2.0}
+LARGEST_VALUES = {"auroc": 1.0, "balanced_accuracy": 1.0, "calibration_error": 1.0, "brier": 2.0}
 
 
-def point(metric: str, probabilities: Floats, labels: NDArray[np.int64]) -> float:
-    """One metric with every image counted once."""
+def metric_value(metric: str, probabilities: Floats, labels: NDArray[np.int64]) -> float:
+    """Compute one metric with every image counted once."""
     return float(METRICS[metric](probabilities, labels, np.ones((1, len(labels))))[0])

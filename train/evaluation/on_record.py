@@ -1,4 +1,4 @@
-"""Evaluate a run of a project on record: each reading of a held-out split is an event before it happens."""
+"""Evaluate a run of a project, and record that the held-out split is opened before it is read."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -10,13 +10,13 @@ from curation.project import Project
 from curation.snapshots.folder import SnapshotFolder
 from curation.tables.images import Split
 from curation.tables.training import Run, Snapshot
-from train.evaluation.evaluate import Evaluation, evaluate_run
+from train.evaluation.evaluate import EvaluationResult, evaluate_run
 from train.evaluation.request import EvaluationRequest
 from train.records import find_run, record_evaluation, record_opening
 
 
-def evaluate_on_record(project: Project, request: EvaluationRequest, now: Callable[[], datetime]) -> Evaluation:
-    """Record that the split is opened, evaluate the run on it, and keep the metrics; raises NotFound."""
+def evaluate_on_record(project: Project, request: EvaluationRequest, now: Callable[[], datetime]) -> EvaluationResult:
+    """Record the opening of the split, evaluate the run on it, and keep the metrics; raises NotFound."""
     split = Split(request.split)
     with project.database.write() as session:
         run = find_run(session, request.run)

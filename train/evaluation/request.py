@@ -1,4 +1,4 @@
-"""What an evaluation is asked for as data: which run, on which held-out split. Never imports torch."""
+"""The request of an evaluation: which run, on which held-out split. Torch-free."""
 
 from datetime import datetime
 from typing import Literal

@@ -86,6 +86,7 @@ def pretrain_backbone(
 
 
 def _prepare(folder: SnapshotFolder, recipe: PretrainRecipe) -> tuple[PretrainingImages, list[SnapshotRow]]:
+    """Split the real training images into fitted and held-out ones, and set the preprocessing by them."""
     rows = [row for row in folder.rows("train") if row.origin == "real"]
     for split in ("validation", "test"):
         Seen.by_rows(rows).refuse_leak(folder.rows(split), split)
@@ -97,7 +98,7 @@ def _prepare(folder: SnapshotFolder, recipe: PretrainRecipe) -> tuple[Pretrainin
     full_scale = float(np.iinfo(pixels.dtype).max)
     mean, std = float(pixels.mean()) / full_scale, float(pixels.std()) / full_scale
     if std == 0:
-        raise BadInput("every training image has one and the same value. Check the import.")
+        raise BadInput("expected training images that differ, got one value in every pixel. Check the import.")
     size = (recipe.image_size, recipe.image_size)
     preprocessing = Preprocessing(
         size, (mean,) * NUM_CHANNELS, (std,) * NUM_CHANNELS, "bicubic", scale=1.0, num_channels=NUM_CHANNELS
@@ -110,7 +111,7 @@ def _prepare(folder: SnapshotFolder, recipe: PretrainRecipe) -> tuple[Pretrainin
 def _fit(
     images: PretrainingImages, recipe: PretrainRecipe, folder: SnapshotFolder, out: Path, on_progress: OnProgress
 ) -> tuple[ViTMAEForPreTraining, list[dict[str, float]]]:
-    """A fitted masked autoencoder, and its losses at every checkpoint."""
+    """Fit a masked autoencoder; returns it and its losses at every checkpoint."""
     model = mae_model(recipe).to("cuda" if torch.cuda.is_available() else "cpu")
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.95), weight_decay=recipe.weight_decay
@@ -166,7 +167,7 @@ def save_encoder(model: ViTMAEForPreTraining, recipe: PretrainRecipe, out: Path)
 def backbone_card(
     folder: SnapshotFolder, recipe: PretrainRecipe, rows: Sequence[SnapshotRow], losses: Sequence[dict[str, float]]
 ) -> dict[str, Any]:
-    """What the weights saw and how: the leak guards read `fitted_on`."""
+    """Describe what the weights saw and how; the leak guards read `fitted_on`."""
     return {
         "name": recipe.name,
         "kind": "backbone",

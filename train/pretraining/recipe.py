@@ -1,4 +1,4 @@
-"""The recipe of masked pretraining."""
+"""The recipe of pretraining by masked autoencoding. Torch-free."""
 
 from typing import Literal, Self
 

@@ -1,4 +1,4 @@
-"""The arms of a study as snapshots: the same real subjects, held-out sets and seed; only what is added differs."""
+"""Build the arms of a study as snapshots that differ only in the training images added."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from curation.snapshots.folder import SnapshotFolder
 from curation.snapshots.mix import MixRecipe
 from curation.tables.training import arm_snapshot_name
 
-ADDED: dict[str, dict[str, Any]] = {
+ADDED_IMAGES: dict[str, dict[str, Any]] = {
     "real_only": {"synthetic": "none"},
     "plus_raw": {"synthetic": "raw"},
     "plus_approved": {"synthetic": "approved"},
@@ -25,15 +25,15 @@ ADDED: dict[str, dict[str, Any]] = {
 def build_arms(
     project: Project, study: str, arms: Sequence[str], base: MixRecipe, now: datetime, report: OnProgress
 ) -> dict[str, SnapshotFolder]:
-    """One snapshot per arm, named `STUDY-ARM`; `base` gives the seed, the worklists and how many real images to keep.
+    """Build one snapshot per arm, named `STUDY-ARM`; `base` gives the seed, the worklists and the real images to keep.
 
-    Raises BadInput for an arm that is not known, and whatever building a snapshot raises.
+    Raises BadInput for an unknown arm, and whatever building a snapshot raises.
     """
     check_arm_names(arms)
     folders = {}
     for done, arm in enumerate(arms):
         report(done, len(arms), arm)
-        recipe = base.model_copy(update=ADDED[arm])
+        recipe = base.model_copy(update=ADDED_IMAGES[arm])
         name = arm_snapshot_name(study, arm)
         folders[arm] = build_snapshot(project, name, recipe, now, within_step(report, done, len(arms), arm))
     report(len(arms), len(arms), None)
@@ -41,7 +41,7 @@ def build_arms(
 
 
 def check_arm_names(arms: Sequence[str]) -> None:
-    """Raise BadInput for an arm that is not known."""
-    unknown = [arm for arm in arms if arm not in ADDED]
+    """Raise BadInput for an unknown arm."""
+    unknown = [arm for arm in arms if arm not in ADDED_IMAGES]
     if unknown:
-        raise BadInput(f"expected arms of {', '.join(ADDED)}; got {', '.join(unknown)}.")
+        raise BadInput(f"expected arms of {', '.join(ADDED_IMAGES)}; got {', '.join(unknown)}.")

@@ -1,4 +1,4 @@
-"""Conduct a study in a project: build the arms, open the held-out split on record, run, compare, write the report."""
+"""Conduct a study in a project: build the arms, run and compare them, write the report."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -47,7 +47,7 @@ def conduct_study(
 
 
 def _report_facts(folders: list[SnapshotFolder], made_by: str, now: datetime) -> ReportFacts:
-    """Who read the images of the arms, what command ran, and when."""
+    """Collect who read the images of the arms, what command ran, and when."""
     readings = [folder.lineage["readings"] for folder in folders]
     return ReportFacts(
         human_readings=max(counts["human"] for counts in readings),

@@ -1,4 +1,4 @@
-"""The plan of a study, and what its report must say of how it was made."""
+"""The plan of a study, and the facts for its report that the study cannot know. Torch-free."""
 
 from typing import Literal, Self
 
@@ -36,7 +36,7 @@ class StudyPlan(FrozenRequest):
         if self.reference not in self.arms or len(self.arms) < 2:
             raise BadInput(f"expected {self.reference!r} and at least one other arm, got {', '.join(self.arms)}.")
         if self.primary == self.reference or self.primary_arm not in self.arms:
-            raise BadInput(f"the primary arm {self.primary!r} is not one of the arms compared with {self.reference!r}.")
+            raise BadInput(f"expected a primary arm among the others than {self.reference!r}, got {self.primary!r}.")
         return self
 
     @property
@@ -51,7 +51,7 @@ class StudyPlan(FrozenRequest):
 
 
 class ReportFacts(FrozenRequest):
-    """What a study's report must say and the study itself cannot know: who read the images, what command ran, when."""
+    """Facts for a report that the study cannot know: who read the images, what command ran, when."""
 
     human_readings: int = Field(default=0, ge=0)
     proxy_readings: int = Field(default=0, ge=0)

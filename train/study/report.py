@@ -1,4 +1,4 @@
-"""The report of a study: a table, a plot, and one careful sentence that says no more than the study can bear."""
+"""Write the report of a study: a table, a plot, and one sentence that claims no more than it can."""
 
 import json
 from pathlib import Path
@@ -36,31 +36,31 @@ def write_report(study_dir: Path, facts: ReportFacts) -> Path:
     if not path.is_file():
         raise NotFound(f"{study_dir} has no result.json. Run `rounds study` to its end first.")
     result = json.loads(path.read_text())
-    plot(result).savefig(study_dir / "report.png", dpi=120)
+    plot_differences(result).savefig(study_dir / "report.png", dpi=120)
     report = study_dir / "report.md"
-    report.write_text("\n\n".join(part for part in _parts(result, facts) if part) + "\n")
+    report.write_text("\n\n".join(part for part in _sections(result, facts) if part) + "\n")
     return report
 
 
-def _parts(result: dict[str, Any], facts: ReportFacts) -> list[str]:
+def _sections(result: dict[str, Any], facts: ReportFacts) -> list[str]:
     plan = result["plan"]
     return [
         f"# Study {plan['name']}",
         f"> {result['notice']}" if result["notice"] else "",
-        f"**{careful_sentence(result, facts)}**",
-        table(result),
+        f"**{state_conclusion(result, facts)}**",
+        format_table(result),
         f"![Differences to {plan['reference']} with intervals](report.png)",
         "## What was compared",
-        _method(result),
+        _describe_method(result),
         "## Who read the images",
-        _readings(facts),
+        _describe_readings(facts),
         "## Provenance",
-        _provenance(result, facts),
+        _describe_provenance(result, facts),
     ]
 
 
 def reasons_against_a_claim(result: dict[str, Any], facts: ReportFacts) -> list[str]:
-    """Every reason why this study cannot bear the claim of a gain; an empty list when there is none."""
+    """List every reason why this study does not support the claim of a gain."""
     plan = result["plan"]
     arm = result["arms"][plan["primary"]]
     difference = arm["differences"][plan["metric"]]
@@ -85,8 +85,8 @@ def reasons_against_a_claim(result: dict[str, Any], facts: ReportFacts) -> list[
     return [reason for reason, holds in checks.items() if holds]
 
 
-def careful_sentence(result: dict[str, Any], facts: ReportFacts) -> str:
-    """One sentence about the primary arm: what was measured, and why no gain is claimed wherever there is a reason."""
+def state_conclusion(result: dict[str, Any], facts: ReportFacts) -> str:
+    """State in one sentence what was measured of the primary arm, and every reason not to claim a gain."""
     plan = result["plan"]
     arm = result["arms"][plan["primary"]]
     value = arm["metrics"][plan["metric"]]["value"]
@@ -94,7 +94,7 @@ def careful_sentence(result: dict[str, Any], facts: ReportFacts) -> str:
     measured = (
         f"{plan['primary']} reached a mean {TITLES[plan['metric']]} of {value:.3f} and {plan['reference']}"
         f" {reference:.3f} on {result['n_units']} {plan['split']} {result['resampled']}s (difference"
-        f" {_interval(arm['differences'][plan['metric']], signed=True)}, {plan['confidence']:.0%} interval,"
+        f" {_format_interval(arm['differences'][plan['metric']], signed=True)}, {plan['confidence']:.0%} interval,"
         f" {len(plan['seeds'])} training seeds)"
     )
     reasons = reasons_against_a_claim(result, facts)
@@ -103,22 +103,24 @@ def careful_sentence(result: dict[str, Any], facts: ReportFacts) -> str:
     return f"In this study {measured}, at equal optimiser steps; it says nothing of other data, sites or models."
 
 
-def table(result: dict[str, Any]) -> str:
-    """Markdown table: a line per arm, with intervals, and the difference to the reference arm."""
+def format_table(result: dict[str, Any]) -> str:
+    """Format a Markdown table: a line per arm, with intervals, and the difference to the reference arm."""
     plan = result["plan"]
     head = ["arm", "real", "synthetic", *TITLES.values(), f"{TITLES[plan['metric']]} minus {plan['reference']}"]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     for name in plan["arms"]:
         arm = result["arms"][name]
-        metrics = [_interval(arm["metrics"][metric]) for metric in TITLES]
-        difference = _interval(arm["differences"][plan["metric"]], signed=True) if arm["differences"] else "reference"
+        metrics = [_format_interval(arm["metrics"][metric]) for metric in TITLES]
+        difference = (
+            _format_interval(arm["differences"][plan["metric"]], signed=True) if arm["differences"] else "reference"
+        )
         counts = [str(arm["n_images"].get(origin, 0)) for origin in ("real", "synthetic")]
         lines.append([name, *counts, *metrics, difference])
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def plot(result: dict[str, Any]) -> Figure:
-    """Difference of each arm to the reference: interval, mean, and each seed as a pale dot."""
+def plot_differences(result: dict[str, Any]) -> Figure:
+    """Plot the difference of each arm to the reference: interval, mean, and each seed as a pale dot."""
     plan = result["plan"]
     metric = plan["metric"]
     reference = result["arms"][plan["reference"]]["per_seed"][metric]
@@ -143,12 +145,12 @@ def plot(result: dict[str, Any]) -> Figure:
     return figure
 
 
-def _interval(interval: dict[str, float], signed: bool = False) -> str:
+def _format_interval(interval: dict[str, float], signed: bool = False) -> str:
     form = "+.3f" if signed else ".3f"
     return f"{interval['value']:{form}} ({interval['low']:{form}} to {interval['high']:{form}})"
 
 
-def _method(result: dict[str, Any]) -> str:
+def _describe_method(result: dict[str, Any]) -> str:
     plan, adaptation = result["plan"], result["plan"]["adaptation"]
     arms = "\n".join(f"- `{name}`: {ARM_TITLES.get(name, 'as named by who built it')}" for name in plan["arms"])
     level = (
@@ -168,7 +170,7 @@ def _method(result: dict[str, Any]) -> str:
     )
 
 
-def _readings(facts: ReportFacts) -> str:
+def _describe_readings(facts: ReportFacts) -> str:
     readers = f" Readers: {', '.join(facts.readers)}." if facts.readers else ""
     if facts.human_readings == 0 and facts.proxy_readings == 0:
         return "Not yet read: no reading stands behind any image of this study."
@@ -178,7 +180,7 @@ def _readings(facts: ReportFacts) -> str:
     return f"{read}{pages}{proxies}{readers}"
 
 
-def _provenance(result: dict[str, Any], facts: ReportFacts) -> str:
+def _describe_provenance(result: dict[str, Any], facts: ReportFacts) -> str:
     lines = [f"- plan `{result['plan_digest'][:12]}`, backbone `{result['backbone']['digest'][:12]}`"]
     for name in result["plan"]["arms"]:
         arm = result["arms"][name]

@@ -1,4 +1,4 @@
-"""What a study is asked for as data: its plan, and the mix that every arm starts from. Never imports torch."""
+"""The request of a study: its plan, and the mix that every arm starts from. Torch-free."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""A controlled study: the same adaptation on several arms and seeds, compared on the same held-out real subjects."""
+"""Run a study: one adaptation on several arms and seeds, compared on the same held-out subjects."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,12 +17,12 @@ from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder
 from train.adaptation.adapt import adapt
 from train.adaptation.features import FeatureCache
-from train.adaptation.run_folder import default_device, load_run, read_card
+from train.adaptation.run_folder import choose_device, load_run, read_card
 from train.backbones.load import Backbone
 from train.backbones.shipped import backbone_location
-from train.evaluation.evaluate import held_out_rows, predict
-from train.evaluation.intervals import SeedInterval, bootstrap_weights, seed_interval, units_of
-from train.evaluation.metrics import LARGEST, METRICS, point
+from train.evaluation.evaluate import predict, select_held_out_rows
+from train.evaluation.intervals import SeedInterval, bootstrap_weights, resampling_units, seed_interval
+from train.evaluation.metrics import LARGEST_VALUES, METRICS, metric_value
 from train.study.comparison import check_arms
 from train.study.plan import StudyPlan
 
@@ -44,7 +44,7 @@ class ArmResult:
 
 @dataclass(frozen=True, slots=True)
 class StudyResult:
-    """What a study found, with all that a report must say about it."""
+    """The result of a study, with all that a report must say about it."""
 
     plan: StudyPlan
     plan_digest: str
@@ -76,19 +76,19 @@ def run_study(
     allow_affected: bool = False,
     also_affected: Sequence[str] = (),
 ) -> StudyResult:
-    """Adapt, predict and compare every (arm, seed) of `plan`; what is finished in `out` is not done again.
+    """Adapt, predict and compare every (arm, seed) of `plan`; what is finished in `out` is not repeated.
 
     Reads the held-out split that the plan names; the caller records that. Writes `result.json`. Raises BadInput when
     the arms differ in more than their training images, Conflict when `out` holds another study, LeakRefused, and
     AffectedRefused when an arm or the backbone descends from a withdrawn subject and that is not allowed.
     """
     check_arms(arms, plan)
-    noted = [*(line for folder in arms.values() for line in folder.affected), *also_affected]
-    affected = refuse_affected(f"study {plan.name!r}", noted, allow_affected)
-    _claim(arms, plan, out)
+    notes = [*(line for folder in arms.values() for line in folder.affected), *also_affected]
+    affected = refuse_affected(f"study {plan.name!r}", notes, allow_affected)
+    _claim_folder(arms, plan, out)
     shared = None
     if plan.adaptation.method.frozen_encoder:
-        shared = FeatureCache(Backbone.load(backbone_location(plan.adaptation.backbone), default_device()))
+        shared = FeatureCache(Backbone.load(backbone_location(plan.adaptation.backbone), choose_device()))
     probabilities: dict[str, list[Floats]] = {arm: [] for arm in plan.arms}
     jobs = [(arm, seed) for arm in plan.arms for seed in plan.seeds]
     for done, (arm, seed) in enumerate(jobs):
@@ -104,16 +104,16 @@ def run_study(
     return result
 
 
-def _claim(arms: Mapping[str, SnapshotFolder], plan: StudyPlan, out: Path) -> None:
-    """Write down what this study compares, or refuse a folder that compares something else."""
-    stated = {"plan": plan.model_dump(mode="json"), "arms": {name: arms[name].digest for name in plan.arms}}
+def _claim_folder(arms: Mapping[str, SnapshotFolder], plan: StudyPlan, out: Path) -> None:
+    """Write what this study compares into its folder; raises Conflict when the folder holds another study."""
+    comparison = {"plan": plan.model_dump(mode="json"), "arms": {name: arms[name].digest for name in plan.arms}}
     path = out / "plan.json"
     if path.is_file():
-        if json.loads(path.read_text()) != stated:
+        if json.loads(path.read_text()) != comparison:
             raise Conflict(f"{out} holds a study of another plan or of other snapshots. Choose another name.")
         return
     out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(stated, indent=1, sort_keys=True) + "\n")
+    path.write_text(json.dumps(comparison, indent=1, sort_keys=True) + "\n")
 
 
 def _run_one(
@@ -125,12 +125,12 @@ def _run_one(
     affected: list[str],
     report: OnProgress,
 ) -> Floats:
-    """Class probabilities (N, n_classes) of one run on the plan's split, from its folder when it is finished."""
+    """Train and predict one run: class probabilities (N, n_classes), read from its folder when it is finished."""
     path = run_dir / f"predictions-{plan.split}.safetensors"
     if not path.is_file():
         config = plan.run_config(seed)
         adapt(folder, config, run_dir, report, shared, allow_affected=bool(affected), also_affected=affected)
-        run = load_run(run_dir, default_device(), shared.backbone if shared else None)
+        run = load_run(run_dir, choose_device(), shared.backbone if shared else None)
         with whole_file(path) as partial:
             save_file({"probabilities": predict(run, folder, plan.split, shared).probabilities}, partial)
     probabilities: Floats = load_file(path)["probabilities"]
@@ -140,13 +140,13 @@ def _run_one(
 def _compare(
     arms: Mapping[str, SnapshotFolder], plan: StudyPlan, out: Path, probabilities: Mapping[str, list[Floats]]
 ) -> StudyResult:
-    """Metrics of every arm and their paired differences, all under the same resamples of the held-out subjects."""
+    """Compute metrics of every arm and their paired differences under the same resamples of the held-out subjects."""
     reference = arms[plan.reference]
-    rows = held_out_rows(reference, plan.split)
+    rows = select_held_out_rows(reference, plan.split)
     labels = reference.labels(rows)
-    resampled, units = units_of(rows, reference.subjects)
+    resampled, units = resampling_units(rows, reference.subjects)
     weights = bootstrap_weights(units, plan.n_bootstrap, seed=0)
-    scores = {arm: dict(_scores(runs, labels, weights)) for arm, runs in probabilities.items()}
+    scores = {arm: dict(_score_metrics(runs, labels, weights)) for arm, runs in probabilities.items()}
     n_units = int(units.max()) + 1
     cards = {arm: read_card(out / "runs" / arm / f"seed-{plan.seeds[0]}") for arm in plan.arms}
     results = {
@@ -178,12 +178,12 @@ def _compare(
     )
 
 
-def _scores(
+def _score_metrics(
     runs: list[Floats], labels: NDArray[np.int64], weights: Floats
 ) -> Iterator[tuple[str, tuple[Floats, Floats]]]:
-    """Per metric: its value per seed (S,), and its mean over seeds under each resample (n_bootstrap,)."""
+    """Yield per metric its value per seed (S,), and its mean over seeds under each resample (n_bootstrap,)."""
     for name, metric in METRICS.items():
-        per_seed = np.array([point(name, probabilities, labels) for probabilities in runs])
+        per_seed = np.array([metric_value(name, probabilities, labels) for probabilities in runs])
         yield name, (per_seed, np.mean([metric(probabilities, labels, weights) for probabilities in runs], axis=0))
 
 
@@ -193,12 +193,12 @@ def _intervals(
     n_units: int,
     plan: StudyPlan,
 ) -> dict[str, SeedInterval]:
-    """Intervals of an arm's metrics, or of their differences to the reference paired by seed and by resample."""
+    """Compute intervals of an arm's metrics, or of their differences to the reference, paired by seed and resample."""
     intervals = {}
     for name, (per_seed, resampled) in scores.items():
-        limits = (0.0, LARGEST[name])
+        limits = (0.0, LARGEST_VALUES[name])
         if reference is not None:
             per_seed, resampled = per_seed - reference[name][0], resampled - reference[name][1]
-            limits = (-LARGEST[name], LARGEST[name])
+            limits = (-LARGEST_VALUES[name], LARGEST_VALUES[name])
         intervals[name] = seed_interval(per_seed, resampled, n_units, plan.confidence, limits)
     return intervals

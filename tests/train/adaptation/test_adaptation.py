@@ -1,3 +1,5 @@
+"""Every method of adaptation trains, saves what stock libraries load, and refuses leaks."""
+
 import json
 from pathlib import Path
 

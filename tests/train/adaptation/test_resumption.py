@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from curation.errors import Conflict
+from curation.progress import silent
 from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
 from train.adaptation.adapt import adapt
 from train.adaptation.config import AdaptationConfig
 
-QUIET = lambda *_: None  # noqa: E731
 LEARNING_RATES = {"linear-probe": 2e-2, "lora": 1e-2, "full": 2e-3}
-# Training and validation loss at every second step: a change of what a run gives shows here.
+# Training and validation loss at every second step: they change when the training changes.
 LOSSES = {
     "linear-probe": [(0.558576, 0.440464), (0.329845, 0.373815), (0.217463, 0.346553), (0.15379, 0.339492)],
     "lora": [(0.674395, 0.403657), (0.403734, 0.294389), (0.252001, 0.239491), (0.115718, 0.240984)],
@@ -40,8 +40,9 @@ def folder(tmp_path: Path) -> SnapshotFolder:
 def short(folder: SnapshotFolder, adaptation: str, **changes: object) -> AdaptationConfig:
     """Eight steps with dropout in the adapter, evaluated at every second."""
     settings = {"adaptation": adaptation, "backbone": str(folder.path.parent / "backbone"), "steps": 8, "seed": 2}
-    settings |= {"batch_size": 16, "evaluations": 4, "lora_dropout": 0.2, "learning_rate": LEARNING_RATES[adaptation]}
-    return AdaptationConfig(**settings | changes)
+    settings |= {"batch_size": 16, "evaluations": 4, "learning_rate": LEARNING_RATES[adaptation]}
+    dropout = {"lora_dropout": 0.2} if adaptation == "lora" else {}
+    return AdaptationConfig.checked(**settings | dropout | changes)
 
 
 def killed_at(step: int, folder: SnapshotFolder, config: AdaptationConfig, out: Path) -> None:
@@ -63,11 +64,11 @@ def test_a_run_killed_and_resumed_gives_equal_weights_and_history(
     adaptation: str, folder: SnapshotFolder, tmp_path: Path
 ) -> None:
     config = short(folder, adaptation)
-    whole = adapt(folder, config, tmp_path / "whole", QUIET)
+    whole = adapt(folder, config, tmp_path / "whole", silent)
     for step in (2, 6, 8):
         killed_at(step, folder, config, tmp_path / "resumed")
         torch.manual_seed(step)  # the process that continues has drawn other numbers
-    resumed = adapt(folder, config, tmp_path / "resumed", QUIET)
+    resumed = adapt(folder, config, tmp_path / "resumed", silent)
     assert resumed.card == whole.card
     assert not (tmp_path / "resumed" / "checkpoints").exists()
     losses = [[point["train_loss"], point["validation_loss"]] for point in whole.card["history"]]
@@ -96,7 +97,7 @@ def test_a_fine_tuning_killed_by_the_system_continues_to_equal_weights(folder: S
     steps: list[int] = []
     resumed = adapt(folder, config, out, lambda done, total, note: steps.append(done))
     assert steps == [6, 8]
-    assert resumed.card == adapt(folder, config, tmp_path / "whole", QUIET).card
+    assert resumed.card == adapt(folder, config, tmp_path / "whole", silent).card
 
 
 @pytest.mark.slow
@@ -104,10 +105,10 @@ def test_a_run_that_had_stopped_early_when_it_was_killed_takes_no_more_steps(
     folder: SnapshotFolder, tmp_path: Path
 ) -> None:
     config = short(folder, "linear-probe", steps=400, evaluations=40, patience=2, learning_rate=0.5)
-    whole = adapt(folder, config, tmp_path / "whole", QUIET)
+    whole = adapt(folder, config, tmp_path / "whole", silent)
     assert whole.card["steps"] < 400
     killed_at(whole.card["steps"], folder, config, tmp_path / "resumed")
-    assert adapt(folder, config, tmp_path / "resumed", QUIET).card == whole.card
+    assert adapt(folder, config, tmp_path / "resumed", silent).card == whole.card
 
 
 def test_an_unfinished_run_of_another_configuration_or_snapshot_is_refused(
@@ -115,17 +116,17 @@ def test_an_unfinished_run_of_another_configuration_or_snapshot_is_refused(
 ) -> None:
     killed_at(2, folder, short(folder, "linear-probe"), tmp_path / "run")
     with pytest.raises(Conflict, match="another recipe or of other images"):
-        adapt(folder, short(folder, "linear-probe", seed=3), tmp_path / "run", QUIET)
+        adapt(folder, short(folder, "linear-probe", seed=3), tmp_path / "run", silent)
     other = write_snapshot(tmp_path / "other", {"train": 8, "validation": 4})
     with pytest.raises(Conflict, match="another recipe or of other images"):
-        adapt(other, short(folder, "linear-probe"), tmp_path / "run", QUIET)
+        adapt(other, short(folder, "linear-probe"), tmp_path / "run", silent)
 
 
 def test_the_checkpoint_of_a_run_killed_after_its_card_goes_with_the_next_call(
     folder: SnapshotFolder, tmp_path: Path
 ) -> None:
     config = short(folder, "linear-probe")
-    first = adapt(folder, config, tmp_path / "run", QUIET)
+    first = adapt(folder, config, tmp_path / "run", silent)
     (tmp_path / "run" / "checkpoints").mkdir()
-    assert adapt(folder, config, tmp_path / "run", QUIET).card == first.card
+    assert adapt(folder, config, tmp_path / "run", silent).card == first.card
     assert not (tmp_path / "run" / "checkpoints").exists()

@@ -1,4 +1,4 @@
-"""Training draws images by the weights of the snapshot: within a class, and between classes if the recipe says so."""
+"""Training samples images by the weights of the snapshot, within classes and between them."""
 
 import json
 from dataclasses import replace
@@ -35,8 +35,8 @@ def test_balanced_classes_keep_the_weights_within_a_class() -> None:
 
 
 def test_class_weights_of_the_recipe_are_not_evened_out() -> None:
-    found = sampling_probabilities(examples([3.0, 1.0]), True).tolist()
-    assert found == pytest.approx([3 / 16, 3 / 16, 6 / 16, 1 / 4])
+    chances = sampling_probabilities(examples([3.0, 1.0]), True).tolist()
+    assert chances == pytest.approx([3 / 16, 3 / 16, 6 / 16, 1 / 4])
 
 
 @pytest.mark.slow
@@ -47,12 +47,12 @@ def test_class_weights_of_the_recipe_are_not_evened_out() -> None:
 def test_a_model_learns_the_shares_that_the_folder_weighs(
     row_weight: float, class_weights: dict[str, float], class_balanced: bool, expected: float, tmp_path: Path
 ) -> None:
-    """The pictures say nothing of the class here, so that all there is to learn is how often each is drawn."""
-    made = write_snapshot(tmp_path / "snapshot", {"train": 150, "test": 10}, strength=0.0)
-    rows = [replace(row, weight=row_weight if row.label == "upper" else 1.0) for row in made.rows("train")]
-    write_rows(made.path, "train", rows)
-    manifest = dict(made.manifest) | {"recipe": {"weights": {"classes": class_weights}}}
-    (made.path / "snapshot.json").write_text(json.dumps(manifest))
+    """The images do not depend on the class, so the model can learn only how often each class is drawn."""
+    snapshot = write_snapshot(tmp_path / "snapshot", {"train": 150, "test": 10}, strength=0.0)
+    rows = [replace(row, weight=row_weight if row.label == "upper" else 1.0) for row in snapshot.rows("train")]
+    write_rows(snapshot.path, "train", rows)
+    manifest = dict(snapshot.manifest) | {"recipe": {"weights": {"classes": class_weights}}}
+    (snapshot.path / "snapshot.json").write_text(json.dumps(manifest))
     config = AdaptationConfig(
         backbone=str(save_backbone(tmp_path / "vit")),
         steps=60,
@@ -60,7 +60,7 @@ def test_a_model_learns_the_shares_that_the_folder_weighs(
         batch_size=64,
         class_balanced=class_balanced,
     )
-    folder = SnapshotFolder.open(made.path)
+    folder = SnapshotFolder.open(snapshot.path)
     adapt(folder, config, tmp_path / "run", silent)
-    found = predict(load_run(tmp_path / "run", "cpu"), folder, "test").probabilities.mean(axis=0)
-    assert found[folder.classes.index("upper")] == pytest.approx(expected, abs=0.15)
+    mean_probabilities = predict(load_run(tmp_path / "run", "cpu"), folder, "test").probabilities.mean(axis=0)
+    assert mean_probabilities[folder.classes.index("upper")] == pytest.approx(expected, abs=0.15)

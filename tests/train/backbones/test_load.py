@@ -1,3 +1,5 @@
+"""Backbones of every architecture load safely and give the features of the stock model."""
+
 import json
 import shutil
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""A run is evaluated on held-out real subjects it never saw, with intervals."""
+
 import json
 from pathlib import Path
 
@@ -25,13 +27,13 @@ def trained(tmp_path: Path, folder: SnapshotFolder, adaptation: str = "linear-pr
 def test_every_metric_has_an_interval_over_subjects_and_the_file_says_the_same(tmp_path: Path) -> None:
     folder = write_snapshot(tmp_path / "s", SIZES, labels=("upper", "lower", "centre"))
     run = trained(tmp_path, folder)
-    found = evaluate_run(run, folder, "test", n_bootstrap=200, seed=0)
-    assert (found.resampled, found.n_units, found.n_images) == ("subject", 15, 30)
-    assert found.metrics["auroc"].value > 0.7
-    assert all(interval.low <= interval.value <= interval.high for interval in found.metrics.values())
-    assert json.loads((run / "evaluation-test.json").read_text()) == found.as_json()
-    assert evaluate_run(run, folder, "test", n_bootstrap=200, seed=0) == found
-    assert evaluate_run(run, folder, "test", n_bootstrap=200, seed=1).metrics != found.metrics
+    evaluation = evaluate_run(run, folder, "test", n_bootstrap=200, seed=0)
+    assert (evaluation.resampled, evaluation.n_units, evaluation.n_images) == ("subject", 15, 30)
+    assert evaluation.metrics["auroc"].value > 0.7
+    assert all(interval.low <= interval.value <= interval.high for interval in evaluation.metrics.values())
+    assert json.loads((run / "evaluation-test.json").read_text()) == evaluation.as_json()
+    assert evaluate_run(run, folder, "test", n_bootstrap=200, seed=0) == evaluation
+    assert evaluate_run(run, folder, "test", n_bootstrap=200, seed=1).metrics != evaluation.metrics
 
 
 @pytest.mark.slow
@@ -44,8 +46,8 @@ def test_adapted_encoders_are_evaluated_from_their_folder(adaptation: str, tmp_p
 
 def test_without_subject_ids_intervals_say_that_they_are_image_level(tmp_path: Path) -> None:
     folder = write_snapshot(tmp_path / "s", SIZES, subjects="unknown", notice="SIMULATED")
-    found = evaluate_run(trained(tmp_path, folder), folder, "test", n_bootstrap=100, seed=0)
-    assert (found.resampled, found.n_units, found.notice) == ("image", 20, "SIMULATED")
+    evaluation = evaluate_run(trained(tmp_path, folder), folder, "test", n_bootstrap=100, seed=0)
+    assert (evaluation.resampled, evaluation.n_units, evaluation.notice) == ("image", 20, "SIMULATED")
 
 
 @pytest.mark.slow

@@ -1,3 +1,5 @@
+"""Metrics are those of scikit-learn and torchmetrics, and intervals cover as they say."""
+
 import warnings
 
 import numpy as np
@@ -9,8 +11,8 @@ from sklearn.metrics import balanced_accuracy_score, brier_score_loss, roc_auc_s
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from tests.train.snapshots import write_snapshot
-from train.evaluation.intervals import bootstrap_weights, percentile_interval, seed_interval, units_of
-from train.evaluation.metrics import METRICS, auroc, balanced_accuracy, point
+from train.evaluation.intervals import bootstrap_weights, percentile_interval, resampling_units, seed_interval
+from train.evaluation.metrics import METRICS, auroc, balanced_accuracy, metric_value
 
 
 def example(n_classes: int, n_images: int = 60, seed: int = 0, digits: int = 6) -> tuple[np.ndarray, np.ndarray]:
@@ -37,7 +39,7 @@ def test_metrics_are_those_of_scikit_learn_and_torchmetrics(n_classes: int) -> N
         "brier": brier_score_loss(np.eye(n_classes)[labels], probabilities, scale_by_half=False),
     }
     for name in METRICS:
-        assert point(name, probabilities, labels) == pytest.approx(expected[name], abs=1e-6), name
+        assert metric_value(name, probabilities, labels) == pytest.approx(expected[name], abs=1e-6), name
 
 
 @given(seed=st.integers(0, 10_000), digits=st.integers(1, 3))
@@ -47,8 +49,8 @@ def test_weighted_auroc_is_that_of_repeated_images_also_with_ties(seed: int, dig
     weights = np.random.default_rng(seed).integers(1, 4, 20)
     repeated = np.repeat(np.arange(20), weights)
     expected = roc_auc_score(labels[repeated], probabilities[repeated, 1])
-    found = auroc(np.stack([1 - probabilities[:, 1], probabilities[:, 1]], axis=1), labels, weights[None].astype(float))
-    assert found[0] == pytest.approx(expected)
+    area = auroc(np.stack([1 - probabilities[:, 1], probabilities[:, 1]], axis=1), labels, weights[None].astype(float))
+    assert area[0] == pytest.approx(expected)
 
 
 def test_a_resample_without_a_class_counts_as_missing_not_as_a_number() -> None:
@@ -62,12 +64,12 @@ def test_a_resample_without_a_class_counts_as_missing_not_as_a_number() -> None:
 
 def test_resampling_draws_whole_subjects_and_says_when_it_draws_images(tmp_path) -> None:
     known = write_snapshot(tmp_path / "known", {"train": 2, "validation": 2, "test": 6})
-    resampled, units = units_of(known.rows("test"), known.subjects)
+    resampled, units = resampling_units(known.rows("test"), known.subjects)
     assert (resampled, units.max() + 1) == ("subject", 6)
     weights = bootstrap_weights(units, 50, seed=1)
     assert all((weights[:, units == unit].std(axis=1) == 0).all() for unit in range(6))
     unknown = write_snapshot(tmp_path / "unknown", {"train": 2, "validation": 2, "test": 6}, subjects="unknown")
-    assert units_of(unknown.rows("test"), unknown.subjects)[0] == "image"
+    assert resampling_units(unknown.rows("test"), unknown.subjects)[0] == "image"
 
 
 def test_one_subject_leaves_nothing_to_resample_and_gives_no_interval() -> None:
@@ -114,4 +116,4 @@ def test_metrics_raise_no_warnings_on_certain_predictions() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for name in METRICS:
-            point(name, np.eye(2)[[0, 1, 0]], np.array([0, 1, 1]))
+            metric_value(name, np.eye(2)[[0, 1, 0]], np.array([0, 1, 1]))

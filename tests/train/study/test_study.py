@@ -1,3 +1,5 @@
+"""A study compares equal runs of its arms, and its report claims no more than it can."""
+
 import json
 import shutil
 from pathlib import Path
@@ -13,7 +15,7 @@ from tests.train.tiny import save_backbone
 from train.adaptation.config import AdaptationConfig
 from train.adaptation.methods.table import Lora
 from train.study.plan import ARMS, ReportFacts, StudyPlan
-from train.study.report import careful_sentence, reasons_against_a_claim, write_report
+from train.study.report import reasons_against_a_claim, state_conclusion, write_report
 from train.study.run import StudyResult, run_study
 
 SIZES = {"train": 6, "validation": 6, "test": 12}
@@ -52,7 +54,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def result(studied: Path) -> StudyResult:
-    """A finished study takes up what it has, so that each test gets a result of its own."""
+    """A finished study is read again, so that each test gets a new result."""
     arms = {arm: SnapshotFolder.open(studied / arm) for arm in ARMS}
     return run_study(arms, plan(studied), studied / "study", silent)
 
@@ -125,8 +127,8 @@ def test_lora_studies_run_too(tmp_path: Path) -> None:
     arms = {arm: folder for arm, folder in build_arms(tmp_path).items() if arm in ("real_only", "plus_raw")}
     lora = plan(tmp_path).adaptation.model_copy(update={"method": Lora(), "steps": 2})
     study = plan(tmp_path, adaptation=lora, arms=("real_only", "plus_raw"))
-    found = run_study(arms, study, tmp_path / "study", silent)
-    assert found.as_json()["plan"]["primary"] == "plus_raw"
+    outcome = run_study(arms, study, tmp_path / "study", silent)
+    assert outcome.as_json()["plan"]["primary"] == "plus_raw"
 
 
 @pytest.mark.parametrize(
@@ -165,13 +167,13 @@ def test_the_report_has_a_table_a_plot_and_says_who_read(studied: Path, tmp_path
 
 
 def clear_gain(result: StudyResult) -> dict[str, object]:
-    found = json.loads(json.dumps(result.as_json()))
-    found["arms"]["plus_approved"]["differences"]["auroc"] |= {"value": 0.05, "low": 0.02, "high": 0.08}
-    return found
+    changed = json.loads(json.dumps(result.as_json()))
+    changed["arms"]["plus_approved"]["differences"]["auroc"] |= {"value": 0.05, "low": 0.02, "high": 0.08}
+    return changed
 
 
 def test_a_gain_is_stated_only_when_nothing_speaks_against_it(result: StudyResult) -> None:
-    sentence = careful_sentence(clear_gain(result), ReportFacts(human_readings=9))
+    sentence = state_conclusion(clear_gain(result), ReportFacts(human_readings=9))
     assert sentence.startswith("In this study plus_approved reached")
     assert "+0.050 (+0.020 to +0.080)" in sentence
 
@@ -190,8 +192,8 @@ def test_a_gain_is_stated_only_when_nothing_speaks_against_it(result: StudyResul
 def test_every_reason_against_a_claim_stops_it(
     result: StudyResult, changes: dict[str, object], facts: dict[str, int], reason: str
 ) -> None:
-    found = clear_gain(result) | changes
-    sentence = careful_sentence(found, ReportFacts(**facts))
+    changed = clear_gain(result) | changes
+    sentence = state_conclusion(changed, ReportFacts(**facts))
     assert sentence.startswith("No gain is claimed:")
     assert reason in sentence
     assert sentence.count(". ") == 0
@@ -199,11 +201,11 @@ def test_every_reason_against_a_claim_stops_it(
 
 def test_an_interval_around_zero_one_seed_a_loss_and_the_validation_split_stop_a_claim(result: StudyResult) -> None:
     read = ReportFacts(human_readings=9)
-    found = clear_gain(result)
-    found["arms"]["plus_approved"]["differences"]["auroc"]["low"] = -0.01
-    assert reasons_against_a_claim(found, read) == ["the interval includes 0"]
-    found["arms"]["plus_approved"]["differences"]["auroc"] |= {"value": -0.05, "low": -0.08, "high": -0.02}
-    assert reasons_against_a_claim(found, read) == ["the difference is a loss"]
-    found = clear_gain(result)
-    found["plan"] |= {"split": "validation", "seeds": [0]}
-    assert len(reasons_against_a_claim(found, read)) == 2
+    changed = clear_gain(result)
+    changed["arms"]["plus_approved"]["differences"]["auroc"]["low"] = -0.01
+    assert reasons_against_a_claim(changed, read) == ["the interval includes 0"]
+    changed["arms"]["plus_approved"]["differences"]["auroc"] |= {"value": -0.05, "low": -0.08, "high": -0.02}
+    assert reasons_against_a_claim(changed, read) == ["the difference is a loss"]
+    changed = clear_gain(result)
+    changed["plan"] |= {"split": "validation", "seeds": [0]}
+    assert len(reasons_against_a_claim(changed, read)) == 2
