@@ -15,22 +15,22 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from screening.set_measures import intervals
-from screening.set_measures.scope import Pictures, Sides, measure_scope
+from screening.set_measures.scope import ImageSet, Sides, measure_scope
 
 DIMENSION, RINGS, MODES = 16, 32, 4
 TRUTH_WORLDS = 1_000
 
 
-def draw(random: np.random.Generator, n: int, moved: bool) -> Pictures:
+def draw(random: np.random.Generator, n: int, moved: bool) -> ImageSet:
     """`n` images of a world in which the drawn ones are nearer to each other and a little elsewhere."""
     centres = 3 * np.random.default_rng(0).normal(size=(MODES, DIMENSION))
     modes = random.integers(0, MODES - 1 if moved else MODES, n)
     width = 0.8 if moved else 1.0
     features = centres[modes] + width * random.normal(size=(n, DIMENSION)) + (0.15 if moved else 0.0)
-    return Pictures(features, random.normal(size=(n, RINGS)) - (0.5 if moved else 0.0))
+    return ImageSet(features, random.normal(size=(n, RINGS)) - (0.5 if moved else 0.0))
 
 
-def world(random: np.random.Generator, n: int) -> tuple[Pictures, Pictures, Pictures]:
+def world(random: np.random.Generator, n: int) -> tuple[ImageSet, ImageSet, ImageSet]:
     """Real, held-out and drawn images."""
     return draw(random, n, False), draw(random, n, False), draw(random, n, True)
 

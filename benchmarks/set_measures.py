@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from screening.set_measures.scope import Pictures, measure_scope
+from screening.set_measures.scope import ImageSet, measure_scope
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     options = parser.parse_args()
     random = np.random.default_rng(0)
     for n in options.n:
-        sets = [Pictures(random.normal(size=(n, options.dimension)), random.normal(size=(n, 32))) for _ in range(3)]
+        sets = [ImageSet(random.normal(size=(n, options.dimension)), random.normal(size=(n, 32))) for _ in range(3)]
         began = time.perf_counter()
         measure_scope(*sets, sets[0].features, options.resamples, 0)
         seconds = time.perf_counter() - began

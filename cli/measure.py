@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
-from curation.check_names import scope_words
+from curation.check_names import scope_name
 from curation.project import Project
 from curation.tables.measures import SetMeasurement
 from curation.withdrawal.affected_results import WithdrawnSubjects, measurements_on, rests_on
@@ -107,7 +107,7 @@ def show_list(project: Project, as_json: bool) -> None:
     with project.database.read() as session:
         rows = list_measurements(session)
         reached = measurements_on(session, WithdrawnSubjects.recorded())
-    named = str if as_json else scope_words
+    named = str if as_json else scope_name
     emit([_line(row, named, reached.get(row.id, 0)) for row in rows], as_json, title="measurements")
 
 
@@ -157,15 +157,15 @@ def _tell(project: Project, row: SetMeasurement, out: Path | None, as_json: bool
         emit({"id": row.id, "request": row.request, "result": row.result, **said}, as_json=True)
         return
     result = row.result
-    emit(_line(row, scope_words, withdrawn), as_json=False, title="measurement")
+    emit(_line(row, scope_name, withdrawn), as_json=False, title="measurement")
     for scope in result["scopes"]:
         emit(
             [_measure_row(one) for one in scope["measures"]],
             False,
-            title=f"\n{scope_words(scope['scope'])}, n = {scope['n']}",
+            title=f"\n{scope_name(scope['scope'])}, n = {scope['n']}",
         )
     for name, why in result["scopes_left_out"].items():
-        click.echo(f"{scope_words(name)}: left out, {why}")
+        click.echo(f"{scope_name(name)}: left out, {why}")
     _tell_membership(result["membership"])
     _tell_curation(result["map"])
     click.echo(f"\nIntervals: 95 %, {result['intervals']}. Outcomes by: {outcomes_by(result)}.")

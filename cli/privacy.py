@@ -47,7 +47,7 @@ def error_rates(
       rounds privacy error-rates --generator virtual-brains-flow --out report
     """
     from screening.error_rates.privacy import PrivacyPlan
-    from screening.error_rates.privacy_picture import plot_error_rates
+    from screening.error_rates.privacy_figure import plot_error_rates
     from screening.error_rates.privacy_run import measure_privacy
 
     use_torch_threads(project.settings.torch_threads)

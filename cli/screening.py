@@ -15,7 +15,7 @@ from curation.tables.images import BuildStatus
 from curation.tables.measures import CheckReport
 from curation.withdrawal.affected_results import WithdrawnSubjects, check_reports_on, rests_on
 from screening.report.rates import list_reports, rates_of
-from screening.report.words import false_alarms, probe_words
+from screening.report.words import describe_false_alarms, describe_probe
 from screening.report.write import write_report
 
 
@@ -65,8 +65,8 @@ def _facts(project: Project, batch_id: int, named: Callable[[str], str]) -> dict
         "checks that spoke": {named(name): count for name, count in spoke},
         f"false blocks, {named('near_copy')}": false_blocks(parameters["near_copy"]),
         f"false blocks, {named('near_copy_pixels')}": false_blocks(parameters["near_copy_pixels"]),
-        "false alarms of the other checks": false_alarms(parameters["flags_on_validation"]),
-        "label probe": probe_words(parameters["label_probe"]),
+        "false alarms of the other checks": describe_false_alarms(parameters["flags_on_validation"]),
+        "label probe": describe_probe(parameters["label_probe"]),
         "features": f"{parameters['backbone']}, digest {parameters['backbone_digest'][:16]}",
         "earlier images compared": parameters["earlier_images"],
         "validation images that are training images": parameters["validation_copies_of_training"],
@@ -134,7 +134,7 @@ def error_rates(project: Project, backbone: str | None, images: int, seed: int, 
         for rate in rates_of(measured.result)
     ]
     emit(rows, as_json, title=f"checks with {measured.parameters['backbone']}; 95 % intervals (Clopper-Pearson)")
-    click.echo(f"label probe: {probe_words(measured.result['label_probe'])}")
+    click.echo(f"label probe: {describe_probe(measured.result['label_probe'])}")
 
 
 @screening.command("list")

@@ -43,7 +43,7 @@ def check_name(check: str) -> str:
 ALL_CLASSES = "whole"  # the scope that is no class
 
 
-def scope_words(scope: str) -> str:
+def scope_name(scope: str) -> str:
     """Of what a measure is, as a page says it: of a class, or of all of them."""
     return "all classes together" if scope == ALL_CLASSES else scope
 

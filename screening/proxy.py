@@ -1,9 +1,9 @@
-"""A proxy reader: a probe on a backbone's features reads a worklist, marked as a model.
+"""A proxy reader: a probe on a backbone's features that reads a worklist, marked as a model.
 
 It accepts when the probe, fitted on real training images, agrees with the class that was asked for, is sure of it, and
 the image lies no farther from real training images of that class than 99 % of the real validation images do from
-theirs. What it says of real validation images under their own class is told with its readings: a proxy that rejects
-those is a poor reader. It knows nothing that the study does not: no claim rests on its readings.
+theirs. Its verdicts on real validation images under their own class are reported with its readings: a proxy that
+rejects those is a poor reader. No claim rests on its readings.
 """
 
 import uuid
@@ -65,7 +65,7 @@ class Proxy:
         return (Verdict.ACCEPT if probabilities.max() >= CONFIDENCE else Verdict.UNSURE), ()
 
     def verdicts(self, features: Features, labels: Sequence[str]) -> Counter[str]:
-        """How often it says what of images (N, D) under `labels`."""
+        """Count its verdicts on images (N, D) under `labels`."""
         return Counter(self.read(features[row : row + 1], label)[0].value for row, label in enumerate(labels))
 
 
@@ -79,13 +79,15 @@ def fit_proxy(train: Features, train_labels: list[str], validation: Features, va
     if len(classes) < 2 or missing:
         raise BadInput(
             "a proxy needs training and validation images of at least two classes, the same in both; "
-            f"got {', '.join(classes) or 'none'}{', only in one: ' + ', '.join(missing) if missing else ''}."
+            f"got {', '.join(classes) or 'none'}{', only in fitted: ' + ', '.join(missing) if missing else ''}."
         )
     probes = [
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=2_000, C=penalty)).fit(train, train_labels)
         for penalty in PENALTIES
     ]
-    probe = min(probes, key=lambda one: log_loss(validation_labels, one.predict_proba(validation), labels=classes))
+    probe = min(
+        probes, key=lambda fitted: log_loss(validation_labels, fitted.predict_proba(validation), labels=classes)
+    )
     of_train, of_validation = np.array(train_labels), np.array(validation_labels)
     by_class = {label: train[of_train == label] for label in classes}
     limits = {}
@@ -154,7 +156,11 @@ def _references(session: Session, worklist: Worklist) -> tuple[dict[str, str], d
     """Training and validation images of the worklist's shape that have one class: file digest to class."""
     image = session.scalars(select(WorklistItem).where(WorklistItem.worklist_id == worklist.id).limit(1)).one().image
     train, validation = (
-        {one.file_sha256: one.label for one in real_references(session, split, image.shape) if one.label is not None}
+        {
+            reference.file_sha256: reference.label
+            for reference in real_references(session, split, image.shape)
+            if reference.label is not None
+        }
         for split in (Split.TRAIN, Split.VALIDATION)
     )
     return train, validation

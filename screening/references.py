@@ -1,4 +1,4 @@
-"""The real images a screening measures against: training subjects as reference, validation subjects for thresholds."""
+"""Real images of a screening: training subjects as references, validation subjects for thresholds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Reference:
 def real_references(session: Session, split: Split, shape: Shape) -> Sequence[Reference]:
     """Real images of one split with (height, width, channels, bits), by file digest. Test is never asked for.
 
-    A picture that two subjects share is one reference: a copy of it would not stand out from the other.
+    An image that two subjects share is one reference: a copy of it would not stand out from the other.
     """
     if split not in (Split.TRAIN, Split.VALIDATION):
         raise ValueError(f"screening reads training and validation subjects only, not {split.value}")
@@ -45,10 +45,10 @@ def real_references(session: Session, split: Split, shape: Shape) -> Sequence[Re
         .where(*wanted)
         .order_by(Image.file_sha256, Image.id)
     )
-    found: dict[str, Reference] = {}
+    by_digest: dict[str, Reference] = {}
     for image_id, digest, subject_id in rows:
-        found.setdefault(digest, Reference(image_id, digest, subject_id, _only(labels.get(image_id, []))))
-    return list(found.values())
+        by_digest.setdefault(digest, Reference(image_id, digest, subject_id, _only(labels.get(image_id, []))))
+    return list(by_digest.values())
 
 
 def classes_asked(session: Session, batch_id: int) -> list[str | None]:

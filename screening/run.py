@@ -1,4 +1,4 @@
-"""Screen a batch: every image gets pass, flag or block, each check its value and the threshold it was held against."""
+"""Screen a batch: every image gets pass, flag or block, every check its value and its threshold."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ METHOD = "screening/7"
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a screening reads before it begins: the batch's images and the real ones of the same shape."""
+    """The inputs of a screening: the images of the batch, and the real ones of the same shape."""
 
     batch: Batch
     images: Sequence[Image]
@@ -62,7 +62,7 @@ class Inputs:
 
 
 def run_screening_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
-    """The worker's entry."""
+    """Run a queued screening."""
     screen_batch(project, int(payload["batch"]), utc_now(), report)
 
 
@@ -77,14 +77,14 @@ def screen_batch(
     inputs = _inputs(project, batch_id)
     backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
     files = DescriptorFiles.of(project, backbone)
-    train_files = [one.file_sha256 for one in inputs.train]
-    train = files.facts(train_files, [one.label for one in inputs.train], report)
-    held_out = [one.file_sha256 for one in inputs.validation]
-    validation = files.facts(held_out, [one.label for one in inputs.validation], report)
-    drawn_files = [one.file_sha256 for one in inputs.images]
-    drawn = files.facts(drawn_files, inputs.asked, report)
+    train_files = [reference.file_sha256 for reference in inputs.train]
+    train = files.descriptors(train_files, [reference.label for reference in inputs.train], report)
+    held_out = [reference.file_sha256 for reference in inputs.validation]
+    validation = files.descriptors(held_out, [reference.label for reference in inputs.validation], report)
+    drawn_files = [image.file_sha256 for image in inputs.images]
+    drawn = files.descriptors(drawn_files, inputs.asked, report)
     report(0, len(inputs.images), "checks")
-    references = References.fit(train, [one.subject_id for one in inputs.train])
+    references = References.fit(train, [reference.subject_id for reference in inputs.train])
     real = references.values(validation)
     thresholds = Thresholds.fit(references.ranges, real)
     checks = thresholds.judge(references.values(drawn), inputs.asked)
@@ -95,20 +95,20 @@ def screen_batch(
         for name, (facts, digests) in sets.items()
     }
 
-    def measured(search: AlignedSearch) -> Floats:
-        kept = search_file(thumbs.directory, train_files, [one.subject_id for one in inputs.train], search)
-        return kept.features(project.store, held_out, report)
+    def kept_distances(search: AlignedSearch) -> Floats:
+        file = search_file(thumbs.directory, train_files, [reference.subject_id for reference in inputs.train], search)
+        return file.features(project.store, held_out, report)
 
-    copies = find_copies(described, inputs.train, inputs.validation, checks, measured, report)
+    copies = find_copies(described, inputs.train, inputs.validation, checks, kept_distances, report)
     below = duplicate_distance(validation.prints, train.prints)
     find_duplicates(drawn.prints, drawn_files, below, checks)
-    pixels = [one.pixel_sha256 for one in inputs.images]
+    pixels = [image.pixel_sha256 for image in inputs.images]
     twins = find_earlier(
-        project.database, inputs.earlier, drawn.prints, pixels, lambda some: files.prints(some, report)
+        project.database, inputs.earlier, drawn.prints, pixels, lambda portion: files.prints(portion, report)
     )
     add_earlier(twins, below, checks)
     parameters = {
-        **_ground(inputs, backbone),
+        **_basis(inputs, backbone),
         **_of_checks(references, thresholds, validation, real, inputs),
         **{name: gate.as_json() for name, gate in copies.gates.items()},
         "validation_copies_of_training": copies.validation_copies,
@@ -116,11 +116,11 @@ def screen_batch(
     }
     _save(project, inputs, parameters, checks, copies.neighbours, now)
     report(len(inputs.images), len(inputs.images), None)
-    return dict(Counter(worst(one) for one in checks))
+    return dict(Counter(worst(image_checks) for image_checks in checks))
 
 
-def _ground(inputs: Inputs, backbone: Backbone) -> dict[str, Any]:
-    """What the screening rests on."""
+def _basis(inputs: Inputs, backbone: Backbone) -> dict[str, Any]:
+    """The method, the backbone and the counts that a screening rests on."""
     return {
         "method": METHOD,
         "backbone": backbone.name,
@@ -141,10 +141,10 @@ def _of_checks(
     real: dict[str, Floats],
     inputs: Inputs,
 ) -> dict[str, Any]:
-    """The thresholds, and what they say of real images that set none of them."""
-    subjects = [one.subject_id for one in inputs.validation]
+    """The thresholds, and their verdicts on real images that set none of them."""
+    subjects = [reference.subject_id for reference in inputs.validation]
     return {
-        "ranges": {name: one.as_json() for name, one in references.ranges.items()},
+        "ranges": {name: threshold.as_json() for name, threshold in references.ranges.items()},
         "limits": {name: thresholds.by_name[name].as_json() for name in LIMITED},
         "ranges_on_validation": false_alarms(references.ranges, validation.measures),
         "flags_on_validation": false_flags(references.ranges, real, validation, subjects),
@@ -206,10 +206,10 @@ def _save(
             {
                 "screening_id": screening.id,
                 "image_id": image.id,
-                "verdict": ScreeningVerdict(worst(own)),
+                "verdict": ScreeningVerdict(worst(image_checks)),
                 "neighbours": near,
             }
-            for image, own, near in zip(inputs.images, checks, neighbours, strict=True)
+            for image, image_checks, near in zip(inputs.images, checks, neighbours, strict=True)
         ]
         rows = [
             {
@@ -220,8 +220,8 @@ def _save(
                 "threshold": check.threshold,
                 "verdict": ScreeningVerdict(check.verdict),
             }
-            for image, own in zip(inputs.images, checks, strict=True)
-            for check in own
+            for image, image_checks in zip(inputs.images, checks, strict=True)
+            for check in image_checks
         ]
         for table, values in ((ScreenedImage, verdicts), (ScreeningCheck, rows)):
             for start in range(0, len(values), CHUNK):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from curation.check_names import scope_words
+from curation.check_names import scope_name
 from review_ui.markup.plots import readable
 
 # Middle tones that stand out on the dark theme and on the light one; never told apart by colour alone.
@@ -22,7 +22,7 @@ WIDTH, HEIGHT, EDGE = 380, 260, 34
 def spectrum_drawing(result: dict[str, Any]) -> str:
     """A panel for each scope with three curves."""
     panels = "".join(
-        f"<div><h3>{escape(readable(scope_words(scope['scope'])))}</h3>"
+        f"<div><h3>{escape(readable(scope_name(scope['scope'])))}</h3>"
         f"{_image(_curves(scope['spectra']), 'Mean spectra')}</div>"
         for scope in result["scopes"]
     )

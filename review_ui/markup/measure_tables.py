@@ -5,7 +5,7 @@ from html import escape
 from math import log
 from typing import Any
 
-from curation.check_names import MEASURE_TITLES, SHARE_MEASURES, measure_key, scope_words
+from curation.check_names import MEASURE_TITLES, SHARE_MEASURES, measure_key, scope_name
 from review_ui.markup.plots import readable
 
 WIDEST = 16.0  # a ratio beyond it, or below its inverse, stands at the edge
@@ -41,7 +41,7 @@ def not_given(result: Figure) -> list[str]:
 def _measure_table(key: str, result: Figure, beside: Figure | None) -> str:
     rows = []
     for scope in result["scopes"]:
-        rows += [(readable(scope_words(scope["scope"])), f"n {scope['n']}", one) for one in _measures_of(scope, key)]
+        rows += [(readable(scope_name(scope["scope"])), f"n {scope['n']}", one) for one in _measures_of(scope, key)]
         for other in (beside or {"scopes": []})["scopes"]:
             if other["scope"] == scope["scope"]:
                 rows += [("", f"{(beside or {})['set']}, n {other['n']}", one) for one in _measures_of(other, key)]

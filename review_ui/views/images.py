@@ -11,7 +11,7 @@ from review_ui.markup.pictures import marked_picture
 from review_ui.markup.plots import readable, section
 from review_ui.security.permissions import Capability
 from review_ui.views.parts import reader_who_can, worklist_choice
-from screening.report.words import spoken_check
+from screening.report.words import describe_check
 
 PAGE = 12
 BY = {"features": "by features", "pixels": "by pixels"}
@@ -41,7 +41,7 @@ def _row(store: ImageStore, row: CandidateNeighbours) -> str:
         f"<figcaption>{one.distance:.3f}<small>{escape(BY.get(one.by, one.by))}</small></figcaption></figure>"
         for one in row.neighbours
     )
-    facts = [f"image {row.image_id}, screening: {row.verdict}", *(spoken_check(*check) for check in row.copy_checks)]
+    facts = [f"image {row.image_id}, screening: {row.verdict}", *(describe_check(*check) for check in row.copy_checks)]
     return (
         f"<li><figure>{own}<figcaption>{escape(readable(row.label))}<small>{'<br>'.join(map(escape, facts))}"
         f"</small></figcaption></figure>{near or '<p class=r-soft>No neighbours kept.</p>'}</li>"

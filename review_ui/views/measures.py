@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from curation.check_names import scope_words
+from curation.check_names import scope_name
 from curation.tables.measures import SetMeasurement
 from curation.withdrawal.affected_results import WithdrawnSubjects, measurements_on, rests_on
 from review_ui.context import current_project
@@ -89,7 +89,7 @@ def _facts(row: SetMeasurement, reached: str | None) -> None:
         f"{result['intervals']}. Outcomes by: {outcomes_by(result)}. Measured {row.created_at:%Y-%m-%d %H:%M} UTC."
     ]
     facts += [f"{readable(said)}." for said in not_given(result)]
-    facts += [f"{readable(scope_words(name))} is left out: {why}." for name, why in result["scopes_left_out"].items()]
+    facts += [f"{readable(scope_name(name))} is left out: {why}." for name, why in result["scopes_left_out"].items()]
     body = "".join(f'<p class="r-soft">{escape(fact)}</p>' for fact in facts)
     notices = [f"AFFECTED: it {reached}. Measure it again."] if reached else []
     notices += [result["notice"]] if result["notice"] else []

@@ -15,7 +15,7 @@ from review_ui.views.parts import reader_who_can
 from screening.report.figures import ScreeningFigures, notices, screened_batches, screening_figures
 from screening.report.plots import class_table, distribution, rates_table, reliability_table
 from screening.report.rates import checks_of, newest_report, rates_of, withdrawn_behind
-from screening.report.words import PLOTS_MEAN, ground, probe_words
+from screening.report.words import PLOTS_MEAN, describe_probe, screening_basis
 
 PLOTS_NOTE = f"{PLOTS_MEAN} Pictures are in the report that the command “rounds screening report” writes."
 PROBE_NOTE = (
@@ -48,7 +48,7 @@ def screening_page() -> None:
     figures = _figures(str(current_project().root), chosen)
     st.html(section("Verdicts by class", class_table(figures), _csv(figures, "verdicts")))
     facts = "".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(what)}</td></tr>" for name, what in ground(figures.parameters)
+        f"<tr><th>{escape(name)}</th><td>{escape(what)}</td></tr>" for name, what in screening_basis(figures.parameters)
     )
     st.html(section("What it rests on", f'<table class="r-table">{facts}</table>'))
     plots = f'<div class="r-thirds">{"".join(distribution(one) for one in figures.checks)}</div>'
@@ -74,7 +74,7 @@ def _probe(figures: ScreeningFigures) -> None:
         return
     held_out = probe.get("on_validation")
     table = reliability_table(held_out["bins"]) if held_out else ""
-    body = f'<p class="r-soft">{escape(probe_words(probe))}</p>{table}'
+    body = f'<p class="r-soft">{escape(describe_probe(probe))}</p>{table}'
     st.html(section("Label probe", body, note=PROBE_NOTE if table else ""))
 
 

@@ -1,4 +1,4 @@
-"""Technical checks: what a broken picture shows in its grey levels and edges, against what real training images show.
+"""Technical checks: grey levels and edges of an image against the ranges of real training images.
 
 Each measure is one number an image; the range of the real training images decides. Nothing here knows anatomy.
 """
@@ -60,7 +60,7 @@ def _range(name: str, values: NDArray[np.floating[Any]]) -> Range:
     flag_low, flag_high = (float(end) for end in np.quantile(values, [TECHNICAL_TAIL, 1 - TECHNICAL_TAIL]))
     if name in ONLY_TOO_HIGH:
         return Range(None, flag_high, None, high + margin)
-    # A blank picture has next to no contrast and no edges, whatever the reference varies by.
+    # A blank image has next to no contrast and no edges, whatever the reference varies by.
     block_low = low - margin if name == "brightness" else max(low - margin, 0.25 * flag_low)
     return Range(flag_low, flag_high, block_low, high + margin)
 

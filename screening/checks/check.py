@@ -1,4 +1,4 @@
-"""What a check says of an image, and what it says when there was too little to set its threshold."""
+"""The result of a check, and what stands for a threshold that could not be set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ SEVERITY = ("pass", "flag", "block")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of one image: its value, the threshold it was held against (at most 100 characters), the verdict."""
+    """One check of one image: the value and the threshold (at most 100 characters) that decided, and the verdict."""
 
     name: str
     value: float
@@ -24,7 +24,7 @@ class Unset:
     reason: str
 
     def verdict(self, value: float) -> str:
-        """Never `pass`: nobody looked."""
+        """Always `flag`, since nothing was compared."""
         return "flag"
 
     def as_json(self) -> dict[str, Any]:

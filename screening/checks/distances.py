@@ -1,6 +1,6 @@
-"""How far a picture lies from its nearest real training images: by spectrum, by grey levels, by features of its class.
+"""Distances of an image to its nearest real training images: by spectrum, grey levels, and features.
 
-The k-th nearest and not the mean of all: a cohort of two scanners has two kinds of picture, and none like their mean.
+The k-th nearest and not the mean of all: a cohort of two scanners has two kinds of image, and none like their mean.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def sample(count: int, most: int, seed: int = 0) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class SpectrumDistance:
-    """To spectra (N, 20) of real training images, in units of what each ring varies by among them."""
+    """The distance to spectra (M, 20) of real training images, in standard deviations of each ring."""
 
     mean: Floats
     spread: Floats
@@ -47,21 +47,21 @@ class SpectrumDistance:
     def __call__(self, spectra: Floats) -> Floats:
         """(N,) root mean square over the rings to the fifth nearest.
 
-        In the upper half of the rings only an excess counts: what an autoencoder draws is smoother than what a scanner
-        does, and that is no fault by itself. What is missing below is a blur that a reader sees.
+        In the upper half of the rings only an excess counts: an autoencoder's images are smoother than a scanner's, and
+        that is no fault by itself. Missing detail in the lower half is a blur that a reader sees.
         """
         standard = (spectra - self.mean) / self.spread
-        found = []
+        parts = []
         for start in range(0, len(standard), AT_ONCE):
-            apart = standard[start : start + AT_ONCE, None, :] - self.references[None]
-            apart[:, :, SMOOTH_RINGS] = np.maximum(apart[:, :, SMOOTH_RINGS], 0)
-            found.append(np.partition(np.square(apart).mean(axis=2), K - 1, axis=1)[:, K - 1])
-        return np.sqrt(np.concatenate(found)) if found else np.zeros(0)
+            differences = standard[start : start + AT_ONCE, None, :] - self.references[None]
+            differences[:, :, SMOOTH_RINGS] = np.maximum(differences[:, :, SMOOTH_RINGS], 0)
+            parts.append(np.partition(np.square(differences).mean(axis=2), K - 1, axis=1)[:, K - 1])
+        return np.sqrt(np.concatenate(parts)) if parts else np.zeros(0)
 
 
 @dataclass(frozen=True)
 class LevelsDistance:
-    """To grey levels (N, 32) of real training images: Wasserstein-1 of the histograms, white at distance 1 of black."""
+    """The distance to grey levels (M, 32) of real training images: Wasserstein-1, white at distance 1 of black."""
 
     references: NearestNeighbors
 
@@ -71,7 +71,7 @@ class LevelsDistance:
         return cls(NearestNeighbors(n_neighbors=K, metric="l1").fit(train[sample(len(train), MOST_REFERENCES)]))
 
     def __call__(self, levels: Floats) -> Floats:
-        """(N,) to the fifth nearest."""
+        """(N,) distances to the fifth nearest."""
         if not len(levels):
             return np.zeros(0)
         distances: Floats = self.references.kneighbors(levels)[0][:, K - 1] / LEVELS
@@ -80,7 +80,7 @@ class LevelsDistance:
 
 @dataclass(frozen=True)
 class ManifoldDistance:
-    """To the fifth nearest training image of the class asked for, by features, where training images lie at about 1.
+    """The feature distance to the fifth nearest training image of the class; training images lie at about 1.
 
     `typical` is the median distance of a training image of the class to its own fifth nearest: classes vary by
     different amounts, and one limit serves all.
@@ -92,23 +92,25 @@ class ManifoldDistance:
     @classmethod
     def fit(cls, features: Features, labels: Sequence[str | None]) -> Self:
         """Classes with fewer than 20 training images have no manifold."""
-        of = np.array([label or "" for label in labels])
+        classes = np.array([label or "" for label in labels])
         names = sorted({label for label in labels if label is not None})
-        enough = [name for name in names if (of == name).sum() >= LEAST_OF_CLASS]
-        by_class = {name: features[of == name] for name in enough}
+        enough = [name for name in names if (classes == name).sum() >= LEAST_OF_CLASS]
+        by_class = {name: features[classes == name] for name in enough}
         typical = {}
-        for name, own in by_class.items():
-            some = own[sample(len(own), MOST_REFERENCES)]
-            median = float(np.median(nearest(some, some, k=K, skip_self=True).distances[:, K - 1]))
+        for name, class_features in by_class.items():
+            sampled = class_features[sample(len(class_features), MOST_REFERENCES)]
+            median = float(np.median(nearest(sampled, sampled, k=K, skip_self=True).distances[:, K - 1]))
             typical[name] = max(float(f"{median:.6g}"), 1e-6)
         return cls(by_class, typical)
 
     def __call__(self, features: Features, labels: Sequence[str | None]) -> Floats:
         """(N,); NaN where the class has no manifold."""
-        of = np.array([label or "" for label in labels])
-        found = np.full(len(features), np.nan)
-        for name, own in self.by_class.items():
-            mine = of == name
-            if mine.any():
-                found[mine] = nearest(features[mine], own, k=K).distances[:, K - 1] / self.typical[name]
-        return found
+        classes = np.array([label or "" for label in labels])
+        distances = np.full(len(features), np.nan)
+        for name, class_features in self.by_class.items():
+            of_class = classes == name
+            if of_class.any():
+                distances[of_class] = (
+                    nearest(features[of_class], class_features, k=K).distances[:, K - 1] / self.typical[name]
+                )
+        return distances

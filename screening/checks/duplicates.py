@@ -1,7 +1,7 @@
-"""Pictures that were drawn twice: in a batch, and in any batch before it.
+"""Duplicates of an image in its batch and in earlier batches.
 
-A set in which one picture stands many times looks larger than it is. Exact repeats are blocked, near ones flagged; of
-each group the first one drawn stays. Mirrored and moved repeats are other pictures here.
+A set that holds one image many times looks larger than it is. Exact repeats are blocked, near ones flagged; of each
+group the first one stays. Mirrored and moved repeats count as other images.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ from screening.checks.check import Check, Unset
 from screening.checks.limits import LEAST_HELD_OUT
 from screening.features.neighbours import Features, nearest
 
-# Of the distance at which another person's nearest picture lies: so close, two pictures are one to a reader.
+# Share of the distance to another person's nearest image: so close, two images are one to a reader.
 DUPLICATE_SHARE = 0.2
 AT_ONCE = 16_384  # fingerprints, 64 MB
 DIGESTS_AT_ONCE = 500
@@ -45,11 +45,11 @@ class Twins:
 
     distances: NDArray[np.float32]
     image_ids: NDArray[np.int64]
-    exact: set[int] = field(default_factory=set)  # positions whose very pixels were drawn before
+    exact: set[int] = field(default_factory=set)  # positions of images with the pixels of an earlier one
 
 
 def duplicate_distance(validation: Features, train: Features) -> float | Unset:
-    """Below which two fingerprints are one picture: a fifth of the median distance to the nearest other person.
+    """The distance below which two images are duplicates: a fifth of the median one to the nearest other person.
 
     By fingerprints of held-out real images against training ones; `Unset` for fewer than 40, and then only exact
     repeats are found.
@@ -63,17 +63,17 @@ def duplicate_distance(validation: Features, train: Features) -> float | Unset:
 def find_duplicates(
     prints: Features, digests: Sequence[str], below: float | Unset, checks: Sequence[list[Check]]
 ) -> None:
-    """Add `duplicate`: of images of a batch too like each other the first stays."""
+    """Add the check `duplicate`: of images of a batch too like each other the first passes."""
     first_of: dict[str, int] = {}
-    for own, digest in enumerate(digests):
-        first_of.setdefault(digest, own)
-    for own, check in enumerate(checks):
-        distance = float((1 - prints[:own] @ prints[own]).min()) if own else NOTHING_NEAR
-        check.append(duplicate_check("duplicate", distance, below, exact=first_of[digests[own]] < own))
+    for row, digest in enumerate(digests):
+        first_of.setdefault(digest, row)
+    for row, image_checks in enumerate(checks):
+        distance = float((1 - prints[:row] @ prints[row]).min()) if row else NOTHING_NEAR
+        image_checks.append(duplicate_check("duplicate", distance, below, exact=first_of[digests[row]] < row))
 
 
 def duplicate_check(name: str, distance: float, below: float | Unset, exact: bool) -> Check:
-    """What a distance to the nearest picture before says of an image."""
+    """The check of a distance to the nearest image before."""
     threshold = "no exact repeat" if isinstance(below, Unset) else f"not below {below:.4g}"
     if exact:
         return Check(name, 0.0, threshold, "block")
@@ -82,7 +82,7 @@ def duplicate_check(name: str, distance: float, below: float | Unset, exact: boo
 
 
 def earlier_images(session: Session, batch_id: int, shape: Shape) -> Earlier:
-    """How many there are to compare with."""
+    """Count the images of earlier finished batches, and those batches."""
     of_images = select(func.count(Image.id), func.count(Image.batch_id.distinct())).where(*_is_earlier(batch_id, shape))
     images, batches = session.execute(of_images).one()
     return Earlier(batch_id, shape, batches, images)
@@ -96,33 +96,33 @@ def find_earlier(
     fingerprints_of: Fingerprints,
 ) -> Twins:
     """Compare fingerprints (N, 1024) with every earlier image, 16,384 at a time, and pixel digests by the index."""
-    found = Twins(np.full(len(prints), NOTHING_NEAR, np.float32), np.zeros(len(prints), np.int64))
+    twins = Twins(np.full(len(prints), NOTHING_NEAR, np.float32), np.zeros(len(prints), np.int64))
     if not earlier.images or not len(prints):
-        return found
+        return twins
     for ids, files in _portions(database, earlier):
         near = nearest(prints, fingerprints_of(files), k=1)
-        closer = near.distances[:, 0] < found.distances
-        found.distances[closer] = near.distances[closer, 0]
-        found.image_ids[closer] = np.array(ids)[near.positions[closer, 0]]
+        closer = near.distances[:, 0] < twins.distances
+        twins.distances[closer] = near.distances[closer, 0]
+        twins.image_ids[closer] = np.array(ids)[near.positions[closer, 0]]
     for start in range(0, len(pixel_digests), DIGESTS_AT_ONCE):
-        some = pixel_digests[start : start + DIGESTS_AT_ONCE]
+        portion = pixel_digests[start : start + DIGESTS_AT_ONCE]
         query = select(Image.pixel_sha256, func.min(Image.id)).where(
-            Image.pixel_sha256.in_(some), *_is_earlier(earlier.before, earlier.shape)
+            Image.pixel_sha256.in_(portion), *_is_earlier(earlier.before, earlier.shape)
         )
         with database.read() as session:
-            twins = dict(session.execute(query.group_by(Image.pixel_sha256)).all())
-        for position, digest in enumerate(some, start):
-            if digest in twins:
-                found.exact.add(position)
-                found.image_ids[position] = twins[digest]
-    return found
+            ids_by_digest = dict(session.execute(query.group_by(Image.pixel_sha256)).all())
+        for position, digest in enumerate(portion, start):
+            if digest in ids_by_digest:
+                twins.exact.add(position)
+                twins.image_ids[position] = ids_by_digest[digest]
+    return twins
 
 
-def add_earlier(found: Twins, below: float | Unset, checks: Sequence[list[Check]]) -> None:
+def add_earlier(twins: Twins, below: float | Unset, checks: Sequence[list[Check]]) -> None:
     """Add `duplicate_of_earlier` to each image's checks."""
-    for own, check in enumerate(checks):
-        distance = float(found.distances[own])
-        check.append(duplicate_check("duplicate_of_earlier", distance, below, exact=own in found.exact))
+    for row, image_checks in enumerate(checks):
+        distance = float(twins.distances[row])
+        image_checks.append(duplicate_check("duplicate_of_earlier", distance, below, exact=row in twins.exact))
 
 
 def _is_earlier(batch_id: int, shape: Shape) -> tuple[ColumnElement[bool], ...]:

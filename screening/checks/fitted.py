@@ -1,4 +1,4 @@
-"""All checks but copies and duplicates, fitted: references from training images, limits from validation images."""
+"""Fit and apply all checks but copies and duplicates: references from training, limits from validation."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ QUANTILES = 21  # kept of what held-out real images measure: 0, 5, ... 100 %
 
 @dataclass(frozen=True)
 class References:
-    """What the values of an image are measured against: training images alone."""
+    """The parts that measure an image, fitted on training images alone."""
 
     ranges: dict[str, Range | Unset]
     spectrum: SpectrumDistance | None
@@ -50,7 +50,7 @@ class References:
 
     @classmethod
     def fit(cls, train: Descriptors, subjects: Sequence[int]) -> Self:
-        """Where there are too few images a part is None or `Unset`."""
+        """Fit every part; where there are too few images it is None or `Unset`."""
         enough = len(train.labels) > K
         return cls(
             fit_ranges(train.measures),
@@ -60,27 +60,27 @@ class References:
             fit_label_probe(train.features, train.labels, subjects),
         )
 
-    def values(self, facts: Descriptors) -> dict[str, Floats]:
+    def values(self, descriptors: Descriptors) -> dict[str, Floats]:
         """(N,) by the name of each check of `CHECKS`; NaN where there is nothing to measure against."""
-        unknown = np.full(len(facts.labels), np.nan)
-        values: dict[str, Floats] = {name: facts.measures[:, column] for column, name in enumerate(MEASURES)}
-        values["power_spectrum"] = self.spectrum(facts.spectra) if self.spectrum else unknown
-        values["intensity_histogram"] = self.levels(facts.levels) if self.levels else unknown
-        values["manifold"] = self.manifold(facts.features, facts.labels)
+        unknown = np.full(len(descriptors.labels), np.nan)
+        values: dict[str, Floats] = {name: descriptors.measures[:, column] for column, name in enumerate(MEASURES)}
+        values["power_spectrum"] = self.spectrum(descriptors.spectra) if self.spectrum else unknown
+        values["intensity_histogram"] = self.levels(descriptors.levels) if self.levels else unknown
+        values["manifold"] = self.manifold(descriptors.features, descriptors.labels)
         known = isinstance(self.probe, LabelProbe)
-        values["label_agreement"] = self.probe.of_asked(facts.features, facts.labels) if known else unknown
+        values["label_agreement"] = self.probe.of_asked(descriptors.features, descriptors.labels) if known else unknown
         return values
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The range or limit of each check."""
+    """The range or limit of each check, by its name."""
 
     by_name: dict[str, Range | Limit | Unset]
 
     @classmethod
     def fit(cls, ranges: Mapping[str, Range | Unset], held_out: Mapping[str, Floats]) -> Self:
-        """Ranges as they are; limits from the values of held-out real images."""
+        """Take ranges as they are, and limits from the values of held-out real images."""
         limits = {name: fit_limit(held_out[name], *settings) for name, settings in LIMITED.items()}
         return cls({**ranges, **limits})
 
@@ -102,25 +102,28 @@ class Thresholds:
 
 
 def false_flags(
-    ranges: Mapping[str, Range | Unset], held_out: Mapping[str, Floats], facts: Descriptors, subjects: Sequence[int]
+    ranges: Mapping[str, Range | Unset],
+    held_out: Mapping[str, Floats],
+    descriptors: Descriptors,
+    subjects: Sequence[int],
 ) -> dict[str, Any]:
     """How many real validation images the checks flag or block, each under limits that the other subjects set.
 
     `any` is the image flagged by one check or more: the family-wise rate.
     """
-    spoke: Counter[str] = Counter()
+    by_check: Counter[str] = Counter()
     verdicts: Counter[str] = Counter()
-    for checks in judged_by_others(ranges, held_out, facts.labels, subjects):
-        spoke.update(check.name for check in checks if check.verdict != "pass")
+    for checks in judged_by_others(ranges, held_out, descriptors.labels, subjects):
+        by_check.update(check.name for check in checks if check.verdict != "pass")
         verdicts[worst(checks)] += 1
-    n = len(facts.labels)
+    n = len(descriptors.labels)
     flagged = verdicts["flag"] + verdicts["block"]
     return {
         "measured_on": n,
         "any": flagged,
         "any_95": rounded_interval(flagged, n),
         "blocked": verdicts["block"],
-        "by_check": {name: spoke[name] for name in CHECKS},
+        "by_check": {name: by_check[name] for name in CHECKS},
     }
 
 
@@ -130,14 +133,14 @@ def thresholds_without(
     """For each tenth of the held-out subjects, the thresholds that the others set, and the positions of its images."""
     fold_of = folds(subjects)
     whole = Thresholds.fit(ranges, held_out)
-    found = []
+    parts = []
     for fold in sorted(set(fold_of.tolist())):
         others = {name: values[fold_of != fold] for name, values in held_out.items()}
         limits = {name: fit_limit(others[name], *LIMITED[name], least=1) for name in LIMITED}
         # A limit that all of them together are too few for is not set for a part of them either.
-        unset = {name: one for name, one in whole.by_name.items() if isinstance(one, Unset)}
-        found.append((Thresholds({**ranges, **limits, **unset}), np.flatnonzero(fold_of == fold)))
-    return found
+        unset = {name: threshold for name, threshold in whole.by_name.items() if isinstance(threshold, Unset)}
+        parts.append((Thresholds({**ranges, **limits, **unset}), np.flatnonzero(fold_of == fold)))
+    return parts
 
 
 def judged_by_others(
@@ -147,12 +150,12 @@ def judged_by_others(
     subjects: Sequence[int],
 ) -> list[list[Check]]:
     """The checks of each held-out image under limits that no image of its subject set."""
-    found: list[list[Check]] = [[] for _ in labels]
+    checks_by_row: list[list[Check]] = [[] for _ in labels]
     for thresholds, rows in thresholds_without(ranges, held_out, subjects):
-        own = {name: values[rows] for name, values in held_out.items()}
-        for row, checks in zip(rows, thresholds.judge(own, [labels[row] for row in rows]), strict=True):
-            found[row] = checks
-    return found
+        values_of_fold = {name: values[rows] for name, values in held_out.items()}
+        for row, checks in zip(rows, thresholds.judge(values_of_fold, [labels[row] for row in rows]), strict=True):
+            checks_by_row[row] = checks
+    return checks_by_row
 
 
 def distribution(values: Floats) -> dict[str, Any]:
@@ -161,11 +164,11 @@ def distribution(values: Floats) -> dict[str, Any]:
     if not len(known):
         return {"n": 0, "quantiles": []}
     quantiles = np.quantile(known, np.linspace(0, 1, QUANTILES))
-    return {"n": len(known), "quantiles": [float(f"{one:.5g}") for one in quantiles]}
+    return {"n": len(known), "quantiles": [float(f"{quantile:.5g}") for quantile in quantiles]}
 
 
 def probe_as_json(references: References, validation: Descriptors) -> dict[str, Any]:
-    """What the label probe's word is worth, for the saved parameters of a screening."""
+    """The label probe's accuracy and calibration, for the saved parameters of a screening."""
     if isinstance(references.probe, Unset):
         return references.probe.as_json()
     on_validation: Reliability | None = references.probe.reliability(validation.features, validation.labels)

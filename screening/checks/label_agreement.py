@@ -1,8 +1,7 @@
-"""Whether a picture shows the class that was asked for, as a probe on a backbone's features sees it.
+"""The label probe: how likely an image shows the class asked for, by a backbone's features.
 
 The probe is a logistic regression on training images; its strength and its temperature are chosen by cross-validation
-over subjects. How often it is right, and how far its probabilities can be taken at their word, stands beside what it
-says.
+over subjects. Its accuracy and its calibration error stand beside its probabilities.
 """
 
 import itertools
@@ -50,12 +49,12 @@ class Reliability:
         right = np.array(classes)[probabilities.argmax(axis=1)] == np.array(labels)
         place = np.clip((top * BINS).astype(int), 0, BINS - 1)
         bins = [
-            (int(here.sum()), round(float(top[here].mean()), 4), round(float(right[here].mean()), 4))
-            for here in (place == number for number in range(BINS))
-            if here.any()
+            (int(in_bin.sum()), round(float(top[in_bin].mean()), 4), round(float(right[in_bin].mean()), 4))
+            for in_bin in (place == number for number in range(BINS))
+            if in_bin.any()
         ]
-        apart = sum(count * abs(said - was) for count, said, was in bins)
-        return cls(len(top), round(float(right.mean()), 4), round(apart / max(len(top), 1), 4), bins)
+        total_error = sum(count * abs(predicted - right_share) for count, predicted, right_share in bins)
+        return cls(len(top), round(float(right.mean()), 4), round(total_error / max(len(top), 1), 4), bins)
 
     def as_json(self) -> dict[str, Any]:
         """For the saved parameters of a screening."""
@@ -63,7 +62,7 @@ class Reliability:
             "n": self.n,
             "accuracy": self.accuracy,
             "calibration_error": self.calibration_error,
-            "bins": [list(one) for one in self.bins],
+            "bins": [list(counts) for counts in self.bins],
         }
 
 
@@ -81,8 +80,8 @@ class LabelProbe:
         """(N, C) in the order of `classes`."""
         if not len(features):
             return np.zeros((0, len(self.classes)))
-        found: Floats = self.probe.predict_proba(self.reduce.transform(features))
-        return found
+        probabilities: Floats = self.probe.predict_proba(self.reduce.transform(features))
+        return probabilities
 
     def of_asked(self, features: Features, labels: Sequence[str | None]) -> Floats:
         """(N,) probability of the class asked for; NaN where the probe does not know the class."""
@@ -104,11 +103,11 @@ def fit_label_probe(features: Features, labels: Sequence[str | None], subjects: 
     The penalty is the one of least cross-validated log loss. Features are standardised and reduced to 64 principal
     components once, without labels.
     """
-    people: dict[str, set[int]] = {}
+    subjects_by_class: dict[str, set[int]] = {}
     for label, subject in zip(labels, subjects, strict=True):
         if label is not None:
-            people.setdefault(label, set()).add(subject)
-    classes = sorted(name for name, some in people.items() if len(some) >= LEAST_SUBJECTS)
+            subjects_by_class.setdefault(label, set()).add(subject)
+    classes = sorted(name for name, of_class in subjects_by_class.items() if len(of_class) >= LEAST_SUBJECTS)
     if len(classes) < 2:
         return Unset(f"{len(classes)} classes with {LEAST_SUBJECTS} real training subjects, two are needed")
     rows = np.array([row for row, label in enumerate(labels) if label in classes])
@@ -122,8 +121,8 @@ def fit_label_probe(features: Features, labels: Sequence[str | None], subjects: 
         return LogisticRegression(C=strength, solver="newton-cholesky")
 
     def loss(strength: float) -> float:
-        told = cross_val_predict(probe(strength), reduced, wanted, cv=folds, method="predict_proba")
-        return float(log_loss(wanted, told, labels=classes))
+        predicted = cross_val_predict(probe(strength), reduced, wanted, cv=folds, method="predict_proba")
+        return float(log_loss(wanted, predicted, labels=classes))
 
     strength = min(STRENGTHS, key=loss)
     calibrated = CalibratedClassifierCV(probe(strength), method="temperature", cv=folds, ensemble=False)
@@ -145,10 +144,10 @@ def _cross_validated(
     classes: Sequence[str],
 ) -> Reliability:
     """Each fold's images under a probe, and a temperature, that saw no subject of it."""
-    told = np.zeros((len(wanted), len(classes)))
+    predicted = np.zeros((len(wanted), len(classes)))
     for seen, held_out in folds:
         inner = StratifiedGroupKFold(3, shuffle=True, random_state=0)
         splits = list(inner.split(reduced[seen], wanted[seen], groups[seen]))
         fitted = CalibratedClassifierCV(probe, method="temperature", cv=splits, ensemble=False)
-        told[held_out] = fitted.fit(reduced[seen], wanted[seen]).predict_proba(reduced[held_out])
-    return Reliability.of(told, classes, list(itertools.chain(wanted)))
+        predicted[held_out] = fitted.fit(reduced[seen], wanted[seen]).predict_proba(reduced[held_out])
+    return Reliability.of(predicted, classes, list(itertools.chain(wanted)))

@@ -1,7 +1,7 @@
-"""One-sided limits set on held-out real images, and how many of those the checks may flag together.
+"""One-sided limits set on held-out real images, and the share of those that all checks may flag.
 
 Every image goes through all checks, so what matters is how often a good image is flagged by any of them. They share one
-budget (Bonferroni); how much of it was really spent is measured on subjects that set no limit.
+budget (Bonferroni); the share really flagged is measured on subjects that set no limit.
 """
 
 import math
@@ -67,7 +67,7 @@ def fit_limit(
 
 def folds(subjects: Sequence[int], seed: int = 0) -> NDArray[np.int64]:
     """(M,) a fold of 0 to 9 for each image; all images of a subject fall together."""
-    every = np.array(sorted(set(subjects)))
-    fold_of = np.empty(len(every), np.int64)
-    fold_of[np.random.default_rng(seed).permutation(len(every))] = np.arange(len(every)) % FOLDS
-    return fold_of[np.searchsorted(every, np.array(subjects))]
+    distinct = np.array(sorted(set(subjects)))
+    fold_of = np.empty(len(distinct), np.int64)
+    fold_of[np.random.default_rng(seed).permutation(len(distinct))] = np.arange(len(distinct)) % FOLDS
+    return fold_of[np.searchsorted(distinct, np.array(subjects))]

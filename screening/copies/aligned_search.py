@@ -1,9 +1,8 @@
-"""The training images that a picture may be a copy of: found under many poses, then laid over it and compared.
+"""Search the training images that an image may be a copy of: under many poses, then registered.
 
-Three steps. Where the picture stands (mirrored, turned, enlarged, moved) is found coarsely, by every training image.
-Around the likeliest poses every training image is compared again, and finely. The best few are laid over it, and how
-well they then agree is the answer. Pictures are band-passed throughout, so that neither brightness nor noise nor
-smoothness says much.
+Three steps. The pose of the image (mirrored, turned, enlarged, moved) is found coarsely against every training image.
+Around the likeliest poses every training image is compared again, finely. The best few are registered to it, and their
+correlation is the result. Images are band-passed throughout, so that brightness, noise and smoothness matter little.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +19,7 @@ from torch import Tensor
 from curation.progress import OnProgress, silent
 from screening.copies.alignment import LEAST_OVERLAP, align, correlation, places
 from screening.copies.registration import register
-from screening.copies.thumbnails import SIDE, band, pictures, small
+from screening.copies.thumbnails import SIDE, band, small, thumbnail_grids
 from screening.features.neighbours import Nearest
 
 COARSE = 16
@@ -28,16 +27,16 @@ COMPONENTS = 64
 POSES = 4
 CANDIDATES = 96
 FINALISTS = 12
-OTHERS = 2  # of another subject than the best at least, since standing out is measured against them
+OTHERS = 2  # of another subject than the best at least, since distinctiveness is measured against them
 AT_ONCE = 4_096
-TOLD = 8  # pictures between two words on how far it is
-KEPT_SCALES = 16_384  # references up to which 1,350 numbers each are kept rather than computed for every picture
+REPORT_EVERY = 8  # images
+KEPT_SCALES = 16_384  # references up to which 1,350 numbers each are kept rather than computed for every image
 COARSE_ITERATIONS = 5
 
 MIRRORS = ((1, 1), (-1, 1), (1, -1))
 ANGLES = (-12.0, 0.0, 12.0)
 SCALES = (0.8, 0.9, 1.0, 1.11, 1.23, 1.37)
-SHIFTS = (-0.25, -0.125, 0.0, 0.125, 0.25)  # of half the picture: a cell of 16 is 0.125
+SHIFTS = (-0.25, -0.125, 0.0, 0.125, 0.25)  # of half the image: a cell of 16 is 0.125
 NEAR_SCALES = (0.96, 1.0, 1.04)
 NEAR_SHIFTS = (-0.06, 0.0, 0.06)
 
@@ -111,7 +110,7 @@ class AlignedSearch:
         self.references = references
         self.vectors = self._vectors()  # (M, 256)
         self.coarse = self.vectors.reshape(-1, 1, COARSE, COARSE)
-        # How much of a reference's unit length lies where: only the part that a placed picture covers is compared.
+        # How much of a reference's unit length lies where: only the part that a placed image covers is compared.
         squares = (self.vectors**2).reshape(-1, 1, COARSE, COARSE)
         self.energy = 4 * F.avg_pool2d(squares, 2).flatten(1) + 1e-6  # (M, 64)
         _, axes = torch.linalg.eigh(self.vectors.T @ self.vectors)
@@ -125,48 +124,50 @@ class AlignedSearch:
 
     def nearest(self, queries: NDArray[np.float32], report: OnProgress = silent) -> Aligned:
         """1 - correlation of thumbnails (N, 2304) with the images that agree best, and the best of another subject."""
-        found = []
-        for done, one in enumerate(self._each(queries)):
-            if done % TOLD == 0:
-                report(done, len(queries), "laid over training images")
-            found.append(one)
-        distances = np.array([one for one, _ in found], np.float32).reshape(-1, 2, 2)
-        positions = np.array([one for _, one in found], np.int64).reshape(-1, 2, 2)
+        results = []
+        for done, result in enumerate(self._each(queries)):
+            if done % REPORT_EVERY == 0:
+                report(done, len(queries), "registered to training images")
+            results.append(result)
+        distances = np.array([pair for pair, _ in results], np.float32).reshape(-1, 2, 2)
+        positions = np.array([pair for _, pair in results], np.int64).reshape(-1, 2, 2)
         smooth, detailed = (Nearest(np.maximum(distances[:, way], 0), positions[:, way]) for way in (0, 1))
         return Aligned(smooth, detailed)
 
     @torch.inference_mode()
     def _each(self, queries: NDArray[np.float32]) -> Iterator[tuple[list[list[float]], list[list[int]]]]:
-        for query in pictures(queries):
+        for query in thumbnail_grids(queries):
             candidates, likeness = self._likeness(query)
             two = [self._two_subjects(candidates, way) for way in likeness.unbind(1)]
             yield [distances for distances, _ in two], [positions for _, positions in two]
 
     def _vectors(self) -> Tensor:
         rows = np.arange(len(self.references))
-        parts = [_coarse(pictures(self.references[some])) for some in np.array_split(rows, len(rows) // AT_ONCE + 1)]
+        parts = [
+            _coarse(thumbnail_grids(self.references[part])) for part in np.array_split(rows, len(rows) // AT_ONCE + 1)
+        ]
         return _unit(torch.cat(parts).flatten(1))
 
     def _likeness(self, query: Tensor) -> tuple[Tensor, Tensor]:
-        """The candidates (K,), and how well the picture (1, 48, 48) agrees with each (K, 2)."""
+        """The candidates (K,), and the correlation of the image (1, 48, 48) with each (K, 2)."""
         placed = _coarse(query[None])[0]
-        some, poses = self._coarsely(placed, self.wide, short=True)
-        likeness = correlation(self._many(placed, some), self.coarse[some], poses)
+        coarse, poses = self._coarsely(placed, self.wide, short=True)
+        likeness = correlation(self._many(placed, coarse), self.coarse[coarse], poses)
         best = torch.cat([poses[likeness.argsort(descending=True)[:POSES]], self.upright])
         others, near = self._coarsely(placed, _around(best, self.near), short=False)
-        candidates, poses = torch.cat([some, others]), torch.cat([poses, near])
+        candidates, poses = torch.cat([coarse, others]), torch.cat([poses, near])
         likeness = correlation(self._many(placed, candidates), self.coarse[candidates], poses)
         kept = self._finalists(candidates, likeness)
         candidates = candidates[kept]
-        finalists = pictures(self.references[candidates.numpy()])
+        finalists = thumbnail_grids(self.references[candidates.numpy()])
         return candidates, register(query, finalists, poses[kept])
 
     @staticmethod
-    def _many(picture: Tensor, like: Tensor) -> Tensor:
-        return picture[None].expand(len(like), -1, -1, -1)
+    def _many(image: Tensor, others: Tensor) -> Tensor:
+        return image[None].expand(len(others), -1, -1, -1)
 
     def _scales(self, poses: Tensor) -> Iterable[Tensor]:
-        """(P, at most 4,096) for each part: 1 / the length of a reference where a picture so placed covers it.
+        """(P, at most 4,096) for each part: 1 / the length of a reference where an image so placed covers it.
 
         0 where less than half of it is covered.
         """
@@ -176,22 +177,22 @@ class AlignedSearch:
         covered = torch.where(covered.mean(1, keepdim=True) >= LEAST_OVERLAP, covered, torch.inf)
         return ((covered @ energy.T).rsqrt_() for energy in self.energy.split(AT_ONCE))
 
-    def _coarsely(self, picture: Tensor, poses: Tensor, short: bool) -> tuple[Tensor, Tensor]:
-        """The references most like the picture in any of `poses`, and its pose on each, improved.
+    def _coarsely(self, image: Tensor, poses: Tensor, short: bool) -> tuple[Tensor, Tensor]:
+        """The references most like the image in any of `poses`, and its pose on each, improved.
 
         `short` compares the 64 strongest components of 256.
         """
         grid = places(poses, COARSE)
-        placed = _unit(F.grid_sample(self._many(picture, poses), grid, align_corners=False).flatten(1))
+        placed = _unit(F.grid_sample(self._many(image, poses), grid, align_corners=False).flatten(1))
         placed, references = (placed @ self.axes, self.short) if short else (placed, self.vectors)
         scales = self.wide_scales if short and self.wide_scales else self._scales(poses)
         parts = [
-            (placed @ some.T).mul_(scale).max(0) for some, scale in zip(references.split(AT_ONCE), scales, strict=True)
+            (placed @ part.T).mul_(scale).max(0) for part, scale in zip(references.split(AT_ONCE), scales, strict=True)
         ]
         likeness = torch.cat([part.values for part in parts])
         chosen = self._likeliest(likeness)
         start = poses[torch.cat([part.indices for part in parts])[chosen]]
-        return chosen, align(self._many(picture, chosen), self.coarse[chosen], start, COARSE_ITERATIONS)
+        return chosen, align(self._many(image, chosen), self.coarse[chosen], start, COARSE_ITERATIONS)
 
     def _likeliest(self, likeness: Tensor) -> Tensor:
         """Positions of the 96 likeliest references, with some of another subject where one subject has them all."""
@@ -225,7 +226,7 @@ class AlignedSearch:
 
 
 def _coarse(detailed: Tensor) -> Tensor:
-    """(N, 1, 16, 16), band-passed, of pictures (N, 1, 48, 48)."""
+    """(N, 1, 16, 16), band-passed, of thumbnails (N, 1, 48, 48)."""
     return F.avg_pool2d(band(small(detailed)), SIDE // COARSE)
 
 

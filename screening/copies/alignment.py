@@ -1,6 +1,6 @@
-"""Lay one small picture over another: affine registration by Gauss-Newton on normalised correlation, many at once.
+"""Affine registration of small images by Gauss-Newton on normalised correlation, many at once.
 
-Lucas and Kanade 1981 with the brightness-invariant error of Evangelidis and Psarakis 2008 (ECC): both pictures have
+Lucas and Kanade 1981 with the brightness-invariant error of Evangelidis and Psarakis 2008 (ECC): both images have
 zero mean and unit length over their overlap, so gain and offset do not matter. After it, each part may move a little
 by itself: the local allowance for elastic change.
 """
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 DAMPING = 1e-3
-LARGEST_STEP = 0.3  # of half the picture, in one iteration
+LARGEST_STEP = 0.3  # of half the image, in one iteration
 LEAST_OVERLAP = 0.5
 
 
@@ -52,15 +52,15 @@ def _normalised(values: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def correlation(moving: Tensor, fixed: Tensor, theta: Tensor) -> Tensor:
-    """Normalised correlation (B,) over the overlap; -1 where less than half of the picture overlaps."""
+    """Normalised correlation (B,) over the overlap; -1 where less than half of the image overlaps."""
     return agreement(*resample(moving, theta), fixed)
 
 
 def agreement(taken: Tensor, inside: Tensor, fixed: Tensor) -> Tensor:
-    """Normalised correlation (B,) of pictures that lie over each other, over the cells `inside` (B, S * S)."""
-    one, _ = _normalised(taken.flatten(1), inside)
-    other, _ = _normalised(fixed.flatten(1), inside)
-    return torch.where(inside.mean(-1) >= LEAST_OVERLAP, (one * other).sum(-1), -1.0)
+    """Normalised correlation (B,) of registered images over the cells `inside` (B, S * S)."""
+    moved, _ = _normalised(taken.flatten(1), inside)
+    target, _ = _normalised(fixed.flatten(1), inside)
+    return torch.where(inside.mean(-1) >= LEAST_OVERLAP, (moved * target).sum(-1), -1.0)
 
 
 def align(moving: Tensor, fixed: Tensor, theta: Tensor, iterations: int) -> Tensor:
@@ -71,15 +71,15 @@ def align(moving: Tensor, fixed: Tensor, theta: Tensor, iterations: int) -> Tens
     for _ in range(iterations):
         taken, inside = resample(moving, theta)
         down, across = torch.gradient(taken[:, 0], spacing=2 / side, dim=(1, 2))
-        one, length = _normalised(taken.flatten(1), inside)
-        other, _ = _normalised(fixed.flatten(1), inside)
+        moved, length = _normalised(taken.flatten(1), inside)
+        target, _ = _normalised(fixed.flatten(1), inside)
         across, down = across.flatten(1) * inside / length, down.flatten(1) * inside / length
         columns = torch.stack([across * x, across * y, across, down * x, down * y, down], 2)  # (B, P, 6)
         columns = columns - columns.mean(1, keepdim=True)
         normal = columns.transpose(1, 2) @ columns
         damping = DAMPING * normal.diagonal(dim1=1, dim2=2).mean(-1) + 1e-9
         normal = normal + damping[:, None, None] * torch.eye(6)
-        step = torch.linalg.solve(normal, ((other - one)[:, None] @ columns)[:, 0])
+        step = torch.linalg.solve(normal, ((target - moved)[:, None] @ columns)[:, 0])
         step = step * (LARGEST_STEP / step.abs().amax(-1, keepdim=True).clamp_min(LARGEST_STEP))
         change = torch.cat([step.reshape(-1, 2, 3) + torch.eye(3)[:2], last_row], 1)
         theta = (torch.cat([theta, last_row], 1) @ change)[:, :2]
@@ -88,17 +88,17 @@ def align(moving: Tensor, fixed: Tensor, theta: Tensor, iterations: int) -> Tens
 
 @cache
 def _smoother(side: int, sigma: float) -> Tensor:
-    """(S, S): what smooths a column of S cells, edges repeated. A product with it costs less than a convolution."""
+    """(S, S) matrix that smooths a column of S cells, edges repeated. A product costs less than a convolution."""
     reach = int(3 * sigma + 0.5)
     weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
     taken = (torch.arange(side)[:, None] + torch.arange(-reach, reach + 1)).clamp(0, side - 1)
     return torch.zeros(side, side).scatter_add_(1, taken, (weights / weights.sum()).expand(side, -1))
 
 
-def smooth(pictures: Tensor, sigma: float) -> Tensor:
+def smooth(images: Tensor, sigma: float) -> Tensor:
     """Gaussian smoothing of (B, C, S, S), edges repeated, cut off at three standard deviations."""
-    smoother = _smoother(pictures.shape[-1], sigma)
-    return smoother @ pictures @ smoother.T
+    smoother = _smoother(images.shape[-1], sigma)
+    return smoother @ images @ smoother.T
 
 
 def local_flow(taken: Tensor, fixed: Tensor, inside: Tensor, window: float) -> Tensor:
@@ -107,12 +107,12 @@ def local_flow(taken: Tensor, fixed: Tensor, inside: Tensor, window: float) -> T
     Lucas and Kanade 1981, per cell, over a Gaussian window of `window` cells.
     """
     side = taken.shape[-1]
-    one, length = _normalised(taken.flatten(1), inside)
-    other, _ = _normalised(fixed.flatten(1), inside)
+    moved, length = _normalised(taken.flatten(1), inside)
+    target, _ = _normalised(fixed.flatten(1), inside)
     down, across = torch.gradient(taken[:, 0], spacing=2 / side, dim=(1, 2))
     mask = inside.reshape(-1, side, side)
     across, down = across * mask / length[:, :, None], down * mask / length[:, :, None]
-    error = (other - one).reshape(-1, side, side)
+    error = (target - moved).reshape(-1, side, side)
     products = torch.stack([across * across, across * down, down * down, across * error, down * error], 1)
     xx, xy, yy, xe, ye = smooth(products, window).unbind(1)
     damping = 0.1 * (xx + yy).mean((1, 2), keepdim=True) + 1e-12

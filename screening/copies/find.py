@@ -1,4 +1,4 @@
-"""The two copy gates, by features and by pixels."""
+"""Find near copies of training images by two gates: by features and by pixels."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from screening.references import Reference
 
 Neighbours = list[dict[str, Any]]
 
-Measured = Callable[[AlignedSearch], NDArray[np.float32]]
+KeptDistances = Callable[[AlignedSearch], NDArray[np.float32]]
 
 NAMES = ("near_copy", "near_copy_pixels")
 NEIGHBOURS = 3
@@ -38,7 +38,7 @@ AT_ONCE = 256
 
 @dataclass(frozen=True, slots=True)
 class CopyDescriptors:
-    """Images as the gates see them: features (N, D), fingerprints (N, 1024), thumbnails (N, 2304)."""
+    """Descriptors of images for the gates: features (N, D), fingerprints (N, 1024), thumbnails (N, 2304)."""
 
     features: Features
     prints: Features
@@ -47,7 +47,7 @@ class CopyDescriptors:
 
 @dataclass(frozen=True, slots=True)
 class CopyGates:
-    """Both gates set on validation images, the training images they search, and what set none since it is a copy."""
+    """Both gates set on validation images, the training images they search, and how many set none as copies."""
 
     train: CopyDescriptors
     subjects: NDArray[np.int64]
@@ -63,38 +63,38 @@ class CopyGates:
         subjects: Sequence[int],
         validation: CopyDescriptors,
         validation_subjects: Sequence[int],
-        measured: Measured | None = None,
+        kept_distances: KeptDistances | None = None,
     ) -> Self:
-        """Thresholds from the validation images that are no training images themselves.
+        """Set thresholds on the validation images that are no training images themselves.
 
-        `measured` gives the distances (M, 4) that the search finds of all of them, where they are kept.
+        `kept_distances` gives the distances (M, 4) of all of them where they are kept in a file.
         """
         of_train, of_validation = np.array(subjects), np.array(validation_subjects)
         search = AlignedSearch(train.thumbs, of_train)
         copied = _is_training_image(validation.prints, train.prints, of_train)
-        own = of_validation[~copied].tolist()
+        tuning_subjects = of_validation[~copied].tolist()
         by_features = _search(validation.features[~copied], train.features, of_train, _as_it_is)
-        if measured is not None:
-            by_pixels = measured(search)[~copied]
+        if kept_distances is not None:
+            by_pixels = kept_distances(search)[~copied]
         else:
             by_pixels = search.nearest(validation.thumbs[~copied]).distances
-        gates = fit_copy_gate(by_features.distances, own), fit_aligned_gate(by_pixels, own)
+        gates = fit_copy_gate(by_features.distances, tuning_subjects), fit_aligned_gate(by_pixels, tuning_subjects)
         return cls(train, of_train, search, *gates, int(copied.sum()))
 
     def is_training_image(self, prints: Features) -> NDArray[np.bool_]:
         """Which held-out images, by their fingerprints, are training images: published splits leak."""
         return _is_training_image(prints, self.train.prints, self.subjects)
 
-    def nearest(self, some: CopyDescriptors, report: OnProgress = silent) -> tuple[Nearest, Aligned]:
-        """The nearest training image of each, and of another subject: by features, and laid over each other."""
-        by_features = _search(some.features, self.train.features, self.subjects, _as_it_is)
-        return by_features, self.search.nearest(some.thumbs[np.arange(len(some.thumbs))], report)
+    def nearest(self, images: CopyDescriptors, report: OnProgress = silent) -> tuple[Nearest, Aligned]:
+        """The nearest training image of each, and of another subject: by features, and registered."""
+        by_features = _search(images.features, self.train.features, self.subjects, _as_it_is)
+        return by_features, self.search.nearest(images.thumbs[np.arange(len(images.thumbs))], report)
 
-    def blocked(self, found: tuple[Nearest, Aligned]) -> NDArray[np.bool_]:
-        """(N, 2): what each gate blocks."""
+    def blocked(self, nearest: tuple[Nearest, Aligned]) -> NDArray[np.bool_]:
+        """(N, 2): whether each gate blocks each image."""
         columns = [
-            [_judge(gate, own).verdict == "block" for own in one.distances.tolist()]
-            for gate, one in zip((self.features, self.pixels), found, strict=True)
+            [_judge(gate, distances).verdict == "block" for distances in nearest_two.distances.tolist()]
+            for gate, nearest_two in zip((self.features, self.pixels), nearest, strict=True)
         ]
         return np.array(columns).T.reshape(-1, 2)
 
@@ -113,35 +113,38 @@ def find_copies(
     train: Sequence[Reference],
     validation: Sequence[Reference],
     checks: Sequence[list[Check]],
-    measured: Measured,
+    kept_distances: KeptDistances,
     report: OnProgress,
 ) -> CopySearch:
-    """Add `near_copy` (features) and `near_copy_pixels` (laid over each other) to each image's checks.
+    """Add `near_copy` (features) and `near_copy_pixels` (registered) to each image's checks.
 
     `described` has the sets `train`, `validation` and `batch`. Neighbours are the three nearest training images by
     features, and the nearest by pixels.
     """
     if not train:
         missing = Unset("no real training image of this shape")
-        for own in checks:
-            own += [Check(name, 2.0, str(missing), missing.verdict(2.0)) for name in NAMES]
+        for image_checks in checks:
+            image_checks += [Check(name, 2.0, str(missing), missing.verdict(2.0)) for name in NAMES]
         return CopySearch(dict.fromkeys(NAMES, missing), 0, [[] for _ in checks])
-    subjects, of_validation = [one.subject_id for one in train], [one.subject_id for one in validation]
-    gates = CopyGates.fit(described["train"], subjects, described["validation"], of_validation, measured)
-    found = gates.nearest(described["batch"], report)
+    subjects, of_validation = (
+        [reference.subject_id for reference in train],
+        [reference.subject_id for reference in validation],
+    )
+    gates = CopyGates.fit(described["train"], subjects, described["validation"], of_validation, kept_distances)
+    nearest_by_gate = gates.nearest(described["batch"], report)
     by_name: dict[str, CopyGate | AlignedGate | Unset] = dict(zip(NAMES, (gates.features, gates.pixels), strict=True))
-    with_detail = found[1].stands_out_in_detail
-    for name, nearest_two in zip(NAMES, found, strict=True):
+    with_detail = nearest_by_gate[1].stands_out_in_detail
+    for name, nearest_two in zip(NAMES, nearest_by_gate, strict=True):
         for row, distances in enumerate(nearest_two.distances.tolist()):
             judged = _judge(by_name[name], distances)
             checks[row].append(Check(name, judged.distance, judged.threshold, judged.verdict))
             if judged.with_detail is not None:
                 with_detail[row] = judged.with_detail
-    by_pixels = found[1].compared(with_detail)
+    by_pixels = nearest_by_gate[1].compared(with_detail)
     three = nearest(described["batch"].features, described["train"].features, k=min(NEIGHBOURS, len(train)))
     neighbours = [
-        _named(train, three.positions[row], three.distances[row], "features")
-        + _named(train, by_pixels.positions[row, :1], by_pixels.distances[row, :1], "pixels")
+        _neighbours(train, three.positions[row], three.distances[row], "features")
+        + _neighbours(train, by_pixels.positions[row, :1], by_pixels.distances[row, :1], "pixels")
         for row in range(len(checks))
     ]
     return CopySearch(by_name, gates.validation_copies, neighbours)
@@ -167,7 +170,7 @@ def _as_it_is(vectors: Features) -> Features:
 def _search(
     queries: Features, references: Features, subjects: NDArray[np.int64], versions: Callable[[Features], Features]
 ) -> Nearest:
-    """In portions, since each query may stand for 18."""
+    """Search in portions, since each query may have 18 placements."""
     parts = [
         nearest_of_two_groups(versions(queries[start : start + AT_ONCE]), references, subjects)
         for start in range(0, len(queries), AT_ONCE)
@@ -184,7 +187,7 @@ def _judge(gate: CopyGate | AlignedGate | Unset, distances: Sequence[float]) -> 
     return gate.judge(*distances)
 
 
-def _named(
+def _neighbours(
     references: Sequence[Reference], positions: NDArray[np.int64], distances: NDArray[np.float32], by: str
 ) -> Neighbours:
     return [

@@ -1,11 +1,11 @@
 """Near copies of real training images: closer to one of them than held-out real images ever come.
 
-A distance alone is not enough (synthetic images are smoother, and smooth images lie closer to everything), so standing
-out counts as well: how much nearer the nearest training image is than the nearest of any other subject. Thresholds come
+A distance alone is not enough (synthetic images are smoother, and smooth images lie closer to everything), so the ratio
+counts as well: how much nearer the nearest training image is than the nearest of any other subject. Thresholds come
 from the validation subjects; false alarms are counted on each half of them under the thresholds of the other half.
 
-Two gates: by a backbone's features (near and standing out), and by the picture itself once it is laid over the training
-image (near or standing out).
+Two gates: by a backbone's features (near and distinctive), and by the image itself registered to the training image
+(near or distinctive).
 
 Published splits leak: 8 of the 524 validation images of PneumoniaMNIST are training images, bit for bit. Thresholds set
 on them would let every copy through, so validation images that are copies themselves set none, and are counted.
@@ -77,7 +77,7 @@ class CopyGate:
 class AlignedGate:
     """Blocks what agrees better with a training image than held-out images do, or stands out more from the others.
 
-    Compared without fine detail, which blur and noise leave, and with it, which a small part of a picture keeps.
+    Compared without fine detail, which blur and noise leave, and with it, which a small part of an image keeps.
     """
 
     distance: float
@@ -128,15 +128,15 @@ def fit_copy_gate(distances: NDArray[np.float32], subjects: Sequence[int], seed:
     `distances` (M, 2) of the validation images to the nearest training image and the nearest one of another subject,
     `subjects` (M,) whose images they are. `Unset` for fewer than 40 images of 4 subjects.
     """
-    return _too_few(distances, subjects) or _measured(_draft, distances, subjects, seed)
+    return _too_few(distances, subjects) or _with_false_alarms(_draft, distances, subjects, seed)
 
 
 def fit_aligned_gate(distances: NDArray[np.float32], subjects: Sequence[int], seed: int = 0) -> AlignedGate | Unset:
-    """Set the gate on the picture itself, as `fit_copy_gate` does the one on features.
+    """Set the gate on pixels, as `fit_copy_gate` sets the one on features.
 
     `distances` (M, 4): both without fine detail, then both with it.
     """
-    return _too_few(distances, subjects) or _measured(_aligned_draft, distances, subjects, seed)
+    return _too_few(distances, subjects) or _with_false_alarms(_aligned_draft, distances, subjects, seed)
 
 
 def _too_few(distances: NDArray[np.float32], subjects: Sequence[int]) -> Unset | None:
@@ -147,14 +147,14 @@ def _too_few(distances: NDArray[np.float32], subjects: Sequence[int]) -> Unset |
     return None
 
 
-def _measured(
+def _with_false_alarms(
     draft: Callable[[NDArray[np.float32]], Gate], distances: NDArray[np.float32], subjects: Sequence[int], seed: int
 ) -> Gate:
     half = half_of_subjects(subjects, seed)
     verdicts = [
-        gate.judge(*own).verdict
+        gate.judge(*unseen_distances).verdict
         for gate, unseen in ((draft(distances[half]), ~half), (draft(distances[~half]), half))
-        for own in distances[unseen].tolist()
+        for unseen_distances in distances[unseen].tolist()
     ]
     blocks = verdicts.count("block")
     low, high = rounded_interval(blocks, len(verdicts))
@@ -196,6 +196,6 @@ def copied_in_cohort(by_pixels: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 def half_of_subjects(subjects: Sequence[int], seed: int) -> NDArray[np.bool_]:
     """Which images are of the first half of the subjects; all images of a subject fall together."""
-    every = np.array(sorted(set(subjects)))
-    chosen = np.random.default_rng(seed).permutation(every)[: len(every) // 2]
+    distinct = np.array(sorted(set(subjects)))
+    chosen = np.random.default_rng(seed).permutation(distinct)[: len(distinct) // 2]
     return np.isin(np.array(subjects), chosen)

@@ -1,6 +1,6 @@
-"""How well a picture agrees with others once it is laid over each: moved as a whole first, then a little everywhere.
+"""Register an image to others, first as a whole and then locally, and correlate them.
 
-Twice: without fine detail, which blur takes away, and with it, which tells apart what shares little more than a part.
+Twice: without fine detail, which blur removes, and with it, which tells apart images that share only a part.
 """
 
 import torch
@@ -15,13 +15,13 @@ FLOW_STEPS, DETAIL_FLOW_STEPS = 3, 3
 FLOW_WINDOW = 4.0  # cells of 32
 
 
-def register(picture: Tensor, others: Tensor, poses: Tensor) -> Tensor:
-    """Correlations (B, 2) of a picture (1, 48, 48) with others (B, 1, 48, 48), from nearly right poses (B, 2, 3).
+def register(image: Tensor, others: Tensor, poses: Tensor) -> Tensor:
+    """Correlations (B, 2) of an image (1, 48, 48) with others (B, 1, 48, 48), from nearly right poses (B, 2, 3).
 
-    First without fine detail, then with it. The picture is moved first and band-passed then: the band of an enlarged
-    picture is not the enlarged band.
+    First without fine detail, then with it. The image is moved and then band-passed: the band of an enlarged image is
+    not the enlarged band.
     """
-    many = picture[None].expand(len(others), -1, -1, -1)
+    many = image[None].expand(len(others), -1, -1, -1)
     without, fixed = small(many), band(small(others))
     poses = align(band(without), fixed, poses, ITERATIONS)
     smooth = _agreement(without, fixed, poses, FLOW_STEPS)
@@ -31,7 +31,7 @@ def register(picture: Tensor, others: Tensor, poses: Tensor) -> Tensor:
 
 
 def _agreement(many: Tensor, fixed: Tensor, poses: Tensor, steps: int) -> Tensor:
-    """(B,) once every part has moved a little by itself."""
+    """(B,) correlations after every part has moved a little by itself."""
     grid = places(poses, fixed.shape[-1])
     taken, inside = _moved(many, grid)
     for _ in range(steps):
@@ -42,6 +42,6 @@ def _agreement(many: Tensor, fixed: Tensor, poses: Tensor, steps: int) -> Tensor
 
 
 def _moved(many: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
-    """Band-passed after being moved, and which cells lie inside of the picture."""
+    """The image moved and then band-passed, and which cells lie inside of it."""
     taken = band(F.grid_sample(many, grid, padding_mode="border", align_corners=False))
     return taken, (grid.abs() <= 1).all(-1).flatten(1).float()

@@ -1,6 +1,6 @@
-"""Small gray pictures of images, from which copies are searched: kept with detail, compared without noise and shading.
+"""Small gray thumbnails in which copies are searched, compared without noise and shading.
 
-A copy is looked for at 32 x 32 and held against its source at 48 x 48: cropped, only the detail tells it from others.
+A copy is searched at 32 x 32 and compared with its source at 48 x 48: only detail tells a cropped copy from others.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ DETAIL_BAND = (0.67, 4.0)  # the same unit
 
 
 def thumbnails(pixels: Pixels) -> NDArray[np.float32]:
-    """(N, 2304): images (N, H, W, C) as gray pictures of 48 x 48, 0 to 1."""
+    """(N, 2304): images (N, H, W, C) in gray at 48 x 48, 0 to 1."""
     gray = torch.from_numpy(pixels.astype(np.float32).mean(axis=3) / np.iinfo(pixels.dtype).max)
     return np.asarray(_scaled(gray[:, None], DETAIL).flatten(1).numpy(), np.float32)
 
@@ -32,22 +32,22 @@ def thumbnail_file(directory: Path) -> FeatureFile:
     return FeatureFile(directory, "thumbnails-2", DETAIL * DETAIL, thumbnails)
 
 
-def pictures(thumbs: NDArray[np.float32]) -> Tensor:
+def thumbnail_grids(thumbs: NDArray[np.float32]) -> Tensor:
     """(N, 1, 48, 48) of thumbnails (N, 2304)."""
     return torch.from_numpy(np.ascontiguousarray(thumbs, np.float32)).reshape(-1, 1, DETAIL, DETAIL)
 
 
 def small(detailed: Tensor) -> Tensor:
-    """(N, 1, 32, 32) of pictures (N, 1, 48, 48)."""
+    """Thumbnails (N, 1, 48, 48) at (N, 1, 32, 32)."""
     return _scaled(detailed, SIDE)
 
 
-def band(some: Tensor) -> Tensor:
-    """Pictures (N, 1, 32, 32) or (N, 1, 48, 48) without their noise and their slow changes."""
-    side = some.shape[-1]
-    fine, wide = (smooth(some, sigma * side / SIDE) for sigma in (BAND if side == SIDE else DETAIL_BAND))
+def band(thumbs: Tensor) -> Tensor:
+    """Band-pass thumbnails (N, 1, 32, 32) or (N, 1, 48, 48): without their noise and their slow changes."""
+    side = thumbs.shape[-1]
+    fine, wide = (smooth(thumbs, sigma * side / SIDE) for sigma in (BAND if side == SIDE else DETAIL_BAND))
     return fine - wide
 
 
-def _scaled(some: Tensor, side: int) -> Tensor:
-    return F.interpolate(some, (side, side), mode="bilinear", antialias=True)
+def _scaled(images: Tensor, side: int) -> Tensor:
+    return F.interpolate(images, (side, side), mode="bilinear", antialias=True)

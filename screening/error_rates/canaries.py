@@ -1,7 +1,7 @@
-"""Canaries: real subjects planted 1, 10 and 100 times among the images of a small fit, and a fit without them.
+"""Canaries: real subjects planted 1, 10 and 100 times in a small fit, and a fit without them.
 
-What such a generator gives back of its canaries is known, so it can be counted, and whether the copy gate stops it as
-well (Carlini et al. 2019, "The Secret Sharer", for the planting; Carlini et al. 2023, "Extracting Training Data from
+The canaries are known, so those that the generator reproduces can be counted, and those that the copy gate stops
+(Carlini et al. 2019, "The Secret Sharer", for the planting; Carlini et al. 2023, "Extracting Training Data from
 Diffusion Models", for the criterion). The generators are measured and thrown away; they are never registered.
 """
 
@@ -39,7 +39,7 @@ SMALL_RECIPE = FitRecipe(
 
 
 class CanaryPlan(FrozenRequest):
-    """Which subjects are planted how often, among how many others, and how many images are drawn."""
+    """Which subjects are planted how often, among how many others, and how many images are generated."""
 
     repeats: tuple[PositiveInt, ...] = (1, 10, 100)
     per_repeat: PositiveInt = 3
@@ -67,23 +67,23 @@ class Planted:
 def plant(folder: SnapshotFolder, plan: CanaryPlan) -> Planted:
     """Choose canary subjects and others from the real training rows of a snapshot; raises BadInput when too few."""
     images = load_images(folder, plan.recipe)
-    of_subject: dict[str, list[int]] = defaultdict(list)
+    positions_of_subject: dict[str, list[int]] = defaultdict(list)
     for position, row in enumerate(images.rows):
-        of_subject[row.subject or row.file_sha256].append(position)
+        positions_of_subject[row.subject or row.file_sha256].append(position)
     canaries = plan.per_repeat * len(plan.repeats)
-    if len(of_subject) < canaries + plan.others:
+    if len(positions_of_subject) < canaries + plan.others:
         raise BadInput(
             f"snapshot {folder.name}: expected {canaries} canary subjects and {plan.others} others among its real "
-            f"training subjects, got {len(of_subject)} in all. Ask for fewer --others."
+            f"training subjects, got {len(positions_of_subject)} in all. Ask for fewer --others."
         )
-    names = sorted(of_subject)
+    names = sorted(positions_of_subject)
     order = np.random.default_rng(plan.seed).permutation(len(names))[: canaries + plan.others]
     chosen = [names[number] for number in order]
     times = np.repeat(plan.repeats, plan.per_repeat).tolist() + [0] * plan.others
     entries = [
         (position, number, repeats)
         for number, (name, repeats) in enumerate(zip(chosen, times, strict=True))
-        for position in of_subject[name]
+        for position in positions_of_subject[name]
     ]
     entries.sort(key=lambda entry: entry[2])
     positions, subjects, repeats = (np.array(column) for column in zip(*entries, strict=True))
@@ -100,7 +100,7 @@ def plant(folder: SnapshotFolder, plan: CanaryPlan) -> Planted:
 
 
 def _only(images: FitImages, positions: NDArray[np.int64]) -> FitImages:
-    """These images, weighing the same: how often one is drawn is what the repeats say."""
+    """The images at these positions, of equal weight: repeats alone say how often each is sampled."""
     chosen = torch.from_numpy(positions)
     return replace(
         images,
@@ -111,7 +111,7 @@ def _only(images: FitImages, positions: NDArray[np.int64]) -> FitImages:
     )
 
 
-def fit_and_draw(
+def fit_and_generate(
     images: FitImages,
     labels: torch.Tensor,
     plan: CanaryPlan,
@@ -119,7 +119,7 @@ def fit_and_draw(
     on_progress: OnFitProgress,
     autoencoder: Path | None = None,
 ) -> NDArray[np.uint8]:
-    """Fit by the plan's recipe and draw its images: (N, H, W, C). Killed, it goes on where it was.
+    """Fit by the plan's recipe and generate its images: (N, H, W, C). After a kill it continues where it was.
 
     `autoencoder` is the directory of a fitted generator whose autoencoder is used; without it one is fitted too.
     Both fits are asked for the same classes: those of `labels`, in a shuffled order.
@@ -133,7 +133,7 @@ def fit_and_draw(
         model = ImageAutoencoder.from_pretrained(autoencoder / "autoencoder", torch_dtype=torch.float32).eval()
     unet, _ = fit_flow(images, model, plan.recipe, out, on_progress, "cpu")
     pipeline = make_pipeline(images, model, unet.eval())
-    pixels = draw(pipeline, plan, labels)
+    pixels = generate(pipeline, plan, labels)
     with whole_file(drawn) as partial, partial.open("wb") as file:
         np.save(file, pixels)
     return pixels
@@ -142,43 +142,43 @@ def fit_and_draw(
 def fit_both(
     planted: Planted, plan: CanaryPlan, out: Path, on_progress: OnFitProgress, autoencoder: Path | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """What the fit with canaries draws, and what its control without them draws.
+    """The images of the fit with canaries, and those of its control without them.
 
     Raises Conflict when `out` holds another plan's fits.
     """
     claim(out, planted, plan, autoencoder)
     drawn, control = (
-        fit_and_draw(images, planted.labels, plan, out / name, on_progress, autoencoder)
+        fit_and_generate(images, planted.labels, plan, out / name, on_progress, autoencoder)
         for name, images in (("with", planted.with_canaries), ("without", planted.without))
     )
     return drawn, control
 
 
 def claim(out: Path, planted: Planted, plan: CanaryPlan, autoencoder: Path | None) -> None:
-    """Make `out` the place of this plan on these images; raises Conflict when it is another's."""
-    of = {"plan": plan.model_dump(mode="json"), "images": digest_of(planted.file_sha256)}
-    mine = json.dumps(of | {"autoencoder": str(autoencoder or "fitted")}, indent=1, sort_keys=True) + "\n"
+    """Mark `out` as the place of this plan on these images; raises Conflict when it holds another plan."""
+    content = {"plan": plan.model_dump(mode="json"), "images": digest_of(planted.file_sha256)}
+    text = json.dumps(content | {"autoencoder": str(autoencoder or "fitted")}, indent=1, sort_keys=True) + "\n"
     path = out / "plan.json"
-    if path.is_file() and path.read_text() != mine:
+    if path.is_file() and path.read_text() != text:
         raise Conflict(f"{out} holds canaries of another plan or snapshot. Choose another --out, or delete it.")
     out.mkdir(parents=True, exist_ok=True)
-    path.write_text(mine)
+    path.write_text(text)
 
 
-def draw(pipeline: LatentFlowPipeline, plan: CanaryPlan, labels: torch.Tensor) -> NDArray[np.uint8]:
+def generate(pipeline: LatentFlowPipeline, plan: CanaryPlan, labels: torch.Tensor) -> NDArray[np.uint8]:
     """Images (N, H, W, C) of classes taken in turn from `labels`, each from its own noise."""
     pipeline.set_progress_bar_config(disable=True)
     source = np.random.default_rng(plan.seed).permutation(labels.numpy())
     wanted = [int(source[index % len(source)]) for index in range(plan.images)]
     parts = []
     for start in range(0, len(wanted), DRAW):
-        some = wanted[start : start + DRAW]
+        classes = wanted[start : start + DRAW]
         parts.append(
             pipeline(
-                some,
+                classes,
                 num_inference_steps=plan.num_inference_steps,
                 guidance_scale=plan.guidance_scale,
-                generator=[image_generator(plan.seed, start + offset) for offset in range(len(some))],
+                generator=[image_generator(plan.seed, start + offset) for offset in range(len(classes))],
                 output_type="uint8",
             ).images
         )

@@ -1,6 +1,6 @@
-"""What a fit gave back of its canaries, by a criterion that knows nothing of the copy gate, and what the gate stopped.
+"""How many canaries a fit reproduces, by a criterion apart from the copy gate, and how many the gate stops.
 
-A drawn image regenerates a canary when the canary is the nearest of all planted images by plain pixel distance and that
+An image regenerates a canary when the canary is the nearest of all planted images by plain pixel distance and that
 distance, relative to the mean one to the 50 nearest others, is below what half of the control's images ever reach: the
 criterion of Carlini et al. 2023 for small images, its threshold taken from a generator that never saw a canary.
 """
@@ -25,7 +25,7 @@ Blocked = Callable[[NDArray[np.uint8]], NDArray[np.bool_]]
 
 def relative_distances(drawn: NDArray[np.uint8], planted: Planted) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """(N, K) distances to each canary image, relative to the nearest others; (N,) which planted image is nearest."""
-    images, known = (one.reshape(len(one), -1).astype(np.float64) for one in (drawn, planted.pixels))
+    images, known = (pixels.reshape(len(pixels), -1).astype(np.float64) for pixels in (drawn, planted.pixels))
     squared = (images**2).sum(1)[:, None] + (known**2).sum(1)[None] - 2 * images @ known.T
     distances = np.sqrt(np.maximum(squared, 0))
     others = np.sort(distances[:, planted.repeats == 0], axis=1)[:, :NEIGHBOURS].mean(axis=1, keepdims=True)
@@ -45,7 +45,7 @@ def weigh(planted: Planted, drawn: NDArray[np.uint8], control: NDArray[np.uint8]
     """Counts by repeats: drawn images that regenerate a canary, those of them the gate blocks; and the control's."""
     setting, counted = control[: len(control) // 2], control[len(control) // 2 :]
     threshold = float(relative_distances(setting, planted)[0].min())
-    hits, control_hits = (regenerated(some, planted, threshold) for some in (drawn, counted))
+    hits, control_hits = (regenerated(images, planted, threshold) for images in (drawn, counted))
     stopped, control_stopped = blocked(drawn), blocked(counted)
     levels = []
     for repeats in sorted(set(planted.repeats[planted.repeats > 0].tolist())):
@@ -79,13 +79,13 @@ def _share(count: int, n: int) -> dict[str, Any]:
 def plot_canaries(
     planted: Planted, drawn: NDArray[np.uint8], control: NDArray[np.uint8], path: Path, columns: int = 6
 ) -> None:
-    """A picture with a row a canary image: itself, the images of the fit nearest to it, then the control's nearest."""
+    """Write a figure with a row for each canary image: itself, the nearest of the fit, the nearest of the control."""
     rows = []
-    distances, control_distances = (relative_distances(some, planted)[0] for some in (drawn, control))
+    distances, control_distances = (relative_distances(images, planted)[0] for images in (drawn, control))
     for column, position in enumerate(np.flatnonzero(planted.repeats > 0)):
-        near, far = (some[:, column].argsort()[:columns] for some in (distances, control_distances))
+        near, far = (images[:, column].argsort()[:columns] for images in (distances, control_distances))
         gap = np.full_like(planted.pixels[:1], 255)
         rows.append(np.concatenate([planted.pixels[position][None], gap, drawn[near], gap, control[far]]))
-    picture = tile(np.concatenate(rows), len(rows[0])).repeat(ENLARGE, axis=0).repeat(ENLARGE, axis=1)
+    figure = tile(np.concatenate(rows), len(rows[0])).repeat(ENLARGE, axis=0).repeat(ENLARGE, axis=1)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).save(path)
+    Image.fromarray(figure[:, :, 0] if figure.shape[2] == 1 else figure).save(path)

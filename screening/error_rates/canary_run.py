@@ -1,4 +1,4 @@
-"""Run a canary experiment in a project: plant, fit with and without, count what comes back, write report and figure."""
+"""Run a canary experiment in a project: plant, fit with and without, count, write report and figure."""
 
 import json
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""How often the automatic checks err: false alarms on untouched real images, and what they see of planted faults.
+"""How often the checks err: false alarms on untouched real images, and planted faults they catch.
 
 Measured on validation subjects, each image under limits that only other subjects set. Test subjects are never read.
-What is said of a fault is a share of these images, with its exact interval; a check that catches a fault no more often
+Each rate is a share of these images with its exact interval; a check that catches a fault no more often
 than it flags untouched images does not see it.
 """
 
@@ -30,7 +30,7 @@ from screening.checks.check import Check, worst
 from screening.checks.distances import sample
 from screening.checks.fitted import References, Thresholds, probe_as_json, thresholds_without
 from screening.checks.limits import LEAST_HELD_OUT
-from screening.error_rates.repeats import repeats_seen
+from screening.error_rates.repeats import measure_repeats
 from screening.error_rates.tally import VerdictCounts
 from screening.features.descriptors import DescriptorFiles, Descriptors, Floats
 from screening.references import Reference, real_references
@@ -56,13 +56,15 @@ class Bench:
     def judge(self, values: dict[str, Floats], labels: Sequence[str | None], rows: Sequence[int]) -> list[list[Check]]:
         """The checks of held-out images `rows`, changed or not, each under limits of other subjects."""
         place = {row: position for position, row in enumerate(rows)}
-        found: list[list[Check]] = [[] for _ in rows]
+        checks_by_row: list[list[Check]] = [[] for _ in rows]
         for thresholds, members in self.by_fold:
-            here = [place[row] for row in members if row in place]
-            own = {name: one[here] for name, one in values.items()}
-            for position, checks in zip(here, thresholds.judge(own, [labels[p] for p in here]), strict=True):
-                found[position] = checks
-        return found
+            positions = [place[row] for row in members if row in place]
+            values_of_fold = {name: column[positions] for name, column in values.items()}
+            for position, checks in zip(
+                positions, thresholds.judge(values_of_fold, [labels[position] for position in positions]), strict=True
+            ):
+                checks_by_row[position] = checks
+        return checks_by_row
 
 
 def measure_checks(
@@ -87,25 +89,31 @@ def measure_checks(
             f"{len(held_out)}. Import more, with a larger share for validation."
         )
     parameters = _parameters(backbone, shape, train, held_out, images, seed)
-    known = _known(project, parameters)
-    if known is not None:
-        return known
+    report_id = _known(project, parameters)
+    if report_id is not None:
+        return report_id
     files = DescriptorFiles.of(project, backbone)
-    trained = files.facts([one.file_sha256 for one in train], [one.label for one in train], report)
-    facts = files.facts([one.file_sha256 for one in held_out], [one.label for one in held_out], report)
-    references = References.fit(trained, [one.subject_id for one in train])
-    values = references.values(facts)
-    subjects = [one.subject_id for one in held_out]
+    train_descriptors = files.descriptors(
+        [reference.file_sha256 for reference in train], [reference.label for reference in train], report
+    )
+    held_out_descriptors = files.descriptors(
+        [reference.file_sha256 for reference in held_out], [reference.label for reference in held_out], report
+    )
+    references = References.fit(train_descriptors, [reference.subject_id for reference in train])
+    values = references.values(held_out_descriptors)
+    subjects = [reference.subject_id for reference in held_out]
     by_fold = [
         (thresholds, rows.tolist()) for thresholds, rows in thresholds_without(references.ranges, values, subjects)
     ]
-    bench = Bench(references, backbone, held_out, facts, by_fold)
+    bench = Bench(references, backbone, held_out, held_out_descriptors, by_fold)
     result = {
         "untouched": _untouched(bench, values),
         "planted": _planted(project, bench, images, seed, report),
         "wrong_label": _wrong_label(bench),
-        "repeats": repeats_seen(project.store, held_out, facts.prints, trained.prints, images),
-        "label_probe": probe_as_json(references, facts),
+        "repeats": measure_repeats(
+            project.store, held_out, held_out_descriptors.prints, train_descriptors.prints, images
+        ),
+        "label_probe": probe_as_json(references, held_out_descriptors),
     }
     return _save(project, parameters, result, now)
 
@@ -136,10 +144,12 @@ def _parameters(
         "seed": seed,
         "real_training_images": len(train),
         "real_validation_images": len(held_out),
-        "subjects": len({one.subject_id for one in held_out}),
-        "images_digest": digest_of([[one.file_sha256 for one in some] for some in (train, held_out)]),
+        "subjects": len({reference.subject_id for reference in held_out}),
+        "images_digest": digest_of(
+            [[reference.file_sha256 for reference in references] for references in (train, held_out)]
+        ),
         "faults": FAULTS,
-        "breakages": [[one.kind, one.strength] for one in ALL_FAULTS],
+        "breakages": [[fault.kind, fault.strength] for fault in ALL_FAULTS],
     }
 
 
@@ -150,42 +160,44 @@ def _known(project: Project, parameters: dict[str, Any]) -> int | None:
 
 
 def _untouched(bench: Bench, values: dict[str, Floats]) -> dict[str, Any]:
-    """False alarms: all together, by check, and by class."""
+    """False alarms: of all checks together, by check, and by class."""
     labels = bench.facts.labels
-    every, by_class = VerdictCounts(), dict[str, VerdictCounts]()
+    of_all, by_class = VerdictCounts(), dict[str, VerdictCounts]()
     for checks, label in zip(bench.judge(values, labels, range(len(labels))), labels, strict=True):
-        every.add(checks)
+        of_all.add(checks)
         by_class.setdefault(label or "without one class", VerdictCounts()).add(checks)
-    return {**every.as_json(), "by_class": {label: one.as_json() for label, one in sorted(by_class.items())}}
+    return {**of_all.as_json(), "by_class": {label: counts.as_json() for label, counts in sorted(by_class.items())}}
 
 
 def _planted(project: Project, bench: Bench, images: int, seed: int, report: OnProgress) -> list[dict[str, Any]]:
-    """What is seen of each fault at each strength, in the same images."""
+    """How often each fault at each strength is caught, in the same images."""
     rows = sample(len(bench.held_out), images, seed).tolist()
     originals = project.store.stack([bench.held_out[row].file_sha256 for row in rows])
     labels = [bench.facts.labels[row] for row in rows]
-    found = []
-    for done, breakage in enumerate(ALL_FAULTS):
-        report(done, len(ALL_FAULTS), breakage.name)
-        seeds = [_seed(seed, bench.held_out[row].file_sha256, breakage.kind) for row in rows]
-        broken: Pixels = np.stack([breakage.apply(one, own) for one, own in zip(originals, seeds, strict=True)])
+    rates = []
+    for done, fault in enumerate(ALL_FAULTS):
+        report(done, len(ALL_FAULTS), fault.name)
+        seeds = [_seed(seed, bench.held_out[row].file_sha256, fault.kind) for row in rows]
+        broken: Pixels = np.stack(
+            [fault.apply(pixels, own_seed) for pixels, own_seed in zip(originals, seeds, strict=True)]
+        )
         values = bench.references.values(Descriptors.of_pixels(bench.backbone, broken, labels))
-        tally, examples = VerdictCounts(), []
-        for row, own, checks in zip(rows, seeds, bench.judge(values, labels, rows), strict=True):
-            tally.add(checks)
-            examples += [_example(bench.held_out[row], own, checks)] if len(examples) < EXAMPLES else []
-        found.append({**_named(breakage), **tally.as_json(), "examples": examples})
+        counts, examples = VerdictCounts(), []
+        for row, own_seed, checks in zip(rows, seeds, bench.judge(values, labels, rows), strict=True):
+            counts.add(checks)
+            examples += [_example(bench.held_out[row], own_seed, checks)] if len(examples) < EXAMPLES else []
+        rates.append({**_named(fault), **counts.as_json(), "examples": examples})
     report(len(ALL_FAULTS), len(ALL_FAULTS), None)
-    return found
+    return rates
 
 
-def _named(breakage: Fault) -> dict[str, Any]:
-    return {"kind": breakage.kind, "strength": breakage.strength, "unit": breakage.unit, "name": breakage.name}
+def _named(fault: Fault) -> dict[str, Any]:
+    return {"kind": fault.kind, "strength": fault.strength, "unit": fault.unit, "name": fault.name}
 
 
 def _example(original: Reference, seed: int, checks: Sequence[Check]) -> dict[str, Any]:
-    spoke = [check.name for check in checks if check.verdict != "pass"]
-    return {"image_id": original.image_id, "seed": seed, "verdict": worst(checks), "spoke": spoke}
+    names = [check.name for check in checks if check.verdict != "pass"]
+    return {"image_id": original.image_id, "seed": seed, "verdict": worst(checks), "spoke": names}
 
 
 def _seed(seed: int, digest: str, kind: str) -> int:
@@ -193,26 +205,33 @@ def _seed(seed: int, digest: str, kind: str) -> int:
 
 
 def _wrong_label(bench: Bench) -> list[dict[str, Any]]:
-    """Real images under each class that they do not show."""
+    """How often real images are caught under each class that they do not show."""
     classes = sorted(bench.references.manifold.by_class)
-    found = []
+    rates = []
     for true in classes:
         rows = [row for row, label in enumerate(bench.facts.labels) if label == true]
         for asked in [name for name in classes if name != true] if rows else []:
             labels: list[str | None] = [asked] * len(rows)
-            own = bench.facts.rows(rows)
-            own = Descriptors(own.features, own.measures, own.prints, own.spectra, own.levels, labels)
-            tally = VerdictCounts()
-            for checks in bench.judge(bench.references.values(own), labels, rows):
-                tally.add(checks)
-            found.append({"kind": WRONG_LABEL, "true": true, "asked": asked, **tally.as_json()})
-    return found
+            relabelled = bench.facts.rows(rows)
+            relabelled = Descriptors(
+                relabelled.features,
+                relabelled.measures,
+                relabelled.prints,
+                relabelled.spectra,
+                relabelled.levels,
+                labels,
+            )
+            counts = VerdictCounts()
+            for checks in bench.judge(bench.references.values(relabelled), labels, rows):
+                counts.add(checks)
+            rates.append({"kind": WRONG_LABEL, "true": true, "asked": asked, **counts.as_json()})
+    return rates
 
 
 def _save(project: Project, parameters: dict[str, Any], result: dict[str, Any], now: datetime) -> int:
-    known = _known(project, parameters)
-    if known is not None:
-        return known
+    report_id = _known(project, parameters)
+    if report_id is not None:
+        return report_id
     with project.database.write() as session:
         row = CheckReport(
             kind=KIND,

@@ -1,6 +1,6 @@
-"""How often the privacy gate catches a copy, and how often it blocks a picture that copied nobody.
+"""How often the privacy gate catches a copy, and how often it blocks an image that copied nobody.
 
-Copies are real training images, changed; pictures that copied nobody are real images of validation subjects that set no
+Copies are changed real training images; images that copied nobody are real images of validation subjects that set no
 threshold, as they are and through an autoencoder. "Caught" is claimed for a kind and severity of change where the lower
 Clopper-Pearson bound of the share that is blocked is at least 95 %.
 """
@@ -38,7 +38,7 @@ class PrivacyPlan(FrozenRequest):
 
 
 @dataclass(frozen=True, slots=True)
-class RealImages:
+class RealSplit:
     """Real images of one split: how the gates see them, whose they are, and how to read their pixels."""
 
     described: CopyDescriptors
@@ -48,7 +48,7 @@ class RealImages:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A copy, its source, and what the gates said."""
+    """A copy, its source, and whether the gates caught it."""
 
     kind: str
     severity: float
@@ -74,8 +74,8 @@ def reached(caught: dict[str, Any]) -> str:
 
 
 def measure_gate(
-    train: RealImages,
-    validation: RealImages,
+    train: RealSplit,
+    validation: RealSplit,
     describe: Describe,
     round_trip: RoundTrip,
     plan: PrivacyPlan,
@@ -106,9 +106,9 @@ def measure_gate(
     examples: list[Example] = []
     for done, cell in enumerate(cells):
         report(done, len(cells) + 1, f"{cell.kind} {cell.severity:g}")
-        row, some = count_copies(gates, sources, originals, cell, describe)
+        row, kept = count_copies(gates, sources, originals, cell, describe)
         rows.append(row)
-        examples += some
+        examples += kept
     report(len(cells), len(cells) + 1, "held-out images")
     negatives = _negatives(gates, validation, np.flatnonzero(~tuning), describe, round_trip)
     report(len(cells) + 1, len(cells) + 1, None)
@@ -119,12 +119,12 @@ def measure_gate(
 def count_copies(
     gates: CopyGates, sources: NDArray[np.int64], originals: Pixels, cell: Cell, describe: Describe
 ) -> tuple[dict[str, Any], list[Example]]:
-    """What the gates say of the training images at positions `sources`, changed as a cell says."""
+    """Count what the gates block of the training images at positions `sources`, changed as a cell says."""
     copies = cell.make()
-    found = gates.nearest(describe(copies))
-    blocked = gates.blocked(found)
+    nearest = gates.nearest(describe(copies))
+    blocked = gates.blocked(nearest)
     caught = blocked.any(axis=1)
-    right = gates.subjects[found[1].most_distinctive.positions[:, 0]] == gates.subjects[sources]
+    right = gates.subjects[nearest[1].most_distinctive.positions[:, 0]] == gates.subjects[sources]
     counted = rounded_proportion(int(caught.sum()), len(caught))
     row = {"kind": cell.kind, "severity": cell.severity, **counted, "reached": reached(counted)}
     row |= {"by_features": int(blocked[:, 0].sum()), "by_pixels": int(blocked[:, 1].sum())}
@@ -151,18 +151,21 @@ def _repeatedly(round_trip: RoundTrip, pixels: Pixels, times: int) -> Pixels:
 
 def _negatives(
     gates: CopyGates,
-    validation: RealImages,
+    validation: RealSplit,
     held_out: NDArray[np.int64],
     describe: Describe,
     round_trip: RoundTrip,
 ) -> list[dict[str, Any]]:
     """False blocks among the measuring subjects' images, those that are training images themselves left out."""
     pixels = validation.pixels(held_out)
-    seen = _rows(validation.described, held_out)
-    original = ~gates.is_training_image(seen.prints)
+    described = _rows(validation.described, held_out)
+    original = ~gates.is_training_image(described.prints)
     rows = []
-    for name, some in (("held-out images", seen), ("held-out images, autoencoder", describe(round_trip(pixels)))):
-        blocked = gates.blocked(gates.nearest(some))[original]
+    for name, images in (
+        ("held-out images", described),
+        ("held-out images, autoencoder", describe(round_trip(pixels))),
+    ):
+        blocked = gates.blocked(gates.nearest(images))[original]
         counted = rounded_proportion(int(blocked.any(axis=1).sum()), len(blocked))
         rows.append(
             {"kind": name, **counted, "left_out": int((~original).sum()), "asked": FALSE_BLOCKS}
@@ -186,4 +189,7 @@ def _rows(described: CopyDescriptors, chosen: NDArray[np.bool_] | NDArray[np.int
 def _examples(cell: Cell, caught: NDArray[np.bool_], copies: Pixels, originals: Pixels) -> list[Example]:
     """The first few missed, and one caught."""
     chosen = [*np.flatnonzero(~caught)[:SHOWN].tolist(), *np.flatnonzero(caught)[:1].tolist()]
-    return [Example(cell.kind, cell.severity, bool(caught[one]), copies[one], originals[one]) for one in chosen]
+    return [
+        Example(cell.kind, cell.severity, bool(caught[position]), copies[position], originals[position])
+        for position in chosen
+    ]

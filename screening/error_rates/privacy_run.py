@@ -22,7 +22,7 @@ from generate.latent_flow.round_trip import make_round_trip
 from generate.registry import find_generator, resolve_directory
 from screening.copies.find import CopyDescriptors, CopyGates
 from screening.copies.thumbnails import thumbnail_file, thumbnails
-from screening.error_rates.privacy import Example, PrivacyPlan, RealImages, measure_gate
+from screening.error_rates.privacy import Example, PrivacyPlan, RealSplit, measure_gate
 from screening.features.descriptors import pixel_fact_file, split_pixel_facts
 from screening.features.feature_file import FeatureFile
 from screening.features.fingerprints import fingerprints
@@ -54,7 +54,7 @@ def measure_privacy(
     with project.database.read() as session:
         shape = _commonest_shape(project)
         sets = {split: real_references(session, split, shape) for split in (Split.TRAIN, Split.VALIDATION)}
-        everything = session.scalar(select(func.count()).select_from(Image).where(is_ready_real()))
+        real_images = session.scalar(select(func.count()).select_from(Image).where(is_ready_real()))
     train, validation = (_real_images(project, backbone, sets[split], report) for split in sets)
     result, examples = measure_gate(train, validation, lambda pixels: describe(backbone, pixels), trip, plan, report)
     parameters = {
@@ -64,11 +64,18 @@ def measure_privacy(
         "backbone_digest": backbone.digest,
         "autoencoder": name,
         "shape": list(shape),
-        "severities": {kind: {"unit": one.unit, "measured": one.severities} for kind, one in COPY_CHANGES.items()},
+        "severities": {
+            kind: {"unit": change.unit, "measured": change.severities} for kind, change in COPY_CHANGES.items()
+        },
         "severities_tried_in_design": TRIED,
-        "images": digest_of({split.value: [one.file_sha256 for one in some] for split, some in sets.items()}),
+        "images": digest_of(
+            {split.value: [reference.file_sha256 for reference in references] for split, references in sets.items()}
+        ),
     }
-    result |= {"real_images_of_other_shapes_or_splits": (everything or 0) - sum(len(some) for some in sets.values())}
+    result |= {
+        "real_images_of_other_shapes_or_splits": (real_images or 0)
+        - sum(len(references) for references in sets.values())
+    }
     _save(project, parameters, result, now)
     return {"parameters": parameters, "result": result}, examples
 
@@ -88,9 +95,9 @@ def project_gates(
     backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
     with project.database.read() as session:
         sets = [real_references(session, split, shape) for split in (Split.TRAIN, Split.VALIDATION)]
-    train, validation = (_real_images(project, backbone, one, report) for one in sets)
+    train, validation = (_real_images(project, backbone, references, report) for references in sets)
     gates = CopyGates.fit(train.described, train.subjects, validation.described, validation.subjects)
-    return backbone, gates, {one.file_sha256 for one in sets[0]}
+    return backbone, gates, {reference.file_sha256 for reference in sets[0]}
 
 
 def describe(backbone: Backbone, pixels: Pixels) -> CopyDescriptors:
@@ -115,24 +122,26 @@ def _commonest_shape(project: Project) -> Shape:
         .limit(1)
     )
     with project.database.read() as session:
-        found = session.execute(query).one_or_none()
-    if found is None:
+        shape = session.execute(query).one_or_none()
+    if shape is None:
         raise BadInput("there is no real training or validation image here. Import some: `rounds import --help`.")
-    height, width, channels, bits = found
+    height, width, channels, bits = shape
     return height, width, channels, bits
 
 
-def _real_images(project: Project, backbone: Backbone, references: list[Reference], report: OnProgress) -> RealImages:
-    digests = [one.file_sha256 for one in references]
+def _real_images(project: Project, backbone: Backbone, references: list[Reference], report: OnProgress) -> RealSplit:
+    digests = [reference.file_sha256 for reference in references]
     directory = project.directory("embeddings")
     features = FeatureFile.of_backbone(directory, backbone).features(project.store, digests, report)
     _, prints = split_pixel_facts(pixel_fact_file(directory).features(project.store, digests, report))
     thumbs = thumbnail_file(directory).rows(project.store, digests, report)
 
     def pixels(chosen: NDArray[np.int64]) -> Pixels:
-        return project.store.stack([digests[one] for one in chosen])
+        return project.store.stack([digests[position] for position in chosen])
 
-    return RealImages(CopyDescriptors(features, prints, thumbs), [one.subject_id for one in references], pixels)
+    return RealSplit(
+        CopyDescriptors(features, prints, thumbs), [reference.subject_id for reference in references], pixels
+    )
 
 
 def _save(project: Project, parameters: dict[str, Any], result: dict[str, Any], now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""What the search for duplicates sees: repeats of a picture, exact and changed, and two people who look alike."""
+"""How often the search for duplicates finds exact and changed repeats, and two people who look alike."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -27,7 +27,7 @@ def _brighter(pixels: Pixels) -> Pixels:
     return np.clip(np.rint(pixels * 1.1), 0, most).astype(pixels.dtype)
 
 
-# Of pictures (N, H, W, C).
+# Changes of images (N, H, W, C).
 REPEATS: dict[str, Callable[[Pixels], Pixels]] = {
     "exact": lambda pixels: pixels,
     "with noise of 2 levels of 255": _with_noise,
@@ -37,30 +37,30 @@ REPEATS: dict[str, Callable[[Pixels], Pixels]] = {
 }
 
 
-def repeats_seen(
+def measure_repeats(
     store: ImageStore, held_out: Sequence[Reference], prints: Features, train_prints: Features, images: int
 ) -> dict[str, Any]:
-    """Caught of each kind of repeat, and of pairs of different people; thresholds are of other subjects."""
+    """Count what is caught of each kind of repeat and of different people; thresholds are of other subjects."""
     rows = sample(len(held_out), images)
-    pictures = store.stack([held_out[row].file_sha256 for row in rows])
-    fold_of = folds([one.subject_id for one in held_out])
+    images = store.stack([held_out[row].file_sha256 for row in rows])
+    fold_of = folds([reference.subject_id for reference in held_out])
     below = {fold: duplicate_distance(prints[fold_of != fold], train_prints) for fold in set(fold_of.tolist())}
     limits = [below[fold] for fold in fold_of[rows].tolist()]
-    found = {}
+    counts = {}
     for name, change in REPEATS.items():
-        changed = change(pictures)
-        exact = (changed == pictures).reshape(len(rows), -1).all(axis=1)
+        changed = change(images)
+        exact = (changed == images).reshape(len(rows), -1).all(axis=1)
         distances = 1 - (fingerprints(changed) * prints[rows]).sum(axis=1)
-        found[name] = _caught(distances.tolist(), limits, exact.tolist())
+        counts[name] = _caught(distances.tolist(), limits, exact.tolist())
     strangers = nearest(prints[rows], train_prints, k=1).distances[:, 0]
     return {
-        "repeats": found,
+        "repeats": counts,
         "different people": _caught(strangers.tolist(), limits, [False] * len(rows)),
     }
 
 
 def _caught(distances: Sequence[float], limits: Sequence[float | Unset], exact: Sequence[bool]) -> dict[str, Any]:
-    checks = [duplicate_check("duplicate", *one) for one in zip(distances, limits, exact, strict=True)]
+    checks = [duplicate_check("duplicate", *pair) for pair in zip(distances, limits, exact, strict=True)]
     caught = sum(check.verdict != "pass" for check in checks)
     blocked = sum(check.verdict == "block" for check in checks)
     return {"n": len(checks), "caught": caught, "caught_95": rounded_interval(caught, len(checks)), "blocked": blocked}

@@ -12,7 +12,7 @@ from screening.checks.fitted import CHECKS
 
 @dataclass
 class VerdictCounts:
-    """Verdicts of some images: together, and by check."""
+    """Counts of verdicts of images: of all checks together, and of each check."""
 
     n: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
@@ -20,7 +20,7 @@ class VerdictCounts:
     blocked: Counter[str] = field(default_factory=Counter)
 
     def add(self, checks: Sequence[Check]) -> None:
-        """One image."""
+        """Count the checks of one image."""
         self.n += 1
         self.verdicts[worst(checks)] += 1
         self.flagged.update(check.name for check in checks if check.verdict == "flag")

@@ -1,8 +1,7 @@
-"""How a picture's energy spreads over scales and its grey levels over the range: its power spectrum and its histogram.
+"""The power spectrum and the histogram of images.
 
-What a generator leaves behind shows here and hardly to the eye: a grid from upsampling, a grain that no scanner has,
-levels that the cohort does not use. Generators are known to miss the spectrum of real images
-(Durall et al. 2020).
+Traces of a generator show here and hardly to the eye: a grid from upsampling, a grain that no scanner has, levels that
+the cohort does not use. Generators are known to miss the spectrum of real images (Durall et al. 2020).
 """
 
 import numpy as np
@@ -40,7 +39,7 @@ def spectra(pixels: Pixels) -> NDArray[np.float64]:
     radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None, :]).ravel()
     ring = np.minimum((radius / np.sqrt(0.5) * RINGS).astype(int), RINGS - 1)
     counts = np.bincount(ring, minlength=RINGS)
-    mean = np.stack([np.bincount(ring, one, minlength=RINGS) for one in power]) / np.maximum(counts, 1)
+    mean = np.stack([np.bincount(ring, image_power, minlength=RINGS) for image_power in power]) / np.maximum(counts, 1)
     share = mean / np.maximum(mean.sum(axis=1, keepdims=True), 1e-12)
     return np.log10(np.maximum(share, FAINTEST))
 

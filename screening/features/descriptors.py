@@ -1,4 +1,4 @@
-"""What the checks are given of a set of images: features, technical measures, fingerprints, appearance, and labels."""
+"""Descriptors of images for the checks: features, technical measures, fingerprints, appearance, labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Descriptors:
-    """Of N images, row by row; `labels` is the one class asked for, or that a real image has, or None."""
+    """Descriptors of N images, row by row; a label is the one class asked for, or of a real image, or None."""
 
     features: Features
     measures: Floats
@@ -36,14 +36,14 @@ class Descriptors:
 
     @classmethod
     def of_pixels(cls, backbone: Backbone, pixels: Pixels, labels: Sequence[str | None]) -> Self:
-        """Of pictures (N, H, W, C) that are stored nowhere."""
+        """Descriptors of images (N, H, W, C) that are stored nowhere."""
         spectra, levels = split_appearance(appearance(pixels))
         # As float32, which is what a feature file keeps of stored images.
         measured = technical_measures(pixels).astype(np.float32)
         return cls(backbone.features(pixels), measured, fingerprints(pixels), spectra, levels, list(labels))
 
     def rows(self, which: Floats | Sequence[int]) -> "Descriptors":
-        """Those of some images, by positions or by a mask."""
+        """Descriptors of some images, by positions or by a mask."""
         positions = np.arange(len(self.labels))[which]
         return Descriptors(
             self.features[positions],
@@ -57,7 +57,7 @@ class Descriptors:
 
 @dataclass(frozen=True, slots=True)
 class DescriptorFiles:
-    """The files in which facts of stored images are kept, each computed once."""
+    """The files that keep descriptors of stored images, each computed once."""
 
     project: Project
     of_features: FeatureFile
@@ -75,15 +75,15 @@ class DescriptorFiles:
             FeatureFile(directory, "appearance-1", APPEARANCE_WIDTH, appearance),
         )
 
-    def facts(self, digests: Sequence[str], labels: Sequence[str | None], report: OnProgress) -> Descriptors:
-        """Of stored images, in the order asked."""
+    def descriptors(self, digests: Sequence[str], labels: Sequence[str | None], report: OnProgress) -> Descriptors:
+        """Descriptors of stored images, in the order asked."""
         features = self.of_features.features(self.project.store, digests, report)
         measured, prints = split_pixel_facts(self.of_pixels.features(self.project.store, digests, report))
         spectra, levels = split_appearance(self.of_appearance.features(self.project.store, digests, report))
         return Descriptors(features, measured, prints, spectra, levels, list(labels))
 
     def prints(self, digests: Sequence[str], report: OnProgress) -> Features:
-        """Fingerprints alone."""
+        """Fingerprints of stored images, in the order asked."""
         return split_pixel_facts(self.of_pixels.features(self.project.store, digests, report))[1]
 
 

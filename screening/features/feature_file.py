@@ -1,4 +1,4 @@
-"""Vectors of stored images, computed once: a matrix and the digests of its rows, both append-only, per encoder."""
+"""Vectors of stored images, computed once: an append-only matrix and the digests of its rows."""
 
 import fcntl
 from collections.abc import Callable, Sequence
@@ -55,7 +55,7 @@ class FeatureFile:
         return self.rows(store, digests, report)[np.arange(len(digests))]
 
     def rows(self, store: ImageStore, digests: Sequence[str], report: OnProgress) -> StoredRows:
-        """The same, left in the file until they are asked for."""
+        """The rows that `features` returns, left in the file until they are asked for."""
         missing = sorted(set(digests) - self._rows().keys())
         for start in range(0, len(missing), READ):
             chunk = missing[start : start + READ]

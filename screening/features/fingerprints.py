@@ -1,7 +1,7 @@
-"""Pixel fingerprints: what a copy keeps when it is blurred, brightened, moved by a pixel or mirrored.
+"""Pixel fingerprints, which a copy keeps when it is blurred, brightened, moved by a pixel or mirrored.
 
-Features of a backbone see small shifts and mirror images as other pictures, and a copy that went through a lossy
-autoencoder moves away from its source as far as another patient is. A small band-passed picture does neither.
+Features of a backbone see small shifts and mirror images as other images, and a copy that went through a lossy
+autoencoder moves away from its source as far as another patient is. A small band-passed image does neither.
 """
 
 from collections.abc import Iterator
@@ -23,11 +23,11 @@ SHIFTS = (-1, 0, 1)
 def fingerprints(pixels: Pixels) -> NDArray[np.float32]:
     """(N, 1024) float32 of unit length and zero mean: images (N, H, W, C) at 32 x 32, without their slow changes.
 
-    A picture without any change has a fingerprint of zeros, at distance 1 of every other.
+    An image without any change has a fingerprint of zeros, at distance 1 of every other.
     """
     gray = torch.from_numpy(pixels.astype(np.float32).mean(axis=3) / np.iinfo(pixels.dtype).max)
     small = interpolate(gray[:, None], (SIDE, SIDE), mode="area")[:, 0].numpy()
-    # `wrap` makes moving the fingerprint the same as moving the picture.
+    # `wrap` makes moving the fingerprint the same as moving the image.
     band = small - gaussian_filter(small, (0, HIGH_PASS_SIGMA, HIGH_PASS_SIGMA), mode="wrap")
     flat = band.reshape(len(band), WIDTH)
     flat = flat - flat.mean(axis=1, keepdims=True)

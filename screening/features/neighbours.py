@@ -1,4 +1,7 @@
-"""Exact nearest neighbours by cosine distance (0 to 2), in bounded memory: a million references may lie on disk."""
+"""Exact nearest neighbours by cosine distance (0 to 2), in bounded memory.
+
+A million references may lie on disk.
+"""
 
 import mmap
 from dataclasses import dataclass
@@ -38,14 +41,14 @@ def nearest(queries: Features, references: Features, k: int, skip_self: bool = F
     distances = np.full((len(queries), k), np.inf, np.float32)
     positions = np.zeros((len(queries), k), np.int64)
     for left in range(0, len(references), BLOCK):
-        some = normalised(references[left : left + BLOCK])
+        block_references = normalised(references[left : left + BLOCK])
         for top in range(0, len(queries), BLOCK):
             rows = slice(top, min(top + BLOCK, len(queries)))
-            block = 1 - normalised(queries[rows]) @ some.T
+            block = 1 - normalised(queries[rows]) @ block_references.T
             if skip_self:
-                here = np.arange(rows.start, rows.stop) - left
-                inside = (here >= 0) & (here < block.shape[1])
-                block[inside, here[inside]] = np.inf
+                positions_in_block = np.arange(rows.start, rows.stop) - left
+                inside = (positions_in_block >= 0) & (positions_in_block < block.shape[1])
+                block[inside, positions_in_block[inside]] = np.inf
             kept = (distances[rows], positions[rows])
             distances[rows], positions[rows] = _closest(kept, block, left, k)
         _forget(references)
@@ -53,7 +56,7 @@ def nearest(queries: Features, references: Features, k: int, skip_self: bool = F
 
 
 def _forget(references: Features) -> None:
-    """Give the pages of a mapped file back: what was read of it would else count as this process's memory."""
+    """Give the pages of a mapped file back, since read pages count as memory of this process."""
     if isinstance(references, np.memmap) and isinstance(references.base, mmap.mmap):
         references.base.madvise(mmap.MADV_DONTNEED)
 
@@ -81,7 +84,7 @@ def _in_order(distances: NDArray[np.float32], positions: NDArray[np.int64]) -> N
 def nearest_of_two_groups(queries: Features, references: Features, groups: NDArray[np.int64]) -> Nearest:
     """(N, 2): the nearest reference, and the nearest one of another group (subject) than that.
 
-    `queries` (V, N, D) holds V placements of each picture, of which the closest counts; `groups` (M,) are the
+    `queries` (V, N, D) holds V placements of each image, of which the closest counts; `groups` (M,) are the
     references' subjects: slices of one subject are alike, so the second must be of another. Without one it is infinite.
     `references` may be a `numpy.memmap`, as in `nearest`.
     """
@@ -90,41 +93,41 @@ def nearest_of_two_groups(queries: Features, references: Features, groups: NDArr
     distances = np.full((count, 2), np.inf, np.float32)
     positions = np.zeros((count, 2), np.int64)
     for left in range(0, len(references), BLOCK):
-        some = normalised(references[left : left + BLOCK])
+        block_references = normalised(references[left : left + BLOCK])
         for top in range(0, count, rows_at_once):
             rows = slice(top, min(top + rows_at_once, count))
             flat = normalised(queries[:, rows]).reshape(-1, width)
-            block = (1 - flat @ some.T).reshape(versions, -1, len(some)).min(axis=0)
-            found = _two_of_block(block, groups[left : left + BLOCK])
+            block = (1 - flat @ block_references.T).reshape(versions, -1, len(block_references)).min(axis=0)
+            two = _two_of_block(block, groups[left : left + BLOCK])
             distances[rows], positions[rows] = _merge(
-                (distances[rows], positions[rows]), (found.distances, found.positions + left), groups
+                (distances[rows], positions[rows]), (two.distances, two.positions + left), groups
             )
         _forget(references)
     return Nearest(np.maximum(distances, 0), positions)
 
 
 def _two_of_block(block: NDArray[np.float32], groups: NDArray[np.int64]) -> Nearest:
-    own = np.arange(len(block))
+    rows = np.arange(len(block))
     first = block.argmin(axis=1)
     others = np.where(groups[None, :] == groups[first][:, None], np.float32(np.inf), block)
     second = others.argmin(axis=1)
     return Nearest(
-        np.stack([block[own, first], others[own, second]], axis=1), np.stack([first, second], axis=1).astype(np.int64)
+        np.stack([block[rows, first], others[rows, second]], axis=1), np.stack([first, second], axis=1).astype(np.int64)
     )
 
 
 def _merge(
-    one: tuple[NDArray[np.float32], NDArray[np.int64]],
-    other: tuple[NDArray[np.float32], NDArray[np.int64]],
+    kept: tuple[NDArray[np.float32], NDArray[np.int64]],
+    candidates: tuple[NDArray[np.float32], NDArray[np.int64]],
     groups: NDArray[np.int64],
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    distances = np.concatenate([one[0], other[0]], axis=1)  # (N, 4)
-    positions = np.concatenate([one[1], other[1]], axis=1)
-    own = np.arange(len(distances))
+    distances = np.concatenate([kept[0], candidates[0]], axis=1)  # (N, 4)
+    positions = np.concatenate([kept[1], candidates[1]], axis=1)
+    rows = np.arange(len(distances))
     first = distances.argmin(axis=1)
-    same = groups[positions] == groups[positions[own, first]][:, None]
+    same = groups[positions] == groups[positions[rows, first]][:, None]
     second = np.where(same, np.float32(np.inf), distances).argmin(axis=1)
     chosen = np.stack([first, second], axis=1)
     picked = np.take_along_axis(distances, chosen, axis=1)
-    picked[same[own, second], 1] = np.inf
+    picked[same[rows, second], 1] = np.inf
     return picked, np.take_along_axis(positions, chosen, axis=1)

@@ -14,7 +14,7 @@ def technical_measures(pixels: Pixels) -> NDArray[np.float64]:
 
     `brightness` is the mean, `contrast` the standard deviation, `saturation` the share at the type's maximum,
     `sharpness` the mean gradient magnitude over the contrast, `noise` the median size of the second difference where
-    the picture is not black.
+    the image is not black.
     """
     scaled = pixels.astype(np.float64).mean(axis=3) / np.iinfo(pixels.dtype).max
     contrast = scaled.std(axis=(1, 2))

@@ -1,4 +1,4 @@
-"""What a screening found, as plain figures: verdicts by class, and each check's values beside those of real images."""
+"""Figures of a screening: verdicts by class, and each check's values beside those of real images."""
 
 import itertools
 from collections import Counter
@@ -27,7 +27,7 @@ NOTHING_NEAR = 2.0  # the distance that stands where there was no earlier pictur
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """A stretch of a check's values: the share of the batch's images in it, and of held-out real ones."""
+    """A bin of a check's values: the share of the batch's images in it, and of held-out real ones."""
 
     drawn: float
     real: float
@@ -90,21 +90,21 @@ def screening_figures(session: Session, screening_id: int) -> ScreeningFigures:
 
 
 def notices(session: Session) -> list[str]:
-    """What the imports of this project say of their images."""
+    """The notices of this project's imports."""
     query = select(Import.notice).where(Import.status == BuildStatus.READY, Import.notice.is_not(None)).distinct()
     return [str(notice) for notice in session.scalars(query.order_by(Import.notice))]
 
 
 def threshold_lines(parameters: dict[str, Any], name: str) -> list[tuple[float, str]]:
     """Where a check's thresholds lie, as its screening saved them; none where they were not set."""
-    own = parameters.get("ranges", {}).get(name) or parameters.get("limits", {}).get(name) or {}
+    thresholds = parameters.get("ranges", {}).get(name) or parameters.get("limits", {}).get(name) or {}
     if name == "near_copy":
         gate = parameters.get(name, {})
-        own = {"flag": gate.get("distance"), "block": gate.get("sure_distance")}
+        thresholds = {"flag": gate.get("distance"), "block": gate.get("sure_distance")}
     if name == "near_copy_pixels":  # it blocks, or it says nothing
-        own = {"block": parameters.get(name, {}).get("distance")}
+        thresholds = {"block": parameters.get(name, {}).get("distance")}
     if name.startswith("duplicate"):
-        own = {"flag": parameters.get("duplicate_below")}
+        thresholds = {"flag": parameters.get("duplicate_below")}
     kinds = (
         ("flag_low", "flag"),
         ("flag_high", "flag"),
@@ -113,7 +113,7 @@ def threshold_lines(parameters: dict[str, Any], name: str) -> list[tuple[float, 
         ("block_low", "block"),
         ("block_high", "block"),
     )
-    return [(float(own[key]), kind) for key, kind in kinds if own.get(key) is not None]
+    return [(float(thresholds[key]), kind) for key, kind in kinds if thresholds.get(key) is not None]
 
 
 def class_of_image() -> ColumnElement[str]:
@@ -130,10 +130,10 @@ def _by_class(session: Session, screening_id: int) -> dict[str, Counter[str]]:
         .group_by(label, ScreenedImage.verdict)
         .order_by(label)
     )
-    found: dict[str, Counter[str]] = {}
+    verdicts: dict[str, Counter[str]] = {}
     for name, verdict, count in rows:
-        found.setdefault(name, Counter())[verdict.value] = count
-    return found
+        verdicts.setdefault(name, Counter())[verdict.value] = count
+    return verdicts
 
 
 def _check(session: Session, screening: Screening, name: str) -> CheckFigure:
@@ -169,7 +169,7 @@ def _check(session: Session, screening: Screening, name: str) -> CheckFigure:
 
 
 def _reach(values: Floats, quantiles: Sequence[float], lines: Sequence[float]) -> tuple[float, float]:
-    """What the plot spans: real images and thresholds, and of the batch no more than as much again on either side."""
+    """The ends of the plot: real images and thresholds, and of the batch as much again on either side."""
     fixed = [*quantiles, *lines]
     if not quantiles:
         fixed += np.quantile(values, [0, 1]).tolist() if len(values) else [0.0, 1.0]

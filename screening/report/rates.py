@@ -1,4 +1,4 @@
-"""Measured error rates of the checks as rows: what `rounds screening error-rates` prints, exports and pages show."""
+"""Measured error rates of the checks as rows, for commands, exports and pages."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ KIND = "checks"
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Of `n` images, how many were flagged or blocked, with the exact 95 % interval; and by which check."""
+    """Images of `n` that were flagged or blocked, with the exact 95 % interval, and by which check."""
 
     group: str  # `untouched`, `planted`, `wrong label` or `repeat`
     name: str
@@ -40,7 +40,7 @@ def newest_report(session: Session, kind: str = KIND) -> CheckReport | None:
 
 
 def withdrawn_behind(session: Session, report: CheckReport | None) -> int:
-    """On how many subjects that were withdrawn since a report rests."""
+    """Count the withdrawn subjects that a report rests on."""
     return 0 if report is None else check_reports_on(session, WithdrawnSubjects.recorded()).get(report.id, 0)
 
 
@@ -63,18 +63,18 @@ def checks_of(result: dict[str, Any]) -> list[str]:
 def _rates(result: dict[str, Any]) -> Iterator[Rate]:
     untouched = result["untouched"]
     yield _rate("untouched", "all classes", untouched)
-    for label, own in untouched["by_class"].items():
-        yield _rate("untouched", label, own)
-    for own in result["planted"]:
-        yield _rate("planted", own["name"], own)
-    for own in result["wrong_label"]:
-        yield _rate("wrong label", f"{own['true']} asked for as {own['asked']}", own)
-    for name, own in result["repeats"]["repeats"].items():
-        yield _rate("repeat", name, own)
+    for label, counts in untouched["by_class"].items():
+        yield _rate("untouched", label, counts)
+    for counts in result["planted"]:
+        yield _rate("planted", counts["name"], counts)
+    for counts in result["wrong_label"]:
+        yield _rate("wrong label", f"{counts['true']} asked for as {counts['asked']}", counts)
+    for name, counts in result["repeats"]["repeats"].items():
+        yield _rate("repeat", name, counts)
     yield _rate("repeat", "different people", result["repeats"]["different people"])
 
 
-def _rate(group: str, name: str, own: dict[str, Any]) -> Rate:
-    low, high = own["caught_95"]
-    by_check = {check: int(said["caught"]) for check, said in own.get("by_check", {}).items()}
-    return Rate(group, name, own["n"], own["caught"], low, high, own["blocked"], by_check)
+def _rate(group: str, name: str, counts: dict[str, Any]) -> Rate:
+    low, high = counts["caught_95"]
+    by_check = {check: int(of_check["caught"]) for check, of_check in counts.get("by_check", {}).items()}
+    return Rate(group, name, counts["n"], counts["caught"], low, high, counts["blocked"], by_check)

@@ -28,10 +28,10 @@ def error_rate_table(session: Session, report_id: int) -> Table:
         raise NotFound(f"there is no measurement {report_id} of the checks. `rounds screening error-rates` makes one.")
     header = ("images", "what", "check", "caught", "blocked", "n", "low_95", "high_95")
     rows: list[tuple[Cell, ...]] = []
-    for one in rates_of(report.result):
-        rows.append((one.group, one.name, "all together", one.caught, one.blocked, one.n, one.low, one.high))
+    for rate in rates_of(report.result):
+        rows.append((rate.group, rate.name, "all together", rate.caught, rate.blocked, rate.n, rate.low, rate.high))
         rows += [
-            (one.group, one.name, check, caught, None, one.n, None, None) for check, caught in one.by_check.items()
+            (rate.group, rate.name, check, caught, None, rate.n, None, None) for check, caught in rate.by_check.items()
         ]
     withdrawn = withdrawn_behind(session, report)
     if withdrawn:
@@ -49,31 +49,31 @@ def _verdicts(figures: ScreeningFigures) -> Table:
 def _checks(figures: ScreeningFigures) -> Table:
     rows: list[tuple[Cell, ...]] = [
         (
-            one.name,
-            one.n,
-            one.flagged,
-            one.blocked,
-            one.not_set,
-            "; ".join(f"{kind} {at:.6g}" for at, kind in one.lines),
+            check.name,
+            check.n,
+            check.flagged,
+            check.blocked,
+            check.not_set,
+            "; ".join(f"{kind} {at:.6g}" for at, kind in check.lines),
         )
-        for one in figures.checks
+        for check in figures.checks
     ]
     return ("check", "n", "flagged", "blocked", "not_set", "thresholds"), rows
 
 
 def _distributions(figures: ScreeningFigures) -> Table:
     rows: list[tuple[Cell, ...]] = []
-    for one in figures.checks:
-        width = (one.right - one.left) / len(one.bins)
+    for check in figures.checks:
+        width = (check.right - check.left) / len(check.bins)
         rows += [
             (
-                one.name,
-                one.left + width * place,
-                one.left + width * (place + 1),
+                check.name,
+                check.left + width * place,
+                check.left + width * (place + 1),
                 round(part.drawn, 6),
                 round(part.real, 6),
             )
-            for place, part in enumerate(one.bins)
+            for place, part in enumerate(check.bins)
         ]
     return ("check", "from", "to", "share_of_batch", "share_of_real"), rows
 

@@ -1,4 +1,4 @@
-"""What a screening rests on, and what its checks are worth, in sentences that hold for any project."""
+"""Sentences about a screening: what it rests on, its false alarms, its probe and its checks."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ PLOTS_MEAN = (
 )
 
 
-def ground(parameters: dict[str, Any]) -> list[tuple[str, str]]:
-    """What stands behind the verdicts, line by line."""
+def screening_basis(parameters: dict[str, Any]) -> list[tuple[str, str]]:
+    """The basis of the verdicts as lines of a name and a text."""
     flags = parameters.get("flags_on_validation")
     lines = [
         ("Features", f"{parameters['backbone']}, digest {parameters['backbone_digest'][:16]}"),
@@ -30,12 +30,12 @@ def ground(parameters: dict[str, Any]) -> list[tuple[str, str]]:
         ("Earlier images", f"{parameters.get('earlier_images', 0)} of {parameters.get('earlier_batches', 0)} batches"),
     ]
     if flags:
-        lines.append(("False alarms", false_alarms(flags)))
+        lines.append(("False alarms", describe_false_alarms(flags)))
     return lines
 
 
-def false_alarms(flags: dict[str, Any]) -> str:
-    """The family-wise rate: how often one check or more flags a real image that set no threshold."""
+def describe_false_alarms(flags: dict[str, Any]) -> str:
+    """Describe the family-wise rate: how often one check or more flags a real image that set no threshold."""
     low, high = flags["any_95"]
     n = flags["measured_on"]
     share = f"{flags['any'] / n:.1%}" if n else "none"
@@ -45,24 +45,24 @@ def false_alarms(flags: dict[str, Any]) -> str:
     )
 
 
-def spoken_check(name: str, value: float, threshold: str) -> str:
-    """What a check that flagged or blocked an image found: its name, the value and the threshold that decided."""
-    text = check_name(name)
-    return f"{text[:1].upper()}{text[1:]} {value:.3g}, {threshold}"
+def describe_check(name: str, value: float, threshold: str) -> str:
+    """Describe a check that flagged or blocked an image by its name, the value and the threshold that decided."""
+    name_on_page = check_name(name)
+    return f"{name_on_page[:1].upper()}{name_on_page[1:]} {value:.3g}, {threshold}"
 
 
-def probe_words(probe: dict[str, Any]) -> str:
-    """What the label probe's word is worth."""
+def describe_probe(probe: dict[str, Any]) -> str:
+    """Describe the accuracy and the calibration of the label probe."""
     if "not_set" in probe:
         return f"No probe, every image is flagged: {probe['not_set']}."
     crossed, held_out = probe["cross_validated"], probe["on_validation"]
-    words = (
+    on_training = (
         f"Right on {crossed['accuracy']:.1%} of {crossed['n']} training images, cross-validated by subject "
         f"(calibration error {crossed['calibration_error']:.3f}, L1, 15 bins)"
     )
     if held_out is None:
-        return f"{words}; no validation image of its classes."
+        return f"{on_training}; no validation image of its classes."
     return (
-        f"{words}, and on {held_out['accuracy']:.1%} of {held_out['n']} validation images "
+        f"{on_training}, and on {held_out['accuracy']:.1%} of {held_out['n']} validation images "
         f"(calibration error {held_out['calibration_error']:.3f})."
     )

@@ -1,4 +1,4 @@
-"""What curation kept and what it threw away: shares of each mode and subgroup, and the odds of being approved."""
+"""What curation kept: shares of each mode and subgroup, and the odds of being approved."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ RARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A share with its Clopper-Pearson interval and what it was counted on; None where nothing was."""
+    """Hits of n with their share and its exact interval; the share is None where nothing was counted."""
 
     hits: int
     n: int
@@ -73,19 +73,19 @@ class Odds:
 def representation(
     grouping: Grouping, real_classes: Sequence[str], drawn_classes: Sequence[str], kept: Sequence[bool], looks: int
 ) -> list[Represented]:
-    """Each level's shares; within its class where the grouping says so. `looks` counts the levels of all groupings."""
+    """Shares of each level, within its class where the grouping says so; `looks` counts all levels looked at."""
     real = np.array(grouping.real)
     drawn, is_kept = np.array(grouping.drawn, dtype=str), np.array(kept, bool)
     classes = sorted(set(real_classes)) if grouping.within_class else [""]
     rows = []
     for label in classes:
-        here = np.array([not label or one == label for one in real_classes], bool)
-        there = np.array([not label or one == label for one in drawn_classes], bool)
-        for level in sorted(set(real[here])):
+        of_real = np.array([not label or name == label for name in real_classes], bool)
+        of_drawn = np.array([not label or name == label for name in drawn_classes], bool)
+        for level in sorted(set(real[of_real])):
             counts = (
-                Count.of(int((real[here] == level).sum()), int(here.sum())),
-                Count.of(int((drawn[there] == level).sum()), int(there.sum())),
-                Count.of(int((drawn[there & is_kept] == level).sum()), int((there & is_kept).sum())),
+                Count.of(int((real[of_real] == level).sum()), int(of_real.sum())),
+                Count.of(int((drawn[of_drawn] == level).sum()), int(of_drawn.sum())),
+                Count.of(int((drawn[of_drawn & is_kept] == level).sum()), int((of_drawn & is_kept).sum())),
             )
             ratio, state = _against(counts[2], counts[0], looks)
             rows.append(Represented(grouping.name, level, label, *counts, ratio, state))
@@ -137,14 +137,17 @@ def acceptance_odds(
     return [_odds(grouping, str(level), levels == level, strata, approved) for level in sorted(set(levels.tolist()))]
 
 
-def _odds(grouping: Grouping, level: str, mine: Any, strata: Any, approved: Any) -> Odds:
+def _odds(grouping: Grouping, level: str, of_level: Any, strata: Any, approved: Any) -> Odds:
     tables = []
     for stratum in sorted(set(strata.tolist())):
-        here = strata == stratum
-        table = [[int((here & side & approved).sum()), int((here & side & ~approved).sum())] for side in (mine, ~mine)]
+        in_stratum = strata == stratum
+        table = [
+            [int((in_stratum & side & approved).sum()), int((in_stratum & side & ~approved).sum())]
+            for side in (of_level, ~of_level)
+        ]
         if all(sum(row) for row in table) and all(sum(column) for column in zip(*table, strict=True)):
             tables.append(np.array(table))
-    counts = int((mine & approved).sum()), int((mine & ~approved).sum())
+    counts = int((of_level & approved).sum()), int((of_level & ~approved).sum())
     if not tables:
         return Odds(grouping.name, level, *counts, None, "nothing to compare with: no class has both, in both")
     pooled = StratifiedTable(tables, shift_zeros=True)

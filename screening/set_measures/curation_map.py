@@ -1,4 +1,4 @@
-"""The coverage map: real modes and subgroups against what was drawn and kept, and a picture of where they lie."""
+"""The coverage map: real modes and subgroups against drawn and kept images, and where they lie."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,8 +24,8 @@ MOST_POINTS = 800  # of real and of drawn images each, in the picture
 
 
 @dataclass(frozen=True)
-class Cast:
-    """Who takes part: one real training image a subject and class, and the drawn images of those classes."""
+class MapImages:
+    """The images of the map: one real training image a subject and class, and the drawn images of those classes."""
 
     real: list[int]
     real_classes: list[str]
@@ -35,42 +35,42 @@ class Cast:
 
 
 def curation_map(sets: Sets, vectors: SetVectors, keep_measured: bool, seed: int) -> dict[str, Any]:
-    """Representation, odds and picture; `keep_measured` counts the measured images as kept where nothing was read."""
-    cast = _cast(sets, vectors, seed)
-    groupings = _groupings(sets, vectors, cast)
-    drawn = [sets.drawn[place] for place in cast.drawn]
-    verdicts = [one.verdict for one in drawn]
-    kept = [one.measured if keep_measured else one.verdict is OutcomeVerdict.APPROVED for one in drawn]
-    looked_at = [one for one in groupings if one.real is not None]
-    looks = sum(len(set(one.real or ())) for one in looked_at)
-    covered = _covered(sets, vectors, cast, kept, seed)
+    """Representation, odds and points of the map; `keep_measured` counts measured images as kept."""
+    images = _map_images(sets, vectors, seed)
+    groupings = _groupings(sets, vectors, images)
+    drawn = [sets.drawn[place] for place in images.drawn]
+    verdicts = [image.verdict for image in drawn]
+    kept = [image.measured if keep_measured else image.verdict is OutcomeVerdict.APPROVED for image in drawn]
+    with_real = [grouping for grouping in groupings if grouping.real is not None]
+    looks = sum(len(set(grouping.real or ())) for grouping in with_real)
+    covered = _covered(sets, vectors, images, kept, seed)
     rows = [
-        _with_coverage(row, one, cast, covered)
-        for one in looked_at
-        for row in representation(one, cast.real_classes, cast.drawn_classes, kept, looks)
+        _with_coverage(row, grouping, images, covered)
+        for grouping in with_real
+        for row in representation(grouping, images.real_classes, images.drawn_classes, kept, looks)
     ]
-    odds = [row for one in groupings for row in acceptance_odds(one, cast.drawn_classes, verdicts)]
+    odds = [row for grouping in groupings for row in acceptance_odds(grouping, images.drawn_classes, verdicts)]
     return {
         "kept": sum(kept),
         "looks": looks,
-        "modes": [_mode(sets, cast, label, place) for label in cast.modes for place in range(_size(cast, label))],
+        "modes": [_mode(sets, images, label, place) for label in images.modes for place in range(_size(images, label))],
         "representation": [row.as_json() for row in rows],
-        "borrowed": [one.name for one in groupings if one.borrowed],
+        "borrowed": [grouping.name for grouping in groupings if grouping.borrowed],
         "odds": [row.as_json() for row in odds],
-        "points": _points(sets, vectors, cast, seed),
+        "points": _points(sets, vectors, images, seed),
     }
 
 
-def _cast(sets: Sets, vectors: SetVectors, seed: int) -> Cast:
+def _map_images(sets: Sets, vectors: SetVectors, seed: int) -> MapImages:
     by_class: dict[str, list[int]] = {}
-    for place, one in enumerate(sets.train):
-        if one.label is not None:
-            by_class.setdefault(one.label, []).append(place)
+    for place, image in enumerate(sets.train):
+        if image.label is not None:
+            by_class.setdefault(image.label, []).append(place)
     picked = {label: one_a_subject(sets.train, places, seed)[:MOST_REAL] for label, places in sorted(by_class.items())}
     picked = {label: places for label, places in picked.items() if len(places) >= LEAST_REAL}
     modes = {label: find_modes(vectors.train.features[places], seed) for label, places in picked.items()}
-    drawn = [place for place, one in enumerate(sets.drawn) if one.label in modes]
-    return Cast(
+    drawn = [place for place, image in enumerate(sets.drawn) if image.label in modes]
+    return MapImages(
         real=[place for places in picked.values() for place in places],
         real_classes=[label for label, places in picked.items() for _ in places],
         drawn=drawn,
@@ -79,64 +79,69 @@ def _cast(sets: Sets, vectors: SetVectors, seed: int) -> Cast:
     )
 
 
-def _size(cast: Cast, label: str) -> int:
-    return len(cast.modes[label].centres)
+def _size(images: MapImages, label: str) -> int:
+    return len(images.modes[label].centres)
 
 
-def _mode(sets: Sets, cast: Cast, label: str, place: int) -> dict[str, Any]:
+def _mode(sets: Sets, images: MapImages, label: str, number: int) -> dict[str, Any]:
     """A mode's name, the image in its middle, and how far the modes of its class depend on chance."""
-    of_class = [one for one, name in zip(cast.real, cast.real_classes, strict=True) if name == label]
-    image = sets.train[of_class[cast.modes[label].medoids[place]]]
+    of_class = [number for number, name in zip(images.real, images.real_classes, strict=True) if name == label]
+    image = sets.train[of_class[images.modes[label].medoids[number]]]
     return {
-        "level": f"{label} {place + 1}",
+        "level": f"{label} {number + 1}",
         "class": label,
         "medoid_image_id": image.image_id,
-        "stability": cast.modes[label].stability,
+        "stability": images.modes[label].stability,
     }
 
 
-def _groupings(sets: Sets, vectors: SetVectors, cast: Cast) -> list[Grouping]:
+def _groupings(sets: Sets, vectors: SetVectors, images: MapImages) -> list[Grouping]:
     """Modes within classes, classes, covariates, and settings; what has one level only says nothing and is left out."""
-    real_features, drawn_features = vectors.train.features[cast.real], vectors.drawn.features[cast.drawn]
+    real_features, drawn_features = vectors.train.features[images.real], vectors.drawn.features[images.drawn]
     real_modes, drawn_modes = (
-        _by_class(classes, lambda label, here, some=some: [
-            f"{label} {mode + 1}" for mode in cast.modes[label].nearest(some[here])
+        _by_class(classes, lambda label, places, features=features: [
+            f"{label} {mode + 1}" for mode in images.modes[label].nearest(features[places])
         ])
-        for some, classes in ((real_features, cast.real_classes), (drawn_features, cast.drawn_classes))
+        for features, classes in ((real_features, images.real_classes), (drawn_features, images.drawn_classes))
     )  # fmt: skip
-    found = [
+    groupings = [
         Grouping("mode", real_modes, drawn_modes, within_class=True),
-        Grouping("class", cast.real_classes, cast.drawn_classes),
+        Grouping("class", images.real_classes, images.drawn_classes),
     ]
-    nearest = _nearest_of_class(real_features, drawn_features, cast)
-    for name in sorted({name for place in cast.real for name in sets.train[place].covariates}):
-        levels = levels_of([sets.train[place].covariates.get(name) for place in cast.real])
-        found.append(Grouping(name, levels, [levels[place] for place in nearest], borrowed=True))
+    nearest = _nearest_of_class(real_features, drawn_features, images)
+    for name in sorted({name for place in images.real for name in sets.train[place].covariates}):
+        levels = levels_of([sets.train[place].covariates.get(name) for place in images.real])
+        groupings.append(Grouping(name, levels, [levels[place] for place in nearest], borrowed=True))
     for name in ("generator", "batch", *SETTINGS):
-        values = [sets.drawn[place].settings.get(name, "unknown") for place in cast.drawn]
-        found.append(Grouping(name, None, values))
-    return [one for one in found if len(set(one.real if one.real is not None else one.drawn)) > 1]
+        values = [sets.drawn[place].settings.get(name, "unknown") for place in images.drawn]
+        groupings.append(Grouping(name, None, values))
+    return [
+        grouping
+        for grouping in groupings
+        if len(set(grouping.real if grouping.real is not None else grouping.drawn)) > 1
+    ]
 
 
 def _by_class(classes: Sequence[str], values_of: Any) -> list[str]:
-    found = [""] * len(classes)
+    values_by_place = [""] * len(classes)
     for label in sorted(set(classes)):
-        here = [place for place, name in enumerate(classes) if name == label]
-        for place, value in zip(here, values_of(label, here), strict=True):
-            found[place] = value
-    return found
+        places = [place for place, name in enumerate(classes) if name == label]
+        for place, value in zip(places, values_of(label, places), strict=True):
+            values_by_place[place] = value
+    return values_by_place
 
 
-def _nearest_of_class(real: Vectors, drawn: Vectors, cast: Cast) -> list[int]:
-    """For each drawn image the position of the nearest real training image of its class."""
-    found = [0] * len(drawn)
-    classes = np.array(cast.real_classes, dtype=str)
-    for label in sorted(set(cast.drawn_classes)):
-        own = np.flatnonzero(classes == label)
-        here = [place for place, name in enumerate(cast.drawn_classes) if name == label]
-        for place, nearest in zip(here, manifold.nearest(drawn[here], real[own])[0], strict=True):
-            found[place] = int(own[nearest])
-    return found
+def _nearest_of_class(real: Vectors, drawn: Vectors, images: MapImages) -> list[int]:
+    """Positions of the nearest real training image of its class, for each drawn image."""
+    positions = [0] * len(drawn)
+    classes = np.array(images.real_classes, dtype=str)
+    for label in sorted(set(images.drawn_classes)):
+        real_of_class = np.flatnonzero(classes == label)
+        drawn_of_class = [place for place, name in enumerate(images.drawn_classes) if name == label]
+        nearest_places, _ = manifold.nearest(drawn[drawn_of_class], real[real_of_class])
+        for place, nearest in zip(drawn_of_class, nearest_places, strict=True):
+            positions[place] = int(real_of_class[nearest])
+    return positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,61 +153,63 @@ class Covered:
     by_held_out: NDArray[np.bool_]
 
 
-def _covered(sets: Sets, vectors: SetVectors, cast: Cast, kept: Sequence[bool], seed: int) -> Covered:
+def _covered(sets: Sets, vectors: SetVectors, images: MapImages, kept: Sequence[bool], seed: int) -> Covered:
     """Within each class, by as many kept as held-out images (one a subject), drawn at random."""
-    found = Covered(*(np.zeros(len(cast.real), bool) for _ in range(3)))
-    for label in cast.modes:
-        here = np.flatnonzero(np.array(cast.real_classes, dtype=str) == label)
-        own = [place for place, one in enumerate(sets.validation) if one.label == label]
-        held_out = one_a_subject(sets.validation, own, seed)
-        taken = [
+    covered = Covered(*(np.zeros(len(images.real), bool) for _ in range(3)))
+    for label in images.modes:
+        of_class = np.flatnonzero(np.array(images.real_classes, dtype=str) == label)
+        validation_of_class = [place for place, image in enumerate(sets.validation) if image.label == label]
+        held_out = one_a_subject(sets.validation, validation_of_class, seed)
+        kept_of_class = [
             place
-            for place, name, keep in zip(cast.drawn, cast.drawn_classes, kept, strict=True)
+            for place, name, keep in zip(images.drawn, images.drawn_classes, kept, strict=True)
             if keep and name == label
         ]
-        m = min(len(held_out), len(taken))
-        if m < LEAST_COVERING or len(here) <= manifold.COVERAGE_K:
+        count = min(len(held_out), len(kept_of_class))
+        if count < LEAST_COVERING or len(of_class) <= manifold.COVERAGE_K:
             continue
-        real = vectors.train.features[[cast.real[place] for place in here]]
+        real = vectors.train.features[[images.real[place] for place in of_class]]
         within = manifold.distances(real, real)
-        found.asked[here] = True
+        covered.asked[of_class] = True
         for target, features in (
-            (found.by_kept, vectors.drawn.features[shuffled(taken, seed)[:m]]),
-            (found.by_held_out, vectors.validation.features[held_out[:m]]),
+            (covered.by_kept, vectors.drawn.features[shuffled(kept_of_class, seed)[:count]]),
+            (covered.by_held_out, vectors.validation.features[held_out[:count]]),
         ):
-            target[here] = manifold.covered(within, manifold.distances(real, features))
-    return found
+            target[of_class] = manifold.covered(within, manifold.distances(real, features))
+    return covered
 
 
-def _with_coverage(row: Represented, grouping: Grouping, cast: Cast, covered: Covered) -> Represented:
-    levels, classes = np.array(grouping.real, dtype=str), np.array(cast.real_classes, dtype=str)
-    here = (levels == row.level) & covered.asked
+def _with_coverage(row: Represented, grouping: Grouping, images: MapImages, covered: Covered) -> Represented:
+    levels, classes = np.array(grouping.real, dtype=str), np.array(images.real_classes, dtype=str)
+    of_level = (levels == row.level) & covered.asked
     if row.of_class:
-        here &= classes == row.of_class
-    n = int(here.sum())
+        of_level &= classes == row.of_class
+    n = int(of_level.sum())
     if not n:
         return row
     return replace(
         row,
-        covered=Count.of(int(covered.by_kept[here].sum()), n),
-        covered_floor=Count.of(int(covered.by_held_out[here].sum()), n),
+        covered=Count.of(int(covered.by_kept[of_level].sum()), n),
+        covered_floor=Count.of(int(covered.by_held_out[of_level].sum()), n),
     )
 
 
-def _points(sets: Sets, vectors: SetVectors, cast: Cast, seed: int) -> list[dict[str, Any]]:
-    """A plane in which near images lie near (t-SNE of principal components): a picture, measures nothing."""
-    real, drawn = (sorted(shuffled(range(len(some)), seed)[:MOST_POINTS]) for some in (cast.real, cast.drawn))
+def _points(sets: Sets, vectors: SetVectors, images: MapImages, seed: int) -> list[dict[str, Any]]:
+    """A plane in which near images lie near (t-SNE of principal components); it measures nothing."""
+    real, drawn = (
+        sorted(shuffled(range(len(positions)), seed)[:MOST_POINTS]) for positions in (images.real, images.drawn)
+    )
     features = np.concatenate([
-        vectors.train.features[[cast.real[place] for place in real]],
-        vectors.drawn.features[[cast.drawn[place] for place in drawn]],
+        vectors.train.features[[images.real[place] for place in real]],
+        vectors.drawn.features[[images.drawn[place] for place in drawn]],
     ])  # fmt: skip
     if len(features) < LEAST_REAL:
         return []
     reduced = PCA(min(COMPONENTS, len(features) - 1, features.shape[1]), svd_solver="full").fit_transform(features)
     perplexity = min(30.0, (len(features) - 1) / 3)
     plane = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced)
-    kinds = ["real"] * len(real) + [str(sets.drawn[cast.drawn[place]].verdict or "unread") for place in drawn]
-    labels = [cast.real_classes[place] for place in real] + [cast.drawn_classes[place] for place in drawn]
+    kinds = ["real"] * len(real) + [str(sets.drawn[images.drawn[place]].verdict or "unread") for place in drawn]
+    labels = [images.real_classes[place] for place in real] + [images.drawn_classes[place] for place in drawn]
     return [
         {"x": round(float(x), 2), "y": round(float(y), 2), "kind": kind, "class": label}
         for (x, y), kind, label in zip(plane, kinds, labels, strict=True)

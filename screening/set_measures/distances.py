@@ -1,4 +1,4 @@
-"""How far one set of feature vectors lies from another: the Fréchet distance and the kernel distance, in float64.
+"""The Fréchet distance and the kernel distance of two sets of feature vectors, in float64.
 
 A distance means nothing without its floor: two disjoint sets of real images, of the same size, are not at distance
 zero, and the Fréchet distance of equal distributions falls as 1/n. So it is taken at equal n, and above the dimension.

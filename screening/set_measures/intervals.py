@@ -1,4 +1,4 @@
-"""95 % intervals of set-level measures from parts of the sets: no image twice, since twins deceive every neighbour.
+"""95 % intervals of set-level measures from parts of the sets that hold no image twice.
 
 A bootstrap repeats images, and a repeated image is its own nearest neighbour: radii shrink, coverage falls. Four fifths
 drawn without repeats have no such bias, and their spread gives the standard error of the whole: the delete-d jackknife
@@ -33,20 +33,20 @@ def parts_of(sizes: Sequence[int], resamples: int, seed: int) -> list[tuple[NDAr
 
 
 def standard_error(values: Sequence[float], n: int) -> float:
-    """Of what was measured on sets of `n`, from what their parts gave."""
+    """The standard error of a measure of sets of `n`, from the values of their parts."""
     kept = kept_of(n)
     return float(np.std(values, ddof=1) * np.sqrt(kept / (n - kept)))
 
 
 def of_distance(value: float, parts: Sequence[float], n: int, lowest: float | None = None) -> Estimate:
-    """Normal interval, cut off at what the measure cannot go below."""
+    """A distance with its normal interval, cut off at the lowest value of the measure."""
     reach = Z * standard_error(parts, n)
     low = value - reach
     return Estimate(value, low if lowest is None else max(low, lowest), value + reach, n, JACKKNIFE)
 
 
 def of_share(value: float, parts: Sequence[float], n: int) -> Estimate:
-    """Wilson's interval of a share at the n that its spread amounts to: at most the `n` images, at least a fourth.
+    """A share with Wilson's interval at its effective n: at most the `n` images, at least a fourth.
 
     A normal interval would have no width where every part says the same, all or none.
     """
@@ -59,14 +59,14 @@ def of_share(value: float, parts: Sequence[float], n: int) -> Estimate:
 
 
 def difference(value: Estimate, floor: Estimate) -> Estimate:
-    """Of two shares from their own intervals (MOVER, Zou and Donner 2008; of plain counts it is Newcombe's).
+    """The difference of two shares from their intervals (MOVER, Zou and Donner 2008; of counts it is Newcombe's).
 
     The two share their real images, so it is rather too wide; but never of no width where neither varies.
     """
-    apart = value.value - floor.value
+    excess = value.value - floor.value
     below = np.hypot(value.value - (value.low or 0.0), (floor.high or 0.0) - floor.value)
     above = np.hypot((value.high or 0.0) - value.value, floor.value - (floor.low or 0.0))
-    return Estimate(apart, float(apart - below), float(apart + above), value.n, "MOVER")
+    return Estimate(excess, float(excess - below), float(excess + above), value.n, "MOVER")
 
 
 Measure = Callable[[tuple[NDArray[np.int64], ...]], Mapping[str, float]]
@@ -75,7 +75,7 @@ Measure = Callable[[tuple[NDArray[np.int64], ...]], Mapping[str, float]]
 def measured_on_parts(
     measure: Measure, sizes: Sequence[int], resamples: int, seed: int, report: Callable[[int], None]
 ) -> tuple[Mapping[str, float], dict[str, list[float]]]:
-    """`measure` on the whole sets and on `resamples` parts of them: values, and by name what the parts gave."""
+    """`measure` of the whole sets, and by name its values of `resamples` parts of them."""
     whole = measure(tuple(np.arange(size) for size in sizes))
     parts: dict[str, list[float]] = {name: [] for name in whole}
     for done, positions in enumerate(parts_of(sizes, resamples, seed), 1):

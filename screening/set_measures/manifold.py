@@ -24,7 +24,7 @@ def distances(first: Vectors, second: Vectors) -> Distances:
 
 
 def radii(within: Distances, k: int) -> NDArray[np.float64]:
-    """(N,) distance of each image of a set (N, N) to its k-th neighbour in the set, itself left out."""
+    """(N,) distance of each image of a set (N, N) to its k-th neighbour in the set, the image itself left out."""
     if len(within) <= k:
         raise BadInput(f"expected more than {k} images for the {k}-th neighbour, got {len(within)}.")
     return np.asarray(np.partition(within, k, axis=1)[:, k])
@@ -57,20 +57,20 @@ def covered(real: Distances, across: Distances, k: int = COVERAGE_K) -> NDArray[
 
 def nearest(queries: Vectors, references: Vectors) -> tuple[NDArray[np.int64], Distances]:
     """(N,) position and distance of the nearest reference of each query, in bounded memory."""
-    positions, found = np.zeros(len(queries), np.int64), np.zeros(len(queries))
+    positions, to_nearest = np.zeros(len(queries), np.int64), np.zeros(len(queries))
     rows = max(1, BLOCK // len(references))
     for top in range(0, len(queries), rows):
         block = distances(queries[top : top + rows], references)
         positions[top : top + rows] = block.argmin(axis=1)
-        found[top : top + rows] = block.min(axis=1)
-    return positions, found
+        to_nearest[top : top + rows] = block.min(axis=1)
+    return positions, to_nearest
 
 
 def authentic(drawn: Vectors, real: Vectors) -> NDArray[np.bool_]:
-    """(N,) which drawn images are no copy by Alaa et al. 2022, section 4.2: a drawn image is one where it lies no
-    farther from its nearest real image than that image's own nearest real neighbour does.
+    """(N,) which drawn images are no copies (Alaa et al. 2022, section 4.2).
 
-    `real` are the images the generator may have copied, all of them, not a sample.
+    A copy lies no farther from its nearest real image than that image's nearest real neighbour does. `real` are all
+    images that the generator may have copied.
     """
     if len(real) < 2:
         raise BadInput(f"expected at least 2 real images, got {len(real)}.")
@@ -78,8 +78,8 @@ def authentic(drawn: Vectors, real: Vectors) -> NDArray[np.bool_]:
     between_real = np.zeros(len(drawn))
     rows = max(1, BLOCK // len(real))
     for top in range(0, len(drawn), rows):
-        here = positions[top : top + rows]
-        block = distances(real[here], real)
-        block[np.arange(len(here)), here] = np.inf
+        chosen = positions[top : top + rows]
+        block = distances(real[chosen], real)
+        block[np.arange(len(chosen)), chosen] = np.inf
         between_real[top : top + rows] = block.min(axis=1)
     return np.asarray(to_real > between_real)

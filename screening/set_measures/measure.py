@@ -1,4 +1,4 @@
-"""Measure a set of drawn images against real ones, once: the request and what was found are kept together."""
+"""Measure a set of drawn images against real ones once; the request and the result are kept together."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from curation.tables.reading import OutcomeVerdict
 from screening.set_measures.curation_map import curation_map
 from screening.set_measures.membership_inference import SeenByGenerators, membership
 from screening.set_measures.request import LEAST, MeasureRequest
-from screening.set_measures.scope import Pictures, measure_scope
+from screening.set_measures.scope import ImageSet, measure_scope
 from screening.set_measures.sets import RealImage, Sets, find_sets
 from screening.set_measures.vectors import SetVectors, one_a_subject, shuffled, vectors_of
 from train.backbones.load import Backbone
@@ -37,7 +37,7 @@ WHOLE = "whole"
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Positions of the three sets of one size, and of everything real that could have been copied."""
+    """Positions of three sets of one size, and of every real image that could have been copied."""
 
     name: str
     real: list[int]
@@ -69,7 +69,7 @@ def queue_measurement(
 
 
 def run_measure_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
-    """The worker's entry."""
+    """Run a queued measurement."""
     request = MeasureRequest.checked(**payload["request"])
     measure_sets(project, request, utc_now(), report, payload["backbone"])
 
@@ -86,7 +86,7 @@ def measure_sets(
     with project.database.read() as session:
         sets = find_sets(session, request)
         seen = SeenByGenerators(session, sets.generator_ids)
-    asked = {
+    parameters = {
         "method": METHOD,
         **request.model_dump(mode="json"),
         "backbone": backbone.name,
@@ -94,21 +94,25 @@ def measure_sets(
         "images_digest": _digest(sets, seen),
     }
     with project.database.read() as session:
-        known = select(SetMeasurement.id).where(SetMeasurement.request_digest == digest_of(asked))
-        found = session.scalars(known.where(SetMeasurement.status == BuildStatus.READY)).first()
-    if found is not None:
-        return found
+        known = select(SetMeasurement.id).where(SetMeasurement.request_digest == digest_of(parameters))
+        measurement_id = session.scalars(known.where(SetMeasurement.status == BuildStatus.READY)).first()
+    if measurement_id is not None:
+        return measurement_id
     scopes, left_out = _scopes(sets, request)
     vectors = vectors_of(project, sets, backbone, report)
     result = _result(request, sets, vectors, seen, scopes, report) | {"scopes_left_out": left_out}
-    return _save(project, asked, result, now)
+    return _save(project, parameters, result, now)
 
 
 def _digest(sets: Sets, seen: SeenByGenerators) -> str:
-    drawn = sorted([one.file_sha256, one.label, str(one.verdict), one.measured, one.proxy_only] for one in sets.drawn)
+    drawn = sorted(
+        [image.file_sha256, image.label, str(image.verdict), image.measured, image.proxy_only] for image in sets.drawn
+    )
     real = [
-        sorted([one.file_sha256, one.subject_key, one.label or "", digest_of(one.covariates)] for one in some)
-        for some in (sets.train, sets.validation)
+        sorted(
+            [image.file_sha256, image.subject_key, image.label or "", digest_of(image.covariates)] for image in images
+        )
+        for images in (sets.train, sets.validation)
     ]
     return digest_of([drawn, real, sorted(seen.keys), sorted(seen.pixels)])
 
@@ -116,16 +120,16 @@ def _digest(sets: Sets, seen: SeenByGenerators) -> str:
 def _scopes(sets: Sets, request: MeasureRequest) -> tuple[list[Scope], dict[str, str]]:
     """The whole and every class that has enough images, and why the others are left out."""
     scopes, left_out = [], {}
-    for label in [WHOLE, *sorted({one.label for one in sets.measured})]:
+    for label in [WHOLE, *sorted({image.label for image in sets.measured})]:
         scope = _scope(sets, request, label)
         if scope.n >= LEAST:
             scopes.append(scope)
             continue
         counts = ", ".join(f"{count} {name}" for name, count in scope.available.items())
-        why = f"{LEAST} of each are needed, there are {counts}"
+        reason = f"{LEAST} of each are needed, there are {counts}"
         if label == WHOLE:
-            raise BadInput(f"too little to measure: {why}. Import, draw or read more, or name other images.")
-        left_out[label] = why
+            raise BadInput(f"too little to measure: {reason}. Import, draw or read more, or name other images.")
+        left_out[label] = reason
     if request.n is not None and scopes[0].n < request.n:
         counts = ", ".join(f"{count} {name}" for name, count in scopes[0].available.items())
         raise BadInput(f"expected {request.n} images of each set, there are {counts}. Give a smaller --n.")
@@ -134,19 +138,19 @@ def _scopes(sets: Sets, request: MeasureRequest) -> tuple[list[Scope], dict[str,
 
 def _scope(sets: Sets, request: MeasureRequest, label: str) -> Scope:
     def of_class(images: Sequence[RealImage]) -> list[int]:
-        return [place for place, one in enumerate(images) if label in (WHOLE, one.label)]
+        return [place for place, image in enumerate(images) if label in (WHOLE, image.label)]
 
     every = of_class(sets.train)
     real = one_a_subject(sets.train, every, request.seed)
     held_out = one_a_subject(sets.validation, of_class(sets.validation), request.seed)
-    own = [place for place, one in enumerate(sets.drawn) if one.measured and label in (WHOLE, one.label)]
-    n = min(len(real), len(held_out), len(own), request.n or USUAL_MOST)
+    drawn = [place for place, image in enumerate(sets.drawn) if image.measured and label in (WHOLE, image.label)]
+    n = min(len(real), len(held_out), len(drawn), request.n or USUAL_MOST)
     available = {
-        "drawn images": len(own),
+        "drawn images": len(drawn),
         "real training subjects": len(real),
         "real validation subjects": len(held_out),
     }
-    return Scope(label, real[:n], held_out[:n], shuffled(own, request.seed)[:n], every, available)
+    return Scope(label, real[:n], held_out[:n], shuffled(drawn, request.seed)[:n], every, available)
 
 
 def _result(
@@ -158,20 +162,20 @@ def _result(
     report: OnProgress,
 ) -> dict[str, Any]:
     measured = sets.measured
-    verdicts = Counter(str(one.verdict or "unread") for one in measured)
-    read = any(one.verdict is not None for one in sets.drawn)
-    found = []
+    verdicts = Counter(str(image.verdict or "unread") for image in measured)
+    read = any(image.verdict is not None for image in sets.drawn)
+    measured_scopes = []
     for number, scope in enumerate(scopes):
         step = number * request.resamples
 
-        def told(done: int, step: int = step, name: str = scope.name) -> None:
+        def report_part(done: int, step: int = step, name: str = scope.name) -> None:
             report(step + done, len(scopes) * request.resamples, f"parts of the sets, {name}")
 
-        found.append(_measure_one(request, vectors, scope, told))
+        measured_scopes.append(_measure_scope(request, vectors, scope, report_part))
     report(0, 2, "membership inference")
     attacks = membership(sets, vectors, seen, request.seed)
     report(1, 2, "modes and subgroups")
-    mapped = curation_map(sets, vectors, request.images == "snapshot" or not read, request.seed)
+    coverage_map = curation_map(sets, vectors, request.images == "snapshot" or not read, request.seed)
     report(2, 2, None)
     return {
         "set": request.name(),
@@ -182,15 +186,15 @@ def _result(
             "drawn": len(sets.drawn),
             **{verdict: verdicts[verdict] for verdict in sorted(verdicts)},
         },
-        "classes": dict(sorted(Counter(one.label for one in measured).items())),
-        "real_classes": dict(sorted(Counter(one.label or "several or none" for one in sets.train).items())),
-        "outcomes_by_proxy_alone": sum(one.proxy_only for one in sets.drawn),
-        "outcomes": sum(one.verdict in (OutcomeVerdict.APPROVED, OutcomeVerdict.REJECTED) for one in sets.drawn),
+        "classes": dict(sorted(Counter(image.label for image in measured).items())),
+        "real_classes": dict(sorted(Counter(image.label or "several or none" for image in sets.train).items())),
+        "outcomes_by_proxy_alone": sum(image.proxy_only for image in sets.drawn),
+        "outcomes": sum(image.verdict in (OutcomeVerdict.APPROVED, OutcomeVerdict.REJECTED) for image in sets.drawn),
         "validation_images_that_are_training_images": sets.shared_left_out,
         "dimension": vectors.train.features.shape[1],
-        "scopes": found,
+        "scopes": measured_scopes,
         "membership": attacks,
-        "map": mapped | {"kept_are": _kept(request, read)},
+        "map": coverage_map | {"kept_are": _kept(request, read)},
     }
 
 
@@ -200,8 +204,8 @@ def _kept(request: MeasureRequest, read: bool) -> str:
     return "approved" if read else request.name()
 
 
-def _measure_one(
-    request: MeasureRequest, vectors: SetVectors, scope: Scope, told: Callable[[int], None]
+def _measure_scope(
+    request: MeasureRequest, vectors: SetVectors, scope: Scope, report: Callable[[int], None]
 ) -> dict[str, Any]:
     sides = {
         "real": vectors.train.take(np.array(scope.real)),
@@ -209,35 +213,35 @@ def _measure_one(
         "drawn": vectors.drawn.take(np.array(scope.drawn)),
     }
     every_real = vectors.train.features[scope.every_real]
-    rows = measure_scope(**sides, every_real=every_real, resamples=request.resamples, seed=request.seed, report=told)
+    rows = measure_scope(**sides, every_real=every_real, resamples=request.resamples, seed=request.seed, report=report)
     return {
         "scope": scope.name,
         "n": scope.n,
         "available": scope.available,
         "measures": [row.as_json() for row in rows],
-        "spectra": {name: _spectrum(one) for name, one in sides.items()},
+        "spectra": {name: _mean_spectrum(images) for name, images in sides.items()},
     }
 
 
-def _spectrum(pictures: Pictures) -> dict[str, list[float]]:
-    """Mean log power in dB at 1, 2, ... cycles per picture, and its standard error over images."""
-    spectra = pictures.spectra
+def _mean_spectrum(images: ImageSet) -> dict[str, list[float]]:
+    """Mean log power in dB at 1, 2, ... cycles per image, and its standard error over images."""
+    spectra = images.spectra
     error = spectra.std(axis=0, ddof=1) / np.sqrt(len(spectra))
     return {"mean": np.round(spectra.mean(axis=0), 3).tolist(), "error": np.round(error, 4).tolist()}
 
 
-def _save(project: Project, asked: dict[str, Any], result: dict[str, Any], now: datetime) -> int:
+def _save(project: Project, parameters: dict[str, Any], result: dict[str, Any], now: datetime) -> int:
     """Request and result in one transaction: a measurement is there whole or not at all."""
-    digest = digest_of(asked)
+    digest = digest_of(parameters)
     with project.database.write() as session:
-        made = session.scalars(select(SetMeasurement).where(SetMeasurement.request_digest == digest)).one_or_none()
-        if made is not None:
-            return made.id
-        made = SetMeasurement(
-            request=asked, request_digest=digest, status=BuildStatus.READY, result=result, created_at=now
+        saved = session.scalars(select(SetMeasurement).where(SetMeasurement.request_digest == digest)).one_or_none()
+        if saved is not None:
+            return saved.id
+        saved = SetMeasurement(
+            request=parameters, request_digest=digest, status=BuildStatus.READY, result=result, created_at=now
         )
-        session.add(made)
+        session.add(saved)
         session.flush()
-        payload = {"measurement": made.id, "request": digest, CONTENT: measurement_content(made)}
+        payload = {"measurement": saved.id, "request": digest, CONTENT: measurement_content(saved)}
         project.chain.record(session, "set.measured", payload, now)
-        return made.id
+        return saved.id

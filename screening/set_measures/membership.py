@@ -1,9 +1,9 @@
-"""Membership inference, black box: do drawn images lie nearer to those a generator saw than to those it did not?
+"""Black-box membership inference: whether drawn images lie nearer to images that a generator saw.
 
-Who holds the drawn images and a candidate's image asks how near the nearest drawn one is, calibrated by how near real
-images come that have nothing to do with the generator (after GAN-Leaks, Chen et al. 2020, and DOMIAS, van Breugel et
-al. 2023). The answer is worth what the groups are: members, non-members and reference are balanced by class and drawn
-by seed, and the same question asked without the generator must find nothing.
+The attacker holds the drawn images and a candidate's image, and measures the distance to the nearest drawn one,
+calibrated by the distance to real images that have nothing to do with the generator (after GAN-Leaks, Chen et al. 2020,
+and DOMIAS, van Breugel et al. 2023). Members, non-members and reference are balanced by class and drawn by seed, and
+the same attack without the generator must find nothing.
 """
 
 from collections import Counter, defaultdict
@@ -39,19 +39,19 @@ def balanced_groups(
     reference: Sequence[tuple[int, str]],
     random: np.random.Generator,
 ) -> Groups:
-    """As many of each class in each group, drawn at random; without a `reference`, half of `others` becomes it.
+    """Draw groups with equal counts of each class; without a `reference`, half of `others` becomes it.
 
-    Each is (position, class), one a subject.
+    Items are (position, class), one a subject.
     """
     members, others = _shuffled(members, random), _shuffled(others, random)
     if reference:
         reference = _shuffled(reference, random)
     else:
         others, reference = _halves(others)
-    groups = [_by_class(one) for one in (members, others, reference)]
-    labels = sorted(set.intersection(*(set(one) for one in groups)))
-    each = {label: min(len(one[label]) for one in groups) for label in labels}
-    taken = [[place for label in labels for place in one[label][: each[label]]] for one in groups]
+    groups = [_by_class(items) for items in (members, others, reference)]
+    labels = sorted(set.intersection(*(set(group) for group in groups)))
+    each = {label: min(len(group[label]) for group in groups) for label in labels}
+    taken = [[place for label in labels for place in group[label][: each[label]]] for group in groups]
     return Groups(*taken)
 
 
@@ -60,14 +60,14 @@ def _shuffled(items: Sequence[tuple[int, str]], random: np.random.Generator) -> 
 
 
 def _by_class(items: Sequence[tuple[int, str]]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = defaultdict(list)
+    places_by_class: dict[str, list[int]] = defaultdict(list)
     for place, label in items:
-        found[label].append(place)
-    return found
+        places_by_class[label].append(place)
+    return places_by_class
 
 
 def _halves(items: Sequence[tuple[int, str]]) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
-    """Every other one of each class."""
+    """Split each class in two, item by item."""
     seen: Counter[str] = Counter()
     halves: tuple[list[tuple[int, str]], list[tuple[int, str]]] = ([], [])
     for item in items:
@@ -77,10 +77,10 @@ def _halves(items: Sequence[tuple[int, str]]) -> tuple[list[tuple[int, str]], li
 
 
 def calibrated_scores(candidates: Vectors, drawn: Vectors, reference: Vectors) -> NDArray[np.float64]:
-    """(N,) log of how much nearer a drawn image comes than a reference image: high speaks for a member."""
+    """(N,) log of how much nearer a drawn image comes than a reference image: high suggests a member."""
     tiny = np.finfo(np.float64).tiny
-    own, theirs = nearest(candidates, drawn)[1], nearest(candidates, reference)[1]
-    return np.asarray(np.log(np.maximum(theirs, tiny)) - np.log(np.maximum(own, tiny)))
+    to_drawn, to_reference = nearest(candidates, drawn)[1], nearest(candidates, reference)[1]
+    return np.asarray(np.log(np.maximum(to_reference, tiny)) - np.log(np.maximum(to_drawn, tiny)))
 
 
 def area_under_curve(members: NDArray[np.float64], others: NDArray[np.float64]) -> Estimate:
@@ -114,10 +114,10 @@ def found_at_few_false(
     """
     allowed = floor(rate * len(others) + 1e-9)
     threshold = np.sort(others)[::-1][allowed]
-    found, false = int((members > threshold).sum()), int((others > threshold).sum())
-    return proportion(found, len(members)), proportion(false, len(others))
+    hits, false_hits = int((members > threshold).sum()), int((others > threshold).sum())
+    return proportion(hits, len(members)), proportion(false_hits, len(others))
 
 
 def detectable(n: int) -> float:
-    """The AUC that `n` subjects a group show four times in five, were it true (normal approximation)."""
+    """The AUC that `n` subjects a group detect with a power of 80 % (normal approximation)."""
     return float(0.5 + (Z + norm.ppf(0.8)) * np.sqrt((2 * n + 1) / (12 * n * n)))

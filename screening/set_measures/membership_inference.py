@@ -1,4 +1,4 @@
-"""Membership inference on a project's images: who was seen by the generators of a set, who was not, who calibrates."""
+"""Membership inference on a project's images: members, non-members and reference of a set's generators."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ WITHOUT = "without the generator"
 
 
 class SeenByGenerators:
-    """What the generators of a set saw, all of them together; `known` where each card says so."""
+    """Subjects and pixels that the generators of a set saw; `known` where each card lists them."""
 
     def __init__(self, session: Session, generator_ids: Sequence[int]) -> None:
         self.keys: set[str] = set()
@@ -37,29 +37,31 @@ class SeenByGenerators:
         for generator_id in generator_ids:
             keys = select(GeneratorSubject.subject_key).where(GeneratorSubject.generator_id == generator_id)
             pixels = select(GeneratorPixels.pixel_sha256).where(GeneratorPixels.generator_id == generator_id)
-            own_keys, own_pixels = set(session.scalars(keys)), set(session.scalars(pixels))
-            self.known = self.known and bool(own_keys or own_pixels)
-            self.keys |= own_keys
-            self.pixels |= own_pixels
+            card_keys, card_pixels = set(session.scalars(keys)), set(session.scalars(pixels))
+            self.known = self.known and bool(card_keys or card_pixels)
+            self.keys |= card_keys
+            self.pixels |= card_pixels
 
-    def image(self, one: RealImage) -> bool:
+    def saw(self, image: RealImage) -> bool:
         """Whether this image, or a subject of this key, was seen."""
-        return one.subject_key in self.keys or one.pixel_sha256 in self.pixels
+        return image.subject_key in self.keys or image.pixel_sha256 in self.pixels
 
 
 def membership(sets: Sets, vectors: SetVectors, seen: SeenByGenerators, seed: int) -> dict[str, Any]:
-    """AUC and share of members found at 1 % false positives, or the reason why it cannot be said."""
+    """AUC and share of members found at 1 % false positives, or the reason why neither can be given."""
     members = _members(sets.train, seen, seed)
     if not seen.known:
-        return _unsaid("the card of a generator does not say what it was fitted on")
+        return _not_given("the card of a generator does not say what it was fitted on")
     if not members:
-        return _unsaid("no image that the generator was fitted on is in this project")
-    strangers = {one.subject_id for one in sets.train if seen.image(one)}
-    unseen = [place for place, one in enumerate(sets.train) if one.subject_id not in strangers]
+        return _not_given("no image that the generator was fitted on is in this project")
+    seen_subjects = {image.subject_id for image in sets.train if seen.saw(image)}
+    unseen = [place for place, image in enumerate(sets.train) if image.subject_id not in seen_subjects]
     spare = one_a_subject(sets.train, unseen, seed)
-    met = {one.subject_id for one in sets.validation if seen.image(one)}
+    seen_held_out = {image.subject_id for image in sets.validation if seen.saw(image)}
     others = one_a_subject(
-        sets.validation, [place for place, one in enumerate(sets.validation) if one.subject_id not in met], seed
+        sets.validation,
+        [place for place, image in enumerate(sets.validation) if image.subject_id not in seen_held_out],
+        seed,
     )
     offset = len(sets.train)  # validation images stand behind the training images
     in_training = len(spare) >= LEAST_MEMBERS
@@ -71,13 +73,13 @@ def membership(sets: Sets, vectors: SetVectors, seen: SeenByGenerators, seed: in
     )
     n = len(groups.members)
     if n < LEAST_MEMBERS:
-        return _unsaid(
+        return _not_given(
             f"{n} subjects in each group of equal classes, {LEAST_MEMBERS} are needed: of {len(members)} that the "
             f"generator saw, {len(others)} held-out and {len(spare)} unseen training subjects"
         )
-    everybody = np.concatenate([vectors.train.features, vectors.validation.features])
-    drawn = vectors.drawn.features[[place for place, one in enumerate(sets.drawn) if one.measured]]
-    sides = [everybody[some] for some in (groups.members, groups.others, groups.reference)]
+    real = np.concatenate([vectors.train.features, vectors.validation.features])
+    drawn = vectors.drawn.features[[place for place, image in enumerate(sets.drawn) if image.measured]]
+    sides = [real[positions] for positions in (groups.members, groups.others, groups.reference)]
     rows = [_attack(name, *sides, drawn) for name in (CALIBRATED, PLAIN, WITHOUT)]
     return {
         "said": True,
@@ -90,27 +92,27 @@ def membership(sets: Sets, vectors: SetVectors, seen: SeenByGenerators, seed: in
     }
 
 
-def _unsaid(reason: str) -> dict[str, Any]:
+def _not_given(reason: str) -> dict[str, Any]:
     return {"said": False, "reason": reason, "sentence": f"Cannot be said: {reason}.", "attacks": []}
 
 
 def _members(train: Sequence[RealImage], seen: SeenByGenerators, seed: int) -> list[int]:
     """One image a subject that the generator saw; the very image where the card names images."""
-    by_pixels = [place for place, one in enumerate(train) if one.pixel_sha256 in seen.pixels]
-    return one_a_subject(train, by_pixels or [place for place, one in enumerate(train) if seen.image(one)], seed)
+    by_pixels = [place for place, image in enumerate(train) if image.pixel_sha256 in seen.pixels]
+    return one_a_subject(train, by_pixels or [place for place, image in enumerate(train) if seen.saw(image)], seed)
 
 
 def _attack(name: str, members: Vectors, others: Vectors, reference: Vectors, drawn: Vectors) -> dict[str, Any]:
     if name == CALIBRATED:
-        scores = [calibrated_scores(one, drawn, reference) for one in (members, others)]
+        scores = [calibrated_scores(group, drawn, reference) for group in (members, others)]
     else:
-        scores = [-nearest(one, drawn if name == PLAIN else reference)[1] for one in (members, others)]
-    found, false = found_at_few_false(*scores)
+        scores = [-nearest(group, drawn if name == PLAIN else reference)[1] for group in (members, others)]
+    hits, false_hits = found_at_few_false(*scores)
     return {
         "name": name,
         "auc": as_saved(area_under_curve(*scores)),
-        "found_at_1_percent": as_saved(found),
-        "false_positives": as_saved(false),
+        "found_at_1_percent": as_saved(hits),
+        "false_positives": as_saved(false_hits),
     }
 
 

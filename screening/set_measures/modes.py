@@ -1,4 +1,4 @@
-"""The modes of the real training images, and which of them, and of the subgroups, the approved images miss.
+"""Modes of the real training images: k-means clusters within a class, and levels of covariates.
 
 A mode is a k-means cluster within a class, one image a subject. The rule for k: one cluster for each 30 subjects of the
 class, at least 1 and at most 8, so that a cluster without a single approved image is seldom chance.
@@ -54,7 +54,7 @@ def find_modes(features: Vectors, seed: int) -> Modes:
     assigned = np.argsort(order)[fits[0].labels_]
     to_centres = distances(points, centres)
     medoids = [int(np.where(assigned == mode, to_centres[:, mode], np.inf).argmin()) for mode in range(k)]
-    agreements = [adjusted_rand_score(one.labels_, other.labels_) for one, other in combinations(fits, 2)]
+    agreements = [adjusted_rand_score(first.labels_, second.labels_) for first, second in combinations(fits, 2)]
     return Modes(reduced, centres, medoids, assigned, float(np.mean(agreements)) if agreements else None)
 
 
@@ -78,9 +78,9 @@ def levels_of(values: Sequence[object], least: int = 10) -> list[str]:
     if len(set(numbers)) > 5:
         low, high = np.quantile(numbers, (1 / 3, 2 / 3))
         return [_third(value, float(low), float(high)) for value in values]
-    words = ["unknown" if value is None else str(value) for value in values]
-    frequent = {word for word in words if words.count(word) >= least}
-    return [word if word in frequent or word == "unknown" else "other" for word in words]
+    names = ["unknown" if value is None else str(value) for value in values]
+    frequent = {name for name in names if names.count(name) >= least}
+    return [name if name in frequent or name == "unknown" else "other" for name in names]
 
 
 def _third(value: object, low: float, high: float) -> str:

@@ -1,4 +1,4 @@
-"""A measurement as files: one table of every figure, and the pictures, drawn anew from what is stored."""
+"""Write a measurement as files: its result, a table of every figure, and plots."""
 
 import csv
 import io
@@ -10,40 +10,40 @@ from curation.project import Project
 from curation.tables.measures import SetMeasurement
 from curation.withdrawal.affected_results import rests_on
 from screening.report.measurements import every_figure, medoid_files, withdrawn_behind
-from screening.set_measures.pictures import (
-    curation_picture,
-    map_picture,
-    measures_picture,
-    medoids_picture,
-    odds_picture,
-    spectra_picture,
+from screening.set_measures.figures import (
+    plot_curation,
+    plot_map,
+    plot_measures,
+    plot_medoids,
+    plot_odds,
+    plot_spectra,
 )
 
 
 def write_report(project: Project, measurement: SetMeasurement, out: Path) -> list[str]:
-    """Write the result, its table and its pictures into `out`, each by rename; returns the names of the files.
+    """Write the result, its table and its plots into `out`, each by rename; returns the names of the files.
 
-    A mode's picture is a real training image: one that was withdrawn meanwhile is left out.
+    The plot of medoids shows real training images; withdrawn ones are left out.
     """
     result = measurement.result
     with project.database.read() as session:
         files = medoid_files(session, result)
         withdrawn = withdrawn_behind(session, measurement.id)
-    pictures = {level: project.store.pixels(digest) for level, digest in files.items()}
-    drawn = {
-        "measures.png": measures_picture(result),
-        "spectra.png": spectra_picture(result),
-        "map.png": map_picture(result),
-        "modes.png": curation_picture(result),
-        "odds.png": odds_picture(result),
-        "medoids.png": medoids_picture(result, pictures),
+    medoids = {level: project.store.pixels(digest) for level, digest in files.items()}
+    plots = {
+        "measures.png": plot_measures(result),
+        "spectra.png": plot_spectra(result),
+        "map.png": plot_map(result),
+        "modes.png": plot_curation(result),
+        "odds.png": plot_odds(result),
+        "medoids.png": plot_medoids(result, medoids),
     }
     contents = {
         "measurement.json": json.dumps(
             {"request": measurement.request, "result": result, "withdrawals": rests_on(withdrawn)}, indent=1
         ).encode(),
         "figures.csv": _csv(measurement, withdrawn),
-        **{name: content for name, content in drawn.items() if content is not None},
+        **{name: content for name, content in plots.items() if content is not None},
     }
     out.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():

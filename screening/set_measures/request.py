@@ -1,4 +1,4 @@
-"""What is asked of a measurement, as data: frozen, saved beside what was found, hashed with it. Torch-free."""
+"""The request of a measurement: frozen, saved beside its result and hashed with it. Torch-free."""
 
 from typing import Annotated, Literal, Self
 

@@ -1,4 +1,4 @@
-"""Every measure of one scope (the whole, or a class) at equal n, each beside its real-against-real floor.
+"""Every measure of one scope (all classes, or one) at equal n, beside its real-against-real floor.
 
 Three sets of n: real training images, one a subject; real validation images, one a subject; the drawn images. The floor
 is what the validation images score in the place of the drawn ones, by the same yardstick. `excess` is the difference.
@@ -35,7 +35,7 @@ Positions = tuple[NDArray[np.int64], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class ImageSet:
     """One set of images: its feature vectors (n, D) and its spectra (n, R), row by row."""
 
     features: Vectors
@@ -44,14 +44,14 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.features)
 
-    def take(self, positions: NDArray[np.int64]) -> "Pictures":
-        """Some of them."""
-        return Pictures(self.features[positions], self.spectra[positions])
+    def take(self, positions: NDArray[np.int64]) -> "ImageSet":
+        """The images at these positions."""
+        return ImageSet(self.features[positions], self.spectra[positions])
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """One measure: its value, its floor, the difference, each with its interval; or why there is none."""
+class SetMeasure:
+    """One measure: its value, its floor and their difference, or a note that says why there is none."""
 
     key: str
     name: str
@@ -67,14 +67,14 @@ class Measured:
 
 
 def measure_scope(
-    real: Pictures,
-    held_out: Pictures,
-    drawn: Pictures,
+    real: ImageSet,
+    held_out: ImageSet,
+    drawn: ImageSet,
     every_real: Vectors,
     resamples: int,
     seed: int,
     report: Callable[[int], None] = lambda _: None,
-) -> list[Measured]:
+) -> list[SetMeasure]:
     """All measures of three sets of one size; `every_real` (M, D) is what could have been copied."""
     n = len(real)
     components = min(MOST_COMPONENTS, n // IMAGES_PER_COMPONENT, every_real.shape[1])
@@ -86,27 +86,28 @@ def measure_scope(
     titles = {**MEASURE_TITLES, "frechet_components": f"Fréchet distance, {components} principal components"}
     notes = {"frechet_components": f"{shared:.0f} % of the variance of the training images' features"}
     measures = [] if plain else [_too_few(n, real.features.shape[1])]
-    measures += [_measured(key, titles[key], n, whole, parts, notes.get(key, "")) for key in sides.measure_keys()]
+    measures += [_set_measure(key, titles[key], n, whole, parts, notes.get(key, "")) for key in sides.measure_keys()]
     return [*measures, _authenticity(drawn.features, held_out.features, every_real)]
 
 
-def _too_few(n: int, dimension: int) -> Measured:
+def _too_few(n: int, dimension: int) -> SetMeasure:
     note = f"not given: {n} images do not exceed the {dimension} feature dimensions"
-    return Measured("frechet", MEASURE_TITLES["frechet"], None, None, None, "less", note)
+    return SetMeasure("frechet", MEASURE_TITLES["frechet"], None, None, None, "less", note)
 
 
 class Sides:
-    """The drawn and the held-out images against the same real ones; distances are taken once and then picked from."""
+    """Drawn and held-out images against the same real ones; each distance is computed once."""
 
-    def __init__(self, real: Pictures, held_out: Pictures, drawn: Pictures, reduced: PCA, plain: bool) -> None:
+    def __init__(self, real: ImageSet, held_out: ImageSet, drawn: ImageSet, reduced: PCA, plain: bool) -> None:
         self.real, self.others = real, {"value": drawn, "floor": held_out}
+        sides = (real, held_out, drawn)
         self.plain = plain
         self.components = int(reduced.n_components_)
-        self.reduced = {id(one): reduced.transform(one.features) for one in (real, held_out, drawn)}
-        self.within = {id(one): manifold.distances(one.features, one.features) for one in (real, held_out, drawn)}
-        self.kernels = {id(one): cubic_kernel(one.features, one.features) for one in (real, held_out, drawn)}
-        self.across = {name: manifold.distances(real.features, one.features) for name, one in self.others.items()}
-        self.cross_kernels = {name: cubic_kernel(real.features, one.features) for name, one in self.others.items()}
+        self.reduced = {id(side): reduced.transform(side.features) for side in sides}
+        self.within = {id(side): manifold.distances(side.features, side.features) for side in sides}
+        self.kernels = {id(side): cubic_kernel(side.features, side.features) for side in sides}
+        self.across = {name: manifold.distances(real.features, side.features) for name, side in self.others.items()}
+        self.cross_kernels = {name: cubic_kernel(real.features, side.features) for name, side in self.others.items()}
 
     def measure_keys(self) -> list[str]:
         """List the measures in the order in which they are shown."""
@@ -116,16 +117,16 @@ class Sides:
     def measure(self, positions: Positions) -> dict[str, float]:
         """`KEY/value` and `KEY/floor` of what stands at these positions of real, held-out and drawn."""
         rows, held_out, drawn = positions
-        found = {}
+        measured = {}
         for side, columns in (("value", drawn), ("floor", held_out)):
-            found |= {f"{key}/{side}": value for key, value in self._one_side(side, rows, columns).items()}
-        return found
+            measured |= {f"{key}/{side}": value for key, value in self._one_side(side, rows, columns).items()}
+        return measured
 
     def _one_side(self, side: str, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> dict[str, float]:
         other = self.others[side]
-        real, own = self.within[id(self.real)][np.ix_(rows, rows)], self.within[id(other)][np.ix_(columns, columns)]
+        real, within = self.within[id(self.real)][np.ix_(rows, rows)], self.within[id(other)][np.ix_(columns, columns)]
         across = self.across[side][np.ix_(rows, columns)]
-        found = {
+        measured = {
             "frechet_components": unchecked_frechet_distance(
                 self.reduced[id(self.real)][rows], self.reduced[id(other)][columns]
             ),
@@ -135,38 +136,38 @@ class Sides:
                 self.cross_kernels[side][np.ix_(rows, columns)],
             ),
             "precision": manifold.precision(real, across),
-            "recall": manifold.recall(own, across),
+            "recall": manifold.recall(within, across),
             "density": manifold.density(real, across),
             "coverage": manifold.coverage(real, across),
             "spectral": spectral_distance(self.real.spectra[rows], other.spectra[columns]),
         }
         if self.plain:
-            found["frechet"] = unchecked_frechet_distance(self.real.features[rows], other.features[columns])
-        return found
+            measured["frechet"] = unchecked_frechet_distance(self.real.features[rows], other.features[columns])
+        return measured
 
 
-def _measured(
+def _set_measure(
     key: str, name: str, n: int, whole: Mapping[str, float], parts: Mapping[str, list[float]], note: str
-) -> Measured:
+) -> SetMeasure:
     sides = {}
     for side in ("value", "floor"):
-        value, some = whole[f"{key}/{side}"], parts[f"{key}/{side}"]
+        value, values = whole[f"{key}/{side}"], parts[f"{key}/{side}"]
         in_share = key in SHARES
-        sides[side] = of_share(value, some, n) if in_share else of_distance(value, some, n, LOWEST.get(key, 0.0))
+        sides[side] = of_share(value, values, n) if in_share else of_distance(value, values, n, LOWEST.get(key, 0.0))
     better = "less" if key in LESS_IS_NEARER else "more"
     if key in SHARES:
-        return Measured(key, name, sides["value"], sides["floor"], difference(**sides), better, note)
-    apart = [value - floor for value, floor in zip(parts[f"{key}/value"], parts[f"{key}/floor"], strict=True)]
-    excess = of_distance(whole[f"{key}/value"] - whole[f"{key}/floor"], apart, n)
-    return Measured(key, name, sides["value"], sides["floor"], excess, better, note)
+        return SetMeasure(key, name, sides["value"], sides["floor"], difference(**sides), better, note)
+    differences = [value - floor for value, floor in zip(parts[f"{key}/value"], parts[f"{key}/floor"], strict=True)]
+    excess = of_distance(whole[f"{key}/value"] - whole[f"{key}/floor"], differences, n)
+    return SetMeasure(key, name, sides["value"], sides["floor"], excess, better, note)
 
 
-def _authenticity(drawn: Vectors, held_out: Vectors, every_real: Vectors) -> Measured:
-    """Of all that could have been copied: the real images are given, the drawn ones a sample, so the count is exact."""
+def _authenticity(drawn: Vectors, held_out: Vectors, every_real: Vectors) -> SetMeasure:
+    """Authenticity against every real image: those are given and the drawn ones a sample, so the count is exact."""
     n = len(drawn)
-    own, other = (int(manifold.authentic(one, every_real).sum()) for one in (drawn, held_out))
-    low, high = confint_proportions_2indep(own, n, other, n, method="newcomb", compare="diff")
-    excess = Estimate((own - other) / n, float(low), float(high), n, "Newcombe")
+    drawn_count, held_out_count = (int(manifold.authentic(images, every_real).sum()) for images in (drawn, held_out))
+    low, high = confint_proportions_2indep(drawn_count, n, held_out_count, n, method="newcomb", compare="diff")
+    excess = Estimate((drawn_count - held_out_count) / n, float(low), float(high), n, "Newcombe")
     note = f"against all {len(every_real)} real training images of this scope"
-    sides = proportion(own, n), proportion(other, n)
-    return Measured("authenticity", MEASURE_TITLES["authenticity"], *sides, excess, "more", note)
+    sides = proportion(drawn_count, n), proportion(held_out_count, n)
+    return SetMeasure("authenticity", MEASURE_TITLES["authenticity"], *sides, excess, "more", note)

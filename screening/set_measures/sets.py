@@ -1,4 +1,4 @@
-"""Which images a measurement is about: the drawn ones with their outcomes and settings, the real ones by split."""
+"""The images of a measurement: drawn ones with outcomes and settings, real ones by split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ SETTINGS = ("guidance_scale", "num_inference_steps", "sampler")
 
 @dataclass(frozen=True, slots=True)
 class DrawnImage:
-    """A synthetic image: the class it stands for, how it was drawn, what readers made of it, whether it is measured."""
+    """A synthetic image: its class, its settings, its outcome, and whether it is measured."""
 
     image_id: int
     file_sha256: str
@@ -52,7 +52,7 @@ class RealImage:
 
 @dataclass(frozen=True, slots=True)
 class Sets:
-    """Everything a measurement reads from the database before it begins."""
+    """The images of a measurement and what the database says of them."""
 
     drawn: Sequence[DrawnImage]
     train: Sequence[RealImage]
@@ -65,7 +65,7 @@ class Sets:
     @property
     def measured(self) -> list[DrawnImage]:
         """The drawn images that the measurement is about."""
-        return [one for one in self.drawn if one.measured]
+        return [image for image in self.drawn if image.measured]
 
 
 def find_sets(session: Session, request: MeasureRequest) -> Sets:
@@ -78,20 +78,20 @@ def find_sets(session: Session, request: MeasureRequest) -> Sets:
         raise BadInput(
             f"there is nothing to measure: no image is {request.name()}. `rounds status` shows what there is."
         )
-    shape = _one_shape(images)
+    shape = _common_shape(images)
     labels = _labels(session, [image.id for image in images]) | {key: name for key, name in chosen.items() if name}
     batches = {batch.id: batch for batch in session.scalars(select(Batch).join(Generator))}
     drawn = [_drawn(image, labels, batches, decisions, image.id in measured) for image in images]
     train, validation = (_real(session, split, shape) for split in (Split.TRAIN, Split.VALIDATION))
-    shared = {one.pixel_sha256 for one in train}
-    held_out = [one for one in validation if one.pixel_sha256 not in shared]
+    shared = {image.pixel_sha256 for image in train}
+    held_out = [image for image in validation if image.pixel_sha256 not in shared]
     generators = {batches[image.batch_id].generator for image in images if image.batch_id and image.id in measured}
     return Sets(
         drawn=drawn,
         train=train,
         validation=held_out,
         shared_left_out=len(validation) - len(held_out),
-        generator_ids=tuple(sorted(one.id for one in generators)),
+        generator_ids=tuple(sorted(generator.id for generator in generators)),
         subjects_known=_subjects_known(session),
         notice=_notice(session, generators),
     )
@@ -99,21 +99,21 @@ def find_sets(session: Session, request: MeasureRequest) -> Sets:
 
 def _decisions(session: Session, names: Sequence[str]) -> dict[int, Decision]:
     """What readings that count amount to, by image; raises Conflict where two worklists say the opposite."""
-    everything = session.scalars(select(Worklist).order_by(Worklist.id))
-    worklists = [find_worklist(session, name) for name in names] or list(everything)
+    every_worklist = session.scalars(select(Worklist).order_by(Worklist.id))
+    worklists = [find_worklist(session, name) for name in names] or list(every_worklist)
     settled = (OutcomeVerdict.APPROVED, OutcomeVerdict.REJECTED)
-    found: dict[int, Decision] = {}
+    decision_by_image: dict[int, Decision] = {}
     for worklist in worklists:
         for image_id, decision in decisions_of(session, worklist).items():
-            before = found.get(image_id)
+            before = decision_by_image.get(image_id)
             if before is not None and {before.verdict, decision.verdict} == set(settled):
                 raise Conflict(
                     f"image {image_id} is approved in one worklist and rejected in another. "
                     "Name the worklists that count with --worklist."
                 )
             if before is None or decision.verdict in settled:
-                found[image_id] = decision
-    return found
+                decision_by_image[image_id] = decision
+    return decision_by_image
 
 
 def _chosen(session: Session, request: MeasureRequest, decisions: dict[int, Decision]) -> dict[int, str | None]:
@@ -141,7 +141,7 @@ def _pool(session: Session, request: MeasureRequest, chosen: dict[int, str | Non
     return [image for image in every if image.batch_id in wanted]
 
 
-def _one_shape(images: Sequence[Image]) -> Shape:
+def _common_shape(images: Sequence[Image]) -> Shape:
     shapes = {image.shape for image in images}
     if len(shapes) != 1:
         raise BadInput(f"expected images of one size and depth, got {len(shapes)} of them. Name batches of one shape.")
@@ -156,8 +156,8 @@ def _labels(session: Session, image_ids: Sequence[int]) -> dict[int, str]:
         .where(is_positive("request"), Image.batch_id.is_not(None))
         .order_by(Label.name.desc())
     )
-    here = set(image_ids)
-    return {image_id: name for image_id, name in session.execute(query) if image_id in here}
+    wanted = set(image_ids)
+    return {image_id: name for image_id, name in session.execute(query) if image_id in wanted}
 
 
 def _drawn(
@@ -190,9 +190,9 @@ def _real(session: Session, split: Split, shape: Shape) -> list[RealImage]:
         )
     }
     return [
-        RealImage(one.image_id, one.file_sha256, pixels, one.subject_id, key, one.label, covariates)
-        for one in references
-        for pixels, key, covariates in [facts[one.image_id]]
+        RealImage(real.image_id, real.file_sha256, pixels, real.subject_id, key, real.label, covariates)
+        for real in references
+        for pixels, key, covariates in [facts[real.image_id]]
     ]
 
 
@@ -202,5 +202,5 @@ def _subjects_known(session: Session) -> bool:
 
 def _notice(session: Session, generators: set[Generator]) -> str | None:
     notices = set(session.scalars(select(Import.notice).where(Import.notice.is_not(None))))
-    notices |= {one.card.get("notice") for one in generators}
+    notices |= {generator.card.get("notice") for generator in generators}
     return " ".join(sorted(notice for notice in notices if notice)) or None

@@ -1,4 +1,4 @@
-"""Radially averaged log power spectra: how much detail of each size a picture holds, whatever it shows.
+"""Radially averaged log power spectra: how much detail of each size an image holds.
 
 Generators are known to miss the high end (Durall et al. 2020) and to leave peaks that their upsampling makes.
 """
@@ -14,9 +14,9 @@ FLOOR = 1e-10  # power of nothing: far below that of rounding to 8 bit, about 1e
 
 
 def radial_spectra(pixels: Pixels) -> Spectra:
-    """(N, H, W, C) to (N, R): mean log power in dB at 1, 2, ... R cycles per picture, R up to half the shorter side.
+    """(N, H, W, C) to (N, R): mean log power in dB at 1, 2, ... R cycles per image, R up to half the shorter side.
 
-    Values are scaled to 0 to 1 and channels averaged; a Hann window keeps the picture's edges out of it.
+    Values are scaled to 0 to 1 and channels averaged; a Hann window keeps the image's edges out of it.
     """
     values = pixels.astype(np.float64).mean(axis=-1) / np.iinfo(pixels.dtype).max  # (N, H, W)
     _, height, width = values.shape

@@ -1,4 +1,4 @@
-"""Features and spectra of the images of a measurement, kept in files, and the draw of one image a subject."""
+"""Features and spectra of the images of a measurement, and the random choice of one image a subject."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from curation.progress import OnProgress
 from curation.project import Project
 from screening.features.feature_file import FeatureFile
 from screening.set_measures.distances import Vectors
-from screening.set_measures.scope import Pictures
+from screening.set_measures.scope import ImageSet
 from screening.set_measures.sets import DrawnImage, RealImage, Sets
 from screening.set_measures.spectrum import radial_spectra
 from train.backbones.load import Backbone
@@ -19,9 +19,9 @@ from train.backbones.load import Backbone
 class SetVectors:
     """Features and spectra of drawn, training and validation images, in the order of the sets."""
 
-    drawn: Pictures
-    train: Pictures
-    validation: Pictures
+    drawn: ImageSet
+    train: ImageSet
+    validation: ImageSet
 
 
 def vectors_of(project: Project, sets: Sets, backbone: Backbone, report: OnProgress) -> SetVectors:
@@ -37,18 +37,18 @@ def vectors_of(project: Project, sets: Sets, backbone: Backbone, report: OnProgr
         lambda pixels: radial_spectra(pixels).astype(np.float32),
     )
 
-    def pictures(images: Sequence[DrawnImage] | Sequence[RealImage]) -> Pictures:
-        digests = [one.file_sha256 for one in images]
-        found: list[Vectors] = [
+    def image_set(images: Sequence[DrawnImage] | Sequence[RealImage]) -> ImageSet:
+        digests = [image.file_sha256 for image in images]
+        vectors: list[Vectors] = [
             file.features(project.store, digests, report).astype(np.float64) for file in (features, spectra)
         ]
-        return Pictures(*found)
+        return ImageSet(*vectors)
 
-    return SetVectors(pictures(sets.drawn), pictures(sets.train), pictures(sets.validation))
+    return SetVectors(image_set(sets.drawn), image_set(sets.train), image_set(sets.validation))
 
 
 def one_a_subject(images: Sequence[RealImage], positions: Sequence[int], seed: int) -> list[int]:
-    """Of these positions one for each subject, in random order: slices of one subject are no independent images."""
+    """One of these positions for each subject, in random order: slices of one subject are not independent."""
     taken: dict[int, int] = {}
     for place in np.random.default_rng([seed, len(positions)]).permutation(len(positions)).tolist():
         taken.setdefault(images[positions[place]].subject_id, positions[place])

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from curation.check_names import check_name, scope_words
+from curation.check_names import check_name, scope_name
 from curation.estimates import EXACT, Estimate, proportion
 from curation.exports.facts.evidence import Evidence
 from curation.exports.facts.grey_levels import FEWEST, GreyLevels
@@ -223,7 +223,7 @@ def _set_measures(
             note = "; ".join([*beside, f"set measurement {measurement.digest[:12]}", *affected])
             yield Indicator(
                 dimension,
-                f"{measure.name}, {scope_words(measure.scope)}",
+                f"{measure.name}, {scope_name(measure.scope)}",
                 measure.value[0],
                 measure.n,
                 IN_FEATURES,

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from curation.alterations.copy_changes import change_copies
 from screening.copies.aligned_search import AlignedSearch
 from screening.copies.alignment import align, correlation, places, smooth
-from screening.copies.thumbnails import DETAIL, SIDE, band, pictures, small, thumbnails
+from screening.copies.thumbnails import DETAIL, SIDE, band, small, thumbnail_grids, thumbnails
 from tests.screening.cohort import person
 
 TRAIN = np.stack([person(number) for number in range(50)])
@@ -74,7 +74,7 @@ def test_one_subject_alone_has_no_second_and_blank_pictures_are_like_nothing() -
 @settings(deadline=None, max_examples=20)
 @given(across=st.floats(-0.1, 0.1), down=st.floats(-0.1, 0.1), enlarge=st.floats(0.93, 1.07))
 def test_registration_finds_the_pose_that_was_given(across: float, down: float, enlarge: float) -> None:
-    moving = band(small(pictures(thumbnails(TRAIN[:1]))))
+    moving = band(small(thumbnail_grids(thumbnails(TRAIN[:1]))))
     pose = torch.tensor([[[enlarge, 0.0, across], [0.0, enlarge, down]]])
     grid = torch.nn.functional.affine_grid(pose, [1, 1, SIDE, SIDE], align_corners=False)
     fixed = torch.nn.functional.grid_sample(moving, grid, padding_mode="border", align_corners=False)

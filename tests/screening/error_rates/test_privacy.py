@@ -13,7 +13,7 @@ from curation.tables.measures import CheckReport
 from curation.tables.operations import Event
 from curation.verification.measured import measured_faults, not_covered
 from screening.error_rates.privacy import PrivacyPlan, reached
-from screening.error_rates.privacy_picture import plot_error_rates
+from screening.error_rates.privacy_figure import plot_error_rates
 from screening.error_rates.privacy_run import STAND_IN, measure_privacy, newest_report
 from tests.rows import NOW
 from tests.screening.cohort import add_cohort

@@ -1,4 +1,4 @@
-"""The picture of a report on the privacy gate: shares caught by severity, and pairs missed and caught."""
+"""Figures of a report on the privacy gate: shares caught by severity, and pairs missed and caught."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ MOST_PAIRS = 48
 
 
 def plot_error_rates(report: dict[str, Any], examples: Sequence[Example], directory: Path) -> list[Path]:
-    """Write `privacy-caught.png` and `privacy-pairs.png` into a directory; returns what was written.
+    """Write `privacy-caught.png` and `privacy-pairs.png` into a directory; returns their paths.
 
     The second shows training images: it is for the curator and the privacy role only.
     """
@@ -27,17 +27,17 @@ def plot_error_rates(report: dict[str, Any], examples: Sequence[Example], direct
         return []
     directory.mkdir(parents=True, exist_ok=True)
     paths = directory / "privacy-caught.png", directory / "privacy-pairs.png"
-    _draw_shares(report, paths[0])
-    _draw_pairs(examples, paths[1])
+    _plot_shares(report, paths[0])
+    _plot_pairs(examples, paths[1])
     return list(paths)
 
 
-def _draw_shares(report: dict[str, Any], path: Path) -> None:
+def _plot_shares(report: dict[str, Any], path: Path) -> None:
     rows = report["result"]["caught"]
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
     figure, grid = plt.subplots(3, 4, figsize=(12, 8), sharey=True, layout="constrained")
     for axes, kind in zip(grid.flat, kinds, strict=False):
-        _draw_kind(axes, kind, [row for row in rows if row["kind"] == kind])
+        _plot_kind(axes, kind, [row for row in rows if row["kind"] == kind])
     for axes in grid.flat[len(kinds) :]:
         axes.axis("off")
     for axes in grid[:, 0]:
@@ -52,7 +52,7 @@ def _draw_shares(report: dict[str, Any], path: Path) -> None:
     plt.close(figure)
 
 
-def _draw_kind(axes: Axes, kind: str, rows: list[dict[str, Any]]) -> None:
+def _plot_kind(axes: Axes, kind: str, rows: list[dict[str, Any]]) -> None:
     shares = np.array([row["count"] / row["n"] for row in rows])
     errors = np.array([[share - row["low"], row["high"] - share] for share, row in zip(shares, rows, strict=True)]).T
     places = np.arange(len(rows))
@@ -62,19 +62,19 @@ def _draw_kind(axes: Axes, kind: str, rows: list[dict[str, Any]]) -> None:
     axes.set_xticks(places, [f"{row['severity']:g}" for row in rows])
 
 
-def _draw_pairs(examples: Sequence[Example], path: Path) -> None:
+def _plot_pairs(examples: Sequence[Example], path: Path) -> None:
     """Copy above, training image below; missed ones first."""
-    chosen = sorted(examples, key=lambda one: one.caught)[:MOST_PAIRS]
+    chosen = sorted(examples, key=lambda example: example.caught)[:MOST_PAIRS]
     bands = -(-len(chosen) // PAIRS_A_ROW)
     figure, grid = plt.subplots(2 * bands, PAIRS_A_ROW, figsize=(PAIRS_A_ROW * 1.3, bands * 2.9), squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
-    for number, one in enumerate(chosen):
+    for number, example in enumerate(chosen):
         band, column = divmod(number, PAIRS_A_ROW)
         above, below = grid[2 * band, column], grid[2 * band + 1, column]
-        above.set_title(f"{one.kind} {one.severity:g}\n{'caught' if one.caught else 'missed'}", fontsize=7)
-        _show(above, one.copy)
-        _show(below, one.source)
+        above.set_title(f"{example.kind} {example.severity:g}\n{'caught' if example.caught else 'missed'}", fontsize=7)
+        _show(above, example.copy)
+        _show(below, example.source)
     figure.tight_layout(pad=0.3, h_pad=1.5)
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -1,4 +1,4 @@
-"""Which pictures of a screening are worth looking at: what was flagged or blocked, planted faults, nearest pairs."""
+"""Images of a screening that a report shows: screened ones, planted faults, nearest pairs."""
 
 import base64
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ MOST = 48
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """A candidate with the checks that spoke of it: (name, value, threshold)."""
+    """A candidate with the checks that flagged or blocked it: (name, value, threshold)."""
 
     image_id: int
     file_sha256: str
@@ -33,18 +33,18 @@ class Screened:
 
     @property
     def is_copy(self) -> bool:
-        """Whether a copy gate blocked or flagged it: such a picture may show a training patient."""
+        """Whether a copy gate blocked or flagged it: such an image may show a training patient."""
         return any(name in COPIES for name, _, _ in self.spoke)
 
 
 def screened_images(session: Session, screening_id: int) -> list[Screened]:
     """Every image of a screening, in the order of the batch."""
-    spoke: dict[int, list[tuple[str, float, str]]] = {}
-    said = select(ScreeningCheck).where(
+    checks_by_image: dict[int, list[tuple[str, float, str]]] = {}
+    checks = select(ScreeningCheck).where(
         ScreeningCheck.screening_id == screening_id, ScreeningCheck.verdict != ScreeningVerdict.PASS
     )
-    for check in session.scalars(said.order_by(ScreeningCheck.image_id, ScreeningCheck.name)):
-        spoke.setdefault(check.image_id, []).append((check.name, check.value, check.threshold))
+    for check in session.scalars(checks.order_by(ScreeningCheck.image_id, ScreeningCheck.name)):
+        checks_by_image.setdefault(check.image_id, []).append((check.name, check.value, check.threshold))
     rows = session.execute(
         select(Image.id, Image.file_sha256, class_of_image(), ScreenedImage.verdict, ScreenedImage.neighbours)
         .join(ScreenedImage, ScreenedImage.image_id == Image.id)
@@ -52,7 +52,7 @@ def screened_images(session: Session, screening_id: int) -> list[Screened]:
         .order_by(Image.batch_index)
     )
     return [
-        Screened(image_id, digest, label, verdict.value, spoke.get(image_id, []), list(neighbours))
+        Screened(image_id, digest, label, verdict.value, checks_by_image.get(image_id, []), list(neighbours))
         for image_id, digest, label, verdict, neighbours in rows
     ]
 
@@ -63,12 +63,12 @@ def data_url(pixels: Pixels) -> str:
     return f"data:image/png;base64,{base64.b64encode(encode_png(eight)).decode()}"
 
 
-def planted_pictures(
+def planted_faults(
     session: Session, store: ImageStore, planted: Sequence[dict[str, Any]]
 ) -> list[tuple[str, list[tuple[Pixels, str]]]]:
-    """For each fault, the kept examples made again, with what was said of each. Missing files are left out."""
-    by_name = {(one.kind, one.strength): one for one in ALL_FAULTS}
-    ids = {example["image_id"] for own in planted for example in own["examples"]}
+    """For each fault, its kept examples made again, and the checks that caught each. Missing files are left out."""
+    by_name = {(breakage.kind, breakage.strength): breakage for breakage in ALL_FAULTS}
+    ids = {example["image_id"] for fault in planted for example in fault["examples"]}
     files = dict(
         session.execute(
             select(Image.id, Image.file_sha256).where(Image.id.in_(ids), Image.withdrawn_at.is_(None))
@@ -80,21 +80,21 @@ def planted_pictures(
             originals[image_id] = store.pixels(digest)
         except RoundsError:  # withdrawn or lost since; `rounds verify` tells
             continue
-    found = []
-    for own in planted:
-        breakage = by_name.get((own["kind"], own["strength"]))
+    faults = []
+    for fault in planted:
+        breakage = by_name.get((fault["kind"], fault["strength"]))
         if breakage is None:
             continue  # measured by a release that planted something else
-        pictures = [
+        examples = [
             (
-                breakage.apply(originals[one["image_id"]], one["seed"]),
-                ", ".join(check_name(name) for name in one["spoke"]) or "missed",
+                breakage.apply(originals[example["image_id"]], example["seed"]),
+                ", ".join(check_name(name) for name in example["spoke"]) or "missed",
             )
-            for one in own["examples"]
-            if one["image_id"] in originals
+            for example in fault["examples"]
+            if example["image_id"] in originals
         ]
-        found.append((breakage.name, pictures))
-    return found
+        faults.append((breakage.name, examples))
+    return faults
 
 
 def nearest_pairs(

@@ -1,4 +1,4 @@
-"""A measurement as PNG: values beside their floors, spectra, the map, modes and odds. Nothing is computed here."""
+"""Plots of a measurement as PNG: values beside their floors, spectra, the map, modes and odds."""
 
 import io
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ def _png(figure: Figure) -> bytes:
     return out.getvalue()
 
 
-def _foot(figure: Figure, result: dict[str, Any], words: str) -> None:
-    lines = [words]
+def _foot(figure: Figure, result: dict[str, Any], legend: str) -> None:
+    lines = [legend]
     if result["outcomes_by_proxy_alone"]:
         lines.append(f"Outcomes of {result['outcomes_by_proxy_alone']} images are by a PROXY (a model) alone.")
     if result["notice"]:
@@ -37,17 +37,22 @@ def _foot(figure: Figure, result: dict[str, Any], words: str) -> None:
     figure.text(0.5, -0.02, "\n".join(lines), ha="center", va="top", fontsize=8, color="#444")
 
 
-def measures_picture(result: dict[str, Any]) -> bytes:
+def plot_measures(result: dict[str, Any]) -> bytes:
     """A panel for each measure: the drawn images and, below, held-out real ones, by scope."""
     scopes = result["scopes"]
-    given = {(scope["scope"], measure_key(one)): one for scope in scopes for one in scope["measures"] if one["value"]}
-    keys = list(dict.fromkeys(key for _, key in given))
+    measures = {
+        (scope["scope"], measure_key(measure)): measure
+        for scope in scopes
+        for measure in scope["measures"]
+        if measure["value"]
+    }
+    keys = list(dict.fromkeys(key for _, key in measures))
     columns = 3
     rows = -(-len(keys) // columns)
     figure = Figure(figsize=(4.2 * columns, (0.55 * len(scopes) + 0.9) * rows), layout="constrained")
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axis, key in zip(axes, keys, strict=False):
-        _dots(axis, [given.get((scope["scope"], key)) for scope in scopes], [s["scope"] for s in scopes])
+        _dots(axis, [measures.get((scope["scope"], key)) for scope in scopes], [s["scope"] for s in scopes])
         axis.set_title(MEASURE_TITLES.get(key, key), fontsize=10)
     for axis in axes[len(keys) :]:
         axis.set_visible(False)
@@ -58,20 +63,20 @@ def measures_picture(result: dict[str, Any]) -> bytes:
 
 
 def _dots(axis: Axes, rows: Sequence[dict[str, Any] | None], names: Sequence[str]) -> None:
-    for place, one in enumerate(rows):
-        if one is None:
+    for place, measure in enumerate(rows):
+        if measure is None:
             continue
         for side, shift, color, fill in (("value", -0.15, DRAWN, DRAWN), ("floor", 0.15, FLOOR, "white")):
-            at = one[side]
-            axis.plot([at["low"], at["high"]], [place + shift] * 2, color=color, lw=1.6)
-            axis.plot(at["value"], place + shift, "o", color=color, mfc=fill, ms=6)
+            estimate = measure[side]
+            axis.plot([estimate["low"], estimate["high"]], [place + shift] * 2, color=color, lw=1.6)
+            axis.plot(estimate["value"], place + shift, "o", color=color, mfc=fill, ms=6)
     axis.set_yticks(range(len(names)), names, fontsize=8)
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.tick_params(axis="x", labelsize=8)
     axis.grid(axis="x", alpha=0.25)
 
 
-def spectra_picture(result: dict[str, Any]) -> bytes:
+def plot_spectra(result: dict[str, Any]) -> bytes:
     """Mean log power by frequency of the three sets, a panel for each scope."""
     scopes = result["scopes"]
     figure = Figure(figsize=(4.2 * len(scopes), 3.4), layout="constrained")
@@ -82,7 +87,7 @@ def spectra_picture(result: dict[str, Any]) -> bytes:
             axis.plot(cycles, mean, style, color=color, lw=1.4, label=name.replace("_", "-"))
             axis.fill_between(cycles, mean - 1.96 * error, mean + 1.96 * error, color=color, alpha=0.2, lw=0)
         axis.set_title(f"{scope['scope']}, n {scope['n']}", fontsize=10)
-        axis.set_xlabel("cycles per picture", fontsize=9)
+        axis.set_xlabel("cycles per image", fontsize=9)
         axis.grid(alpha=0.25)
     figure.axes[0].set_ylabel("mean log power, dB", fontsize=9)
     figure.axes[-1].legend(fontsize=8)
@@ -90,7 +95,7 @@ def spectra_picture(result: dict[str, Any]) -> bytes:
     return _png(figure)
 
 
-def map_picture(result: dict[str, Any]) -> bytes | None:
+def plot_map(result: dict[str, Any]) -> bytes | None:
     """Real and drawn images in a plane, a panel for each class."""
     points = result["map"]["points"]
     if not points:
@@ -100,10 +105,10 @@ def map_picture(result: dict[str, Any]) -> bytes | None:
     for axis, label in zip(figure.subplots(1, len(classes), squeeze=False).flat, classes, strict=True):
         axis.scatter([p["x"] for p in points], [p["y"] for p in points], s=3, color="#d9dcdf", lw=0)
         for kind, (color, mark, size) in KINDS.items():
-            own = [point for point in points if point["class"] == label and point["kind"] == kind]
-            if own:
-                axis.scatter([p["x"] for p in own], [p["y"] for p in own], s=size, c=color, marker=mark,
-                             lw=0.9, label=f"{kind} {len(own)}")  # fmt: skip
+            chosen = [point for point in points if point["class"] == label and point["kind"] == kind]
+            if chosen:
+                axis.scatter([p["x"] for p in chosen], [p["y"] for p in chosen], s=size, c=color, marker=mark,
+                             lw=0.9, label=f"{kind} {len(chosen)}")  # fmt: skip
         axis.set_title(label, fontsize=10)
         axis.set_xticks([])
         axis.set_yticks([])
@@ -112,30 +117,30 @@ def map_picture(result: dict[str, Any]) -> bytes | None:
     return _png(figure)
 
 
-def curation_picture(result: dict[str, Any]) -> bytes | None:
-    """How often each mode and subgroup is kept, by how often it is real; one is as often as in real images."""
-    rows = [one for one in result["map"]["representation"] if one["ratio"] and one["ratio"]["low"] is not None]
+def plot_curation(result: dict[str, Any]) -> bytes | None:
+    """Kept share by real share of each mode and subgroup; 1 is as often as among real images."""
+    rows = [row for row in result["map"]["representation"] if row["ratio"] and row["ratio"]["low"] is not None]
     if not rows:
         return None
-    names = [f"{one['grouping']}: {one['level']} ({one['kept']['hits']} kept)" for one in rows]
+    names = [f"{row['grouping']}: {row['level']} ({row['kept']['hits']} kept)" for row in rows]
     figure = _forest(
-        [one["ratio"] for one in rows], names, [STATES.get(one["state"], GRAY) for one in rows],
+        [row["ratio"] for row in rows], names, [STATES.get(row["state"], GRAY) for row in rows],
         f"{result['map']['kept_are']} share by real share",
     )  # fmt: skip
-    words = "Red: missed, ochre: scarce, violet: ample, green: even, gray: unsure, at a level divided by "
-    _foot(figure, result, f"{words}{result['map']['looks']} looks. Lines: 95 % each.")
+    legend = "Red: missed, ochre: scarce, violet: ample, green: even, gray: unsure, at a level divided by "
+    _foot(figure, result, f"{legend}{result['map']['looks']} looks. Lines: 95 % each.")
     return _png(figure)
 
 
-def odds_picture(result: dict[str, Any]) -> bytes | None:
+def plot_odds(result: dict[str, Any]) -> bytes | None:
     """Odds ratio of being approved, each level against all others of its class."""
-    rows = [one for one in result["map"]["odds"] if one["ratio"]]
+    rows = [row for row in result["map"]["odds"] if row["ratio"]]
     if not rows:
         return None
     names = [
-        f"{one['grouping']}: {one['level']} ({one['approved']} of {one['approved'] + one['rejected']})" for one in rows
+        f"{row['grouping']}: {row['level']} ({row['approved']} of {row['approved'] + row['rejected']})" for row in rows
     ]
-    figure = _forest([one["ratio"] for one in rows], names, [DRAWN] * len(rows), "odds ratio of being approved")
+    figure = _forest([row["ratio"] for row in rows], names, [DRAWN] * len(rows), "odds ratio of being approved")
     _foot(
         figure,
         result,
@@ -162,9 +167,9 @@ def _forest(ratios: Sequence[dict[str, float]], names: Sequence[str], colors: Se
     return figure
 
 
-def medoids_picture(result: dict[str, Any], pictures: dict[str, Pixels]) -> bytes | None:
+def plot_medoids(result: dict[str, Any], images: dict[str, Pixels]) -> bytes | None:
     """The real image in the middle of each mode, with what became of the mode."""
-    rows = [one for one in result["map"]["representation"] if one["grouping"] == "mode" and one["level"] in pictures]
+    rows = [row for row in result["map"]["representation"] if row["grouping"] == "mode" and row["level"] in images]
     if not rows:
         return None
     columns = min(6, len(rows))
@@ -172,11 +177,11 @@ def medoids_picture(result: dict[str, Any], pictures: dict[str, Pixels]) -> byte
     axes = list(figure.subplots(-(-len(rows) // columns), columns, squeeze=False).flat)
     for axis in axes:
         axis.axis("off")
-    for axis, one in zip(axes, rows, strict=False):
-        pixels = pictures[one["level"]]
+    for axis, row in zip(axes, rows, strict=False):
+        pixels = images[row["level"]]
         axis.imshow(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels, cmap="gray")
-        color = STATES.get(one["state"], GRAY)
-        words = f"real {one['real']['hits']}, drawn {one['drawn']['hits']}, kept {one['kept']['hits']}"
-        axis.set_title(f"{one['level']}: {one['state']}\n{words}", fontsize=8, color=color)
+        color = STATES.get(row["state"], GRAY)
+        counts = f"real {row['real']['hits']}, drawn {row['drawn']['hits']}, kept {row['kept']['hits']}"
+        axis.set_title(f"{row['level']}: {row['state']}\n{counts}", fontsize=8, color=color)
     _foot(figure, result, "Real training images, the nearest to the middle of their mode.")
     return _png(figure)
