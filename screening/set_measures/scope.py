@@ -50,7 +50,7 @@ class ImageSet:
 
 
 @dataclass(frozen=True, slots=True)
-class SetMeasure:
+class ScopeMeasure:
     """One measure: its value, its floor and their difference, or a note that says why there is none."""
 
     key: str
@@ -74,7 +74,7 @@ def measure_scope(
     resamples: int,
     seed: int,
     report: Callable[[int], None] = lambda _: None,
-) -> list[SetMeasure]:
+) -> list[ScopeMeasure]:
     """All measures of three sets of one size; `every_real` (M, D) is what could have been copied."""
     n = len(real)
     components = min(MOST_COMPONENTS, n // IMAGES_PER_COMPONENT, every_real.shape[1])
@@ -90,9 +90,9 @@ def measure_scope(
     return [*measures, _authenticity(drawn.features, held_out.features, every_real)]
 
 
-def _too_few(n: int, dimension: int) -> SetMeasure:
+def _too_few(n: int, dimension: int) -> ScopeMeasure:
     note = f"not given: {n} images do not exceed the {dimension} feature dimensions"
-    return SetMeasure("frechet", MEASURE_TITLES["frechet"], None, None, None, "less", note)
+    return ScopeMeasure("frechet", MEASURE_TITLES["frechet"], None, None, None, "less", note)
 
 
 class Sides:
@@ -148,7 +148,7 @@ class Sides:
 
 def _set_measure(
     key: str, name: str, n: int, whole: Mapping[str, float], parts: Mapping[str, list[float]], note: str
-) -> SetMeasure:
+) -> ScopeMeasure:
     sides = {}
     for side in ("value", "floor"):
         value, values = whole[f"{key}/{side}"], parts[f"{key}/{side}"]
@@ -156,13 +156,13 @@ def _set_measure(
         sides[side] = of_share(value, values, n) if in_share else of_distance(value, values, n, LOWEST.get(key, 0.0))
     better = "less" if key in LESS_IS_NEARER else "more"
     if key in SHARES:
-        return SetMeasure(key, name, sides["value"], sides["floor"], difference(**sides), better, note)
+        return ScopeMeasure(key, name, sides["value"], sides["floor"], difference(**sides), better, note)
     differences = [value - floor for value, floor in zip(parts[f"{key}/value"], parts[f"{key}/floor"], strict=True)]
     excess = of_distance(whole[f"{key}/value"] - whole[f"{key}/floor"], differences, n)
-    return SetMeasure(key, name, sides["value"], sides["floor"], excess, better, note)
+    return ScopeMeasure(key, name, sides["value"], sides["floor"], excess, better, note)
 
 
-def _authenticity(drawn: Vectors, held_out: Vectors, every_real: Vectors) -> SetMeasure:
+def _authenticity(drawn: Vectors, held_out: Vectors, every_real: Vectors) -> ScopeMeasure:
     """Authenticity against every real image: those are given and the drawn ones a sample, so the count is exact."""
     n = len(drawn)
     drawn_count, held_out_count = (int(manifold.authentic(images, every_real).sum()) for images in (drawn, held_out))
@@ -170,4 +170,4 @@ def _authenticity(drawn: Vectors, held_out: Vectors, every_real: Vectors) -> Set
     excess = Estimate((drawn_count - held_out_count) / n, float(low), float(high), n, "Newcombe")
     note = f"against all {len(every_real)} real training images of this scope"
     sides = proportion(drawn_count, n), proportion(held_out_count, n)
-    return SetMeasure("authenticity", MEASURE_TITLES["authenticity"], *sides, excess, "more", note)
+    return ScopeMeasure("authenticity", MEASURE_TITLES["authenticity"], *sides, excess, "more", note)

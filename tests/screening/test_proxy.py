@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from curation.errors import BadInput
+from curation.progress import silent
 from curation.project import Project
 from curation.reading.claims import claim
 from curation.reading.progress import progress_of
@@ -27,10 +28,6 @@ from tests.screening.cohort import CLASSES, add_cohort, add_drawn, person
 TRUE, SWAPPED = range(3_000, 3_012), range(3_012, 3_024)
 
 
-def no_report(done: int, total: int, note: str | None) -> None:
-    """Nobody looks."""
-
-
 class Killed(Exception):
     pass
 
@@ -44,7 +41,7 @@ def screened(
     add_cohort(project)
     pictures = [person(number) for number in (*TRUE, *SWAPPED)]
     labels = [CLASSES[number % 2] for number in TRUE] + [CLASSES[1 - number % 2] for number in SWAPPED]
-    screen_batch(project, add_drawn(project, pictures, labels), NOW, no_report, str(tiny_vit))
+    screen_batch(project, add_drawn(project, pictures, labels), NOW, silent, str(tiny_vit))
     with project.database.write() as session:
         create_worklist(session, project.chain, NOW, WorklistRecipe(name="w", seed=1))
     return project
@@ -65,7 +62,7 @@ def readings(project: Project) -> list[Reading]:
 
 @pytest.mark.slow
 def test_it_accepts_the_class_that_was_asked_for_and_rejects_the_other(to_read: Project, tiny_vit: Path) -> None:
-    facts = read_worklist_by_proxy(to_read, "w", NOW, no_report, str(tiny_vit))
+    facts = read_worklist_by_proxy(to_read, "w", NOW, silent, str(tiny_vit))
     total = find(to_read)
     assert sum(facts["readings"].values()) == total
     assert sum(facts["of real validation images"].values()) == 48
@@ -91,7 +88,7 @@ def find(project: Project) -> int:
 
 @pytest.mark.slow
 def test_it_is_marked_as_a_model_and_cannot_sign_in(to_read: Project, tiny_vit: Path) -> None:
-    facts = read_worklist_by_proxy(to_read, "w", NOW, no_report, str(tiny_vit))
+    facts = read_worklist_by_proxy(to_read, "w", NOW, silent, str(tiny_vit))
     with to_read.database.read() as session:
         reader = session.scalars(select(Reader)).one()
     assert reader.kind is ReaderKind.PROXY
@@ -102,7 +99,7 @@ def test_it_is_marked_as_a_model_and_cannot_sign_in(to_read: Project, tiny_vit: 
 
 @pytest.mark.slow
 def test_it_takes_no_image_from_people(to_read: Project, tiny_vit: Path) -> None:
-    read_worklist_by_proxy(to_read, "w", NOW, no_report, str(tiny_vit))
+    read_worklist_by_proxy(to_read, "w", NOW, silent, str(tiny_vit))
     with to_read.database.write() as session:
         alice = add_person(session, "alice")
         worklist = find_worklist(session, "w")
@@ -119,12 +116,12 @@ def test_stopped_in_the_middle_it_goes_on_and_reads_nothing_twice(to_read: Proje
     with pytest.raises(Killed):
         read_worklist_by_proxy(to_read, "w", NOW, stop, str(tiny_vit))
     assert len(readings(to_read)) == 5
-    read_worklist_by_proxy(to_read, "w", NOW, no_report, str(tiny_vit))
+    read_worklist_by_proxy(to_read, "w", NOW, silent, str(tiny_vit))
     read = readings(to_read)
     assert len({one.assignment_id for one in read}) == len(read) == find(to_read)
-    again = read_worklist_by_proxy(to_read, "w", NOW, no_report, str(tiny_vit))
+    again = read_worklist_by_proxy(to_read, "w", NOW, silent, str(tiny_vit))
     assert again["readings"] == {}
-    assert verify_project(to_read, no_report).faults == []
+    assert verify_project(to_read, silent).faults == []
 
 
 @pytest.mark.slow
@@ -134,4 +131,4 @@ def test_it_refuses_a_worklist_that_hides_the_class_and_a_cohort_without_classes
     with to_read.database.write() as session:
         create_worklist(session, to_read.chain, NOW, WorklistRecipe(name="blind", label_shown=False))
     with pytest.raises(BadInput, match="hides the class"):
-        read_worklist_by_proxy(to_read, "blind", NOW, no_report, str(tiny_vit))
+        read_worklist_by_proxy(to_read, "blind", NOW, silent, str(tiny_vit))

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from sqlalchemy import func, select
 
 from curation.errors import BadInput, NotFound
+from curation.progress import silent
 from curation.project import Project
 from curation.tables.generation import Batch, ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, Origin, Split, Subject
@@ -17,10 +18,6 @@ from curation.tables.operations import Event
 from screening.run import run_screening_job, screen_batch
 from tests.rows import NOW, add_image, add_import
 from tests.screening.cohort import TRAIN, add_cohort, add_drawn, add_person, person
-
-
-def no_report(done: int, total: int, note: str | None) -> None:
-    """Nobody looks."""
 
 
 def as_bytes(values: np.ndarray) -> np.ndarray:
@@ -64,7 +61,7 @@ def screened(
     project = make_project(tmp_path_factory.mktemp("screened") / "project")
     real = add_cohort(project)
     batch_id = add_drawn(project, [*PLANTED.values(), *STRANGERS, STRANGERS[0]])
-    counts = screen_batch(project, batch_id, NOW, no_report, str(tiny_vit))
+    counts = screen_batch(project, batch_id, NOW, silent, str(tiny_vit))
     return project, batch_id, real, counts
 
 
@@ -150,7 +147,7 @@ def test_each_new_check_flags_what_it_is_for_and_blocks_nothing(project: Project
     inverted = 255 - person(2_004)
     pictures = [grid, dimmed, inverted, person(2_006), person(2_008)]
     batch_id = add_drawn(project, pictures, ["normal", "normal", "normal", "bright", "unheard of"])
-    screen_batch(project, batch_id, NOW, no_report, str(tiny_vit))
+    screen_batch(project, batch_id, NOW, silent, str(tiny_vit))
     said = [checks for _, checks, _ in findings(project, batch_id)]
     assert said[0]["power_spectrum"] == "flag"
     assert said[1]["intensity_histogram"] == "flag"
@@ -170,7 +167,7 @@ def test_screening_again_under_equal_thresholds_changes_nothing(
     screened: tuple[Project, int, dict[int, int], dict[str, int]], tiny_vit: Path
 ) -> None:
     project, batch_id, _, counts = screened
-    assert screen_batch(project, batch_id, NOW, no_report, str(tiny_vit)) == counts
+    assert screen_batch(project, batch_id, NOW, silent, str(tiny_vit)) == counts
     with project.database.read() as session:
         assert session.scalar(select(func.count()).select_from(Screening)) == 1
         assert session.scalar(select(func.count()).select_from(ScreenedImage)) == 21
@@ -185,20 +182,20 @@ def test_held_out_images_are_laid_over_once_for_the_same_training_images(project
     def searched() -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in kept.glob("laid-over-*.f32")}
 
-    screen_batch(project, add_drawn(project, STRANGERS[:1]), NOW, no_report, str(tiny_vit))
+    screen_batch(project, add_drawn(project, STRANGERS[:1]), NOW, silent, str(tiny_vit))
     [(name, content)] = searched().items()
     distances = np.frombuffer(content, np.float32).reshape(-1, 4)
     assert len(distances) == 40
     assert (distances[:, [0, 2]] <= distances[:, [1, 3]]).all()
     second = add_drawn(project, STRANGERS[1:2], name="second")
     (kept / name).write_bytes((distances / 1_000).tobytes())  # seen in the thresholds, if it is what they are set from
-    screen_batch(project, second, NOW, no_report, str(tiny_vit))
+    screen_batch(project, second, NOW, silent, str(tiny_vit))
     with project.database.read() as session:
         first, then = [one.parameters for one in session.scalars(select(Screening).order_by(Screening.id))]
     assert then["near_copy_pixels"]["distance"] == pytest.approx(first["near_copy_pixels"]["distance"] / 1_000)
     with project.database.write() as session:
         add_person(project, session, add_import(session, "more"), 31, Split.TRAIN)
-    screen_batch(project, add_drawn(project, STRANGERS[2:3], name="third"), NOW, no_report, str(tiny_vit))
+    screen_batch(project, add_drawn(project, STRANGERS[2:3], name="third"), NOW, silent, str(tiny_vit))
     assert len(searched()) == 2
 
 
@@ -206,9 +203,9 @@ def test_held_out_images_are_laid_over_once_for_the_same_training_images(project
 def test_with_too_few_real_images_nothing_passes_and_the_parameters_say_why(project: Project, tiny_vit: Path) -> None:
     add_cohort(project, train=range(10), validation=range(1_000, 1_005))
     batch_id = add_drawn(project, STRANGERS[:3])
-    assert screen_batch(project, batch_id, NOW, no_report, str(tiny_vit)) == {"flag": 3}
+    assert screen_batch(project, batch_id, NOW, silent, str(tiny_vit)) == {"flag": 3}
     exact = add_drawn(project, [person(3)], name="copier")
-    assert screen_batch(project, exact, NOW, no_report, str(tiny_vit)) == {"block": 1}
+    assert screen_batch(project, exact, NOW, silent, str(tiny_vit)) == {"block": 1}
     with project.database.read() as session:
         kept = session.scalars(select(Screening).where(Screening.batch_id == batch_id)).one().parameters
     assert kept["near_copy"] == {"not_set": "5 real validation images, 40 are needed"}
@@ -229,7 +226,7 @@ def test_copies_are_found_where_validation_images_are_training_images_too(projec
             ids = {"import_id": source.id, "subject_id": subject.id}
             add_image(project, session, person(TRAIN[number]), origin=Origin.REAL, **ids)
     batch_id = add_drawn(project, [np.roll(person(TRAIN[30]), 2, axis=1), STRANGERS[0]])
-    screen_batch(project, batch_id, NOW, no_report, str(tiny_vit))
+    screen_batch(project, batch_id, NOW, silent, str(tiny_vit))
     copied, stranger = findings(project, batch_id)
     assert copied[1]["near_copy_pixels"] == "block"
     assert stranger[1]["near_copy_pixels"] == "pass"
@@ -239,15 +236,15 @@ def test_copies_are_found_where_validation_images_are_training_images_too(projec
 
 def test_without_any_real_image_of_this_shape_nothing_passes(project: Project, tiny_vit: Path) -> None:
     batch_id = add_drawn(project, STRANGERS[:2])
-    assert screen_batch(project, batch_id, NOW, no_report, str(tiny_vit)) == {"flag": 2}
+    assert screen_batch(project, batch_id, NOW, silent, str(tiny_vit)) == {"flag": 2}
     assert findings(project, batch_id)[0][2] == []
 
 
 def test_a_batch_that_is_unknown_or_not_finished_is_refused(project: Project) -> None:
     with pytest.raises(NotFound, match="no batch 1"):
-        run_screening_job(project, {"batch": 1}, no_report)
+        run_screening_job(project, {"batch": 1}, silent)
     batch_id = add_drawn(project, STRANGERS[:1])
     with project.database.write() as session:
         session.get_one(Batch, batch_id).status = BuildStatus.BUILDING
     with pytest.raises(BadInput, match="not finished"):
-        run_screening_job(project, {"batch": batch_id}, no_report)
+        run_screening_job(project, {"batch": batch_id}, silent)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from curation.progress import silent
 from curation.project import Project
 from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck
 from curation.tables.images import Image
@@ -18,10 +19,6 @@ from tests.rows import NOW
 from tests.screening.cohort import add_cohort, add_drawn, person
 
 PEOPLE = [person(number) for number in range(3_000, 3_010)]
-
-
-def no_report(done: int, total: int, note: str | None) -> None:
-    """Nobody looks."""
 
 
 def verdicts(project: Project, batch_id: int, name: str) -> list[str]:
@@ -43,7 +40,7 @@ def test_a_picture_of_an_earlier_batch_is_blocked_and_a_near_one_flagged(project
     near = np.clip(PEOPLE[7] + np.random.default_rng(0).normal(0, 2, (64, 64, 1)), 0, 255).astype(np.uint8)
     third = add_drawn(project, [PEOPLE[8], PEOPLE[0], near, PEOPLE[9], PEOPLE[9]], name="third")
     for batch in (first, third):
-        screen_batch(project, batch, NOW, no_report, str(tiny_vit))
+        screen_batch(project, batch, NOW, silent, str(tiny_vit))
     assert verdicts(project, third, "duplicate_of_earlier") == ["pass", "block", "flag", "pass", "pass"]
     assert verdicts(project, third, "duplicate") == ["pass", "pass", "pass", "pass", "block"]
     assert set(verdicts(project, first, "duplicate_of_earlier")) == {"pass"}

@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from curation.alterations.faults import ALL_FAULTS, Fault
 from curation.errors import BadInput
+from curation.progress import silent
 from curation.project import Project
 from curation.tables.measures import CheckReport
 from curation.tables.operations import Event
@@ -18,10 +19,6 @@ from tests.rows import NOW
 from tests.screening.cohort import add_cohort
 
 SOME = ("blank", "noise", "pixel_grid", "ghosting")
-
-
-def no_report(done: int, total: int, note: str | None) -> None:
-    """Nobody looks."""
 
 
 @pytest.fixture
@@ -37,8 +34,8 @@ def test_every_rate_is_a_count_with_its_interval_and_is_measured_once(
     project: Project, tiny_vit: Path, few_faults: tuple[Fault, ...]
 ) -> None:
     add_cohort(project)
-    report_id = measure_checks(project, NOW, no_report, str(tiny_vit))
-    assert measure_checks(project, NOW, no_report, str(tiny_vit)) == report_id
+    report_id = measure_checks(project, NOW, silent, str(tiny_vit))
+    assert measure_checks(project, NOW, silent, str(tiny_vit)) == report_id
     with project.database.read() as session:
         report = session.scalars(select(CheckReport)).one()
         assert session.scalar(select(func.count()).select_from(Event).where(Event.kind == "checks.measured")) == 1
@@ -67,7 +64,7 @@ def test_a_class_that_is_not_shown_is_seen_by_the_check_that_is_for_it(
     project: Project, tiny_vit: Path, few_faults: tuple[Fault, ...]
 ) -> None:
     add_cohort(project)
-    measure_checks(project, NOW, no_report, str(tiny_vit), images=40)
+    measure_checks(project, NOW, silent, str(tiny_vit), images=40)
     with project.database.read() as session:
         wrong = session.scalars(select(CheckReport)).one().result["wrong_label"]
     assert {(one["true"], one["asked"]) for one in wrong} == {("normal", "bright"), ("bright", "normal")}
@@ -78,4 +75,4 @@ def test_a_class_that_is_not_shown_is_seen_by_the_check_that_is_for_it(
 def test_too_few_held_out_images_are_refused(project: Project, tiny_vit: Path) -> None:
     add_cohort(project, validation=range(1_000, 1_030))
     with pytest.raises(BadInput, match="at least 40 real validation images of 64 x 64, got 30"):
-        measure_checks(project, NOW, no_report, str(tiny_vit))
+        measure_checks(project, NOW, silent, str(tiny_vit))

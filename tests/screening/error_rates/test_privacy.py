@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from curation.errors import BadInput
 from curation.estimates import rounded_proportion
+from curation.progress import silent
 from curation.project import Project
 from curation.tables.images import Image
 from curation.tables.measures import CheckReport
@@ -17,10 +18,6 @@ from screening.error_rates.privacy_figure import plot_error_rates
 from screening.error_rates.privacy_run import STAND_IN, measure_privacy, newest_report
 from tests.rows import NOW
 from tests.screening.cohort import add_cohort
-
-
-def no_report(done: int, total: int, note: str | None) -> None:
-    """Nobody looks."""
 
 
 def test_caught_is_said_by_the_lower_bound_and_of_too_few_nothing() -> None:
@@ -36,7 +33,7 @@ def test_caught_is_said_by_the_lower_bound_and_of_too_few_nothing() -> None:
 def test_rates_are_measured_on_other_subjects_and_kept_once(project: Project, tiny_vit: Path, tmp_path: Path) -> None:
     add_cohort(project, train=range(0, 20), validation=range(1_000, 1_082))
     plan = PrivacyPlan(copies=1)
-    measured, examples = measure_privacy(project, NOW, plan, no_report, backbone_path=str(tiny_vit))
+    measured, examples = measure_privacy(project, NOW, plan, silent, backbone_path=str(tiny_vit))
     result, parameters = measured["result"], measured["parameters"]
     assert (parameters["backbone"], parameters["autoencoder"]) == ("tiny-vit", STAND_IN)
     counts = result["counts"]
@@ -52,7 +49,7 @@ def test_rates_are_measured_on_other_subjects_and_kept_once(project: Project, ti
     assert [path.name for path in pictures] == ["privacy-caught.png", "privacy-pairs.png"]
     assert all(path.stat().st_size > 5_000 for path in pictures)
 
-    again, _ = measure_privacy(project, NOW, plan, no_report, backbone_path=str(tiny_vit))
+    again, _ = measure_privacy(project, NOW, plan, silent, backbone_path=str(tiny_vit))
     assert again == measured
     kept = newest_report(project)
     assert kept is not None
@@ -66,7 +63,7 @@ def test_rates_are_measured_on_other_subjects_and_kept_once(project: Project, ti
 @pytest.mark.slow
 def test_too_few_validation_subjects_give_no_rate(project: Project, tiny_vit: Path, tmp_path: Path) -> None:
     add_cohort(project, train=range(0, 20), validation=range(1_000, 1_050))
-    measured, examples = measure_privacy(project, NOW, PrivacyPlan(), no_report, backbone_path=str(tiny_vit))
+    measured, examples = measure_privacy(project, NOW, PrivacyPlan(), silent, backbone_path=str(tiny_vit))
     assert measured["result"]["cannot_be_said"] == "25 real validation images, 40 are needed"
     assert "caught" not in measured["result"]
     assert plot_error_rates(measured, examples, tmp_path / "pictures") == []
@@ -77,13 +74,13 @@ def test_a_withdrawn_image_is_neither_searched_nor_copied(project: Project, tiny
     images = add_cohort(project, train=range(0, 20), validation=range(1_000, 1_050))
     with project.database.write() as session:
         session.get_one(Image, images[3]).withdrawn_at = NOW
-    measured, _ = measure_privacy(project, NOW, PrivacyPlan(), no_report, backbone_path=str(tiny_vit))
+    measured, _ = measure_privacy(project, NOW, PrivacyPlan(), silent, backbone_path=str(tiny_vit))
     assert measured["result"]["counts"]["training_images"] == 19
 
 
 def test_without_real_images_nothing_is_measured(project: Project, tiny_vit: Path) -> None:
     with pytest.raises(BadInput, match="no real training or validation image"):
-        measure_privacy(project, NOW, PrivacyPlan(), no_report, backbone_path=str(tiny_vit))
+        measure_privacy(project, NOW, PrivacyPlan(), silent, backbone_path=str(tiny_vit))
 
 
 def test_plans_are_read_strictly() -> None:

@@ -6,14 +6,11 @@ import numpy as np
 import pytest
 
 from curation.image_store import ImageStore, Pixels
+from curation.progress import silent
 from curation.vector_files import LINE, forget_vectors
 from screening.features.feature_file import FeatureFile
 from tests.processes import fork
 from tests.rows import picture
-
-
-def no_report(done: int, total: int, note: str | None) -> None:
-    """Nobody looks."""
 
 
 def first_values(pixels: Pixels) -> np.ndarray:
@@ -39,26 +36,26 @@ def test_vectors_come_in_the_order_asked_and_each_picture_is_computed_once(tmp_p
         return first_values(pixels)
 
     file = FeatureFile(tmp_path / "embeddings", "counting", 3, counting)
-    np.testing.assert_array_equal(file.features(store, digests[:5], no_report), expected(list(range(5))))
+    np.testing.assert_array_equal(file.features(store, digests[:5], silent), expected(list(range(5))))
     asked = [7, 0, 7, 3, 5]
-    found = file.features(store, [digests[number] for number in asked], no_report)
+    found = file.features(store, [digests[number] for number in asked], silent)
     np.testing.assert_array_equal(found, expected(asked))
     assert seen == [5, 2]
-    assert file.features(store, [], no_report).shape == (0, 3)
+    assert file.features(store, [], silent).shape == (0, 3)
 
 
 @pytest.mark.parametrize("torn", ["matrix", "digests"])
 def test_what_a_crash_tore_off_is_computed_again(tmp_path: Path, torn: str) -> None:
     store, digests = store_with(tmp_path, 6)
     file = FeatureFile(tmp_path / "embeddings", "torn", 3, first_values)
-    file.features(store, digests[:3], no_report)
+    file.features(store, digests[:3], silent)
     if torn == "matrix":
         with (tmp_path / "embeddings" / "torn.3.f32").open("ab") as matrix:
             matrix.write(b"half a row")
     else:
         with (tmp_path / "embeddings" / "torn.3.rows").open("r+b") as rows:
             rows.truncate(3 * LINE - 10)
-    np.testing.assert_array_equal(file.features(store, digests, no_report), expected(list(range(6))))
+    np.testing.assert_array_equal(file.features(store, digests, silent), expected(list(range(6))))
 
 
 def fill(directory: Path, order: list[int]) -> None:
@@ -66,7 +63,7 @@ def fill(directory: Path, order: list[int]) -> None:
     store, digests = store_with(directory, 40)
     file = FeatureFile(directory / "embeddings", "shared", 3, first_values)
     for number in order:
-        file.features(store, [digests[number]], no_report)
+        file.features(store, [digests[number]], silent)
 
 
 @pytest.mark.slow
@@ -78,7 +75,7 @@ def test_two_processes_fill_one_file_and_no_row_goes_astray(tmp_path: Path) -> N
         worker.join()
         assert worker.exitcode == 0
     file = FeatureFile(tmp_path / "embeddings", "shared", 3, first_values)
-    np.testing.assert_array_equal(file.features(store, digests, no_report), expected(list(range(40))))
+    np.testing.assert_array_equal(file.features(store, digests, silent), expected(list(range(40))))
     assert (tmp_path / "embeddings" / "shared.3.rows").stat().st_size == 40 * LINE
 
 
@@ -87,7 +84,7 @@ def test_what_is_withdrawn_leaves_no_vector_behind_and_the_others_stay(tmp_path:
     directory = tmp_path / "embeddings"
     files = [FeatureFile(directory, name, 3, first_values) for name in ("one", "other")]
     for file in files:
-        file.features(store, digests[:5], no_report)
+        file.features(store, digests[:5], silent)
     assert forget_vectors(directory, [digests[1], digests[5]]) == 2
     assert forget_vectors(directory, [digests[1]]) == 0
     for name in ("one", "other"):
@@ -95,6 +92,6 @@ def test_what_is_withdrawn_leaves_no_vector_behind_and_the_others_stay(tmp_path:
         kept = np.fromfile(directory / f"{name}.3.f32", np.float32).reshape(5, 3)
         assert not kept[sorted(digests[:5]).index(digests[1])].any()
     others = [digests[number] for number in (0, 2, 3, 4, 5)]
-    np.testing.assert_array_equal(files[0].features(store, others, no_report), expected([0, 2, 3, 4, 5]))
+    np.testing.assert_array_equal(files[0].features(store, others, silent), expected([0, 2, 3, 4, 5]))
     # Brought back on purpose, it is computed again.
-    np.testing.assert_array_equal(files[0].features(store, digests, no_report), expected(list(range(6))))
+    np.testing.assert_array_equal(files[0].features(store, digests, silent), expected(list(range(6))))
