@@ -1,4 +1,4 @@
-"""Fit and apply all checks but copies and duplicates: references from training, limits from validation."""
+"""Fit and apply all checks but copies and duplicates: references on training, limits on validation."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

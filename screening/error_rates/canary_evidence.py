@@ -1,4 +1,4 @@
-"""How many canaries a fit reproduces, by a criterion apart from the copy gate, and how many the gate stops.
+"""Count the canaries that a fit reproduces, by a criterion apart from the gate, and those blocked.
 
 An image regenerates a canary when the canary is the nearest of all planted images by plain pixel distance and that
 distance, relative to the mean one to the 50 nearest others, is below what half of the control's images ever reach: the

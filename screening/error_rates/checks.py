@@ -50,7 +50,7 @@ class Bench:
     references: References
     backbone: Backbone
     held_out: Sequence[Reference]
-    facts: Descriptors
+    descriptors: Descriptors
     by_fold: list[tuple[Thresholds, list[int]]]
 
     def judge(self, values: dict[str, Floats], labels: Sequence[str | None], rows: Sequence[int]) -> list[list[Check]]:
@@ -161,7 +161,7 @@ def _known(project: Project, parameters: dict[str, Any]) -> int | None:
 
 def _untouched(bench: Bench, values: dict[str, Floats]) -> dict[str, Any]:
     """False alarms: of all checks together, by check, and by class."""
-    labels = bench.facts.labels
+    labels = bench.descriptors.labels
     of_all, by_class = VerdictCounts(), dict[str, VerdictCounts]()
     for checks, label in zip(bench.judge(values, labels, range(len(labels))), labels, strict=True):
         of_all.add(checks)
@@ -173,7 +173,7 @@ def _planted(project: Project, bench: Bench, images: int, seed: int, report: OnP
     """How often each fault at each strength is caught, in the same images."""
     rows = sample(len(bench.held_out), images, seed).tolist()
     originals = project.store.stack([bench.held_out[row].file_sha256 for row in rows])
-    labels = [bench.facts.labels[row] for row in rows]
+    labels = [bench.descriptors.labels[row] for row in rows]
     rates = []
     for done, fault in enumerate(ALL_FAULTS):
         report(done, len(ALL_FAULTS), fault.name)
@@ -209,10 +209,10 @@ def _wrong_label(bench: Bench) -> list[dict[str, Any]]:
     classes = sorted(bench.references.manifold.by_class)
     rates = []
     for true in classes:
-        rows = [row for row, label in enumerate(bench.facts.labels) if label == true]
+        rows = [row for row, label in enumerate(bench.descriptors.labels) if label == true]
         for asked in [name for name in classes if name != true] if rows else []:
             labels: list[str | None] = [asked] * len(rows)
-            relabelled = bench.facts.rows(rows)
+            relabelled = bench.descriptors.rows(rows)
             relabelled = Descriptors(
                 relabelled.features,
                 relabelled.measures,

@@ -1,4 +1,4 @@
-"""Descriptors of images for the checks: features, technical measures, fingerprints, appearance, labels."""
+"""Descriptors of images for the checks: features, measures, fingerprints, appearance and labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -67,8 +67,8 @@ def planted_faults(
     session: Session, store: ImageStore, planted: Sequence[dict[str, Any]]
 ) -> list[tuple[str, list[tuple[Pixels, str]]]]:
     """For each fault, its kept examples made again, and the checks that caught each. Missing files are left out."""
-    by_name = {(breakage.kind, breakage.strength): breakage for breakage in ALL_FAULTS}
-    ids = {example["image_id"] for fault in planted for example in fault["examples"]}
+    by_name = {(fault.kind, fault.strength): fault for fault in ALL_FAULTS}
+    ids = {example["image_id"] for rate in planted for example in rate["examples"]}
     files = dict(
         session.execute(
             select(Image.id, Image.file_sha256).where(Image.id.in_(ids), Image.withdrawn_at.is_(None))
@@ -81,19 +81,19 @@ def planted_faults(
         except RoundsError:  # withdrawn or lost since; `rounds verify` tells
             continue
     faults = []
-    for fault in planted:
-        breakage = by_name.get((fault["kind"], fault["strength"]))
-        if breakage is None:
+    for rate in planted:
+        fault = by_name.get((rate["kind"], rate["strength"]))
+        if fault is None:
             continue  # measured by a release that planted something else
         examples = [
             (
-                breakage.apply(originals[example["image_id"]], example["seed"]),
+                fault.apply(originals[example["image_id"]], example["seed"]),
                 ", ".join(check_name(name) for name in example["spoke"]) or "missed",
             )
-            for example in fault["examples"]
+            for example in rate["examples"]
             if example["image_id"] in originals
         ]
-        faults.append((breakage.name, examples))
+        faults.append((fault.name, examples))
     return faults
 
 

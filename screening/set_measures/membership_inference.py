@@ -1,4 +1,4 @@
-"""Membership inference on a project's images: members, non-members and reference of a set's generators."""
+"""Membership inference on a project's images: members, non-members and reference of generators."""
 
 from collections.abc import Sequence
 from typing import Any

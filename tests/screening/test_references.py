@@ -1,4 +1,4 @@
-"""Screening sees training and validation subjects of finished imports, and of them only pictures of one shape."""
+"""References are real images of training or validation subjects of one shape, never of test."""
 
 import pytest
 

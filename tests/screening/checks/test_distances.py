@@ -1,4 +1,4 @@
-"""Distances to the nearest real images: of two kinds of scanner, of classes, of pictures that are smoother."""
+"""Distances to real training images are small for real images and large for changed ones."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter

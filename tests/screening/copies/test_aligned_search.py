@@ -1,4 +1,4 @@
-"""A copy is found and told from other subjects after what scanners, augmentation and generators do to it."""
+"""A copy is found after the changes that scanners, augmentation and generators make."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The copy gate is set on the validation subjects, and each half answers for the thresholds of the other."""
+"""A copy gate is set on validation subjects; each half measures the thresholds of the other."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Canaries are planted as often as said, the control sees none, and what comes back is counted without the gate."""
+"""Planted canaries are counted where a fit reproduces them, and where the gate blocks them."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The checks are measured where they were not set: false alarms on untouched images, and faults planted in them."""
+"""Error rates of checks are measured under limits of other subjects, and stored once."""
 
 from pathlib import Path
 

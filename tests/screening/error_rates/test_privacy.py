@@ -1,4 +1,4 @@
-"""The gate's error rates are measured on subjects that set no threshold, kept once, and never claimed of too few."""
+"""The gate's error rates are measured on subjects that set no threshold, and stored once."""
 
 from pathlib import Path
 

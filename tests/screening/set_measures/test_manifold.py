@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage against prdc, authenticity against its definition counted by hand."""
+"""Precision, recall, density and coverage equal prdc; authenticity equals its definition."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A set is measured on a real project: once, at equal n, without test subjects, with whoever read it said aloud."""
+"""A set of a project is measured once for a request, at equal n and without test subjects."""
 
 from collections.abc import Callable
 from pathlib import Path
