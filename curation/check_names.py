@@ -44,7 +44,7 @@ ALL_CLASSES = "whole"  # the scope that is no class
 
 
 def scope_name(scope: str) -> str:
-    """Of what a measure is, as a page says it: of a class, or of all of them."""
+    """The name of a scope on pages: a class, or all classes together."""
     return "all classes together" if scope == ALL_CLASSES else scope
 
 

@@ -41,7 +41,7 @@ class Earlier:
 
 @dataclass
 class Twins:
-    """The nearest earlier picture of each image: its distance and id."""
+    """The nearest earlier image of each image: its distance and its id."""
 
     distances: NDArray[np.float32]
     image_ids: NDArray[np.int64]

@@ -22,7 +22,7 @@ BINS = 32
 MARGIN = 0.02  # beyond the outermost value or threshold, so that neither lies on the frame
 COPIES = ("near_copy", "near_copy_pixels")
 NOT_SET = "not set"
-NOTHING_NEAR = 2.0  # the distance that stands where there was no earlier picture
+NOTHING_NEAR = 2.0  # the distance where there is no earlier image
 
 
 @dataclass(frozen=True, slots=True)

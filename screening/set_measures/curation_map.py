@@ -20,7 +20,7 @@ from screening.set_measures.vectors import SetVectors, one_a_subject, shuffled
 LEAST_REAL = 10  # subjects of a class, to look for modes at all
 MOST_REAL = 2_000  # subjects of a class, drawn by the seed: the distances between all of them are held in memory
 LEAST_COVERING = 10  # kept and held-out images of a class, to say which real ones they cover
-MOST_POINTS = 800  # of real and of drawn images each, in the picture
+MOST_POINTS = 800  # of real and of drawn images each
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ def test_each_split_gives_its_own_subjects_with_their_class(project: Project) ->
         source = add_import(session)
         images = {split: add_person(project, session, source, number, split) for number, split in enumerate(Split)}
         for number, split in enumerate((Split.TRAIN, Split.VALIDATION)):
-            [found] = real_references(session, split, SHAPE)
-            assert (found.image_id, found.subject_id) == (images[split].id, images[split].subject_id)
-            assert found.label == ("normal", "bright")[number]
+            [reference] = real_references(session, split, SHAPE)
+            assert (reference.image_id, reference.subject_id) == (images[split].id, images[split].subject_id)
+            assert reference.label == ("normal", "bright")[number]
         with pytest.raises(ValueError, match="not test"):
             real_references(session, Split.TEST, SHAPE)
 
@@ -29,8 +29,8 @@ def test_an_image_of_two_classes_counts_once_and_has_no_class(project: Project) 
         session.add(ImageLabel(image_id=image.id, label_id=label_id(session, "other"), source="import", value=1.0))
         session.add(ImageLabel(image_id=image.id, label_id=label_id(session, "absent"), source="import", value=0.0))
         session.flush()
-        [found] = real_references(session, Split.TRAIN, SHAPE)
-        assert found.label is None
+        [reference] = real_references(session, Split.TRAIN, SHAPE)
+        assert reference.label is None
 
 
 def test_another_shape_and_an_unfinished_import_are_left_out(project: Project) -> None:

@@ -33,11 +33,13 @@ def findings(project: Project, batch_id: int) -> list[tuple[str, dict[str, str],
             .where(Image.batch_id == batch_id)
             .order_by(Image.batch_index)
         )
-        found = []
+        results = []
         for screened, _ in rows:
             checks = session.scalars(select(ScreeningCheck).where(ScreeningCheck.image_id == screened.image_id))
-            found.append((screened.verdict.value, {c.name: c.verdict.value for c in checks}, screened.neighbours))
-        return found
+            results.append(
+                (screened.verdict.value, {check.name: check.verdict.value for check in checks}, screened.neighbours)
+            )
+        return results
 
 
 PLANTED = {
@@ -69,7 +71,7 @@ def test_every_planted_defect_is_blocked_by_the_check_that_is_for_it(
     screened: tuple[Project, int, dict[int, int], dict[str, int]],
 ) -> None:
     project, batch_id, real, counts = screened
-    found = dict(zip(PLANTED, findings(project, batch_id), strict=False))
+    by_defect = dict(zip(PLANTED, findings(project, batch_id), strict=False))
     expected = {
         "blank": "contrast",
         "saturated": "saturation",
@@ -81,12 +83,12 @@ def test_every_planted_defect_is_blocked_by_the_check_that_is_for_it(
         "blurred copy": "near_copy_pixels",
     }
     for defect, check in expected.items():
-        verdict, checks, _ = found[defect]
+        verdict, checks, _ = by_defect[defect]
         assert (verdict, checks[check]) == ("block", "block"), (defect, checks)
     for defect, number in (("copy", TRAIN[3]), ("mirrored copy", TRAIN[4]), ("moved copy", TRAIN[5])):
-        neighbours = found[defect][2]
-        assert [one["image_id"] for one in neighbours if one["by"] == "pixels"] == [real[number]]
-        assert len([one for one in neighbours if one["by"] == "features"]) == 3
+        neighbours = by_defect[defect][2]
+        assert [near["image_id"] for near in neighbours if near["by"] == "pixels"] == [real[number]]
+        assert len([near for near in neighbours if near["by"] == "features"]) == 3
     assert sum(counts.values()) == 21
 
 
@@ -148,18 +150,18 @@ def test_each_new_check_flags_what_it_is_for_and_blocks_nothing(project: Project
     pictures = [grid, dimmed, inverted, person(2_006), person(2_008)]
     batch_id = add_drawn(project, pictures, ["normal", "normal", "normal", "bright", "unheard of"])
     screen_batch(project, batch_id, NOW, silent, str(tiny_vit))
-    said = [checks for _, checks, _ in findings(project, batch_id)]
-    assert said[0]["power_spectrum"] == "flag"
-    assert said[1]["intensity_histogram"] == "flag"
-    assert said[2]["manifold"] == "flag"
-    assert said[4]["manifold"] == said[4]["label_agreement"] == "flag"
+    checks_by_image = [checks for _, checks, _ in findings(project, batch_id)]
+    assert checks_by_image[0]["power_spectrum"] == "flag"
+    assert checks_by_image[1]["intensity_histogram"] == "flag"
+    assert checks_by_image[2]["manifold"] == "flag"
+    assert checks_by_image[4]["manifold"] == checks_by_image[4]["label_agreement"] == "flag"
     with project.database.read() as session:
         rows = session.execute(select(ScreeningCheck.name, ScreeningCheck.value, ScreeningCheck.threshold)).all()
     unknown = {name: (value, threshold) for name, value, threshold in rows if "unheard of" in threshold}
     words = "not set: too few real training images of unheard of"
     assert unknown == {"manifold": (-1.0, words), "label_agreement": (-1.0, words)}
     new = {"power_spectrum", "intensity_histogram", "manifold", "label_agreement"}
-    assert all(checks[name] != "block" for checks in said for name in new)
+    assert all(checks[name] != "block" for checks in checks_by_image for name in new)
 
 
 @pytest.mark.slow

@@ -44,9 +44,9 @@ def test_features_lie_at_about_one_from_their_own_class_and_further_from_another
     labels = ["a"] * 50 + ["b"] * 40 + ["few"] * 5
     manifold = ManifoldDistance.fit(train, labels)
     assert set(manifold.by_class) == {"a", "b"}
-    own = manifold(features("a", 100), ["a"] * 100)
-    assert 0.8 < np.median(own) < 1.3
-    assert (manifold(features("b", 100), ["a"] * 100) > own.max()).all()
+    of_class = manifold(features("a", 100), ["a"] * 100)
+    assert 0.8 < np.median(of_class) < 1.3
+    assert (manifold(features("b", 100), ["a"] * 100) > of_class.max()).all()
     assert np.isnan(manifold(features("a", 2), ["few", None])).all()
 
 

@@ -63,7 +63,7 @@ def test_how_many_are_compared_at_a_time_changes_nothing(
     with project.database.read() as session:
         images = session.scalars(select(Image).where(Image.batch_id == third).order_by(Image.batch_index)).all()
         earlier = earlier_images(session, third, (64, 64, 1, 8))
-    found = find_earlier(
+    twins = find_earlier(
         project.database,
         earlier,
         prints,
@@ -71,9 +71,9 @@ def test_how_many_are_compared_at_a_time_changes_nothing(
         lambda files: fingerprints(project.store.stack(files)),
     )
     every = 1 - prints @ fingerprints(np.stack(PEOPLE)).T
-    np.testing.assert_allclose(found.distances, every.min(axis=1), atol=1e-6)
-    assert found.exact == {0}
-    assert found.image_ids.tolist() == [3, 1 + int(every[1].argmin())]
+    np.testing.assert_allclose(twins.distances, every.min(axis=1), atol=1e-6)
+    assert twins.exact == {0}
+    assert twins.image_ids.tolist() == [3, 1 + int(every[1].argmin())]
 
 
 def test_with_too_few_real_images_only_exact_repeats_are_found() -> None:

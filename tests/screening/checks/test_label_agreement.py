@@ -69,9 +69,9 @@ def test_too_few_subjects_or_classes_make_no_probe() -> None:
 
 def test_the_calibration_error_is_that_of_torchmetrics() -> None:
     random = np.random.default_rng(0)
-    told = random.dirichlet(np.ones(3), 400)
+    predicted = random.dirichlet(np.ones(3), 400)
     labels = random.integers(0, 3, 400)
-    expected = multiclass_calibration_error(torch.tensor(told), torch.tensor(labels), 3, n_bins=15, norm="l1")
-    found = Reliability.of(told, list(NAMES), [NAMES[label] for label in labels])
-    assert found.calibration_error == pytest.approx(float(expected), abs=2e-4)
-    assert sum(count for count, _, _ in found.bins) == found.n == 400
+    expected = multiclass_calibration_error(torch.tensor(predicted), torch.tensor(labels), 3, n_bins=15, norm="l1")
+    reliability = Reliability.of(predicted, list(NAMES), [NAMES[label] for label in labels])
+    assert reliability.calibration_error == pytest.approx(float(expected), abs=2e-4)
+    assert sum(count for count, _, _ in reliability.bins) == reliability.n == 400

@@ -28,20 +28,20 @@ CHANGES = {"shift": 0.08, "rotation": 10, "scaling": 0.1, "crop": 0.1, "flip": 1
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", CHANGES)
 def test_a_changed_copy_is_found_and_is_nearer_than_any_stranger_is(kind: str) -> None:
-    found = SEARCH.nearest(thumbnails(change_copies(TRAIN[:6], kind, CHANGES[kind], seed=3)))
-    assert found.smooth.positions[:, 0].tolist() == list(range(6))
-    assert (found.smooth.distances[:, 0] < STRANGERS.smooth.distances[:, 0].min()).all()
-    assert found.detailed.positions[:, 0].tolist() == list(range(6))
-    assert (found.detailed.distances[:, 0] < STRANGERS.detailed.distances[:, 0].min()).all()
+    result = SEARCH.nearest(thumbnails(change_copies(TRAIN[:6], kind, CHANGES[kind], seed=3)))
+    assert result.smooth.positions[:, 0].tolist() == list(range(6))
+    assert (result.smooth.distances[:, 0] < STRANGERS.smooth.distances[:, 0].min()).all()
+    assert result.detailed.positions[:, 0].tolist() == list(range(6))
+    assert (result.detailed.distances[:, 0] < STRANGERS.detailed.distances[:, 0].min()).all()
 
 
 @pytest.mark.slow
 def test_detail_tells_a_part_of_a_picture_from_others_and_the_rest_tells_a_blurred_one() -> None:
     by_detail = {"crop": [], "blur": []}
     for kind, severity in (("crop", 0.25), ("blur", 0.03)):
-        found = SEARCH.nearest(thumbnails(change_copies(TRAIN[:12], kind, severity, seed=3)))
-        ratios = found.distances[:, [0, 2]] / found.distances[:, [1, 3]]
-        shown = found.most_distinctive.distances
+        result = SEARCH.nearest(thumbnails(change_copies(TRAIN[:12], kind, severity, seed=3)))
+        ratios = result.distances[:, [0, 2]] / result.distances[:, [1, 3]]
+        shown = result.most_distinctive.distances
         np.testing.assert_allclose(shown[:, 0] / shown[:, 1], ratios.min(axis=1))
         by_detail[kind] = (ratios[:, 1] < ratios[:, 0]).tolist()
     assert sum(by_detail["crop"]) >= 9
@@ -51,11 +51,11 @@ def test_detail_tells_a_part_of_a_picture_from_others_and_the_rest_tells_a_blurr
 def test_an_image_itself_is_at_no_distance_and_the_second_is_of_another_subject() -> None:
     search = AlignedSearch(thumbnails(TRAIN), np.arange(50) // 2)
     both = search.nearest(thumbnails(TRAIN[10:14]))
-    for found in (both.smooth, both.detailed):
-        np.testing.assert_allclose(found.distances[:, 0], 0, atol=1e-4)
-        assert found.positions[:, 0].tolist() == [10, 11, 12, 13]
-        assert not set(found.positions[:2, 1] // 2) & {5}
-        assert (found.distances[:, 1] > 0.01).all()
+    for result in (both.smooth, both.detailed):
+        np.testing.assert_allclose(result.distances[:, 0], 0, atol=1e-4)
+        assert result.positions[:, 0].tolist() == [10, 11, 12, 13]
+        assert not set(result.positions[:2, 1] // 2) & {5}
+        assert (result.distances[:, 1] > 0.01).all()
 
 
 def test_gain_and_offset_do_not_matter() -> None:
@@ -78,17 +78,17 @@ def test_registration_finds_the_pose_that_was_given(across: float, down: float, 
     pose = torch.tensor([[[enlarge, 0.0, across], [0.0, enlarge, down]]])
     grid = torch.nn.functional.affine_grid(pose, [1, 1, SIDE, SIDE], align_corners=False)
     fixed = torch.nn.functional.grid_sample(moving, grid, padding_mode="border", align_corners=False)
-    found = align(moving, fixed, torch.eye(3)[None, :2], iterations=12)
-    assert float(correlation(moving, fixed, found)) > 0.99
+    result = align(moving, fixed, torch.eye(3)[None, :2], iterations=12)
+    assert float(correlation(moving, fixed, result)) > 0.99
 
 
 def test_a_subject_with_many_like_images_is_still_held_against_another() -> None:
     many = np.concatenate([np.repeat(TRAIN[:1], 40, axis=0), TRAIN[1:3]])
     search = AlignedSearch(thumbnails(many), np.array([0] * 40 + [1, 2]))
-    found = search.nearest(thumbnails(change_copies(TRAIN[:1], "blur", 0.015, 0)))
-    assert found.smooth.positions[0, 1] >= 40
-    assert found.detailed.positions[0, 1] >= 40
-    assert 0.01 < found.distances[0, 1] < 2
+    result = search.nearest(thumbnails(change_copies(TRAIN[:1], "blur", 0.015, 0)))
+    assert result.smooth.positions[0, 1] >= 40
+    assert result.detailed.positions[0, 1] >= 40
+    assert 0.01 < result.distances[0, 1] < 2
 
 
 @given(side=st.integers(2, 48), sigma=st.floats(0.3, 9), seed=st.integers(0, 99))

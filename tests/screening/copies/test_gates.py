@@ -110,7 +110,7 @@ def test_the_gate_on_pictures_blocks_by_any_of_its_four_criteria_and_few_strange
     assert isinstance(fitted, AlignedGate)
     shares = []
     for seed in (0, 1):
-        verdicts = [fitted.judge(*own).verdict for own in distances_with_detail(seed, 4_000).tolist()]
+        verdicts = [fitted.judge(*four).verdict for four in distances_with_detail(seed, 4_000).tolist()]
         shares.append(verdicts.count("block") / 4_000)
     assert 0.006 < shares[0] <= 0.008
     assert shares[1] <= 0.012
@@ -127,7 +127,7 @@ NEXT = "of the next subject's"
 
 
 @pytest.mark.parametrize(
-    ("found", "distance", "threshold", "with_detail"),
+    ("four", "distance", "threshold", "with_detail"),
     [
         ((0.0126, 0.03, 0.011, 0.02), 0.011, "not below 0.0123 with fine detail", True),
         ((0.002, 0.015, 0.012, 0.02), 0.002, "not below 0.0067 without fine detail", False),
@@ -136,9 +136,9 @@ NEXT = "of the next subject's"
     ],
 )
 def test_a_block_names_the_distance_that_decided_and_its_threshold(
-    found: tuple[float, float, float, float], distance: float, threshold: str, with_detail: bool
+    four: tuple[float, float, float, float], distance: float, threshold: str, with_detail: bool
 ) -> None:
-    assert GATE.judge(*found) == CopyVerdict("block", distance, threshold, with_detail)
+    assert GATE.judge(*four) == CopyVerdict("block", distance, threshold, with_detail)
 
 
 def test_an_image_that_passes_names_every_threshold() -> None:

@@ -58,12 +58,12 @@ def test_what_comes_back_and_what_is_stopped_are_counted_apart(planted: Planted,
     others = np.clip(pixels[:12].astype(int) + random.integers(-9, 10, (12, 12, 12, 1)), 0, 255).astype(np.uint8)
     drawn = np.concatenate([near, np.tile(others, (3, 1, 1, 1))[:34]])
     assert regenerated(drawn, planted, 0.5).tolist() == [13] * 6 + [-1] * 34
-    found = weigh(planted, drawn, control, lambda some: np.arange(len(some)) < 4)
-    once, often = found["levels"]
+    evidence = weigh(planted, drawn, control, lambda images: np.arange(len(images)) < 4)
+    once, often = evidence["levels"]
     assert (once["repeats"], once["regenerated"]["count"], once["caught"]) == (1, 0, {"count": 0, "n": 0})
     assert (often["regenerated"]["count"], often["canary_images_regenerated"]) == (6, 1)
     assert (often["caught"]["count"], often["caught"]["n"]) == (4, 6)
     assert often["regenerated_by_control"]["n"] == 20
-    assert found["blocked_of_other_images"]["count"] == 0
+    assert evidence["blocked_of_other_images"]["count"] == 0
     plot_canaries(planted, drawn, control, tmp_path / "canaries.png")
     assert (tmp_path / "canaries.png").stat().st_size > 500

@@ -42,15 +42,15 @@ def test_every_rate_is_a_count_with_its_interval_and_is_measured_once(
         assert [*measured_faults(session), *not_covered(session)] == []
     assert (report.kind, report.parameters["backbone"]) == ("checks", "tiny-vit")
     untouched, planted = report.result["untouched"], {one["name"]: one for one in report.result["planted"]}
-    assert untouched["n"] == 48 == sum(own["n"] for own in untouched["by_class"].values())
+    assert untouched["n"] == 48 == sum(rate["n"] for rate in untouched["by_class"].values())
     assert untouched["caught"] <= 12
     assert set(untouched["by_check"]) == set(CHECKS)
     assert set(planted) == {one.name for one in few_faults}
-    for own in planted.values():
-        low, high = own["caught_95"]
-        assert low <= own["caught"] / own["n"] <= high
-        assert own["blocked"] <= own["caught"] <= own["n"] == 48
-        assert len(own["examples"]) == 4
+    for rate in planted.values():
+        low, high = rate["caught_95"]
+        assert low <= rate["caught"] / rate["n"] <= high
+        assert rate["blocked"] <= rate["caught"] <= rate["n"] == 48
+        assert len(rate["examples"]) == 4
     assert planted["blank, 0 of white"]["blocked"] == 48
     assert planted["noise, 25 levels of 255"]["caught"] == 48
     assert planted["pixel grid, 8 levels of 255"]["by_check"]["power_spectrum"]["caught"] == 48

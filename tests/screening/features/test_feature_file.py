@@ -14,7 +14,7 @@ from tests.rows import picture
 
 
 def first_values(pixels: Pixels) -> np.ndarray:
-    """Three numbers of each picture."""
+    """Three numbers of each image."""
     return pixels.reshape(len(pixels), -1)[:, :3].astype(np.float32)
 
 
@@ -38,8 +38,8 @@ def test_vectors_come_in_the_order_asked_and_each_picture_is_computed_once(tmp_p
     file = FeatureFile(tmp_path / "embeddings", "counting", 3, counting)
     np.testing.assert_array_equal(file.features(store, digests[:5], silent), expected(list(range(5))))
     asked = [7, 0, 7, 3, 5]
-    found = file.features(store, [digests[number] for number in asked], silent)
-    np.testing.assert_array_equal(found, expected(asked))
+    vectors = file.features(store, [digests[number] for number in asked], silent)
+    np.testing.assert_array_equal(vectors, expected(asked))
     assert seen == [5, 2]
     assert file.features(store, [], silent).shape == (0, 3)
 
@@ -59,7 +59,7 @@ def test_what_a_crash_tore_off_is_computed_again(tmp_path: Path, torn: str) -> N
 
 
 def fill(directory: Path, order: list[int]) -> None:
-    """In a process of its own."""
+    """Fill the file in another process."""
     store, digests = store_with(directory, 40)
     file = FeatureFile(directory / "embeddings", "shared", 3, first_values)
     for number in order:

@@ -13,8 +13,8 @@ STRANGERS = np.stack([person(number) for number in range(100, 160)])
 
 def distances(copies: np.ndarray) -> np.ndarray:
     """Of each copy to its source, over every placement."""
-    placed, own = placements(fingerprints(copies)), fingerprints(SOURCE)
-    return 1 - np.einsum("vnd,nd->vn", placed, own).max(axis=0)
+    placed, sources = placements(fingerprints(copies)), fingerprints(SOURCE)
+    return 1 - np.einsum("vnd,nd->vn", placed, sources).max(axis=0)
 
 
 CHANGES = {

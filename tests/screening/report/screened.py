@@ -53,16 +53,16 @@ def screened(project: Project) -> int:
         session.flush()
         for image, value, verdict in zip(images, (0.2, 0.5, 0.01), ("pass", "flag", "block"), strict=True):
             near = [{"image_id": real[TRAIN[0]], "distance": value, "by": by} for by in ("features", "pixels")]
-            own = {"screening_id": screening.id, "image_id": image.id}
-            session.add(ScreenedImage(**own, verdict=ScreeningVerdict(verdict), neighbours=near))
-            said = {
+            key = {"screening_id": screening.id, "image_id": image.id}
+            session.add(ScreenedImage(**key, verdict=ScreeningVerdict(verdict), neighbours=near))
+            checks = {
                 "brightness": (value, "0.1 to 0.4", "flag" if verdict == "flag" else "pass"),
                 "manifold": (-1.0, "not set: 1 real validation images, 40 are needed", "flag"),
                 "near_copy_pixels": (value, "not below 0.2", "block" if verdict == "block" else "pass"),
             }
-            for name, (measure, threshold, word) in said.items():
+            for name, (measure, threshold, word) in checks.items():
                 check = ScreeningCheck(
-                    **own, name=name, value=measure, threshold=threshold, verdict=ScreeningVerdict(word)
+                    **key, name=name, value=measure, threshold=threshold, verdict=ScreeningVerdict(word)
                 )
                 session.add(check)
         return screening.id

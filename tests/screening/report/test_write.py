@@ -39,8 +39,8 @@ class Addresses(HTMLParser):
 
 def pictures(html: str) -> list[bytes]:
     """The pixels of every picture in a page."""
-    found = re.findall(r"data:image/png;base64,([^\"]+)", html)
-    return [decode_png(base64.b64decode(one)).tobytes() for one in found]
+    encoded = re.findall(r"data:image/png;base64,([^\"]+)", html)
+    return [decode_png(base64.b64decode(text)).tobytes() for text in encoded]
 
 
 def test_the_report_needs_nothing_from_elsewhere_and_says_what_it_rests_on(project: Project, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def read(
         )
         session.add(worklist)
         session.flush()
-        for position, (image_id, said) in enumerate(zip(image_ids, verdicts, strict=True)):
+        for position, (image_id, outcome) in enumerate(zip(image_ids, verdicts, strict=True)):
             item = WorklistItem(
                 worklist_id=worklist.id, image_id=image_id, purpose=Purpose.CANDIDATE, position=position
             )
@@ -76,7 +76,7 @@ def read(
                     assignment_id=assignment.id,
                     item_id=item.id,
                     reader_id=reader_id,
-                    verdict=said,
+                    verdict=outcome,
                     reasons=[],
                     read_at=NOW,
                     created_at=NOW,

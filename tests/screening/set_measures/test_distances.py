@@ -74,9 +74,9 @@ def test_the_kernel_distance_of_unequal_sets_is_its_sum_written_out() -> None:
 
 
 def test_the_kernel_distance_of_one_distribution_is_zero_on_average() -> None:
-    found = [kernel_distance(features(seed), features(seed + 1_000)) for seed in range(60)]
-    assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(60)
-    assert kernel_distance(features(1), features(2, shift=4.0)) > max(found)
+    distances = [kernel_distance(features(seed), features(seed + 1_000)) for seed in range(60)]
+    assert abs(np.mean(distances)) < 3 * np.std(distances) / np.sqrt(60)
+    assert kernel_distance(features(1), features(2, shift=4.0)) > max(distances)
 
 
 @pytest.mark.parametrize(

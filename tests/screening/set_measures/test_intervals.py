@@ -19,7 +19,9 @@ def test_parts_repeat_no_image_and_are_the_same_for_a_seed() -> None:
     assert all(len(set(a)) == len(a) == 16 and len(set(b)) == len(b) == 25 for a, b in first)
     again = parts_of((20, 31), 50, seed=3)
     assert all(
-        np.array_equal(a, b) for one, other in zip(first, again, strict=True) for a, b in zip(one, other, strict=True)
+        np.array_equal(a, b)
+        for first, second in zip(first, again, strict=True)
+        for a, b in zip(first, second, strict=True)
     )
     assert not all(np.array_equal(a, b) for (a, _), (b, _) in zip(first, parts_of((20, 31), 50, seed=4), strict=True))
 
@@ -29,15 +31,15 @@ def test_of_a_mean_they_give_its_standard_error() -> None:
     whole, parts = measured_on_parts(
         lambda positions: {"mean": float(values[positions[0]].mean())}, (200,), 4_000, 1, lambda done: None
     )
-    found = of_distance(whole["mean"], parts["mean"], 200)
+    estimate = of_distance(whole["mean"], parts["mean"], 200)
     error = values.std(ddof=1) / np.sqrt(200)
-    assert (found.high - found.low) / (2 * Z) == pytest.approx(error, rel=0.05)
+    assert (estimate.high - estimate.low) / (2 * Z) == pytest.approx(error, rel=0.05)
 
 
 def test_a_share_that_never_varies_has_an_interval_all_the_same() -> None:
-    found = of_share(1.0, [1.0] * 50, 40)
-    assert found.high == 1.0
-    assert 0.85 < found.low < 0.95
+    estimate = of_share(1.0, [1.0] * 50, 40)
+    assert estimate.high == 1.0
+    assert 0.85 < estimate.low < 0.95
 
 
 def test_a_share_is_never_surer_than_its_images_allow() -> None:
@@ -55,8 +57,8 @@ def test_a_distance_is_cut_off_where_it_cannot_go() -> None:
 
 
 def test_the_difference_of_two_plain_shares_is_newcombes() -> None:
-    one, other = of_share(30 / 40, [0.75, 0.75], 40), of_share(20 / 40, [0.5, 0.5], 40)
-    found = difference(one, other)
+    first, second = of_share(30 / 40, [0.75, 0.75], 40), of_share(20 / 40, [0.5, 0.5], 40)
+    estimate = difference(first, second)
     expected = confint_proportions_2indep(30, 40, 20, 40, method="newcomb", compare="diff")
-    assert (found.value, found.low, found.high) == pytest.approx((0.25, *expected))
+    assert (estimate.value, estimate.low, estimate.high) == pytest.approx((0.25, *expected))
     assert difference(of_share(1.0, [1.0, 1.0], 40), of_share(1.0, [1.0, 1.0], 40)).low < -0.05

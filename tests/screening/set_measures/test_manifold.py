@@ -50,17 +50,17 @@ def test_the_usual_k_are_those_of_the_papers() -> None:
 
 def test_copies_are_precise_and_none_is_authentic() -> None:
     real = points(5, 60)
-    found = all_four(real, real + 1e-9, 5)
-    assert found["precision"] == found["recall"] == found["coverage"] == 1.0
+    measures = all_four(real, real + 1e-9, 5)
+    assert measures["precision"] == measures["recall"] == measures["coverage"] == 1.0
     assert not manifold.authentic(real + 1e-9, real).any()
 
 
 def test_a_collapsed_set_is_precise_and_covers_little() -> None:
     real = points(5, 60)
-    found = all_four(real, np.repeat(real[:1], 60, axis=0) + 1e-6 * points(6, 60), 5)
-    assert found["precision"] == 1.0
-    assert found["recall"] < 0.1
-    assert found["coverage"] < 0.5
+    measures = all_four(real, np.repeat(real[:1], 60, axis=0) + 1e-6 * points(6, 60), 5)
+    assert measures["precision"] == 1.0
+    assert measures["recall"] < 0.1
+    assert measures["coverage"] < 0.5
 
 
 @settings(max_examples=20, deadline=None)

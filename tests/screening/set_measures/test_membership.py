@@ -23,34 +23,34 @@ scores = st.lists(st.integers(0, 6), min_size=2, max_size=25)
 def test_the_area_is_that_of_the_library_with_ties_and_lies_in_its_interval(
     members: list[int], others: list[int]
 ) -> None:
-    found = area_under_curve(np.array(members, float), np.array(others, float))
+    estimate = area_under_curve(np.array(members, float), np.array(others, float))
     expected = roc_auc_score([1] * len(members) + [0] * len(others), members + others)
-    assert found.value == pytest.approx(expected)
-    assert 0 <= found.low <= found.value + 1e-9
-    assert found.value - 1e-9 <= found.high <= 1
+    assert estimate.value == pytest.approx(expected)
+    assert 0 <= estimate.low <= estimate.value + 1e-9
+    assert estimate.value - 1e-9 <= estimate.high <= 1
 
 
 def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     random = np.random.default_rng(0)
     held = []
     for _ in range(400):
-        found = area_under_curve(random.normal(0.6, 1, 40), random.normal(0, 1, 40))
-        held.append(found.low <= 0.6643 <= found.high)  # Phi(0.6 / sqrt 2)
+        estimate = area_under_curve(random.normal(0.6, 1, 40), random.normal(0, 1, 40))
+        held.append(estimate.low <= 0.6643 <= estimate.high)  # Phi(0.6 / sqrt 2)
     assert 0.92 <= np.mean(held) <= 0.98
 
 
 def test_a_perfect_separation_has_a_bound_below_one() -> None:
-    found = area_under_curve(np.arange(30.0, 60), np.arange(30.0))
-    assert (found.value, found.high) == (1.0, 1.0)
-    assert found.low == pytest.approx(0.025 ** (1 / 30))
+    estimate = area_under_curve(np.arange(30.0, 60), np.arange(30.0))
+    assert (estimate.value, estimate.high) == (1.0, 1.0)
+    assert estimate.low == pytest.approx(0.025 ** (1 / 30))
     assert area_under_curve(np.arange(30.0), np.arange(30.0, 60)).high == pytest.approx(1 - 0.025 ** (1 / 30))
 
 
 def test_below_a_hundred_non_members_no_false_positive_is_allowed() -> None:
-    found, false = found_at_few_false(np.array([1.0, 2, 3, 4]), np.array([0.0, 2.5]))
-    assert (found.value, false.value) == (0.5, 0.0)
-    found, false = found_at_few_false(np.array([197.5, 196.5]), np.arange(200.0))
-    assert (found.value, false.value) == (0.5, 0.01)
+    estimate, false_positives = found_at_few_false(np.array([1.0, 2, 3, 4]), np.array([0.0, 2.5]))
+    assert (estimate.value, false_positives.value) == (0.5, 0.0)
+    estimate, false_positives = found_at_few_false(np.array([197.5, 196.5]), np.arange(200.0))
+    assert (estimate.value, false_positives.value) == (0.5, 0.01)
 
 
 def test_copies_are_found_and_fresh_draws_are_not() -> None:
