@@ -3,14 +3,12 @@
 from dataclasses import asdict
 
 import click
-from sqlalchemy import select
 
 from cli.project import print_some
 from cli.terminal import emit, json_option, pass_project
-from curation.audit import last_anchor
+from curation.audit import last_anchor, list_events
 from curation.errors import Damaged
 from curation.project import Project
-from curation.tables.operations import Event
 
 
 @click.group()
@@ -62,12 +60,9 @@ def show(project: Project, kind: str | None, limit: int, as_json: bool) -> None:
     Example:
       rounds audit show --kind reader --limit 20
     """
-    query = select(Event).order_by(Event.sequence.desc()).limit(limit)
-    if kind is not None:
-        query = query.where((Event.kind == kind) | Event.kind.startswith(f"{kind}.", autoescape=True))
     with project.database.read() as session:
         rows = [
             {"event": row.sequence, "at": row.at.isoformat(timespec="seconds"), "kind": row.kind, "about": row.payload}
-            for row in session.scalars(query)
+            for row in list_events(session, kind, limit)
         ]
     emit(rows, as_json, title="events")

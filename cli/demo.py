@@ -20,12 +20,11 @@ from cli.terminal import now, progress_bar, use_torch_threads
 from cli.worker import draw_and_screen
 from curation.ingest.virtual_brains.cohort import import_virtual_brains
 from curation.ingest.virtual_brains.render import CLASSES, NOTICE
-from curation.project import Project
+from curation.project import Project, open_or_make_project
 from curation.readers.accounts import add_reader, reset_password
 from curation.reading.outcomes import recompute_outcomes
 from curation.reading.recipe import WorklistRecipe
 from curation.reading.worklist import find_worklist
-from curation.settings import PROJECT_FILE, write_project_file
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.mix import MixRecipe
 from curation.tables.people import Reader, Role
@@ -60,7 +59,7 @@ def demo(directory: Path, auto: bool, subjects: int, per_class: int, port: int |
       rounds demo demo
     """
     started = time.monotonic()
-    project = open_or_make(directory)
+    project, _ = open_or_make_project(directory.resolve())
     use_torch_threads(project.settings.torch_threads)
     click.secho(NOTICE, fg="yellow")
     step("1  Real images", f"{subjects} virtual subjects, split by subject")
@@ -82,16 +81,6 @@ def step(title: str, detail: str) -> None:
     click.echo()
     click.secho(title, bold=True, nl=False)
     click.echo(f"  {detail}")
-
-
-def open_or_make(directory: Path) -> Project:
-    """The demo's project, made on the first run."""
-    root = directory.resolve()
-    if not (root / PROJECT_FILE).exists():
-        write_project_file(root, root.name, "sqlite:///rounds.db", "store")
-    project = Project.open(root)
-    project.database.migrate()
-    return project
 
 
 def draw(project: Project, per_class: int) -> None:

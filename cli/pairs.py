@@ -4,15 +4,13 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from sqlalchemy import select
 
 from cli.terminal import emit, json_option, now, pass_project
 from curation.estimates import Estimate
-from curation.pairs.build import close_pair_list, create_pair_list, find_pair_list
+from curation.pairs.build import close_pair_list, create_pair_list, find_pair_list, list_pair_lists
 from curation.pairs.recipe import PairRecipe
 from curation.pairs.results import PairResults, compute_pair_results
 from curation.project import Project
-from curation.tables.pairs import PairList
 from curation.withdrawal.affected_results import rests_on
 
 
@@ -62,7 +60,7 @@ def list_command(project: Project, as_json: bool) -> None:
       rounds pairs list
     """
     with project.database.read() as session:
-        found = [compute_pair_results(session, one) for one in session.scalars(select(PairList).order_by(PairList.id))]
+        found = [compute_pair_results(session, pair_list) for pair_list in list_pair_lists(session)]
     rows: list[dict[str, Any]] = [
         {
             "name": one.name,

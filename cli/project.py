@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy.exc import OperationalError
 
 from cli.terminal import emit, json_option, pass_project, progress_bar
-from curation.errors import BadInput, Damaged
-from curation.project import Project
-from curation.settings import PROJECT_FILE, write_project_file
+from curation.errors import Damaged
+from curation.project import Project, open_or_make_project
 from curation.status import Status, project_status
 from curation.verification.verify import Verification, verify_project
 
@@ -32,19 +30,9 @@ def init(ctx: click.Context, directory: Path | None, name: str | None, database_
       rounds init brains
     """
     root = (directory or ctx.find_root().obj or Path.cwd()).resolve()
-    made = not (root / PROJECT_FILE).exists()
-    if made:
-        write_project_file(root, name or root.name or "rounds", database_url, store_url)
-    project = Project.open(root)
-    try:
-        project.database.migrate()
-    except OperationalError as error:
-        raise BadInput(
-            f"the database {project.settings.database_url} cannot be opened: {error.orig}. "
-            f"Correct it in {root / PROJECT_FILE} and run `rounds init` again."
-        ) from error
-    click.echo(f"{'Made' if made else 'Brought up to date'} the project {project.settings.name!r} in {root}.")
-    if made:
+    project, is_new = open_or_make_project(root, name, database_url, store_url)
+    click.echo(f"{'Made' if is_new else 'Brought up to date'} the project {project.settings.name!r} in {root}.")
+    if is_new:
         step = "" if root == Path.cwd() else f"cd {root} && "
         click.echo(f"Next: {step}rounds import virtual-brains:400")
 

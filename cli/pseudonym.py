@@ -1,16 +1,13 @@
 """`rounds pseudonym`: under which key a patient's images stand in this project."""
 
 import sys
-from typing import Any
 
 import click
-from sqlalchemy import select
 
 from cli.terminal import emit, json_option, pass_project
 from curation.errors import BadInput
-from curation.ingest.pseudonyms import Pseudonyms
+from curation.ingest.pseudonyms import Pseudonyms, find_splits
 from curation.project import Project
-from curation.tables.images import Subject
 
 
 @click.command()
@@ -31,10 +28,7 @@ def pseudonym(project: Project, as_json: bool) -> None:
     keys = [names.subject(published) for published in ids if published.strip()]
     if not keys:
         raise BadInput("expected patient ids on standard input, one a line; there were none.")
-    emit([_row(project, key) for key in keys], as_json)
-
-
-def _row(project: Project, key: str) -> dict[str, Any]:
     with project.database.read() as session:
-        subject = session.scalars(select(Subject).where(Subject.key == key)).one_or_none()
-    return {"subject": key, "split": subject.split.value if subject else "not in this project"}
+        splits = find_splits(session, keys)
+    rows = [{"subject": key, "split": splits[key] or "not in this project"} for key in keys]
+    emit(rows, as_json)

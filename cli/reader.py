@@ -3,7 +3,6 @@
 import sys
 
 import click
-from sqlalchemy import select
 
 from cli.terminal import emit, json_option, now, pass_project
 from curation.errors import BadInput
@@ -13,12 +12,13 @@ from curation.readers.accounts import (
     add_reader,
     deactivate_reader,
     link_provider,
+    list_readers,
     reset_password,
     set_role,
     sign_out_everywhere,
     unlock_reader,
 )
-from curation.tables.people import Reader, Role
+from curation.tables.people import Role
 
 
 @click.group()
@@ -200,7 +200,7 @@ def list_readers_command(project: Project, as_json: bool) -> None:
     """
     with project.database.read() as session:
         rows = [
-            {"name": one.name, "kind": one.kind.value, "role": one.role.value, "active": one.active}
-            for one in session.scalars(select(Reader).order_by(Reader.id))
+            {"name": row.name, "kind": row.kind.value, "role": row.role.value, "active": row.active}
+            for row in list_readers(session)
         ]
     emit(rows, as_json, title="readers")

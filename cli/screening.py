@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy import func, select
 
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.check_names import check_name
 from curation.project import Project
-from curation.tables.generation import Batch, Screening, ScreeningCheck
-from curation.tables.images import BuildStatus
 from curation.tables.measures import CheckReport
 from curation.withdrawal.affected_results import WithdrawnSubjects, check_reports_on, rests_on
+from screening.report.figures import list_ready_batches, newest_screening
 from screening.report.rates import list_reports, rates_of
 from screening.report.words import describe_false_alarms, describe_probe
 from screening.report.write import write_report
@@ -39,30 +37,22 @@ def screen(project: Project, batch: int | None, backbone: str | None, as_json: b
 
     use_torch_threads(project.settings.torch_threads)
     with project.database.read() as session:
-        ready = session.scalars(select(Batch.id).where(Batch.status == BuildStatus.READY).order_by(Batch.id)).all()
+        batches = [batch] if batch is not None else list_ready_batches(session)
     rows: list[dict[str, Any]] = []
-    for batch_id in [batch] if batch is not None else ready:
+    for batch_id in batches:
         with progress_bar(f"screening batch {batch_id}", quiet=as_json) as report:
             counts = screen_batch(project, batch_id, now(), report, backbone)
         rows.append({"batch": batch_id, **{verdict: counts.get(verdict, 0) for verdict in ("pass", "flag", "block")}})
-        rows[-1] |= _facts(project, batch_id, str if as_json else check_name)
+        rows[-1] |= _screening_facts(project, batch_id, str if as_json else check_name)
     emit(rows if as_json or len(rows) != 1 else rows[0], as_json, title="screening")
 
 
-def _facts(project: Project, batch_id: int, named: Callable[[str], str]) -> dict[str, Any]:
-    """Which checks spoke, and what the privacy gate's word is worth."""
+def _screening_facts(project: Project, batch_id: int, named: Callable[[str], str]) -> dict[str, Any]:
+    """Which checks flagged or blocked images, and how often they are wrong."""
     with project.database.read() as session:
-        newest = session.scalars(
-            select(Screening).where(Screening.batch_id == batch_id).order_by(Screening.id.desc()).limit(1)
-        ).one()
-        spoke = session.execute(
-            select(ScreeningCheck.name, func.count())
-            .where(ScreeningCheck.screening_id == newest.id, ScreeningCheck.verdict != "pass")
-            .group_by(ScreeningCheck.name)
-        ).all()
-        parameters = newest.parameters
+        parameters, raised = newest_screening(session, batch_id)
     return {
-        "checks that spoke": {named(name): count for name, count in spoke},
+        "checks that spoke": {named(name): count for name, count in raised.items()},
         f"false blocks, {named('near_copy')}": false_blocks(parameters["near_copy"]),
         f"false blocks, {named('near_copy_pixels')}": false_blocks(parameters["near_copy_pixels"]),
         "false alarms of the other checks": describe_false_alarms(parameters["flags_on_validation"]),

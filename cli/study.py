@@ -4,7 +4,6 @@ import sys
 from typing import Literal
 
 import click
-from sqlalchemy import select
 
 from cli.snapshot_notes import stale_snapshots
 from cli.terminal import (
@@ -20,7 +19,6 @@ from cli.terminal import (
 from curation.project import Project
 from curation.provenance.withdrawn import affected_notes
 from curation.snapshots.mix import MixRecipe
-from curation.tables.training import Study
 from curation.tables.withdrawals import AffectedKind
 from train.adaptation.methods.table import DEFAULT_METHOD, METHODS
 
@@ -129,17 +127,19 @@ def list_command(project: Project, as_json: bool) -> None:
     Example:
       rounds study list
     """
+    from train.records import list_studies
+
     with project.database.read() as session:
-        reached = affected_notes(session, AffectedKind.STUDY)
+        notes = affected_notes(session, AffectedKind.STUDY)
         rows = [
             {
-                "name": one.name,
-                "status": one.status.value,
-                "arms": one.plan["arms"],
-                "seeds": len(one.plan["seeds"]),
-                "report": f"{one.directory}/report.md",
-                "withdrawals": reached.get(one.id),
+                "name": study.name,
+                "status": study.status.value,
+                "arms": study.plan["arms"],
+                "seeds": len(study.plan["seeds"]),
+                "report": f"{study.directory}/report.md",
+                "withdrawals": notes.get(study.id),
             }
-            for one in session.scalars(select(Study).order_by(Study.id))
+            for study in list_studies(session)
         ]
     emit(rows, as_json, title="studies")

@@ -4,18 +4,17 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from sqlalchemy import func, select
 
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, with_readable_keys
 from cli.worklist_options import RULES, recipe_from, recipe_options
 from curation.project import Project
 from curation.reading.outcomes import recompute_outcomes
 from curation.reading.worklist import find_worklist
-from curation.tables.reading import Purpose, WorklistItem
+from curation.tables.reading import Purpose
 from curation.worklists.create import close_worklist, create_worklist
 from curation.worklists.manage import change_rule, pause_worklist, release_leases, resume_worklist, set_readers
 from curation.worklists.plant import plant_for_worklist
-from curation.worklists.summaries import list_worklists
+from curation.worklists.summaries import count_items, list_worklists_anew
 
 NOTHING_TO_AUDIT = "0: screening blocked none but near copies, which no reader sees"
 
@@ -58,11 +57,7 @@ def create(project: Project, /, name: str, as_json: bool, **options: Any) -> Non
         planted = plant_for_worklist(project.database, project.store, now(), recipe, report)
     with project.database.write() as session:
         made = create_worklist(session, project.chain, now(), recipe)
-        audits = session.scalar(
-            select(func.count(WorklistItem.id)).where(
-                WorklistItem.worklist_id == made.id, WorklistItem.purpose == Purpose.GATE_AUDIT
-            )
-        )
+        audits = count_items(session, made.id, Purpose.GATE_AUDIT)
     facts = {
         "worklist": made.name,
         "images": made.size,
@@ -87,9 +82,7 @@ def list_worklists_command(project: Project, as_json: bool) -> None:
       rounds worklist list
     """
     with project.database.write() as session:
-        for row in list_worklists(session):
-            recompute_outcomes(session, row.id)
-        rows = [asdict(row) for row in list_worklists(session)]
+        rows = [asdict(summary) for summary in list_worklists_anew(session)]
     emit(rows if as_json else with_readable_keys(rows), as_json, title="worklists")
 
 

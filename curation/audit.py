@@ -8,6 +8,7 @@ count and the head to a file outside the database, and `verify` holds the chain 
 import hashlib
 import hmac
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,6 +92,14 @@ def anchor(session: Session, anchors_path: Path) -> None:
         if written != len(line):  # half a line on a full disk would be worse than none
             file.truncate(end)
             raise Unavailable(f"{anchors_path} cannot be written: the disk is full. Free space, then do it again.")
+
+
+def list_events(session: Session, kind: str | None = None, limit: int = 50) -> Sequence[Event]:
+    """The newest events, newest first; `kind` is one kind, or the group before the dot."""
+    query = select(Event).order_by(Event.sequence.desc()).limit(limit)
+    if kind is not None:
+        query = query.where((Event.kind == kind) | Event.kind.startswith(f"{kind}.", autoescape=True))
+    return session.scalars(query).all()
 
 
 def last_anchor(anchors_path: Path) -> int:

@@ -7,10 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+from sqlalchemy.exc import OperationalError
+
 from curation.audit import Chain, anchor
 from curation.database import Database
+from curation.errors import BadInput
 from curation.image_store import ImageStore
-from curation.settings import Settings, find_project, read_settings
+from curation.settings import PROJECT_FILE, Settings, find_project, read_settings, write_project_file
 
 
 @dataclass(frozen=True)
@@ -82,3 +85,24 @@ class Project:
         with os.fdopen(descriptor, "wb") as file:
             file.write(secrets.token_bytes(32))
         return path.read_bytes()
+
+
+def open_or_make_project(
+    root: Path, name: str | None = None, database_url: str = "sqlite:///rounds.db", store_url: str = "store"
+) -> tuple[Project, bool]:
+    """Open the project in `root`, made where there is none, its database brought up to date; and whether it was made.
+
+    Raises BadInput when the database cannot be opened.
+    """
+    is_new = not (root / PROJECT_FILE).exists()
+    if is_new:
+        write_project_file(root, name or root.name or "rounds", database_url, store_url)
+    project = Project.open(root)
+    try:
+        project.database.migrate()
+    except OperationalError as error:
+        raise BadInput(
+            f"the database {project.settings.database_url} cannot be opened: {error.orig}. "
+            f"Correct it in {root / PROJECT_FILE} and run `rounds init` again."
+        ) from error
+    return project, is_new

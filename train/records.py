@@ -1,5 +1,6 @@
 """Rows and events of runs, evaluations and studies; each opening of a held-out split is an event."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -110,3 +111,8 @@ def close_study(session: Session, chain: Chain, now: datetime, name: str, result
         return
     study.status, study.result = BuildStatus.READY, result
     chain.record(session, "study.finished", {"study": study.id, "plan": study.plan_digest}, now)
+
+
+def list_studies(session: Session) -> Sequence[Study]:
+    """Every study, the oldest first."""
+    return session.scalars(select(Study).order_by(Study.id)).all()

@@ -3,10 +3,15 @@
 import hmac
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from curation.project import Project
+from curation.tables.images import Split, Subject
 
 KEY_NAME = "subjects.key"
 _KEPT = re.compile(r"file-[0-9a-f]{20}")
@@ -38,3 +43,8 @@ class Pseudonyms:
     def _token(self, use: str, text: str) -> str:
         message = f"{use}\0{text}".encode(errors="surrogatepass")
         return hmac.digest(self.key, message, "sha256").hex()[:20]
+
+
+def find_splits(session: Session, subject_keys: Iterable[str]) -> dict[str, Split | None]:
+    """The split of each subject key, in their order; None for a subject that is not in this project."""
+    return {key: session.scalar(select(Subject.split).where(Subject.key == key)) for key in subject_keys}

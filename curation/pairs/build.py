@@ -1,6 +1,7 @@
 """Make, find and close a list of pairs; files are stored before the one transaction of its rows."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -141,3 +142,8 @@ def close_pair_list(session: Session, chain: Chain, now: datetime, name: str) ->
         listed.closed_at = now
         chain.record(session, "pairs.closed", {"pair_list": listed.id}, now)
     return listed
+
+
+def list_pair_lists(session: Session) -> Sequence[PairList]:
+    """Every list of pairs, the oldest first."""
+    return session.scalars(select(PairList).order_by(PairList.id)).all()

@@ -3,6 +3,7 @@
 `by` is the administrator who does it, kept in the event; None stands for the command line.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -175,3 +176,8 @@ def _record(
     session: Session, chain: Chain, now: datetime, kind: str, reader: Reader, by: int | None, /, **more: object
 ) -> None:
     chain.record(session, kind, {"reader": reader.id, "by": by, **more}, now)
+
+
+def list_readers(session: Session) -> Sequence[Reader]:
+    """Every reader, people and proxies, the oldest account first."""
+    return session.scalars(select(Reader).order_by(Reader.id)).all()

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from curation.reading.outcomes import recompute_outcomes
 from curation.reading.worklist import state_of
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import (
     Outcome,
     OutcomeVerdict,
+    Purpose,
     ReaderCursor,
     Worklist,
+    WorklistItem,
     WorklistKind,
 )
 
@@ -62,3 +65,16 @@ def _worklist_summary(session: Session, worklist: Worklist) -> WorklistSummary:
         approved=outcomes.get(OutcomeVerdict.APPROVED, 0),
         rejected=outcomes.get(OutcomeVerdict.REJECTED, 0),
     )
+
+
+def list_worklists_anew(session: Session) -> list[WorklistSummary]:
+    """Every worklist as `list_worklists` gives it, after its outcomes are worked out again from its readings."""
+    for summary in list_worklists(session):
+        recompute_outcomes(session, summary.id)
+    return list_worklists(session)
+
+
+def count_items(session: Session, worklist_id: int, purpose: Purpose) -> int:
+    """How many items of a worklist have this purpose."""
+    items = select(func.count(WorklistItem.id)).where(WorklistItem.worklist_id == worklist_id)
+    return session.scalar(items.where(WorklistItem.purpose == purpose)) or 0

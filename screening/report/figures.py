@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
 from curation.queries import class_asked, newest_screenings
-from curation.tables.generation import Batch, Generator, ScreenedImage, Screening, ScreeningCheck
+from curation.tables.generation import Batch, Generator, ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, Import
 
 Floats = NDArray[np.floating[Any]]
@@ -193,3 +193,20 @@ def _share_of_quantiles(quantiles: Sequence[float], left: float, right: float) -
             overlap = np.minimum(edges[1:], high) - np.maximum(edges[:-1], low)
             shares += part * np.maximum(overlap, 0) / (high - low)
     return shares
+
+
+def list_ready_batches(session: Session) -> Sequence[int]:
+    """The ids of the batches that can be screened: every image of them is drawn."""
+    return session.scalars(select(Batch.id).where(Batch.status == BuildStatus.READY).order_by(Batch.id)).all()
+
+
+def newest_screening(session: Session, batch_id: int) -> tuple[dict[str, Any], dict[str, int]]:
+    """The parameters of the newest screening of a batch, and how many images each check flagged or blocked."""
+    newest = select(Screening).where(Screening.batch_id == batch_id).order_by(Screening.id.desc()).limit(1)
+    screening = session.scalars(newest).one()
+    raised = (
+        select(ScreeningCheck.name, func.count())
+        .where(ScreeningCheck.screening_id == screening.id, ScreeningCheck.verdict != ScreeningVerdict.PASS)
+        .group_by(ScreeningCheck.name)
+    )
+    return screening.parameters, {name: count for name, count in session.execute(raised)}
