@@ -68,28 +68,26 @@ def _by_group(rows: Iterable[tuple[Any, ...]]) -> list[Step]:
 
 def snapshots_with(session: Session, images: ColumnElement[bool]) -> list[Step]:
     """Find the snapshots that hold such images, with counts by split."""
-    query = (
-        select(Snapshot.name, SnapshotItem.split, func.count())
-        .join(SnapshotItem, SnapshotItem.snapshot_id == Snapshot.id)
-        .join(Image, Image.id == SnapshotItem.image_id)
-        .where(images)
-        .group_by(Snapshot.id, Snapshot.name, SnapshotItem.split)
-        .order_by(Snapshot.id, SnapshotItem.split)
-    )
+    query = _count_by_holder(Snapshot, SnapshotItem, SnapshotItem.snapshot_id, SnapshotItem.split, images)
     return _in_words(NodeKind.SNAPSHOT, ((row[0], row[1].value, row[2]) for row in session.execute(query)))
 
 
 def worklists_with(session: Session, images: ColumnElement[bool]) -> list[Step]:
     """Find the worklists that show such images, with counts by purpose."""
-    query = (
-        select(Worklist.name, WorklistItem.purpose, func.count())
-        .join(WorklistItem, WorklistItem.worklist_id == Worklist.id)
-        .join(Image, Image.id == WorklistItem.image_id)
-        .where(images)
-        .group_by(Worklist.id, Worklist.name, WorklistItem.purpose)
-        .order_by(Worklist.id, WorklistItem.purpose)
-    )
+    query = _count_by_holder(Worklist, WorklistItem, WorklistItem.worklist_id, WorklistItem.purpose, images)
     return _in_words(NodeKind.WORKLIST, ((row[0], PURPOSES[row[1]], row[2]) for row in session.execute(query)))
+
+
+def _count_by_holder(holder: Any, item: Any, holder_id: Any, part: Any, images: ColumnElement[bool]) -> Select[Any]:
+    """Count such images by what holds them, and by split or purpose there."""
+    return (
+        select(holder.name, part, func.count())
+        .join(item, holder_id == holder.id)
+        .join(Image, Image.id == item.image_id)
+        .where(images)
+        .group_by(holder.id, holder.name, part)
+        .order_by(holder.id, part)
+    )
 
 
 def _in_words(kind: NodeKind, rows: Iterable[tuple[Any, ...]]) -> list[Step]:
