@@ -10,7 +10,7 @@ from cli.terminal import emit, json_option, now, pass_project, progress_bar, use
 from curation.check_names import scope_name
 from curation.project import Project
 from curation.tables.measures import SetMeasurement
-from curation.withdrawal.affected_results import WithdrawnSubjects, measurements_on, rests_on
+from curation.withdrawal.affected_results import WithdrawnSubjects, measurements_on, withdrawn_subjects_note
 from screening.report.measurements import find_measurement, list_measurements, outcomes_by, withdrawn_behind
 
 
@@ -140,7 +140,7 @@ def _line(row: SetMeasurement, named: Callable[[str], str], withdrawn: int) -> d
         "features": row.request["backbone"],
         "read by": outcomes_by(row.result),
         "made": row.created_at,
-        "withdrawals": rests_on(withdrawn),
+        "withdrawals": withdrawn_subjects_note(withdrawn),
     }
 
 
@@ -153,7 +153,7 @@ def _tell(project: Project, row: SetMeasurement, out: Path | None, as_json: bool
         written = write_report(project, row, out)
         click.echo(f"wrote {', '.join(written)} to {out}", err=True)
     if as_json:
-        said = {"made": row.created_at, "withdrawals": rests_on(withdrawn)}
+        said = {"made": row.created_at, "withdrawals": withdrawn_subjects_note(withdrawn)}
         emit({"id": row.id, "request": row.request, "result": row.result, **said}, as_json=True)
         return
     result = row.result

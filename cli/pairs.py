@@ -11,7 +11,7 @@ from curation.pairs.build import close_pair_list, create_pair_list, find_pair_li
 from curation.pairs.recipe import PairRecipe
 from curation.pairs.results import PairResults, compute_pair_results
 from curation.project import Project
-from curation.withdrawal.affected_results import rests_on
+from curation.withdrawal.affected_results import withdrawn_subjects_note
 
 
 @click.group()
@@ -68,7 +68,7 @@ def list_command(project: Project, as_json: bool) -> None:
             "suspects": one.suspects,
             "judged by": ", ".join(f"{judge.reader} {judge.judged}" for judge in one.judges) or "nobody yet",
             "closed": one.closed,
-            "withdrawals": rests_on(one.withdrawn),
+            "withdrawals": withdrawn_subjects_note(one.withdrawn),
         }
         for one in found
     ]

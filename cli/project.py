@@ -92,12 +92,12 @@ def _counts(counts: dict[str, int]) -> str:
 
 
 @click.command()
-@click.option("--pixels", is_flag=True, help="Decode every image too and hold its pixels against their digest.")
-@click.option("--sample", type=click.IntRange(1), help="A quick look: read so many files, drawn anew each time.")
+@click.option("--pixels", is_flag=True, help="Decode every image too and check its pixels against their digest.")
+@click.option("--sample", type=click.IntRange(1), help="A quick look: read so many files, drawn at random each time.")
 @json_option
 @pass_project
 def verify(project: Project, pixels: bool, sample: int | None, as_json: bool) -> None:
-    """Hold every stored file, row, snapshot and event against each other. Repairs nothing.
+    """Check every stored file, row, snapshot and event. Repairs nothing.
 
     Ends with exit code 0 when everything is as it was stored, with 2 when there is a fault or nothing could be checked.
 
@@ -108,43 +108,43 @@ def verify(project: Project, pixels: bool, sample: int | None, as_json: bool) ->
     """
     seed = secrets.randbits(32)
     with progress_bar("verifying", quiet=as_json) as report:
-        found = verify_project(project, report, pixels=pixels, sample=sample, seed=seed)
+        result = verify_project(project, report, pixels=pixels, sample=sample, seed=seed)
     if as_json:
-        emit(asdict(found), as_json)
+        emit(asdict(result), as_json)
     else:
-        print_verification(found)
-    if found.faults:
-        raise Damaged(f"{len(found.faults)} faults. Restore what is listed from a backup; nothing was changed.")
+        print_verification(result)
+    if result.faults:
+        raise Damaged(f"{len(result.faults)} faults. Restore what is listed from a backup; nothing was changed.")
 
 
-def print_verification(found: Verification) -> None:
-    """Say what was checked and what was found."""
-    which = "drawn at random" if found.sampled else "all there are"
+def print_verification(result: Verification) -> None:
+    """Print what was checked and what was found."""
+    which = "drawn at random" if result.sampled else "all there are"
     click.echo(
-        f"{found.files} files ({which}), {found.snapshots} snapshots, {found.chain.events} events, rows: checked"
+        f"{result.files} files ({which}), {result.snapshots} snapshots, {result.chain.events} events, rows: checked"
     )
-    click.echo(f"the chain of events was held against {found.chain.anchors} anchors")
+    click.echo(f"the chain of events was checked against {result.chain.anchors} anchors")
     leftovers = {
-        "orphan files (no row points at them), left by interrupted work, harmless": found.orphans,
-        "unfinished files, left by interrupted work, harmless": found.unfinished,
-        "under way, or broken off and taken up by the same command": found.building,
+        "orphan files (no row points at them), left by interrupted work, harmless": result.orphans,
+        "unfinished files, left by interrupted work, harmless": result.unfinished,
+        "under way, or interrupted and resumed by the same command": result.building,
     }
     for what, names in leftovers.items():
         if names:
             click.echo(f"{len(names)} {what}:")
             print_some(names)
-    if found.not_covered:
-        rows = ", ".join(found.not_covered)
+    if result.not_covered:
+        rows = ", ".join(result.not_covered)
         click.echo(
-            f"not covered: {rows}: their events, of an earlier version, keep no digest, so a change does not show"
+            f"not covered: {rows}: their events, of an earlier version, keep no digest, so a change cannot be seen"
         )
-    if found.faults:
-        click.echo(f"{len(found.faults)} faults:")
-        print_some(found.faults)
-    elif found.sampled:
+    if result.faults:
+        click.echo(f"{len(result.faults)} faults:")
+        print_some(result.faults)
+    elif result.sampled:
         click.echo("what was looked at is as it was stored; without --sample everything is read")
     else:
-        click.echo(f"everything {'that is covered ' if found.not_covered else ''}is as it was stored")
+        click.echo(f"everything {'that is covered ' if result.not_covered else ''}is as it was stored")
 
 
 def print_some(lines: list[str]) -> None:

@@ -10,7 +10,7 @@ from cli.terminal import emit, json_option, now, pass_project, progress_bar, use
 from curation.check_names import check_name
 from curation.project import Project
 from curation.tables.measures import CheckReport
-from curation.withdrawal.affected_results import WithdrawnSubjects, check_reports_on, rests_on
+from curation.withdrawal.affected_results import WithdrawnSubjects, check_reports_on, withdrawn_subjects_note
 from screening.report.figures import list_ready_batches, newest_screening
 from screening.report.rates import list_reports, rates_of
 from screening.report.words import describe_false_alarms, describe_probe
@@ -145,7 +145,7 @@ def list_command(project: Project, as_json: bool) -> None:
                 "kind": one.kind,
                 "features": one.parameters.get("backbone"),
                 "made": one.created_at,
-                "withdrawals": rests_on(reached.get(one.id, 0)),
+                "withdrawals": withdrawn_subjects_note(reached.get(one.id, 0)),
             }
             for one in list_reports(session)
         ]

@@ -27,7 +27,7 @@ Writer: TypeAlias = Callable[[Path, Selection, SnapshotFacts, OnProgress], None]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How a snapshot is written, and what opens the result."""
+    """A format: the function that writes it, and what opens the result."""
 
     write: Writer
     opens_with: str

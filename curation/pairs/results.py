@@ -11,7 +11,7 @@ from curation.pairs.judging import judgement_stands
 from curation.tables.images import Image, Origin, Subject
 from curation.tables.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
 from curation.tables.people import Reader, ReaderKind
-from curation.withdrawal.affected_results import WithdrawnSubjects, pair_lists_on, rests_on
+from curation.withdrawal.affected_results import WithdrawnSubjects, pair_lists_on, withdrawn_subjects_note
 
 FEWEST = 10
 
@@ -49,7 +49,9 @@ class PairResults:
             [f"{self.copies} of the pairs of one subject are an image and a moved copy of it."] if self.copies else []
         )
         if self.withdrawn:
-            notes.append(f"AFFECTED: it {rests_on(self.withdrawn)}; what shows them is not handed out any more.")
+            notes.append(
+                f"AFFECTED: it {withdrawn_subjects_note(self.withdrawn)}; what shows them is not handed out any more."
+            )
         if not self.subjects_known:
             notes.append("Subjects are not published here: a pair held to be of two may show one.")
         people = [judge for judge in self.judges if judge.kind is ReaderKind.HUMAN]

@@ -23,7 +23,7 @@ MAX_VALUES = 20
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Of `real` training images of one group, how many the mix reaches, and how many everything drawn does."""
+    """The real training images of one group, and how many of them the mix and all synthetic images reach."""
 
     group: str
     real: int

@@ -53,7 +53,7 @@ class Weights(FrozenRequest):
 
 
 class MixRecipe(FrozenRequest):
-    """Which images a snapshot takes. Synthetic images and extra real ones go into the training split only.
+    """The choice of images for a snapshot. Synthetic images and extra real ones go into the training split only.
 
     Agreement is the share of the readings an approval counts (those of people; of proxies only where no person read)
     that say what the outcome says: accept, and the same class. Unsure does not agree. One reading agrees with nobody:

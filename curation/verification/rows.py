@@ -30,7 +30,7 @@ EXAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is wrong with the rows that `offenders` selects, one column each that names the row."""
+    """A rule over rows: `offenders` selects the names of those that break it, `wrong` says what is wrong."""
 
     wrong: str
     offenders: Select[*tuple[Any, ...]]

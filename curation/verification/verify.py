@@ -38,7 +38,7 @@ LISTED = 1_000  # of each kind; the rest is counted
 
 @dataclass(slots=True)
 class Verification:
-    """What was checked and found; `faults` is empty when everything is as it was stored.
+    """The result of a verification; `faults` is empty when everything is as it was stored.
 
     `sampled` says that only so many files were read; `not_covered` counts rows whose events keep no digest of what they
     say. Of each list the first thousand are kept, the last line counts the rest.

@@ -29,7 +29,7 @@ Counts: TypeAlias = dict[int, int]  # the id of a report, a measurement or a lis
 MEASURED_ON = (Split.TRAIN, Split.VALIDATION)
 
 
-def rests_on(count: int) -> str | None:
+def withdrawn_subjects_note(count: int) -> str | None:
     """Note how many withdrawn subjects a result rests on; None for none."""
     return f"rests on withdrawn subjects ({count})" if count else None
 

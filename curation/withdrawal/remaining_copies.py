@@ -57,7 +57,7 @@ class BackedUp:
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """Where the pictures still are; `grids` are folders with pictures drawn while a generator was fitted."""
+    """The places where pictures still are; `grids` are folders with pictures drawn while a generator was fitted."""
 
     folders: list[InFolder]
     grids: list[str]

@@ -7,7 +7,7 @@ import streamlit as st
 
 from curation.check_names import scope_name
 from curation.tables.measures import SetMeasurement
-from curation.withdrawal.affected_results import WithdrawnSubjects, measurements_on, rests_on
+from curation.withdrawal.affected_results import WithdrawnSubjects, measurements_on, withdrawn_subjects_note
 from review_ui.context import current_project
 from review_ui.markup.measure_drawings import map_drawing, spectrum_drawing
 from review_ui.markup.measure_tables import measure_tables, membership_table, not_given, odds_tables, ratio_tables
@@ -51,9 +51,8 @@ def measures_page() -> None:
     reader_who_can(Capability.SEE_RESULTS)
     with current_project().database.read() as session:
         rows = {row.id: row for row in list_measurements(session)}
-        reached = {
-            key: rests_on(count) for key, count in measurements_on(session, WithdrawnSubjects.recorded()).items()
-        }
+        counts = measurements_on(session, WithdrawnSubjects.recorded())
+        reached = {key: withdrawn_subjects_note(count) for key, count in counts.items()}
     if not rows:
         st.html(
             '<div class="rounds-empty"><h1>Nothing measured yet</h1>'

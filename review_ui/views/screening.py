@@ -7,7 +7,7 @@ from html import escape
 
 import streamlit as st
 
-from curation.withdrawal.affected_results import rests_on
+from curation.withdrawal.affected_results import withdrawn_subjects_note
 from review_ui.context import current_project
 from review_ui.markup.plots import section
 from review_ui.security.permissions import Capability
@@ -81,7 +81,7 @@ def _probe(figures: ScreeningFigures) -> None:
 def _rates() -> None:
     with current_project().database.read() as session:
         report = newest_report(session)
-        reached = rests_on(withdrawn_behind(session, report))
+        reached = withdrawn_subjects_note(withdrawn_behind(session, report))
     if report is None:
         words = "Not measured yet: <code>rounds screening error-rates</code> does it."
         st.html(section("How often the checks err", f'<p class="r-soft">{words}</p>'))

@@ -18,7 +18,7 @@ from curation.files import whole_file
 from curation.image_store import ImageStore
 from curation.project import Project
 from curation.tables.measures import CheckReport
-from curation.withdrawal.affected_results import rests_on
+from curation.withdrawal.affected_results import withdrawn_subjects_note
 from screening.report.figures import ScreeningFigures, notices, screened_batches, screening_figures
 from screening.report.images import (
     MOST,
@@ -65,7 +65,7 @@ def write_report(project: Project, now: datetime, directory: Path, batch_id: int
         images = {figure.screening_id: screened_images(session, figure.screening_id) for figure in figures}
         head = _head(session, now)
         rates = newest_report(session)
-        reached = rests_on(withdrawn_behind(session, rates))
+        reached = withdrawn_subjects_note(withdrawn_behind(session, rates))
         parts = [head, _callout("notice", FOR_CURATORS)]
         parts += [_batch(project.store, figure, images[figure.screening_id]) for figure in figures]
         parts += [_rates(rates, reached), _planted(session, project.store, rates)]

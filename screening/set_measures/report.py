@@ -8,7 +8,7 @@ from pathlib import Path
 from curation.files import whole_file
 from curation.project import Project
 from curation.tables.measures import SetMeasurement
-from curation.withdrawal.affected_results import rests_on
+from curation.withdrawal.affected_results import withdrawn_subjects_note
 from screening.report.measurements import every_figure, medoid_files, withdrawn_behind
 from screening.set_measures.figures import (
     plot_curation,
@@ -38,10 +38,13 @@ def write_report(project: Project, measurement: SetMeasurement, out: Path) -> li
         "odds.png": plot_odds(result),
         "medoids.png": plot_medoids(result, medoids),
     }
+    record = {
+        "request": measurement.request,
+        "result": result,
+        "withdrawals": withdrawn_subjects_note(withdrawn),
+    }
     contents = {
-        "measurement.json": json.dumps(
-            {"request": measurement.request, "result": result, "withdrawals": rests_on(withdrawn)}, indent=1
-        ).encode(),
+        "measurement.json": json.dumps(record, indent=1).encode(),
         "figures.csv": _csv(measurement, withdrawn),
         **{name: content for name, content in plots.items() if content is not None},
     }

@@ -23,7 +23,7 @@ SOME_READER = "a reader"
 
 @dataclass(frozen=True, slots=True)
 class StudyFacts:
-    """How one worklist was read, with readers by pseudonym."""
+    """The reader study of one worklist, with readers by pseudonym."""
 
     worklist: str
     readers: int
@@ -39,7 +39,7 @@ class StudyFacts:
 
 @dataclass(frozen=True, slots=True)
 class PairsJudged:
-    """How often pairs of one kind got this verdict."""
+    """The number of judgements with one verdict on pairs of one kind."""
 
     name: str
     truth: str

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from curation.check_names import measure_key
 from curation.estimates import Estimate, proportion
 from curation.exports.facts.tellable import subject_keys_among
-from curation.withdrawal.affected_results import rests_on
+from curation.withdrawal.affected_results import withdrawn_subjects_note
 
 LONGEST_TEXT = 60
 SEPARATOR = " / "
@@ -25,7 +25,7 @@ ValueWithInterval: TypeAlias = tuple[float, float | None, float | None]
 
 @dataclass(frozen=True, slots=True)
 class CountedImages:
-    """Of `n` images of one kind, how many the checks caught and blocked (None where that was not told apart)."""
+    """Images of one kind, and how many of them the checks caught and blocked (None where that was not counted)."""
 
     name: str
     n: int
@@ -62,7 +62,7 @@ class SavedMeasurement:
     @property
     def affected(self) -> str | None:
         """Note the withdrawn subjects it rests on; None without any."""
-        return rests_on(self.withdrawn_subjects)
+        return withdrawn_subjects_note(self.withdrawn_subjects)
 
     def as_json(self) -> dict[str, Any]:
         """Give the form of `measures.json`."""

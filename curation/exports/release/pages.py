@@ -9,7 +9,7 @@ from curation.exports.facts.screening import ScreeningFacts
 from curation.exports.facts.snapshot import BatchFacts, SnapshotFacts
 from curation.exports.markdown import estimate_text, figure_text, markdown_table
 from curation.tables.reading import Verdict
-from curation.withdrawal.affected_results import rests_on
+from curation.withdrawal.affected_results import withdrawn_subjects_note
 
 NOT_MEASURED = (
     "**Not measured.** There is no report of error rates. What a screening found of held-out real images stands in its "
@@ -128,7 +128,13 @@ def _pair_table(evidence: Evidence) -> str:
     if not evidence.pairs:
         return "**Not judged.** Nobody has compared synthetic images with their nearest real ones."
     rows = [
-        (pairs.name, pairs.truth, pairs.verdict, pairs.judgements, rests_on(pairs.withdrawn_subjects) or "-")
+        (
+            pairs.name,
+            pairs.truth,
+            pairs.verdict,
+            pairs.judgements,
+            withdrawn_subjects_note(pairs.withdrawn_subjects) or "-",
+        )
         for pairs in evidence.pairs
     ]
     lead = "Suspects, mixed blind with real pairs of one subject and of two. What was taken back is not counted."
