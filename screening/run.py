@@ -187,7 +187,7 @@ def _save(
     neighbours: Sequence[Neighbours],
     now: datetime,
 ) -> None:
-    """Everything in one transaction: a screening is there whole or not at all."""
+    """Save everything in one transaction, so that a screening is whole or absent."""
     digest = digest_of(parameters)
     with project.database.write() as session:
         known = select(Screening.id).where(Screening.batch_id == inputs.batch.id, Screening.parameters_digest == digest)

@@ -21,7 +21,7 @@ LEAST_REFERENCE = 20
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Inside [flag_low, flag_high] passes, outside [block_low, block_high] blocks, between flags. None: no low end."""
+    """A range: inside [flag_low, flag_high] passes, outside [block_low, block_high] blocks, between flags."""
 
     flag_low: float | None
     flag_high: float
@@ -29,13 +29,13 @@ class Range:
     block_high: float
 
     def verdict(self, value: float) -> str:
-        """`pass`, `flag` or `block`."""
+        """Return `pass`, `flag` or `block`."""
         if value > self.block_high or (self.block_low is not None and value < self.block_low):
             return "block"
         return "flag" if value > self.flag_high or (self.flag_low is not None and value < self.flag_low) else "pass"
 
     def as_json(self) -> dict[str, Any]:
-        """For the saved parameters of a screening."""
+        """Return the form that the parameters of a screening keep."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class Range:
 
 
 def fit_ranges(reference: NDArray[np.floating[Any]]) -> dict[str, Range | Unset]:
-    """Ranges from the measures (N, 5) of real training images; `Unset` for fewer than 20.
+    """Fit ranges to the measures (N, 5) of real training images; `Unset` for fewer than 20.
 
     0.3 % is flagged at each end, and blocked half the range's width beyond what occurred.
     """
@@ -66,7 +66,7 @@ def _range(name: str, values: NDArray[np.floating[Any]]) -> Range:
 
 
 def false_alarms(ranges: Mapping[str, Range | Unset], held_out: NDArray[np.floating[Any]]) -> dict[str, int]:
-    """How many real validation images, by their measures (M, 5), the ranges would flag or block."""
+    """Count the real validation images, by their measures (M, 5), that the ranges flag or block."""
     gravest = [_gravest(ranges, row) for row in held_out.tolist()]
     return {
         "measured_on": len(gravest),

@@ -19,7 +19,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Unset:
-    """Stands where a threshold would, when there were too few real images: every image is flagged, none passes."""
+    """A threshold that could not be set for want of real images: every image is flagged, none passes."""
 
     reason: str
 
@@ -28,7 +28,7 @@ class Unset:
         return "flag"
 
     def as_json(self) -> dict[str, Any]:
-        """For the saved parameters of a screening."""
+        """Return the form that the parameters of a screening keep."""
         return {"not_set": self.reason}
 
     def __str__(self) -> str:

@@ -24,7 +24,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 def sample(count: int, most: int, seed: int = 0) -> NDArray[np.int64]:
-    """Positions of at most `most` of `count`, in order, the same ones every time."""
+    """Choose positions of at most `most` of `count`, in order, the same ones every time."""
     if count <= most:
         return np.arange(count)
     return np.sort(np.random.default_rng(seed).permutation(count)[:most])
@@ -40,7 +40,7 @@ class SpectrumDistance:
 
     @classmethod
     def fit(cls, train: Floats) -> Self:
-        """Needs more than five images."""
+        """Fit to training images (M, ...); more than five are needed."""
         mean, spread = train.mean(axis=0), train.std(axis=0) + 1e-6
         return cls(mean, spread, (train[sample(len(train), MOST_REFERENCES)] - mean) / spread)
 
@@ -67,7 +67,7 @@ class LevelsDistance:
 
     @classmethod
     def fit(cls, train: Floats) -> Self:
-        """Needs more than five images."""
+        """Fit to training images (M, ...); more than five are needed."""
         return cls(NearestNeighbors(n_neighbors=K, metric="l1").fit(train[sample(len(train), MOST_REFERENCES)]))
 
     def __call__(self, levels: Floats) -> Floats:
@@ -91,7 +91,7 @@ class ManifoldDistance:
 
     @classmethod
     def fit(cls, features: Features, labels: Sequence[str | None]) -> Self:
-        """Classes with fewer than 20 training images have no manifold."""
+        """Fit each class; one with fewer than 20 training images has no manifold."""
         classes = np.array([label or "" for label in labels])
         names = sorted({label for label in labels if label is not None})
         enough = [name for name in names if (classes == name).sum() >= LEAST_OF_CLASS]
@@ -104,7 +104,7 @@ class ManifoldDistance:
         return cls(by_class, typical)
 
     def __call__(self, features: Features, labels: Sequence[str | None]) -> Floats:
-        """(N,); NaN where the class has no manifold."""
+        """(N,) distances; NaN where the class has no manifold."""
         classes = np.array([label or "" for label in labels])
         distances = np.full(len(features), np.nan)
         for name, class_features in self.by_class.items():

@@ -31,7 +31,7 @@ Fingerprints = Callable[[Sequence[str]], Features]
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """The finished batches before one: how many, and their images of its shape."""
+    """The finished batches before another: how many, and how many of their images have its shape."""
 
     before: int
     shape: Shape
@@ -119,7 +119,7 @@ def find_earlier(
 
 
 def add_earlier(twins: Twins, below: float | Unset, checks: Sequence[list[Check]]) -> None:
-    """Add `duplicate_of_earlier` to each image's checks."""
+    """Add the check `duplicate_of_earlier` to each image's checks."""
     for row, image_checks in enumerate(checks):
         distance = float(twins.distances[row])
         image_checks.append(duplicate_check("duplicate_of_earlier", distance, below, exact=row in twins.exact))
@@ -136,7 +136,7 @@ def _is_earlier(batch_id: int, shape: Shape) -> tuple[ColumnElement[bool], ...]:
 
 
 def _portions(database: Database, earlier: Earlier) -> Iterator[tuple[list[int], list[str]]]:
-    """Ids and files, by id; no transaction is open while a portion is compared."""
+    """Yield ids and files of earlier images, by id; no transaction is open while a portion is compared."""
     last = 0
     while True:
         query = (

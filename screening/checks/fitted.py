@@ -61,7 +61,7 @@ class References:
         )
 
     def values(self, descriptors: Descriptors) -> dict[str, Floats]:
-        """(N,) by the name of each check of `CHECKS`; NaN where there is nothing to measure against."""
+        """Measure images: (N,) values by check of `CHECKS`; NaN where there is nothing to measure against."""
         unknown = np.full(len(descriptors.labels), np.nan)
         values: dict[str, Floats] = {name: descriptors.measures[:, column] for column, name in enumerate(MEASURES)}
         values["power_spectrum"] = self.spectrum(descriptors.spectra) if self.spectrum else unknown
@@ -85,7 +85,7 @@ class Thresholds:
         return cls({**ranges, **limits})
 
     def judge(self, values: Mapping[str, Floats], labels: Sequence[str | None]) -> list[list[Check]]:
-        """The checks of each image, in the order of `CHECKS`."""
+        """Check each image by its values; checks are in the order of `CHECKS`."""
         columns = [values[name].tolist() for name in CHECKS]
         return [
             [self._check(name, value, label) for name, value in zip(CHECKS, row, strict=True)]
@@ -107,7 +107,7 @@ def false_flags(
     descriptors: Descriptors,
     subjects: Sequence[int],
 ) -> dict[str, Any]:
-    """How many real validation images the checks flag or block, each under limits that the other subjects set.
+    """Count the real validation images that the checks flag or block, each under limits of other subjects.
 
     `any` is the image flagged by one check or more: the family-wise rate.
     """
@@ -149,7 +149,7 @@ def judged_by_others(
     labels: Sequence[str | None],
     subjects: Sequence[int],
 ) -> list[list[Check]]:
-    """The checks of each held-out image under limits that no image of its subject set."""
+    """Check each held-out image under limits that no image of its subject set."""
     checks_by_row: list[list[Check]] = [[] for _ in labels]
     for thresholds, rows in thresholds_without(ranges, held_out, subjects):
         values_of_fold = {name: values[rows] for name, values in held_out.items()}
@@ -159,7 +159,7 @@ def judged_by_others(
 
 
 def distribution(values: Floats) -> dict[str, Any]:
-    """21 quantiles of held-out real values, to draw those of a batch against."""
+    """21 quantiles of held-out real values, which a plot shows behind those of a batch."""
     known = values[np.isfinite(values)]
     if not len(known):
         return {"n": 0, "quantiles": []}

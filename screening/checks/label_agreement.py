@@ -44,7 +44,7 @@ class Reliability:
 
     @classmethod
     def of(cls, probabilities: Floats, classes: Sequence[str], labels: Sequence[str]) -> Self:
-        """From probabilities (N, C) of images whose labels are known."""
+        """Compute it from probabilities (N, C) of images whose labels are known."""
         top = probabilities.max(axis=1)
         right = np.array(classes)[probabilities.argmax(axis=1)] == np.array(labels)
         place = np.clip((top * BINS).astype(int), 0, BINS - 1)
@@ -57,7 +57,7 @@ class Reliability:
         return cls(len(top), round(float(right.mean()), 4), round(total_error / max(len(top), 1), 4), bins)
 
     def as_json(self) -> dict[str, Any]:
-        """For the saved parameters of a screening."""
+        """Return the form that the parameters of a screening keep."""
         return {
             "n": self.n,
             "accuracy": self.accuracy,
@@ -77,7 +77,7 @@ class LabelProbe:
     cross_validated: Reliability
 
     def probabilities(self, features: Features) -> Floats:
-        """(N, C) in the order of `classes`."""
+        """(N, C) probabilities in the order of `classes`."""
         if not len(features):
             return np.zeros((0, len(self.classes)))
         probabilities: Floats = self.probe.predict_proba(self.reduce.transform(features))
@@ -90,7 +90,7 @@ class LabelProbe:
         return np.array([row[columns[label]] if label in columns else np.nan for row, label in rows], np.float64)
 
     def reliability(self, features: Features, labels: Sequence[str | None]) -> Reliability | None:
-        """On images that it did not see; None when none is of its classes."""
+        """Its reliability on images that it did not see; None when none is of its classes."""
         known = [row for row, label in enumerate(labels) if label in self.classes]
         if not known:
             return None
@@ -143,7 +143,7 @@ def _cross_validated(
     folds: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
     classes: Sequence[str],
 ) -> Reliability:
-    """Each fold's images under a probe, and a temperature, that saw no subject of it."""
+    """The reliability on each fold's images, under a probe and a temperature that saw no subject of it."""
     predicted = np.zeros((len(wanted), len(classes)))
     for seen, held_out in folds:
         inner = StratifiedGroupKFold(3, shuffle=True, random_state=0)

@@ -27,7 +27,7 @@ NO_VALUE = -1.0  # stands for a value where there was nothing to compare with
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A value beyond `flag` (above it, or else below it) is flagged; nothing is blocked by it."""
+    """A limit: a value beyond `flag` (above it, or else below it) is flagged; nothing is blocked."""
 
     flag: float
     above: bool
@@ -35,12 +35,12 @@ class Limit:
     tail: float  # of real images expected beyond it; as many held-out images as there are can promise
 
     def verdict(self, value: float) -> str:
-        """`pass` or `flag`."""
+        """Return `pass` or `flag`."""
         beyond = value > self.flag if self.above else value < self.flag
         return "flag" if beyond else "pass"
 
     def as_json(self) -> dict[str, Any]:
-        """For the saved parameters of a screening."""
+        """Return the form that the parameters of a screening keep."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ class Limit:
 def fit_limit(
     values: NDArray[np.floating[Any]], tail: float, above: bool, least: int = LEAST_HELD_OUT
 ) -> Limit | Unset:
-    """The limit that a further real image passes with probability 1 - `tail`, from held-out values (M,), NaN left out.
+    """Fit the limit that a further real image passes with probability 1 - `tail`, to held-out values (M,) without NaN.
 
     The ceil((M + 1)(1 - tail))-th smallest (split conformal, Lei et al. 2018, section 2.2); with too few for that the
     extreme one, and `tail` says 1 / (M + 1). `Unset` for fewer than `least`.
@@ -66,7 +66,7 @@ def fit_limit(
 
 
 def folds(subjects: Sequence[int], seed: int = 0) -> NDArray[np.int64]:
-    """(M,) a fold of 0 to 9 for each image; all images of a subject fall together."""
+    """Assign each image a fold of 0 to 9, (M,); all images of a subject are in one fold."""
     distinct = np.array(sorted(set(subjects)))
     fold_of = np.empty(len(distinct), np.int64)
     fold_of[np.random.default_rng(seed).permutation(len(distinct))] = np.arange(len(distinct)) % FOLDS

@@ -42,7 +42,7 @@ NEAR_SHIFTS = (-0.06, 0.0, 0.06)
 
 
 def _unit(vectors: Tensor) -> Tensor:
-    """Rows of zero mean and unit length; a row without any change stays zero."""
+    """Scale rows to zero mean and unit length; a row without any change stays zero."""
     centred = vectors - vectors.mean(-1, keepdim=True)
     length = centred.norm(dim=-1, keepdim=True)
     return torch.where(length > 1e-4, centred / length.clamp_min(1e-4), torch.zeros(()))
@@ -51,7 +51,7 @@ def _unit(vectors: Tensor) -> Tensor:
 def _poses(
     mirrors: Sequence[tuple[int, int]], angles: Sequence[float], scales: Sequence[float], shifts: Sequence[float]
 ) -> Tensor:
-    """(P, 2, 3) for `affine_grid`, every combination."""
+    """(P, 2, 3) poses for `affine_grid`, every combination."""
     poses = []
     for mirror, angle, scale, down, across in product(mirrors, np.deg2rad(angles), scales, shifts, shifts):
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale

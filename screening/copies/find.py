@@ -151,7 +151,7 @@ def find_copies(
 
 
 def search_file(directory: Path, train: Sequence[str], subjects: Sequence[int], search: AlignedSearch) -> FeatureFile:
-    """The file that keeps how far held-out images lie from these training files of these subjects: four distances.
+    """The file of four distances of held-out images to these training files of these subjects.
 
     Other training images are another file; the thresholds of a project are set from it at every screening.
     """

@@ -47,7 +47,7 @@ class CopyVerdict:
 
 @dataclass(frozen=True, slots=True)
 class CopyGate:
-    """Blocks below `distance` when the nearest also stands out, or far below it; flags below it otherwise."""
+    """A gate that blocks below `distance` when the nearest also stands out, or far below it, and else flags there."""
 
     distance: float
     ratio: float
@@ -59,14 +59,14 @@ class CopyGate:
     false_block_rate_95: tuple[float, float]
 
     def judge(self, first: float, second: float) -> CopyVerdict:
-        """By the distances to the nearest training image and to the nearest one of another subject."""
+        """Judge by the distances to the nearest training image and to the nearest one of another subject."""
         verdict = "pass" if first >= self.distance else "flag"
         if first < self.sure_distance or (verdict == "flag" and first < self.ratio * second):
             verdict = "block"
         return CopyVerdict(verdict, first, str(self))
 
     def as_json(self) -> dict[str, Any]:
-        """For the saved parameters of a screening."""
+        """Return the form that the parameters of a screening keep."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -75,7 +75,7 @@ class CopyGate:
 
 @dataclass(frozen=True, slots=True)
 class AlignedGate:
-    """Blocks what agrees better with a training image than held-out images do, or stands out more from the others.
+    """A gate that blocks an image nearer to a training image than held-out ones are, or more distinctive.
 
     Compared without fine detail, which blur and noise leave, and with it, which a small part of an image keeps.
     """
@@ -91,7 +91,7 @@ class AlignedGate:
     false_block_rate_95: tuple[float, float]
 
     def judge(self, first: float, second: float, detailed: float, detailed_second: float) -> CopyVerdict:
-        """By the distances to the nearest training image and to the nearest of another subject, then with detail.
+        """Judge by the distances to the nearest training image and the nearest of another subject, then with detail.
 
         What blocks is the distance farthest below its threshold; an image that passes has its first and all thresholds.
         """
@@ -109,7 +109,7 @@ class AlignedGate:
         return CopyVerdict("block", distance, f"not below {limit:.4g} {compared}", compared.startswith(DETAILED))
 
     def as_json(self) -> dict[str, Any]:
-        """For the saved parameters of a screening."""
+        """Return the form that the parameters of a screening keep."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -168,7 +168,7 @@ def _with_false_alarms(
 
 
 def _draft(distances: NDArray[np.float32]) -> CopyGate:
-    """The thresholds from these images, not measured yet."""
+    """Set the thresholds on these images; false alarms are not counted yet."""
     first, second = distances[:, 0], distances[:, 1]
     distance = float(np.quantile(first, FALSE_BLOCKS))
     ratio = float(np.quantile(first / np.maximum(second, 1e-12), RATIO_QUANTILE))
@@ -177,7 +177,7 @@ def _draft(distances: NDArray[np.float32]) -> CopyGate:
 
 
 def _aligned_draft(distances: NDArray[np.float32]) -> AlignedGate:
-    """All four thresholds at the same rank, the highest at which at most 0.8 % of these images lie below any."""
+    """Set four thresholds at one rank, the highest at which at most 0.8 % of these images lie below any."""
     two = distances.reshape(-1, 2, 2)
     criteria = np.stack([two[:, :, 0], two[:, :, 0] / np.maximum(two[:, :, 1], 1e-12)], axis=2).reshape(-1, 4)
     ranks = criteria.argsort(axis=0).argsort(axis=0).min(axis=1)

@@ -32,7 +32,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Represented:
-    """One level: its share among real, drawn and kept images, and kept against real with what that amounts to.
+    """One level: its share among real, drawn and kept images, and the ratio of kept to real.
 
     `ratio` is kept share by real share with its 95 % score interval. `state` reads it at a level divided by the number
     of levels looked at (Bonferroni): missed (surely under half), scarce (surely under one), ample, even, or unsure.
@@ -50,13 +50,13 @@ class Represented:
     covered_floor: Count | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """For the saved result."""
+        """Return the form that the saved result keeps."""
         return as_saved(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Odds:
-    """How the odds of being approved of one level compare with those of all others, class by class."""
+    """The odds of approval of one level against those of all others, class by class."""
 
     grouping: str
     level: str
@@ -66,7 +66,7 @@ class Odds:
     note: str
 
     def as_json(self) -> dict[str, Any]:
-        """For the saved result."""
+        """Return the form that the saved result keeps."""
         return as_saved(self)
 
 

@@ -96,7 +96,7 @@ def _mode(sets: Sets, images: MapImages, label: str, number: int) -> dict[str, A
 
 
 def _groupings(sets: Sets, vectors: SetVectors, images: MapImages) -> list[Grouping]:
-    """Modes within classes, classes, covariates, and settings; what has one level only says nothing and is left out."""
+    """Group by modes within classes, classes, covariates and settings; a grouping of one level is left out."""
     real_features, drawn_features = vectors.train.features[images.real], vectors.drawn.features[images.drawn]
     real_modes, drawn_modes = (
         _by_class(classes, lambda label, places, features=features: [
@@ -146,7 +146,7 @@ def _nearest_of_class(real: Vectors, drawn: Vectors, images: MapImages) -> list[
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """Which real images have a kept, and which a held-out image in their ball; `asked` where it could be said."""
+    """The real images with a kept or a held-out image in their ball; `asked` where that was determined."""
 
     asked: NDArray[np.bool_]
     by_kept: NDArray[np.bool_]
@@ -154,7 +154,7 @@ class Covered:
 
 
 def _covered(sets: Sets, vectors: SetVectors, images: MapImages, kept: Sequence[bool], seed: int) -> Covered:
-    """Within each class, by as many kept as held-out images (one a subject), drawn at random."""
+    """Find covered real images of each class, by as many kept as held-out images, chosen at random."""
     covered = Covered(*(np.zeros(len(images.real), bool) for _ in range(3)))
     for label in images.modes:
         of_class = np.flatnonzero(np.array(images.real_classes, dtype=str) == label)

@@ -43,7 +43,7 @@ def frechet_distance(first: ArrayLike, second: ArrayLike) -> float:
 
 
 def unchecked_frechet_distance(first: Vectors, second: Vectors) -> float:
-    """The same without its conditions, for parts of sets, of which only the spread counts.
+    """The Fréchet distance without those conditions, for parts of sets, of which only the spread counts.
 
     tr sqrt(A B) is the nuclear norm of sqrt(A) sqrt(B): with A = X'X and B = Y'Y that of X Y', no square root needed.
     """
@@ -79,7 +79,7 @@ def kernel_distance(first: ArrayLike, second: ArrayLike) -> float:
 
 
 def kernel_distance_of(first: Vectors, second: Vectors, across: Vectors) -> float:
-    """The same from kernel values: (N, N), (M, M) and (N, M)."""
+    """The kernel distance from kernel values: (N, N), (M, M) and (N, M)."""
     n, m = across.shape
     within_first = (first.sum() - np.trace(first)) / (n * (n - 1))
     within_second = (second.sum() - np.trace(second)) / (m * (m - 1))

@@ -22,7 +22,7 @@ MOST_SHARED = 4  # images that one image can decide of, about: its k neighbours 
 
 
 def kept_of(n: int) -> int:
-    """How many of `n` images a part holds: four fifths, at least one left out."""
+    """The number of images that a part of `n` holds: four fifths, at least one left out."""
     return min(n - 1, round(PART * n))
 
 

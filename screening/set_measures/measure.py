@@ -118,7 +118,7 @@ def _digest(sets: Sets, seen: SeenByGenerators) -> str:
 
 
 def _scopes(sets: Sets, request: MeasureRequest) -> tuple[list[Scope], dict[str, str]]:
-    """The whole and every class that has enough images, and why the others are left out."""
+    """The scopes with enough images, all classes first, and why the others are left out."""
     scopes, left_out = [], {}
     for label in [WHOLE, *sorted({image.label for image in sets.measured})]:
         scope = _scope(sets, request, label)
@@ -231,7 +231,7 @@ def _mean_spectrum(images: ImageSet) -> dict[str, list[float]]:
 
 
 def _save(project: Project, parameters: dict[str, Any], result: dict[str, Any], now: datetime) -> int:
-    """Request and result in one transaction: a measurement is there whole or not at all."""
+    """Save request and result in one transaction, so that a measurement is whole or absent."""
     digest = digest_of(parameters)
     with project.database.write() as session:
         saved = session.scalars(select(SetMeasurement).where(SetMeasurement.request_digest == digest)).one_or_none()

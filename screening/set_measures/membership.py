@@ -107,7 +107,7 @@ def area_under_curve(members: NDArray[np.float64], others: NDArray[np.float64]) 
 def found_at_few_false(
     members: NDArray[np.float64], others: NDArray[np.float64], rate: float = FALSE_POSITIVES
 ) -> tuple[Estimate, Estimate]:
-    """Share of members found at a threshold that at most `rate` of the non-members pass, and the share that does.
+    """The shares of members and of non-members above a threshold that at most `rate` of the non-members pass.
 
     Clopper-Pearson intervals; of fewer than 100 non-members none may pass, and the second interval says how far the
     true rate may lie above 1 % all the same.

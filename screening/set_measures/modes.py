@@ -60,7 +60,7 @@ def find_modes(features: Vectors, seed: int) -> Modes:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """One way to part the images into levels: of real ones (None where it has none), of drawn ones, within classes.
+    """A grouping of images into levels: of real ones (None where it has none) and of drawn ones.
 
     `borrowed` levels of drawn images are those of the nearest real training image of their class.
     """

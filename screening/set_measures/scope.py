@@ -62,7 +62,7 @@ class ScopeMeasure:
     note: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """For the saved result."""
+        """Return the form that the saved result keeps."""
         return as_saved(self)
 
 
@@ -115,7 +115,7 @@ class Sides:
         return [*frechet, "frechet_components", "kernel", "precision", "recall", "density", "coverage", "spectral"]
 
     def measure(self, positions: Positions) -> dict[str, float]:
-        """`KEY/value` and `KEY/floor` of what stands at these positions of real, held-out and drawn."""
+        """`KEY/value` and `KEY/floor` of the images at these positions of real, held-out and drawn."""
         rows, held_out, drawn = positions
         measured = {}
         for side, columns in (("value", drawn), ("floor", held_out)):

@@ -98,7 +98,7 @@ def find_sets(session: Session, request: MeasureRequest) -> Sets:
 
 
 def _decisions(session: Session, names: Sequence[str]) -> dict[int, Decision]:
-    """What readings that count amount to, by image; raises Conflict where two worklists say the opposite."""
+    """The decisions of the worklists that count, by image; raises Conflict where two contradict."""
     every_worklist = session.scalars(select(Worklist).order_by(Worklist.id))
     worklists = [find_worklist(session, name) for name in names] or list(every_worklist)
     settled = (OutcomeVerdict.APPROVED, OutcomeVerdict.REJECTED)
@@ -117,7 +117,7 @@ def _decisions(session: Session, names: Sequence[str]) -> dict[int, Decision]:
 
 
 def _chosen(session: Session, request: MeasureRequest, decisions: dict[int, Decision]) -> dict[int, str | None]:
-    """The measured images, and the class that they stand for where it is not the one asked for; of `raw` none yet."""
+    """The measured images with the class they stand for where it is another than asked for; none for `raw`."""
     if request.snapshot is not None:
         items = select(SnapshotItem.image_id, SnapshotItem.label).where(
             SnapshotItem.snapshot_id == find_snapshot(session, request.snapshot).id

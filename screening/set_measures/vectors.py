@@ -25,7 +25,7 @@ class SetVectors:
 
 
 def vectors_of(project: Project, sets: Sets, backbone: Backbone, report: OnProgress) -> SetVectors:
-    """Compute what is not kept yet, and read the rest."""
+    """Read the vectors of the sets; those not kept yet are computed."""
     first = project.store.pixels(sets.drawn[0].file_sha256)
     height, width = first.shape[:2]
     directory = project.directory("embeddings")
@@ -56,5 +56,5 @@ def one_a_subject(images: Sequence[RealImage], positions: Sequence[int], seed: i
 
 
 def shuffled(positions: Sequence[int], seed: int) -> list[int]:
-    """These positions in random order."""
+    """Return the positions in random order."""
     return [positions[place] for place in np.random.default_rng([seed, 1]).permutation(len(positions)).tolist()]
