@@ -1,4 +1,4 @@
-"""Train a model on labelled examples: weighted sampling, validation, early stopping, the best weights kept."""
+"""Fit a model to labelled examples: weighted sampling, early stopping, the best weights kept."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What happened: losses per evaluation, how many steps were taken, and which step's weights were kept."""
+    """The course of a fit: losses at every evaluation, steps taken, the step whose weights are kept."""
 
     evaluations: list[dict[str, float]]
     steps: int
@@ -37,22 +37,21 @@ class History:
 
 
 def sampling_probabilities(examples: Examples, class_balanced: bool) -> Tensor:
-    """Chance of each example to be drawn (N,): its weight.
+    """Compute the probability (N,) that an example is drawn: in proportion to its weight.
 
-    If `class_balanced`, each class is drawn equally often, or as often as its class weight says, and weights decide
-    within a class: else a snapshot's class weights would be evened out again.
+    If `class_balanced`, weights count within a class, and classes are drawn equally often or in proportion to their
+    class weights.
     """
-    chance = examples.weights.astype(np.float64)
+    weights = examples.weights.astype(np.float64)
     if class_balanced:
-        per_class = np.bincount(examples.labels, weights=chance)
-        chance = chance / per_class[examples.labels]
+        weights = weights / np.bincount(examples.labels, weights=weights)[examples.labels]
         if examples.class_weights is not None:
-            chance = chance * examples.class_weights[examples.labels]
-    return torch.from_numpy(chance / chance.sum())
+            weights = weights * examples.class_weights[examples.labels]
+    return torch.from_numpy(weights / weights.sum())
 
 
 def predict_logits(model: nn.Module, examples: Examples, batch_size: int) -> Tensor:
-    """Logits (N, n_classes) on the CPU, in eval mode and without gradients."""
+    """Compute logits (N, n_classes) on the CPU, in eval mode and without gradients."""
     model.eval()
     device = next(model.parameters()).device
     indexes = np.arange(len(examples.labels))
@@ -65,7 +64,7 @@ def predict_logits(model: nn.Module, examples: Examples, batch_size: int) -> Ten
 
 
 def evaluate_loss(model: nn.Module, examples: Examples, batch_size: int) -> dict[str, float]:
-    """Cross-entropy and accuracy on `examples`."""
+    """Measure cross-entropy and accuracy on `examples`."""
     logits = predict_logits(model, examples, batch_size)
     labels = torch.from_numpy(examples.labels)
     accuracy = (logits.argmax(dim=1) == labels).double().mean()
@@ -80,10 +79,10 @@ def train_model(
     on_progress: OnProgress,
     checkpoint: Checkpoint,
 ) -> History:
-    """Train `model` in place and leave it with its best weights by validation loss, or its last without validation.
+    """Fit `model` in place, from `checkpoint` if there is one, to its best weights by validation loss.
 
-    Which examples are drawn depends on `config.seed` alone. The caller seeds torch for initial weights and dropout.
-    Continues from `checkpoint`, where there is one.
+    Without validation the last weights are kept. Which examples are drawn depends on `config.seed` alone; the caller
+    seeds torch for initial weights and dropout.
     """
     total = config.total_steps(len(train.labels))
     evaluate_every = max(1, total // config.evaluations)
@@ -94,13 +93,13 @@ def train_model(
         model, torch.optim.AdamW(trained, lr=config.effective_learning_rate(), weight_decay=config.weight_decay)
     )
     generator = torch.Generator().manual_seed(config.seed)
-    chance = sampling_probabilities(train, config.class_balanced)
+    probabilities = sampling_probabilities(train, config.class_balanced)
     labels = torch.from_numpy(train.labels)
     patience_steps = None if config.patience is None else config.patience * evaluate_every
     best = BestWeights(model, "validation_loss", patience_steps)
 
     def objective(step: int) -> Tensor:
-        chosen = torch.multinomial(chance, config.batch_size, replacement=True, generator=generator)
+        chosen = torch.multinomial(probabilities, config.batch_size, replacement=True, generator=generator)
         logits = prepared(train.inputs(chosen.numpy()).to(accelerator.device))
         return cross_entropy(logits, labels[chosen].to(accelerator.device))
 

@@ -1,4 +1,4 @@
-"""The checkpoint of an unfinished fit: `kill -9` leaves a whole one, and another fit refuses it."""
+"""The checkpoint of an unfinished fit: whole after `kill -9`, refused by another fit."""
 
 import shutil
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from curation.errors import Conflict, Damaged
 from curation.files import whole_file
 
 FORMAT = "rounds-fit/2"
-CHECKPOINTS = "checkpoints"  # the directory inside a fit's own, gone when it has finished
+CHECKPOINTS = "checkpoints"  # the folder inside that of a fit, removed when the fit has finished
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A file that holds the state of one fit; `fit` names the recipe and the images it belongs to."""
+    """A file with the state of one fit; `fit` names the recipe and the images of that fit."""
 
     path: Path
     fit: str
@@ -28,7 +28,7 @@ class Checkpoint:
             torch.save({"format": FORMAT, "fit": self.fit, **state}, partial)
 
     def read(self) -> dict[str, Any] | None:
-        """The state, or None where there is no file.
+        """Read the state; None without a file.
 
         Raises Damaged for a torn file, Conflict for the checkpoint of another fit or of an earlier version.
         """

@@ -9,39 +9,39 @@ from torch import Tensor, nn
 
 
 def trained_state(model: nn.Module) -> dict[str, Tensor]:
-    """What training changes in `model`: trained parameters and buffers, not copied."""
+    """Return what training changes in `model`: trained parameters and buffers, not copied."""
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     return {name: value for name, value in model.state_dict().items() if name not in frozen}
 
 
 def load_trained_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Set what `trained_state` returned; raises RuntimeError when `model` has other weights."""
+    """Load what `trained_state` returned; raises RuntimeError when `model` has other weights."""
     model.load_state_dict({**model.state_dict(), **state})
 
 
 class KeptWeights:
-    """The weights of the last step; the hooks are for classes that keep others."""
+    """The weights of the last step. Subclasses keep other ones."""
 
     def after_step(self) -> None:
-        """Take note of the weights after an optimiser step."""
+        """Update the kept weights after an optimiser step."""
 
     @contextmanager
     def for_evaluation(self) -> Iterator[None]:
-        """Inside, the model holds the weights to evaluate."""
+        """Put the weights to evaluate into the model while the block runs."""
         yield
 
     def after_evaluation(self, step: int, measures: Mapping[str, float]) -> None:
-        """Take note of the measures of an evaluation after `step`."""
+        """Update the kept weights by the measures of an evaluation after `step`."""
 
     def is_exhausted(self, step: int) -> bool:
-        """Whether the fit stops after `step` although steps are left."""
+        """Return whether the fit stops after `step` although steps are left."""
         return False
 
     def finish(self) -> None:
-        """Leave the kept weights in the model."""
+        """Put the kept weights into the model at the end of a fit."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed fit needs."""
+        """Return what a resumed fit needs."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -49,9 +49,9 @@ class KeptWeights:
 
 
 class BestWeights(KeptWeights):
-    """The weights of the lowest `measure`, or the last where it is not measured.
+    """The weights of the lowest `measure`, or the last weights if it is not measured.
 
-    The fit stops `patience_steps` after the best step; None: it takes every step.
+    The fit stops `patience_steps` after the best step; with None it takes every step.
     """
 
     def __init__(self, model: nn.Module, measure: str, patience_steps: int | None) -> None:

@@ -11,7 +11,7 @@ from train.fitting.kept_weights import KeptWeights
 
 
 class MovingAverage(KeptWeights):
-    """The moving average of the weights, which is what is evaluated and kept; it is short in the first steps."""
+    """The moving average of the weights; it covers few steps at first."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.parameters = list(model.parameters())

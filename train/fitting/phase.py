@@ -1,7 +1,7 @@
 """The training loop of every fit: evaluations, progress, checkpoints, exact resumption.
 
-Step n draws from the generator of step n alone, or from one whose state the checkpoint holds, so a fit that was killed
-and resumed takes the same steps as one that was not.
+Step n draws from the generator of step n, or from one whose state is in the checkpoint. So a fit that was killed and
+resumed takes the same steps as an uninterrupted one.
 """
 
 import math
@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from train.fitting.checkpoint import Checkpoint
 from train.fitting.kept_weights import KeptWeights, load_trained_state, trained_state
-from train.fitting.seeding import global_random_state, set_global_random_state
+from train.fitting.seeding import get_global_random_state, set_global_random_state
 
 MAX_GRADIENT_NORM = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class FitProgress:
-    """Where a fit stands: step `step` of `steps` of a phase, the mean loss since the last report, the measures."""
+    """The state of a fit: step `step` of `steps` of a phase, mean loss since the last report, measures."""
 
     phase: str
     step: int
@@ -37,11 +37,10 @@ Evaluate = Callable[[int], dict[str, float]]  # measures of the model after a nu
 
 @dataclass
 class Phase:
-    """A model on its way through `steps` steps.
+    """The fit of one model, up to `steps` steps.
 
-    Each parameter group of `optimizer` starts from its own learning rate; `learning_rate` gives the rate of a step
-    from it. `take_step` goes from a loss to changed weights. `generator` is one that the objective draws from step
-    after step.
+    `learning_rate` maps a step and the initial rate of a parameter group of `optimizer` to the rate at that step.
+    `take_step` changes the weights by a loss. `generator` is a sequential one from which the objective draws.
     """
 
     name: str
@@ -63,7 +62,7 @@ class Phase:
 
     @property
     def recent_losses(self) -> list[float]:
-        """The training losses of the steps since the last evaluation."""
+        """Return the training losses of the steps since the last evaluation."""
         return self._losses_since(self.evaluations)
 
     def run(
@@ -76,9 +75,9 @@ class Phase:
         report_every: int,
         checkpoint_every: int,
     ) -> None:
-        """Train to the end and leave the kept weights in the model; continues from the checkpoint if there is one.
+        """Train to the end, from the checkpoint if there is one, and put the kept weights into the model.
 
-        The last step is evaluated, reported and saved too, and whatever `evaluate` measures is reported.
+        The last step is always evaluated, reported and saved. Measures of `evaluate` are reported at once.
         """
         self._resume()
         self.model.train()
@@ -128,7 +127,7 @@ class Phase:
             "optimizer": self.optimizer.state_dict(),
             "kept": self.kept.state_dict(),
             "generator": self.generator.get_state() if self.generator else None,
-            "global_random_state": global_random_state(),
+            "global_random_state": get_global_random_state(),
         }
         self.checkpoint.write(state)
 
@@ -147,7 +146,7 @@ class Phase:
 
 
 def clipped_step(model: nn.Module, optimizer: torch.optim.Optimizer) -> Callable[[Tensor], None]:
-    """An optimiser step from a loss, its gradients clipped to the norm `MAX_GRADIENT_NORM`."""
+    """Make a function that takes an optimiser step, with gradients clipped to norm `MAX_GRADIENT_NORM`."""
 
     def take_step(loss: Tensor) -> None:
         optimizer.zero_grad()
@@ -159,7 +158,7 @@ def clipped_step(model: nn.Module, optimizer: torch.optim.Optimizer) -> Callable
 
 
 def warmup_cosine(step: int, warmup_steps: int, steps: int) -> float:
-    """Linear warm-up, then a cosine from 1 to 0; `step` counts from 0."""
+    """Return the factor of a linear warm-up, then a cosine from 1 to 0; `step` counts from 0."""
     if step < warmup_steps:
         return (step + 1) / warmup_steps
     return 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / max(1, steps - warmup_steps)))

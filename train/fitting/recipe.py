@@ -1,4 +1,4 @@
-"""What the recipe of a fitting phase says, whatever is fitted. Torch-free."""
+"""The part of a recipe that every fitting phase has. Torch-free."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""A masked autoencoder and what its training needs: batches, masks, loss, learning rate.
+"""A masked autoencoder and its training: batches, masks, loss, learning rate.
 
 He et al. 2021, arXiv:2111.06377. Batches and masks are functions of seed and step.
 """
@@ -20,17 +20,17 @@ TOKEN_DEVIATION = 0.02
 
 
 def pretraining_generator(seed: int, step: int) -> torch.Generator:
-    """The random numbers of one step, independent of all steps before it."""
+    """Make the generator of one step, independent of all steps before it."""
     digest = hashlib.sha256(f"pretrain:{seed}:{step}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
-def mae_model(recipe: PretrainRecipe) -> ViTMAEForPreTraining:
-    """A randomly initialised masked autoencoder: `vit` is the encoder that is kept.
+def make_masked_autoencoder(recipe: PretrainRecipe) -> ViTMAEForPreTraining:
+    """Make a randomly initialised masked autoencoder, whose encoder `vit` is kept.
 
-    transformers 5.23 leaves the position tables of a new ViTMAE at zero, and a masked autoencoder without positions
-    cannot learn; they and the weights are set here as in the paper's appendix A.1. Its deviation of 0.02 also starves
-    layers this narrow.
+    transformers 5.23 leaves the position tables of a new ViTMAE at zero, and without positions it cannot learn.
+    Positions and weights are set here as in the paper's appendix A.1; deviations of 0.02 are too small for layers this
+    narrow.
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(recipe.seed)
@@ -47,7 +47,7 @@ def mae_model(recipe: PretrainRecipe) -> ViTMAEForPreTraining:
 
 
 def sine_positions(grid: int, dimension: int) -> Tensor:
-    """Fixed two-dimensional sine and cosine positions (1, 1 + grid², dimension); zero for the class token."""
+    """Compute two-dimensional sine and cosine positions (1, 1 + grid², dimension); zero for the class token."""
     frequencies = 10_000 ** (-torch.arange(dimension // 4, dtype=torch.float64) / (dimension // 4))
     rows, columns = torch.meshgrid(*(torch.arange(grid, dtype=torch.float64),) * 2, indexing="ij")
     angles = [axis.flatten()[:, None] * frequencies for axis in (columns, rows)]
@@ -74,7 +74,7 @@ def _configuration(recipe: PretrainRecipe) -> ViTMAEConfig:
 
 
 def augment(images: Tensor, recipe: PretrainRecipe, generator: torch.Generator) -> Tensor:
-    """Shift each of (B, C, H, W) by a few pixels, the border filled with its outermost one, and mirror half of them."""
+    """Shift each of (B, C, H, W) by a few pixels, its edges repeated, and mirror half of them."""
     shift = recipe.shift_pixels
     size = images.shape[-1]
     padded = torch.nn.functional.pad(images, (shift,) * 4, mode="replicate")
@@ -87,8 +87,8 @@ def augment(images: Tensor, recipe: PretrainRecipe, generator: torch.Generator) 
     return out
 
 
-def batch_indexes(recipe: PretrainRecipe, count: int, step: int) -> NDArray[np.int64]:
-    """Which of `count` images a step takes: the next slice of the epoch's own permutation."""
+def choose_batch(recipe: PretrainRecipe, count: int, step: int) -> NDArray[np.int64]:
+    """Choose those of `count` images that a step takes: the next slice of the epoch's permutation."""
     size = min(recipe.batch_size, count)
     epoch, position = divmod(step, count // size)
     order = torch.randperm(count, generator=pretraining_generator(recipe.seed, -2 - epoch))
@@ -98,7 +98,7 @@ def batch_indexes(recipe: PretrainRecipe, count: int, step: int) -> NDArray[np.i
 def reconstruction_loss(
     model: ViTMAEForPreTraining, recipe: PretrainRecipe, images: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """The loss on the masked patches of (B, C, H, W), the masks drawn from `generator`."""
+    """Compute the loss on the masked patches of (B, C, H, W); masks are drawn from `generator`."""
     num_patches = (recipe.image_size // recipe.patch_size) ** 2
     noise = torch.rand(len(images), num_patches, generator=generator)
     loss: Tensor = model(images.to(model.device), noise=noise.to(model.device)).loss
@@ -106,6 +106,6 @@ def reconstruction_loss(
 
 
 def learning_rate(recipe: PretrainRecipe, step: int, initial: float) -> float:
-    """Linear warm-up, and from the first step on a cosine to zero; `step` counts from 0."""
+    """Return the rate of `step`, counted from 0: linear warm-up times a cosine to zero."""
     warmup = min(1.0, (step + 1) / max(1, recipe.warmup_steps))
     return initial * warmup * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from transformers import ViTConfig, ViTMAEForPreTraining, ViTModel
 
 from curation.errors import BadInput, Conflict
+from curation.files import whole_file
 from curation.progress import OnProgress
 from curation.provenance.seen import Seen
 from curation.provenance.withdrawn import refuse_affected
@@ -29,9 +30,9 @@ from train.pretraining.masked_autoencoder import (
     EVALUATION_STEP,
     NUM_CHANNELS,
     augment,
-    batch_indexes,
+    choose_batch,
     learning_rate,
-    mae_model,
+    make_masked_autoencoder,
     pretraining_generator,
     reconstruction_loss,
 )
@@ -80,7 +81,8 @@ def pretrain_backbone(
         "date": date,
         "affected": affected,
     }
-    (out / "card.json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
+    with whole_file(out / "card.json") as partial:
+        partial.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
     shutil.rmtree(out / FIT, ignore_errors=True)
     return out
 
@@ -112,7 +114,7 @@ def _fit(
     images: PretrainingImages, recipe: PretrainRecipe, folder: SnapshotFolder, out: Path, on_progress: OnProgress
 ) -> tuple[ViTMAEForPreTraining, list[dict[str, float]]]:
     """Fit a masked autoencoder; returns it and its losses at every checkpoint."""
-    model = mae_model(recipe).to("cuda" if torch.cuda.is_available() else "cpu")
+    model = make_masked_autoencoder(recipe).to("cuda" if torch.cuda.is_available() else "cpu")
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.95), weight_decay=recipe.weight_decay
     )
@@ -128,7 +130,7 @@ def _fit(
 
     def objective(step: int) -> torch.Tensor:
         generator = pretraining_generator(recipe.seed, step)
-        chosen = batch_indexes(recipe, len(images.fitted), step)
+        chosen = choose_batch(recipe, len(images.fitted), step)
         batch = augment(images.preprocessing(images.fitted[chosen]), recipe, generator)
         return reconstruction_loss(model, recipe, batch, generator)
 

@@ -11,7 +11,7 @@ from curation.errors import BadInput, Conflict
 from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from train.backbones.load import Backbone, weights_digest
-from train.pretraining.masked_autoencoder import mae_model
+from train.pretraining.masked_autoencoder import make_masked_autoencoder
 from train.pretraining.pretrain import pretrain_backbone
 from train.pretraining.recipe import PretrainRecipe
 
@@ -113,7 +113,7 @@ def test_too_few_images_are_refused(tmp_path: Path) -> None:
 
 
 def test_positions_are_set_although_the_library_leaves_them_at_zero() -> None:
-    model = mae_model(RECIPE)
+    model = make_masked_autoencoder(RECIPE)
     tables = (model.vit.embeddings.position_embeddings[0], model.decoder.decoder_pos_embed[0])
     for table in tables:
         assert len({tuple(row) for row in table[1:].tolist()}) == 16
