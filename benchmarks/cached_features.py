@@ -16,7 +16,7 @@ from torch import nn
 
 from curation.progress import silent
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.loop import Examples, train_model
+from train.adaptation.fit import Examples, train_model
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.backbones.load import Backbone
 from train.backbones.shipped import SHIPPED_BACKBONE

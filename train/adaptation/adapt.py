@@ -19,7 +19,7 @@ from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.config import AdaptationConfig
 from train.adaptation.features import FeatureCache
-from train.adaptation.loop import Examples, History, train_model
+from train.adaptation.fit import Examples, History, train_model
 from train.adaptation.methods.implementation import implementation_of
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.adaptation.run_folder import choose_device, read_card, save_run

@@ -20,7 +20,7 @@ from curation.provenance.seen import Seen
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.features import FeatureCache
-from train.adaptation.loop import Examples, predict_logits
+from train.adaptation.fit import Examples, predict_logits
 from train.adaptation.run_folder import SavedRun, choose_device, load_run
 from train.evaluation.intervals import bootstrap_weights, percentile_interval, resampling_units
 from train.evaluation.metrics import METRICS, metric_value
