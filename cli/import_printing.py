@@ -19,9 +19,9 @@ def print_report(found: ImportReport, dry_run: bool) -> None:
         emit(_rows(found), as_json=False)
     if found.notice:
         click.echo(found.notice)
-    across_splits = found.found(DuplicateKind.ACROSS_SPLITS)
-    same_subject = found.found(DuplicateKind.SAME_SUBJECT)
-    across_subjects = found.found(DuplicateKind.ACROSS_SUBJECTS)
+    across_splits = found.duplicates_of_kind(DuplicateKind.ACROSS_SPLITS)
+    same_subject = found.duplicates_of_kind(DuplicateKind.SAME_SUBJECT)
+    across_subjects = found.duplicates_of_kind(DuplicateKind.ACROSS_SUBJECTS)
     _print_list("left out: the very same picture stands in another split", [_line(one) for one in across_splits])
     _print_list("left out: the same picture of the same subject again", [_line(one) for one in same_subject])
     _print_list(

@@ -1,8 +1,8 @@
-"""The chain of events: each link is an HMAC over the one before it, with a key that is not in the database.
+"""The chain of events: each link is an HMAC over the link before it, with a key outside the database.
 
 Payloads are canonical JSON of ids and digests: no names, no labels. The head row is locked last in a transaction, so
-that writers queue there for microseconds only. A plain chain cannot show that its tail was cut off: `anchor` writes the
-count and the head to a file outside the database, and `verify` holds the chain against every anchor.
+that writers wait there for microseconds only. A plain chain cannot show that its tail was cut off: `anchor` writes the
+count and the head to a file outside the database, and `verify` compares the chain with every anchor.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ GENESIS = "0" * 64
 
 @dataclass(frozen=True, slots=True)
 class ChainReport:
-    """What `verify` found; `faults` is empty when the chain is whole up to the last anchor."""
+    """The result of `verify`; `faults` is empty when the chain is whole up to the last anchor."""
 
     events: int
     anchors: int
@@ -41,7 +41,7 @@ class Chain:
     key: bytes
 
     def record(self, session: Session, kind: str, payload: dict[str, Any], at: datetime) -> None:
-        """Append one event; call it last in a transaction, since it locks the head row until the commit."""
+        """Append an event; call it last in a transaction, since it locks the head row until the commit."""
         head = session.scalars(select(EventHead).with_for_update()).one()
         sequence = head.count + 1
         link = self._link(head.hmac, sequence, at, kind, payload)
@@ -50,7 +50,7 @@ class Chain:
         session.flush()
 
     def verify(self, session: Session, anchors_path: Path) -> ChainReport:
-        """Walk the whole chain and hold it against the anchors; lists altered, missing and reordered events."""
+        """Walk the whole chain, compare it with the anchors, and list altered, missing and reordered events."""
         anchors = _read_anchors(anchors_path)
         faults = [f"line {line} of {anchors_path.name} is torn or was altered" for line in _torn_anchors(anchors_path)]
         count, link = 0, GENESIS
@@ -76,7 +76,7 @@ class Chain:
 
 
 def anchor(session: Session, anchors_path: Path) -> None:
-    """Append the chain's present count and head to a file outside the database."""
+    """Append the count and the head of the chain to a file outside the database."""
     head = session.scalars(select(EventHead)).one()
     if head.count in _read_anchors(anchors_path):
         return
@@ -84,14 +84,16 @@ def anchor(session: Session, anchors_path: Path) -> None:
     with anchors_path.open("ab", buffering=0) as file:
         end = file.tell()
         if end and not anchors_path.read_bytes().endswith(b"\n"):
-            line = b"\n" + line  # a power cut tore the line before: it stays, for `verify` to tell
+            line = b"\n" + line  # a power cut tore the line before: it stays, so that `verify` reports it
         try:
             written = file.write(line)
         except OSError as error:
-            raise Unavailable(f"{anchors_path} cannot be written: {error}. Free space, or let this account.") from error
+            raise Unavailable(
+                f"{anchors_path} cannot be written: {error}. Free some space, or make it writable."
+            ) from error
         if written != len(line):  # half a line on a full disk would be worse than none
             file.truncate(end)
-            raise Unavailable(f"{anchors_path} cannot be written: the disk is full. Free space, then do it again.")
+            raise Unavailable(f"{anchors_path} cannot be written: the disk is full. Free some space, then try again.")
 
 
 def list_events(session: Session, kind: str | None = None, limit: int = 50) -> Sequence[Event]:
@@ -103,7 +105,7 @@ def list_events(session: Session, kind: str | None = None, limit: int = 50) -> S
 
 
 def last_anchor(anchors_path: Path) -> int:
-    """After how many events the last anchor was written; 0 without one."""
+    """The number of events at the last anchor; 0 without one."""
     return max(_read_anchors(anchors_path), default=0)
 
 
@@ -115,7 +117,7 @@ def _read_anchors(path: Path) -> dict[int, str]:
 
 
 def _torn_anchors(path: Path) -> list[int]:
-    """Numbers of the lines that are no anchors."""
+    """The numbers of the lines that are no anchors."""
     lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
     return [number for number, line in enumerate(lines, 1) if _anchor_of(line) is None]
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# The names of checks are keys of the database and of recipes; a page says what they look at.
+# The keys are stored in the database and in recipes; pages show what a check looks at.
 CHECK_NAMES = {
     "saturation": "pure white",
     "power_spectrum": "fine detail",
@@ -36,7 +36,7 @@ CHECK_MEANS = {
 
 
 def check_name(check: str) -> str:
-    """`manifold` as `unlike its class`: a check by what it looks at."""
+    """The name of a check on pages: `manifold` as `unlike its class`."""
     return CHECK_NAMES.get(check, check.replace("_", " "))
 
 

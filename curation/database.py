@@ -1,4 +1,4 @@
-"""Engines and sessions: one schema on SQLite (WAL) and PostgreSQL.
+"""Open engines and sessions on SQLite (WAL) and PostgreSQL, with one schema for both.
 
 Functions that touch the database take a `Session` first and never commit; the caller owns the transaction:
 
@@ -25,19 +25,19 @@ from curation.errors import BadInput, Conflict, Unavailable
 
 BUSY_TIMEOUT_S = 30
 
-# What SQLite says (its primary result code) when the disk, and not the statement, is at fault.
+# SQLite's primary result codes when the disk, and not the statement, is at fault.
 _SQLITE_REMEDIES = {
     sqlite3.SQLITE_FULL: "Free some space",
     sqlite3.SQLITE_IOERR: "Free some space, or check the disk",
     sqlite3.SQLITE_READONLY: "Let this account write to the database file and its directory",
     sqlite3.SQLITE_CANTOPEN: "Let this account write to the database file and its directory, or free some space",
-    sqlite3.SQLITE_BUSY: "Another process has been writing for long: wait for it to finish",
+    sqlite3.SQLITE_BUSY: "Another process has been writing for long. Wait for it to finish",
 }
 
 
 _SAME_MOMENT = (
-    "someone else made or changed the same thing at this very moment; nothing of this was kept. "
-    "Look at what is there now, then do this again if it is still wanted."
+    "someone else made or changed the same thing at the same moment; nothing was saved. "
+    "Look at what is there now, then try again if you still want it."
 )
 
 
@@ -45,7 +45,7 @@ class Database:
     """Two session factories over one engine: `write` (BEGIN IMMEDIATE on SQLite) and `read` (deferred)."""
 
     def __init__(self, url: str, before_write: Callable[[], None] = lambda: None) -> None:
-        """`before_write` runs before each write begins: what rows are about to point at must be on the disk."""
+        """`before_write` runs before each write: the files that new rows will name must be on the disk."""
         self.url = url
         self._before_write = before_write
         self.engine = _engine(url)
@@ -56,7 +56,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One short transaction that may write: committed at the end, rolled back on any error.
+        """Open a short transaction that may write: committed at the end, rolled back on any error.
 
         Raises Unavailable when the disk is full or read-only, or the database cannot be reached.
         """
@@ -66,7 +66,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """One consistent view; nothing done in it is kept."""
+        """Open a consistent view; nothing done in it is saved."""
         with clear_database_errors(), self._read() as session:
             yield session
 
@@ -83,16 +83,16 @@ class Database:
             engine.dispose()
 
     def revision(self) -> str | None:
-        """The revision the schema is at; None for a database without a schema."""
+        """The revision of the schema; None for a database without one."""
         with self.engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
 
     def check_revision(self) -> None:
         """Raise Conflict unless the schema is at the newest revision."""
-        found, expected = self.revision(), newest_revision()
-        if found != expected:
+        revision, expected = self.revision(), newest_revision()
+        if revision != expected:
             raise Conflict(
-                f"the database schema is at revision {found}, this version of Rounds expects {expected}. "
+                f"the database schema is at revision {revision}, this version of Rounds expects {expected}. "
                 "Run `rounds init` in the project to migrate it."
             )
 
@@ -103,10 +103,10 @@ class Database:
 
 @contextmanager
 def clear_database_errors() -> Iterator[None]:
-    """Turn what the database says into an error meant for the user; in each case nothing was kept.
+    """Turn an error of the database into one meant for the user; in each case nothing was saved.
 
-    A full or read-only disk, a lock held for too long or a lost server is Unavailable; a name that another transaction
-    took at the same moment is a Conflict.
+    A full or read-only disk, a lock held for too long or a lost server becomes Unavailable; a name that another
+    transaction took at the same moment becomes Conflict.
     """
     try:
         yield
@@ -117,17 +117,17 @@ def clear_database_errors() -> Iterator[None]:
     except OperationalError as error:
         if str(getattr(error.orig, "sqlstate", None)).startswith("40"):  # a deadlock, or a change under our feet
             raise Conflict(_SAME_MOMENT) from error
-        told = _remedy(error)
-        if told is None:
+        remedy = _remedy(error)
+        if remedy is None:
             raise
         raise Unavailable(
-            f"the database cannot be used just now ({str(error.orig).strip()}); nothing of this was kept. "
-            f"{told}, then do the same again."
+            f"the database cannot be used just now ({str(error.orig).strip()}); nothing was saved. "
+            f"{remedy}, then try again."
         ) from error
 
 
 def _is_duplicate(error: IntegrityError) -> bool:
-    """Whether the same name or key is there already: made by another transaction since this one looked."""
+    """Whether another transaction made the same name or key since this one looked."""
     if isinstance(error.orig, sqlite3.Error):
         codes = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
         return getattr(error.orig, "sqlite_errorcode", 0) in codes
@@ -150,17 +150,17 @@ def _alembic_config() -> Config:
 
 
 def newest_revision() -> str | None:
-    """The revision this version of Rounds works with."""
+    """The revision that this version of Rounds works with."""
     return ScriptDirectory.from_config(_alembic_config()).get_current_head()
 
 
 def _check_foreign_keys(connection: Connection) -> None:
-    """SQLite changes a column by making the table anew, for which it must look away; here it looks again."""
+    """Check foreign keys after a migration: SQLite cannot check them while it rebuilds a table."""
     if connection.dialect.name == "sqlite":
         dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
         if dangling:
             raise Conflict(
-                f"the migration would leave {len(dangling)} rows without what they refer to; nothing changed."
+                f"the migration would leave {len(dangling)} rows that refer to missing rows; nothing changed."
             )
 
 

@@ -1,25 +1,25 @@
 """Errors meant for the user: each says what was expected, what was got, and what to do.
 
     RoundsError
-    ├── BadInput         what was given cannot be used: a file, an argument, a recipe
+    ├── BadInput         a file, an argument or a recipe cannot be used
     │   └── NotFound     a name or a path that does not exist
-    ├── Conflict         it exists already, or someone else holds it
+    ├── Conflict         the thing exists already, or someone else holds it
     ├── LeakRefused      a held-out subject would reach training
-    ├── AffectedRefused  what is asked for descends from a withdrawn subject
+    ├── AffectedRefused  the result would descend from a withdrawn subject
     ├── Damaged          stored bytes no longer match their digest
     ├── NotAllowed       the person signed in may not do this
-    └── Unavailable      a disk that is full, a store or a server that cannot be reached or written to just now
+    └── Unavailable      a disk is full, or a store or server cannot be reached or written to
 
 The edges (commands, routes, worker) turn them into one line without a traceback; the library never prints.
 """
 
 
 class RoundsError(Exception):
-    """The family that reaches the user as a message, never as a traceback."""
+    """The base of the errors that reach the user as a message, without a traceback."""
 
 
 class BadInput(RoundsError):
-    """What was given cannot be used."""
+    """A file, an argument or a recipe cannot be used."""
 
 
 class NotFound(BadInput):
@@ -27,7 +27,7 @@ class NotFound(BadInput):
 
 
 class Conflict(RoundsError):
-    """The thing exists already with other content, or is held by someone else."""
+    """The thing exists already with other content, or someone else holds it."""
 
 
 class LeakRefused(RoundsError):
@@ -35,7 +35,7 @@ class LeakRefused(RoundsError):
 
 
 class AffectedRefused(RoundsError):
-    """What is asked for descends from a withdrawn subject."""
+    """The result would descend from a withdrawn subject."""
 
 
 class Damaged(RoundsError):
@@ -47,4 +47,4 @@ class NotAllowed(RoundsError):
 
 
 class Unavailable(RoundsError):
-    """A disk is full, or a store or server cannot be reached or written to; the same again may work later."""
+    """A disk is full, or a store or server cannot be reached or written to; trying again later may work."""

@@ -1,9 +1,9 @@
-"""Content-addressed images: lossless PNG, 8 bit gray or RGB and 16 bit gray, named by the SHA-256 of the file.
+"""Store images by content: lossless PNG files, named by the SHA-256 of the file.
 
-In a directory a file is written under a temporary name and renamed; on an object store one request puts it there whole
-or not at all. Only then may a row point at it: a crash leaves an orphan file that `rounds verify` lists, never a row
-without its image. `settle` waits until a directory's files would outlive a power cut; a project's database does so
-before each write.
+Images are 8 bit gray or RGB, or 16 bit gray. In a directory a file is written under a temporary name and renamed; on
+an object store one request puts it there whole or not at all. Only then may a row name it: a crash leaves an orphan
+file that `rounds verify` lists, never a row without its image. `settle` waits until the files of a
+directory would outlive a power cut; the database of a project does so before each write.
 """
 
 import errno
@@ -32,7 +32,7 @@ Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 def pixel_sha256(pixels: Pixels) -> str:
-    """SHA-256 of the picture itself: shape, depth and little-endian values of (H, W, C), whatever the file format."""
+    """SHA-256 of shape, depth and little-endian values of (H, W, C), independent of the file format."""
     height, width, channels = pixels.shape
     little_endian = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("<"))
     digest = hashlib.sha256(f"{height}x{width}x{channels}:{pixels.dtype.itemsize * 8}:".encode())
@@ -68,7 +68,7 @@ def _write_new(path: str, content: bytes) -> None:
 
 
 def file_name(digest: str) -> str:
-    """Where a file lies in a store: in one of 256 folders by the start of its digest."""
+    """The path of a file in a store: in one of 256 folders by the start of its digest."""
     return f"{digest[:2]}/{digest}.png"
 
 
@@ -84,10 +84,10 @@ class ImageStore:
         return f"{self._root}/{file_name(digest)}"
 
     def put(self, content: bytes) -> str:
-        """Store a PNG file and return its SHA-256; the same content again changes nothing.
+        """Store a PNG file and return its SHA-256; storing it twice changes nothing.
 
-        Raises Unavailable when it cannot be stored; nothing is left under the file's name then. A file of another
-        length under that name is what a power cut left of an earlier one: it is written anew.
+        Raises Unavailable when it cannot be stored; then nothing is left under its name. A file of another length under
+        that name was torn by a power cut: it is written again.
         """
         digest = hashlib.sha256(content).hexdigest()
         path = self._path(digest)
@@ -122,7 +122,7 @@ class ImageStore:
         self._unsettled = True
 
     def settle(self) -> None:
-        """Wait until every file put here has reached the disk: once for many, since each wait costs milliseconds."""
+        """Wait until every stored file has reached the disk: once for many, since a wait costs milliseconds."""
         if self._unsettled:
             self._unsettled = False
             try:
@@ -133,11 +133,11 @@ class ImageStore:
                 raise
 
     def put_pixels(self, pixels: Pixels) -> str:
-        """Encode and store (H, W, C); returns the file's SHA-256."""
+        """Encode and store (H, W, C); return the SHA-256 of the file."""
         return self.put(encode_png(pixels))
 
     def content(self, digest: str) -> bytes:
-        """The file's bytes; raises NotFound when it is missing, Unavailable when the store cannot be read."""
+        """The bytes of a file; raises NotFound when it is missing, Unavailable when the store cannot be read."""
         try:
             with clear_errors(self.url, "read"):
                 content: bytes = self._fs.cat_file(self._path(digest))
@@ -150,13 +150,13 @@ class ImageStore:
         return NotFound(f"image {digest} is not in the store {self.url}. Run `rounds verify` to list what is missing.")
 
     def _check_bucket(self) -> None:
-        """A missing bucket is not the same as a missing file: raises Unavailable."""
+        """Raise Unavailable when the bucket is missing, which is not the same as a missing file."""
         bucket = self._root.split("/", 1)[0]
         if not self._is_directory and not self._fs.exists(bucket):
             raise Unavailable(f"the store {self.url} cannot be read: there is no bucket {bucket!r}. Correct store_url.")
 
     def remove(self, digest: str) -> bool:
-        """Remove a file that no row needs any more; says whether it was there."""
+        """Remove a file that no row needs any more; return whether it was there."""
         try:
             with clear_errors(self.url, "read"):
                 self._fs.size(self._path(digest))
@@ -168,9 +168,9 @@ class ImageStore:
         return True
 
     def place(self, digest: str, target: Path) -> None:
-        """Put the file at `target` as well: as a read-only hard link where the file system can, else as a copy.
+        """Place a file at `target` too: as a read-only hard link where the file system can, else as a copy.
 
-        A link costs no space, and read-only keeps an editor of one name from changing what the other one holds.
+        A link costs no space; read-only keeps an edit under one name from changing the other.
         """
         if isinstance(self._fs, LocalFileSystem):
             try:
@@ -198,25 +198,25 @@ class ImageStore:
 
     def check(self, digest: str) -> None:
         """Raise Damaged when the stored bytes no longer hash to their name, NotFound when they are gone."""
-        found = hashlib.sha256(self.content(digest)).hexdigest()
-        if found != digest:
-            raise Damaged(f"image {digest}: its stored bytes hash to {found}. Restore the file from a backup.")
+        actual = hashlib.sha256(self.content(digest)).hexdigest()
+        if actual != digest:
+            raise Damaged(f"image {digest}: its stored bytes hash to {actual}. Restore the file from a backup.")
 
     def folders(self) -> list[str]:
-        """What lies at the top of the store: folders `ab`, and strangers, in order."""
+        """The names at the top of the store, in order: folders such as `ab`, and foreign files."""
         try:
             with clear_errors(self.url, "read"):
-                found = self._fs.ls(self._root, detail=False)
+                paths = self._fs.ls(self._root, detail=False)
         except FileNotFoundError:  # nothing was stored yet
             self._check_bucket()
             return []
-        return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in found)
+        return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in paths)
 
     def folder(self, name: str) -> list[str]:
-        """Every file of one folder by its path in the store, in order: images, unfinished `.part` files, strangers."""
+        """The paths of all files in one folder, in order: images, unfinished `.part` files, foreign files."""
         with clear_errors(self.url, "read"):
             return sorted(str(path).removeprefix(f"{self._root}/") for path in self._fs.find(f"{self._root}/{name}"))
 
     def files(self) -> set[str]:
-        """Every file of the store by its path in it; `folder` takes a 256th of the memory."""
+        """The paths of all files in the store; `folder` takes a 256th of the memory."""
         return {file for name in self.folders() for file in self.folder(name)}

@@ -1,7 +1,7 @@
-"""Jobs: a kind and JSON, claimed under a lease that expires, so that work of a killed worker is taken up by the next.
+"""The job queue: a job is claimed under a lease that expires, so that another worker can take it up.
 
-Nothing here is executable: the worker maps a kind to a function. Every function changes a row only when it is in the
-state that the caller believes it to be in, so two workers never both believe that a job is theirs.
+A job is a kind and JSON, nothing executable: the worker maps a kind to a function. Every function changes a row only
+when it is in the state that the caller expects, so two workers never both hold a job.
 """
 
 from collections.abc import Collection, Sequence
@@ -27,7 +27,7 @@ def utc_now() -> datetime:
 
 
 def enqueue(session: Session, now: datetime, kind: str, payload: dict[str, Any], dedupe_key: str | None = None) -> Job:
-    """Queue a job. With a `dedupe_key` used before, that job: queued again if it failed or was cancelled."""
+    """Queue a job. With a known `dedupe_key` return that job, queued again if it failed or was cancelled."""
     if dedupe_key is None:
         return _add(session, now, kind, payload, None)
     query = select(Job).where(Job.dedupe_key == dedupe_key).with_for_update()
@@ -59,9 +59,9 @@ def enqueue_request(session: Session, now: datetime, kind: str, request: dict[st
 def claim_job(
     session: Session, now: datetime, worker: str, lease_s: float = LEASE_S, kinds: Collection[str] | None = None
 ) -> Job | None:
-    """Take the oldest job that is queued, or running under a lease that has run out; None when there is none.
+    """Claim the oldest job that is queued or whose lease has run out; None when there is none.
 
-    A job that has lost its worker `MAX_ATTEMPTS` times is failed instead of being given to yet another.
+    A job that has lost its worker `MAX_ATTEMPTS` times fails instead.
     """
     expired = and_(Job.status == JobStatus.RUNNING, Job.lease_until < now)
     session.execute(
@@ -73,10 +73,10 @@ def claim_job(
     wanted = select(Job.id).where(or_(Job.status == JobStatus.QUEUED, expired))
     if kinds is not None:
         wanted = wanted.where(Job.kind.in_(kinds))
-    next_one = wanted.order_by(Job.id).limit(1).with_for_update(skip_locked=True).cte("next_one")
+    oldest = wanted.order_by(Job.id).limit(1).with_for_update(skip_locked=True).cte("oldest")
     claim = (
         update(Job)
-        .where(Job.id.in_(select(next_one.c.id)))
+        .where(Job.id.in_(select(oldest.c.id)))
         .values(
             status=JobStatus.RUNNING,
             worker=worker,
@@ -99,7 +99,7 @@ def heartbeat(
     note: str | None = None,
     lease_s: float = LEASE_S,
 ) -> bool:
-    """Record progress and renew the lease; False, and then stop, when the job was cancelled or went to another."""
+    """Record progress and renew the lease; False when the job was cancelled or went to another worker."""
     lease_until = now + timedelta(seconds=lease_s)
     return _change(
         session,
@@ -121,13 +121,13 @@ def fail(session: Session, now: datetime, job_id: int, worker: str, error: str) 
 
 
 def release(session: Session, job_id: int, worker: str) -> bool:
-    """Put a running job back in the queue, for a worker that was told to stop; False when it is not this one's."""
+    """Put a running job back into the queue when its worker stops; False when it is not this worker's."""
     values = {"status": JobStatus.QUEUED, "lease_until": None, "worker": None, "attempts": Job.attempts - 1}
     return _change(session, job_id, worker, values)
 
 
 def cancel(session: Session, now: datetime, job_id: int) -> Job:
-    """Cancel a queued or running job; its worker stops at the next heartbeat. Raises NotFound; Conflict when over."""
+    """Cancel a queued or running job; its worker stops at the next heartbeat. Raises NotFound, Conflict when over."""
     query = (
         update(Job)
         .where(Job.id == job_id, Job.status.in_(_OPEN))
@@ -145,7 +145,7 @@ def cancel(session: Session, now: datetime, job_id: int) -> Job:
 
 
 def list_jobs(session: Session, statuses: Collection[JobStatus] | None = None, limit: int = 100) -> Sequence[Job]:
-    """The newest jobs first."""
+    """List jobs, the newest first."""
     query = select(Job).order_by(Job.id.desc()).limit(limit)
     if statuses is not None:
         query = query.where(Job.status.in_(statuses))

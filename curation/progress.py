@@ -1,9 +1,9 @@
-"""The callback with which long work tells how far it is."""
+"""The type of a progress callback: done, total, note."""
 
 from collections.abc import Callable
 from typing import TypeAlias
 
-OnProgress: TypeAlias = Callable[[int, int, str | None], None]  # done, total, note
+OnProgress: TypeAlias = Callable[[int, int, str | None], None]
 
 
 def silent(done: int, total: int, note: str | None) -> None:

@@ -1,4 +1,4 @@
-"""A project: a directory with `rounds.toml`, and the database, the image store and the secrets it names."""
+"""A project: a directory with `rounds.toml`, and its database, image store, event chain and secrets."""
 
 import os
 import secrets
@@ -18,14 +18,14 @@ from curation.settings import PROJECT_FILE, Settings, find_project, read_setting
 
 @dataclass(frozen=True)
 class Project:
-    """What a command, the worker or the review page opens; nothing is touched until it is used."""
+    """The project that a command, the worker or the review page opens; each part is opened on first use."""
 
     root: Path
     settings: Settings
 
     @classmethod
     def open(cls, root: Path) -> Self:
-        """Open the project in `root` exactly."""
+        """Open the project in `root`."""
         return cls(root, read_settings(root))
 
     @classmethod
@@ -54,27 +54,27 @@ class Project:
 
     @cached_property
     def chain(self) -> Chain:
-        """The chain of events, under this project's key."""
+        """The chain of events under the key of this project."""
         return Chain(self.secret("audit.key"))
 
     @property
     def anchors_path(self) -> Path:
-        """The file outside the database that `rounds verify` holds the chain against."""
+        """The file outside the database with which `rounds verify` compares the chain."""
         return self.root / "anchors.jsonl"
 
     def anchor(self) -> None:
-        """Write down outside the database how long the chain is now, so that no tail before this can be cut unseen."""
+        """Write the length of the chain to a file outside the database, so that a cut tail is noticed."""
         with self.database.read() as session:
             anchor(session, self.anchors_path)
 
     def directory(self, *parts: str) -> Path:
-        """A directory of the project (`snapshots`, `generators`, ...), made when missing."""
+        """A directory of the project (`snapshots`, `generators`, ...), made if missing."""
         path = self.root.joinpath(*parts)
         path.mkdir(parents=True, exist_ok=True)
         return path
 
     def secret(self, name: str) -> bytes:
-        """A 32-byte key kept outside the database, made on first use and readable by its owner only."""
+        """A 32-byte key outside the database, made on first use and readable by its owner only."""
         directory = self.root / self.settings.secrets_directory
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = directory / name

@@ -1,4 +1,4 @@
-"""Where things are: the database, the image store, the secrets, an identity provider. Nothing else is a setting."""
+"""Read `rounds.toml`: where database, image store, secrets and identity provider are."""
 
 import json
 import tomllib
@@ -53,6 +53,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let environment variables override the file."""
         return env_settings, init_settings
 
 
@@ -68,7 +69,7 @@ def read_settings(root: Path) -> Settings:
 
 
 def find_project(start: Path) -> Path:
-    """The nearest directory from `start` upwards with a `rounds.toml`; raises NotFound."""
+    """Find the nearest directory from `start` upwards with a `rounds.toml`; raises NotFound."""
     for directory in (start, *start.parents):
         if (directory / PROJECT_FILE).is_file():
             return directory

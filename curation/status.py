@@ -1,4 +1,4 @@
-"""What a project holds and what is under way, in numbers."""
+"""Count what a project holds and what is under way, for `rounds status`."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from curation.tables.withdrawals import AffectedKind
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The numbers of `rounds status`; every list is in the order in which things were made."""
+    """The numbers of `rounds status`; every list is in the order of making."""
 
     imports: list[dict[str, Any]]
     real: dict[str, dict[str, int]]  # split -> label -> images
@@ -40,7 +40,7 @@ class Status:
 
 
 def project_status(session: Session) -> Status:
-    """Count everything once, in one consistent view."""
+    """Count everything in one consistent view."""
     return Status(
         imports=_imports(session),
         real=_real_images(session),
@@ -64,8 +64,8 @@ def project_status(session: Session) -> Status:
 
 
 def _affected(session: Session) -> list[str]:
-    """Generators, snapshots, runs and studies that a withdrawal reaches, each with the words that say so."""
-    named = {
+    """Generators, snapshots, runs and studies that a withdrawal affects, each with its note."""
+    columns = {
         AffectedKind.GENERATOR: (Generator.id, Generator.name),
         AffectedKind.SNAPSHOT: (Snapshot.id, Snapshot.name),
         AffectedKind.RUN: (Run.id, Run.name),
@@ -73,13 +73,13 @@ def _affected(session: Session) -> list[str]:
     }
     return [
         f"{kind.value} {session.scalars(select(name).where(number == target)).one()}: {line}"
-        for kind, (number, name) in named.items()
+        for kind, (number, name) in columns.items()
         for target, line in affected_notes(session, kind).items()
     ]
 
 
 def _imports(session: Session) -> list[dict[str, Any]]:
-    """Whole imports with what they added, and those that were interrupted."""
+    """Finished imports with what they added, and interrupted ones."""
     return [
         {"source": row.source, "status": row.status.value, "added": row.report.get("added", 0), "notice": row.notice}
         for row in session.scalars(select(Import).where(Import.status != BuildStatus.FAILED).order_by(Import.id))
@@ -123,8 +123,12 @@ def _synthetic_images(session: Session) -> dict[str, int]:
 
 
 def _batches(session: Session) -> list[dict[str, Any]]:
-    drawn = select(func.count(Image.id)).where(Image.batch_id == Batch.id).scalar_subquery()
-    query = select(Batch, Generator.name, drawn).join(Generator, Generator.id == Batch.generator_id).order_by(Batch.id)
+    drawn_count = select(func.count(Image.id)).where(Image.batch_id == Batch.id).scalar_subquery()
+    query = (
+        select(Batch, Generator.name, drawn_count)
+        .join(Generator, Generator.id == Batch.generator_id)
+        .order_by(Batch.id)
+    )
     return [
         {"batch": batch.id, "generator": generator, "status": batch.status.value, "drawn": count, "size": batch.size}
         for batch, generator, count in session.execute(query)
@@ -132,7 +136,7 @@ def _batches(session: Session) -> list[dict[str, Any]]:
 
 
 def _worklists(session: Session) -> list[dict[str, Any]]:
-    """People's slots and how many are read; a proxy has slots of its own, which leave nothing less to read."""
+    """Count the slots of people and those read; the slots of proxies are counted apart."""
     slots = select(func.count(Assignment.id)).where(Assignment.worklist_id == Worklist.id)
     of_people = slots.where(Assignment.slot < PROXY_SLOT)
     done = Assignment.state == AssignmentState.DONE
@@ -153,7 +157,7 @@ def _worklists(session: Session) -> list[dict[str, Any]]:
 
 
 def _readings(session: Session) -> dict[str, int]:
-    """Verdicts that stand, by who gave them."""
+    """Count verdicts that stand, by kind of reader."""
     query = (
         select(Reader.kind, func.count())
         .select_from(Reading)

@@ -1,4 +1,4 @@
-"""Where images lie, and what to tell the user when that place is full, read-only, refused or out of reach."""
+"""Open a store location, and turn its errors into messages that say what to do."""
 
 import errno
 import os
@@ -17,8 +17,8 @@ OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 def open_location(url: str) -> tuple[Any, str, bool]:
-    """The file system of `url`, the path in it, and whether it is a directory of this machine."""
-    # Listings are not kept: other processes write to the same store.
+    """Open `url`: its file system, the path in it, and whether it is a directory of this machine."""
+    # No cache of listings: other processes write to the same store.
     options = {"use_listings_cache": False} if url.startswith(("s3://", "s3a://")) else {}
     try:
         system, root = fsspec.core.url_to_fs(url, **options)
@@ -31,9 +31,9 @@ def open_location(url: str) -> tuple[Any, str, bool]:
 
 @contextmanager
 def clear_errors(url: str, doing: str) -> Iterator[None]:
-    """Turn what the system or the storage service says into Unavailable with what to do; a missing file passes.
+    """Turn errors of the system or the storage service into Unavailable with a remedy.
 
-    A missing file while writing is a missing bucket, or a disk that was taken away: that does not pass.
+    A missing file while reading passes. While writing it means a missing bucket or disk, and becomes Unavailable.
     """
     try:
         yield
@@ -50,7 +50,7 @@ def clear_errors(url: str, doing: str) -> Iterator[None]:
 
 
 def remedy(error: Exception) -> str:
-    """What to do about it, in a sentence or two."""
+    """What the user can do about a storage error."""
     number = error.errno if isinstance(error, OSError) else None
     if number in FULL:
         return "Free some space, then do the same again; nothing half-written was kept."
@@ -71,5 +71,5 @@ def describe_disk_error(error: OSError) -> str | None:
 
 
 def account() -> str:
-    """The number of the account this process runs under."""
+    """The number of the account that this process runs under."""
     return str(os.geteuid())

@@ -1,4 +1,4 @@
-"""The files of vectors beside a store, as far as records need to know them: what was withdrawn is taken out of them.
+"""List the rows of the feature files beside a store, and blank those of withdrawn images.
 
 A vector file is a matrix `NAME.WIDTH.f32` and a list `NAME.WIDTH.rows` of its rows' digests.
 """
@@ -13,7 +13,7 @@ FLOAT = 4
 
 
 def rows_of(path: Path) -> dict[str, int]:
-    """Row of each digest in a `.rows` file; the tail of a line that a crash tore off does not count."""
+    """The row of each digest in a `.rows` file; a last line torn by a crash does not count."""
     if not path.exists():
         return {}
     content = path.read_bytes()
@@ -22,31 +22,31 @@ def rows_of(path: Path) -> dict[str, int]:
 
 
 def forget_vectors(directory: Path, digests: Iterable[str]) -> int:
-    """Blank the vectors of these image files in every vector file; returns how many there were. Again, it finds none.
+    """Blank the vectors of these image files in every vector file; return how many there were.
 
-    Rows keep their places: others may be reading.
+    A second call finds none. Rows keep their places, since others may be reading.
     """
     unwanted = set(digests)
     return sum(_forget(path, unwanted) for path in sorted(directory.glob("*.rows")))
 
 
 def _forget(path: Path, digests: Set[str]) -> int:
-    """The vector first, the name after it: a crash in between leaves a name, which is found again."""
+    """Blank vectors first, then names: after a crash in between the names are found again."""
     with path.open("r+b") as rows:
         fcntl.flock(rows, fcntl.LOCK_EX)
         names = [rows.read(LINE) for _ in range(os.fstat(rows.fileno()).st_size // LINE)]
-        found = [place for place, name in enumerate(names) if name[:-1].decode() in digests]
-        if not found:
+        places = [place for place, name in enumerate(names) if name[:-1].decode() in digests]
+        if not places:
             return 0
         with path.with_suffix(".f32").open("r+b") as matrix:
             width = os.fstat(matrix.fileno()).st_size // len(names)
             width -= width % FLOAT
-            for place in found:
+            for place in places:
                 matrix.seek(place * width)
                 matrix.write(bytes(width))
             os.fsync(matrix.fileno())
-        for place in found:
+        for place in places:
             rows.seek(place * LINE)
             rows.write(f"{f'withdrawn-{place}-':.<64}\n".encode())
         os.fsync(rows.fileno())
-    return len(found)
+    return len(places)

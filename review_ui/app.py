@@ -1,4 +1,4 @@
-"""The Streamlit script: who is signed in, then the pages they may see."""
+"""The script that Streamlit runs: find the signed-in reader, then show the pages they may see."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -46,10 +46,10 @@ reader = reader_or_stop()
 allowed = [row for row in PAGES if reader.can(row[2])]
 start = st.Page(allowed[0][1], title=allowed[0][0], url_path="start", default=True)
 shown = [start, *(st.Page(page, title=title, url_path=title.lower()) for title, page, _ in allowed[1:])]
-# Every page has an address of its own, the start page too; one that the role does not see says so.
+# Every page has its own address, also the start page; a page that the role may not see says so.
 others = [
     st.Page(behind_door(page, capability), title=title, url_path=title.lower(), visibility="hidden")
     for title, page, capability in PAGES
-    if title not in {one[0] for one in allowed[1:]}
+    if title not in {other[0] for other in allowed[1:]}
 ]
 st.navigation([*shown, *others], position="top").run()

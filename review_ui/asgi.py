@@ -1,4 +1,4 @@
-"""Builds the application: Streamlit's `st.App` with our routes, behind the guard."""
+"""Build the application: Streamlit's `st.App` with our routes, behind the guard."""
 
 import os
 from datetime import UTC, datetime
@@ -20,12 +20,12 @@ HOSTS_VARIABLE = "ROUNDS_ALLOWED_HOSTS"
 
 
 def utc_now() -> datetime:
-    """The wall clock of the server."""
+    """The time on the clock of the server."""
     return datetime.now(UTC)
 
 
 def create_app(project: Project, allowed_hosts: frozenset[str] = LOOPBACK_NAMES, clock: Clock = utc_now) -> st.App:
-    """The review application of one project; `allowed_hosts` are the names and addresses browsers may use for it."""
+    """Build the application of a project; `allowed_hosts` are the names and addresses that browsers may use."""
     os.environ[PROJECT_VARIABLE] = str(project.root)
     config.get_config_options(force_reparse=True, options_from_flags=STREAMLIT_OPTIONS)
     return st.App(
@@ -40,7 +40,7 @@ def create_app(project: Project, allowed_hosts: frozenset[str] = LOOPBACK_NAMES,
 
 
 def application() -> st.App:
-    """A factory for ASGI servers: `uvicorn --factory review_ui.asgi:application` with ROUNDS_PROJECT set."""
+    """Build the application for `uvicorn --factory review_ui.asgi:application`, with ROUNDS_PROJECT set."""
     project = Project.open(Path(os.environ[PROJECT_VARIABLE]))
     named = frozenset(name for name in os.environ.get(HOSTS_VARIABLE, "").split(",") if name)
     return create_app(project, LOOPBACK_NAMES | named)

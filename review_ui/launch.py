@@ -1,4 +1,4 @@
-"""Starts the review application: a bound socket, uvicorn, and the address for the person who started it."""
+"""Start the review application: bind a socket, run uvicorn, and give the address to open."""
 
 import socket
 from collections.abc import Callable, Iterable
@@ -30,7 +30,7 @@ def serve(
 
     `port` None takes the first free one from 8630 on, 0 any free one. `allowed_hosts` are further names browsers may
     use for this server. `certificate` is (certificate file, key file) for https. `forwarded_allow_ips` are the
-    addresses, comma between, of proxies whose word on scheme and client is taken. Raises Conflict when no port is free.
+    comma-separated addresses of proxies whose scheme and client are trusted. Raises Conflict when no port is free.
     """
     project.database.check_revision()
     listener = bind(host, port)
@@ -60,7 +60,7 @@ def serve(
 
 
 def bind(host: str, port: int | None) -> socket.socket:
-    """A socket bound to `port`, or to the first free one from the default on; raises Conflict."""
+    """Bind a socket to `port`, or to the first free port from the default on; raises Conflict."""
     wanted = [port] if port is not None else list(range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TRIED))
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for candidate in wanted:

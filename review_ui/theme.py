@@ -1,6 +1,6 @@
-"""Streamlit's options for a reading room: near-black, the system's own type, nothing called from elsewhere.
+"""Streamlit's options for a reading room: near-black, system fonts, nothing loaded from elsewhere.
 
-Both themes are configured; static/theme.js says which a device wears, so that Streamlit never follows the system.
+Both themes are configured; static/theme.js chooses one for a device, so that Streamlit never follows the system.
 """
 
 from typing import Any

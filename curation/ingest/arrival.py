@@ -1,4 +1,4 @@
-"""A picture of a source that was stored and may enter the project, and its one-line record in JSON."""
+"""A stored picture of a source that may enter the project, and its record as one line of JSON."""
 
 import json
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ NOTHING_SHOWN = "none of the labels"
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A stored picture of the source, known here by its digests; `kept_as` is its file's name in the database."""
+class Arrival:
+    """A stored picture that may enter the project; `kept_as` is the file name that the database keeps."""
 
     source_file: str
     labels: Labels
@@ -36,21 +36,21 @@ class Candidate:
 
     @property
     def label(self) -> str:
-        """What it is said to show: the labels of at least a half, in words."""
+        """The labels with a value of at least a half, in words."""
         return ", ".join(self.shown) or NOTHING_SHOWN
 
     @property
     def files(self) -> set[str]:
-        """The digests of its files in the store: the picture and its masks."""
+        """The digests of its stored files: the picture and its masks."""
         return {self.file_sha256, *self.masks.values()}
 
     @property
     def shown(self) -> list[str]:
-        """The labels of at least a half."""
+        """The labels with a value of at least a half."""
         return [name for name, value in self.labels if value >= 0.5]
 
     def record(self) -> str:
-        """All of it but the split, in JSON; `from_record` gives an equal one."""
+        """Every field but the split, as JSON; `from_record` reads it back."""
         values: list[Any] = [
             self.source_file,
             self.labels,
@@ -71,8 +71,8 @@ class Candidate:
         return json.dumps(values)
 
     @classmethod
-    def from_record(cls, record: str, split: Split | None) -> "Candidate":
-        """The candidate again, in `split`."""
+    def from_record(cls, record: str, split: Split | None) -> "Arrival":
+        """Read an arrival back from its record, and place it in `split`."""
         file, labels, key, known, pixels, content, shape, bits, geometry, masks, covariates, *rest = json.loads(record)
         kept_as, burnt_in, notes, in_project = rest
         return cls(

@@ -1,7 +1,7 @@
-"""Which pictures may show burnt-in text: what their header says, and what looks like a line of letters.
+"""Find pictures that may show burnt-in text, by their header and by shapes like a line of letters.
 
-Nothing is left out for it: the report lists the pictures, a person looks. The test of the pixels asks for at least
-five thin, high-contrast components of like height side by side. `docs/importing.md` says what it catches and misses.
+Such a picture is not left out: the report lists it, and a person looks. The pixel test looks for at least five thin,
+high-contrast components of similar height side by side. `docs/importing.md` says what it catches and misses.
 """
 
 import math
@@ -29,11 +29,11 @@ _SCREENS = {
 
 
 def said_burnt_in(header: Dataset) -> str | None:
-    """What the header says: Burned In Annotation (0028,0301), or a kind of picture that often has text."""
-    said = str(header.get("BurnedInAnnotation") or "").upper()
-    if said == "YES":
+    """The reason, by the header: Burned In Annotation (0028,0301), or a kind of image that often has text."""
+    annotation = str(header.get("BurnedInAnnotation") or "").upper()
+    if annotation == "YES":
         return "its header says that text is burnt in"
-    if said == "NO":
+    if annotation == "NO":
         return None
     uid = str(header.get("SOPClassUID") or "")
     if uid.startswith("1.2.840.10008.5.1.4.1.1.7."):
@@ -42,7 +42,7 @@ def said_burnt_in(header: Dataset) -> str | None:
 
 
 def looks_burnt_in(pixels: Pixels) -> str | None:
-    """Whether there is something like a line of text in (H, W, C)."""
+    """The reason when (H, W, C) pixels show something like a line of text, else None."""
     if min(pixels.shape[:2]) < SMALLEST:
         return None
     plane = _plane(pixels)
@@ -59,12 +59,12 @@ def _plane(pixels: Pixels) -> NDArray[np.float32] | None:
     factor = -(-max(pixels.shape[:2]) // _LARGEST)
     thinned = pixels[::factor, ::factor]
     gray = thinned.max(axis=2) if thinned.shape[2] > 1 else thinned[:, :, 0]
-    some = gray[::2]  # every other row: a letter has at least four
-    below = np.cumsum(np.bincount(some.ravel()))
-    low, high = (int(value) for value in np.searchsorted(below, (0.001 * some.size, 0.999 * some.size)))
+    every_other = gray[::2]  # every other row: a letter has at least four
+    below = np.cumsum(np.bincount(every_other.ravel()))
+    low, high = (int(value) for value in np.searchsorted(below, (0.001 * every_other.size, 0.999 * every_other.size)))
     if high <= low:
         return None
-    signed: NDArray[Any] = some.astype(np.int16 if some.dtype == np.uint8 else np.int32)
+    signed: NDArray[Any] = every_other.astype(np.int16 if every_other.dtype == np.uint8 else np.int32)
     steps = np.abs(signed[:, 2:] - signed[:, :-2])
     if np.count_nonzero(steps > math.floor(0.75 * _CONTRAST * (high - low))) < _EDGES:
         return None
@@ -90,7 +90,7 @@ def _box(part: Any) -> tuple[int, int, int, int]:
 
 
 def _longest_line(boxes: NDArray[np.int64]) -> int:
-    """The most boxes in a row that stand on one line, are of like height, and follow closely from left to right."""
+    """The most boxes on one line that have similar heights and follow closely from left to right."""
     order = boxes[np.argsort(boxes[:, 1])]
     length = np.ones(len(order), int)
     for place, (top, left, height, _) in enumerate(order):

@@ -1,4 +1,4 @@
-"""What may be kept beside an image to form subgroups: by name only, never what identifies, ages in decades up to 90."""
+"""Covariates that may be kept for subgroups: none that identifies, ages in decades up to 90."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,7 +41,7 @@ _LONGEST = 64
 
 
 def check_columns(table: str, wanted: Sequence[str], columns: Iterable[str], subject: str | None) -> None:
-    """Raise BadInput for a covariate that is no column of the table, or whose name says that it identifies."""
+    """Raise BadInput for a covariate that is no column of the table, or whose name suggests that it identifies."""
     for name in wanted:
         if name in DICOM_COVARIATES:
             continue
@@ -52,17 +52,17 @@ def check_columns(table: str, wanted: Sequence[str], columns: Iterable[str], sub
 
 
 def check_keywords(wanted: Sequence[str], elsewhere: bool) -> None:
-    """Raise BadInput for a DICOM keyword that is not kept; `elsewhere` is whether a table may have it as a column."""
+    """Raise BadInput for a DICOM keyword that may not be kept; `elsewhere`: a table may have it as a column."""
     refused = [name for name in wanted if name not in DICOM_COVARIATES]
     if refused and not elsewhere:
         raise BadInput(
-            f"{', '.join(refused)}: not kept as a covariate, for it may identify. Of DICOM files there are "
+            f"{', '.join(refused)}: not kept as a covariate, since it may identify somebody. DICOM files offer "
             f"{', '.join(DICOM_COVARIATES)}."
         )
 
 
 def covariates_of_row(row: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, str | float]:
-    """The wanted cells of a table's row; an age becomes its decade."""
+    """The chosen cells of a table row; an age becomes its decade."""
     kept: dict[str, str | float] = {}
     for name in wanted:
         cell = row.get(name, "")
@@ -72,7 +72,7 @@ def covariates_of_row(row: Mapping[str, Any], wanted: Sequence[str]) -> dict[str
 
 
 def covariates_of_dataset(dataset: Any, wanted: Sequence[str]) -> dict[str, str | float]:
-    """The wanted attributes of a DICOM data set, those it has."""
+    """The chosen attributes that a DICOM data set has."""
     kept: dict[str, str | float] = {}
     for name in wanted:
         value = dataset.get(name) if name in DICOM_COVARIATES else None

@@ -1,4 +1,4 @@
-"""What an import did: counts, what was left out and why, duplicates, and what may show burnt-in text."""
+"""The report of an import: counts, files left out, duplicates, and pictures that may show text."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from curation.tables.images import Split
 
 
 class DuplicateKind(StrEnum):
-    """Where the other picture with exactly these pixels stands."""
+    """Where the other picture with the same pixels is."""
 
     ACROSS_SPLITS = "across splits"
     SAME_SUBJECT = "same subject"
@@ -32,13 +32,13 @@ class Duplicate:
 
     @property
     def labels_differ(self) -> bool:
-        """Whether the same picture is said to show two things."""
+        """Whether the two equal pictures have different labels."""
         return self.label != self.of_label
 
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A picture that was added and may show text that identifies, and why it is thought so."""
+    """An added picture that may show text that identifies somebody, and the reason to think so."""
 
     source_file: str
     why: str
@@ -46,10 +46,10 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import did.
+    """The report of one import.
 
-    `repeated` when the same source was imported before and nothing was read again: `counts`, `subjects` and the lists
-    are then those of that import.
+    `repeated` is true when the same source was imported before, so that nothing was read again: `counts`, `subjects`
+    and the lists are then those of that import.
     """
 
     source: str
@@ -67,7 +67,7 @@ class ImportReport:
     repeated: bool = False
     burnt_in: list[Suspect] = field(default_factory=list)
 
-    def found(self, kind: DuplicateKind) -> list[Duplicate]:
+    def duplicates_of_kind(self, kind: DuplicateKind) -> list[Duplicate]:
         """The duplicates of one kind."""
         return [duplicate for duplicate in self.duplicates if duplicate.kind is kind]
 
@@ -85,19 +85,20 @@ class ImportReport:
         return asdict(self)
 
     def kept(self, name: Callable[[str], str]) -> "ImportReport":
-        """The report as it is kept with the import: file names through `name`, without what decoders said."""
+        """The report as the database keeps it: file names through `name`, without the words of decoders."""
         return replace(
             self,
-            rejected=[Rejected(name(one.source_file), one.reason) for one in self.rejected],
+            rejected=[Rejected(name(rejected.source_file), rejected.reason) for rejected in self.rejected],
             duplicates=[
-                replace(one, source_file=name(one.source_file), of_file=name(one.of_file)) for one in self.duplicates
+                replace(duplicate, source_file=name(duplicate.source_file), of_file=name(duplicate.of_file))
+                for duplicate in self.duplicates
             ],
-            burnt_in=[replace(one, source_file=name(one.source_file)) for one in self.burnt_in],
+            burnt_in=[replace(suspect, source_file=name(suspect.source_file)) for suspect in self.burnt_in],
         )
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], *, repeated: bool) -> "ImportReport":
-        """The report of an earlier import, read again; as a repeat it has added nothing."""
+        """Read the report of an earlier import; as a repeat it has added nothing."""
         values = dict(record)
         values["rejected"] = [Rejected(**entry) for entry in values["rejected"]]
         values["duplicates"] = [_duplicate(entry) for entry in values["duplicates"]]

@@ -1,4 +1,4 @@
-"""The rows of an import: begin, find what is there, write in chunks, and take back what was not finished."""
+"""Write the rows of an import in chunks, and remove those of an import that did not finish."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,9 +10,9 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from curation.database import Database
-from curation.ingest.arrival import Candidate, Labels
+from curation.ingest.arrival import Arrival, Labels
 from curation.ingest.incoming import Source
-from curation.ingest.staging import Arrivals
+from curation.ingest.staging import Staging
 from curation.progress import OnProgress
 from curation.provenance.real_images import is_ready_real
 from curation.tables.images import (
@@ -46,27 +46,27 @@ def begin(database: Database, now: datetime, source: Source, digest: str) -> int
         return row.id
 
 
-def find_present(session: Session, arrivals: Arrivals) -> None:
-    """Say to the arrivals what finished imports hold of their subjects and pictures, and what was withdrawn."""
-    for keys in arrivals.subjects(IN_LIST):
+def find_present(session: Session, staging: Staging) -> None:
+    """Note in the staging file which subjects and pictures the project has, and which were withdrawn."""
+    for keys in staging.subjects(IN_LIST):
         query = select(Subject.key, Subject.split, Subject.withdrawn_at).where(Subject.key.in_(keys))
         for key, split, withdrawn_at in session.execute(query):
-            arrivals.subject_stands(key, split, withdrawn_at is not None)
+            staging.subject_stands(key, split, withdrawn_at is not None)
     any_withdrawn = session.scalar(select(Image.id).where(Image.withdrawn_at.is_not(None)).limit(1)) is not None
-    for digests in arrivals.pictures(IN_LIST):
+    for digests in staging.pictures(IN_LIST):
         standing = (
             select(Image, Subject)
             .join(Subject, Image.subject_id == Subject.id)
             .where(is_ready_real(), Image.pixel_sha256.in_(digests))
             .order_by(Image.id)
         )
-        found = session.execute(standing).all()
-        labels = _labels_of(session, [image.id for image, _ in found])
-        for image, subject in found:
-            arrivals.picture_stands(_standing(image, subject, tuple(labels[image.id])))
+        rows = session.execute(standing).all()
+        labels = _labels_of(session, [image.id for image, _ in rows])
+        for image, subject in rows:
+            staging.picture_stands(_arrival_in_project(image, subject, tuple(labels[image.id])))
         if any_withdrawn:
-            gone = select(Image.pixel_sha256).where(Image.withdrawn_at.is_not(None), Image.origin == Origin.REAL)
-            arrivals.withdraw(session.scalars(gone.where(Image.pixel_sha256.in_(digests)).distinct()))
+            withdrawn = select(Image.pixel_sha256).where(Image.withdrawn_at.is_not(None), Image.origin == Origin.REAL)
+            staging.withdraw(session.scalars(withdrawn.where(Image.pixel_sha256.in_(digests)).distinct()))
         session.expunge_all()
 
 
@@ -80,11 +80,11 @@ def _labels_of(session: Session, image_ids: Sequence[int]) -> dict[int, list[tup
 
 
 def without_row(session: Session, digests: Iterable[str]) -> set[str]:
-    """Which of these stored files no image and no mask points at: what was left out leaves nothing behind."""
+    """The stored files among these that no image and no mask uses."""
     unused = set(digests)
-    for some in _chunks(sorted(unused), IN_LIST):
-        unused.difference_update(session.scalars(select(Image.file_sha256).where(Image.file_sha256.in_(some))))
-        unused.difference_update(session.scalars(select(Mask.file_sha256).where(Mask.file_sha256.in_(some))))
+    for chunk in _chunks(sorted(unused), IN_LIST):
+        unused.difference_update(session.scalars(select(Image.file_sha256).where(Image.file_sha256.in_(chunk))))
+        unused.difference_update(session.scalars(select(Mask.file_sha256).where(Mask.file_sha256.in_(chunk))))
     return unused
 
 
@@ -92,7 +92,7 @@ def write(
     database: Database,
     now: datetime,
     import_id: int,
-    accepted: Iterable[Candidate],
+    accepted: Iterable[Arrival],
     total: int,
     on_progress: OnProgress,
 ) -> None:
@@ -106,7 +106,7 @@ def write(
 
 
 def remove_unfinished(database: Database) -> None:
-    """Take back the rows of every import that is not whole; the caller holds the import lock, so none of them runs."""
+    """Remove the rows of every unfinished import; the caller holds the import lock, so none of them runs."""
     with database.read() as session:
         unfinished = session.scalars(select(Import.id).where(Import.status == BuildStatus.BUILDING)).all()
     for import_id in unfinished:
@@ -114,7 +114,7 @@ def remove_unfinished(database: Database) -> None:
 
 
 def abandon(database: Database, import_id: int) -> None:
-    """Take back an import's rows, in chunks, and mark it failed. Files stay: `rounds verify` lists them as orphans."""
+    """Remove the rows of an import in chunks and mark it failed; `rounds verify` lists its files as orphans."""
     while _remove_chunk(database, import_id):
         pass
     with database.write() as session:
@@ -127,46 +127,46 @@ def forget(database: Database, import_id: int) -> None:
         session.execute(delete(Import).where(Import.id == import_id))
 
 
-def _write_chunk(session: Session, now: datetime, import_id: int, chunk: Sequence[Candidate]) -> None:
+def _write_chunk(session: Session, now: datetime, import_id: int, chunk: Sequence[Arrival]) -> None:
     subject_ids = _subject_ids(session, chunk)
-    label_ids = _label_ids(session, {name for one in chunk for name, _ in one.labels})
-    rows = [_image_row(candidate, now, import_id, subject_ids[candidate.subject_key]) for candidate in chunk]
+    label_ids = _label_ids(session, {name for arrival in chunk for name, _ in arrival.labels})
+    rows = [_image_row(arrival, now, import_id, subject_ids[arrival.subject_key]) for arrival in chunk]
     added = session.execute(insert(Image).returning(Image.subject_id, Image.pixel_sha256, Image.id), rows)
     image_ids = {(subject_id, digest): image_id for subject_id, digest, image_id in added}
-    pairs = [(image_ids[subject_ids[one.subject_key], one.pixel_sha256], one) for one in chunk]
+    pairs = [(image_ids[subject_ids[arrival.subject_key], arrival.pixel_sha256], arrival) for arrival in chunk]
     session.execute(
         insert(ImageLabel),
         [
             {"image_id": image_id, "label_id": label_ids[name], "source": LABEL_SOURCE, "value": value}
-            for image_id, candidate in pairs
-            for name, value in candidate.labels
+            for image_id, arrival in pairs
+            for name, value in arrival.labels
         ],
     )
     masks = [
         {"image_id": image_id, "name": name, "file_sha256": digest}
-        for image_id, candidate in pairs
-        for name, digest in candidate.masks.items()
+        for image_id, arrival in pairs
+        for name, digest in arrival.masks.items()
     ]
     if masks:
         session.execute(insert(Mask), masks)
 
 
-def _image_row(candidate: Candidate, now: datetime, import_id: int, subject_id: int) -> dict[str, Any]:
-    height, width, channels = candidate.shape
-    geometry = candidate.geometry
+def _image_row(arrival: Arrival, now: datetime, import_id: int, subject_id: int) -> dict[str, Any]:
+    height, width, channels = arrival.shape
+    geometry = arrival.geometry
     row_mm, column_mm = geometry.spacing_mm or (None, None)
     center, window_width = geometry.window or (None, None)
     return {
         "origin": Origin.REAL,
         "import_id": import_id,
         "subject_id": subject_id,
-        "source_file": candidate.kept_as[:1024],
-        "file_sha256": candidate.file_sha256,
-        "pixel_sha256": candidate.pixel_sha256,
+        "source_file": arrival.kept_as[:1024],
+        "file_sha256": arrival.file_sha256,
+        "pixel_sha256": arrival.pixel_sha256,
         "height": height,
         "width": width,
         "channels": channels,
-        "bits": candidate.bits,
+        "bits": arrival.bits,
         "spacing_row_mm": row_mm,
         "spacing_column_mm": column_mm,
         "rescale_slope": geometry.rescale_slope,
@@ -177,40 +177,40 @@ def _image_row(candidate: Candidate, now: datetime, import_id: int, subject_id: 
         "window_width": window_width,
         "frame": geometry.frame,
         "affine": geometry.affine,
-        "covariates": candidate.covariates,
+        "covariates": arrival.covariates,
         "created_at": now,
     }
 
 
-def _subject_ids(session: Session, chunk: Sequence[Candidate]) -> dict[str, int]:
-    wanted = {candidate.subject_key: candidate for candidate in chunk}
-    found: dict[str, int] = {}
+def _subject_ids(session: Session, chunk: Sequence[Arrival]) -> dict[str, int]:
+    wanted = {arrival.subject_key: arrival for arrival in chunk}
+    subject_ids: dict[str, int] = {}
     for keys in _chunks(wanted, IN_LIST):
         rows = session.execute(select(Subject.key, Subject.id).where(Subject.key.in_(keys)))
-        found.update({key: id for key, id in rows})
+        subject_ids.update({key: id for key, id in rows})
     missing = [
-        {"key": key, "split": candidate.split, "known": candidate.subject_known}
-        for key, candidate in wanted.items()
-        if key not in found
+        {"key": key, "split": arrival.split, "known": arrival.subject_known}
+        for key, arrival in wanted.items()
+        if key not in subject_ids
     ]
     if missing:
         added = session.execute(insert(Subject).returning(Subject.key, Subject.id), missing)
-        found.update({key: id for key, id in added})
-    return found
+        subject_ids.update({key: id for key, id in added})
+    return subject_ids
 
 
 def _label_ids(session: Session, names: set[str]) -> dict[str, int]:
-    found = {label.name: label.id for label in session.scalars(select(Label).where(Label.name.in_(names)))}
-    for name in sorted(names - found.keys()):
+    label_ids = {label.name: label.id for label in session.scalars(select(Label).where(Label.name.in_(names)))}
+    for name in sorted(names - label_ids.keys()):
         label = Label(name=name)
         session.add(label)
         session.flush()
-        found[name] = label.id
-    return found
+        label_ids[name] = label.id
+    return label_ids
 
 
-def _standing(image: Image, subject: Subject, labels: Labels) -> Candidate:
-    return Candidate(
+def _arrival_in_project(image: Image, subject: Subject, labels: Labels) -> Arrival:
+    return Arrival(
         source_file=image.source_file or "",
         labels=labels,
         subject_key=subject.key,
@@ -225,7 +225,7 @@ def _standing(image: Image, subject: Subject, labels: Labels) -> Candidate:
 
 
 def _remove_chunk(database: Database, import_id: int) -> int:
-    """Remove up to 1,000 images of an import, and the subjects that are left without any; returns how many images."""
+    """Remove up to 1,000 images of an import and subjects left without any; return how many images."""
     with database.write() as session:
         query = select(Image.id, Image.subject_id).where(Image.import_id == import_id).limit(CHUNK)
         rows = session.execute(query).all()

@@ -1,7 +1,7 @@
 """Import a source: read and store its pictures, decide what enters, then write rows in chunks under a parent row.
 
 The parent row is `building` until the last transaction. An import that fails takes its rows with it; one that was
-killed leaves rows under a `building` parent, which nobody counts (`curation.real_images`) and the next import removes.
+killed leaves rows under a `building` parent: nothing counts them, and the next import removes them.
 """
 
 from collections import Counter, defaultdict
@@ -13,14 +13,14 @@ from sqlalchemy import select
 from curation.audit import anchor
 from curation.digests import digest_of
 from curation.ingest import import_rows
-from curation.ingest.arrival import Candidate
+from curation.ingest.arrival import Arrival
 from curation.ingest.formats.picture_files import quiet_decoders, unlike
 from curation.ingest.import_report import ImportReport, Suspect
 from curation.ingest.incoming import Rejected, Source
 from curation.ingest.intake import Intake, decide
 from curation.ingest.pseudonyms import Pseudonyms
 from curation.ingest.receiving import Reception
-from curation.ingest.staging import Arrivals
+from curation.ingest.staging import Staging
 from curation.locks import one_import_at_a_time
 from curation.progress import OnProgress, silent
 from curation.project import Project
@@ -51,20 +51,20 @@ def import_source(
             earlier = session.scalars(select(Import).where(Import.source_digest == digest)).one_or_none()
         if earlier is not None and earlier.status == BuildStatus.READY:
             with project.database.read() as session:
-                gone = withdrawn_since(session, earlier.id)
+                withdrawals = withdrawn_since(session, earlier.id)
             repeated = ImportReport.from_record(earlier.report, repeated=True)
-            return replace(repeated, notes=[*repeated.notes, *gone])
-        with Arrivals.open() as arrivals:
+            return replace(repeated, notes=[*repeated.notes, *withdrawals])
+        with Staging.open() as staging:
             if dry_run:
-                intake = _decide(project, Reception(None, digest, names), arrivals, source, seed, on_progress)
-                return _report(source, digest, arrivals, intake)
+                intake = _decide(project, Reception(None, digest, names), staging, source, seed, on_progress)
+                return _report(source, digest, staging, intake)
             import_rows.remove_unfinished(project.database)
             import_id = import_rows.begin(project.database, now, source, digest)
             try:
-                intake = _decide(project, Reception(project.store, digest, names), arrivals, source, seed, on_progress)
-                report = _report(source, digest, arrivals, intake)
+                intake = _decide(project, Reception(project.store, digest, names), staging, source, seed, on_progress)
+                report = _report(source, digest, staging, intake)
                 if report.added:
-                    accepted = arrivals.accepted()
+                    accepted = staging.accepted()
                     import_rows.write(project.database, now, import_id, accepted, report.added, on_progress)
                     _finish(project, now, import_id, report.kept(names.file) if names else report)
             except BaseException:
@@ -76,64 +76,64 @@ def import_source(
 
 
 def _decide(
-    project: Project, reception: Reception, arrivals: Arrivals, source: Source, seed: int, on_progress: OnProgress
+    project: Project, reception: Reception, staging: Staging, source: Source, seed: int, on_progress: OnProgress
 ) -> Intake:
     with quiet_decoders():
-        rejected = _receive(reception, arrivals, source, on_progress)
+        rejected = _receive(reception, staging, source, on_progress)
     with project.database.read() as session:
-        import_rows.find_present(session, arrivals)
-    intake = decide(arrivals, seed)
-    for some in arrivals.files_left(import_rows.CHUNK):
+        import_rows.find_present(session, staging)
+    intake = decide(staging, seed)
+    for digests in staging.files_left(import_rows.CHUNK):
         with project.database.read() as session:
-            unused = import_rows.without_row(session, some)
+            unused = import_rows.without_row(session, digests)
         for digest in unused:
             project.store.remove(digest)
     intake.rejected[:0] = rejected
     return intake
 
 
-def _receive(reception: Reception, arrivals: Arrivals, source: Source, on_progress: OnProgress) -> list[Rejected]:
-    """Store every readable picture of the source, outside any transaction; returns what was left out."""
-    first: Candidate | None = None
+def _receive(reception: Reception, staging: Staging, source: Source, on_progress: OnProgress) -> list[Rejected]:
+    """Store every readable picture of the source, outside any transaction; return what was left out."""
+    first: Arrival | None = None
     rejected: list[Rejected] = []
     on_progress(0, source.total, "reading")
-    for done, found in reception.receive(source.items):
+    for done, items in reception.receive(source.items):
         if done % _REPORT_EVERY == 0:
             on_progress(done, source.total, "reading")
-        for item in found:
+        for item in items:
             if isinstance(item, Rejected):
                 rejected.append(item)
             elif first and (fault := _shape_fault(item, first)):
-                arrivals.add_files_of(item)
+                staging.add_files_of(item)
                 rejected.append(Rejected(item.source_file, fault))
             else:
                 first = first or item
-                arrivals.add(item)
-    arrivals.close_list()
+                staging.add(item)
+    staging.close_list()
     return rejected
 
 
-def _shape_fault(candidate: Candidate, first: Candidate) -> str | None:
-    expected, found = (*first.shape, first.bits), (*candidate.shape, candidate.bits)
-    if expected == found:
+def _shape_fault(arrival: Arrival, first: Arrival) -> str | None:
+    expected, actual = (*first.shape, first.bits), (*arrival.shape, arrival.bits)
+    if expected == actual:
         return None
-    return unlike(expected, found, "the pictures before it")
+    return unlike(expected, actual, "the pictures before it")
 
 
-def _report(source: Source, digest: str, arrivals: Arrivals, intake: Intake) -> ImportReport:
+def _report(source: Source, digest: str, staging: Staging, intake: Intake) -> ImportReport:
     counts: dict[Split, Counter[str]] = defaultdict(Counter)
     added = unknown = 0
-    for split, shown, known, count in arrivals.accepted_counts():
+    for split, shown, known, count in staging.accepted_counts():
         counts[split].update(dict.fromkeys(shown, count))
         added += count
         unknown += 0 if known else count
     done: Counter[str] = Counter()
     suspects: list[Suspect] = []
-    for candidate in arrivals.accepted(remarked=True):
-        done.update(candidate.notes)
-        if candidate.burnt_in:
-            suspects.append(Suspect(candidate.source_file, candidate.burnt_in))
-    subjects = arrivals.accepted_subjects()
+    for arrival in staging.accepted(remarked=True):
+        done.update(arrival.notes)
+        if arrival.burnt_in:
+            suspects.append(Suspect(arrival.source_file, arrival.burnt_in))
+    subjects = staging.accepted_subjects()
     return ImportReport(
         source=source.name,
         source_digest=digest,
@@ -155,13 +155,13 @@ def _notes(done: Counter[str], without_subject: int, unknown: int) -> list[str]:
     notes = [f"{count} pictures: {note}" for note, count in sorted(done.items())]
     if without_subject:
         notes.append(
-            f"{without_subject} pictures are here already without a subject; an import never changes a subject. "
-            "To have them under the subjects of this source, import it into a new project."
+            f"{without_subject} pictures are in the project already, without a subject. An import never changes a "
+            "subject. To have them under the subjects of this source, import it into a new project."
         )
     if unknown:
         notes.append(
-            f"{unknown} pictures have no subject: each, or each volume or study, is taken for its own, so pictures of "
-            "one patient may stand in two splits. Intervals will be image-level and claims refused."
+            f"{unknown} pictures have no subject. Each picture, volume or study counts as a subject of its own, so "
+            "pictures of one patient may be in two splits. Intervals will be image-level, and claims are refused."
         )
     return notes
 

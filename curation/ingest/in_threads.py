@@ -1,4 +1,4 @@
-"""Do the same work on many things in threads: results in the order of the things, few under way at once."""
+"""Map a function over items in threads: results in order, few items under way at once."""
 
 import os
 from collections import deque
@@ -15,9 +15,9 @@ R = TypeVar("R")
 
 
 def in_threads(work: Callable[[T], R], things: Iterable[T], name: str) -> Iterator[R]:
-    """`work` of each thing, in order; what `work` raises is raised here, and what had not begun by then never does.
+    """Yield `work(thing)` of each thing in order; after an error of `work` no further thing is begun.
 
-    At most three batches of eight for each thread are under way or wait to be taken.
+    At most three batches of eight for each thread are under way or finished and not yet taken.
     """
     threads = min(_MAX_THREADS, os.cpu_count() or 1)
     remaining = iter(things)

@@ -1,4 +1,4 @@
-"""What a source hands to the importer."""
+"""What an import reads: a source, its files before they are opened, and the pictures read from them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ SPLIT_NAMES = {
 
 
 def split_named(name: str) -> Split:
-    """The split that a folder or a table calls `name`; raises BadInput."""
+    """The split that the name of a folder, or a table, stands for; raises BadInput."""
     try:
         return SPLIT_NAMES[name.strip().lower()]
     except KeyError:
@@ -34,7 +34,7 @@ def split_named(name: str) -> Split:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """What the stored values stand for and where the picture lies.
+    """What the stored values mean, and where the picture lies in the patient.
 
     A stored value v stands for (v - signed_offset) * rescale_slope + rescale_intercept; the window is in those units.
     `affine` takes (row, column, 0, 1) of the picture to millimetres, right, anterior and superior positive.
@@ -55,11 +55,11 @@ NO_GEOMETRY = Geometry()
 
 @dataclass(frozen=True, slots=True)
 class IncomingImage:
-    """One readable picture of a source. Without `subject_key` it is its own subject; without `split` one is drawn.
+    """A readable picture of a source. Without `subject_key` it is its own subject; without `split` one is drawn.
 
-    `labels` is one name, or several with 0, 1 or a probability each. `group` binds pictures whose subject nobody
-    knows but which are of one: the slices of a volume, the files of a study. `png` is the picture as a PNG file that
-    can be stored as it is. `burnt_in` says why the picture may show text that identifies.
+    `labels` is one name, or several with 0, 1 or a probability each. `group` joins pictures of one unknown subject: the
+    slices of a volume, the files of a study. `png` is the picture as a PNG file that can be stored as it is. `burnt_in`
+    is the reason why the picture may show text that identifies somebody.
     """
 
     source_file: str
@@ -78,7 +78,7 @@ class IncomingImage:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A file that was left out, and why. `detail` is what a decoder said, which may quote the file: never kept."""
+    """A file that was left out, and why. `detail` holds a decoder's words; they may quote the file and are not kept."""
 
     source_file: str
     reason: str
@@ -86,7 +86,7 @@ class Rejected:
 
     @classmethod
     def because(cls, source_file: str, error: BadInput) -> "Rejected":
-        """The line of the report for a file that was refused with `error`."""
+        """The refusal of a file with `error`."""
         return cls(source_file, str(error), error.detail if isinstance(error, Unreadable) else "")
 
     def __str__(self) -> str:
@@ -95,7 +95,7 @@ class Rejected:
 
 
 class Unreadable(BadInput):
-    """A decoder failed; `detail` is what it said, in one line of at most 200 characters."""
+    """A decoder failed; `detail` holds its words in one line of at most 200 characters."""
 
     def __init__(self, error: BaseException, reason: str = "unreadable") -> None:
         super().__init__(reason)
@@ -107,11 +107,11 @@ Part: TypeAlias = "IncomingImage | Rejected | Callable[[], Iterable[IncomingImag
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A stream of pictures with a digest over its content and over the options that decide how it is read.
+    """A stream of pictures, with a digest over its content and over the options that decide how it is read.
 
-    A part is a picture, a file that was left out, or a call that reads one file: calls run in threads, several at once.
-    Of a `private` source subjects and file names are kept as keyed pseudonyms only. `already` counts pictures that the
-    source knows to be in the project and does not produce again.
+    A part is a picture, a file that was left out, or a function that reads one file; several functions run at once in
+    threads. Subjects and file names of a `private` source are kept as keyed pseudonyms only. `already` counts pictures
+    that the source knows to be in the project and does not produce again.
     """
 
     name: str
@@ -125,5 +125,16 @@ class Source:
     notes: Sequence[str] = ()
 
     def digest(self, seed: int) -> str:
-        """The digest that makes a second import of the same thing a repeat."""
+        """The digest by which a second import of the same source is recognised."""
         return digest_of({"content": self.content_digest, "options": dict(self.options), "seed": seed})
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """What is known of a file before it is opened; a file without labels here may have some inside."""
+
+    file: str
+    labels: Mapping[str, float] | None
+    subject: str | None
+    split: Split | None
+    covariates: Mapping[str, str | float] | None = None

@@ -1,9 +1,8 @@
-"""Bring pictures to one size, 16 bit gray to 8 bit through a window, and gray saved as RGB to gray.
+"""Resize pictures, bring 16 bit gray to 8 bit through a window, and turn gray saved as RGB into gray.
 
-Geometry and masks go along.
-
-A picture keeps its proportions: it is scaled to fit and padded with its least value. Scaling down averages over the
-area of each new pixel (a box filter), scaling up is bilinear; masks take the nearest value.
+Geometry and masks are changed with them. A picture keeps its proportions: it is scaled to fit and padded with its
+lowest value. Scaling down averages over the area of each new pixel (a box filter), scaling up is bilinear; masks take
+the nearest value.
 """
 
 from dataclasses import replace
@@ -26,13 +25,13 @@ GRAY_NEARLY = f"RGB whose channels differ by at most {GRAY_SPREAD} of 255 became
 
 
 def prepare(image: IncomingImage, request: ImportRequest) -> IncomingImage:
-    """The picture as the request wants it; raises BadInput for one without the window, or with the colour, it says."""
+    """Bring a picture to what the request asks for; raises BadInput when it has no window, or has colour."""
     if request.gray and image.pixels.shape[2] == 3:
-        image = _gray(image)
+        image = _turn_gray(image)
     if request.window is not None and image.pixels.dtype == np.uint16:
         image = _through_window(image, request.window)
     if request.size is not None and image.pixels.shape[:2] != request.size:
-        image = _resized(image, *request.size)
+        image = _resize(image, *request.size)
     return image
 
 
@@ -43,8 +42,8 @@ def prepared_shape(shape: Shape, request: ImportRequest) -> Shape:
     return height, width, 1 if request.gray else channels, 8 if request.window is not None else bits
 
 
-def _gray(image: IncomingImage) -> IncomingImage:
-    """Gray of a picture that shows none but gray; raises BadInput for one with colour."""
+def _turn_gray(image: IncomingImage) -> IncomingImage:
+    """Turn an RGB picture without colour into gray; raises BadInput for one with colour."""
     red, green, blue = (image.pixels[:, :, channel] for channel in range(3))
     spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
     most = int(spread.max())
@@ -64,7 +63,7 @@ def _through_window(image: IncomingImage, wanted: Window) -> IncomingImage:
     geometry = image.geometry
     window = geometry.window if wanted == "file" else wanted
     if window is None:
-        raise BadInput("it names no window of its own: give one as CENTRE:WIDTH")
+        raise BadInput("the file has no window of its own. Give one as CENTRE:WIDTH")
     center, width = window
     values = image.pixels.astype(np.float32) - geometry.signed_offset
     values = values * geometry.rescale_slope + geometry.rescale_intercept
@@ -79,7 +78,7 @@ def _through_window(image: IncomingImage, wanted: Window) -> IncomingImage:
     return replace(image, pixels=pixels, geometry=now, png=None)
 
 
-def _resized(image: IncomingImage, height: int, width: int) -> IncomingImage:
+def _resize(image: IncomingImage, height: int, width: int) -> IncomingImage:
     old_height, old_width = image.pixels.shape[:2]
     share = min(height / old_height, width / old_width)
     inner = max(1, round(old_height * share)), max(1, round(old_width * share))
@@ -89,7 +88,7 @@ def _resized(image: IncomingImage, height: int, width: int) -> IncomingImage:
         name: _pad(_nearest(mask, *inner)[:, :, None], height, width, at)[:, :, 0] for name, mask in image.masks.items()
     }
     scale = old_height / inner[0], old_width / inner[1]
-    return replace(image, pixels=pixels, masks=masks, geometry=_moved(image.geometry, scale, at), png=None)
+    return replace(image, pixels=pixels, masks=masks, geometry=_move_geometry(image.geometry, scale, at), png=None)
 
 
 def _scaled(pixels: Pixels, height: int, width: int) -> Pixels:
@@ -116,8 +115,8 @@ def _pad(pixels: NDArray[Any], height: int, width: int, at: tuple[int, int]) -> 
     return canvas
 
 
-def _moved(geometry: Geometry, scale: tuple[float, float], at: tuple[int, int]) -> Geometry:
-    """New pixel (i, j) lies at old ((i - at + 0.5) * scale - 0.5): the corners of the pictures coincide."""
+def _move_geometry(geometry: Geometry, scale: tuple[float, float], at: tuple[int, int]) -> Geometry:
+    """Move the geometry with the pixels: new (i, j) lies at old ((i - at + 0.5) * scale - 0.5)."""
     spacing = geometry.spacing_mm
     to_old = np.eye(4)
     for axis in (0, 1):

@@ -1,4 +1,4 @@
-"""Keyed pseudonyms: one id has one pseudonym in a project, and nobody without the key can try ids out."""
+"""Keyed pseudonyms of subjects and files: without the key nobody can find out which id is behind one."""
 
 import hmac
 import re
@@ -25,7 +25,7 @@ class Pseudonyms:
 
     @classmethod
     def of(cls, project: Project) -> Self:
-        """The pseudonyms of a project; its key is made on first use."""
+        """The pseudonyms of a project; the key is made on first use."""
         return cls(project.secret(KEY_NAME))
 
     def subject(self, published: str) -> str:
@@ -33,11 +33,11 @@ class Pseudonyms:
         return f"p-{self._token('subject', unicodedata.normalize('NFC', published.strip()))}"
 
     def file(self, name: str) -> str:
-        """What stands for a file's name in the database: `file-` and 20 hex digits; once is enough."""
+        """The pseudonym of a file name: `file-` and 20 hex digits; a pseudonym stays as it is."""
         return name if _KEPT.fullmatch(name) else f"file-{self._token('file', name)}"
 
     def lone_subject(self, group: str) -> str:
-        """The key of a subject nobody knows, from what its pictures share."""
+        """The key of an unknown subject, from what its pictures share."""
         return f"image-{self._token('lone', group)}"
 
     def _token(self, use: str, text: str) -> str:

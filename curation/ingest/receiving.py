@@ -1,4 +1,4 @@
-"""Store the pictures of a source and know them by their digests: in threads, in order, few in memory at once."""
+"""Store the pictures of a source in threads, in order, with few in memory at once."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.image_store import ImageStore, pixel_sha256
-from curation.ingest.arrival import Candidate, Labels
+from curation.ingest.arrival import Arrival, Labels
 from curation.ingest.formats.png_files import fast_png
 from curation.ingest.in_threads import in_threads
 from curation.ingest.incoming import IncomingImage, Part, Rejected
@@ -16,34 +16,34 @@ from curation.ingest.pseudonyms import Pseudonyms
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """Where pictures go and under which names. Without a `store` nothing is kept; `names` is for private sources."""
+    """Stores pictures. Without a `store` nothing is kept; `names` are the pseudonyms for private sources."""
 
     store: ImageStore | None
     digest: str
     names: Pseudonyms | None
 
-    def receive(self, parts: Iterable[Part]) -> Iterator[tuple[int, list[Candidate | Rejected]]]:
-        """Every part's candidates and refusals in the order of the source, with how many parts came so far."""
+    def receive(self, parts: Iterable[Part]) -> Iterator[tuple[int, list[Arrival | Rejected]]]:
+        """Yield the arrivals and refusals of each part in the order of the source, and how many parts are done."""
         yield from enumerate(in_threads(self._receive_part, parts, "import"), 1)
 
-    def _receive_part(self, part: Part) -> list[Candidate | Rejected]:
+    def _receive_part(self, part: Part) -> list[Arrival | Rejected]:
         items = part() if callable(part) else [part]
-        return [item if isinstance(item, Rejected) else self._candidate(item) for item in items]
+        return [item if isinstance(item, Rejected) else self._arrival(item) for item in items]
 
-    def _candidate(self, item: IncomingImage) -> Candidate | Rejected:
+    def _arrival(self, item: IncomingImage) -> Arrival | Rejected:
         try:
             return self._store(item)
         except BadInput as error:
             return Rejected.because(item.source_file, error)
 
-    def _store(self, item: IncomingImage) -> Candidate:
-        labels = _checked(item.labels)
+    def _store(self, item: IncomingImage) -> Arrival:
+        labels = _check_labels(item.labels)
         if item.subject_key is not None and not 0 < len(item.subject_key.strip()) <= 200:
             raise BadInput(f"expected a subject of 1 to 200 characters, got one of {len(item.subject_key.strip())}")
         if item.pixels.min() == item.pixels.max():
             raise BadInput("blank: one value everywhere")
         height, width, channels = item.pixels.shape
-        return Candidate(
+        return Arrival(
             source_file=item.source_file,
             labels=labels,
             subject_key=self._subject_key(item),
@@ -73,12 +73,12 @@ class Reception:
         return f"image-{digest_of([self.digest, shared])[:32]}"
 
 
-def _checked(labels: str | Mapping[str, float]) -> Labels:
-    """Labels by name; raises BadInput for a name or a value that cannot be one."""
-    given = {labels: 1.0} if isinstance(labels, str) else labels
-    if not given:
+def _check_labels(labels: str | Mapping[str, float]) -> Labels:
+    """Check labels and sort them by name; raises BadInput for a name or a value that is not allowed."""
+    by_name = {labels: 1.0} if isinstance(labels, str) else labels
+    if not by_name:
         raise BadInput("no label")
-    stripped = {name.strip(): float(value) for name, value in given.items()}
+    stripped = {name.strip(): float(value) for name, value in by_name.items()}
     for name, value in stripped.items():
         if not 0 < len(name) <= 100:
             raise BadInput(f"expected a label of 1 to 100 characters, got {name[:120]!r}")

@@ -1,4 +1,4 @@
-"""What an import is asked to do with its files: one frozen record, kept with the import and part of its digest."""
+"""The options of an import: a frozen record that is kept with the import and part of its digest."""
 
 import re
 from functools import cached_property
@@ -17,7 +17,7 @@ KEYWORD = "keyword:"
 
 
 class ImportRequest(FrozenRequest):
-    """How the files of a source are read; what is not set is left to what is found."""
+    """How the files of a source are read; an option that is not set follows from the files."""
 
     subject_pattern: str | None = None
     public_subjects: bool = False
@@ -64,24 +64,24 @@ class ImportRequest(FrozenRequest):
         )
 
     def check(self) -> None:
-        """Raise BadInput for what contradicts itself."""
+        """Raise BadInput for options that contradict each other."""
         _ = self.subject_regex
         if self.label_from is not None and self.label_from not in LABEL_SOURCES and not self.label_keyword:
             raise BadInput(f"expected labels from folder, manifest, mask or keyword:NAME, got {self.label_from!r}.")
         if self.label_keyword and self.label_keyword not in DICOM_COVARIATES:
             raise BadInput(
-                f"{self.label_keyword} is not taken as a label, for it may identify. "
+                f"{self.label_keyword} cannot be the label: it may identify somebody. "
                 f"There are {', '.join(DICOM_COVARIATES)}."
             )
         if self.label is not None and self.label_from is not None:
-            raise BadInput("one label for every picture and a place to take labels from: give one of the two.")
+            raise BadInput("--label and --label-from exclude each other. Give one of the two.")
         if self.label_from == "mask" and not self.masks:
             raise BadInput("labels from masks need masks: say where they are with --mask NAME=PATTERN.")
         if self.label_separator is not None and len(self.label_columns) > 1:
-            raise BadInput("a label separator is for one column that lists labels; here several columns are labels.")
+            raise BadInput("a label separator is for one column that lists labels. Here several columns are labels.")
 
     def options(self) -> dict[str, Any]:
-        """What differs from the defaults, as JSON."""
+        """The options that differ from the defaults, as JSON."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
 

@@ -1,4 +1,6 @@
-"""The candidates of an import until it is decided, in a temporary file: a million need no more memory than a few.
+"""A temporary file that holds the arrivals of an import until it is decided which of them enter.
+
+A million arrivals take no more memory than a few.
 
 The file is an SQLite database without a name: the system removes it with the process, however that ends, and nobody
 else can open it. SQLite puts it into SQLITE_TMPDIR, TMPDIR, /var/tmp or /tmp and keeps its first megabytes in memory.
@@ -11,7 +13,7 @@ from itertools import groupby
 from typing import Any, Self
 
 from curation.errors import Unavailable
-from curation.ingest.arrival import NOTHING_SHOWN, Candidate
+from curation.ingest.arrival import NOTHING_SHOWN, Arrival
 from curation.tables.images import Split
 
 _CACHE_KIB = 2_048
@@ -20,7 +22,7 @@ _ON_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 _PRECEDENCE = {split.value: position for position, split in enumerate(Split)}
 
 _TABLES = """
-CREATE TABLE candidate(position INTEGER PRIMARY KEY, subject TEXT, split TEXT, picture TEXT, shown INTEGER,
+CREATE TABLE arrival(position INTEGER PRIMARY KEY, subject TEXT, split TEXT, picture TEXT, shown INTEGER,
     known INTEGER, remarked INTEGER, record TEXT);
 CREATE TABLE file(position INTEGER, digest TEXT);
 CREATE TABLE subject(key TEXT PRIMARY KEY, given TEXT, standing TEXT, withdrawn INTEGER DEFAULT 0, unit TEXT,
@@ -33,11 +35,11 @@ CREATE TABLE contested(picture TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE accepted(position INTEGER PRIMARY KEY);
 """
 
-_ACCEPTED = "FROM accepted JOIN candidate USING (position) JOIN subject ON key = subject"
+_ACCEPTED = "FROM accepted JOIN arrival USING (position) JOIN subject ON key = subject"
 
 
-class Arrivals:
-    """Everything that came, in its order: `add` each, `close_list` once, then ask."""
+class Staging:
+    """The arrivals in the order of the source: `add` each one, `close_list` once, then query."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
@@ -53,7 +55,7 @@ class Arrivals:
     @classmethod
     @contextmanager
     def open(cls) -> Iterator[Self]:
-        """A new list; raises Unavailable when the disk for temporary files is full."""
+        """Open a new, empty file; raises Unavailable when the disk for temporary files is full."""
         try:
             with closing(sqlite3.connect("", isolation_level=None)) as database:
                 yield cls(database)
@@ -65,23 +67,23 @@ class Arrivals:
                 "space where TMPDIR points (without it /var/tmp or /tmp), or set TMPDIR, then do the same again."
             ) from error
 
-    def add(self, candidate: Candidate) -> None:
-        """Keep one that came."""
-        shown = self._shown.setdefault(tuple(candidate.shown or [NOTHING_SHOWN]), len(self._shown))
+    def add(self, arrival: Arrival) -> None:
+        """Add an arrival."""
+        shown = self._shown.setdefault(tuple(arrival.shown or [NOTHING_SHOWN]), len(self._shown))
         self._position += 1
-        known, remarked = candidate.subject_known, bool(candidate.notes or candidate.burnt_in)
-        asked = (candidate.subject_key, candidate.split, candidate.pixel_sha256, shown, known, remarked)
-        self._rows.append((self._position, *asked, candidate.record()))
-        self.add_files_of(candidate, self._position)
+        known, remarked = arrival.subject_known, bool(arrival.notes or arrival.burnt_in)
+        asked = (arrival.subject_key, arrival.split, arrival.pixel_sha256, shown, known, remarked)
+        self._rows.append((self._position, *asked, arrival.record()))
+        self.add_files_of(arrival, self._position)
 
-    def add_files_of(self, candidate: Candidate, position: int | None = None) -> None:
-        """Remember its files; those of one that is left out, and has no position, go where nothing else needs them."""
-        self._files += [(position, digest) for digest in candidate.files if digest]
+    def add_files_of(self, arrival: Arrival, position: int | None = None) -> None:
+        """Note the stored files of an arrival; one that is left out has no position."""
+        self._files += [(position, digest) for digest in arrival.files if digest]
         if len(self._rows) >= _AT_ONCE or len(self._files) >= _AT_ONCE:
             self._write()
 
     def _write(self) -> None:
-        self._database.executemany("INSERT INTO candidate VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
+        self._database.executemany("INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
         self._database.executemany("INSERT INTO file VALUES (?, ?)", self._files)
         self._rows.clear()
         self._files.clear()
@@ -90,37 +92,35 @@ class Arrivals:
         return self._database.execute(statement, values)
 
     def close_list(self) -> None:
-        """Nothing more will come: list the subjects, each with the splits that it is given."""
+        """End the adding: list the subjects, each with the splits that the source gives it."""
         self._write()
-        self._do("CREATE INDEX candidate_picture ON candidate(picture, subject)")
+        self._do("CREATE INDEX arrival_picture ON arrival(picture, subject)")
         self._do(
             "INSERT INTO subject(key, given, unit) "
-            "SELECT subject, group_concat(DISTINCT split), subject FROM candidate GROUP BY subject"
+            "SELECT subject, group_concat(DISTINCT split), subject FROM arrival GROUP BY subject"
         )
 
     def subjects(self, count: int) -> Iterator[list[str]]:
-        """The keys of the subjects, some at a time; `stands` may be called in between."""
+        """Yield the subject keys in lists of `count`; `subject_stands` may be called in between."""
         return self._in_chunks("SELECT key FROM subject WHERE key > ? ORDER BY key LIMIT ?", count)
 
     def pictures(self, count: int) -> Iterator[list[str]]:
-        """The digests of the pictures, some at a time."""
-        return self._in_chunks(
-            "SELECT DISTINCT picture FROM candidate WHERE picture > ? ORDER BY picture LIMIT ?", count
-        )
+        """Yield the pixel digests in lists of `count`."""
+        return self._in_chunks("SELECT DISTINCT picture FROM arrival WHERE picture > ? ORDER BY picture LIMIT ?", count)
 
     def _in_chunks(self, query: str, count: int) -> Iterator[list[str]]:
         last = ""
-        while found := [value for (value,) in self._do(query, (last, count))]:
-            yield found
-            last = found[-1]
+        while values := [value for (value,) in self._do(query, (last, count))]:
+            yield values
+            last = values[-1]
 
     def subject_stands(self, key: str, split: Split, withdrawn: bool) -> None:
-        """The project has this subject."""
+        """Note that the project has this subject."""
         self._do("UPDATE subject SET standing = ?, withdrawn = ? WHERE key = ?", (split, withdrawn, key))
 
-    def picture_stands(self, candidate: Candidate) -> None:
-        """The project has this picture under this subject."""
-        values = (candidate.pixel_sha256, candidate.subject_key, candidate.split, candidate.record())
+    def picture_stands(self, arrival: Arrival) -> None:
+        """Note that the project has this picture under this subject."""
+        values = (arrival.pixel_sha256, arrival.subject_key, arrival.split, arrival.record())
         self._do(
             "INSERT INTO standing VALUES (NULL, ?, ?, ?, ?) ON CONFLICT(picture, subject) "
             "DO UPDATE SET split = excluded.split, record = excluded.record",
@@ -128,58 +128,55 @@ class Arrivals:
         )
 
     def withdraw(self, pictures: Iterable[str]) -> None:
-        """These pictures were withdrawn from the project."""
+        """Note pictures that were withdrawn from the project."""
         self._database.executemany("INSERT INTO withdrawn VALUES (?)", ((picture,) for picture in pictures))
 
-    def take_out_faulty(self) -> Iterator[tuple[Candidate, set[Split], Split | None, bool]]:
-        """What may not enter, with the splits its subject is given, the one it stands in, and whether it is withdrawn.
-
-        After the last one these are no longer candidates.
-        """
+    def take_out_faulty(self) -> Iterator[tuple[Arrival, set[Split], Split | None, bool]]:
+        """Yield and remove arrivals that may not enter: source splits, the project's split, whether withdrawn."""
         faulty = (
-            "FROM candidate JOIN subject ON key = subject LEFT JOIN withdrawn AS gone USING (picture) "
+            "FROM arrival JOIN subject ON key = subject LEFT JOIN withdrawn AS gone USING (picture) "
             "WHERE subject.withdrawn OR gone.picture IS NOT NULL OR instr(given, ',') OR standing <> given"
         )
         columns = "record, given, standing, subject.withdrawn OR gone.picture IS NOT NULL"
-        for record, given, standing, gone in self._do(f"SELECT {columns} {faulty} ORDER BY position"):
+        for record, given, standing, withdrawn in self._do(f"SELECT {columns} {faulty} ORDER BY position"):
             splits = {Split(split) for split in given.split(",")} if given else set()
-            yield Candidate.from_record(record, None), splits, Split(standing) if standing else None, bool(gone)
-        self._do(f"DELETE FROM candidate WHERE position IN (SELECT position {faulty})")
+            yield Arrival.from_record(record, None), splits, Split(standing) if standing else None, bool(withdrawn)
+        self._do(f"DELETE FROM arrival WHERE position IN (SELECT position {faulty})")
 
     def shared(self) -> Iterator[tuple[str, str]]:
-        """Picture and subject of those pictures that come under several subjects, in order."""
+        """Yield (picture, subject) of pictures that come under several subjects, in order."""
         yield from self._do(
-            "SELECT picture, subject FROM candidate WHERE picture IN (SELECT picture FROM candidate "
+            "SELECT picture, subject FROM arrival WHERE picture IN (SELECT picture FROM arrival "
             "GROUP BY picture HAVING min(subject) <> max(subject)) ORDER BY position"
         )
 
     def bind(self, units: dict[str, str]) -> None:
-        """Draw these subjects as one with others: subject to the key of the group."""
+        """Put subjects into groups that are drawn together: subject to the key of its group."""
         rows = ((unit, key) for key, unit in units.items())
         self._database.executemany("UPDATE subject SET unit = ? WHERE key = ?", rows)
 
     def units(self) -> Iterator[tuple[str, set[str], Split | None]]:
-        """Each group of subjects, what its pictures show, and the first of the splits that one of it stands in."""
+        """Yield each group of subjects: its labels, and the first split that one of its subjects stands in."""
         names = {number: shown for shown, number in self._shown.items()}
         query = (
             "SELECT unit, shown, coalesce(standing, given), (SELECT split FROM standing "
-            "WHERE standing.picture = candidate.picture ORDER BY rank LIMIT 1) "
-            "FROM candidate JOIN subject ON key = subject ORDER BY unit"
+            "WHERE standing.picture = arrival.picture ORDER BY rank LIMIT 1) "
+            "FROM arrival JOIN subject ON key = subject ORDER BY unit"
         )
         for unit, rows in groupby(self._do(query), key=lambda row: row[0]):
             labels: set[str] = set()
             splits: set[str] = set()
-            for _, shown, *found in rows:
+            for _, shown, *row_splits in rows:
                 labels.update(names[shown])
-                splits.update(split for split in found if split)
+                splits.update(split for split in row_splits if split)
             yield unit, labels, Split(min(splits, key=_PRECEDENCE.__getitem__)) if splits else None
 
     def place_units(self, units: Iterable[tuple[str, str | None, str | None, Split | None]]) -> None:
-        """Write each group with its split, or with its stratum and its lot, by which it will be drawn."""
+        """Write each group with its split, or with the stratum and the lot by which it will be drawn."""
         self._database.executemany("INSERT INTO unit VALUES (?, ?, ?, ?)", units)
 
     def to_draw(self) -> Iterator[tuple[str, str]]:
-        """The groups without a split and their strata: rare strata first, within a stratum by lot."""
+        """Yield (group, stratum) of groups without a split: rare strata first, within a stratum by lot."""
         yield from self._do(
             "SELECT key, stratum FROM unit JOIN (SELECT stratum, count(*) AS size FROM unit GROUP BY stratum) "
             "USING (stratum) WHERE split IS NULL ORDER BY size, stratum, lot"
@@ -197,47 +194,49 @@ class Arrivals:
     def accept_uncontested(self) -> None:
         """Accept every picture that came once and is not in the project."""
         self._do(
-            "INSERT INTO contested SELECT picture FROM candidate GROUP BY picture HAVING count(*) > 1 "
+            "INSERT INTO contested SELECT picture FROM arrival GROUP BY picture HAVING count(*) > 1 "
             "UNION SELECT picture FROM standing"
         )
-        self._do("INSERT INTO accepted SELECT position FROM candidate WHERE picture NOT IN contested")
+        self._do("INSERT INTO accepted SELECT position FROM arrival WHERE picture NOT IN contested")
 
-    def contested(self) -> Iterator[tuple[dict[str, Candidate], Iterator[tuple[int, Candidate]]]]:
-        """Each other picture: how it stands in the project, by subject, and its candidates, training first."""
+    def contested(self) -> Iterator[tuple[dict[str, Arrival], Iterator[tuple[int, Arrival]]]]:
+        """Yield every other picture: how the project has it, by subject, and its arrivals, training first."""
         query = (
-            "SELECT picture, position, record, subject.split FROM candidate JOIN subject ON key = subject "
+            "SELECT picture, position, record, subject.split FROM arrival JOIN subject ON key = subject "
             "WHERE picture IN contested ORDER BY picture, precedence(subject.split), position"
         )
         for picture, rows in groupby(self._do(query), key=lambda row: row[0]):
-            there = self._do("SELECT subject, record, split FROM standing WHERE picture = ? ORDER BY rank", (picture,))
-            standing = {key: Candidate.from_record(record, Split(split)) for key, record, split in there}
-            yield standing, ((row[1], Candidate.from_record(row[2], Split(row[3]))) for row in rows)
+            standing_rows = self._do(
+                "SELECT subject, record, split FROM standing WHERE picture = ? ORDER BY rank", (picture,)
+            )
+            standing = {key: Arrival.from_record(record, Split(split)) for key, record, split in standing_rows}
+            yield standing, ((row[1], Arrival.from_record(row[2], Split(row[3]))) for row in rows)
 
     def accept(self, position: int) -> None:
-        """Accept one of the contested."""
+        """Accept one contested arrival."""
         self._do("INSERT INTO accepted VALUES (?)", (position,))
 
-    def accepted(self, *, remarked: bool = False) -> Iterator[Candidate]:
-        """What enters, each with its split, in the order it came; only what has notes or may show text, if asked."""
+    def accepted(self, *, remarked: bool = False) -> Iterator[Arrival]:
+        """Yield the accepted arrivals in order; with `remarked` only those with notes or possible text."""
         which = "WHERE remarked" if remarked else ""
         query = f"SELECT record, subject.split {_ACCEPTED} {which} ORDER BY accepted.position"
         for record, split in self._do(query):
-            yield Candidate.from_record(record, Split(split))
+            yield Arrival.from_record(record, Split(split))
 
     def accepted_counts(self) -> Iterator[tuple[Split, tuple[str, ...], bool, int]]:
-        """How many enter for each split, what they show, and whether their subject is known."""
+        """Count accepted arrivals by split, labels and whether the subject is known."""
         names = {number: shown for shown, number in self._shown.items()}
         query = f"SELECT subject.split, shown, known, count(*) {_ACCEPTED} GROUP BY subject.split, shown, known"
         for split, shown, known, count in self._do(query):
             yield Split(split), names[shown], bool(known), count
 
     def accepted_subjects(self) -> dict[Split, int]:
-        """How many subjects enter, or are added to, by split."""
+        """Count the subjects of accepted arrivals by split."""
         query = f"SELECT subject.split, count(DISTINCT key) {_ACCEPTED} GROUP BY subject.split"
         return {Split(split): count for split, count in self._do(query)}
 
     def files_left(self, count: int) -> Iterator[list[str]]:
-        """The files that were stored and that nothing accepted needs, some at a time."""
-        found = self._do("SELECT digest FROM file EXCEPT SELECT digest FROM file JOIN accepted USING (position)")
-        while some := found.fetchmany(count):
-            yield [digest for (digest,) in some]
+        """Yield the digests of stored files that no accepted arrival needs, in lists of `count`."""
+        unneeded = self._do("SELECT digest FROM file EXCEPT SELECT digest FROM file JOIN accepted USING (position)")
+        while rows := unneeded.fetchmany(count):
+            yield [digest for (digest,) in rows]

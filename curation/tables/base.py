@@ -1,4 +1,4 @@
-"""What every table shares: naming convention, key type, UTC time, string enums with a CHECK."""
+"""The base of every table: naming convention, key type, UTC times, string enums with a CHECK."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -25,6 +25,7 @@ class UTCDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an aware time into naive UTC for the database."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -32,6 +33,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn the naive UTC of the database into an aware time."""
         return None if value is None else value.replace(tzinfo=UTC)
 
 

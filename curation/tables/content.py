@@ -1,4 +1,4 @@
-"""The digest of a row that its event keeps."""
+"""Digests of rows, which the event of a row keeps."""
 
 import json
 from datetime import UTC, datetime
@@ -12,31 +12,41 @@ CONTENT = "content"
 
 
 def report_content(report: CheckReport) -> str:
-    """The digest of everything a report of error rates says."""
+    """The digest of a report of error rates."""
     asked = [report.kind, report.parameters, report.parameters_digest]
     return _as_stored([*asked, report.status, report.result, _time(report.created_at)])
 
 
 def measurement_content(measurement: SetMeasurement) -> str:
-    """The digest of everything a measurement of a set says."""
+    """The digest of a measurement of a set."""
     asked = [measurement.request, measurement.request_digest]
     return _as_stored([*asked, measurement.status, measurement.result, _time(measurement.created_at)])
 
 
 def pairs_content(listed: PairList, pairs: list[Pair]) -> str:
     """The digest of a list and of its pairs; closing the list does not change it."""
-    rows = sorted([one.position, one.key, one.truth, one.first_image_id, one.second_image_id] for one in pairs)
+    rows = sorted([pair.position, pair.key, pair.truth, pair.first_image_id, pair.second_image_id] for pair in pairs)
     return _as_stored([listed.name, listed.recipe, listed.status, listed.size, _time(listed.created_at), rows])
 
 
-def judgement_content(said: PairReading) -> str:
+def judgement_content(reading: PairReading) -> str:
     """The digest of one judgement, or of the taking back of one."""
-    times = [_time(said.read_at), _time(said.created_at)]
-    return _as_stored([said.op_id, said.pair_id, said.reader_id, said.voids_id, said.verdict, said.elapsed_ms, *times])
+    times = [_time(reading.read_at), _time(reading.created_at)]
+    return _as_stored(
+        [
+            reading.op_id,
+            reading.pair_id,
+            reading.reader_id,
+            reading.voids_id,
+            reading.verdict,
+            reading.elapsed_ms,
+            *times,
+        ]
+    )
 
 
 def _as_stored(value: Any) -> str:
-    """The digest of `value` as it comes back from a JSON column: keys are texts there, tuples lists."""
+    """The digest of `value` as a JSON column returns it: keys become texts, tuples become lists."""
     return digest_of(json.loads(canonical_json(value)))
 
 

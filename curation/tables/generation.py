@@ -1,4 +1,4 @@
-"""Generators, generation batches, and what automatic screening found in them."""
+"""Generators, generation batches, and the results of screening."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,19 +12,19 @@ from curation.tables.images import BuildStatus
 
 
 class ScreeningVerdict(StrEnum):
-    """What a check, or all of them together, say of an image."""
+    """The verdict of one check, or of all checks together, on an image."""
 
     PASS = "pass"
     FLAG = "flag"
     BLOCK = "block"
 
 
-# The checks that say an image is near a copy of a real one: nothing they block is ever shown to readers or trained on.
+# The checks for near copies of real images: what they block is never shown to readers or trained on.
 PRIVACY_CHECKS = ("near_copy", "near_copy_pixels")
 
 
 class Generator(Base):
-    """Fitted diffusion weights in diffusers layout, with the card that says what they saw."""
+    """Fitted diffusion weights in diffusers layout, with a card of what they were fitted on."""
 
     __tablename__ = "generators"
 
@@ -37,7 +37,7 @@ class Generator(Base):
 
 
 class GeneratorSubject(Base):
-    """A subject whose images the generator, or an ancestor of it, was fitted on."""
+    """A subject whose images a generator, or an ancestor of it, was fitted on."""
 
     __tablename__ = "generator_subjects"
 
@@ -46,7 +46,7 @@ class GeneratorSubject(Base):
 
 
 class GeneratorPixels(Base):
-    """The digest of an image the generator, or an ancestor of it, was fitted on."""
+    """The pixel digest of an image that a generator, or an ancestor of it, was fitted on."""
 
     __tablename__ = "generator_pixels"
 
@@ -55,7 +55,7 @@ class GeneratorPixels(Base):
 
 
 class Batch(Base):
-    """One generation request; the request is saved verbatim and its digest is unique."""
+    """A generation request, saved verbatim under its unique digest, and the images drawn for it."""
 
     __tablename__ = "batches"
 
@@ -71,7 +71,7 @@ class Batch(Base):
 
 
 class Screening(Base):
-    """One pass of the automatic checks over a batch, with the thresholds it used and how they were set."""
+    """One run of the automatic checks over a batch, with its thresholds and how they were set."""
 
     __tablename__ = "screenings"
     __table_args__ = (UniqueConstraint("batch_id", "parameters_digest"),)
@@ -85,7 +85,7 @@ class Screening(Base):
 
 
 class ScreenedImage(Base):
-    """The verdict on one image, with its nearest training images, so that nobody needs the model again to show them."""
+    """The verdict on one image, and its nearest training images, so that pages need no model."""
 
     __tablename__ = "screened_images"
     __table_args__ = (Index("ix_screened_images_image_id", "image_id"),)
@@ -97,7 +97,7 @@ class ScreenedImage(Base):
 
 
 class ScreeningCheck(Base):
-    """One check of one image: its value, the threshold it was held against, and what it says."""
+    """One check of one image: its value, the threshold, and the verdict."""
 
     __tablename__ = "screening_checks"
 

@@ -13,7 +13,7 @@ Shape: TypeAlias = tuple[int, int, int, int]  # height, width, channels, bits
 
 
 class Split(StrEnum):
-    """Where a subject stands; every image of the subject stands there with it."""
+    """The split of a subject and of all its images."""
 
     TRAIN = "train"
     VALIDATION = "validation"
@@ -22,7 +22,7 @@ class Split(StrEnum):
 
 
 class Origin(StrEnum):
-    """How an image came about; `altered` is a real or synthetic one damaged on purpose."""
+    """Where an image comes from; `altered` is a real or synthetic one that was changed on purpose."""
 
     REAL = "real"
     SYNTHETIC = "synthetic"
@@ -30,7 +30,7 @@ class Origin(StrEnum):
 
 
 class BuildStatus(StrEnum):
-    """Long work writes its parent row first and sets `ready` in its last transaction."""
+    """The state of a parent row: written first as `building`, set to `ready` in the last transaction."""
 
     BUILDING = "building"
     READY = "ready"
@@ -38,7 +38,7 @@ class BuildStatus(StrEnum):
 
 
 class Import(Base):
-    """One source that was imported; the same source digest twice adds nothing."""
+    """An imported source; importing the same source digest again adds nothing."""
 
     __tablename__ = "imports"
 
@@ -53,7 +53,7 @@ class Import(Base):
 
 
 class Subject(Base):
-    """A patient or specimen, by pseudonym. Without published ids each image is its own, marked not `known`."""
+    """A patient or specimen, by pseudonym. Without published ids each image has its own, not `known`."""
 
     __tablename__ = "subjects"
 
@@ -74,14 +74,14 @@ class Label(Base):
 
 
 class Image(Base):
-    """One stored picture: its files' digests, its geometry, and where it came from.
+    """One stored picture: the digests of its file and pixels, its geometry, and where it comes from.
 
     Real images have an import and a subject; synthetic ones a batch and an index in it, unique together, so that
     resuming a batch is "do the missing indexes"; altered ones the image they were made from.
 
     A stored value v stands for (v - signed_offset) * rescale_slope + rescale_intercept; windows are in those units.
     `frame` counts frames or slices of the source file from 0, `affine` (4 rows of 4) places the slice in the scanner,
-    `covariates` hold what subgroups are made of, never anything that identifies. A withdrawn image is a tombstone: its
+    `covariates` define subgroups and never identify anybody. A withdrawn image is a tombstone: its
     row and digests stay, its file is gone.
     """
 
@@ -132,7 +132,7 @@ class Image(Base):
 
 
 class ImageLabel(Base):
-    """What an image is said to show, by whom (`import`, `request`); many-to-many, value 0 or 1 or a probability."""
+    """A label of an image by a source (`import`, `request`): 0, 1 or a probability; many-to-many."""
 
     __tablename__ = "image_labels"
 

@@ -1,4 +1,4 @@
-"""What was measured of checks and of sets of images: requests and results, saved verbatim."""
+"""Measurements of checks and of sets of images: requests and results, saved verbatim."""
 
 from datetime import datetime
 from typing import Any

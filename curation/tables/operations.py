@@ -11,7 +11,7 @@ from curation.tables.base import Base, BigKey, big_key, text_enum
 
 
 class JobStatus(StrEnum):
-    """A queued job waits, a running one holds a lease, the others are over."""
+    """The state of a job: a queued one waits, a running one holds a lease, the others are over."""
 
     QUEUED = "queued"
     RUNNING = "running"

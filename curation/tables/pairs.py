@@ -12,7 +12,7 @@ from curation.tables.images import BuildStatus, Image
 
 
 class PairTruth(StrEnum):
-    """Why a pair is in the list: suspected by the gate, or a real pair of known truth, mixed in blind."""
+    """Why a pair is in the list: a suspect of the gate, or a real pair of known truth, mixed in blind."""
 
     SUSPECT = "suspect"
     SAME = "same"
@@ -20,7 +20,7 @@ class PairTruth(StrEnum):
 
 
 class PairVerdict(StrEnum):
-    """What the privacy role says of two images."""
+    """The judgement of the privacy role on two images."""
 
     SAME = "same"
     DIFFERENT = "different"
@@ -60,7 +60,7 @@ class Pair(Base):
 
 
 class PairReading(Base):
-    """One row of the append-only record of judgements; a row that `voids_id` names another takes it back."""
+    """One row of the append-only record of judgements; a row with `voids_id` takes that one back."""
 
     __tablename__ = "pair_readings"
     __table_args__ = (Index("ix_pair_readings_reader_id", "reader_id", "id"),)

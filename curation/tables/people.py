@@ -1,4 +1,4 @@
-"""Readers: who they are, what they may do, what they agreed to, and their sign-ins."""
+"""Readers, their roles, their consents and their sign-ins."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,14 +11,14 @@ from curation.tables.base import Base, BigKey, big_key, text_enum
 
 
 class ReaderKind(StrEnum):
-    """A person, or a model marked as such everywhere: no claim rests on a proxy."""
+    """A person, or a model that is marked as proxy everywhere; no claim rests on a proxy."""
 
     HUMAN = "human"
     PROXY = "proxy"
 
 
 class Role(StrEnum):
-    """What a reader may do; each role is checked in routes and pages."""
+    """The role of a reader; routes and pages check it."""
 
     READER = "reader"
     ADJUDICATOR = "adjudicator"
@@ -66,7 +66,7 @@ class SignIn(Base):
 
 
 class Consent(Base):
-    """That a reader agreed to be measured, to which text, with what experience and on what display.
+    """The consent of a reader: to which version of the text, with what experience, on what display.
 
     Withdrawing fills in `withdrawn_at`; agreeing again is another row.
     """

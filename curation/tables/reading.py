@@ -1,4 +1,4 @@
-"""Readers, their sessions, worklists, assignments, readings and outcomes."""
+"""Worklists, items, assignments, readings and outcomes."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -37,7 +37,7 @@ class AssignmentState(StrEnum):
 
 
 class AssignmentPurpose(StrEnum):
-    """Why a reader is given an item: to read it, to read it again unknowingly, to audit a grid, or to adjudicate."""
+    """Why a reader is given an item: a first reading, a hidden repeat, a grid audit, or adjudication."""
 
     FIRST = "first"
     REPEAT = "repeat"
@@ -46,7 +46,7 @@ class AssignmentPurpose(StrEnum):
 
 
 class WorklistKind(StrEnum):
-    """What is asked: a verdict that counts, real or synthetic (a visual Turing test), or practice with feedback."""
+    """The task of a worklist: a verdict, a visual Turing test (real or synthetic), or practice with feedback."""
 
     VERDICT = "verdict"
     TURING = "turing"
@@ -54,7 +54,7 @@ class WorklistKind(StrEnum):
 
 
 class OutcomeVerdict(StrEnum):
-    """What the readings of an image amount to under a rule."""
+    """The outcome of the readings of an image under a rule."""
 
     APPROVED = "approved"
     REJECTED = "rejected"
@@ -87,7 +87,7 @@ class Worklist(Base):
 
 
 class WorklistReader(Base):
-    """One who may read a worklist; a worklist without such rows is open to every reader."""
+    """A reader who may read a worklist; a worklist without such rows is open to every reader."""
 
     __tablename__ = "worklist_readers"
 
@@ -166,11 +166,11 @@ class Assignment(Base):
 
 
 class ReaderCursor(Base):
-    """How far a reader has come in a worklist, so that a claim never walks over what was read before.
+    """How far a reader is in a worklist, so that a claim does not walk over what was read before.
 
     `position` counts places in the reader's own order, `handed_out` assignments; `done` counts readings that stand,
-    `pooled_done` and `controls_done` those of them on shared slots and on controls. `allotted` is how many candidates
-    were dealt out to the reader beforehand; nothing where whoever comes next takes the next image.
+    `pooled_done` and `controls_done` those on shared slots and on controls. `allotted` is the number of candidates that
+    were dealt out to the reader in advance; None where readers share one pool.
     """
 
     __tablename__ = "reader_cursors"
@@ -219,9 +219,9 @@ class Reading(Base):
 
 
 class Outcome(Base):
-    """What the readings of one image amount to: a pure function of the readings and the rule.
+    """The outcome of the readings of one image: a pure function of the readings and the rule.
 
-    `proxy_only` rests on models alone, `grid` on a verdict given for a whole page: no claim rests on either.
+    `proxy_only` rests on models alone, `grid` on a verdict for a whole page: no claim rests on either.
     """
 
     __tablename__ = "outcomes"
@@ -238,7 +238,7 @@ class Outcome(Base):
 
 
 class Vocabulary(Base):
-    """The reasons for rejecting that a project keeps beside those that ship: `[{key, code, text}]`."""
+    """A project's own reasons for rejecting, beside those that ship: `[{key, code, text}]`."""
 
     __tablename__ = "vocabularies"
 

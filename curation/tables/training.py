@@ -11,9 +11,9 @@ from curation.tables.images import BuildStatus, Split
 
 
 class Snapshot(Base):
-    """An immutable dataset version. It freezes the reading ids it rests on; later readings mark it stale, no more.
+    """An immutable dataset version with the ids of the readings it rests on; later readings mark it stale.
 
-    `outcomes_digest` covers every outcome of the worklists that count, taken or not, as they were when it was built.
+    `outcomes_digest` covers every outcome of the worklists that count, used or not, at the time of building.
     """
 
     __tablename__ = "snapshots"
@@ -31,7 +31,7 @@ class Snapshot(Base):
 
 
 class SnapshotItem(Base):
-    """One image of a snapshot: in which split, under which label, why; repeats of it count `copy` up from 0."""
+    """One image of a snapshot: its split, label and reason; repeats of an image count `copy` up from 0."""
 
     __tablename__ = "snapshot_items"
 

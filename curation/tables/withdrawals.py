@@ -1,4 +1,4 @@
-"""Subjects that were withdrawn, and everything that descends from them."""
+"""Withdrawn subjects, and everything that descends from them."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ from curation.tables.base import Base, BigKey, big_key, text_enum
 
 
 class AffectedKind(StrEnum):
-    """What a withdrawal reaches."""
+    """What a withdrawal can affect."""
 
     IMAGE = "image"
     GENERATOR = "generator"
@@ -22,7 +22,7 @@ class AffectedKind(StrEnum):
 
 
 class Withdrawal(Base):
-    """That a subject's images were removed, why, and the plan to rebuild what descends from them."""
+    """The removal of a subject's images, its reason, and the plan to rebuild what descends from them."""
 
     __tablename__ = "withdrawals"
 
@@ -34,7 +34,7 @@ class Withdrawal(Base):
 
 
 class Affected(Base):
-    """One thing that descends from a withdrawn subject: an image removed, a generator, snapshot or run to rebuild."""
+    """A thing that descends from a withdrawn subject: a removed image, or a generator or run to rebuild."""
 
     __tablename__ = "affected"
 

@@ -1,4 +1,4 @@
-"""Batches being drawn and drawn: how far they are, and their newest images."""
+"""The newest batches: how far they are, and their newest images."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from curation.tables.images import BuildStatus, Image
 
 @dataclass(frozen=True, slots=True)
 class BatchFigures:
-    """One generation batch: how much is drawn, and the newest images' digests."""
+    """One generation batch: how many images are drawn, and the digests of the newest."""
 
     batch_id: int
     generator: str
@@ -23,17 +23,17 @@ class BatchFigures:
 
 
 def batch_figures(session: Session, batches: int, previews: int) -> list[BatchFigures]:
-    """The newest batches with their newest images; an image appears here as soon as its row is committed."""
+    """The newest batches with their newest images; an image appears as soon as its row is committed."""
     rows = session.execute(
         select(Batch, Generator.name)
         .join(Generator, Batch.generator_id == Generator.id)
         .order_by(Batch.id.desc())
         .limit(batches)
     )
-    return [_batch(session, batch, name, previews) for batch, name in rows]
+    return [_figures_of_batch(session, batch, name, previews) for batch, name in rows]
 
 
-def _batch(session: Session, batch: Batch, generator: str, previews: int) -> BatchFigures:
+def _figures_of_batch(session: Session, batch: Batch, generator: str, previews: int) -> BatchFigures:
     drawn = session.scalar(select(func.count()).select_from(Image).where(Image.batch_id == batch.id)) or 0
     kept = select(Image.file_sha256).where(Image.batch_id == batch.id, Image.withdrawn_at.is_(None))
     newest = session.scalars(kept.order_by(Image.batch_index.desc()).limit(previews))

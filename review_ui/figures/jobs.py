@@ -1,4 +1,4 @@
-"""Jobs as the pages show them, and whether anybody works."""
+"""The newest jobs, and whether a worker is running."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,11 +15,11 @@ def newest_jobs(session: Session, count: int) -> list[Job]:
 
 
 def is_worker_seen(jobs: Sequence[Job], now: datetime) -> bool:
-    """Whether a running job's lease is live; an idle worker leaves no trace, so a queue that stands says more."""
+    """Whether a running job has a live lease; an idle worker leaves no trace."""
     return any(job.status is JobStatus.RUNNING and job.lease_until and job.lease_until > now for job in jobs)
 
 
 def is_queue_waiting(jobs: Sequence[Job], now: datetime, patience_s: float) -> bool:
-    """Whether a job has waited longer than a running worker would let it, with no live lease anywhere."""
+    """Whether a job has waited so long, with no live lease anywhere, that no worker seems to run."""
     waiting = [job for job in jobs if job.status is JobStatus.QUEUED]
     return any((now - job.created_at).total_seconds() > patience_s for job in waiting) and not is_worker_seen(jobs, now)

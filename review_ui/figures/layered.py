@@ -1,7 +1,7 @@
-"""Where the boxes and arrows of a lineage stand: older things above newer ones, arrows around boxes and never through.
+"""Lay out a lineage in layers: older things above newer ones, arrows around boxes and never through.
 
-After Sugiyama, Tagawa and Toda (1981): layers by the longest way, an arrow over several layers gets a place of its own
-in each, and neighbours are put in order by the mean place of what they join.
+After Sugiyama, Tagawa and Toda (1981): layers by the longest path, an arrow over several layers gets a place in each,
+and neighbours are ordered by the mean place of what they join.
 """
 
 from collections import Counter, defaultdict
@@ -16,7 +16,7 @@ GAP = 28
 CHANNEL = 56  # height between two layers, where arrows turn
 WIRE = 2
 SWEEPS = 24
-GRAVITY = 0.8  # keeps the picture narrow, and what stands alone in its layer in the middle
+GRAVITY = 0.8  # keeps the figure narrow, and a box that is alone in its layer in the middle
 MARGIN = 12
 
 
@@ -30,7 +30,7 @@ class Place:
 
     @property
     def width(self) -> int:
-        """What it needs of the layer."""
+        """The width that it takes in its layer."""
         return BOX_WIDTH if self.target is None else WIRE
 
 
@@ -45,8 +45,8 @@ class Rectangle:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """The whole picture: boxes in reading order, pieces of arrows, and the places of their heads (x, y)."""
+class GraphLayout:
+    """The whole figure: boxes in reading order, pieces of arrows, and the positions of their heads (x, y)."""
 
     boxes: dict[Ref, Rectangle]
     wires: list[Rectangle]
@@ -58,8 +58,8 @@ class Layout:
 Joins = list[tuple[Place, Place]]
 
 
-def lay_out(graph: Graph) -> Layout:
-    """The picture of a graph whose arrows run from older to newer."""
+def lay_out(graph: Graph) -> GraphLayout:
+    """Lay out a graph whose arrows run from older to newer."""
     layers, joins = _with_passages(graph, _depths(graph))
     centres = _settle(layers, joins)
     shift = MARGIN - min(centre - place.width / 2 for place, centre in centres.items())
@@ -72,7 +72,7 @@ def lay_out(graph: Graph) -> Layout:
     }
     width = max(middle[place] + place.width // 2 for place in places) + MARGIN
     heads = sorted({(middle[below], _top(below.row)) for _, below in joins if below.target is None})
-    return Layout(boxes, _wires(joins, middle), heads, width, _top(len(layers)) - CHANNEL + MARGIN)
+    return GraphLayout(boxes, _wires(joins, middle), heads, width, _top(len(layers)) - CHANNEL + MARGIN)
 
 
 def _top(row: int) -> int:
@@ -80,7 +80,7 @@ def _top(row: int) -> int:
 
 
 def _depths(graph: Graph) -> dict[Ref, int]:
-    """The layer of each node; what has nothing above it stands just above the first thing that needs it."""
+    """The layer of each node; a node without parents lies just above its first child."""
     depth = {ref: row for row, layer in enumerate(graph.layers()) for ref in layer}
     for ref in graph.nodes:
         below = [depth[edge.target] for edge in graph.children(ref)]
@@ -90,7 +90,7 @@ def _depths(graph: Graph) -> dict[Ref, int]:
 
 
 def _with_passages(graph: Graph, depth: dict[Ref, int]) -> tuple[list[list[Place]], Joins]:
-    """Layers with a place for every arrow that passes, and the joins between neighbouring layers."""
+    """Layers with a place for every arrow that passes, and the joins between adjacent layers."""
     layers: list[list[Place]] = [[] for _ in range(1 + max(depth.values()))]
     for ref, row in depth.items():
         layers[row].append(Place(row, ref))
@@ -107,7 +107,7 @@ def _with_passages(graph: Graph, depth: dict[Ref, int]) -> tuple[list[list[Place
 
 
 def _settle(layers: list[list[Place]], joins: Joins) -> dict[Place, float]:
-    """The middle of every place: sweeps down and up put each near what it joins, none on another."""
+    """The centre of every place: sweeps down and up move each near what it joins, without overlap."""
     over, beside = defaultdict[Place, list[Place]](list), defaultdict[Place, list[Place]](list)
     for above, below in joins:
         over[below].append(above)
@@ -127,24 +127,24 @@ def _settle(layers: list[list[Place]], joins: Joins) -> dict[Place, float]:
 
 
 def _straighten(layers: list[list[Place]], joins: Joins, centres: dict[Place, float]) -> None:
-    """What is alone under one thing stands right under it, where there is room."""
+    """Put an only child right under its only parent, where there is room."""
     leaving, coming = Counter(above for above, _ in joins), Counter(below for _, below in joins)
     for above, below in sorted(joins, key=lambda join: join[0].row):
         at = centres[above]
-        others = [one for one in layers[below.row] if one != below]
-        is_free = all(abs(centres[one] - at) >= (one.width + below.width) / 2 + GAP / 2 for one in others)
+        others = [other for other in layers[below.row] if other != below]
+        is_free = all(abs(centres[other] - at) >= (other.width + below.width) / 2 + GAP / 2 for other in others)
         if leaving[above] == coming[below] == 1 and is_free:
             centres[below] = at
 
 
 def _tracks(layers: list[list[Place]], centres: dict[Place, float]) -> dict[Place, float]:
-    """One middle for all passages of an arrow, so that it runs straight as far as the boxes let it."""
+    """One centre for all passages of an arrow, so that it runs as straight as the boxes allow."""
     passages = defaultdict[tuple[Ref, Ref], list[Place]](list)
     for layer in layers:
         for place in layer:
             if place.target is not None:
                 passages[place.ref, place.target].append(place)
-    return {place: fmean(centres[one] for one in some) for some in passages.values() for place in some}
+    return {place: fmean(centres[other] for other in passage) for passage in passages.values() for place in passage}
 
 
 def _mean(places: list[Place], centres: dict[Place, float], otherwise: float) -> float:
@@ -153,18 +153,18 @@ def _mean(places: list[Place], centres: dict[Place, float], otherwise: float) ->
 
 
 def _spread(layer: list[Place], wanted: dict[Place, float], centres: dict[Place, float]) -> None:
-    """Put the places of a layer in the order of where they want to be, as near to that as the others allow."""
+    """Order the places of a layer by their wanted centres, and put each as near to its own as possible."""
     ordered = sorted(layer, key=lambda place: (wanted[place], str(place.ref), str(place.target)))
-    found: list[float] = []
+    middles: list[float] = []
     for number, place in enumerate(ordered):
-        least = found[-1] + (ordered[number - 1].width + place.width) / 2 + GAP if found else wanted[place]
-        found.append(max(wanted[place], least))
-    back = fmean(at - wanted[place] for at, place in zip(found, ordered, strict=True)) if ordered else 0.0
-    centres.update({place: at - back for at, place in zip(found, ordered, strict=True)})
+        least = middles[-1] + (ordered[number - 1].width + place.width) / 2 + GAP if middles else wanted[place]
+        middles.append(max(wanted[place], least))
+    back = fmean(at - wanted[place] for at, place in zip(middles, ordered, strict=True)) if ordered else 0.0
+    centres.update({place: at - back for at, place in zip(middles, ordered, strict=True)})
 
 
 def _wires(joins: Joins, middle: dict[Place, int]) -> list[Rectangle]:
-    """Down from each thing, across at a height of its own, down to what descends from it."""
+    """The pieces of all arrows: down from a box, across at a height of its own, down to the child."""
     turns = _turns(joins, middle)
     pieces: set[Rectangle] = set()
     for above, below in joins:
@@ -175,7 +175,7 @@ def _wires(joins: Joins, middle: dict[Place, int]) -> list[Rectangle]:
         pieces.add(_down(end, turn, _top(below.row)))
         if below.target is not None:
             pieces.add(_down(end, _top(below.row), _top(below.row) + BOX_HEIGHT))
-    return sorted(pieces, key=lambda one: (one.top, one.left))
+    return sorted(pieces, key=lambda piece: (piece.top, piece.left))
 
 
 def _down(x: int, top: int, bottom: int) -> Rectangle:
@@ -183,7 +183,7 @@ def _down(x: int, top: int, bottom: int) -> Rectangle:
 
 
 def _turns(joins: Joins, middle: dict[Place, int]) -> dict[Place, int]:
-    """The height at which the arrows of a place turn: one for each place of a layer that has to turn."""
+    """The height at which the arrows of each place turn: one height for each place of a layer."""
     by_row = defaultdict[int, set[Place]](set)
     for above, _ in joins:
         by_row[above.row].add(above)

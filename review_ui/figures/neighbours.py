@@ -1,4 +1,4 @@
-"""Candidates beside their nearest real training images, as screening found them; for closed worklists only."""
+"""Candidates of closed worklists beside their nearest real training images, as screening found them."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -36,9 +36,9 @@ class CandidateNeighbours:
 
 
 def neighbours_of(session: Session, worklist_id: int, page: int, size: int) -> tuple[list[CandidateNeighbours], int]:
-    """One page of a closed worklist's candidates, and how many there are. Raises NotAllowed while it is open.
+    """One page of the candidates of a closed worklist, and their number; raises NotAllowed while it is open.
 
-    What was withdrawn is left out, among candidates as among neighbours.
+    Withdrawn images are left out, among candidates and among neighbours.
     """
     worklist = session.get_one(Worklist, worklist_id)
     if worklist.closed_at is None:
@@ -55,8 +55,8 @@ def neighbours_of(session: Session, worklist_id: int, page: int, size: int) -> t
     rows = session.execute(query.order_by(WorklistItem.position).offset(page * size).limit(size)).all()
     ids = {near["image_id"] for row in rows for near in row[3].neighbours}
     copy_checks = _copy_checks(session, [row[3] for row in rows])
-    there = select(Image.id, Image.file_sha256).where(Image.id.in_(ids), Image.withdrawn_at.is_(None))
-    files = {image_id: digest for image_id, digest in session.execute(there)}
+    standing = select(Image.id, Image.file_sha256).where(Image.id.in_(ids), Image.withdrawn_at.is_(None))
+    files = {image_id: digest for image_id, digest in session.execute(standing)}
     return [
         CandidateNeighbours(
             image_id,

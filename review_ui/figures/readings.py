@@ -1,4 +1,4 @@
-"""The readings that the result figures rest on, loaded once: verdicts that stand, of readers who did not withdraw."""
+"""Load the readings behind the result figures: verdicts that stand, of readers who did not withdraw."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class GivenReading:
-    """One verdict with what the figures ask of its image."""
+    """One verdict, with the facts of its image that the figures need."""
 
     id: int
     image_id: int
@@ -44,24 +44,24 @@ class GivenReading:
 
     @property
     def is_accept(self) -> bool:
-        """Whether it says accept; unsure is not."""
+        """Whether the verdict is accept."""
         return self.verdict is Verdict.ACCEPT
 
     @property
     def net_s(self) -> float | None:
-        """Seconds at the image, idle time left out."""
+        """Seconds at the image, without idle time."""
         if self.elapsed_ms is None:
             return None
         return max(0, self.elapsed_ms - (self.idle_ms or 0)) / 1000
 
     def setting(self, name: str) -> str:
-        """A setting of the batch's request in words; `unknown` when the request does not say."""
+        """A setting of the batch's request as text; `unknown` when the request does not have it."""
         value = self.request.get(name)
         return UNKNOWN if value is None else str(value)
 
 
 def readings_of(session: Session, worklist_id: int, kind: ReaderKind | None = None) -> list[GivenReading]:
-    """First readings, single and grid, that stand and were given before any reveal; oldest first."""
+    """Load first readings, single and grid, that stand and came before any reveal; oldest first."""
     label = func.coalesce(WorklistItem.truth, class_asked(WorklistItem.image_id), UNKNOWN)
     query = (
         select(
@@ -104,5 +104,5 @@ def candidates_of(rows: list[GivenReading], grid: bool = False) -> list[GivenRea
 
 
 def audits_of(rows: list[GivenReading]) -> list[GivenReading]:
-    """Readings, image by image, of what screening had blocked."""
+    """Readings, image by image, of images that screening had blocked."""
     return [row for row in rows if row.purpose is Purpose.GATE_AUDIT and not row.is_grid]

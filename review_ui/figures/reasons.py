@@ -19,7 +19,7 @@ class ReasonByClass:
 
 
 def reasons_by_class(rows: Sequence[GivenReading], texts: dict[str, str]) -> list[ReasonByClass]:
-    """Every reason that was given with every class that was read; the most frequent reason first."""
+    """The share of each reason in each class that was read; the most frequent reason first."""
     read: dict[str, list[GivenReading]] = {}
     for row in rows:
         read.setdefault(row.label, []).append(row)

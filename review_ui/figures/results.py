@@ -1,4 +1,4 @@
-"""Everything that the page of results shows, counted once for a state of the readings, and what names that state."""
+"""The figures of the page of results, counted once for each state of the readings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ State = tuple[int, int, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class ResultFigures:
-    """The figures of one worklist as read by people or by models; of the readings themselves only the rejects."""
+    """The figures of one worklist, as read by people or by models, and its rejects."""
 
     readings: int
     accepted: dict[str, dict[str, Estimate]]
@@ -36,21 +36,21 @@ class ResultFigures:
 
 
 def state_of_results(session: Session, worklist_id: int) -> State:
-    """What the figures depend on: the newest reading, the newest screening, who withdrew. Cheap to ask."""
-    here = select(func.max(Reading.id)).join(WorklistItem, WorklistItem.id == Reading.item_id)
-    newest = session.scalar(here.where(WorklistItem.worklist_id == worklist_id)) or 0
+    """What the figures depend on: the newest reading, the newest screening, and who withdrew."""
+    newest_reading = select(func.max(Reading.id)).join(WorklistItem, WorklistItem.id == Reading.item_id)
+    newest = session.scalar(newest_reading.where(WorklistItem.worklist_id == worklist_id)) or 0
     screened = session.scalar(select(func.max(Screening.id)).where(Screening.status == BuildStatus.READY)) or 0
     return newest, screened, tuple(sorted(find_withdrawn_readers(session)))
 
 
 def result_figures(session: Session, worklist: Worklist, kind: ReaderKind) -> ResultFigures:
-    """Count everything; it loads every reading of the worklist, so callers keep the result by its state.
+    """Count everything; this loads every reading of the worklist, so callers keep the result by its state.
 
-    A Turing test accepts and rejects nothing: its `accepted` are held to be real, and there is nothing of rejects.
+    In a Turing test `accepted` are the images taken for real, and there are no rejects.
     """
     rows = readings_of(session, worklist.id, kind)
     single, grid = candidates_of(rows), candidates_of(rows, grid=True)
-    given = [row for row in rows if not row.is_grid]
+    single_readings = [row for row in rows if not row.is_grid]
     texts = {str(reason["code"]): str(reason["text"]) for reason in worklist.reasons}
     audits = audits_of(rows)
     judged = single if worklist.kind is WorklistKind.VERDICT else []
@@ -60,7 +60,7 @@ def result_figures(session: Session, worklist: Worklist, kind: ReaderKind) -> Re
         accepted_in_grid=acceptance(grid) if grid else {},
         reasons=reasons_by_class(judged, texts),
         rejects=[row for row in judged + grid if row.verdict is Verdict.REJECT],
-        histogram=time_histogram(given),
-        times=time_by_reader(given),
+        histogram=time_histogram(single_readings),
+        times=time_by_reader(single_readings),
         screening=screening_against_readers(session, worklist.id, judged + audits) if judged else [],
     )

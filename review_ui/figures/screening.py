@@ -1,4 +1,4 @@
-"""What the checks said of an image beside what readers said of it."""
+"""Compare the verdicts of checks with the verdicts of readers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,35 +32,38 @@ class CheckAgainstReaders:
 def screening_against_readers(
     session: Session, worklist_id: int, rows: Sequence[GivenReading]
 ) -> list[CheckAgainstReaders]:
-    """Rejected by readers, apart by what screening said; all checks together first, then each by name."""
+    """The share rejected by readers, by the verdict of screening: all checks together, then each by name."""
     latest = newest_screenings()
-    here = select(WorklistItem.image_id).where(WorklistItem.worklist_id == worklist_id)
+    listed = select(WorklistItem.image_id).where(WorklistItem.worklist_id == worklist_id)
     verdicts: dict[str, dict[int, ScreeningVerdict]] = {EVERY_CHECK: {}}
-    whole = select(ScreenedImage.image_id, ScreenedImage.verdict).join(Image, Image.id == ScreenedImage.image_id)
-    for image_id, said in session.execute(
-        whole.where(ScreenedImage.screening_id.in_(latest), ScreenedImage.image_id.in_(here))
+    overall = select(ScreenedImage.image_id, ScreenedImage.verdict).join(Image, Image.id == ScreenedImage.image_id)
+    for image_id, verdict in session.execute(
+        overall.where(ScreenedImage.screening_id.in_(latest), ScreenedImage.image_id.in_(listed))
     ):
-        verdicts[EVERY_CHECK][image_id] = said
-    each = select(ScreeningCheck.name, ScreeningCheck.image_id, ScreeningCheck.verdict)
-    for name, image_id, said in session.execute(
-        each.where(ScreeningCheck.screening_id.in_(latest), ScreeningCheck.image_id.in_(here)).order_by(
+        verdicts[EVERY_CHECK][image_id] = verdict
+    by_check = select(ScreeningCheck.name, ScreeningCheck.image_id, ScreeningCheck.verdict)
+    for name, image_id, verdict in session.execute(
+        by_check.where(ScreeningCheck.screening_id.in_(latest), ScreeningCheck.image_id.in_(listed)).order_by(
             ScreeningCheck.name
         )
     ):
-        verdicts.setdefault(name, {})[image_id] = said
-    return [_against(name, said, rows) for name, said in verdicts.items() if said]
+        verdicts.setdefault(name, {})[image_id] = verdict
+    return [_check_against_readers(name, by_image, rows) for name, by_image in verdicts.items() if by_image]
 
 
-def _against(name: str, said: dict[int, ScreeningVerdict], rows: Sequence[GivenReading]) -> CheckAgainstReaders:
+def _check_against_readers(
+    name: str, verdicts: dict[int, ScreeningVerdict], rows: Sequence[GivenReading]
+) -> CheckAgainstReaders:
     by_verdict = {
-        verdict: _rejected([row for row in rows if said.get(row.image_id) is verdict]) for verdict in ScreeningVerdict
+        verdict: _share_rejected([row for row in rows if verdicts.get(row.image_id) is verdict])
+        for verdict in ScreeningVerdict
     }
     return CheckAgainstReaders(
         name, by_verdict[ScreeningVerdict.PASS], by_verdict[ScreeningVerdict.FLAG], by_verdict[ScreeningVerdict.BLOCK]
     )
 
 
-def _rejected(rows: Sequence[GivenReading]) -> Estimate | None:
+def _share_rejected(rows: Sequence[GivenReading]) -> Estimate | None:
     if not rows:
         return None
     return proportion_over_images(rows, lambda row: row.verdict is Verdict.REJECT, lambda row: row.image_id)

@@ -1,4 +1,4 @@
-"""Every figure of a worklist as a table of plain values: what the CSV exports and their test rest on."""
+"""Every figure of a worklist as a table of plain values, for the CSV exports."""
 
 from collections.abc import Callable, Sequence
 
@@ -23,32 +23,38 @@ PROPORTION = ("hits", "n", "share", "low_95", "high_95")
 
 
 def figure_table(session: Session, worklist_id: int, figure: str, with_names: bool) -> Table:
-    """One figure's header and rows; readers by id unless `with_names`. Raises NotFound."""
+    """The header and the rows of one figure; readers by id unless `with_names`. Raises NotFound."""
     worklist = session.get(Worklist, worklist_id)
     if worklist is None:
         raise NotFound(f"there is no worklist {worklist_id}.")
     if figure == STUDY:
-        return _study(session, worklist_id, with_names)
+        return _study_table(session, worklist_id, with_names)
     if figure not in FIGURES:
         raise NotFound(f"there is no figure {figure!r}: expected one of {', '.join([*FIGURES, STUDY])}.")
     header, rows_of = FIGURES[figure]
-    found: list[tuple[Cell, ...]] = []
+    cells: list[tuple[Cell, ...]] = []
     for kind in ReaderKind:
-        given = readings_of(session, worklist_id, kind)
-        found += [(kind.value, *row) for row in rows_of(session, worklist, given, with_names)]
-    return ("read_by", *header), found
+        readings = readings_of(session, worklist_id, kind)
+        cells += [(kind.value, *row) for row in rows_of(session, worklist, readings, with_names)]
+    return ("read_by", *header), cells
 
 
-def _study(session: Session, worklist_id: int, with_names: bool) -> Table:
+def _study_table(session: Session, worklist_id: int, with_names: bool) -> Table:
     study = reader_study(session, worklist_id)
     ids = {name: str(key) for key, name in session.execute(select(Reader.id, Reader.name))}
-    pairs = {f"{one} and {other}": f"{ids[one]} and {ids[other]}" for one in study.readers for other in study.readers}
-    told = {"": "", "all": "all"} | pairs | ids
+    pairs = {
+        f"{reader} and {other}": f"{ids[reader]} and {ids[other]}"
+        for reader in study.readers
+        for other in study.readers
+    }
+    readers = {"": "", "all": "all"} | pairs | ids
     header = ("figure", "reader", "group", "value", "low_95", "high_95", "n", "note")
     rows: list[tuple[Cell, ...]] = [
-        (one.figure, one.reader if with_names else told[one.reader], one.group, one.value, one.low, one.high, one.n,
-         one.note)
-        for one in study.figures()
+        (
+            figure.figure, figure.reader if with_names else readers[figure.reader], figure.group,
+            figure.value, figure.low, figure.high, figure.n, figure.note,
+        )
+        for figure in study.figures()
     ]  # fmt: skip
     return header, rows
 
@@ -58,23 +64,25 @@ def _cells(share: Estimate) -> tuple[Cell, ...]:
 
 
 def _acceptance(session: Session, worklist: Worklist, rows: list[GivenReading], names: bool) -> list[tuple[Cell, ...]]:
-    found: list[tuple[Cell, ...]] = []
+    cells: list[tuple[Cell, ...]] = []
     for mode in ("single", "grid"):
         for dimension, shares in acceptance(candidates_of(rows, mode == "grid")).items():
-            found += [(mode, dimension, value, *_cells(share)) for value, share in shares.items()]
-    return found
+            cells += [(mode, dimension, value, *_cells(share)) for value, share in shares.items()]
+    return cells
 
 
 def _reasons(session: Session, worklist: Worklist, rows: list[GivenReading], names: bool) -> list[tuple[Cell, ...]]:
     texts = {reason["code"]: reason["text"] for reason in worklist.reasons}
-    return [(one.reason, one.label, *_cells(one.share)) for one in reasons_by_class(candidates_of(rows), texts)]
+    return [
+        (reason.reason, reason.label, *_cells(reason.share)) for reason in reasons_by_class(candidates_of(rows), texts)
+    ]
 
 
 def _times(session: Session, worklist: Worklist, rows: list[GivenReading], names: bool) -> list[tuple[Cell, ...]]:
     single = [row for row in rows if not row.is_grid]
     return [
-        (one.reader if names else one.reader_id, one.n, one.median_s, one.low_s, one.high_s)
-        for one in time_by_reader(single)
+        (time.reader if names else time.reader_id, time.n, time.median_s, time.low_s, time.high_s)
+        for time in time_by_reader(single)
     ]
 
 
@@ -84,9 +92,9 @@ def _histogram(session: Session, worklist: Worklist, rows: list[GivenReading], n
 
 def _screening(session: Session, worklist: Worklist, rows: list[GivenReading], names: bool) -> list[tuple[Cell, ...]]:
     return [
-        (one.check, verdict, *_cells(share))
-        for one in screening_against_readers(session, worklist.id, candidates_of(rows) + audits_of(rows))
-        for verdict, share in (("pass", one.passed), ("flag", one.flagged), ("block", one.blocked))
+        (check.check, verdict, *_cells(share))
+        for check in screening_against_readers(session, worklist.id, candidates_of(rows) + audits_of(rows))
+        for verdict, share in (("pass", check.passed), ("flag", check.flagged), ("block", check.blocked))
         if share is not None
     ]
 

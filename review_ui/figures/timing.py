@@ -1,4 +1,4 @@
-"""Time per image, idle time left out: the distribution, and each reader's median with its interval."""
+"""Time per image without idle time: the distribution, and each reader's median with its interval."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -32,8 +32,8 @@ def time_by_reader(rows: Sequence[GivenReading]) -> list[ReaderTime]:
         if row.net_s is not None:
             seconds[row.reader_id, row.reader].append(row.net_s)
     return [
-        ReaderTime(reader_id, name, len(some), median(some), *median_interval(some))
-        for (reader_id, name), some in sorted(seconds.items())
+        ReaderTime(reader_id, name, len(values), median(values), *median_interval(values))
+        for (reader_id, name), values in sorted(seconds.items())
     ]
 
 
@@ -47,13 +47,13 @@ def median_interval(values: Sequence[float]) -> tuple[float | None, float | None
 
 
 def time_histogram(rows: Sequence[GivenReading]) -> list[tuple[str, int]]:
-    """How many readings took how long, in the bins of `EDGES_S` and one above."""
+    """Count readings by their time, in the bins of `EDGES_S` and one above."""
     seconds = [row.net_s for row in rows if row.net_s is not None]
     if not seconds:
         return []
     ends = [*EDGES_S[1:], float("inf")]
     bins = zip(EDGES_S, ends, strict=True)
     return [
-        (f"{low:g}" if high == float("inf") else f"{low:g}-{high:g}", sum(low <= one < high for one in seconds))
+        (f"{low:g}" if high == float("inf") else f"{low:g}-{high:g}", sum(low <= value < high for value in seconds))
         for low, high in bins
     ]

@@ -1,4 +1,4 @@
-"""The overview's worklists, counted in the database: every proportion with its n and its interval."""
+"""The worklists of the overview, counted in the database, with intervals."""
 
 from dataclasses import dataclass
 
@@ -43,7 +43,7 @@ class ReaderCount:
 
 @dataclass(frozen=True, slots=True)
 class WorklistFigures:
-    """One worklist: slots read by people of all their slots, and what was said by whom."""
+    """One worklist: slots read by people, acceptance, and counts by reader and reason."""
 
     worklist_id: int
     name: str
@@ -56,18 +56,18 @@ class WorklistFigures:
 
 
 def worklist_figures(session: Session, reader_id: int | None) -> list[WorklistFigures]:
-    """Every ready worklist, newest first; with `reader_id` only this reader's readings, so that nobody is swayed.
+    """Every ready worklist, newest first; with `reader_id` only the readings of that reader.
 
-    A reader's own figures count every image alike: a count of candidates that stood still after a verdict would tell a
-    control.
+    A reader's own figures count all images alike: a count of candidates alone would not move after a control, and so
+    would reveal it.
     """
     worklists = session.scalars(
         select(Worklist).where(Worklist.status == BuildStatus.READY).order_by(Worklist.id.desc())
     )
-    return [_figures(session, worklist, reader_id) for worklist in worklists]
+    return [_figures_of_worklist(session, worklist, reader_id) for worklist in worklists]
 
 
-def _figures(session: Session, worklist: Worklist, reader_id: int | None) -> WorklistFigures:
+def _figures_of_worklist(session: Session, worklist: Worklist, reader_id: int | None) -> WorklistFigures:
     slots, done = session.execute(
         select(func.count(), func.count().filter(Assignment.state == AssignmentState.DONE)).where(
             Assignment.worklist_id == worklist.id,
@@ -91,8 +91,8 @@ def _figures(session: Session, worklist: Worklist, reader_id: int | None) -> Wor
     )
 
 
-def _standing(worklist: Worklist, reader_id: int | None) -> list[ColumnElement[bool]]:
-    """Readings of this worklist that were not undone."""
+def _standing_readings(worklist: Worklist, reader_id: int | None) -> list[ColumnElement[bool]]:
+    """The conditions for readings of this worklist that stand."""
     conditions = [WorklistItem.worklist_id == worklist.id, stands()]
     return conditions if reader_id is None else [*conditions, Reading.reader_id == reader_id]
 
@@ -107,7 +107,7 @@ def _acceptance(session: Session, worklist: Worklist) -> list[Acceptance]:
         .join(ImageLabel, ImageLabel.image_id == WorklistItem.image_id)
         .join(Label, Label.id == ImageLabel.label_id)
         .where(
-            *_standing(worklist, None),
+            *_standing_readings(worklist, None),
             WorklistItem.purpose == Purpose.CANDIDATE,
             is_positive("request"),
         )
@@ -127,7 +127,7 @@ def _reader_counts(session: Session, worklist: Worklist, reader_id: int | None) 
         .select_from(Reading)
         .join(WorklistItem, Reading.item_id == WorklistItem.id)
         .join(Reader, Reading.reader_id == Reader.id)
-        .where(*_standing(worklist, reader_id))
+        .where(*_standing_readings(worklist, reader_id))
         .group_by(Reader.id)
         .order_by(func.count().desc())
     )
@@ -137,12 +137,12 @@ def _reader_counts(session: Session, worklist: Worklist, reader_id: int | None) 
 def _reason_counts(session: Session, worklist: Worklist, reader_id: int | None) -> list[tuple[str, int]]:
     texts = {reason["code"]: reason["text"] for reason in worklist.reasons}
     counts = dict.fromkeys(texts, 0)
-    given = (
+    rejects = (
         select(Reading.reasons)
         .join(WorklistItem, Reading.item_id == WorklistItem.id)
-        .where(*_standing(worklist, reader_id), Reading.verdict == Verdict.REJECT)
+        .where(*_standing_readings(worklist, reader_id), Reading.verdict == Verdict.REJECT)
     )
-    for reasons in session.scalars(given):
+    for reasons in session.scalars(rejects):
         for code in reasons:
             counts[code] = counts.get(code, 0) + 1
     ranked = sorted(counts.items(), key=lambda entry: -entry[1])

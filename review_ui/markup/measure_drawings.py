@@ -1,4 +1,4 @@
-"""Curves and maps of a measurement as SVG inside `data:` URLs, which the page's sanitiser lets through."""
+"""Draw curves and maps of a measurement as SVG in `data:` URLs, which pass the page's sanitiser."""
 
 import base64
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ REAL_MARK = '<circle cx="{x}" cy="{y}" r="2.6" fill="none" stroke="{c}" stroke-w
 WIDTH, HEIGHT, EDGE = 380, 260, 34
 
 
-def spectrum_drawing(result: dict[str, Any]) -> str:
-    """A panel for each scope with three curves."""
+def spectrum_figure(result: dict[str, Any]) -> str:
+    """Spectra: a panel for each scope, with three curves."""
     panels = "".join(
         f"<div><h3>{escape(readable(scope_name(scope['scope'])))}</h3>"
         f"{_image(_curves(scope['spectra']), 'Mean spectra')}</div>"
@@ -30,7 +30,7 @@ def spectrum_drawing(result: dict[str, Any]) -> str:
 
 
 def _curves(spectra: dict[str, dict[str, list[float]]]) -> str:
-    values = [value for one in spectra.values() for value in one["mean"]]
+    values = [value for curve in spectra.values() for value in curve["mean"]]
     low, high = min(values), max(values)
     cycles = len(spectra["real"]["mean"])
 
@@ -44,7 +44,7 @@ def _curves(spectra: dict[str, dict[str, list[float]]]) -> str:
         f'stroke="{color}" stroke-width="1.8" {dash}/>'
         for name, color, dash in (("real", REAL, ""), ("held_out", FLOOR, 'stroke-dasharray="5 4"'), ("drawn", OWN, ""))
     )
-    return lines + _axes(f"{low:.0f} dB", f"{high:.0f} dB", "1", f"{cycles} cycles per picture")
+    return lines + _axes(f"{low:.0f} dB", f"{high:.0f} dB", "1", f"{cycles} cycles per image")
 
 
 def _axes(bottom: str, top: str, left: str, right: str) -> str:
@@ -57,25 +57,27 @@ def _axes(bottom: str, top: str, left: str, right: str) -> str:
     )
 
 
-def map_drawing(points: Sequence[dict[str, Any]]) -> str:
-    """A panel for each class: all images as a ground, those of the class by what became of them."""
+def map_figure(points: Sequence[dict[str, Any]]) -> str:
+    """Map: a panel for each class, with all images as background and those of the class by outcome."""
     if not points:
         return ""
-    xs, ys = [float(one["x"]) for one in points], [float(one["y"]) for one in points]
-    placed = [(one, _within(float(one["x"]), xs, WIDTH), _within(float(one["y"]), ys, HEIGHT)) for one in points]
+    xs, ys = [float(point["x"]) for point in points], [float(point["y"]) for point in points]
+    placed = [
+        (point, _within(float(point["x"]), xs, WIDTH), _within(float(point["y"]), ys, HEIGHT)) for point in points
+    ]
     ground = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="1.1" fill="{TEXT}" opacity=".35"/>' for _, x, y in placed)
     panels = ""
-    for label in sorted({str(one["class"]) for one in points}):
-        own = [(str(one["kind"]), x, y) for one, x, y in placed if one["class"] == label]
-        order = sorted(own, key=lambda mark: mark[0] != "real")  # real ones below
+    for label in sorted({str(point["class"]) for point in points}):
+        of_class = [(str(point["kind"]), x, y) for point, x, y in placed if point["class"] == label]
+        order = sorted(of_class, key=lambda mark: mark[0] != "real")  # real ones below
         marks = "".join(_mark(kind, x, y) for kind, x, y in order)
         counts: dict[str, int] = {}
-        for kind, _, _ in own:
+        for kind, _, _ in of_class:
             counts[kind] = counts.get(kind, 0) + 1
-        told = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+        summary = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
         panels += (
-            f"<div><h3>{escape(readable(label))}</h3>{_image(ground + marks, f'Map of {label}: {told}')}"
-            f'<p class="r-soft r-small">{escape(told)}</p></div>'
+            f"<div><h3>{escape(readable(label))}</h3>{_image(ground + marks, f'Map of {label}: {summary}')}"
+            f'<p class="r-soft r-small">{escape(summary)}</p></div>'
         )
     return f'<div class="r-multiples">{panels}</div>'
 

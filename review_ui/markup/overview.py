@@ -1,4 +1,4 @@
-"""HTML of the overview. Every value that comes from the database is escaped here."""
+"""HTML of the overview, with every value from the database escaped."""
 
 from datetime import datetime
 from html import escape
@@ -80,7 +80,7 @@ def _readers(figures: WorklistFigures) -> str:
 
 
 def batch_heading(batch: BatchFigures) -> str:
-    """A batch being drawn or drawn: its generator, what was asked for, and how far it is."""
+    """The heading of a batch: its generator, what was asked for, and how far it is."""
     counts = ", ".join(f"{count} {escape(readable(label)).lower()}" for label, count in batch.counts.items())
     return (
         f'<section class="r-section"><h2>Batch {batch.batch_id}, {escape(batch.generator)}</h2>'
@@ -89,7 +89,7 @@ def batch_heading(batch: BatchFigures) -> str:
 
 
 def job_table(jobs: list[Job]) -> str:
-    """The newest jobs with their state in words."""
+    """The newest jobs, each with its state in words."""
     rows = "".join(
         f"<tr><th>{escape(job.kind)}<small>job {job.id}</small></th><td>{STATUS_WORD[job.status]}</td>"
         f'<td class="r-number">{f"{job.done} of {job.total}" if job.total else ""}</td>'
@@ -100,7 +100,7 @@ def job_table(jobs: list[Job]) -> str:
 
 
 def job_line(job: Job, now: datetime) -> str:
-    """One job: what, how far, by which worker and under what lease, which attempt, and its error."""
+    """One job: its kind, progress, worker, lease, attempt and error."""
     facts = [f"{job.done} of {job.total}"] if job.total else []
     if job.status is JobStatus.RUNNING and job.lease_until is not None:
         left = (job.lease_until - now).total_seconds()
@@ -116,7 +116,7 @@ def job_line(job: Job, now: datetime) -> str:
 
 
 def worklist_line(row: Worklist, summary: WorklistSummary) -> str:
-    """One worklist: its state, its rule, how far it is."""
+    """One worklist: its state, its rule, its progress."""
     state = "closed" if row.closed_at else "paused" if row.paused_at else "open"
     rule = f"{row.rule['kind']}, {row.readers_per_image} per image" if row.kind is not WorklistKind.PRACTICE else ""
     outcomes = f"{summary.approved} approved, {summary.rejected} rejected" if row.kind is WorklistKind.VERDICT else ""
@@ -130,7 +130,7 @@ def worklist_line(row: Worklist, summary: WorklistSummary) -> str:
 
 
 def account_line(row: Reader, now: datetime) -> str:
-    """One account: the name, the role, and what keeps it from signing in."""
+    """One account: its name, its role, and what keeps it from signing in."""
     held = ["proxy, a model"] if row.kind is ReaderKind.PROXY else []
     held += ["locked for a while"] if row.locked_until is not None and row.locked_until > now else []
     held += ["one-time password not changed yet"] if row.must_change_password else []
@@ -143,7 +143,7 @@ def account_line(row: Reader, now: datetime) -> str:
 
 
 def empty_overview() -> str:
-    """What stands here before the first worklist."""
+    """The overview before the first worklist."""
     return (
         '<section class="r-section"><h2>No worklist yet</h2>'
         '<p class="r-soft">Make one with <code>rounds worklist create NAME</code>; its progress appears here.</p>'

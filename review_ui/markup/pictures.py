@@ -1,4 +1,4 @@
-"""Stored pixels as small pictures inside a page: `data:` URLs, so that no address serves them to anybody else."""
+"""Stored images inside a page, as `data:` URLs, so that no address serves them to anybody else."""
 
 import base64
 import io
@@ -24,11 +24,11 @@ def data_url(pixels: Pixels) -> str:
     return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
-def marked_picture(pixels: Pixels, alt: str, mark: dict[str, Any] | None = None) -> str:
-    """A picture with the place that a reader pointed at."""
+def marked_image(pixels: Pixels, alt: str, mark: dict[str, Any] | None = None) -> str:
+    """An image with the place that a reader marked."""
     height, width = pixels.shape[:2]
-    here = _mark(mark, height, width) if mark else ""
-    return f'<div class="r-picture"><img src="{data_url(pixels)}" alt="{escape(alt)}">{here}</div>'
+    place = _mark(mark, height, width) if mark else ""
+    return f'<div class="r-picture"><img src="{data_url(pixels)}" alt="{escape(alt)}">{place}</div>'
 
 
 def _mark(mark: dict[str, Any], height: int, width: int) -> str:
@@ -40,7 +40,7 @@ def _mark(mark: dict[str, Any], height: int, width: int) -> str:
 
 
 def gallery(store: ImageStore, rows: list[GivenReading], texts: dict[str, str]) -> str:
-    """Readings as cards: the picture, its class, the reasons, the comment."""
+    """Readings as cards: the image, its class, the reasons, the comment."""
     return f'<ul class="r-gallery">{"".join(_card(store, row, texts) for row in rows)}</ul>'
 
 
@@ -48,7 +48,7 @@ def _card(store: ImageStore, row: GivenReading, texts: dict[str, str]) -> str:
     why = ", ".join(texts.get(code, code) for code in row.reasons) or "no reason given"
     comment = f"<q>{escape(row.comment)}</q>" if row.comment else ""
     grid = '<em class="r-tag">grid</em>' if row.is_grid else ""
-    picture = marked_picture(store.pixels(row.file_sha256), readable(row.label), row.mark)
+    picture = marked_image(store.pixels(row.file_sha256), readable(row.label), row.mark)
     return (
         f"<li>{picture}<strong>{escape(readable(row.label))} {grid}</strong>"
         f'<span><b class="r-reject" title="rejected">{MARKS[Verdict.REJECT]}</b> {escape(why)}</span>{comment}</li>'
@@ -56,11 +56,11 @@ def _card(store: ImageStore, row: GivenReading, texts: dict[str, str]) -> str:
 
 
 def consensus_gallery(store: ImageStore, images: Sequence[ImageConsensus], digests: dict[int, str]) -> str:
-    """Images with what their readers amount to, and how sure that is."""
+    """Images with the consensus of their readers, and how sure it is."""
     cards = [
-        f"<li>{marked_picture(store.pixels(digests[one.image_id]), f'Image {one.image_id}')}"
-        f"<strong>{one.quality:.2f}</strong><span>{'accepted' if one.accepted else 'not accepted'}, "
-        f"{one.readers} readers</span></li>"
-        for one in images
+        f"<li>{marked_image(store.pixels(digests[image.image_id]), f'Image {image.image_id}')}"
+        f"<strong>{image.quality:.2f}</strong><span>{'accepted' if image.accepted else 'not accepted'}, "
+        f"{image.readers} readers</span></li>"
+        for image in images
     ]
     return f'<ul class="r-gallery">{"".join(cards)}</ul>'

@@ -1,4 +1,4 @@
-"""Small plots as HTML: dots with intervals, a heat table, bars. Every text from the database is escaped here."""
+"""Small plots as HTML: dots with intervals, a heat table, bars; text from the database is escaped."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -14,7 +14,7 @@ MARKS = {Verdict.ACCEPT: "✓", Verdict.REJECT: "✕", Verdict.UNSURE: "?"}
 
 
 def section(title: str, body: str, csv: str | None = None, note: str = "", above: bool = False) -> str:
-    """One titled part of a page, with its CSV beside the title; the note stands below, or above what is long."""
+    """A titled part of a page, with its CSV beside the title and a note below, or `above` a long body."""
     link = f'<a class="r-csv" href="{escape(csv)}" download>CSV</a>' if csv else ""
     foot = f'<p class="r-soft r-small">{escape(note)}</p>' if note else ""
     body = f"{foot}{body}" if above else f"{body}{foot}"
@@ -45,7 +45,7 @@ def dot_cells(share: Estimate, tone: str = "") -> str:
 
 
 def heat_table(cells: Sequence[ReasonByClass]) -> str:
-    """Reasons down, classes across: the darker, the larger the share of that class's readings."""
+    """Reasons by class: the darker a cell, the larger its share of the readings of the class."""
     labels = sorted({cell.label for cell in cells})
     by_reason: dict[str, dict[str, Estimate]] = {}
     for cell in cells:
@@ -68,7 +68,7 @@ def _heat(share: Estimate, top: float) -> str:
 
 
 def histogram(bins: Sequence[tuple[str, int]]) -> str:
-    """Upright bars with a count over and a bin under each."""
+    """Vertical bars, each with its count above and its bin below."""
     top = max((count for _, count in bins), default=0) or 1
     bars = "".join(
         f'<li><b>{count or ""}</b><i style="height:{100 * count / top:.1f}%"></i><span>{escape(name)}</span></li>'
@@ -79,30 +79,30 @@ def histogram(bins: Sequence[tuple[str, int]]) -> str:
 
 def reader_times(rows: Sequence[ReaderTime]) -> str:
     """Median seconds per image of each reader."""
-    top = max([one.high_s or one.median_s for one in rows], default=1.0) or 1.0
-    lines = "".join(_time_row(one, top) for one in rows)
+    top = max([time.high_s or time.median_s for time in rows], default=1.0) or 1.0
+    lines = "".join(_time_row(time, top) for time in rows)
     return f'<table class="r-table r-dots">{lines}</table>'
 
 
-def _time_row(one: ReaderTime, top: float) -> str:
-    low, high = one.low_s, one.high_s
+def _time_row(time: ReaderTime, top: float) -> str:
+    low, high = time.low_s, time.high_s
     span = "" if low is None or high is None else f"left:{100 * low / top:.2f}%;width:{100 * (high - low) / top:.2f}%"
     words = "too few for an interval" if low is None or high is None else f"{low:.1f} to {high:.1f}"
     line = f'<u style="{span}"></u>' if span else ""
     return (
-        f'<tr><th>{escape(one.reader)}</th><td class="r-plot"><div class="r-scale">{line}'
-        f'<b style="left:{100 * one.median_s / top:.2f}%"></b></div></td>'
-        f'<td class="r-number">{one.median_s:.1f} s<small>{words}, n {one.n}</small></td></tr>'
+        f'<tr><th>{escape(time.reader)}</th><td class="r-plot"><div class="r-scale">{line}'
+        f'<b style="left:{100 * time.median_s / top:.2f}%"></b></div></td>'
+        f'<td class="r-number">{time.median_s:.1f} s<small>{words}, n {time.n}</small></td></tr>'
     )
 
 
 def screening_table(rows: Sequence[CheckAgainstReaders]) -> str:
-    """Rejected by readers, for images that a check passed, for those it flagged, and for audits of those it blocked."""
-    audited = any(one.blocked for one in rows)
+    """Shares rejected by readers, for images that each check passed, flagged, or blocked (audits)."""
+    audited = any(row.blocked for row in rows)
     lines = "".join(
-        f"<tr><th>{escape(readable(check_name(one.check)))}</th>{_side(one.passed)}{_side(one.flagged)}"
-        f"{_side(one.blocked) if audited else ''}</tr>"
-        for one in rows
+        f"<tr><th>{escape(readable(check_name(row.check)))}</th>{_rejected_cells(row.passed)}{_rejected_cells(row.flagged)}"
+        f"{_rejected_cells(row.blocked) if audited else ''}</tr>"
+        for row in rows
     )
     blocked = '<th colspan="2">Where it blocked (audit)</th>' if audited else ""
     head = (
@@ -112,6 +112,6 @@ def screening_table(rows: Sequence[CheckAgainstReaders]) -> str:
     return f'<table class="r-table r-dots r-two"><thead>{head}</thead><tbody>{lines}</tbody></table>'
 
 
-def _side(share: Estimate | None) -> str:
+def _rejected_cells(share: Estimate | None) -> str:
     empty = '<td class="r-plot"></td><td class="r-number r-soft">none</td>'
     return empty if share is None else dot_cells(share, "reject")

@@ -1,4 +1,4 @@
-"""Readers against images whose truth is known: a plot in ROC space, and the rules that exclude."""
+"""Readers on images of known truth: a plot in ROC space, and the exclusion rules."""
 
 from html import escape
 
@@ -20,48 +20,54 @@ AXES = (
 
 def detection_plot(study: ReaderStudy, tables: str) -> str:
     """The plot with a point per reader, beside `tables` of d' and criterion."""
-    drawn = [one for one in study.detections if _known(one.false_rejects) and _known(one.sensitivity)]
-    if not drawn:
+    detections = [
+        detection
+        for detection in study.detections
+        if _has_interval(detection.false_rejects) and _has_interval(detection.sensitivity)
+    ]
+    if not detections:
         words = "A point needs at least ten planted defects and ten real images read blind by one reader."
         return f'<p class="r-soft">{words}</p>'
-    names = _name_heights(drawn)
-    points = "".join(_point(one, one.reader in study.excluded, names[one.reader]) for one in drawn)
-    label = f"ROC space: {len(drawn)} readers, real images rejected across, defects found upwards"
+    names = _name_heights(detections)
+    points = "".join(
+        _point(detection, detection.reader in study.excluded, names[detection.reader]) for detection in detections
+    )
+    label = f"ROC space: {len(detections)} readers, real images rejected across, defects found upwards"
     plot = f'<div class="r-space" role="img" aria-label="{label}">{AXES}{points}</div>'
     return f'<div class="r-roc">{plot}<div class="r-stack">{tables}</div></div>'
 
 
-def _known(one: Estimate) -> bool:
-    return None not in (one.value, one.low, one.high)
+def _has_interval(estimate: Estimate) -> bool:
+    return None not in (estimate.value, estimate.low, estimate.high)
 
 
-def _name_heights(drawn: list[Detection]) -> dict[str, float]:
-    """How far down each name stands, in percent; none on another."""
+def _name_heights(detections: list[Detection]) -> dict[str, float]:
+    """The height of each name from the top in percent, so that no two overlap."""
     heights: dict[str, float] = {}
     last = -2 * LINE_HEIGHT
-    for one in sorted(drawn, key=lambda one: -(one.sensitivity.value or 0)):
-        last = max(100 * (1 - (one.sensitivity.value or 0)) - 6, last + LINE_HEIGHT)
-        heights[one.reader] = last
+    for detection in sorted(detections, key=lambda detection: -(detection.sensitivity.value or 0)):
+        last = max(100 * (1 - (detection.sensitivity.value or 0)) - 6, last + LINE_HEIGHT)
+        heights[detection.reader] = last
     return heights
 
 
-def _point(one: Detection, excluded: bool, name_at: float) -> str:
-    x, y = 100 * (one.false_rejects.value or 0), 100 * (one.sensitivity.value or 0)
-    left, right = 100 * (one.false_rejects.low or 0), 100 * (one.false_rejects.high or 0)
-    low, high = 100 * (one.sensitivity.low or 0), 100 * (one.sensitivity.high or 0)
+def _point(detection: Detection, excluded: bool, name_at: float) -> str:
+    x, y = 100 * (detection.false_rejects.value or 0), 100 * (detection.sensitivity.value or 0)
+    left, right = 100 * (detection.false_rejects.low or 0), 100 * (detection.false_rejects.high or 0)
+    low, high = 100 * (detection.sensitivity.low or 0), 100 * (detection.sensitivity.high or 0)
     side = f"right:{100 - x:.2f}%" if x > FAR else f"left:{x:.2f}%"
-    told = escape(f"{one.reader}: {y:.0f} % found, {x:.0f} % real rejected")
+    summary = escape(f"{detection.reader}: {y:.0f} % found, {x:.0f} % real rejected")
     return (
-        f'<div class="{"r-out" if excluded else "r-in"}" title="{told}">'
+        f'<div class="{"r-out" if excluded else "r-in"}" title="{summary}">'
         f'<u class="r-across" style="left:{left:.2f}%;width:{right - left:.2f}%;bottom:{y:.2f}%"></u>'
         f'<u class="r-upwards" style="left:{x:.2f}%;bottom:{low:.2f}%;height:{high - low:.2f}%"></u>'
         f'<b style="left:{x:.2f}%;bottom:{y:.2f}%"></b>'
-        f'<span style="{side};top:{name_at:.2f}%">{escape(one.reader)}</span></div>'
+        f'<span style="{side};top:{name_at:.2f}%">{escape(detection.reader)}</span></div>'
     )
 
 
 def rules_table(study: ReaderStudy) -> str:
-    """Readers down, rules across: what was found, and whether it excludes."""
+    """Readers by exclusion rules: the value found, and whether it excludes."""
     if not study.judged:
         return '<p class="r-soft">No rule was fixed beforehand, so nobody is excluded.</p>'
     rules = list(dict.fromkeys(line.rule for line in study.judged))

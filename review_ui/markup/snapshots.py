@@ -1,4 +1,4 @@
-"""HTML of the page of snapshots. Every value that comes from the database is escaped here."""
+"""HTML of the page of snapshots, with every value from the database escaped."""
 
 from collections.abc import Sequence
 from html import escape
@@ -9,16 +9,16 @@ from review_ui.markup.plots import readable, section
 
 
 def snapshot_table(rows: Sequence[SnapshotSummary]) -> str:
-    """Every snapshot, newest first, and why those are stale that are."""
+    """Every snapshot, newest first, and why stale ones are stale."""
     if not rows:
         return section("Snapshots", "<p class='r-soft'>None yet: <code>rounds snapshot build NAME</code>.</p>")
     head = "<thead><tr><th>Name</th><th>Images</th><th>Readings</th><th>Built</th><th>State</th></tr></thead>"
-    body = "".join(_row(row) for row in reversed(rows))
-    note = "A stale snapshot stays as it is; another one takes the change in."
+    body = "".join(_snapshot_row(row) for row in reversed(rows))
+    note = "A stale snapshot stays as it is. Build another to take the change in."
     return section("Snapshots", f'<table class="r-table">{head}<tbody>{body}</tbody></table>', note=note)
 
 
-def _row(row: SnapshotSummary) -> str:
+def _snapshot_row(row: SnapshotSummary) -> str:
     images = ", ".join(f"{count} {split}" for split, count in row.counts.items())
     state = "stale" if row.stale else row.status
     why = "".join(f"<small>{escape(reason)}</small>" for reason in row.why_stale)
@@ -28,32 +28,32 @@ def _row(row: SnapshotSummary) -> str:
     )
 
 
-def preview_sections(found: Preview) -> str:
-    """What a recipe would give: refusals first, then classes, support, coverage and what is left out."""
-    refused = "".join(f"<p>{escape(one)}</p>" for one in found.refused)
+def preview_sections(preview: Preview) -> str:
+    """The result of a recipe: refusals first, then classes, support, coverage and what is left out."""
+    refused = "".join(f"<p>{escape(reason)}</p>" for reason in preview.refused)
     parts = [f'<section class="r-section r-warning"><h3>A build is refused</h3>{refused}</section>' if refused else ""]
-    notice = f'<p class="r-notice">{escape(found.notice)}</p>' if found.notice else ""
-    parts.append(section("By class", _classes(found) + notice))
-    parts.append(section("What approvals rest on", _support(found)))
-    if found.coverage.screened:
-        note = "Of real training images, how many are among the three nearest of a synthetic one, as screening found."
-        parts.append(section("Coverage", _coverage(found), note=note))
-    if found.left_out:
-        parts.append(section("Left out", _pairs(list(found.left_out.items()))))
+    notice = f'<p class="r-notice">{escape(preview.notice)}</p>' if preview.notice else ""
+    parts.append(section("By class", _classes(preview) + notice))
+    parts.append(section("What approvals rest on", _support(preview)))
+    if preview.coverage.screened:
+        note = "Share of real training images that screening found among the three nearest of a synthetic one."
+        parts.append(section("Coverage", _coverage(preview), note=note))
+    if preview.left_out:
+        parts.append(section("Left out", _two_columns(list(preview.left_out.items()))))
     return "".join(parts)
 
 
-def _classes(found: Preview) -> str:
-    titles = ("Class", "Real", "Synthetic", "Weight", "Validation", "Test", f"Short of {found.target}")
+def _classes(preview: Preview) -> str:
+    titles = ("Class", "Real", "Synthetic", "Weight", "Validation", "Test", f"Short of {preview.target}")
     rows = [
-        (readable(one.label), one.real, one.synthetic, f"{one.weight_share:.0%}", one.validation, one.test, one.missing)
-        for one in found.classes
+        (readable(row.label), row.real, row.synthetic, f"{row.weight_share:.0%}", row.validation, row.test, row.missing)
+        for row in preview.classes
     ]
     return _table(titles, rows)
 
 
-def _support(found: Preview) -> str:
-    readings, agreement = found.readings, found.agreement
+def _support(preview: Preview) -> str:
+    readings, agreement = preview.readings, preview.agreement
     rows: list[tuple[str, object]] = [
         ("Readings by people", readings["human"]),
         ("Readings by proxies (models)", readings["proxy"]),
@@ -61,25 +61,25 @@ def _support(found: Preview) -> str:
         ("Images with two readings or more", f"{agreement.with_two_or_more} of {agreement.images}"),
         ("Their readings agree, on average", "-" if agreement.mean_share is None else f"{agreement.mean_share:.0%}"),
         ("Approvals on readers whom rules exclude", readings["images_on_excluded_readers"]),
-        ("Candidates not read yet", found.unread),
-        ("Drawn, in no worklist that counts", found.in_no_worklist),
+        ("Candidates not read yet", preview.unread),
+        ("Drawn, in no worklist that counts", preview.in_no_worklist),
     ]
     readers = [
         (name, facts["kind"] if facts["kind"] == "human" else "proxy, a model", facts["readings"], facts["accepted"])
-        for name, facts in found.approved_by.items()
+        for name, facts in preview.approved_by.items()
     ]
-    return _pairs(rows) + (_table(("Reader", "Kind", "Readings", "Accepted"), readers) if readers else "")
+    return _two_columns(rows) + (_table(("Reader", "Kind", "Readings", "Accepted"), readers) if readers else "")
 
 
-def _coverage(found: Preview) -> str:
+def _coverage(preview: Preview) -> str:
     rows = [
-        (readable(one.group), one.real, f"{one.by_mix / one.real:.0%}", f"{one.by_drawn / one.real:.0%}")
-        for one in (*found.coverage.classes, *found.coverage.subgroups)
+        (readable(reach.group), reach.real, f"{reach.by_mix / reach.real:.0%}", f"{reach.by_drawn / reach.real:.0%}")
+        for reach in (*preview.coverage.classes, *preview.coverage.subgroups)
     ]
     return _table(("Real training images", "Number", "Near this mix", "Near anything drawn"), rows)
 
 
-def _pairs(rows: Sequence[tuple[str, object]]) -> str:
+def _two_columns(rows: Sequence[tuple[str, object]]) -> str:
     lines = "".join(
         f'<tr><th>{escape(name)}</th><td class="r-number">{escape(str(value))}</td></tr>' for name, value in rows
     )

@@ -1,4 +1,4 @@
-"""Our own HTML pages, outside Streamlit: sign-in and account. No script on the first, no remote anything on either."""
+"""The sign-in page and the account page, outside Streamlit; the sign-in page has no script."""
 
 from html import escape
 from string import Template
@@ -85,9 +85,9 @@ _REFUSED = Template("""<h1>Not signed in</h1>
 
 
 def sign_in_page(project: str, name: str = "", error: str | None = None, provider: str | None = None) -> str:
-    """The sign-in form; after a failure with the name kept and one sentence that gives nothing away.
+    """The sign-in form; after a failure it keeps the name and says why in one sentence that reveals nothing.
 
-    `provider` is what the identity provider is called, when there is one.
+    `provider` is the name of the identity provider, if there is one.
     """
     message = f'<p class="message error" role="alert">{escape(error)}</p>' if error else ""
     link = f'<a class="button" href="/rounds/oidc/sign-in">Sign in with {escape(provider)}</a>' if provider else ""
@@ -96,23 +96,23 @@ def sign_in_page(project: str, name: str = "", error: str | None = None, provide
 
 
 def page(title: str, content: str, head: str = "") -> str:
-    """A page of ours around `content`, which is HTML already."""
+    """Wrap `content`, which is HTML, in the frame of our own pages."""
     return _SHELL.substitute(title=escape(title), head=head, content=content)
 
 
 def refused_page(why: str) -> str:
-    """What the identity provider's answer led to, in one sentence."""
+    """The page that says in one sentence why a sign-in by the provider was refused."""
     return _SHELL.substitute(title="Not signed in", head="", content=_REFUSED.substitute(why=escape(why)))
 
 
 def continue_page() -> str:
-    """Goes on to the review page by itself, as a page of ours."""
+    """The page after a sign-in by the provider; it leads on to the review page by itself."""
     content = '<h1>Signed in</h1>\n<p><a href="/">Go on to the review page</a></p>'
     return _SHELL.substitute(title="Signed in", head='<meta http-equiv="refresh" content="0;url=/">', content=content)
 
 
 def account_page(reader: SignedInReader, has_password: bool) -> str:
-    """Change the password, for those who have one; sign out here or everywhere."""
+    """The account page: change the password, sign out here or everywhere, withdraw consent."""
     must_change = reader.must_change_password  # then there is no reading to go back to
     hint = "Choose a password of your own before you read." if must_change else ""
     content = _ACCOUNT.substitute(

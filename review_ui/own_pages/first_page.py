@@ -1,4 +1,4 @@
-"""Streamlit's one HTML page, with our script before its own: the theme of this device is known before it starts."""
+"""Serve Streamlit's HTML page with our script first, which sets the theme before Streamlit starts."""
 
 from functools import cache
 from importlib.resources import files
@@ -12,7 +12,7 @@ NOT_PAGES = ("/rounds/", "/_stcore/", "/media/", "/component/", "/static/")
 
 
 class FirstPage:
-    """Answers every navigation inside the application with that page; Streamlit's router does the rest."""
+    """Answers every navigation inside the application with that page; Streamlit's router shows the rest."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -26,7 +26,7 @@ class FirstPage:
 
 
 def is_navigation(connection: HTTPConnection) -> bool:
-    """Whether a browser asks for a page of the application: HTML, one name deep, and not a file."""
+    """Whether a browser asks for a page of the application: HTML, one level deep, and not a file."""
     path = connection.scope["path"]
     wants_page = connection.headers.get("accept", "").startswith("text/html")
     is_page = not path.startswith(NOT_PAGES) and path.count("/") == 1 and "." not in path
@@ -35,9 +35,11 @@ def is_navigation(connection: HTTPConnection) -> bool:
 
 @cache
 def first_page() -> str:
-    """The installed Streamlit's index.html with our script as the first of its head."""
+    """The index.html of the installed Streamlit, with our script first in its head."""
     page = files("streamlit").joinpath("static", "index.html").read_text()
-    head, found, rest = page.partition("<head>")
-    if not found:
-        raise RuntimeError("expected <head> in Streamlit's index.html: this version of Streamlit was not tried.")
-    return f"{head}{found}\n    {OURS}{rest}"
+    head, tag, rest = page.partition("<head>")
+    if not tag:
+        raise RuntimeError(
+            "expected <head> in Streamlit's index.html, found none. Use the Streamlit version of requirements.lock."
+        )
+    return f"{head}{tag}\n    {OURS}{rest}"

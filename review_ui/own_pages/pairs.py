@@ -34,6 +34,6 @@ brightness, stretched from its darkest to its brightest point. <a href="/">Back<
 
 
 def pair_page(reader: SignedInReader) -> str:
-    """The page for one judge."""
+    """The judging page for one reader."""
     content = _PAGE.substitute(csrf=escape(reader.csrf_token), reader=reader.reader_id)
     return page("Pairs", content, _HEAD)

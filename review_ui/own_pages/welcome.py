@@ -1,4 +1,4 @@
-"""The first visit: purpose and consent on the left, three short steps on the right; nothing loads from elsewhere."""
+"""The page of the first visit: purpose and consent on the left, three short steps on the right."""
 
 from html import escape
 from string import Template
@@ -66,12 +66,12 @@ _AGREED = Template("""<div class="welcome agreed">
 
 
 def welcome_page(reader: SignedInReader) -> str:
-    """What a reader is told and asked before the first image; afterwards, what they agreed to."""
-    told = {"purpose": escape(PURPOSE), "recorded": _recorded()}
+    """The page before the first image; later it shows what the reader agreed to."""
+    fields = {"purpose": escape(PURPOSE), "recorded": _recorded()}
     if reader.consented:
-        return page("What you agreed to", _AGREED.substitute(told), head=_HEAD)
+        return page("What you agreed to", _AGREED.substitute(fields), head=_HEAD)
     content = _WELCOME.substitute(
-        told,
+        fields,
         csrf=escape(reader.csrf_token),
         version=escape(CONSENT_VERSION),
         professions="".join(_option(*profession) for profession in PROFESSIONS.items()),

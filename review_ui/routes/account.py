@@ -1,4 +1,4 @@
-"""Signing in and out, and the reader's own password."""
+"""The routes to sign in and out, and to change the password."""
 
 from urllib.parse import parse_qs
 
@@ -21,7 +21,7 @@ TOO_MANY = "Too many failed sign-ins from this address. Try again in five minute
 
 
 class AccountRoutes:
-    """Passwords are checked between two transactions: nobody who reads waits for somebody who signs in."""
+    """The routes; passwords are checked between two transactions, so that readers never wait for a sign-in."""
 
     def __init__(self, project: Project, clock: Clock) -> None:
         self.project = project
@@ -29,7 +29,7 @@ class AccountRoutes:
         self.throttle = Throttle()
 
     async def show_sign_in(self, request: Request) -> Response:
-        """The form."""
+        """Show the sign-in form."""
         return HTMLResponse(self._page())
 
     async def sign_in(self, request: Request) -> Response:
@@ -57,7 +57,7 @@ class AccountRoutes:
         return sign_in_page(self.project.settings.name, name, error, oidc.name if oidc else None)
 
     def _sign_in(self, name: str, password: str) -> tuple[str, dict[str, object]] | None:
-        checked = self._checked(name, password)
+        checked = self._check(name, password)
         with self.project.database.write() as session:
             signed_in = sign_in(session, self.project.chain, self.clock(), checked)
             if signed_in is None:
@@ -65,32 +65,32 @@ class AccountRoutes:
             reader = signed_in.reader
             return signed_in.token, {"reader": reader.id, "name": reader.name, "csrf": signed_in.csrf_token}
 
-    def _checked(self, name: str, password: str) -> PasswordCheck:
+    def _check(self, name: str, password: str) -> PasswordCheck:
         with self.project.database.read() as session:
             password_hash = password_hash_of(session, name)
         return check_password(name, password_hash, password)
 
     def show_account(self, request: Request) -> Response:
-        """The reader's own page."""
+        """Show the account page of the reader."""
         reader: SignedInReader = request.scope[READER_KEY]
         with self.project.database.read() as session:
             has_password = password_hash_of(session, reader.name) is not None
         return HTMLResponse(account_page(reader, has_password))
 
     async def session(self, request: Request) -> Response:
-        """Who is signed in; only a page of this origin can read the answer."""
+        """Say who is signed in; only a page of this origin can read the response."""
         reader: SignedInReader = request.scope[READER_KEY]
         answer = {"reader": reader.reader_id, "name": reader.name, "role": reader.role.value, "csrf": reader.csrf_token}
         return JSONResponse(answer)
 
     async def change_password(self, request: Request) -> Response:
-        """Replace the reader's password, given the current one; their other sessions end."""
+        """Replace the password of the reader, given the current one; their other sessions end."""
         change = parse_json(PasswordChange, await request.body())
         await run_in_threadpool(self._change_password, request.scope[READER_KEY], change)
         return JSONResponse({"state": "changed"})
 
     def _change_password(self, reader: SignedInReader, change: PasswordChange) -> None:
-        checked = self._checked(reader.name, change.current)
+        checked = self._check(reader.name, change.current)
         with self.project.database.write() as session:
             change_password(
                 session, self.project.chain, self.clock(), reader.reader_id, checked, change.new, reader.token
@@ -123,7 +123,7 @@ def _signed_out(request: Request) -> Response:
 
 
 def _fields(body: bytes) -> tuple[str, str]:
-    """Name and password of the form; a form that cannot be read has neither."""
+    """Read name and password from the form; both are empty when it cannot be read."""
     try:
         fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=4)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Figures as CSV. Readers stand by id unless an administrator asks; no cell is a formula to a spreadsheet."""
+"""Figures as CSV: readers by id, for an administrator by name; no cell is a spreadsheet formula."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class ExportRoutes:
-    """GET .../worklists/ID/FIGURE.csv and .../measurements/ID/figures.csv, an event in the chain each."""
+    """GET .../worklists/ID/FIGURE.csv and .../measurements/ID/figures.csv; each export is an event."""
 
     def __init__(self, project: Project, clock: Clock) -> None:
         self.project = project
@@ -73,5 +73,5 @@ def csv_of(table: Table) -> str:
 
 
 def _safe(cell: Cell) -> Cell:
-    """A text that a spreadsheet would run stands behind an apostrophe (OWASP, CSV injection)."""
+    """Put an apostrophe before a text that a spreadsheet would run (OWASP, CSV injection)."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell

@@ -1,4 +1,4 @@
-"""GET /rounds/oidc/sign-in sends a browser to the identity provider; GET /rounds/oidc/callback takes it back."""
+"""The routes of OpenID Connect: /rounds/oidc/sign-in to the provider, /rounds/oidc/callback back."""
 
 import hmac
 
@@ -20,7 +20,7 @@ CALLBACK_PATH = "/rounds/oidc/callback"
 
 
 class OidcRoutes:
-    """Both routes; without `[oidc]` in rounds.toml there is nothing at either."""
+    """Both routes; without `[oidc]` in rounds.toml they answer 404."""
 
     def __init__(self, project: Project, clock: Clock) -> None:
         self.project = project
@@ -29,7 +29,7 @@ class OidcRoutes:
         self.throttle = Throttle()
 
     def begin(self, request: Request) -> Response:
-        """Remember the trip in a cookie and send the browser to the provider."""
+        """Keep the trip in a cookie and send the browser to the provider."""
         if self.provider is None:
             raise NotFound("there is nothing here.")
         now = self.clock()
@@ -44,7 +44,7 @@ class OidcRoutes:
         return response
 
     async def finish(self, request: Request) -> Response:
-        """Check what the browser brings back; a reader it belongs to is signed in, anybody else told so."""
+        """Check the provider's answer; sign in the linked reader, refuse anybody else."""
         if self.provider is None:
             raise NotFound("there is nothing here.")
         address = request.client.host if request.client else ""
@@ -65,13 +65,13 @@ class OidcRoutes:
 
     def _sign_in(self, request: Request) -> str:
         assert self.provider is not None
-        now, asked = self.clock(), request.query_params
+        now, parameters = self.clock(), request.query_params
         trip = Trip.unsealed(self.project.secret(STATE_KEY_FILE), request.cookies.get(TRIP_COOKIE, ""), now)
-        if not hmac.compare_digest(asked.get("state", "").encode(), trip.state.encode()):
+        if not hmac.compare_digest(parameters.get("state", "").encode(), trip.state.encode()):
             raise NotAllowed("this answer belongs to another sign-in. Start again.")
-        if "code" not in asked:
+        if "code" not in parameters:
             raise NotAllowed(f"{self.provider.settings.name} did not sign you in. Start again.")
-        subject = self.provider.subject(trip, asked["code"], _callback(request), now)
+        subject = self.provider.subject(trip, parameters["code"], _callback(request), now)
         with self.project.database.write() as session:
             signed_in = sign_in_by_provider(session, self.project.chain, now, subject)
         if signed_in is None:

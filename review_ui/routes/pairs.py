@@ -1,4 +1,4 @@
-"""Judging pairs: the page, what is next, the two pictures of a pair, and the judgements."""
+"""The routes for judging pairs: the page, the next pairs, the images of a pair, the judgements."""
 
 import time
 from dataclasses import asdict
@@ -20,18 +20,18 @@ AHEAD = 12
 
 
 class PairRoutes:
-    """Everything by opaque pair keys: nothing here says which side is real, or why a pair is in the list."""
+    """The routes by opaque pair keys: none says which side is real, or why a pair is in the list."""
 
     def __init__(self, project: Project, clock: Clock) -> None:
         self.project = project
         self.clock = clock
 
     async def page(self, request: Request) -> Response:
-        """The page on which pairs are judged."""
+        """Show the judging page."""
         return HTMLResponse(pair_page(request.scope[READER_KEY]))
 
     async def lists(self, request: Request) -> Response:
-        """The lists that are open, newest first, with how far this judge is."""
+        """List the open lists, newest first, with the progress of this judge."""
         reader: SignedInReader = request.scope[READER_KEY]
         return JSONResponse(await run_in_threadpool(self._lists, reader.reader_id))
 
@@ -40,29 +40,29 @@ class PairRoutes:
             return {"lists": [asdict(one) for one in list_open_pair_lists(session, reader_id)]}
 
     async def following(self, request: Request) -> Response:
-        """The next pairs of one list that this judge has not judged."""
+        """List the next pairs of a list that this judge has not judged."""
         reader: SignedInReader = request.scope[READER_KEY]
         pair_list_id: int = request.path_params["pair_list_id"]
         return JSONResponse(await run_in_threadpool(self._following, reader.reader_id, pair_list_id))
 
     def _following(self, reader_id: int, pair_list_id: int) -> dict[str, Any]:
         with self.project.database.read() as session:
-            return {"pairs": [asdict(one) for one in find_next_pairs(session, reader_id, pair_list_id, AHEAD)]}
+            return {"pairs": [asdict(pair) for pair in find_next_pairs(session, reader_id, pair_list_id, AHEAD)]}
 
     def pixels(self, request: Request) -> Response:
-        """One picture of a pair."""
+        """Send one image of a pair."""
         started = time.perf_counter()
         with self.project.database.read() as session:
             digest = find_pair_image(session, request.path_params["key"], request.path_params["side"])
         return raw_pixels(self.project.store, digest, started)
 
     async def record(self, request: Request) -> Response:
-        """Commit one judgement, or the taking back of one, before it is acknowledged."""
-        said = parse_json(Judgement, await request.body())
+        """Commit a judgement, or the undo of one, before acknowledging it."""
+        judgement = parse_json(Judgement, await request.body())
         reader: SignedInReader = request.scope[READER_KEY]
-        await run_in_threadpool(self._record, reader.reader_id, said)
+        await run_in_threadpool(self._record, reader.reader_id, judgement)
         return JSONResponse({"state": "saved"})
 
-    def _record(self, reader_id: int, said: Judgement) -> None:
+    def _record(self, reader_id: int, judgement: Judgement) -> None:
         with self.project.database.write() as session:
-            record_judgement(session, self.project.chain, self.clock(), reader_id, said)
+            record_judgement(session, self.project.chain, self.clock(), reader_id, judgement)

@@ -1,7 +1,7 @@
-"""Pixels as they are sent to a browser: size and time depend on the shape alone.
+"""Send pixels to a browser so that size and time depend on the shape alone.
 
-A noisy picture takes longer to decode than a smooth one, which would tell real from synthetic: the answer waits until a
-time that no decoding reaches.
+A noisy image takes longer to decode than a smooth one, which would tell real from synthetic. So the response waits
+until a time that no decoding reaches.
 """
 
 import time
@@ -15,7 +15,7 @@ PIXELS_AFTER_S_PER_BYTE = 2e-8
 
 
 def raw_pixels(store: ImageStore, digest: str, started: float) -> Response:
-    """Height x width x channels values, little-endian, nothing else; `started` is when the request came."""
+    """Respond with height x width x channels values, little-endian; `started` is the time of the request."""
     pixels = store.pixels(digest)
     content = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
     wait_until(started + PIXELS_AFTER_S + len(content) * PIXELS_AFTER_S_PER_BYTE)
@@ -23,5 +23,5 @@ def raw_pixels(store: ImageStore, digest: str, started: float) -> Response:
 
 
 def wait_until(due: float) -> None:
-    """In this thread of the pool: an event loop wakes up on whole milliseconds, which would tell what was waited."""
+    """Wait in this thread: an event loop wakes on whole milliseconds, which would reveal the waiting time."""
     time.sleep(max(0.0, due - time.perf_counter()))

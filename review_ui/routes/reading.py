@@ -1,4 +1,4 @@
-"""The reader's work: lease images, fetch their pixels, record verdicts and undos."""
+"""The routes of reading: lease images, fetch their pixels, record verdicts and undos."""
 
 import time
 from dataclasses import asdict
@@ -36,7 +36,7 @@ SAVED_AFTER_S_PER_FURTHER = 0.01
 
 
 class ReadingRoutes:
-    """Routes addressed by worklist and by opaque assignment keys; nothing here says what an image is."""
+    """The routes by worklist and by opaque assignment keys; none says what an image is."""
 
     def __init__(self, project: Project, clock: Clock) -> None:
         self.project = project
@@ -44,7 +44,7 @@ class ReadingRoutes:
         self.anchored_at: datetime | None = None
 
     async def claim(self, request: Request) -> Response:
-        """Lease up to `count` images: the reader's own live leases first, so that a reload takes them up."""
+        """Lease up to `count` images: the reader's own live leases first, so that a reload continues them."""
         wanted = parse_json(Claim, await request.body())
         reader: SignedInReader = request.scope[READER_KEY]
         if wanted.mode == "adjudicate" and not reader.can(Capability.ADJUDICATE):
@@ -67,12 +67,12 @@ class ReadingRoutes:
                 }
                 for item in held
             ]
-            found = progress_of(session, reader_id, worklist_id, wanted.mode, ended=not items)
+            state = progress_of(session, reader_id, worklist_id, wanted.mode, ended=not items)
             then_single = wanted.mode == "grid" and has_waiting_audits(session, reader_id, worklist_id)
-            return {"items": items, "progress": asdict(found), "then_single": then_single}
+            return {"items": items, "progress": asdict(state), "then_single": then_single}
 
     def pixels(self, request: Request) -> Response:
-        """The image of one assignment of this reader's own."""
+        """Send the image of an assignment of this reader."""
         started = time.perf_counter()
         reader: SignedInReader = request.scope[READER_KEY]
         return raw_pixels(self.project.store, self._file(reader.reader_id, request.path_params["key"]), started)
@@ -90,30 +90,30 @@ class ReadingRoutes:
         return digest
 
     async def record(self, request: Request) -> Response:
-        """Commit each operation in its own transaction, in order, and say of each whether it is saved or refused.
+        """Commit each operation in its own transaction, in order, and report it as saved or refused.
 
-        On a full disk none is acknowledged: the answer is 503, the viewer keeps them all and sends them again.
+        On a full disk none is acknowledged: the response is 503, and the viewer keeps all and sends them again.
         """
         sent = parse_json(Operations, await request.body())
         reader: SignedInReader = request.scope[READER_KEY]
         return JSONResponse(await run_in_threadpool(self._record, reader.reader_id, sent))
 
     def _record(self, reader_id: int, sent: Operations) -> dict[str, Any]:
-        """The answer waits as pixels do: a verdict on a candidate may bring in an adjudicator, one on a control never.
+        """Record operations and delay the response: a verdict on a candidate may take longer than one on a control.
 
-        It is committed before the wait, and the viewer shows the next image without it.
+        The verdict is committed before the wait, and the viewer shows the next image meanwhile.
         """
         started = time.perf_counter()
         results = [self._commit(reader_id, operation) for operation in sent.operations]
         with self.project.database.read() as session:
             self._anchor(session)
-            found = progress_of(session, reader_id, sent.worklist_id, sent.mode)
+            state = progress_of(session, reader_id, sent.worklist_id, sent.mode)
         further = max(0, len(sent.operations) - 1)
         wait_until(started + SAVED_AFTER_S + further * SAVED_AFTER_S_PER_FURTHER)
-        return {"results": results, "progress": asdict(found)}
+        return {"results": results, "progress": asdict(state)}
 
     def _anchor(self, session: Session) -> None:
-        """At a server's first reading and every few minutes after, so that no long tail can be cut off unseen."""
+        """Anchor the chain at the first reading and every few minutes, so that a cut tail is noticed."""
         now = self.clock()
         if self.anchored_at is None or now - self.anchored_at >= ANCHOR_EVERY:
             anchor(session, self.project.anchors_path)
@@ -122,22 +122,22 @@ class ReadingRoutes:
     def _commit(self, reader_id: int, operation: Operation) -> dict[str, Any]:
         act = self._read if operation.kind == "reading" else self._undo
         try:
-            told = act(reader_id, operation)
+            answer = act(reader_id, operation)
         except Unavailable:
             raise
         except RoundsError as error:
             return {"op_id": operation.op_id, "state": "refused", "error": str(error)}
         except ValidationError:
             return {"op_id": operation.op_id, "state": "refused", "error": "the reading does not fit its form."}
-        return {"op_id": operation.op_id, "state": "saved", **told}
+        return {"op_id": operation.op_id, "state": "saved", **answer}
 
     def _read(self, reader_id: int, operation: Operation) -> dict[str, Any]:
         reading = ReadingRequest.model_validate({**operation.body, "op_id": operation.op_id})
         with self.project.database.write() as session:
             require_consent(session, reader_id)
             record_reading(session, self.project.chain, self.clock(), reader_id, reading)
-            told = feedback_after(session, reading.op_id)
-        return {name: value for name, value in asdict(told).items() if value is not None}
+            feedback = feedback_after(session, reading.op_id)
+        return {name: value for name, value in asdict(feedback).items() if value is not None}
 
     def _undo(self, reader_id: int, operation: Operation) -> dict[str, Any]:
         undo = Undo.model_validate({**operation.body, "op_id": operation.op_id})

@@ -1,4 +1,4 @@
-"""The reference panel's routes: which real training images there are for a worklist, and their pixels."""
+"""The routes of the reference panel: real training images for a worklist, and their pixels."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,30 +15,30 @@ NO_REFERENCE = "there is no reference image with this key."
 
 
 class ReferenceRoutes:
-    """For those who may read the worklist. What was chosen is kept until a subject is withdrawn: items never change."""
+    """The routes, for readers of the worklist; the choice of images is kept until a subject is withdrawn."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
         self.chosen: dict[tuple[int, int], dict[str, PanelImage]] = {}
 
     def list(self, request: Request) -> Response:
-        """Keys by class."""
+        """List the keys of the images by class."""
         classes: dict[str, list[str]] = {}
         for reference in self._chosen(request, request.path_params["worklist_id"]).values():
             classes.setdefault(reference.label, []).append(reference.key)
         return JSONResponse({"classes": classes})
 
     def pixels(self, request: Request) -> Response:
-        """Raw little-endian values, with shape and depth in headers."""
+        """Send raw little-endian values, with shape and depth in headers."""
         worklist, _, tag = request.path_params["key"].partition("-")
         if not (worklist.isascii() and worklist.isdecimal() and len(worklist) <= 18 and tag):
             raise NotFound(NO_REFERENCE)
-        found = self._chosen(request, int(worklist)).get(request.path_params["key"])
-        if found is None:
+        reference = self._chosen(request, int(worklist)).get(request.path_params["key"])
+        if reference is None:
             raise NotFound(NO_REFERENCE)
-        pixels = self.project.store.pixels(found.file_sha256)
+        pixels = self.project.store.pixels(reference.file_sha256)
         content = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
-        headers = {"X-Rounds-Shape": ",".join(map(str, found.shape)), "X-Rounds-Bits": str(found.bits)}
+        headers = {"X-Rounds-Shape": ",".join(map(str, reference.shape)), "X-Rounds-Bits": str(reference.bits)}
         return Response(content, media_type="application/octet-stream", headers=headers)
 
     def _chosen(self, request: Request, worklist_id: int) -> dict[str, PanelImage]:

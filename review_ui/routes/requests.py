@@ -1,4 +1,4 @@
-"""What the routes accept: small frozen models, nothing extra allowed."""
+"""The bodies that routes accept: small frozen models that refuse unknown fields."""
 
 import re
 from typing import Any, Literal, TypeVar
@@ -16,7 +16,7 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 class Claim(FrozenRequest):
-    """How many images the viewer wants to hold, and how they are to be read."""
+    """How many images the viewer wants to lease, and how they will be read."""
 
     count: int = Field(ge=1, le=MAX_CLAIM)
     mode: Literal["single", "grid", "adjudicate"] = "single"
@@ -30,7 +30,7 @@ class PasswordChange(FrozenRequest):
 
 
 class Undo(FrozenRequest):
-    """One row that voids an earlier reading."""
+    """A request to void an earlier reading."""
 
     op_id: str = Field(pattern=r"^[0-9a-f]{32}$")
     voids_op_id: str = Field(pattern=r"^[0-9a-f]{32}$")
@@ -45,7 +45,7 @@ class Operation(FrozenRequest):
 
 
 class Operations(FrozenRequest):
-    """A run of the outbox, in the order the keys were pressed."""
+    """Entries of the outbox, in the order in which keys were pressed."""
 
     worklist_id: int = Field(ge=1, lt=2**63)
     mode: Literal["single", "grid", "adjudicate"] = "single"

@@ -1,4 +1,4 @@
-"""What the checks said of a batch, and how often they err, as CSV: for those who make batches."""
+"""Screening results and error rates as CSV, for those who manage batches."""
 
 from collections.abc import Callable
 
@@ -18,14 +18,14 @@ from screening.report.tables import error_rate_table, screening_table
 
 
 class ScreeningExportRoutes:
-    """GET /rounds/exports/screenings/ID/FIGURE.csv, /rounds/exports/error-rates/ID.csv; an event in the chain each."""
+    """GET /rounds/exports/screenings/ID/FIGURE.csv, .../error-rates/ID.csv; each export is an event."""
 
     def __init__(self, project: Project, clock: Clock) -> None:
         self.project = project
         self.clock = clock
 
     async def screening(self, request: Request) -> Response:
-        """One figure of one screening."""
+        """Send one figure of one screening."""
         screening_id, figure = request.path_params["screening_id"], request.path_params["figure"]
         return await self._answer(
             request,
@@ -35,7 +35,7 @@ class ScreeningExportRoutes:
         )
 
     async def error_rates(self, request: Request) -> Response:
-        """Every rate of one measurement of the checks."""
+        """Send every rate of one measurement of the checks."""
         report_id = request.path_params["report_id"]
         return await self._answer(
             request,
@@ -50,14 +50,14 @@ class ScreeningExportRoutes:
         reader: SignedInReader = request.scope[READER_KEY]
         require(reader, Capability.MANAGE)
 
-        def table() -> Table:
+        def count() -> Table:
             with self.project.database.read() as session:
-                found = table_of(session)
+                table = table_of(session)
             with self.project.database.write() as session:
                 payload = {**what, "by": reader.reader_id}
                 self.project.chain.record(session, "figures.exported", payload, self.clock())
-            return found
+            return table
 
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        content = csv_of(await run_in_threadpool(table))
+        content = csv_of(await run_in_threadpool(count))
         return Response(content, media_type="text/csv; charset=utf-8", headers=headers)

@@ -1,4 +1,4 @@
-"""The routes the viewer and our own pages talk to; review_ui/access.py says which role gets to which.
+"""The table of all routes of ours; security/access.py says which role may use which.
 
 GET  /rounds/sign-in            the form          POST  the same: name and password, answers with the cookie
 GET  /rounds/oidc/sign-in       to the identity provider, and back by GET /rounds/oidc/callback
@@ -13,8 +13,8 @@ GET  /rounds/api/worklists/ID/references, /rounds/references/KEY   real training
 GET  /rounds/exports/worklists/ID/FIGURE.csv   a figure of the results
 GET  /rounds/exports/measurements/ID/figures.csv   every figure of a measured set
 GET  /rounds/pairs, /rounds/api/pairs, /rounds/api/pairs/ID, /rounds/pairs/KEY/SIDE   for the privacy role to judge
-POST /rounds/api/pairs          one judgement, or the taking back of one
-GET  /rounds/exports/screenings/ID/FIGURE.csv, /rounds/exports/error-rates/ID.csv   what the checks said, and are worth
+POST /rounds/api/pairs          one judgement, or the undo of one
+GET  /rounds/exports/screenings/ID/FIGURE.csv, /rounds/exports/error-rates/ID.csv   screening and error rates
 POST /rounds/api/readings       verdicts and undos, in order, each committed before it is acknowledged
 """
 
@@ -55,7 +55,7 @@ ERROR_STATUS = ((NotFound, 404), (NotAllowed, 403), (Conflict, 409), (BadInput, 
 
 
 def create_routes(project: Project, clock: Clock) -> list[BaseRoute]:
-    """All our routes over one project."""
+    """Make all our routes for one project."""
     accounts = AccountRoutes(project, clock)
     provider = OidcRoutes(project, clock)
     reading = ReadingRoutes(project, clock)
@@ -97,13 +97,13 @@ def create_routes(project: Project, clock: Clock) -> list[BaseRoute]:
 
 
 async def answer_rounds_error(request: Request, error: RoundsError) -> Response:
-    """Turn an error meant for the user into its status and one sentence."""
+    """Answer an error meant for the user with its status and its message."""
     status = next((status for kind, status in ERROR_STATUS if isinstance(error, kind)), 400)
     return JSONResponse({"error": str(error)}, status)
 
 
 async def answer_invalid(request: Request, error: ValidationError) -> Response:
-    """Name the fields of a body that do not fit, without echoing what was sent."""
+    """Name the fields of a body that are not valid, without repeating what was sent."""
     fields = ", ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:5])
     return JSONResponse({"error": f"the request does not fit: {fields}"}, 422)
 

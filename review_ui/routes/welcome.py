@@ -1,4 +1,4 @@
-"""The routes of the first visit: what a reader is told, that they agree, and that they take it back."""
+"""The routes of the first visit: show the text, record consent, withdraw consent."""
 
 from typing import Literal
 
@@ -26,14 +26,14 @@ class ConsentForm(FrozenRequest):
 
 
 class WelcomeRoutes:
-    """Consent, by the signed-in reader and for nobody else."""
+    """The routes of consent, for the signed-in reader alone."""
 
     def __init__(self, project: Project, clock: Clock) -> None:
         self.project = project
         self.clock = clock
 
     async def show(self, request: Request) -> Response:
-        """The page before the first image."""
+        """Show the page before the first image."""
         return HTMLResponse(welcome_page(request.scope[READER_KEY]))
 
     async def agree(self, request: Request) -> Response:
@@ -50,7 +50,7 @@ class WelcomeRoutes:
             record_consent(session, chain, now, reader.reader_id, agreement.experience, agreement.display)
 
     async def withdraw(self, request: Request) -> Response:
-        """Take consent back; the next request of this reader already counts as without."""
+        """Withdraw consent, effective from the next request of this reader."""
         await run_in_threadpool(self._withdraw, request.scope[READER_KEY])
         return JSONResponse({"state": "withdrawn"})
 

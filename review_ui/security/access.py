@@ -1,7 +1,7 @@
-"""Which role gets where: one table of routes, held against every request by the guard before any route runs.
+"""Which role may use which route: a table that the guard checks for every request before a route runs.
 
-A route that is not in the table is refused, and a test holds the table against the routes. To add a route, add its
-`Route` in routes.py and its line here.
+A route that is not in the table is refused, and a test compares the table with the routes. To add a route, add its
+`Route` in routes/table.py and its line here.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from curation.errors import NotAllowed
 from review_ui.security.permissions import Capability
 from review_ui.security.sessions import SignedInReader
 
-ROW_ID_DIGITS = 18  # what fits a 64-bit key; more is no row of ours
+ROW_ID_DIGITS = 18  # a longer number does not fit a 64-bit key
 STREAM_PATH = "/_stcore/stream"
 
 
 class Who(StrEnum):
-    """How far somebody must have come for a route, before their role counts."""
+    """How far somebody must have signed in for a route, before their role counts."""
 
     EVERYBODY = "everybody"
     FIRST_PASSWORD = "first password"  # signed in, and perhaps yet to choose a password of their own
@@ -30,18 +30,18 @@ class Who(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a route asks for; with several capabilities any one of them will do, with none every role."""
+    """What a route requires: any one of several capabilities, or, without any, every role."""
 
     who: Who = Who.READER
     any_of: frozenset[Capability] = frozenset()
 
     def refuses(self, reader: SignedInReader) -> bool:
-        """Whether this reader's role is not one the route is for."""
+        """Whether the role of this reader may not use the route."""
         return bool(self.any_of) and not any(reader.can(capability) for capability in self.any_of)
 
 
 def having(*capabilities: Capability) -> Need:
-    """A route for those whose role has any one of these capabilities."""
+    """Require any one of these capabilities."""
     return Need(any_of=frozenset(capabilities))
 
 
@@ -51,7 +51,7 @@ EVERY_READER = Need()
 READ = having(Capability.READ)
 SEES_IMAGES = having(Capability.SEE_RESULTS, Capability.MANAGE, Capability.SEE_NEIGHBOURS)
 
-# (method, path as in its Route): the first line that fits counts. HEAD is as GET.
+# (method, path as in its Route): the first matching line counts. HEAD counts as GET.
 ACCESS: dict[tuple[str, str], Need] = {
     ("GET", "/rounds/health"): EVERYBODY,
     ("GET", "/rounds/static/rounds.css"): EVERYBODY,
@@ -69,7 +69,7 @@ ACCESS: dict[tuple[str, str], Need] = {
     ("GET", "/rounds/welcome"): READ,
     ("POST", "/rounds/api/consent"): READ,
     ("POST", "/rounds/api/consent/withdraw"): EVERY_READER,
-    # reading; what only an adjudicator may ask for, the route itself holds against `require`
+    # Reading: what only an adjudicator may do, the route itself checks.
     ("POST", "/rounds/api/worklists/{worklist_id:int}/claim"): READ,
     ("GET", "/rounds/pixels/{key}"): READ,
     ("GET", "/rounds/api/worklists/{worklist_id:int}/references"): READ,
@@ -98,7 +98,7 @@ def _compiled() -> list[tuple[str, Pattern[str], list[str], Need]]:
 
 
 def need_of(kind: str, method: str, path: str) -> Need | None:
-    """What a request asks for; `kind` is "http" or "websocket". None when there is nothing at this path."""
+    """What the route of a request requires; `kind` is "http" or "websocket". None without a route."""
     if not path.isprintable():
         return None
     if kind == "websocket":
@@ -109,7 +109,7 @@ def need_of(kind: str, method: str, path: str) -> Need | None:
 
 
 def require(reader: SignedInReader, capability: Capability) -> None:
-    """Raise NotAllowed unless the reader's role allows it; for what depends on the body of a request."""
+    """Raise NotAllowed unless the role of the reader has a capability; for checks inside a route."""
     if not reader.can(capability):
         raise NotAllowed(
             f"expected a role that may {capability.value.replace('_', ' ')}, got {reader.role.value}. "
@@ -119,8 +119,8 @@ def require(reader: SignedInReader, capability: Capability) -> None:
 
 def _need_of_ours(method: str, path: str) -> Need | None:
     for expected, pattern, numbers, need in _compiled():
-        found = pattern.fullmatch(path) if expected == method else None
-        if found is not None:
-            too_long = any(len(found[name]) > ROW_ID_DIGITS for name in numbers)
+        match = pattern.fullmatch(path) if expected == method else None
+        if match is not None:
+            too_long = any(len(match[name]) > ROW_ID_DIGITS for name in numbers)
             return None if too_long else need
     return None

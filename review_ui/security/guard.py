@@ -1,8 +1,8 @@
-"""The one door: an ASGI middleware in front of everything, HTTP and WebSocket, Streamlit's own routes included.
+"""The guard: an ASGI middleware in front of all HTTP and WebSocket routes, Streamlit's included.
 
 A request passes only when its Host is one of ours, it does not come from another site, and it belongs to a signed-in
-reader whose role the route is for (review_ui/access.py); a write also needs the reader's CSRF token in the
-`X-CSRF-Token` header. Nothing but the sign-in page, what that page loads, and the health check is served to a stranger.
+reader whose role may use the route (security/access.py); a write also needs the reader's CSRF token in the
+`X-CSRF-Token` header. Without signing in only the sign-in page, what it loads, and the health check are served.
 """
 
 import hmac
@@ -26,7 +26,7 @@ SIGN_IN_PATH = "/rounds/sign-in"
 PASSWORD_PATH = "/rounds/account"
 WELCOME_PATH = "/rounds/welcome"
 CLOSED_PREFIXES = ("/_stcore/upload_file", "/_stcore/metrics", "/_stcore/agent", "/auth/", "/oauth2callback", "/app/")
-ASKED_FIRST = frozenset({Role.READER, Role.ADJUDICATOR})  # who see no page but to read
+ASKED_FIRST = frozenset({Role.READER, Role.ADJUDICATOR})  # roles that must consent before any page
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 BODY_LIMIT_BYTES = 256 * 1024
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -34,7 +34,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request goes no further."""
+    """Why a request is refused."""
 
     status: int
     message: str
@@ -46,7 +46,7 @@ NOT_CONSENTED = Refusal(403, "you have not agreed to how reading is recorded. Op
 
 
 class Guard:
-    """Wraps the whole application; see the module's first line for what it lets through."""
+    """Wraps the whole application; the docstring of the module says which requests pass."""
 
     def __init__(self, app: ASGIApp, sessions: Sessions, allowed_hosts: frozenset[str]) -> None:
         self.app = app
@@ -55,7 +55,7 @@ class Guard:
         self.paces = Paces()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request through, with its reader in `scope`, or refuse it."""
+        """Pass the request on, with its reader in `scope`, or refuse it."""
         if scope["type"] == "lifespan":
             return await self.app(scope, receive, send)
         connection = HTTPConnection(scope)
@@ -88,16 +88,16 @@ class Guard:
         if refusal is not None:
             return await _answer(connection, refusal)(scope, receive, send)
         if scope["path"].startswith("/rounds/"):
-            # Compressed pixels would tell an image's content by its size, and gzip beside a secret is a known leak.
+            # The size of compressed pixels would reveal the image, and gzip beside a secret is a known leak.
             scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
         await self.app(scope, receive, send)
 
 
 def refuse_origin(connection: HTTPConnection, allowed_hosts: frozenset[str]) -> Refusal | None:
-    """Refuse a Host that is not ours, and whatever another site sends or embeds."""
+    """Refuse a Host that is not ours, and requests that another site sends or embeds."""
     headers = connection.headers
     if len(headers.getlist("host")) != 1 or _host_name(headers["host"]) not in allowed_hosts:
-        return Refusal(421, "this address is not one the server answers to. Start it with --allow-host NAME.")
+        return Refusal(421, "this server does not answer to this address. Start it with --allow-host NAME.")
     is_write = connection.scope["type"] == "websocket" or connection.scope["method"] not in SAFE_METHODS
     origin = headers.get("origin")
     if (is_write or origin is not None) and not _same_origin(origin, headers["host"]):
@@ -154,8 +154,8 @@ def _refuse_reader(connection: HTTPConnection, reader: SignedInReader | None) ->
     if need.refuses(reader):
         return Refusal(403, f"this is not for the role {reader.role.value}. Ask an administrator for another role.")
     if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
-        given = connection.headers.get("x-csrf-token", "")
-        if not hmac.compare_digest(given.encode(), reader.csrf_token.encode()):
+        token = connection.headers.get("x-csrf-token", "")
+        if not hmac.compare_digest(token.encode(), reader.csrf_token.encode()):
             return Refusal(403, "the X-CSRF-Token header is missing or not this session's. Reload the page.")
     if not reader.consented and reader.role in ASKED_FIRST and not scope["path"].startswith("/rounds/"):
         return NOT_CONSENTED

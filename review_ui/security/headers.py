@@ -1,4 +1,4 @@
-"""Security headers for every answer: two content policies, no framing, nothing kept in caches that shows data."""
+"""Security headers for every response: two content policies, no framing, no caching of data."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ OWN_POLICY = (
 
 @cache
 def streamlit_policy() -> str:
-    """The policy of Streamlit's pages: own origin only, `blob:` scripts for components, its inline script by hash."""
+    """The policy of Streamlit's pages: own origin, `blob:` scripts for components, inline script by hash."""
     page = files("streamlit").joinpath("static", "index.html").read_text()
     inline = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
     hashes = " ".join(
@@ -28,10 +28,10 @@ def streamlit_policy() -> str:
 
 
 def security_headers(path: str, secure: bool) -> dict[str, str]:
-    """The headers added to the answer for `path`; `secure` when it came by https."""
-    own = path.startswith("/rounds/")
+    """The headers to add to the response for `path`; `secure` for a request by https."""
+    is_own_page = path.startswith("/rounds/")
     headers = {
-        "Content-Security-Policy": OWN_POLICY if own else streamlit_policy(),
+        "Content-Security-Policy": OWN_POLICY if is_own_page else streamlit_policy(),
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
         "Referrer-Policy": "same-origin",
@@ -39,7 +39,7 @@ def security_headers(path: str, secure: bool) -> dict[str, str]:
         "Cross-Origin-Resource-Policy": "same-origin",
         "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     }
-    if own or path.startswith("/media/"):
+    if is_own_page or path.startswith("/media/"):
         headers["Cache-Control"] = "no-store"
     if secure:
         headers["Strict-Transport-Security"] = "max-age=31536000"

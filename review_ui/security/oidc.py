@@ -1,8 +1,8 @@
 """OpenID Connect: sign in with the account of an identity provider, by authorization code with PKCE.
 
-OpenID Connect Core 1.0, section 3.1. What the browser must bring back (state, nonce, code verifier) waits in a signed
-HttpOnly cookie of ten minutes, so that any process of the server can take the callback. An account that no reader is
-linked to is refused: nobody is made a reader by signing in.
+OpenID Connect Core 1.0, section 3.1. State, nonce and code verifier are kept in a signed HttpOnly cookie for ten
+minutes, so that any process of the server can handle the callback. An account that is linked to no reader is refused:
+signing in does not make a reader.
 """
 
 import base64
@@ -37,12 +37,12 @@ ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 
 
 class ProviderDown(RoundsError):
-    """The identity provider cannot be reached, or answers what no provider should."""
+    """The identity provider cannot be reached, or its response is not valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """One visit to the provider, from the button to the callback."""
+    """One sign-in at the provider, from the button to the callback."""
 
     state: str
     nonce: str
@@ -51,17 +51,17 @@ class Trip:
 
     @classmethod
     def begin(cls, now: datetime) -> "Trip":
-        """Fresh random values."""
+        """Start a sign-in with fresh random values."""
         return cls(secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48), now.timestamp())
 
     def sealed(self, key: bytes) -> str:
-        """The cookie's value: readable by the browser's owner, changeable by nobody."""
+        """The value of the cookie: signed, not encrypted."""
         body = base64.urlsafe_b64encode(json.dumps(asdict(self)).encode()).decode()
         return f"{body}.{_seal(key, body)}"
 
     @classmethod
     def unsealed(cls, key: bytes, value: str, now: datetime) -> "Trip":
-        """The trip of a cookie; raises NotAllowed when it is missing, changed or too old."""
+        """Read the trip from a cookie; raises NotAllowed when it is missing, changed or too old."""
         body, _, seal = value.partition(".")
         if not hmac.compare_digest(_seal(key, body).encode(), seal.encode()):
             raise NotAllowed("this sign-in was not started in this browser. Start again.")
@@ -75,7 +75,7 @@ class Trip:
 
 
 class Provider:
-    """One identity provider, as `[oidc]` in rounds.toml names it."""
+    """The identity provider that `[oidc]` in rounds.toml names."""
 
     def __init__(self, settings: OidcSettings, client_secret: str) -> None:
         self.settings = settings
@@ -83,10 +83,10 @@ class Provider:
         self._metadata: tuple[datetime, dict[str, Any]] | None = None
 
     def address(self, trip: Trip, callback: str, now: datetime) -> str:
-        """Where the browser goes to sign in; raises ProviderDown."""
+        """The address where the browser signs in; raises ProviderDown."""
         with self._client(callback) as client:
             address, _ = client.create_authorization_url(
-                self._described(now)["authorization_endpoint"],
+                self._read_metadata(now)["authorization_endpoint"],
                 state=trip.state,
                 nonce=trip.nonce,
                 code_verifier=trip.verifier,
@@ -94,12 +94,12 @@ class Provider:
         return str(address)
 
     def subject(self, trip: Trip, code: str, callback: str, now: datetime) -> str:
-        """Trade the code for an ID token, check it, and return "issuer subject"; raises NotAllowed, ProviderDown."""
-        described = self._described(now)
+        """Exchange the code for an ID token, check it, return "issuer subject"; raises NotAllowed, ProviderDown."""
+        metadata = self._read_metadata(now)
         try:
             with self._client(callback) as client:
-                answer = client.fetch_token(described["token_endpoint"], code=code, code_verifier=trip.verifier)
-            keys = httpx.get(described["jwks_uri"], timeout=TIMEOUT_S).raise_for_status().json()
+                answer = client.fetch_token(metadata["token_endpoint"], code=code, code_verifier=trip.verifier)
+            keys = httpx.get(metadata["jwks_uri"], timeout=TIMEOUT_S).raise_for_status().json()
         except AuthlibBaseError as error:
             raise NotAllowed("the identity provider did not accept this sign-in. Start again.") from error
         except (httpx.HTTPError, ValueError) as error:
@@ -122,29 +122,29 @@ class Provider:
             token = jwt.decode(str(id_token), KeySet.import_key_set(keys), algorithms=ALGORITHMS)
             registry.validate(token.claims)
         except (JoseError, ValueError, TypeError, KeyError) as error:
-            raise NotAllowed(f"the identity provider's token does not hold: {error}. Start again.") from error
+            raise NotAllowed(f"the identity provider's token is not valid: {error}. Start again.") from error
         audience = token.claims["aud"]
         if audience not in (self.settings.client_id, [self.settings.client_id]):
             raise NotAllowed("the identity provider's token is meant for others too. Start again.")
         return dict(token.claims)
 
-    def _described(self, now: datetime) -> dict[str, Any]:
-        """The provider's metadata, asked for every ten minutes; its issuer must be the one we trust."""
+    def _read_metadata(self, now: datetime) -> dict[str, Any]:
+        """The metadata of the provider, fetched every ten minutes; its issuer must be the configured one."""
         if self._metadata is not None and now - self._metadata[0] < METADATA_AGE:
             return self._metadata[1]
         address = f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration"
         try:
-            described: dict[str, Any] = httpx.get(address, timeout=TIMEOUT_S).raise_for_status().json()
-            whole = described["issuer"] == self.settings.issuer
-            whole = whole and all(
-                described[f"{name}"] for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")
+            metadata: dict[str, Any] = httpx.get(address, timeout=TIMEOUT_S).raise_for_status().json()
+            is_complete = metadata["issuer"] == self.settings.issuer
+            is_complete = is_complete and all(
+                metadata[f"{name}"] for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")
             )
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             raise self._down() from error
-        if not whole:
+        if not is_complete:
             raise self._down()
-        self._metadata = (now, described)
-        return described
+        self._metadata = (now, metadata)
+        return metadata
 
     def _client(self, callback: str) -> OAuth2Client:
         return OAuth2Client(
@@ -161,13 +161,13 @@ class Provider:
 
 
 def open_provider(project: Project) -> Provider | None:
-    """The provider of a project, None without one; raises BadInput when its secret is missing."""
+    """The identity provider of a project, if it has one; raises BadInput when its secret is missing."""
     settings = project.settings.oidc
     if settings is None:
         return None
     path = project.root / project.settings.secrets_directory / SECRET_FILE
     if not path.is_file():
-        raise BadInput(f"expected the identity provider's client secret in {path}, found no file. Write it there.")
+        raise BadInput(f"expected the identity provider's client secret in {path}, got no file. Write it there.")
     return Provider(settings, path.read_text().strip())
 
 

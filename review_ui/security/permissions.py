@@ -1,4 +1,4 @@
-"""Who may do what: capabilities by role, held against every route and every page."""
+"""The capabilities of each role, checked by every route and every page."""
 
 from enum import StrEnum
 
@@ -6,15 +6,15 @@ from curation.tables.people import Role
 
 
 class Capability(StrEnum):
-    """One thing that a route or a page lets somebody do."""
+    """One thing that a role may do on routes and pages."""
 
     READ = "read"
     ADJUDICATE = "adjudicate"
     SEE_NEIGHBOURS = "see_neighbours"  # nearest real images, once a worklist is closed
     JUDGE_PAIRS = "judge_pairs"  # whether a synthetic image shows the same subject as a real one
-    SEE_PAIRS = "see_pairs"  # what was judged, in numbers
-    SEE_RESULTS = "see_results"  # everybody's readings, performance and agreement
-    SEE_LINEAGE = "see_lineage"  # what descends from what
+    SEE_PAIRS = "see_pairs"  # counts of judgements
+    SEE_RESULTS = "see_results"  # readings, performance and agreement of all readers
+    SEE_LINEAGE = "see_lineage"  # the lineage of things
     SEE_SUBJECTS = "see_subjects"  # single subjects, by key
     MANAGE = "manage"  # worklists, batches, jobs
     ADMINISTER = "administer"  # accounts

@@ -1,4 +1,4 @@
-"""Who is behind a browser: the session cookie, held against the sign-ins in the database.
+"""Sessions: find the reader of a session cookie among the sign-ins of the database.
 
 The cookie is HttpOnly and SameSite=Strict, and Secure when the page came by https. Its token is looked up on every
 request and on every rerun of a Streamlit page: revoking a sign-in takes effect at once.
@@ -21,7 +21,7 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class SignedInReader:
-    """The reader a request belongs to, as far as routes and pages need to know them."""
+    """The signed-in reader of a request."""
 
     reader_id: int
     name: str
@@ -32,34 +32,34 @@ class SignedInReader:
     consented: bool
 
     def can(self, capability: Capability) -> bool:
-        """Whether the reader's role allows it."""
+        """Whether the role of the reader has a capability."""
         return capability in CAPABILITIES[self.role]
 
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """Looks tokens up in one project's database."""
+    """Finds sign-ins by token in the database of a project."""
 
     project: Project
     clock: Clock
 
     def find(self, token: str | None, active: bool = True) -> SignedInReader | None:
-        """The reader whose live sign-in `token` belongs to; None for a stranger, an expired or a revoked one.
+        """Find the reader of a live sign-in; None for an unknown, expired or revoked token.
 
-        Read-only but once a minute, when the sign-in notes that it was seen: fetching pixels waits for no writer.
-        A page that refreshes itself is not a person who is `active`, and does not keep the session alive.
+        It only reads, but once a minute it writes when the sign-in was last seen; so fetching pixels waits for no
+        writer. A page that refreshes itself is not `active`, and does not keep the session alive.
         """
         if not token:
             return None
         now = self.clock()
         with self.project.database.read() as session:
-            found = find_sign_in_and_consent(session, now, token)
-            if found is None:
+            row = find_sign_in_and_consent(session, now, token)
+            if row is None:
                 return None
-            sign_in, consented = found
+            sign_in, consented = row
             reader = sign_in.reader
-            unnoted = session.is_modified(sign_in)
-        if unnoted and active:
+            is_outdated = session.is_modified(sign_in)
+        if is_outdated and active:
             with self.project.database.write() as session:
                 find_sign_in(session, now, token)
         return SignedInReader(

@@ -1,8 +1,7 @@
-"""Slows down guessing: so many failed sign-ins from one address in a while, then none until the oldest is over.
+"""Limit failed sign-ins by address, and the requests of a signed-in reader.
 
-An account locks by itself after five failures; this keeps one address from trying many accounts, and from keeping the
-server busy with password hashes. What a reader asks for once signed in has a pace as well, for scripts that copy.
-All of it is kept in memory: each server process counts on its own.
+An account locks after five failures; this keeps one address from trying many accounts, and from keeping the server busy
+with password hashes. The limit on requests is for scripts that copy images. Counts are in memory, per server process.
 """
 
 import math
@@ -23,7 +22,7 @@ class Throttle:
     failures: dict[str, deque[datetime]] = field(default_factory=dict)
 
     def is_closed(self, address: str, now: datetime) -> bool:
-        """Whether `address` has used up its failures for now."""
+        """Whether `address` has used up its failures."""
         recent = self.failures.get(address)
         if recent is None:
             return False
@@ -34,7 +33,7 @@ class Throttle:
         return len(recent) >= FAILURES
 
     def failed(self, address: str, now: datetime) -> None:
-        """Count one failure; past 10,000 addresses the one seen first is forgotten."""
+        """Count a failure; beyond 10,000 addresses the oldest is forgotten."""
         if address not in self.failures and len(self.failures) >= ADDRESSES:
             del self.failures[next(iter(self.failures))]
         self.failures.setdefault(address, deque()).append(now)
@@ -42,14 +41,14 @@ class Throttle:
 
 @dataclass(slots=True)
 class Pace:
-    """So many requests of one reader at once, then so many a second: a bucket that fills up again."""
+    """A token bucket for each reader: `burst` requests at once, then `per_second`."""
 
     burst: int
     per_second: float
     buckets: dict[int, tuple[float, datetime]] = field(default_factory=dict)
 
     def wait_s(self, reader_id: int, now: datetime) -> int:
-        """Take one request from the reader's bucket: 0, or the whole seconds until there is one again."""
+        """Take a request from the bucket of a reader; return 0, or the whole seconds to wait."""
         level, since = self.buckets.get(reader_id, (float(self.burst), now))
         level = min(self.burst, level + max(0.0, (now - since).total_seconds()) * self.per_second)
         allowed = level >= 1
@@ -59,17 +58,17 @@ class Pace:
 
 @dataclass(slots=True)
 class Paces:
-    """What one reader may ask of one server process, many times what reading by hand can ask for.
+    """The limits of one reader in one server process, far above what reading by hand needs.
 
-    The viewer fetches 48 images ahead, six at a time, and sends what was pressed while the last request was under way
-    in one. Nobody reads 30 images a second for long; a script that copies a worklist would.
+    The viewer fetches 48 images ahead, six at a time, and sends the keys pressed during a request in the next one.
+    Nobody reads 30 images a second for long, but a script that copies a worklist would.
     """
 
     pixels: Pace = field(default_factory=lambda: Pace(burst=600, per_second=30))
     writes: Pace = field(default_factory=lambda: Pace(burst=300, per_second=20))
 
     def wait_s(self, reader_id: int, is_write: bool, path: str, now: datetime) -> int:
-        """0 for a request that may go on, else the seconds to wait."""
+        """Return 0 for a request that may pass, else the seconds to wait."""
         if is_write:
             return self.writes.wait_s(reader_id, now)
         return self.pixels.wait_s(reader_id, now) if path.startswith(PIXEL_PREFIXES) else 0

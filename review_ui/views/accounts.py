@@ -1,4 +1,4 @@
-"""Accounts: who may sign in, as what; passwords made here are shown once and must be changed."""
+"""The page of accounts: roles and one-time passwords, which are shown once and must be changed."""
 
 import secrets
 from collections.abc import Callable
@@ -24,28 +24,28 @@ from review_ui.markup.overview import account_line
 from review_ui.markup.plots import section
 from review_ui.security.permissions import Capability
 from review_ui.security.sessions import SignedInReader
-from review_ui.views.parts import act, reader_who_can
+from review_ui.views.parts import reader_who_can, run_action
 
 PASSWORD_BYTES = 12
 ONCE = "password_shown_once"
 
 
 def accounts_page() -> None:
-    """Everybody, then the form for one more."""
+    """Show all accounts, then the form for another."""
     reader_who_can(Capability.ADMINISTER)
     now = utc_now()
     with current_project().database.read() as session:
         rows = session.scalars(select(Reader).order_by(Reader.active.desc(), Reader.name)).all()
     shown = st.session_state.pop(ONCE, None)
     if shown is not None:
-        st.html(section("One-time password", "", note=f"For {shown[0]}. It is shown this once; they choose another."))
+        st.html(section("One-time password", "", note=f"For {shown[0]}. It is shown only once and must be changed."))
         with st.container(key="one-time"):
             st.code(shown[1], language=None)
     st.html(section("Accounts", ""))
     with st.container(key="accounts", gap=None):
         for row in rows:
-            told, more = st.columns([8, 2], vertical_alignment="center")
-            told.html(account_line(row, now))
+            line, more = st.columns([8, 2], vertical_alignment="center")
+            line.html(account_line(row, now))
             if row.kind is ReaderKind.HUMAN:
                 with more.popover("Manage", width="stretch"):
                     _manage(row)
@@ -75,7 +75,7 @@ def _change(action: Callable[..., Any], name: str) -> None:
         action(session, current_project().chain, utc_now(), name, by=reader.reader_id)
         return True
 
-    if act(Capability.ADMINISTER, do):
+    if run_action(Capability.ADMINISTER, do):
         st.rerun()
 
 
@@ -87,7 +87,7 @@ def _reset(name: str) -> None:
         changed.must_change_password = True
         return True
 
-    if act(Capability.ADMINISTER, do):
+    if run_action(Capability.ADMINISTER, do):
         st.session_state[ONCE] = (name, password)
         st.rerun()
 
@@ -118,6 +118,6 @@ def _add(name: str, role: Role) -> None:
         )
         return True
 
-    if act(Capability.ADMINISTER, do):
+    if run_action(Capability.ADMINISTER, do):
         st.session_state[ONCE] = (name, password)
         st.rerun()

@@ -1,4 +1,4 @@
-"""Ask a generator for candidates, watch them being drawn, see and cancel the work of the workers."""
+"""The page of generation: request candidates, watch them being drawn, see and cancel jobs."""
 
 from datetime import datetime
 from typing import Any, get_args
@@ -21,7 +21,7 @@ from review_ui.markup.plots import readable, section
 from review_ui.security.permissions import Capability
 from review_ui.security.sessions import SignedInReader
 from review_ui.views.overview import PREVIEW_COLUMNS, contact_sheet
-from review_ui.views.parts import act, reader_who_can
+from review_ui.views.parts import reader_who_can, run_action
 
 REFRESH_S = 2
 BATCHES = 3
@@ -32,10 +32,14 @@ MOST_PER_CLASS = 10_000
 
 
 def generate_page() -> None:
-    """The form, then what it made."""
+    """Show the form, then jobs and batches."""
     reader_who_can(Capability.MANAGE)
     with current_project().database.read() as session:
-        generators = {one.name: dict(one.card) for one in list_generators(session) if one.card.get("classes")}
+        generators = {
+            generator.name: dict(generator.card)
+            for generator in list_generators(session)
+            if generator.card.get("classes")
+        }
     if generators:
         _form(generators)
     else:
@@ -76,7 +80,7 @@ def _request(name: str, counts: dict[str, int], values: dict[str, Any]) -> None:
         batch, job = request_batch(session, current_project().chain, utc_now(), request)
         return batch.id, job.id
 
-    made = act(Capability.MANAGE, queue)
+    made = run_action(Capability.MANAGE, queue)
     if made is not None:
         st.success(f"Batch {made[0]} is queued as job {made[1]}.")
 
@@ -109,7 +113,7 @@ def _cancel(job_id: int) -> None:
         cancel(session, now, job_id)
         current_project().chain.record(session, "job.cancelled", {"job": job_id, "by": reader.reader_id}, now)
 
-    act(Capability.MANAGE, stop)
+    run_action(Capability.MANAGE, stop)
     st.rerun(scope="fragment")
 
 
@@ -123,9 +127,9 @@ def _batches() -> None:
         st.html(batch_heading(batch))
         if batch.newest:
             try:
-                pictures = [project.store.pixels(digest) for digest in batch.newest]
+                images = [project.store.pixels(digest) for digest in batch.newest]
             except RoundsError as error:
                 st.error(str(error))
                 continue
-            sheet = contact_sheet(pictures, PREVIEW_COLUMNS)
+            sheet = contact_sheet(images, PREVIEW_COLUMNS)
             st.image(sheet, width="stretch", alt=f"The newest images of batch {batch.batch_id}")

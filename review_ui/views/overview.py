@@ -1,4 +1,4 @@
-"""The overview: how far reading is, what was accepted, who read, and what is being drawn at this moment."""
+"""The overview: progress of reading, acceptance, readers, and batches being drawn."""
 
 import math
 
@@ -22,7 +22,7 @@ JOBS = 8
 
 
 def overview_page() -> None:
-    """Worklists for everyone, as far as it concerns them; batches and jobs for curators and administrators."""
+    """Show worklists to everybody, and batches and jobs to curators and administrators."""
     _worklists()
     if reader_or_stop().can(Capability.MANAGE):
         _generation()
@@ -72,15 +72,15 @@ def _jobs() -> None:
         st.html(job_table(jobs))
 
 
-def contact_sheet(pictures: list[Pixels], columns: int) -> Pixels:
-    """Lay (H, W, C) pictures of one shape out in rows, 8 bit, with a narrow gap; 16 bit is scaled by its maximum."""
-    height, width, channels = pictures[0].shape
+def contact_sheet(images: list[Pixels], columns: int) -> Pixels:
+    """Lay out (H, W, C) images of one shape in rows, 8 bit, with a narrow gap; 16 bit is scaled by its maximum."""
+    height, width, channels = images[0].shape
     gap = max(2, width // 24)
-    rows = math.ceil(len(pictures) / columns)
+    rows = math.ceil(len(images) / columns)
     sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), 10, dtype=np.uint8)
-    for index, picture in enumerate(pictures):
+    for index, image in enumerate(images):
         row, column = divmod(index, columns)
-        scaled = picture if picture.dtype == np.uint8 else (picture / max(1, picture.max()) * 255).astype(np.uint8)
+        scaled = image if image.dtype == np.uint8 else (image / max(1, image.max()) * 255).astype(np.uint8)
         top, left = row * (height + gap), column * (width + gap)
         sheet[top : top + height, left : left + width] = scaled
     return np.repeat(sheet, 3, axis=2) if channels == 1 else sheet

@@ -1,4 +1,4 @@
-"""What several pages share: the check at their door, the choice of a worklist, and one action in one transaction."""
+"""Parts that several pages share: the check of the role, the choice of a worklist, running an action."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -18,7 +18,7 @@ Made = TypeVar("Made")
 
 
 def reader_who_can(capability: Capability, active: bool = True) -> SignedInReader:
-    """The signed-in reader, whose role allows this page; everybody else reads so and the page ends here."""
+    """The signed-in reader, whose role allows this page; for other roles the page says so and stops."""
     reader = reader_or_stop(active)
     if not reader.can(capability):
         st.html('<p class="rounds-ended">Your role does not see this page. An administrator can change it.</p>')
@@ -27,34 +27,34 @@ def reader_who_can(capability: Capability, active: bool = True) -> SignedInReade
 
 
 def behind_door(page: Callable[[], None], capability: Capability) -> Callable[[], None]:
-    """The page, with the check of the role before it."""
+    """Wrap a page with the check of the role."""
 
-    def opened() -> None:
+    def checked_page() -> None:
         reader_who_can(capability)
         page()
 
-    return opened
+    return checked_page
 
 
 def worklist_choice(*, closed_only: bool = False) -> Worklist | None:
-    """The worklist that the page is about; None, and a word why, when there is none."""
+    """Choose the worklist of the page; None, with a sentence on the page, when there is none."""
     query = select(Worklist).where(Worklist.status == BuildStatus.READY, Worklist.kind != WorklistKind.PRACTICE)
     if closed_only:
         query = query.where(Worklist.closed_at.is_not(None))
     with current_project().database.read() as session:
         read = set(session.scalars(select(ReaderCursor.worklist_id).where(ReaderCursor.done > 0)))
-        found = {one.id: one for one in session.scalars(query.order_by(Worklist.id.desc()))}
-    if not found:
+        worklists = {worklist.id: worklist for worklist in session.scalars(query.order_by(Worklist.id.desc()))}
+    if not worklists:
         what = "No worklist is closed yet" if closed_only else "No worklist yet"
         st.html(f'<div class="rounds-empty"><h1>{what}</h1><p>What was read appears here.</p></div>')
         return None
-    newest_read = next((number for number, key in enumerate(found) if key in read), 0)
-    chosen = st.selectbox("Worklist", list(found), newest_read, format_func=lambda key: found[key].name)
-    return found[chosen]
+    newest_read = next((number for number, key in enumerate(worklists) if key in read), 0)
+    chosen = st.selectbox("Worklist", list(worklists), newest_read, format_func=lambda key: worklists[key].name)
+    return worklists[chosen]
 
 
-def act(capability: Capability, action: Callable[[Session, SignedInReader], Made]) -> Made | None:
-    """Do one thing in one short transaction, for a reader whose role is checked again; errors are told, not raised."""
+def run_action(capability: Capability, action: Callable[[Session, SignedInReader], Made]) -> Made | None:
+    """Run an action in one short transaction after checking the role again; errors are shown on the page."""
     reader = reader_who_can(capability)
     try:
         with current_project().database.write() as session:

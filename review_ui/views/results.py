@@ -1,4 +1,4 @@
-"""Results of a worklist: what was accepted, why not, how long it took, and what screening had said."""
+"""The page of results: acceptance, reasons, rejects, times, and screening against readers."""
 
 from collections.abc import Sequence
 from html import escape
@@ -33,15 +33,15 @@ ACCEPTANCE_NOTE = (
     "(Clopper-Pearson), reading by reading. Readings of whole pages of the grid are left out."
 )
 TURING_NOTE = (
-    "Share of readings of synthetic images that hold them to be real (4 to 6 of 6). The page of agreement has the AUC. "
+    "Share of readings of synthetic images that take them for real (4 to 6 of 6). The page Agreement has the AUC. "
     "Line: exact 95 % interval (Clopper-Pearson), reading by reading."
 )
-SCREENING_NOTE = "Among readings of candidates. A check that tells readers' rejects apart has its dots far apart."
-GRID_NOTE = "A verdict given for a page at once: in no agreement, no d-prime and no claim."
+SCREENING_NOTE = "Among readings of candidates. The dots of a check that finds what readers reject are far apart."
+GRID_NOTE = "Verdicts given for a whole page: not used for agreement, d-prime or claims."
 
 
 def results_page() -> None:
-    """Every figure of one worklist, people and proxies apart."""
+    """Show every figure of a worklist, for people or for proxies."""
     reader_who_can(Capability.SEE_RESULTS)
     with st.container(key="filters", horizontal=True):
         worklist = worklist_choice()
@@ -57,7 +57,7 @@ def results_page() -> None:
         st.html(section("Nothing read yet", "", note=f"No reading of {worklist.name} by {str(kind).lower()} stands."))
         return
     if worklist.kind is WorklistKind.TURING:
-        _acceptance(worklist, "Synthetic, held to be real", figures.accepted, TURING_NOTE)
+        _acceptance(worklist, "Synthetic, taken for real", figures.accepted, TURING_NOTE)
     else:
         _acceptance(worklist, "Accepted", figures.accepted, ACCEPTANCE_NOTE)
     _reasons(worklist, figures)
@@ -71,7 +71,7 @@ def results_page() -> None:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _figures(root: str, worklist_id: int, kind: str, state: State) -> ResultFigures:
-    """The figures in this state of the readings, for everybody who may see them; counted once."""
+    """Count the figures once for each state of the readings."""
     with current_project().database.read() as session:
         return result_figures(session, session.get_one(Worklist, worklist_id), ReaderKind(kind))
 
@@ -92,12 +92,12 @@ def _texts(worklist: Worklist) -> dict[str, str]:
 
 def _reasons(worklist: Worklist, figures: ResultFigures) -> None:
     if figures.reasons:
-        note = "Of all readings of the class, the share that rejects for this reason; one reading may give several."
+        note = "Share of all readings of the class that reject for this reason; one reading may give several."
         st.html(section("Reasons by class", heat_table(figures.reasons), _csv(worklist, "reasons"), note))
 
 
 def _gallery(worklist: Worklist, rows: Sequence[GivenReading]) -> None:
-    given = {code for row in rows for code in row.reasons}
+    used_codes = {code for row in rows for code in row.reasons}
     with current_project().database.read() as session:
         shown = still_here(session, (row.image_id for row in rows))
     rows = [row for row in rows if row.image_id in shown]
@@ -105,9 +105,9 @@ def _gallery(worklist: Worklist, rows: Sequence[GivenReading]) -> None:
         return
     st.html(section("Recent rejects", ""))
     texts = _texts(worklist)
-    codes = [code for code in texts if code in given]
+    codes = [code for code in texts if code in used_codes]
     with st.container(key="reason-filter"):
-        code = st.pills("Only those for", codes, format_func=lambda one: texts[one]) if codes else None
+        code = st.pills("Only those for", codes, format_func=lambda code: texts[code]) if codes else None
     rejects = recent_rejects(rows, code, CARDS)
     st.html(f'<div class="r-section">{gallery(current_project().store, rejects, texts)}</div>')
 

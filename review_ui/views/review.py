@@ -1,4 +1,4 @@
-"""The review page: one component that fills the window and talks to our routes, not to Streamlit."""
+"""The review page: one component that fills the window and uses our routes, not Streamlit's."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -58,7 +58,7 @@ _viewer = st.components.v2.component(
 
 
 def review_page() -> None:
-    """Read what this reader may read now, newest first."""
+    """Show the viewer with the worklists that this reader may read now, newest first."""
     worklists = _worklists(active=True)
     if worklists:
         _viewer(key="viewer", data={"worklists": worklists})
@@ -69,8 +69,8 @@ def review_page() -> None:
 def _worklists(active: bool) -> list[dict[str, Any]]:
     reader = reader_or_stop(active)
     with current_project().database.read() as session:
-        found = list_readable_worklists(session, reader.reader_id, reader.can(Capability.ADJUDICATE))
-    return [{**asdict(worklist), "modes": list(worklist.modes)} for worklist in found]
+        worklists = list_readable_worklists(session, reader.reader_id, reader.can(Capability.ADJUDICATE))
+    return [{**asdict(worklist), "modes": list(worklist.modes)} for worklist in worklists]
 
 
 @st.fragment(run_every=WAIT_S)
@@ -79,6 +79,6 @@ def _wait_for_worklist() -> None:
         st.rerun()
     st.html(
         '<div class="rounds-empty"><h1>Nothing to read yet</h1>'
-        "<p>A worklist appears here by itself as soon as one is open to you. "
+        "<p>A worklist appears here as soon as one is open to you. "
         "Whoever organises the reading makes one with <code>rounds worklist create NAME</code>.</p></div>"
     )

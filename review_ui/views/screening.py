@@ -1,6 +1,6 @@
-"""What screening found in a batch, each check beside what real images measure, and how often the checks err.
+"""The page of screening: verdicts of a batch, each check beside real images, and error rates.
 
-Figures only: a picture that was blocked may be a patient's, and whoever manages batches may read as well.
+Figures only: a blocked image may be a patient's, and whoever manages batches may read as well.
 """
 
 from html import escape
@@ -17,24 +17,24 @@ from screening.report.plots import class_table, distribution, rates_table, relia
 from screening.report.rates import checks_of, newest_report, rates_of, withdrawn_behind
 from screening.report.words import PLOTS_MEAN, describe_probe, screening_basis
 
-PLOTS_NOTE = f"{PLOTS_MEAN} Pictures are in the report that the command “rounds screening report” writes."
+PLOTS_NOTE = f"{PLOTS_MEAN} Images are in the report that the command “rounds screening report” writes."
 PROBE_NOTE = (
-    "The probe is a small classifier, trained on real images, that says which class a picture shows. A line gathers "
-    "the held-out real images of which it was about equally sure; one to rely on is right as often as it said."
+    "The probe is a small classifier, trained on real images, of the class that an image shows. A line has the "
+    "held-out real images of which it was about equally sure; a reliable probe is right as often as it is sure."
 )
 RATES_NOTE = (
-    "Of held-out real images, each under thresholds that no image of its subject set. Caught: flagged or blocked by "
-    "any check, with the exact 95 % interval (Clopper-Pearson); then what each check alone catches, in percent. What "
-    "is caught as often as untouched images are flagged is not seen."
+    "On held-out real images, each under thresholds set without images of its subject. Caught: flagged or blocked by "
+    "any check, with the exact 95 % interval (Clopper-Pearson); then what each check alone catches, in percent. A "
+    "fault that is caught only as often as untouched images are flagged is not detected."
 )
 
 
 def screening_page() -> None:
-    """The newest screening of one batch, then the newest measurement of the checks."""
+    """Show the newest screening of a batch, then the newest error rates of the checks."""
     reader_who_can(Capability.MANAGE)
     with current_project().database.read() as session:
         screened = screened_batches(session)
-        said = notices(session)
+        lines = notices(session)
     if not screened:
         st.html(
             '<div class="rounds-empty"><h1>No batch screened yet</h1><p>What the checks find appears here.</p></div>'
@@ -43,7 +43,7 @@ def screening_page() -> None:
     names = {screening_id: f"Batch {batch_id}, {generator}" for screening_id, batch_id, generator in screened}
     with st.container(key="filters", horizontal=True):
         chosen = st.selectbox("Batch", list(names), format_func=lambda key: names[key])
-    for notice in said:
+    for notice in lines:
         st.html(f'<div class="r-section r-facts"><p class="r-notice">{escape(notice)}</p></div>')
     figures = _figures(str(current_project().root), chosen)
     st.html(section("Verdicts by class", class_table(figures), _csv(figures, "verdicts")))
@@ -51,7 +51,7 @@ def screening_page() -> None:
         f"<tr><th>{escape(name)}</th><td>{escape(what)}</td></tr>" for name, what in screening_basis(figures.parameters)
     )
     st.html(section("What it rests on", f'<table class="r-table">{facts}</table>'))
-    plots = f'<div class="r-thirds">{"".join(distribution(one) for one in figures.checks)}</div>'
+    plots = f'<div class="r-thirds">{"".join(distribution(check) for check in figures.checks)}</div>'
     st.html(section("Checks", plots, _csv(figures, "distributions"), PLOTS_NOTE, above=True))
     _probe(figures)
     _rates()
@@ -59,7 +59,7 @@ def screening_page() -> None:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _figures(root: str, screening_id: int) -> ScreeningFigures:
-    """A screening never changes, so it is counted once."""
+    """Count the figures of a screening once, since it never changes."""
     with current_project().database.read() as session:
         return screening_figures(session, screening_id)
 
@@ -83,12 +83,12 @@ def _rates() -> None:
         report = newest_report(session)
         reached = withdrawn_subjects_note(withdrawn_behind(session, report))
     if report is None:
-        words = "Not measured yet: <code>rounds screening error-rates</code> does it."
+        words = "Not measured yet. Run <code>rounds screening error-rates</code>."
         st.html(section("How often the checks err", f'<p class="r-soft">{words}</p>'))
         return
     table = rates_table(rates_of(report.result), checks_of(report.result))
-    said = f"Measured {report.created_at:%Y-%m-%d} with {report.parameters['backbone']}. "
+    measured = f"Measured {report.created_at:%Y-%m-%d} with {report.parameters['backbone']}. "
     link = f"/rounds/exports/error-rates/{report.id}.csv"
     notice = f'<p class="r-notice">AFFECTED: this report {escape(reached)}. Measure again.</p>' if reached else ""
     body = f'<div class="r-wide-table">{table}</div>{notice}'
-    st.html(section("How often the checks err", body, link, said + RATES_NOTE))
+    st.html(section("How often the checks err", body, link, measured + RATES_NOTE))

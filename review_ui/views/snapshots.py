@@ -1,4 +1,4 @@
-"""Snapshots: those there are, which of them are stale, and what a recipe would give. Building is the command line's."""
+"""The page of snapshots: the list, stale ones, and a preview of a recipe; a command builds them."""
 
 from typing import Any
 
@@ -23,10 +23,10 @@ BALANCE = {"none": "As they come", "cap": "As many of each", "weights": "Equal w
 
 
 def snapshots_page() -> None:
-    """The list, then a form for a preview, and what it says."""
+    """Show the list, a form for a preview, and the preview."""
     reader_who_can(Capability.MANAGE)
     st.html(snapshot_table(_snapshots(str(current_project().root))))
-    st.html(section("Preview a mix", "", note="Nothing is written. The command that builds it stands under the form."))
+    st.html(section("Preview a mix", "", note="Nothing is written. The command that builds it appears under the form."))
     with current_project().database.read() as session:
         classes = list(session.scalars(select(Label.name).order_by(Label.name)))
         counted = select(Worklist.name).where(Worklist.kind == WorklistKind.VERDICT).order_by(Worklist.id.desc())
@@ -39,25 +39,25 @@ def snapshots_page() -> None:
             return
         st.code(_command(values), language=None)
         try:
-            found = _preview(values)
+            preview = _preview(values)
         except RoundsError as error:
             st.error(str(error))
             return
-    st.html(preview_sections(found))
+    st.html(preview_sections(preview))
 
 
 @st.cache_data(ttl=KEPT_S, show_spinner=False)
 def _snapshots(root: str) -> list[SnapshotSummary]:
-    """Kept for half a minute: whether a snapshot is stale takes a walk over the outcomes."""
+    """List snapshots, kept for half a minute: finding stale ones walks over all outcomes."""
     with current_project().database.read() as session:
         return list_snapshots(session)
 
 
 def _choices(classes: list[str], worklists: list[str]) -> dict[str, Any]:
-    """What the form says, without what is left at its default."""
+    """The choices of the form that differ from the defaults."""
     left, right = st.columns(2)
     synthetic = left.selectbox("Synthetic images", SYNTHETIC)
-    balance = right.selectbox("Balance of classes", list(BALANCE), format_func=lambda one: BALANCE[one])
+    balance = right.selectbox("Balance of classes", list(BALANCE), format_func=lambda name: BALANCE[name])
     chosen = left.multiselect("Classes", classes, placeholder="All")
     counted = right.multiselect("Worklists that count", worklists, placeholder="All")
     ratio = left.number_input("Added images per real one, at most", 0.0, None, 0.0, 0.1, help="0: no limit")
@@ -82,7 +82,7 @@ def _preview(values: dict[str, Any]) -> Preview:
 
 
 def _command(values: dict[str, Any]) -> str:
-    """The command that builds what the form says."""
+    """The command that builds the snapshot of the form."""
     words = ["rounds snapshot build NAME"]
     flags = {"allow_proxy": "--no-proxy", "allow_grid": "--no-grid"}
     several = {"classes": "--class", "worklists": "--worklist"}
@@ -90,7 +90,7 @@ def _command(values: dict[str, Any]) -> str:
         if name in flags:
             words.append(flags[name])
         elif name in several:
-            words += [f'{several[name]} "{one}"' for one in value]
+            words += [f'{several[name]} "{choice}"' for choice in value]
         else:
             words.append(f"--{name.replace('_', '-')} {value:g}" if isinstance(value, float) else f"--{name} {value}")
     return " ".join(words)

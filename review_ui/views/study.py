@@ -1,4 +1,4 @@
-"""How a worklist was read: readers with each other, and each against images whose truth is known."""
+"""The pages of agreement and of readers: readers compared with each other and with known truth."""
 
 from collections.abc import Sequence
 from html import escape
@@ -31,39 +31,43 @@ ROC_NOTE = (
     "The diagonal is chance; top left is best. A hollow point is an excluded reader."
 )
 AGREEMENT_NOTE = (
-    "Kappa and alpha go from -1 over 0, as often as by chance (the tick in the middle), to 1, always agreed; AC1 too, "
-    "and it holds where nearly everybody says the same. Reader quality goes from 0 to 1. Line: 95 % interval, "
+    "Kappa, alpha and AC1 go from -1 over 0, agreement by chance (the tick in the middle), to 1, full agreement; AC1 "
+    "also holds where nearly all verdicts are the same. Reader quality goes from 0 to 1. Line: 95 % interval, "
     "bootstrap over images. Excluded readers are left out."
 )
 CONSENSUS_NOTE = (
-    "How sure the consensus is (CROWDLAB), 0 to 1, of candidates that two people or more have read; the least sure "
-    "first."
+    "How sure the consensus is (CROWDLAB), from 0 to 1, for candidates that two people or more have read; the least "
+    "sure first."
 )
 
 
 def agreement_page() -> None:
-    """Agreement, consensus and the Turing test."""
-    study = _study()
+    """Show agreement, consensus and the Turing test."""
+    study = _choose_study()
     if study is None:
         return
     figures = [figure for figure in study[1].figures() if figure.key in BETWEEN_READERS]
-    _sections(study[0], figures, AGREEMENT_NOTE)
+    _show_figures(study[0], figures, AGREEMENT_NOTE)
     _least_sure(study[1])
     if study[1].turing is not None:
         st.html(section("Indistinguishable?", f"<p>{escape(study[1].turing.sentence)}</p>"))
 
 
 def readers_page() -> None:
-    """Each reader: defects found, real images rejected, repeats, drift, speed; and who is excluded by which rule."""
-    study = _study()
+    """Show each reader's defects found, real images rejected, repeats, drift, speed, and exclusions."""
+    study = _choose_study()
     if study is None:
         return
     figures = [figure for figure in study[1].figures() if figure.key not in BETWEEN_READERS]
     signal = [figure for figure in figures if figure.key in SIGNAL]
-    st.html(section("Defects found, real images left alone", detection_plot(study[1], _tables(signal)), note=ROC_NOTE))
+    st.html(
+        section(
+            "Defects found, real images left alone", detection_plot(study[1], _figure_tables(signal)), note=ROC_NOTE
+        )
+    )
     st.html(section("Exclusion rules", rules_table(study[1])))
     rest = [figure for figure in figures if figure.key not in SIGNAL]
-    _sections(study[0], rest, "Line: 95 % interval. Blind single readings of people only.")
+    _show_figures(study[0], rest, "Line: 95 % interval. Blind single readings of people only.")
 
 
 def _least_sure(study: ReaderStudy) -> None:
@@ -73,26 +77,26 @@ def _least_sure(study: ReaderStudy) -> None:
         return
     images = study.consensus.images[:LEAST_SURE]
     with current_project().database.read() as session:
-        found = session.execute(
+        rows = session.execute(
             select(Image.id, Image.file_sha256).where(
-                Image.id.in_([one.image_id for one in images]), Image.withdrawn_at.is_(None)
+                Image.id.in_([image.image_id for image in images]), Image.withdrawn_at.is_(None)
             )
         )
-        digests = {key: digest for key, digest in found}
-    images = tuple(one for one in images if one.image_id in digests)
+        digests = {key: digest for key, digest in rows}
+    images = tuple(image for image in images if image.image_id in digests)
     cards = consensus_gallery(current_project().store, images, digests)
     st.html(section("Least sure images", cards, note=CONSENSUS_NOTE))
 
 
-def _study() -> tuple[Worklist, ReaderStudy] | None:
+def _choose_study() -> tuple[Worklist, ReaderStudy] | None:
     reader_who_can(Capability.SEE_RESULTS)
     with st.container(key="filters", horizontal=True):
         worklist = worklist_choice()
     if worklist is None:
         return None
     with current_project().database.read() as session:
-        here = select(func.max(Reading.id)).join(WorklistItem, WorklistItem.id == Reading.item_id)
-        newest = session.scalar(here.where(WorklistItem.worklist_id == worklist.id))
+        newest_reading = select(func.max(Reading.id)).join(WorklistItem, WorklistItem.id == Reading.item_id)
+        newest = session.scalar(newest_reading.where(WorklistItem.worklist_id == worklist.id))
         key = (worklist.id, newest)
         kept = st.session_state.get("reader_study")
         if kept is None or kept[0] != key:
@@ -109,27 +113,28 @@ def _study() -> tuple[Worklist, ReaderStudy] | None:
     return worklist, study
 
 
-def _sections(worklist: Worklist, figures: Sequence[Figure], note: str) -> None:
-    parts = _tables(figures)
+def _show_figures(worklist: Worklist, figures: Sequence[Figure], note: str) -> None:
+    parts = _figure_tables(figures)
     body = f'<div class="r-multiples">{parts}</div>' if parts else "<p class='r-soft'>Nothing read yet.</p>"
     st.html(section("Figures", body, f"/rounds/exports/worklists/{worklist.id}/study.csv", note))
 
 
-def _tables(figures: Sequence[Figure]) -> str:
+def _figure_tables(figures: Sequence[Figure]) -> str:
     groups: dict[str, list[Figure]] = {}
     for figure in figures:
         groups.setdefault(figure.key, []).append(figure)
-    # Long tables first, so that two of a length stand side by side; d' before the criterion.
+    # Long tables first, so that tables of one length are side by side; d' before the criterion.
     ordered = sorted(groups.values(), key=lambda lines: (-len(lines), lines[0].key != "d_prime", lines[0].figure))
     with_values = [lines for lines in ordered if any(line.value is not None for line in lines)]
     tables = "".join(
-        f'<div><h3>{escape(_title(lines[0]))}</h3><table class="r-table r-dots">{"".join(_rows(lines))}</table></div>'
+        f"<div><h3>{escape(_title(lines[0]))}</h3>"
+        f'<table class="r-table r-dots">{"".join(_rows_of(lines))}</table></div>'
         for lines in with_values
     )
-    return tables + _too_little([lines for lines in ordered if lines not in with_values])
+    return tables + _rows_without_value([lines for lines in ordered if lines not in with_values])
 
 
-def _too_little(groups: Sequence[list[Figure]]) -> str:
+def _rows_without_value(groups: Sequence[list[Figure]]) -> str:
     """Write what cannot be said yet, a line for each figure rather than one for every reader."""
     if not groups:
         return ""
@@ -145,21 +150,21 @@ def _title(figure: Figure) -> str:
     return figure.figure if figure.key == "d_prime" else figure.figure[:1].upper() + figure.figure[1:]
 
 
-def _rows(figures: list[Figure]) -> list[str]:
+def _rows_of(figures: list[Figure]) -> list[str]:
     low, high = _axis(figures)
-    rows = [_row(one, low, high) for one in figures if one.value is not None]
-    silent: dict[str, list[str]] = {}
-    for one in figures:
-        if one.value is None:
-            silent.setdefault(one.note, []).append(_who(one))
+    rows = [_figure_row(figure, low, high) for figure in figures if figure.value is not None]
+    names_by_note: dict[str, list[str]] = {}
+    for figure in figures:
+        if figure.value is None:
+            names_by_note.setdefault(figure.note, []).append(_reader_and_group(figure))
     return rows + [
         f'<tr><th>{escape(", ".join(names))}</th><td colspan="2" class="r-soft">{escape(note)}</td></tr>'
-        for note, names in silent.items()
+        for note, names in names_by_note.items()
     ]
 
 
-def _who(one: Figure) -> str:
-    return ", ".join(part for part in (one.reader, one.group.replace("_", " ")) if part) or "everybody"
+def _reader_and_group(figure: Figure) -> str:
+    return ", ".join(part for part in (figure.reader, figure.group.replace("_", " ")) if part) or "everybody"
 
 
 def _axis(figures: list[Figure]) -> tuple[float, float]:
@@ -173,18 +178,18 @@ def _axis(figures: list[Figure]) -> tuple[float, float]:
     return (0.0 if scale is Scale.POSITIVE else -most), most
 
 
-def _row(one: Figure, low: float, high: float) -> str:
-    assert one.value is not None
+def _figure_row(figure: Figure, low: float, high: float) -> str:
+    assert figure.value is not None
 
     def place(value: float) -> float:
         return 100 * (value - low) / (high - low)
 
-    line, words = "", f"n {one.n}"
-    if one.low is not None and one.high is not None:
-        line = f'<u style="left:{place(one.low):.2f}%;width:{place(one.high) - place(one.low):.2f}%"></u>'
-        words = f"{one.low:z.2f} to {one.high:z.2f}, n {one.n}"
+    line, words = "", f"n {figure.n}"
+    if figure.low is not None and figure.high is not None:
+        line = f'<u style="left:{place(figure.low):.2f}%;width:{place(figure.high) - place(figure.low):.2f}%"></u>'
+        words = f"{figure.low:z.2f} to {figure.high:z.2f}, n {figure.n}"
     return (
-        f'<tr><th>{escape(_who(one))}</th><td class="r-plot"><div class="r-scale">{line}'
-        f'<b style="left:{place(one.value):.2f}%"></b></div></td>'
-        f'<td class="r-number">{one.value:z.2f}<small>{words}</small></td></tr>'
+        f'<tr><th>{escape(_reader_and_group(figure))}</th><td class="r-plot"><div class="r-scale">{line}'
+        f'<b style="left:{place(figure.value):.2f}%"></b></div></td>'
+        f'<td class="r-number">{figure.value:z.2f}<small>{words}</small></td></tr>'
     )

@@ -1,4 +1,4 @@
-"""Make worklists, pause, resume and close them, give images back, say who may read."""
+"""The page of worklists: make, pause, resume and close them, release images, choose readers."""
 
 from collections.abc import Callable
 from functools import partial
@@ -34,7 +34,7 @@ from review_ui.markup.overview import worklist_line
 from review_ui.markup.plots import section
 from review_ui.security.permissions import Capability
 from review_ui.security.sessions import SignedInReader
-from review_ui.views.parts import act, reader_who_can
+from review_ui.views.parts import reader_who_can, run_action
 
 PLAIN: dict[str, Any] = {name: WorklistRecipe.model_fields[name].default for name in EVIDENCE}
 ORDERS = ("random", "batch", "flags", "priority")
@@ -42,7 +42,7 @@ MODALITIES = ("general", "mr", "ct", "xray", "ultrasound", "histology")
 
 
 def worklists_page() -> None:
-    """Those there are, each with what can be done with it; then the form for another."""
+    """Show all worklists with their actions, then the form for another."""
     reader_who_can(Capability.MANAGE)
     with current_project().database.read() as session:
         summaries = {row.name: row for row in list_worklists(session)}
@@ -64,8 +64,8 @@ def worklists_page() -> None:
 
 
 def _worklist(row: Worklist, line: str, allowed: list[str], people: list[str]) -> None:
-    told, more = st.columns([8, 2], vertical_alignment="center")
-    told.html(line)
+    summary, more = st.columns([8, 2], vertical_alignment="center")
+    summary.html(line)
     if row.closed_at is not None:
         return
     with more.popover("Manage", width="stretch"):
@@ -107,7 +107,7 @@ def _change(action: Callable[..., Any], name: str) -> None:
         action(session, current_project().chain, utc_now(), name)
         return True
 
-    if act(Capability.MANAGE, do):
+    if run_action(Capability.MANAGE, do):
         current_project().anchor()
         st.rerun()
 
@@ -117,29 +117,29 @@ def _form(people: list[str], vocabularies: list[str]) -> None:
     with st.container(key="page-form"):
         preset = st.segmented_control("Made for", ["Sorting", "Evidence"], default="Sorting", required=True)
         basis = EVIDENCE if preset == "Evidence" else PLAIN
-        _at_hand(basis["real_controls"] + basis["defect_controls"])
+        _show_control_limit(basis["real_controls"] + basis["defect_controls"])
         with st.form(f"worklist-{preset}", border=False):
             values = _fields(basis, people, vocabularies)
             if st.form_submit_button("Make the worklist", type="primary"):
                 _create(values)
 
 
-def _at_hand(asked: int) -> None:
-    """Say before anything is filled in how many controls there can be, and whether the preset asks for more."""
+def _show_control_limit(asked: int) -> None:
+    """Say how many controls there can be, and whether the preset asks for more."""
     try:
         with current_project().database.read() as session:
-            there = count_images_for_controls(session, WorklistRecipe(name="next", again=True))
+            available = count_images_for_controls(session, WorklistRecipe(name="next", again=True))
     except RoundsError as error:
         st.warning(str(error))
         return
-    said = (
-        f"{there} real validation images look like the images to be read. Real controls and planted defects take one "
-        f"each, so both together can be {there} at most."
+    sentence = (
+        f"{available} real validation images look like the images to be read. Real controls and planted defects take "
+        f"one each, so both together can be {available} at most."
     )
-    if asked > there:
-        st.warning(f"{said} This preset asks for {asked}: lower the two numbers, or import more real images.")
+    if asked > available:
+        st.warning(f"{sentence} This preset asks for {asked}: lower the two numbers, or import more real images.")
     else:
-        st.html(f'<p class="r-soft">{said}</p>')
+        st.html(f'<p class="r-soft">{sentence}</p>')
 
 
 def _fields(basis: dict[str, Any], people: list[str], vocabularies: list[str]) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _fields(basis: dict[str, Any], people: list[str], vocabularies: list[str]) -
     values["label_shown"] = switches[0].checkbox("Show the class", basis["label_shown"])
     values["grid"] = switches[1].checkbox("Offer the grid", basis["grid"])
     values["ratings"] = switches[2].checkbox("Ask for ratings", help="Anatomy, typicality and quality, 1 to 5 each.")
-    settled = "Images, too, that an earlier worklist has settled."
+    settled = "Also images that an earlier worklist has settled."
     values["again"] = switches[3].checkbox("Settled images again", help=settled)
     deal_out = switches[4].checkbox(
         "Deal out shares",
@@ -181,7 +181,7 @@ def _create(values: dict[str, Any]) -> None:
     try:
         recipe = WorklistRecipe.checked(**values)
         with st.spinner("Planting defects and dealing out the images"):
-            # Many short transactions: every picture is stored before its row, and none is held open meanwhile.
+            # Many short transactions: every image is stored before its row, and none is held open meanwhile.
             plant_for_worklist(project.database, project.store, utc_now(), recipe, silent)
     except RoundsError as error:
         st.error(str(error))
@@ -190,7 +190,7 @@ def _create(values: dict[str, Any]) -> None:
     def make(session: Session, reader: SignedInReader) -> int:
         return create_worklist(session, project.chain, utc_now(), recipe).size
 
-    size = act(Capability.MANAGE, make)
+    size = run_action(Capability.MANAGE, make)
     if size is not None:
         st.toast(f"Made the worklist {recipe.name}: {size} images.")
         st.rerun()

@@ -116,7 +116,7 @@ def test_a_full_disk_under_the_database_keeps_nothing_of_a_transaction_and_goes_
         (small / "rounds.db").write_bytes(migrated_file.read_bytes())
         database = Database(f"sqlite:///{small / 'rounds.db'}")
         filler = fill_up(small)
-        with pytest.raises(Unavailable, match=r"nothing of this was kept. Free some space"):
+        with pytest.raises(Unavailable, match=r"nothing was saved. Free some space"):
             write_without_end(database)
         filler.unlink()
         with database.write() as session:

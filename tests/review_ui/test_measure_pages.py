@@ -16,14 +16,14 @@ from curation.tables.images import BuildStatus
 from curation.tables.measures import SetMeasurement
 from curation.tables.operations import Event
 from curation.tables.people import ReaderKind, Role
-from review_ui.markup.measure_drawings import map_drawing, spectrum_drawing
+from review_ui.markup.measure_drawings import map_figure, spectrum_figure
 from review_ui.markup.measure_tables import (
     measure_tables,
+    measures_without_value,
     membership_table,
-    not_given,
     odds_tables,
     ratio_tables,
-    words,
+    with_interval,
 )
 from tests.review_ui.conftest import Browser
 from tests.review_ui.routes.test_exports import rows_of, signed_in
@@ -67,8 +67,10 @@ def test_every_measure_stands_beside_its_floor(result: Result) -> None:
     html = measure_tables(result, None)
     given = [one for scope in result["scopes"] for one in scope["measures"] if one["value"]]
     assert html.count('<b class="r-own"') == html.count('<b class="r-floor"') == len(given) >= 8
-    assert words(given[0]["value"]) in html
-    assert not_given(result) == ["Fréchet distance not given: 36 images do not exceed the 64 feature dimensions"]
+    assert with_interval(given[0]["value"]) in html
+    assert measures_without_value(result) == [
+        "Fréchet distance not given: 36 images do not exceed the 64 feature dimensions"
+    ]
 
 
 def test_another_set_stands_beside_scope_by_scope(result: Result) -> None:
@@ -95,19 +97,19 @@ def test_names_from_the_database_are_text(result: Result) -> None:
         point["class"] = point["kind"] = text
     html = "".join([
         measure_tables(result, result), ratio_tables(result["map"]), odds_tables(result["map"]),
-        spectrum_drawing(result), map_drawing(result["map"]["points"]),
+        spectrum_figure(result), map_figure(result["map"]["points"]),
     ])  # fmt: skip
     assert "<script" not in html.lower()
 
 
 def test_drawings_are_well_formed_and_none_is_told_by_colour_alone(result: Result) -> None:
-    html = spectrum_drawing(result) + map_drawing(result["map"]["points"])
+    html = spectrum_figure(result) + map_figure(result["map"]["points"])
     drawings = [base64.b64decode(one).decode() for one in re.findall(r"base64,([^\"]+)", html)]
     assert len(drawings) == len(result["scopes"]) + 2
     for drawing in drawings:
         ElementTree.fromstring(drawing)
     assert "stroke-dasharray" in drawings[0]
-    assert map_drawing([]) == ""
+    assert map_figure([]) == ""
 
 
 def test_a_membership_that_cannot_be_said_has_no_table(result: Result) -> None:

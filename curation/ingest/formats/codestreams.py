@@ -1,4 +1,4 @@
-"""What a compressed picture inside a DICOM file says of its own size, read before a decoder believes it."""
+"""Read the size inside a compressed stream of a DICOM file, before a decoder trusts it."""
 
 from curation.errors import BadInput
 
@@ -11,9 +11,9 @@ def check_codestream(stream: bytes, height: int, width: int) -> None:
 
     Run-length encoding (DICOM PS3.5, annex G) has no size of its own: its decoder fills what the header says.
     """
-    found = _jpeg2000_size(stream) if b"\xff\x4f\xff\x51" in stream[:256] else _jpeg_size(stream)
-    if found is not None and found != (height, width):
-        raise BadInput(f"its header says {width}x{height}, the compressed picture {found[1]}x{found[0]}")
+    size = _jpeg2000_size(stream) if b"\xff\x4f\xff\x51" in stream[:256] else _jpeg_size(stream)
+    if size is not None and size != (height, width):
+        raise BadInput(f"its header says {width}x{height}, the compressed picture {size[1]}x{size[0]}")
 
 
 def _jpeg_size(stream: bytes) -> tuple[int, int] | None:
@@ -38,7 +38,7 @@ def _jpeg_size(stream: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg2000_size(stream: bytes) -> tuple[int, int] | None:
-    """ISO 15444-1, A.5.1: SIZ gives the reference grid and where the picture begins on it."""
+    """Read the size from SIZ: the reference grid and where the picture begins on it (ISO 15444-1, A.5.1)."""
     start = stream.index(b"\xff\x4f\xff\x51") + 8
     if start + 16 > len(stream):
         return None

@@ -1,7 +1,7 @@
-"""Decode in a process of its own what only GDCM decodes: on a damaged file it may abort, and take its process along.
+"""Decode with GDCM in a process of its own, since GDCM may abort its process on a damaged file.
 
-Seen with mutated files: GDCM aborted on one of 2,000. The other decoders answered 4,000 such files with an error or a
-picture, so they stay in this process, which is faster.
+Measured with mutated files: GDCM aborted on one of 2,000. The other decoders answered 4,000 such files with an error
+or a picture, so they run in this process, which is faster.
 """
 
 import os
@@ -30,19 +30,19 @@ _FRAMES_AT_ONCE = 8
 _TIMEOUT_S = 120
 
 
-def frames_apart(path: Path, count: int) -> Iterator[NDArray[Any]]:
-    """The file's frames, decoded by GDCM in another process; raises BadInput when that process dies or hangs."""
+def decode_in_process(path: Path, count: int) -> Iterator[NDArray[Any]]:
+    """Yield the frames of a file, decoded by GDCM in another process; raises BadInput when it dies or hangs."""
     for start in range(0, count, _FRAMES_AT_ONCE):
-        yield from _apart().decode(path, start, min(start + _FRAMES_AT_ONCE, count))
+        yield from _decoder_process().decode(path, start, min(start + _FRAMES_AT_ONCE, count))
 
 
 @cache
-def _apart() -> "_Apart":
-    return _Apart()
+def _decoder_process() -> "_DecoderProcess":
+    return _DecoderProcess()
 
 
-class _Apart:
-    """One child process, made on first use and made anew after it died; one file at a time, so that we know whose."""
+class _DecoderProcess:
+    """One child process, made on first use and again after it died; it decodes one file at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -54,13 +54,13 @@ class _Apart:
             try:
                 return self._pool.submit(_decode, path, start, stop).result(_TIMEOUT_S)
             except BrokenProcessPool as error:
-                self._drop()
+                self._kill()
                 raise BadInput("its pixels cannot be decoded: the decoder crashed on them") from error
             except TimeoutError as error:
-                self._drop()
+                self._kill()
                 raise BadInput(f"its pixels cannot be decoded: no answer in {_TIMEOUT_S} s") from error
 
-    def _drop(self) -> None:
+    def _kill(self) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
             for process in list((pool._processes or {}).values()):
@@ -69,13 +69,13 @@ class _Apart:
 
 
 def _hush() -> None:
-    """GDCM's C libraries write what they think of a file to the standard error; an error of ours comes back instead."""
+    """Silence the messages that GDCM's C libraries write to the standard error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _decode(path: Path, start: int, stop: int) -> list[NDArray[Any]]:
     with quiet_decoders():
-        dataset = dcmread(path, force=True)  # its head was looked at before it came here
+        dataset = dcmread(path, force=True)  # its header was checked before
         syntax = dataset.file_meta.TransferSyntaxUID
         if syntax == JPEGExtended12Bit:
             return [_extended(dataset, number) for number in range(start, stop)]

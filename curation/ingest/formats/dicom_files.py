@@ -9,20 +9,19 @@ from pydicom.dataset import FileDataset
 from curation.errors import BadInput
 from curation.ingest.burnt_in import said_burnt_in
 from curation.ingest.covariates import covariates_of_dataset
-from curation.ingest.entry import Entry
 from curation.ingest.formats.dicom_frames import Values, frames_of, stored_values
 from curation.ingest.formats.dicom_geometry import affine, spacing_mm
 from curation.ingest.formats.dicom_header import folded, frame_count, identifying_text, read_header
 from curation.ingest.formats.dicom_preamble import BARE, is_bare
-from curation.ingest.formats.tables import Described
-from curation.ingest.incoming import Geometry, IncomingImage, Rejected, Unreadable
+from curation.ingest.formats.tables import TableEntry
+from curation.ingest.incoming import FileEntry, Geometry, IncomingImage, Rejected, Unreadable
 from curation.ingest.request import ImportRequest
 from curation.tables.images import Split
 
 
 @dataclass(frozen=True, slots=True)
-class _About:
-    """What one file says of all its frames."""
+class _FileFacts:
+    """What the header and the table say of all frames of a file."""
 
     labels: str | dict[str, float]
     subject: str | None
@@ -33,24 +32,24 @@ class _About:
 
 
 def read_dicom(
-    path: Path, entry: Entry, request: ImportRequest, by_uid: Mapping[str, Described]
+    path: Path, entry: FileEntry, request: ImportRequest, by_uid: Mapping[str, TableEntry]
 ) -> Iterator[IncomingImage | Rejected]:
-    """Every frame of the file; a frame that fails ends the file with one line."""
+    """Yield every frame of a file; a frame that fails ends the file with one refusal."""
     name, number = entry.file, 0
     try:
         header = read_header(path)
-        about = _about(header, entry, request, by_uid)
+        facts = _file_facts(header, entry, request, by_uid)
         several = frame_count(header) > 1
         for number, frame in enumerate(frames_of(path, header)):
             name = f"{entry.file}#{number}" if several else entry.file
-            yield _image(name, header, number, stored_values(frame, header, number), about)
+            yield _image(name, header, number, stored_values(frame, header, number), facts)
     except BadInput as error:
         yield Rejected.because(entry.file if number == 0 else name, error)
     except Exception as error:  # a damaged attribute fails when it is looked at, with nearly every type there is
         yield Rejected.because(entry.file, Unreadable(error))
 
 
-def _image(name: str, header: FileDataset, number: int, values: Values, about: _About) -> IncomingImage:
+def _image(name: str, header: FileDataset, number: int, values: Values, facts: _FileFacts) -> IncomingImage:
     modality = str(header.get("Modality") or "")[:16] or None
     geometry = Geometry(
         spacing_mm=spacing_mm(header, number),
@@ -65,37 +64,41 @@ def _image(name: str, header: FileDataset, number: int, values: Values, about: _
     return IncomingImage(
         name,
         values.pixels,
-        about.labels,
-        about.subject,
-        about.split,
+        facts.labels,
+        facts.subject,
+        facts.split,
         geometry,
-        covariates=about.covariates,
-        group=about.group,
-        burnt_in=about.burnt_in,
+        covariates=facts.covariates,
+        group=facts.group,
+        burnt_in=facts.burnt_in,
         notes=(*values.notes, BARE) if is_bare(header) else values.notes,
     )
 
 
-def _about(header: FileDataset, entry: Entry, request: ImportRequest, by_uid: Mapping[str, Described]) -> _About:
+def _file_facts(
+    header: FileDataset, entry: FileEntry, request: ImportRequest, by_uid: Mapping[str, TableEntry]
+) -> _FileFacts:
     row = by_uid.get(str(header.get("SOPInstanceUID")))
     labels = _labels(header, entry, request, row)
     identifying = identifying_text(header)
     for label in [labels] if isinstance(labels, str) else labels:
         if any(text == folded(label) or (len(text) > 3 and text in folded(label)) for text in identifying):
-            raise BadInput("its label names the patient or the study: give labels by a manifest, or another keyword")
+            raise BadInput("its label names the patient or the study. Take labels from a manifest or another keyword")
     covariates = {**covariates_of_dataset(header, request.covariates)}
     covariates |= (row.covariates if row else None) or entry.covariates or {}
     for value in covariates.values():
         if folded(str(value)) in identifying:
-            raise BadInput("a covariate holds what identifies the patient or the study")
+            raise BadInput("a covariate identifies the patient or the study")
     patient = str(header.get("PatientID") or "").strip()
     subject = (row.subject if row else None) or entry.subject or patient or None
     study = str(header.get("StudyInstanceUID") or "") or entry.file
     split = (row.split if row else None) or entry.split
-    return _About(labels, subject, split, study, covariates or None, said_burnt_in(header))
+    return _FileFacts(labels, subject, split, study, covariates or None, said_burnt_in(header))
 
 
-def _labels(header: FileDataset, entry: Entry, request: ImportRequest, row: Described | None) -> str | dict[str, float]:
+def _labels(
+    header: FileDataset, entry: FileEntry, request: ImportRequest, row: TableEntry | None
+) -> str | dict[str, float]:
     if request.label_keyword:
         value = header.get(request.label_keyword)
         if value is None or not str(value).strip():

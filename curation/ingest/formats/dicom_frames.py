@@ -1,10 +1,10 @@
-"""Decode the frames of a DICOM file, and bring their values to what is stored: unsigned, higher is brighter.
+"""Decode the frames of a DICOM file to stored values: unsigned, higher is brighter.
 
-- Signed values are moved up by half their range, which the geometry says.
+- Signed values are moved up by half their range; the geometry keeps the offset.
 - A modality LUT is applied (PS3.3, C.11.1); a slope and an intercept are kept beside the values instead.
-- MONOCHROME1 is turned about the range of its stored bits, and slope, intercept and window with it, so that a page or
-  a model which knows nothing of it shows air dark.
-- Palettes and YBR become RGB by pydicom.
+- MONOCHROME1 is inverted within the range of its stored bits, and the window with it, so that air is dark on a page and
+  for a model that does not know of it.
+- pydicom turns palettes and YBR into RGB.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ from pydicom.uid import (
 from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.ingest.formats.codestreams import check_codestream
-from curation.ingest.formats.decoder_process import frames_apart
+from curation.ingest.formats.decoder_process import decode_in_process
 from curation.ingest.formats.dicom_geometry import rescale, window
 from curation.ingest.formats.dicom_header import check_header, frame_count, read_header
 from curation.ingest.formats.dicom_preamble import is_bare, transfer_syntax
@@ -55,7 +55,7 @@ PALETTE_16 = "a palette of 16 bit colours was brought to 8 bit"
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """One frame as it is stored, and what its values stand for."""
+    """The stored values of one frame, and what they mean."""
 
     pixels: Pixels  # (H, W, C)
     slope: float
@@ -66,7 +66,7 @@ class Values:
 
 
 def frames_of(path: Path, header: FileDataset) -> Iterator[NDArray[Any]]:
-    """Decode frame after frame: (H, W) or (H, W, 3). Frames that are not compressed are read one at a time."""
+    """Yield the decoded frames, (H, W) or (H, W, 3); uncompressed frames are read one at a time."""
     try:
         yield from _decode(path, header)
     except (BadInput, GeneratorExit, KeyboardInterrupt, SystemExit):
@@ -94,7 +94,7 @@ def _decode(path: Path, header: FileDataset) -> Iterator[NDArray[Any]]:
     if extended and (int(dataset.get("PixelRepresentation") or 0) or dataset.SamplesPerPixel != 1):
         raise BadInput("12 bit JPEG of signed values or of colour: expected unsigned gray")
     if extended or syntax in (JPEGLossless, JPEGLosslessSV1):
-        yield from frames_apart(path, count)
+        yield from decode_in_process(path, count)
         return
     decoder, plugin = get_decoder(syntax), _PLUGINS.get(syntax, "")
     if count == 1:
@@ -105,7 +105,7 @@ def _decode(path: Path, header: FileDataset) -> Iterator[NDArray[Any]]:
 
 
 def _whole(path: Path, syntax: UID) -> FileDataset:
-    """A data set with its pixels, as pydicom cannot take a deflated or a bare file frame by frame."""
+    """Read a data set with its pixels: pydicom cannot read a deflated or a bare file frame by frame."""
     dataset = read_header(path, pixels=True)
     if "PixelData" in dataset and dataset["PixelData"].is_undefined_length:
         raise BadInput("its pixels are compressed, and no transfer syntax says how")
@@ -122,7 +122,7 @@ def _check_bytes_there(path: Path, header: FileDataset) -> None:
 
 
 def stored_values(frame: NDArray[Any], header: Dataset, number: int) -> Values:
-    """The values of a decoded frame as they are stored; raises BadInput for what cannot be kept."""
+    """Bring a decoded frame to stored values; raises BadInput for values that cannot be kept."""
     photometric = header.PhotometricInterpretation
     if photometric == "PALETTE COLOR":
         return _of_palette(frame, header)
@@ -142,11 +142,11 @@ def stored_values(frame: NDArray[Any], header: Dataset, number: int) -> Values:
     if photometric == "MONOCHROME2":
         return Values(pixels, slope, intercept, signed_offset, shown)
     if header.get("Modality") in _CALIBRATED:
-        raise BadInput("MONOCHROME1 with calibrated values (CT, PET): turning it would change what they mean")
-    return _turned(pixels, slope, intercept, signed_offset, shown, bits, bool(header.get("ModalityLUTSequence")))
+        raise BadInput("MONOCHROME1 with calibrated values (CT, PET): inverting them would change their meaning")
+    return _invert(pixels, slope, intercept, signed_offset, shown, bits, bool(header.get("ModalityLUTSequence")))
 
 
-def _turned(
+def _invert(
     pixels: Pixels,
     slope: float,
     intercept: float,
@@ -155,7 +155,7 @@ def _turned(
     bits: int,
     through_lut: bool,
 ) -> Values:
-    """Turn stored values about their range: v' = low + high - v; the window's centre is mirrored with them."""
+    """Invert stored values within their range, v' = low + high - v, and the centre of the window with them."""
     low = 0
     high = (1 << bits) - 1
     if signed_offset:
@@ -163,10 +163,10 @@ def _turned(
     if through_lut:
         high = int(np.iinfo(pixels.dtype).max)
     low, high = min(low, int(pixels.min())), max(high, int(pixels.max()))
-    turned: Any = (low + high - pixels.astype(np.int32)).astype(pixels.dtype)
-    about = (low + high - 2 * signed_offset) * slope + 2 * intercept
-    mirrored = None if shown is None else (about - shown[0], shown[1])
-    return Values(turned, slope, intercept, signed_offset, mirrored, (INVERTED,))
+    inverted: Any = (low + high - pixels.astype(np.int32)).astype(pixels.dtype)
+    doubled_middle = (low + high - 2 * signed_offset) * slope + 2 * intercept
+    mirrored = None if shown is None else (doubled_middle - shown[0], shown[1])
+    return Values(inverted, slope, intercept, signed_offset, mirrored, (INVERTED,))
 
 
 def _of_palette(frame: NDArray[Any], header: Dataset) -> Values:

@@ -1,4 +1,4 @@
-"""Spacing, place, rescale and window of a DICOM frame, from the data set or from its functional groups."""
+"""Read spacing, affine, rescale and window of a DICOM frame, also from functional groups."""
 
 import math
 from typing import Any
@@ -14,7 +14,7 @@ _CM = 3  # PS3.3, C.8.5.5.1.15
 
 
 def functional(dataset: Dataset, frame: int, sequence: str) -> Dataset:
-    """Where a macro of an enhanced multi-frame picture stands: per frame, shared, or the data set (PS3.3, C.7.6.16)."""
+    """Find the item of a functional group macro: of the frame, shared, or the data set itself (PS3.3, C.7.6.16)."""
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
     shared = dataset.get("SharedFunctionalGroupsSequence")
     groups = [*([per_frame[frame]] if per_frame and frame < len(per_frame) else []), *([shared[0]] if shared else [])]
@@ -27,7 +27,7 @@ def functional(dataset: Dataset, frame: int, sequence: str) -> Dataset:
 
 
 def spacing_mm(dataset: Dataset, frame: int) -> tuple[float, float] | None:
-    """Row and column spacing: in the patient, else at the detector (PS3.3, 10.7.1.3), else of one ultrasound region."""
+    """Read row and column spacing: in the patient, at the detector (PS3.3, 10.7.1.3), or of an ultrasound region."""
     measures = functional(dataset, frame, "PixelMeasuresSequence")
     for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         value = measures.get(keyword) or dataset.get(keyword)
@@ -44,7 +44,7 @@ def spacing_mm(dataset: Dataset, frame: int) -> tuple[float, float] | None:
 
 
 def affine(dataset: Dataset, frame: int) -> Affine | None:
-    """(row, column, 0, 1) to millimetres in the patient, right, anterior and superior positive; None where unsaid.
+    """The affine from (row, column, 0, 1) to millimetres, right, anterior and superior positive; None if absent.
 
     DICOM's own axes point left and posterior (PS3.3, C.7.6.2.1.1), so the first two are turned.
     """
@@ -61,22 +61,24 @@ def affine(dataset: Dataset, frame: int) -> Affine | None:
     matrix[:3, 3] = np.array(position, float)
     matrix[:2] *= -1
     if not np.isfinite(matrix).all():
-        raise BadInput("the place of the picture in the patient is not in finite numbers")
+        raise BadInput("the position of the picture in the patient is not in finite numbers")
     return tuple(tuple(float(value) for value in row) for row in matrix)
 
 
 def rescale(dataset: Dataset, frame: int) -> tuple[float, float]:
-    """Slope and intercept (PS3.3, C.11.1.1.2); 1 and 0 where unsaid."""
+    """Read slope and intercept (PS3.3, C.11.1.1.2); 1 and 0 if absent."""
     item = functional(dataset, frame, "PixelValueTransformationSequence")
     slope, intercept = item.get("RescaleSlope"), item.get("RescaleIntercept")
     slope_value, intercept_value = 1.0 if slope is None else float(slope), float(intercept or 0)
     if not (math.isfinite(slope_value) and math.isfinite(intercept_value)) or slope_value == 0:
-        raise BadInput(f"a rescale slope of {slope} and an intercept of {intercept} say nothing of the values")
+        raise BadInput(
+            f"expected a finite rescale slope other than 0 and a finite intercept, got {slope} and {intercept}"
+        )
     return slope_value, intercept_value
 
 
 def window(dataset: Dataset, frame: int) -> tuple[float, float] | None:
-    """Centre and width of the first window (PS3.3, C.11.2.1.2); of a VOI LUT alone, where it rises from 2 to 98 %."""
+    """Read centre and width of the first window (PS3.3, C.11.2.1.2), else where the VOI LUT rises from 2 to 98 %."""
     item = functional(dataset, frame, "FrameVOILUTSequence")
     center, width = _first(item.get("WindowCenter")), _first(item.get("WindowWidth"))
     if center is not None and width is not None and math.isfinite(center) and math.isfinite(width) and width > 0:
@@ -104,8 +106,8 @@ def _lut_data(item: Dataset) -> Any:
 def _first(value: Any) -> float | None:
     if value is None or value == "":
         return None
-    one = value if isinstance(value, int | float | str) else value[0] if len(value) else None
-    return None if one is None else float(one)
+    first = value if isinstance(value, int | float | str) else value[0] if len(value) else None
+    return None if first is None else float(first)
 
 
 def _positive(keyword: str, value: Any) -> float:

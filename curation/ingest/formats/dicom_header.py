@@ -1,6 +1,6 @@
-"""The header of a DICOM file: is it a picture that can be kept, how large is it, and whose.
+"""Check the header of a DICOM file before a decoder sees its pixels.
 
-A file is held against its own header before a decoder sees it: SOP class, bits, frames, bytes there.
+Checked are SOP class, size, bits, frames and the number of bytes.
 """
 
 import zlib
@@ -40,7 +40,7 @@ _IDENTIFYING = (
 
 
 def read_header(path: Path, *, pixels: bool = False) -> FileDataset:
-    """The data set up to its pixels, or with them, checked; raises BadInput."""
+    """Read and check the data set, without its pixels or with them; raises BadInput."""
     if path.stat().st_size == 0:
         raise BadInput("the file is empty")
     if not begins_as_dicom(path):
@@ -57,14 +57,14 @@ def read_header(path: Path, *, pixels: bool = False) -> FileDataset:
 
 
 def probe_dicom(path: Path) -> Shape:
-    """The shape that its frames will have, from the header; raises BadInput."""
+    """Read from the header which shape the frames will have; raises BadInput."""
     dataset = read_header(path)
     rgb = dataset.PhotometricInterpretation in _RGB
     return int(dataset.Rows), int(dataset.Columns), 3 if rgb else 1, 8 if rgb or stored_bits(dataset) == 8 else 16
 
 
 def stored_bits(dataset: Dataset) -> int:
-    """Bits of a stored gray value: those of the modality LUT's output where there is one (PS3.3, C.11.1)."""
+    """Bits of a stored gray value: of the output of the modality LUT, where there is one (PS3.3, C.11.1)."""
     lut = dataset.get("ModalityLUTSequence")
     if lut:
         return 8 if int(lut[0].LUTDescriptor[2]) <= 8 else 16
@@ -101,7 +101,7 @@ def check_header(dataset: FileDataset) -> None:
 def _check_sop_class(dataset: FileDataset) -> None:
     uid = UID(str(dataset.get("SOPClassUID", "")))
     if not uid:
-        raise BadInput("no SOP class: it does not say what it is")
+        raise BadInput("no SOP class, so its kind is unknown")
     name = uid.name
     if uid == _SLIDE:
         raise BadInput("a whole-slide picture: its frames are tiles. Export regions as pictures first")
@@ -111,7 +111,7 @@ def _check_sop_class(dataset: FileDataset) -> None:
 
 
 def _check_inflated(path: Path) -> None:
-    """PS3.5, A.5: the whole data set of a deflated file is one stream, inflated before anything is read."""
+    """Refuse a deflated file that inflates to too much: its data set is one stream (PS3.5, A.5)."""
     if read_meta(path).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
         return
     with path.open("rb") as file:
@@ -135,27 +135,27 @@ def _inflate(path: Path) -> Iterator[bytes]:
 
 
 def _meta_length(path: Path) -> int:
-    """Where the file meta information ends: after 144 bytes with its own length in the last four (PS3.10, 7.1)."""
+    """The offset at which the file meta information ends (PS3.10, 7.1): bytes 140 to 144 hold its length."""
     with path.open("rb") as file:
         head = file.read(144)
     return 144 + int.from_bytes(head[140:144], "little")
 
 
 def frame_count(dataset: Dataset) -> int:
-    """How many frames the header says there are."""
+    """The number of frames by the header."""
     return int(dataset.get("NumberOfFrames") or 1)
 
 
 def identifying_text(dataset: Dataset) -> set[str]:
-    """What identifies the person or the study in this file, in lower case, letters and digits alone; 3 or more."""
-    found: set[str] = set()
+    """Texts that identify the person or the study, folded to letters and digits; 3 characters or more."""
+    texts: set[str] = set()
     for keyword in _IDENTIFYING:
         value: Any = dataset.get(keyword)
         parts = [str(value), *str(value).replace("=", "^").split("^")] if value else []
-        found.update(folded(part) for part in parts)
-    return {text for text in found if len(text) >= 3}
+        texts.update(folded(part) for part in parts)
+    return {text for text in texts if len(text) >= 3}
 
 
 def folded(text: str) -> str:
-    """Letters and digits of a text in lower case."""
+    """The letters and digits of a text in lower case."""
     return "".join(character for character in text.casefold() if character.isalnum())

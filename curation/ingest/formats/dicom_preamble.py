@@ -1,7 +1,7 @@
-"""How a DICOM file begins: with the preamble and the file meta information of PS3.10, 7.1, or bare, with neither.
+"""Recognise the start of a DICOM file: preamble and file meta information (PS3.10, 7.1), or bare.
 
-Old archives and research exports hold bare data sets. One is taken for DICOM when its first element is one that a data
-set or its meta information can begin with; what it is a picture of is then held against its header like any other.
+Old archives and research exports hold bare data sets. A file counts as one when its first element is one that a data
+set or its meta information can begin with; its header is then checked like that of any other.
 """
 
 import struct
@@ -17,7 +17,7 @@ _LONGEST_FIRST = 1_024  # bytes of a first element: a character set, an image ty
 
 
 def begins_as_dicom(path: Path) -> bool:
-    """Whether a file begins as PS3.10, 7.1 says, or with an early element of group 0002 or 0008."""
+    """Whether a file begins as in PS3.10, 7.1, or with an early element of group 0002 or 0008."""
     with path.open("rb") as file:
         head = file.read(132)
     return head[128:] == b"DICM" or _is_bare(head[:8])
@@ -42,7 +42,7 @@ def is_bare(dataset: FileDataset) -> bool:
 
 
 def transfer_syntax(dataset: FileDataset) -> UID:
-    """The transfer syntax that the file names, else the uncompressed one that its data set is written in."""
+    """The transfer syntax that the file names, else the uncompressed one of its data set."""
     named: UID | None = dataset.file_meta.get("TransferSyntaxUID")
     if named:
         return named
@@ -53,7 +53,7 @@ def transfer_syntax(dataset: FileDataset) -> UID:
 
 
 def read_meta(path: Path) -> Dataset:
-    """The file meta information, which may be empty, of a file with or without the preamble."""
+    """Read the file meta information, which may be empty, with or without the preamble."""
     with path.open("rb") as file:
         read_preamble(file, force=True)
         return read_dataset(file, False, True, stop_when=lambda tag, *_: tag >> 16 != 2)

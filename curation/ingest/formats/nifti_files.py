@@ -1,6 +1,6 @@
-"""Read a NIfTI volume as slices: the plane asked for, as a radiologist looks at it, 16 bit and sign kept.
+"""Read a NIfTI volume as slices of one plane in radiological orientation, with 16 bit and sign kept.
 
-A volume is brought to its nearest right-anterior-superior axes by flips and swaps alone, never resampled. Axial and
+Flips and swaps bring a volume to its nearest right-anterior-superior axes; it is never resampled. Axial and
 coronal slices show the patient's right at the left of the picture, sagittal ones show anterior at the left.
 """
 
@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from curation.errors import BadInput
 from curation.image_store import Pixels
-from curation.ingest.entry import Entry
-from curation.ingest.formats.nifti_values import check_values, is_rgb, raw_values, volume_count, which_volume
+from curation.ingest.formats.nifti_values import check_values, choose_volume, is_rgb, raw_values, volume_count
 from curation.ingest.formats.picture_files import check_size
-from curation.ingest.incoming import Geometry, IncomingImage, Rejected, Unreadable
+from curation.ingest.incoming import FileEntry, Geometry, IncomingImage, Rejected, Unreadable
 from curation.ingest.request import ImportRequest, Plane
 from curation.tables.images import Shape
 
@@ -34,13 +33,13 @@ QUANTISED = "values of the volume were brought to 65,536 steps"
 
 
 def is_nifti(name: str) -> bool:
-    """Whether a file is named as NIfTI files are."""
+    """Whether a file has the name of a NIfTI file."""
     return name.lower().endswith(SUFFIXES)
 
 
 @dataclass(frozen=True, slots=True)
 class _Volume:
-    """Unsigned values in R, A, S order, and what they stand for."""
+    """Unsigned values in R, A, S order, and what they mean."""
 
     values: NDArray[Any]  # (x, y, z) uint8 or uint16, or (x, y, z, 3) uint8
     affine: NDArray[np.float64]
@@ -52,7 +51,7 @@ class _Volume:
 
 
 def probe_nifti(path: Path, request: ImportRequest) -> Shape:
-    """The shape of its slices in the plane asked for, from the header; raises BadInput."""
+    """Read from the header which shape the slices of the chosen plane have; raises BadInput."""
     image = _open(path)
     order = _orientation(image.affine)[:, 0].astype(int)
     size = [0, 0, 0]
@@ -65,16 +64,16 @@ def probe_nifti(path: Path, request: ImportRequest) -> Shape:
 
 
 def read_nifti(
-    path: Path, entry: Entry, request: ImportRequest, masks: dict[str, Path]
+    path: Path, entry: FileEntry, request: ImportRequest, masks: dict[str, Path]
 ) -> Iterator[IncomingImage | Rejected]:
-    """The slices asked for; blank ones are left out in one line. A volume or a mask that fails is one line."""
+    """Yield the chosen slices and one refusal for all blank ones; a volume or mask that fails is one refusal."""
     try:
         image = _open(path)
-        number = which_volume(image, request.volume)
+        number = choose_volume(image, request.volume)
         volume = _volume(image, number, request.quantise)
-        drawn = {name: _mask(mask, image, number) for name, mask in masks.items()}
+        mask_values = {name: _mask(mask, image, number) for name, mask in masks.items()}
         name = f"{entry.file}#{number}." if volume_count(image) > 1 else f"{entry.file}#"
-        yield from _slices(volume, drawn, entry, request, name)
+        yield from _slices(volume, mask_values, entry, request, name)
     except BadInput as error:
         yield Rejected.because(entry.file, error)
     except Exception as error:  # a damaged volume fails with nearly every type there is
@@ -82,7 +81,7 @@ def read_nifti(
 
 
 def _slices(
-    volume: _Volume, masks: dict[str, NDArray[np.uint8]], entry: Entry, request: ImportRequest, name: str
+    volume: _Volume, masks: dict[str, NDArray[np.uint8]], entry: FileEntry, request: ImportRequest, name: str
 ) -> Iterator[IncomingImage | Rejected]:
     through = _THROUGH[request.plane]
     positions = range(volume.values.shape[through])[slice(*request.slices)]
@@ -112,7 +111,7 @@ def _slices(
         yield Rejected(entry.file, f"{blank} of {len(positions)} slices are blank: one value everywhere")
 
 
-def _labels(entry: Entry, request: ImportRequest, masks: dict[str, NDArray[np.uint8]]) -> dict[str, float]:
+def _labels(entry: FileEntry, request: ImportRequest, masks: dict[str, NDArray[np.uint8]]) -> dict[str, float]:
     if request.label_from == "mask":
         return {name: float(name in masks and bool(masks[name].any())) for name, _ in request.masks}
     if not entry.labels:
@@ -121,13 +120,13 @@ def _labels(entry: Entry, request: ImportRequest, masks: dict[str, NDArray[np.ui
 
 
 def _orientation(affine: NDArray[np.float64]) -> NDArray[Any]:
-    """Which of the patient's axes each axis of the values follows, and its sign."""
-    found: NDArray[Any] = _orientations.io_orientation(affine)
-    return found
+    """The axis of the patient that each axis of the values follows, and its sign."""
+    orientation: NDArray[Any] = _orientations.io_orientation(affine)
+    return orientation
 
 
 def _open(path: Path) -> Any:
-    """The volume without its values, held against its header; raises BadInput."""
+    """Open a volume without its values and check its header; raises BadInput."""
     if path.stat().st_size == 0:
         raise BadInput("the file is empty")
     try:
@@ -144,20 +143,20 @@ def _check(image: Any) -> None:
     check_values(image)
     check_size(int(image.shape[0]), int(image.shape[1]))
     if not 0 <= float(image.header["vox_offset"]) <= _MAX_OFFSET:
-        raise BadInput("its values are said to begin beyond any header")
+        raise BadInput("the offset of its values is larger than any header")
     zooms = np.array(image.header.get_zooms()[:3], float)
     if not (np.isfinite(image.affine).all() and np.isfinite(zooms).all() and (zooms > 0).all()):
         raise BadInput("spacing or affine is not in finite numbers above 0")
     flat = not abs(np.linalg.det(image.affine[:3, :3])) > 1e-12
     if flat or not np.isfinite(_orientation(image.affine)).all():  # of an axis that is not there it says NaN
-        raise BadInput("its affine puts every slice in one place")
+        raise BadInput("its affine maps all slices to one place")
 
 
 def _volume(image: Any, number: int, quantise: bool) -> _Volume:
     raw = raw_values(image, number)
     slope, intercept = (float(value) for value in (image.dataobj.slope, image.dataobj.inter))
     if not (math.isfinite(slope) and math.isfinite(intercept)) or slope == 0:
-        raise BadInput(f"a slope of {slope:g} and an intercept of {intercept:g} say nothing of the values")
+        raise BadInput(f"expected a finite slope other than 0 and a finite intercept, got {slope:g} and {intercept:g}")
     notes: tuple[str, ...] = ()
     stored = _exact(raw)
     if stored is None:
@@ -179,7 +178,7 @@ def _volume(image: Any, number: int, quantise: bool) -> _Volume:
 
 
 def _exact(raw: NDArray[Any]) -> tuple[NDArray[Any], int] | None:
-    """The values unsigned, and what was added to them; None when 16 bit do not hold them. Raises BadInput for NaN."""
+    """Make values unsigned and return the added offset; None when 16 bit cannot hold them. Raises BadInput for NaN."""
     if raw.dtype.kind == "f":
         if not np.isfinite(raw).all():
             raise BadInput("holds values that are not finite numbers")
@@ -196,23 +195,23 @@ def _exact(raw: NDArray[Any]) -> tuple[NDArray[Any], int] | None:
 
 
 def _mask(path: Path, image: Any, number: int) -> NDArray[np.uint8]:
-    """A segmentation on the volume's own grid, in R, A, S order: 1 where it is not 0; of a series, that volume's."""
+    """Read a segmentation on the grid of the volume, in R, A, S order: 1 where it is not 0."""
     mask = _open(path)
     if mask.shape[:3] != image.shape[:3] or not np.allclose(mask.affine, image.affine, atol=1e-3):
         raise BadInput("its mask lies on another grid: shape or affine differ")
     if is_rgb(mask):
         raise BadInput("its mask is of RGB: expected numbers")
-    values = raw_values(mask, which_volume(mask, number if volume_count(mask) > 1 else None))
+    values = raw_values(mask, choose_volume(mask, number if volume_count(mask) > 1 else None))
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise BadInput("its mask holds values that are not finite numbers")
-    drawn: NDArray[np.uint8] = _orientations.apply_orientation(
+    oriented: NDArray[np.uint8] = _orientations.apply_orientation(
         (values != 0).astype(np.uint8), _orientation(mask.affine)
     )
-    return drawn
+    return oriented
 
 
 def _turn(values: NDArray[Any], plane: Plane, position: int) -> NDArray[Any]:
-    """One slice as a picture: superior or anterior above; the patient's right, or anterior, at the left."""
+    """Take one slice as a picture: superior or anterior above; the patient's right, or anterior, at the left."""
     cut = np.take(values, position, axis=_THROUGH[plane])
     turned: NDArray[Any] = cut.swapaxes(0, 1)[::-1, ::-1]
     return turned

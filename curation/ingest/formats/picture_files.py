@@ -1,4 +1,4 @@
-"""Read PNG, JPEG and TIFF files of strangers as 8 or 16 bit gray or 8 bit RGB, or refuse them with the reason."""
+"""Read PNG, JPEG and TIFF files as 8 or 16 bit gray or 8 bit RGB, or refuse them with a reason."""
 
 import io
 import logging
@@ -28,16 +28,16 @@ def describe_shape(height: int, width: int, channels: int, bits: int) -> str:
     return f"{height}x{width} {'RGB' if channels == 3 else 'gray'}, {bits} bit"
 
 
-def unlike(expected: Shape, found: Shape, others: str) -> str:
-    """The reason for which a picture of another shape than the others is left out, and what may help."""
-    reason = f"expected {describe_shape(*expected)} as {others}, got {describe_shape(*found)}"
-    if expected[2] == found[2] or expected[3] != found[3]:
+def unlike(expected: Shape, actual: Shape, others: str) -> str:
+    """The reason for leaving out a picture with another shape than the others, and what may help."""
+    reason = f"expected {describe_shape(*expected)} as {others}, got {describe_shape(*actual)}"
+    if expected[2] == actual[2] or expected[3] != actual[3]:
         return reason
     return f"{reason}. If the RGB ones show only gray, --gray brings them to it"
 
 
 def check_size(height: int, width: int) -> None:
-    """Raise BadInput for a picture without pixels, or with more than are decoded."""
+    """Raise BadInput for a picture without pixels, or with too many."""
     if height < 1 or width < 1:
         raise BadInput(f"{width}x{height}: a picture without pixels")
     if height * width > MAX_PIXELS:
@@ -45,13 +45,13 @@ def check_size(height: int, width: int) -> None:
 
 
 def header_suffices(head: bytes) -> bool:
-    """Whether `probe_picture` needs no more than the first bytes of this file; a palette comes after them."""
+    """Whether the first bytes of a file are enough for `probe_picture`; a palette comes after them."""
     header = png_header(head)
     return header is not None and header[3] != PALETTE_COLOUR
 
 
 def probe_picture(content: bytes) -> Shape:
-    """The shape that `decode_picture` will give, from the file's header; raises BadInput."""
+    """Read from the header which shape `decode_picture` will give; raises BadInput."""
     header = png_header(content)
     if header is not None and header[3] != PALETTE_COLOUR:
         height, width, depth, colour = header
@@ -64,9 +64,9 @@ def probe_picture(content: bytes) -> Shape:
 
 
 def decode_picture(content: bytes) -> tuple[Pixels, tuple[str, ...]]:
-    """Decode a file to (H, W, C) uint8 or uint16, upright as its EXIF orientation says, and what was done to it.
+    """Decode a file to (H, W, C) uint8 or uint16, upright by its EXIF orientation; raises BadInput.
 
-    Raises BadInput.
+    Also returns notes on what was done to the values.
     """
     with _opened(content) as picture:
         turned = picture.format == "JPEG" and picture.getexif().get(_EXIF_ORIENTATION, 1) != 1
@@ -80,7 +80,7 @@ def decode_picture(content: bytes) -> tuple[Pixels, tuple[str, ...]]:
 
 @contextmanager
 def _opened(content: bytes) -> Iterator[ImageFile]:
-    """Open a file that this module can read without loss; a failure of the decoder becomes Unreadable."""
+    """Open a file that can be read without loss; a failure of the decoder becomes Unreadable."""
     if not content:
         raise BadInput("the file is empty")
     try:
@@ -90,7 +90,7 @@ def _opened(content: bytes) -> Iterator[ImageFile]:
     except BadInput:
         raise
     except UnidentifiedImageError as error:
-        raise BadInput("not a PNG, JPEG or TIFF file, whatever its name says") from error
+        raise BadInput("not a PNG, JPEG or TIFF file, despite its name") from error
     except Image.DecompressionBombError as error:
         raise BadInput(f"more than {MAX_PIXELS:,} pixels: refused as a decompression bomb") from error
     except Exception as error:  # decoders fail on damaged files with nearly every type there is
@@ -109,13 +109,13 @@ def _check(picture: ImageFile) -> None:
 
 
 def _packing(picture: ImageFile) -> str:
-    """How the file packs its pixels, in Pillow's words: `RGB;16B`, `L;4`."""
+    """How the file packs its pixels, as Pillow names it: `RGB;16B`, `L;4`."""
     return " ".join(str(tile.args) for tile in picture.tile)
 
 
 @contextmanager
 def quiet_decoders() -> Iterator[None]:
-    """Silence what decoders warn of in metadata, which may quote it. For the whole process, so set it once."""
+    """Silence the warnings of decoders, which may quote metadata; it acts on the whole process."""
     loggers = [logging.getLogger(name) for name in ("pydicom", "nibabel.global")]
     levels = [logger.level for logger in loggers]
     try:

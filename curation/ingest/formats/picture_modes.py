@@ -1,7 +1,7 @@
-"""Bring what pictures come as to what is stored: palettes, transparency that hides nothing, and fewer bits than eight.
+"""Convert palettes, opaque transparency and fewer than 8 bits to the modes that are stored.
 
-Each of them is exact, and counted in the report. Transparency that hides something is refused: what stands behind it
-was never in the file.
+Each conversion is exact and counted in the report. Transparency that hides something is refused: what lies behind it
+is not in the file.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ _REFUSED = {
 
 
 def refusal(picture: Image.Image, packing: str) -> str | None:
-    """What a picture is that cannot be kept, from its header; `packing` is how the file packs its pixels."""
+    """The kind of a picture that cannot be kept, by its header, else None; `packing` is how pixels are packed."""
     if kind := _REFUSED.get(picture.mode):
         return kind
     if ";16" in packing and picture.mode not in GRAY_16:
@@ -34,14 +34,14 @@ def refusal(picture: Image.Image, packing: str) -> str | None:
 
 
 def stored_channels(picture: Image.Image) -> int:
-    """3 for colour and 1 for gray; a palette of grays alone is gray. Of a picture that was not loaded yet."""
+    """3 for colour, 1 for gray or a palette of grays; for a picture that is not loaded yet."""
     if picture.mode == "P":
         return 1 if _is_gray_palette(picture) else 3
     return 3 if picture.mode in ("RGB", "RGBA") else 1
 
 
 def bring_to_stored(picture: Image.Image, packing: str) -> tuple[Image.Image, tuple[str, ...]]:
-    """The picture as L, RGB or 16 bit gray, and what was done; raises BadInput unless it is opaque everywhere."""
+    """Convert a picture to L, RGB or 16 bit gray, and note how; raises BadInput unless it is opaque."""
     mode, channels = picture.mode, stored_channels(picture)
     if mode == "P":
         _check_indices(picture)
@@ -50,7 +50,7 @@ def bring_to_stored(picture: Image.Image, packing: str) -> tuple[Image.Image, tu
         picture = picture if mode == "LA" else picture.convert("RGBA")
         if np.asarray(picture.getchannel("A")).min() != 255:
             raise BadInput(
-                "its transparency hides part of it. Lay it on the background it is meant for, and save it without"
+                "its transparency hides part of it. Flatten it onto its background, and save it without transparency"
             )
         notes.append(OPAQUE)
     if mode == "P":
@@ -77,7 +77,7 @@ def _is_gray_palette(picture: Image.Image) -> bool:
 
 
 def _palette(picture: Image.Image) -> NDArray[np.uint8]:
-    """(3, colours) of a picture that was not loaded yet: PNG stores colour after colour, TIFF channel after channel."""
+    """The palette (3, colours) of a picture that is not loaded yet; PNG and TIFF order it differently."""
     if picture.palette is None:
         raise BadInput("a palette picture without its palette")
     order, entries = picture.palette.getdata()

@@ -1,9 +1,8 @@
-"""PNG files for the store: one that came, stripped to its critical chunks, or one that is encoded fast.
+"""Make PNG files for the store: strip a given one to its critical chunks, or encode pixels fast.
 
-A PNG that came can be stored as it is when its critical chunks hold exactly one picture and nothing else.
-
-Text, time, profiles and whatever else a PNG may carry beside the picture stay behind (PNG specification, third
-edition, section 11). Bytes after the picture inside its compressed stream are looked for too.
+A given PNG can be stored when its critical chunks hold exactly one picture and nothing else. Text, time, profiles and
+other ancillary chunks are dropped (PNG specification, third edition, section 11). Bytes after the picture inside its
+compressed stream are looked for too.
 """
 
 import struct
@@ -21,7 +20,7 @@ _STORED = {(8, 0): 1, (16, 0): 2, (8, 2): 3}  # bit depth and colour type -> byt
 
 
 def png_header(content: bytes) -> tuple[int, int, int, int] | None:
-    """Height, width, bit depth and colour type from the first bytes of a PNG; None when it is none."""
+    """Read height, width, bit depth and colour type from the first bytes; None when it is no PNG."""
     if content[:8] != _SIGNATURE or content[12:16] != b"IHDR" or len(content) < 29:
         return None
     width, height, depth, colour = struct.unpack(">IIBB", content[16:26])
@@ -29,7 +28,7 @@ def png_header(content: bytes) -> tuple[int, int, int, int] | None:
 
 
 def bare_png(content: bytes) -> bytes | None:
-    """`content` without ancillary chunks, or None when it must be encoded anew: interlaced, another depth, or odd."""
+    """Strip ancillary chunks; None when it must be encoded anew: interlaced, another depth, or damaged."""
     header = png_header(content)
     if header is None or content[26:29] != b"\0\0\0":
         return None
@@ -47,7 +46,7 @@ def bare_png(content: bytes) -> bytes | None:
 
 
 def fast_png(pixels: Pixels) -> bytes:
-    """Encode (H, W, C) losslessly in a fraction of the usual time: every row as its difference from the one above.
+    """Encode (H, W, C) losslessly and fast: every row as its difference from the row above.
 
     Filter "up" (section 9), deflated by ISA-L at its level 1. Measured on noisy 224 x 224 gray: 0.25 ms and 23.7 kB,
     where zlib's run-length matching takes 0.72 ms for 22.2 kB.
@@ -71,8 +70,8 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def _chunks(content: bytes) -> list[tuple[bytes, int, int]] | None:
-    """Kind, start and end of each chunk up to IEND; None when one is cut off, damaged, or a critical one is unknown."""
-    position, found = len(_SIGNATURE), []
+    """Kind, start and end of each chunk up to IEND; None for a damaged or an unknown critical chunk."""
+    position, chunks = len(_SIGNATURE), []
     while position + 12 <= len(content):
         (length,) = struct.unpack_from(">I", content, position)
         kind, end = content[position + 4 : position + 8], position + 12 + length
@@ -81,9 +80,9 @@ def _chunks(content: bytes) -> list[tuple[bytes, int, int]] | None:
             return None
         if critical and zlib.crc32(content[position + 4 : end - 4]) != int.from_bytes(content[end - 4 : end]):
             return None
-        found.append((kind, position, end))
+        chunks.append((kind, position, end))
         if kind == b"IEND":
-            return found if length == 0 else None
+            return chunks if length == 0 else None
         position = end
     return None
 

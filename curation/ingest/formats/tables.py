@@ -1,4 +1,4 @@
-"""A table of files beside them or on its own: CSV, Parquet or JSON lines, with labels, subjects, splits, covariates."""
+"""Read a table of files (CSV, Parquet or JSON lines): labels, subjects, splits, covariates."""
 
 import csv
 import json
@@ -29,8 +29,8 @@ Row: TypeAlias = dict[str, Any]  # what is empty in the table is ""
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
-    """One row: what is empty in the table is None here."""
+class TableEntry:
+    """One row of a table; an empty cell is None."""
 
     labels: Mapping[str, float] | None
     subject: str | None
@@ -39,16 +39,16 @@ class Described:
 
     @property
     def label(self) -> str | None:
-        """The one label, where the row gives one."""
+        """The label of a row that gives exactly one."""
         return next(iter(self.labels)) if self.labels is not None and len(self.labels) == 1 else None
 
 
 @dataclass(slots=True)
 class Table:
-    """Rows by file name below the source's folder, or by SOP Instance UID; and the rows that are refused."""
+    """Rows by file name below the folder of the source or by SOP Instance UID, and the refused rows."""
 
     name: str = ""
-    rows: dict[str, Described] = field(default_factory=dict)
+    rows: dict[str, TableEntry] = field(default_factory=dict)
     by_uid: bool = False
     several_labels: bool = False
     decides: bool = False  # on labels, whatever the folders are called: the table was named by the caller
@@ -66,9 +66,9 @@ class _Columns:
 
 
 def read_table(path: Path, request: ImportRequest, *, below: str = "", beside: bool = False) -> Table:
-    """Read a table whose file names are relative to `below`; one found `beside` the files has our columns or HF's.
+    """Read a table whose file names are relative to `below`; `beside` is a `metadata` file in the folder.
 
-    Raises BadInput when the table as a whole cannot be used: encoding, columns, a row longer than the header.
+    Raises BadInput when the whole table cannot be used: encoding, columns, a row longer than the header.
     """
     names, rows = _open(path)
     columns = _find_columns(path, names, request, beside)
@@ -94,7 +94,7 @@ def read_table(path: Path, request: ImportRequest, *, below: str = "", beside: b
 
 
 def _open(path: Path) -> tuple[list[str], Iterable[Row]]:
-    """The column names, and the rows as they are read."""
+    """The column names, and the rows as a stream."""
     try:
         if path.suffix == ".parquet":
             file = pyarrow.parquet.ParquetFile(path)
@@ -206,13 +206,13 @@ def _first(lower: Mapping[str, str], wanted: tuple[str, ...]) -> str | None:
     return next((lower[name] for name in wanted if name in lower), None)
 
 
-def _describe(key: str, row: Row, columns: _Columns, request: ImportRequest, table: str) -> Described:
+def _describe(key: str, row: Row, columns: _Columns, request: ImportRequest, table: str) -> TableEntry:
     name = PurePosixPath(key)
     if not key or name.is_absolute() or ".." in name.parts or "\\" in key or "\0" in key:
         raise BadInput(f"{table} must name files below the folder, with / between the parts")
     split = row.get(columns.split, "") if columns.split else ""
     subject = row.get(columns.subject, "") if columns.subject else ""
-    return Described(
+    return TableEntry(
         labels=_labels(row, columns.labels, request.label_separator) or None,
         subject=str(subject) or None,
         split=split_named(str(split)) if split else None,
@@ -221,7 +221,7 @@ def _describe(key: str, row: Row, columns: _Columns, request: ImportRequest, tab
 
 
 def _labels(row: Row, columns: tuple[str, ...], separator: str | None) -> dict[str, float]:
-    """One column names a label or lists labels; of several each holds 0, 1, a probability, or nothing."""
+    """One column names or lists labels; each of several columns holds 0, 1, a probability, or nothing."""
     if len(columns) == 1:
         cell = row.get(columns[0], "")
         names = cell if isinstance(cell, list) else cell.split(separator) if separator else [cell]

@@ -1,4 +1,4 @@
-"""The Arrow and Parquet files of a data set: where they are, what they say of themselves, and their rows in batches."""
+"""Find the Arrow and Parquet files of a data set, and read their schemas and rows."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ _BATCH = 32
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One file of a data set; its name below the directory, and the split that its name or folder says."""
+    """One file of a data set: its name below the directory, and the split that its name or folder says."""
 
     path: Path
     name: str
@@ -27,7 +27,7 @@ class Shard:
 
 
 def find_shards(path: Path) -> list[Shard]:
-    """The files of the data set at `path`, none of them a link out of it."""
+    """Find the files of the data set at `path`; links that lead out of it are left out."""
     if path.is_file():
         return [Shard(path, path.name, None)]
     if (path / "dataset_dict.json").is_file():
@@ -46,14 +46,14 @@ def find_shards(path: Path) -> list[Shard]:
 
 
 def _inside(directory: Path, files: Sequence[Path]) -> list[Path]:
-    """Those of the files that are not links out of the directory."""
+    """The files that are not links out of the directory."""
     return [file for file in files if file.resolve().is_relative_to(directory)]
 
 
 def parquet_files(path: Path) -> list[Path]:
-    """Parquet files below a directory, but for tables of metadata."""
-    found = [file for file in sorted(path.rglob("*.parquet")) if not file.name.startswith("metadata.")]
-    return _inside(path.resolve(), found)
+    """The Parquet files below a directory, without tables of metadata."""
+    files = [file for file in sorted(path.rglob("*.parquet")) if not file.name.startswith("metadata.")]
+    return _inside(path.resolve(), files)
 
 
 def read_schema(path: Path) -> pyarrow.Schema:
@@ -71,7 +71,7 @@ def read_schema(path: Path) -> pyarrow.Schema:
 
 
 def batches(path: Path, columns: list[str]) -> Iterator[pyarrow.RecordBatch]:
-    """The rows a few at a time, so that memory does not grow with the file."""
+    """Yield the rows in small batches, so that memory does not grow with the file."""
     if path.suffix == ".parquet":
         yield from pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=_BATCH, columns=columns)
         return
@@ -82,7 +82,7 @@ def batches(path: Path, columns: list[str]) -> Iterator[pyarrow.RecordBatch]:
 
 
 def row_count(path: Path) -> int:
-    """How many rows there are; 0 for a file that breaks off."""
+    """The number of rows; 0 for a file that breaks off."""
     if path.suffix == ".parquet":
         return int(pyarrow.parquet.read_metadata(path).num_rows)
     try:
@@ -93,7 +93,7 @@ def row_count(path: Path) -> int:
 
 
 def _features(schema: pyarrow.Schema) -> dict[str, Any]:
-    """What `datasets` wrote of its columns."""
+    """The features that `datasets` wrote for the columns."""
     try:
         described = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         features = described["info"]["features"]
@@ -107,9 +107,9 @@ def picture_column(schema: pyarrow.Schema) -> str | None:
     features = _features(schema)
     for field in schema:
         described = features.get(field.name)
-        said = isinstance(described, dict) and described.get("_type") == "Image"
+        is_image_feature = isinstance(described, dict) and described.get("_type") == "Image"
         struct = pyarrow.types.is_struct(field.type) and {part.name for part in field.type} == {"bytes", "path"}
-        if struct and (said or not features):
+        if struct and (is_image_feature or not features):
             return str(field.name)
     return None
 

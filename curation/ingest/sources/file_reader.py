@@ -1,4 +1,4 @@
-"""Read one file of a source as pictures, whatever its kind, and bring them to what the request wants."""
+"""Read one file of any kind as pictures, and bring them to the size and depth that the request asks for."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -6,34 +6,33 @@ from pathlib import Path
 
 from curation.errors import BadInput
 from curation.ingest.burnt_in import looks_burnt_in
-from curation.ingest.entry import Entry
 from curation.ingest.formats.dicom_files import read_dicom
 from curation.ingest.formats.nifti_files import read_nifti
 from curation.ingest.formats.picture_files import decode_picture, unlike
 from curation.ingest.formats.png_files import bare_png
-from curation.ingest.formats.tables import Described
-from curation.ingest.incoming import IncomingImage, Rejected
+from curation.ingest.formats.tables import TableEntry
+from curation.ingest.incoming import FileEntry, IncomingImage, Rejected
 from curation.ingest.preparing import prepare
 from curation.ingest.request import ImportRequest
 from curation.ingest.sources.masks import present_masks, read_picture_mask
-from curation.ingest.sources.source_files import Kind, kind_of, read_picture_file
+from curation.ingest.sources.source_files import FileKind, kind_of, read_picture_file
 from curation.tables.images import Shape
 
 
 @dataclass(frozen=True, slots=True)
 class FileReader:
-    """Reads one file as pictures; called in threads."""
+    """Reads files as pictures; called in threads."""
 
     directory: Path
     request: ImportRequest
-    by_uid: Mapping[str, Described] = field(default_factory=dict)
+    by_uid: Mapping[str, TableEntry] = field(default_factory=dict)
     usual: Shape | None = None
 
-    def read(self, entry: Entry) -> Iterator[IncomingImage | Rejected]:
-        """Its pictures, then one line for each reason that any were left out for."""
+    def read(self, entry: FileEntry) -> Iterator[IncomingImage | Rejected]:
+        """Yield the pictures of a file, then one refusal for each reason why some were left out."""
         faults: dict[str, list[Rejected]] = {}
         for item in self._read(entry):
-            ready = item if isinstance(item, Rejected) else self._prepared(item)
+            ready = item if isinstance(item, Rejected) else self._prepare(item)
             if isinstance(ready, Rejected):
                 faults.setdefault(ready.reason, []).append(ready)
             else:
@@ -41,12 +40,12 @@ class FileReader:
         for reason, [first, *more] in faults.items():
             yield replace(first, source_file=entry.file, reason=f"{len(more) + 1} frames: {reason}") if more else first
 
-    def _read(self, entry: Entry) -> Iterator[IncomingImage | Rejected]:
+    def _read(self, entry: FileEntry) -> Iterator[IncomingImage | Rejected]:
         path = self.directory / entry.file
         try:
             kind = kind_of(path)
             masks = present_masks(self.directory, entry.file, self.request) if self.request.masks else {}
-            if kind is Kind.PICTURE:
+            if kind is FileKind.PICTURE:
                 yield self._picture(path, entry, masks)
                 return
         except BadInput as error:
@@ -55,18 +54,20 @@ class FileReader:
         except OSError as error:
             yield Rejected(entry.file, f"cannot be read: {error.strerror}")
             return
-        if kind is Kind.NIFTI:
+        if kind is FileKind.NIFTI:
             yield from read_nifti(path, entry, self.request, masks)
         else:
             yield from read_dicom(path, entry, self.request, self.by_uid)
 
-    def _picture(self, path: Path, entry: Entry, masks: Mapping[str, Path]) -> IncomingImage:
+    def _picture(self, path: Path, entry: FileEntry, masks: Mapping[str, Path]) -> IncomingImage:
         content = read_picture_file(path)
         pixels, notes = decode_picture(content)
-        drawn = {name: read_picture_mask(mask, pixels.shape) for name, mask in masks.items()}
+        mask_values = {name: read_picture_mask(mask, pixels.shape) for name, mask in masks.items()}
         labels = entry.labels
         if self.request.label_from == "mask":
-            labels = {name: float(name in drawn and bool(drawn[name].any())) for name, _ in self.request.masks}
+            labels = {
+                name: float(name in mask_values and bool(mask_values[name].any())) for name, _ in self.request.masks
+            }
         if not labels:
             raise BadInput("no label: it is in no class folder, and no table gives one. See --label-from and --label")
         return IncomingImage(
@@ -75,21 +76,21 @@ class FileReader:
             labels,
             entry.subject,
             entry.split,
-            masks={name: mask for name, mask in drawn.items() if mask.any()},
+            masks={name: mask for name, mask in mask_values.items() if mask.any()},
             covariates=entry.covariates,
             png=bare_png(content),
             notes=notes,
         )
 
-    def _prepared(self, image: IncomingImage) -> IncomingImage | Rejected:
-        """Check the shape, note what looks like text before it may be scaled away, and bring to the size wanted."""
+    def _prepare(self, image: IncomingImage) -> IncomingImage | Rejected:
+        """Look for burnt-in text, bring the picture to the size asked for, and check its shape."""
         try:
             burnt_in = image.burnt_in or looks_burnt_in(image.pixels)
             ready = prepare(image, self.request)
         except BadInput as error:
             return Rejected.because(image.source_file, error)
         height, width, channels = ready.pixels.shape
-        found = (height, width, channels, ready.pixels.dtype.itemsize * 8)
-        if self.usual is not None and found != self.usual:
-            return Rejected(image.source_file, unlike(self.usual, found, "most files here"))
+        shape = (height, width, channels, ready.pixels.dtype.itemsize * 8)
+        if self.usual is not None and shape != self.usual:
+            return Rejected(image.source_file, unlike(self.usual, shape, "most files here"))
         return replace(ready, burnt_in=burnt_in) if burnt_in else ready

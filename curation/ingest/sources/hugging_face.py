@@ -1,4 +1,4 @@
-"""Import what `datasets` wrote: a `save_to_disk` directory (Arrow), or Parquet files with the pictures in them.
+"""Import a data set of `datasets`: a `save_to_disk` directory (Arrow), or Parquet files with pictures.
 
 Read with pyarrow alone, so nothing of the directory is executed. The picture column is a struct of `bytes` and `path`;
 a picture that is only a path elsewhere is refused. Features (class names) come from the schema's metadata, which
@@ -44,7 +44,7 @@ _SUBJECT = ("subject", "subject_id", "patient_id", "patient")
 
 
 def is_hugging_face(path: Path) -> bool:
-    """Whether a path is one of those this module reads."""
+    """Whether this module reads the data set at a path."""
     if path.is_file():
         return path.suffix == ".parquet" and picture_column(read_schema(path)) is not None
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
@@ -53,7 +53,7 @@ def is_hugging_face(path: Path) -> bool:
 
 
 def _has_pictures(file: Path) -> bool:
-    """Whether a Parquet file below a directory holds pictures; a damaged one is left to the list of files."""
+    """Whether a Parquet file holds pictures; false for a damaged file, which is listed later."""
     try:
         return picture_column(read_schema(file)) is not None
     except BadInput:
@@ -71,7 +71,7 @@ def import_hugging_face(
     dry_run: bool = False,
     on_progress: OnProgress = silent,
 ) -> ImportReport:
-    """Import the data set at `path`; raises BadInput when it holds no picture, or a column asked for is not there."""
+    """Import the data set at `path`; raises BadInput when it has no pictures, or lacks a column asked for."""
     return import_source(project, now, open_hugging_face(path, name, request), seed, on_progress, dry_run=dry_run)
 
 
@@ -120,18 +120,20 @@ class _Columns:
         check_columns("the data set", request.covariates, names, subject)
         labels = request.label_columns or tuple(name for name in _LABEL if name in names)[:1]
         if not labels and request.label is None:
-            raise BadInput(f"which column is the label? Name it with --label-column; there are {', '.join(names)}.")
+            raise BadInput(
+                f"expected a column label or labels, got {', '.join(names)}. Name another with --label-column."
+            )
         return cls(
             picture,
             () if request.label else labels,
-            {name: found for name in labels if (found := class_names(schema, name))},
+            {name: known_names for name in labels if (known_names := class_names(schema, name))},
             subject,
             request.split_column or ("split" if "split" in names else None),
         )
 
 
 def _parts(shards: Sequence[Shard], columns: _Columns, request: ImportRequest) -> Iterator[Part]:
-    """One call for each row, so that pictures are decoded in threads; a shard that breaks off is one line."""
+    """Yield one function for each row, so that threads decode; a shard that breaks off is one refusal."""
     wanted = [columns.picture, *columns.labels, *request.covariates]
     wanted += [name for name in (columns.subject, columns.split) if name]
     for shard in shards:
@@ -153,15 +155,17 @@ def _read(
         picture = row[columns.picture]
         content = picture["bytes"] if picture else None
         if not content:
-            raise BadInput("its picture is not in the data set, only a path elsewhere. Save it with the pictures in it")
+            raise BadInput(
+                "its picture is not in the data set, only a path to it. Save the data set with the pictures in it"
+            )
         pixels, notes = decode_picture(content)
-        said = str(row[columns.split]) if columns.split and row[columns.split] is not None else ""
+        split_name = str(row[columns.split]) if columns.split and row[columns.split] is not None else ""
         image = IncomingImage(
             name,
             pixels,
             {request.label: 1.0} if request.label is not None else _labels(row, columns, request),
             _text(row[columns.subject]) if columns.subject else None,
-            split_named(said) if said else split,
+            split_named(split_name) if split_name else split,
             covariates=_covariates(row, request),
             png=bare_png(content),
             burnt_in=looks_burnt_in(pixels),
@@ -180,17 +184,17 @@ def _labels(row: dict[str, Any], columns: _Columns, request: ImportRequest) -> d
     several = value if isinstance(value, list) else [value]
     if isinstance(value, str) and request.label_separator:
         several = value.split(request.label_separator)
-    found = {}
-    for one in several:
-        if names is not None and isinstance(one, int) and one >= 0:
-            if one >= len(names):
-                raise BadInput(f"its label is {one}, and there are {len(names)} class names")
-            found[names[one]] = 1.0
-        elif names is None and _text(one):
-            found[str(_text(one))] = 1.0
+    labels = {}
+    for label in several:
+        if names is not None and isinstance(label, int) and label >= 0:
+            if label >= len(names):
+                raise BadInput(f"its label is {label}, and there are {len(names)} class names")
+            labels[names[label]] = 1.0
+        elif names is None and _text(label):
+            labels[str(_text(label))] = 1.0
     if isinstance(value, list) and names is not None:
-        return {name: found.get(name, 0.0) for name in names}
-    return found
+        return {name: labels.get(name, 0.0) for name in names}
+    return labels
 
 
 def _covariates(row: dict[str, Any], request: ImportRequest) -> dict[str, str | float] | None:

@@ -1,4 +1,4 @@
-"""Import a folder, a file or a table of files: pictures, DICOM and NIfTI, told apart file by file.
+"""Import a folder, a file or a table of files: pictures, DICOM and NIfTI, recognised file by file.
 
     CLASS/.../file            the first folder is the label
     train/CLASS/.../file      when every folder is named for a split, the second one is
@@ -19,20 +19,19 @@ from pathlib import Path
 
 from curation.errors import BadInput
 from curation.ingest.covariates import check_keywords
-from curation.ingest.entry import Entry
 from curation.ingest.formats import tables
 from curation.ingest.formats.picture_files import quiet_decoders
 from curation.ingest.formats.tables import Table, read_table
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
-from curation.ingest.incoming import Rejected, Source
+from curation.ingest.incoming import FileEntry, Rejected, Source
 from curation.ingest.preparing import prepared_shape
 from curation.ingest.request import NO_REQUEST, ImportRequest
 from curation.ingest.sources.file_reader import FileReader
-from curation.ingest.sources.layout import Layout, make_entry
+from curation.ingest.sources.layout import FolderLayout, make_entry
 from curation.ingest.sources.masks import mask_files
 from curation.ingest.sources.source_files import (
-    Kind,
+    FileKind,
     Listing,
     examine,
     kind_of,
@@ -56,7 +55,7 @@ def import_image_folder(
     dry_run: bool = False,
     on_progress: OnProgress = silent,
 ) -> ImportReport:
-    """Import what is at `path`; raises BadInput when nothing in it can be read, or a table or an option is wrong."""
+    """Import the folder or file at `path`; raises BadInput when nothing can be read, or an option is wrong."""
     source = open_image_folder(path, name, request, manifest)
     return import_source(project, now, source, seed, on_progress, dry_run=dry_run)
 
@@ -64,7 +63,7 @@ def import_image_folder(
 def open_image_folder(
     path: Path, name: str | None = None, request: ImportRequest = NO_REQUEST, manifest: Path | None = None
 ) -> Source:
-    """List the files and hash them; they are decoded when the source is consumed."""
+    """List and hash the files; they are decoded when the source is consumed."""
     request.check()
     directory, listing, table = _find(path, request, manifest)
     masks = mask_files(listing.files, request) if request.masks else set()
@@ -73,13 +72,13 @@ def open_image_folder(
     rejected = [*listing.rejected, *table.rejected]
     reader = FileReader(directory, request, table.rows if table.by_uid else {}, seen.usual)
     files = [file for file in listing.files if file not in masks] if masks else listing.files
-    layout = Layout.of(files)
+    layout = FolderLayout.of(files)
     faults = {fault.source_file for fault in table.rejected}
-    for one in _entries(files, faults, layout, table, request):
-        if isinstance(one, Rejected):
-            rejected.append(one)
-            faults.add(one.source_file)
-    entries = (one for one in _entries(files, faults, layout, table, request) if isinstance(one, Entry))
+    for entry in _entries(files, faults, layout, table, request):
+        if isinstance(entry, Rejected):
+            rejected.append(entry)
+            faults.add(entry.source_file)
+    entries = (entry for entry in _entries(files, faults, layout, table, request) if isinstance(entry, FileEntry))
     return Source(
         name=name or _default_name(path, directory, listing, seen),
         content_digest=seen.digest,
@@ -92,7 +91,7 @@ def open_image_folder(
 
 
 def _find(path: Path, request: ImportRequest, manifest: Path | None) -> tuple[Path, Listing, Table]:
-    """The folder, what of it is read, and the table over it."""
+    """The folder, the files in it to read, and the table that describes them."""
     path = path.resolve()
     if path.is_dir():
         listing = list_folder(path)
@@ -122,16 +121,16 @@ def _tables_beside(directory: Path, listing: Listing, request: ImportRequest) ->
     whole = Table()
     for file in listing.tables:
         below = str(Path(file).parent)
-        one = read_table(directory / file, request, below="" if below == "." else below, beside=True)
-        whole.name, whole.by_uid, whole.several_labels = one.name, one.by_uid, one.several_labels
-        whole.rows |= one.rows
-        whole.rejected += one.rejected
-        whole.unused += [name for name in one.unused if name not in whole.unused]
+        table = read_table(directory / file, request, below="" if below == "." else below, beside=True)
+        whole.name, whole.by_uid, whole.several_labels = table.name, table.by_uid, table.several_labels
+        whole.rows |= table.rows
+        whole.rejected += table.rejected
+        whole.unused += [name for name in table.unused if name not in whole.unused]
     return whole
 
 
 def _listed(directory: Path, table: Table) -> Listing:
-    """The files that a table names, those that can be opened."""
+    """The files that a table names and that can be opened."""
     if table.by_uid:
         raise BadInput(
             f"{table.name} names files by SOP Instance UID: import their folder with --manifest {table.name}."
@@ -152,9 +151,9 @@ def _listed(directory: Path, table: Table) -> Listing:
 
 
 def _entries(
-    files: Sequence[str], faults: Container[str], layout: Layout, table: Table, request: ImportRequest
-) -> Iterator[Entry | Rejected]:
-    """What name and table say of each file without a fault, made anew each time: a million are more than needed."""
+    files: Sequence[str], faults: Container[str], layout: FolderLayout, table: Table, request: ImportRequest
+) -> Iterator[FileEntry | Rejected]:
+    """Yield the entry of each file without a fault; made again on each call, to save memory."""
     for file in files:
         if file in faults:
             continue
@@ -165,8 +164,8 @@ def _entries(
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """What hashing and probing of all files came to: of each file alone nothing is kept."""
+class _Examination:
+    """The digests and the commonest shape of all files."""
 
     digest: str  # over tables and files, by name
     files_digest: str  # over what is in the files
@@ -175,24 +174,24 @@ class _Seen:
 
 def _examine_all(
     directory: Path, listing: Listing, masks: Container[str], request: ImportRequest, manifest: Path | None
-) -> _Seen:
+) -> _Examination:
     digest, inside = hashlib.sha256(), hashlib.sha256()
     shapes: Counter[Shape] = Counter()
     for file, path in [(file, directory / file) for file in listing.tables] + ([("", manifest)] if manifest else []):
         with path.open("rb") as content:
             digest.update(f"{file}\0{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
-    for one in examine(directory, listing.files, request):
-        digest.update(f"{one.file}\0{one.sha256}\n".encode())
-        inside.update(one.sha256.encode())
-        if one.shape and one.file not in masks:
-            shapes[prepared_shape(one.shape, request)] += 1
+    for examined in examine(directory, listing.files, request):
+        digest.update(f"{examined.file}\0{examined.sha256}\n".encode())
+        inside.update(examined.sha256.encode())
+        if examined.shape and examined.file not in masks:
+            shapes[prepared_shape(examined.shape, request)] += 1
     usual = shapes.most_common(1)[0][0] if shapes else None
-    return _Seen(digest.hexdigest(), inside.hexdigest(), usual)
+    return _Examination(digest.hexdigest(), inside.hexdigest(), usual)
 
 
-def _default_name(path: Path, directory: Path, listing: Listing, seen: _Seen) -> str:
-    """A folder's own name; a medical file's name, and that of a folder of them, may be a patient's."""
+def _default_name(path: Path, directory: Path, listing: Listing, seen: _Examination) -> str:
+    """The name of the folder; for medical files their kind and digest, since names may be of patients."""
     kind = kind_of(directory / listing.files[0]) if listing.files else None
-    if kind is not None and kind is not Kind.PICTURE:
+    if kind is not None and kind is not FileKind.PICTURE:
         return f"{kind.lower()}-{seen.files_digest[:8]}"
     return path.resolve().name

@@ -1,4 +1,4 @@
-"""What the folders of a source mean: the first is the class, or the split with the class below it."""
+"""Read class and split from folders: the first is the class, or the split with the class below it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,23 +6,22 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 
 from curation.errors import BadInput
-from curation.ingest.entry import Entry
-from curation.ingest.formats.tables import Described, Table
-from curation.ingest.incoming import SPLIT_NAMES, split_named
+from curation.ingest.formats.tables import Table, TableEntry
+from curation.ingest.incoming import SPLIT_NAMES, FileEntry, split_named
 from curation.ingest.request import ImportRequest
 from curation.tables.images import Split
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """CLASS/.../file, or train/CLASS/.../file when every folder is named for a split."""
+class FolderLayout:
+    """CLASS/.../file, or train/CLASS/.../file when every top folder is named for a split."""
 
     by_split: bool
     classes: frozenset[str]
 
     @classmethod
-    def of(cls, files: Iterable[str]) -> "Layout":
-        """Read off the files' paths."""
+    def of(cls, files: Iterable[str]) -> "FolderLayout":
+        """Find the layout from the paths of the files."""
         folders = {_folders(file.rpartition("/")[0])[:2] for file in files}
         tops = {folder[0] for folder in folders if folder}
         by_split = bool(tops) and all(top.lower() in SPLIT_NAMES for top in tops)
@@ -30,7 +29,7 @@ class Layout:
         return cls(by_split, frozenset(folder[depth] for folder in folders if len(folder) > depth))
 
     def split_and_label(self, file: str) -> tuple[Split | None, str | None]:
-        """What the folders of one file say."""
+        """The split and the label that the folders of a file name."""
         folders = _folders(file.rpartition("/")[0])
         if not self.by_split:
             return None, folders[0] if folders else None
@@ -42,8 +41,10 @@ def _folders(path: str) -> tuple[str, ...]:
     return PurePosixPath(path).parts
 
 
-def make_entry(file: str, layout: Layout, row: Described | None, table: Table, request: ImportRequest) -> Entry:
-    """What folders, table, pattern and request say of a file; raises BadInput where they contradict each other."""
+def make_entry(
+    file: str, layout: FolderLayout, row: TableEntry | None, table: Table, request: ImportRequest
+) -> FileEntry:
+    """Join what folders, table, pattern and request say of a file; raises BadInput for a contradiction."""
     split, folder = layout.split_and_label(file)
     labels = _settle_labels(folder, row, layout, table, request)
     if row and row.split:
@@ -56,20 +57,25 @@ def make_entry(file: str, layout: Layout, row: Described | None, table: Table, r
         if not match or not match[1]:
             raise BadInput(f"the subject pattern {request.subject_pattern!r} finds nothing in its name")
         subject = match[1]
-    return Entry(file, labels, subject, split, row.covariates if row else None)
+    return FileEntry(file, labels, subject, split, row.covariates if row else None)
 
 
 def _settle_labels(
-    folder: str | None, row: Described | None, layout: Layout, table: Table, request: ImportRequest
+    folder: str | None, row: TableEntry | None, layout: FolderLayout, table: Table, request: ImportRequest
 ) -> dict[str, float] | None:
     if request.label is not None:
         return {request.label: 1.0}
     if request.label_from == "mask" or request.label_keyword:
         return None
-    given = dict(row.labels) if row and row.labels and request.label_from != "folder" else None
-    if table.decides or table.several_labels or request.label_from == "manifest" or (given and len(given) > 1):
-        return given
-    named = next(iter(given), None) if given else None
+    table_labels = dict(row.labels) if row and row.labels and request.label_from != "folder" else None
+    if (
+        table.decides
+        or table.several_labels
+        or request.label_from == "manifest"
+        or (table_labels and len(table_labels) > 1)
+    ):
+        return table_labels
+    named = next(iter(table_labels), None) if table_labels else None
     if folder is not None and named not in (None, folder):
         raise BadInput(f"its folder says {folder!r}, {table.name} says {named!r}")
     label = named or folder

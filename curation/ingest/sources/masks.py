@@ -1,4 +1,4 @@
-"""Where the mask of a file is, by a pattern below the source's folder, and what it holds."""
+"""Find the mask files of a file by a pattern, and read them."""
 
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -15,11 +15,11 @@ _FIELDS = "{dir}, {stem} and {name}"
 
 
 def masks_of(file: str, request: ImportRequest) -> dict[str, str]:
-    """Where each mask of a file would be: name to path below the folder; raises BadInput for a pattern of no use."""
+    """The path below the folder where each mask of a file would be, by name; raises BadInput for a bad pattern."""
     path = PurePosixPath(file)
     stem = path.name.removesuffix(".gz") if path.name.endswith(".nii.gz") else path.name
     fields = {"dir": path.parent.as_posix(), "stem": PurePosixPath(stem).stem, "name": path.name}
-    found = {}
+    paths = {}
     for name, pattern in request.masks:
         try:
             wanted = PurePosixPath(pattern.format(**fields))
@@ -28,32 +28,32 @@ def masks_of(file: str, request: ImportRequest) -> dict[str, str]:
         if wanted.is_absolute() or ".." in wanted.parts:
             raise BadInput(f"the mask pattern {pattern!r} leads outside the folder.")
         if wanted != path:
-            found[name] = PurePosixPath(*(part for part in wanted.parts if part != ".")).as_posix()
-    return found
+            paths[name] = PurePosixPath(*(part for part in wanted.parts if part != ".")).as_posix()
+    return paths
 
 
 def mask_files(files: Iterable[str], request: ImportRequest) -> set[str]:
-    """Those of the files that are masks of others."""
+    """The files that are masks of other files."""
     present = set(files)
     return {mask for file in present for mask in masks_of(file, request).values() if mask in present}
 
 
 def present_masks(directory: Path, file: str, request: ImportRequest) -> dict[str, Path]:
-    """The masks that a file has; raises BadInput for one that may not be opened."""
-    there: dict[str, Path] = {}
+    """The masks that a file has, by name; raises BadInput for one that may not be opened."""
+    present: dict[str, Path] = {}
     for name, mask in masks_of(file, request).items():
         path = directory / mask
         if path.is_symlink() or path.exists():
             if reason := refusal(path, directory):
                 raise BadInput(f"its mask {name}: {reason}")
-            there[name] = path
-    return there
+            present[name] = path
+    return present
 
 
 def read_picture_mask(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """(H, W) with 1 where any channel is not 0; raises BadInput unless it has the picture's size."""
+    """Read a mask as (H, W), 1 where any channel is not 0; raises BadInput unless it has the picture's size."""
     values, _ = decode_picture(read_picture_file(path))
     if values.shape[:2] != shape[:2]:
         raise BadInput(f"its mask is {values.shape[0]}x{values.shape[1]}, the picture {shape[0]}x{shape[1]}")
-    drawn: NDArray[np.uint8] = (values.max(axis=2) > 0).astype(np.uint8)
-    return drawn
+    mask: NDArray[np.uint8] = (values.max(axis=2) > 0).astype(np.uint8)
+    return mask

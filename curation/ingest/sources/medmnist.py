@@ -48,7 +48,7 @@ def import_medmnist(
 
 
 def open_medmnist(path: Path, name: str | None = None) -> Source:
-    """Read and check the arrays; label names come from the catalogue when the file is named like a known data set."""
+    """Read and check the arrays; the catalogue names the labels when the file is named like a known data set."""
     if not path.is_file():
         raise BadInput(f"{path} is not a file.")
     arrays = _load(path)
@@ -71,10 +71,10 @@ def _items(
     images: Mapping[str, NDArray[np.uint8]], labels: Mapping[str, NDArray[np.int64]], names: Sequence[str]
 ) -> Iterator[IncomingImage]:
     for split in _SPLITS:
-        for position, (pixels, given) in enumerate(zip(images[split], labels[split], strict=True)):
-            several = dict(zip(names, map(float, given), strict=True)) if len(given) > 1 else None
+        for position, (pixels, numbers) in enumerate(zip(images[split], labels[split], strict=True)):
+            several = dict(zip(names, map(float, numbers), strict=True)) if len(numbers) > 1 else None
             yield IncomingImage(
-                f"{split}/{position:06d}", pixels, several or names[int(given[0])], split=split_named(split)
+                f"{split}/{position:06d}", pixels, several or names[int(numbers[0])], split=split_named(split)
             )
 
 
@@ -113,7 +113,7 @@ def _images(path: Path, arrays: Mapping[str, NDArray[Any]], split: str, count: i
 
 
 def _label_names(path: Path, entry: MedMNIST | None, labels: Mapping[str, NDArray[np.int64]]) -> list[str]:
-    """The name of each label number, or of each column where there are several."""
+    """The name of each label number, or of each column where images have several labels."""
     widths = {values.shape[1] for values in labels.values()}
     if len(widths) > 1:
         raise BadInput(f"{path}: the splits have different numbers of labels: {sorted(widths)}.")
@@ -135,7 +135,7 @@ def _label_names(path: Path, entry: MedMNIST | None, labels: Mapping[str, NDArra
 
 
 def _download(entry: MedMNIST, directory: Path, on_progress: OnProgress) -> Path:
-    """Fetch the file unless it is there; raises BadInput offline, Damaged when its MD5 is not the published one."""
+    """Download the file unless it is there; raises BadInput offline, Damaged for another MD5."""
     path = directory / entry.file_name
     if path.exists():
         _check_md5(entry, path)
@@ -155,10 +155,10 @@ def _download(entry: MedMNIST, directory: Path, on_progress: OnProgress) -> Path
 
 def _check_md5(entry: MedMNIST, path: Path) -> None:
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "md5").hexdigest()
-    if found != entry.md5:
+        md5 = hashlib.file_digest(file, "md5").hexdigest()
+    if md5 != entry.md5:
         raise Damaged(
-            f"{path}: expected MD5 {entry.md5}, got {found}. Delete it and run this again; a file that was saved anew "
+            f"{path}: expected MD5 {entry.md5}, got {md5}. Delete it and run this again; a file that was saved anew "
             f"on purpose is imported by its path: `rounds import {path}`."
         )
 

@@ -35,10 +35,12 @@ class MedMNIST:
 
     @property
     def file_name(self) -> str:
+        """The name of the published file."""
         return f"{self.name}.npz"
 
     @property
     def url(self) -> str:
+        """Where the file is downloaded from."""
         return f"{_RECORD}/{self.file_name}?download=1"
 
 
@@ -142,7 +144,7 @@ CATALOGUE = {
 
 
 def find_medmnist(name: str) -> MedMNIST:
-    """The entry of a name, in any case; raises NotFound listing those there are."""
+    """Find a data set by its name, in any case; raises NotFound with the known names."""
     try:
         return CATALOGUE[name.lower()]
     except KeyError:

@@ -1,4 +1,4 @@
-"""The files of a source: found below its folder without following links out, told apart, hashed, and probed."""
+"""List, classify, hash and probe the files below a folder, without following links out of it."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ _AT_ONCE = 1 << 20
 _EXPECTED = ", ".join((*picture_files.SUFFIXES, ".dcm", *nifti_files.SUFFIXES))
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """How a file is read."""
 
     PICTURE = "picture"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 @dataclass(slots=True)
 class Listing:
-    """What lies below a folder, by its path in it with / between the parts, sorted."""
+    """The files below a folder, sorted: paths in it, with / between the parts."""
 
     files: list[str]
     tables: list[str]  # metadata.csv, .parquet or .jsonl, which describe the files of their own folder
@@ -39,28 +39,28 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A file's digest, and the shape its header promises; a header that cannot be read promises none."""
+    """The digest of a file, and the shape that its header promises; None when the header cannot be read."""
 
     file: str
     sha256: str
     shape: Shape | None
 
 
-def kind_of(path: Path) -> Kind | None:
-    """By its name; a file of an unknown name is DICOM when it begins like one."""
+def kind_of(path: Path) -> FileKind | None:
+    """Tell how a file is read, by its name; with an unknown name it is DICOM when it begins like DICOM."""
     name = path.name.lower()
     if name.endswith(picture_files.SUFFIXES):
-        return Kind.PICTURE
+        return FileKind.PICTURE
     if nifti_files.is_nifti(name):
-        return Kind.NIFTI
+        return FileKind.NIFTI
     if name.endswith(dicom_header.SUFFIXES) or begins_as_dicom(path):
-        return Kind.DICOM
+        return FileKind.DICOM
     return None
 
 
 def list_folder(directory: Path) -> Listing:
-    """Every file that can be read, and what else is there with the reason it is left out."""
-    found = Listing([], [], [])
+    """List every file that can be read, and every other with the reason why it is left out."""
+    listing = Listing([], [], [])
     for folder, folders, names in os.walk(directory, onerror=_refuse_whole):
         below = "" if folder == str(directory) else f"{Path(folder).relative_to(directory).as_posix()}/"
         links = [name for name in folders if (Path(folder) / name).is_symlink()]
@@ -71,19 +71,19 @@ def list_folder(directory: Path) -> Listing:
             file = f"{below}{name}".encode(errors="backslashreplace").decode()
             reason = refusal(path, directory)
             if reason:
-                found.rejected.append(Rejected(file, reason))
+                listing.rejected.append(Rejected(file, reason))
             elif name in tables.BESIDE:
-                found.tables.append(file)
+                listing.tables.append(file)
             else:
-                found.files.append(file)
-    found.files.sort()
-    found.tables.sort()
-    found.rejected.sort(key=lambda fault: fault.source_file)
-    return found
+                listing.files.append(file)
+    listing.files.sort()
+    listing.tables.sort()
+    listing.rejected.sort(key=lambda fault: fault.source_file)
+    return listing
 
 
 def refusal(path: Path, directory: Path) -> str | None:
-    """Why a file below `directory` is not opened; None when it is."""
+    """The reason why a file below `directory` is not opened; None when it can be."""
     try:
         path.name.encode()
     except UnicodeEncodeError:
@@ -112,10 +112,10 @@ def _leads_inside(path: Path, directory: Path) -> bool:
 def examine(directory: Path, files: Sequence[str], request: ImportRequest) -> Iterator[Examined]:
     """Hash every file and read the shape from its header, in the order given."""
 
-    def one(file: str) -> Examined:
+    def examine_file(file: str) -> Examined:
         return _examine(directory / file, file, request)
 
-    return in_threads(one, files, "hash")
+    return in_threads(examine_file, files, "hash")
 
 
 def _examine(path: Path, file: str, request: ImportRequest) -> Examined:
@@ -131,17 +131,17 @@ def _examine(path: Path, file: str, request: ImportRequest) -> Examined:
         return Examined(file, digest.hexdigest(), None)
 
 
-def _shape(path: Path, kind: Kind | None, head: bytes, request: ImportRequest) -> Shape | None:
-    if kind is Kind.DICOM:
+def _shape(path: Path, kind: FileKind | None, head: bytes, request: ImportRequest) -> Shape | None:
+    if kind is FileKind.DICOM:
         return dicom_header.probe_dicom(path)
-    if kind is Kind.NIFTI:
+    if kind is FileKind.NIFTI:
         return nifti_files.probe_nifti(path, request)
     enough = picture_files.header_suffices(head) or len(head) < _AT_ONCE
     return picture_files.probe_picture(head if enough else read_picture_file(path))
 
 
 def read_picture_file(path: Path) -> bytes:
-    """The bytes of a picture file; raises BadInput for one that no picture needs."""
+    """The bytes of a picture file; raises BadInput for a file larger than any picture."""
     size = path.stat().st_size
     if size > MAX_PICTURE_BYTES:
         raise BadInput(f"{size:,} bytes: a picture file has at most {MAX_PICTURE_BYTES:,}")

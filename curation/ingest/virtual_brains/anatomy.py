@@ -1,4 +1,4 @@
-"""One averaged brain and the random warps that turn it into many: the anatomy behind the virtual cohort.
+"""The anatomy of the virtual cohort: one averaged brain, and random warps that make many of it.
 
 The template is MNI152 ICBM 2009a symmetric (Fonov et al. 2011), T1 and tissue maps, as nilearn packages them. A subject
 samples it along one warped axial plane: only the wanted slice is ever interpolated, and every smooth field is a small
@@ -26,7 +26,7 @@ _TEMPLATE_FILE = "mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
 
 
 class Tissue(NamedTuple):
-    """What one plane of the template holds, each (n, n) float32: T1 with white matter near 1, and shares in 0..1."""
+    """One plane of the template, each (n, n) float32: T1 with white matter near 1, and tissue shares in 0..1."""
 
     t1: Field
     gray: Field
@@ -35,7 +35,7 @@ class Tissue(NamedTuple):
 
 
 class Template(NamedTuple):
-    """The slab in memory: volumes (x, y, z), 1 mm, and the MNI coordinate of voxel (0, 0, 0)."""
+    """The part of the template in memory: volumes (x, y, z) at 1 mm, and the MNI coordinate of voxel (0, 0, 0)."""
 
     volumes: Tissue
     occupied: NDArray[np.uint8]  # 1 wherever interpolation could give anything but 0
@@ -44,7 +44,7 @@ class Template(NamedTuple):
 
 @cache
 def load_template() -> Template:
-    """Read the packaged template once per process, keep the slab the cohort needs and crispen the averaged T1."""
+    """Read the packaged template once per process, keep the slab that is needed, and sharpen the T1."""
     folder = Path(nilearn.__file__).parent / "datasets" / "data"
     image = nibabel.nifti1.Nifti1Image.from_filename(folder / _TEMPLATE_FILE.format("t1"))
     assert image.affine is not None

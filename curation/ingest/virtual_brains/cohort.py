@@ -1,4 +1,4 @@
-"""Import virtual subjects: rendered as they come in, with the lesion masks, in the split that their number fixes."""
+"""Import virtual subjects with their lesion masks, each in the split that its number fixes."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -31,7 +31,7 @@ def import_virtual_brains(
     dry_run: bool = False,
     on_progress: OnProgress = silent,
 ) -> ImportReport:
-    """Import subjects `first` to `first + count - 1`; those that are here already are not drawn again."""
+    """Import subjects `first` to `first + count - 1`; those in the project already are not rendered again."""
     if count < 1:
         raise BadInput(f"expected at least one virtual subject, got {count}.")
     numbers = cohort_numbers(count, first)
@@ -49,16 +49,16 @@ def import_virtual_brains(
 
 
 def _items(numbers: Sequence[int], workers: int) -> Iterator[IncomingImage]:
-    for drawn in render_many(numbers, workers):
-        pixels: Pixels = drawn.pixels[:, :, None]
+    for virtual in render_many(numbers, workers):
+        pixels: Pixels = virtual.pixels[:, :, None]
         yield IncomingImage(
-            source_file=drawn.subject,
+            source_file=virtual.subject,
             pixels=pixels,
-            labels=drawn.label,
-            subject_key=drawn.subject,
-            split=Split(drawn.split),
-            geometry=Geometry(spacing_mm=(drawn.spacing_mm, drawn.spacing_mm)),
-            masks={MASK_NAME: drawn.mask} if drawn.mask.any() else {},
+            labels=virtual.label,
+            subject_key=virtual.subject,
+            split=Split(virtual.split),
+            geometry=Geometry(spacing_mm=(virtual.spacing_mm, virtual.spacing_mm)),
+            masks={MASK_NAME: virtual.mask} if virtual.mask.any() else {},
         )
 
 

@@ -1,7 +1,7 @@
-"""The two simulated lesions of the virtual cohort: where they lie, how they move tissue, and how they look on T1.
+"""The two simulated lesions of the virtual cohort: their place, their mass effect, their look on T1.
 
-A lesion is drawn against a coarse look at the subject's own anatomy, so that it lies in tissue. Then it does two things
-on a frame of any resolution: `push` says how the tissue around it moved, `paint` changes the T1 picture and gives the
+A lesion is drawn on a coarse sample of the subject's anatomy, so that it lies in tissue. Then it does two things on a
+frame of any resolution: `push` gives how the tissue around it moved, `paint` changes the T1 image and gives the
 lesion's share of each pixel.
 """
 
@@ -20,10 +20,10 @@ _COARSE_MM = FIELD_OF_VIEW_MM / 64
 
 
 class Lesion(Protocol):
-    """What rendering asks of a lesion. Positions are frame millimetres, pictures (n, n)."""
+    """A lesion as rendering uses it. Positions are in frame millimetres, images (n, n)."""
 
     def push(self, n: int) -> tuple[Array, Array]:
-        """Give (dx, dy): from where, relative to each position, the tissue seen there came."""
+        """Give (dx, dy) at each position: where the tissue seen there came from."""
         ...
 
     def paint(self, tissue: Tissue) -> tuple[Field, Field]:
@@ -149,25 +149,25 @@ class OldInfarct:
         return dx * self.outward[0] + dy * self.outward[1], dx * self.outward[1] - dy * self.outward[0]
 
     def push(self, n: int) -> tuple[Array, Array]:
-        """The surface over the wedge sank in, and the ventricle on its deep side was drawn out."""
+        """Let the surface over the wedge sink in, and the ventricle on its deep side widen."""
         along, aside = self._wedge(n)
         over = np.exp(-((aside / self.half_width_mm) ** 2))
         sunk = over * np.clip(along / self.depth_mm, 0, 1) ** 2
-        drawn = over * np.exp(-(((along + 10) / 14) ** 2))
-        shift = self.sunken_mm * (sunk - 0.6 * drawn)
+        drawn_out = over * np.exp(-(((along + 10) / 14) ** 2))
+        shift = self.sunken_mm * (sunk - 0.6 * drawn_out)
         return shift * self.outward[0], shift * self.outward[1]
 
     def paint(self, tissue: Tissue) -> tuple[Field, Field]:
-        """Replace most of the signal in the wedge by something near fluid, unevenly and with a ragged border."""
+        """Replace most of the signal in the wedge by a signal near fluid, unevenly and with a ragged border."""
         n = tissue.t1.shape[0]
         along, aside = self._wedge(n)
         grain = smooth_field(self.texture, n)
         width = self.half_width_mm * np.clip(along / self.depth_mm, 0, 1.2) ** 0.6
         inside = np.clip((width - np.abs(aside) + 5.0 * grain) / 6.0 + 0.5, 0, 1) * np.clip(along / 4.0, 0, 1)
         share = inside * tissue.brain
-        gone = share * np.clip(self.loss + 0.12 * grain, 0.6, 1)
+        lost = share * np.clip(self.loss + 0.12 * grain, 0.6, 1)
         fluid = np.minimum(self.level * (1 + 0.2 * grain), tissue.t1 + 0.1) * tissue.brain
-        painted = (1 - gone) * tissue.t1 + gone * fluid
+        painted = (1 - lost) * tissue.t1 + lost * fluid
         return painted.astype(np.float32), share.astype(np.float32)
 
 

@@ -1,6 +1,6 @@
-"""A cohort of virtual subjects: axial T1 slices simulated from one template, each a pure function of its number.
+"""Render virtual subjects: axial T1 slices simulated from one template, each a function of its number.
 
-It lets the whole loop run on a machine that has no data. It shows the loop, not medicine: see `NOTICE`.
+With them the whole loop runs on a machine without data. They show the loop, not medicine: see `NOTICE`.
 """
 
 import hashlib
@@ -24,12 +24,12 @@ SPLIT_SHARES = {"train": 0.60, "validation": 0.15, "test": 0.15, "reserve": 0.10
 SHIPPED_RANGE = range(900_000, 1_000_000)  # fitted into the shipped weights: always training subjects
 _COHORT = "virtual-brains/1"
 _OVERSAMPLING = 2
-_BATCH = 16  # subjects a process renders before it hands them back
+_BATCH = 16  # subjects that a process renders at once
 
 
 @dataclass(frozen=True)
 class VirtualSlice:
-    """One subject's only picture. Anterior is up; the left of the picture is the subject's right."""
+    """The only image of a subject. Anterior is up; the left of the image is the subject's right."""
 
     number: int
     subject: str
@@ -41,12 +41,12 @@ class VirtualSlice:
 
 
 def label_of(number: int) -> str:
-    """The class of a subject, each with a share of one third."""
+    """The class of a subject; each class has a share of one third."""
     return CLASSES[int.from_bytes(_digest(number)[:8], "big") % len(CLASSES)]
 
 
 def split_of(number: int) -> str:
-    """The split of a subject, fixed for ever by its number; the shipped range is always train."""
+    """The split of a subject, fixed by its number; the shipped range is always train."""
     if number in SHIPPED_RANGE:
         return "train"
     position = int.from_bytes(_digest(number)[8:16], "big") / 2**64
@@ -78,7 +78,7 @@ def check_ordinary(numbers: Iterable[int]) -> None:
 
 
 def render(number: int, size: int = 64) -> VirtualSlice:
-    """Draw the subject's slice, `size` pixels square. The same number gives the same pixels anywhere, any time."""
+    """Render the slice of a subject, `size` pixels square; the same number always gives the same pixels."""
     rng = np.random.Generator(np.random.PCG64(int.from_bytes(_digest(number)[16:], "big")))
     label = label_of(number)
     warp = Warp.draw(rng)
@@ -130,7 +130,7 @@ def _digest(number: int) -> bytes:
 
 
 def _contrast(t1: Field, gray: Field, rng: np.random.Generator) -> Field:
-    """Vary how far gray matter stands from white, as sequences and ages do."""
+    """Vary the contrast between gray and white matter, as sequences and ages do."""
     return (t1 - rng.uniform(0.02, 0.12) * gray).astype(np.float32)
 
 

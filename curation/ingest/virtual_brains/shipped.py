@@ -1,7 +1,7 @@
-"""The snapshot folder that the shipped weights are fitted on: virtual subjects of the reserved range, no database.
+"""Write the snapshot folder that the shipped weights are fitted on, without a database.
 
-Shipped weights may see only numbers that can never be anyone's validation or test subjects, so the few that stand in
-for validation here, for the fit's own scores, come from the end of the same reserved range.
+Shipped weights may see only numbers that can never be validation or test subjects of a project. So the few that serve
+as validation here, for the scores of the fit, come from the end of the same reserved range.
 """
 
 import hashlib
@@ -31,10 +31,11 @@ def write_shipped_snapshot(out: Path, train: int, validation: int, workers: int 
         raise Conflict(f"{out} exists already. Delete it, or choose another --out.")
     numbers = {"train": SHIPPED_RANGE[:train], "validation": SHIPPED_RANGE[len(SHIPPED_RANGE) - validation :]}
     rows = {
-        split: list(_write_images(out / split, split, render_many(some, workers))) for split, some in numbers.items()
+        split: list(_write_images(out / split, split, render_many(range_of_split, workers)))
+        for split, range_of_split in numbers.items()
     }
-    for split, some in rows.items():
-        write_rows(out, split, some)
+    for split, split_rows in rows.items():
+        write_rows(out, split, split_rows)
     (out / "snapshot.json").write_text(json.dumps(_manifest(rows, numbers), indent=1, sort_keys=True) + "\n")
     return out
 
@@ -42,15 +43,15 @@ def write_shipped_snapshot(out: Path, train: int, validation: int, workers: int 
 def _write_images(directory: Path, split: str, slices: Iterable[VirtualSlice]) -> Iterator[SnapshotRow]:
     """Write each slice as PNG and yield its row."""
     directory.mkdir(parents=True)
-    for one in slices:
-        pixels = one.pixels[:, :, None]
+    for virtual in slices:
+        pixels = virtual.pixels[:, :, None]
         content = encode_png(pixels)
         digest = hashlib.sha256(content).hexdigest()
         (directory / f"{digest}.png").write_bytes(content)
         yield SnapshotRow(
             file_name=f"{digest}.png",
-            label=one.label,
-            subject=one.subject,
+            label=virtual.label,
+            subject=virtual.subject,
             origin="real",
             weight=1.0,
             pixel_sha256=pixel_sha256(pixels),
@@ -61,9 +62,11 @@ def _write_images(directory: Path, split: str, slices: Iterable[VirtualSlice]) -
 
 
 def _manifest(rows: dict[str, list[SnapshotRow]], numbers: dict[str, range]) -> dict[str, object]:
-    """What snapshot.json holds; the digest covers every row, in an order that does not depend on rendering."""
+    """The content of snapshot.json; the digest covers every row, independent of the order of rendering."""
     lines = sorted(
-        f"{row.split}:{row.label}:{row.subject}:{row.pixel_sha256}" for some in rows.values() for row in some
+        f"{row.split}:{row.label}:{row.subject}:{row.pixel_sha256}"
+        for split_rows in rows.values()
+        for row in split_rows
     )
     return {
         "format": FORMAT,
@@ -75,6 +78,6 @@ def _manifest(rows: dict[str, list[SnapshotRow]], numbers: dict[str, range]) -> 
         "subjects": "known",
         "notice": NOTICE,
         "lineage": {},
-        "counts": {split: len(some) for split, some in rows.items()},
-        "recipe": {"cohort": "virtual-brains", **{split: [some.start, some.stop] for split, some in numbers.items()}},
+        "counts": {split: len(split_rows) for split, split_rows in rows.items()},
+        "recipe": {"cohort": "virtual-brains", **{split: [span.start, span.stop] for split, span in numbers.items()}},
     }

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from curation.ingest.arrival import NOTHING_SHOWN, Candidate
+from curation.ingest.arrival import NOTHING_SHOWN, Arrival
 from curation.ingest.import_report import Duplicate, DuplicateKind
 from curation.ingest.incoming import Rejected
-from curation.ingest.splitting import draw_splits, lot
+from curation.ingest.splitting import draw_splits, order_in_stratum
 from curation.tables.images import Split
 
 _PRECEDENCE = {split: position for position, split in enumerate(Split)}  # of equal pictures, train's is kept
@@ -23,7 +23,7 @@ class Present:
     """What the project already holds of the source's subjects and pictures; equal pictures stand in one split."""
 
     subjects: Mapping[str, Split]
-    pictures: Mapping[str, Mapping[str, Candidate]]  # by pixel digest, then by subject
+    pictures: Mapping[str, Mapping[str, Arrival]]  # by pixel digest, then by subject
     withdrawn: frozenset[str] = frozenset()  # keys of subjects, and pixel digests, that were withdrawn
 
 
@@ -31,71 +31,71 @@ class Present:
 class Intake:
     """What to add, each with its split, and what was left out."""
 
-    accepted: list[Candidate] = field(default_factory=list)
+    accepted: list[Arrival] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     duplicates: list[Duplicate] = field(default_factory=list)
     already: int = 0
     without_subject: int = 0  # of `already`: here under an unknown subject, while the source names one
 
 
-def decide(candidates: Sequence[Candidate], present: Present, seed: int) -> Intake:
-    """Give every candidate its split, then leave out what would stand in two splits or is there already."""
+def decide(arrivals: Sequence[Arrival], present: Present, seed: int) -> Intake:
+    """Give every arrival its split, then leave out what would stand in two splits or is there already."""
     intake = Intake()
-    given = _given_splits(candidates)
+    given = _given_splits(arrivals)
     usable = []
-    for candidate in candidates:
-        reason = _fault(candidate, given[candidate.subject_key], present)
+    for arrival in arrivals:
+        reason = _fault(arrival, given[arrival.subject_key], present)
         if reason:
-            intake.rejected.append(Rejected(candidate.source_file, reason))
+            intake.rejected.append(Rejected(arrival.source_file, reason))
         else:
-            usable.append(candidate)
+            usable.append(arrival)
     splits = _settle_splits(usable, given, present, seed)
-    placed = [replace(candidate, split=splits[candidate.subject_key]) for candidate in usable]
-    order = {candidate.source_file: position for position, candidate in enumerate(placed)}
+    placed = [replace(arrival, split=splits[arrival.subject_key]) for arrival in usable]
+    order = {arrival.source_file: position for position, arrival in enumerate(placed)}
     standing = defaultdict(dict, {digest: dict(pictures) for digest, pictures in present.pictures.items()})
-    for candidate in sorted(placed, key=lambda candidate: _PRECEDENCE[_split(candidate)]):
-        _admit(candidate, standing[candidate.pixel_sha256], intake)
-    intake.accepted.sort(key=lambda candidate: order[candidate.source_file])
+    for arrival in sorted(placed, key=lambda arrival: _PRECEDENCE[_split(arrival)]):
+        _admit(arrival, standing[arrival.pixel_sha256], intake)
+    intake.accepted.sort(key=lambda arrival: order[arrival.source_file])
     return intake
 
 
-def _given_splits(candidates: Sequence[Candidate]) -> dict[str, set[Split]]:
+def _given_splits(arrivals: Sequence[Arrival]) -> dict[str, set[Split]]:
     given: dict[str, set[Split]] = defaultdict(set)
-    for candidate in candidates:
-        given[candidate.subject_key].update({candidate.split} if candidate.split else ())
+    for arrival in arrivals:
+        given[arrival.subject_key].update({arrival.split} if arrival.split else ())
     return given
 
 
-def _fault(candidate: Candidate, given: set[Split], present: Present) -> str | None:
-    if candidate.subject_key in present.withdrawn or candidate.pixel_sha256 in present.withdrawn:
+def _fault(arrival: Arrival, given: set[Split], present: Present) -> str | None:
+    if arrival.subject_key in present.withdrawn or arrival.pixel_sha256 in present.withdrawn:
         return "withdrawn from this project: the subject, or a picture exactly like it"
     if len(given) > 1:
         return f"its subject is given in {' and in '.join(sorted(given))}: a subject stands in one split"
-    standing = present.subjects.get(candidate.subject_key)
+    standing = present.subjects.get(arrival.subject_key)
     if standing and given and standing not in given:
         return f"its subject stands in {standing} already, the source says {min(given)}"
     return None
 
 
 def _settle_splits(
-    candidates: Sequence[Candidate], given: Mapping[str, set[Split]], present: Present, seed: int
+    arrivals: Sequence[Arrival], given: Mapping[str, set[Split]], present: Present, seed: int
 ) -> dict[str, Split]:
     """The split of each subject: the one it stands in, the given one, that of an equal picture, or a drawn one."""
     fixed: dict[str, Split] = {}
-    for candidate in candidates:
-        key = candidate.subject_key
+    for arrival in arrivals:
+        key = arrival.subject_key
         if key in present.subjects:
             fixed[key] = present.subjects[key]
         elif given[key]:
             fixed[key] = min(given[key])
-    bound = _bind_by_picture(candidates)
+    bound = _bind_by_picture(arrivals)
     pulled: dict[str, Split] = {}
     labels: dict[str, set[str]] = defaultdict(set)
-    for candidate in candidates:
-        unit = bound[candidate.subject_key]
-        labels[unit].update(candidate.shown or [NOTHING_SHOWN])
-        standing = [_split(other) for other in islice(present.pictures.get(candidate.pixel_sha256, {}).values(), 1)]
-        standing += [fixed[candidate.subject_key]] if candidate.subject_key in fixed else []
+    for arrival in arrivals:
+        unit = bound[arrival.subject_key]
+        labels[unit].update(arrival.shown or [NOTHING_SHOWN])
+        standing = [_split(other) for other in islice(present.pictures.get(arrival.pixel_sha256, {}).values(), 1)]
+        standing += [fixed[arrival.subject_key]] if arrival.subject_key in fixed else []
         if standing:
             pulled[unit] = min((*standing, pulled.get(unit, Split.RESERVE)), key=_PRECEDENCE.__getitem__)
     strata = {unit: ", ".join(sorted(names)) for unit, names in labels.items() if unit not in pulled}
@@ -106,12 +106,12 @@ def _settle_splits(
 def in_order(strata: Mapping[str, str], seed: int) -> list[tuple[str, str]]:
     """Units with their strata as `draw_splits` wants them."""
     sizes = Counter(strata.values())
-    return sorted(strata.items(), key=lambda unit: (sizes[unit[1]], unit[1], lot(seed, unit[0])))
+    return sorted(strata.items(), key=lambda unit: (sizes[unit[1]], unit[1], order_in_stratum(seed, unit[0])))
 
 
-def _bind_by_picture(candidates: Sequence[Candidate]) -> dict[str, str]:
+def _bind_by_picture(arrivals: Sequence[Arrival]) -> dict[str, str]:
     """Join subjects that share a picture exactly (union-find): subject to the least key of its group."""
-    parent = {candidate.subject_key: candidate.subject_key for candidate in candidates}
+    parent = {arrival.subject_key: arrival.subject_key for arrival in arrivals}
 
     def root(key: str) -> str:
         while parent[key] != key:
@@ -119,55 +119,55 @@ def _bind_by_picture(candidates: Sequence[Candidate]) -> dict[str, str]:
         return key
 
     first: dict[str, str] = {}
-    for candidate in candidates:
-        mine, other = root(candidate.subject_key), root(first.setdefault(candidate.pixel_sha256, candidate.subject_key))
+    for arrival in arrivals:
+        mine, other = root(arrival.subject_key), root(first.setdefault(arrival.pixel_sha256, arrival.subject_key))
         parent[max(mine, other)] = min(mine, other)
     return {key: root(key) for key in parent}
 
 
-def _admit(candidate: Candidate, standing: dict[str, Candidate], intake: Intake) -> None:
-    """Accept a candidate, count it as already here, or list it against the equal pictures standing, by subject."""
-    if any(_is_it(candidate, other) for other in standing.values()):
+def _admit(arrival: Arrival, standing: dict[str, Arrival], intake: Intake) -> None:
+    """Accept an arrival, count it as already here, or list it against the equal pictures standing, by subject."""
+    if any(_is_it(arrival, other) for other in standing.values()):
         intake.already += 1
-        intake.without_subject += candidate.subject_known and candidate.subject_key not in standing
+        intake.without_subject += arrival.subject_known and arrival.subject_key not in standing
         return
     if standing:
-        other = standing.get(candidate.subject_key) or next(iter(standing.values()))
-        kind = _kind(candidate, other)
-        intake.duplicates.append(_duplicate(kind, candidate, other))
+        other = standing.get(arrival.subject_key) or next(iter(standing.values()))
+        kind = _kind(arrival, other)
+        intake.duplicates.append(_duplicate(kind, arrival, other))
         if kind is not DuplicateKind.ACROSS_SUBJECTS:
             return
-    standing[candidate.subject_key] = candidate
-    intake.accepted.append(candidate)
+    standing[arrival.subject_key] = arrival
+    intake.accepted.append(arrival)
 
 
-def _is_it(candidate: Candidate, other: Candidate) -> bool:
+def _is_it(arrival: Arrival, other: Arrival) -> bool:
     """Whether an equal picture of the project is this very one: nothing says that it shows another subject or thing."""
-    if not other.in_project or candidate.labels != other.labels or candidate.split != other.split:
+    if not other.in_project or arrival.labels != other.labels or arrival.split != other.split:
         return False
-    return candidate.subject_key == other.subject_key or not (candidate.subject_known and other.subject_known)
+    return arrival.subject_key == other.subject_key or not (arrival.subject_known and other.subject_known)
 
 
-def _kind(candidate: Candidate, other: Candidate) -> DuplicateKind:
-    if candidate.split != other.split:
+def _kind(arrival: Arrival, other: Arrival) -> DuplicateKind:
+    if arrival.split != other.split:
         return DuplicateKind.ACROSS_SPLITS
-    if candidate.subject_key == other.subject_key:
+    if arrival.subject_key == other.subject_key:
         return DuplicateKind.SAME_SUBJECT
     return DuplicateKind.ACROSS_SUBJECTS
 
 
-def _duplicate(kind: DuplicateKind, candidate: Candidate, other: Candidate) -> Duplicate:
+def _duplicate(kind: DuplicateKind, arrival: Arrival, other: Arrival) -> Duplicate:
     return Duplicate(
         kind=kind,
-        source_file=candidate.source_file,
-        split=_split(candidate),
-        label=candidate.label,
+        source_file=arrival.source_file,
+        split=_split(arrival),
+        label=arrival.label,
         of_file=other.source_file,
         of_split=_split(other),
         of_label=other.label,
     )
 
 
-def _split(candidate: Candidate) -> Split:
-    assert candidate.split is not None
-    return candidate.split
+def _split(arrival: Arrival) -> Split:
+    assert arrival.split is not None
+    return arrival.split

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.ingest import intake as on_disk
-from curation.ingest.arrival import Candidate
+from curation.ingest.arrival import Arrival
 from curation.ingest.import_report import DuplicateKind
-from curation.ingest.staging import Arrivals
+from curation.ingest.staging import Staging
 from curation.tables.images import Split
 from tests.curation.ingest import plain_intake
 from tests.curation.ingest.plain_intake import Intake, Present
@@ -18,34 +18,34 @@ from tests.curation.ingest.plain_intake import Intake, Present
 NOTHING = Present({}, {})
 
 
-def decide(candidates: list[Candidate], present: Present, seed: int) -> Intake:
+def decide(arrivals: list[Arrival], present: Present, seed: int) -> Intake:
     """What the importer decides, by way of its temporary file."""
-    with Arrivals.open() as arrivals:
-        for candidate in candidates:
-            arrivals.add(candidate)
-        arrivals.close_list()
-        for keys in arrivals.subjects(3):
+    with Staging.open() as staging:
+        for arrival in arrivals:
+            staging.add(arrival)
+        staging.close_list()
+        for keys in staging.subjects(3):
             for key in keys:
                 if key in present.subjects:
-                    arrivals.subject_stands(key, present.subjects[key], key in present.withdrawn)
-        for digests in arrivals.pictures(3):
+                    staging.subject_stands(key, present.subjects[key], key in present.withdrawn)
+        for digests in staging.pictures(3):
             for digest in digests:
                 for standing in present.pictures.get(digest, {}).values():
-                    arrivals.picture_stands(standing)
-            arrivals.withdraw(present.withdrawn.intersection(digests))
-        found = on_disk.decide(arrivals, seed)
-        accepted = list(arrivals.accepted())
-        assert arrivals.accepted_subjects() == {
+                    staging.picture_stands(standing)
+            staging.withdraw(present.withdrawn.intersection(digests))
+        found = on_disk.decide(staging, seed)
+        accepted = list(staging.accepted())
+        assert staging.accepted_subjects() == {
             split: len({one.subject_key for one in accepted if one.split == split})
             for split in {one.split for one in accepted}
         }
     return Intake(accepted, found.rejected, found.duplicates, found.already, found.without_subject)
 
 
-def _candidate(
+def _arrival(
     number: int, picture: str, subject: str | None, split: Split | None = None, label: str = "normal"
-) -> Candidate:
-    return Candidate(
+) -> Arrival:
+    return Arrival(
         source_file=f"{number:03d}.png",
         labels=((label, 1.0),),
         subject_key=subject or f"image-{number}",
@@ -58,14 +58,14 @@ def _candidate(
     )
 
 
-def _present(accepted: list[Candidate]) -> Present:
-    pictures: dict[str, dict[str, Candidate]] = defaultdict(dict)
+def _present(accepted: list[Arrival]) -> Present:
+    pictures: dict[str, dict[str, Arrival]] = defaultdict(dict)
     for one in accepted:
         pictures[one.pixel_sha256][one.subject_key] = replace(one, in_project=True)
     return Present({one.subject_key: one.split for one in accepted if one.split}, pictures)
 
 
-arrivals = st.lists(
+staging = st.lists(
     st.tuples(
         st.sampled_from([f"picture-{n}" for n in range(12)]),
         st.sampled_from([None, "p1", "p2", "p3", "p4", "p5"]),
@@ -73,13 +73,13 @@ arrivals = st.lists(
         st.sampled_from(["normal", "lesion"]),
     ),
     max_size=30,
-).map(lambda rows: [_candidate(number, *row) for number, row in enumerate(rows)])
+).map(lambda rows: [_arrival(number, *row) for number, row in enumerate(rows)])
 
 
 @pytest.mark.slow
-@given(arrivals, arrivals, st.sets(st.sampled_from(["p1", "p2", "picture-1", "picture-2"])), st.integers(0, 5))
+@given(staging, staging, st.sets(st.sampled_from(["p1", "p2", "picture-1", "picture-2"])), st.integers(0, 5))
 def test_the_temporary_file_decides_as_lists_in_memory_would(
-    first: list[Candidate], second: list[Candidate], withdrawn: set[str], seed: int
+    first: list[Arrival], second: list[Arrival], withdrawn: set[str], seed: int
 ) -> None:
     there = plain_intake.decide(first, NOTHING, seed)
     assert decide(first, NOTHING, seed) == there
@@ -91,15 +91,15 @@ def test_the_temporary_file_decides_as_lists_in_memory_would(
 
 def test_the_temporary_file_draws_rare_labels_first_as_lists_in_memory_would() -> None:
     labels = ["common"] * 50 + ["rare"] * 7 + ["rarest"] * 3
-    came = [_candidate(number, f"picture-{number}", None, None, label) for number, label in enumerate(labels)]
+    came = [_arrival(number, f"picture-{number}", None, None, label) for number, label in enumerate(labels)]
     for seed in range(5):
         assert decide(came, NOTHING, seed) == plain_intake.decide(came, NOTHING, seed)
 
 
 @pytest.mark.slow
-@given(arrivals, arrivals, st.integers(0, 5))
+@given(staging, staging, st.integers(0, 5))
 def test_no_subject_and_no_picture_ever_stands_in_two_splits(
-    first: list[Candidate], second: list[Candidate], seed: int
+    first: list[Arrival], second: list[Arrival], seed: int
 ) -> None:
     accepted = decide(first, NOTHING, seed).accepted
     later = [replace(one, source_file=f"later/{one.source_file}") for one in second]
@@ -113,36 +113,34 @@ def test_no_subject_and_no_picture_ever_stands_in_two_splits(
 
 
 @pytest.mark.slow
-@given(arrivals, st.integers(0, 5))
-def test_everything_that_came_is_accounted_for_once(candidates: list[Candidate], seed: int) -> None:
-    intake = decide(candidates, NOTHING, seed)
+@given(staging, st.integers(0, 5))
+def test_everything_that_came_is_accounted_for_once(arrivals: list[Arrival], seed: int) -> None:
+    intake = decide(arrivals, NOTHING, seed)
     left_out = [one for one in intake.duplicates if one.kind is not DuplicateKind.ACROSS_SUBJECTS]
-    assert len(intake.accepted) + len(intake.rejected) + len(left_out) + intake.already == len(candidates)
+    assert len(intake.accepted) + len(intake.rejected) + len(left_out) + intake.already == len(arrivals)
     names = [one.source_file for one in (*intake.accepted, *intake.rejected, *left_out)]
     assert len(set(names)) == len(names)
 
 
 @pytest.mark.slow
-@given(arrivals, st.integers(0, 5), st.integers(0, 5))
-def test_what_was_accepted_is_not_accepted_again_with_any_seed(
-    candidates: list[Candidate], seed: int, other: int
-) -> None:
-    accepted = decide(candidates, NOTHING, seed).accepted
+@given(staging, st.integers(0, 5), st.integers(0, 5))
+def test_what_was_accepted_is_not_accepted_again_with_any_seed(arrivals: list[Arrival], seed: int, other: int) -> None:
+    accepted = decide(arrivals, NOTHING, seed).accepted
     again = decide([replace(one, split=None) for one in accepted], _present(accepted), other)
     assert (again.accepted, again.rejected, again.already) == ([], [], len(accepted))
 
 
 def test_of_equal_pictures_in_two_splits_the_training_one_is_kept_and_the_other_listed() -> None:
-    candidates = [_candidate(0, "same", None, Split.TEST), _candidate(1, "same", None, Split.TRAIN)]
-    intake = decide(candidates, NOTHING, 0)
+    arrivals = [_arrival(0, "same", None, Split.TEST), _arrival(1, "same", None, Split.TRAIN)]
+    intake = decide(arrivals, NOTHING, 0)
     assert [one.source_file for one in intake.accepted] == ["001.png"]
     [duplicate] = intake.duplicates
     assert (duplicate.kind, duplicate.source_file, duplicate.of_file) == ("across splits", "000.png", "001.png")
 
 
 def test_a_subject_given_in_two_splits_is_left_out_whole() -> None:
-    candidates = [_candidate(0, "a", "p1", Split.TRAIN), _candidate(1, "b", "p1", Split.TEST), _candidate(2, "c", "p2")]
-    intake = decide(candidates, NOTHING, 0)
+    arrivals = [_arrival(0, "a", "p1", Split.TRAIN), _arrival(1, "b", "p1", Split.TEST), _arrival(2, "c", "p2")]
+    intake = decide(arrivals, NOTHING, 0)
     assert [one.subject_key for one in intake.accepted] == ["p2"]
     assert {one.reason for one in intake.rejected} == {
         "its subject is given in test and in train: a subject stands in one split"
@@ -151,17 +149,17 @@ def test_a_subject_given_in_two_splits_is_left_out_whole() -> None:
 
 def test_a_known_subject_keeps_its_split_and_a_source_that_says_otherwise_is_listed() -> None:
     present = Present({"p1": Split.TEST}, {})
-    intake = decide([_candidate(0, "a", "p1"), _candidate(1, "b", "p1")], present, 0)
+    intake = decide([_arrival(0, "a", "p1"), _arrival(1, "b", "p1")], present, 0)
     assert {one.split for one in intake.accepted} == {Split.TEST}
-    intake = decide([_candidate(0, "a", "p1", Split.TRAIN)], present, 0)
+    intake = decide([_arrival(0, "a", "p1", Split.TRAIN)], present, 0)
     assert [one.reason for one in intake.rejected] == ["its subject stands in test already, the source says train"]
 
 
 def test_equal_pictures_under_two_subjects_are_drawn_together_kept_and_listed() -> None:
-    candidates = [_candidate(n, f"own-{n}", f"p{n}") for n in range(40)]
-    candidates += [_candidate(40, "shared", "p3"), _candidate(41, "shared", "p17", label="lesion")]
+    arrivals = [_arrival(n, f"own-{n}", f"p{n}") for n in range(40)]
+    arrivals += [_arrival(40, "shared", "p3"), _arrival(41, "shared", "p17", label="lesion")]
     for seed in range(10):
-        intake = decide(candidates, NOTHING, seed)
+        intake = decide(arrivals, NOTHING, seed)
         splits = {one.subject_key: one.split for one in intake.accepted}
         assert splits["p3"] == splits["p17"]
         [duplicate] = intake.duplicates
@@ -170,6 +168,6 @@ def test_equal_pictures_under_two_subjects_are_drawn_together_kept_and_listed() 
 
 
 def test_a_picture_that_is_here_without_a_subject_is_not_added_under_one() -> None:
-    accepted = decide([_candidate(0, "a", None)], NOTHING, 0).accepted
-    intake = decide([replace(_candidate(1, "a", "p1"), source_file="again.png")], _present(accepted), 0)
+    accepted = decide([_arrival(0, "a", None)], NOTHING, 0).accepted
+    intake = decide([replace(_arrival(1, "a", "p1"), source_file="again.png")], _present(accepted), 0)
     assert (intake.accepted, intake.already, intake.without_subject) == ([], 1, 1)

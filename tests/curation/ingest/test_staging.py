@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.ingest.arrival import Candidate
+from curation.ingest.arrival import Arrival
 from curation.ingest.incoming import NO_GEOMETRY, Geometry
 from curation.tables.images import Split
 from tests.small_disk import small_disk
@@ -33,8 +33,8 @@ geometries = st.one_of(
         affine=st.none() | st.tuples(*[st.tuples(*[numbers] * 4)] * 4),
     ),
 )
-candidates = st.builds(
-    Candidate,
+arrivals = st.builds(
+    Arrival,
     source_file=st.text(),
     labels=st.lists(st.tuples(st.text(), st.floats(0, 1))).map(tuple),
     subject_key=st.text(),
@@ -54,13 +54,13 @@ candidates = st.builds(
 )
 
 
-@given(candidates)
-def test_a_candidate_comes_back_from_its_record_as_it_was(candidate: Candidate) -> None:
-    assert Candidate.from_record(candidate.record(), candidate.split) == candidate
+@given(arrivals)
+def test_an_arrival_comes_back_from_its_record_as_it_was(arrival: Arrival) -> None:
+    assert Arrival.from_record(arrival.record(), arrival.split) == arrival
 
 
-def _candidate(number: int, note: str = "") -> Candidate:
-    return Candidate(
+def _arrival(number: int, note: str = "") -> Arrival:
+    return Arrival(
         source_file=f"{number}.png",
         labels=(("normal", 1.0),),
         subject_key=f"p{number}",
@@ -77,12 +77,12 @@ def _candidate(number: int, note: str = "") -> Candidate:
 SPILLED = """
 import os
 from curation.errors import Unavailable
-from curation.ingest.staging import Arrivals
-from tests.curation.ingest.test_staging import _candidate
+from curation.ingest.staging import Staging
+from tests.curation.ingest.test_staging import _arrival
 try:
-    with Arrivals.open() as arrivals:
+    with Staging.open() as staging:
         for number in range(2_000):
-            arrivals.add(_candidate(number, "x" * 4_000))
+            staging.add(_arrival(number, "x" * 4_000))
         links = [f"/proc/self/fd/{one}" for one in os.listdir("/proc/self/fd")]
         print(*(os.readlink(link) for link in links if os.path.islink(link)), sep="\\n")
         print("names:", os.listdir(os.environ["SQLITE_TMPDIR"]))
@@ -114,15 +114,15 @@ def test_a_full_disk_for_temporary_files_is_said_with_what_to_do(tmp_path: Path)
 
 HELD = """
 import resource, sys
-from curation.ingest.staging import Arrivals
+from curation.ingest.staging import Staging
 from curation.ingest.intake import decide
-from tests.curation.ingest.test_staging import _candidate
-with Arrivals.open() as arrivals:
+from tests.curation.ingest.test_staging import _arrival
+with Staging.open() as staging:
     for number in range(int(sys.argv[1])):
-        arrivals.add(_candidate(number))
-    arrivals.close_list()
-    decide(arrivals, 0)
-    assert sum(1 for _ in arrivals.accepted()) == int(sys.argv[1])
+        staging.add(_arrival(number))
+    staging.close_list()
+    decide(staging, 0)
+    assert sum(1 for _ in staging.accepted()) == int(sys.argv[1])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 
@@ -133,5 +133,5 @@ def _held_bytes(count: int) -> int:
 
 
 @pytest.mark.slow
-def test_forty_thousand_candidates_take_hardly_more_memory_than_ten_thousand() -> None:
+def test_forty_thousand_arrivals_take_hardly_more_memory_than_ten_thousand() -> None:
     assert _held_bytes(40_000) - _held_bytes(10_000) < 30_000 * 60

@@ -210,7 +210,10 @@ def test_a_modality_lut_is_applied_and_a_voi_lut_becomes_a_window(project: Proje
 
 def test_a_multi_frame_file_gives_one_image_a_frame_of_one_subject(project: Project) -> None:
     report = _import(project, sample("examples_ybr_color.dcm"))
-    assert (report.added, len(report.found(DuplicateKind.SAME_SUBJECT))) == (28, 2)  # two frames come again
+    assert (report.added, len(report.duplicates_of_kind(DuplicateKind.SAME_SUBJECT))) == (
+        28,
+        2,
+    )  # two frames come again
     with project.database.read() as session:
         images = session.scalars(select(Image).order_by(Image.frame)).all()
         assert {image.frame for image in images} <= set(range(30))

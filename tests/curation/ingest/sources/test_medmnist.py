@@ -58,7 +58,7 @@ def test_a_validation_image_equal_to_a_training_one_is_listed_and_left_out(proje
     arrays = _arrays()
     arrays["val_images"][2] = arrays["train_images"][7]
     report = import_medmnist(project, NOW, _save(tmp_path / "x.npz", arrays))
-    [duplicate] = report.found(DuplicateKind.ACROSS_SPLITS)
+    [duplicate] = report.duplicates_of_kind(DuplicateKind.ACROSS_SPLITS)
     assert (duplicate.source_file, duplicate.of_file) == ("val/000002", "train/000007")
     assert report.added == sum(COUNTS.values()) - 1
     assert report.left_out == 1
