@@ -65,9 +65,11 @@ class LazyGroup(click.Group):
     """A group whose commands are imported on use; their summaries stand in the table above."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the commands in the order of the loop."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command on its first use."""
         if cmd_name not in COMMANDS:
             return None
         module, attribute = COMMANDS[cmd_name].target.split(":")
@@ -75,6 +77,7 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands for `--help`."""
         with formatter.section("Commands, in the order of the loop"):
             formatter.write_dl([(name, lazy.summary) for name, lazy in COMMANDS.items()])
 

@@ -15,10 +15,14 @@ class ShownImage(Protocol):
     """An image that weights were shown: its subject and the digest of its pixels."""
 
     @property
-    def subject(self) -> str | None: ...
+    def subject(self) -> str | None:
+        """The key of the subject."""
+        ...
 
     @property
-    def pixel_sha256(self) -> str: ...
+    def pixel_sha256(self) -> str:
+        """The digest of the pixels."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

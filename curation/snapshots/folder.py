@@ -88,10 +88,12 @@ class SnapshotFolder:
 
     @property
     def name(self) -> str:
+        """The name of the snapshot."""
         return str(self.manifest["name"])
 
     @property
     def digest(self) -> str:
+        """The digest of the content."""
         return str(self.manifest["digest"])
 
     @property
@@ -101,6 +103,7 @@ class SnapshotFolder:
 
     @property
     def notice(self) -> str | None:
+        """The notice to show wherever its images are shown, if there is one."""
         return self.manifest.get("notice")
 
     @property
@@ -110,6 +113,7 @@ class SnapshotFolder:
 
     @property
     def lineage(self) -> Mapping[str, Any]:
+        """The generators and the readings behind the snapshot, as the manifest has them."""
         return dict(self.manifest["lineage"])
 
     @property
@@ -120,6 +124,7 @@ class SnapshotFolder:
 
     @property
     def bits(self) -> int:
+        """Bits of a value: 8 or 16."""
         return int(self.manifest["bits"])
 
     def rows(self, split: str) -> list[SnapshotRow]:

@@ -180,6 +180,7 @@ class Backbone:
 
     @property
     def device(self) -> torch.device:
+        """The device of the weights."""
         return next(self.model.parameters()).device
 
     def pooled(self, inputs: Tensor) -> Tensor:

@@ -60,19 +60,24 @@ class BestWeights(KeptWeights):
         self.weights = self._copy()
 
     def after_evaluation(self, step: int, measures: Mapping[str, float]) -> None:
+        """Keep a copy of the weights if the measure is the best so far."""
         if self.measure not in measures or measures[self.measure] < self.value:
             self.step, self.value, self.weights = step, measures.get(self.measure, math.inf), self._copy()
 
     def is_exhausted(self, step: int) -> bool:
+        """Whether the best step is more than `patience_steps` ago."""
         return self.patience_steps is not None and step - self.step >= self.patience_steps
 
     def finish(self) -> None:
+        """Load the best weights into the model."""
         load_trained_state(self.model, self.weights)
 
     def state_dict(self) -> dict[str, Any]:
+        """The best step, its measure and its weights."""
         return {"step": self.step, "value": self.value, "weights": self.weights}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
         self.step, self.value, self.weights = state["step"], state["value"], state["weights"]
 
     def _copy(self) -> dict[str, Tensor]:

@@ -18,10 +18,12 @@ class MovingAverage(KeptWeights):
         self.ema = EMAModel(self.parameters, decay=decay, use_ema_warmup=True, power=3 / 4)
 
     def after_step(self) -> None:
+        """Update the average with the weights of this step."""
         self.ema.step(self.parameters)
 
     @contextmanager
     def for_evaluation(self) -> Iterator[None]:
+        """Put the average into the model while the block runs."""
         self.ema.store(self.parameters)
         self.ema.copy_to(self.parameters)
         try:
@@ -30,11 +32,14 @@ class MovingAverage(KeptWeights):
             self.ema.restore(self.parameters)
 
     def finish(self) -> None:
+        """Leave the average in the model."""
         self.ema.copy_to(self.parameters)
 
     def state_dict(self) -> dict[str, Any]:
+        """The state of the average."""
         return self.ema.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
         self.ema.load_state_dict(dict(state))
         self.ema.to(self.parameters[0].device)

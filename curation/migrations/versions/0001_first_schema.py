@@ -1,4 +1,4 @@
-"""first schema"""
+"""The first schema."""
 
 import sqlalchemy as sa
 from alembic import op
