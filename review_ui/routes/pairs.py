@@ -37,7 +37,7 @@ class PairRoutes:
 
     def _lists(self, reader_id: int) -> dict[str, Any]:
         with self.project.database.read() as session:
-            return {"lists": [asdict(one) for one in list_open_pair_lists(session, reader_id)]}
+            return {"lists": [asdict(pair_list) for pair_list in list_open_pair_lists(session, reader_id)]}
 
     async def following(self, request: Request) -> Response:
         """List the next pairs of a list that this judge has not judged."""

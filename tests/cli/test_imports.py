@@ -64,7 +64,7 @@ def test_a_reason_that_many_files_share_is_printed_once_with_a_few_of_them_and_j
     output = _run(project, "import", str(cells), "--dry-run").output
     assert output.count("not a PNG, JPEG or TIFF file") == 1
     assert (
-        "32 left out:\n  31 files: not a PNG, JPEG or TIFF file, whatever its name says: "
+        "32 left out:\n  31 files: not a PNG, JPEG or TIFF file, despite its name: "
         "a/p9_broken.png, a/q_00.png, a/q_01.png and 28 more\n  a/z.txt: not one of"
     ) in output
     assert "--json lists every file" in output
@@ -75,7 +75,7 @@ def test_a_reason_that_many_files_share_is_printed_once_with_a_few_of_them_and_j
 def test_an_import_prints_counts_by_split_and_label_and_every_file_it_left_out(project: Project, cells: Path) -> None:
     output = _run(project, "import", str(cells), "--subject-pattern", r"(p\d+)_").output
     assert "cells: 16 images added" in output
-    assert "1 left out:\n  a/p9_broken.png: not a PNG, JPEG or TIFF file, whatever its name says" in output
+    assert "1 left out:\n  a/p9_broken.png: not a PNG, JPEG or TIFF file, despite its name" in output
     assert "1 left out: the same picture of the same subject again:\n  a/p0_again.png" in output
     status = json.loads(_run(project, "status", "--json").output)
     assert sum(sum(labels.values()) for labels in status["real"].values()) == 16
@@ -187,7 +187,7 @@ def test_a_table_of_several_labels_and_a_size_are_options_of_the_command(project
         (["--mask", "lesion={nothing}.png"], "may hold"),
         (["--label-from", "somewhere"], "folder, manifest, mask or keyword"),
         (["--label-from", "mask"], "labels from masks need masks"),
-        (["--label", "x", "--label-from", "folder"], "give one of the two"),
+        (["--label", "x", "--label-from", "folder"], "exclude each other"),
         (["--covariate", "PatientName"], "may identify"),
     ],
 )

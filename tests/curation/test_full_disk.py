@@ -72,13 +72,13 @@ def test_an_import_into_a_full_store_leaves_no_row_and_no_half_file(on_small_dis
     with pytest.raises(Unavailable, match=r"No space left.*Free some space, then do the same again"):
         bring(project)
     assert images(project) == 0
-    found = verify_project(project, silent)
-    assert (found.faults, found.unfinished) == ([], [])
-    assert found.orphans  # what was stored before it was full, harmless
+    verification = verify_project(project, silent)
+    assert (verification.faults, verification.unfinished) == ([], [])
+    assert verification.orphans  # what was stored before it was full, harmless
     subprocess.run(["mount", "-o", "remount,size=1m", str(small)], check=True)
     assert bring(project).added == 40
-    found = verify_project(project, silent, pixels=True)
-    assert (found.faults, found.orphans) == ([], [])
+    verification = verify_project(project, silent, pixels=True)
+    assert (verification.faults, verification.orphans) == ([], [])
 
 
 @pytest.mark.slow
@@ -101,10 +101,10 @@ def test_the_first_byte_beyond_a_quota_leaves_nothing_under_a_final_name(tmp_pat
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try:\n    ImageStore(sys.argv[1]).put(b'x' * 5000)\nexcept Unavailable as error:\n    print(error)\n"
     )
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "store")], check=True, capture_output=True, text=True
     ).stdout
-    assert "Free some space" in told
+    assert "Free some space" in output
     assert ImageStore(str(tmp_path / "store")).files() == set()
 
 

@@ -44,10 +44,10 @@ def test_the_same_again_changes_nothing(store: ImageStore) -> None:
 def test_eight_who_put_the_same_files_at_once_leave_one_of_each(store: ImageStore) -> None:
     pictures = [picture(number) for number in range(6)]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda n: store.put_pixels(pictures[n % 6]), range(48)))
-    assert len(set(found)) == 6
-    assert store.files() == {file_name(digest) for digest in found}
-    for digest in set(found):
+        digests = list(pool.map(lambda n: store.put_pixels(pictures[n % 6]), range(48)))
+    assert len(set(digests)) == 6
+    assert store.files() == {file_name(digest) for digest in digests}
+    for digest in set(digests):
         store.check(digest)
 
 
@@ -96,9 +96,9 @@ def test_folders_list_strangers_and_unfinished_files_too(store: ImageStore) -> N
     | arrays(np.uint16, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(1)))
 )
 def test_any_picture_comes_back_as_it_was(store: ImageStore, plane: np.ndarray) -> None:
-    found = store.pixels(store.put_pixels(plane))
-    assert np.array_equal(found, plane)
-    assert found.dtype == plane.dtype
+    pixels = store.pixels(store.put_pixels(plane))
+    assert np.array_equal(pixels, plane)
+    assert pixels.dtype == plane.dtype
 
 
 def test_a_process_that_dies_before_the_rename_leaves_no_file_under_a_final_name(tmp_path: Path) -> None:
@@ -168,8 +168,8 @@ def test_without_s3fs_the_user_is_told_what_to_install() -> None:
         "from curation.image_store import ImageStore\n"
         "try:\n    ImageStore('s3://bucket/store')\nexcept BadInput as error:\n    print(error)\n"
     )
-    told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
-    assert "pip install 'rounds[s3]'" in told
+    output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert "pip install 'rounds[s3]'" in output
 
 
 def test_only_pictures_that_png_holds_without_loss_are_encoded() -> None:

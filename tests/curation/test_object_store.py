@@ -35,8 +35,8 @@ def imported(stored_project: Project) -> Project:
 
 
 def test_an_import_is_whole_and_verified(imported: Project) -> None:
-    found = verify_project(imported, silent, pixels=True)
-    assert (found.files, found.faults, found.orphans) == (12, [], [])
+    verification = verify_project(imported, silent, pixels=True)
+    assert (verification.files, verification.faults, verification.orphans) == (12, [], [])
 
 
 @pytest.mark.slow
@@ -47,9 +47,12 @@ def test_missing_altered_and_orphan_files_are_found(imported: Project) -> None:
     system.rm_file(f"{root}/{file_name(lost)}")
     system.pipe_file(f"{root}/{file_name(altered)}", b"altered")
     orphan = imported.store.put_pixels(picture(99))
-    found = verify_project(imported, silent)
-    assert sorted(fault.split(": ")[1] for fault in found.faults) == ["its bytes were changed", "the file is missing"]
-    assert found.orphans == [file_name(orphan)]
+    verification = verify_project(imported, silent)
+    assert sorted(fault.split(": ")[1] for fault in verification.faults) == [
+        "its bytes were changed",
+        "the file is missing",
+    ]
+    assert verification.orphans == [file_name(orphan)]
     assert verify_project(imported, silent, sample=12).faults != []
 
 
@@ -74,8 +77,8 @@ def test_an_import_that_broke_off_is_taken_up_again(imported: Project) -> None:
 
     with pytest.raises(PowerCut):
         import_source(imported, NOW, Source("more", "more", until_the_cut(), 10))  # type: ignore[arg-type]
-    found = verify_project(imported, silent)
-    assert (found.faults, found.orphans) == ([], [])  # what had been stored went with it
+    verification = verify_project(imported, silent)
+    assert (verification.faults, verification.orphans) == ([], [])  # what had been stored went with it
     items = [IncomingImage(f"{n}.png", picture(n), "normal", f"p{n}", Split.TRAIN) for n in range(20, 30)]
     assert import_source(imported, NOW, Source("more", "more", items, 10)).added == 10
     assert verify_project(imported, silent, pixels=True).orphans == []

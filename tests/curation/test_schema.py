@@ -44,8 +44,8 @@ def test_times_come_back_in_utc_and_naive_ones_are_refused(database: Database) -
     with database.write() as session:
         session.add(job(NOON.astimezone(timezone(timedelta(hours=9)))))
     with database.read() as session:
-        found = session.scalars(select(Job)).one()
-        assert (found.created_at, found.created_at.tzinfo, found.payload) == (NOON, UTC, {"a": [1, None]})
+        stored = session.scalars(select(Job)).one()
+        assert (stored.created_at, stored.created_at.tzinfo, stored.payload) == (NOON, UTC, {"a": [1, None]})
     with pytest.raises(StatementError, match="naive"), database.write() as session:
         session.add(job(NOON.replace(tzinfo=None)))
 

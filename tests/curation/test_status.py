@@ -16,9 +16,9 @@ def _status(project: Project) -> Status:
 
 
 def test_an_empty_project_has_none_of_anything(project: Project) -> None:
-    found = _status(project)
-    assert (found.real, found.subjects, found.synthetic, found.jobs) == ({}, {}, {}, {})
-    assert found.readings == {"human": 0, "proxy": 0}
+    status = _status(project)
+    assert (status.real, status.subjects, status.synthetic, status.jobs) == ({}, {}, {}, {})
+    assert status.readings == {"human": 0, "proxy": 0}
 
 
 def test_images_are_counted_by_split_and_label_and_unfinished_imports_only_named(project: Project) -> None:
@@ -32,17 +32,17 @@ def test_images_are_counted_by_split_and_label_and_unfinished_imports_only_named
         add_real(project, session, half, 50, "normal", Split.TRAIN)
         add_batch(project, session, add_generator(session, "flow", (), ()), ["normal", "normal", "lesion"])
         jobs.enqueue(session, NOW, "screen", {})
-    found = _status(project)
-    assert found.real == {"train": {"lesion": 2, "normal": 1}, "test": {"normal": 1}}
-    assert found.subjects == {"train": 3, "test": 1}
-    assert found.synthetic == {"lesion": 1, "normal": 2}
-    assert found.generators == ["flow"]
-    assert [(row["drawn"], row["size"], row["status"]) for row in found.batches] == [(3, 3, "ready")]
-    assert [(row["source"], row["status"], row["notice"]) for row in found.imports] == [
+    status = _status(project)
+    assert status.real == {"train": {"lesion": 2, "normal": 1}, "test": {"normal": 1}}
+    assert status.subjects == {"train": 3, "test": 1}
+    assert status.synthetic == {"lesion": 1, "normal": 2}
+    assert status.generators == ["flow"]
+    assert [(row["drawn"], row["size"], row["status"]) for row in status.batches] == [(3, 3, "ready")]
+    assert [(row["source"], row["status"], row["notice"]) for row in status.imports] == [
         ("whole", "ready", "SIMULATED"),
         ("half", "building", None),
     ]
-    assert found.jobs == {"queued": 1}
+    assert status.jobs == {"queued": 1}
 
 
 def test_readings_count_by_who_gave_them_and_an_undone_one_does_not(project: Project) -> None:
@@ -89,7 +89,7 @@ def test_readings_count_by_who_gave_them_and_an_undone_one_does_not(project: Pro
             session.flush()
             if undone:
                 session.add(Reading(op_id=f"{slot}-b", voids_id=first.id, **shared, **times))
-    found = _status(project)
-    assert found.readings == {"human": 0, "proxy": 1}
+    status = _status(project)
+    assert status.readings == {"human": 0, "proxy": 1}
     counts = {"to_read": 1, "read_by_people": 0, "read_by_proxies": 1}
-    assert found.worklists == [{"worklist": "first", "images": 1, **counts, "state": "open"}]
+    assert status.worklists == [{"worklist": "first", "images": 1, **counts, "state": "open"}]

@@ -72,25 +72,25 @@ def build(name: str, **recipe: Any) -> Callable[[Project], Any]:
 
 @pytest.mark.slow
 def test_snapshots_of_other_names_are_both_built(shared: Project) -> None:
-    found = at_once(shared, build("one"), build("two"))
-    assert not [one for one in found if isinstance(one, RoundsError)], found
+    results = at_once(shared, build("one"), build("two"))
+    assert not [result for result in results if isinstance(result, RoundsError)], results
     with shared.database.read() as session:
         assert set(session.scalars(select(Snapshot.name))) == {"first", "one", "two"}
 
 
 def test_of_snapshots_of_one_name_one_is_built_and_the_others_are_told(shared: Project) -> None:
-    found = at_once(shared, *[build("same")] * CURATORS)
-    assert all(isinstance(one, Conflict) for one in found if isinstance(one, RoundsError))
-    assert any(not isinstance(one, RoundsError) for one in found)
+    results = at_once(shared, *[build("same")] * CURATORS)
+    assert all(isinstance(result, Conflict) for result in results if isinstance(result, RoundsError))
+    assert any(not isinstance(result, RoundsError) for result in results)
     assert kinds(shared).count("snapshot.built") == 2  # this one, and the first
 
 
 @pytest.mark.slow
 def test_of_two_mixes_under_one_name_the_folder_is_that_of_the_row(shared: Project) -> None:
-    found = at_once(shared, build("same"), build("same", real_per_class=1), build("same", real_per_class=2))
-    built = [one for one in found if not isinstance(one, RoundsError)]
+    results = at_once(shared, build("same"), build("same", real_per_class=1), build("same", real_per_class=2))
+    built = [result for result in results if not isinstance(result, RoundsError)]
     assert len(built) == 1
-    assert all(isinstance(one, Conflict) for one in found if one is not built[0])
+    assert all(isinstance(result, Conflict) for result in results if result is not built[0])
 
 
 @pytest.mark.slow
@@ -99,10 +99,10 @@ def test_of_two_imports_the_second_is_told_to_wait_and_adds_nothing_twice(shared
         items = [IncomingImage(f"n{n}.png", picture(500 + n, 64), "normal", f"q{n}", Split.TRAIN) for n in range(8)]
         return import_source(project, NOW, Source("new", "new", items, 8))
 
-    found = at_once(shared, *[bring] * CURATORS)
-    refused = [one for one in found if isinstance(one, RoundsError)]
-    assert all("another import is running" in str(one) for one in refused)
-    assert sum(one.added for one in found if not isinstance(one, RoundsError)) == 8
+    results = at_once(shared, *[bring] * CURATORS)
+    refused = [result for result in results if isinstance(result, RoundsError)]
+    assert all("another import is running" in str(result) for result in refused)
+    assert sum(result.added for result in results if not isinstance(result, RoundsError)) == 8
     with shared.database.read() as session:
         assert session.scalar(select(func.count()).select_from(Import)) == 2
         assert session.scalar(select(func.count()).where(Image.import_id == 2)) == 8
@@ -114,9 +114,9 @@ def test_of_worklists_of_one_name_one_is_made_whole(shared: Project) -> None:
         with project.database.write() as session:
             return create_worklist(session, project.chain, NOW, WorklistRecipe(name="again")).id
 
-    found = at_once(shared, *[make] * CURATORS)
-    assert len([one for one in found if not isinstance(one, RoundsError)]) == 1, found
-    assert all(isinstance(one, Conflict) for one in found if isinstance(one, RoundsError))
+    results = at_once(shared, *[make] * CURATORS)
+    assert len([result for result in results if not isinstance(result, RoundsError)]) == 1, results
+    assert all(isinstance(result, Conflict) for result in results if isinstance(result, RoundsError))
     with shared.database.read() as session:
         [again] = session.scalars(select(Worklist).where(Worklist.name == "again"))
         assert session.scalar(select(func.count()).where(WorklistItem.worklist_id == again.id)) == again.size
@@ -149,8 +149,8 @@ def test_who_reads_and_the_rule_are_those_of_one_curator(shared: Project) -> Non
 
         return act
 
-    found = at_once(shared, readers("r0"), readers("r0", "r1"), rule("majority", 3), rule("unanimous", 2))
-    assert all(isinstance(one, Conflict) for one in found if isinstance(one, RoundsError)), found
+    results = at_once(shared, readers("r0"), readers("r0", "r1"), rule("majority", 3), rule("unanimous", 2))
+    assert all(isinstance(result, Conflict) for result in results if isinstance(result, RoundsError)), results
     with shared.database.read() as session:
         worklist = session.get_one(Worklist, 1)
         assert worklist.rule["readers"] == worklist.readers_per_image
@@ -167,8 +167,8 @@ def test_identical_requests_are_one_batch(shared: Project) -> None:
             batch, job = request_batch(session, project.chain, NOW, request)
             return batch.id, job.id
 
-    found = at_once(shared, *[ask] * CURATORS)
-    assert len(set(found)) == 1, found
+    results = at_once(shared, *[ask] * CURATORS)
+    assert len(set(results)) == 1, results
     assert kinds(shared).count("batch.requested") == 1
     with shared.database.write() as session:
         session.delete(session.scalars(select(Batch).where(Batch.request_digest == request.digest())).one())
@@ -179,7 +179,7 @@ def test_workers_that_meet_a_new_class_at_once_share_its_row(shared: Project) ->
         with project.database.write() as session:
             return _label_ids(session, {"never seen", "normal"})["never seen"]
 
-    found = at_once(shared, *[name_it] * CURATORS)
+    results = at_once(shared, *[name_it] * CURATORS)
     with shared.database.read() as session:
         [only] = session.scalars(select(Label.id).where(Label.name == "never seen"))
-    assert found == [only] * CURATORS
+    assert results == [only] * CURATORS

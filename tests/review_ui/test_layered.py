@@ -37,11 +37,11 @@ def test_boxes_stand_apart_and_arrows_go_around_them(graph: Graph) -> None:
     layout = lay_out(graph)
     boxes = list(layout.boxes.values())
     assert set(layout.boxes) == set(graph.nodes)
-    assert not any(overlap(one, other) for place, one in enumerate(boxes) for other in boxes[:place])
+    assert not any(overlap(box, other) for place, box in enumerate(boxes) for other in boxes[:place])
     assert not any(overlap(wire, box) for wire in layout.wires for box in boxes)
     inside = [*boxes, *layout.wires]
-    assert all(one.left >= 0 and one.left + one.width <= layout.width for one in boxes)
-    assert all(one.top >= 0 and one.top + one.height <= layout.height for one in inside)
+    assert all(box.left >= 0 and box.left + box.width <= layout.width for box in boxes)
+    assert all(box.top >= 0 and box.top + box.height <= layout.height for box in inside)
 
 
 @pytest.mark.slow

@@ -65,7 +65,7 @@ def result(stored: tuple[Result, Result]) -> Result:
 @pytest.mark.slow
 def test_every_measure_stands_beside_its_floor(result: Result) -> None:
     html = measure_tables(result, None)
-    given = [one for scope in result["scopes"] for one in scope["measures"] if one["value"]]
+    given = [measure for scope in result["scopes"] for measure in scope["measures"] if measure["value"]]
     assert html.count('<b class="r-own"') == html.count('<b class="r-floor"') == len(given) >= 8
     assert with_interval(given[0]["value"]) in html
     assert measures_without_value(result) == [
@@ -91,8 +91,8 @@ def test_names_from_the_database_are_text(result: Result) -> None:
     for scope in result["scopes"]:
         scope["scope"] = text
         scope["measures"][0]["note"] = text
-    for one in [*result["map"]["representation"], *result["map"]["odds"]]:
-        one["level"], one["grouping"] = text, text
+    for level in [*result["map"]["representation"], *result["map"]["odds"]]:
+        level["level"], level["grouping"] = text, text
     for point in result["map"]["points"]:
         point["class"] = point["kind"] = text
     html = "".join([
@@ -104,7 +104,7 @@ def test_names_from_the_database_are_text(result: Result) -> None:
 
 def test_drawings_are_well_formed_and_none_is_told_by_colour_alone(result: Result) -> None:
     html = spectrum_figure(result) + map_figure(result["map"]["points"])
-    drawings = [base64.b64decode(one).decode() for one in re.findall(r"base64,([^\"]+)", html)]
+    drawings = [base64.b64decode(image).decode() for image in re.findall(r"base64,([^\"]+)", html)]
     assert len(drawings) == len(result["scopes"]) + 2
     for drawing in drawings:
         ElementTree.fromstring(drawing)
@@ -114,8 +114,8 @@ def test_drawings_are_well_formed_and_none_is_told_by_colour_alone(result: Resul
 
 def test_a_membership_that_cannot_be_said_has_no_table(result: Result) -> None:
     assert membership_table(result["membership"]) == ""
-    one = {"value": 0.5, "low": 0.4, "high": 0.6}
-    attack = {"name": "plain distance", "auc": one, "found_at_1_percent": one, "false_positives": one}
+    estimate = {"value": 0.5, "low": 0.4, "high": 0.6}
+    attack = {"name": "plain distance", "auc": estimate, "found_at_1_percent": estimate, "false_positives": estimate}
     assert "0.5<small>0.4 to 0.6</small>" in membership_table({"attacks": [attack]})
 
 

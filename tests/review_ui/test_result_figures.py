@@ -66,8 +66,8 @@ def test_times_leave_idle_time_out(database: Database) -> None:
     worklist_id, reader_id, _ = read_six(database)
     with database.read() as session:
         rows = candidates_of(readings_of(session, worklist_id))
-    (one,) = time_by_reader(rows)
-    assert (one.reader_id, one.n, one.median_s, one.low_s) == (reader_id, 5, 3.0, None)
+    (time,) = time_by_reader(rows)
+    assert (time.reader_id, time.n, time.median_s, time.low_s) == (reader_id, 5, 3.0, None)
     assert [count for _, count in time_histogram(rows)][:6] == [0, 1, 1, 1, 1, 1]
 
 
@@ -79,9 +79,9 @@ def test_the_interval_of_a_median_is_that_of_order_statistics(n: int, expected: 
 def test_screening_is_held_against_readers(database: Database) -> None:
     worklist_id, _, images = read_six(database)
     with database.write() as session:
-        for one in session.scalars(select(ScreenedImage).where(ScreenedImage.image_id.in_(images[2:4]))):
-            one.verdict = ScreeningVerdict.FLAG
-            key = {"screening_id": one.screening_id, "image_id": one.image_id, "name": "noise"}
+        for screened in session.scalars(select(ScreenedImage).where(ScreenedImage.image_id.in_(images[2:4]))):
+            screened.verdict = ScreeningVerdict.FLAG
+            key = {"screening_id": screened.screening_id, "image_id": screened.image_id, "name": "noise"}
             session.add(ScreeningCheck(**key, value=1.0, threshold="0.5", verdict=ScreeningVerdict.FLAG))
     with database.read() as session:
         rows = candidates_of(readings_of(session, worklist_id))

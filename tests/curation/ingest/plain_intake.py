@@ -41,15 +41,15 @@ class Intake:
 def decide(arrivals: Sequence[Arrival], present: Present, seed: int) -> Intake:
     """Give every arrival its split, then leave out what would stand in two splits or is there already."""
     intake = Intake()
-    given = _given_splits(arrivals)
+    source_splits = _splits_by_subject(arrivals)
     usable = []
     for arrival in arrivals:
-        reason = _fault(arrival, given[arrival.subject_key], present)
+        reason = _fault(arrival, source_splits[arrival.subject_key], present)
         if reason:
             intake.rejected.append(Rejected(arrival.source_file, reason))
         else:
             usable.append(arrival)
-    splits = _settle_splits(usable, given, present, seed)
+    splits = _settle_splits(usable, source_splits, present, seed)
     placed = [replace(arrival, split=splits[arrival.subject_key]) for arrival in usable]
     order = {arrival.source_file: position for position, arrival in enumerate(placed)}
     standing = defaultdict(dict, {digest: dict(pictures) for digest, pictures in present.pictures.items()})
@@ -59,35 +59,35 @@ def decide(arrivals: Sequence[Arrival], present: Present, seed: int) -> Intake:
     return intake
 
 
-def _given_splits(arrivals: Sequence[Arrival]) -> dict[str, set[Split]]:
-    given: dict[str, set[Split]] = defaultdict(set)
+def _splits_by_subject(arrivals: Sequence[Arrival]) -> dict[str, set[Split]]:
+    source_splits: dict[str, set[Split]] = defaultdict(set)
     for arrival in arrivals:
-        given[arrival.subject_key].update({arrival.split} if arrival.split else ())
-    return given
+        source_splits[arrival.subject_key].update({arrival.split} if arrival.split else ())
+    return source_splits
 
 
-def _fault(arrival: Arrival, given: set[Split], present: Present) -> str | None:
+def _fault(arrival: Arrival, source_splits: set[Split], present: Present) -> str | None:
     if arrival.subject_key in present.withdrawn or arrival.pixel_sha256 in present.withdrawn:
-        return "withdrawn from this project: the subject, or a picture exactly like it"
-    if len(given) > 1:
-        return f"its subject is given in {' and in '.join(sorted(given))}: a subject stands in one split"
+        return "withdrawn from this project: its subject, or a picture with the same pixels"
+    if len(source_splits) > 1:
+        return f"the source has its subject in {' and in '.join(sorted(source_splits))}: a subject belongs to one split"
     standing = present.subjects.get(arrival.subject_key)
-    if standing and given and standing not in given:
-        return f"its subject stands in {standing} already, the source says {min(given)}"
+    if standing and source_splits and standing not in source_splits:
+        return f"its subject is in {standing} already, the source says {min(source_splits)}"
     return None
 
 
 def _settle_splits(
-    arrivals: Sequence[Arrival], given: Mapping[str, set[Split]], present: Present, seed: int
+    arrivals: Sequence[Arrival], source_splits: Mapping[str, set[Split]], present: Present, seed: int
 ) -> dict[str, Split]:
-    """The split of each subject: the one it stands in, the given one, that of an equal picture, or a drawn one."""
+    """The split of each subject: the one it stands in, that of the source, that of an equal picture, or a drawn one."""
     fixed: dict[str, Split] = {}
     for arrival in arrivals:
         key = arrival.subject_key
         if key in present.subjects:
             fixed[key] = present.subjects[key]
-        elif given[key]:
-            fixed[key] = min(given[key])
+        elif source_splits[key]:
+            fixed[key] = min(source_splits[key])
     bound = _bind_by_picture(arrivals)
     pulled: dict[str, Split] = {}
     labels: dict[str, set[str]] = defaultdict(set)
@@ -99,8 +99,8 @@ def _settle_splits(
         if standing:
             pulled[unit] = min((*standing, pulled.get(unit, Split.RESERVE)), key=_PRECEDENCE.__getitem__)
     strata = {unit: ", ".join(sorted(names)) for unit, names in labels.items() if unit not in pulled}
-    drawn = dict(draw_splits(in_order(strata, seed)))
-    return {key: fixed.get(key) or pulled.get(unit) or drawn[unit] for key, unit in bound.items()}
+    draws = dict(draw_splits(in_order(strata, seed)))
+    return {key: fixed.get(key) or pulled.get(unit) or draws[unit] for key, unit in bound.items()}
 
 
 def in_order(strata: Mapping[str, str], seed: int) -> list[tuple[str, str]]:
@@ -120,8 +120,11 @@ def _bind_by_picture(arrivals: Sequence[Arrival]) -> dict[str, str]:
 
     first: dict[str, str] = {}
     for arrival in arrivals:
-        mine, other = root(arrival.subject_key), root(first.setdefault(arrival.pixel_sha256, arrival.subject_key))
-        parent[max(mine, other)] = min(mine, other)
+        own_root, other_root = (
+            root(arrival.subject_key),
+            root(first.setdefault(arrival.pixel_sha256, arrival.subject_key)),
+        )
+        parent[max(own_root, other_root)] = min(own_root, other_root)
     return {key: root(key) for key in parent}
 
 

@@ -44,12 +44,12 @@ def test_the_report_lists_headers_that_say_so_and_pictures_that_look_so(project:
     changed(tmp_path / "set" / "plain.dcm", "CT_small.dcm", seed=2)
     report = import_image_folder(project, NOW, tmp_path / "set", request=ImportRequest(label="x"))
     assert report.added == 2
-    assert [(one.source_file, one.why) for one in report.burnt_in] == [
+    assert [(suspect.source_file, suspect.why) for suspect in report.burnt_in] == [
         ("said.dcm", "its header says that text is burnt in")
     ]
     report = import_image_folder(project, NOW, sample("examples_rgb_color.dcm"), request=ImportRequest(label="x"))
-    assert [one.why for one in report.burnt_in] == ["ultrasound, which often shows names"]
+    assert [suspect.why for suspect in report.burnt_in] == ["ultrasound, which often shows names"]
     (tmp_path / "shot.png").write_bytes(_encoded(_written(SLICES[0], 12, 255)))
     small = ImportRequest(label="x", size=(64, 64))
     report = import_image_folder(project, NOW, tmp_path / "shot.png", request=small)
-    assert [one.why for one in report.burnt_in] == ["something like a line of text in it"]
+    assert [suspect.why for suspect in report.burnt_in] == ["something like a line of text in it"]

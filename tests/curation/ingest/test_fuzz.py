@@ -139,7 +139,7 @@ def test_damaged_files_end_in_one_line_each_and_leave_nothing(
         with project.database.read() as session:
             images = session.scalars(select(Image)).all()
             assert len(images) == report.added
-        listed = {*lines, *(one.source_file.partition("#")[0] for one in report.duplicates)}
+        listed = {*lines, *(duplicate.source_file.partition("#")[0] for duplicate in report.duplicates)}
         came += len(set(names) - listed)
         faults.update(fault.reason for fault in report.rejected)
         assert all("\n" not in str(fault) and fault.reason for fault in report.rejected)

@@ -193,7 +193,7 @@ def test_pictures_of_another_shape_or_depth_and_unusable_labels_are_listed(proje
     ]
     report = import_source(project, NOW, Source("mixed", "x", items, len(items)))
     assert report.added == 1
-    assert {one.source_file: one.reason for one in report.rejected} == {
+    assert {fault.source_file: fault.reason for fault in report.rejected} == {
         "small.png": "expected 16x16 gray, 8 bit as the pictures before it, got 8x8 gray, 8 bit",
         "deep.png": "expected 16x16 gray, 8 bit as the pictures before it, got 16x16 gray, 16 bit",
         "nameless.png": "expected a label of 1 to 100 characters, got ''",
@@ -219,9 +219,9 @@ def test_nobody_counts_the_images_of_an_unfinished_import(project: Project) -> N
 def test_a_withdrawn_subject_and_a_withdrawn_picture_do_not_come_in_again_and_leave_no_file(project: Project) -> None:
     import_source(project, NOW, _source(4))
     with project.database.write() as session:
-        gone = session.scalars(select(Image).where(Image.source_file == "000.png")).one()
-        session.execute(update(Image).where(Image.subject_id == gone.subject_id).values(withdrawn_at=NOW))
-        session.execute(update(Subject).where(Subject.id == gone.subject_id).values(withdrawn_at=NOW))
+        withdrawn = session.scalars(select(Image).where(Image.source_file == "000.png")).one()
+        session.execute(update(Image).where(Image.subject_id == withdrawn.subject_id).values(withdrawn_at=NOW))
+        session.execute(update(Subject).where(Subject.id == withdrawn.subject_id).values(withdrawn_at=NOW))
     before = stored(project)
     items = [
         IncomingImage("another picture.png", picture(50), "normal", "p0"),

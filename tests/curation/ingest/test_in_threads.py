@@ -77,11 +77,17 @@ def _imported(root: Path, folder: Path) -> tuple[object, list[tuple[object, ...]
     project.database.migrate()
     report = import_image_folder(project, NOW, folder, request=ImportRequest(public_subjects=True)).record()
     with project.database.read() as session:
-        found = session.scalars(select(Image).order_by(Image.id)).all()
+        images = session.scalars(select(Image).order_by(Image.id)).all()
         rows = [
-            (one.source_file, one.pixel_sha256, one.file_sha256, one.subject and one.subject.key, one.subject.split)
-            for one in found
-            if one.subject
+            (
+                image.source_file,
+                image.pixel_sha256,
+                image.file_sha256,
+                image.subject and image.subject.key,
+                image.subject.split,
+            )
+            for image in images
+            if image.subject
         ]
     files = {file: (root / "store" / file).read_bytes() for file in project.store.files()}
     project.database.dispose()

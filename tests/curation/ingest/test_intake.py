@@ -33,13 +33,13 @@ def decide(arrivals: list[Arrival], present: Present, seed: int) -> Intake:
                 for standing in present.pictures.get(digest, {}).values():
                     staging.picture_stands(standing)
             staging.withdraw(present.withdrawn.intersection(digests))
-        found = on_disk.decide(staging, seed)
+        intake = on_disk.decide(staging, seed)
         accepted = list(staging.accepted())
         assert staging.accepted_subjects() == {
-            split: len({one.subject_key for one in accepted if one.split == split})
-            for split in {one.split for one in accepted}
+            split: len({arrival.subject_key for arrival in accepted if arrival.split == split})
+            for split in {arrival.split for arrival in accepted}
         }
-    return Intake(accepted, found.rejected, found.duplicates, found.already, found.without_subject)
+    return Intake(accepted, intake.rejected, intake.duplicates, intake.already, intake.without_subject)
 
 
 def _arrival(
@@ -60,9 +60,9 @@ def _arrival(
 
 def _present(accepted: list[Arrival]) -> Present:
     pictures: dict[str, dict[str, Arrival]] = defaultdict(dict)
-    for one in accepted:
-        pictures[one.pixel_sha256][one.subject_key] = replace(one, in_project=True)
-    return Present({one.subject_key: one.split for one in accepted if one.split}, pictures)
+    for arrival in accepted:
+        pictures[arrival.pixel_sha256][arrival.subject_key] = replace(arrival, in_project=True)
+    return Present({arrival.subject_key: arrival.split for arrival in accepted if arrival.split}, pictures)
 
 
 staging = st.lists(
@@ -81,11 +81,11 @@ staging = st.lists(
 def test_the_temporary_file_decides_as_lists_in_memory_would(
     first: list[Arrival], second: list[Arrival], withdrawn: set[str], seed: int
 ) -> None:
-    there = plain_intake.decide(first, NOTHING, seed)
-    assert decide(first, NOTHING, seed) == there
-    standing = _present(there.accepted)
-    gone = withdrawn & {*standing.subjects, *standing.pictures}
-    present = replace(standing, withdrawn=frozenset(gone))
+    expected = plain_intake.decide(first, NOTHING, seed)
+    assert decide(first, NOTHING, seed) == expected
+    standing = _present(expected.accepted)
+    withdrawn_here = withdrawn & {*standing.subjects, *standing.pictures}
+    present = replace(standing, withdrawn=frozenset(withdrawn_here))
     assert decide(second, present, seed) == plain_intake.decide(second, present, seed)
 
 
@@ -102,23 +102,23 @@ def test_no_subject_and_no_picture_ever_stands_in_two_splits(
     first: list[Arrival], second: list[Arrival], seed: int
 ) -> None:
     accepted = decide(first, NOTHING, seed).accepted
-    later = [replace(one, source_file=f"later/{one.source_file}") for one in second]
+    later = [replace(arrival, source_file=f"later/{arrival.source_file}") for arrival in second]
     accepted = accepted + decide(later, _present(accepted), seed + 1).accepted
     splits_of_subject, splits_of_picture = defaultdict(set), defaultdict(set)
-    for one in accepted:
-        splits_of_subject[one.subject_key].add(one.split)
-        splits_of_picture[one.pixel_sha256].add(one.split)
+    for arrival in accepted:
+        splits_of_subject[arrival.subject_key].add(arrival.split)
+        splits_of_picture[arrival.pixel_sha256].add(arrival.split)
     assert all(len(splits) == 1 for splits in (*splits_of_subject.values(), *splits_of_picture.values()))
-    assert len({(one.subject_key, one.pixel_sha256) for one in accepted}) == len(accepted)
+    assert len({(arrival.subject_key, arrival.pixel_sha256) for arrival in accepted}) == len(accepted)
 
 
 @pytest.mark.slow
 @given(staging, st.integers(0, 5))
 def test_everything_that_came_is_accounted_for_once(arrivals: list[Arrival], seed: int) -> None:
     intake = decide(arrivals, NOTHING, seed)
-    left_out = [one for one in intake.duplicates if one.kind is not DuplicateKind.ACROSS_SUBJECTS]
+    left_out = [duplicate for duplicate in intake.duplicates if duplicate.kind is not DuplicateKind.ACROSS_SUBJECTS]
     assert len(intake.accepted) + len(intake.rejected) + len(left_out) + intake.already == len(arrivals)
-    names = [one.source_file for one in (*intake.accepted, *intake.rejected, *left_out)]
+    names = [entry.source_file for entry in (*intake.accepted, *intake.rejected, *left_out)]
     assert len(set(names)) == len(names)
 
 
@@ -126,14 +126,14 @@ def test_everything_that_came_is_accounted_for_once(arrivals: list[Arrival], see
 @given(staging, st.integers(0, 5), st.integers(0, 5))
 def test_what_was_accepted_is_not_accepted_again_with_any_seed(arrivals: list[Arrival], seed: int, other: int) -> None:
     accepted = decide(arrivals, NOTHING, seed).accepted
-    again = decide([replace(one, split=None) for one in accepted], _present(accepted), other)
+    again = decide([replace(arrival, split=None) for arrival in accepted], _present(accepted), other)
     assert (again.accepted, again.rejected, again.already) == ([], [], len(accepted))
 
 
 def test_of_equal_pictures_in_two_splits_the_training_one_is_kept_and_the_other_listed() -> None:
     arrivals = [_arrival(0, "same", None, Split.TEST), _arrival(1, "same", None, Split.TRAIN)]
     intake = decide(arrivals, NOTHING, 0)
-    assert [one.source_file for one in intake.accepted] == ["001.png"]
+    assert [arrival.source_file for arrival in intake.accepted] == ["001.png"]
     [duplicate] = intake.duplicates
     assert (duplicate.kind, duplicate.source_file, duplicate.of_file) == ("across splits", "000.png", "001.png")
 
@@ -141,18 +141,18 @@ def test_of_equal_pictures_in_two_splits_the_training_one_is_kept_and_the_other_
 def test_a_subject_given_in_two_splits_is_left_out_whole() -> None:
     arrivals = [_arrival(0, "a", "p1", Split.TRAIN), _arrival(1, "b", "p1", Split.TEST), _arrival(2, "c", "p2")]
     intake = decide(arrivals, NOTHING, 0)
-    assert [one.subject_key for one in intake.accepted] == ["p2"]
-    assert {one.reason for one in intake.rejected} == {
-        "its subject is given in test and in train: a subject stands in one split"
+    assert [arrival.subject_key for arrival in intake.accepted] == ["p2"]
+    assert {fault.reason for fault in intake.rejected} == {
+        "the source has its subject in test and in train: a subject belongs to one split"
     }
 
 
 def test_a_known_subject_keeps_its_split_and_a_source_that_says_otherwise_is_listed() -> None:
     present = Present({"p1": Split.TEST}, {})
     intake = decide([_arrival(0, "a", "p1"), _arrival(1, "b", "p1")], present, 0)
-    assert {one.split for one in intake.accepted} == {Split.TEST}
+    assert {arrival.split for arrival in intake.accepted} == {Split.TEST}
     intake = decide([_arrival(0, "a", "p1", Split.TRAIN)], present, 0)
-    assert [one.reason for one in intake.rejected] == ["its subject stands in test already, the source says train"]
+    assert [fault.reason for fault in intake.rejected] == ["its subject is in test already, the source says train"]
 
 
 def test_equal_pictures_under_two_subjects_are_drawn_together_kept_and_listed() -> None:
@@ -160,7 +160,7 @@ def test_equal_pictures_under_two_subjects_are_drawn_together_kept_and_listed() 
     arrivals += [_arrival(40, "shared", "p3"), _arrival(41, "shared", "p17", label="lesion")]
     for seed in range(10):
         intake = decide(arrivals, NOTHING, seed)
-        splits = {one.subject_key: one.split for one in intake.accepted}
+        splits = {arrival.subject_key: arrival.split for arrival in intake.accepted}
         assert splits["p3"] == splits["p17"]
         [duplicate] = intake.duplicates
         assert duplicate.kind is DuplicateKind.ACROSS_SUBJECTS

@@ -33,9 +33,9 @@ def test_the_draw_does_not_depend_on_the_order_of_the_input(
 @given(st.integers(10, 400), st.integers(0, 9), st.integers(1, 20))
 def test_the_whole_and_every_label_come_near_their_shares(count: int, seed: int, rarity: int) -> None:
     units = {f"subject-{number}": "rare" if number % rarity == 0 else "usual" for number in range(count)}
-    drawn = _drawn(units, seed)
+    splits = _drawn(units, seed)
     for stratum in ("rare", "usual", None):
-        members = [split for unit, split in drawn.items() if stratum in (None, units[unit])]
+        members = [split for unit, split in splits.items() if stratum in (None, units[unit])]
         counts = Counter(members)
         for split in Split:
             assert abs(counts[split] - SHARES[split] * len(members)) <= 2
@@ -54,6 +54,6 @@ def test_many_labels_of_one_subject_each_still_fill_every_split() -> None:
 def test_a_seed_draws_what_it_always_drew() -> None:
     shown = ("normal", "ring", "infarct", "ring, infarct")
     units = {f"subject-{n}": shown[(n * n) % 4 if n % 5 else 3] for n in range(300)}
-    drawn = "".join(f"{unit}:{split}\n" for unit, split in sorted(_drawn(units, 7).items()))
-    digest = hashlib.sha256(drawn.encode()).hexdigest()
+    lines = "".join(f"{unit}:{split}\n" for unit, split in sorted(_drawn(units, 7).items()))
+    digest = hashlib.sha256(lines.encode()).hexdigest()
     assert digest == "b1e478b0e9bf451d34ff0a925a827186060cde6dbc953ca40f59b5325d1f820b"

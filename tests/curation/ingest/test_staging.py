@@ -100,16 +100,16 @@ def _spill_into(directory: Path) -> str:
 
 @pytest.mark.slow
 def test_the_temporary_file_has_no_name_that_anybody_could_open(tmp_path: Path) -> None:
-    said = _spill_into(tmp_path)
-    assert f"{tmp_path}/etilqs" in said  # it is there, and written to
-    assert "names: []" in said
+    output = _spill_into(tmp_path)
+    assert f"{tmp_path}/etilqs" in output  # it is there, and written to
+    assert "names: []" in output
 
 
 @pytest.mark.slow
 def test_a_full_disk_for_temporary_files_is_said_with_what_to_do(tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", 100) as small:
-        said = _spill_into(small)
-    assert re.search("temporary file of this import cannot be written.*Free some space.*set TMPDIR", said)
+        output = _spill_into(small)
+    assert re.search("temporary file of this import cannot be written.*Free some space.*set TMPDIR", output)
 
 
 HELD = """
@@ -128,8 +128,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 def _held_bytes(count: int) -> int:
-    found = subprocess.run([sys.executable, "-c", HELD, str(count)], cwd=ROOT, capture_output=True, check=True)
-    return int(found.stdout)
+    process = subprocess.run([sys.executable, "-c", HELD, str(count)], cwd=ROOT, capture_output=True, check=True)
+    return int(process.stdout)
 
 
 @pytest.mark.slow

@@ -44,8 +44,8 @@ def test_a_table_holds_what_was_read_and_the_chain_says_who_took_it(
 ) -> None:
     read(project, worklist_id, "ada", "aaxs")
     browser = signed_in(project, open_browser, Role.CURATOR)
-    found = rows_of(browser.client.get(ACCEPTANCE.format(worklist_id)).text)
-    by_batch = [row for row in found if row["dimension"] == "batch"]
+    rows = rows_of(browser.client.get(ACCEPTANCE.format(worklist_id)).text)
+    by_batch = [row for row in rows if row["dimension"] == "batch"]
     assert [(row["read_by"], row["mode"], row["hits"], row["n"]) for row in by_batch] == [("human", "single", "2", "4")]
     with project.database.read() as session:
         event = session.scalars(select(Event).where(Event.kind == "figures.exported")).one()

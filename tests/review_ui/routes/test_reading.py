@@ -191,15 +191,15 @@ def test_a_readers_pages_come_back_singly_and_only_to_them(ada: Browser, ben: Br
         ).json()
         return answer
 
-    given = claim(ada, "grid")
-    assert (len(given["items"]), given["then_single"]) == (IMAGES, False)
-    send(ada, worklist_id, *(verdict(item["key"], mode="grid", page_id=page) for item in given["items"]))
+    claimed = claim(ada, "grid")
+    assert (len(claimed["items"]), claimed["then_single"]) == (IMAGES, False)
+    send(ada, worklist_id, *(verdict(item["key"], mode="grid", page_id=page) for item in claimed["items"]))
     after = claim(ada, "grid")
     assert (after["items"], after["then_single"]) == ([], True)
     assert claim(ben, "grid")["then_single"] is False
     again = claim(ada, "single")["items"]
     assert len(again) == IMAGES
-    assert not {item["key"] for item in again} & {item["key"] for item in given["items"]}
+    assert not {item["key"] for item in again} & {item["key"] for item in claimed["items"]}
     assert ben.client.get(f"/rounds/pixels/{again[0]['key']}").status_code == 404
 
 

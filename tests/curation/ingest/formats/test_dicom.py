@@ -287,8 +287,8 @@ def test_what_is_no_picture_or_cannot_be_kept_is_one_line(project: Project, name
         ("NumberOfFrames", 2_000_000, "frames"),
         ("NumberOfFrames", -3, "frames"),
         ("BitsStored", 40, "bits stored"),
-        ("RescaleSlope", 0, "say nothing"),
-        ("RescaleSlope", "nan", "say nothing"),
+        ("RescaleSlope", 0, "other than 0"),
+        ("RescaleSlope", "nan", "other than 0"),
         ("PixelSpacing", [0, 1], "expected millimetres above 0"),
         ("PixelSpacing", ["inf", 1], "expected millimetres above 0"),
         ("PhotometricInterpretation", "CMYK", "photometric"),
@@ -378,7 +378,7 @@ def test_a_folder_named_for_the_patient_is_no_label(project: Project, tmp_path: 
     changed(tmp_path / "ct" / "CompressedSamples CT1" / "b.dcm", "CT_small.dcm", seed=2)
     report = import_image_folder(project, NOW, tmp_path / "ct")
     assert report.added == 0
-    assert {fault.reason.split(":")[0] for fault in report.rejected} == {"its label names the patient or the study"}
+    assert {fault.reason.split(".")[0] for fault in report.rejected} == {"its label names the patient or the study"}
 
 
 def test_covariates_are_kept_by_name_alone_and_ages_as_decades(project: Project, tmp_path: Path) -> None:

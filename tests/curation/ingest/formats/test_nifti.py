@@ -158,7 +158,7 @@ def test_a_volume_whose_axes_fall_together_is_one_line(project: Project, tmp_pat
         content[:348] = image.header.binaryblock
         path.write_bytes(content)
         [fault] = _import(project, path).rejected
-        assert fault.reason == "its affine puts every slice in one place"
+        assert fault.reason == "its affine maps all slices to one place"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_volume_whose_axes_fall_together_is_one_line(project: Project, tmp_pat
     [
         ("anatomical.nii", 25, None),
         ("standard.nii.gz", 7, None),
-        ("functional.nii", 0, "holds 20 volumes: say which one is wanted with --volume N, from 0 to 19"),
+        ("functional.nii", 0, "holds 20 volumes. Choose one with --volume N, from 0 to 19"),
         ("example4d.nii.gz", 0, "holds 2 volumes"),
         ("example_nifti2.nii.gz", 0, "holds 2 volumes"),
         ("row_major.dconn.nii", 0, "Cifti2"),
@@ -185,10 +185,10 @@ def test_one_volume_of_a_series_comes_in_like_a_volume_of_its_own(
     project: Project, tmp_path: Path, name: str, number: int
 ) -> None:
     whole = nibabel.load(PACKAGED / name)
-    one = nibabel.Nifti1Image(whole.dataobj.get_unscaled()[..., number], whole.affine)
-    one.header.set_slope_inter(whole.dataobj.slope, whole.dataobj.inter)
-    one.header.set_xyzt_units(*whole.header.get_xyzt_units())
-    nibabel.save(one, tmp_path / "one.nii.gz")
+    single = nibabel.Nifti1Image(whole.dataobj.get_unscaled()[..., number], whole.affine)
+    single.header.set_slope_inter(whole.dataobj.slope, whole.dataobj.inter)
+    single.header.set_xyzt_units(*whole.header.get_xyzt_units())
+    nibabel.save(single, tmp_path / "one.nii.gz")
     report = _import(project, PACKAGED / name, volume=number, quantise=True)
     assert report.added > 0
     again = _import(project, tmp_path / "one.nii.gz", quantise=True)
@@ -202,7 +202,7 @@ def test_a_volume_that_is_not_there_is_one_line(project: Project, tmp_path: Path
     [fault] = _import(project, PACKAGED / "functional.nii", volume=20).rejected
     assert fault.reason == "holds 20 volumes, and --volume 20 counts from 0"
     path = _save(tmp_path / "v.nii", _volume(1))
-    assert [one.reason for one in _import(project, path, volume=1).rejected] == [
+    assert [fault.reason for fault in _import(project, path, volume=1).rejected] == [
         "holds 1 volume, and --volume 1 counts from 0"
     ]
     assert _import(project, path, volume=0).added == 14

@@ -47,7 +47,7 @@ def _write(path: Path, rows: list[dict[str, object]]) -> Path:
 def _labels(project: Project) -> dict[str, dict[str, float]]:
     with project.database.read() as session:
         images = session.scalars(select(Image)).all()
-        return {str(image.source_file): {one.label.name: one.value for one in image.labels} for image in images}
+        return {str(image.source_file): {label.label.name: label.value for label in image.labels} for image in images}
 
 
 def _import(project: Project, path: Path, **request: object) -> ImportReport:
@@ -189,7 +189,7 @@ def test_a_picture_that_is_only_a_path_elsewhere_is_refused(project: Project, tm
     pyarrow.parquet.write_table(table, tmp_path / "set.parquet")
     report = import_hugging_face(project, NOW, tmp_path / "set.parquet")
     assert report.added == 1
-    assert "only a path elsewhere" in report.rejected[0].reason
+    assert "only a path to it" in report.rejected[0].reason
 
 
 def test_a_damaged_parquet_file_beside_pictures_is_one_line(project: Project, tmp_path: Path) -> None:

@@ -61,8 +61,8 @@ def _converted(mode: str, file_format: str = "PNG") -> bytes:
 
 
 def _reasons(report: ImportReport) -> dict[str, str]:
-    assert len({one.source_file for one in report.rejected}) == len(report.rejected)
-    return {one.source_file: str(one).removeprefix(f"{one.source_file}: ") for one in report.rejected}
+    assert len({fault.source_file for fault in report.rejected}) == len(report.rejected)
+    return {fault.source_file: str(fault).removeprefix(f"{fault.source_file}: ") for fault in report.rejected}
 
 
 def _stored(project: Project) -> dict[str, Pixels]:
@@ -140,7 +140,7 @@ def _png(depth: int, colour: int, row: bytes, *before: tuple[bytes, bytes]) -> b
     width = len(row) * 8 // (depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour])
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, 2, depth, colour, 0, 0, 0))
     body = chunk(b"IDAT", zlib.compress((b"\0" + row) * 2)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunk(*one) for one in before) + body
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunk(*arguments) for arguments in before) + body
 
 
 def _deep_png(colour: int, samples_bytes: int) -> bytes:
@@ -185,12 +185,12 @@ BAD = {
     "truncated.jpg": (_encoded(picture(7), ".jpg")[:-60], "unreadable: "),
     "flipped.png": (_encoded(picture(8))[:60] + b"\xff" + _encoded(picture(8))[61:], "unreadable: "),
     "empty.png": (b"", "the file is empty"),
-    "text.png": (b"see the other folder\n", "not a PNG, JPEG or TIFF file, whatever its name says"),
-    "gif.png": (_converted("P", "GIF"), "not a PNG, JPEG or TIFF file, whatever its name says"),
+    "text.png": (b"see the other folder\n", "not a PNG, JPEG or TIFF file, despite its name"),
+    "gif.png": (_converted("P", "GIF"), "not a PNG, JPEG or TIFF file, despite its name"),
     "bomb.png": (_bomb(), "refused as a decompression bomb"),
-    "transparent.png": (_transparent("RGBA"), "its transparency hides part of it. Lay it on the background"),
-    "transparent-gray.png": (_transparent("LA"), "its transparency hides part of it. Lay it on the background"),
-    "transparent-palette.png": (_palette_png(7, clear=3), "its transparency hides part of it. Lay it on"),
+    "transparent.png": (_transparent("RGBA"), "its transparency hides part of it. Flatten it onto its background"),
+    "transparent-gray.png": (_transparent("LA"), "its transparency hides part of it. Flatten it onto its background"),
+    "transparent-palette.png": (_palette_png(7, clear=3), "its transparency hides part of it. Flatten it"),
     "short-palette.png": (_palette_png(5), "its palette has 5 colours, and a pixel is of number 6"),
     "no-palette.png": (_palette_png(0), "a palette picture without its palette"),
     "deep-transparent.png": (_deep_png(4, 4), "16 bit with transparency. Save it as"),

@@ -154,7 +154,7 @@ def test_several_labels_of_an_image_are_kept_with_zero_and_one(project: Project,
     assert report.counts["train"] == {"label 0": 6, "label 1": 4, "none of the labels": 4}
     with project.database.read() as session:
         image = session.scalars(select(Image).where(Image.source_file == "train/000003")).one()
-        assert {one.label.name: one.value for one in image.labels} == {"label 0": 1, "label 1": 1, "label 2": 0}
+        assert {label.label.name: label.value for label in image.labels} == {"label 0": 1, "label 1": 1, "label 2": 0}
     chest = _save(tmp_path / "chestmnist.npz", arrays)
     with pytest.raises(BadInput, match="chestmnist has 14"):
         import_medmnist(project, NOW, chest)
