@@ -1,4 +1,4 @@
-"""The environment is the one that was tried: pinned, without torchvision, without traces of one machine."""
+"""The environment is the pinned one, without torchvision and without traces of one machine."""
 
 import re
 import subprocess

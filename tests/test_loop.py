@@ -1,4 +1,4 @@
-"""The whole loop, as `make demo-auto` runs it, at a reduced size: real generator, real backbone, real database."""
+"""The whole loop of `make demo-auto` at a reduced size, with real models and a real database."""
 
 import json
 import subprocess

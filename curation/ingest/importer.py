@@ -1,4 +1,4 @@
-"""Import a source: read and store its pictures, decide what enters, then write rows in chunks under a parent row.
+"""Import a source: store its pictures, decide what enters, write rows in chunks under a parent row.
 
 The parent row is `building` until the last transaction. An import that fails takes its rows with it; one that was
 killed leaves rows under a `building` parent: nothing counts them, and the next import removes them.

@@ -1,4 +1,4 @@
-"""Pairs that the privacy role judges: does a synthetic image show the same subject as a real one?"""
+"""Pairs of images that the privacy role judges, and the judgements."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -62,7 +62,7 @@ def _reached(kind: AffectedKind) -> Select[int, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class _RealImage:
+class _WithdrawnImage:
     """A training or validation image of a withdrawn subject: in the project from `since` to `until`."""
 
     subject: int
@@ -121,11 +121,11 @@ def _count_subjects(subjects_by_id: Mapping[int, set[int]]) -> Counts:
     return {key: len(subjects) for key, subjects in subjects_by_id.items() if subjects}
 
 
-def _subjects_read(images: Iterable[_RealImage], at: datetime, shapes: set[Shape]) -> set[int]:
+def _subjects_read(images: Iterable[_WithdrawnImage], at: datetime, shapes: set[Shape]) -> set[int]:
     return {image.subject for image in images if image.was_read(at, shapes)}
 
 
-def _real_images(session: Session, withdrawn: WithdrawnSubjects) -> list[_RealImage]:
+def _real_images(session: Session, withdrawn: WithdrawnSubjects) -> list[_WithdrawnImage]:
     query = (
         select(Image, Subject)
         .join(withdrawn.images, withdrawn.images.c.target == Image.id)
@@ -133,7 +133,7 @@ def _real_images(session: Session, withdrawn: WithdrawnSubjects) -> list[_RealIm
         .where(Image.origin == Origin.REAL, Subject.split.in_(MEASURED_ON))
     )
     return [
-        _RealImage(subject.id, image.created_at, subject.withdrawn_at, image.shape)
+        _WithdrawnImage(subject.id, image.created_at, subject.withdrawn_at, image.shape)
         for image, subject in session.execute(query)
     ]
 

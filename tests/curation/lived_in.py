@@ -1,4 +1,4 @@
-"""A project with people at work in it: files, a worklist, readers who claim and read until they are stopped."""
+"""A project with people at work in it: files, a worklist, readers who claim and read."""
 
 import hashlib
 import threading

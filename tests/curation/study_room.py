@@ -1,4 +1,4 @@
-"""Candidates and real images with files behind them, for tests of controls: everything a reader study is made from."""
+"""Candidates and real images with files behind them, for tests of controls and reader studies."""
 
 from collections.abc import Sequence
 

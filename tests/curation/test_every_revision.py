@@ -1,4 +1,4 @@
-"""Every released schema, with rows in every table, comes to the newest one without losing or changing a value."""
+"""Every released schema, with rows in every table, migrates without losing a value."""
 
 import pytest
 from alembic.autogenerate import compare_metadata

@@ -1,4 +1,4 @@
-"""A disk that is full or closed: a clear error that says what to do, nothing half-written; later it goes on."""
+"""A full or read-only disk gives an error that says what to do, and leaves nothing half-written."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Two curators do the same thing at the same moment: one wins, the other is told, and nothing is left half-done."""
+"""Of two curators who do the same at once one wins, the other is told, and nothing is half-done."""
 
 import threading
 from collections.abc import Callable, Iterator

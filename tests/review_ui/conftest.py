@@ -1,4 +1,4 @@
-"""Our routes behind the guard, without Streamlit: one project, two readers, one worklist, a clock that can be set."""
+"""Our routes behind the guard, without Streamlit: one project, two readers, one worklist, a clock."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A review server in a process of its own, as `rounds review` starts it: killed and started again on one port."""
+"""A review server in its own process, as `rounds review` starts it, that can be killed and restarted."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""How long an answer takes says nothing about the image: noise is slower to decode, a candidate's verdict to settle."""
+"""The time of a response reveals nothing about the image."""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""Every route of the application, by every role and by nobody: a new route is covered as soon as it is registered."""
+"""Every route is requested by every role and without signing in, new routes too."""
 
 import json
 import re

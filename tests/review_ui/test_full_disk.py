@@ -1,4 +1,4 @@
-"""Readings posted while the disk is full are not acknowledged: the viewer keeps them and sends them again."""
+"""Readings posted while the disk is full are not acknowledged, so that the viewer sends them again."""
 
 from collections.abc import Iterator
 from pathlib import Path

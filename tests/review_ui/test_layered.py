@@ -1,4 +1,4 @@
-"""The picture of a lineage: no box on another, every arrow down, around boxes and to the top of what it leads to."""
+"""In the layout of a lineage no boxes overlap, and every arrow runs down and around boxes."""
 
 import pytest
 from hypothesis import given, settings

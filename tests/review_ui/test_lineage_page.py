@@ -1,4 +1,4 @@
-"""The page of the lineage: what it draws is escaped, linked and marked in words, without subjects for who may not."""
+"""The page of lineage is escaped and linked, and hides subjects from roles that may not see them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A stored measurement as the page and the export tell it: floors beside values, proxies named, nothing run as HTML."""
+"""A measurement shows values beside floors and names proxies, on the page and in the export."""
 
 import base64
 import copy

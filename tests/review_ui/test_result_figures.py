@@ -1,4 +1,4 @@
-"""Result figures against rows counted by hand, on both databases: settings, reasons, times, screening, withdrawals."""
+"""Result figures equal rows counted by hand, on both databases."""
 
 import pytest
 from sqlalchemy import select

@@ -1,4 +1,4 @@
-"""Read one file of any kind as pictures, and bring them to the size and depth that the request asks for."""
+"""Read one file of any kind as pictures, in the size and depth that the request asks for."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace

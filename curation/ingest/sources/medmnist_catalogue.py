@@ -1,4 +1,4 @@
-"""The 2-D MedMNIST data sets at 28 pixels: where each file is, its MD5, and what its label numbers mean.
+"""The 2-D MedMNIST data sets at 28 pixels: their files, MD5 sums and label names.
 
 Source: MedMNIST 3.0.2 (Yang et al., Scientific Data 2023), files at https://doi.org/10.5281/zenodo.10519652.
 Label names are shortened so that none holds a comma.

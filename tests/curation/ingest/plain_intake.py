@@ -1,4 +1,4 @@
-"""The rules of `curation.ingest.intake` once more, over lists in memory: what its temporary file must agree with.
+"""The rules of `curation.ingest.intake` over lists in memory, to compare the temporary file with.
 
 A subject stands in one split, and a picture stands in one split: where either would stand in two, it is left out and
 listed. Subjects without a split are drawn; those that share a picture exactly are drawn together.

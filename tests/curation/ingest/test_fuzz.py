@@ -1,4 +1,4 @@
-"""Damaged and hostile files: each ends in one line of the report or comes in, the process lives, nothing is left over.
+"""Damaged and hostile files are imported or refused one by one, and leave nothing behind.
 
 A thousand files under ROUNDS_SOAK=1, some sixty otherwise; ROUNDS_SOAK_SEED draws others.
 """

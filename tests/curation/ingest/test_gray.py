@@ -1,4 +1,4 @@
-"""Gray pictures that were saved as RGB become gray where that is asked for, and coloured ones never do."""
+"""Gray pictures saved as RGB become gray where that is asked for; coloured ones never do."""
 
 import io
 from pathlib import Path

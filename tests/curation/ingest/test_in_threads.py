@@ -1,4 +1,4 @@
-"""Work in threads: results in order, few things under way, and the first failure is the one that is raised."""
+"""Work in threads gives results in order, with few items under way, and raises the first error."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What enters a project: a subject stands in one split, a picture stands in one split, nothing enters twice."""
+"""A subject and a picture each belong to one split of a project, and nothing enters twice."""
 
 from collections import defaultdict
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Pictures are brought to one size or to 8 bit, and what they stand for, where they lie and their masks go along."""
+"""Pictures are resized or brought to 8 bit together with their geometry and their masks."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What came waits in a temporary file: it takes no memory, has no name, and says so when its disk is full."""
+"""The staging file takes no memory, has no name, and reports a full disk."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Images and verdicts over HTTP: only to the reader who holds the assignment, committed before acknowledged."""
+"""Images and verdicts go only to the holder of the assignment, committed before acknowledged."""
 
 import uuid
 from datetime import timedelta

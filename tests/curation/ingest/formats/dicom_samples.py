@@ -1,4 +1,4 @@
-"""DICOM files for tests: those inside pydicom's own package, and copies with other attributes. Nothing is fetched."""
+"""DICOM files for tests: those inside pydicom's package, and copies with other attributes."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""DICOM files of many kinds come in value for value, and show what their makers meant; what is no picture does not."""
+"""DICOM files of many kinds are imported value for value; files that are no picture are refused."""
 
 import zlib
 from pathlib import Path

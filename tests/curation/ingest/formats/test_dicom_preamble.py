@@ -1,4 +1,4 @@
-"""A DICOM file that lost its head comes in with the values it had, counted; what only looks like one does not."""
+"""A DICOM file without its head is imported and counted; a file that only looks like one is not."""
 
 from collections.abc import Callable
 from io import BytesIO

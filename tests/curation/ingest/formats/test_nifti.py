@@ -1,4 +1,4 @@
-"""NIfTI volumes come in as slices of the plane asked for, value for value, and lie where the volume lay."""
+"""NIfTI volumes are imported as slices of the chosen plane, value for value, in their place."""
 
 import tracemalloc
 from pathlib import Path

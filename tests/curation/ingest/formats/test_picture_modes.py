@@ -1,4 +1,4 @@
-"""Palettes, opaque transparency and few bits come in exactly and are counted, in the shape that was promised."""
+"""Palettes, opaque transparency and few bits are converted exactly, and counted."""
 
 import io
 from pathlib import Path

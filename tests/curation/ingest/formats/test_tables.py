@@ -1,4 +1,4 @@
-"""A table that is the source or lies beside the files: columns, several labels, splits; and folders of `datasets`."""
+"""Tables of files give columns, several labels and splits; so do folders of `datasets`."""
 
 import json
 from pathlib import Path

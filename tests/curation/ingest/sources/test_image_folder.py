@@ -1,4 +1,4 @@
-"""A directory of strangers' files: what can be read comes in exactly, everything else is one line with its reason."""
+"""Of a folder everything readable is imported exactly, and everything else is one refusal."""
 
 import io
 import os

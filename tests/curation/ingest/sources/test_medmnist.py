@@ -1,4 +1,4 @@
-"""MedMNIST files: splits and labels as published, copies across splits left out, offline it says what to fetch."""
+"""MedMNIST files have the published splits and labels; offline the error says what to fetch."""
 
 import hashlib
 import urllib.error

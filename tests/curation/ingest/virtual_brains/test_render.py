@@ -1,4 +1,4 @@
-"""The virtual cohort: a pure function of the number, honest splits, lesions that are really there, frozen pixels."""
+"""The virtual cohort is a function of the number, with fixed splits and visible lesions."""
 
 import random
 from collections import Counter

@@ -1,3 +1,5 @@
+"""The snapshot of the shipped weights holds reserved subjects only."""
+
 from pathlib import Path
 
 import numpy as np
