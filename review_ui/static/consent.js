@@ -15,7 +15,7 @@ document.getElementById("withdraw-now").addEventListener("click", async () => {
     await send("/rounds/api/consent/withdraw", {});
     document.getElementById("consent").hidden = true;
     confirmation.hidden = true;
-    say("You have withdrawn. You are handed no more images; verdicts given stay in the record.", false);
+    say("You have withdrawn. You get no more images; your verdicts stay in the record.", false);
   } catch (error) {
     say(error.message, true);
   }

@@ -131,7 +131,7 @@ class Grid extends MarkedPage {
   submit() {
     const { viewer, page, memory } = this;
     if (!page || this.large) return;
-    if (performance.now() - this.paintedAt < TOO_SOON_MS) return viewer.panel.speak("This page has only just come");
+    if (performance.now() - this.paintedAt < TOO_SOON_MS) return viewer.panel.speak("This page has just opened");
     const times = viewer.clock.stop();
     const said = page.items.map((item) => ({ item, opId: randomHex(), marked: memory.marks.has(item.key) }));
     const operations = said.map((one) => ({ kind: "reading", op_id: one.opId, body: this.body(one, times) }));

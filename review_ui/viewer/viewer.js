@@ -43,7 +43,7 @@ class Viewer extends Tools {
       return panel.blank("All read", `Nothing is waiting for you in this worklist.${another}`);
     }
     const step = { text: "Start reading", act: () => location.reload() };
-    panel.blank("Practice is over", "From here nobody tells you whether you are right.", step);
+    panel.blank("Practice is over", "From here you are not told whether you are right.", step);
   }
 
   showDraft() {
