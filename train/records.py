@@ -40,7 +40,7 @@ def open_run(session: Session, now: datetime, name: str, snapshot: Snapshot, con
 
 
 def find_open_run(session: Session, name: str, snapshot: Snapshot, config: AdaptationConfig) -> Run | None:
-    """The run of this name, snapshot and configuration, if there is one; raises Conflict for another one's name."""
+    """Find the run of this name, snapshot and configuration; raises Conflict for the name of another run."""
     run = session.scalars(select(Run).where(Run.name == name)).one_or_none()
     if run is not None and (run.snapshot_id, run.config_digest) != (snapshot.id, config.digest()):
         raise Conflict(f"run {name!r} exists with another snapshot or configuration. Choose another --name.")
@@ -97,7 +97,7 @@ def open_study(session: Session, now: datetime, plan: StudyPlan) -> Study:
 
 
 def find_open_study(session: Session, plan: StudyPlan) -> Study | None:
-    """The study of this plan, if there is one; raises Conflict for another plan's name."""
+    """Find the study of this plan; raises Conflict for the name of another plan."""
     study = session.scalars(select(Study).where(Study.name == plan.name)).one_or_none()
     if study is not None and study.plan_digest != plan.digest():
         raise Conflict(f"study {plan.name!r} exists with another plan. Choose another name.")

@@ -13,12 +13,12 @@ from curation.tables.withdrawals import AffectedKind
 from train.adaptation.config import AdaptationConfig
 
 
-def seen_by_training(folder: SnapshotFolder, backbone: Seen) -> Seen:
+def collect_seen(folder: SnapshotFolder, backbone: Seen) -> Seen:
     """Collect everything that weights trained on `folder` descend from."""
     return Seen.by_rows(folder.rows("train")) | Seen.by_lineage(folder.lineage) | backbone
 
 
-def withdrawals_behind(session: Session, snapshots: Sequence[Snapshot], config: AdaptationConfig) -> list[str]:
+def find_withdrawals_behind(session: Session, snapshots: Sequence[Snapshot], config: AdaptationConfig) -> list[str]:
     """Describe the withdrawals that reach the snapshots or the backbone; a backbone without a card adds none."""
     of_snapshots = (affected_note(session, AffectedKind.SNAPSHOT, snapshot.id) for snapshot in snapshots)
     notes = {note for note in of_snapshots if note}

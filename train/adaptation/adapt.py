@@ -20,13 +20,13 @@ from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.config import AdaptationConfig
 from train.adaptation.features import FeatureCache
 from train.adaptation.fit import Examples, History, train_model
-from train.adaptation.methods.implementation import implementation_of
+from train.adaptation.methods.implementation import find_implementation
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.adaptation.run_folder import choose_device, read_card, save_run
 from train.backbones.load import Backbone
 from train.backbones.shipped import backbone_location, portable_name
 from train.fitting.checkpoint import CHECKPOINTS, Checkpoint, remove_checkpoints
-from train.seen import seen_by_training
+from train.seen import collect_seen
 
 STANDARDIZATION_IMAGES = 512
 
@@ -75,7 +75,7 @@ def adapt(
             f"backbone {config.backbone!r} has no card.json that says what it saw, which may include held-out subjects."
             " Pass --allow-unknown-provenance to use it all the same; every report will say so."
         )
-    seen = seen_by_training(folder, seen_by_backbone)
+    seen = collect_seen(folder, seen_by_backbone)
     for split in ("validation", "test"):
         seen.refuse_leak(folder.rows(split), split)
     checkpoint = Checkpoint(
@@ -139,7 +139,7 @@ def _train_head(
     checkpoint: Checkpoint,
 ) -> tuple[AdaptedModel, History]:
     """Train the head alone, on features computed once."""
-    backbone = implementation_of(config.method).prepare(cache.backbone, config.method, portable_name(config.backbone))
+    backbone = find_implementation(config.method).prepare(cache.backbone, config.method, portable_name(config.backbone))
 
     def examples(rows: Sequence[SnapshotRow]) -> Examples:
         features = torch.from_numpy(cache.of(folder, rows, on_progress))
@@ -170,7 +170,7 @@ def _train_encoder(
     pixels: Pixels = folder.pixels(train_rows)
     sample = pixels[:: max(1, len(pixels) // STANDARDIZATION_IMAGES)]
     head = StandardizedHead.fitted(torch.from_numpy(backbone.features(sample)), len(folder.classes))
-    adapted = implementation_of(config.method).prepare(backbone, config.method, portable_name(config.backbone))
+    adapted = find_implementation(config.method).prepare(backbone, config.method, portable_name(config.backbone))
     model = AdaptedModel(adapted, head).to(backbone.device)
     validation = examples(validation_rows, folder.pixels(validation_rows)) if validation_rows else None
     history = train_model(model, examples(train_rows, pixels), validation, config, on_progress, checkpoint)

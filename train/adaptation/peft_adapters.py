@@ -17,8 +17,8 @@ from train.backbones.load import Backbone
 DIRECTORY = "adapter"
 
 
-def attention_linears(model: nn.Module) -> list[str]:
-    """Names of the linear layers to adapt: those of the attention where there are any, else all of them.
+def find_attention_linears(model: nn.Module) -> list[str]:
+    """Find the linear layers to adapt: those of the attention where the model has them, else all of them.
 
     Discovered from the model, since their names change between architectures and releases. Raises BadInput when the
     model has no linear layer.

@@ -14,7 +14,7 @@ import torch
 from curation.errors import Conflict, Damaged, NotFound
 from curation.files import whole_file
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.methods.implementation import implementation_of
+from train.adaptation.methods.implementation import find_implementation
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.backbones.load import Backbone
 from train.backbones.shipped import backbone_location
@@ -44,7 +44,7 @@ def save_run(directory: Path, model: AdaptedModel, config: AdaptationConfig, car
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "config.json").write_text(config.model_dump_json(indent=1) + "\n")
     model.head.save(directory / "head.safetensors")
-    implementation_of(config.method).save(model, directory, card)
+    find_implementation(config.method).save(model, directory, card)
     card = card | {"digest": run_digest(directory)}
     with whole_file(directory / "card.json") as partial:
         partial.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
@@ -78,7 +78,7 @@ def load_run(directory: Path, device: str, backbone: Backbone | None = None) -> 
             raise Conflict(f"{directory} was adapted from another version of {config.backbone!r}. Train the run again.")
         return base
 
-    adapted = implementation_of(config.method).load(directory, device, load_base)
+    adapted = find_implementation(config.method).load(directory, device, load_base)
     head = StandardizedHead.load(directory / "head.safetensors").to(device)
     model = AdaptedModel(adapted, head).eval()
     return SavedRun(directory, config, card, model)

@@ -35,5 +35,5 @@ def train_run(project: Project, request: RunRequest, report: OnProgress, now: Ca
 
 
 def run_train_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
-    """Work off a queued run."""
+    """Run a queued adaptation."""
     train_run(project, RunRequest.checked(**payload), report, utc_now)

@@ -14,7 +14,7 @@ from curation.tables.operations import Job
 from curation.tables.training import Snapshot
 from train.adaptation.config import AdaptationConfig, resolve_backbone
 from train.records import find_open_run
-from train.seen import withdrawals_behind
+from train.seen import find_withdrawals_behind
 
 
 class RunRequest(FrozenRequest):
@@ -32,7 +32,7 @@ def check_run(session: Session, request: RunRequest) -> tuple[Snapshot, list[str
     Raises NotFound without the snapshot, AffectedRefused when a withdrawal reaches either and that is not allowed.
     """
     snapshot = find_snapshot(session, request.snapshot)
-    withdrawals = withdrawals_behind(session, [snapshot], request.config)
+    withdrawals = find_withdrawals_behind(session, [snapshot], request.config)
     refuse_affected(f"snapshot {request.snapshot!r} or its backbone", withdrawals, request.allow_affected)
     return snapshot, withdrawals
 

@@ -22,7 +22,7 @@ from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.features import FeatureCache
 from train.adaptation.fit import Examples, predict_logits
 from train.adaptation.run_folder import SavedRun, choose_device, load_run
-from train.evaluation.intervals import bootstrap_weights, percentile_interval, resampling_units
+from train.evaluation.intervals import choose_resampling_units, draw_bootstrap_weights, percentile_interval
 from train.evaluation.metrics import METRICS, metric_value
 
 Split = Literal["validation", "test"]
@@ -32,7 +32,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Class probabilities of every image of a split, in an order that depends on the images alone."""
+    """Class probabilities of every image of a split, sorted by image."""
 
     rows: list[SnapshotRow]
     labels: NDArray[np.int64]  # (N,)
@@ -123,9 +123,9 @@ def evaluate_run(run_dir: Path, folder: SnapshotFolder, split: Split, n_bootstra
     """
     run = load_run(run_dir, choose_device())
     predictions = predict(run, folder, split)
-    resampled, units = resampling_units(predictions.rows, folder.subjects)
+    resampled, units = choose_resampling_units(predictions.rows, folder.subjects)
     n_units = int(units.max()) + 1
-    weights = bootstrap_weights(units, n_bootstrap, seed)
+    weights = draw_bootstrap_weights(units, n_bootstrap, seed)
     metrics = {
         name: percentile_interval(
             metric_value(name, predictions.probabilities, predictions.labels),

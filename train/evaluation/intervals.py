@@ -25,7 +25,7 @@ class SeedInterval:
     degrees_of_freedom: float
 
 
-def resampling_units(rows: Sequence[SnapshotRow], subjects: str) -> tuple[str, NDArray[np.int64]]:
+def choose_resampling_units(rows: Sequence[SnapshotRow], subjects: str) -> tuple[str, NDArray[np.int64]]:
     """Choose what is resampled, `subject` or `image`, and number the unit of each row (N,).
 
     Images are resampled where subjects are unknown; such intervals are too narrow when subjects have several images.
@@ -36,7 +36,7 @@ def resampling_units(rows: Sequence[SnapshotRow], subjects: str) -> tuple[str, N
     return "image", np.arange(len(rows), dtype=np.int64)
 
 
-def bootstrap_weights(units: NDArray[np.int64], n_bootstrap: int, seed: int) -> Floats:
+def draw_bootstrap_weights(units: NDArray[np.int64], n_bootstrap: int, seed: int) -> Floats:
     """Draw whole units with replacement: image weights (n_bootstrap, N)."""
     n_units = int(units.max()) + 1
     rng = np.random.default_rng(seed)

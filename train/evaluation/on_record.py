@@ -29,7 +29,7 @@ def evaluate_on_record(project: Project, request: EvaluationRequest, now: Callab
 
 
 def run_evaluate_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
-    """Work off a queued evaluation; taken up again after its worker was killed, it opens the split again."""
+    """Run a queued evaluation; after its worker was killed, the next worker opens the split again."""
     request = EvaluationRequest.checked(**payload)
     report(0, 1, f"{request.run} on {request.split} subjects")
     evaluation = evaluate_on_record(project, request, utc_now)

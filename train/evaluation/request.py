@@ -13,7 +13,7 @@ from train.records import find_run
 
 
 class EvaluationRequest(FrozenRequest):
-    """One reading of a held-out split by a run."""
+    """One evaluation of a run on a held-out split."""
 
     run: str = Field(min_length=1)
     split: Literal["validation", "test"] = "test"

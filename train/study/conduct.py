@@ -12,7 +12,7 @@ from curation.snapshots.build import find_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from curation.tables.images import Split
 from train.records import close_study, open_study, record_opening
-from train.seen import withdrawals_behind
+from train.seen import find_withdrawals_behind
 from train.study.arms import build_arms
 from train.study.plan import ReportFacts
 from train.study.report import write_report
@@ -23,7 +23,7 @@ from train.study.run import run_study
 def conduct_study(
     project: Project, request: StudyRequest, report: OnProgress, now: Callable[[], datetime], made_by: str
 ) -> dict[str, Any]:
-    """Run every arm and seed of the plan and return the result; what an earlier call has finished is not done again.
+    """Run every arm and seed of the plan and return the result; what an earlier call has finished is not repeated.
 
     `made_by` is the command, for the report. Raises Conflict when the name stands for another plan, and whatever
     `build_arms` and `run_study` raise.
@@ -32,7 +32,7 @@ def conduct_study(
     folders = build_arms(project, plan.name, plan.arms, request.base, now(), report)
     with project.database.write() as session:
         snapshots = [find_snapshot(session, folder.name) for folder in folders.values()]
-        withdrawals = withdrawals_behind(session, snapshots, plan.adaptation)
+        withdrawals = find_withdrawals_behind(session, snapshots, plan.adaptation)
         refuse_affected(f"study {plan.name!r}", withdrawals, request.allow_affected)
         study = open_study(session, now(), plan)
         record_opening(session, project.chain, now(), "study", study.id, Split(plan.split))
@@ -59,6 +59,6 @@ def _report_facts(folders: list[SnapshotFolder], made_by: str, now: datetime) ->
 
 
 def run_study_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
-    """Work off a queued study."""
+    """Run a queued study."""
     request = StudyRequest.checked(**payload)
     conduct_study(project, request, report, utc_now, f"rounds study run {request.plan.name} --queue")

@@ -30,9 +30,11 @@ class StudyPlan(FrozenRequest):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.adaptation.steps is None:
-            raise BadInput("a study needs adaptation.steps: equal optimiser steps in every arm, whatever its size.")
+            raise BadInput(
+                "expected adaptation.steps, got none. Set it: every arm takes equal optimiser steps, whatever its size."
+            )
         if len(set(self.arms)) != len(self.arms) or len(set(self.seeds)) != len(self.seeds) or not self.seeds:
-            raise BadInput("expected arms and seeds without repeats, and at least one seed.")
+            raise BadInput("expected arms and seeds without repeats, and at least one seed. Name each once.")
         if self.reference not in self.arms or len(self.arms) < 2:
             raise BadInput(f"expected {self.reference!r} and at least one other arm, got {', '.join(self.arms)}.")
         if self.primary == self.reference or self.primary_arm not in self.arms:

@@ -24,7 +24,7 @@ class StudyRequest(FrozenRequest):
 
 
 def queue_study(project: Project, request: StudyRequest, now: datetime) -> Job:
-    """Queue a study for a worker; raises BadInput for an arm that is not known, Conflict for another plan's name."""
+    """Queue a study for a worker; raises BadInput for an unknown arm, Conflict for the name of another plan."""
     adaptation = resolve_backbone(request.plan.adaptation)
     request = request.model_copy(update={"plan": request.plan.model_copy(update={"adaptation": adaptation})})
     check_arm_names(request.plan.arms)

@@ -21,7 +21,7 @@ from train.adaptation.run_folder import choose_device, load_run, read_card
 from train.backbones.load import Backbone
 from train.backbones.shipped import backbone_location
 from train.evaluation.evaluate import predict, select_held_out_rows
-from train.evaluation.intervals import SeedInterval, bootstrap_weights, resampling_units, seed_interval
+from train.evaluation.intervals import SeedInterval, choose_resampling_units, draw_bootstrap_weights, seed_interval
 from train.evaluation.metrics import LARGEST_VALUES, METRICS, metric_value
 from train.study.comparison import check_arms
 from train.study.plan import StudyPlan
@@ -96,7 +96,7 @@ def run_study(
         on_progress(*step)
         run_dir = out / "runs" / arm / f"seed-{seed}"
         inside = within_step(on_progress, *step)
-        probabilities[arm].append(_run_one(arms[arm], plan, seed, run_dir, shared, affected, inside))
+        probabilities[arm].append(_predict_run(arms[arm], plan, seed, run_dir, shared, affected, inside))
     on_progress(len(jobs), len(jobs), None)
     result = _compare(arms, plan, out, probabilities)
     with whole_file(out / "result.json") as partial:
@@ -116,7 +116,7 @@ def _claim_folder(arms: Mapping[str, SnapshotFolder], plan: StudyPlan, out: Path
     path.write_text(json.dumps(comparison, indent=1, sort_keys=True) + "\n")
 
 
-def _run_one(
+def _predict_run(
     folder: SnapshotFolder,
     plan: StudyPlan,
     seed: int,
@@ -144,8 +144,8 @@ def _compare(
     reference = arms[plan.reference]
     rows = select_held_out_rows(reference, plan.split)
     labels = reference.labels(rows)
-    resampled, units = resampling_units(rows, reference.subjects)
-    weights = bootstrap_weights(units, plan.n_bootstrap, seed=0)
+    resampled, units = choose_resampling_units(rows, reference.subjects)
+    weights = draw_bootstrap_weights(units, plan.n_bootstrap, seed=0)
     scores = {arm: dict(_score_metrics(runs, labels, weights)) for arm, runs in probabilities.items()}
     n_units = int(units.max()) + 1
     cards = {arm: read_card(out / "runs" / arm / f"seed-{plan.seeds[0]}") for arm in plan.arms}

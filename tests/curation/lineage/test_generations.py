@@ -15,7 +15,7 @@ from curation.tables.images import Split, Subject
 from generate.card import fitted_on
 from tests.curation.lineage.world import RAW, draw, drawn_rows, fill, fit, generations, snapshot, weights_of
 from tests.rows import add_import, add_real
-from train.seen import seen_by_training
+from train.seen import collect_seen
 
 
 def saw(project: Project, name: str) -> tuple[set[str], set[str]]:
@@ -66,7 +66,7 @@ def test_training_on_the_last_snapshot_is_held_against_every_generation(project:
     fill(project)
     generations(project)
     folder = snapshot(project, "fourth", RAW)
-    seen = seen_by_training(folder, Seen(frozenset(), frozenset()))
+    seen = collect_seen(folder, Seen(frozenset(), frozenset()))
     assert saw(project, "g1")[1] <= seen.pixel_sha256
     row = folder.rows("train")[0]
     with pytest.raises(LeakRefused):
@@ -108,7 +108,7 @@ def test_an_ancestor_that_does_not_say_what_it_saw_makes_every_descendant_unknow
     with pytest.raises(LeakRefused, match="does not say"):
         snapshot(project, "fourth", RAW)
     fourth = snapshot(project, "fourth", overridden)
-    assert seen_by_training(fourth, Seen(frozenset(), frozenset())).unknown == (
+    assert collect_seen(fourth, Seen(frozenset(), frozenset())).unknown == (
         "generator g1",
         "generator g2",
         "generator g3",

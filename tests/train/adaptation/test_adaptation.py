@@ -17,7 +17,7 @@ from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
 from train.adaptation.adapt import RunResult, adapt
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.peft_adapters import attention_linears
+from train.adaptation.peft_adapters import find_attention_linears
 from train.adaptation.run_folder import load_run
 from train.backbones.load import Backbone
 
@@ -185,12 +185,12 @@ def test_lora_finds_the_linears_of_each_architecture_and_batch_norm_stays_in_eva
     folder: SnapshotFolder, tmp_path: Path
 ) -> None:
     dinov2 = AutoModel.from_config(Dinov2Config(hidden_size=32, num_hidden_layers=2, num_attention_heads=2))
-    assert {name.rsplit(".", 1)[-1] for name in attention_linears(dinov2)} >= {"q_proj", "v_proj"}
+    assert {name.rsplit(".", 1)[-1] for name in find_attention_linears(dinov2)} >= {"q_proj", "v_proj"}
     convnext = AutoModel.from_config(ConvNextConfig(hidden_sizes=[8, 8, 8, 8], depths=[1, 1, 1, 1]))
-    assert all("pwconv" in name for name in attention_linears(convnext))
+    assert all("pwconv" in name for name in find_attention_linears(convnext))
     resnet = AutoModel.from_config(ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1]))
     with pytest.raises(BadInput, match="no linear layer"):
-        attention_linears(resnet)
+        find_attention_linears(resnet)
     save_backbone(tmp_path / "convnet", resnet)
     run = trained(tmp_path, folder, "full", backbone=str(tmp_path / "convnet"), steps=4)
     inputs = Backbone.load(tmp_path / "convnet").preprocessing(folder.pixels(folder.rows("validation")))

@@ -8,7 +8,7 @@ import pytest
 
 from curation.errors import BadInput
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.methods.implementation import implementation_of
+from train.adaptation.methods.implementation import find_implementation
 from train.adaptation.methods.table import METHODS, Full, LinearProbe, Lora, MethodConfig
 from train.study.plan import StudyPlan
 
@@ -22,7 +22,7 @@ SAVED = (
 
 @pytest.mark.parametrize("row", METHODS.values(), ids=METHODS)
 def test_a_method_has_a_module_with_the_same_four_names(row: type[MethodConfig]) -> None:
-    module = implementation_of(row())
+    module = find_implementation(row())
     assert vars(module)["Config"] is row
     assert all(callable(getattr(module, name)) for name in ("prepare", "save", "load"))
     assert row.__doc__

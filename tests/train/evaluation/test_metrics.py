@@ -11,7 +11,12 @@ from sklearn.metrics import balanced_accuracy_score, brier_score_loss, roc_auc_s
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from tests.train.snapshots import write_snapshot
-from train.evaluation.intervals import bootstrap_weights, percentile_interval, resampling_units, seed_interval
+from train.evaluation.intervals import (
+    choose_resampling_units,
+    draw_bootstrap_weights,
+    percentile_interval,
+    seed_interval,
+)
 from train.evaluation.metrics import METRICS, auroc, balanced_accuracy, metric_value
 
 
@@ -64,16 +69,16 @@ def test_a_resample_without_a_class_counts_as_missing_not_as_a_number() -> None:
 
 def test_resampling_draws_whole_subjects_and_says_when_it_draws_images(tmp_path) -> None:
     known = write_snapshot(tmp_path / "known", {"train": 2, "validation": 2, "test": 6})
-    resampled, units = resampling_units(known.rows("test"), known.subjects)
+    resampled, units = choose_resampling_units(known.rows("test"), known.subjects)
     assert (resampled, units.max() + 1) == ("subject", 6)
-    weights = bootstrap_weights(units, 50, seed=1)
+    weights = draw_bootstrap_weights(units, 50, seed=1)
     assert all((weights[:, units == unit].std(axis=1) == 0).all() for unit in range(6))
     unknown = write_snapshot(tmp_path / "unknown", {"train": 2, "validation": 2, "test": 6}, subjects="unknown")
-    assert resampling_units(unknown.rows("test"), unknown.subjects)[0] == "image"
+    assert choose_resampling_units(unknown.rows("test"), unknown.subjects)[0] == "image"
 
 
 def test_one_subject_leaves_nothing_to_resample_and_gives_no_interval() -> None:
-    weights = bootstrap_weights(np.zeros(4, dtype=np.int64), 10, seed=0)
+    weights = draw_bootstrap_weights(np.zeros(4, dtype=np.int64), 10, seed=0)
     assert (weights == 1).all()
 
 
@@ -102,7 +107,7 @@ def test_the_seed_interval_covers_about_as_often_as_it_says_where_subjects_alone
     for _ in range(trials):
         ability = rng.normal(0.0, 0.3, n_subjects)
         runs = ability + rng.normal(0.0, 0.06, (n_seeds, 1)) + rng.normal(0.0, 0.1, (n_seeds, n_subjects))
-        weights = bootstrap_weights(np.arange(n_subjects), 300, int(rng.integers(1 << 30)))
+        weights = draw_bootstrap_weights(np.arange(n_subjects), 300, int(rng.integers(1 << 30)))
         resampled = (weights @ runs.mean(axis=0)) / n_subjects
         interval = seed_interval(runs.mean(axis=1), resampled, n_subjects, 0.95, (-9.0, 9.0))
         covered["both"] += interval.low <= 0 <= interval.high

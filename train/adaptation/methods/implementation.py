@@ -23,6 +23,6 @@ class Implementation(Protocol):
         """Rebuild the adapted encoder from the run's folder; `base` loads the backbone it was adapted from."""
 
 
-def implementation_of(method: MethodConfig) -> Implementation:
-    """The module of a method, found by its name: the table of methods never imports torch."""
+def find_implementation(method: MethodConfig) -> Implementation:
+    """Import the module of a method by its name, so that the table of methods never imports torch."""
     return cast(Implementation, import_module(f"{__package__}.{method.kind.replace('-', '_')}"))

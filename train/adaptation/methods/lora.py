@@ -3,7 +3,7 @@
 from peft import LoraConfig
 
 from train.adaptation.methods.table import Lora as Config
-from train.adaptation.peft_adapters import add_adapter, attention_linears, load_adapter, save_adapter
+from train.adaptation.peft_adapters import add_adapter, find_attention_linears, load_adapter, save_adapter
 from train.backbones.load import Backbone
 
 
@@ -13,7 +13,7 @@ def prepare(backbone: Backbone, method: Config, name: str) -> Backbone:
         r=method.rank,
         lora_alpha=method.alpha,
         lora_dropout=method.dropout,
-        target_modules=attention_linears(backbone.model),
+        target_modules=find_attention_linears(backbone.model),
     )
     return add_adapter(backbone, config, name)
 
