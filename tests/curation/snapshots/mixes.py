@@ -40,8 +40,8 @@ class Real:
 
 
 @dataclass(frozen=True)
-class Said:
-    """One reading: by whom, what, in which worklist and how."""
+class ReadingSpec:
+    """One reading: its reader, verdict, label, worklist and mode."""
 
     reader: str = "ada"
     verdict: Verdict = ACCEPT
@@ -52,26 +52,27 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A synthetic image: what it was asked for, by which generator, what was said of it, what screening says."""
+class Synthetic:
+    """A synthetic image: what it was asked for, by which generator, its readings, what screening says."""
 
     number: int
     label: str = "a"
     generator: str = "gen"
-    said: tuple[Said, ...] = ()
+    readings: tuple[ReadingSpec, ...] = ()
     screening: str | None = "pass"
     checks: dict[str, float] = field(default_factory=dict)
     copy: bool = False
     neighbours: tuple[int, ...] = ()
 
 
-Spec = Real | Drawn
+Spec = Real | Synthetic
 
 
-def said(*verdicts: Verdict, worklist: str = "first") -> tuple[Said, ...]:
-    """One reading each by ada, ben, cem, dan, ..."""
+def readings_of(*verdicts: Verdict, worklist: str = "first") -> tuple[ReadingSpec, ...]:
+    """Give one reading each by ada, ben, cem, dan."""
     readers = ("ada", "ben", "cem", "dan")[: len(verdicts)]
-    return tuple(Said(reader, verdict, worklist=worklist) for reader, verdict in zip(readers, verdicts, strict=True))
+    pairs = zip(readers, verdicts, strict=True)
+    return tuple(ReadingSpec(reader, verdict, worklist=worklist) for reader, verdict in pairs)
 
 
 def write_mix(project: Project, specs: Sequence[Spec], rule: str = "majority") -> None:
@@ -79,7 +80,8 @@ def write_mix(project: Project, specs: Sequence[Spec], rule: str = "majority") -
     with project.database.write() as session:
         for name in CLASSES:
             label_id(session, name)
-        mix = _Mix(session, rule, {reading for spec in specs if isinstance(spec, Drawn) for reading in spec.said})
+        readings = {reading for spec in specs if isinstance(spec, Synthetic) for reading in spec.readings}
+        mix = _Mix(session, rule, readings)
         for spec in specs:
             if isinstance(spec, Real):
                 mix.real(spec)
@@ -88,7 +90,7 @@ def write_mix(project: Project, specs: Sequence[Spec], rule: str = "majority") -
 
 
 class _Mix:
-    def __init__(self, session: Session, rule: str, everything: set[Said]) -> None:
+    def __init__(self, session: Session, rule: str, everything: set[ReadingSpec]) -> None:
         self.session = session
         self.source: Import = add_import(session)
         self.subjects: dict[str, int] = {}
@@ -155,7 +157,7 @@ class _Mix:
             self.batches[generator] = batch, screening
         return self.batches[generator]
 
-    def drawn(self, spec: Drawn) -> None:
+    def drawn(self, spec: Synthetic) -> None:
         batch, screening = self._batch(spec.generator)
         image = self._image(spec.number, origin=Origin.SYNTHETIC, batch_id=batch.id, batch_index=spec.number)
         label = label_id(self.session, spec.label)
@@ -173,7 +175,7 @@ class _Mix:
         for name, (value, verdict) in checks.items():
             self.session.add(ScreeningCheck(**key, name=name, value=value, threshold="", verdict=verdict))
         items: dict[str, WorklistItem] = {}
-        for slot, reading in enumerate(spec.said):
+        for slot, reading in enumerate(spec.readings):
             item = items.get(reading.worklist) or self._item(self.worklists[reading.worklist], image.id)
             items[reading.worklist] = item
             self._read(item, slot, reading)
@@ -185,7 +187,7 @@ class _Mix:
         self.session.flush()
         return item
 
-    def _read(self, item: WorklistItem, slot: int, reading: Said) -> None:
+    def _read(self, item: WorklistItem, slot: int, reading: ReadingSpec) -> None:
         reader = self.readers[reading.reader]
         purpose = AssignmentPurpose.ADJUDICATION if reading.adjudicates else AssignmentPurpose.FIRST
         values = slot_values(item.worklist_id, item.id, item.position, slot)
@@ -212,7 +214,7 @@ class _Mix:
 
 @dataclass(frozen=True)
 class Mix:
-    """What a recipe took: (split, label, origin, subject, number, weight, generator) of each row, and what it said."""
+    """What a recipe took: (split, label, origin, subject, number, weight, generator) of each row, and its refusals."""
 
     rows: list[tuple[str, str, str, str | None, int, float, str | None]]
     digest: str

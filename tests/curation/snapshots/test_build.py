@@ -44,7 +44,7 @@ def fill(project: Project, generator_saw: str = "elsewhere", order: Callable[[li
         approve(session, images[:4])
 
 
-def approve(session: Session, images: list[Image], name: str = "first", said: Verdict = Verdict.ACCEPT) -> None:
+def approve(session: Session, images: list[Image], name: str = "first", verdict: Verdict = Verdict.ACCEPT) -> None:
     """A worklist with one reading of each image, by a person."""
     reader_id = add_person(session, f"reader of {name}")
     worklist = Worklist(
@@ -63,10 +63,10 @@ def approve(session: Session, images: list[Image], name: str = "first", said: Ve
     session.add(worklist)
     session.flush()
     for position, image in enumerate(images):
-        add_reading(session, worklist.id, image.id, reader_id, position, said)
+        add_reading(session, worklist.id, image.id, reader_id, position, verdict)
 
 
-def add_reading(session: Session, worklist: int, image: int, reader: int, position: int, said: Verdict) -> None:
+def add_reading(session: Session, worklist: int, image: int, reader: int, position: int, verdict: Verdict) -> None:
     """The item, its slot and the verdict on it."""
     item = WorklistItem(worklist_id=worklist, image_id=image, purpose=Purpose.CANDIDATE, position=position)
     session.add(item)
@@ -77,7 +77,7 @@ def add_reading(session: Session, worklist: int, image: int, reader: int, positi
     session.flush()
     times = {"read_at": NOW, "created_at": NOW}
     slot = {"assignment_id": assignment.id, "item_id": item.id, "reader_id": reader}
-    session.add(Reading(op_id=new_op_id(), verdict=said, reasons=[], **slot, **times))
+    session.add(Reading(op_id=new_op_id(), verdict=verdict, reasons=[], **slot, **times))
 
 
 def origins(folder: SnapshotFolder) -> list[str]:

@@ -11,11 +11,11 @@ from tests.curation.snapshots.mixes import (
     ACCEPT,
     REJECT,
     UNSURE,
-    Drawn,
+    ReadingSpec,
     Real,
-    Said,
     Spec,
-    said,
+    Synthetic,
+    readings_of,
     taken,
     write_mix,
 )
@@ -54,8 +54,8 @@ def test_classes_of_the_recipe_decide_which_labels_count(project: Project) -> No
 
 
 def test_a_corrected_class_decides_unless_the_recipe_keeps_the_one_asked_for(project: Project) -> None:
-    corrected = Drawn(11, "a", said=(Said(label="b"),))
-    write_mix(project, [*REAL, corrected, Drawn(12, "a", said=(Said(),))])
+    corrected = Synthetic(11, "a", readings=(ReadingSpec(label="b"),))
+    write_mix(project, [*REAL, corrected, Synthetic(12, "a", readings=(ReadingSpec(),))])
     assert [row[1] for row in taken(project).rows if row[2] == "synthetic"] in (["a", "b"], ["b", "a"])
     assert {row[1] for row in taken(project, corrected_labels=False).rows if row[2] == "synthetic"} == {"a"}
     only = taken(project, classes=("a",))
@@ -68,11 +68,11 @@ def test_agreement_needs_two_readings_that_count_and_their_share(project: Projec
         project,
         [
             *REAL,
-            Drawn(11, said=said(ACCEPT)),
-            Drawn(12, said=said(ACCEPT, ACCEPT)),
-            Drawn(13, said=said(ACCEPT, ACCEPT, REJECT)),
-            Drawn(14, said=said(ACCEPT, ACCEPT, UNSURE, ACCEPT)),
-            Drawn(15, said=(*said(ACCEPT), Said("proxy", ACCEPT))),
+            Synthetic(11, readings=readings_of(ACCEPT)),
+            Synthetic(12, readings=readings_of(ACCEPT, ACCEPT)),
+            Synthetic(13, readings=readings_of(ACCEPT, ACCEPT, REJECT)),
+            Synthetic(14, readings=readings_of(ACCEPT, ACCEPT, UNSURE, ACCEPT)),
+            Synthetic(15, readings=(*readings_of(ACCEPT), ReadingSpec("proxy", ACCEPT))),
         ],
     )
     assert taken(project).added == [11, 12, 13, 14, 15]
@@ -85,15 +85,15 @@ def test_agreement_needs_two_readings_that_count_and_their_share(project: Projec
 
 
 def test_kinds_of_outcomes_can_be_left_out(project: Project) -> None:
-    adjudicated = (*said(ACCEPT, REJECT), Said("cem", ACCEPT, adjudicates=True))
+    adjudicated = (*readings_of(ACCEPT, REJECT), ReadingSpec("cem", ACCEPT, adjudicates=True))
     write_mix(
         project,
         [
             *REAL,
-            Drawn(11, said=said(ACCEPT)),
-            Drawn(12, said=adjudicated),
-            Drawn(13, said=(Said(mode="grid"),)),
-            Drawn(14, said=(Said("proxy"),)),
+            Synthetic(11, readings=readings_of(ACCEPT)),
+            Synthetic(12, readings=adjudicated),
+            Synthetic(13, readings=(ReadingSpec(mode="grid"),)),
+            Synthetic(14, readings=(ReadingSpec("proxy"),)),
         ],
         rule="adjudicated",
     )
@@ -111,10 +111,10 @@ def test_screening_limits_admit_by_verdict_and_by_value(project: Project) -> Non
         project,
         [
             *REAL,
-            Drawn(11, checks={"sharpness": 0.5}),
-            Drawn(12, screening="flag", checks={"sharpness": 0.1}),
-            Drawn(13, screening="block"),
-            Drawn(14, screening=None),
+            Synthetic(11, checks={"sharpness": 0.5}),
+            Synthetic(12, screening="flag", checks={"sharpness": 0.1}),
+            Synthetic(13, screening="block"),
+            Synthetic(14, screening=None),
         ],
     )
     assert taken(project, synthetic="raw").added == [11, 12, 13, 14]
@@ -132,15 +132,18 @@ def test_screening_limits_admit_by_verdict_and_by_value(project: Project) -> Non
 
 @pytest.mark.parametrize("recipe", [{}, {"synthetic": "raw"}, {"synthetic": "raw", "screening": {"admit": "any"}}])
 def test_a_near_copy_enters_no_snapshot_whatever_was_read(project: Project, recipe: dict[str, object]) -> None:
-    write_mix(project, [*REAL, Drawn(11, said=said(ACCEPT)), Drawn(12, said=said(ACCEPT), copy=True)])
+    write_mix(
+        project,
+        [*REAL, Synthetic(11, readings=readings_of(ACCEPT)), Synthetic(12, readings=readings_of(ACCEPT), copy=True)],
+    )
     mix = taken(project, **recipe)
     assert mix.added == [11]
     assert mix.left_out["synthetic: blocked as a near copy of a training image"] == 1
 
 
 def test_no_generator_gives_more_than_its_count_or_its_share(project: Project) -> None:
-    images: list[Spec] = [Drawn(100 + n, "ab"[n % 2], "big") for n in range(12)]
-    write_mix(project, [*REAL, *images, *(Drawn(200 + n, "a", "small") for n in range(3))])
+    images: list[Spec] = [Synthetic(100 + n, "ab"[n % 2], "big") for n in range(12)]
+    write_mix(project, [*REAL, *images, *(Synthetic(200 + n, "a", "small") for n in range(3))])
     by_count = taken(project, synthetic="raw", max_per_generator=4)
     assert [sum(number // 100 == which for number in by_count.added) for which in (1, 2)] == [4, 3]
     assert sorted(row[1] for row in by_count.rows if row[4] // 100 == 1) == ["a", "a", "b", "b"]
@@ -152,7 +155,7 @@ def test_no_generator_gives_more_than_its_count_or_its_share(project: Project) -
 
 def test_balance_by_cap_fills_small_classes_first_with_real_images(project: Project) -> None:
     specs: list[Spec] = [Real(n) for n in range(10)] + [Real(20 + n, (("b", 1.0),)) for n in range(2)]
-    write_mix(project, [*specs, *(Drawn(100 + n, "ab"[n % 2]) for n in range(12))])
+    write_mix(project, [*specs, *(Synthetic(100 + n, "ab"[n % 2]) for n in range(12))])
     mix = taken(project, synthetic="raw", balance="cap")
     assert (
         sorted((row[1], row[2]) for row in mix.rows)
@@ -167,7 +170,7 @@ def test_balance_by_cap_fills_small_classes_first_with_real_images(project: Proj
 
 
 def test_weights_multiply_by_origin_and_class_and_can_be_evened_out(project: Project) -> None:
-    write_mix(project, [*REAL, Drawn(11, "a"), Drawn(12, "b")])
+    write_mix(project, [*REAL, Synthetic(11, "a"), Synthetic(12, "b")])
     weights = {"origins": {"synthetic": 0.5}, "classes": {"b": 4.0}}
     weights_by_number = {row[4]: row[5] for row in taken(project, synthetic="raw", weights=weights).rows}
     assert weights_by_number == {1: 1.0, 2: 1.0, 11: 0.5, 3: 4.0, 12: 2.0, 4: 1.0, 5: 1.0}
@@ -182,9 +185,12 @@ def test_weights_multiply_by_origin_and_class_and_can_be_evened_out(project: Pro
 
 
 def test_outcomes_that_contradict_each_other_are_named_with_their_worklists(project: Project) -> None:
-    both = (*said(ACCEPT, worklist="first"), *said(REJECT, worklist="second"))
-    two_classes = (Said(worklist="first", label="b"), Said(worklist="second"))
-    write_mix(project, [*REAL, Drawn(11, said=both), Drawn(12, said=both), Drawn(13, said=two_classes)])
+    both = (*readings_of(ACCEPT, worklist="first"), *readings_of(REJECT, worklist="second"))
+    two_classes = (ReadingSpec(worklist="first", label="b"), ReadingSpec(worklist="second"))
+    write_mix(
+        project,
+        [*REAL, Synthetic(11, readings=both), Synthetic(12, readings=both), Synthetic(13, readings=two_classes)],
+    )
     (refused,) = taken(project).refused
     assert "2 approved in 'first', rejected in 'second'" in refused
     assert "1 of one class in 'first', of another in 'second'" in refused
@@ -195,7 +201,13 @@ def test_outcomes_that_contradict_each_other_are_named_with_their_worklists(proj
 def test_what_no_outcome_admits_is_counted_by_reason(project: Project) -> None:
     write_mix(
         project,
-        [*REAL, Drawn(11, said=said(ACCEPT)), Drawn(12, said=said(REJECT)), Drawn(13, said=said(UNSURE)), Drawn(14)],
+        [
+            *REAL,
+            Synthetic(11, readings=readings_of(ACCEPT)),
+            Synthetic(12, readings=readings_of(REJECT)),
+            Synthetic(13, readings=readings_of(UNSURE)),
+            Synthetic(14),
+        ],
     )
     reasons = ("rejected", "unresolved", "no outcome yet")
     assert {why: count for why, count in taken(project).left_out.items() if why.startswith("synthetic")} == {

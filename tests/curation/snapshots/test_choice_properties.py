@@ -19,12 +19,12 @@ from tests.curation.snapshots.mixes import (
     ACCEPT,
     REJECT,
     UNSURE,
-    Drawn,
     Mix,
     MixRecipe,
     Real,
     Spec,
-    said,
+    Synthetic,
+    readings_of,
     taken,
     write_mix,
 )
@@ -50,11 +50,11 @@ def mixes(draw: st.DrawFn) -> list[Spec]:
     again = draw(st.lists(st.sampled_from(reals), max_size=3))
     more = [Real(50 + n, one.labels, one.split, f"s{one.number}") for n, one in enumerate(again)]
     drawn = [
-        Drawn(
+        Synthetic(
             100 + n,
             draw(st.sampled_from("abc")),
             draw(st.sampled_from(["gen", "other"])),
-            said(*draw(VERDICTS)),
+            readings_of(*draw(VERDICTS)),
             draw(SCREENING),
             copy=draw(st.integers(0, 9)) == 0,
         )
@@ -111,7 +111,7 @@ def test_no_subject_is_in_two_splits_and_every_cap_holds(
     splits = {(row[3], row[0]) for row in mix.rows if row[3] is not None}
     assert len(splits) == len({subject for subject, _ in splits})
     assert {row[2] for row in mix.rows if row[0] != "train"} <= {"real"}
-    assert all(not spec.copy for spec in specs if isinstance(spec, Drawn) and spec.number in mix.added)
+    assert all(not spec.copy for spec in specs if isinstance(spec, Synthetic) and spec.number in mix.added)
     train = [row for row in mix.rows if row[0] == "train"]
     real, added = (sum(row[2] == origin for row in train) for origin in ("real", "synthetic"))
     asked = MixRecipe.model_validate(recipe)

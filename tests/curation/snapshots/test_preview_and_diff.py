@@ -21,7 +21,17 @@ from curation.tables.images import BuildStatus, Image, Split
 from curation.tables.people import Reader
 from curation.tables.reading import Reading, Worklist
 from curation.tables.training import Snapshot
-from tests.curation.snapshots.mixes import ACCEPT, REJECT, UNSURE, Drawn, Real, Said, Spec, said, write_mix
+from tests.curation.snapshots.mixes import (
+    ACCEPT,
+    REJECT,
+    UNSURE,
+    ReadingSpec,
+    Real,
+    Spec,
+    Synthetic,
+    readings_of,
+    write_mix,
+)
 from tests.curation.snapshots.test_build import approve, fill
 from tests.rows import NOW
 
@@ -30,12 +40,12 @@ SPECS: list[Spec] = [
     *(Real(n, (("b", 1.0),)) for n in range(6, 8)),
     Real(8, split=Split.TEST),
     Real(9, split=Split.VALIDATION),
-    Drawn(101, "a", said=said(ACCEPT, ACCEPT), neighbours=(1, 2)),
-    Drawn(102, "a", said=said(ACCEPT, ACCEPT, REJECT), neighbours=(2, 6)),
-    Drawn(103, "b", said=said(REJECT), neighbours=(3, 7)),
-    Drawn(104, "b", said=said(UNSURE)),
-    Drawn(105, "b", said=(Said("proxy"),), screening=None),
-    Drawn(106, "c"),
+    Synthetic(101, "a", readings=readings_of(ACCEPT, ACCEPT), neighbours=(1, 2)),
+    Synthetic(102, "a", readings=readings_of(ACCEPT, ACCEPT, REJECT), neighbours=(2, 6)),
+    Synthetic(103, "b", readings=readings_of(REJECT), neighbours=(3, 7)),
+    Synthetic(104, "b", readings=readings_of(UNSURE)),
+    Synthetic(105, "b", readings=(ReadingSpec("proxy"),), screening=None),
+    Synthetic(106, "c"),
 ]
 
 
@@ -122,7 +132,7 @@ def test_a_preview_of_what_cannot_be_built_says_all_that_stands_against_it(proje
     fill(project, generator_saw="s9")
     with project.database.write() as session:
         images = list(session.scalars(select(Image).where(Image.batch_index < 2)))
-        approve(session, images, "second", said=REJECT)
+        approve(session, images, "second", verdict=REJECT)
     refused = preview(project, weights={"classes": {"zebra": 2.0}}).refused
     assert len(refused) == 3
     assert "2 approved in 'first', rejected in 'second'" in refused[0]
@@ -132,8 +142,8 @@ def test_a_preview_of_what_cannot_be_built_says_all_that_stands_against_it(proje
 
 @pytest.mark.slow
 def test_approvals_on_readers_whom_a_worklist_excludes_are_counted(project: Project) -> None:
-    drawn = [Drawn(100 + n, "a", said=(Said("ada"),)) for n in range(20)]
-    write_mix(project, [Real(1), *drawn, Drawn(200, "a", said=(Said("ben"),))])
+    drawn = [Synthetic(100 + n, "a", readings=(ReadingSpec("ada"),)) for n in range(20)]
+    write_mix(project, [Real(1), *drawn, Synthetic(200, "a", readings=(ReadingSpec("ben"),))])
     assert preview(project).readings["images_on_excluded_readers"] == 0
     with project.database.write() as session:
         session.execute(update(Worklist).values(recipe={"exclusion": {"min_median_ms": 1_000}}))
