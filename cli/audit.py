@@ -32,20 +32,22 @@ def verify(project: Project, as_json: bool) -> None:
       rounds audit verify
     """
     with project.database.read() as session:
-        found = project.chain.verify(session, project.anchors_path)
+        verification = project.chain.verify(session, project.anchors_path)
     anchored = last_anchor(project.anchors_path)
     if as_json:
-        emit({**asdict(found), "last_anchor": anchored}, as_json)
+        emit({**asdict(verification), "last_anchor": anchored}, as_json)
     else:
-        click.echo(f"{found.events} events, the last one {found.head}")
+        click.echo(f"{verification.events} events, the last one {verification.head}")
         click.echo(
-            f"{found.anchors} anchors, the last one after event {anchored}"
+            f"{verification.anchors} anchors, the last one after event {anchored}"
             if anchored
             else "no anchors yet: a tail that was cut off cannot be seen"
         )
-        print_some(found.faults)
-    if found.faults:
-        raise Damaged(f"{len(found.faults)} faults in the chain of events. Compare with a backup; nothing was changed.")
+        print_some(verification.faults)
+    if verification.faults:
+        raise Damaged(
+            f"{len(verification.faults)} faults in the chain of events. Compare with a backup; nothing was changed."
+        )
 
 
 @audit.command()

@@ -111,10 +111,10 @@ def restore_backup(
         return
     project = Project.open(target.resolve())
     with progress_bar("verifying", quiet=as_json) as report:
-        verified = verify_project(project, report)
+        verification = verify_project(project, report)
     if as_json:
-        emit({**asdict(restored), "verified": True, "faults": verified.faults}, as_json)
+        emit({**asdict(restored), "verified": True, "faults": verification.faults}, as_json)
     else:
-        print_verification(verified)
-    if verified.faults:
-        raise Damaged(f"{len(verified.faults)} faults, which were in the project when the backup was made.")
+        print_verification(verification)
+    if verification.faults:
+        raise Damaged(f"{len(verification.faults)} faults, which were in the project when the backup was made.")

@@ -74,17 +74,17 @@ def list_command(project: Project, as_json: bool) -> None:
     from generate.registry import list_generators
 
     with project.database.read() as session:
-        reached = affected_notes(session, AffectedKind.GENERATOR)
+        notes = affected_notes(session, AffectedKind.GENERATOR)
         rows = [
             {
-                "name": one.name,
-                "classes": one.card["classes"],
-                "fitted on": f"{one.card['fitted_on']['n_images']} images, {one.card['fitted_on']['snapshot']}",
-                "weights": one.weights_digest[:12],
-                "added": one.created_at,
-                "withdrawals": reached.get(one.id),
+                "name": row.name,
+                "classes": row.card["classes"],
+                "fitted on": f"{row.card['fitted_on']['n_images']} images, {row.card['fitted_on']['snapshot']}",
+                "weights": row.weights_digest[:12],
+                "added": row.created_at,
+                "withdrawals": notes.get(row.id),
             }
-            for one in list_generators(session)
+            for row in list_generators(session)
         ]
     emit(rows, as_json, title="generators")
 
@@ -103,10 +103,10 @@ def show(project: Project, name: str, as_json: bool) -> None:
     from generate.registry import describe_generator, find_generator
 
     with project.database.read() as session:
-        found = find_generator(session, name)
-        reached = affected_note(session, AffectedKind.GENERATOR, found.id)
+        generator = find_generator(session, name)
+        note = affected_note(session, AffectedKind.GENERATOR, generator.id)
         emit(
-            describe_generator(found) | ({"withdrawals": reached} if reached else {}),
+            describe_generator(generator) | ({"withdrawals": note} if note else {}),
             as_json,
             title=f"generator {name}",
         )
@@ -233,11 +233,11 @@ def generate(
     )
     with project.database.write() as session:
         batch, job = request_batch(session, project.chain, now(), request, allow_affected=allow_affected)
-        reached = affected_note(session, AffectedKind.BATCH, batch.id)
+        note = affected_note(session, AffectedKind.BATCH, batch.id)
     if wait:
         draw_and_screen(project, batch.id, job.id, quiet=as_json)
     facts: dict[str, Any] = {"batch": batch.id, "images": batch.size, "job": job.id, "request": batch.request_digest}
-    facts |= {"withdrawals": reached} if reached else {}
+    facts |= {"withdrawals": note} if note else {}
     emit(facts, as_json, title=f"batch {batch.id}")
     if not wait and not as_json:
         click.echo("queued: `rounds worker` draws it")

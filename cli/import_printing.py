@@ -12,51 +12,51 @@ from curation.tables.images import Split
 _NAMED = 3  # files named beside a reason they share
 
 
-def print_report(found: ImportReport, dry_run: bool) -> None:
+def print_report(report: ImportReport, dry_run: bool) -> None:
     """Print the report."""
-    _print_first_line(found, dry_run)
-    if found.counts:
-        emit(_rows(found), as_json=False)
-    if found.notice:
-        click.echo(found.notice)
-    across_splits = found.duplicates_of_kind(DuplicateKind.ACROSS_SPLITS)
-    same_subject = found.duplicates_of_kind(DuplicateKind.SAME_SUBJECT)
-    across_subjects = found.duplicates_of_kind(DuplicateKind.ACROSS_SUBJECTS)
-    _print_list("left out: the very same picture stands in another split", [_line(one) for one in across_splits])
-    _print_list("left out: the same picture of the same subject again", [_line(one) for one in same_subject])
+    _print_first_line(report, dry_run)
+    if report.counts:
+        emit(_rows(report), as_json=False)
+    if report.notice:
+        click.echo(report.notice)
+    across_splits = report.duplicates_of_kind(DuplicateKind.ACROSS_SPLITS)
+    same_subject = report.duplicates_of_kind(DuplicateKind.SAME_SUBJECT)
+    across_subjects = report.duplicates_of_kind(DuplicateKind.ACROSS_SUBJECTS)
+    _print_list("left out: the very same picture stands in another split", [_line(entry) for entry in across_splits])
+    _print_list("left out: the same picture of the same subject again", [_line(entry) for entry in same_subject])
     _print_list(
-        "kept, but the same picture comes under two subjects of one split", [_line(one) for one in across_subjects]
+        "kept, but the same picture comes under two subjects of one split", [_line(entry) for entry in across_subjects]
     )
-    suspects = [(one.why, one.source_file, "") for one in found.burnt_in]
+    suspects = [(entry.why, entry.source_file, "") for entry in report.burnt_in]
     _print_list("kept, but look at them: text may be burnt in", _by_reason(suspects), len(suspects))
-    rejected = [(one.reason, one.source_file, one.detail) for one in found.rejected]
+    rejected = [(entry.reason, entry.source_file, entry.detail) for entry in report.rejected]
     _print_list("left out", _by_reason(rejected), len(rejected))
-    for note in found.notes:
+    for note in report.notes:
         click.echo(f"note: {note}")
 
 
-def _print_first_line(found: ImportReport, dry_run: bool) -> None:
-    if found.repeated:
-        click.echo(f"{found.source} was imported before: nothing was added. It brought then:")
+def _print_first_line(report: ImportReport, dry_run: bool) -> None:
+    if report.repeated:
+        click.echo(f"{report.source} was imported before: nothing was added. It brought then:")
         return
-    here = f", {found.already} were here already" if found.already else ""
+    already = f", {report.already} were here already" if report.already else ""
     done = "images would be added, nothing was stored" if dry_run else "images added"
-    click.echo(f"{found.source}: {found.added} {done}{here}")
+    click.echo(f"{report.source}: {report.added} {done}{already}")
 
 
-def _rows(found: ImportReport) -> list[dict[str, Any]]:
-    labels = sorted({label for counts in found.counts.values() for label in counts})
-    splits = [split.value for split in Split if split.value in found.counts]
+def _rows(report: ImportReport) -> list[dict[str, Any]]:
+    labels = sorted({label for counts in report.counts.values() for label in counts})
+    splits = [split.value for split in Split if split.value in report.counts]
     rows: list[dict[str, Any]] = []
     for split in splits:
-        counts = {label: found.counts[split].get(label, 0) for label in labels}
-        rows.append({"split": split, **counts, "subjects": found.subjects[split]})
+        counts = {label: report.counts[split].get(label, 0) for label in labels}
+        rows.append({"split": split, **counts, "subjects": report.subjects[split]})
     return rows
 
 
-def _line(one: Duplicate) -> str:
-    differ = f"; labels differ: {one.label}, {one.of_label}" if one.labels_differ else ""
-    return f"{one.source_file} ({one.split}) = {one.of_file} ({one.of_split}){differ}"
+def _line(duplicate: Duplicate) -> str:
+    differ = f"; labels differ: {duplicate.label}, {duplicate.of_label}" if duplicate.labels_differ else ""
+    return f"{duplicate.source_file} ({duplicate.split}) = {duplicate.of_file} ({duplicate.of_split}){differ}"
 
 
 def _by_reason(files: list[tuple[str, str, str]]) -> list[str]:
@@ -65,14 +65,14 @@ def _by_reason(files: list[tuple[str, str, str]]) -> list[str]:
     for reason, name, detail in files:
         groups.setdefault(reason, []).append((name, detail))
     lines = []
-    for reason, found in sorted(groups.items(), key=lambda group: -len(group[1])):
-        if len(found) == 1:
-            [(name, detail)] = found
+    for reason, group in sorted(groups.items(), key=lambda group: -len(group[1])):
+        if len(group) == 1:
+            [(name, detail)] = group
             lines.append(f"{name}: {reason}" + (f": {detail}" if detail else ""))
             continue
-        named = [f"{name} ({detail})" if detail else name for name, detail in found[:_NAMED]]
-        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-        lines.append(f"{len(found)} files: {reason}: {', '.join(named)}{more}")
+        shown = [f"{name} ({detail})" if detail else name for name, detail in group[:_NAMED]]
+        more = f" and {len(group) - _NAMED} more" if len(group) > _NAMED else ""
+        lines.append(f"{len(group)} files: {reason}: {', '.join(shown)}{more}")
     return lines
 
 

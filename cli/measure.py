@@ -106,9 +106,9 @@ def show_list(project: Project, as_json: bool) -> None:
     """
     with project.database.read() as session:
         rows = list_measurements(session)
-        reached = measurements_on(session, WithdrawnSubjects.recorded())
-    named = str if as_json else scope_name
-    emit([_line(row, named, reached.get(row.id, 0)) for row in rows], as_json, title="measurements")
+        withdrawn = measurements_on(session, WithdrawnSubjects.recorded())
+    readable = str if as_json else scope_name
+    emit([_line(row, readable, withdrawn.get(row.id, 0)) for row in rows], as_json, title="measurements")
 
 
 @measure.command()
@@ -131,12 +131,12 @@ def _find(project: Project, measurement_id: int) -> SetMeasurement:
         return find_measurement(session, measurement_id)
 
 
-def _line(row: SetMeasurement, named: Callable[[str], str], withdrawn: int) -> dict[str, Any]:
+def _line(row: SetMeasurement, readable: Callable[[str], str], withdrawn: int) -> dict[str, Any]:
     scopes = row.result["scopes"]
     return {
         "id": row.id,
         "set": row.result["set"],
-        "n": {named(scope["scope"]): scope["n"] for scope in scopes},
+        "n": {readable(scope["scope"]): scope["n"] for scope in scopes},
         "features": row.request["backbone"],
         "read by": outcomes_by(row.result),
         "made": row.created_at,
@@ -153,14 +153,14 @@ def _tell(project: Project, row: SetMeasurement, out: Path | None, as_json: bool
         written = write_report(project, row, out)
         click.echo(f"wrote {', '.join(written)} to {out}", err=True)
     if as_json:
-        said = {"made": row.created_at, "withdrawals": withdrawn_subjects_note(withdrawn)}
-        emit({"id": row.id, "request": row.request, "result": row.result, **said}, as_json=True)
+        facts = {"made": row.created_at, "withdrawals": withdrawn_subjects_note(withdrawn)}
+        emit({"id": row.id, "request": row.request, "result": row.result, **facts}, as_json=True)
         return
     result = row.result
     emit(_line(row, scope_name, withdrawn), as_json=False, title="measurement")
     for scope in result["scopes"]:
         emit(
-            [_measure_row(one) for one in scope["measures"]],
+            [_measure_row(row) for row in scope["measures"]],
             False,
             title=f"\n{scope_name(scope['scope'])}, n = {scope['n']}",
         )
@@ -173,65 +173,65 @@ def _tell(project: Project, row: SetMeasurement, out: Path | None, as_json: bool
         click.secho(result["notice"], fg="yellow")
 
 
-def _measure_row(one: dict[str, Any]) -> dict[str, Any]:
-    if one["value"] is None:
-        return {"measure": one["name"], "value (95 %)": one["note"], "real against real": "", "difference": ""}
+def _measure_row(measure: dict[str, Any]) -> dict[str, Any]:
+    if measure["value"] is None:
+        return {"measure": measure["name"], "value (95 %)": measure["note"], "real against real": "", "difference": ""}
     return {
-        "measure": one["name"],
-        "value (95 %)": interval_words(one["value"]),
-        "real against real": interval_words(one["floor"]),
-        "difference": interval_words(one["excess"]),
+        "measure": measure["name"],
+        "value (95 %)": interval_words(measure["value"]),
+        "real against real": interval_words(measure["floor"]),
+        "difference": interval_words(measure["excess"]),
     }
 
 
-def interval_words(one: dict[str, Any] | None) -> str:
+def interval_words(interval: dict[str, Any] | None) -> str:
     """`0.87 (0.74 to 0.94)`."""
-    if one is None:
+    if interval is None:
         return "-"
-    if one["low"] is None:
-        return f"{one['value']:.3g}"
-    return f"{one['value']:.3g} ({one['low']:.3g} to {one['high']:.3g})"
+    if interval["low"] is None:
+        return f"{interval['value']:.3g}"
+    return f"{interval['value']:.3g} ({interval['low']:.3g} to {interval['high']:.3g})"
 
 
-def _tell_membership(found: dict[str, Any]) -> None:
-    click.echo(f"\nMembership: {found['sentence']}")
+def _tell_membership(membership: dict[str, Any]) -> None:
+    click.echo(f"\nMembership: {membership['sentence']}")
     rows = [
         {
-            "score": one["name"],
-            "AUC (95 %)": interval_words(one["auc"]),
-            "found at 1 % false": interval_words(one["found_at_1_percent"]),
-            "false": interval_words(one["false_positives"]),
+            "score": attack["name"],
+            "AUC (95 %)": interval_words(attack["auc"]),
+            "found at 1 % false": interval_words(attack["found_at_1_percent"]),
+            "false": interval_words(attack["false_positives"]),
         }
-        for one in found["attacks"]
+        for attack in membership["attacks"]
     ]
     if rows:
-        emit(rows, False, title=f"membership, {found['n']} subjects in each group")
+        emit(rows, False, title=f"membership, {membership['n']} subjects in each group")
 
 
-def _tell_curation(found: dict[str, Any]) -> None:
+def _tell_curation(curation_map: dict[str, Any]) -> None:
     rows = [
         {
-            one["grouping"]: one["level"],
-            "real": one["real"]["hits"],
-            "drawn": one["drawn"]["hits"],
-            found["kept_are"]: one["kept"]["hits"],
-            "share by real share (95 %)": interval_words(one["ratio"]),
-            "so": one["state"],
+            group["grouping"]: group["level"],
+            "real": group["real"]["hits"],
+            "drawn": group["drawn"]["hits"],
+            curation_map["kept_are"]: group["kept"]["hits"],
+            "share by real share (95 %)": interval_words(group["ratio"]),
+            "so": group["state"],
         }
-        for one in found["representation"]
-        if one["grouping"] == "mode"
+        for group in curation_map["representation"]
+        if group["grouping"] == "mode"
     ]
     if rows:
         emit(rows, False, title="\nmodes of the real training images")
     odds = [
         {
-            "by": one["grouping"],
-            "level": one["level"],
-            "approved": one["approved"],
-            "rejected": one["rejected"],
-            "odds ratio (95 %)": interval_words(one["ratio"]) if one["ratio"] else one["note"],
+            "by": group["grouping"],
+            "level": group["level"],
+            "approved": group["approved"],
+            "rejected": group["rejected"],
+            "odds ratio (95 %)": interval_words(group["ratio"]) if group["ratio"] else group["note"],
         }
-        for one in found["odds"]
+        for group in curation_map["odds"]
     ]
     if odds:
         emit(odds, False, title="\nodds of being approved, each level against all others of its class")

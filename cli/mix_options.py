@@ -74,8 +74,8 @@ def with_recipe(command: Callable[..., R]) -> Callable[..., R]:
 
     @wraps(command)
     def called(*args: Any, **kwargs: Any) -> R:
-        given = {name: kwargs.pop(name) for name in _NAMES}
-        return command(*args, recipe=recipe_of(**given), **kwargs)
+        chosen = {name: kwargs.pop(name) for name in _NAMES}
+        return command(*args, recipe=recipe_of(**chosen), **kwargs)
 
     for option in reversed(_OPTIONS):
         called = option(called)
@@ -108,36 +108,36 @@ def recipe_of(
     screening: dict[str, Any] = {"admit": admit} if admit else {}
     screening |= {"checks": [_limit(text) for text in checks]} if checks else {}
     weighing: dict[str, Any] = _weights(weights) | ({"normalise": True} if normalise_weights else {})
-    for name, some in (("screening", screening), ("weights", weighing)):
-        if some:
-            values[name] = values.get(name, {}) | some
+    for name, entries in (("screening", screening), ("weights", weighing)):
+        if entries:
+            values[name] = values.get(name, {}) | entries
     return MixRecipe.checked(**values)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except ValueError as error:
         raise BadInput(f"{path}: expected a recipe as JSON; {error}.") from error
-    if not isinstance(found, dict):
-        raise BadInput(f"{path}: expected a recipe as a JSON object, got {type(found).__name__}.")
-    recipe = found.get("recipe", found)  # a whole snapshot.json holds its recipe under that name
+    if not isinstance(content, dict):
+        raise BadInput(f"{path}: expected a recipe as a JSON object, got {type(content).__name__}.")
+    recipe = content.get("recipe", content)  # a whole snapshot.json holds its recipe under that name
     return dict(recipe)
 
 
 def _limit(text: str) -> dict[str, Any]:
-    found = LIMIT.fullmatch(text.strip())
-    if found is None:
+    match = LIMIT.fullmatch(text.strip())
+    if match is None:
         raise BadInput(f'expected a limit like "sharpness>=0.2" or "noise<=3", got {text!r}.')
-    side = "at_least" if found["sign"] == ">=" else "at_most"
-    return {"check": found["check"], side: found["value"]}
+    side = "at_least" if match["sign"] == ">=" else "at_most"
+    return {"check": match["check"], side: match["value"]}
 
 
 def _weights(texts: Sequence[str]) -> dict[str, Any]:
-    found: dict[str, dict[str, str]] = {}
+    weights: dict[str, dict[str, str]] = {}
     for text in texts:
         name, equals, value = text.rpartition("=")
         if not equals or not name:
             raise BadInput(f"expected a weight like synthetic=0.5 or CLASS=2, got {text!r}.")
-        found.setdefault("origins" if name in ORIGINS else "classes", {})[name] = value
-    return found
+        weights.setdefault("origins" if name in ORIGINS else "classes", {})[name] = value
+    return weights

@@ -45,8 +45,9 @@ def create(project: Project, name: str, suspects: int, same: int, different: int
     recipe = PairRecipe.checked(name=name, suspects=suspects, same=same, different=different, seed=seed)
     made = create_pair_list(project, now(), recipe)
     with project.database.read() as session:
-        found = compute_pair_results(session, find_pair_list(session, made.name))
-    emit({"pairs": found.name, "in all": found.total, "suspects": found.suspects, "said": found.caveat}, as_json)
+        results = compute_pair_results(session, find_pair_list(session, made.name))
+    facts = {"pairs": results.name, "in all": results.total, "suspects": results.suspects, "said": results.caveat}
+    emit(facts, as_json)
 
 
 @pairs.command("list")
@@ -60,17 +61,17 @@ def list_command(project: Project, as_json: bool) -> None:
       rounds pairs list
     """
     with project.database.read() as session:
-        found = [compute_pair_results(session, pair_list) for pair_list in list_pair_lists(session)]
+        lists = [compute_pair_results(session, pair_list) for pair_list in list_pair_lists(session)]
     rows: list[dict[str, Any]] = [
         {
-            "name": one.name,
-            "pairs": one.total,
-            "suspects": one.suspects,
-            "judged by": ", ".join(f"{judge.reader} {judge.judged}" for judge in one.judges) or "nobody yet",
-            "closed": one.closed,
-            "withdrawals": withdrawn_subjects_note(one.withdrawn),
+            "name": results.name,
+            "pairs": results.total,
+            "suspects": results.suspects,
+            "judged by": ", ".join(f"{judge.reader} {judge.judged}" for judge in results.judges) or "nobody yet",
+            "closed": results.closed,
+            "withdrawals": withdrawn_subjects_note(results.withdrawn),
         }
-        for one in found
+        for results in lists
     ]
     emit(rows, as_json, title="pairs")
 
@@ -87,14 +88,14 @@ def results(project: Project, name: str, as_json: bool) -> None:
       rounds pairs results first
     """
     with project.database.read() as session:
-        found = compute_pair_results(session, find_pair_list(session, name))
+        judged = compute_pair_results(session, find_pair_list(session, name))
     if as_json:
-        emit(asdict(found) | {"caveat": found.caveat}, as_json)
+        emit(asdict(judged) | {"caveat": judged.caveat}, as_json)
         return
-    emit(_rows(found), as_json, title=f"pairs of {name} called the same subject")
-    if found.called_same:
-        click.echo(f"suspects that a person called the same subject: images {', '.join(map(str, found.called_same))}")
-    click.echo(found.caveat)
+    emit(_rows(judged), as_json, title=f"pairs of {name} called the same subject")
+    if judged.called_same:
+        click.echo(f"suspects that a person called the same subject: images {', '.join(map(str, judged.called_same))}")
+    click.echo(judged.caveat)
 
 
 @pairs.command()
@@ -113,7 +114,7 @@ def close(project: Project, name: str) -> None:
     click.echo(f"{name}: closed")
 
 
-def _rows(found: PairResults) -> list[dict[str, Any]]:
+def _rows(judged: PairResults) -> list[dict[str, Any]]:
     return [
         {
             "judge": judge.reader,
@@ -123,7 +124,7 @@ def _rows(found: PairResults) -> list[dict[str, Any]]:
             "of two subjects": _words(judge.different_called_same),
             "suspects": _words(judge.suspects_called_same),
         }
-        for judge in found.judges
+        for judge in judged.judges
     ]
 
 

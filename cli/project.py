@@ -48,38 +48,38 @@ def status(project: Project, as_json: bool) -> None:
       rounds status
     """
     with project.database.read() as session:
-        found = project_status(session)
-    record = {"project": project.settings.name, "directory": str(project.root), **asdict(found)}
-    emit(record if as_json else _overview(project, found), as_json, title=f"project {project.settings.name}")
+        state = project_status(session)
+    record = {"project": project.settings.name, "directory": str(project.root), **asdict(state)}
+    emit(record if as_json else _overview(project, state), as_json, title=f"project {project.settings.name}")
 
 
-def _overview(project: Project, found: Status) -> dict[str, Any]:
+def _overview(project: Project, state: Status) -> dict[str, Any]:
     """The numbers in a few lines for the eye; what there is none of yet says so with a dash."""
     lines: dict[str, Any] = {"directory": project.root}
-    for notice in dict.fromkeys(row["notice"] for row in found.imports if row["notice"]):
+    for notice in dict.fromkeys(row["notice"] for row in state.imports if row["notice"]):
         lines.setdefault("notice", []).append(notice)
-    for row in found.imports:
+    for row in state.imports:
         lines[f"import {row['source']}"] = _import_line(row)
-    for split, labels in found.real.items():
+    for split, labels in state.real.items():
         lines[f"real, {split}"] = (
-            f"{sum(labels.values())} images of {found.subjects[split]} subjects: {_counts(labels)}"
+            f"{sum(labels.values())} images of {state.subjects[split]} subjects: {_counts(labels)}"
         )
-    lines["synthetic"] = _counts(found.synthetic) or None
-    lines["generators"] = found.generators or None
-    for row in found.batches:
+    lines["synthetic"] = _counts(state.synthetic) or None
+    lines["generators"] = state.generators or None
+    for row in state.batches:
         lines[f"batch {row['batch']}"] = f"{row['drawn']} of {row['size']} drawn by {row['generator']}, {row['status']}"
-    for row in found.worklists:
+    for row in state.worklists:
         people = f"{row['read_by_people']} of {row['to_read']} read by people"
         lines[f"worklist {row['worklist']}"] = f"{people}, {row['read_by_proxies']} by proxy models; {row['state']}"
-    lines["readings"] = f"{found.readings['human']} by people, {found.readings['proxy']} by proxy models"
-    for row in found.snapshots:
+    lines["readings"] = f"{state.readings['human']} by people, {state.readings['proxy']} by proxy models"
+    for row in state.snapshots:
         splits = {split: sum(labels.values()) for split, labels in row["counts"].items()}
         lines[f"snapshot {row['name']}"] = f"{_counts(splits)}, {row['status']}"
-    for row in found.runs:
+    for row in state.runs:
         lines[f"run {row['name']}"] = row["status"]
-    if found.affected:
-        lines["withdrawals"] = found.affected
-    lines["jobs"] = _counts(found.jobs) or None
+    if state.affected:
+        lines["withdrawals"] = state.affected
+    lines["jobs"] = _counts(state.jobs) or None
     return lines
 
 

@@ -173,13 +173,13 @@ def sign_out_command(project: Project, name: str) -> None:
     click.echo(f"reader {name}: {ended} sessions ended")
 
 
-def _subject(project: Project, given: str) -> str:
+def _subject(project: Project, account: str) -> str:
     """ "ISSUER SUBJECT": as given, or with the issuer of rounds.toml before it."""
-    if " " in given:
-        return given
+    if " " in account:
+        return account
     if project.settings.oidc is None:
         raise BadInput('expected "ISSUER SUBJECT", or [oidc] with an issuer in rounds.toml; got a subject alone.')
-    return f"{project.settings.oidc.issuer} {given}"
+    return f"{project.settings.oidc.issuer} {account}"
 
 
 def _password(from_stdin: bool) -> str:

@@ -30,8 +30,8 @@ def agreement(project: Project, worklist_name: str, csv_file: Path | None, seed:
     Example:
       rounds agreement first --csv agreement.csv
     """
-    found = _study(project, worklist_name, seed)
-    _show(found, lambda line: line.key in AGREEMENT_KEYS, csv_file, as_json)
+    study = _study(project, worklist_name, seed)
+    _show(study, lambda line: line.key in AGREEMENT_KEYS, csv_file, as_json)
 
 
 @click.command()
@@ -43,12 +43,12 @@ def performance(project: Project, worklist_name: str, csv_file: Path | None, see
     Example:
       rounds performance first
     """
-    found = _study(project, worklist_name, seed)
-    _show(found, lambda line: line.key not in (*AGREEMENT_KEYS, *TURING_KEYS), csv_file, as_json)
+    study = _study(project, worklist_name, seed)
+    _show(study, lambda line: line.key not in (*AGREEMENT_KEYS, *TURING_KEYS), csv_file, as_json)
     if not as_json:
-        for line in found.judged:
-            said = {True: "excluded", False: "kept", None: f"not judged: {line.found.how}"}[line.excluded]
-            click.echo(f"{line.reader}: {line.rule}: {said}")
+        for line in study.judged:
+            decision = {True: "excluded", False: "kept", None: f"not judged: {line.found.how}"}[line.excluded]
+            click.echo(f"{line.reader}: {line.rule}: {decision}")
 
 
 @click.command()
@@ -61,12 +61,12 @@ def turing(project: Project, worklist_name: str, csv_file: Path | None, seed: in
       rounds worklist create test --turing --real-controls 50 --margin 0.6
       rounds turing test
     """
-    found = _study(project, worklist_name, seed)
-    if found.turing is None:
+    study = _study(project, worklist_name, seed)
+    if study.turing is None:
         raise BadInput(f"worklist {worklist_name!r} is no Turing test. Make one: rounds worklist create NAME --turing.")
-    _show(found, lambda line: line.key in TURING_KEYS, csv_file, as_json)
+    _show(study, lambda line: line.key in TURING_KEYS, csv_file, as_json)
     if not as_json:
-        click.echo(found.turing.sentence)
+        click.echo(study.turing.sentence)
 
 
 def _study(project: Project, name: str, seed: int) -> ReaderStudy:
@@ -74,8 +74,8 @@ def _study(project: Project, name: str, seed: int) -> ReaderStudy:
         return reader_study(session, find_worklist(session, name).id, seed)
 
 
-def _show(found: ReaderStudy, keep: Callable[[Figure], bool], csv_file: Path | None, as_json: bool) -> None:
-    lines = [line for line in found.figures() if keep(line)]
+def _show(study: ReaderStudy, keep: Callable[[Figure], bool], csv_file: Path | None, as_json: bool) -> None:
+    lines = [line for line in study.figures() if keep(line)]
     if csv_file is not None:
         write_figures(lines, csv_file)
     if as_json:
@@ -90,9 +90,9 @@ def _show(found: ReaderStudy, keep: Callable[[Figure], bool], csv_file: Path | N
         }
         for line in lines
     ]
-    emit(rows, as_json=False, title=f"worklist {found.worklist}")
-    readers = "1 reader" if len(found.readers) == 1 else f"{len(found.readers)} readers"
-    click.echo(f"{found.readings} blind readings by {readers}; proxies, grids and {found.withdrawn} withdrawn left out")
+    emit(rows, as_json=False, title=f"worklist {study.worklist}")
+    readers = "1 reader" if len(study.readers) == 1 else f"{len(study.readers)} readers"
+    click.echo(f"{study.readings} blind readings by {readers}; proxies, grids and {study.withdrawn} withdrawn left out")
 
 
 def _value(line: Figure) -> str:

@@ -138,16 +138,16 @@ def list_command(project: Project, as_json: bool) -> None:
       rounds screening list
     """
     with project.database.read() as session:
-        reached = check_reports_on(session, WithdrawnSubjects.recorded())
+        withdrawn = check_reports_on(session, WithdrawnSubjects.recorded())
         rows = [
             {
-                "report": one.id,
-                "kind": one.kind,
-                "features": one.parameters.get("backbone"),
-                "made": one.created_at,
-                "withdrawals": withdrawn_subjects_note(reached.get(one.id, 0)),
+                "report": report.id,
+                "kind": report.kind,
+                "features": report.parameters.get("backbone"),
+                "made": report.created_at,
+                "withdrawals": withdrawn_subjects_note(withdrawn.get(report.id, 0)),
             }
-            for one in list_reports(session)
+            for report in list_reports(session)
         ]
     emit(rows, as_json, title="error rates")
 

@@ -64,11 +64,11 @@ def preview(project: Project, recipe: MixRecipe, target: int | None, as_json: bo
       rounds snapshot preview --max-ratio 1 --balance cap --min-agreement 0.75
     """
     with progress_bar("choosing", quiet=as_json), project.database.read() as session:
-        found = preview_snapshot(session, recipe, target)
+        preview = preview_snapshot(session, recipe, target)
     if as_json:
-        emit(asdict(found), as_json)
+        emit(asdict(preview), as_json)
     else:
-        show_preview(found)
+        show_preview(preview)
 
 
 @snapshot.command()
@@ -86,12 +86,12 @@ def diff(project: Project, first: str, second: str, examples: int, as_json: bool
     """
     with project.database.read() as session:
         both = find_snapshot(session, first), find_snapshot(session, second)
-        found = diff_snapshots(session, *both, examples)
-        stale = {one.name: why for one in both if (why := why_stale(session, one))}
+        difference = diff_snapshots(session, *both, examples)
+        stale = {snapshot.name: why for snapshot in both if (why := why_stale(session, snapshot))}
     if as_json:
-        emit(asdict(found) | {"stale": stale}, as_json)
+        emit(asdict(difference) | {"stale": stale}, as_json)
         return
-    show_diff(found, first, second)
+    show_diff(difference, first, second)
     for name, why in stale.items():
         click.secho(stale_line(name, why), fg="yellow")
 

@@ -11,10 +11,10 @@ from curation.snapshots.stale import stale_line, why_stale
 
 def stale_snapshots(project: Project, names: Sequence[str]) -> list[str]:
     """Print a line on standard error for each stale snapshot of `names`; returns the lines."""
-    kept: dict[tuple[str, ...], str] = {}
+    digests: dict[tuple[str, ...], str] = {}
     with project.database.read() as session:
-        found = [(name, why_stale(session, find_snapshot(session, name), kept)) for name in names]
-    lines = [stale_line(name, why) for name, why in found if why]
+        reasons = [(name, why_stale(session, find_snapshot(session, name), digests)) for name in names]
+    lines = [stale_line(name, why) for name, why in reasons if why]
     for line in lines:
         click.secho(line, fg="yellow", err=True)
     return lines

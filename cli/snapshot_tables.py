@@ -11,44 +11,44 @@ from curation.snapshots.diff import SnapshotDiff
 from curation.snapshots.preview import Preview
 
 
-def show_preview(found: Preview) -> None:
+def show_preview(preview: Preview) -> None:
     """Print a preview as tables, with what would stop a build last, where the eye is."""
-    classes = [asdict(one) for one in found.classes]
+    classes = [asdict(group) for group in preview.classes]
     for row in classes:
         row["weight_share"] = f"{row['weight_share']:.1%}"
-        row[f"short of {found.target}"] = row.pop("missing")
+        row[f"short of {preview.target}"] = row.pop("missing")
     emit(with_readable_keys(classes), False, "by class")
-    emit(_facts(found), False)
-    readers = [{"reader": name, **facts} for name, facts in found.approved_by.items()]
+    emit(_facts(preview), False)
+    readers = [{"reader": name, **facts} for name, facts in preview.approved_by.items()]
     if readers:
         emit(readers, False, "who read what was approved")
-    reach = [*found.coverage.classes, *found.coverage.subgroups]
-    if found.coverage.screened:
-        emit([_reach(one) for one in reach], False, "real training images near a synthetic one")
-    if found.left_out:
-        emit([{"left out": why, "images": count} for why, count in found.left_out.items()], False, "left out")
-    for refusal in found.refused:
+    reach = [*preview.coverage.classes, *preview.coverage.subgroups]
+    if preview.coverage.screened:
+        emit([_reach(group) for group in reach], False, "real training images near a synthetic one")
+    if preview.left_out:
+        emit([{"left out": why, "images": count} for why, count in preview.left_out.items()], False, "left out")
+    for refusal in preview.refused:
         click.secho(f"a build is refused: {refusal}", fg="red")
 
 
-def _facts(found: Preview) -> dict[str, Any]:
-    readings, agreement = found.readings, found.agreement
+def _facts(preview: Preview) -> dict[str, Any]:
+    readings, agreement = preview.readings, preview.agreement
     facts: dict[str, Any] = {
-        "content": found.digest[:12],
-        "added per real": "-" if found.added_per_real is None else f"{found.added_per_real:.2f}",
-        "generators": found.generators or None,
+        "content": preview.digest[:12],
+        "added per real": "-" if preview.added_per_real is None else f"{preview.added_per_real:.2f}",
+        "generators": preview.generators or None,
         "readings": readings_line(readings),
         "agreement": agreement_line(
             agreement.images, agreement.with_two_or_more, agreement.all_agree, agreement.mean_share
         ),
-        "candidates not read": found.unread,
-        "drawn, in no worklist": found.in_no_worklist,
-        "subjects": found.subjects,
-        "notice": found.notice,
+        "candidates not read": preview.unread,
+        "drawn, in no worklist": preview.in_no_worklist,
+        "subjects": preview.subjects,
+        "notice": preview.notice,
     }
-    if found.corrected_label_ignored:
-        facts["kept against a correction"] = f"{found.corrected_label_ignored} under the class asked for"
-    if found.coverage.synthetic and not found.coverage.screened:
+    if preview.corrected_label_ignored:
+        facts["kept against a correction"] = f"{preview.corrected_label_ignored} under the class asked for"
+    if preview.coverage.synthetic and not preview.coverage.screened:
         facts["coverage"] = "unknown: screening stored no neighbours of these images"
     return facts
 
@@ -71,28 +71,28 @@ def agreement_line(images: int, several: int, all_agree: int, mean: float | None
     return f"{mean:.0%} on average, all of them on {all_agree} of {several} images with two or more readings"
 
 
-def _reach(one: Reach) -> dict[str, Any]:
-    share = [f"{count} ({count / one.real:.0%})" for count in (one.by_mix, one.by_drawn)]
-    return {"group": one.group, "real": one.real, "this mix": share[0], "everything drawn": share[1]}
+def _reach(group: Reach) -> dict[str, Any]:
+    share = [f"{count} ({count / group.real:.0%})" for count in (group.by_mix, group.by_drawn)]
+    return {"group": group.group, "real": group.real, "this mix": share[0], "everything drawn": share[1]}
 
 
-def show_diff(found: SnapshotDiff, first: str, second: str) -> None:
+def show_diff(diff: SnapshotDiff, first: str, second: str) -> None:
     """Print a difference: the recipes, the counts, and a few images of each kind."""
-    emit({"same content": found.same_content, "unchanged": found.unchanged, **found.counts,
-          "readings": f"{found.readings[0]} and {found.readings[1]}"}, False, f"{first} and {second}")  # fmt: skip
-    if found.recipe:
-        rows = [{"recipe": name, first: was, second: now} for name, (was, now) in found.recipe.items()]
+    emit({"same content": diff.same_content, "unchanged": diff.unchanged, **diff.counts,
+          "readings": f"{diff.readings[0]} and {diff.readings[1]}"}, False, f"{first} and {second}")  # fmt: skip
+    if diff.recipe:
+        rows = [{"recipe": name, first: was, second: now} for name, (was, now) in diff.recipe.items()]
         emit(rows, False, "recipes")
     groups = [
         {"change": kind, "where": where, "images": n}
-        for kind, some in found.by_group.items()
-        for where, n in some.items()
+        for kind, places in diff.by_group.items()
+        for where, n in places.items()
     ]
     if groups:
         emit(groups, False, "where")
-    if found.examples:
+    if diff.examples:
         emit(
-            [asdict(one) | {"pixel_sha256": one.pixel_sha256[:12]} for one in found.examples],
+            [asdict(example) | {"pixel_sha256": example.pixel_sha256[:12]} for example in diff.examples],
             False,
             "the first of each",
         )

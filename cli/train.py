@@ -56,7 +56,7 @@ def show(backbone_path: str, as_json: bool) -> None:
         "digest": loaded.digest,
         "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
         "says what it saw": card.is_file(),
-        **({"withdrawals": reached} if (reached := Tombstones.read(loaded.directory).notes) else {}),
+        **({"withdrawals": notes} if (notes := Tombstones.read(loaded.directory).notes) else {}),
     }
     emit(facts, as_json, title=f"backbone {loaded.name}")
 

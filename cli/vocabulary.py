@@ -63,14 +63,14 @@ def add(project: Project, name: str, reasons: tuple[str, ...], as_json: bool) ->
     Example:
       rounds vocabulary add knee_mr --reason motion="Motion" --reason metal="Metal artefact"
     """
-    parsed = [_reason(number, said) for number, said in enumerate(reasons, 1)]
+    parsed = [_reason(number, text) for number, text in enumerate(reasons, 1)]
     with project.database.write() as session:
         saved = save_vocabulary(session, project.chain, now(), name, parsed)
     emit(saved, as_json, title=name)
 
 
-def _reason(number: int, said: str) -> Reason:
-    code, equals, text = said.partition("=")
+def _reason(number: int, option: str) -> Reason:
+    code, equals, text = option.partition("=")
     if not equals:
-        raise BadInput(f'expected --reason CODE="TEXT"; got {said!r}.')
+        raise BadInput(f'expected --reason CODE="TEXT"; got {option!r}.')
     return Reason(str(number), code.strip(), text.strip())

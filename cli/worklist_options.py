@@ -68,13 +68,19 @@ def recipe_options(command: Command) -> Command:
 
 
 def recipe_from(
-    name: str, evidence: bool, passed_only: bool, turing: bool, again: bool, allotted: bool | None = None, **said: Any
+    name: str,
+    evidence: bool,
+    passed_only: bool,
+    turing: bool,
+    again: bool,
+    allotted: bool | None = None,
+    **options: Any,
 ) -> WorklistRecipe:
     """The recipe that the options make; raises BadInput for values no recipe takes.
 
     A study with more readers than read each image deals out its candidates, unless it was said that they are pooled.
     """
-    values = (EVIDENCE if evidence else {}) | {key: value for key, value in said.items() if value not in (None, ())}
+    values = (EVIDENCE if evidence else {}) | {key: value for key, value in options.items() if value not in (None, ())}
     exclusion = {key: values.pop(key) for key in EXCLUSION if key in values}
     if "rule" not in values and values.get("readers_per_image", 1) > 1:
         values["rule"] = "majority"
@@ -82,7 +88,7 @@ def recipe_from(
         allotted = (
             evidence
             and not turing
-            and should_deal_out(len(said.get("readers", ())), values.get("readers_per_image", 1))
+            and should_deal_out(len(options.get("readers", ())), values.get("readers_per_image", 1))
         )
     values["shares"] = "allotted" if allotted else "pooled"
     values |= {"name": name, "again": again, "kind": "turing" if turing else "verdict", "exclusion": exclusion}
