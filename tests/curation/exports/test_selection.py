@@ -153,7 +153,7 @@ def first(session: Session, origin: Origin) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("happens", "said"),
+    ("happens", "reason"),
     [
         (withdraw_an_image, "1 of its images were withdrawn"),
         (mark_it_affected, "descends from a subject that withdrew"),
@@ -162,13 +162,13 @@ def first(session: Session, origin: Origin) -> int:
     ],
 )
 def test_what_may_not_leave_keeps_the_whole_snapshot_here(
-    tmp_path: Path, make_project: Callable[..., Project], happens: Callable[[Session], None], said: str
+    tmp_path: Path, make_project: Callable[..., Project], happens: Callable[[Session], None], reason: str
 ) -> None:
     project = make_project(tmp_path / "project")
     fill(project)
     with project.database.write() as session:
         happens(session)
-    with pytest.raises(Conflict, match=said):
+    with pytest.raises(Conflict, match=reason):
         export(project, "imagefolder", tmp_path / "out", include_real=True)
     assert not (tmp_path / "out").exists()
 

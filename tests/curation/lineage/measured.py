@@ -24,8 +24,8 @@ def add_report(project: Project, kind: str = "checks", at: datetime = NOW, shape
     with project.database.write() as session:
         row = CheckReport(kind=kind, parameters=parameters, **_ready(session, CheckReport, at))
         number = _kept(session, row)
-        said = {"check_report": number, CONTENT: report_content(row)}
-        project.chain.record(session, f"{kind}.measured", said, at)
+        payload = {"check_report": number, CONTENT: report_content(row)}
+        project.chain.record(session, f"{kind}.measured", payload, at)
         return number
 
 
@@ -55,8 +55,8 @@ def add_pairs(project: Project, name: str, first: int, second: int) -> int:
         sides = {"first_image_id": first, "second_image_id": second}
         pair = Pair(key=name, pair_list_id=number, position=0, truth=PairTruth.SUSPECT, **sides)
         session.add(pair)
-        said = {"pair_list": number, CONTENT: pairs_content(listed, [pair])}
-        project.chain.record(session, "pairs.created", said, NOW)
+        payload = {"pair_list": number, CONTENT: pairs_content(listed, [pair])}
+        project.chain.record(session, "pairs.created", payload, NOW)
         return number
 
 

@@ -122,8 +122,8 @@ def test_readings_and_outcomes_stand_between_a_worklist_and_a_snapshot(project: 
     assert all(pair in arrows for pair in pairwise(chain))
     assert arrows["outcomes:worklist/w", "snapshot:approved"] == "2 approved"
     assert graph.nodes[Ref(NodeKind.READINGS, "worklist/w")].facts == ("4 by 1 person",)
-    one = graph_of(project, f"image:{images[0]}", "down")
-    assert {f"readings:image/{images[0]}", f"outcomes:image/{images[0]}", "snapshot:approved"} <= names(one)
+    graph = graph_of(project, f"image:{images[0]}", "down")
+    assert {f"readings:image/{images[0]}", f"outcomes:image/{images[0]}", "snapshot:approved"} <= names(graph)
 
 
 def read(project: Project, images: list[int]) -> None:
@@ -144,9 +144,9 @@ def read(project: Project, images: list[int]) -> None:
             slot = Assignment(**(slot_values(worklist.id, item.id, position, 0) | done))
             session.add(slot)
             session.flush()
-            said = Verdict.ACCEPT if position < 2 else Verdict.REJECT
+            verdict = Verdict.ACCEPT if position < 2 else Verdict.REJECT
             of = {"assignment_id": slot.id, "item_id": item.id, "reader_id": reader.id, "reasons": []}
-            session.add(Reading(op_id=new_op_id(), verdict=said, **of, read_at=NOW, created_at=NOW))
+            session.add(Reading(op_id=new_op_id(), verdict=verdict, **of, read_at=NOW, created_at=NOW))
         session.flush()
         recompute_outcomes(session, worklist.id)
 

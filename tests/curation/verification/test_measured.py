@@ -72,10 +72,10 @@ REMOVED = {
 }
 
 
-def judge(session: Session, project: Project, **said: Any) -> str:
-    """One row by the first judge: of the next pair, or as `said`; returns its operation."""
-    key = said.pop("key", None) or find_next_pairs(session, 1, 1, 1)[0].key
-    judgement = Judgement.model_validate({"op_id": new_op_id(), "key": key, "read_at": NOW, "elapsed_ms": 900} | said)
+def judge(session: Session, project: Project, **values: Any) -> str:
+    """One row by the first judge: of the next pair, or with `values`; returns its operation."""
+    key = values.pop("key", None) or find_next_pairs(session, 1, 1, 1)[0].key
+    judgement = Judgement.model_validate({"op_id": new_op_id(), "key": key, "read_at": NOW, "elapsed_ms": 900} | values)
     record_judgement(session, project.chain, NOW, 1, judgement)
     return judgement.op_id
 
@@ -212,9 +212,9 @@ def test_rows_of_earlier_events_are_counted_as_not_covered_and_are_no_fault(
     counts = ["reports of error rates (2)", "measurements of sets (2)", "lists of pairs (1)", "judgements of pairs (4)"]
     assert verification.not_covered == counts
     print_verification(verification)
-    told = capsys.readouterr().out
-    assert "everything that is covered is as it was stored" in told
-    assert f"not covered: {', '.join(counts)}: their events, of an earlier version, keep no digest" in told
+    output = capsys.readouterr().out
+    assert "everything that is covered is as it was stored" in output
+    assert f"not covered: {', '.join(counts)}: their events, of an earlier version, keep no digest" in output
     assert faults_after(judged, "UPDATE check_reports SET result = '{}', kind = 'x' WHERE id = 1") == []
     assert faults_after(judged, "UPDATE check_reports SET kind = 'x' WHERE id = 3") == [
         f"report of error rates 3: {CHANGED}"

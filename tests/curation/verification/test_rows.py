@@ -52,7 +52,7 @@ def room(database: Database, tmp_path: Path) -> Iterator[Project]:
     project, [ada, _] = lived_in(tmp_path / "project", database.url)
     with project.database.write() as session:
         held = claim(session, NOON, ada, 1, 4)
-        requests = [verdict(item.key, answer=said) for item, said in zip(held, [*Verdict], strict=False)]
+        requests = [verdict(item.key, answer=answer) for item, answer in zip(held, [*Verdict], strict=False)]
         for request in requests:
             record_reading(session, project.chain, NOON, ada, request)
         recompute_outcomes(session, 1)

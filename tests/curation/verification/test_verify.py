@@ -190,9 +190,9 @@ def test_a_generator_whose_weights_are_lost_or_altered_is_named(filled: Project,
         shutil.rmtree(filled.root / "generators")
     else:
         weights.write_bytes(b"Weights")
-    [found] = _verify(filled).faults
-    assert found.startswith("generator 'g'")
-    assert fault in found
+    [line] = _verify(filled).faults
+    assert line.startswith("generator 'g'")
+    assert fault in line
 
 
 @pytest.mark.slow

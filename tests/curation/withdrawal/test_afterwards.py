@@ -68,8 +68,8 @@ def test_a_snapshot_that_was_being_written_meanwhile_is_refused(
 
     write = building._write_folder
 
-    def withdrawn_meanwhile(*given: object) -> None:
-        write(*given)  # type: ignore[arg-type]
+    def withdrawn_meanwhile(*arguments: object) -> None:
+        write(*arguments)  # type: ignore[arg-type]
         withdraw(lived, NOW, "s2", "")
 
     monkeypatch.setattr(building, "_write_folder", withdrawn_meanwhile)

@@ -109,9 +109,9 @@ def test_a_control_of_the_subject_is_handed_out_no_more_and_progress_ends_at_not
             17,
             17,
         )
-    given = read_all(room, reader, worklist_id)
-    assert len(given) == 17
-    assert item_id not in given
+    read = read_all(room, reader, worklist_id)
+    assert len(read) == 17
+    assert item_id not in read
     with room.database.read() as session:
         assert (progress_of(session, reader, worklist_id).left, progress_of(session, reader, worklist_id).done) == (
             0,
@@ -141,10 +141,10 @@ def test_readings_stay_and_an_undone_one_does_not_bring_the_image_back(room: Pro
     read_all(room, reader, worklist_id)
     with room.database.read() as session:
         key, item_id = subject_behind(session, worklist_id, Purpose.REAL_CONTROL)
-        given = session.scalar(select(func.count()).select_from(Assignment))
+        before = session.scalar(select(func.count()).select_from(Assignment))
     withdraw(room, NOW, key, "")
     with room.database.write() as session:
-        assert session.scalar(select(func.count()).select_from(Assignment)) == given
+        assert session.scalar(select(func.count()).select_from(Assignment)) == before
         read = session.scalars(select(Reading).where(Reading.item_id == item_id)).one()
         void_reading(session, room.chain, NOW, reader, new_op_id(), read.op_id)
     assert read_all(room, reader, worklist_id) == []

@@ -26,8 +26,8 @@ def copies(project: Project, key: str = "s0") -> Copies:
         return copies_of(session, project.root, descent_of(session, project.root, key))
 
 
-def folders(found: Copies) -> list[tuple[str, int]]:
-    return [(folder.snapshot, folder.pictures) for folder in found.folders]
+def folders(copies: Copies) -> list[tuple[str, int]]:
+    return [(folder.snapshot, folder.pictures) for folder in copies.folders]
 
 
 @pytest.mark.slow
@@ -72,10 +72,10 @@ def test_the_command_says_so_beforehand_and_afterwards(lived: Project) -> None:
     grids.mkdir()
     (grids / "autoencoder-000250.png").write_bytes(b"")
     for words in ((), ("--yes",)):
-        said = run(lived, "withdraw", "s0", *words).output
-        assert "snapshots/base: 2 pictures; --purge-snapshots removes them" in said
-        assert "generators/g1/grids: pictures made while the generator was fitted" in said
-        assert "not recorded: where exports and backups lie" in said
+        output = run(lived, "withdraw", "s0", *words).output
+        assert "snapshots/base: 2 pictures; --purge-snapshots removes them" in output
+        assert "generators/g1/grids: pictures made while the generator was fitted" in output
+        assert "not recorded: where exports and backups lie" in output
     again = json.loads(run(lived, "withdraw", "s0", "--yes", "--purge-snapshots", "--json").output)
     assert again["pictures_in"]["folders"] == []
     assert "  no snapshot folder" in run(lived, "withdraw", "s0").output

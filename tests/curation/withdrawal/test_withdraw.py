@@ -43,11 +43,11 @@ def marked(project: Project, kind: AffectedKind) -> int:
 
 @pytest.mark.slow
 def test_files_go_and_tombstones_stay(lived: Project) -> None:
-    gone = files(lived, "s0")
-    assert gone <= lived.store.files()
+    removed = files(lived, "s0")
+    assert removed <= lived.store.files()
     done = withdraw(lived, NOW, "s0", "consent withdrawn")
     assert (done.images, done.removed.files, done.removed.kept) == (3, 4, 0)
-    assert gone.isdisjoint(lived.store.files())
+    assert removed.isdisjoint(lived.store.files())
     for row in images_of(lived, "s0"):
         assert row.withdrawn_at == NOW
         assert row.source_file is row.covariates is row.window_center is row.affine is None
@@ -206,8 +206,8 @@ def test_vectors_are_blanked_in_place(lived: Project) -> None:
 def test_two_withdrawals_stand_beside_each_other(lived: Project) -> None:
     def reached(done: Done) -> int:
         with lived.database.read() as session:
-            mine = select(func.count()).select_from(Affected).where(Affected.withdrawal_id == done.number)
-            return session.scalar(mine) or 0
+            affected = select(func.count()).select_from(Affected).where(Affected.withdrawal_id == done.number)
+            return session.scalar(affected) or 0
 
     assert (reached(withdraw(lived, NOW, "s0", "")), reached(withdraw(lived, NOW, "s3", ""))) == (16, 14)
     folder = SnapshotFolder.open(lived.root / "snapshots" / "base")

@@ -10,7 +10,7 @@ from tests.curation.exports.projects import SUBJECT
 
 
 @pytest.mark.parametrize(
-    ("saved", "told"),
+    ("saved", "expected"),
     [
         ("/home/ada/models/vit", "vit"),
         ("~/vit", "vit"),
@@ -20,8 +20,8 @@ from tests.curation.exports.projects import SUBJECT
         ("virtual-brains-vit", "virtual-brains-vit"),
     ],
 )
-def test_of_a_path_the_last_part_is_told(saved: str, told: str) -> None:
-    assert without_paths({"backbone": [saved]}) == {"backbone": [told]}
+def test_of_a_path_the_last_part_is_told(saved: str, expected: str) -> None:
+    assert without_paths({"backbone": [saved]}) == {"backbone": [expected]}
 
 
 def test_a_subjects_key_is_withheld_wherever_it_stands(filled: Project) -> None:

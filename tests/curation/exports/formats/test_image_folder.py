@@ -75,7 +75,7 @@ def test_every_picture_says_what_it_is_and_the_store_does_not(filled: Project, t
 def test_the_card_says_what_a_stranger_must_know_first(filled: Project, tmp_path: Path) -> None:
     export(filled, "imagefolder", tmp_path / "out", license="CC-BY-4.0", creator="A group")
     card = (tmp_path / "out" / "README.md").read_text()
-    for said in (
+    for sentence in (
         "20 synthetic and 0 real images",
         "16 real images of the snapshot were left out",
         "Synthetic is not presumed anonymous",
@@ -86,7 +86,7 @@ def test_the_card_says_what_a_stranger_must_know_first(filled: Project, tmp_path
         "Publisher: A group",
         "images: 1, subjects: 1",
     ):
-        assert said in card, said
+        assert sentence in card, sentence
 
 
 def test_an_unknown_licence_says_so(filled: Project, tmp_path: Path) -> None:

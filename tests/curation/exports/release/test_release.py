@@ -166,7 +166,7 @@ def test_a_proxy_alone_means_not_yet_read(tmp_path: Path, make_project: Callable
 
 def test_a_reader_of_the_card_alone_sees_what_is_weak(release: Path) -> None:
     gaps = (release / "README.md").read_text().split("## Known gaps")[1].split("## Columns")[0]
-    for said in (
+    for sentence in (
         "Not yet read by a clinician: no reader said to be a physician",
         "agreement on the verdict is not shown to be above chance (alpha -0.07",
         "too few planted defects were read",
@@ -174,7 +174,7 @@ def test_a_reader_of_the_card_alone_sees_what_is_weak(release: Path) -> None:
         "was not held against real images in a backbone's features",
         "16 real images the snapshot holds are not in this export",
     ):
-        assert said in gaps, said
+        assert sentence in gaps, sentence
 
 
 @pytest.mark.slow

@@ -49,8 +49,8 @@ def test_measured_error_rates_sets_and_pairs_stand_in_it_as_numbers_only(
         session.add(pair)
         session.flush()
         times = {"read_at": NOW, "created_at": NOW}
-        said = PairReading(op_id=new_op_id(), pair_id=pair.id, reader_id=1, verdict=PairVerdict.DIFFERENT, **times)
-        session.add(said)
+        judgement = PairReading(op_id=new_op_id(), pair_id=pair.id, reader_id=1, verdict=PairVerdict.DIFFERENT, **times)
+        session.add(judgement)
     export(project, "release", tmp_path / "out")
     page = (tmp_path / "out" / "SCREENING.md").read_text()
     assert "| rows / shift / caught | 0.98 (0.96 to 0.99) |" in page
@@ -132,15 +132,15 @@ def test_false_alarms_are_those_that_the_screening_told(
 ) -> None:
     project = make_project(tmp_path / "project")
     fill(project)
-    told: dict[str, Any] = {
+    counts: dict[str, Any] = {
         "ranges_on_validation": {"measured_on": 95, "false_flags": 2, "false_blocks": 0},
         "flags_on_validation": {"measured_on": 95, "any": 7, "blocked": 0},
     }
-    for parameters, share in ((told, 7 / 95), ({"ranges_on_validation": told["ranges_on_validation"]}, 2 / 95)):
+    for parameters, share in ((counts, 7 / 95), ({"ranges_on_validation": counts["ranges_on_validation"]}, 2 / 95)):
         with project.database.write() as session:
             session.execute(update(Screening).values(parameters=parameters))
         export(project, "release", tmp_path / f"{share:.3f}")
         by_name = indicators(tmp_path / f"{share:.3f}")
-        flagged = [one for name, one in by_name.items() if name.startswith("real held-out images flagged")]
+        flagged = [indicator for name, indicator in by_name.items() if name.startswith("real held-out images flagged")]
         assert [indicator["value"] for indicator in flagged] == [pytest.approx(share)] * len(flagged)
         assert flagged

@@ -51,8 +51,8 @@ def test_old_measurements_in_a_release_say_that_they_rest_on_withdrawn_subjects(
     add_pairs(project, "judged", drawn[0], image_of(project, f"{SUBJECT}001"))
     with project.database.write() as session:
         times = {"read_at": NOW, "created_at": NOW}
-        said = PairReading(op_id=new_op_id(), pair_id=1, reader_id=1, verdict=PairVerdict.DIFFERENT, **times)
-        session.add(said)
+        judgement = PairReading(op_id=new_op_id(), pair_id=1, reader_id=1, verdict=PairVerdict.DIFFERENT, **times)
+        session.add(judgement)
     out = release_of(project, "clean", tmp_path / "out")
     page = (out / "SCREENING.md").read_text()
     titles = [part.splitlines()[0] for part in page.split("### ")[1:] if f"**AFFECTED:** this {MARK}" in part]
