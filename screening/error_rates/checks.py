@@ -23,14 +23,13 @@ from curation.progress import OnProgress
 from curation.project import Project
 from curation.provenance.real_images import is_ready_real
 from curation.queries import SHAPE
-from curation.tables.content import CONTENT, report_content
-from curation.tables.images import BuildStatus, Shape, Split
-from curation.tables.measures import CheckReport
+from curation.tables.images import Shape, Split
 from screening.checks.check import Check, worst
 from screening.checks.distances import sample
 from screening.checks.fitted import References, Thresholds, probe_as_json, thresholds_without
 from screening.checks.limits import LEAST_HELD_OUT
 from screening.error_rates.repeats import measure_repeats
+from screening.error_rates.stored import find_report, store_report
 from screening.error_rates.tally import VerdictCounts
 from screening.features.descriptors import DescriptorFiles, Descriptors, Floats
 from screening.references import Reference, real_references
@@ -89,7 +88,8 @@ def measure_checks(
             f"{len(held_out)}. Import more, with a larger share for validation."
         )
     parameters = _parameters(backbone, shape, train, held_out, images, seed)
-    report_id = _known(project, parameters)
+    with project.database.read() as session:
+        report_id = find_report(session, parameters)
     if report_id is not None:
         return report_id
     files = DescriptorFiles.of(project, backbone)
@@ -115,7 +115,7 @@ def measure_checks(
         ),
         "label_probe": probe_as_json(references, held_out_descriptors),
     }
-    return _save(project, parameters, result, now)
+    return store_report(project, KIND, parameters, result, now, kind=KIND)
 
 
 def commonest_shape(session: Session) -> Shape:
@@ -151,12 +151,6 @@ def _parameters(
         "faults": FAULTS,
         "breakages": [[fault.kind, fault.strength] for fault in ALL_FAULTS],
     }
-
-
-def _known(project: Project, parameters: dict[str, Any]) -> int | None:
-    with project.database.read() as session:
-        query = select(CheckReport.id).where(CheckReport.parameters_digest == digest_of(parameters))
-        return session.scalars(query.where(CheckReport.status == BuildStatus.READY)).first()
 
 
 def _untouched(bench: Bench, values: dict[str, Floats]) -> dict[str, Any]:
@@ -226,24 +220,3 @@ def _wrong_label(bench: Bench) -> list[dict[str, Any]]:
                 counts.add(checks)
             rates.append({"kind": WRONG_LABEL, "true": true, "asked": asked, **counts.as_json()})
     return rates
-
-
-def _save(project: Project, parameters: dict[str, Any], result: dict[str, Any], now: datetime) -> int:
-    report_id = _known(project, parameters)
-    if report_id is not None:
-        return report_id
-    with project.database.write() as session:
-        row = CheckReport(
-            kind=KIND,
-            parameters=parameters,
-            parameters_digest=digest_of(parameters),
-            status=BuildStatus.READY,
-            result=result,
-            created_at=now,
-        )
-        session.add(row)
-        session.flush()
-        payload = {"check_report": row.id, "kind": KIND, "parameters": row.parameters_digest}
-        payload |= {CONTENT: report_content(row)}
-        project.chain.record(session, "checks.measured", payload, now)
-        return row.id

@@ -15,14 +15,13 @@ from curation.progress import OnProgress
 from curation.project import Project
 from curation.provenance.real_images import is_ready_real
 from curation.queries import SHAPE
-from curation.tables.content import CONTENT, report_content
-from curation.tables.images import BuildStatus, Image, Shape, Split, Subject
-from curation.tables.measures import CheckReport
+from curation.tables.images import Image, Shape, Split, Subject
 from generate.latent_flow.round_trip import make_round_trip
 from generate.registry import find_generator, resolve_directory
 from screening.copies.find import CopyDescriptors, CopyGates
 from screening.copies.thumbnails import thumbnail_file, thumbnails
 from screening.error_rates.privacy import Example, PrivacyPlan, RealSplit, measure_gate
+from screening.error_rates.stored import store_report
 from screening.features.descriptors import pixel_fact_file, split_pixel_facts
 from screening.features.feature_file import FeatureFile
 from screening.features.fingerprints import fingerprints
@@ -76,7 +75,7 @@ def measure_privacy(
         "real_images_of_other_shapes_or_splits": (real_images or 0)
         - sum(len(references) for references in sets.values())
     }
-    _save(project, parameters, result, now)
+    store_report(project, KIND, parameters, result, now)
     return {"parameters": parameters, "result": result}, examples
 
 
@@ -103,13 +102,6 @@ def project_gates(
 def describe(backbone: Backbone, pixels: Pixels) -> CopyDescriptors:
     """Images (N, H, W, C) as the gates see them."""
     return CopyDescriptors(backbone.features(pixels), fingerprints(pixels), thumbnails(pixels))
-
-
-def newest_report(project: Project) -> CheckReport | None:
-    """The newest report on the privacy gate, if there is one."""
-    query = select(CheckReport).where(CheckReport.kind == KIND).order_by(CheckReport.id.desc()).limit(1)
-    with project.database.read() as session:
-        return session.scalars(query).one_or_none()
 
 
 def _commonest_shape(project: Project) -> Shape:
@@ -142,24 +134,3 @@ def _real_images(project: Project, backbone: Backbone, references: list[Referenc
     return RealSplit(
         CopyDescriptors(features, prints, thumbs), [reference.subject_id for reference in references], pixels
     )
-
-
-def _save(project: Project, parameters: dict[str, Any], result: dict[str, Any], now: datetime) -> None:
-    """One row for equal parameters: measured again on the same images, nothing changes."""
-    digest = digest_of(parameters)
-    with project.database.write() as session:
-        known = session.scalars(select(CheckReport.id).where(CheckReport.parameters_digest == digest)).first()
-        if known is not None:
-            return
-        row = CheckReport(
-            kind=KIND,
-            parameters=parameters,
-            parameters_digest=digest,
-            status=BuildStatus.READY,
-            result=result,
-            created_at=now,
-        )
-        session.add(row)
-        session.flush()
-        payload = {"check_report": row.id, "parameters": digest, CONTENT: report_content(row)}
-        project.chain.record(session, "privacy.measured", payload, now)

@@ -15,7 +15,8 @@ from curation.tables.operations import Event
 from curation.verification.measured import measured_faults, not_covered
 from screening.error_rates.privacy import PrivacyPlan, reached
 from screening.error_rates.privacy_figure import plot_error_rates
-from screening.error_rates.privacy_run import STAND_IN, measure_privacy, newest_report
+from screening.error_rates.privacy_run import KIND, STAND_IN, measure_privacy
+from screening.report.rates import newest_report
 from tests.rows import NOW
 from tests.screening.cohort import add_cohort
 
@@ -51,7 +52,8 @@ def test_rates_are_measured_on_other_subjects_and_kept_once(project: Project, ti
 
     again, _ = measure_privacy(project, NOW, plan, silent, backbone_path=str(tiny_vit))
     assert again == measured
-    kept = newest_report(project)
+    with project.database.read() as session:
+        kept = newest_report(session, KIND)
     assert kept is not None
     assert kept.result["caught"][0]["kind"] == "none"
     with project.database.read() as session:
