@@ -170,7 +170,7 @@ def _fit_folder(folder: SnapshotFolder, recipe: "FitRecipe", out: Path, name: st
     """Fit outside any project; nothing is registered."""
     from generate.fit_job import fit_reporter
     from generate.latent_flow.fit import fit_generator
-    from generate.sample import choose_device
+    from train.fitting.device import choose_device
 
     with progress_bar("fitting") as report:
         fit_generator(

@@ -11,7 +11,7 @@ from curation.tables.generation import Generator
 from generate.fit_request import FitRequest, check_fit
 from generate.latent_flow.fit import fit_generator
 from generate.registry import add_generator
-from generate.sample import choose_device
+from train.fitting.device import choose_device
 from train.fitting.phase import FitProgress
 
 

@@ -21,15 +21,11 @@ from generate.card import read_card, weights_digest
 from generate.pipelines.latent_flow import TRAIN_TIMESTEPS, LatentFlowPipeline
 from generate.request import GenerationRequest, Sampler
 from generate.seeding import image_generator
+from train.fitting.device import choose_device
 
 # While diffusers loads a model, the whole process makes new parameters without data. Two threads that load at the same
 # time can leave it in that state.
 LOADING = threading.Lock()
-
-
-def choose_device() -> str:
-    """Return `cuda` where there is a GPU, else `cpu`."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def make_scheduler(sampler: Sampler) -> SchedulerMixin:

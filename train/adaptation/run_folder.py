@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from curation.errors import Conflict, Damaged, NotFound
 from curation.files import whole_file
 from train.adaptation.config import AdaptationConfig
@@ -82,8 +80,3 @@ def load_run(directory: Path, device: str, backbone: Backbone | None = None) -> 
     head = StandardizedHead.load(directory / "head.safetensors").to(device)
     model = AdaptedModel(adapted, head).eval()
     return SavedRun(directory, config, card, model)
-
-
-def choose_device() -> str:
-    """Choose the accelerator, or the CPU without one."""
-    return "cuda" if torch.cuda.is_available() else "cpu"

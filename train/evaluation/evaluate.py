@@ -21,9 +21,10 @@ from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.features import FeatureCache
 from train.adaptation.fit import Examples, predict_logits
-from train.adaptation.run_folder import SavedRun, choose_device, load_run
+from train.adaptation.run_folder import SavedRun, load_run
 from train.evaluation.intervals import choose_resampling_units, draw_bootstrap_weights, percentile_interval
 from train.evaluation.metrics import METRICS, metric_value
+from train.fitting.device import choose_device
 
 Split = Literal["validation", "test"]
 BATCH_SIZE = 64

@@ -5,6 +5,7 @@ He et al. 2021, arXiv:2111.06377. Batches and masks are functions of seed and st
 
 import hashlib
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,15 +56,22 @@ def sine_positions(grid: int, dimension: int) -> Tensor:
     return torch.cat([torch.zeros(1, dimension, dtype=torch.float64), table]).float()[None]
 
 
+def encoder_shape(recipe: PretrainRecipe) -> dict[str, Any]:
+    """Name the sizes of the encoder as the configurations of ViT and ViTMAE do."""
+    return {
+        "image_size": recipe.image_size,
+        "patch_size": recipe.patch_size,
+        "num_channels": NUM_CHANNELS,
+        "hidden_size": recipe.hidden_size,
+        "num_hidden_layers": recipe.num_layers,
+        "num_attention_heads": recipe.num_heads,
+        "intermediate_size": 4 * recipe.hidden_size,
+    }
+
+
 def _configuration(recipe: PretrainRecipe) -> ViTMAEConfig:
     return ViTMAEConfig(
-        image_size=recipe.image_size,
-        patch_size=recipe.patch_size,
-        num_channels=NUM_CHANNELS,
-        hidden_size=recipe.hidden_size,
-        num_hidden_layers=recipe.num_layers,
-        num_attention_heads=recipe.num_heads,
-        intermediate_size=4 * recipe.hidden_size,
+        **encoder_shape(recipe),
         decoder_hidden_size=recipe.decoder_hidden_size,
         decoder_num_hidden_layers=recipe.decoder_num_layers,
         decoder_num_attention_heads=recipe.decoder_num_heads,

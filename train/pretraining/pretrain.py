@@ -25,12 +25,14 @@ from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.backbones.load import quiet_transformers, weights_digest
 from train.backbones.preprocessing import Preprocessing
 from train.fitting.checkpoint import Checkpoint
+from train.fitting.device import choose_device
 from train.fitting.phase import FitProgress, Phase, clipped_step
 from train.pretraining.masked_autoencoder import (
     EVALUATION_STEP,
     NUM_CHANNELS,
     augment,
     choose_batch,
+    encoder_shape,
     learning_rate,
     make_masked_autoencoder,
     pretraining_generator,
@@ -114,7 +116,7 @@ def _fit(
     images: PretrainingImages, recipe: PretrainRecipe, folder: SnapshotFolder, out: Path, on_progress: OnProgress
 ) -> tuple[ViTMAEForPreTraining, list[dict[str, float]]]:
     """Fit a masked autoencoder; returns it and its losses at every checkpoint."""
-    model = make_masked_autoencoder(recipe).to("cuda" if torch.cuda.is_available() else "cpu")
+    model = make_masked_autoencoder(recipe).to(choose_device())
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.95), weight_decay=recipe.weight_decay
     )
@@ -150,16 +152,7 @@ def _fit(
 
 def save_encoder(model: ViTMAEForPreTraining, recipe: PretrainRecipe, out: Path) -> None:
     """Write the encoder as a stock `ViTModel`; the fixed sine-cosine positions become its position table."""
-    config = ViTConfig(
-        image_size=recipe.image_size,
-        patch_size=recipe.patch_size,
-        num_channels=NUM_CHANNELS,
-        hidden_size=recipe.hidden_size,
-        num_hidden_layers=recipe.num_layers,
-        num_attention_heads=recipe.num_heads,
-        intermediate_size=4 * recipe.hidden_size,
-        feature_pooling=recipe.feature_pooling,
-    )
+    config = ViTConfig(**encoder_shape(recipe), feature_pooling=recipe.feature_pooling)
     encoder = ViTModel(config, add_pooling_layer=False)
     encoder.load_state_dict(model.vit.state_dict())
     with quiet_transformers():

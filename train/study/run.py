@@ -17,12 +17,13 @@ from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder
 from train.adaptation.adapt import adapt
 from train.adaptation.features import FeatureCache
-from train.adaptation.run_folder import choose_device, load_run, read_card
+from train.adaptation.run_folder import load_run, read_card
 from train.backbones.load import Backbone
 from train.backbones.shipped import backbone_location
 from train.evaluation.evaluate import predict, select_held_out_rows
 from train.evaluation.intervals import SeedInterval, choose_resampling_units, draw_bootstrap_weights, seed_interval
 from train.evaluation.metrics import LARGEST_VALUES, METRICS, metric_value
+from train.fitting.device import choose_device
 from train.study.comparison import check_arms
 from train.study.plan import StudyPlan
 
