@@ -168,7 +168,7 @@ def fit(
 
 def _fit_folder(folder: SnapshotFolder, recipe: "FitRecipe", out: Path, name: str, allow_affected: bool) -> None:
     """Fit outside any project; nothing is registered."""
-    from generate.fit_job import fit_reporter
+    from generate.fit_job import make_fit_reporter
     from generate.latent_flow.fit import fit_generator
     from train.fitting.device import choose_device
 
@@ -177,7 +177,7 @@ def _fit_folder(folder: SnapshotFolder, recipe: "FitRecipe", out: Path, name: st
             folder,
             recipe,
             out,
-            fit_reporter(report),
+            make_fit_reporter(report),
             name=name,
             made_by=_this_command(),
             date=now().date().isoformat(),

@@ -47,7 +47,7 @@ def run_batch_job(project: Project, payload: dict[str, Any], report: OnProgress)
             project.chain.record(session, "batch.ready", {"batch": batch_id, "images": size}, now)
 
 
-def missing_indexes(session: Session, batch: Batch) -> list[tuple[int, str]]:
+def list_missing_images(session: Session, batch: Batch) -> list[tuple[int, str]]:
     """List the part of the plan that has no image yet."""
     present = set(session.scalars(select(Image.batch_index).where(Image.batch_id == batch.id)))
     plan = GenerationRequest.model_validate(batch.request).plan()
@@ -60,7 +60,7 @@ def _prepare(project: Project, batch_id: int) -> tuple[GenerationRequest, Path, 
         if batch is None:
             raise NotFound(f"there is no batch {batch_id}.")
         request = GenerationRequest.model_validate(batch.request)
-        return request, resolve_directory(project, batch.generator), missing_indexes(session, batch), batch.size
+        return request, resolve_directory(project, batch.generator), list_missing_images(session, batch), batch.size
 
 
 def _chunks(images: Iterator[Generated], size: int) -> Iterator[list[Generated]]:

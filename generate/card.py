@@ -17,7 +17,7 @@ from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 FORMAT = "rounds-generator-card/1"
 
 
-def fitted_on(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> dict[str, Any]:
+def describe_fitted_images(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> dict[str, Any]:
     """Describe what reached the weights: the snapshot, every image's subject and pixel digest, the ancestors.
 
     Ancestors are the generators of the synthetic images among `rows`. An ancestor that the snapshot does not describe
@@ -30,11 +30,11 @@ def fitted_on(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> dict[str, 
         "subjects_known": folder.subjects == "known",
         "subjects": sorted({row.subject for row in rows if row.subject is not None}),
         "pixel_sha256": sorted({row.pixel_sha256 for row in rows}),
-        "lineage": {**folder.lineage, "generators": ancestors_of(folder, rows)},
+        "lineage": {**folder.lineage, "generators": list_ancestors(folder, rows)},
     }
 
 
-def ancestors_of(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> list[dict[str, Any]]:
+def list_ancestors(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> list[dict[str, Any]]:
     """List the generators of the synthetic images among `rows`, with everything they saw in turn."""
     generators = {row.generator or "" for row in rows if row.origin == "synthetic"}
     described = {entry["weights_digest"]: entry for entry in folder.lineage.get("generators", ())}

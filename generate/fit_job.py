@@ -1,4 +1,4 @@
-"""Fit a generator in a project: open the snapshot, fit, and register what was made."""
+"""Fit a generator in a project: open the snapshot, fit, and register the generator."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -28,7 +28,7 @@ def fit_in_project(
         folder,
         request.recipe,
         directory,
-        fit_reporter(report),
+        make_fit_reporter(report),
         name=request.name,
         made_by=made_by,
         date=now().date().isoformat(),
@@ -39,14 +39,14 @@ def fit_in_project(
 
 
 def run_fit_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
-    """Work off a queued fit."""
+    """Run a queued fit."""
     request = FitRequest.checked(**payload)
     made_by = f"rounds generator fit --snapshot {request.snapshot} --name {request.name} --queue"
     fit_in_project(project, request, report, utc_now, made_by)
 
 
-def fit_reporter(report: OnProgress) -> Callable[[FitProgress], None]:
-    """Report a fit's steps as done and total, with its phase and loss as the note."""
+def make_fit_reporter(report: OnProgress) -> Callable[[FitProgress], None]:
+    """Make a callback that reports steps as done and total, with phase and loss as the note."""
 
     def on_progress(progress: FitProgress) -> None:
         report(progress.step, progress.steps, f"{progress.phase}, loss {progress.loss:.4f}")

@@ -27,7 +27,7 @@ class FitRequest(FrozenRequest):
 
 
 def check_fit(project: Project, request: FitRequest) -> SnapshotFolder:
-    """Open the snapshot of `request`, before hours are spent on what cannot end well.
+    """Open the snapshot of `request`, and refuse what cannot be fitted before hours are spent on it.
 
     Raises BadInput for a name that cannot be a directory, NotFound without the snapshot, Conflict when the name stands
     for a generator of another snapshot or recipe, AffectedRefused when a withdrawal reaches the snapshot.
@@ -44,7 +44,7 @@ def check_fit(project: Project, request: FitRequest) -> SnapshotFolder:
 
 
 def queue_fit(project: Project, request: FitRequest, now: datetime) -> Job:
-    """Queue a fit for a worker; raises what `check_fit` raises, which the worker looks at again."""
+    """Queue a fit for a worker; raises what `check_fit` raises. The worker checks again."""
     check_fit(project, request)
     with project.database.write() as session:
         return enqueue_request(session, now, "fit", request.model_dump(mode="json"))

@@ -10,7 +10,7 @@ ENLARGE = 2
 GAP = 2
 
 
-def tile(images: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
+def tile_images(images: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
     """Lay out (N, H, W, C) images in reading order as one (rows * H, columns * W, C) image with thin gaps."""
     count, height, width, channels = images.shape
     rows = -(-count // columns)
@@ -24,6 +24,6 @@ def tile(images: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
 
 def save_grid(images: NDArray[np.uint8], columns: int, path: Path) -> None:
     """Write `images` (N, H, W, C) as an enlarged PNG."""
-    grid = tile(images, columns).repeat(ENLARGE, axis=0).repeat(ENLARGE, axis=1)
+    grid = tile_images(images, columns).repeat(ENLARGE, axis=0).repeat(ENLARGE, axis=1)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(grid[:, :, 0] if grid.shape[2] == 1 else grid).save(path)

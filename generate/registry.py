@@ -33,7 +33,7 @@ def resolve_directory(project: Project, generator: Generator) -> Path:
     return SHIPPED if generator.directory == "shipped" else project.root / generator.directory
 
 
-def weights_of(project: Project, name: str) -> Path:
+def find_weights(project: Project, name: str) -> Path:
     """The directory of the weights of the generator called `name`; raises NotFound."""
     with project.database.read() as session:
         return resolve_directory(project, find_generator(session, name))

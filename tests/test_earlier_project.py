@@ -62,7 +62,7 @@ def test_its_status_counts_what_it_held(earlier: Path) -> None:
 
 
 def test_its_generator_generates_the_images_it_generated(earlier: Path) -> None:
-    from generate.registry import weights_of
+    from generate.registry import find_weights
     from generate.sample import sample_images
 
     project = Project.open(earlier)
@@ -74,7 +74,7 @@ def test_its_generator_generates_the_images_it_generated(earlier: Path) -> None:
             session.execute(select(Image.batch_index, Image.file_sha256).where(Image.batch_id == batch.id)).all()
         )
     plan = request.plan()[5:6]
-    ((index, _, generated),) = sample_images(weights_of(project, request.generator), plan, request)
+    ((index, _, generated),) = sample_images(find_weights(project, request.generator), plan, request)
     stored = project.store.pixels(files[index])
     assert np.abs(generated.astype(int) - stored.astype(int)).max() <= 1  # rounding differs between processors
 

@@ -11,7 +11,7 @@ from curation.errors import Conflict
 from curation.provenance.seen import Seen
 from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
-from generate.card import ancestors_of, fitted_on, weights_digest, write_card
+from generate.card import describe_fitted_images, list_ancestors, weights_digest, write_card
 from generate.latent_flow.fit_autoencoder import fit_autoencoder
 from generate.latent_flow.fit_flow import fit_flow, make_pipeline
 from generate.latent_flow.fit_images import load_images
@@ -65,7 +65,7 @@ def fit_generator(
             "shape": list(folder.shape),
             "bits": folder.bits,
             "notice": folder.notice,
-            "fitted_on": fitted_on(folder, images.rows),
+            "fitted_on": describe_fitted_images(folder, images.rows),
             "affected": affected,
             "recipe": recipe.model_dump(mode="json"),
             "losses": {phase.name: phase.losses for phase in (first, second)},
@@ -82,7 +82,7 @@ def fit_generator(
 
 def _check_held_out(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> None:
     """Refuse rows that show a held-out subject, by themselves or through the generator of a synthetic image."""
-    seen = Seen.by_rows(rows) | Seen.by_lineage({"generators": ancestors_of(folder, rows)})
+    seen = Seen.by_rows(rows) | Seen.by_lineage({"generators": list_ancestors(folder, rows)})
     for split in ("validation", "test"):
         seen.refuse_leak(folder.rows(split), split)
 

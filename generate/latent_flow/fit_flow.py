@@ -60,7 +60,7 @@ def make_pipeline(images: FitImages, autoencoder: ImageAutoencoder, unet: UNet2D
 
 
 @torch.no_grad()
-def encode_all(autoencoder: ImageAutoencoder, images: FitImages, flip: bool, device: str) -> torch.Tensor:
+def encode_training_images(autoencoder: ImageAutoencoder, images: FitImages, flip: bool, device: str) -> torch.Tensor:
     """Encode every training image: normalised latents (1 or 2, N, C, h, w), the second of mirrored images.
 
     Images are mirrored before they are encoded, because the autoencoder need not be symmetric.
@@ -82,7 +82,7 @@ def fit_flow(
 ) -> tuple[UNet2DModel, Phase]:
     """Fit the flow on the latents of a fitted autoencoder."""
     phase_recipe = recipe.flow
-    latents = encode_all(autoencoder, images, recipe.horizontal_flip, device)
+    latents = encode_training_images(autoencoder, images, recipe.horizontal_flip, device)
     labels = images.train_labels.to(device)
     torch.manual_seed(recipe.seed + 1)
     _, _, channels, height, width = latents.shape
@@ -103,14 +103,14 @@ def fit_flow(
         generators = [image_generator(recipe.seed, index) for index in range(len(shown))]
         generated = pipeline(shown, generator=generators, output_type="pt").images
         save_grid(to_uint8(generated), GRID_PER_CLASS, out / "grids" / f"flow-{step:06d}.png")
-        return validation_loss(unet, autoencoder, images, recipe, device)
+        return measure_validation_loss(unet, autoencoder, images, recipe, device)
 
     phase = run_phase("flow", unet, phase_recipe, recipe, out, objective, evaluate, on_progress)
     return unet, phase
 
 
 @torch.no_grad()
-def validation_loss(
+def measure_validation_loss(
     unet: UNet2DModel, autoencoder: ImageAutoencoder, images: FitImages, recipe: FitRecipe, device: str
 ) -> dict[str, float]:
     """Measure the loss on validation images, with equal noise and times every time; empty without images."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from curation.estimates import rounded_proportion
-from generate.grids import tile
+from generate.grids import tile_images
 from screening.error_rates.canaries import Planted
 
 NEIGHBOURS = 50
@@ -86,6 +86,6 @@ def plot_canaries(
         near, far = (images[:, column].argsort()[:columns] for images in (distances, control_distances))
         gap = np.full_like(planted.pixels[:1], 255)
         rows.append(np.concatenate([planted.pixels[position][None], gap, drawn[near], gap, control[far]]))
-    figure = tile(np.concatenate(rows), len(rows[0])).repeat(ENLARGE, axis=0).repeat(ENLARGE, axis=1)
+    figure = tile_images(np.concatenate(rows), len(rows[0])).repeat(ENLARGE, axis=0).repeat(ENLARGE, axis=1)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(figure[:, :, 0] if figure.shape[2] == 1 else figure).save(path)

@@ -12,8 +12,8 @@ from curation.progress import OnProgress
 from curation.project import Project
 from curation.snapshots.build import open_snapshot
 from curation.snapshots.folder import SnapshotFolder
-from generate.fit_job import fit_reporter
-from generate.registry import weights_of
+from generate.fit_job import make_fit_reporter
+from generate.registry import find_weights
 from screening.checks.check import Unset
 from screening.copies.find import CopyGates
 from screening.error_rates.canaries import CanaryPlan, fit_both, plant
@@ -38,8 +38,8 @@ def measure_canaries(
     """
     folder = open_snapshot(project, snapshot)
     planted = plant(folder, plan)
-    directory = weights_of(project, autoencoder) if autoencoder else None
-    drawn, control = fit_both(planted, plan, out, fit_reporter(report), directory)
+    directory = find_weights(project, autoencoder) if autoencoder else None
+    drawn, control = fit_both(planted, plan, out, make_fit_reporter(report), directory)
     backbone, gates, searched = project_gates(project, _shape_of(folder), report, backbone_path)
     _check_gates(gates, len(set(planted.file_sha256) - searched))
 

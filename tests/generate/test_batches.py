@@ -14,7 +14,7 @@ from curation.tables.generation import Batch
 from curation.tables.images import BuildStatus, Image, ImageLabel, Split
 from curation.tables.operations import Event, Job, JobStatus
 from generate.batch_request import request_batch
-from generate.batches import missing_indexes, run_batch_job
+from generate.batches import list_missing_images, run_batch_job
 from generate.card import read_card
 from generate.registry import add_generator
 from generate.request import GenerationRequest
@@ -110,7 +110,7 @@ def test_only_the_missing_indexes_are_generated(project: Project, fitted: Path) 
         session.execute(delete(ImageLabel).where(ImageLabel.image_id.in_(lost)))
         session.execute(delete(Image).where(Image.id.in_(lost)))
     with project.database.read() as session:
-        assert [index for index, _ in missing_indexes(session, session.get_one(Batch, batch_id))] == [1, 5]
+        assert [index for index, _ in list_missing_images(session, session.get_one(Batch, batch_id))] == [1, 5]
     seen: list[int] = []
     run_batch_job(project, {"batch": batch_id}, lambda done, total, note: seen.append(done))
     assert seen == [5, 7]

@@ -23,7 +23,7 @@ def test_padding_to_a_canvas_and_back_changes_no_pixel(height: int, width: int, 
     assert np.array_equal(to_uint8(canvas.from_canvas(images)), pixels)
 
 
-def test_resizing_to_a_canvas_and_back_keeps_the_shape_and_a_flat_picture() -> None:
+def test_resizing_to_a_canvas_and_back_keeps_the_shape_and_a_flat_image() -> None:
     pixels = np.full((1, 30, 50, 3), 77, np.uint8)
     canvas = Canvas.plan(30, 50, 16, 8)
     images = canvas.to_canvas(pixels)
@@ -49,12 +49,12 @@ def test_latent_noise_is_in_units_of_the_latents_own_spread() -> None:
     torch.manual_seed(0)
     model = ImageAutoencoder(1, (8, 16), 1, 4).eval()
     images = torch.rand(4, 1, 16, 16)
-    silent = model(images, torch.zeros(4, 4, 4, 4))
-    assert torch.equal(silent, model(images))
-    assert not torch.equal(model(images, torch.ones(4, 4, 4, 4)), silent)
+    noiseless = model(images, torch.zeros(4, 4, 4, 4))
+    assert torch.equal(noiseless, model(images))
+    assert not torch.equal(model(images, torch.ones(4, 4, 4, 4)), noiseless)
 
 
-def test_gradients_of_a_ramp_are_its_slope_and_of_a_flat_picture_nothing() -> None:
+def test_gradients_of_a_ramp_are_its_slope_and_of_a_flat_image_nothing() -> None:
     ramp = torch.arange(8.0).expand(1, 3, 8, 8)
     across, down = image_gradients(ramp).view(1, 3, 2, 6, 6).unbind(2)
     assert torch.allclose(across, torch.ones_like(across))

@@ -34,7 +34,7 @@ def request_of_six() -> GenerationRequest:
 
 
 @pytest.mark.slow
-def test_the_shipped_generator_draws_the_same_brains_at_any_batch_size(request_of_six: GenerationRequest) -> None:
+def test_the_shipped_generator_makes_the_same_brains_at_any_batch_size(request_of_six: GenerationRequest) -> None:
     plan = request_of_six.plan()
     together = [pixels for _, _, pixels in sample_images(SHIPPED, plan, request_of_six, 16, "cpu")]
     apart = [pixels for _, _, pixels in sample_images(SHIPPED, plan[3:], request_of_six, 1, "cpu")]

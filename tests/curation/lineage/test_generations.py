@@ -12,7 +12,7 @@ from curation.provenance.seen import Seen
 from curation.snapshots.mix import MixRecipe
 from curation.tables.generation import Generator, GeneratorPixels, GeneratorSubject
 from curation.tables.images import Split, Subject
-from generate.card import fitted_on
+from generate.card import describe_fitted_images
 from tests.curation.lineage.world import RAW, draw, drawn_rows, fill, fit, generations, snapshot, weights_of
 from tests.rows import add_import, add_real
 from train.seen import collect_seen
@@ -80,9 +80,9 @@ def test_a_generator_fitted_on_real_rows_alone_does_not_inherit_what_it_did_not_
     generations(project)
     folder = snapshot(project, "fourth", RAW)
     real = [row for row in folder.rows("train") if row.origin == "real"]
-    assert fitted_on(folder, real)["lineage"]["generators"] == []
+    assert describe_fitted_images(folder, real)["lineage"]["generators"] == []
     drawn = drawn_rows(folder, weights_of("3"))
-    assert [entry["name"] for entry in fitted_on(folder, drawn)["lineage"]["generators"]] == ["g3"]
+    assert [entry["name"] for entry in describe_fitted_images(folder, drawn)["lineage"]["generators"]] == ["g3"]
 
 
 @pytest.mark.slow
@@ -124,5 +124,5 @@ def test_synthetic_rows_whose_generator_nobody_describes_are_of_unknown_provenan
     manifest["lineage"]["generators"] = []
     (folder.path / "snapshot.json").write_text(json.dumps(manifest))
     stripped = type(folder).open(folder.path)
-    [entry] = fitted_on(stripped, drawn_rows(stripped, weights_of("3")))["lineage"]["generators"]
+    [entry] = describe_fitted_images(stripped, drawn_rows(stripped, weights_of("3")))["lineage"]["generators"]
     assert (entry["provenance"], entry["weights_digest"]) == ("UNKNOWN", weights_of("3"))

@@ -18,7 +18,7 @@ from curation.snapshots.mix import MixRecipe
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import BuildStatus, Image, ImageLabel, Mask, Origin, Split, Subject
 from curation.tables.training import Run, Snapshot, Study
-from generate.card import fitted_on
+from generate.card import describe_fitted_images
 from generate.registry import register_generator
 from tests.rows import NOW, add_batch, add_image, add_import, add_real, label_id, picture
 
@@ -66,7 +66,7 @@ def fit(
 ) -> Generator:
     """Register a generator whose card says that it was fitted on `rows`; its weights are one digit."""
     digest = write_weights(project.root / "generators" / name, digit)
-    card = {"name": name, "classes": ["a", "b"], "digest": digest, "fitted_on": fitted_on(folder, rows)}
+    card = {"name": name, "classes": ["a", "b"], "digest": digest, "fitted_on": describe_fitted_images(folder, rows)}
     at = NOW + timedelta(minutes=minutes)
     with project.database.write() as session:
         return register_generator(session, project.chain, at, name, f"generators/{name}", card)

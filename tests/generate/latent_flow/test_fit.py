@@ -149,7 +149,7 @@ def test_a_broken_checkpoint_is_named(folder: SnapshotFolder, tmp_path: Path) ->
     ("shape", "canvas", "expected"),
     [((28, 28, 1), "pad", (32, 32)), ((24, 20, 3), "pad", (24, 24)), ((30, 30, 3), 16, (16, 16))],
 )
-def test_other_sizes_and_colours_are_fitted_and_drawn_at_their_own_size(
+def test_other_sizes_and_colours_are_fitted_and_generated_at_their_own_size(
     tmp_path: Path, shape: tuple[int, int, int], canvas: str | int, expected: tuple[int, int]
 ) -> None:
     folder = write_folder(tmp_path / "snapshot", shape)
