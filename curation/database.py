@@ -61,13 +61,13 @@ class Database:
         Raises Unavailable when the disk is full or read-only, or the database cannot be reached.
         """
         self._before_write()
-        with clear_database_errors(), self._write.begin() as session:
+        with explain_database_errors(), self._write.begin() as session:
             yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a consistent view; nothing done in it is saved."""
-        with clear_database_errors(), self._read() as session:
+        with explain_database_errors(), self._read() as session:
             yield session
 
     def migrate(self) -> None:
@@ -102,7 +102,7 @@ class Database:
 
 
 @contextmanager
-def clear_database_errors() -> Iterator[None]:
+def explain_database_errors() -> Iterator[None]:
     """Turn an error of the database into one meant for the user; in each case nothing was saved.
 
     A full or read-only disk, a lock held for too long or a lost server becomes Unavailable; a name that another

@@ -23,7 +23,7 @@ from PIL import Image as PillowImage
 
 from curation.errors import BadInput, Damaged, NotFound, Unavailable
 from curation.files import write_through
-from curation.store_errors import clear_errors, open_location
+from curation.store_errors import explain_store_errors, open_location
 
 # Other file system, too many links, not allowed, not supported, and a missing file, which `content` explains.
 _NO_LINK = {errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EROFS, errno.ENOENT}
@@ -91,7 +91,7 @@ class ImageStore:
         """
         digest = hashlib.sha256(content).hexdigest()
         path = self._path(digest)
-        with clear_errors(self.url, "written to"):
+        with explain_store_errors(self.url, "written to"):
             if self._size(path) != len(content):
                 self._write(path, content)
         return digest
@@ -126,7 +126,7 @@ class ImageStore:
         if self._unsettled:
             self._unsettled = False
             try:
-                with clear_errors(self.url, "written to"):
+                with explain_store_errors(self.url, "written to"):
                     write_through(Path(self._root))
             except Unavailable:
                 self._unsettled = True
@@ -139,7 +139,7 @@ class ImageStore:
     def content(self, digest: str) -> bytes:
         """The bytes of a file; raises NotFound when it is missing, Unavailable when the store cannot be read."""
         try:
-            with clear_errors(self.url, "read"):
+            with explain_store_errors(self.url, "read"):
                 content: bytes = self._fs.cat_file(self._path(digest))
         except FileNotFoundError as error:
             raise self._missing(digest) from error
@@ -158,12 +158,12 @@ class ImageStore:
     def remove(self, digest: str) -> bool:
         """Remove a file that no row needs any more; return whether it was there."""
         try:
-            with clear_errors(self.url, "read"):
+            with explain_store_errors(self.url, "read"):
                 self._fs.size(self._path(digest))
         except FileNotFoundError:
             self._check_bucket()
             return False
-        with clear_errors(self.url, "written to"):
+        with explain_store_errors(self.url, "written to"):
             self._fs.rm_file(self._path(digest))
         return True
 
@@ -205,7 +205,7 @@ class ImageStore:
     def folders(self) -> list[str]:
         """The names at the top of the store, in order: folders such as `ab`, and foreign files."""
         try:
-            with clear_errors(self.url, "read"):
+            with explain_store_errors(self.url, "read"):
                 paths = self._fs.ls(self._root, detail=False)
         except FileNotFoundError:  # nothing was stored yet
             self._check_bucket()
@@ -214,7 +214,7 @@ class ImageStore:
 
     def folder(self, name: str) -> list[str]:
         """The paths of all files in one folder, in order: images, unfinished `.part` files, foreign files."""
-        with clear_errors(self.url, "read"):
+        with explain_store_errors(self.url, "read"):
             return sorted(str(path).removeprefix(f"{self._root}/") for path in self._fs.find(f"{self._root}/{name}"))
 
     def files(self) -> set[str]:

@@ -30,7 +30,7 @@ def open_location(url: str) -> tuple[Any, str, bool]:
 
 
 @contextmanager
-def clear_errors(url: str, doing: str) -> Iterator[None]:
+def explain_store_errors(url: str, doing: str) -> Iterator[None]:
     """Turn errors of the system or the storage service into Unavailable with a remedy.
 
     A missing file while reading passes. While writing it means a missing bucket or disk, and becomes Unavailable.

@@ -14,7 +14,7 @@ from review_ui.views.lineage import lineage_page
 from review_ui.views.measures import measures_page
 from review_ui.views.overview import overview_page
 from review_ui.views.pairs import pairs_page
-from review_ui.views.parts import behind_door
+from review_ui.views.parts import with_role_check
 from review_ui.views.results import results_page
 from review_ui.views.review import review_page
 from review_ui.views.screening import screening_page
@@ -48,7 +48,7 @@ start = st.Page(allowed[0][1], title=allowed[0][0], url_path="start", default=Tr
 shown = [start, *(st.Page(page, title=title, url_path=title.lower()) for title, page, _ in allowed[1:])]
 # Every page has its own address, also the start page; a page that the role may not see says so.
 others = [
-    st.Page(behind_door(page, capability), title=title, url_path=title.lower(), visibility="hidden")
+    st.Page(with_role_check(page, capability), title=title, url_path=title.lower(), visibility="hidden")
     for title, page, capability in PAGES
     if title not in {other[0] for other in allowed[1:]}
 ]

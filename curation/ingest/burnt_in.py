@@ -28,7 +28,7 @@ _SCREENS = {
 }
 
 
-def said_burnt_in(header: Dataset) -> str | None:
+def burnt_in_by_header(header: Dataset) -> str | None:
     """The reason, by the header: Burned In Annotation (0028,0301), or a kind of image that often has text."""
     annotation = str(header.get("BurnedInAnnotation") or "").upper()
     if annotation == "YES":

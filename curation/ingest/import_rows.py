@@ -79,7 +79,7 @@ def _labels_of(session: Session, image_ids: Sequence[int]) -> dict[int, list[tup
     return labels
 
 
-def without_row(session: Session, digests: Iterable[str]) -> set[str]:
+def find_unused_files(session: Session, digests: Iterable[str]) -> set[str]:
     """The stored files among these that no image and no mask uses."""
     unused = set(digests)
     for chunk in _chunks(sorted(unused), IN_LIST):

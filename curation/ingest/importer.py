@@ -14,7 +14,7 @@ from curation.audit import anchor
 from curation.digests import digest_of
 from curation.ingest import import_rows
 from curation.ingest.arrival import Arrival
-from curation.ingest.formats.picture_files import quiet_decoders, unlike
+from curation.ingest.formats.picture_files import explain_shape_difference, quiet_decoders
 from curation.ingest.import_report import ImportReport, Suspect
 from curation.ingest.incoming import Rejected, Source
 from curation.ingest.intake import Intake, decide
@@ -85,7 +85,7 @@ def _decide(
     intake = decide(staging, seed)
     for digests in staging.files_left(import_rows.CHUNK):
         with project.database.read() as session:
-            unused = import_rows.without_row(session, digests)
+            unused = import_rows.find_unused_files(session, digests)
         for digest in unused:
             project.store.remove(digest)
     intake.rejected[:0] = rejected
@@ -117,7 +117,7 @@ def _shape_fault(arrival: Arrival, first: Arrival) -> str | None:
     expected, actual = (*first.shape, first.bits), (*arrival.shape, arrival.bits)
     if expected == actual:
         return None
-    return unlike(expected, actual, "the pictures before it")
+    return explain_shape_difference(expected, actual, "the pictures before it")
 
 
 def _report(source: Source, digest: str, staging: Staging, intake: Intake) -> ImportReport:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def in_threads(work: Callable[[T], R], things: Iterable[T], name: str) -> Iterator[R]:
+def map_in_threads(work: Callable[[T], R], things: Iterable[T], name: str) -> Iterator[R]:
     """Yield `work(thing)` of each thing in order; after an error of `work` no further thing is begun.
 
     At most three batches of eight for each thread are under way or finished and not yet taken.

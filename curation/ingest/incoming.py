@@ -24,7 +24,7 @@ SPLIT_NAMES = {
 }
 
 
-def split_named(name: str) -> Split:
+def parse_split(name: str) -> Split:
     """The split that the name of a folder, or a table, stands for; raises BadInput."""
     try:
         return SPLIT_NAMES[name.strip().lower()]

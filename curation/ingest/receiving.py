@@ -8,8 +8,8 @@ from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.image_store import ImageStore, pixel_sha256
 from curation.ingest.arrival import Arrival, Labels
-from curation.ingest.formats.png_files import fast_png
-from curation.ingest.in_threads import in_threads
+from curation.ingest.formats.png_files import encode_png_fast
+from curation.ingest.in_threads import map_in_threads
 from curation.ingest.incoming import IncomingImage, Part, Rejected
 from curation.ingest.pseudonyms import Pseudonyms
 
@@ -24,7 +24,7 @@ class Reception:
 
     def receive(self, parts: Iterable[Part]) -> Iterator[tuple[int, list[Arrival | Rejected]]]:
         """Yield the arrivals and refusals of each part in the order of the source, and how many parts are done."""
-        yield from enumerate(in_threads(self._receive_part, parts, "import"), 1)
+        yield from enumerate(map_in_threads(self._receive_part, parts, "import"), 1)
 
     def _receive_part(self, part: Part) -> list[Arrival | Rejected]:
         items = part() if callable(part) else [part]
@@ -50,11 +50,11 @@ class Reception:
             subject_known=item.subject_key is not None,
             split=item.split,
             pixel_sha256=pixel_sha256(item.pixels),
-            file_sha256=self._put(item.png or fast_png(item.pixels)),
+            file_sha256=self._put(item.png or encode_png_fast(item.pixels)),
             shape=(height, width, channels),
             bits=item.pixels.dtype.itemsize * 8,
             geometry=item.geometry,
-            masks={name: self._put(fast_png(mask[:, :, None])) for name, mask in item.masks.items()},
+            masks={name: self._put(encode_png_fast(mask[:, :, None])) for name, mask in item.masks.items()},
             covariates=item.covariates,
             kept_as=self.names.file(item.source_file) if self.names else item.source_file,
             burnt_in=item.burnt_in,

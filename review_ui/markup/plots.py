@@ -27,7 +27,7 @@ def readable(label: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def dots(title: str, shares: Mapping[str, Estimate]) -> str:
+def dot_plot(title: str, shares: Mapping[str, Estimate]) -> str:
     """Proportions by name as dots with their intervals on one scale from 0 to 100 %, n beside each."""
     lines = "".join(f"<tr><th>{escape(readable(name))}</th>{dot_cells(share)}</tr>" for name, share in shares.items())
     axis = '<tr class="r-axis"><th></th><td class="r-plot"><div><i>0</i><i>50</i><i>100 %</i></div></td><td></td></tr>'

@@ -33,7 +33,7 @@ class ExportRoutes:
         table = await run_in_threadpool(self._table, reader, worklist_id, figure)
         name = f"worklist-{worklist_id}-{figure}.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(csv_of(table), media_type="text/csv; charset=utf-8", headers=headers)
+        return Response(write_csv(table), media_type="text/csv; charset=utf-8", headers=headers)
 
     async def measurement(self, request: Request) -> Response:
         """Every figure of one measured set as a file to save."""
@@ -42,7 +42,7 @@ class ExportRoutes:
         measurement_id = request.path_params["measurement_id"]
         table = await run_in_threadpool(self._measurement, reader, measurement_id)
         headers = {"Content-Disposition": f'attachment; filename="measurement-{measurement_id}.csv"'}
-        return Response(csv_of(table), media_type="text/csv; charset=utf-8", headers=headers)
+        return Response(write_csv(table), media_type="text/csv; charset=utf-8", headers=headers)
 
     def _measurement(self, reader: SignedInReader, measurement_id: int) -> Table:
         with self.project.database.read() as session:
@@ -62,7 +62,7 @@ class ExportRoutes:
         return table
 
 
-def csv_of(table: Table) -> str:
+def write_csv(table: Table) -> str:
     """A header and rows as CSV (RFC 4180)."""
     header, rows = table
     out = io.StringIO()

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from curation.project import Project
 from review_ui.figures.tables import Table
-from review_ui.routes.exports import csv_of
+from review_ui.routes.exports import write_csv
 from review_ui.security.access import require
 from review_ui.security.guard import READER_KEY
 from review_ui.security.permissions import Capability
@@ -59,5 +59,5 @@ class ScreeningExportRoutes:
             return table
 
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        content = csv_of(await run_in_threadpool(count))
+        content = write_csv(await run_in_threadpool(count))
         return Response(content, media_type="text/csv; charset=utf-8", headers=headers)

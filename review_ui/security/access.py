@@ -40,7 +40,7 @@ class Need:
         return bool(self.any_of) and not any(reader.can(capability) for capability in self.any_of)
 
 
-def having(*capabilities: Capability) -> Need:
+def require_any(*capabilities: Capability) -> Need:
     """Require any one of these capabilities."""
     return Need(any_of=frozenset(capabilities))
 
@@ -48,8 +48,8 @@ def having(*capabilities: Capability) -> Need:
 EVERYBODY = Need(Who.EVERYBODY)
 FIRST_PASSWORD = Need(Who.FIRST_PASSWORD)
 EVERY_READER = Need()
-READ = having(Capability.READ)
-SEES_IMAGES = having(Capability.SEE_RESULTS, Capability.MANAGE, Capability.SEE_NEIGHBOURS)
+READ = require_any(Capability.READ)
+SEES_IMAGES = require_any(Capability.SEE_RESULTS, Capability.MANAGE, Capability.SEE_NEIGHBOURS)
 
 # (method, path as in its Route): the first matching line counts. HEAD counts as GET.
 ACCESS: dict[tuple[str, str], Need] = {
@@ -75,15 +75,15 @@ ACCESS: dict[tuple[str, str], Need] = {
     ("GET", "/rounds/api/worklists/{worklist_id:int}/references"): READ,
     ("GET", "/rounds/references/{key}"): READ,
     ("POST", "/rounds/api/readings"): READ,
-    ("GET", "/rounds/pairs"): having(Capability.JUDGE_PAIRS),
-    ("GET", "/rounds/api/pairs"): having(Capability.JUDGE_PAIRS),
-    ("POST", "/rounds/api/pairs"): having(Capability.JUDGE_PAIRS),
-    ("GET", "/rounds/api/pairs/{pair_list_id:int}"): having(Capability.JUDGE_PAIRS),
-    ("GET", "/rounds/pairs/{key}/{side}"): having(Capability.JUDGE_PAIRS),
-    ("GET", "/rounds/exports/worklists/{worklist_id:int}/{figure}.csv"): having(Capability.SEE_RESULTS),
-    ("GET", "/rounds/exports/measurements/{measurement_id:int}/figures.csv"): having(Capability.SEE_RESULTS),
-    ("GET", "/rounds/exports/screenings/{screening_id:int}/{figure}.csv"): having(Capability.MANAGE),
-    ("GET", "/rounds/exports/error-rates/{report_id:int}.csv"): having(Capability.MANAGE),
+    ("GET", "/rounds/pairs"): require_any(Capability.JUDGE_PAIRS),
+    ("GET", "/rounds/api/pairs"): require_any(Capability.JUDGE_PAIRS),
+    ("POST", "/rounds/api/pairs"): require_any(Capability.JUDGE_PAIRS),
+    ("GET", "/rounds/api/pairs/{pair_list_id:int}"): require_any(Capability.JUDGE_PAIRS),
+    ("GET", "/rounds/pairs/{key}/{side}"): require_any(Capability.JUDGE_PAIRS),
+    ("GET", "/rounds/exports/worklists/{worklist_id:int}/{figure}.csv"): require_any(Capability.SEE_RESULTS),
+    ("GET", "/rounds/exports/measurements/{measurement_id:int}/figures.csv"): require_any(Capability.SEE_RESULTS),
+    ("GET", "/rounds/exports/screenings/{screening_id:int}/{figure}.csv"): require_any(Capability.MANAGE),
+    ("GET", "/rounds/exports/error-rates/{report_id:int}.csv"): require_any(Capability.MANAGE),
 }
 
 

@@ -10,7 +10,7 @@ from review_ui.figures.neighbours import CandidateNeighbours, neighbours_of
 from review_ui.markup.pictures import marked_image
 from review_ui.markup.plots import readable, section
 from review_ui.security.permissions import Capability
-from review_ui.views.parts import reader_who_can, worklist_choice
+from review_ui.views.parts import choose_worklist, reader_who_can
 from screening.report.words import describe_check
 
 PAGE = 12
@@ -22,7 +22,7 @@ def images_page() -> None:
     """Show one page of candidates."""
     reader_who_can(Capability.SEE_NEIGHBOURS)
     with st.container(key="filters", horizontal=True):
-        worklist = worklist_choice(closed_only=True)
+        worklist = choose_worklist(closed_only=True)
         if worklist is None:
             return
         page = int(st.number_input("Page", 1, max(1, -(-worklist.size // PAGE)), 1, step=1)) - 1

@@ -26,7 +26,7 @@ def reader_who_can(capability: Capability, active: bool = True) -> SignedInReade
     return reader
 
 
-def behind_door(page: Callable[[], None], capability: Capability) -> Callable[[], None]:
+def with_role_check(page: Callable[[], None], capability: Capability) -> Callable[[], None]:
     """Wrap a page with the check of the role."""
 
     def checked_page() -> None:
@@ -36,7 +36,7 @@ def behind_door(page: Callable[[], None], capability: Capability) -> Callable[[]
     return checked_page
 
 
-def worklist_choice(*, closed_only: bool = False) -> Worklist | None:
+def choose_worklist(*, closed_only: bool = False) -> Worklist | None:
     """Choose the worklist of the page; None, with a sentence on the page, when there is none."""
     query = select(Worklist).where(Worklist.status == BuildStatus.READY, Worklist.kind != WorklistKind.PRACTICE)
     if closed_only:

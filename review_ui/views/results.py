@@ -14,9 +14,9 @@ from review_ui.figures.readings import GivenReading
 from review_ui.figures.reasons import recent_rejects
 from review_ui.figures.results import ResultFigures, State, result_figures, state_of_results
 from review_ui.markup.pictures import gallery
-from review_ui.markup.plots import dots, heat_table, histogram, reader_times, screening_table, section
+from review_ui.markup.plots import dot_plot, heat_table, histogram, reader_times, screening_table, section
 from review_ui.security.permissions import Capability
-from review_ui.views.parts import reader_who_can, worklist_choice
+from review_ui.views.parts import choose_worklist, reader_who_can
 
 KINDS = {"People": ReaderKind.HUMAN, "Proxies (models)": ReaderKind.PROXY}
 TITLES = {
@@ -44,7 +44,7 @@ def results_page() -> None:
     """Show every figure of a worklist, for people or for proxies."""
     reader_who_can(Capability.SEE_RESULTS)
     with st.container(key="filters", horizontal=True):
-        worklist = worklist_choice()
+        worklist = choose_worklist()
         if worklist is None:
             return
         kind = st.segmented_control("Read by", list(KINDS), default="People", required=True)
@@ -82,7 +82,7 @@ def _csv(worklist: Worklist, figure: str) -> str:
 
 def _acceptance(worklist: Worklist, title: str, figures: dict[str, dict[str, Estimate]], note: str) -> None:
     if figures:
-        plots = "".join(dots(TITLES[dimension], shares) for dimension, shares in figures.items())
+        plots = "".join(dot_plot(TITLES[dimension], shares) for dimension, shares in figures.items())
         st.html(section(title, f'<div class="r-multiples">{plots}</div>', _csv(worklist, "acceptance"), note))
 
 

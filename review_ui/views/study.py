@@ -21,7 +21,7 @@ from review_ui.markup.pictures import consensus_gallery
 from review_ui.markup.plots import section
 from review_ui.markup.roc import detection_plot, rules_table
 from review_ui.security.permissions import Capability
-from review_ui.views.parts import reader_who_can, worklist_choice
+from review_ui.views.parts import choose_worklist, reader_who_can
 
 BETWEEN_READERS = (*AGREEMENT_KEYS, *TURING_KEYS)
 SIGNAL = ("d_prime", "criterion")
@@ -91,7 +91,7 @@ def _least_sure(study: ReaderStudy) -> None:
 def _choose_study() -> tuple[Worklist, ReaderStudy] | None:
     reader_who_can(Capability.SEE_RESULTS)
     with st.container(key="filters", horizontal=True):
-        worklist = worklist_choice()
+        worklist = choose_worklist()
     if worklist is None:
         return None
     with current_project().database.read() as session:

@@ -23,7 +23,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import JPEGExtended12Bit
 
 from curation.errors import BadInput
-from curation.ingest.formats.dicom_header import frame_count
+from curation.ingest.formats.dicom_header import count_frames
 from curation.ingest.formats.picture_files import quiet_decoders
 
 _FRAMES_AT_ONCE = 8
@@ -89,7 +89,7 @@ def _extended(dataset: Dataset, number: int) -> NDArray[np.uint16]:
 
     rows, columns, bits = int(dataset.Rows), int(dataset.Columns), int(dataset.BitsStored)
     fragment = gdcm.Fragment()
-    fragment.SetByteStringValue(get_frame(dataset.PixelData, number, number_of_frames=frame_count(dataset)))
+    fragment.SetByteStringValue(get_frame(dataset.PixelData, number, number_of_frames=count_frames(dataset)))
     fragments = gdcm.SequenceOfFragments.New()
     fragments.AddFragment(fragment)
     element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))

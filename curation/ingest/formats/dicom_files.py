@@ -7,11 +7,11 @@ from pathlib import Path
 from pydicom.dataset import FileDataset
 
 from curation.errors import BadInput
-from curation.ingest.burnt_in import said_burnt_in
+from curation.ingest.burnt_in import burnt_in_by_header
 from curation.ingest.covariates import covariates_of_dataset
-from curation.ingest.formats.dicom_frames import Values, frames_of, stored_values
-from curation.ingest.formats.dicom_geometry import affine, spacing_mm
-from curation.ingest.formats.dicom_header import folded, frame_count, identifying_text, read_header
+from curation.ingest.formats.dicom_frames import Values, decode_frames, to_stored_values
+from curation.ingest.formats.dicom_geometry import read_affine, read_spacing_mm
+from curation.ingest.formats.dicom_header import count_frames, find_identifying_texts, fold_text, read_header
 from curation.ingest.formats.dicom_preamble import BARE, is_bare
 from curation.ingest.formats.tables import TableEntry
 from curation.ingest.incoming import FileEntry, Geometry, IncomingImage, Rejected, Unreadable
@@ -39,10 +39,10 @@ def read_dicom(
     try:
         header = read_header(path)
         facts = _file_facts(header, entry, request, by_uid)
-        several = frame_count(header) > 1
-        for number, frame in enumerate(frames_of(path, header)):
+        several = count_frames(header) > 1
+        for number, frame in enumerate(decode_frames(path, header)):
             name = f"{entry.file}#{number}" if several else entry.file
-            yield _image(name, header, number, stored_values(frame, header, number), facts)
+            yield _image(name, header, number, to_stored_values(frame, header, number), facts)
     except BadInput as error:
         yield Rejected.because(entry.file if number == 0 else name, error)
     except Exception as error:  # a damaged attribute fails when it is looked at, with nearly every type there is
@@ -52,14 +52,14 @@ def read_dicom(
 def _image(name: str, header: FileDataset, number: int, values: Values, facts: _FileFacts) -> IncomingImage:
     modality = str(header.get("Modality") or "")[:16] or None
     geometry = Geometry(
-        spacing_mm=spacing_mm(header, number),
+        spacing_mm=read_spacing_mm(header, number),
         rescale_slope=values.slope,
         rescale_intercept=values.intercept,
         signed_offset=values.signed_offset,
         modality=modality,
         window=values.window,
         frame=number,
-        affine=affine(header, number),
+        affine=read_affine(header, number),
     )
     return IncomingImage(
         name,
@@ -80,20 +80,20 @@ def _file_facts(
 ) -> _FileFacts:
     row = by_uid.get(str(header.get("SOPInstanceUID")))
     labels = _labels(header, entry, request, row)
-    identifying = identifying_text(header)
+    identifying = find_identifying_texts(header)
     for label in [labels] if isinstance(labels, str) else labels:
-        if any(text == folded(label) or (len(text) > 3 and text in folded(label)) for text in identifying):
+        if any(text == fold_text(label) or (len(text) > 3 and text in fold_text(label)) for text in identifying):
             raise BadInput("its label names the patient or the study. Take labels from a manifest or another keyword")
     covariates = {**covariates_of_dataset(header, request.covariates)}
     covariates |= (row.covariates if row else None) or entry.covariates or {}
     for value in covariates.values():
-        if folded(str(value)) in identifying:
+        if fold_text(str(value)) in identifying:
             raise BadInput("a covariate identifies the patient or the study")
     patient = str(header.get("PatientID") or "").strip()
     subject = (row.subject if row else None) or entry.subject or patient or None
     study = str(header.get("StudyInstanceUID") or "") or entry.file
     split = (row.split if row else None) or entry.split
-    return _FileFacts(labels, subject, split, study, covariates or None, said_burnt_in(header))
+    return _FileFacts(labels, subject, split, study, covariates or None, burnt_in_by_header(header))
 
 
 def _labels(

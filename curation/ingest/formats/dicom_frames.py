@@ -35,8 +35,8 @@ from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.ingest.formats.codestreams import check_codestream
 from curation.ingest.formats.decoder_process import decode_in_process
-from curation.ingest.formats.dicom_geometry import rescale, window
-from curation.ingest.formats.dicom_header import check_header, frame_count, read_header
+from curation.ingest.formats.dicom_geometry import read_rescale, read_window
+from curation.ingest.formats.dicom_header import check_header, count_frames, read_header
 from curation.ingest.formats.dicom_preamble import is_bare, transfer_syntax
 from curation.ingest.incoming import Unreadable
 
@@ -65,7 +65,7 @@ class Values:
     notes: tuple[str, ...] = ()
 
 
-def frames_of(path: Path, header: FileDataset) -> Iterator[NDArray[Any]]:
+def decode_frames(path: Path, header: FileDataset) -> Iterator[NDArray[Any]]:
     """Yield the decoded frames, (H, W) or (H, W, 3); uncompressed frames are read one at a time."""
     try:
         yield from _decode(path, header)
@@ -87,7 +87,7 @@ def _decode(path: Path, header: FileDataset) -> Iterator[NDArray[Any]]:
     check_header(dataset)
     if "PixelData" not in dataset:
         raise BadInput("a DICOM file without a picture")
-    count = frame_count(dataset)
+    count = count_frames(dataset)
     for stream in generate_frames(dataset.PixelData, number_of_frames=count):
         check_codestream(stream, int(dataset.Rows), int(dataset.Columns))
     extended = syntax == JPEGExtended12Bit and int(dataset.BitsStored) > 8
@@ -116,20 +116,20 @@ def _whole(path: Path, syntax: UID) -> FileDataset:
 def _check_bytes_there(path: Path, header: FileDataset) -> None:
     samples, bits = int(header.SamplesPerPixel), int(header.BitsAllocated)
     share = 2 / 3 if header.PhotometricInterpretation == "YBR_FULL_422" else 1.0
-    needed = int(header.Rows) * int(header.Columns) * samples * bits // 8 * frame_count(header) * share
+    needed = int(header.Rows) * int(header.Columns) * samples * bits // 8 * count_frames(header) * share
     if path.stat().st_size < needed:
         raise BadInput(f"its header says {int(needed):,} bytes of pixels, the file has {path.stat().st_size:,} in all")
 
 
-def stored_values(frame: NDArray[Any], header: Dataset, number: int) -> Values:
+def to_stored_values(frame: NDArray[Any], header: Dataset, number: int) -> Values:
     """Bring a decoded frame to stored values; raises BadInput for values that cannot be kept."""
     photometric = header.PhotometricInterpretation
     if photometric == "PALETTE COLOR":
         return _of_palette(frame, header)
     if frame.ndim == 3:
         return Values(_eight_bit(frame), 1.0, 0.0, 0, None)
-    slope, intercept = (1.0, 0.0) if header.get("ModalityLUTSequence") else rescale(header, number)
-    shown = window(header, number)
+    slope, intercept = (1.0, 0.0) if header.get("ModalityLUTSequence") else read_rescale(header, number)
+    shown = read_window(header, number)
     values = apply_modality_lut(frame, header) if header.get("ModalityLUTSequence") else frame
     bits = int(header.BitsStored)
     signed_offset = 0

@@ -13,7 +13,7 @@ Affine = tuple[tuple[float, ...], ...]
 _CM = 3  # PS3.3, C.8.5.5.1.15
 
 
-def functional(dataset: Dataset, frame: int, sequence: str) -> Dataset:
+def find_macro(dataset: Dataset, frame: int, sequence: str) -> Dataset:
     """Find the item of a functional group macro: of the frame, shared, or the data set itself (PS3.3, C.7.6.16)."""
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
     shared = dataset.get("SharedFunctionalGroupsSequence")
@@ -26,9 +26,9 @@ def functional(dataset: Dataset, frame: int, sequence: str) -> Dataset:
     return dataset
 
 
-def spacing_mm(dataset: Dataset, frame: int) -> tuple[float, float] | None:
+def read_spacing_mm(dataset: Dataset, frame: int) -> tuple[float, float] | None:
     """Read row and column spacing: in the patient, at the detector (PS3.3, 10.7.1.3), or of an ultrasound region."""
-    measures = functional(dataset, frame, "PixelMeasuresSequence")
+    measures = find_macro(dataset, frame, "PixelMeasuresSequence")
     for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         value = measures.get(keyword) or dataset.get(keyword)
         if value:
@@ -43,14 +43,14 @@ def spacing_mm(dataset: Dataset, frame: int) -> tuple[float, float] | None:
     return None
 
 
-def affine(dataset: Dataset, frame: int) -> Affine | None:
+def read_affine(dataset: Dataset, frame: int) -> Affine | None:
     """The affine from (row, column, 0, 1) to millimetres, right, anterior and superior positive; None if absent.
 
     DICOM's own axes point left and posterior (PS3.3, C.7.6.2.1.1), so the first two are turned.
     """
-    orientation = functional(dataset, frame, "PlaneOrientationSequence").get("ImageOrientationPatient")
-    position = functional(dataset, frame, "PlanePositionSequence").get("ImagePositionPatient")
-    spacing = spacing_mm(dataset, frame)
+    orientation = find_macro(dataset, frame, "PlaneOrientationSequence").get("ImageOrientationPatient")
+    position = find_macro(dataset, frame, "PlanePositionSequence").get("ImagePositionPatient")
+    spacing = read_spacing_mm(dataset, frame)
     if not orientation or not position or spacing is None or len(orientation) != 6 or len(position) != 3:
         return None
     along_columns, along_rows = np.array(orientation[:3], float), np.array(orientation[3:], float)
@@ -65,9 +65,9 @@ def affine(dataset: Dataset, frame: int) -> Affine | None:
     return tuple(tuple(float(value) for value in row) for row in matrix)
 
 
-def rescale(dataset: Dataset, frame: int) -> tuple[float, float]:
+def read_rescale(dataset: Dataset, frame: int) -> tuple[float, float]:
     """Read slope and intercept (PS3.3, C.11.1.1.2); 1 and 0 if absent."""
-    item = functional(dataset, frame, "PixelValueTransformationSequence")
+    item = find_macro(dataset, frame, "PixelValueTransformationSequence")
     slope, intercept = item.get("RescaleSlope"), item.get("RescaleIntercept")
     slope_value, intercept_value = 1.0 if slope is None else float(slope), float(intercept or 0)
     if not (math.isfinite(slope_value) and math.isfinite(intercept_value)) or slope_value == 0:
@@ -77,9 +77,9 @@ def rescale(dataset: Dataset, frame: int) -> tuple[float, float]:
     return slope_value, intercept_value
 
 
-def window(dataset: Dataset, frame: int) -> tuple[float, float] | None:
+def read_window(dataset: Dataset, frame: int) -> tuple[float, float] | None:
     """Read centre and width of the first window (PS3.3, C.11.2.1.2), else where the VOI LUT rises from 2 to 98 %."""
-    item = functional(dataset, frame, "FrameVOILUTSequence")
+    item = find_macro(dataset, frame, "FrameVOILUTSequence")
     center, width = _first(item.get("WindowCenter")), _first(item.get("WindowWidth"))
     if center is not None and width is not None and math.isfinite(center) and math.isfinite(width) and width > 0:
         return center, width

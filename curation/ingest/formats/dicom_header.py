@@ -77,7 +77,7 @@ def check_header(dataset: FileDataset) -> None:
     if "Rows" not in dataset or "Columns" not in dataset:
         raise BadInput("a DICOM file without a picture")
     check_size(int(dataset.Rows), int(dataset.Columns))
-    frames = frame_count(dataset)
+    frames = count_frames(dataset)
     if not 1 <= frames <= MAX_FRAMES:
         raise BadInput(f"expected 1 to {MAX_FRAMES:,} frames, got {frames}")
     photometric, bits = str(dataset.get("PhotometricInterpretation", "")), int(dataset.get("BitsAllocated") or 0)
@@ -141,21 +141,21 @@ def _meta_length(path: Path) -> int:
     return 144 + int.from_bytes(head[140:144], "little")
 
 
-def frame_count(dataset: Dataset) -> int:
+def count_frames(dataset: Dataset) -> int:
     """The number of frames by the header."""
     return int(dataset.get("NumberOfFrames") or 1)
 
 
-def identifying_text(dataset: Dataset) -> set[str]:
+def find_identifying_texts(dataset: Dataset) -> set[str]:
     """Texts that identify the person or the study, folded to letters and digits; 3 characters or more."""
     texts: set[str] = set()
     for keyword in _IDENTIFYING:
         value: Any = dataset.get(keyword)
         parts = [str(value), *str(value).replace("=", "^").split("^")] if value else []
-        texts.update(folded(part) for part in parts)
+        texts.update(fold_text(part) for part in parts)
     return {text for text in texts if len(text) >= 3}
 
 
-def folded(text: str) -> str:
+def fold_text(text: str) -> str:
     """The letters and digits of a text in lower case."""
     return "".join(character for character in text.casefold() if character.isalnum())

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from curation.errors import BadInput
 from curation.image_store import Pixels
-from curation.ingest.formats.nifti_values import check_values, choose_volume, is_rgb, raw_values, volume_count
+from curation.ingest.formats.nifti_values import check_values, choose_volume, count_volumes, is_rgb, read_raw_values
 from curation.ingest.formats.picture_files import check_size
 from curation.ingest.incoming import FileEntry, Geometry, IncomingImage, Rejected, Unreadable
 from curation.ingest.request import ImportRequest, Plane
@@ -72,7 +72,7 @@ def read_nifti(
         number = choose_volume(image, request.volume)
         volume = _volume(image, number, request.quantise)
         mask_values = {name: _mask(mask, image, number) for name, mask in masks.items()}
-        name = f"{entry.file}#{number}." if volume_count(image) > 1 else f"{entry.file}#"
+        name = f"{entry.file}#{number}." if count_volumes(image) > 1 else f"{entry.file}#"
         yield from _slices(volume, mask_values, entry, request, name)
     except BadInput as error:
         yield Rejected.because(entry.file, error)
@@ -153,7 +153,7 @@ def _check(image: Any) -> None:
 
 
 def _volume(image: Any, number: int, quantise: bool) -> _Volume:
-    raw = raw_values(image, number)
+    raw = read_raw_values(image, number)
     slope, intercept = (float(value) for value in (image.dataobj.slope, image.dataobj.inter))
     if not (math.isfinite(slope) and math.isfinite(intercept)) or slope == 0:
         raise BadInput(f"expected a finite slope other than 0 and a finite intercept, got {slope:g} and {intercept:g}")
@@ -201,7 +201,7 @@ def _mask(path: Path, image: Any, number: int) -> NDArray[np.uint8]:
         raise BadInput("its mask lies on another grid: shape or affine differ")
     if is_rgb(mask):
         raise BadInput("its mask is of RGB: expected numbers")
-    values = raw_values(mask, choose_volume(mask, number if volume_count(mask) > 1 else None))
+    values = read_raw_values(mask, choose_volume(mask, number if count_volumes(mask) > 1 else None))
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise BadInput("its mask holds values that are not finite numbers")
     oriented: NDArray[np.uint8] = _orientations.apply_orientation(

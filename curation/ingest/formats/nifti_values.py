@@ -23,7 +23,7 @@ def is_rgb(image: Any) -> bool:
     return names == _RGB
 
 
-def volume_count(image: Any) -> int:
+def count_volumes(image: Any) -> int:
     """The number of volumes in the file."""
     return math.prod(int(extent) for extent in image.shape[3:])
 
@@ -40,14 +40,14 @@ def check_values(image: Any) -> None:
         kind = "RGBA" if dtype.names else dtype
         raise BadInput(f"values of type {kind}: expected integers, floating-point numbers or RGB")
     size = math.prod(int(extent) for extent in image.shape[:3]) * dtype.itemsize
-    for size_bytes, most in ((size, MAX_BYTES), (size * volume_count(image), MAX_SERIES_BYTES)):
+    for size_bytes, most in ((size, MAX_BYTES), (size * count_volumes(image), MAX_SERIES_BYTES)):
         if size_bytes > most:
             raise BadInput(f"{shape} is more than {most >> 30} GiB: refused as a decompression bomb")
 
 
 def choose_volume(image: Any, wanted: int | None) -> int:
     """Choose the volume to read; raises BadInput when a file has several and none is named, or not that one."""
-    count = volume_count(image)
+    count = count_volumes(image)
     if wanted is None and count > 1:
         raise BadInput(f"holds {count} volumes. Choose one with --volume N, from 0 to {count - 1}")
     if wanted is not None and wanted >= count:
@@ -55,13 +55,13 @@ def choose_volume(image: Any, wanted: int | None) -> int:
     return wanted or 0
 
 
-def raw_values(image: Any, volume: int) -> NDArray[Any]:
+def read_raw_values(image: Any, volume: int) -> NDArray[Any]:
     """Read the stored values (x, y, z), or (x, y, z, 3) for RGB; no other volume is kept in memory."""
-    if volume_count(image) == 1:
+    if count_volumes(image) == 1:
         raw = np.asarray(image.dataobj.get_unscaled()).reshape(image.shape[:3])
     else:
         data = image.dataobj
-        shape = (*image.shape[:3], volume_count(image))
+        shape = (*image.shape[:3], count_volumes(image))
         with nibabel.openers.ImageOpener(image.get_filename()) as file:
             raw = _fileslice(file, (..., volume), shape, data.dtype, data.offset, order=data.order)
     return np.stack([raw[name] for name in _RGB], axis=-1) if is_rgb(image) else raw

@@ -12,8 +12,8 @@ from PIL.ImageFile import ImageFile
 
 from curation.errors import BadInput
 from curation.image_store import Pixels
-from curation.ingest.formats.picture_modes import GRAY_16, bring_to_stored, refusal, stored_channels
-from curation.ingest.formats.png_files import PALETTE_COLOUR, png_header
+from curation.ingest.formats.picture_modes import GRAY_16, bring_to_stored, stored_channels, unsupported_kind
+from curation.ingest.formats.png_files import PALETTE_COLOUR, read_png_header
 from curation.ingest.incoming import Unreadable
 from curation.tables.images import Shape
 
@@ -28,7 +28,7 @@ def describe_shape(height: int, width: int, channels: int, bits: int) -> str:
     return f"{height}x{width} {'RGB' if channels == 3 else 'gray'}, {bits} bit"
 
 
-def unlike(expected: Shape, actual: Shape, others: str) -> str:
+def explain_shape_difference(expected: Shape, actual: Shape, others: str) -> str:
     """The reason for leaving out a picture with another shape than the others, and what may help."""
     reason = f"expected {describe_shape(*expected)} as {others}, got {describe_shape(*actual)}"
     if expected[2] == actual[2] or expected[3] != actual[3]:
@@ -46,13 +46,13 @@ def check_size(height: int, width: int) -> None:
 
 def header_suffices(head: bytes) -> bool:
     """Whether the first bytes of a file are enough for `probe_picture`; a palette comes after them."""
-    header = png_header(head)
+    header = read_png_header(head)
     return header is not None and header[3] != PALETTE_COLOUR
 
 
 def probe_picture(content: bytes) -> Shape:
     """Read from the header which shape `decode_picture` will give; raises BadInput."""
-    header = png_header(content)
+    header = read_png_header(content)
     if header is not None and header[3] != PALETTE_COLOUR:
         height, width, depth, colour = header
         return height, width, 3 if colour in (2, 6) else 1, 16 if depth == 16 else 8
@@ -103,7 +103,7 @@ def _check(picture: ImageFile) -> None:
     frames = getattr(picture, "n_frames", 1)
     if frames > 1:
         raise BadInput(f"{frames} pictures in one file. Save each as a file of its own")
-    kind = refusal(picture, _packing(picture))
+    kind = unsupported_kind(picture, _packing(picture))
     if kind is not None:
         raise BadInput(f"{kind}. Save it as 8 or 16 bit gray, or as 8 bit RGB")
 

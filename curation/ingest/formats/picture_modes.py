@@ -22,7 +22,7 @@ _REFUSED = {
 }
 
 
-def refusal(picture: Image.Image, packing: str) -> str | None:
+def unsupported_kind(picture: Image.Image, packing: str) -> str | None:
     """The kind of a picture that cannot be kept, by its header, else None; `packing` is how pixels are packed."""
     if kind := _REFUSED.get(picture.mode):
         return kind

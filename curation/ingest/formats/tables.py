@@ -12,7 +12,7 @@ import pyarrow.parquet
 
 from curation.errors import BadInput
 from curation.ingest.covariates import check_columns, covariates_of_row
-from curation.ingest.incoming import Rejected, split_named
+from curation.ingest.incoming import Rejected, parse_split
 from curation.ingest.request import ImportRequest
 from curation.tables.images import Split
 
@@ -215,7 +215,7 @@ def _describe(key: str, row: Row, columns: _Columns, request: ImportRequest, tab
     return TableEntry(
         labels=_labels(row, columns.labels, request.label_separator) or None,
         subject=str(subject) or None,
-        split=split_named(str(split)) if split else None,
+        split=parse_split(str(split)) if split else None,
         covariates=covariates_of_row(row, request.covariates) or None,
     )
 

@@ -11,7 +11,7 @@ import pyarrow.ipc
 import pyarrow.parquet
 
 from curation.errors import BadInput
-from curation.ingest.incoming import SPLIT_NAMES, split_named
+from curation.ingest.incoming import SPLIT_NAMES, parse_split
 from curation.tables.images import Split
 
 _BATCH = 32
@@ -33,7 +33,7 @@ def find_shards(path: Path) -> list[Shard]:
     if (path / "dataset_dict.json").is_file():
         folders = sorted(folder for folder in path.iterdir() if (folder / "state.json").is_file())
         return [
-            Shard(file, f"{folder.name}/{file.name}", split_named(folder.name))
+            Shard(file, f"{folder.name}/{file.name}", parse_split(folder.name))
             for folder in folders
             for file in _inside(path, sorted(folder.glob("*.arrow")))
         ]
@@ -64,13 +64,13 @@ def read_schema(path: Path) -> pyarrow.Schema:
         else:
             with pyarrow.memory_map(str(path)) as file, pyarrow.ipc.open_stream(file) as stream:
                 schema = stream.schema
-        _ = schema.names, picture_column(schema)  # names of a damaged file may not be text
+        _ = schema.names, find_picture_column(schema)  # names of a damaged file may not be text
     except (pyarrow.ArrowException, OSError, ValueError, MemoryError, OverflowError) as error:
         raise BadInput(f"{path} cannot be read as Parquet or Arrow: {type(error).__name__}.") from error
     return schema
 
 
-def batches(path: Path, columns: list[str]) -> Iterator[pyarrow.RecordBatch]:
+def read_batches(path: Path, columns: list[str]) -> Iterator[pyarrow.RecordBatch]:
     """Yield the rows in small batches, so that memory does not grow with the file."""
     if path.suffix == ".parquet":
         yield from pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=_BATCH, columns=columns)
@@ -81,7 +81,7 @@ def batches(path: Path, columns: list[str]) -> Iterator[pyarrow.RecordBatch]:
                 yield batch.slice(start, _BATCH).select(columns)
 
 
-def row_count(path: Path) -> int:
+def count_rows(path: Path) -> int:
     """The number of rows; 0 for a file that breaks off."""
     if path.suffix == ".parquet":
         return int(pyarrow.parquet.read_metadata(path).num_rows)
@@ -102,7 +102,7 @@ def _features(schema: pyarrow.Schema) -> dict[str, Any]:
     return features if isinstance(features, dict) else {}
 
 
-def picture_column(schema: pyarrow.Schema) -> str | None:
+def find_picture_column(schema: pyarrow.Schema) -> str | None:
     """The column of pictures: a struct of bytes and path."""
     features = _features(schema)
     for field in schema:
@@ -114,7 +114,7 @@ def picture_column(schema: pyarrow.Schema) -> str | None:
     return None
 
 
-def class_names(schema: pyarrow.Schema, column: str) -> list[str] | None:
+def read_class_names(schema: pyarrow.Schema, column: str) -> list[str] | None:
     """The names of a ClassLabel, or of a list of them."""
     described = _features(schema).get(column)
     if isinstance(described, list) and described:

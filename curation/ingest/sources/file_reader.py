@@ -8,13 +8,13 @@ from curation.errors import BadInput
 from curation.ingest.burnt_in import looks_burnt_in
 from curation.ingest.formats.dicom_files import read_dicom
 from curation.ingest.formats.nifti_files import read_nifti
-from curation.ingest.formats.picture_files import decode_picture, unlike
-from curation.ingest.formats.png_files import bare_png
+from curation.ingest.formats.picture_files import decode_picture, explain_shape_difference
+from curation.ingest.formats.png_files import strip_png
 from curation.ingest.formats.tables import TableEntry
 from curation.ingest.incoming import FileEntry, IncomingImage, Rejected
 from curation.ingest.preparing import prepare
 from curation.ingest.request import ImportRequest
-from curation.ingest.sources.masks import present_masks, read_picture_mask
+from curation.ingest.sources.masks import find_masks, read_picture_mask
 from curation.ingest.sources.source_files import FileKind, kind_of, read_picture_file
 from curation.tables.images import Shape
 
@@ -44,7 +44,7 @@ class FileReader:
         path = self.directory / entry.file
         try:
             kind = kind_of(path)
-            masks = present_masks(self.directory, entry.file, self.request) if self.request.masks else {}
+            masks = find_masks(self.directory, entry.file, self.request) if self.request.masks else {}
             if kind is FileKind.PICTURE:
                 yield self._picture(path, entry, masks)
                 return
@@ -78,7 +78,7 @@ class FileReader:
             entry.split,
             masks={name: mask for name, mask in mask_values.items() if mask.any()},
             covariates=entry.covariates,
-            png=bare_png(content),
+            png=strip_png(content),
             notes=notes,
         )
 
@@ -92,5 +92,5 @@ class FileReader:
         height, width, channels = ready.pixels.shape
         shape = (height, width, channels, ready.pixels.dtype.itemsize * 8)
         if self.usual is not None and shape != self.usual:
-            return Rejected(image.source_file, unlike(self.usual, shape, "most files here"))
+            return Rejected(image.source_file, explain_shape_difference(self.usual, shape, "most files here"))
         return replace(ready, burnt_in=burnt_in) if burnt_in else ready

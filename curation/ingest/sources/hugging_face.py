@@ -19,21 +19,21 @@ from curation.errors import BadInput
 from curation.ingest.burnt_in import looks_burnt_in
 from curation.ingest.covariates import check_columns, covariates_of_row
 from curation.ingest.formats.picture_files import decode_picture
-from curation.ingest.formats.png_files import bare_png
+from curation.ingest.formats.png_files import strip_png
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
-from curation.ingest.incoming import IncomingImage, Part, Rejected, Source, split_named
+from curation.ingest.incoming import IncomingImage, Part, Rejected, Source, parse_split
 from curation.ingest.preparing import prepare
 from curation.ingest.request import NO_REQUEST, ImportRequest
 from curation.ingest.sources.arrow_files import (
     Shard,
-    batches,
-    class_names,
+    count_rows,
+    find_picture_column,
     find_shards,
     parquet_files,
-    picture_column,
+    read_batches,
+    read_class_names,
     read_schema,
-    row_count,
 )
 from curation.progress import OnProgress, silent
 from curation.project import Project
@@ -46,7 +46,7 @@ _SUBJECT = ("subject", "subject_id", "patient_id", "patient")
 def is_hugging_face(path: Path) -> bool:
     """Whether this module reads the data set at a path."""
     if path.is_file():
-        return path.suffix == ".parquet" and picture_column(read_schema(path)) is not None
+        return path.suffix == ".parquet" and find_picture_column(read_schema(path)) is not None
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
         return True
     return any(_has_pictures(file) for file in parquet_files(path)[:1])
@@ -55,7 +55,7 @@ def is_hugging_face(path: Path) -> bool:
 def _has_pictures(file: Path) -> bool:
     """Whether a Parquet file holds pictures; false for a damaged file, which is listed later."""
     try:
-        return picture_column(read_schema(file)) is not None
+        return find_picture_column(read_schema(file)) is not None
     except BadInput:
         return False
 
@@ -90,7 +90,7 @@ def open_hugging_face(path: Path, name: str | None = None, request: ImportReques
         name=name or path.name,
         content_digest=digest.hexdigest(),
         items=_parts(shards, columns, request),
-        total=sum(row_count(shard.path) for shard in shards),
+        total=sum(count_rows(shard.path) for shard in shards),
         options=request.options(),
         private=not request.public_subjects,
     )
@@ -108,7 +108,7 @@ class _Columns:
 
     @classmethod
     def of(cls, schema: pyarrow.Schema, request: ImportRequest) -> "_Columns":
-        picture = picture_column(schema)
+        picture = find_picture_column(schema)
         if picture is None:
             raise BadInput("expected a column of pictures (a struct of bytes and path); the data set has none.")
         names = list(schema.names)
@@ -126,7 +126,7 @@ class _Columns:
         return cls(
             picture,
             () if request.label else labels,
-            {name: known_names for name in labels if (known_names := class_names(schema, name))},
+            {name: known_names for name in labels if (known_names := read_class_names(schema, name))},
             subject,
             request.split_column or ("split" if "split" in names else None),
         )
@@ -139,7 +139,7 @@ def _parts(shards: Sequence[Shard], columns: _Columns, request: ImportRequest) -
     for shard in shards:
         position = 0
         try:
-            for batch in batches(shard.path, list(dict.fromkeys(wanted))):
+            for batch in read_batches(shard.path, list(dict.fromkeys(wanted))):
                 batch.validate(full=True)  # offsets that lead out of a damaged file are not followed
                 for row in batch.to_pylist():
                     yield partial(_read, f"{shard.name}#{position}", row, shard.split, columns, request)
@@ -165,9 +165,9 @@ def _read(
             pixels,
             {request.label: 1.0} if request.label is not None else _labels(row, columns, request),
             _text(row[columns.subject]) if columns.subject else None,
-            split_named(split_name) if split_name else split,
+            parse_split(split_name) if split_name else split,
             covariates=_covariates(row, request),
-            png=bare_png(content),
+            png=strip_png(content),
             burnt_in=looks_burnt_in(pixels),
             notes=notes,
         )

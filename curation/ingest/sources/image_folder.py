@@ -29,14 +29,14 @@ from curation.ingest.preparing import prepared_shape
 from curation.ingest.request import NO_REQUEST, ImportRequest
 from curation.ingest.sources.file_reader import FileReader
 from curation.ingest.sources.layout import FolderLayout, make_entry
-from curation.ingest.sources.masks import mask_files
+from curation.ingest.sources.masks import list_mask_files
 from curation.ingest.sources.source_files import (
     FileKind,
     Listing,
     examine,
     kind_of,
     list_folder,
-    refusal,
+    reason_to_refuse,
 )
 from curation.progress import OnProgress, silent
 from curation.project import Project
@@ -66,7 +66,7 @@ def open_image_folder(
     """List and hash the files; they are decoded when the source is consumed."""
     request.check()
     directory, listing, table = _find(path, request, manifest)
-    masks = mask_files(listing.files, request) if request.masks else set()
+    masks = list_mask_files(listing.files, request) if request.masks else set()
     with quiet_decoders():
         seen = _examine_all(directory, listing, masks, request, manifest)
     rejected = [*listing.rejected, *table.rejected]
@@ -112,7 +112,7 @@ def _find(path: Path, request: ImportRequest, manifest: Path | None) -> tuple[Pa
         table = read_table(path, request)
         return path.parent, _listed(path.parent, table), table
     check_keywords(request.covariates, elsewhere=manifest is not None)
-    if reason := refusal(path, path.parent):
+    if reason := reason_to_refuse(path, path.parent):
         raise BadInput(f"{path}: {reason}.")
     return path.parent, Listing([path.name], [], []), read_table(manifest, request) if manifest else Table()
 
@@ -139,7 +139,9 @@ def _listed(directory: Path, table: Table) -> Listing:
     for file in table.rows:
         path = directory / file
         reason = (
-            refusal(path, directory) if path.exists() or path.is_symlink() else f"named in {table.name}, but not there"
+            reason_to_refuse(path, directory)
+            if path.exists() or path.is_symlink()
+            else f"named in {table.name}, but not there"
         )
         if reason is None and not path.resolve().is_relative_to(directory):
             reason = "a link that leads outside the folder"

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from curation.errors import BadInput
 from curation.ingest.formats.tables import Table, TableEntry
-from curation.ingest.incoming import SPLIT_NAMES, FileEntry, split_named
+from curation.ingest.incoming import SPLIT_NAMES, FileEntry, parse_split
 from curation.ingest.request import ImportRequest
 from curation.tables.images import Split
 
@@ -33,7 +33,7 @@ class FolderLayout:
         folders = _folders(file.rpartition("/")[0])
         if not self.by_split:
             return None, folders[0] if folders else None
-        return split_named(folders[0]) if folders else None, folders[1] if len(folders) > 1 else None
+        return parse_split(folders[0]) if folders else None, folders[1] if len(folders) > 1 else None
 
 
 @lru_cache(1_024)

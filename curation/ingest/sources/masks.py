@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from curation.errors import BadInput
 from curation.ingest.formats.picture_files import decode_picture
 from curation.ingest.request import ImportRequest
-from curation.ingest.sources.source_files import read_picture_file, refusal
+from curation.ingest.sources.source_files import read_picture_file, reason_to_refuse
 
 _FIELDS = "{dir}, {stem} and {name}"
 
 
-def masks_of(file: str, request: ImportRequest) -> dict[str, str]:
+def expected_masks(file: str, request: ImportRequest) -> dict[str, str]:
     """The path below the folder where each mask of a file would be, by name; raises BadInput for a bad pattern."""
     path = PurePosixPath(file)
     stem = path.name.removesuffix(".gz") if path.name.endswith(".nii.gz") else path.name
@@ -32,19 +32,19 @@ def masks_of(file: str, request: ImportRequest) -> dict[str, str]:
     return paths
 
 
-def mask_files(files: Iterable[str], request: ImportRequest) -> set[str]:
+def list_mask_files(files: Iterable[str], request: ImportRequest) -> set[str]:
     """The files that are masks of other files."""
     present = set(files)
-    return {mask for file in present for mask in masks_of(file, request).values() if mask in present}
+    return {mask for file in present for mask in expected_masks(file, request).values() if mask in present}
 
 
-def present_masks(directory: Path, file: str, request: ImportRequest) -> dict[str, Path]:
+def find_masks(directory: Path, file: str, request: ImportRequest) -> dict[str, Path]:
     """The masks that a file has, by name; raises BadInput for one that may not be opened."""
     present: dict[str, Path] = {}
-    for name, mask in masks_of(file, request).items():
+    for name, mask in expected_masks(file, request).items():
         path = directory / mask
         if path.is_symlink() or path.exists():
-            if reason := refusal(path, directory):
+            if reason := reason_to_refuse(path, directory):
                 raise BadInput(f"its mask {name}: {reason}")
             present[name] = path
     return present

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from curation.errors import BadInput, Damaged
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
-from curation.ingest.incoming import IncomingImage, Source, split_named
+from curation.ingest.incoming import IncomingImage, Source, parse_split
 from curation.ingest.sources.medmnist_catalogue import CATALOGUE, MedMNIST, find_medmnist
 from curation.progress import OnProgress, silent
 from curation.project import Project
@@ -74,7 +74,7 @@ def _items(
         for position, (pixels, numbers) in enumerate(zip(images[split], labels[split], strict=True)):
             several = dict(zip(names, map(float, numbers), strict=True)) if len(numbers) > 1 else None
             yield IncomingImage(
-                f"{split}/{position:06d}", pixels, several or names[int(numbers[0])], split=split_named(split)
+                f"{split}/{position:06d}", pixels, several or names[int(numbers[0])], split=parse_split(split)
             )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from curation.errors import BadInput
 from curation.ingest.formats import dicom_header, nifti_files, picture_files, tables
 from curation.ingest.formats.dicom_preamble import begins_as_dicom
-from curation.ingest.in_threads import in_threads
+from curation.ingest.in_threads import map_in_threads
 from curation.ingest.incoming import Rejected
 from curation.ingest.request import ImportRequest
 from curation.tables.images import Shape
@@ -69,7 +69,7 @@ def list_folder(directory: Path) -> Listing:
         for name in (*hidden, *links, *names):
             path = Path(folder) / name
             file = f"{below}{name}".encode(errors="backslashreplace").decode()
-            reason = refusal(path, directory)
+            reason = reason_to_refuse(path, directory)
             if reason:
                 listing.rejected.append(Rejected(file, reason))
             elif name in tables.BESIDE:
@@ -82,7 +82,7 @@ def list_folder(directory: Path) -> Listing:
     return listing
 
 
-def refusal(path: Path, directory: Path) -> str | None:
+def reason_to_refuse(path: Path, directory: Path) -> str | None:
     """The reason why a file below `directory` is not opened; None when it can be."""
     try:
         path.name.encode()
@@ -115,7 +115,7 @@ def examine(directory: Path, files: Sequence[str], request: ImportRequest) -> It
     def examine_file(file: str) -> Examined:
         return _examine(directory / file, file, request)
 
-    return in_threads(examine_file, files, "hash")
+    return map_in_threads(examine_file, files, "hash")
 
 
 def _examine(path: Path, file: str, request: ImportRequest) -> Examined:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from curation.errors import BadInput
 from curation.ingest import in_threads as module
-from curation.ingest.in_threads import in_threads
+from curation.ingest.in_threads import map_in_threads
 from curation.ingest.request import ImportRequest
 from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
@@ -25,7 +25,7 @@ def test_results_come_in_the_order_of_the_things_whatever_takes_longest() -> Non
         time.sleep(0.02 if number % 16 == 0 else 0)
         return number * number
 
-    assert list(in_threads(slow_first, range(200), "test")) == [number * number for number in range(200)]
+    assert list(map_in_threads(slow_first, range(200), "test")) == [number * number for number in range(200)]
 
 
 def test_few_things_are_taken_ahead_of_what_was_asked_for() -> None:
@@ -36,7 +36,7 @@ def test_few_things_are_taken_ahead_of_what_was_asked_for() -> None:
             taken.append(number)
             yield number
 
-    results = in_threads(lambda number: number, things(), "test")
+    results = map_in_threads(lambda number: number, things(), "test")
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     assert len(taken) <= 100
     results.close()  # type: ignore[attr-defined]
@@ -53,7 +53,7 @@ def test_a_failure_is_raised_at_its_place_and_most_of_the_rest_is_never_begun() 
 
     seen: list[int] = []
     with pytest.raises(BadInput, match="number 20"):
-        seen.extend(in_threads(fail_at_twenty, range(10_000), "test"))
+        seen.extend(map_in_threads(fail_at_twenty, range(10_000), "test"))
     assert seen == list(range(16))  # whole batches of eight
     assert len(done) <= 150
 

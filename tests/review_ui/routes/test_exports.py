@@ -10,7 +10,7 @@ from sqlalchemy import select
 from curation.project import Project
 from curation.tables.operations import Event
 from curation.tables.people import Reader, Role
-from review_ui.routes.exports import csv_of
+from review_ui.routes.exports import write_csv
 from tests.review_ui.conftest import Browser
 from tests.review_ui.test_figures import read
 
@@ -73,7 +73,7 @@ def test_an_unknown_figure_or_worklist_is_not_found(
 
 
 def test_no_text_is_a_formula_to_a_spreadsheet() -> None:
-    text = csv_of((("name", "value"), [("=cmd|' /C calc'!A0", -1.5), ("@sum", 2), ("+1", None), ('a "b", c', 3)]))
+    text = write_csv((("name", "value"), [("=cmd|' /C calc'!A0", -1.5), ("@sum", 2), ("+1", None), ('a "b", c', 3)]))
     assert text.splitlines() == ["name,value", "'=cmd|' /C calc'!A0,-1.5", "'@sum,2", "'+1,", '"a ""b"", c",3']
 
 

@@ -232,7 +232,7 @@ def test_of_a_long_series_one_volume_alone_is_held_in_memory(tmp_path: Path, suf
     series = np.random.default_rng(6).integers(0, 9, (96, 96, 64, 12)).astype("<i2")
     image = nibabel.load(_save(tmp_path / f"v{suffix}", series))
     tracemalloc.start()
-    values = nifti_values.raw_values(image, 11)
+    values = nifti_values.read_raw_values(image, 11)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert np.array_equal(values, series[..., 11])
