@@ -1,4 +1,4 @@
-"""`rounds audit`: the chain of events, who did what and when."""
+"""`rounds audit`: list the events of the project and verify their chain."""
 
 from dataclasses import asdict
 
@@ -13,7 +13,7 @@ from curation.project import Project
 
 @click.group()
 def audit() -> None:
-    """Look through the chain of events, and hold it against its anchors.
+    """List the recorded events, and check their chain against its anchors.
 
     \b
     Example:
@@ -25,7 +25,7 @@ def audit() -> None:
 @json_option
 @pass_project
 def verify(project: Project, as_json: bool) -> None:
-    """Find every event that was altered, removed or moved, up to the last anchor; a fault ends in an error.
+    """Find events that were altered, removed or moved, up to the last anchor. Any fault ends in an error.
 
     \b
     Example:
@@ -51,8 +51,10 @@ def verify(project: Project, as_json: bool) -> None:
 
 
 @audit.command()
-@click.option("--kind", help="Only events of this kind, or of this group: reader.role_changed, reader.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
+@click.option("--kind", help="Only events of this kind (reader.role_changed) or of this group (reader).")
+@click.option(
+    "--limit", type=click.IntRange(1), default=50, show_default=True, help="How many events, the newest ones."
+)
 @json_option
 @pass_project
 def show(project: Project, kind: str | None, limit: int, as_json: bool) -> None:

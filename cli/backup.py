@@ -18,15 +18,24 @@ directory_path = click.Path(file_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("directory", type=directory_path)
-@click.option("--with-secrets", is_flag=True, help="Copy the keys too. Whoever has such a backup can forge the chain.")
-@click.option("--verify", "only_verify", is_flag=True, help="Make none; read the newest one there back, every file.")
-@click.option("--at", "name", help="With --verify: which one, by its name.")
+@click.option(
+    "--with-secrets",
+    is_flag=True,
+    help="Also copy the secret keys. Whoever has such a backup can forge the chain of events.",
+)
+@click.option(
+    "--verify",
+    "only_verify",
+    is_flag=True,
+    help="Make no backup. Read every file of the newest one there and check it.",
+)
+@click.option("--at", "name", help="With --verify: the name of the backup to check.")
 @json_option
 @pass_project
 def backup(
     project: Project, directory: Path, with_secrets: bool, only_verify: bool, name: str | None, as_json: bool
 ) -> None:
-    """Copy the project into DIRECTORY while people read; what an earlier backup there holds is not copied again.
+    """Back up the project to DIRECTORY, also while people read. Files of earlier backups there are not copied again.
 
     \b
     Example:
@@ -73,12 +82,14 @@ def _verify(directory: Path, name: str | None, as_json: bool) -> None:
 @click.command("restore")
 @click.argument("backup_directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("target", type=directory_path)
-@click.option("--at", "name", help="Which backup, by its name; without it the newest.")
+@click.option("--at", "name", help="The name of the backup. Default: the newest.")
 @click.option(
-    "--secrets", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Where the keys are kept."
+    "--secrets",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The directory of the secret keys, where the backup has none.",
 )
-@click.option("--database-url", help="Of PostgreSQL: a new, empty database.")
-@click.option("--store-url", default="store", show_default=True, help="Where the images go.")
+@click.option("--database-url", help="For PostgreSQL: the address of a new, empty database.")
+@click.option("--store-url", default="store", show_default=True, help="Where the images go: a directory, or s3://...")
 @json_option
 def restore_backup(
     backup_directory: Path,
@@ -89,7 +100,7 @@ def restore_backup(
     store_url: str,
     as_json: bool,
 ) -> None:
-    """Bring a backup back into TARGET, a new directory, and verify it. The project it was made of is not touched.
+    """Restore a backup into the new directory TARGET and verify it. The original project is not touched.
 
     \b
     Example:

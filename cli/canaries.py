@@ -1,4 +1,4 @@
-"""`rounds generator canaries`: whether a generator gives its training images back, and whether the gate sees it."""
+"""`rounds generator canaries`: measure how often a generator gives its training images back."""
 
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,35 @@ from curation.project import Project
 
 
 @click.command()
-@click.option("--snapshot", required=True, help="Whose real training subjects are the canaries and the others.")
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="For fits and report.")
-@click.option("--per-repeat", default=3, show_default=True, type=click.IntRange(1), help="Canary subjects each.")
-@click.option("--others", default=300, show_default=True, type=click.IntRange(50), help="Subjects that stand once.")
-@click.option("--images", default=600, show_default=True, type=click.IntRange(40), help="How many each fit draws.")
-@click.option("--recipe", type=click.Path(exists=True, path_type=Path), help="A JSON recipe; without it, a small one.")
-@click.option("--autoencoder", help="A generator whose autoencoder is used, instead of fitting one.")
-@click.option("--backbone", help="Hugging Face id or directory whose features are used; without it, the shipped one.")
+@click.option("--snapshot", required=True, help="The snapshot whose real training subjects are used.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A directory for the fits and the report.",
+)
+@click.option(
+    "--per-repeat",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many canary subjects for each number of repeats.",
+)
+@click.option(
+    "--others",
+    default=300,
+    show_default=True,
+    type=click.IntRange(50),
+    help="How many other subjects, each taken once.",
+)
+@click.option(
+    "--images", default=600, show_default=True, type=click.IntRange(40), help="How many images each generator makes."
+)
+@click.option("--recipe", type=click.Path(exists=True, path_type=Path), help="A JSON recipe. Default: a small one.")
+@click.option("--autoencoder", help="Use the autoencoder of this generator instead of fitting one.")
+@click.option(
+    "--backbone", help="The backbone for features: a Hugging Face id or a directory. Default: the shipped one."
+)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @json_option
 @pass_project
@@ -34,9 +55,10 @@ def canaries(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Fit small generators with subjects planted 1, 10 and 100 times and without, and count what comes back.
+    """Fit one small generator with subjects planted 1, 10 and 100 times and one without; count what comes back.
 
-    The generators are fitted only for this and never registered. Killed, it goes on where it was. The picture in OUT
+    The generators are fitted only for this and never registered. Interrupted, run it again and it continues. The
+    picture in OUT
     shows training images: it is for the curator and the privacy role only.
 
     \b

@@ -1,6 +1,6 @@
-"""`rounds demo`: the whole loop on the simulated cohort, up to the review page or, with --auto, to the report.
+"""`rounds demo`: run the whole loop on the simulated cohort.
 
-Every step finds what an earlier run has done and goes on from there.
+It ends at the review page or, with --auto, at the report of a study. Every step continues from what an earlier run did.
 """
 
 import os
@@ -42,17 +42,21 @@ CONTROLS = 8  # of each kind: enough to see how they work, too few for any stati
 
 @click.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"))
-@click.option("--auto", is_flag=True, help="Without a person: a proxy reads, and the study's report ends it.")
+@click.option("--auto", is_flag=True, help="Run without a person: a proxy reads, and a study ends it.")
 @click.option(
-    "--subjects", type=click.IntRange(200), default=600, show_default=True, help="Virtual subjects to import."
+    "--subjects", type=click.IntRange(200), default=600, show_default=True, help="How many virtual subjects to import."
 )
 @click.option(
-    "--per-class", type=click.IntRange(4), default=40, show_default=True, help="Candidates to draw of each class."
+    "--per-class",
+    type=click.IntRange(4),
+    default=40,
+    show_default=True,
+    help="How many candidates of each class to generate.",
 )
-@click.option("--port", type=int, help="Of the review page; without it, the first free one from 8630 on.")
-@click.option("--browser/--no-browser", default=True, help="Open the page, where there is a screen.")
+@click.option("--port", type=int, help="The port of the review page. Default: the first free one from 8630 on.")
+@click.option("--browser/--no-browser", default=True, help="Open the page in a browser, where there is a screen.")
 def demo(directory: Path, auto: bool, subjects: int, per_class: int, port: int | None, browser: bool) -> None:
-    """Run the loop on a simulated cohort in DIRECTORY: import, draw, screen, read, and from there by hand.
+    """Run the loop on a simulated cohort in DIRECTORY: import, generate, screen, read. Then go on by hand.
 
     \b
     Example:

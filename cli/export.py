@@ -1,4 +1,4 @@
-"""`rounds export`: a finished snapshot in a format that other tools open, or as a release folder."""
+"""`rounds export`: write a snapshot in a format that other tools open, or as a release."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -15,9 +15,9 @@ from curation.project import Project
 @click.argument("format_name", metavar="FORMAT", type=click.Choice(list(FORMATS)))
 @click.argument("snapshot_name", metavar="SNAPSHOT")
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--include-real", is_flag=True, help="Real patients' images leave too, under keyed pseudonyms.")
-@click.option("--license", default="", help="Of the data: an SPDX id or an address; without it, unknown.")
-@click.option("--creator", default="", help="Who publishes it, as it should be cited.")
+@click.option("--include-real", is_flag=True, help="Also export images of real patients, under keyed pseudonyms.")
+@click.option("--license", default="", help="The licence of the data: an SPDX id or an address. Default: unknown.")
+@click.option("--creator", default="", help="Who publishes the data, as it should be cited.")
 @json_option
 @pass_project
 def export(
@@ -32,7 +32,7 @@ def export(
 ) -> None:
     """Write SNAPSHOT to the new DIRECTORY: imagefolder, parquet, croissant, dicom, nifti, or release.
 
-    Synthetic and altered images leave; real ones stay unless --include-real says that they go. Every PNG and DICOM
+    Synthetic and altered images are exported; real ones only with --include-real. Every PNG and DICOM
     file says that it is synthetic. `release` adds a data-quality scorecard, who read what, error rates, known gaps and
     prefilled reporting checklists.
 

@@ -1,4 +1,4 @@
-"""`rounds generator` and `rounds generate`: fit generators, and draw candidates from them."""
+"""`rounds generator` and `rounds generate`: fit generators, and generate candidates."""
 
 import sys
 from pathlib import Path
@@ -41,10 +41,10 @@ def generator() -> None:
 
 @generator.command()
 @click.argument("source")
-@click.option("--name", help="What it is called here; without it, as its card says.")
+@click.option("--name", help="Its name in the project. Default: the name on its card.")
 @pass_project
 def add(project: Project, source: str, name: str | None) -> None:
-    """Register the generator in the directory SOURCE, or the one that comes with Rounds (`shipped`).
+    """Add the generator in the directory SOURCE, or the one that comes with Rounds (`shipped`).
 
     \b
     Example:
@@ -113,12 +113,18 @@ def show(project: Project, name: str, as_json: bool) -> None:
 
 
 @generator.command()
-@click.option("--snapshot", help="A snapshot of this project; its real training images are fitted.")
-@click.option("--snapshot-folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Or any folder.")
-@click.option("--recipe", type=click.Path(exists=True, path_type=Path), help="A JSON recipe; without it, the defaults.")
-@click.option("--name", help="What the generator is called; needed with --snapshot.")
+@click.option("--snapshot", help="Fit on the real training images of this snapshot of the project.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="With --snapshot-folder: where it goes, outside a project."
+    "--snapshot-folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Fit on a snapshot folder outside a project.",
+)
+@click.option(
+    "--recipe", type=click.Path(exists=True, path_type=Path), help="A JSON recipe. Default: the values of `FitRecipe`."
+)
+@click.option("--name", help="The name of the generator; required with --snapshot.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="With --snapshot-folder: the directory of the new generator."
 )
 @click.option("--allow-affected", is_flag=True, help="Fit a snapshot that descends from a withdrawn subject.")
 @queue_option("fitting")
@@ -133,7 +139,7 @@ def fit(
     allow_affected: bool,
     queue: bool,
 ) -> None:
-    """Fit a latent flow generator: its autoencoder, then the flow. Killed, it goes on where it was.
+    """Fit a latent flow generator: first its autoencoder, then the flow. Interrupted, run it again and it continues.
 
     \b
     Example:
@@ -192,14 +198,19 @@ def _this_command() -> str:
 
 
 @click.command()
-@click.option("--generator", "generator_name", required=True, help="A name of `rounds generator list`.")
-@click.option("--count", required=True, help="How many of each class: normal=40,ring_lesion=40")
+@click.option(
+    "--generator",
+    "generator_name",
+    required=True,
+    help="The name of the generator; `rounds generator list` shows them.",
+)
+@click.option("--count", required=True, help="How many images of each class: normal=40,ring_lesion=40")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--steps", default=12, show_default=True, type=click.IntRange(1, 1000), help="Sampler steps.")
 @click.option("--guidance", default=2.0, show_default=True, help="Classifier-free guidance scale.")
 @click.option("--sampler", type=click.Choice(["unipc", "dpmpp", "euler"]), default="unipc", show_default=True)
-@click.option("--allow-affected", is_flag=True, help="Draw from one that saw a withdrawn subject.")
-@click.option("--wait", is_flag=True, help="Draw and screen here, instead of leaving it to `rounds worker`.")
+@click.option("--allow-affected", is_flag=True, help="Use a generator that saw a withdrawn subject.")
+@click.option("--wait", is_flag=True, help="Generate and screen now, instead of leaving it to `rounds worker`.")
 @json_option
 @pass_project
 def generate(
@@ -214,7 +225,8 @@ def generate(
     wait: bool,
     as_json: bool,
 ) -> None:
-    """Draw a batch of candidates. The same request gives the same images; killed, it goes on at the missing ones.
+    """Generate a batch of candidates. The same request gives the same images. Interrupted, it continues with the
+    missing ones.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""The options of `rounds import` that say how files are read, and the request they make."""
+"""Options of `rounds import` that say how files are read, and the request they make."""
 
 import hashlib
 import re
@@ -19,70 +19,81 @@ _OPTIONS = (
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         help="CSV, Parquet or JSON lines with a column that names the files, or their SOPInstanceUID.",
     ),
-    click.option("--label", help="One label for every picture."),
+    click.option("--label", help="One label for every image."),
     click.option(
         "--label-from",
         metavar="WHERE",
-        help="folder, manifest, mask (present or not) or keyword:NAME of DICOM. Without it, folder and table agree.",
+        help="Where labels come from: folder, manifest, mask (present or not) or keyword:NAME of DICOM. Default: "
+        "folder and table, which must agree.",
     ),
     click.option(
         "--label-column",
         multiple=True,
         metavar="COLUMN",
-        help="Column of labels. Given several times, each is a label and holds 0, 1, a probability or nothing.",
+        help="The column of labels. Repeat it for several labels: then each column is one label and holds 0, 1, a "
+        "probability or nothing.",
     ),
-    click.option("--label-separator", metavar="TEXT", help="What stands between labels in one column, as in 'a|b'."),
-    click.option("--file-column", metavar="COLUMN", help="Column that names the files, below the table's folder."),
-    click.option("--subject-column", metavar="COLUMN", help="Column of subjects."),
-    click.option("--split-column", metavar="COLUMN", help="Column of splits: train, validation, test, reserve."),
+    click.option(
+        "--label-separator", metavar="TEXT", help="The text between several labels in one column, as in 'a|b'."
+    ),
+    click.option(
+        "--file-column", metavar="COLUMN", help="The column of file names, relative to the folder of the table."
+    ),
+    click.option("--subject-column", metavar="COLUMN", help="The column of subjects."),
+    click.option("--split-column", metavar="COLUMN", help="The column of splits: train, validation, test, reserve."),
     click.option(
         "--subject-pattern",
         metavar="REGEX",
-        help="Takes the subject from each file's path by the pattern's one group.",
+        help="A pattern with one group, which gives the subject from the path of each file.",
     ),
     click.option(
         "--public-subjects",
         is_flag=True,
-        help="Keep subjects and file names as published. Without it the project keeps keyed pseudonyms only.",
+        help="Keep subjects and file names as they are published. Default: keep only keyed pseudonyms.",
     ),
     click.option(
         "--covariate",
         multiple=True,
         metavar="NAME",
-        help="Keep this column, or this DICOM keyword, for subgroups; ages by decade, never what identifies.",
+        help="Keep this column or DICOM keyword for subgroups. Ages are kept by decade; nothing that identifies is "
+        "kept.",
     ),
     click.option(
         "--mask",
         multiple=True,
         metavar="NAME=PATTERN",
-        help="Where a file's mask is below the folder, as in 'lesion=labels/{stem}.nii.gz'. Also {dir} and {name}.",
+        help="The path of a mask below the folder, as in 'lesion=labels/{stem}.nii.gz'. {dir} and {name} work too.",
     ),
     click.option(
         "--size",
         metavar="N|HxW",
-        help="Bring every picture to this size: scaled to fit, padded; spacing and masks go along.",
+        help="Resize every image to fit this size and pad it. Spacing and masks are changed with it.",
     ),
     click.option(
         "--window",
         metavar="CENTRE:WIDTH|file",
-        help="Bring 16 bit gray to 8 bit through this window, in the file's units, or through the file's own.",
+        help="Convert 16 bit gray to 8 bit by this window, in the units of the file, or by the window in the file.",
     ),
     click.option(
         "--gray",
         is_flag=True,
-        help="Bring RGB pictures that show only gray to gray; those with colour are left out.",
+        help="Convert RGB images that show only gray to gray. Images with colour are left out.",
     ),
     click.option(
-        "--plane", type=click.Choice(get_args(Plane)), default="axial", show_default=True, help="NIfTI: slices of it."
+        "--plane",
+        type=click.Choice(get_args(Plane)),
+        default="axial",
+        show_default=True,
+        help="NIfTI: the plane of the slices.",
     ),
     click.option(
         "--volume",
         type=click.IntRange(0),
         metavar="N",
-        help="NIfTI: which volume of a series (time, diffusion), from 0; such files are left out without it.",
+        help="NIfTI: which volume of a series (time, diffusion), from 0. Without it, files with a series are left out.",
     ),
-    click.option("--slices", metavar="FROM:TO[:STEP]", help="NIfTI: which slices, counted from 0; all without it."),
-    click.option("--quantise", is_flag=True, help="NIfTI: keep floating-point volumes in 65,536 steps each."),
+    click.option("--slices", metavar="FROM:TO[:STEP]", help="NIfTI: which slices, from 0. Default: all."),
+    click.option("--quantise", is_flag=True, help="NIfTI: store each floating-point volume in 65,536 steps."),
 )
 
 

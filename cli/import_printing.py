@@ -1,4 +1,4 @@
-"""How the report of an import is printed: counts, then what was left out and what is to be looked at."""
+"""Print the report of an import: counts, what was left out, what needs a look."""
 
 from typing import Any
 

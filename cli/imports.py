@@ -1,4 +1,4 @@
-"""`rounds import`: real images from pictures, DICOM, NIfTI, tables, `datasets` folders, MedMNIST or the cohort."""
+"""`rounds import`: import real images from files, tables, data sets or the simulated cohort."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from curation.project import Project
 
 @click.command("import")
 @click.argument("source")
-@click.option("--name", help="What the source is called in the project; without it, like its file or directory.")
-@click.option("--seed", default=0, show_default=True, help="Draws the splits of subjects that have none.")
-@click.option("--dry-run", is_flag=True, help="Read and report everything, store nothing.")
+@click.option("--name", help="The name of the source in the project. Default: the name of its file or directory.")
+@click.option("--seed", default=0, show_default=True, help="Seed for the split of subjects that have none.")
+@click.option("--dry-run", is_flag=True, help="Read and report everything, but store nothing.")
 @file_options
-@click.option("--workers", type=click.IntRange(1), help="For virtual-brains: processes that draw.")
+@click.option("--workers", type=click.IntRange(1), help="For virtual-brains: how many processes render the images.")
 @queue_option("importing")
 @json_option
 @pass_project

@@ -1,4 +1,4 @@
-"""`rounds jobs`: what the worker has done, does and will do."""
+"""`rounds jobs`: list and cancel jobs of the worker."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def jobs() -> None:
     "statuses",
     multiple=True,
     type=click.Choice([status.value for status in JobStatus]),
-    help="Only jobs in this state; can be given several times.",
+    help="Only jobs in this state. Repeat it for several.",
 )
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1))
 @json_option
@@ -49,7 +49,7 @@ def list_command(project: Project, statuses: tuple[str, ...], limit: int, as_jso
 @click.argument("job_id", type=int)
 @pass_project
 def cancel(project: Project, job_id: int) -> None:
-    """Cancel a queued or running job; its worker stops at the next step and keeps what is done.
+    """Cancel a queued or running job. Its worker stops at the next step and keeps what is done.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""The `rounds` command: groups and commands are loaded on use, so that `rounds --help` never imports torch."""
+"""The `rounds` command. It loads each command on use, so that `rounds --help` never imports torch."""
 
 import importlib
 import sys
@@ -14,49 +14,53 @@ EXIT_USER_ERROR = 2
 
 @dataclass(frozen=True, slots=True)
 class Lazy:
-    """Where a command lives, and the line that `rounds --help` shows without importing it."""
+    """The place of a command, and its line in `rounds --help`."""
 
     target: str
     summary: str
 
 
 COMMANDS = {
-    "init": Lazy("cli.project:init", "Make a project here, or migrate the one that is here."),
+    "init": Lazy("cli.project:init", "Make a project, or bring its database up to date."),
     "status": Lazy("cli.project:status", "Show what the project holds and what is under way."),
-    "lineage": Lazy("cli.lineage:lineage", "Walk from a subject to a report, or back."),
+    "lineage": Lazy("cli.lineage:lineage", "Show what something descends from, and what descends from it."),
     "withdraw": Lazy("cli.withdraw:withdraw", "Remove a subject, and plan what to rebuild."),
     "verify": Lazy("cli.project:verify", "Check every image, snapshot and event against its digest."),
     "backup": Lazy("cli.backup:backup", "Copy the project elsewhere while people read."),
-    "restore": Lazy("cli.backup:restore_backup", "Bring a backup back into a new directory."),
-    "audit": Lazy("cli.audit:audit", "Look through the chain of events, and verify it."),
+    "restore": Lazy("cli.backup:restore_backup", "Restore a backup into a new directory."),
+    "audit": Lazy("cli.audit:audit", "List the recorded events, and verify their chain."),
     "import": Lazy("cli.imports:import_source", "Import real images and split their subjects."),
-    "pseudonym": Lazy("cli.pseudonym:pseudonym", "Say under which subject key a patient stands here."),
+    "pseudonym": Lazy("cli.pseudonym:pseudonym", "Look up the subject key of a patient."),
     "snapshot": Lazy("cli.snapshot:snapshot", "Build, list, verify and export immutable dataset versions."),
     "export": Lazy(
         "cli.export:export", "Write a snapshot as imagefolder, Parquet, Croissant, DICOM, NIfTI or a release."
     ),
     "generator": Lazy("cli.generator:generator", "Fit, add, list and show diffusion generators."),
-    "generate": Lazy("cli.generator:generate", "Draw a batch of synthetic candidates."),
+    "generate": Lazy("cli.generator:generate", "Generate a batch of synthetic candidates."),
     "screen": Lazy("cli.screening:screen", "Run the automatic checks over a batch."),
-    "privacy": Lazy("cli.privacy:privacy", "Measure the gate against copies of real training images."),
-    "screening": Lazy("cli.screening:screening", "Measure how the checks err, and write the screening report."),
+    "privacy": Lazy("cli.privacy:privacy", "Measure how well the privacy gate catches copies of training images."),
+    "screening": Lazy(
+        "cli.screening:screening", "Measure how often the checks are wrong, and write the screening report."
+    ),
     "worker": Lazy("cli.worker:worker", "Run queued jobs until stopped."),
     "jobs": Lazy("cli.jobs:jobs", "List and cancel jobs."),
     "worklist": Lazy("cli.worklist:worklist", "Make, run and list worklists."),
     "pairs": Lazy("cli.pairs:pairs", "Have the privacy role judge suspected copies of real images."),
-    "vocabulary": Lazy("cli.vocabulary:vocabulary", "List and add the reasons readers reject with."),
+    "vocabulary": Lazy("cli.vocabulary:vocabulary", "List and add the reasons for rejecting an image."),
     "reader": Lazy("cli.reader:reader", "Add and list readers."),
-    "read": Lazy("cli.read:read", "Read a worklist with a proxy model, marked as such."),
+    "read": Lazy("cli.read:read", "Have a proxy model read a worklist; its readings are marked."),
     "measure": Lazy("cli.measure:measure", "Measure sets of images against real ones."),
-    "agreement": Lazy("cli.reader_study:agreement", "Say how far readers agree."),
-    "performance": Lazy("cli.reader_study:performance", "Say how each reader did on controls, repeats and over time."),
-    "turing": Lazy("cli.reader_study:turing", "Say whether readers told real from synthetic."),
+    "agreement": Lazy("cli.reader_study:agreement", "Measure how far readers agree."),
+    "performance": Lazy(
+        "cli.reader_study:performance", "Measure how each reader did on controls, on repeats and over time."
+    ),
+    "turing": Lazy("cli.reader_study:turing", "Test whether readers can tell real from synthetic images."),
     "review": Lazy("cli.review:review", "Open the review page."),
-    "backbone": Lazy("cli.train:backbone", "Pretrain a backbone, and show what one saw."),
+    "backbone": Lazy("cli.train:backbone", "Pretrain a backbone, or show one."),
     "train": Lazy("cli.train:train", "Adapt a backbone to a snapshot."),
     "evaluate": Lazy("cli.train:evaluate", "Measure a run on held-out subjects."),
-    "study": Lazy("cli.study:study", "Compare real only with synthetic arms, over seeds."),
-    "shipped": Lazy("cli.shipped:shipped", "Make again what the shipped weights were fitted on."),
+    "study": Lazy("cli.study:study", "Compare training on real images with training on added synthetic ones."),
+    "shipped": Lazy("cli.shipped:shipped", "Rebuild the data that the shipped weights were fitted on."),
     "demo": Lazy("cli.demo:demo", "Run the whole loop on the simulated cohort."),
 }
 
@@ -87,7 +91,7 @@ class LazyGroup(click.Group):
     "--project",
     "project_directory",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The project's directory; without it, the nearest rounds.toml from here upwards.",
+    help="The directory of the project. Default: the nearest directory with a rounds.toml, from here upwards.",
 )
 @click.version_option(package_name="rounds")
 @click.pass_context

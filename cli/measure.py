@@ -1,4 +1,4 @@
-"""`rounds measure`: how far a set of synthetic images lies from real ones, and what curation kept of it."""
+"""`rounds measure`: measure how far a set of synthetic images is from real ones."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,16 +30,22 @@ def measure() -> None:
     type=click.Choice(["approved", "rejected", "raw"]),
     default="approved",
     show_default=True,
-    help="By outcome, or all as drawn.",
+    help="Synthetic images with this outcome, or all of them (raw).",
 )
-@click.option("--snapshot", help="Instead, the synthetic images of this snapshot.")
-@click.option("--worklist", "worklists", multiple=True, help="Whose outcomes count; without it, all of them.")
-@click.option("--batch", "batches", multiple=True, type=int, help="Batch ids; without it, every finished batch.")
-@click.option("--n", type=int, help="Images of each set; without it, as many as the smallest has.")
-@click.option("--resamples", default=200, show_default=True, help="Parts of the sets that give the intervals.")
+@click.option("--snapshot", help="Measure the synthetic images of this snapshot instead.")
+@click.option("--worklist", "worklists", multiple=True, help="Use outcomes of this worklist. Default: of all.")
+@click.option(
+    "--batch", "batches", multiple=True, type=int, help="Take images of this batch. Default: of every finished batch."
+)
+@click.option("--n", type=int, help="How many images of each set. Default: as many as the smallest set has.")
+@click.option("--resamples", default=200, show_default=True, help="How many resamples give the intervals.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--backbone", help="Hugging Face id or directory whose features are used; without it, the shipped one.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write pictures and tables here.")
+@click.option(
+    "--backbone", help="The backbone for features: a Hugging Face id or a directory. Default: the shipped one."
+)
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Write figures and tables to this directory."
+)
 @click.option("--queue", is_flag=True, help="Leave it to `rounds worker`, instead of measuring here.")
 @json_option
 @pass_project
@@ -57,7 +63,7 @@ def run(
     queue: bool,
     as_json: bool,
 ) -> None:
-    """Measure a set, per class and as a whole, each value beside what held-out real images score at the same n.
+    """Measure a set, per class and as a whole. Beside each value stands that of held-out real images at the same n.
 
     Training subjects are the reference, validation subjects the floor; test subjects are never read. The same request
     over the same images is measured once.
@@ -98,7 +104,7 @@ def run(
 @json_option
 @pass_project
 def show_list(project: Project, as_json: bool) -> None:
-    """List what was measured.
+    """List the measurements.
 
     \b
     Example:
@@ -113,11 +119,13 @@ def show_list(project: Project, as_json: bool) -> None:
 
 @measure.command()
 @click.argument("measurement", type=int)
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write pictures and tables here.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Write figures and tables to this directory."
+)
 @json_option
 @pass_project
 def show(project: Project, measurement: int, out: Path | None, as_json: bool) -> None:
-    """Show MEASUREMENT, a number of `rounds measure list`; with --out, its pictures and tables.
+    """Show MEASUREMENT, a number of `rounds measure list`. With --out, write its figures and tables.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""The options that say which images a snapshot takes, shared by `build` and `preview`, and the recipe they make."""
+"""Options that say which images a snapshot takes, and the recipe they make."""
 
 import json
 import re
@@ -20,7 +20,7 @@ _OPTIONS = (
         "--recipe",
         "recipe_file",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="A recipe as JSON, as snapshot.json holds it; options given beside it have the last word.",
+        help="A JSON recipe, or a snapshot.json. Other options override it.",
     ),
     click.option(
         "--synthetic",
@@ -30,42 +30,46 @@ _OPTIONS = (
     click.option(
         "--extra-real",
         type=click.Choice(["none", "duplicated", "reserve"]),
-        help="As many real ones as were approved.  [default: none]",
+        help="Add as many real images as were approved.  [default: none]",
     ),
     click.option("--max-ratio", type=float, help="Synthetic images per real training image, at most."),
     click.option("--real-per-class", type=int, help="Keep this many real training images per class."),
-    click.option("--worklist", "worklists", multiple=True, help="Whose outcomes count; without it, all of them."),
-    click.option("--class", "classes", multiple=True, help="Take images of this class; without it, of all."),
+    click.option("--worklist", "worklists", multiple=True, help="Use outcomes of this worklist. Default: of all."),
+    click.option("--class", "classes", multiple=True, help="Take images of this class. Default: of all."),
     click.option(
         "--outcomes",
         type=click.Choice(["all", "adjudicated", "unadjudicated"]),
         help="Which outcomes count.  [default: all]",
     ),
-    click.option("--no-grid", is_flag=True, help="Let no outcome count that rests on a verdict for a whole page."),
-    click.option("--no-proxy", is_flag=True, help="Let no outcome count that rests on models alone."),
-    click.option("--min-agreement", type=float, help="Share of two or more readings that say what the outcome says."),
+    click.option("--no-grid", is_flag=True, help="Ignore outcomes that rest on a verdict for a whole page."),
+    click.option("--no-proxy", is_flag=True, help="Ignore outcomes that rest on proxy models alone."),
+    click.option(
+        "--min-agreement",
+        type=float,
+        help="The least share of readings that agree with the outcome, where there are two or more.",
+    ),
     click.option(
         "--admit",
         type=click.Choice(["any", "flag", "pass"]),
-        help="What screening may say; privacy blocks never enter.  [default: any]",
+        help="Screening results to admit. Images blocked for privacy never enter.  [default: any]",
     ),
     click.option("--check", "checks", multiple=True, help='A limit on a screening check: "sharpness>=0.2".'),
     click.option("--max-per-generator", type=int, help="Synthetic images of one generator, at most."),
-    click.option("--max-generator-share", type=float, help="Of all synthetic images, one generator's share at most."),
+    click.option("--max-generator-share", type=float, help="The largest share of synthetic images from one generator."),
     click.option(
         "--balance",
         type=click.Choice(["none", "cap", "weights"]),
-        help="As many images of every class, or equal weight.  [default: none]",
+        help="Take equally many images of every class, or give classes equal weight.  [default: none]",
     ),
     click.option(
-        "--weight", "weights", multiple=True, help="What an origin or a class weighs: synthetic=0.5, CLASS=2."
+        "--weight", "weights", multiple=True, help="The weight of an origin or a class: synthetic=0.5, CLASS=2."
     ),
     click.option("--normalise-weights", is_flag=True, help="Scale weights to a mean of 1 in training."),
-    click.option("--asked-labels", is_flag=True, help="Keep the class asked for where readers corrected it."),
+    click.option("--asked-labels", is_flag=True, help="Keep the requested class where readers corrected it."),
     click.option(
-        "--allow-unknown-provenance", is_flag=True, help="Take images of generators that do not say what they saw."
+        "--allow-unknown-provenance", is_flag=True, help="Take images of generators without a list of what they saw."
     ),
-    click.option("--seed", type=int, help="Which images, where there is a choice.  [default: 0]"),
+    click.option("--seed", type=int, help="Seed for the choice of images.  [default: 0]"),
 )
 
 

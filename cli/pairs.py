@@ -1,4 +1,4 @@
-"""`rounds pairs`: pairs of a suspected image and a real one, for the privacy role to judge."""
+"""`rounds pairs`: lists of suspected images beside real ones, for the privacy role to judge."""
 
 from dataclasses import asdict
 from typing import Any
@@ -26,14 +26,32 @@ def pairs() -> None:
 
 @pairs.command()
 @click.argument("name")
-@click.option("--suspects", type=click.IntRange(1, 1_000), default=50, show_default=True, help="At most this many.")
-@click.option("--same", type=click.IntRange(0, 500), default=20, show_default=True, help="Pairs of one subject.")
-@click.option("--different", type=click.IntRange(0, 500), default=20, show_default=True, help="Pairs of two subjects.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Which pairs, and in which order.")
+@click.option(
+    "--suspects",
+    type=click.IntRange(1, 1_000),
+    default=50,
+    show_default=True,
+    help="How many suspected images at most.",
+)
+@click.option(
+    "--same",
+    type=click.IntRange(0, 500),
+    default=20,
+    show_default=True,
+    help="How many pairs of one subject, as controls.",
+)
+@click.option(
+    "--different",
+    type=click.IntRange(0, 500),
+    default=20,
+    show_default=True,
+    help="How many pairs of two subjects, as controls.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed for the choice and the order of pairs.")
 @json_option
 @pass_project
 def create(project: Project, name: str, suspects: int, same: int, different: int, seed: int, as_json: bool) -> None:
-    """Make a list of pairs NAME: what privacy checks blocked or flagged beside the nearest real training image.
+    """Make a list of pairs NAME: each image that a privacy check blocked or flagged, beside the nearest training image.
 
     Pairs of known truth are mixed in. Where too few subjects have two pictures, a pair of one subject is an image and a
     moved copy of it. Judge them on the review page as the role privacy; no judgement unblocks an image.
@@ -54,7 +72,7 @@ def create(project: Project, name: str, suspects: int, same: int, different: int
 @json_option
 @pass_project
 def list_command(project: Project, as_json: bool) -> None:
-    """List the lists of pairs with how far their judges are.
+    """List the lists of pairs, with how many each judge has judged.
 
     \b
     Example:
@@ -81,7 +99,7 @@ def list_command(project: Project, as_json: bool) -> None:
 @json_option
 @pass_project
 def results(project: Project, name: str, as_json: bool) -> None:
-    """Say how each judge did on pairs of known truth, and which suspects were called the same subject.
+    """Show how each judge did on pairs of known truth, and which suspects were called the same subject.
 
     \b
     Example:
@@ -102,7 +120,7 @@ def results(project: Project, name: str, as_json: bool) -> None:
 @click.argument("name")
 @pass_project
 def close(project: Project, name: str) -> None:
-    """End the judging of a list; what was judged stays.
+    """Close a list of pairs. Its judgements stay.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`rounds privacy`: what the privacy gate is worth on this project's own images."""
+"""`rounds privacy`: measure the error rates of the privacy gate on the project's own images."""
 
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,19 @@ def privacy() -> None:
 
 
 @privacy.command("error-rates")
-@click.option("--copies", default=200, show_default=True, type=click.IntRange(1), help="Of each kind and severity.")
+@click.option(
+    "--copies",
+    default=200,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many copies of each kind and severity.",
+)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--backbone", help="Hugging Face id or directory whose features are used; without it, the shipped one.")
-@click.option("--generator", help="Whose autoencoder the round trips go through; without it, a blur stands in.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where the pictures go.")
+@click.option(
+    "--backbone", help="The backbone for features: a Hugging Face id or a directory. Default: the shipped one."
+)
+@click.option("--generator", help="The generator whose autoencoder copies images. Default: a blur instead.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write figures to this directory.")
 @json_option
 @pass_project
 def error_rates(
@@ -36,7 +44,7 @@ def error_rates(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Count how many changed copies of training images are blocked, and how many images that copied nobody.
+    """Count how many altered copies of training images are blocked, and how many images that are no copies.
 
     Thresholds are set on half of the validation subjects and false blocks are counted on the other half, as they are
     and through an autoencoder. Test subjects are not touched. The pictures in OUT show training images: they are for

@@ -18,12 +18,19 @@ SHOWN = 20
 
 @click.command()
 @click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
-@click.option("--name", help="What the project is called; without it, like its directory.")
-@click.option("--database-url", default="sqlite:///rounds.db", show_default=True, help="Or postgresql+psycopg://...")
-@click.option("--store-url", default="store", show_default=True, help="A directory for the images, or s3://...")
+@click.option("--name", help="The name of the project. Default: the name of its directory.")
+@click.option(
+    "--database-url",
+    default="sqlite:///rounds.db",
+    show_default=True,
+    help="Where the database is: sqlite:///... or postgresql+psycopg://...",
+)
+@click.option(
+    "--store-url", default="store", show_default=True, help="Where images are stored: a directory, or s3://..."
+)
 @click.pass_context
 def init(ctx: click.Context, directory: Path | None, name: str | None, database_url: str, store_url: str) -> None:
-    """Make a project in DIRECTORY (here, without it), or bring the database of the one that is there up to date.
+    """Make a project in DIRECTORY, by default the current one. If there is a project, bring its database up to date.
 
     \b
     Example:
@@ -41,7 +48,7 @@ def init(ctx: click.Context, directory: Path | None, name: str | None, database_
 @json_option
 @pass_project
 def status(project: Project, as_json: bool) -> None:
-    """Show what the project holds and what is under way.
+    """Show what the project holds and what is running.
 
     \b
     Example:

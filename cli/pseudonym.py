@@ -1,4 +1,4 @@
-"""`rounds pseudonym`: under which key a patient's images stand in this project."""
+"""`rounds pseudonym`: look up the subject key of a patient."""
 
 import sys
 
@@ -14,10 +14,10 @@ from curation.project import Project
 @json_option
 @pass_project
 def pseudonym(project: Project, as_json: bool) -> None:
-    """Say under which subject key a patient stands here, and in which split, for those who hold the project's secrets.
+    """Look up the subject key and the split of a patient. It needs the secrets of the project.
 
-    Patient ids are asked for, or read from standard input, one a line: an id in the command would stay in the shell's
-    history. They are not printed again; the order is that of the input.
+    The command asks for a patient id, or reads ids from standard input, one a line, since an id among the arguments
+    would stay in the shell's history. Ids are not printed. The output has the order of the input.
 
     \b
     Example:

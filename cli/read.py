@@ -1,4 +1,4 @@
-"""`rounds read`: a proxy reads, marked as such."""
+"""`rounds read`: have a proxy model read a worklist."""
 
 import click
 
@@ -8,13 +8,11 @@ from curation.project import Project
 
 @click.command()
 @click.argument("worklist_name", metavar="WORKLIST")
-@click.option(
-    "--proxy", is_flag=True, required=True, help="Said aloud: what follows is a model's reading, not a person's."
-)
+@click.option("--proxy", is_flag=True, required=True, help="Confirm that a model reads, not a person.")
 @json_option
 @pass_project
 def read(project: Project, worklist_name: str, proxy: bool, as_json: bool) -> None:
-    """Let a proxy, a probe fitted on real training images, read WORKLIST. It takes no slot from people.
+    """Have a proxy read WORKLIST: a probe fitted on real training images. It takes no images away from people.
 
     Its readings are marked `proxy` everywhere, and no claim rests on them.
 

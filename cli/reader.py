@@ -35,13 +35,13 @@ def reader() -> None:
 @click.argument("name")
 @click.option("--role", type=click.Choice([role.value for role in Role]), default="reader", show_default=True)
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input, for scripts.")
-@click.option("--change-password", is_flag=True, help="The reader chooses another one at the first sign-in.")
+@click.option("--change-password", is_flag=True, help="The reader must choose another password at the first sign-in.")
 @click.option(
-    "--oidc", metavar="SUBJECT", help="The identity provider's account to sign in with, instead of a password."
+    "--oidc", metavar="SUBJECT", help="Sign in with this account of the identity provider, instead of a password."
 )
 @pass_project
 def add(project: Project, name: str, role: str, password_stdin: bool, change_password: bool, oidc: str | None) -> None:
-    """Add a person who reads; asks for a password of at least 10 characters, or takes a provider's account.
+    """Add a person who reads. Asks for a password of at least 10 characters, unless --oidc is set.
 
     \b
     Example:
@@ -69,7 +69,7 @@ def add(project: Project, name: str, role: str, password_stdin: bool, change_pas
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input, for scripts.")
 @pass_project
 def reset_password_command(project: Project, name: str, password_stdin: bool) -> None:
-    """Give a reader another password, which ends their sessions.
+    """Set another password for a reader. Their sessions end.
 
     \b
     Example:
@@ -83,10 +83,10 @@ def reset_password_command(project: Project, name: str, password_stdin: bool) ->
 
 @reader.command()
 @click.argument("name")
-@click.option("--oidc", metavar="SUBJECT", required=True, help="The identity provider's account, as it calls it.")
+@click.option("--oidc", metavar="SUBJECT", required=True, help="The account, as the identity provider names it.")
 @pass_project
 def link(project: Project, name: str, oidc: str) -> None:
-    """Let an identity provider's account sign in as this reader, in place of an earlier one.
+    """Let this account of the identity provider sign in as the reader. It replaces an earlier one.
 
     \b
     Example:
@@ -102,7 +102,7 @@ def link(project: Project, name: str, oidc: str) -> None:
 @click.argument("role", type=click.Choice([role.value for role in Role]))
 @pass_project
 def role(project: Project, name: str, role: str) -> None:
-    """Give a reader another role, from their next request on.
+    """Change the role of a reader, from their next request on.
 
     \b
     Example:
@@ -117,7 +117,7 @@ def role(project: Project, name: str, role: str) -> None:
 @click.argument("name")
 @pass_project
 def deactivate(project: Project, name: str) -> None:
-    """Close an account and end its sessions; what was read stays.
+    """Close an account and end its sessions. Its readings stay.
 
     \b
     Example:
@@ -192,7 +192,7 @@ def _password(from_stdin: bool) -> str:
 @json_option
 @pass_project
 def list_readers_command(project: Project, as_json: bool) -> None:
-    """List readers; proxies are models and marked as such.
+    """List readers. Proxies are models, and marked.
 
     \b
     Example:

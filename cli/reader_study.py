@@ -1,4 +1,4 @@
-"""`rounds agreement`, `rounds performance`, `rounds turing`: what the reading of a worklist is worth."""
+"""`rounds agreement`, `rounds performance`, `rounds turing`: how well a worklist was read."""
 
 import csv
 import sys
@@ -16,15 +16,17 @@ from curation.reading.worklist import find_worklist
 
 def evidence_options(command: Callable[..., None]) -> Callable[..., None]:
     """The argument and options that the three commands share."""
-    written = click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write this CSV.")
-    seed = click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
+    written = click.option(
+        "--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures to this CSV file."
+    )
+    seed = click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
     return click.argument("worklist_name", metavar="WORKLIST")(written(seed(json_option(pass_project(command)))))
 
 
 @click.command()
 @evidence_options
 def agreement(project: Project, worklist_name: str, csv_file: Path | None, seed: int, as_json: bool) -> None:
-    """Say how far the readers of WORKLIST agree: alpha, kappas and AC1 with intervals over images.
+    """Measure how far the readers of WORKLIST agree: alpha, kappas and AC1 with intervals over images.
 
     \b
     Example:
@@ -37,7 +39,7 @@ def agreement(project: Project, worklist_name: str, csv_file: Path | None, seed:
 @click.command()
 @evidence_options
 def performance(project: Project, worklist_name: str, csv_file: Path | None, seed: int, as_json: bool) -> None:
-    """Say how each reader of WORKLIST did on controls, on repeats and over time, and who is excluded by which rule.
+    """Measure how each reader of WORKLIST did on controls, on repeats and over time, and who is excluded by which rule.
 
     \b
     Example:
@@ -54,7 +56,7 @@ def performance(project: Project, worklist_name: str, csv_file: Path | None, see
 @click.command()
 @evidence_options
 def turing(project: Project, worklist_name: str, csv_file: Path | None, seed: int, as_json: bool) -> None:
-    """Say whether the readers of a Turing WORKLIST told real from synthetic.
+    """Test whether the readers of a Turing WORKLIST can tell real from synthetic.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`docs/commands.md`: the help of every command, written by `make docs` and held against the commands by a test."""
+"""Write `docs/commands.md`: the help of every command. A test compares it with the commands."""
 
 from collections.abc import Iterator
 from pathlib import Path

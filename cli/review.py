@@ -1,4 +1,4 @@
-"""`rounds review`: the review page."""
+"""`rounds review`: serve the review page."""
 
 from pathlib import Path
 
@@ -9,12 +9,13 @@ from curation.project import Project
 
 
 @click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=int, help="The port. Default: the first free one from 8630 on.")
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="The address to listen on; loopback unless you say."
-)
-@click.option("--port", type=int, help="The port; without it, the first free one from 8630 on.")
-@click.option(
-    "--allow-host", "allowed_hosts", multiple=True, help="A further name under which browsers reach the page."
+    "--allow-host",
+    "allowed_hosts",
+    multiple=True,
+    help="Another host name under which browsers reach the page. Repeat it for several.",
 )
 @click.option("--certificate", type=click.Path(exists=True, path_type=Path), help="TLS certificate file, with --key.")
 @click.option("--key", type=click.Path(exists=True, path_type=Path), help="TLS key file.")
@@ -34,7 +35,7 @@ def review(
     key: Path | None,
     forwarded_allow_ips: str,
 ) -> None:
-    """Open the review page; Ctrl-C stops it and loses nothing.
+    """Serve the review page. Ctrl-C stops it; nothing is lost.
 
     Readers sign in by the names and passwords of `rounds reader add`. Beyond loopback, put TLS in front of it.
 

@@ -1,4 +1,4 @@
-"""`rounds screen` and `rounds screening`: the automatic checks over a batch, their error rates, and their report."""
+"""`rounds screen` and `rounds screening`: run the automatic checks, measure them, report."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,11 +19,13 @@ from screening.report.write import write_report
 
 @click.command()
 @click.argument("batch", type=int, required=False)
-@click.option("--backbone", help="Hugging Face id or directory whose features are used; without it, the shipped one.")
+@click.option(
+    "--backbone", help="The backbone for features: a Hugging Face id or a directory. Default: the shipped one."
+)
 @json_option
 @pass_project
 def screen(project: Project, batch: int | None, backbone: str | None, as_json: bool) -> None:
-    """Check every image of BATCH (without it, of every finished batch): pass, flag or block, each value kept.
+    """Check every image of BATCH, by default of every finished batch. Each image passes, is flagged or is blocked.
 
     Looks for blank, saturated, blurred and noisy pictures, strange spectra and histograms, pictures far from real
     ones of their class or of another class, duplicates in this batch and earlier ones, and near copies of training
@@ -75,7 +77,7 @@ def false_blocks(gate: dict[str, Any]) -> str:
 
 @click.group()
 def screening() -> None:
-    """Say how often the automatic checks err, and write the report of what they found.
+    """Measure how often the automatic checks are wrong, and report what they found.
 
     \b
     Example:
@@ -85,15 +87,21 @@ def screening() -> None:
 
 
 @screening.command("error-rates")
-@click.option("--backbone", help="Hugging Face id or directory whose features are used; without it, the shipped one.")
 @click.option(
-    "--images", type=click.IntRange(40), default=200, show_default=True, help="Validation images to plant faults in."
+    "--backbone", help="The backbone for features: a Hugging Face id or a directory. Default: the shipped one."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of images and of the faults.")
+@click.option(
+    "--images",
+    type=click.IntRange(40),
+    default=200,
+    show_default=True,
+    help="How many validation images get planted faults.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed for the choice of images and faults.")
 @json_option
 @pass_project
 def error_rates(project: Project, backbone: str | None, images: int, seed: int, as_json: bool) -> None:
-    """Measure the checks on held-out real images: false alarms, and what they see of planted faults.
+    """Measure the checks on held-out real images: false alarms, and how many planted faults they catch.
 
     Each image is judged under thresholds that no image of its subject set; test subjects are never read. Nothing is
     measured twice: asked again over the same images, it prints what is stored.
@@ -160,7 +168,7 @@ def list_command(project: Project, as_json: bool) -> None:
 @json_option
 @pass_project
 def report_command(project: Project, batch: int | None, out: Path, as_json: bool) -> None:
-    """Write what screening found in BATCH (without it, in every batch) as HTML that needs nothing from elsewhere.
+    """Write a self-contained HTML report of the screening of BATCH, by default of every batch.
 
     `report.html` has verdicts, distributions, error rates and pictures. `nearest-pairs.html` shows training images of
     real subjects: it is for the curator and the privacy role only.

@@ -1,4 +1,4 @@
-"""`rounds shipped`: make again what generate/shipped and train/shipped were fitted on."""
+"""`rounds shipped`: rebuild the data that the shipped weights were fitted on."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import click
 
 @click.group()
 def shipped() -> None:
-    """Make again what the shipped weights were fitted on: virtual subjects of a reserved range, nobody's held-out ones.
+    """Rebuild the data that the shipped weights were fitted on: virtual subjects that no project can hold out.
 
     \b
     Example:
@@ -17,9 +17,11 @@ def shipped() -> None:
 
 @shipped.command()
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="A new directory.")
-@click.option("--train", default=6000, show_default=True, help="Subjects from the start of the reserved range.")
-@click.option("--validation", default=300, show_default=True, help="Subjects from its end, for the fit's own scores.")
-@click.option("--workers", default=2, show_default=True, help="Processes that render.")
+@click.option(
+    "--train", default=6000, show_default=True, help="How many subjects from the start of the reserved range."
+)
+@click.option("--validation", default=300, show_default=True, help="How many subjects from its end, to score the fit.")
+@click.option("--workers", default=2, show_default=True, help="How many processes render.")
 def snapshot(out: Path, train: int, validation: int, workers: int) -> None:
     """Render the reserved subjects into a snapshot folder.
 

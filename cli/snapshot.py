@@ -1,4 +1,4 @@
-"""`rounds snapshot`: immutable dataset versions."""
+"""`rounds snapshot`: build, compare, verify and export immutable dataset versions."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -53,11 +53,15 @@ def build(project: Project, name: str, recipe: MixRecipe, as_json: bool) -> None
 
 @snapshot.command()
 @with_recipe
-@click.option("--target", type=click.IntRange(1), help="Training images a class should have; else as the largest has.")
+@click.option(
+    "--target",
+    type=click.IntRange(1),
+    help="How many training images each class should have. Default: as many as the largest class.",
+)
 @json_option
 @pass_project
 def preview(project: Project, recipe: MixRecipe, target: int | None, as_json: bool) -> None:
-    """Say what a build would give, and what would stop it; nothing is written.
+    """Show what a build would give and what would stop it. Nothing is written.
 
     \b
     Example:
@@ -74,11 +78,17 @@ def preview(project: Project, recipe: MixRecipe, target: int | None, as_json: bo
 @snapshot.command()
 @click.argument("first")
 @click.argument("second")
-@click.option("--examples", type=click.IntRange(0), default=10, show_default=True, help="Images named of each kind.")
+@click.option(
+    "--examples",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="How many images to list of each kind of change.",
+)
 @json_option
 @pass_project
 def diff(project: Project, first: str, second: str, examples: int, as_json: bool) -> None:
-    """Say what changed from snapshot FIRST to SECOND: images, labels, weights, splits, recipes.
+    """Show what changed from snapshot FIRST to SECOND: images, labels, weights, splits, recipes.
 
     \b
     Example:
@@ -101,7 +111,7 @@ def diff(project: Project, first: str, second: str, examples: int, as_json: bool
 @json_option
 @pass_project
 def show(project: Project, name: str, as_json: bool) -> None:
-    """Say what snapshot NAME holds, what it rests on, and whether it is stale.
+    """Show what snapshot NAME holds, which readings it rests on, and whether it is stale.
 
     \b
     Example:
@@ -121,7 +131,7 @@ def show(project: Project, name: str, as_json: bool) -> None:
 @json_option
 @pass_project
 def list_command(project: Project, as_json: bool) -> None:
-    """List snapshots, with what they rest on and whether later readings made them stale.
+    """List snapshots, with the readings they rest on and whether later readings made them stale.
 
     \b
     Example:
@@ -138,7 +148,7 @@ def list_command(project: Project, as_json: bool) -> None:
 @json_option
 @pass_project
 def verify(project: Project, name: str, as_json: bool) -> None:
-    """Hold every file and row of a snapshot against its digests.
+    """Check every file and row of a snapshot against its digests.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""What commands that use a snapshot say of it first: whether it is stale, and why."""
+"""Warn before a stale snapshot is used."""
 
 from collections.abc import Sequence
 

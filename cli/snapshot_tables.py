@@ -1,4 +1,4 @@
-"""How previews and differences of snapshots are printed for the eye."""
+"""Print previews and differences of snapshots as tables."""
 
 from dataclasses import asdict
 from typing import Any

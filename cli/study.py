@@ -1,4 +1,4 @@
-"""`rounds study`: did curation help, with intervals."""
+"""`rounds study`: test whether curated synthetic images help, with intervals."""
 
 import sys
 from typing import Literal
@@ -38,21 +38,19 @@ def study() -> None:
 @click.option("--adaptation", type=click.Choice(list(METHODS)), default=DEFAULT_METHOD.kind, show_default=True)
 @click.option("--backbone", default="shipped", show_default=True, help="`shipped`, a Hugging Face id or a directory.")
 @click.option(
-    "--arm", "arms", multiple=True, help="Which arms; without it, all that can be built from real and approved."
+    "--arm", "arms", multiple=True, help="An arm. Repeat it for several. Default: all that need no reserve subjects."
 )
-@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="How many training seeds.")
+@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="How many training seeds per arm.")
 @click.option(
-    "--steps", type=click.IntRange(1), default=400, show_default=True, help="Optimiser steps, equal in every arm."
+    "--steps", type=click.IntRange(1), default=400, show_default=True, help="Optimiser steps, the same in every arm."
 )
-@click.option("--real-per-class", type=click.IntRange(1), help="Keep this many real training images per class.")
-@click.option("--worklist", "worklists", multiple=True, help="Whose outcomes count; without it, all of them.")
+@click.option("--real-per-class", type=click.IntRange(1), help="Keep only this many real training images per class.")
+@click.option("--worklist", "worklists", multiple=True, help="Use outcomes of this worklist. Default: of all.")
 @click.option("--split", type=click.Choice(["test", "validation"]), default="test", show_default=True)
 @click.option(
-    "--allow-unknown-provenance", is_flag=True, help="Take backbones and generators that do not say what they saw."
+    "--allow-unknown-provenance", is_flag=True, help="Use backbones and generators without a list of what they saw."
 )
-@click.option(
-    "--allow-affected", is_flag=True, help="Use what descends from a withdrawn subject; the report will say so."
-)
+@click.option("--allow-affected", is_flag=True, help="Use what descends from a withdrawn subject. The report says so.")
 @queue_option("running it")
 @json_option
 @pass_project
@@ -72,10 +70,10 @@ def run_command(
     queue: bool,
     as_json: bool,
 ) -> None:
-    """Run study NAME and write its report: a table, a plot, and one careful sentence.
+    """Run study NAME and write its report: a table, a figure and one sentence.
 
     Arms: real_only, plus_raw, plus_approved, plus_random (as many as approved, drawn at random),
-    plus_duplicated_real and plus_reserve_real (as many real ones). Interrupted, it goes on where it was.
+    plus_duplicated_real and plus_reserve_real (as many real ones). Interrupted, run it again and it continues.
 
     \b
     Example:

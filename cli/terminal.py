@@ -1,4 +1,4 @@
-"""What every command shares at the edge: finding the project, printing, progress, the clock."""
+"""Find the project, print records, show progress: what commands share."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""`rounds backbone`, `rounds train`, `rounds evaluate`: foundation models, adapted and measured."""
+"""`rounds backbone`, `rounds train`, `rounds evaluate`: adapt foundation models, and measure."""
 
 import sys
 from pathlib import Path
@@ -27,7 +27,7 @@ from train.adaptation.methods.table import DEFAULT_METHOD, METHODS
 
 @click.group()
 def backbone() -> None:
-    """Pretrain and show backbones.
+    """Pretrain a backbone, or show one.
 
     \b
     Example:
@@ -39,7 +39,7 @@ def backbone() -> None:
 @click.argument("backbone_path", metavar="BACKBONE")
 @json_option
 def show(backbone_path: str, as_json: bool) -> None:
-    """Say what BACKBONE (`shipped`, a Hugging Face id or a directory) is, and whether it says what it saw.
+    """Show BACKBONE (`shipped`, a Hugging Face id or a directory) and whether it lists what it saw.
 
     \b
     Example:
@@ -62,10 +62,14 @@ def show(backbone_path: str, as_json: bool) -> None:
 
 
 @backbone.command()
-@click.option("--snapshot", help="A snapshot of this project; its real training images are used.")
-@click.option("--snapshot-folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Or any folder.")
+@click.option("--snapshot", help="Use the real training images of this snapshot of the project.")
+@click.option(
+    "--snapshot-folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Use a snapshot folder outside a project.",
+)
 @click.option("--recipe", type=click.Path(exists=True, path_type=Path), required=True, help="A JSON recipe.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where the backbone goes.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The directory of the new backbone.")
 @click.option("--allow-affected", is_flag=True, help="Use a snapshot that descends from a withdrawn subject.")
 @click.pass_context
 def pretrain(
@@ -76,7 +80,7 @@ def pretrain(
     out: Path,
     allow_affected: bool,
 ) -> None:
-    """Pretrain a small ViT by masked autoencoding on training subjects. Killed, it goes on where it was.
+    """Pretrain a small ViT by masked autoencoding on training subjects. Interrupted, run it again and it continues.
 
     \b
     Example:
@@ -105,18 +109,20 @@ def pretrain(
 
 
 @click.command()
-@click.option("--snapshot", "snapshot_name", required=True, help="A name of `rounds snapshot list`.")
+@click.option(
+    "--snapshot", "snapshot_name", required=True, help="The name of the snapshot; `rounds snapshot list` shows them."
+)
 @click.option("--adaptation", type=click.Choice(list(METHODS)), default=DEFAULT_METHOD.kind, show_default=True)
 @click.option("--backbone", default="shipped", show_default=True, help="`shipped`, a Hugging Face id or a directory.")
-@click.option("--name", help="What the run is called; without it, SNAPSHOT-ADAPTATION-sSEED.")
+@click.option("--name", help="The name of the run. Default: SNAPSHOT-ADAPTATION-sSEED.")
 @click.option("--epochs", type=click.IntRange(1), default=30, show_default=True)
 @click.option("--steps", type=click.IntRange(1), help="Optimiser steps instead of epochs.")
-@click.option("--learning-rate", type=float, help="Without it, the default of the adaptation.")
+@click.option("--learning-rate", type=float, help="Default: depends on the adaptation.")
 @click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--allow-unknown-provenance", is_flag=True, help="Take a backbone that does not say what it saw.")
+@click.option("--allow-unknown-provenance", is_flag=True, help="Use a backbone without a list of what it saw.")
 @click.option(
-    "--allow-affected", is_flag=True, help="Use what descends from a withdrawn subject; every report will say so."
+    "--allow-affected", is_flag=True, help="Use what descends from a withdrawn subject. Every report says so."
 )
 @queue_option("training")
 @json_option
@@ -137,7 +143,7 @@ def train(
     queue: bool,
     as_json: bool,
 ) -> None:
-    """Adapt a backbone to a snapshot, stopping early on validation; the test subjects stay closed.
+    """Adapt a backbone to a snapshot, with early stopping on validation subjects. Test subjects are not read.
 
     Killed, the same command again continues from its checkpoint.
 
@@ -184,7 +190,13 @@ def train(
 @click.command()
 @click.argument("run_name", metavar="RUN")
 @click.option("--split", type=click.Choice(["test", "validation"]), default="test", show_default=True)
-@click.option("--bootstrap", type=click.IntRange(100), default=1000, show_default=True, help="Resamples of subjects.")
+@click.option(
+    "--bootstrap",
+    type=click.IntRange(100),
+    default=1000,
+    show_default=True,
+    help="How many resamples of subjects give the intervals.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @queue_option("measuring")
 @json_option
@@ -198,7 +210,7 @@ def evaluate(
     queue: bool,
     as_json: bool,
 ) -> None:
-    """Measure RUN on held-out real subjects, with intervals. Each opening of the test subjects is an event.
+    """Measure RUN on held-out real subjects, with intervals. Each reading of the test subjects is recorded as an event.
 
     \b
     Example:

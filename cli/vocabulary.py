@@ -1,4 +1,4 @@
-"""`rounds vocabulary`: the reasons that readers reject with."""
+"""`rounds vocabulary`: the reasons for rejecting an image."""
 
 from dataclasses import asdict
 
@@ -24,7 +24,7 @@ def vocabulary() -> None:
 @json_option
 @pass_project
 def list_command(project: Project, as_json: bool) -> None:
-    """List the vocabularies that ship and the project's own.
+    """List the vocabularies that come with Rounds, and the project's own.
 
     \b
     Example:
@@ -53,11 +53,13 @@ def show(project: Project, name: str, as_json: bool) -> None:
 
 @vocabulary.command()
 @click.argument("name")
-@click.option("--reason", "reasons", multiple=True, required=True, metavar='CODE="TEXT"', help="Once for each reason.")
+@click.option(
+    "--reason", "reasons", multiple=True, required=True, metavar='CODE="TEXT"', help="A reason. Repeat it for several."
+)
 @json_option
 @pass_project
 def add(project: Project, name: str, reasons: tuple[str, ...], as_json: bool) -> None:
-    """Keep a vocabulary NAME of the project's own; keys 1 to 9 go by the order of its reasons.
+    """Add a vocabulary NAME to the project. Its reasons get the keys 1 to 9 in their order.
 
     \b
     Example:

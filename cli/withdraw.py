@@ -17,11 +17,11 @@ from curation.withdrawal.withdraw import withdraw as withdraw_subject
 
 @click.command()
 @click.argument("subject", required=False)
-@click.option("--yes", is_flag=True, help="Do it; without it, only say what would happen.")
-@click.option("--reason", default="", help="Why, in words that identify nobody; kept with the withdrawal.")
-@click.option("--descendants", is_flag=True, help="Remove synthetic images too, of generators that saw the subject.")
-@click.option("--purge-snapshots", is_flag=True, help="Remove the pictures from snapshot folders too.")
-@click.option("--list", "list_all", is_flag=True, help="List earlier withdrawals with their plans instead.")
+@click.option("--yes", is_flag=True, help="Carry it out. Without it, only show what would happen.")
+@click.option("--reason", default="", help="The reason, in words that identify nobody. It is kept with the withdrawal.")
+@click.option("--descendants", is_flag=True, help="Also remove synthetic images of generators that saw the subject.")
+@click.option("--purge-snapshots", is_flag=True, help="Also remove the images from snapshot folders.")
+@click.option("--list", "list_all", is_flag=True, help="List earlier withdrawals and their plans instead.")
 @json_option
 @pass_project
 def withdraw(
@@ -38,7 +38,7 @@ def withdraw(
 
     Rows and digests stay, so that the subject does not come back by an import and the guards against leaks know it.
     Readings stay. Generators, batches, snapshots, runs and studies that descend from it are marked wherever they are
-    listed or used, and the plan to rebuild them is printed and kept. Interrupted, run it again.
+    listed or used, and the plan to rebuild them is printed and kept. If it is interrupted, run it again.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`rounds worker`: runs queued jobs, one at a time, under a lease that it renews."""
+"""`rounds worker`: run queued jobs, one at a time, under a lease that is renewed."""
 
 import importlib
 import os
@@ -170,7 +170,8 @@ def run_until_done(project: Project, job_id: int, quiet: bool) -> None:
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @pass_project
 def worker(project: Project, until_idle: bool, quiet: bool) -> None:
-    """Run queued jobs until stopped. Ctrl-C puts the job it is at back in the queue; killed, its lease runs out.
+    """Run queued jobs until stopped. Ctrl-C puts the current job back in the queue. If the worker is killed, another
+    takes over.
 
     \b
     Example:

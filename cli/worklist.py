@@ -1,4 +1,4 @@
-"""`rounds worklist`: what is read, by whom, and by which rules."""
+"""`rounds worklist`: make and run worklists, the lists of images that people read."""
 
 from dataclasses import asdict
 from typing import Any
@@ -41,10 +41,10 @@ def worklist() -> None:
 @json_option
 @pass_project
 def create(project: Project, /, name: str, as_json: bool, **options: Any) -> None:
-    """Make a worklist NAME of screened candidates that nobody has settled yet.
+    """Make a worklist NAME of screened candidates that have no outcome yet.
 
-    What stands in brackets holds when nothing is said. Defects are planted in real validation images first, those for
-    practice in training images.
+    Defaults stand in brackets. Defects for controls are planted in real validation images, those for practice in
+    training images.
 
     \b
     Example:
@@ -90,7 +90,7 @@ def list_worklists_command(project: Project, as_json: bool) -> None:
 @click.argument("name")
 @pass_project
 def pause(project: Project, name: str) -> None:
-    """Hand out no more images of a worklist until it is resumed.
+    """Assign no more images of a worklist until it is resumed.
 
     \b
     Example:
@@ -105,7 +105,7 @@ def pause(project: Project, name: str) -> None:
 @click.argument("name")
 @pass_project
 def resume(project: Project, name: str) -> None:
-    """Go on with a paused worklist.
+    """Continue a paused worklist.
 
     \b
     Example:
@@ -118,10 +118,10 @@ def resume(project: Project, name: str) -> None:
 
 @worklist.command()
 @click.argument("name")
-@click.option("--reader", help="Whose images; without it, everyone's.")
+@click.option("--reader", help="Release the images of this reader. Default: of everyone.")
 @pass_project
 def reassign(project: Project, name: str, reader: str | None) -> None:
-    """Give images that are held but not read back, so that others can read them.
+    """Release images that are assigned but not read, so that others can read them.
 
     \b
     Example:
@@ -134,11 +134,11 @@ def reassign(project: Project, name: str, reader: str | None) -> None:
 
 @worklist.command()
 @click.argument("name")
-@click.option("--reader", "readers", multiple=True, help="Once for each reader.")
+@click.option("--reader", "readers", multiple=True, help="A reader. Repeat it for several.")
 @click.option("--everyone", is_flag=True, help="Open it to every reader.")
 @pass_project
 def readers(project: Project, name: str, readers: tuple[str, ...], everyone: bool) -> None:
-    """Say who may read a worklist from now on.
+    """Set who may read a worklist from now on.
 
     \b
     Example:
@@ -154,11 +154,11 @@ def readers(project: Project, name: str, readers: tuple[str, ...], everyone: boo
 @worklist.command()
 @click.argument("name")
 @click.argument("kind", type=click.Choice(RULES))
-@click.option("--readers-per-image", type=click.IntRange(1, 5), help="Without it, as many as before.")
+@click.option("--readers-per-image", type=click.IntRange(1, 5), help="Default: as many as before.")
 @json_option
 @pass_project
 def rule(project: Project, name: str, kind: str, readers_per_image: int | None, as_json: bool) -> None:
-    """Let the same readings add up by another rule KIND; no reading changes.
+    """Work out outcomes by another rule KIND. No reading changes.
 
     \b
     Example:
@@ -174,7 +174,7 @@ def rule(project: Project, name: str, kind: str, readers_per_image: int | None, 
 @click.argument("name")
 @pass_project
 def close(project: Project, name: str) -> None:
-    """End the reading of a worklist; its readings stay.
+    """Close a worklist. Its readings stay.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""The options of `rounds worklist create`, and the recipe they make: a preset first, then what was said."""
+"""Options of `rounds worklist create`, and the recipe they make."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -16,47 +16,106 @@ ORDERS = ("random", "batch", "flags", "priority")
 MODALITIES = ("general", "mr", "ct", "xray", "ultrasound", "histology")
 _SHARE = click.FloatRange(0, 1)
 
-# No option has a default of its own: what is not said is the preset's, or the recipe's.
+# No option has a default of its own: an option that is not set takes its value from the preset, or from the recipe.
 CANDIDATES = (
-    click.option("--batch", "batches", type=int, multiple=True, help="Batch ids; without it, every screened batch."),
+    click.option(
+        "--batch",
+        "batches",
+        type=int,
+        multiple=True,
+        help="Take candidates of this batch. Default: of every screened batch.",
+    ),
     click.option("--limit", type=click.IntRange(1), help="At most this many candidates."),
     click.option("--passed-only", is_flag=True, help="Leave out what screening flagged."),
-    click.option("--again", is_flag=True, help="Also images that have an outcome already."),
+    click.option("--again", is_flag=True, help="Also take images that have an outcome already."),
 )
 READING = (
-    click.option("--reader", "readers", multiple=True, help="Who may read; without it, every reader."),
-    click.option("--readers-per-image", type=click.IntRange(1, 5), help="Blind to each other [1]."),
+    click.option(
+        "--reader", "readers", multiple=True, help="Who may read. Repeat it for several. Default: every reader."
+    ),
+    click.option(
+        "--readers-per-image",
+        type=click.IntRange(1, 5),
+        help="How many readers read each image, blind to each other [1].",
+    ),
     click.option(
         "--allotted/--pooled",
         default=None,
-        help="Deal candidates out to the named readers, or let whoever comes next take them [pooled].",
+        help="Give each named reader a fixed share of the candidates, or let the next reader take the next image "
+        "[pooled].",
     ),
-    click.option("--rule", type=click.Choice(RULES), help="How verdicts add up [single; of several majority]."),
-    click.option("--order", type=click.Choice(ORDERS), help="Random for each reader, or one for all [random]."),
-    click.option("--label-shown/--label-blind", default=None, help="Whether the class that was asked for is shown."),
-    click.option("--grid/--no-grid", default=None, help="Pages of 12, 24 or 48, where labels show [grid]."),
-    click.option("--grid-audit-share", type=_SHARE, help="Of images left unmarked in a grid, read singly too [0.1]."),
-    click.option("--ratings/--no-ratings", default=None, help="Ratings of anatomy, typicality, quality [no]."),
+    click.option(
+        "--rule",
+        type=click.Choice(RULES),
+        help="How verdicts become an outcome [single; majority for several readers].",
+    ),
+    click.option(
+        "--order",
+        type=click.Choice(ORDERS),
+        help="Order of the images: random for each reader, or the same for all [random].",
+    ),
+    click.option("--label-shown/--label-blind", default=None, help="Show the requested class, or hide it."),
+    click.option(
+        "--grid/--no-grid", default=None, help="Allow pages of 12, 24 or 48 images, where the class is shown [grid]."
+    ),
+    click.option(
+        "--grid-audit-share",
+        type=_SHARE,
+        help="Share of images left unmarked in a grid that are also read singly [0.1].",
+    ),
+    click.option(
+        "--ratings/--no-ratings", default=None, help="Ask for ratings of anatomy, typicality and quality [no]."
+    ),
     click.option("--vocabulary", help="Reasons to reject; `rounds vocabulary list` shows them [general]."),
-    click.option("--modality", type=click.Choice(MODALITIES), help="Which window presets [general]."),
-    click.option("--question", help="In place of the usual question."),
-    click.option("--lease", "lease_s", type=click.IntRange(60, 86_400), help="Seconds an image is held [600]."),
+    click.option(
+        "--modality", type=click.Choice(MODALITIES), help="The modality, which decides the window presets [general]."
+    ),
+    click.option("--question", help="A question to show instead of the usual one."),
+    click.option(
+        "--lease",
+        "lease_s",
+        type=click.IntRange(60, 86_400),
+        help="Seconds for which an image stays assigned to a reader [600].",
+    ),
 )
 CONTROLS = (
-    click.option("--real-controls", type=click.IntRange(0), help="Real images mixed in blind [0]."),
-    click.option("--defect-controls", type=click.IntRange(0), help="Planted defects mixed in blind [0]."),
-    click.option("--repeat-share", type=click.FloatRange(0, 0.5), help="Of images, shown again unknowingly [0]."),
+    click.option("--real-controls", type=click.IntRange(0), help="How many real images are mixed in blind [0]."),
     click.option(
-        "--gate-audit", "gate_audit_share", type=_SHARE, help="Of images that screening blocked, read too [0]."
+        "--defect-controls", type=click.IntRange(0), help="How many images with planted defects are mixed in blind [0]."
     ),
-    click.option("--practice", type=click.IntRange(0, 200), help="Images with feedback before the first one [0]."),
-    click.option("--turing", is_flag=True, help="Ask real or synthetic, in six steps of confidence."),
-    click.option("--margin", type=click.FloatRange(0.5, 1, True, True), help="AUC below which that counts as alike."),
-    click.option("--min-sensitivity", type=_SHARE, help="Readers who reject fewer defects leave the evidence."),
-    click.option("--max-false-rejects", type=_SHARE, help="As do those who reject more of the real images."),
-    click.option("--min-repeat-agreement", type=_SHARE, help="Or read fewer of the repeats alike."),
-    click.option("--min-median-ms", type=click.IntRange(0), help="Or are faster than this, in the median."),
-    click.option("--seed", type=int, help="Which images and which order [0]."),
+    click.option(
+        "--repeat-share", type=click.FloatRange(0, 0.5), help="Share of images that are shown twice, unannounced [0]."
+    ),
+    click.option(
+        "--gate-audit",
+        "gate_audit_share",
+        type=_SHARE,
+        help="Share of images blocked by screening that are read too [0].",
+    ),
+    click.option(
+        "--practice", type=click.IntRange(0, 200), help="How many practice images with feedback come first [0]."
+    ),
+    click.option(
+        "--turing", is_flag=True, help="Ask whether each image is real or synthetic, in six steps of confidence."
+    ),
+    click.option(
+        "--margin",
+        type=click.FloatRange(0.5, 1, True, True),
+        help="With --turing: the AUC below which real and synthetic count as alike.",
+    ),
+    click.option("--min-sensitivity", type=_SHARE, help="Exclude readers who reject a smaller share of the defects."),
+    click.option(
+        "--max-false-rejects", type=_SHARE, help="Exclude readers who reject a larger share of the real images."
+    ),
+    click.option(
+        "--min-repeat-agreement", type=_SHARE, help="Exclude readers who read a smaller share of the repeats alike."
+    ),
+    click.option(
+        "--min-median-ms",
+        type=click.IntRange(0),
+        help="Exclude readers whose median time for an image is shorter, in milliseconds.",
+    ),
+    click.option("--seed", type=int, help="Seed for the choice and the order of images [0]."),
 )
 
 
@@ -78,7 +137,7 @@ def recipe_from(
 ) -> WorklistRecipe:
     """The recipe that the options make; raises BadInput for values no recipe takes.
 
-    A study with more readers than read each image deals out its candidates, unless it was said that they are pooled.
+    A study with more readers than read each image deals out its candidates, unless --pooled is set.
     """
     values = (EVIDENCE if evidence else {}) | {key: value for key, value in options.items() if value not in (None, ())}
     exclusion = {key: values.pop(key) for key in EXCLUSION if key in values}
