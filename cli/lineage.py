@@ -25,7 +25,7 @@ def lineage(project: Project, node: str, up: bool, down: bool, full: bool, dot: 
     """Show what NODE descends from, and what descends from it.
 
     NODE is a kind and a name: subject:s0042, image:17, import:1, generator:NAME, batch:3, worklist:NAME, snapshot:NAME,
-    run:NAME, study:NAME or report:NAME; a bare name is enough where only one thing has it. Images, readings and outcomes
+    run:NAME, study:NAME or report:NAME; a bare name is enough where it is unique. Images, readings and outcomes
     are counted unless --full asks for each.
 
     \b

@@ -10,7 +10,7 @@ from curation.snapshots.stale import stale_line, why_stale
 
 
 def stale_snapshots(project: Project, names: Sequence[str]) -> list[str]:
-    """Print a line on standard error for each stale snapshot of `names`; returns the lines."""
+    """Print a line on standard error for each stale snapshot of `names`, and return the lines."""
     digests: dict[tuple[str, ...], str] = {}
     with project.database.read() as session:
         reasons = [(name, why_stale(session, find_snapshot(session, name), digests)) for name in names]

@@ -71,7 +71,7 @@ def queue_option(doing: str) -> Callable[[C], C]:
 
 
 def emit_queued(job: Job, facts: dict[str, Any], as_json: bool) -> None:
-    """Print which job a request became, and who does it."""
+    """Print the job that a request became."""
     emit({**facts, "job": job.id}, as_json, title=f"job {job.id}")
     if not as_json:
         click.echo("queued: `rounds worker` does it, `rounds jobs list` shows how far it is")

@@ -22,7 +22,7 @@ from curation.project import Project
 from curation.store_errors import describe_disk_error
 from curation.tables.operations import Job, JobStatus
 
-# A job stores its kind only; what runs stands here.
+# A job stores its kind only; the function that runs it stands here.
 RUNNERS = {
     "evaluate": "train.evaluation.on_record:run_evaluate_job",
     "fit": "generate.fit_job:run_fit_job",
@@ -38,11 +38,11 @@ RENEW_S = LEASE_S / 4
 
 
 class Stopped(Exception):
-    """The worker was told to stop, or the job is no longer its own."""
+    """Ends a job here: the worker has to stop, the job was cancelled, or another worker has it."""
 
 
 class Lease:
-    """Keeps a running job's lease alive from a thread, so that a long silent step does not lose it."""
+    """Keeps the lease of a running job alive from a thread, so that a long silent step does not lose it."""
 
     def __init__(self, project: Project, job: Job, worker: str, stopping: threading.Event) -> None:
         self.project, self.job, self.worker, self.stopping = project, job, worker, stopping
@@ -50,26 +50,26 @@ class Lease:
         self.lost = threading.Event()
 
     def report(self, done: int, total: int, note: str | None = None) -> None:
-        """Note progress and renew; raises Stopped when the job was cancelled or the worker told to stop."""
+        """Record progress and renew the lease; raises Stopped when the job must end here."""
         self.progress = (done, total, note)
         self.renew()
         if self.lost.is_set() or self.stopping.is_set():
             raise Stopped
 
     def renew(self) -> None:
-        """One heartbeat."""
+        """Send one heartbeat."""
         with self.project.database.write() as session:
             if not heartbeat(session, now(), self.job.id, self.worker, *self.progress):
                 self.lost.set()
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Renew in the background while the block runs."""
+        """Renew the lease in the background while the block runs."""
         over = threading.Event()
 
         def keep() -> None:
             while not over.wait(RENEW_S):
-                # A database that is busy for once is asked again before the lease is over.
+                # A busy database is asked again before the lease is over.
                 with suppress(OperationalError):
                     self.renew()
 
@@ -83,7 +83,7 @@ class Lease:
 
 
 def run_one(project: Project, worker: str, stopping: threading.Event, quiet: bool = False) -> bool:
-    """Claim a job and run it to its end; False when there is none. A failing job is marked and the worker goes on."""
+    """Claim a job and run it to its end; False when there is none. A failure is recorded with the job."""
     with project.database.write() as session:
         job = claim_job(session, now(), worker, kinds=RUNNERS)
     if job is None:
@@ -133,15 +133,15 @@ def _runner(kind: str) -> Callable[[Project, dict[str, Any], OnProgress], None]:
 
 
 def worker_name() -> str:
-    """Host and process, for the jobs table."""
+    """Name this worker by host and process, for the jobs table."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def draw_and_screen(project: Project, batch_id: int, job_id: int, quiet: bool) -> None:
-    """Work here until a batch is drawn and screened; raises RoundsError when either failed."""
+    """Work here until a batch is generated and screened; raises RoundsError when either failed."""
     run_until_done(project, job_id, quiet)
     with project.database.write() as session:
-        # The batch queued it when it was ready; here one that failed or was cancelled since is queued again.
+        # The batch has queued its screening; one that failed or was cancelled is queued again here.
         screening = enqueue(session, now(), "screen", {"batch": batch_id}, dedupe_key=f"screen:{batch_id}")
     run_until_done(project, screening.id, quiet)
 

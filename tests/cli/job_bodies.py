@@ -1,4 +1,4 @@
-"""What jobs do in the tests of the worker; each is found by its `module:function` as a real one is."""
+"""Jobs for the tests of the worker, named by `module:function` as real jobs are."""
 
 import time
 from typing import Any

@@ -67,9 +67,9 @@ def test_a_backup_of_a_project_that_lost_a_file_says_so_and_keeps_the_rest(fille
 
 
 def test_a_quick_look_says_that_it_was_one(filled: Project) -> None:
-    found = run(filled, "verify", "--sample", "3")
-    assert "3 files (drawn at random)" in found.output
-    assert "without --sample everything is read" in found.output
+    result = run(filled, "verify", "--sample", "3")
+    assert "3 files (drawn at random)" in result.output
+    assert "without --sample everything is read" in result.output
 
 
 def test_a_name_without_verify_is_a_mistake(filled: Project, tmp_path: Path) -> None:

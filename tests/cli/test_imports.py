@@ -69,7 +69,7 @@ def test_a_reason_that_many_files_share_is_printed_once_with_a_few_of_them_and_j
     ) in output
     assert "--json lists every file" in output
     listed = json.loads(_run(project, "import", str(cells), "--dry-run", "--json").output)["rejected"]
-    assert len({one["source_file"] for one in listed}) == 32
+    assert len({row["source_file"] for row in listed}) == 32
 
 
 def test_an_import_prints_counts_by_split_and_label_and_every_file_it_left_out(project: Project, cells: Path) -> None:
@@ -88,7 +88,7 @@ def test_an_import_prints_counts_by_split_and_label_and_every_file_it_left_out(p
 def test_the_report_as_json_holds_everything(project: Project, cells: Path) -> None:
     report = json.loads(_run(project, "import", str(cells), "--name", "ours", "--seed", "3", "--json").output)
     assert (report["source"], report["added"], report["subjects_known"]) == ("ours", 17, False)
-    assert [one["source_file"] for one in report["rejected"]] == ["a/p9_broken.png"]
+    assert [row["source_file"] for row in report["rejected"]] == ["a/p9_broken.png"]
     [duplicate] = report["duplicates"]
     assert duplicate["kind"] == "across subjects"
 
@@ -204,8 +204,8 @@ def test_whoever_holds_the_secrets_finds_a_patients_subject(project: Project, ce
     result = CliRunner().invoke(
         rounds, ["--project", str(project.root), "pseudonym", "--json"], input="p2\n\nstranger\n"
     )
-    here, unknown = json.loads(result.stdout)
-    assert here["split"] in ("train", "validation", "test", "reserve")
-    assert here["subject"].startswith("p-")
+    known, unknown = json.loads(result.stdout)
+    assert known["split"] in ("train", "validation", "test", "reserve")
+    assert known["subject"].startswith("p-")
     assert unknown["split"] == "not in this project"
     assert "p2" not in result.stdout

@@ -101,13 +101,13 @@ def test_with_yes_it_is_done_listed_and_marked_everywhere(lived: Project) -> Non
     done = json.loads(run(lived, "withdraw", "s0", "--yes", "--reason", "consent withdrawn", "--json").output)
     assert (done["withdrawn"], done["images_removed"], done["removed"]["files"]) == (True, 3, 4)
     listed = json.loads(run(lived, "withdraw", "--list", "--json").output)
-    assert [(one["subject"], one["images"], one["reason"]) for one in listed] == [("s0", 3, "consent withdrawn")]
+    assert [(row["subject"], row["images"], row["reason"]) for row in listed] == [("s0", 3, "consent withdrawn")]
     assert listed[0]["plan"] == done["plan"]
-    said = "AFFECTED by withdrawal 1"
+    note = "AFFECTED by withdrawal 1"
     for words in (["generator", "list"], ["snapshot", "list"], ["study", "list"], ["generator", "show", "g2"]):
-        assert said in run(lived, *words, "--json").output, words
-    assert f"snapshot base: {said}" in run(lived, "status", "--json").output
-    assert said in run(lived, "lineage", "snapshot:base").output
+        assert note in run(lived, *words, "--json").output, words
+    assert f"snapshot base: {note}" in run(lived, "status", "--json").output
+    assert note in run(lived, "lineage", "snapshot:base").output
     assert "withdrawal 1 finished again: 0 tombstones made" in run(lived, "withdraw", "s0", "--yes").output
 
 

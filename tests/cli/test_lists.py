@@ -1,4 +1,4 @@
-"""Every list fits the terminal it is read on: on a narrow one nothing is cut, on a wide one a record is a line."""
+"""Lists fit their terminal: nothing is cut on a narrow one, a record is a line on a wide one."""
 
 import json
 from collections.abc import Iterator
@@ -48,8 +48,8 @@ def busy(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Itera
         scopes = [{"scope": "whole", "n": 120}, {"scope": "approved", "n": 60}, {"scope": "rejected", "n": 60}]
         result = {"set": LONG, "scopes": scopes, "outcomes": 60, "outcomes_by_proxy_alone": 12}
         session.add(SetMeasurement(request={"backbone": LONG}, request_digest="2" * 64, result=result, **ready))
-        said = {"parameters": {"backbone": LONG}, "parameters_digest": "3" * 64, "result": {}}
-        session.add(CheckReport(kind="checks", **said, **ready))
+        content = {"parameters": {"backbone": LONG}, "parameters_digest": "3" * 64, "result": {}}
+        session.add(CheckReport(kind="checks", **content, **ready))
         failed = {"worker": f"{LONG}:4329", "note": "drawing", "error": "expected a generator of that name, got none"}
         session.add(Job(kind="generate", payload={}, status=JobStatus.FAILED, created_at=NOW, **failed))
         subject = Subject(key=LONG, split=Split.TRAIN, known=True)
@@ -77,9 +77,9 @@ def words(value: Any) -> list[str]:
 
 
 def test_what_a_set_measures_in_all_classes_is_called_so_and_keeps_its_name_in_json(busy: Project) -> None:
-    told = " ".join(printed(busy, ("measure", "list"), 200).split())
-    assert "all classes together" in told
-    assert "whole" not in told
+    text = " ".join(printed(busy, ("measure", "list"), 200).split())
+    assert "all classes together" in text
+    assert "whole" not in text
     [record] = json.loads(printed(busy, ("measure", "list"), 200, "--json"))
     assert record["n"]["whole"] == 120
 
@@ -92,10 +92,10 @@ def test_nothing_of_a_list_is_cut(busy: Project, command: tuple[str, ...], width
     text = printed(busy, command, width)
     assert "\u2026" not in text
     assert max(len(line.rstrip()) for line in text.splitlines()) <= width
-    said = set(text.replace(",", " ").split())
+    printed_words = set(text.replace(",", " ").split())
     for record in records:
         for word in words({key: value for key, value in record.items() if key not in DATES}):
-            assert word.strip(",") in said
+            assert word.strip(",") in printed_words
 
 
 @pytest.mark.parametrize("group", SIDE_BY_SIDE)

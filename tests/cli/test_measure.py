@@ -31,9 +31,9 @@ def arguments(project: Project, tmp_path: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_a_set_is_measured_listed_shown_and_drawn(project: Project, arguments: list[str], tmp_path: Path) -> None:
-    said = run(project, *arguments).output
+    output = run(project, *arguments).output
     for words in ("real against real", "Membership: Cannot be said", "proxy (a model) alone", NOTICE, "left out"):
-        assert words in said
+        assert words in output
     measured = json.loads(run(project, *arguments, "--json").output)
     [line] = json.loads(run(project, "measure", "list", "--json").output)
     assert (line["id"], line["set"], line["n"]) == (measured["id"], "approved of first", {"whole": 36})

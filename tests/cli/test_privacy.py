@@ -19,8 +19,8 @@ def test_error_rates_print_two_tables_and_say_what_they_rest_on(project: Project
     add_cohort(project, train=range(20), validation=range(1_000, 1_082))
     arguments = ("privacy", "error-rates", "--copies", "1", "--backbone", backbone)
     text = run(project, *arguments).output
-    for said in ("tiny-vit", "copies of training images", "cannot be said", "held-out images, autoencoder", "blur"):
-        assert said in text
+    for words in ("tiny-vit", "copies of training images", "cannot be said", "held-out images, autoencoder", "blur"):
+        assert words in text
     printed = json.loads(run(project, *arguments, "--out", str(tmp_path / "out"), "--json").output)
     assert {Path(path).name for path in printed["pictures"]} == {"privacy-caught.png", "privacy-pairs.png"}
     assert printed["parameters"]["backbone"] == "tiny-vit"

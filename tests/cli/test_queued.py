@@ -1,4 +1,4 @@
-"""Fits, runs, evaluations, studies and imports as jobs: queued by a command, done by a worker, resumed, cancelled."""
+"""Fits, runs, evaluations, studies and imports that a command queues and a worker does."""
 
 import json
 import threading

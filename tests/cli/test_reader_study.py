@@ -1,4 +1,4 @@
-"""`rounds agreement`, `performance` and `turing` say what reading is worth, and when there is too little of it."""
+"""`rounds agreement`, `performance` and `turing` as a user meets them."""
 
 import csv
 import json
@@ -36,7 +36,7 @@ def test_agreement_is_shown_with_intervals_and_as_json(run: Callable[..., Result
     assert "Krippendorff's alpha" in shown.output
     assert "48 blind readings by 2 readers" in shown.output
     lines = json.loads(run("agreement", "w", "--json").output)
-    (verdict,) = [one for one in lines if one["figure"] == "Krippendorff's alpha" and one["group"] == "verdict"]
+    (verdict,) = [line for line in lines if line["figure"] == "Krippendorff's alpha" and line["group"] == "verdict"]
     assert (verdict["value"], verdict["n"]) == (1.0, 24)
 
 
@@ -53,6 +53,6 @@ def test_performance_is_written_as_csv_and_says_what_is_too_little(run: Callable
 
 @pytest.mark.slow
 def test_a_worklist_that_is_no_turing_test_is_refused(run: Callable[..., Result]) -> None:
-    found = run("turing", "w")
-    assert isinstance(found.exception, BadInput)
-    assert "no Turing test" in str(found.exception)
+    result = run("turing", "w")
+    assert isinstance(result.exception, BadInput)
+    assert "no Turing test" in str(result.exception)

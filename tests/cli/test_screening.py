@@ -43,8 +43,8 @@ def test_screen_says_what_was_found_and_what_its_word_is_worth(project: Project,
 
 
 def test_a_gate_that_could_not_be_set_is_said_aloud() -> None:
-    said = false_blocks({"not_set": "5 real validation images, 40 are needed"})
-    assert said == "no gate, everything is flagged: 5 real validation images, 40 are needed"
+    text = false_blocks({"not_set": "5 real validation images, 40 are needed"})
+    assert text == "no gate, everything is flagged: 5 real validation images, 40 are needed"
 
 
 @pytest.mark.slow
@@ -61,7 +61,7 @@ def test_error_rates_and_the_report_are_written_and_printed(
     add_drawn(project, [person(number) for number in range(3_000, 3_005)])
     run(project, "screen", "--backbone", backbone)
     measured = json.loads(run(project, "screening", "error-rates", "--backbone", backbone, "--json").output)
-    assert [one["n"] for one in measured["result"]["planted"]] == [48, 48]
+    assert [row["n"] for row in measured["result"]["planted"]] == [48, 48]
     printed = run(project, "screening", "error-rates", "--backbone", backbone).output
     assert "95 % intervals (Clopper-Pearson)" in printed
     assert "label probe: Right on" in printed

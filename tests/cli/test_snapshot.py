@@ -35,9 +35,9 @@ def test_a_preview_is_printed_and_as_json_holds_everything(run: Run, project: Pr
     shown = run("preview", "--max-ratio", "0.3", "--target", "9").output
     for words in ("by class", "short of 9", "0.22", "reader of first", "added images over the ratio", "no outcome yet"):
         assert words in shown
-    found = json.loads(run("preview", "--json", "--class", "a").output)
-    assert [one["label"] for one in found["classes"]] == ["a"]
-    assert found["refused"] == []
+    preview = json.loads(run("preview", "--json", "--class", "a").output)
+    assert [row["label"] for row in preview["classes"]] == ["a"]
+    assert preview["refused"] == []
     assert not (project.root / "snapshots" / "preview").exists()
     refused = run("preview", "--min-agreement", "1")
     assert refused.exit_code == 0
@@ -94,9 +94,9 @@ def test_a_wrong_recipe_is_one_sentence(run: Run, tmp_path: Path, options: list[
     (tmp_path / "list.json").write_text("[]")
     (tmp_path / "broken.json").write_text("{")
     for command in (["build", "one"], ["preview"]):
-        found = run(*command, *(option.replace("{folder}", str(tmp_path)) for option in options))
-        assert isinstance(found.exception, BadInput)
-        assert words in str(found.exception)
+        result = run(*command, *(option.replace("{folder}", str(tmp_path)) for option in options))
+        assert isinstance(result.exception, BadInput)
+        assert words in str(result.exception)
 
 
 @pytest.mark.slow

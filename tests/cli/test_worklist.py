@@ -184,9 +184,9 @@ def test_another_rule_gives_other_outcomes_of_the_same_readings(study: Project) 
         anna = session.scalars(select(Reader).where(Reader.name == "anna")).one().id
         for item in claim(session, NOON, anna, worklist, 2):
             record_reading(session, study.chain, NOON, anna, verdict(item.key))
-    said = json.loads(run(study, "worklist rule first majority --readers-per-image 3 --json"))
-    assert said["rule"] == "majority"
-    assert "approved" not in (said["outcomes"] or {})
+    facts = json.loads(run(study, "worklist rule first majority --readers-per-image 3 --json"))
+    assert facts["rule"] == "majority"
+    assert "approved" not in (facts["outcomes"] or {})
     assert json.loads(run(study, "worklist rule first single --readers-per-image 1 --json"))["outcomes"] == {
         "approved": 2
     }
