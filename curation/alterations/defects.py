@@ -209,14 +209,7 @@ class LocalNoise:
         return image + (grain * disc(image, self.centre, self.radius))[:, :, None]
 
 
-KINDS: tuple[type[Defect], ...] = (
-    DuplicatedStructure,
-    Asymmetry,
-    LesionOutside,
-    Ghosting,
-    LocalBlur,
-    LocalNoise,
-)
+KINDS: tuple[type[Defect], ...] = (DuplicatedStructure, Asymmetry, LesionOutside, Ghosting, LocalBlur, LocalNoise)
 
 
 def _times_too_faint(defect: Defect, tissue_map: TissueMap, where: Field) -> float:

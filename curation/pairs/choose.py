@@ -71,12 +71,7 @@ def find_training_images(session: Session, shape: Shape, seed: int) -> list[Trai
         select(Image.id, Image.subject_id, func.min(ImageLabel.label_id), Image.pixel_sha256, Image.file_sha256)
         .join(Subject, Subject.id == Image.subject_id)
         .join(ImageLabel, ImageLabel.image_id == Image.id)
-        .where(
-            is_ready_real(),
-            Subject.split == Split.TRAIN,
-            is_positive("import"),
-            has_shape(shape),
-        )
+        .where(is_ready_real(), Subject.split == Split.TRAIN, is_positive("import"), has_shape(shape))
         .group_by(Image.id, Image.subject_id, Image.pixel_sha256, Image.file_sha256)
     )
     rows = [TrainingImage(*row) for row in session.execute(query).all() if row[1] is not None]  # type: ignore[arg-type]

@@ -14,14 +14,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from curation.provenance.withdrawn import withdrawn_images
 from curation.reading.order import order_of
 from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, LeaseTerms, slot_values
-from curation.tables.reading import (
-    Assignment,
-    AssignmentPurpose,
-    AssignmentState,
-    Purpose,
-    WorklistItem,
-    WorklistKind,
-)
+from curation.tables.reading import Assignment, AssignmentPurpose, AssignmentState, Purpose, WorklistItem, WorklistKind
 
 PLACES_AT_ONCE = 512  # looked at together
 MOST_PLACES = 2_048  # that one claim walks before it takes any free slot
@@ -105,12 +98,7 @@ def _assign_left_over(session: Session, terms: LeaseTerms, missing: int) -> list
 def _parameters(terms: LeaseTerms) -> dict[str, object]:
     """Fill in the statements: `dealt` slots of each item keep their reader even when a lease runs out."""
     dealt = terms.worklist.readers_per_image if terms.recipe.shares == "allotted" else 0
-    return {
-        "reader": terms.cursor.reader_id,
-        "worklist": terms.worklist.id,
-        "until": terms.until,
-        "dealt": dealt,
-    }
+    return {"reader": terms.cursor.reader_id, "worklist": terms.worklist.id, "until": terms.until, "dealt": dealt}
 
 
 def _is_shared_and_unread() -> list[ColumnElement[bool]]:

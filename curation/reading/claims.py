@@ -18,14 +18,7 @@ from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, LeaseTerms, lock_cu
 from curation.reading.worklist import ClaimMode, check_may_read, check_mode, open_worklist
 from curation.tables.images import Image
 from curation.tables.people import Reader, ReaderKind
-from curation.tables.reading import (
-    Assignment,
-    AssignmentPurpose,
-    AssignmentState,
-    ReaderCursor,
-    Worklist,
-    WorklistItem,
-)
+from curation.tables.reading import Assignment, AssignmentPurpose, AssignmentState, ReaderCursor, Worklist, WorklistItem
 
 HELD_IN: dict[ClaimMode, tuple[AssignmentPurpose, ...]] = {
     "single": (AssignmentPurpose.FIRST, AssignmentPurpose.REPEAT, AssignmentPurpose.GRID_AUDIT),
@@ -48,12 +41,7 @@ class Claimed:
 
 
 def claim(
-    session: Session,
-    now: datetime,
-    reader_id: int,
-    worklist_id: int,
-    count: int,
-    mode: ClaimMode = "single",
+    session: Session, now: datetime, reader_id: int, worklist_id: int, count: int, mode: ClaimMode = "single"
 ) -> list[Claimed]:
     """Lease up to `count` images to a reader, first those they hold already, so that a reload shows them again.
 

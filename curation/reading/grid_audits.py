@@ -7,11 +7,7 @@ from curation.provenance.withdrawn import withdrawn_items
 from curation.reading.order import share_of
 from curation.reading.recipe import WorklistRecipe
 from curation.reading.slots import AUDIT_SLOT, LeaseTerms, slot_values
-from curation.tables.reading import (
-    Assignment,
-    AssignmentPurpose,
-    AssignmentState,
-)
+from curation.tables.reading import Assignment, AssignmentPurpose, AssignmentState
 
 AUDITS_AMONG = 6  # of so many images at most one is an audit while there are others
 

@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from curation.digests import digest_of
-from curation.tables.reading import (
-    OutcomeVerdict,
-    Verdict,
-)
+from curation.tables.reading import OutcomeVerdict, Verdict
 
 
 @dataclass(frozen=True, slots=True)

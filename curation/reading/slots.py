@@ -16,12 +16,7 @@ from sqlalchemy.orm import Session
 from curation.errors import NotFound
 from curation.reading.recipe import WorklistRecipe
 from curation.tables.people import Reader
-from curation.tables.reading import (
-    AssignmentPurpose,
-    AssignmentState,
-    ReaderCursor,
-    Worklist,
-)
+from curation.tables.reading import AssignmentPurpose, AssignmentState, ReaderCursor, Worklist
 
 MOST_READERS = 5  # of one image, however unsure they are
 PROXY_SLOT = 1_000
@@ -34,11 +29,7 @@ COUNTERS = ("handed_out", "done", "pooled_done", "controls_done")
 
 
 def slot_values(
-    worklist_id: int,
-    item_id: int,
-    position: int,
-    slot: int,
-    purpose: AssignmentPurpose = AssignmentPurpose.FIRST,
+    worklist_id: int, item_id: int, position: int, slot: int, purpose: AssignmentPurpose = AssignmentPurpose.FIRST
 ) -> dict[str, Any]:
     """The columns of an open reading slot under a fresh opaque key."""
     return {

@@ -7,11 +7,7 @@ from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, NotAllowed, NotFound
 from curation.reading.recipe import WorklistRecipe
-from curation.tables.reading import (
-    Worklist,
-    WorklistKind,
-    WorklistReader,
-)
+from curation.tables.reading import Worklist, WorklistKind, WorklistReader
 
 ClaimMode = Literal["single", "grid", "adjudicate"]
 

@@ -16,14 +16,7 @@ from curation.reading.recipe import WorklistRecipe
 from curation.reading.slots import make_cursor, slot_values
 from curation.reading.worklist import find_worklist
 from curation.tables.images import BuildStatus, Label
-from curation.tables.reading import (
-    Assignment,
-    Purpose,
-    Worklist,
-    WorklistItem,
-    WorklistKind,
-    WorklistReader,
-)
+from curation.tables.reading import Assignment, Purpose, Worklist, WorklistItem, WorklistKind, WorklistReader
 from curation.worklists.choose import choose_items, choose_practice_items, draw_positions, notice_of
 from curation.worklists.items import Item
 from curation.worklists.opening_window import choose_opening_window

@@ -92,12 +92,7 @@ def release_leases(session: Session, chain: Chain, now: datetime, name: str, rea
     return count
 
 
-def _free_for_all(
-    session: Session,
-    worklist: Worklist,
-    reader_ids: Sequence[int],
-    *states: AssignmentState,
-) -> int:
+def _free_for_all(session: Session, worklist: Worklist, reader_ids: Sequence[int], *states: AssignmentState) -> int:
     """Open to everyone what these readers hold or were dealt out and have not read; returns how many slots."""
     held = _held_or_dealt(worklist, *(states or (AssignmentState.OPEN, AssignmentState.LEASED)))
     count = 0
@@ -146,10 +141,7 @@ def change_rule(session: Session, chain: Chain, now: datetime, name: str, kind: 
     update_all_extra_slots(session, worklist, before.readers)
     worklist.readers_per_image = readers
     chain.record(
-        session,
-        "worklist.rule_changed",
-        {"worklist": worklist.id, "before": before.digest, "after": rule.digest},
-        now,
+        session, "worklist.rule_changed", {"worklist": worklist.id, "before": before.digest, "after": rule.digest}, now
     )
     return recompute_outcomes(session, worklist.id)
 

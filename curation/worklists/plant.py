@@ -156,11 +156,7 @@ def _store_damaged(store: ImageStore, defect: DefectToPlant, digest: str) -> dic
     pixels = store.pixels(digest)
     alteration = draw_defect(pixels, defect.name, defect.seed)
     damaged: Pixels = replay(pixels, alteration)
-    return {
-        "alteration": alteration,
-        "file_sha256": store.put_pixels(damaged),
-        "pixel_sha256": pixel_sha256(damaged),
-    }
+    return {"alteration": alteration, "file_sha256": store.put_pixels(damaged), "pixel_sha256": pixel_sha256(damaged)}
 
 
 def _write_rows(

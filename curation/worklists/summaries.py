@@ -8,15 +8,7 @@ from sqlalchemy.orm import Session
 from curation.reading.outcomes import recompute_outcomes
 from curation.reading.worklist import state_of
 from curation.tables.people import Reader, ReaderKind
-from curation.tables.reading import (
-    Outcome,
-    OutcomeVerdict,
-    Purpose,
-    ReaderCursor,
-    Worklist,
-    WorklistItem,
-    WorklistKind,
-)
+from curation.tables.reading import Outcome, OutcomeVerdict, Purpose, ReaderCursor, Worklist, WorklistItem, WorklistKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,7 @@ def worklist_figures(session: Session, reader_id: int | None) -> list[WorklistFi
 def _figures_of_worklist(session: Session, worklist: Worklist, reader_id: int | None) -> WorklistFigures:
     slots, done = session.execute(
         select(func.count(), func.count().filter(Assignment.state == AssignmentState.DONE)).where(
-            Assignment.worklist_id == worklist.id,
-            Assignment.slot < PROXY_SLOT,
+            Assignment.worklist_id == worklist.id, Assignment.slot < PROXY_SLOT
         )
     ).one()
     if reader_id is not None:
@@ -106,11 +105,7 @@ def _acceptance(session: Session, worklist: Worklist) -> list[Acceptance]:
         .join(Reader, Reading.reader_id == Reader.id)
         .join(ImageLabel, ImageLabel.image_id == WorklistItem.image_id)
         .join(Label, Label.id == ImageLabel.label_id)
-        .where(
-            *_standing_readings(worklist, None),
-            WorklistItem.purpose == Purpose.CANDIDATE,
-            is_positive("request"),
-        )
+        .where(*_standing_readings(worklist, None), WorklistItem.purpose == Purpose.CANDIDATE, is_positive("request"))
         .group_by(Label.name, Reader.kind, WorklistItem.id)
         .subquery()
     )

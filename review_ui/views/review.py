@@ -50,10 +50,7 @@ def _read(name: str) -> str:
 
 # Registered once per process: a component must not be defined again on each rerun.
 _viewer = st.components.v2.component(
-    "rounds_viewer",
-    html=_read("viewer.html"),
-    css="\n".join(map(_read, STYLES)),
-    js="\n".join(map(_read, SCRIPTS)),
+    "rounds_viewer", html=_read("viewer.html"), css="\n".join(map(_read, STYLES)), js="\n".join(map(_read, SCRIPTS))
 )
 
 

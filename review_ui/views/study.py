@@ -6,14 +6,7 @@ from html import escape
 import streamlit as st
 from sqlalchemy import func, select
 
-from curation.reader_study.report import (
-    AGREEMENT_KEYS,
-    TURING_KEYS,
-    Figure,
-    ReaderStudy,
-    Scale,
-    reader_study,
-)
+from curation.reader_study.report import AGREEMENT_KEYS, TURING_KEYS, Figure, ReaderStudy, Scale, reader_study
 from curation.tables.images import Image
 from curation.tables.reading import Reading, Worklist, WorklistItem
 from review_ui.context import current_project
