@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo
-BENCHMARKS := $(filter-out browser obvious_page obvious_grid candidate_rows,$(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCHMARKS := $(filter-out browser own_process obvious_page obvious_grid candidate_rows,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .PHONY: help setup demo demo-auto test quick soak check bench docs lock clean
 

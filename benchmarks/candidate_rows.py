@@ -9,10 +9,9 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from curation.image_store import Pixels
-from curation.project import Project
+from curation.project import Project, open_or_make_project
 from curation.readers.accounts import add_reader
 from curation.reading.recipe import WorklistRecipe
-from curation.settings import write_project_file
 from curation.tables.generation import Batch, Generator, ScreenedImage, Screening, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin
 from curation.worklists.create import create_worklist
@@ -82,9 +81,7 @@ def _image(image_id: int, index: int, batch_id: int, picture: StoredPicture) -> 
 
 def make_project(root: Path, images: int, readers: Sequence[str], url: str = "sqlite:///rounds.db") -> Project:
     """A project with `images` candidates in one worklist that is read singly, and readers who have consented."""
-    write_project_file(root, "bench", url, "store")
-    project = Project.open(root)
-    project.database.migrate()
+    project, _ = open_or_make_project(root, database_url=url)
     drawn: list[Pixels] = [oval(number, 128) for number in range(DRAWN)]
     pictures = [StoredPicture(project.store.put_pixels(pixels), (*pixels.shape, 8)) for pixels in drawn]
     with project.database.write() as session:

@@ -92,13 +92,10 @@ def apart(who: str, directory: Path, scratch: Path) -> tuple[float, float, int, 
 def ours(directory: Path) -> tuple[float, float, int, int]:
     """Import into a new project."""
     from curation.ingest.sources.image_folder import import_image_folder
-    from curation.project import Project
-    from curation.settings import write_project_file
+    from curation.project import open_or_make_project
 
     root = Path(tempfile.mkdtemp()) / "project"
-    write_project_file(root, "benchmark", "sqlite:///rounds.db", "store")
-    project = Project.open(root)
-    project.database.migrate()
+    project, _ = open_or_make_project(root)
     start, cpu = time.perf_counter(), time.process_time()
     report = import_image_folder(project, datetime.now(UTC), directory)
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu

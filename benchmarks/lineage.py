@@ -20,8 +20,7 @@ from curation.lineage.descent import descent_of
 from curation.lineage.graph import Ref
 from curation.lineage.naming import find_node
 from curation.lineage.walk import walk
-from curation.project import Project
-from curation.settings import write_project_file
+from curation.project import Project, open_or_make_project
 from curation.tables.generation import Batch, Generator, GeneratorPixels, GeneratorSubject
 from curation.tables.images import BuildStatus, Image, Import, Origin, Split, Subject
 from curation.tables.training import Snapshot, SnapshotItem
@@ -38,9 +37,7 @@ def main(images: int) -> None:
     """Fill a project with rows and time each walk."""
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
-        write_project_file(root, "benchmark", "sqlite:///rounds.db", "store")
-        project = Project.open(root)
-        project.database.migrate()
+        project, _ = open_or_make_project(root)
         timed(f"writing {images:,} real images and {images // 10:,} synthetic ones", lambda: fill(project, images))
         for node in ("snapshot:everything", "generator:g", "import:1", "batch:1", "subject:s1", "image:1"):
             timed(f"rounds lineage {node}", lambda node=node: walked(project, node))  # type: ignore[misc]

@@ -6,8 +6,6 @@ Each search runs in a process of its own, so that its peak memory is its own. Bo
 """
 
 import argparse
-import multiprocessing
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.own_process import run_apart
 from screening.features.neighbours import Features, nearest, nearest_of_two_groups, normalised
 
 K = 3
 CHUNK = 50_000
-MIB = 1024  # ru_maxrss counts KiB
 
 
 def main() -> None:
@@ -46,8 +44,9 @@ def main() -> None:
             for name, search in searches.items():
                 if search is plainly and size > options.naive_up_to:
                     continue
-                seconds, peak_mib, distances[name] = alone(search, path, size, options.width, options.queries)
-                print(f"  {name:26} {seconds:8.2f} s, peak {peak_mib:7,.0f} MiB", flush=True)
+                cost = run_apart(timed, search, path, size, options.width, options.queries)
+                seconds, distances[name] = cost.result
+                print(f"  {name:26} {seconds:8.2f} s, peak {cost.peak_mib:7,.0f} MiB", flush=True)
             if "plain product, 3 nearest" in distances:
                 expected = distances["plain product, 3 nearest"]
                 np.testing.assert_allclose(distances["in blocks, 3 nearest"], expected, atol=1e-5)
@@ -78,24 +77,15 @@ def plainly(queries: Features, references: Features) -> NDArray[np.float32]:
     return np.maximum(np.sort(distances, axis=1)[:, :K], 0)
 
 
-def alone(
-    search: Callable[[Features, Features], NDArray[np.float32]], path: Path, size: int, width: int, queries: int
-) -> tuple[float, float, NDArray[np.float32]]:
-    """Seconds, peak MiB and answer of one search in a new process."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(timed, (search, path, size, width, queries))
-
-
 def timed(
     search: Callable[[Features, Features], NDArray[np.float32]], path: Path, size: int, width: int, queries: int
-) -> tuple[float, float, NDArray[np.float32]]:
-    """In the new process."""
+) -> tuple[float, NDArray[np.float32]]:
+    """Seconds and answer of one search over references that are mapped, not read."""
     references = np.memmap(path, np.float32, "r", shape=(size, width))
     query_vectors = np.random.default_rng(1).standard_normal((queries, width), np.float32)
     started = time.perf_counter()
     distances = search(query_vectors, references)
-    seconds = time.perf_counter() - started
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB, distances
+    return time.perf_counter() - started, distances
 
 
 if __name__ == "__main__":

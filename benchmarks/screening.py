@@ -22,8 +22,7 @@ from curation.image_store import pixel_sha256
 from curation.ingest.virtual_brains.cohort import import_virtual_brains
 from curation.ingest.virtual_brains.render import render_many
 from curation.progress import silent
-from curation.project import Project
-from curation.settings import write_project_file
+from curation.project import Project, open_or_make_project
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin
 from screening.run import screen_batch
@@ -70,9 +69,7 @@ def forward_pass_ms(backbone: Backbone, pictures: NDArray[np.uint8]) -> float:
 
 def make_project(root: Path, subjects: int) -> Project:
     """A project with the simulated cohort."""
-    write_project_file(root, "benchmark", "sqlite:///rounds.db", "store")
-    project = Project.open(root)
-    project.database.migrate()
+    project, _ = open_or_make_project(root)
     import_virtual_brains(project, NOW, subjects, workers=1, on_progress=silent)
     return project
 

@@ -5,17 +5,13 @@ python -m benchmarks.snapshot [--sizes 10000 100000 1000000] [--pictures 4000]
 Half the images are real, each of a subject of its own (80 % training, 10 % validation, 10 % test), half synthetic, each
 read once by a person; four of five are accepted. A few thousand different 64 px pictures stand for all of them, so that
 the disk holds it: rows, readings, hard links and verified files are as many as the size says. Each step runs in a
-process of its own, whose peak resident memory is the figure; processor time is that of the whole process, which on a
-busy machine says more than the clock. `start` is a process that opens the project and does no more.
+process of its own, whose peak resident memory is the figure; processor time says more than the clock on a busy
+machine. `start` opens the project and does no more.
 """
 
 import argparse
-import json
 import sqlite3
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -24,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.own_process import run_apart
 from curation.image_store import pixel_sha256
 from curation.progress import silent
-from curation.project import Project
-from curation.settings import write_project_file
+from curation.project import Project, open_or_make_project
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from curation.snapshots.mix import MixRecipe
@@ -48,13 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--pictures", type=int, default=4_000)
-    parser.add_argument("--step", choices=sorted(STEPS), help=argparse.SUPPRESS)
-    parser.add_argument("--project", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.step:
-        took = STEPS[options.step](Project.open(options.project))
-        print(json.dumps({"s": took, "cpu_s": time.process_time(), "rss_mib": peak_mib()}))
-        return
     print("| images of the project | images taken | step | seconds | of the processor | peak memory, MiB |")
     for size in options.sizes:
         with tempfile.TemporaryDirectory() as scratch:
@@ -66,63 +56,45 @@ def main() -> None:
 
 def print_row(root: Path, size: int, step: str) -> None:
     """Run one step in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.snapshot", "--step", step, "--project", str(root)]
-    measured = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    cost = run_apart(STEPS[step], root)
     taken = "-"
     if (root / "snapshots" / "one" / "snapshot.json").is_file():
         counts = SnapshotFolder.open(root / "snapshots" / "one").manifest["counts"]
         taken = f"{sum(sum(by_label.values()) for by_label in counts.values()):,}"
     print(
-        f"| {size:,} | {taken} | {step} | {measured['s']:.1f} | {measured['cpu_s']:.1f} | {measured['rss_mib']:.0f} |",
+        f"| {size:,} | {taken} | {step} | {cost.wall_s:.1f} | {cost.cpu_s:.1f} | {cost.peak_mib:.0f} |",
         flush=True,
     )
 
 
-def peak_mib() -> float:
-    """Peak resident memory of this process; `getrusage` would count the parent's from before the program started."""
-    status = Path("/proc/self/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
-
-
-def timed_start(project: Project) -> float:
-    """Open the database."""
-    started = time.perf_counter()
-    with project.database.read() as session:
+def open_database(root: Path) -> None:
+    """Open the project and its database, and do no more."""
+    with Project.open(root).database.read() as session:
         session.connection()
-    return time.perf_counter() - started
 
 
-def timed_preview(project: Project) -> float:
+def preview(root: Path) -> None:
     """Say what would be built."""
-    started = time.perf_counter()
-    with project.database.read() as session:
+    with Project.open(root).database.read() as session:
         preview_snapshot(session, RECIPE)
-    return time.perf_counter() - started
 
 
-def timed_build(project: Project) -> float:
+def build(root: Path) -> None:
     """Choose, write and freeze."""
-    started = time.perf_counter()
-    build_snapshot(project, "one", RECIPE, NOW, silent)
-    return time.perf_counter() - started
+    build_snapshot(Project.open(root), "one", RECIPE, NOW, silent)
 
 
-def timed_verify(project: Project) -> float:
+def verify(root: Path) -> None:
     """Hold every row and every file against its digests."""
-    started = time.perf_counter()
-    assert verify_folder(SnapshotFolder.open(project.root / "snapshots" / "one"), silent) == []
-    return time.perf_counter() - started
+    assert verify_folder(SnapshotFolder.open(root / "snapshots" / "one"), silent) == []
 
 
-STEPS = {"start": timed_start, "preview": timed_preview, "build": timed_build, "verify": timed_verify}
+STEPS = {"start": open_database, "preview": preview, "build": build, "verify": verify}
 
 
 def fill(root: Path, size: int, pictures: int) -> None:
     """A project of `size` images, written past the object layer: this is not what is measured."""
-    root.mkdir()
-    write_project_file(root, "benchmark", "sqlite:///rounds.db", "store")
-    project = Project.open(root)
-    project.database.migrate()
+    project, _ = open_or_make_project(root)
     random = np.random.default_rng(0)
     digests = []
     for _ in range(pictures):

@@ -8,22 +8,19 @@ which shows what rows cost. Peak memory is that of a process of its own, less wh
 
 import argparse
 import hashlib
-import multiprocessing
 import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 from sqlalchemy import insert
 
+from benchmarks.own_process import run_apart
 from curation.image_store import encode_png, file_name, pixel_sha256
 from curation.progress import silent
-from curation.project import Project
-from curation.settings import write_project_file
+from curation.project import Project, open_or_make_project
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import BuildStatus, Image, Origin
 from curation.verification.verify import verify_project
@@ -49,11 +46,11 @@ def main() -> None:
 def measure(root: Path, images: int, files: int) -> None:
     """Make a project, then time the bare loop and verify, each in a fresh process."""
     make(root, images, files)
-    bare_s, _ = in_a_process(bare_loop, root)
-    verify_s, peak_mb = in_a_process(verify, root)
+    bare, full = run_apart(bare_loop, root), run_apart(verify, root)
     print(
-        f"{images} images, {files} files: verify {verify_s:.2f} s, bare read and hash {bare_s:.2f} s, "
-        f"{verify_s / bare_s:.2f}x; {1e3 * verify_s / images:.3f} ms an image; {peak_mb:.0f} MB above the start "
+        f"{images} images, {files} files: verify {full.wall_s:.2f} s, bare read and hash {bare.wall_s:.2f} s, "
+        f"{full.wall_s / bare.wall_s:.2f}x; {1e3 * full.wall_s / images:.3f} ms an image; "
+        f"{full.peak_mib - full.before_mib:.0f} MiB above the start "
         f"(load {os.getloadavg()[0]:.0f})",
         flush=True,
     )
@@ -61,9 +58,7 @@ def measure(root: Path, images: int, files: int) -> None:
 
 def make(root: Path, images: int, files: int) -> None:
     """A finished batch of `images` rows over `files` pictures of 16 pixels."""
-    write_project_file(root, "bench", "sqlite:///rounds.db", "store")
-    project = Project.open(root)
-    project.database.migrate()
+    project, _ = open_or_make_project(root)
     stored = [stored_picture(root / "store", number) for number in range(files)]
     with project.database.write() as session:
         ready = {"status": BuildStatus.READY, "created_at": NOW}
@@ -115,30 +110,6 @@ def verify(root: Path) -> None:
     project = Project.open(root)
     assert verify_project(project, silent).faults == []
     project.database.dispose()
-
-
-def in_a_process(work: Callable[[Path], None], root: Path) -> tuple[float, float]:
-    """Seconds, and megabytes of memory above what the process had before."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_timed, args=(work, root, there))
-    process.start()
-    measured: tuple[float, float] = here.recv()
-    process.join()
-    return measured
-
-
-def _timed(work: Callable[[Path], None], root: Path, result: Connection) -> None:
-    before = peak_mb()
-    start = time.perf_counter()
-    work(root)
-    result.send((time.perf_counter() - start, peak_mb() - before))
-
-
-def peak_mb() -> float:
-    """The most memory this process has held (`ru_maxrss` would count its parent's too)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 1024
 
 
 if __name__ == "__main__":
