@@ -143,7 +143,7 @@ def test_a_token_with_another_nonce_is_refused(browser: TestClient) -> None:
     address = to_provider(browser)
     nonce = parse_qs(urlsplit(address).query)["nonce"][0]
     callback = as_account(address.replace(nonce, "another"))
-    assert refused(browser.get(callback, headers=FROM_PROVIDER), "does not hold")
+    assert refused(browser.get(callback, headers=FROM_PROVIDER), "is not valid")
 
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
