@@ -1,4 +1,4 @@
-"""Child processes that share what is imported already: torch and diffusers take seconds to import anew."""
+"""Child processes that keep what is imported: torch and diffusers take seconds to import anew."""
 
 import multiprocessing
 from collections.abc import Callable

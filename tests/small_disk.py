@@ -1,4 +1,4 @@
-"""A file system that is soon full, or closed: a tmpfs of some kilobytes, mounted for as long as a test needs it."""
+"""A small or read-only file system: a tmpfs of some kilobytes, mounted for a test."""
 
 import subprocess
 from collections.abc import Iterator

@@ -1,21 +1,21 @@
 """The whole loop of `make demo-auto` at a reduced size, with real models and a real database."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-ROOT = Path(__file__).parent.parent
+import cli.main
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+SMALLEST = ("--auto", "--subjects", "200", "--per-class", "4")
 
 
 def rounds(*words: str) -> str:
     """Run the command as a user would; returns its standard output."""
-    command = [sys.executable, "-m", "cli.main", *words]
-    finished = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
+    finished = CliRunner(env={"ROUNDS_TORCH_THREADS": "1"}).invoke(cli.main.rounds, words, catch_exceptions=False)
+    assert finished.exit_code == 0, finished.output
     return finished.stdout
 
 
@@ -23,7 +23,7 @@ def rounds(*words: str) -> str:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A small demo run to its end: its project, and what it printed."""
     root = tmp_path_factory.mktemp("loop") / "demo"
-    return root, rounds("demo", str(root), "--auto", "--subjects", "300", "--per-class", "8")
+    return root, rounds("demo", str(root), *SMALLEST)
 
 
 def test_the_report_compares_five_arms_and_claims_nothing(demo: tuple[Path, str]) -> None:
@@ -61,7 +61,7 @@ def test_every_reading_is_marked_as_a_proxys(demo: tuple[Path, str]) -> None:
 def test_running_it_again_goes_on_where_it_was(demo: tuple[Path, str]) -> None:
     root, printed = demo
     before = json.loads(rounds("--project", str(root), "status", "--json"))
-    again = rounds("demo", str(root), "--auto", "--subjects", "300", "--per-class", "8")
+    again = rounds("demo", str(root), *SMALLEST)
     after = json.loads(rounds("--project", str(root), "status", "--json"))
     assert before == after
     assert (

@@ -9,22 +9,18 @@ from PIL import Image as PillowImage
 
 from curation.errors import BadInput, NotFound
 from curation.project import Project
-from curation.tables.people import ReaderKind
 from tests.cli.test_screening import run
-from tests.screening.cohort import add_drawn, person
-from tests.screening.set_measures.room import DRAWN, NOTICE, cohort_with_notice, images_of, read
-from tests.screening.set_measures.test_measure import VERDICTS
+from tests.screening.set_measures.room import NOTICE
 from tests.train.tiny import save_backbone
+from tests.worlds.shared import fill_from
 
 PICTURES = {"measures.png", "spectra.png", "map.png", "modes.png", "odds.png", "medoids.png"}
 
 
 @pytest.fixture
-def arguments(project: Project, tmp_path: Path) -> list[str]:
+def arguments(project: Project, proxy_read_set_world: Path, tmp_path: Path) -> list[str]:
     """A project with images that a proxy read; the command that measures the approved ones."""
-    cohort_with_notice(project)
-    batch_id = add_drawn(project, [person(number) for number in DRAWN])
-    read(project, images_of(project, batch_id), VERDICTS, kind=ReaderKind.PROXY)
+    fill_from(project, proxy_read_set_world)
     backbone = str(save_backbone(tmp_path / "tiny-vit"))
     return ["measure", "run", "--worklist", "first", "--resamples", "20", "--backbone", backbone]
 

@@ -4,19 +4,26 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from curation.errors import BadInput
 from curation.project import Project
+from curation.tables.measures import CheckReport
+from curation.tables.operations import Event
 from tests.cli.test_screening import run
 from tests.generate.folders import tiny_recipe
 from tests.screening.cohort import add_cohort
 from tests.train.tiny import save_backbone
+from tests.worlds.privacy import read_measured
+from tests.worlds.shared import fill_from
 
 
 @pytest.mark.slow
-def test_error_rates_print_two_tables_and_say_what_they_rest_on(project: Project, tmp_path: Path) -> None:
+def test_error_rates_are_printed_with_what_they_rest_on_and_measured_again_are_kept_once(
+    project: Project, privacy_world: Path, tmp_path: Path
+) -> None:
     backbone = str(save_backbone(tmp_path / "tiny-vit"))
-    add_cohort(project, train=range(20), validation=range(1_000, 1_082))
+    fill_from(project, privacy_world / "project")
     arguments = ("privacy", "error-rates", "--copies", "1", "--backbone", backbone)
     text = run(project, *arguments).output
     for words in ("tiny-vit", "copies of training images", "cannot be said", "held-out images, autoencoder", "blur"):
@@ -24,6 +31,11 @@ def test_error_rates_print_two_tables_and_say_what_they_rest_on(project: Project
     printed = json.loads(run(project, *arguments, "--out", str(tmp_path / "out"), "--json").output)
     assert {Path(path).name for path in printed["pictures"]} == {"privacy-caught.png", "privacy-pairs.png"}
     assert printed["parameters"]["backbone"] == "tiny-vit"
+    measured, _ = read_measured(privacy_world)
+    assert {name: printed[name] for name in measured} == json.loads(json.dumps(measured))
+    with project.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(CheckReport)) == 1
+        assert session.scalars(select(Event.kind)).all() == ["privacy.measured"]
 
 
 @pytest.mark.slow
@@ -41,7 +53,7 @@ def test_too_few_subjects_are_said_in_plain_words(project: Project, tmp_path: Pa
 @pytest.mark.slow
 def test_canaries_are_fitted_weighed_and_pictured(project: Project, tmp_path: Path) -> None:
     backbone = str(save_backbone(tmp_path / "tiny-vit"))
-    add_cohort(project, train=range(56), validation=range(1_000, 1_044))
+    add_cohort(project, train=range(53), validation=range(1_000, 1_040))
     run(project, "snapshot", "build", "first", "--synthetic", "none")
     recipe = tmp_path / "recipe.json"
     recipe.write_text(tiny_recipe(grid_every=6).model_dump_json())

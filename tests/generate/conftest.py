@@ -1,4 +1,4 @@
-"""One tiny fitted generator for all tests of a session."""
+"""One tiny fitted generator for all tests of a run."""
 
 from pathlib import Path
 
@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from curation.snapshots.folder import SnapshotFolder
-from generate.latent_flow.fit import fit_generator
-from tests.generate.folders import tiny_recipe, write_folder
+from tests.worlds.generators import tiny_generator
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,11 +17,11 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> SnapshotFolder:
-    return write_folder(tmp_path_factory.mktemp("snapshots") / "tiny")
+    """The snapshot folder on which `fitted` was fitted."""
+    return SnapshotFolder.open(tiny_generator(tmp_path_factory) / "tiny")
 
 
 @pytest.fixture(scope="session")
-def fitted(folder: SnapshotFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generator fitted on `folder` by the tiny recipe."""
-    out = tmp_path_factory.mktemp("generators") / "tiny-flow"
-    return fit_generator(folder, tiny_recipe(), out, name="tiny-flow", made_by="a test", date="2026-11-23")
+    return tiny_generator(tmp_path_factory) / "tiny-flow"

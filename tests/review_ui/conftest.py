@@ -21,6 +21,7 @@ from tests.builders import add_candidates, oval
 from tests.copies import copied
 from tests.passwords import cheap_passwords
 from tests.rows import NOW, add_consent
+from tests.worlds.read_set import proxy_read_set_world  # noqa: F401  (a fixture)
 
 PASSWORD = "a long enough password"
 ORIGIN = "http://testserver"

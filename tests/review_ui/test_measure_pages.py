@@ -15,7 +15,7 @@ from curation.project import Project
 from curation.tables.images import BuildStatus
 from curation.tables.measures import SetMeasurement
 from curation.tables.operations import Event
-from curation.tables.people import ReaderKind, Role
+from curation.tables.people import Role
 from review_ui.markup.measure_drawings import map_figure, spectrum_figure
 from review_ui.markup.measure_tables import (
     measure_tables,
@@ -28,26 +28,22 @@ from review_ui.markup.measure_tables import (
 from tests.review_ui.conftest import Browser
 from tests.review_ui.routes.test_exports import rows_of, signed_in
 from tests.rows import NOW
-from tests.screening.cohort import add_drawn, person
-from tests.screening.set_measures.room import DRAWN, cohort_with_notice, images_of, read
-from tests.screening.set_measures.test_measure import VERDICTS, silent
+from tests.screening.set_measures.test_measure import silent
 from tests.train.tiny import save_backbone
+from tests.worlds.shared import copy_world
 
 PATH = "/rounds/exports/measurements/{}/figures.csv"
 Result = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> tuple[Result, Result]:
+def stored(tmp_path_factory: pytest.TempPathFactory, proxy_read_set_world: Path) -> tuple[Result, Result]:
     """Request and result of a real measurement of what a proxy approved."""
     from screening.set_measures.measure import measure_sets
     from screening.set_measures.request import MeasureRequest
 
     root = tmp_path_factory.mktemp("measured")
-    made = make_project(root / "project")
-    cohort_with_notice(made)
-    batch_id = add_drawn(made, [person(number) for number in DRAWN])
-    read(made, images_of(made, batch_id), VERDICTS, kind=ReaderKind.PROXY)
+    made = Project.open(copy_world(proxy_read_set_world, root / "project"))
     request = MeasureRequest.checked(resamples=20)
     measurement_id = measure_sets(made, request, NOW, silent, str(save_backbone(root / "tiny-vit")))
     with made.database.read() as session:

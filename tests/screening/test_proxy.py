@@ -1,6 +1,6 @@
 """A proxy reads what a person could read, beside people, and is marked as a model."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,8 @@ from screening.run import screen_batch
 from tests.copies import copied
 from tests.curation.reading_room import add_person
 from tests.rows import NOW
-from tests.screening.cohort import CLASSES, add_cohort, add_drawn, person
+from tests.screening.cohort import CLASSES, add_drawn, person
+from tests.worlds.shared import copy_world
 
 TRUE, SWAPPED = range(3_000, 3_012), range(3_012, 3_024)
 
@@ -33,12 +34,9 @@ class Killed(Exception):
 
 
 @pytest.fixture(scope="module")
-def screened(
-    tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project], tiny_vit: Path
-) -> Project:
+def screened(tmp_path_factory: pytest.TempPathFactory, cohort_world: Path, tiny_vit: Path) -> Project:
     """A worklist of twelve candidates of the class asked for, and twelve of the other class; made once."""
-    project = make_project(tmp_path_factory.mktemp("to_read") / "project")
-    add_cohort(project)
+    project = Project.open(copy_world(cohort_world, tmp_path_factory.mktemp("to_read") / "project"))
     pictures = [person(number) for number in (*TRUE, *SWAPPED)]
     labels = [CLASSES[number % 2] for number in TRUE] + [CLASSES[1 - number % 2] for number in SWAPPED]
     screen_batch(project, add_drawn(project, pictures, labels), NOW, silent, str(tiny_vit))

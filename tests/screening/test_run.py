@@ -1,6 +1,5 @@
 """A batch with planted defects and planted copies is screened, once, against a real cohort."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,8 @@ from curation.tables.operations import Event
 from screening.run import run_screening_job, screen_batch
 from tests.rows import NOW, add_image, add_import
 from tests.screening.cohort import TRAIN, add_cohort, add_drawn, add_person, person
+from tests.worlds.cohort import image_ids
+from tests.worlds.shared import copy_world
 
 
 def as_bytes(values: np.ndarray) -> np.ndarray:
@@ -57,11 +58,11 @@ STRANGERS = [person(number) for number in range(3_000, 3_012)]
 
 @pytest.fixture(scope="module")
 def screened(
-    tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project], tiny_vit: Path
+    tmp_path_factory: pytest.TempPathFactory, cohort_world: Path, tiny_vit: Path
 ) -> tuple[Project, int, dict[int, int], dict[str, int]]:
     """Planted defects, twelve candidates that are fine, one of them twice; screened once, and only looked at."""
-    project = make_project(tmp_path_factory.mktemp("screened") / "project")
-    real = add_cohort(project)
+    project = Project.open(copy_world(cohort_world, tmp_path_factory.mktemp("screened") / "project"))
+    real = image_ids(project)
     batch_id = add_drawn(project, [*PLANTED.values(), *STRANGERS, STRANGERS[0]])
     counts = screen_batch(project, batch_id, NOW, silent, str(tiny_vit))
     return project, batch_id, real, counts
@@ -141,8 +142,9 @@ def test_thresholds_and_what_they_are_worth_are_kept_with_the_screening(
 
 
 @pytest.mark.slow
-def test_each_new_check_flags_what_it_is_for_and_blocks_nothing(project: Project, tiny_vit: Path) -> None:
-    add_cohort(project)
+def test_each_new_check_flags_what_it_is_for_and_blocks_nothing(
+    project: Project, cohort: dict[int, int], tiny_vit: Path
+) -> None:
     row, column = np.indices((64, 64))
     grid = as_bytes(person(2_000) + np.where((row + column) % 2, 8, -8)[:, :, None])
     dimmed = as_bytes(0.6 * person(2_002))
@@ -217,8 +219,9 @@ def test_with_too_few_real_images_nothing_passes_and_the_parameters_say_why(proj
 
 
 @pytest.mark.slow
-def test_copies_are_found_where_validation_images_are_training_images_too(project: Project, tiny_vit: Path) -> None:
-    add_cohort(project)
+def test_copies_are_found_where_validation_images_are_training_images_too(
+    project: Project, cohort: dict[int, int], tiny_vit: Path
+) -> None:
     with project.database.write() as session:
         source = add_import(session, "leak")
         for number in range(5):

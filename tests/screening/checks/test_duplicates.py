@@ -16,7 +16,7 @@ from screening.checks.duplicates import duplicate_distance, earlier_images, find
 from screening.features.fingerprints import fingerprints
 from screening.run import screen_batch
 from tests.rows import NOW
-from tests.screening.cohort import add_cohort, add_drawn, person
+from tests.screening.cohort import add_drawn, person
 
 PEOPLE = [person(number) for number in range(3_000, 3_010)]
 
@@ -33,8 +33,9 @@ def verdicts(project: Project, batch_id: int, name: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_picture_of_an_earlier_batch_is_blocked_and_a_near_one_flagged(project: Project, tiny_vit: Path) -> None:
-    add_cohort(project)
+def test_a_picture_of_an_earlier_batch_is_blocked_and_a_near_one_flagged(
+    project: Project, cohort: dict[int, int], tiny_vit: Path
+) -> None:
     first = add_drawn(project, PEOPLE[:6], name="first")
     add_drawn(project, PEOPLE[6:8], name="second")
     near = np.clip(PEOPLE[7] + np.random.default_rng(0).normal(0, 2, (64, 64, 1)), 0, 255).astype(np.uint8)

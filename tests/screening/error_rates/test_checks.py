@@ -31,9 +31,8 @@ def few_faults(monkeypatch: pytest.MonkeyPatch) -> tuple[Fault, ...]:
 
 @pytest.mark.slow
 def test_every_rate_is_a_count_with_its_interval_and_is_measured_once(
-    project: Project, tiny_vit: Path, few_faults: tuple[Fault, ...]
+    project: Project, cohort: dict[int, int], tiny_vit: Path, few_faults: tuple[Fault, ...]
 ) -> None:
-    add_cohort(project)
     report_id = measure_checks(project, NOW, silent, str(tiny_vit))
     assert measure_checks(project, NOW, silent, str(tiny_vit)) == report_id
     with project.database.read() as session:
@@ -61,9 +60,8 @@ def test_every_rate_is_a_count_with_its_interval_and_is_measured_once(
 
 @pytest.mark.slow
 def test_a_class_that_is_not_shown_is_seen_by_the_check_that_is_for_it(
-    project: Project, tiny_vit: Path, few_faults: tuple[Fault, ...]
+    project: Project, cohort: dict[int, int], tiny_vit: Path, few_faults: tuple[Fault, ...]
 ) -> None:
-    add_cohort(project)
     measure_checks(project, NOW, silent, str(tiny_vit), images=40)
     with project.database.read() as session:
         wrong = session.scalars(select(CheckReport)).one().result["wrong_label"]

@@ -19,6 +19,8 @@ from screening.error_rates.privacy_run import KIND, STAND_IN, measure_privacy
 from screening.report.rates import newest_report
 from tests.rows import NOW
 from tests.screening.cohort import add_cohort
+from tests.worlds.privacy import read_measured
+from tests.worlds.shared import fill_from
 
 
 def test_caught_is_said_by_the_lower_bound_and_of_too_few_nothing() -> None:
@@ -31,10 +33,9 @@ def test_caught_is_said_by_the_lower_bound_and_of_too_few_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_rates_are_measured_on_other_subjects_and_kept_once(project: Project, tiny_vit: Path, tmp_path: Path) -> None:
-    add_cohort(project, train=range(0, 20), validation=range(1_000, 1_082))
-    plan = PrivacyPlan(copies=1)
-    measured, examples = measure_privacy(project, NOW, plan, silent, backbone_path=str(tiny_vit))
+def test_rates_are_measured_on_other_subjects_and_kept(project: Project, privacy_world: Path, tmp_path: Path) -> None:
+    fill_from(project, privacy_world / "project")
+    measured, examples = read_measured(privacy_world)
     result, parameters = measured["result"], measured["parameters"]
     assert (parameters["backbone"], parameters["autoencoder"]) == ("tiny-vit", STAND_IN)
     counts = result["counts"]
@@ -49,9 +50,6 @@ def test_rates_are_measured_on_other_subjects_and_kept_once(project: Project, ti
     pictures = plot_error_rates(measured, examples, tmp_path / "pictures")
     assert [path.name for path in pictures] == ["privacy-caught.png", "privacy-pairs.png"]
     assert all(path.stat().st_size > 5_000 for path in pictures)
-
-    again, _ = measure_privacy(project, NOW, plan, silent, backbone_path=str(tiny_vit))
-    assert again == measured
     with project.database.read() as session:
         kept = newest_report(session, KIND)
     assert kept is not None

@@ -34,8 +34,8 @@ from tests.screening.set_measures.room import (
     images_of,
     read,
 )
-
-VERDICTS = [Verdict.ACCEPT, Verdict.ACCEPT, Verdict.ACCEPT, Verdict.REJECT, Verdict.UNSURE] * 12
+from tests.worlds.read_set import VERDICTS
+from tests.worlds.shared import fill_from
 
 
 @pytest.fixture
@@ -57,12 +57,16 @@ def noisy(pixels: Pixels, seed: int) -> Pixels:
 
 
 @pytest.fixture
-def read_batch(project: Project) -> int:
+def read_batch(project: Project, read_set_world: Path) -> int:
     """Sixty fresh pictures, read by a person: 36 approved, 12 rejected, 12 unresolved."""
-    cohort_with_notice(project)
-    batch_id = add_drawn(project, [person(number) for number in DRAWN])
-    read(project, images_of(project, batch_id), VERDICTS)
-    return batch_id
+    fill_from(project, read_set_world)
+    return 1
+
+
+@pytest.fixture
+def cohort_alone(project: Project, cohort_with_notice_world: Path) -> None:
+    """Eighty training and forty-eight validation subjects, and nothing drawn yet."""
+    fill_from(project, cohort_with_notice_world)
 
 
 def named(row: SetMeasurement, scope: str) -> dict[str, dict[str, Any]]:
@@ -93,9 +97,8 @@ def test_the_approved_are_measured_per_class_and_whole_beside_their_floor(
 
 @pytest.mark.slow
 def test_fresh_pictures_are_no_farther_than_held_out_ones_and_copies_are_found_by_authenticity(
-    project: Project, measure: Callable[..., SetMeasurement]
+    project: Project, cohort_alone: None, measure: Callable[..., SetMeasurement]
 ) -> None:
-    cohort_with_notice(project)
     fresh = add_drawn(project, [person(number) for number in DRAWN])
     copies = add_drawn(project, [noisy(person(number), number) for number in TRAIN[:60]], name="copier")
     blurred = add_drawn(project, [person(number) // 8 * 8 for number in range(5_000, 5_060)], name="coarse")
@@ -161,8 +164,9 @@ def test_test_subjects_are_never_looked_at(
 
 
 @pytest.mark.slow
-def test_outcomes_of_a_model_alone_say_so_everywhere(project: Project, measure: Callable[..., SetMeasurement]) -> None:
-    cohort_with_notice(project)
+def test_outcomes_of_a_model_alone_say_so_everywhere(
+    project: Project, cohort_alone: None, measure: Callable[..., SetMeasurement]
+) -> None:
     batch_id = add_drawn(project, [person(number) for number in DRAWN])
     read(project, images_of(project, batch_id), VERDICTS, kind=ReaderKind.PROXY)
     row = measure(images="approved")
@@ -212,9 +216,8 @@ def test_a_medoid_that_was_withdrawn_is_no_longer_shown(
 
 @pytest.mark.slow
 def test_membership_shows_where_members_were_copied_and_not_where_they_were_not(
-    project: Project, measure: Callable[..., SetMeasurement]
+    project: Project, cohort_alone: None, measure: Callable[..., SetMeasurement]
 ) -> None:
-    cohort_with_notice(project)
     copies = add_drawn(project, [noisy(person(number), number) for number in TRAIN[:40]], name="copier")
     fitted_on(project, copies, TRAIN[:40])
     fresh = add_drawn(project, [person(number) for number in DRAWN], name="honest")

@@ -1,0 +1,37 @@
+"""Error rates of the privacy gate, measured once: the slowest of what the tests of screening compute."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curation.project import Project
+from tests.rows import NOW
+from tests.screening.cohort import add_cohort
+from tests.worlds.shared import make_once
+
+
+@pytest.fixture(scope="session")
+def privacy_world(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> Path:
+    """A folder with the measured `project` and with what the measurement returned, in `measured.pickle`."""
+    from screening.error_rates.privacy import PrivacyPlan
+    from screening.error_rates.privacy_run import measure_privacy
+    from tests.train.tiny import save_backbone
+
+    def make(root: Path) -> None:
+        project = make_project(root / "project")
+        add_cohort(project, train=range(20), validation=range(1_000, 1_082))
+        plan, backbone = PrivacyPlan(copies=1), save_backbone(root / "tiny-vit")
+        measured = measure_privacy(project, NOW, plan, lambda *_: None, backbone_path=str(backbone))
+        project.database.dispose()
+        (root / "measured.pickle").write_bytes(pickle.dumps(measured))
+
+    return make_once(tmp_path_factory, "privacy", make)
+
+
+def read_measured(world: Path) -> tuple[dict[str, Any], list[Any]]:
+    """Return what the measurement returned: its row's content, and example pairs."""
+    measured: tuple[dict[str, Any], list[Any]] = pickle.loads((world / "measured.pickle").read_bytes())
+    return measured
