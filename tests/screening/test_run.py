@@ -68,6 +68,7 @@ def screened(
     return project, batch_id, real, counts
 
 
+@pytest.mark.slow
 def test_every_planted_defect_is_blocked_by_the_check_that_is_for_it(
     screened: tuple[Project, int, dict[int, int], dict[str, int]],
 ) -> None:
@@ -107,6 +108,7 @@ def test_a_copy_by_pixels_is_kept_with_the_distance_and_the_threshold_that_decid
         assert "fine detail" in check.threshold
 
 
+@pytest.mark.slow
 def test_candidates_that_copied_nobody_are_read_and_a_repeat_is_blocked_once(
     screened: tuple[Project, int, dict[int, int], dict[str, int]],
 ) -> None:
@@ -118,6 +120,7 @@ def test_candidates_that_copied_nobody_are_read_and_a_repeat_is_blocked_once(
     assert [checks["duplicate"] for _, checks, _ in strangers] == ["pass"] * 12 + ["block"]
 
 
+@pytest.mark.slow
 def test_thresholds_and_what_they_are_worth_are_kept_with_the_screening(
     screened: tuple[Project, int, dict[int, int], dict[str, int]],
 ) -> None:

@@ -75,6 +75,7 @@ def named(row: SetMeasurement, scope: str) -> dict[str, dict[str, Any]]:
     return {one["name"]: one for one in found["measures"]}
 
 
+@pytest.mark.slow
 def test_the_approved_are_measured_per_class_and_whole_beside_their_floor(
     read_batch: int, measure: Callable[..., SetMeasurement]
 ) -> None:
