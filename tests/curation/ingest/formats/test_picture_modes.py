@@ -15,8 +15,14 @@ from curation.ingest.request import ImportRequest
 from curation.ingest.sources.image_folder import import_image_folder
 from curation.ingest.sources.masks import read_picture_mask
 from curation.project import Project
-from tests.curation.ingest.sources.test_bad_files import _palette_png, _png, _transparent
-from tests.curation.ingest.sources.test_image_folder import _converted, _encoded, _stored
+from tests.curation.ingest.sources.test_image_folder import (
+    _converted,
+    _encoded,
+    _palette_png,
+    _png,
+    _stored,
+    _transparent,
+)
 from tests.rows import NOW, picture
 
 RGB, GRAY = picture(1, channels=3), np.array(PillowImage.fromarray(picture(1, channels=3)).convert("L"))[:, :, None]
