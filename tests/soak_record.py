@@ -8,9 +8,9 @@ RECORD = Path(__file__).parents[1] / "docs" / "soak.md"
 COLUMNS = ("date", "commit", "what", "counts", "broken off", "acknowledged", "lost", "doubled", "seconds")
 HEAD = """# Soak
 
-`make soak` runs the tests that have them at the counts that the documents state; each run adds rows here. Lost:
-acknowledged to the reader, or shown as saved, and not in the database as given. Doubled: in the database more than
-once, or without a key press. A plus after the commit means that files differed from it.
+`make soak` runs the soak tests at the counts that the documents state; each run adds rows here. A lost reading was
+acknowledged to the reader, or shown as saved, and is not in the database as given. A doubled reading is in the database
+more than once, or without a key press. A plus after the commit means that files differed from it.
 
 """
 
