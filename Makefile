@@ -38,11 +38,12 @@ quick: $(READY)  ## The tests without browser, PostgreSQL and slow ones (1,922 t
 soak: $(READY)  ## The tests that have them at the full counts that the documents state; rows for docs/soak.md
 	ROUNDS_SOAK=1 $(BIN)/python -m pytest -m soak --timeout 3600
 
-check: $(READY)  ## Lint, types, and the direction of imports
+check: $(READY)  ## Lint, types, the direction of imports, and the rules of the house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.house_rules
 
 bench: $(READY)  ## Every benchmark, one after the other
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done

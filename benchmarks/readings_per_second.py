@@ -62,6 +62,7 @@ Work = Callable[[Project, int, int, int, Tally], None]
 
 
 def now() -> datetime:
+    """The moment in UTC."""
     return datetime.now(UTC)
 
 

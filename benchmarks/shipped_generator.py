@@ -59,6 +59,7 @@ class SmallClassifier(nn.Module):
         return self.body(images).amax(dim=(2, 3))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, 1, H, W) images to (N, classes) logits."""
         return self.head(self.features(images))
 
 
@@ -145,6 +146,7 @@ def distances(model: SmallClassifier, reference: Pixels, other: Pixels, drawn: P
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--directory", type=Path, default=SHIPPED)
     parser.add_argument("--per-class", type=int, default=67)
