@@ -125,7 +125,7 @@ def list_command(project: Project, as_json: bool) -> None:
     Example:
       rounds study list
     """
-    from train.records import list_studies
+    from train.study.records import list_studies
 
     with project.database.read() as session:
         notes = affected_notes(session, AffectedKind.STUDY)

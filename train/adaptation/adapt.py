@@ -23,11 +23,11 @@ from train.adaptation.fit import Examples, History, train_model
 from train.adaptation.methods.implementation import find_implementation
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.adaptation.run_folder import read_card, save_run
+from train.adaptation.seen import collect_seen
 from train.backbones.load import Backbone
 from train.backbones.shipped import backbone_location, portable_name
 from train.fitting.checkpoint import CHECKPOINTS, Checkpoint, remove_checkpoints
 from train.fitting.device import choose_device
-from train.seen import collect_seen
 
 STANDARDIZATION_IMAGES = 512
 

@@ -9,8 +9,8 @@ from curation.progress import OnProgress
 from curation.project import Project
 from curation.snapshots.build import open_snapshot
 from train.adaptation.adapt import RunResult, adapt
+from train.adaptation.records import close_run, open_run
 from train.adaptation.run_request import RunRequest, check_run
-from train.records import close_run, open_run
 
 
 def train_run(project: Project, request: RunRequest, report: OnProgress, now: Callable[[], datetime]) -> RunResult:

@@ -13,8 +13,8 @@ from curation.snapshots.build import find_snapshot
 from curation.tables.operations import Job
 from curation.tables.training import Snapshot
 from train.adaptation.config import AdaptationConfig, resolve_backbone
-from train.records import find_open_run
-from train.seen import find_withdrawals_behind
+from train.adaptation.records import find_open_run
+from train.adaptation.seen import find_withdrawals_behind
 
 
 class RunRequest(FrozenRequest):

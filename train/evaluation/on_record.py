@@ -10,9 +10,10 @@ from curation.project import Project
 from curation.snapshots.folder import SnapshotFolder
 from curation.tables.images import Split
 from curation.tables.training import Run, Snapshot
+from train.adaptation.records import find_run
 from train.evaluation.evaluate import EvaluationResult, evaluate_run
+from train.evaluation.records import record_evaluation, record_opening
 from train.evaluation.request import EvaluationRequest
-from train.records import find_run, record_evaluation, record_opening
 
 
 def evaluate_on_record(project: Project, request: EvaluationRequest, now: Callable[[], datetime]) -> EvaluationResult:

@@ -9,7 +9,7 @@ from curation.jobs import enqueue_request
 from curation.project import Project
 from curation.requests import FrozenRequest
 from curation.tables.operations import Job
-from train.records import find_run
+from train.adaptation.records import find_run
 
 
 class EvaluationRequest(FrozenRequest):

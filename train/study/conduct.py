@@ -11,10 +11,11 @@ from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.build import find_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from curation.tables.images import Split
-from train.records import close_study, open_study, record_opening
-from train.seen import find_withdrawals_behind
+from train.adaptation.seen import find_withdrawals_behind
+from train.evaluation.records import record_opening
 from train.study.arms import build_arms
 from train.study.plan import ReportFacts
+from train.study.records import close_study, open_study
 from train.study.report import write_report
 from train.study.request import StudyRequest
 from train.study.run import run_study

@@ -10,9 +10,9 @@ from curation.requests import FrozenRequest
 from curation.snapshots.mix import MixRecipe
 from curation.tables.operations import Job
 from train.adaptation.config import resolve_backbone
-from train.records import find_open_study
 from train.study.arms import check_arm_names
 from train.study.plan import StudyPlan
+from train.study.records import find_open_study
 
 
 class StudyRequest(FrozenRequest):

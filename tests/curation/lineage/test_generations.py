@@ -15,7 +15,7 @@ from curation.tables.images import Split, Subject
 from generate.card import describe_fitted_images
 from tests.curation.lineage.world import RAW, draw, drawn_rows, fill, fit, generations, snapshot, weights_of
 from tests.rows import add_import, add_real
-from train.seen import collect_seen
+from train.adaptation.seen import collect_seen
 
 
 def saw(project: Project, name: str) -> tuple[set[str], set[str]]:

@@ -1,0 +1,62 @@
+"""Rows and events of runs."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.audit import Chain
+from curation.errors import Conflict, NotFound
+from curation.provenance.withdrawn import inherit
+from curation.tables.images import BuildStatus
+from curation.tables.training import Run, Snapshot
+from curation.tables.withdrawals import AffectedKind
+from train.adaptation.config import AdaptationConfig
+
+
+def open_run(session: Session, now: datetime, name: str, snapshot: Snapshot, config: AdaptationConfig) -> Run:
+    """Add the row of a run, or find that of the interrupted run; raises Conflict for the name of another run."""
+    run = find_open_run(session, name, snapshot, config)
+    if run is not None:
+        return run
+    run = Run(
+        name=name,
+        snapshot_id=snapshot.id,
+        config=config.model_dump(mode="json"),
+        config_digest=config.digest(),
+        directory=f"runs/{name}",
+        status=BuildStatus.BUILDING,
+        metrics={},
+        created_at=now,
+    )
+    session.add(run)
+    session.flush()
+    inherit(session, AffectedKind.RUN, run.id, AffectedKind.SNAPSHOT, snapshot.id)
+    return run
+
+
+def find_open_run(session: Session, name: str, snapshot: Snapshot, config: AdaptationConfig) -> Run | None:
+    """Find the run of this name, snapshot and configuration; raises Conflict for the name of another run."""
+    run = session.scalars(select(Run).where(Run.name == name)).one_or_none()
+    if run is not None and (run.snapshot_id, run.config_digest) != (snapshot.id, config.digest()):
+        raise Conflict(f"run {name!r} exists with another snapshot or configuration. Choose another --name.")
+    return run
+
+
+def close_run(session: Session, chain: Chain, now: datetime, name: str, metrics: dict[str, Any]) -> None:
+    """Mark a run ready with its validation metrics; one that is ready with them stays as it is."""
+    run = find_run(session, name)
+    if (run.status, run.metrics) == (BuildStatus.READY, metrics):
+        return
+    run.status, run.metrics = BuildStatus.READY, metrics
+    chain.record(session, "run.finished", {"run": run.id, "config": run.config_digest}, now)
+
+
+def find_run(session: Session, name: str) -> Run:
+    """Find a run by its name; raises NotFound."""
+    run = session.scalars(select(Run).where(Run.name == name)).one_or_none()
+    if run is None:
+        known = ", ".join(session.scalars(select(Run.name).order_by(Run.id))) or "none yet"
+        raise NotFound(f"no run named {name!r}; the runs are: {known}. `rounds train` makes a run.")
+    return run

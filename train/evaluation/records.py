@@ -1,0 +1,20 @@
+"""Rows and events of evaluations; each opening of a held-out split is an event."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from curation.audit import Chain
+from curation.tables.images import Split
+from curation.tables.training import Evaluation, Run
+
+
+def record_opening(session: Session, chain: Chain, now: datetime, reader_kind: str, row_id: int, split: Split) -> None:
+    """Record that a held-out split is about to be read; `reader_kind` is `run` or `study`."""
+    chain.record(session, "test.opened" if split == Split.TEST else "validation.read", {reader_kind: row_id}, now)
+
+
+def record_evaluation(session: Session, now: datetime, run: Run, split: Split, metrics: dict[str, Any]) -> None:
+    """Keep the metrics of one reading of a held-out split."""
+    session.add(Evaluation(run_id=run.id, split=split, metrics=metrics, created_at=now))

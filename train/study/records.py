@@ -1,0 +1,60 @@
+"""Rows and events of studies."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.audit import Chain
+from curation.errors import Conflict
+from curation.lineage.descent import arm_snapshots
+from curation.provenance.withdrawn import inherit
+from curation.tables.images import BuildStatus
+from curation.tables.training import Snapshot, Study
+from curation.tables.withdrawals import AffectedKind
+from train.study.plan import StudyPlan
+
+
+def open_study(session: Session, now: datetime, plan: StudyPlan) -> Study:
+    """Add the row of a study, or find that of the interrupted study; raises Conflict for the name of another plan."""
+    study = find_open_study(session, plan)
+    if study is not None:
+        return study
+    study = Study(
+        name=plan.name,
+        plan=plan.model_dump(mode="json"),
+        plan_digest=plan.digest(),
+        directory=f"studies/{plan.name}",
+        status=BuildStatus.BUILDING,
+        result={},
+        created_at=now,
+    )
+    session.add(study)
+    session.flush()
+    for snapshot_id in session.scalars(select(Snapshot.id).where(Snapshot.name.in_(arm_snapshots(study)))).all():
+        inherit(session, AffectedKind.STUDY, study.id, AffectedKind.SNAPSHOT, snapshot_id)
+    return study
+
+
+def find_open_study(session: Session, plan: StudyPlan) -> Study | None:
+    """Find the study of this plan; raises Conflict for the name of another plan."""
+    study = session.scalars(select(Study).where(Study.name == plan.name)).one_or_none()
+    if study is not None and study.plan_digest != plan.digest():
+        raise Conflict(f"study {plan.name!r} exists with another plan. Choose another name.")
+    return study
+
+
+def close_study(session: Session, chain: Chain, now: datetime, name: str, result: dict[str, Any]) -> None:
+    """Mark a study ready with its result; one that is ready with it stays as it is."""
+    study = session.scalars(select(Study).where(Study.name == name)).one()
+    if (study.status, study.result) == (BuildStatus.READY, result):
+        return
+    study.status, study.result = BuildStatus.READY, result
+    chain.record(session, "study.finished", {"study": study.id, "plan": study.plan_digest}, now)
+
+
+def list_studies(session: Session) -> Sequence[Study]:
+    """Every study, the oldest first."""
+    return session.scalars(select(Study).order_by(Study.id)).all()
