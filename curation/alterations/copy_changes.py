@@ -28,9 +28,7 @@ class CopyChange:
     severities: tuple[float, ...]
 
 
-def _transformed(
-    image: Floats, turn: float = 0.0, enlarge: float = 1.0, down: float = 0.0, across: float = 0.0
-) -> Floats:
+def _moved(image: Floats, turn: float = 0.0, enlarge: float = 1.0, down: float = 0.0, across: float = 0.0) -> Floats:
     """Turn by `turn` degrees, enlarge, and shift by pixels; the border is repeated."""
     height, width, channels = image.shape
     angle = np.deg2rad(turn)
@@ -48,7 +46,7 @@ def _direction(random: np.random.Generator) -> int:
 def _shift(image: Floats, share: float, random: np.random.Generator) -> Floats:
     direction = random.uniform(0, 2 * np.pi)
     height, width, _ = image.shape
-    return _transformed(image, down=share * height * np.sin(direction), across=share * width * np.cos(direction))
+    return _moved(image, down=share * height * np.sin(direction), across=share * width * np.cos(direction))
 
 
 def _crop(image: Floats, share: float, random: np.random.Generator) -> Floats:
@@ -56,7 +54,7 @@ def _crop(image: Floats, share: float, random: np.random.Generator) -> Floats:
     kept = 1 - share
     height, width, _ = image.shape
     down, across = random.uniform(-0.5, 0.5, 2) * share / kept
-    return _transformed(image, enlarge=1 / kept, down=down * height, across=across * width)
+    return _moved(image, enlarge=1 / kept, down=down * height, across=across * width)
 
 
 def _flip(image: Floats, axis: float, random: np.random.Generator) -> Floats:
@@ -85,9 +83,9 @@ COPY_CHANGES: Mapping[str, CopyChange] = {
     "crop": CopyChange(_crop, "of each side cut off", (0.05, 0.12, 0.20)),
     "shift": CopyChange(_shift, "of the side", (0.02, 0.06, 0.10)),
     "flip": CopyChange(_flip, "0 up-down, 1 left-right", (0, 1)),
-    "rotation": CopyChange(lambda p, s, r: _transformed(p, turn=s * _direction(r)), "degrees", (3, 8, 15)),
+    "rotation": CopyChange(lambda p, s, r: _moved(p, turn=s * _direction(r)), "degrees", (3, 8, 15)),
     "scaling": CopyChange(
-        lambda p, s, r: _transformed(p, enlarge=(1 + s) ** _direction(r)), "larger or smaller", (0.03, 0.08, 0.15)
+        lambda p, s, r: _moved(p, enlarge=(1 + s) ** _direction(r)), "larger or smaller", (0.03, 0.08, 0.15)
     ),
     "intensity": CopyChange(_intensity, "gamma, gain, offset", (0.15, 0.30, 0.45)),
     "noise": CopyChange(lambda p, s, r: p + r.normal(0, s, p.shape), "of the grey range", (0.015, 0.04, 0.08)),

@@ -143,9 +143,8 @@ class Ghosting:
         axis = int(random.integers(2))
         shift = max(2, round(tissue_map.image.shape[axis] * random.uniform(0.2, 0.34)))
         # A copy is seen easily over black, less where tissue fills the frame.
-        return cls(
-            axis, shift, float(random.uniform(0.13, 0.18)) + 0.25 * tissue_map.filled**3, tissue_map.background_level()
-        )
+        strength = float(random.uniform(0.13, 0.18)) + 0.25 * tissue_map.filled**3
+        return cls(axis, shift, strength, tissue_map.background_level())
 
     def apply(self, image: Field) -> Field:
         """Add the copies above the background, and take the same signal from the image."""
@@ -171,10 +170,8 @@ class LocalBlur:
         radius = max(7.0, tissue_map.edge * float(random.uniform(0.16, 0.21)))
         centre = tissue_map.place(random, tissue_map.detail(radius) * tissue_map.depth_at_least(0.5 * radius))
         drawn = cls(centre, radius, max(1.2, tissue_map.edge * float(random.uniform(0.02, 0.028))))
-        while (
-            drawn.sigma < 0.5 * radius
-            and _times_too_faint(drawn, tissue_map, disc(tissue_map.image, centre, radius)) > 1
-        ):
+        where = disc(tissue_map.image, centre, radius)
+        while drawn.sigma < 0.5 * radius and _times_too_faint(drawn, tissue_map, where) > 1:
             drawn = replace(drawn, sigma=1.25 * drawn.sigma)
         return drawn
 
@@ -231,8 +228,6 @@ def _moved(image: Field, source: tuple[int, int], target: tuple[int, int]) -> Fi
 
 
 def _sampled(image: Field, row: Field, column: Field) -> Field:
-    channels = [
-        ndimage.map_coordinates(image[:, :, channel], [row, column], order=1, mode="nearest")
-        for channel in range(image.shape[2])
-    ]
-    return np.stack(channels, axis=2)
+    planes = np.moveaxis(image, 2, 0)
+    sampled = [ndimage.map_coordinates(plane, [row, column], order=1, mode="nearest") for plane in planes]
+    return np.stack(sampled, axis=2)

@@ -48,27 +48,6 @@ class Fault:
         return whole.astype(np.uint8) if pixels.dtype == np.uint8 else whole.astype(np.uint16)
 
 
-def _uniform(image: Field, level: float, random: Random) -> Field:
-    return np.full_like(image, level)
-
-
-def _brighter(image: Field, factor: float, random: Random) -> Field:
-    return image * factor
-
-
-def _gamma(image: Field, exponent: float, random: Random) -> Field:
-    brighter: Field = image**exponent
-    return brighter
-
-
-def _inverted(image: Field, _: float, random: Random) -> Field:
-    return 1 - image
-
-
-def _noise(image: Field, levels: float, random: Random) -> Field:
-    return image + random.normal(0, levels / 255, image.shape[:2])[:, :, None]
-
-
 def _blur(image: Field, percent: float, random: Random) -> Field:
     sigma = percent / 100 * min(image.shape[:2])
     blurred: Field = ndimage.gaussian_filter(image, (sigma, sigma, 0), mode="nearest")
@@ -90,9 +69,8 @@ def _turned(image: Field, quarters: float, random: Random) -> Field:
 def _stretched(image: Field, factor: float, random: Random) -> Field:
     middle = (image.shape[0] - 1) / 2
     matrix = np.diag([1 / factor, 1.0, 1.0])
-    stretched: Field = ndimage.affine_transform(
-        image, matrix, offset=(middle - middle / factor, 0, 0), order=1, mode="nearest"
-    )
+    offset = (middle - middle / factor, 0, 0)
+    stretched: Field = ndimage.affine_transform(image, matrix, offset=offset, order=1, mode="nearest")
     return stretched
 
 
@@ -121,12 +99,12 @@ def _phases(image: Field, _: float, random: Random) -> Field:
 
 
 _CHANGES: dict[str, Change] = {
-    "blank": _uniform,
-    "brighter": _brighter,
-    "darker": _brighter,
-    "gamma": _gamma,
-    "inverted": _inverted,
-    "noise": _noise,
+    "blank": lambda image, level, _: np.full_like(image, level),
+    "brighter": lambda image, factor, _: image * factor,
+    "darker": lambda image, factor, _: image * factor,
+    "gamma": lambda image, exponent, _: image**exponent,
+    "inverted": lambda image, _strength, _random: 1 - image,
+    "noise": lambda image, levels, random: image + random.normal(0, levels / 255, image.shape[:2])[:, :, None],
     "blur": _blur,
     "pixel_grid": _grid,
     "turned": _turned,

@@ -45,14 +45,7 @@ def replay_copy(pixels: Pixels, alteration: dict[str, Any]) -> Pixels:
     size = np.array(image.shape[:2])
     centre = (size - 1) / 2
     offset = centre - turn @ (centre + np.array(chosen["shift_share"]) * size)
-    moved = np.stack(
-        [
-            gaussian_filter(
-                affine_transform(image[:, :, channel], turn, offset, order=1, mode="nearest"), chosen["blur_pixels"]
-            )
-            for channel in range(image.shape[2])
-        ],
-        axis=2,
-    )
+    planes = [affine_transform(plane, turn, offset, order=1, mode="nearest") for plane in np.moveaxis(image, 2, 0)]
+    moved = np.stack([gaussian_filter(plane, chosen["blur_pixels"]) for plane in planes], axis=2)
     whole: NDArray[np.float64] = np.rint(np.clip(moved, 0, 1) ** chosen["gamma"] * np.iinfo(pixels.dtype).max)
     return whole.astype(np.uint8) if pixels.dtype == np.uint8 else whole.astype(np.uint16)

@@ -39,12 +39,10 @@ def draw_defect(pixels: Pixels, name: str, seed: int) -> dict[str, Any]:
 
 def replay(pixels: Pixels, alteration: dict[str, Any]) -> Pixels:
     """Apply a stored alteration to (H, W, C); shape and depth stay, and the values are the same every time."""
-    parameters = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in alteration["parameters"].items()
-    }
+    drawn = alteration["parameters"]
+    parameters = {key: tuple(value) if isinstance(value, list) else value for key, value in drawn.items()}
     defect = _kind(alteration["name"])(**parameters)
-    damaged = _clipped(defect.apply(_scaled(pixels))) * np.iinfo(pixels.dtype).max
-    whole = np.rint(damaged)
+    whole = np.rint(_clipped(defect.apply(_scaled(pixels))) * np.iinfo(pixels.dtype).max)
     return whole.astype(np.uint8) if pixels.dtype == np.uint8 else whole.astype(np.uint16)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from curation.alterations.moved_copies import NAME, draw_copy, replay_copy
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict, NotFound
-from curation.image_store import ImageStore, pixel_sha256
+from curation.image_store import pixel_sha256
 from curation.pairs.choose import (
     ChosenPair,
     TrainingImage,
@@ -91,16 +91,15 @@ def _write(session: Session, chain: Chain, now: datetime, recipe: PairRecipe, pa
 def _copy_pair(project: Project, now: datetime, image: TrainingImage, seed: int) -> ChosenPair:
     """Pair an image with a moved copy of it, and make the copy unless this seed made it before."""
     with project.database.read() as session:
-        copies = select(Image.id, Image.alteration).where(
-            Image.origin == Origin.ALTERED, Image.altered_from_id == image.image_id
-        )
-        for copy_id, alteration in session.execute(copies):
+        is_copy = (Image.origin == Origin.ALTERED, Image.altered_from_id == image.image_id)
+        for copy_id, alteration in session.execute(select(Image.id, Image.alteration).where(*is_copy)):
             if alteration["name"] == NAME and alteration["seed"] == seed:
                 return ChosenPair(image.image_id, copy_id, PairTruth.SAME)
-    return ChosenPair(image.image_id, _store_copy(project, project.store, now, image, seed), PairTruth.SAME)
+    return ChosenPair(image.image_id, _store_copy(project, now, image, seed), PairTruth.SAME)
 
 
-def _store_copy(project: Project, store: ImageStore, now: datetime, image: TrainingImage, seed: int) -> int:
+def _store_copy(project: Project, now: datetime, image: TrainingImage, seed: int) -> int:
+    store = project.store
     pixels = store.pixels(image.file_sha256)
     alteration = draw_copy(pixels, seed)
     moved = replay_copy(pixels, alteration)

@@ -2,10 +2,9 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TypeVar
+from itertools import pairwise, zip_longest
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -15,8 +14,6 @@ from curation.queries import has_shape, is_positive, newest_screenings
 from curation.tables.generation import PRIVACY_CHECKS, ScreenedImage, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import Image, ImageLabel, Shape, Split, Subject
 from curation.tables.pairs import PairTruth
-
-Member = TypeVar("Member")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +48,10 @@ def find_suspects(session: Session, wanted: int, seed: int) -> list[ChosenPair]:
     for image_id, verdict in session.execute(verdicts):
         severity[image_id] = min(severity.get(image_id, 1), int(verdict is not ScreeningVerdict.BLOCK))
     query = select(ScreenedImage, Image.pixel_sha256).join(Image, Image.id == ScreenedImage.image_id)
-    rows = session.execute(
-        query.where(ScreenedImage.screening_id.in_(latest), ScreenedImage.image_id.in_(severity))
-    ).all()
+    query = query.where(ScreenedImage.screening_id.in_(latest), ScreenedImage.image_id.in_(severity))
     real_ids = set(session.scalars(select(Image.id).where(is_ready_real())))
     ranked = []
-    for screened, digest in rows:
+    for screened, digest in session.execute(query):
         neighbours = [neighbour for neighbour in screened.neighbours if neighbour["image_id"] in real_ids]
         if neighbours:
             nearest = min(neighbours, key=lambda neighbour: float(neighbour["distance"]))
@@ -104,17 +99,10 @@ def pair_across_subjects(images: Sequence[TrainingImage], wanted: int) -> list[C
         ]
         for members in by_class.values()
     ]
-    return list(_in_turns(queues))[:wanted]
+    turns = zip_longest(*queues)  # the classes take turns
+    return [pair for turn in turns for pair in turn if pair is not None][:wanted]
 
 
 def _seeded_order(seed: int, key: str) -> str:
     """Hash the seed and the pixels to a sort key, so that the order depends on nothing else."""
     return hashlib.sha256(f"{seed}:{key}".encode()).hexdigest()
-
-
-def _in_turns(queues: Iterable[list[Member]]) -> Iterable[Member]:
-    left = [list(reversed(queue)) for queue in queues]
-    while left:
-        left = [queue for queue in left if queue]
-        for queue in left:
-            yield queue.pop()

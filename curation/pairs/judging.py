@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import Field, model_validator
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -96,18 +96,15 @@ def find_next_pairs(session: Session, reader_id: int, pair_list_id: int, count: 
 
 def find_pair_image(session: Session, key: str, side: str) -> str:
     """Find the file digest of one side (`first` or `second`) of a pair; raises NotFound."""
-    digest: str | None = session.scalar(_side(side).where(Pair.key == key))
+    image_id = {"first": Pair.first_image_id, "second": Pair.second_image_id}.get(side)
+    if image_id is None:
+        raise NotFound("there is no such image.")
+    is_open = exists().where(PairList.id == Pair.pair_list_id, PairList.closed_at.is_(None))
+    query = select(Image.file_sha256).join(Pair, image_id == Image.id)
+    digest = session.scalar(query.where(Pair.key == key, is_open, Image.withdrawn_at.is_(None)))
     if digest is None:
         raise NotFound("there is no such image.")
     return digest
-
-
-def _side(side: str) -> Select[Any]:
-    if side not in ("first", "second"):
-        raise NotFound("there is no such image.")
-    image_id = Pair.first_image_id if side == "first" else Pair.second_image_id
-    is_open = exists().where(PairList.id == Pair.pair_list_id, PairList.closed_at.is_(None))
-    return select(Image.file_sha256).join(Pair, image_id == Image.id).where(is_open, Image.withdrawn_at.is_(None))
 
 
 def record_judgement(session: Session, chain: Chain, now: datetime, reader_id: int, judgement: Judgement) -> None:
@@ -125,10 +122,8 @@ def record_judgement(session: Session, chain: Chain, now: datetime, reader_id: i
     listed = session.scalars(select(PairList).where(PairList.id == pair.pair_list_id).with_for_update()).one()
     if listed.closed_at is not None:
         raise Conflict("this list of pairs is closed.")
-    of_judge = select(PairReading).where(
-        PairReading.pair_id == pair.id, PairReading.reader_id == reader_id, judgement_stands()
-    )
-    standing = session.scalars(of_judge).one_or_none()
+    of_judge = (PairReading.pair_id == pair.id, PairReading.reader_id == reader_id, judgement_stands())
+    standing = session.scalars(select(PairReading).where(*of_judge)).one_or_none()
     if judgement.verdict is not None and standing is not None:
         raise Conflict("this pair is judged already.")
     if judgement.voids_op_id is not None and (standing is None or standing.op_id != judgement.voids_op_id):

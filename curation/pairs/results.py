@@ -45,9 +45,9 @@ class PairResults:
     @property
     def caveat(self) -> str:
         """What must stand beside these numbers."""
-        notes = (
-            [f"{self.copies} of the pairs of one subject are an image and a moved copy of it."] if self.copies else []
-        )
+        notes = []
+        if self.copies:
+            notes.append(f"{self.copies} of the pairs of one subject are an image and a moved copy of it.")
         if self.withdrawn:
             notes.append(
                 f"AFFECTED: it {withdrawn_subjects_note(self.withdrawn)}; what shows them is not handed out any more."
@@ -101,14 +101,8 @@ def _judge_result(name: str, kind: ReaderKind, verdicts: list[tuple[Pair, PairVe
         of_truth = [verdict for pair, verdict in verdicts if pair.truth is truth]
         return proportion(sum(verdict is PairVerdict.SAME for verdict in of_truth), len(of_truth), FEWEST)
 
-    return JudgeResult(
-        name,
-        kind,
-        len(verdicts),
-        called_same(PairTruth.SAME),
-        called_same(PairTruth.DIFFERENT),
-        called_same(PairTruth.SUSPECT),
-    )
+    shares = [called_same(truth) for truth in (PairTruth.SAME, PairTruth.DIFFERENT, PairTruth.SUSPECT)]
+    return JudgeResult(name, kind, len(verdicts), *shares)
 
 
 def _image_ids(pairs: dict[int, Pair]) -> set[int]:

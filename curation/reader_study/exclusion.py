@@ -1,6 +1,7 @@
 """Exclude readers from the evidence by rules fixed with the worklist, before anyone reads."""
 
 from dataclasses import dataclass
+from operator import gt, lt
 
 from curation.estimates import Estimate
 from curation.reader_study.detection import Detection
@@ -20,20 +21,15 @@ class AppliedRule:
 
 def apply_exclusion_rule(rule: ExclusionRule, detected: Detection, over_time: ReadingOverTime) -> list[AppliedRule]:
     """Apply every limit that was set to one reader's point estimates; one without an estimate excludes nobody."""
-    least = {
-        "sensitivity": (rule.min_sensitivity, detected.sensitivity),
-        "repeats read alike": (rule.min_repeat_agreement, over_time.repeats_alike),
-        "median time in s": (None if rule.min_median_ms is None else rule.min_median_ms / 1000, over_time.median_s),
-    }
-    applied = [
-        AppliedRule(
-            detected.reader, f"{name} at least {limit:g}", value, None if value.value is None else value.value < limit
-        )
-        for name, (limit, value) in least.items()
+    min_median_s = None if rule.min_median_ms is None else rule.min_median_ms / 1000
+    limits = (
+        ("sensitivity at least", lt, rule.min_sensitivity, detected.sensitivity),
+        ("repeats read alike at least", lt, rule.min_repeat_agreement, over_time.repeats_alike),
+        ("median time in s at least", lt, min_median_s, over_time.median_s),
+        ("real images rejected at most", gt, rule.max_false_rejects, detected.false_rejects),
+    )
+    return [
+        AppliedRule(detected.reader, f"{name} {limit:g}", at, None if at.value is None else breaks(at.value, limit))
+        for name, breaks, limit, at in limits
         if limit is not None
     ]
-    most, rejects = rule.max_false_rejects, detected.false_rejects
-    if most is not None:
-        excluded = None if rejects.value is None else rejects.value > most
-        applied.append(AppliedRule(detected.reader, f"real images rejected at most {most:g}", rejects, excluded))
-    return applied

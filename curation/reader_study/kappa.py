@@ -13,9 +13,8 @@ def kappa(pairs: Sequence[tuple[Hashable, Hashable]], random: np.random.Generato
     n = len(pairs)
     if n < fewest:
         return Estimate.none(n, f"too few: {n} {what}, {fewest} needed")
-    answers = {
-        answer: code for code, answer in enumerate(sorted({answer for pair in pairs for answer in pair}, key=str))
-    }
+    distinct = sorted({answer for pair in pairs for answer in pair}, key=str)
+    answers = {answer: code for code, answer in enumerate(distinct)}
     if len(answers) < 2:
         return Estimate.none(n, "not defined: every answer is the same")
     codes = np.array([[answers[first], answers[second]] for first, second in pairs])

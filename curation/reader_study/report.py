@@ -148,13 +148,10 @@ def reader_study(session: Session, worklist_id: int, seed: int = 0) -> ReaderStu
     table = load_study_table(session, worklist_id)
     random = np.random.default_rng(seed)
     blind = table.blind()
-    detections = tuple(detection(rows, name) for name, rows in blind.by_reader().items())
-    courses = tuple(
-        reading_over_time(rows, name, random) for name, rows in table.by_reader().items() if rows.blind().rows
-    )
-    judged = _judged(worklist, detections, courses)
+    detections, courses, judged = _judge_readers(worklist, table, random)
     excluded = _excluded(judged)
     counted = blind.without(set(excluded))
+    is_turing = worklist.kind is WorklistKind.TURING
     return ReaderStudy(
         worklist=worklist.name,
         readers=tuple(blind.by_reader()),
@@ -168,7 +165,7 @@ def reader_study(session: Session, worklist_id: int, seed: int = 0) -> ReaderStu
         agreements=tuple(agreements(counted, [str(reason["code"]) for reason in worklist.reasons], random)),
         pairs=tuple(pair_agreements(counted, random)),
         consensus=consensus(counted),
-        turing=_turing(worklist, counted, random),
+        turing=turing_result(counted, recipe_of(worklist).margin, random) if is_turing else None,
     )
 
 
@@ -176,13 +173,7 @@ def excluded_readers(session: Session, worklist: Worklist) -> tuple[str, ...]:
     """Name the readers whom the rules of a worklist exclude now; reads nothing where it has no rule."""
     if not _exclusion_rule(worklist).model_dump(exclude_none=True):
         return ()
-    random = np.random.default_rng(0)
-    table = load_study_table(session, worklist.id)
-    detections = tuple(detection(rows, name) for name, rows in table.blind().by_reader().items())
-    courses = tuple(
-        reading_over_time(rows, name, random) for name, rows in table.by_reader().items() if rows.blind().rows
-    )
-    return _excluded(_judged(worklist, detections, courses))
+    return _excluded(_judge_readers(worklist, load_study_table(session, worklist.id), np.random.default_rng(0))[2])
 
 
 def _exclusion_rule(worklist: Worklist) -> ExclusionRule:
@@ -193,22 +184,17 @@ def _exclusion_rule(worklist: Worklist) -> ExclusionRule:
     return rule
 
 
-def _judged(
-    worklist: Worklist, detections: Sequence[Detection], courses: Sequence[ReadingOverTime]
-) -> tuple[AppliedRule, ...]:
+def _judge_readers(
+    worklist: Worklist, table: StudyTable, random: np.random.Generator
+) -> tuple[tuple[Detection, ...], tuple[ReadingOverTime, ...], tuple[AppliedRule, ...]]:
+    """Measure each reader, and apply the exclusion rules of the worklist to each."""
     rule = _exclusion_rule(worklist)
-    return tuple(
-        line
-        for detected, over_time in zip(detections, courses, strict=True)
-        for line in apply_exclusion_rule(rule, detected, over_time)
-    )
+    detections = tuple(detection(rows, name) for name, rows in table.blind().by_reader().items())
+    by_reader = table.by_reader().items()
+    courses = tuple(reading_over_time(rows, name, random) for name, rows in by_reader if rows.blind().rows)
+    measured = zip(detections, courses, strict=True)
+    return detections, courses, tuple(line for pair in measured for line in apply_exclusion_rule(rule, *pair))
 
 
 def _excluded(judged: Sequence[AppliedRule]) -> tuple[str, ...]:
     return tuple(sorted({line.reader for line in judged if line.excluded}))
-
-
-def _turing(worklist: Worklist, table: StudyTable, random: np.random.Generator) -> TuringResult | None:
-    if worklist.kind is not WorklistKind.TURING:
-        return None
-    return turing_result(table, recipe_of(worklist).margin, random)

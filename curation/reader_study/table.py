@@ -77,14 +77,7 @@ def load_study_table(session: Session, worklist_id: int) -> StudyTable:
     """Load the readings of a worklist by people who have not withdrawn their consent. Raises NotFound."""
     open_worklist(session, worklist_id)
     query = (
-        select(
-            Reading,
-            Reader.name,
-            WorklistItem,
-            Image.batch_id,
-            Assignment,
-            class_asked(WorklistItem.image_id).label("asked"),
-        )
+        select(Reading, Reader.name, WorklistItem, Image.batch_id, Assignment, class_asked(WorklistItem.image_id))
         .select_from(Reading)
         .join(Reader, Reader.id == Reading.reader_id)
         .join(WorklistItem, WorklistItem.id == Reading.item_id)

@@ -29,7 +29,7 @@ def assign_first_readings(session: Session, terms: LeaseTerms, wanted: int) -> l
     while len(taken) < wanted and walked < MOST_PLACES and cursor.position + 1 < worklist.size:
         missing = wanted - len(taken)
         places = order.places(cursor.position + 1, min(PLACES_AT_ONCE, max(32, 2 * missing)))
-        assigned, passed = _assign_at_places(session, terms, places, missing)
+        assigned, passed = _assign_at(session, terms, places, missing)
         taken += assigned
         cursor.position += passed
         walked += passed
@@ -38,9 +38,7 @@ def assign_first_readings(session: Session, terms: LeaseTerms, wanted: int) -> l
     return taken
 
 
-def _assign_at_places(
-    session: Session, terms: LeaseTerms, places: Sequence[int], missing: int
-) -> tuple[list[int], int]:
+def _assign_at(session: Session, terms: LeaseTerms, places: Sequence[int], missing: int) -> tuple[list[int], int]:
     """Assign what is free at the first `missing` of `places` that hold something; returns ids and places passed."""
     free = set(session.scalars(_free_places(), {**_parameters(terms), "places": places}))
     controls = _controls_at(session, terms, places) if terms.worklist.controls else {}

@@ -12,7 +12,7 @@ from curation.provenance.withdrawn import withdrawn_items
 from curation.reading.assignment import assign_adjudications, assign_first_readings
 from curation.reading.grid_audits import AUDITS_AMONG, assign_audits, find_waiting_audits
 from curation.reading.progress import withdrawn_items_of
-from curation.reading.recipe import WorklistRecipe, recipe_of
+from curation.reading.recipe import recipe_of
 from curation.reading.repeats import Repeat, add_repeat, draw_repeats
 from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, LeaseTerms, lock_cursor
 from curation.reading.worklist import ClaimMode, check_may_read, check_mode, open_worklist
@@ -62,7 +62,8 @@ def claim(
     if len(ids) < count and session.get_one(Reader, reader_id).kind is ReaderKind.HUMAN:
         shared = sum(row.slot < PROXY_SLOT for row in held)
         ids += _assign(session, terms, count - len(ids), mode, shared)
-    return _claimed(session, ids, geometry_sent=not _has_controls(worklist, recipe))
+    # Beside controls no geometry is sent, since only real images may have one.
+    return _claimed(session, ids, geometry_sent=not (worklist.controls or recipe.real_controls))
 
 
 def check_practised(session: Session, worklist: Worklist, reader_id: int) -> None:
@@ -73,11 +74,6 @@ def check_practised(session: Session, worklist: Worklist, reader_id: int) -> Non
     cursor = session.get(ReaderCursor, (reader_id, practice.id))
     if cursor is None or cursor.done < practice.size - withdrawn_items_of(session, practice, reader_id).items:
         raise NotAllowed("finish the practice of this worklist first.")
-
-
-def _has_controls(worklist: Worklist, recipe: WorklistRecipe) -> bool:
-    """Whether there may be controls: beside them no geometry is sent, since only real images may have one."""
-    return bool(worklist.controls or recipe.real_controls)
 
 
 def _renew_leases(session: Session, terms: LeaseTerms, count: int, mode: ClaimMode) -> Sequence[Row[int, int]]:

@@ -41,10 +41,8 @@ def _update_adjudication(session: Session, item: WorklistItem, disputed: bool) -
         select(Assignment).where(Assignment.item_id == item.id, Assignment.purpose == AssignmentPurpose.ADJUDICATION)
     ).one_or_none()
     if disputed and existing is None:
-        values = slot_values(
-            item.worklist_id, item.id, item.position, ADJUDICATION_SLOT, AssignmentPurpose.ADJUDICATION
-        )
-        session.execute(insert(Assignment), [values])
+        slot = slot_values(item.worklist_id, item.id, item.position, ADJUDICATION_SLOT, AssignmentPurpose.ADJUDICATION)
+        session.execute(insert(Assignment), [slot])
     elif not disputed and existing is not None and existing.state is AssignmentState.OPEN:
         _delete_unread(session, [existing.id])
 
@@ -63,9 +61,8 @@ def _update_shared(session: Session, item: WorklistItem, readings: list[Standing
     added = min(missing - len(pending), MOST_READERS - len(shared))
     if added > 0:
         free = [slot for slot in range(PROXY_SLOT) if slot not in {row.slot for row in shared}][:added]
-        session.execute(
-            insert(Assignment), [slot_values(item.worklist_id, item.id, item.position, slot) for slot in free]
-        )
+        slots = [slot_values(item.worklist_id, item.id, item.position, slot) for slot in free]
+        session.execute(insert(Assignment), slots)
     extra = [row.id for row in pending if row.slot >= rule.readers and row.state is AssignmentState.OPEN]
     _delete_unread(session, extra[: max(0, len(pending) - missing)])
 

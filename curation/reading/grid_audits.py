@@ -1,6 +1,6 @@
 """Single audits of images that a reader left unmarked in a grid."""
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from curation.provenance.withdrawn import withdrawn_items
@@ -14,17 +14,17 @@ AUDITS_AMONG = 6  # of so many images at most one is an audit while there are ot
 
 def is_to_be_audited(worklist_id: int, recipe: WorklistRecipe, reader_id: int, item_id: int) -> bool:
     """Whether an image that this reader leaves unmarked in a grid is drawn for a single audit."""
-    share = share_of(f"{recipe.seed}:{worklist_id}:{reader_id}:{item_id}:audit")
-    return share < recipe.grid_audit_share
+    return share_of(f"{recipe.seed}:{worklist_id}:{reader_id}:{item_id}:audit") < recipe.grid_audit_share
+
+
+def is_audit_of(reader_id: int) -> ColumnElement[bool]:
+    """The condition that an `Assignment` is an audit of this reader's pages."""
+    return and_(Assignment.reader_id == reader_id, Assignment.purpose == AssignmentPurpose.GRID_AUDIT)
 
 
 def open_audit(session: Session, worklist_id: int, reader_id: int, item_id: int, position: int) -> None:
     """Open a slot for this reader alone; it is assigned among their next single images."""
-    existing = select(Assignment.id).where(
-        Assignment.item_id == item_id,
-        Assignment.reader_id == reader_id,
-        Assignment.purpose == AssignmentPurpose.GRID_AUDIT,
-    )
+    existing = select(Assignment.id).where(Assignment.item_id == item_id, is_audit_of(reader_id))
     if session.scalars(existing).first() is not None or item_id in session.scalars(withdrawn_items()).all():
         return
     values = slot_values(worklist_id, item_id, position, AUDIT_SLOT + reader_id, AssignmentPurpose.GRID_AUDIT)
@@ -33,23 +33,14 @@ def open_audit(session: Session, worklist_id: int, reader_id: int, item_id: int,
 
 def close_audit(session: Session, reader_id: int, item_id: int) -> None:
     """Remove an audit whose page was taken back, unless it is assigned already."""
-    unassigned = delete(Assignment).where(
-        Assignment.item_id == item_id,
-        Assignment.reader_id == reader_id,
-        Assignment.purpose == AssignmentPurpose.GRID_AUDIT,
-        Assignment.state == AssignmentState.OPEN,
-    )
-    session.execute(unassigned)
+    unassigned = (Assignment.item_id == item_id, is_audit_of(reader_id), Assignment.state == AssignmentState.OPEN)
+    session.execute(delete(Assignment).where(*unassigned))
 
 
 def find_waiting_audits(session: Session, reader_id: int, worklist_id: int, limit: int) -> list[int]:
     """Find at most `limit` audits that wait for this reader; returns ids."""
-    query = select(Assignment.id).where(
-        Assignment.reader_id == reader_id,
-        Assignment.worklist_id == worklist_id,
-        Assignment.state == AssignmentState.OPEN,
-        Assignment.purpose == AssignmentPurpose.GRID_AUDIT,
-    )
+    is_waiting = and_(Assignment.worklist_id == worklist_id, Assignment.state == AssignmentState.OPEN)
+    query = select(Assignment.id).where(is_audit_of(reader_id), is_waiting)
     return list(session.scalars(query.order_by(Assignment.id).limit(limit)))
 
 

@@ -8,13 +8,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.reading.escalation import count_waiting_adjudications
+from curation.reading.grid_audits import is_audit_of
 from curation.reading.outcomes import stands
 from curation.reading.recipe import WorklistRecipe, recipe_of
 from curation.reading.worklist import open_worklist
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import (
     Assignment,
-    AssignmentPurpose,
     AssignmentState,
     Purpose,
     ReaderCursor,
@@ -43,11 +43,10 @@ class WithdrawnItems:
 def withdrawn_items_of(session: Session, worklist: Worklist, reader_id: int) -> WithdrawnItems:
     """Count the withdrawn items that this reader has not read; costs nothing where nothing was withdrawn."""
     # From the few tombstones to the items: the other way round it would walk the whole worklist at every reading.
+    of_worklist = (Affected.kind == AffectedKind.IMAGE, WorklistItem.worklist_id == worklist.id)
     query = select(WorklistItem.id, WorklistItem.purpose).select_from(Affected)
-    query = query.join(WorklistItem, WorklistItem.image_id == Affected.target_id)
-    rows = session.execute(
-        query.where(Affected.kind == AffectedKind.IMAGE, WorklistItem.worklist_id == worklist.id)
-    ).all()
+    query = query.join(WorklistItem, WorklistItem.image_id == Affected.target_id).where(*of_worklist)
+    rows = session.execute(query).all()
     if not rows:
         return WithdrawnItems()
     standing = select(Reading.item_id, Reading.reader_id).where(Reading.item_id.in_([row.id for row in rows]), stands())
@@ -115,10 +114,6 @@ def has_repeats_or_audits(session: Session, worklist_id: int, recipe: WorklistRe
     """Whether this reader reads some images of the worklist again, as repeats or as audits of their pages."""
     if recipe.repeat_share:
         return True
-    unread = select(Assignment.id).where(
-        Assignment.reader_id == reader_id,
-        Assignment.worklist_id == worklist_id,
-        Assignment.state.in_([AssignmentState.OPEN, AssignmentState.LEASED]),
-        Assignment.purpose == AssignmentPurpose.GRID_AUDIT,
-    )
+    is_unread = Assignment.state.in_([AssignmentState.OPEN, AssignmentState.LEASED])
+    unread = select(Assignment.id).where(is_audit_of(reader_id), Assignment.worklist_id == worklist_id, is_unread)
     return session.scalars(unread.limit(1)).first() is not None

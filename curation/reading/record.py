@@ -1,7 +1,5 @@
 """Record a verdict once; take it back by another row."""
 
-import uuid
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, select
@@ -27,23 +25,15 @@ from curation.tables.reading import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """A reading that is in the record once; `repeated` says that it was there before."""
-
-    op_id: str
-    repeated: bool
-
-
-def record_reading(session: Session, chain: Chain, now: datetime, reader_id: int, request: ReadingRequest) -> Recorded:
-    """Record a verdict; the same `op_id` again changes nothing.
+def record_reading(session: Session, chain: Chain, now: datetime, reader_id: int, request: ReadingRequest) -> bool:
+    """Record a verdict; the same `op_id` again changes nothing. Returns whether it was recorded before.
 
     A lease that ran out still counts while nobody else has the image. Raises NotFound for an unknown assignment,
     Conflict when another reader has the image or it was read before, BadInput for what the worklist does not ask.
     """
     assignment, cursor = _locked(session, reader_id, Assignment.key == request.assignment_key)
     if _is_recorded(session, request.op_id, reader_id, assignment.id):
-        return Recorded(request.op_id, repeated=True)
+        return True
     if assignment.reader_id != reader_id:
         raise Conflict("another reader has this image by now; your verdict on it was not saved.")
     worklist = open_worklist(session, assignment.worklist_id)
@@ -67,13 +57,11 @@ def record_reading(session: Session, chain: Chain, now: datetime, reader_id: int
     session.flush()
     _update_slots(session, worklist, recipe, assignment, request.mode, request.verdict)
     chain.record(session, "reading.recorded", {"reading": reading.id, "assignment": assignment.id}, now)
-    return Recorded(request.op_id, repeated=False)
+    return False
 
 
-def void_reading(
-    session: Session, chain: Chain, now: datetime, reader_id: int, op_id: str, voids_op_id: str
-) -> Recorded:
-    """Take a reading back by another row that voids it; the reader holds its image again.
+def void_reading(session: Session, chain: Chain, now: datetime, reader_id: int, op_id: str, voids_op_id: str) -> None:
+    """Take a reading back by another row that voids it; the reader holds its image again. Again, it changes nothing.
 
     Raises NotFound when the reader has no such reading, Conflict when it was taken back before, when the worklist is
     closed, or when others' verdicts or the answer were shown since.
@@ -85,7 +73,7 @@ def void_reading(
         raise NotFound("there is no reading of yours to take back under this id.")
     assignment, cursor = _locked(session, reader_id, Assignment.id == target.assignment_id)
     if _is_recorded(session, op_id, reader_id, assignment.id):
-        return Recorded(op_id, repeated=True)
+        return
     if session.scalars(select(Reading.id).where(Reading.voids_id == target.id)).first() is not None:
         raise Conflict("this reading was taken back already.")
     worklist = open_worklist(session, assignment.worklist_id)
@@ -112,7 +100,6 @@ def void_reading(
     session.flush()
     _update_slots(session, worklist, recipe, assignment, target.mode, target.verdict, taken_back=True)
     chain.record(session, "reading.voided", {"reading": void.id, "voids": target.id}, now)
-    return Recorded(op_id, repeated=False)
 
 
 def _count(cursor: ReaderCursor, assignment: Assignment, step: int) -> None:
@@ -145,11 +132,6 @@ def _update_slots(
         update_extra_slots(session, worklist, item_id)
 
 
-def new_op_id() -> str:
-    """Make an operation id, as a client makes them."""
-    return uuid.uuid4().hex
-
-
 def _locked(session: Session, reader_id: int, which: ColumnElement[bool]) -> tuple[Assignment, ReaderCursor]:
     """Lock the reader's cursor, then the assignment: the order in which a claim locks them."""
     worklist_id = session.scalars(select(Assignment.worklist_id).where(which)).one_or_none()
@@ -161,12 +143,10 @@ def _locked(session: Session, reader_id: int, which: ColumnElement[bool]) -> tup
 
 def _is_recorded(session: Session, op_id: str, reader_id: int, assignment_id: int) -> bool:
     """Whether this operation was recorded before; raises Conflict when the id stands for another one."""
-    recorded = session.execute(
-        select(Reading.reader_id, Reading.assignment_id).where(Reading.op_id == op_id)
-    ).one_or_none()
-    if recorded is not None and tuple(recorded) != (reader_id, assignment_id):
+    row = session.execute(select(Reading.reader_id, Reading.assignment_id).where(Reading.op_id == op_id)).one_or_none()
+    if row is not None and tuple(row) != (reader_id, assignment_id):
         raise Conflict("this operation id is in use. Make a new one.")
-    return recorded is not None
+    return row is not None
 
 
 def _check_state(session: Session, assignment: Assignment, request: ReadingRequest) -> None:

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from sqlalchemy import Select, and_, exists, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from curation.errors import NotFound
 from curation.provenance.real_images import is_ready_real
 from curation.queries import SHAPE, is_positive
-from curation.reading.worklist import check_may_read
+from curation.reading.worklist import check_may_read, open_worklist
 from curation.tables.images import Image, ImageLabel, Label, Split, Subject
 from curation.tables.reading import Worklist, WorklistItem
 
@@ -35,9 +34,7 @@ class PanelImage:
 
 def check_may_see_references(session: Session, worklist_id: int, reader_id: int) -> Worklist:
     """Return the worklist if this reader may read it, even closed or paused; raises NotFound, NotAllowed."""
-    worklist = session.get(Worklist, worklist_id)
-    if worklist is None:
-        raise NotFound("there is no such worklist.")
+    worklist = open_worklist(session, worklist_id)
     check_may_read(session, worklist, reader_id)
     if worklist.practice_for_id is not None:
         check_may_read(session, session.get_one(Worklist, worklist.practice_for_id), reader_id)
@@ -61,9 +58,8 @@ def _candidates(worklist: Worklist) -> Select[Image, str]:
     like = select(*SHAPE).join(WorklistItem).where(WorklistItem.worklist_id == worklist.id).distinct()
     labelled = and_(ImageLabel.image_id == Image.id, is_positive("import"))
     other = aliased(ImageLabel)
-    several = exists().where(
-        other.image_id == Image.id, is_positive("import", other), other.label_id != ImageLabel.label_id
-    )
+    is_other_label = and_(other.image_id == Image.id, other.label_id != ImageLabel.label_id)
+    several = exists().where(is_other_label, is_positive("import", other))
     return (
         select(Image, Label.name)
         .join(ImageLabel, labelled)

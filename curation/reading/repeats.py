@@ -28,8 +28,7 @@ class Repeat:
 
 def draw_repeats(session: Session, terms: LeaseTerms) -> list[Repeat]:
     """Draw the repeats among what this reader was assigned lately, the earliest due first."""
-    worklist, cursor = terms.worklist, terms.cursor
-    recipe = terms.recipe
+    worklist, cursor, recipe = terms.worklist, terms.cursor, terms.recipe
     if not recipe.repeat_share:
         return []
     again = aliased(Assignment)

@@ -12,7 +12,6 @@ from curation.requests import FrozenRequest
 from curation.tables.images import Image
 from curation.tables.reading import Assignment, AssignmentPurpose, Verdict, Worklist, WorklistItem, WorklistKind
 
-RATINGS = ("anatomy", "typicality", "quality")
 REAL_FROM = 4  # of six: 1 surely synthetic, 6 surely real
 
 Rating = Annotated[int, Field(ge=1, le=5)]

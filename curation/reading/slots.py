@@ -25,8 +25,6 @@ REPEAT_SLOT = 2_000_000
 AUDIT_SLOT = 3_000_000
 ADJUDICATION_SLOT = 4_000_000
 
-COUNTERS = ("handed_out", "done", "pooled_done", "controls_done")
-
 
 def slot_values(
     worklist_id: int, item_id: int, position: int, slot: int, purpose: AssignmentPurpose = AssignmentPurpose.FIRST
@@ -45,7 +43,7 @@ def slot_values(
 
 def make_cursor(reader_id: int, worklist_id: int, allotted: int | None = None) -> ReaderCursor:
     """Make a reader's cursor before the first image."""
-    counters = dict.fromkeys(COUNTERS, 0)
+    counters = dict.fromkeys(("handed_out", "done", "pooled_done", "controls_done"), 0)
     return ReaderCursor(reader_id=reader_id, worklist_id=worklist_id, position=-1, allotted=allotted, **counters)
 
 

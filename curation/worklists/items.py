@@ -62,9 +62,8 @@ def select_labelled(source: str, source_id: InstrumentedAttribute[int | None]) -
 
 def make_candidates(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:
     """Make candidates of the rows of `select_labelled` with a column `verdict`."""
-    return [
-        _item(row, Purpose.CANDIDATE, flagged=row.verdict is ScreeningVerdict.FLAG) for row in session.execute(query)
-    ]
+    rows = session.execute(query)
+    return [_item(row, Purpose.CANDIDATE, flagged=row.verdict is ScreeningVerdict.FLAG) for row in rows]
 
 
 def make_audits(session: Session, query: Select[*tuple[Any, ...]]) -> list[Item]:

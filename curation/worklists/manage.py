@@ -86,23 +86,21 @@ def release_leases(session: Session, chain: Chain, now: datetime, name: str, rea
         dealt = worklist.readers_per_image if recipe_of(worklist).shares == "allotted" else 0
         count = _update(session, [*leased, Assignment.slot < dealt], released)
         count += _update(session, leased, released | {"reader_id": None})
-    chain.record(
-        session, "worklist.released", {"worklist": worklist.id, "reader": reader_id, "assignments": count}, now
-    )
+    payload = {"worklist": worklist.id, "reader": reader_id, "assignments": count}
+    chain.record(session, "worklist.released", payload, now)
     return count
 
 
 def _free_for_all(session: Session, worklist: Worklist, reader_ids: Sequence[int], *states: AssignmentState) -> int:
     """Open to everyone what these readers hold or were dealt out and have not read; returns how many slots."""
     held = _held_or_dealt(worklist, *(states or (AssignmentState.OPEN, AssignmentState.LEASED)))
+    unassigned = {"state": AssignmentState.OPEN, "reader_id": None, "lease_until": None, "sequence": None}
     count = 0
     for reader_id in reader_ids:
-        unassigned = {"state": AssignmentState.OPEN, "reader_id": None, "lease_until": None, "sequence": None}
-        freed = _update(session, [*held, Assignment.reader_id == reader_id], unassigned)
+        count += _update(session, [*held, Assignment.reader_id == reader_id], unassigned)
         cursor = session.get(ReaderCursor, (reader_id, worklist.id))
         if cursor is not None and cursor.allotted is not None:
             cursor.allotted = cursor.pooled_done
-        count += freed
     return count
 
 
@@ -140,9 +138,8 @@ def change_rule(session: Session, chain: Chain, now: datetime, name: str, kind: 
     session.flush()
     update_all_extra_slots(session, worklist, before.readers)
     worklist.readers_per_image = readers
-    chain.record(
-        session, "worklist.rule_changed", {"worklist": worklist.id, "before": before.digest, "after": rule.digest}, now
-    )
+    payload = {"worklist": worklist.id, "before": before.digest, "after": rule.digest}
+    chain.record(session, "worklist.rule_changed", payload, now)
     return recompute_outcomes(session, worklist.id)
 
 

@@ -51,7 +51,9 @@ def choose_opening_window(session: Session, items: Sequence[Item]) -> Window | N
             windows[round((center - intercept) / slope + offset, 3), round(abs(extent / slope), 3)] += count
     if not windows or 2 * windows.total() < sum(row[-1] for row in rows):
         return None
-    return _unless_whole_range(_typical(windows), 2**bits - 1)
+    center, width = _typical(windows)
+    shows_all = center - width / 2 <= 0 and center + width / 2 >= 2**bits - 1
+    return None if shows_all else (center, width)
 
 
 def _typical(windows: Counter[Window]) -> Window:
@@ -63,8 +65,3 @@ def _typical(windows: Counter[Window]) -> Window:
 
 def _median(values: Iterable[float]) -> float:
     return round(float(np.median(list(values))), 3)
-
-
-def _unless_whole_range(window: Window, top: int) -> Window | None:
-    center, width = window
-    return None if center - width / 2 <= 0 and center + width / 2 >= top else window

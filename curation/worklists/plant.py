@@ -164,12 +164,8 @@ def _write_rows(
 ) -> dict[tuple[int, str, int], int]:
     """Add the rows that nobody else has added meanwhile; returns the ids of all by key."""
     planted = _planted_before(session, defects)
-    originals = {
-        image.id: image
-        for image in session.scalars(
-            select(Image).where(Image.id.in_([defect.original.image_id for defect in defects]))
-        )
-    }
+    ids = [defect.original.image_id for defect in defects]
+    originals = {image.id: image for image in session.scalars(select(Image).where(Image.id.in_(ids)))}
     for defect, columns in zip(defects, stored, strict=True):
         if defect.key in planted:
             continue

@@ -9,13 +9,14 @@ from curation.audit import Chain
 from curation.database import Database
 from curation.reading.claims import claim
 from curation.reading.recipe import WorklistRecipe
-from curation.reading.record import new_op_id, record_reading
+from curation.reading.record import record_reading
 from curation.reading.request import ReadingRequest
 from curation.tables.generation import Batch, Generator, ScreenedImage, Screening, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin
 from curation.tables.people import Reader, ReaderKind, Role
 from curation.tables.reading import Reading, Verdict
 from curation.worklists.create import create_worklist
+from tests.operation_ids import new_op_id
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 CHAIN = Chain(b"k" * 32)
@@ -93,7 +94,7 @@ def claimed(database: Database, reader: int, worklist: int, count: int, now: dat
 def read(database: Database, reader: int, key: str, **fields: object) -> bool:
     """Record a verdict; returns whether it was recorded before."""
     with database.write() as session:
-        return record_reading(session, CHAIN, NOON, reader, verdict(key, **fields)).repeated
+        return record_reading(session, CHAIN, NOON, reader, verdict(key, **fields))
 
 
 def count_readings(database: Database) -> int:

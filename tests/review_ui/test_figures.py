@@ -6,13 +6,14 @@ from curation.project import Project
 from curation.readers.accounts import add_reader
 from curation.reading.claims import claim
 from curation.reading.proxy_slots import open_proxy_slots
-from curation.reading.record import new_op_id, record_reading, void_reading
+from curation.reading.record import record_reading, void_reading
 from curation.reading.request import ReadingRequest
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import ReaderCursor, Verdict, Worklist
 from review_ui.figures.batches import batch_figures
 from review_ui.figures.worklists import worklist_figures
 from review_ui.markup.overview import batch_heading, worklist_section
+from tests.operation_ids import new_op_id
 from tests.rows import NOW
 
 

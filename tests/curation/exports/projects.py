@@ -11,7 +11,6 @@ from curation.exports.run import export_snapshot
 from curation.progress import silent
 from curation.project import Project
 from curation.reading.outcomes import recompute_outcomes
-from curation.reading.record import new_op_id
 from curation.reading.slots import slot_values
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.mix import MixRecipe
@@ -21,6 +20,7 @@ from curation.tables.people import ReaderKind
 from curation.tables.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
 from tests.builders import add_candidates, oval
 from tests.curation.reading_room import add_person
+from tests.operation_ids import new_op_id
 from tests.rows import NOW, add_image, add_import, label_id
 
 SNAPSHOT = "mix"

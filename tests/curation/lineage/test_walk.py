@@ -13,7 +13,6 @@ from curation.lineage.naming import find_node
 from curation.lineage.walk import Direction, as_dot, list_members, walk
 from curation.project import Project
 from curation.reading.outcomes import recompute_outcomes
-from curation.reading.record import new_op_id
 from curation.reading.slots import slot_values
 from curation.snapshots.mix import MixRecipe
 from curation.tables.images import BuildStatus, Image, Origin
@@ -22,6 +21,7 @@ from curation.tables.reading import Assignment, AssignmentState, Purpose, Readin
 from curation.tables.training import Snapshot
 from curation.withdrawal.withdraw import withdraw
 from tests.curation.lineage.world import add_run, draw, fill, fit, snapshot
+from tests.operation_ids import new_op_id
 from tests.rows import NOW
 
 EVERYTHING = [

@@ -12,12 +12,12 @@ from curation.pairs.judging import Judgement, find_next_pairs, find_pair_image, 
 from curation.pairs.recipe import PairRecipe
 from curation.pairs.results import compute_pair_results
 from curation.project import Project
-from curation.reading.record import new_op_id
 from curation.tables.images import Image, Origin, Split, Subject
 from curation.tables.operations import Event
 from curation.tables.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
 from curation.tables.people import ReaderKind
 from tests.curation.pairs.rows import add_judge, add_suspects, add_training
+from tests.operation_ids import new_op_id
 from tests.rows import NOW
 
 RECIPE = PairRecipe(name="p", suspects=4, same=3, different=3, seed=1)

@@ -14,12 +14,13 @@ from curation.readers.consent import withdraw_consent
 from curation.reading.claims import claim
 from curation.reading.proxy_slots import open_proxy_slots
 from curation.reading.reading_list import list_readable_worklists
-from curation.reading.record import new_op_id, record_reading, void_reading
+from curation.reading.record import record_reading, void_reading
 from curation.tables.people import Consent, Reader, ReaderKind
 from curation.tables.reading import Assignment, Purpose, Verdict, WorklistItem
 from tests.curation.reading.test_assignment import read_page, worklist_with
 from tests.curation.reading.test_practice import practised
 from tests.curation.reading_room import CHAIN, NOON, add_person, verdict
+from tests.operation_ids import new_op_id
 
 
 def read_by_truth(session: Session, reader: int, worklist: int) -> None:

@@ -13,13 +13,14 @@ from curation.reading.grid_audits import has_waiting_audits
 from curation.reading.outcomes import decisions_of
 from curation.reading.progress import progress_of
 from curation.reading.recipe import WorklistRecipe
-from curation.reading.record import new_op_id, record_reading, void_reading
+from curation.reading.record import record_reading, void_reading
 from curation.tables.images import ImageLabel, Label
 from curation.tables.reading import Assignment, AssignmentPurpose, Purpose, Reading, Verdict, Worklist, WorklistItem
 from curation.worklists.create import create_worklist
 from curation.worklists.manage import set_readers
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict
 from tests.curation.worklists.test_create import add_real
+from tests.operation_ids import new_op_id
 
 PAGE = "ab" * 16
 

@@ -11,13 +11,14 @@ from curation.reading.feedback import feedback_after
 from curation.reading.outcomes import recompute_outcomes
 from curation.reading.progress import progress_of
 from curation.reading.recipe import WorklistRecipe
-from curation.reading.record import new_op_id, record_reading, void_reading
+from curation.reading.record import record_reading, void_reading
 from curation.tables.reading import Outcome, Verdict, Worklist
 from curation.worklists.create import close_worklist, create_worklist
 from curation.worklists.manage import change_rule, pause_worklist, release_leases, resume_worklist
 from tests.curation.reading.test_assignment import both_classes
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict
 from tests.curation.worklists.test_create import add_real
+from tests.operation_ids import new_op_id
 
 ACCEPT, REJECT, UNSURE = Verdict.ACCEPT, Verdict.REJECT, Verdict.UNSURE
 

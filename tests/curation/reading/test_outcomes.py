@@ -13,10 +13,11 @@ from curation.reading.claims import claim
 from curation.reading.outcome_rule import Decision, OutcomeRule, StandingReading, decide
 from curation.reading.outcomes import recompute_outcomes
 from curation.reading.proxy_slots import open_proxy_slots
-from curation.reading.record import new_op_id, record_reading, void_reading
+from curation.reading.record import record_reading, void_reading
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Outcome, OutcomeVerdict, Verdict
 from tests.curation.reading_room import CHAIN, NOON, add_person, reading_room, verdict
+from tests.operation_ids import new_op_id
 
 ACCEPT, REJECT, UNSURE = Verdict.ACCEPT, Verdict.REJECT, Verdict.UNSURE
 RULES = st.sampled_from(

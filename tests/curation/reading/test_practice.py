@@ -13,7 +13,7 @@ from curation.reading.outcomes import decisions_of
 from curation.reading.proxy_slots import open_proxy_slots
 from curation.reading.reading_list import list_readable_worklists
 from curation.reading.recipe import WorklistRecipe
-from curation.reading.record import new_op_id, record_reading, void_reading
+from curation.reading.record import record_reading, void_reading
 from curation.tables.images import Image, Split, Subject
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Purpose, Verdict, Worklist, WorklistItem, WorklistKind
@@ -23,6 +23,7 @@ from curation.worklists.summaries import list_worklists
 from tests.curation.reading.test_assignment import both_classes
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened, verdict
 from tests.curation.worklists.test_create import add_real
+from tests.operation_ids import new_op_id
 
 
 def practised(session: Session, **recipe: object) -> tuple[int, int]:

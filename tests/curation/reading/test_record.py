@@ -15,7 +15,7 @@ from curation.database import Database
 from curation.errors import Conflict, NotFound
 from curation.reading.progress import progress_of
 from curation.reading.proxy_slots import open_proxy_slots
-from curation.reading.record import new_op_id, record_reading, void_reading
+from curation.reading.record import record_reading, void_reading
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Reading, Verdict
 from curation.worklists.create import close_worklist
@@ -30,6 +30,7 @@ from tests.curation.reading_room import (
     reading_room,
     verdict,
 )
+from tests.operation_ids import new_op_id
 from tests.soak_record import record_soak
 
 SOAK = os.environ.get("ROUNDS_SOAK") == "1"  # `make soak`: the full count of the design

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from curation.project import Project
-from curation.reading.record import new_op_id
 from curation.reading.slots import slot_values
 from curation.snapshots.manifest import drafted
 from curation.snapshots.mix import MixRecipe
@@ -23,6 +22,7 @@ from curation.tables.reading import (
     Worklist,
     WorklistItem,
 )
+from tests.operation_ids import new_op_id
 from tests.rows import NOW, add_generator, add_import, label_id
 
 CLASSES = ("a", "b", "c")

@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from curation.errors import BadInput, Conflict, LeakRefused
 from curation.progress import silent
 from curation.project import Project
-from curation.reading.record import new_op_id
 from curation.reading.slots import slot_values
 from curation.snapshots.build import build_snapshot, list_snapshots
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow, content_digest, export_folder
@@ -26,6 +25,7 @@ from curation.tables.people import Reader
 from curation.tables.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
 from curation.verification.snapshot_folders import verify_folder
 from tests.curation.reading_room import add_person
+from tests.operation_ids import new_op_id
 from tests.rows import NOW, add_batch, add_generator, add_import, add_real
 
 RULE = {"kind": "single", "readers": 1}

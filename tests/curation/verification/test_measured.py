@@ -19,7 +19,6 @@ from curation.pairs.judging import Judgement, find_next_pairs, record_judgement
 from curation.pairs.recipe import PairRecipe
 from curation.progress import silent
 from curation.project import Project
-from curation.reading.record import new_op_id
 from curation.settings import write_project_file
 from curation.tables.content import CONTENT
 from curation.tables.operations import Event, EventHead
@@ -30,6 +29,7 @@ from curation.verification.verify import Verification, verify_project
 from curation.withdrawal.withdraw import withdraw
 from tests.curation.lineage.measured import add_measurement, add_report
 from tests.curation.pairs.rows import add_judge, add_suspects, add_training
+from tests.operation_ids import new_op_id
 from tests.rows import NOW
 
 HOUR = timedelta(hours=1)

@@ -16,7 +16,7 @@ from curation.reading.escalation import update_extra_slots
 from curation.reading.progress import progress_of
 from curation.reading.proxy_slots import open_proxy_slots
 from curation.reading.recipe import WorklistRecipe
-from curation.reading.record import new_op_id, record_reading, void_reading
+from curation.reading.record import record_reading, void_reading
 from curation.reading.reference_panel import choose_references
 from curation.tables.generation import Batch, Generator, ScreenedImage
 from curation.tables.images import Image, ImageLabel, Origin, Split, Subject
@@ -32,6 +32,7 @@ from review_ui.figures.neighbours import neighbours_of
 from screening.references import real_references
 from tests.builders import add_candidates, oval
 from tests.curation.reading_room import add_person, verdict
+from tests.operation_ids import new_op_id
 from tests.rows import NOW, add_generator, add_image, add_import, label_id
 
 CLASSES = ("a", "b")

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from sqlalchemy import select, update
 
 from curation.project import Project
-from curation.reading.record import new_op_id
 from curation.reading.slots import slot_values
 from curation.tables.generation import Batch, GeneratorPixels, GeneratorSubject
 from curation.tables.images import BuildStatus, Image, Import
 from curation.tables.people import ReaderKind
 from curation.tables.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
 from tests.curation.reading_room import add_person
+from tests.operation_ids import new_op_id
 from tests.rows import NOW
 from tests.screening.cohort import add_cohort
 

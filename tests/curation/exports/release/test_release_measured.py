@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import update
 
 from curation.project import Project
-from curation.reading.record import new_op_id
 from curation.tables.generation import Screening
 from curation.tables.images import BuildStatus
 from curation.tables.measures import CheckReport, SetMeasurement
 from curation.tables.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
 from tests.curation.exports.projects import SNAPSHOT, SUBJECT, export, fill
 from tests.curation.exports.release.test_release import indicators
+from tests.operation_ids import new_op_id
 from tests.rows import NOW
 
 

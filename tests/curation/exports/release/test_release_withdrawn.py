@@ -12,7 +12,6 @@ from curation.exports.options import ExportOptions
 from curation.exports.run import FORMATS, export_snapshot
 from curation.progress import silent
 from curation.project import Project
-from curation.reading.record import new_op_id
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.mix import MixRecipe
 from curation.tables.images import Image
@@ -21,6 +20,7 @@ from curation.withdrawal.withdraw import withdraw
 from tests.curation.exports.projects import LATER, SIZE, SNAPSHOT, SUBJECT, export, fill
 from tests.curation.exports.release.test_release import indicators
 from tests.curation.lineage.measured import add_measurement, add_pairs, add_report, image_of
+from tests.operation_ids import new_op_id
 from tests.rows import NOW
 
 MARK = "rests on withdrawn subjects (1)"
