@@ -55,11 +55,10 @@ def canaries(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Fit one small generator with subjects planted 1, 10 and 100 times and one without; count what comes back.
+    """Fit one small generator with subjects planted 1, 10 and 100 times and one without; count the copies.
 
-    The generators are fitted only for this and never registered. Interrupted, run it again and it continues. The
-    picture in OUT
-    shows training images: it is for the curator and the privacy role only.
+    The generators are fitted only for this and never registered. If the command is interrupted, run it again: it
+    continues. The figure in OUT shows training images: it is for the curator and the privacy role only.
 
     \b
     Example:

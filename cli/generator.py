@@ -139,7 +139,7 @@ def fit(
     allow_affected: bool,
     queue: bool,
 ) -> None:
-    """Fit a latent flow generator: first its autoencoder, then the flow. Interrupted, run it again and it continues.
+    """Fit a latent flow generator: first its autoencoder, then the flow. If it is interrupted, run it again: it continues.
 
     \b
     Example:
@@ -225,7 +225,7 @@ def generate(
     wait: bool,
     as_json: bool,
 ) -> None:
-    """Generate a batch of candidates. The same request gives the same images. Interrupted, it continues with the
+    """Generate a batch of candidates. The same request gives the same images. If interrupted, it continues with the
     missing ones.
 
     \b

@@ -22,10 +22,10 @@ def print_report(report: ImportReport, dry_run: bool) -> None:
     across_splits = report.duplicates_of_kind(DuplicateKind.ACROSS_SPLITS)
     same_subject = report.duplicates_of_kind(DuplicateKind.SAME_SUBJECT)
     across_subjects = report.duplicates_of_kind(DuplicateKind.ACROSS_SUBJECTS)
-    _print_list("left out: the very same picture stands in another split", [_line(entry) for entry in across_splits])
-    _print_list("left out: the same picture of the same subject again", [_line(entry) for entry in same_subject])
+    _print_list("left out: the same image is in another split", [_line(entry) for entry in across_splits])
+    _print_list("left out: the same image of the same subject again", [_line(entry) for entry in same_subject])
     _print_list(
-        "kept, but the same picture comes under two subjects of one split", [_line(entry) for entry in across_subjects]
+        "kept, but the same image comes under two subjects of one split", [_line(entry) for entry in across_subjects]
     )
     suspects = [(entry.why, entry.source_file, "") for entry in report.burnt_in]
     _print_list("kept, but look at them: text may be burnt in", _by_reason(suspects), len(suspects))

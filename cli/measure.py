@@ -63,7 +63,7 @@ def run(
     queue: bool,
     as_json: bool,
 ) -> None:
-    """Measure a set, per class and as a whole. Beside each value stands that of held-out real images at the same n.
+    """Measure a set, per class and as a whole. Each value stands beside that of held-out real images at equal n.
 
     Training subjects are the reference, validation subjects the floor; test subjects are never read. The same request
     over the same images is measured once.

@@ -53,7 +53,7 @@ def pairs() -> None:
 def create(project: Project, name: str, suspects: int, same: int, different: int, seed: int, as_json: bool) -> None:
     """Make a list of pairs NAME: each image that a privacy check blocked or flagged, beside the nearest training image.
 
-    Pairs of known truth are mixed in. Where too few subjects have two pictures, a pair of one subject is an image and a
+    Pairs of known truth are mixed in. Where too few subjects have two images, a pair of one subject is an image and a
     moved copy of it. Judge them on the review page as the role privacy; no judgement unblocks an image.
 
     \b

@@ -47,7 +47,7 @@ def error_rates(
     """Count how many altered copies of training images are blocked, and how many images that are no copies.
 
     Thresholds are set on half of the validation subjects and false blocks are counted on the other half, as they are
-    and through an autoencoder. Test subjects are not touched. The pictures in OUT show training images: they are for
+    and through an autoencoder. Test subjects are not touched. The figures in OUT show training images: they are for
     the curator and the privacy role only.
 
     \b

@@ -100,7 +100,7 @@ def _counts(counts: dict[str, int]) -> str:
 
 @click.command()
 @click.option("--pixels", is_flag=True, help="Decode every image too and check its pixels against their digest.")
-@click.option("--sample", type=click.IntRange(1), help="A quick look: read so many files, drawn at random each time.")
+@click.option("--sample", type=click.IntRange(1), help="A quick look: read only this many files, chosen at random each time.")
 @json_option
 @pass_project
 def verify(project: Project, pixels: bool, sample: int | None, as_json: bool) -> None:
@@ -126,7 +126,7 @@ def verify(project: Project, pixels: bool, sample: int | None, as_json: bool) ->
 
 def print_verification(result: Verification) -> None:
     """Print what was checked and what was found."""
-    which = "drawn at random" if result.sampled else "all there are"
+    which = "chosen at random" if result.sampled else "all there are"
     click.echo(
         f"{result.files} files ({which}), {result.snapshots} snapshots, {result.chain.events} events, rows: checked"
     )

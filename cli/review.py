@@ -23,7 +23,7 @@ from curation.project import Project
     "--forwarded-allow-ips",
     default="",
     metavar="ADDRESSES",
-    help="Addresses of proxies, comma between, whose X-Forwarded-For and -Proto are believed; without it none.",
+    help="Addresses of proxies, separated by commas, whose X-Forwarded-For and -Proto are trusted. Default: none.",
 )
 @pass_project
 def review(

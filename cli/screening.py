@@ -27,9 +27,10 @@ from screening.report.write import write_report
 def screen(project: Project, batch: int | None, backbone: str | None, as_json: bool) -> None:
     """Check every image of BATCH, by default of every finished batch. Each image passes, is flagged or is blocked.
 
-    Looks for blank, saturated, blurred and noisy pictures, strange spectra and histograms, pictures far from real
+    Looks for blank, saturated, blurred and noisy images, strange spectra and histograms, images far from real
     ones of their class or of another class, duplicates in this batch and earlier ones, and near copies of training
-    images. A worker does this by itself when a batch is finished; done again under equal thresholds, nothing changes.
+    images. A worker does this by itself when a batch is finished. Screening again with the same
+    thresholds changes nothing.
 
     \b
     Example:
@@ -104,7 +105,7 @@ def error_rates(project: Project, backbone: str | None, images: int, seed: int, 
     """Measure the checks on held-out real images: false alarms, and how many planted faults they catch.
 
     Each image is judged under thresholds that no image of its subject set; test subjects are never read. Nothing is
-    measured twice: asked again over the same images, it prints what is stored.
+    measured twice: a second run over the same images prints the stored result.
 
     \b
     Example:
@@ -170,7 +171,7 @@ def list_command(project: Project, as_json: bool) -> None:
 def report_command(project: Project, batch: int | None, out: Path, as_json: bool) -> None:
     """Write a self-contained HTML report of the screening of BATCH, by default of every batch.
 
-    `report.html` has verdicts, distributions, error rates and pictures. `nearest-pairs.html` shows training images of
+    `report.html` has verdicts, distributions, error rates and images. `nearest-pairs.html` shows training images of
     real subjects: it is for the curator and the privacy role only.
 
     \b

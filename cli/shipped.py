@@ -7,7 +7,7 @@ import click
 
 @click.group()
 def shipped() -> None:
-    """Rebuild the data that the shipped weights were fitted on: virtual subjects that no project can hold out.
+    """Rebuild the data that the shipped weights were fitted on: virtual subjects that no project can import.
 
     \b
     Example:

@@ -39,7 +39,7 @@ def snapshot() -> None:
 def build(project: Project, name: str, recipe: MixRecipe, as_json: bool) -> None:
     """Freeze a mix of real and synthetic images under NAME.
 
-    `approved` takes what readers accepted, `raw` everything drawn, `random` as many as were approved, drawn at random,
+    `approved` takes what readers accepted, `raw` all images, `random` as many as were approved, chosen at random,
     `none` real images only. Validation and test subjects are always real.
 
     \b

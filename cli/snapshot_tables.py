@@ -73,7 +73,7 @@ def agreement_line(images: int, several: int, all_agree: int, mean: float | None
 
 def _reach(group: Reach) -> dict[str, Any]:
     share = [f"{count} ({count / group.real:.0%})" for count in (group.by_mix, group.by_drawn)]
-    return {"group": group.group, "real": group.real, "this mix": share[0], "everything drawn": share[1]}
+    return {"group": group.group, "real": group.real, "this mix": share[0], "all generated": share[1]}
 
 
 def show_diff(diff: SnapshotDiff, first: str, second: str) -> None:

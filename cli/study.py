@@ -25,7 +25,7 @@ from train.adaptation.methods.table import DEFAULT_METHOD, METHODS
 
 @click.group()
 def study() -> None:
-    """Compare real images only with synthetic arms, over seeds, on held-out real subjects.
+    """Compare training on real images with training on added synthetic ones, on held-out real subjects.
 
     \b
     Example:
@@ -72,8 +72,9 @@ def run_command(
 ) -> None:
     """Run study NAME and write its report: a table, a figure and one sentence.
 
-    Arms: real_only, plus_raw, plus_approved, plus_random (as many as approved, drawn at random),
-    plus_duplicated_real and plus_reserve_real (as many real ones). Interrupted, run it again and it continues.
+    Arms: real_only, plus_raw, plus_approved, plus_random (as many as approved, chosen at random),
+    plus_duplicated_real and plus_reserve_real (as many real ones). If it is interrupted, run it again:
+    it continues.
 
     \b
     Example:

@@ -80,7 +80,7 @@ def pretrain(
     out: Path,
     allow_affected: bool,
 ) -> None:
-    """Pretrain a small ViT by masked autoencoding on training subjects. Interrupted, run it again and it continues.
+    """Pretrain a small ViT by masked autoencoding on training subjects. If interrupted, run it again: it continues.
 
     \b
     Example:
@@ -145,7 +145,7 @@ def train(
 ) -> None:
     """Adapt a backbone to a snapshot, with early stopping on validation subjects. Test subjects are not read.
 
-    Killed, the same command again continues from its checkpoint.
+    If it was killed, run the same command again: it continues from its checkpoint.
 
     \b
     Example:
@@ -210,7 +210,7 @@ def evaluate(
     queue: bool,
     as_json: bool,
 ) -> None:
-    """Measure RUN on held-out real subjects, with intervals. Each reading of the test subjects is recorded as an event.
+    """Measure RUN on held-out real subjects, with intervals. Each use of the test subjects is recorded as an event.
 
     \b
     Example:

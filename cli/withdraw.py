@@ -135,22 +135,22 @@ def _print_done(done: Done, copies: Copies, as_json: bool) -> None:
     again = "finished again" if done.repeated else "done"
     click.echo(
         f"withdrawal {done.number} {again}: {_count(done.images, 'tombstone')} made, {_count(removed.files, 'file')}, "
-        f"{_count(removed.vectors, 'vector')} and {removed.purged} pictures in snapshots removed"
+        f"{_count(removed.vectors, 'vector')} and {removed.purged} images in snapshots removed"
         + (f"; {removed.kept} files stay, another image needs them" if removed.kept else "")
     )
     _print_copies(copies)
 
 
 def _print_copies(copies: Copies) -> None:
-    """Print where pictures are that a withdrawal does not remove."""
-    click.echo("beside the store its pictures are in (a withdrawal leaves what is listed here):")
+    """Print where images are that a withdrawal does not remove."""
+    click.echo("its images are also in these places, which a withdrawal leaves as they are:")
     for folder in copies.folders:
-        count = _count(folder.pictures, "picture")
-        click.echo(f"  {folder.path}: {count}; --purge-snapshots removes them, and the snapshot is used no more")
+        count = _count(folder.pictures, "image")
+        click.echo(f"  {folder.path}: {count}; --purge-snapshots removes them, and then the snapshot cannot be used")
     if not copies.folders:
         click.echo("  no snapshot folder")
     for grids in copies.grids:
-        click.echo(f"  {grids}: pictures made while the generator was fitted, which may show it; remove them by hand")
+        click.echo(f"  {grids}: images made while the generator was fitted, which may show the subject; remove them by hand")
     for export in copies.exports:
         left = f"{export.real} real and {export.synthetic} synthetic images left"
         click.echo(f"  export {export.at:%Y-%m-%d %H:%M}, {export.format} of {export.snapshot}: {left}")

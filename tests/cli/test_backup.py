@@ -68,7 +68,7 @@ def test_a_backup_of_a_project_that_lost_a_file_says_so_and_keeps_the_rest(fille
 
 def test_a_quick_look_says_that_it_was_one(filled: Project) -> None:
     result = run(filled, "verify", "--sample", "3")
-    assert "3 files (drawn at random)" in result.output
+    assert "3 files (chosen at random)" in result.output
     assert "without --sample everything is read" in result.output
 
 

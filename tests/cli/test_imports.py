@@ -76,7 +76,7 @@ def test_an_import_prints_counts_by_split_and_label_and_every_file_it_left_out(p
     output = _run(project, "import", str(cells), "--subject-pattern", r"(p\d+)_").output
     assert "cells: 16 images added" in output
     assert "1 left out:\n  a/p9_broken.png: not a PNG, JPEG or TIFF file, despite its name" in output
-    assert "1 left out: the same picture of the same subject again:\n  a/p0_again.png" in output
+    assert "1 left out: the same image of the same subject again:\n  a/p0_again.png" in output
     status = json.loads(_run(project, "status", "--json").output)
     assert sum(sum(labels.values()) for labels in status["real"].values()) == 16
     assert sum(status["subjects"].values()) == 4

@@ -73,7 +73,7 @@ def test_the_command_says_so_beforehand_and_afterwards(lived: Project) -> None:
     (grids / "autoencoder-000250.png").write_bytes(b"")
     for words in ((), ("--yes",)):
         output = run(lived, "withdraw", "s0", *words).output
-        assert "snapshots/base: 2 pictures; --purge-snapshots removes them" in output
+        assert "snapshots/base: 2 images; --purge-snapshots removes them" in output
         assert "generators/g1/grids: pictures made while the generator was fitted" in output
         assert "not recorded: where exports and backups lie" in output
     again = json.loads(run(lived, "withdraw", "s0", "--yes", "--purge-snapshots", "--json").output)
