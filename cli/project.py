@@ -100,7 +100,9 @@ def _counts(counts: dict[str, int]) -> str:
 
 @click.command()
 @click.option("--pixels", is_flag=True, help="Decode every image too and check its pixels against their digest.")
-@click.option("--sample", type=click.IntRange(1), help="A quick look: read only this many files, chosen at random each time.")
+@click.option(
+    "--sample", type=click.IntRange(1), help="A quick look: read only this many files, chosen at random each time."
+)
 @json_option
 @pass_project
 def verify(project: Project, pixels: bool, sample: int | None, as_json: bool) -> None:

@@ -150,7 +150,9 @@ def _print_copies(copies: Copies) -> None:
     if not copies.folders:
         click.echo("  no snapshot folder")
     for grids in copies.grids:
-        click.echo(f"  {grids}: images made while the generator was fitted, which may show the subject; remove them by hand")
+        click.echo(
+            f"  {grids}: images made while the generator was fitted, which may show the subject; remove them by hand"
+        )
     for export in copies.exports:
         left = f"{export.real} real and {export.synthetic} synthetic images left"
         click.echo(f"  export {export.at:%Y-%m-%d %H:%M}, {export.format} of {export.snapshot}: {left}")
