@@ -139,7 +139,7 @@ def fit(
     allow_affected: bool,
     queue: bool,
 ) -> None:
-    """Fit a latent flow generator: first its autoencoder, then the flow. If it is interrupted, run it again: it continues.
+    """Fit a latent flow generator: first its autoencoder, then the flow. If interrupted, run it again: it continues.
 
     \b
     Example:

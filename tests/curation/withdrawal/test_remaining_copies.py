@@ -59,7 +59,7 @@ def test_exports_and_backups_that_the_chain_knows_are_named(lived: Project, tmp_
         ("base", "imagefolder", NOW + HOUR, summary.real)
     ]
     names = [backup.name for backup in result.backups]
-    assert names == ["2026-11-23T130000Z", "2026-11-23T150000Z"]  # the folders held the pictures then, and do
+    assert names == ["2026-11-23T130000Z", "2026-11-23T150000Z"]  # the folders held the images then, and do
     assert {path.stem for path in (tmp_path / "backups").glob("*.jsonl")} >= set(names)
     withdraw(lived, NOW + 4 * HOUR, "s0", "", purge=True)
     back_up(lived, tmp_path / "backups", NOW + 5 * HOUR, silent)
@@ -74,7 +74,7 @@ def test_the_command_says_so_beforehand_and_afterwards(lived: Project) -> None:
     for words in ((), ("--yes",)):
         output = run(lived, "withdraw", "s0", *words).output
         assert "snapshots/base: 2 images; --purge-snapshots removes them" in output
-        assert "generators/g1/grids: pictures made while the generator was fitted" in output
+        assert "generators/g1/grids: images made while the generator was fitted" in output
         assert "not recorded: where exports and backups lie" in output
     again = json.loads(run(lived, "withdraw", "s0", "--yes", "--purge-snapshots", "--json").output)
     assert again["pictures_in"]["folders"] == []
