@@ -27,12 +27,12 @@ demo: $(READY)  ## Run the loop on the simulated cohort, up to the review page i
 demo-auto: $(READY)  ## The whole loop without a person, through a proxy reader, to the study's report
 	$(BIN)/rounds demo $(DEMO)-auto --auto
 
-test: $(READY)  ## Every test (under 20 minutes on two cores)
+test: $(READY)  ## Every test (meant to take under 12 minutes on two quiet cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not e2e and not alone" -n 2 --dist worksteal
 	$(BIN)/python -m pytest -m e2e -n 2 --dist loadfile
 	$(BIN)/python -m pytest -m alone
 
-quick: $(READY)  ## The tests without browser, PostgreSQL and slow ones (1,922 tests, four minutes of processor time; 2:22 alone on two slow cores)
+quick: $(READY)  ## The tests without browser, PostgreSQL and slow ones (2,048 tests, meant to take under 90 seconds on two quiet cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not e2e and not postgres and not alone" -n 2 --dist worksteal
 
 soak: $(READY)  ## The tests that have them at the full counts that the documents state; rows for docs/soak.md

@@ -12,7 +12,7 @@ from curation.ingest.sources.image_folder import import_image_folder
 from curation.ingest.virtual_brains.render import render
 from curation.project import Project
 from tests.curation.ingest.formats.dicom_samples import changed, sample
-from tests.curation.ingest.sources.test_image_folder import _encoded
+from tests.curation.ingest.sources.folders import encoded
 from tests.rows import NOW
 
 SLICES = [render(2_000 + number, 256).pixels for number in range(6)]
@@ -49,7 +49,7 @@ def test_the_report_lists_headers_that_say_so_and_pictures_that_look_so(project:
     ]
     report = import_image_folder(project, NOW, sample("examples_rgb_color.dcm"), request=ImportRequest(label="x"))
     assert [suspect.why for suspect in report.burnt_in] == ["ultrasound, which often shows names"]
-    (tmp_path / "shot.png").write_bytes(_encoded(_written(SLICES[0], 12, 255)))
+    (tmp_path / "shot.png").write_bytes(encoded(_written(SLICES[0], 12, 255)))
     small = ImportRequest(label="x", size=(64, 64))
     report = import_image_folder(project, NOW, tmp_path / "shot.png", request=small)
     assert [suspect.why for suspect in report.burnt_in] == ["something like a line of text in it"]

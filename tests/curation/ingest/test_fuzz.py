@@ -24,7 +24,7 @@ from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
 from curation.tables.images import Image, Import, Mask
 from tests.curation.ingest.formats.dicom_samples import sample
-from tests.curation.ingest.sources.test_image_folder import _converted, _encoded
+from tests.curation.ingest.sources.folders import converted, encoded
 from tests.rows import NOW, picture, stored, unfinished
 from tests.soak_record import record_soak
 
@@ -56,9 +56,9 @@ def _originals() -> list[tuple[str, bytes]]:
         files += [("", whole[132:]), ("", whole[144 + int.from_bytes(whole[140:144], "little") :])]
     files += [(".nii", (NIFTI / "anatomical.nii").read_bytes()), (".nii.gz", (NIFTI / "standard.nii.gz").read_bytes())]
     deep = picture(1).astype(np.uint16) * 257
-    files += [(".png", _encoded(picture(1))), (".png", _encoded(deep)), (".tif", _encoded(deep, ".tif"))]
-    files += [(".png", _converted("P")), (".png", _converted("RGBA")), (".tif", _converted("1", "TIFF"))]
-    files += [(".tif", _encoded(picture(1, channels=3), ".tif")), (".jpg", _encoded(picture(1, channels=3), ".jpg"))]
+    files += [(".png", encoded(picture(1))), (".png", encoded(deep)), (".tif", encoded(deep, ".tif"))]
+    files += [(".png", converted("P")), (".png", converted("RGBA")), (".tif", converted("1", "TIFF"))]
+    files += [(".tif", encoded(picture(1, channels=3), ".tif")), (".jpg", encoded(picture(1, channels=3), ".jpg"))]
     return files
 
 
@@ -112,11 +112,11 @@ def _folder(root: Path, rng: random.Random, count: int) -> list[str]:
         (root / name).write_bytes(damage(rng, content))
         names.append(name)
     for number in range(4):
-        (root / f"good_{number}.png").write_bytes(_encoded(picture(100 + number)))
+        (root / f"good_{number}.png").write_bytes(encoded(picture(100 + number)))
     return names
 
 
-def _stored(project: Project) -> set[str]:
+def digests_of_rows(project: Project) -> set[str]:
     with project.database.read() as session:
         return {*session.scalars(select(Image.file_sha256)), *session.scalars(select(Mask.file_sha256))}
 
@@ -143,7 +143,7 @@ def test_damaged_files_end_in_one_line_each_and_leave_nothing(
         came += len(set(names) - listed)
         faults.update(fault.reason for fault in report.rejected)
         assert all("\n" not in str(fault) and fault.reason for fault in report.rejected)
-        assert stored(project) == _stored(project)
+        assert stored(project) == digests_of_rows(project)
         assert unfinished(project) == []
         for image in images:
             assert project.store.pixels(image.file_sha256).shape == (32, 32, image.channels)
@@ -155,7 +155,7 @@ def test_damaged_files_end_in_one_line_each_and_leave_nothing(
 
 
 def _link_out(root: Path) -> None:
-    (root.parent / "outside.png").write_bytes(_encoded(picture(9)))
+    (root.parent / "outside.png").write_bytes(encoded(picture(9)))
     (root / "img.png").symlink_to(root.parent / "outside.png")
 
 
@@ -197,18 +197,18 @@ def test_what_leads_elsewhere_or_claims_too_much_is_left_out_in_a_line(
     root = tmp_path / "set"
     root.mkdir()
     lay(root)
-    (root / "good.png").write_bytes(_encoded(picture(1)))
+    (root / "good.png").write_bytes(encoded(picture(1)))
     report = import_image_folder(project, NOW, root, request=ImportRequest(label="x", size=(32, 32)))
     assert report.added == 1
     assert len(report.rejected) == len(list(root.iterdir())) - 1
-    assert stored(project) == _stored(project)
+    assert stored(project) == digests_of_rows(project)
 
 
 def test_damaged_tables_are_refused_whole_or_by_the_row_and_nothing_changes(project: Project, tmp_path: Path) -> None:
     rng = random.Random(SEED)
     good = b"file,label,patient_id,split\n" + b"".join(b"%d.png,ab,p%d,train\n" % (n, n) for n in range(8))
     for number in range(8):
-        (tmp_path / f"{number}.png").write_bytes(_encoded(picture(number)))
+        (tmp_path / f"{number}.png").write_bytes(encoded(picture(number)))
     hostile = [b"file,label\n../../etc/passwd,x\n", b"file,label\n/etc/passwd,x\n", b"file,label\nC:\\x.png,x\n"]
     hostile += [b"file,label\n" + b"a" * 200_000 + b",x\n", b'file,label\n"x', b"file,label\n\0.png,x\n"]
     for content in [*hostile, *(rng.choice(DAMAGES)(rng, good) for _ in range(COUNT // 3))]:
@@ -229,7 +229,7 @@ def test_damaged_data_sets_are_refused_or_come_in_as_far_as_they_go(
     project: Project, tmp_path: Path, kind: str
 ) -> None:
     rng = random.Random(SEED)
-    columns = {"image": [{"bytes": _encoded(picture(n)), "path": None} for n in range(6)], "label": ["a", "b"] * 3}
+    columns = {"image": [{"bytes": encoded(picture(n)), "path": None} for n in range(6)], "label": ["a", "b"] * 3}
     features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("string")})
     whole = datasets.Dataset.from_dict(columns, features=features)
     if kind == "arrow":

@@ -15,7 +15,7 @@ from curation.ingest.request import ImportRequest
 from curation.ingest.sources.hugging_face import import_hugging_face
 from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
-from tests.curation.ingest.sources.test_image_folder import _encoded, _stored
+from tests.curation.ingest.sources.folders import encoded, pixels_of
 from tests.rows import NOW, picture
 
 HINT = "If the RGB ones show only gray, --gray brings them to it"
@@ -37,9 +37,9 @@ def chests(tmp_path: Path) -> Path:
     tinted, arrow = _as_rgb(20).clip(0, 247), _as_rgb(21)
     tinted[3, 4] += np.array([8, 3, 0], np.uint8)
     arrow[3, 4] = (209, 200, 200)
-    files = {f"gray-{n}.png": _encoded(picture(n)) for n in range(6)}
-    files |= {"rgb.png": _encoded(_as_rgb(10)), "rgb.jpg": _jpeg(_as_rgb(11))}
-    files |= {"tinted.png": _encoded(tinted), "arrow.png": _encoded(arrow)}
+    files = {f"gray-{n}.png": encoded(picture(n)) for n in range(6)}
+    files |= {"rgb.png": encoded(_as_rgb(10)), "rgb.jpg": _jpeg(_as_rgb(11))}
+    files |= {"tinted.png": encoded(tinted), "arrow.png": encoded(arrow)}
     (tmp_path / "chests" / "a").mkdir(parents=True)
     for name, content in files.items():
         (tmp_path / "chests" / "a" / name).write_bytes(content)
@@ -71,7 +71,7 @@ def test_with_it_equal_channels_are_exact_a_tint_is_counted_apart_and_colour_is_
     assert fault.reason == "coloured: a pixel's channels differ by 9 of 255, and gray has at most 8"
     assert report.notes[:2] == [f"1 pictures: {GRAY_NEARLY}", f"2 pictures: {GRAY_EXACT}"]
     assert report.options["gray"] is True
-    stored = _stored(project)
+    stored = pixels_of(project)
     assert np.array_equal(stored["a/rgb.png"], picture(10))
     of_jpeg = np.array(PillowImage.open(chests / "a" / "rgb.jpg"))
     assert np.array_equal(stored["a/rgb.jpg"], of_jpeg[:, :, :1])
@@ -82,29 +82,29 @@ def test_with_it_equal_channels_are_exact_a_tint_is_counted_apart_and_colour_is_
 def test_where_most_are_rgb_the_few_gray_ones_come_in_with_them(project: Project, tmp_path: Path) -> None:
     (tmp_path / "set" / "a").mkdir(parents=True)
     for number in range(4):
-        (tmp_path / "set" / "a" / f"{number}.png").write_bytes(_encoded(_as_rgb(number)))
-    (tmp_path / "set" / "a" / "gray.png").write_bytes(_encoded(picture(9)))
+        (tmp_path / "set" / "a" / f"{number}.png").write_bytes(encoded(_as_rgb(number)))
+    (tmp_path / "set" / "a" / "gray.png").write_bytes(encoded(picture(9)))
     deep = tmp_path / "set" / "a" / "sixteen.png"
-    deep.write_bytes(_encoded(picture(8).astype(np.uint16) * 257))
+    deep.write_bytes(encoded(picture(8).astype(np.uint16) * 257))
     faults = import_image_folder(project, NOW, tmp_path / "set", dry_run=True).rejected
     expected = "expected 16x16 RGB, 8 bit as most files here, got 16x16 gray, "
     assert [fault.reason for fault in faults] == [f"{expected}8 bit. {HINT}", f"{expected}16 bit"]
     deep.unlink()
     report = _import(project, tmp_path / "set", gray=True)
     assert (report.added, report.rejected) == (5, [])
-    assert {pixels.shape for pixels in _stored(project).values()} == {(16, 16, 1)}
+    assert {pixels.shape for pixels in pixels_of(project).values()} == {(16, 16, 1)}
 
 
 def test_a_picture_of_another_size_or_depth_alone_is_told_nothing_of_gray(project: Project, chests: Path) -> None:
-    (chests / "a" / "small.png").write_bytes(_encoded(picture(3, size=8)))
-    (chests / "a" / "deep.png").write_bytes(_encoded(picture(4).astype(np.uint16) * 257))
+    (chests / "a" / "small.png").write_bytes(encoded(picture(3, size=8)))
+    (chests / "a" / "deep.png").write_bytes(encoded(picture(4).astype(np.uint16) * 257))
     reasons = {fault.source_file: fault.reason for fault in _import(project, chests, gray=True).rejected}
     assert reasons["a/deep.png"] == "expected 16x16 gray, 8 bit as most files here, got 16x16 gray, 16 bit"
     assert reasons["a/small.png"] == "expected 16x16 gray, 8 bit as most files here, got 8x8 gray, 8 bit"
 
 
 def test_a_data_set_of_both_kinds_is_told_of_the_option_and_read_with_it(project: Project, tmp_path: Path) -> None:
-    pictures = [{"bytes": _encoded(pixels), "path": None} for pixels in (picture(1), picture(2), _as_rgb(3))]
+    pictures = [{"bytes": encoded(pixels), "path": None} for pixels in (picture(1), picture(2), _as_rgb(3))]
     features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("string")})
     rows = {"image": pictures, "label": ["x"] * 3}
     datasets.Dataset.from_dict(rows, features=features).save_to_disk(str(tmp_path / "set"))

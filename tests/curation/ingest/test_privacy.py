@@ -14,7 +14,7 @@ from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
 from curation.tables.images import Image, Import, Subject
 from tests.curation.ingest.formats.dicom_samples import changed
-from tests.curation.ingest.sources.test_image_folder import _encoded
+from tests.curation.ingest.sources.folders import encoded
 from tests.rows import NOW, picture
 
 IDENTIFYING = {
@@ -89,7 +89,7 @@ def test_nothing_of_a_published_id_is_kept_of_tables_and_pictures_and_the_pictur
     lines = ["file,label,patient_id,age"]
     for number in range(6):
         name = f"mustermann-{number}.png"
-        (files / name).write_bytes(_encoded(picture(number), pnginfo=about))
+        (files / name).write_bytes(encoded(picture(number), pnginfo=about))
         lines.append(f"{name},ab{number % 2},KIS-{number // 2:06d},{30 + number}")
     (files / "list.csv").write_text("\n".join([*lines, "mustermann-gone.png,ab1,KIS-000099,3\n"]))
     report = import_image_folder(
@@ -144,7 +144,7 @@ def test_an_earlier_report_is_shown_again_by_pseudonyms(project: Project, tmp_pa
 def test_a_column_that_identifies_is_no_covariate(project: Project, tmp_path: Path, column: str) -> None:
     from curation.errors import BadInput
 
-    (tmp_path / "a.png").write_bytes(_encoded(picture(1)))
+    (tmp_path / "a.png").write_bytes(encoded(picture(1)))
     (tmp_path / "list.csv").write_text(f"file,label,{column}\na.png,x,y\n")
     with pytest.raises(BadInput, match="identifies people or may"):
         import_image_folder(project, NOW, tmp_path / "list.csv", request=ImportRequest(covariates=(column,)))

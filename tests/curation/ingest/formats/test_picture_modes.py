@@ -15,14 +15,8 @@ from curation.ingest.request import ImportRequest
 from curation.ingest.sources.image_folder import import_image_folder
 from curation.ingest.sources.masks import read_picture_mask
 from curation.project import Project
-from tests.curation.ingest.sources.test_image_folder import (
-    _converted,
-    _encoded,
-    _palette_png,
-    _png,
-    _stored,
-    _transparent,
-)
+from tests.curation.ingest.sources.folders import converted, encoded, pixels_of
+from tests.curation.ingest.sources.test_bad_files import palette_png, png_of, transparent
 from tests.rows import NOW, picture
 
 RGB, GRAY = picture(1, channels=3), np.array(PillowImage.fromarray(picture(1, channels=3)).convert("L"))[:, :, None]
@@ -64,32 +58,32 @@ def test_a_palette_of_grays_alone_becomes_gray_as_it_is_seen(file_format: str) -
     [("RGBA", "PNG", RGB), ("RGBA", "TIFF", RGB), ("LA", "PNG", GRAY), ("LA", "TIFF", GRAY)],
 )
 def test_transparency_that_is_opaque_everywhere_is_dropped(mode: str, file_format: str, expected: Pixels) -> None:
-    content = _transparent(mode, 255, file_format)
+    content = transparent(mode, 255, file_format)
     pixels, notes = decode_picture(content)
     assert np.array_equal(pixels, expected)
     assert probe_picture(content) == (*expected.shape, 8)
     assert notes == (OPAQUE,)
     with pytest.raises(BadInput, match="hides part of it"):
-        decode_picture(_transparent(mode, 254, file_format))
+        decode_picture(transparent(mode, 254, file_format))
 
 
 def test_a_transparent_colour_matters_only_where_it_is_used() -> None:
     unused, used = (
-        _encoded(np.minimum(RGB, 250), transparency=colour) for colour in ((255, 0, 0), tuple(RGB[2, 2].tolist()))
+        encoded(np.minimum(RGB, 250), transparency=colour) for colour in ((255, 0, 0), tuple(RGB[2, 2].tolist()))
     )
     pixels, notes = decode_picture(unused)
     assert np.array_equal(pixels, np.minimum(RGB, 250))
     assert notes == (OPAQUE,)
     with pytest.raises(BadInput, match="hides part of it"):
         decode_picture(used)
-    pixels, notes = decode_picture(_palette_png(9, clear=8))
+    pixels, notes = decode_picture(palette_png(9, clear=8))
     assert pixels[0].tolist() == [[n, 2 * n, 3 * n] for n in range(7)]
     assert notes == (OPAQUE, PALETTE)
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
 def test_one_bit_becomes_black_and_white(file_format: str) -> None:
-    content = _converted("1", file_format)
+    content = converted("1", file_format)
     pixels, notes = decode_picture(content)
     assert np.array_equal(pixels[:, :, 0], np.where(PillowImage.open(io.BytesIO(content)), 255, 0))
     assert set(np.unique(pixels)) == {0, 255}
@@ -100,23 +94,23 @@ def test_one_bit_becomes_black_and_white(file_format: str) -> None:
     ("depth", "row", "expected"), [(2, b"\x1b", [0, 85, 170, 255]), (4, b"\x0f\x7e", [0, 255, 119, 238])]
 )
 def test_two_and_four_bits_are_spread_over_eight(depth: int, row: bytes, expected: list[int]) -> None:
-    pixels, notes = decode_picture(_png(depth, 0, row))
+    pixels, notes = decode_picture(png_of(depth, 0, row))
     assert pixels[0, :, 0].tolist() == expected
     assert notes == (FEW_BITS,)
     with pytest.raises(BadInput, match="another depth than 8 bit with transparency"):
-        decode_picture(_png(depth, 0, row, (b"tRNS", b"\0\3")))
+        decode_picture(png_of(depth, 0, row, (b"tRNS", b"\0\3")))
 
 
 def test_the_report_counts_what_was_brought_and_it_is_stored_as_it_was_seen(project: Project, tmp_path: Path) -> None:
     (tmp_path / "scans" / "a").mkdir(parents=True)
     for number in range(3):
-        (tmp_path / "scans" / "a" / f"{number}.png").write_bytes(_encoded(picture(number, channels=3)))
-    (tmp_path / "scans" / "a" / "opaque.png").write_bytes(_transparent("RGBA", 255))
+        (tmp_path / "scans" / "a" / f"{number}.png").write_bytes(encoded(picture(number, channels=3)))
+    (tmp_path / "scans" / "a" / "opaque.png").write_bytes(transparent("RGBA", 255))
     (tmp_path / "scans" / "a" / "palette.png").write_bytes(_palette_file(_in_palette(gray=False), "PNG")[0])
     report = import_image_folder(project, NOW, tmp_path / "scans", request=ImportRequest(public_subjects=True))
     assert (report.added, report.rejected) == (5, [])
     assert report.notes[:2] == [f"1 pictures: {OPAQUE}", f"1 pictures: {PALETTE}"]
-    assert np.array_equal(_stored(project)["a/palette.png"], np.array(_in_palette(gray=False).convert("RGB")))
+    assert np.array_equal(pixels_of(project)["a/palette.png"], np.array(_in_palette(gray=False).convert("RGB")))
 
 
 def test_masks_may_be_of_one_bit_or_of_a_palette_with_black_background(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from curation.ingest.sources.hugging_face import import_hugging_face, is_hugging
 from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
 from curation.tables.images import Image
-from tests.curation.ingest.sources.test_image_folder import _encoded
+from tests.curation.ingest.sources.folders import encoded
 from tests.rows import NOW, picture
 
 ROWS = [(n, ["effusion|nodule", "nodule", "none", "effusion"][n % 4]) for n in range(12)]
@@ -29,7 +29,7 @@ def _pictures(folder: Path, count: int = 12) -> Path:
     for number in range(count):
         path = folder / "img" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(_encoded(picture(number)))
+        path.write_bytes(encoded(picture(number)))
     return folder
 
 
@@ -169,7 +169,7 @@ def test_the_imagefolder_layout_with_metadata_in_each_split(project: Project, tm
         rows = []
         for n in range(4):
             number = n + 10 * (split == "train")
-            (folder / f"{n}.png").write_bytes(_encoded(picture(number)))
+            (folder / f"{n}.png").write_bytes(encoded(picture(number)))
             rows.append(
                 json.dumps({"file_name": f"{n}.png", "label": "ab"[n % 2], "patient_id": f"{split}{n}", "note": "x"})
             )
@@ -181,9 +181,9 @@ def test_the_imagefolder_layout_with_metadata_in_each_split(project: Project, tm
 
 
 def test_a_picture_that_is_only_a_path_elsewhere_is_refused(project: Project, tmp_path: Path) -> None:
-    (tmp_path / "secret.png").write_bytes(_encoded(picture(1)))
+    (tmp_path / "secret.png").write_bytes(encoded(picture(1)))
     rows = [{"image": {"bytes": None, "path": str(tmp_path / "secret.png")}, "label": "a"}]
-    rows += [{"image": {"bytes": _encoded(picture(2)), "path": None}, "label": "a"}]
+    rows += [{"image": {"bytes": encoded(picture(2)), "path": None}, "label": "a"}]
     kind = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
     table = pyarrow.Table.from_pylist(rows, pyarrow.schema([("image", kind), ("label", pyarrow.string())]))
     pyarrow.parquet.write_table(table, tmp_path / "set.parquet")
