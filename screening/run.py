@@ -33,7 +33,7 @@ from screening.checks.duplicates import (
     find_duplicates,
     find_earlier,
 )
-from screening.checks.fitted import LIMITED, References, Thresholds, distribution, false_flags, probe_as_json
+from screening.checks.fitted import FITTED_CHECKS, References, Thresholds, distribution, false_flags
 from screening.copies.aligned_search import AlignedSearch
 from screening.copies.find import CopyDescriptors, Neighbours, find_copies, search_file
 from screening.copies.thumbnails import thumbnail_file
@@ -145,11 +145,11 @@ def _of_checks(
     subjects = [reference.subject_id for reference in inputs.validation]
     return {
         "ranges": {name: threshold.as_json() for name, threshold in references.ranges.items()},
-        "limits": {name: thresholds.by_name[name].as_json() for name in LIMITED},
+        "limits": {name: thresholds.by_name[name].as_json() for name in FITTED_CHECKS},
         "ranges_on_validation": false_alarms(references.ranges, validation.measures),
-        "flags_on_validation": false_flags(references.ranges, real, validation, subjects),
+        "flags_on_validation": false_flags(references.ranges, real, validation.labels, subjects),
         "real_values": {name: distribution(values) for name, values in real.items()},
-        "label_probe": probe_as_json(references, validation),
+        "label_probe": references.probe_as_json(validation),
     }
 
 

@@ -3,6 +3,7 @@
 The k-th nearest and not the mean of all: a cohort of two scanners has two kinds of image, and none like their mean.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from screening.checks.check import Unset
 from screening.features.appearance import LEVELS, RINGS
+from screening.features.descriptors import Descriptors
 from screening.features.neighbours import Features, nearest
 
 K = 5
@@ -19,6 +22,7 @@ MOST_REFERENCES = 2_000
 LEAST_OF_CLASS = 20
 SMOOTH_RINGS = slice(RINGS // 2, RINGS)
 AT_ONCE = 64
+TOO_FEW = Unset(f"more than {K} real training images are needed")
 
 Floats = NDArray[np.floating[Any]]
 
@@ -39,18 +43,20 @@ class SpectrumDistance:
     references: Floats  # (M, 20), standardised
 
     @classmethod
-    def fit(cls, train: Floats) -> Self:
-        """Fit to training images (M, ...); more than five are needed."""
-        mean, spread = train.mean(axis=0), train.std(axis=0) + 1e-6
-        return cls(mean, spread, (train[sample(len(train), MOST_REFERENCES)] - mean) / spread)
+    def fit(cls, train: Descriptors, subjects: Sequence[int]) -> Self | Unset:
+        """Fit to training images; more than five are needed."""
+        if len(train.spectra) <= K:
+            return TOO_FEW
+        mean, spread = train.spectra.mean(axis=0), train.spectra.std(axis=0) + 1e-6
+        return cls(mean, spread, (train.spectra[sample(len(train.spectra), MOST_REFERENCES)] - mean) / spread)
 
-    def __call__(self, spectra: Floats) -> Floats:
+    def values(self, images: Descriptors) -> Floats:
         """(N,) root mean square over the rings to the fifth nearest.
 
         In the upper half of the rings only an excess counts: an autoencoder's images are smoother than a scanner's, and
         that is no fault by itself. Missing detail in the lower half is a blur that a reader sees.
         """
-        standard = (spectra - self.mean) / self.spread
+        standard = (images.spectra - self.mean) / self.spread
         parts = []
         for start in range(0, len(standard), AT_ONCE):
             differences = standard[start : start + AT_ONCE, None, :] - self.references[None]
@@ -66,15 +72,18 @@ class LevelsDistance:
     references: NearestNeighbors
 
     @classmethod
-    def fit(cls, train: Floats) -> Self:
-        """Fit to training images (M, ...); more than five are needed."""
-        return cls(NearestNeighbors(n_neighbors=K, metric="l1").fit(train[sample(len(train), MOST_REFERENCES)]))
+    def fit(cls, train: Descriptors, subjects: Sequence[int]) -> Self | Unset:
+        """Fit to training images; more than five are needed."""
+        if len(train.levels) <= K:
+            return TOO_FEW
+        references = train.levels[sample(len(train.levels), MOST_REFERENCES)]
+        return cls(NearestNeighbors(n_neighbors=K, metric="l1").fit(references))
 
-    def __call__(self, levels: Floats) -> Floats:
+    def values(self, images: Descriptors) -> Floats:
         """(N,) distances to the fifth nearest."""
-        if not len(levels):
+        if not len(images.levels):
             return np.zeros(0)
-        distances: Floats = self.references.kneighbors(levels)[0][:, K - 1] / LEVELS
+        distances: Floats = self.references.kneighbors(images.levels)[0][:, K - 1] / LEVELS
         return distances
 
 
@@ -90,12 +99,10 @@ class ManifoldDistance:
     typical: dict[str, float]
 
     @classmethod
-    def fit(cls, features: Features, labels: Sequence[str | None]) -> Self:
+    def fit(cls, train: Descriptors, subjects: Sequence[int]) -> Self:
         """Fit each class; one with fewer than 20 training images has no manifold."""
-        classes = np.array([label or "" for label in labels])
-        names = sorted({label for label in labels if label is not None})
-        enough = [name for name in names if (classes == name).sum() >= LEAST_OF_CLASS]
-        by_class = {name: features[classes == name] for name in enough}
+        classes = np.array([label or "" for label in train.labels])
+        by_class = {name: train.features[classes == name] for name in classes_with_manifold(train.labels)}
         typical = {}
         for name, class_features in by_class.items():
             sampled = class_features[sample(len(class_features), MOST_REFERENCES)]
@@ -103,14 +110,18 @@ class ManifoldDistance:
             typical[name] = max(float(f"{median:.6g}"), 1e-6)
         return cls(by_class, typical)
 
-    def __call__(self, features: Features, labels: Sequence[str | None]) -> Floats:
+    def values(self, images: Descriptors) -> Floats:
         """(N,) distances; NaN where the class has no manifold."""
-        classes = np.array([label or "" for label in labels])
-        distances = np.full(len(features), np.nan)
+        classes = np.array([label or "" for label in images.labels])
+        distances = np.full(len(classes), np.nan)
         for name, class_features in self.by_class.items():
             of_class = classes == name
             if of_class.any():
-                distances[of_class] = (
-                    nearest(features[of_class], class_features, k=K).distances[:, K - 1] / self.typical[name]
-                )
+                fifth = nearest(images.features[of_class], class_features, k=K).distances[:, K - 1]
+                distances[of_class] = fifth / self.typical[name]
         return distances
+
+
+def classes_with_manifold(labels: Sequence[str | None]) -> list[str]:
+    """The classes of training images, by name, that have 20 images or more."""
+    return sorted(name for name, count in Counter(labels).items() if name is not None and count >= LEAST_OF_CLASS)

@@ -1,9 +1,9 @@
 """Fit and apply all checks but copies and duplicates: references on training, limits on validation."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,30 +11,38 @@ from numpy.typing import NDArray
 from curation.estimates import rounded_interval
 from screening.checks.artefacts import Range, fit_ranges
 from screening.checks.check import Check, Unset, worst
-from screening.checks.distances import K, LevelsDistance, ManifoldDistance, SpectrumDistance
-from screening.checks.label_agreement import LabelProbe, Reliability, fit_label_probe
-from screening.checks.limits import (
-    APPEARANCE_TAIL,
-    LABEL_TAIL,
-    MANIFOLD_TAIL,
-    NO_VALUE,
-    Limit,
-    fit_limit,
-    folds,
-)
-from screening.features.descriptors import Descriptors
+from screening.checks.distances import LevelsDistance, ManifoldDistance, SpectrumDistance
+from screening.checks.label_agreement import LabelProbe
+from screening.checks.limits import LEAST_HELD_OUT, NO_VALUE, Limit, fit_limit, folds
+from screening.features.descriptors import Descriptors, Floats
 from screening.features.technical import MEASURES
 
-Floats = NDArray[np.floating[Any]]
 
-# Each with the share of real images it may flag, and whether it is high values that are strange.
-LIMITED: dict[str, tuple[float, bool]] = {
-    "power_spectrum": (APPEARANCE_TAIL, True),
-    "intensity_histogram": (APPEARANCE_TAIL, True),
-    "manifold": (MANIFOLD_TAIL, True),
-    "label_agreement": (LABEL_TAIL, False),
+class Fitted(Protocol):
+    """What a check has learnt of training images."""
+
+    def values(self, images: Descriptors) -> Floats:
+        """Measure images: (N,) values; NaN where there is nothing to measure against."""
+
+
+class FittedCheck(NamedTuple):
+    """How a fitted check is fitted, and where its limit lies."""
+
+    tail: float  # the share of real images that it may flag
+    above: bool  # high values are strange, or else low ones
+    fit: Callable[[Descriptors, Sequence[int]], Fitted | Unset]  # to training images and their subjects
+
+
+# A new check is a file beside this one, a row here and its words in `curation/check_names.py`. All rows together with
+# the technical ranges may flag 6 % of real images. A label probe of a few hundred images knows little: a smaller share
+# would leave it blind.
+FITTED_CHECKS = {
+    "power_spectrum": FittedCheck(0.003, True, SpectrumDistance.fit),
+    "intensity_histogram": FittedCheck(0.003, True, LevelsDistance.fit),
+    "manifold": FittedCheck(0.01, True, ManifoldDistance.fit),
+    "label_agreement": FittedCheck(0.02, False, LabelProbe.fit),
 }
-CHECKS = (*MEASURES, *LIMITED)
+CHECKS = (*MEASURES, *FITTED_CHECKS)
 QUANTILES = 21  # kept of what held-out real images measure: 0, 5, ... 100 %
 
 
@@ -43,33 +51,28 @@ class References:
     """The parts that measure an image, fitted on training images alone."""
 
     ranges: dict[str, Range | Unset]
-    spectrum: SpectrumDistance | None
-    levels: LevelsDistance | None
-    manifold: ManifoldDistance
-    probe: LabelProbe | Unset
+    fitted: dict[str, Fitted | Unset]
 
     @classmethod
     def fit(cls, train: Descriptors, subjects: Sequence[int]) -> Self:
-        """Fit every part; where there are too few images it is None or `Unset`."""
-        enough = len(train.labels) > K
+        """Fit every part; where there are too few images it is `Unset`."""
         return cls(
             fit_ranges(train.measures),
-            SpectrumDistance.fit(train.spectra) if enough else None,
-            LevelsDistance.fit(train.levels) if enough else None,
-            ManifoldDistance.fit(train.features, train.labels),
-            fit_label_probe(train.features, train.labels, subjects),
+            {name: check.fit(train, subjects) for name, check in FITTED_CHECKS.items()},
         )
 
-    def values(self, descriptors: Descriptors) -> dict[str, Floats]:
+    def values(self, images: Descriptors) -> dict[str, Floats]:
         """Measure images: (N,) values by check of `CHECKS`; NaN where there is nothing to measure against."""
-        unknown = np.full(len(descriptors.labels), np.nan)
-        values: dict[str, Floats] = {name: descriptors.measures[:, column] for column, name in enumerate(MEASURES)}
-        values["power_spectrum"] = self.spectrum(descriptors.spectra) if self.spectrum else unknown
-        values["intensity_histogram"] = self.levels(descriptors.levels) if self.levels else unknown
-        values["manifold"] = self.manifold(descriptors.features, descriptors.labels)
-        known = isinstance(self.probe, LabelProbe)
-        values["label_agreement"] = self.probe.of_asked(descriptors.features, descriptors.labels) if known else unknown
-        return values
+        unknown = np.full(len(images.labels), np.nan)
+        return {name: images.measures[:, column] for column, name in enumerate(MEASURES)} | {
+            name: unknown if isinstance(fitted, Unset) else fitted.values(images)
+            for name, fitted in self.fitted.items()
+        }
+
+    def probe_as_json(self, validation: Descriptors) -> dict[str, Any]:
+        """The label probe's accuracy and calibration, for the saved parameters of a screening."""
+        probe = self.fitted["label_agreement"]
+        return probe.as_json(validation) if isinstance(probe, LabelProbe) else probe.as_json()
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,7 @@ class Thresholds:
     @classmethod
     def fit(cls, ranges: Mapping[str, Range | Unset], held_out: Mapping[str, Floats]) -> Self:
         """Take ranges as they are, and limits from the values of held-out real images."""
-        limits = {name: fit_limit(held_out[name], *settings) for name, settings in LIMITED.items()}
-        return cls({**ranges, **limits})
+        return cls({**ranges, **_limits(held_out, LEAST_HELD_OUT)})
 
     def judge(self, values: Mapping[str, Floats], labels: Sequence[str | None]) -> list[list[Check]]:
         """Check each image by its values; checks are in the order of `CHECKS`."""
@@ -101,10 +103,14 @@ class Thresholds:
         return Check(name, value, str(threshold)[:100], threshold.verdict(value))
 
 
+def _limits(held_out: Mapping[str, Floats], least: int) -> dict[str, Limit | Unset]:
+    return {name: fit_limit(held_out[name], row.tail, row.above, least) for name, row in FITTED_CHECKS.items()}
+
+
 def false_flags(
     ranges: Mapping[str, Range | Unset],
     held_out: Mapping[str, Floats],
-    descriptors: Descriptors,
+    labels: Sequence[str | None],
     subjects: Sequence[int],
 ) -> dict[str, Any]:
     """Count the real validation images that the checks flag or block, each under limits of other subjects.
@@ -113,10 +119,11 @@ def false_flags(
     """
     by_check: Counter[str] = Counter()
     verdicts: Counter[str] = Counter()
-    for checks in judged_by_others(ranges, held_out, descriptors.labels, subjects):
+    by_fold = thresholds_without(ranges, held_out, subjects)
+    for checks in judge_by_fold(by_fold, held_out, labels, range(len(labels))):
         by_check.update(check.name for check in checks if check.verdict != "pass")
         verdicts[worst(checks)] += 1
-    n = len(descriptors.labels)
+    n = len(labels)
     flagged = verdicts["flag"] + verdicts["block"]
     return {
         "measured_on": n,
@@ -136,25 +143,27 @@ def thresholds_without(
     parts = []
     for fold in sorted(set(fold_of.tolist())):
         others = {name: values[fold_of != fold] for name, values in held_out.items()}
-        limits = {name: fit_limit(others[name], *LIMITED[name], least=1) for name in LIMITED}
         # A limit that all of them together are too few for is not set for a part of them either.
         unset = {name: threshold for name, threshold in whole.by_name.items() if isinstance(threshold, Unset)}
-        parts.append((Thresholds({**ranges, **limits, **unset}), np.flatnonzero(fold_of == fold)))
+        parts.append((Thresholds({**ranges, **_limits(others, 1), **unset}), np.flatnonzero(fold_of == fold)))
     return parts
 
 
-def judged_by_others(
-    ranges: Mapping[str, Range | Unset],
-    held_out: Mapping[str, Floats],
+def judge_by_fold(
+    by_fold: Sequence[tuple[Thresholds, NDArray[np.int64]]],
+    values: Mapping[str, Floats],
     labels: Sequence[str | None],
-    subjects: Sequence[int],
+    rows: Sequence[int],
 ) -> list[list[Check]]:
-    """Check each held-out image under limits that no image of its subject set."""
-    checks_by_row: list[list[Check]] = [[] for _ in labels]
-    for thresholds, rows in thresholds_without(ranges, held_out, subjects):
-        values_of_fold = {name: values[rows] for name, values in held_out.items()}
-        for row, checks in zip(rows, thresholds.judge(values_of_fold, [labels[row] for row in rows]), strict=True):
-            checks_by_row[row] = checks
+    """Check held-out images `rows`, changed or not, each under the limits that other subjects set."""
+    place = {row: position for position, row in enumerate(rows)}
+    checks_by_row: list[list[Check]] = [[] for _ in rows]
+    for thresholds, members in by_fold:
+        positions = [place[row] for row in members.tolist() if row in place]
+        values_of_fold = {name: column[positions] for name, column in values.items()}
+        judged = thresholds.judge(values_of_fold, [labels[position] for position in positions])
+        for position, checks in zip(positions, judged, strict=True):
+            checks_by_row[position] = checks
     return checks_by_row
 
 
@@ -165,16 +174,3 @@ def distribution(values: Floats) -> dict[str, Any]:
         return {"n": 0, "quantiles": []}
     quantiles = np.quantile(known, np.linspace(0, 1, QUANTILES))
     return {"n": len(known), "quantiles": [float(f"{quantile:.5g}") for quantile in quantiles]}
-
-
-def probe_as_json(references: References, validation: Descriptors) -> dict[str, Any]:
-    """The label probe's accuracy and calibration, for the saved parameters of a screening."""
-    if isinstance(references.probe, Unset):
-        return references.probe.as_json()
-    on_validation: Reliability | None = references.probe.reliability(validation.features, validation.labels)
-    return {
-        "classes": references.probe.classes,
-        "strength": references.probe.strength,
-        "cross_validated": references.probe.cross_validated.as_json(),
-        "on_validation": on_validation.as_json() if on_validation else None,
-    }

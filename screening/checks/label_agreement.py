@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from screening.checks.check import Unset
 from screening.checks.distances import sample
+from screening.features.descriptors import Descriptors
 from screening.features.neighbours import Features
 
 FOLDS = 5
@@ -83,56 +84,63 @@ class LabelProbe:
         probabilities: Floats = self.probe.predict_proba(self.reduce.transform(features))
         return probabilities
 
-    def of_asked(self, features: Features, labels: Sequence[str | None]) -> Floats:
+    @classmethod
+    def fit(cls, train: Descriptors, subjects: Sequence[int]) -> "LabelProbe | Unset":
+        """Fit on training images; `Unset` unless two classes have 20 subjects each. At most 20,000 images are used.
+
+        The penalty is the one of least cross-validated log loss. Features are standardised and reduced to 64 principal
+        components once, without labels.
+        """
+        features, labels = train.features, train.labels
+        subjects_by_class: dict[str, set[int]] = {}
+        for label, subject in zip(labels, subjects, strict=True):
+            if label is not None:
+                subjects_by_class.setdefault(label, set()).add(subject)
+        classes = sorted(name for name, of_class in subjects_by_class.items() if len(of_class) >= LEAST_SUBJECTS)
+        if len(classes) < 2:
+            return Unset(f"{len(classes)} classes with {LEAST_SUBJECTS} real training subjects, two are needed")
+        rows = np.array([row for row, label in enumerate(labels) if label in classes])
+        rows = rows[sample(len(rows), MOST_TRAINING)]
+        wanted, groups = np.array([labels[row] for row in rows]), np.array(subjects)[rows]
+        components = min(COMPONENTS, features.shape[1], len(rows) // 2)
+        reduce = make_pipeline(StandardScaler(), PCA(components, random_state=0))
+        reduced = reduce.fit_transform(features[rows])
+        folds = list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(reduced, wanted, groups))
+
+        def probe(strength: float) -> LogisticRegression:
+            return LogisticRegression(C=strength, solver="newton-cholesky")
+
+        def loss(strength: float) -> float:
+            predicted = cross_val_predict(probe(strength), reduced, wanted, cv=folds, method="predict_proba")
+            return float(log_loss(wanted, predicted, labels=classes))
+
+        strength = min(STRENGTHS, key=loss)
+        calibrated = CalibratedClassifierCV(probe(strength), method="temperature", cv=folds, ensemble=False)
+        cross_validated = _cross_validated(probe(strength), reduced, wanted, groups, folds, classes)
+        return cls(classes, reduce, calibrated.fit(reduced, wanted), strength, cross_validated)
+
+    def values(self, images: Descriptors) -> Floats:
         """(N,) probability of the class asked for; NaN where the probe does not know the class."""
         columns = {name: column for column, name in enumerate(self.classes)}
-        rows = zip(self.probabilities(features), labels, strict=True)
+        rows = zip(self.probabilities(images.features), images.labels, strict=True)
         return np.array([row[columns[label]] if label in columns else np.nan for row, label in rows], np.float64)
 
-    def reliability(self, features: Features, labels: Sequence[str | None]) -> Reliability | None:
+    def reliability(self, images: Descriptors) -> Reliability | None:
         """Its reliability on images that it did not see; None when none is of its classes."""
-        known = [row for row, label in enumerate(labels) if label in self.classes]
-        if not known:
+        known = images.rows([row for row, label in enumerate(images.labels) if label in self.classes])
+        if not known.labels:
             return None
-        return Reliability.of(self.probabilities(features[known]), self.classes, [str(labels[row]) for row in known])
+        return Reliability.of(self.probabilities(known.features), self.classes, [str(label) for label in known.labels])
 
-
-def fit_label_probe(features: Features, labels: Sequence[str | None], subjects: Sequence[int]) -> LabelProbe | Unset:
-    """Fit on training images (N, D); `Unset` unless two classes have 20 subjects each. At most 20,000 images are used.
-
-    The penalty is the one of least cross-validated log loss. Features are standardised and reduced to 64 principal
-    components once, without labels.
-    """
-    subjects_by_class: dict[str, set[int]] = {}
-    for label, subject in zip(labels, subjects, strict=True):
-        if label is not None:
-            subjects_by_class.setdefault(label, set()).add(subject)
-    classes = sorted(name for name, of_class in subjects_by_class.items() if len(of_class) >= LEAST_SUBJECTS)
-    if len(classes) < 2:
-        return Unset(f"{len(classes)} classes with {LEAST_SUBJECTS} real training subjects, two are needed")
-    rows = np.array([row for row, label in enumerate(labels) if label in classes])
-    rows = rows[sample(len(rows), MOST_TRAINING)]
-    wanted, groups = np.array([labels[row] for row in rows]), np.array(subjects)[rows]
-    reduce = make_pipeline(StandardScaler(), PCA(min(COMPONENTS, features.shape[1], len(rows) // 2), random_state=0))
-    reduced = reduce.fit_transform(features[rows])
-    folds = list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(reduced, wanted, groups))
-
-    def probe(strength: float) -> LogisticRegression:
-        return LogisticRegression(C=strength, solver="newton-cholesky")
-
-    def loss(strength: float) -> float:
-        predicted = cross_val_predict(probe(strength), reduced, wanted, cv=folds, method="predict_proba")
-        return float(log_loss(wanted, predicted, labels=classes))
-
-    strength = min(STRENGTHS, key=loss)
-    calibrated = CalibratedClassifierCV(probe(strength), method="temperature", cv=folds, ensemble=False)
-    return LabelProbe(
-        classes,
-        reduce,
-        calibrated.fit(reduced, wanted),
-        strength,
-        _cross_validated(probe(strength), reduced, wanted, groups, folds, classes),
-    )
+    def as_json(self, validation: Descriptors) -> dict[str, Any]:
+        """Its accuracy and calibration, for the saved parameters of a screening."""
+        on_validation = self.reliability(validation)
+        return {
+            "classes": self.classes,
+            "strength": self.strength,
+            "cross_validated": self.cross_validated.as_json(),
+            "on_validation": on_validation.as_json() if on_validation else None,
+        }
 
 
 def _cross_validated(

@@ -14,12 +14,7 @@ from numpy.typing import NDArray
 
 from screening.checks.check import Unset
 
-# Of real images, the share that all checks together may flag, apart from the copy gates: 6 %. A label probe of a few
-# hundred images knows little, so that a smaller share would leave it blind.
-LABEL_TAIL = 0.02
-MANIFOLD_TAIL = 0.01
-APPEARANCE_TAIL = 0.003  # of the spectrum and of the histogram each
-TECHNICAL_TAIL = 0.003  # of each of the eight ends of the five technical ranges
+TECHNICAL_TAIL = 0.003  # share of real images that each of the eight ends of the five technical ranges may flag
 LEAST_HELD_OUT = 40
 FOLDS = 10
 NO_VALUE = -1.0  # stands for a value where there was nothing to compare with

@@ -7,11 +7,12 @@ than it flags untouched images does not see it.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -25,8 +26,8 @@ from curation.provenance.real_images import is_ready_real
 from curation.queries import SHAPE
 from curation.tables.images import Shape, Split
 from screening.checks.check import Check, worst
-from screening.checks.distances import sample
-from screening.checks.fitted import References, Thresholds, probe_as_json, thresholds_without
+from screening.checks.distances import classes_with_manifold, sample
+from screening.checks.fitted import References, Thresholds, judge_by_fold, thresholds_without
 from screening.checks.limits import LEAST_HELD_OUT
 from screening.error_rates.repeats import measure_repeats
 from screening.error_rates.stored import find_report, store_report
@@ -50,20 +51,12 @@ class Bench:
     backbone: Backbone
     held_out: Sequence[Reference]
     descriptors: Descriptors
-    by_fold: list[tuple[Thresholds, list[int]]]
+    by_fold: list[tuple[Thresholds, NDArray[np.int64]]]
+    classes: list[str]
 
     def judge(self, values: dict[str, Floats], labels: Sequence[str | None], rows: Sequence[int]) -> list[list[Check]]:
         """The checks of held-out images `rows`, changed or not, each under limits of other subjects."""
-        place = {row: position for position, row in enumerate(rows)}
-        checks_by_row: list[list[Check]] = [[] for _ in rows]
-        for thresholds, members in self.by_fold:
-            positions = [place[row] for row in members if row in place]
-            values_of_fold = {name: column[positions] for name, column in values.items()}
-            for position, checks in zip(
-                positions, thresholds.judge(values_of_fold, [labels[position] for position in positions]), strict=True
-            ):
-                checks_by_row[position] = checks
-        return checks_by_row
+        return judge_by_fold(self.by_fold, values, labels, rows)
 
 
 def measure_checks(
@@ -102,10 +95,9 @@ def measure_checks(
     references = References.fit(train_descriptors, [reference.subject_id for reference in train])
     values = references.values(held_out_descriptors)
     subjects = [reference.subject_id for reference in held_out]
-    by_fold = [
-        (thresholds, rows.tolist()) for thresholds, rows in thresholds_without(references.ranges, values, subjects)
-    ]
-    bench = Bench(references, backbone, held_out, held_out_descriptors, by_fold)
+    by_fold = thresholds_without(references.ranges, values, subjects)
+    classes = classes_with_manifold(train_descriptors.labels)
+    bench = Bench(references, backbone, held_out, held_out_descriptors, by_fold, classes)
     result = {
         "untouched": _untouched(bench, values),
         "planted": _planted(project, bench, images, seed, report),
@@ -113,7 +105,7 @@ def measure_checks(
         "repeats": measure_repeats(
             project.store, held_out, held_out_descriptors.prints, train_descriptors.prints, images
         ),
-        "label_probe": probe_as_json(references, held_out_descriptors),
+        "label_probe": references.probe_as_json(held_out_descriptors),
     }
     return store_report(project, KIND, parameters, result, now, kind=KIND)
 
@@ -200,21 +192,12 @@ def _seed(seed: int, digest: str, kind: str) -> int:
 
 def _wrong_label(bench: Bench) -> list[dict[str, Any]]:
     """How often real images are caught under each class that they do not show."""
-    classes = sorted(bench.references.manifold.by_class)
     rates = []
-    for true in classes:
+    for true in bench.classes:
         rows = [row for row, label in enumerate(bench.descriptors.labels) if label == true]
-        for asked in [name for name in classes if name != true] if rows else []:
+        for asked in [name for name in bench.classes if name != true] if rows else []:
             labels: list[str | None] = [asked] * len(rows)
-            relabelled = bench.descriptors.rows(rows)
-            relabelled = Descriptors(
-                relabelled.features,
-                relabelled.measures,
-                relabelled.prints,
-                relabelled.spectra,
-                relabelled.levels,
-                labels,
-            )
+            relabelled = replace(bench.descriptors.rows(rows), labels=labels)
             counts = VerdictCounts()
             for checks in bench.judge(bench.references.values(relabelled), labels, rows):
                 counts.add(checks)

@@ -10,6 +10,7 @@ from curation.image_store import Pixels
 from curation.project import Project
 from curation.tables.generation import Batch
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Origin, Split, Subject
+from screening.features.descriptors import Descriptors
 from tests.rows import NOW, add_generator, add_image, add_import, label_id
 
 TRAIN, VALIDATION = range(0, 60), range(1_000, 1_048)
@@ -26,6 +27,13 @@ def person(number: int) -> Pixels:
     if number % 2:
         picture[26:38, 26:38] += 80
     return np.clip(picture, 0, 250).astype(np.uint8)[:, :, None]
+
+
+def described(labels: Sequence[str | None] | None = None, **columns: np.ndarray) -> Descriptors:
+    """Descriptors of which only these columns are filled: what one check reads."""
+    count = len(next(iter(columns.values())))
+    empty = dict.fromkeys(("features", "measures", "prints", "spectra", "levels"), np.zeros((count, 0)))
+    return Descriptors(**(empty | columns), labels=list(labels or [None] * count))
 
 
 def add_person(project: Project, session: Session, source: Import, number: int, split: Split) -> Image:

@@ -6,22 +6,24 @@ import torch
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from screening.checks.check import Unset
-from screening.checks.label_agreement import LabelProbe, Reliability, fit_label_probe
+from screening.checks.label_agreement import LabelProbe, Reliability
+from screening.features.descriptors import Descriptors
+from tests.screening.cohort import described
 
 NAMES = ("a", "b", "c")
 
 
-def cohort(seed: int, each: int, apart: float) -> tuple[np.ndarray, list[str | None]]:
+def cohort(seed: int, each: int, apart: float) -> Descriptors:
     random = np.random.default_rng(seed)
     centres = apart * np.random.default_rng(99).normal(size=(3, 12))
     labels: list[str | None] = [name for name in NAMES for _ in range(each)]
     features = np.concatenate([centre + random.normal(size=(each, 12)) for centre in centres])
-    return features.astype(np.float32), labels
+    return described(labels, features=features.astype(np.float32))
 
 
 def probe(apart: float, each: int = 60) -> LabelProbe:
-    features, labels = cohort(0, each, apart)
-    fitted = fit_label_probe(features, labels, list(range(len(labels))))
+    images = cohort(0, each, apart)
+    fitted = LabelProbe.fit(images, range(len(images.labels)))
     assert isinstance(fitted, LabelProbe)
     return fitted
 
@@ -30,8 +32,7 @@ def probe(apart: float, each: int = 60) -> LabelProbe:
 def test_what_it_is_told_of_its_own_accuracy_holds_on_subjects_that_it_never_saw() -> None:
     for apart in (0.3, 1.0):
         fitted = probe(apart)
-        features, labels = cohort(1, 300, apart)
-        held_out = fitted.reliability(features, labels)
+        held_out = fitted.reliability(cohort(1, 300, apart))
         assert held_out is not None
         assert abs(held_out.accuracy - fitted.cross_validated.accuracy) < 0.1
         assert held_out.calibration_error < 0.1
@@ -40,11 +41,11 @@ def test_what_it_is_told_of_its_own_accuracy_holds_on_subjects_that_it_never_saw
 @pytest.mark.slow
 def test_the_class_that_is_shown_is_likelier_than_one_that_is_not() -> None:
     fitted = probe(1.0)
-    features, labels = cohort(1, 50, 1.0)
-    other: list[str | None] = [NAMES[(NAMES.index(str(label)) + 1) % 3] for label in labels]
-    assert np.median(fitted.of_asked(features, labels)) > 0.7
-    assert np.median(fitted.of_asked(features, other)) < 0.2
-    assert np.isnan(fitted.of_asked(features[:2], ["unheard of", None])).all()
+    images = cohort(1, 50, 1.0)
+    other = [NAMES[(NAMES.index(str(label)) + 1) % 3] for label in images.labels]
+    assert np.median(fitted.values(images)) > 0.7
+    assert np.median(fitted.values(described(other, features=images.features))) < 0.2
+    assert np.isnan(fitted.values(described(["unheard of", None], features=images.features[:2]))).all()
 
 
 @pytest.mark.slow
@@ -53,18 +54,20 @@ def test_subjects_with_many_images_are_never_on_both_sides_of_a_fold() -> None:
     people = random.normal(size=(60, 12)).repeat(4, axis=0)
     labels: list[str | None] = [NAMES[subject % 2] for subject in range(60) for _ in range(4)]
     features = (people + 0.05 * random.normal(size=people.shape)).astype(np.float32)
-    fitted = fit_label_probe(features, labels, [subject for subject in range(60) for _ in range(4)])
+    subjects = [subject for subject in range(60) for _ in range(4)]
+    fitted = LabelProbe.fit(described(labels, features=features), subjects)
     assert isinstance(fitted, LabelProbe)
     # Labels mean nothing here: a probe that met a subject's other images would seem right nearly always.
     assert fitted.cross_validated.accuracy < 0.75
 
 
 def test_too_few_subjects_or_classes_make_no_probe() -> None:
-    features, labels = cohort(0, 30, 1.0)
-    one_each = fit_label_probe(features, labels, [row % 10 for row in range(len(labels))])
+    images = cohort(0, 30, 1.0)
+    one_each = LabelProbe.fit(images, [row % 10 for row in range(len(images.labels))])
     assert isinstance(one_each, Unset)
     assert "0 classes with 20 real training subjects" in str(one_each)
-    assert isinstance(fit_label_probe(features[:30], labels[:30], list(range(30))), Unset)
+    one_class = described(images.labels[:30], features=images.features[:30])
+    assert isinstance(LabelProbe.fit(one_class, range(30)), Unset)
 
 
 def test_the_calibration_error_is_that_of_torchmetrics() -> None:
