@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from curation.estimates import Estimate, proportion_over_images
 from curation.queries import newest_screenings
 from curation.tables.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
-from curation.tables.images import Image
 from curation.tables.reading import Verdict, WorklistItem
 from review_ui.figures.readings import GivenReading
 
@@ -35,18 +34,12 @@ def screening_against_readers(
     """The share rejected by readers, by the verdict of screening: all checks together, then each by name."""
     latest = newest_screenings()
     listed = select(WorklistItem.image_id).where(WorklistItem.worklist_id == worklist_id)
-    verdicts: dict[str, dict[int, ScreeningVerdict]] = {EVERY_CHECK: {}}
-    overall = select(ScreenedImage.image_id, ScreenedImage.verdict).join(Image, Image.id == ScreenedImage.image_id)
-    for image_id, verdict in session.execute(
-        overall.where(ScreenedImage.screening_id.in_(latest), ScreenedImage.image_id.in_(listed))
-    ):
-        verdicts[EVERY_CHECK][image_id] = verdict
+    overall = select(ScreenedImage.image_id, ScreenedImage.verdict)
+    overall = overall.where(ScreenedImage.screening_id.in_(latest), ScreenedImage.image_id.in_(listed))
+    verdicts = {EVERY_CHECK: dict(session.execute(overall).all())}
     by_check = select(ScreeningCheck.name, ScreeningCheck.image_id, ScreeningCheck.verdict)
-    for name, image_id, verdict in session.execute(
-        by_check.where(ScreeningCheck.screening_id.in_(latest), ScreeningCheck.image_id.in_(listed)).order_by(
-            ScreeningCheck.name
-        )
-    ):
+    by_check = by_check.where(ScreeningCheck.screening_id.in_(latest), ScreeningCheck.image_id.in_(listed))
+    for name, image_id, verdict in session.execute(by_check.order_by(ScreeningCheck.name)):
         verdicts.setdefault(name, {})[image_id] = verdict
     return [_check_against_readers(name, by_image, rows) for name, by_image in verdicts.items() if by_image]
 
@@ -54,13 +47,9 @@ def screening_against_readers(
 def _check_against_readers(
     name: str, verdicts: dict[int, ScreeningVerdict], rows: Sequence[GivenReading]
 ) -> CheckAgainstReaders:
-    by_verdict = {
-        verdict: _share_rejected([row for row in rows if verdicts.get(row.image_id) is verdict])
-        for verdict in ScreeningVerdict
-    }
-    return CheckAgainstReaders(
-        name, by_verdict[ScreeningVerdict.PASS], by_verdict[ScreeningVerdict.FLAG], by_verdict[ScreeningVerdict.BLOCK]
-    )
+    order = (ScreeningVerdict.PASS, ScreeningVerdict.FLAG, ScreeningVerdict.BLOCK)
+    shares = [_share_rejected([row for row in rows if verdicts.get(row.image_id) is verdict]) for verdict in order]
+    return CheckAgainstReaders(name, *shares)
 
 
 def _share_rejected(rows: Sequence[GivenReading]) -> Estimate | None:

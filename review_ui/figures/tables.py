@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from curation.errors import NotFound
 from curation.estimates import Estimate
 from curation.reader_study.report import reader_study
+from curation.reading.worklist import open_worklist
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Worklist
 from review_ui.figures.acceptance import acceptance
@@ -24,9 +25,7 @@ PROPORTION = ("hits", "n", "share", "low_95", "high_95")
 
 def figure_table(session: Session, worklist_id: int, figure: str, with_names: bool) -> Table:
     """The header and the rows of one figure; readers by id unless `with_names`. Raises NotFound."""
-    worklist = session.get(Worklist, worklist_id)
-    if worklist is None:
-        raise NotFound(f"there is no worklist {worklist_id}.")
+    worklist = open_worklist(session, worklist_id)
     if figure == STUDY:
         return _study_table(session, worklist_id, with_names)
     if figure not in FIGURES:
@@ -73,9 +72,7 @@ def _acceptance(session: Session, worklist: Worklist, rows: list[GivenReading], 
 
 def _reasons(session: Session, worklist: Worklist, rows: list[GivenReading], names: bool) -> list[tuple[Cell, ...]]:
     texts = {reason["code"]: reason["text"] for reason in worklist.reasons}
-    return [
-        (reason.reason, reason.label, *_cells(reason.share)) for reason in reasons_by_class(candidates_of(rows), texts)
-    ]
+    return [(row.reason, row.label, *_cells(row.share)) for row in reasons_by_class(candidates_of(rows), texts)]
 
 
 def _times(session: Session, worklist: Worklist, rows: list[GivenReading], names: bool) -> list[tuple[Cell, ...]]:

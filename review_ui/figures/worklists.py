@@ -61,10 +61,8 @@ def worklist_figures(session: Session, reader_id: int | None) -> list[WorklistFi
     A reader's own figures count all images alike: a count of candidates alone would not move after a control, and so
     would reveal it.
     """
-    worklists = session.scalars(
-        select(Worklist).where(Worklist.status == BuildStatus.READY).order_by(Worklist.id.desc())
-    )
-    return [_figures_of_worklist(session, worklist, reader_id) for worklist in worklists]
+    ready = select(Worklist).where(Worklist.status == BuildStatus.READY).order_by(Worklist.id.desc())
+    return [_figures_of_worklist(session, worklist, reader_id) for worklist in session.scalars(ready)]
 
 
 def _figures_of_worklist(session: Session, worklist: Worklist, reader_id: int | None) -> WorklistFigures:

@@ -1,6 +1,7 @@
 """Draw curves and maps of a measurement as SVG in `data:` URLs, which pass the page's sanitiser."""
 
 import base64
+from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -71,9 +72,7 @@ def map_figure(points: Sequence[dict[str, Any]]) -> str:
         of_class = [(str(point["kind"]), x, y) for point, x, y in placed if point["class"] == label]
         order = sorted(of_class, key=lambda mark: mark[0] != "real")  # real ones below
         marks = "".join(_mark(kind, x, y) for kind, x, y in order)
-        counts: dict[str, int] = {}
-        for kind, _, _ in of_class:
-            counts[kind] = counts.get(kind, 0) + 1
+        counts = Counter(kind for kind, _, _ in of_class)
         summary = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
         panels += (
             f"<div><h3>{escape(readable(label))}</h3>{_image(ground + marks, f'Map of {label}: {summary}')}"

@@ -34,23 +34,20 @@ def measures_without_value(result: Figure) -> list[str]:
     """The measures without a value in any scope, each with the reason in the first scope."""
     reasons: dict[str, str] = {}
     for measure in (measure for scope in reversed(result["scopes"]) for measure in scope["measures"]):
-        reasons[measure["name"]] = (
-            "" if measure["value"] or reasons.get(measure["name"]) == "" else str(measure["note"])
-        )
+        name = measure["name"]
+        reasons[name] = "" if measure["value"] or reasons.get(name) == "" else str(measure["note"])
     return [f"{name} {why}" for name, why in reasons.items() if why]
 
 
 def _measure_table(key: str, result: Figure, beside: Figure | None) -> str:
     rows = []
     for scope in result["scopes"]:
-        rows += [
-            (readable(scope_name(scope["scope"])), f"n {scope['n']}", measure) for measure in _measures_of(scope, key)
-        ]
-        for other in (beside or {"scopes": []})["scopes"]:
-            if other["scope"] == scope["scope"]:
-                rows += [
-                    ("", f"{(beside or {})['set']}, n {other['n']}", measure) for measure in _measures_of(other, key)
-                ]
+        name = readable(scope_name(scope["scope"]))
+        rows += [(name, f"n {scope['n']}", measure) for measure in _measures_of(scope, key)]
+        for other in beside["scopes"] if beside else ():
+            if beside and other["scope"] == scope["scope"]:
+                small = f"{beside['set']}, n {other['n']}"
+                rows += [("", small, measure) for measure in _measures_of(other, key)]
     low, high = _scale(key, [measure for _, _, measure in rows])
     body = "".join(_measure_row(label, small, measure, low, high) for label, small, measure in rows)
     body += _axis(f"{low:.2g}", f"{high:.2g}")
@@ -66,13 +63,7 @@ def _measures_of(scope: Figure, key: str) -> list[Figure]:
 def _scale(key: str, rows: Sequence[Figure]) -> tuple[float, float]:
     if key in SHARE_MEASURES:
         return 0.0, 1.0
-    ends = [
-        measure[side][end]
-        for measure in rows
-        if measure["value"]
-        for side in ("value", "floor")
-        for end in ("low", "high")
-    ]
+    ends = [row[side][end] for row in rows if row["value"] for side in ("value", "floor") for end in ("low", "high")]
     return min(0.0, *ends, 0.0), max(*ends, 1e-9) if ends else 1.0
 
 

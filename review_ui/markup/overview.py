@@ -9,16 +9,10 @@ from curation.tables.reading import Worklist, WorklistKind
 from curation.worklists.summaries import WorklistSummary
 from review_ui.figures.batches import BatchFigures
 from review_ui.figures.worklists import Acceptance, WorklistFigures
-from review_ui.markup.plots import readable
+from review_ui.markup.plots import readable, two_columns
 
 KIND_WORD = {ReaderKind.HUMAN: "people", ReaderKind.PROXY: "proxy (a model)"}
-STATUS_WORD = {
-    JobStatus.QUEUED: "waiting",
-    JobStatus.RUNNING: "running",
-    JobStatus.DONE: "done",
-    JobStatus.FAILED: "failed",
-    JobStatus.CANCELLED: "cancelled",
-}
+STATUS_WORD = {status: status.value for status in JobStatus} | {JobStatus.QUEUED: "waiting"}
 
 
 def worklist_section(figures: WorklistFigures, whose: str) -> str:
@@ -62,10 +56,7 @@ def _acceptance_row(row: Acceptance) -> str:
 
 
 def _reasons(figures: WorklistFigures) -> str:
-    rows = "".join(
-        f'<tr><th>{escape(text)}</th><td class="r-number">{count}</td></tr>' for text, count in figures.reasons
-    )
-    body = f'<table class="r-table">{rows}</table>' if rows else '<p class="r-soft">No reason given yet.</p>'
+    body = two_columns(figures.reasons) if figures.reasons else '<p class="r-soft">No reason given yet.</p>'
     return f"<div><h3>Reasons for rejecting</h3>{body}</div>"
 
 

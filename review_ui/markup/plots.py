@@ -44,6 +44,13 @@ def dot_cells(share: Estimate, tone: str = "") -> str:
     )
 
 
+def two_columns(rows: Sequence[tuple[str, object]]) -> str:
+    """A table of names and values."""
+    cells = ((escape(name), escape(str(value))) for name, value in rows)
+    lines = "".join(f'<tr><th>{name}</th><td class="r-number">{value}</td></tr>' for name, value in cells)
+    return f'<table class="r-table">{lines}</table>'
+
+
 def heat_table(cells: Sequence[ReasonByClass]) -> str:
     """Reasons by class: the darker a cell, the larger its share of the readings of the class."""
     labels = sorted({cell.label for cell in cells})

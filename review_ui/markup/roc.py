@@ -20,19 +20,13 @@ AXES = (
 
 def detection_plot(study: ReaderStudy, tables: str) -> str:
     """The plot with a point per reader, beside `tables` of d' and criterion."""
-    detections = [
-        detection
-        for detection in study.detections
-        if _has_interval(detection.false_rejects) and _has_interval(detection.sensitivity)
-    ]
-    if not detections:
+    rows = [row for row in study.detections if _has_interval(row.false_rejects) and _has_interval(row.sensitivity)]
+    if not rows:
         words = "A point needs at least ten planted defects and ten real images read blind by one reader."
         return f'<p class="r-soft">{words}</p>'
-    names = _name_heights(detections)
-    points = "".join(
-        _point(detection, detection.reader in study.excluded, names[detection.reader]) for detection in detections
-    )
-    label = f"ROC space: {len(detections)} readers, real images rejected across, defects found upwards"
+    names = _name_heights(rows)
+    points = "".join(_point(row, row.reader in study.excluded, names[row.reader]) for row in rows)
+    label = f"ROC space: {len(rows)} readers, real images rejected across, defects found upwards"
     plot = f'<div class="r-space" role="img" aria-label="{label}">{AXES}{points}</div>'
     return f'<div class="r-roc">{plot}<div class="r-stack">{tables}</div></div>'
 

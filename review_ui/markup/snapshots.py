@@ -5,7 +5,7 @@ from html import escape
 
 from curation.snapshots.preview import Preview
 from curation.snapshots.stale import SnapshotSummary
-from review_ui.markup.plots import readable, section
+from review_ui.markup.plots import readable, section, two_columns
 
 
 def snapshot_table(rows: Sequence[SnapshotSummary]) -> str:
@@ -39,7 +39,7 @@ def preview_sections(preview: Preview) -> str:
         note = "Share of real training images that screening found among the three nearest of a synthetic one."
         parts.append(section("Coverage", _coverage(preview), note=note))
     if preview.left_out:
-        parts.append(section("Left out", _two_columns(list(preview.left_out.items()))))
+        parts.append(section("Left out", two_columns(list(preview.left_out.items()))))
     return "".join(parts)
 
 
@@ -68,7 +68,7 @@ def _support(preview: Preview) -> str:
         (name, facts["kind"] if facts["kind"] == "human" else "proxy, a model", facts["readings"], facts["accepted"])
         for name, facts in preview.approved_by.items()
     ]
-    return _two_columns(rows) + (_table(("Reader", "Kind", "Readings", "Accepted"), readers) if readers else "")
+    return two_columns(rows) + (_table(("Reader", "Kind", "Readings", "Accepted"), readers) if readers else "")
 
 
 def _coverage(preview: Preview) -> str:
@@ -77,13 +77,6 @@ def _coverage(preview: Preview) -> str:
         for reach in (*preview.coverage.classes, *preview.coverage.subgroups)
     ]
     return _table(("Real training images", "Number", "Near this mix", "Near anything drawn"), rows)
-
-
-def _two_columns(rows: Sequence[tuple[str, object]]) -> str:
-    lines = "".join(
-        f'<tr><th>{escape(name)}</th><td class="r-number">{escape(str(value))}</td></tr>' for name, value in rows
-    )
-    return f'<table class="r-table">{lines}</table>'
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -92,28 +92,22 @@ class AccountRoutes:
     def _change_password(self, reader: SignedInReader, change: PasswordChange) -> None:
         checked = self._check(reader.name, change.current)
         with self.project.database.write() as session:
-            change_password(
-                session, self.project.chain, self.clock(), reader.reader_id, checked, change.new, reader.token
-            )
+            chain, now = self.project.chain, self.clock()
+            change_password(session, chain, now, reader.reader_id, checked, change.new, reader.token)
 
-    async def sign_out(self, request: Request) -> Response:
+    def sign_out(self, request: Request) -> Response:
         """End this session on the server and in the browser."""
         reader: SignedInReader = request.scope[READER_KEY]
-        await run_in_threadpool(self._sign_out, reader.token)
-        return _signed_out(request)
-
-    def _sign_out(self, token: str) -> None:
         with self.project.database.write() as session:
-            sign_out(session, self.project.chain, self.clock(), token)
-
-    async def sign_out_everywhere(self, request: Request) -> Response:
-        """End every session of this reader, on all their machines."""
-        await run_in_threadpool(self._sign_out_everywhere, request.scope[READER_KEY])
+            sign_out(session, self.project.chain, self.clock(), reader.token)
         return _signed_out(request)
 
-    def _sign_out_everywhere(self, reader: SignedInReader) -> None:
+    def sign_out_everywhere(self, request: Request) -> Response:
+        """End every session of this reader, on all their machines."""
+        reader: SignedInReader = request.scope[READER_KEY]
         with self.project.database.write() as session:
             sign_out_everywhere(session, self.project.chain, self.clock(), reader.name, by=reader.reader_id)
+        return _signed_out(request)
 
 
 def _signed_out(request: Request) -> Response:

@@ -2,8 +2,9 @@
 
 import csv
 import io
+from collections.abc import Callable
 
-from starlette.concurrency import run_in_threadpool
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,52 +15,70 @@ from review_ui.security.guard import READER_KEY
 from review_ui.security.permissions import Capability
 from review_ui.security.sessions import Clock, SignedInReader
 from screening.report.measurements import every_figure, find_measurement, withdrawn_behind
+from screening.report.tables import error_rate_table, screening_table
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class ExportRoutes:
-    """GET .../worklists/ID/FIGURE.csv and .../measurements/ID/figures.csv; each export is an event."""
+    """GET /rounds/exports/... of worklists, measurements, screenings and error rates; each export is an event."""
 
     def __init__(self, project: Project, clock: Clock) -> None:
         self.project = project
         self.clock = clock
 
-    async def figure(self, request: Request) -> Response:
-        """One figure of one worklist as a file to save."""
-        reader: SignedInReader = request.scope[READER_KEY]
-        require(reader, Capability.SEE_RESULTS)
+    def figure(self, request: Request) -> Response:
+        """Send one figure of one worklist."""
         worklist_id, figure = request.path_params["worklist_id"], request.path_params["figure"]
-        table = await run_in_threadpool(self._table, reader, worklist_id, figure)
-        name = f"worklist-{worklist_id}-{figure}.csv"
+        name, what = f"worklist-{worklist_id}-{figure}.csv", {"worklist": worklist_id, "figure": figure}
+
+        def count(session: Session, reader: SignedInReader) -> Table:
+            return figure_table(session, worklist_id, figure, with_names=reader.can(Capability.ADMINISTER))
+
+        return self._send(request, Capability.SEE_RESULTS, name, what, count)
+
+    def measurement(self, request: Request) -> Response:
+        """Send every figure of one measured set."""
+        measurement_id = request.path_params["measurement_id"]
+        name, what = f"measurement-{measurement_id}.csv", {"measurement": measurement_id}
+
+        def count(session: Session, _: SignedInReader) -> Table:
+            return every_figure(find_measurement(session, measurement_id), withdrawn_behind(session, measurement_id))
+
+        return self._send(request, Capability.SEE_RESULTS, name, what, count)
+
+    def screening(self, request: Request) -> Response:
+        """Send one figure of one screening."""
+        screening_id, figure = request.path_params["screening_id"], request.path_params["figure"]
+        name, what = f"screening-{screening_id}-{figure}.csv", {"screening": screening_id, "figure": figure}
+        return self._send(
+            request, Capability.MANAGE, name, what, lambda session, _: screening_table(session, screening_id, figure)
+        )
+
+    def error_rates(self, request: Request) -> Response:
+        """Send every rate of one measurement of the checks."""
+        report_id = request.path_params["report_id"]
+        name, what = f"error-rates-{report_id}.csv", {"check_report": report_id}
+        return self._send(
+            request, Capability.MANAGE, name, what, lambda session, _: error_rate_table(session, report_id)
+        )
+
+    def _send(
+        self,
+        request: Request,
+        capability: Capability,
+        name: str,
+        what: dict[str, int | str],
+        count: Callable[[Session, SignedInReader], Table],
+    ) -> Response:
+        reader: SignedInReader = request.scope[READER_KEY]
+        require(reader, capability)
+        with self.project.database.read() as session:
+            table = count(session, reader)
+        with self.project.database.write() as session:
+            self.project.chain.record(session, "figures.exported", {**what, "by": reader.reader_id}, self.clock())
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(write_csv(table), media_type="text/csv; charset=utf-8", headers=headers)
-
-    async def measurement(self, request: Request) -> Response:
-        """Every figure of one measured set as a file to save."""
-        reader: SignedInReader = request.scope[READER_KEY]
-        require(reader, Capability.SEE_RESULTS)
-        measurement_id = request.path_params["measurement_id"]
-        table = await run_in_threadpool(self._measurement, reader, measurement_id)
-        headers = {"Content-Disposition": f'attachment; filename="measurement-{measurement_id}.csv"'}
-        return Response(write_csv(table), media_type="text/csv; charset=utf-8", headers=headers)
-
-    def _measurement(self, reader: SignedInReader, measurement_id: int) -> Table:
-        with self.project.database.read() as session:
-            table = every_figure(find_measurement(session, measurement_id), withdrawn_behind(session, measurement_id))
-        payload = {"measurement": measurement_id, "by": reader.reader_id}
-        with self.project.database.write() as session:
-            self.project.chain.record(session, "figures.exported", payload, self.clock())
-        return table
-
-    def _table(self, reader: SignedInReader, worklist_id: int, figure: str) -> Table:
-        with_names = reader.can(Capability.ADMINISTER)
-        with self.project.database.read() as session:
-            table = figure_table(session, worklist_id, figure, with_names)
-        payload = {"worklist": worklist_id, "figure": figure, "by": reader.reader_id}
-        with self.project.database.write() as session:
-            self.project.chain.record(session, "figures.exported", payload, self.clock())
-        return table
 
 
 def write_csv(table: Table) -> str:

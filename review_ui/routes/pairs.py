@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import asdict
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -30,24 +29,19 @@ class PairRoutes:
         """Show the judging page."""
         return HTMLResponse(pair_page(request.scope[READER_KEY]))
 
-    async def lists(self, request: Request) -> Response:
+    def lists(self, request: Request) -> Response:
         """List the open lists, newest first, with the progress of this judge."""
         reader: SignedInReader = request.scope[READER_KEY]
-        return JSONResponse(await run_in_threadpool(self._lists, reader.reader_id))
-
-    def _lists(self, reader_id: int) -> dict[str, Any]:
         with self.project.database.read() as session:
-            return {"lists": [asdict(pair_list) for pair_list in list_open_pair_lists(session, reader_id)]}
+            pair_lists = list_open_pair_lists(session, reader.reader_id)
+        return JSONResponse({"lists": [asdict(pair_list) for pair_list in pair_lists]})
 
-    async def following(self, request: Request) -> Response:
+    def following(self, request: Request) -> Response:
         """List the next pairs of a list that this judge has not judged."""
         reader: SignedInReader = request.scope[READER_KEY]
-        pair_list_id: int = request.path_params["pair_list_id"]
-        return JSONResponse(await run_in_threadpool(self._following, reader.reader_id, pair_list_id))
-
-    def _following(self, reader_id: int, pair_list_id: int) -> dict[str, Any]:
         with self.project.database.read() as session:
-            return {"pairs": [asdict(pair) for pair in find_next_pairs(session, reader_id, pair_list_id, AHEAD)]}
+            pairs = find_next_pairs(session, reader.reader_id, request.path_params["pair_list_id"], AHEAD)
+        return JSONResponse({"pairs": [asdict(pair) for pair in pairs]})
 
     def pixels(self, request: Request) -> Response:
         """Send one image of a pair."""

@@ -35,7 +35,6 @@ from review_ui.routes.oidc import CALLBACK_PATH, OidcRoutes
 from review_ui.routes.pairs import PairRoutes
 from review_ui.routes.reading import ReadingRoutes
 from review_ui.routes.references import ReferenceRoutes
-from review_ui.routes.screening_exports import ScreeningExportRoutes
 from review_ui.routes.welcome import WelcomeRoutes
 from review_ui.security.guard import SIGN_IN_PATH
 from review_ui.security.sessions import Clock
@@ -60,7 +59,6 @@ def create_routes(project: Project, clock: Clock) -> list[BaseRoute]:
     provider = OidcRoutes(project, clock)
     reading = ReadingRoutes(project, clock)
     exports = ExportRoutes(project, clock)
-    checks = ScreeningExportRoutes(project, clock)
     welcome = WelcomeRoutes(project, clock)
     references = ReferenceRoutes(project)
     pairs = PairRoutes(project, clock)
@@ -91,8 +89,8 @@ def create_routes(project: Project, clock: Clock) -> list[BaseRoute]:
         Route("/rounds/pairs/{key}/{side}", pairs.pixels, methods=["GET"]),
         Route("/rounds/exports/worklists/{worklist_id:int}/{figure}.csv", exports.figure, methods=["GET"]),
         Route("/rounds/exports/measurements/{measurement_id:int}/figures.csv", exports.measurement, methods=["GET"]),
-        Route("/rounds/exports/screenings/{screening_id:int}/{figure}.csv", checks.screening, methods=["GET"]),
-        Route("/rounds/exports/error-rates/{report_id:int}.csv", checks.error_rates, methods=["GET"]),
+        Route("/rounds/exports/screenings/{screening_id:int}/{figure}.csv", exports.screening, methods=["GET"]),
+        Route("/rounds/exports/error-rates/{report_id:int}.csv", exports.error_rates, methods=["GET"]),
     ]
 
 

@@ -49,11 +49,9 @@ class WelcomeRoutes:
             chain, now = self.project.chain, self.clock()
             record_consent(session, chain, now, reader.reader_id, agreement.experience, agreement.display)
 
-    async def withdraw(self, request: Request) -> Response:
+    def withdraw(self, request: Request) -> Response:
         """Withdraw consent, effective from the next request of this reader."""
-        await run_in_threadpool(self._withdraw, request.scope[READER_KEY])
-        return JSONResponse({"state": "withdrawn"})
-
-    def _withdraw(self, reader: SignedInReader) -> None:
+        reader: SignedInReader = request.scope[READER_KEY]
         with self.project.database.write() as session:
             withdraw_consent(session, self.project.chain, self.clock(), reader.reader_id)
+        return JSONResponse({"state": "withdrawn"})

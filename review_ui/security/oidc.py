@@ -84,12 +84,10 @@ class Provider:
 
     def address(self, trip: Trip, callback: str, now: datetime) -> str:
         """The address where the browser signs in; raises ProviderDown."""
+        endpoint = self._read_metadata(now)["authorization_endpoint"]
         with self._client(callback) as client:
             address, _ = client.create_authorization_url(
-                self._read_metadata(now)["authorization_endpoint"],
-                state=trip.state,
-                nonce=trip.nonce,
-                code_verifier=trip.verifier,
+                endpoint, state=trip.state, nonce=trip.nonce, code_verifier=trip.verifier
             )
         return str(address)
 
@@ -135,10 +133,8 @@ class Provider:
         address = f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration"
         try:
             metadata: dict[str, Any] = httpx.get(address, timeout=TIMEOUT_S).raise_for_status().json()
-            is_complete = metadata["issuer"] == self.settings.issuer
-            is_complete = is_complete and all(
-                metadata[f"{name}"] for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")
-            )
+            needed = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+            is_complete = metadata["issuer"] == self.settings.issuer and all(metadata[name] for name in needed)
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             raise self._down() from error
         if not is_complete:

@@ -57,7 +57,7 @@ def _manage(row: Reader) -> None:
     if st.button("Save the role", key=f"save-{row.id}", width="stretch", disabled=role is row.role):
         _change(partial(set_role, role=role or row.role), row.name)
     if st.button("New one-time password", key=f"reset-{row.id}", width="stretch"):
-        _reset(row.name)
+        _give_password(reset_password, row.name)
     if st.button("Sign out everywhere", key=f"out-{row.id}", width="stretch"):
         _change(sign_out_everywhere, row.name)
     if row.active and st.button("Deactivate", key=f"off-{row.id}", width="stretch"):
@@ -79,11 +79,12 @@ def _change(action: Callable[..., Any], name: str) -> None:
         st.rerun()
 
 
-def _reset(name: str) -> None:
+def _give_password(action: Callable[..., Reader], name: str) -> None:
+    """Add a reader, or reset their password, with a one-time password that the page shows next."""
     password = secrets.token_urlsafe(PASSWORD_BYTES)
 
     def do(session: Session, reader: SignedInReader) -> bool:
-        changed = reset_password(session, current_project().chain, utc_now(), name, password, by=reader.reader_id)
+        changed = action(session, current_project().chain, utc_now(), name, password, by=reader.reader_id)
         changed.must_change_password = True
         return True
 
@@ -99,25 +100,4 @@ def _form() -> None:
         name = first.text_input("Name", max_chars=100)
         role = second.selectbox("Role", list(Role), format_func=_word)
         if st.form_submit_button("Add", type="primary"):
-            _add(name, role or Role.READER)
-
-
-def _add(name: str, role: Role) -> None:
-    password = secrets.token_urlsafe(PASSWORD_BYTES)
-
-    def do(session: Session, reader: SignedInReader) -> bool:
-        add_reader(
-            session,
-            current_project().chain,
-            utc_now(),
-            name,
-            password,
-            role=role,
-            must_change_password=True,
-            by=reader.reader_id,
-        )
-        return True
-
-    if run_action(Capability.ADMINISTER, do):
-        st.session_state[ONCE] = (name, password)
-        st.rerun()
+            _give_password(partial(add_reader, role=role or Role.READER), name)

@@ -63,10 +63,8 @@ def lineage_page() -> None:
         st.error(str(error))
         return
     shown = graph if subjects else without_subjects(graph)
-    st.html(
-        section(shown.nodes[shown.start].title, lineage_figure(shown), note=NOTE)
-        + section("In words", arrow_table(shown))
-    )
+    figure = section(shown.nodes[shown.start].title, lineage_figure(shown), note=NOTE)
+    st.html(figure + section("In words", arrow_table(shown)))
 
 
 def starting_points(session: Session) -> list[str]:

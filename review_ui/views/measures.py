@@ -104,9 +104,8 @@ def _facts(row: SetMeasurement, reached: str | None) -> None:
 
 def _membership(result: dict[str, Any]) -> None:
     membership = result["membership"]
-    body = (
-        f'<p class="r-soft">{MEMBERSHIP_ASKS}</p><p>{escape(membership["sentence"])}</p>{membership_table(membership)}'
-    )
+    sentence = escape(membership["sentence"])
+    body = f'<p class="r-soft">{MEMBERSHIP_ASKS}</p><p>{sentence}</p>{membership_table(membership)}'
     note = ""
     if membership["said"]:
         note = (

@@ -43,10 +43,8 @@ def pairs_page() -> None:
 
 
 def _judging_progress(result: PairResults) -> str:
-    judged = "".join(
-        f"<tr><th>{escape(judge.reader)}</th><td>{judge.judged} judged</td></tr>" for judge in result.judges
-    )
-    table = f'<table class="r-table">{judged}</table>' if judged else ""
+    rows = "".join(f"<tr><th>{escape(judge.reader)}</th><td>{judge.judged} judged</td></tr>" for judge in result.judges)
+    table = f'<table class="r-table">{rows}</table>' if rows else ""
     return f'<p class="r-soft">{result.total} pairs. Figures appear here once the list is closed.</p>{table}'
 
 

@@ -19,14 +19,6 @@ from review_ui.security.permissions import Capability
 from review_ui.views.parts import choose_worklist, reader_who_can
 
 KINDS = {"People": ReaderKind.HUMAN, "Proxies (models)": ReaderKind.PROXY}
-TITLES = {
-    "class": "By class",
-    "batch": "By batch",
-    "generator": "By generator",
-    "guidance": "By guidance",
-    "steps": "By sampler steps",
-    "sampler": "By sampler",
-}
 CARDS = 24
 ACCEPTANCE_NOTE = (
     "Share of readings of candidates that say accept; unsure counts as not accepted. Line: exact 95 % interval "
@@ -82,7 +74,8 @@ def _csv(worklist: Worklist, figure: str) -> str:
 
 def _acceptance(worklist: Worklist, title: str, figures: dict[str, dict[str, Estimate]], note: str) -> None:
     if figures:
-        plots = "".join(dot_plot(TITLES[dimension], shares) for dimension, shares in figures.items())
+        titles = {dimension: f"By {dimension}" for dimension in figures} | {"steps": "By sampler steps"}
+        plots = "".join(dot_plot(titles[dimension], shares) for dimension, shares in figures.items())
         st.html(section(title, f'<div class="r-multiples">{plots}</div>', _csv(worklist, "acceptance"), note))
 
 

@@ -64,12 +64,8 @@ def _choices(classes: list[str], worklists: list[str]) -> dict[str, Any]:
     agreement = right.number_input("Agreement of two readings or more", 0.0, 1.0, 0.0, 0.05, help="0: not asked for")
     people = left.checkbox("Leave out what only models read")
     singly = right.checkbox("Leave out what was read in pages")
-    values: dict[str, Any] = {
-        "synthetic": synthetic,
-        "balance": balance,
-        "classes": tuple(chosen),
-        "worklists": tuple(counted),
-    }
+    values: dict[str, Any] = {"synthetic": synthetic, "balance": balance}
+    values |= {"classes": tuple(chosen), "worklists": tuple(counted)}
     values |= {"max_ratio": ratio or None, "min_agreement": agreement or None}
     values |= {"allow_proxy": not people, "allow_grid": not singly}
     default = MixRecipe()

@@ -53,11 +53,8 @@ def readers_page() -> None:
         return
     figures = [figure for figure in study[1].figures() if figure.key not in BETWEEN_READERS]
     signal = [figure for figure in figures if figure.key in SIGNAL]
-    st.html(
-        section(
-            "Defects found, real images left alone", detection_plot(study[1], _figure_tables(signal)), note=ROC_NOTE
-        )
-    )
+    plot = detection_plot(study[1], _figure_tables(signal))
+    st.html(section("Defects found, real images left alone", plot, note=ROC_NOTE))
     st.html(section("Exclusion rules", rules_table(study[1])))
     rest = [figure for figure in figures if figure.key not in SIGNAL]
     _show_figures(study[0], rest, "Line: 95 % interval. Blind single readings of people only.")

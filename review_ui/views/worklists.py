@@ -48,11 +48,8 @@ def worklists_page() -> None:
         summaries = {row.name: row for row in list_worklists(session)}
         counted = select(Worklist).where(Worklist.kind != WorklistKind.PRACTICE)
         rows = session.scalars(counted.order_by(Worklist.id.desc())).all()
-        people = list(
-            session.scalars(
-                select(Reader.name).where(Reader.kind == ReaderKind.HUMAN, Reader.active).order_by(Reader.name)
-            )
-        )
+        is_person = (Reader.kind == ReaderKind.HUMAN, Reader.active)
+        people = list(session.scalars(select(Reader.name).where(*is_person).order_by(Reader.name)))
         names = {row.id: row.name for row in session.scalars(select(Reader))}
         allowed = {row.id: [names[reader] for reader in readers_of(session, row.id)] for row in rows}
         vocabularies = [row.name for row in list_vocabularies(session)]
