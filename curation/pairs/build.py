@@ -71,17 +71,10 @@ def _write(session: Session, chain: Chain, now: datetime, recipe: PairRecipe, pa
     session.flush()
     rows = []
     for pair, place in zip(pairs, random.permutation(len(pairs)), strict=True):
-        sides = (pair.first_id, pair.second_id) if random.random() < 0.5 else (pair.second_id, pair.first_id)
-        rows.append(
-            Pair(
-                key=uuid.uuid4().hex,
-                pair_list_id=listed.id,
-                position=int(place),
-                truth=pair.truth,
-                first_image_id=sides[0],
-                second_image_id=sides[1],
-            )
-        )
+        first, second = (pair.first_id, pair.second_id) if random.random() < 0.5 else (pair.second_id, pair.first_id)
+        row = Pair(key=uuid.uuid4().hex, pair_list_id=listed.id, position=int(place), truth=pair.truth)
+        row.first_image_id, row.second_image_id = first, second
+        rows.append(row)
     session.add_all(rows)
     payload = {"pair_list": listed.id, "pairs": len(pairs), CONTENT: pairs_content(listed, rows)}
     chain.record(session, "pairs.created", payload, now)

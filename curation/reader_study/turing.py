@@ -41,13 +41,9 @@ def turing_result(table: StudyTable, margin: float | None, random: np.random.Gen
     drawn = resampled_aucs(list(real.values()), list(synthetic.values()), random)
     by_reader = {name: _reader_auc(real[name], synthetic[name], drawn[:, place]) for place, name in enumerate(readers)}
     pooled = _pooled(list(by_reader.values()), drawn, random)
-    within_margin = (
-        margin is not None
-        and pooled.low is not None
-        and pooled.high is not None
-        and pooled.high < margin
-        and pooled.low > 1 - margin
-    )
+    within_margin = False
+    if margin is not None and pooled.low is not None and pooled.high is not None:
+        within_margin = 1 - margin < pooled.low and pooled.high < margin
     return TuringResult(by_reader, pooled, margin, within_margin, _sentence(pooled, margin, within_margin))
 
 

@@ -122,10 +122,5 @@ def choose_defect_controls(
 def _wrongly_labelled(item: Item, like: Likeness, seed: int) -> Item:
     others = sorted(like.classes.keys() - {item.label})
     number = int.from_bytes(hashlib.sha256(f"{seed}:{item.pixel_sha256}:label".encode()).digest()[:4], "big")
-    return replace(
-        item,
-        purpose=Purpose.DEFECT_CONTROL,
-        label=others[number % len(others)],
-        truth=WRONG_LABEL,
-        original_id=item.image_id,
-    )
+    label = others[number % len(others)]
+    return replace(item, purpose=Purpose.DEFECT_CONTROL, label=label, truth=WRONG_LABEL, original_id=item.image_id)

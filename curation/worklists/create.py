@@ -9,7 +9,7 @@ from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
 from curation.audit import Chain
-from curation.errors import BadInput, Conflict
+from curation.errors import Conflict
 from curation.readers.accounts import find_reader
 from curation.reading.outcomes import recompute_outcomes
 from curation.reading.recipe import WorklistRecipe
@@ -39,8 +39,6 @@ def create_worklist(session: Session, chain: Chain, now: datetime, recipe: Workl
     use, NotFound for an unknown reader, BadInput when there is nothing to read or there are too few controls.
     """
     _check_name(session, recipe.name)
-    if recipe.rule == "single" and recipe.readers_per_image > 1:
-        raise BadInput("the rule `single` goes with one reader per image; choose majority or unanimous.")
     readers = [find_reader(session, name) for name in recipe.readers]
     for worklist_id in session.scalars(select(Worklist.id)).all():
         recompute_outcomes(session, worklist_id)

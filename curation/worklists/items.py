@@ -44,16 +44,9 @@ def select_labelled(source: str, source_id: InstrumentedAttribute[int | None]) -
     `source_id` is the column of the batch or the import they come from.
     """
     has_label = and_(ImageLabel.image_id == Image.id, is_positive(source))
+    columns = (Image.id, Image.pixel_sha256, *SHAPE, Image.spacing_row_mm, Image.spacing_column_mm)
     return (
-        select(
-            Image.id,
-            Label.name.label("label"),
-            source_id.label("source_id"),
-            Image.pixel_sha256,
-            *SHAPE,
-            Image.spacing_row_mm,
-            Image.spacing_column_mm,
-        )
+        select(*columns, Label.name.label("label"), source_id.label("source_id"))
         .join(ImageLabel, has_label)
         .join(Label, Label.id == ImageLabel.label_id)
         .where(Image.withdrawn_at.is_(None))

@@ -33,19 +33,11 @@ def list_worklists(session: Session) -> list[WorklistSummary]:
 
 
 def _worklist_summary(session: Session, worklist: Worklist) -> WorklistSummary:
-    readings = dict(
-        session.execute(
-            select(Reader.kind, func.sum(ReaderCursor.done))
-            .join(ReaderCursor, ReaderCursor.reader_id == Reader.id)
-            .where(ReaderCursor.worklist_id == worklist.id)
-            .group_by(Reader.kind)
-        ).all()
-    )
-    outcomes = dict(
-        session.execute(
-            select(Outcome.verdict, func.count()).where(Outcome.worklist_id == worklist.id).group_by(Outcome.verdict)
-        ).all()
-    )
+    done = select(Reader.kind, func.sum(ReaderCursor.done)).join(ReaderCursor, ReaderCursor.reader_id == Reader.id)
+    done = done.where(ReaderCursor.worklist_id == worklist.id).group_by(Reader.kind)
+    readings = dict(session.execute(done).all())
+    decided = select(Outcome.verdict, func.count()).where(Outcome.worklist_id == worklist.id)
+    outcomes = dict(session.execute(decided.group_by(Outcome.verdict)).all())
     return WorklistSummary(
         id=worklist.id,
         name=worklist.name,

@@ -24,12 +24,8 @@ class BatchFigures:
 
 def batch_figures(session: Session, batches: int, previews: int) -> list[BatchFigures]:
     """The newest batches with their newest images; an image appears as soon as its row is committed."""
-    rows = session.execute(
-        select(Batch, Generator.name)
-        .join(Generator, Batch.generator_id == Generator.id)
-        .order_by(Batch.id.desc())
-        .limit(batches)
-    )
+    newest = select(Batch, Generator.name).join(Generator, Batch.generator_id == Generator.id).order_by(Batch.id.desc())
+    rows = session.execute(newest.limit(batches))
     return [_figures_of_batch(session, batch, name, previews) for batch, name in rows]
 
 

@@ -76,16 +76,9 @@ def _figures_of_worklist(session: Session, worklist: Worklist, reader_id: int | 
         done = cursor.done if cursor else 0
         share = worklist.size if cursor is None or cursor.allotted is None else cursor.allotted + worklist.controls
         slots = max(done, share)
-    return WorklistFigures(
-        worklist.id,
-        worklist.name,
-        worklist.notice,
-        done,
-        slots,
-        _acceptance(session, worklist) if reader_id is None else [],
-        _reader_counts(session, worklist, reader_id),
-        _reason_counts(session, worklist, reader_id),
-    )
+    accepted = _acceptance(session, worklist) if reader_id is None else []
+    readers, reasons = _reader_counts(session, worklist, reader_id), _reason_counts(session, worklist, reader_id)
+    return WorklistFigures(worklist.id, worklist.name, worklist.notice, done, slots, accepted, readers, reasons)
 
 
 def _standing_readings(worklist: Worklist, reader_id: int | None) -> list[ColumnElement[bool]]:

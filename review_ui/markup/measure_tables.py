@@ -1,6 +1,6 @@
 """Tables of a measurement as HTML: values beside their floors, ratios and odds on a log scale."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from math import log
 from typing import Any
@@ -116,16 +116,7 @@ def _dot(value: float, low: float, high: float) -> str:
 
 def ratio_tables(map_result: Figure) -> str:
     """The share of each mode and subgroup among kept images over its share among real ones, by grouping."""
-    return "".join(
-        _table(
-            "Modes" if name == "mode" else f"By {name}",
-            [
-                _ratio_row(level["level"], f"{level['state']}; {_coverage_text(level)}", level["ratio"])
-                for level in rows
-            ],
-        )
-        for name, rows in _by_grouping(map_result["representation"]).items()
-    )
+    return _ratio_tables(map_result["representation"], lambda level: f"{level['state']}; {_coverage_text(level)}")
 
 
 def _coverage_text(level: Figure) -> str:
@@ -139,13 +130,7 @@ def _coverage_text(level: Figure) -> str:
 
 def odds_tables(map_result: Figure) -> str:
     """Odds ratios of being approved, a table for each grouping."""
-    return "".join(
-        _table(
-            "Modes" if name == "mode" else f"By {name.replace('_', ' ')}",
-            [_ratio_row(level["level"], _approval_text(level), level["ratio"]) for level in rows],
-        )
-        for name, rows in _by_grouping(map_result["odds"]).items()
-    )
+    return _ratio_tables(map_result["odds"], _approval_text)
 
 
 def _approval_text(level: Figure) -> str:
@@ -153,11 +138,14 @@ def _approval_text(level: Figure) -> str:
     return f"{counted}; {level['note']}" if level["note"] else counted
 
 
-def _by_grouping(rows: Sequence[Figure]) -> dict[str, list[Figure]]:
-    by_grouping: dict[str, list[Figure]] = {}
-    for row in rows:
-        by_grouping.setdefault(row["grouping"], []).append(row)
-    return by_grouping
+def _ratio_tables(levels: Sequence[Figure], text_of: Callable[[Figure], str]) -> str:
+    """A table of ratios for each grouping of the levels."""
+    by_grouping: dict[str, list[str]] = {}
+    for level in levels:
+        row = _ratio_row(level["level"], text_of(level), level["ratio"])
+        by_grouping.setdefault(level["grouping"], []).append(row)
+    titles = {name: "Modes" if name == "mode" else f"By {name.replace('_', ' ')}" for name in by_grouping}
+    return "".join(_table(titles[name], rows) for name, rows in by_grouping.items())
 
 
 def _table(title: str, rows: Sequence[str]) -> str:

@@ -70,15 +70,11 @@ def rules_table(study: ReaderStudy) -> str:
         by_reader.setdefault(line.reader, {})[line.rule] = line
     head = "".join(f"<th>{escape(rule[:1].upper() + rule[1:])}</th>" for rule in rules)
     body = "".join(
-        f"<tr><th>{escape(reader)}<small>{_stays(list(lines.values()))}</small></th>"
+        f"<tr><th>{escape(reader)}<small>{'excluded' if reader in study.excluded else 'stays'}</small></th>"
         f"{''.join(_judged(lines[rule]) for rule in rules)}</tr>"
         for reader, lines in by_reader.items()
     )
     return f'<table class="r-table r-rules"><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>'
-
-
-def _stays(lines: list[AppliedRule]) -> str:
-    return "excluded" if any(line.excluded for line in lines) else "stays"
 
 
 def _judged(line: AppliedRule) -> str:

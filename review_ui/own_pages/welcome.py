@@ -67,25 +67,18 @@ _AGREED = Template("""<div class="welcome agreed">
 
 def welcome_page(reader: SignedInReader) -> str:
     """The page before the first image; later it shows what the reader agreed to."""
-    fields = {"purpose": escape(PURPOSE), "recorded": _recorded()}
+    recorded = "".join(f"<div><dt>{escape(what)}</dt><dd>{escape(text)}</dd></div>" for what, text in RECORDED)
+    fields = {"purpose": escape(PURPOSE), "recorded": recorded}
     if reader.consented:
         return page("What you agreed to", _AGREED.substitute(fields), head=_HEAD)
     content = _WELCOME.substitute(
         fields,
         csrf=escape(reader.csrf_token),
         version=escape(CONSENT_VERSION),
-        professions="".join(_option(*profession) for profession in PROFESSIONS.items()),
+        professions="".join(f'<option value="{key}">{escape(name)}</option>' for key, name in PROFESSIONS.items()),
         fields=_field("dark", "Squares in the black field") + _field("light", "Squares in the white field"),
     )
     return page("Before you read", content, head=_HEAD)
-
-
-def _option(value: str, name: str) -> str:
-    return f'<option value="{value}">{escape(name)}</option>'
-
-
-def _recorded() -> str:
-    return "".join(f"<div><dt>{escape(what)}</dt><dd>{escape(text)}</dd></div>" for what, text in RECORDED)
 
 
 def _field(name: str, title: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import streamlit as st
 from sqlalchemy.orm import Session
 
-from curation.errors import BadInput, RoundsError
+from curation.errors import BadInput
 from curation.jobs import cancel
 from curation.tables.operations import Job, JobStatus
 from generate.batch_request import request_batch
@@ -14,18 +14,15 @@ from generate.registry import list_generators
 from generate.request import GenerationRequest, Sampler
 from review_ui.asgi import utc_now
 from review_ui.context import current_project
-from review_ui.figures.batches import batch_figures
 from review_ui.figures.jobs import is_queue_waiting, newest_jobs
-from review_ui.markup.overview import batch_heading, job_line
+from review_ui.markup.overview import job_line
 from review_ui.markup.plots import readable, section
 from review_ui.security.permissions import Capability
 from review_ui.security.sessions import SignedInReader
-from review_ui.views.overview import PREVIEW_COLUMNS, contact_sheet
+from review_ui.views.overview import show_batches
 from review_ui.views.parts import reader_who_can, run_action
 
 REFRESH_S = 2
-BATCHES = 3
-PREVIEWS = 24
 JOBS = 12
 PATIENCE_S = 10.0
 MOST_PER_CLASS = 10_000
@@ -120,16 +117,4 @@ def _cancel(job_id: int) -> None:
 @st.fragment(run_every=REFRESH_S)
 def _batches() -> None:
     reader_who_can(Capability.MANAGE, active=False)
-    project = current_project()
-    with project.database.read() as session:
-        batches = batch_figures(session, BATCHES, PREVIEWS)
-    for batch in batches:
-        st.html(batch_heading(batch))
-        if batch.newest:
-            try:
-                images = [project.store.pixels(digest) for digest in batch.newest]
-            except RoundsError as error:
-                st.error(str(error))
-                continue
-            sheet = contact_sheet(images, PREVIEW_COLUMNS)
-            st.image(sheet, width="stretch", alt=f"The newest images of batch {batch.batch_id}")
+    show_batches()

@@ -78,7 +78,9 @@ def measures_page() -> None:
     st.html(section("Spectra", spectrum_figure(row.result), note=SPECTRA_NOTE))
     _membership(row.result)
     _modes(row)
-    _curation(row.result)
+    odds = odds_tables(row.result["map"])
+    if odds:
+        st.html(section("Odds of being approved", f'<div class="r-multiples">{odds}</div>', note=ODDS_NOTE))
 
 
 def _title(row: SetMeasurement, reached: str | None) -> str:
@@ -140,9 +142,3 @@ def _medoid(digest: str | None) -> str:
     if digest is None:
         return '<p class="r-soft">withdrawn</p>'
     return marked_image(current_project().store.pixels(digest), "Real training image in the middle of the mode")
-
-
-def _curation(result: dict[str, Any]) -> None:
-    tables = odds_tables(result["map"])
-    if tables:
-        st.html(section("Odds of being approved", f'<div class="r-multiples">{tables}</div>', note=ODDS_NOTE))

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import streamlit as st
 
+from curation.errors import RoundsError
 from curation.image_store import ImageStore, Pixels
 from curation.tables.images import BuildStatus
 from review_ui.context import current_project, reader_or_stop
@@ -41,15 +42,24 @@ def _worklists() -> None:
 
 @st.fragment(run_every=REFRESH_S)
 def _generation() -> None:
-    if not reader_or_stop(active=False).can(Capability.MANAGE):
-        return
+    if reader_or_stop(active=False).can(Capability.MANAGE):
+        show_batches()
+
+
+def show_batches() -> None:
+    """Show the newest batches with their newest images."""
     project = current_project()
     with project.database.read() as session:
         batches = batch_figures(session, BATCHES, PREVIEWS)
     for batch in batches:
         st.html(batch_heading(batch))
         if batch.newest:
-            st.image(_sheet_of(project.store, batch), width="stretch", alt="The newest images of this batch")
+            try:
+                sheet = _sheet_of(project.store, batch)
+            except RoundsError as error:
+                st.error(str(error))
+                continue
+            st.image(sheet, width="stretch", alt=f"The newest images of batch {batch.batch_id}")
 
 
 def _sheet_of(store: ImageStore, batch: BatchFigures) -> Pixels:

@@ -79,10 +79,6 @@ def _acceptance(worklist: Worklist, title: str, figures: dict[str, dict[str, Est
         st.html(section(title, f'<div class="r-multiples">{plots}</div>', _csv(worklist, "acceptance"), note))
 
 
-def _texts(worklist: Worklist) -> dict[str, str]:
-    return {reason["code"]: reason["text"] for reason in worklist.reasons}
-
-
 def _reasons(worklist: Worklist, figures: ResultFigures) -> None:
     if figures.reasons:
         note = "Share of all readings of the class that reject for this reason; one reading may give several."
@@ -97,7 +93,7 @@ def _gallery(worklist: Worklist, rows: Sequence[GivenReading]) -> None:
     if not rows:
         return
     st.html(section("Recent rejects", ""))
-    texts = _texts(worklist)
+    texts = {reason["code"]: reason["text"] for reason in worklist.reasons}
     codes = [code for code in texts if code in used_codes]
     with st.container(key="reason-filter"):
         code = st.pills("Only those for", codes, format_func=lambda code: texts[code]) if codes else None

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from curation.errors import RoundsError
 from curation.snapshots.mix import MixRecipe
-from curation.snapshots.preview import Preview, preview_snapshot
+from curation.snapshots.preview import preview_snapshot
 from curation.snapshots.stale import SnapshotSummary, list_snapshots
 from curation.tables.images import Label
 from curation.tables.reading import Worklist, WorklistKind
@@ -39,7 +39,8 @@ def snapshots_page() -> None:
             return
         st.code(_command(values), language=None)
         try:
-            preview = _preview(values)
+            with current_project().database.read() as session:
+                preview = preview_snapshot(session, MixRecipe.checked(**values))
         except RoundsError as error:
             st.error(str(error))
             return
@@ -70,11 +71,6 @@ def _choices(classes: list[str], worklists: list[str]) -> dict[str, Any]:
     values |= {"allow_proxy": not people, "allow_grid": not singly}
     default = MixRecipe()
     return {name: value for name, value in values.items() if value != getattr(default, name)}
-
-
-def _preview(values: dict[str, Any]) -> Preview:
-    with current_project().database.read() as session:
-        return preview_snapshot(session, MixRecipe.checked(**values))
 
 
 def _command(values: dict[str, Any]) -> str:
