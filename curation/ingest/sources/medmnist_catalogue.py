@@ -9,18 +9,15 @@ from dataclasses import dataclass
 from curation.errors import NotFound
 
 _RECORD = "https://zenodo.org/records/10519652/files"
-_ORGANS = (
-    "bladder",
-    "femur-left",
-    "femur-right",
-    "heart",
-    "kidney-left",
-    "kidney-right",
-    "liver",
-    "lung-left",
-    "lung-right",
-    "pancreas",
-    "spleen",
+
+
+def split_labels(names: str) -> tuple[str, ...]:
+    """Split label names at their commas."""
+    return tuple(names.split(", "))
+
+
+_ORGANS = split_labels(
+    "bladder, femur-left, femur-right, heart, kidney-left, kidney-right, liver, lung-left, lung-right, pancreas, spleen"
 )
 
 
@@ -50,90 +47,54 @@ CATALOGUE = {
         MedMNIST(
             "pathmnist",
             "a8b06965200029087d5bd730944a56c1",
-            (
-                "adipose",
-                "background",
-                "debris",
-                "lymphocytes",
-                "mucus",
-                "smooth muscle",
-                "normal colon mucosa",
-                "cancer-associated stroma",
-                "colorectal adenocarcinoma epithelium",
+            split_labels(
+                "adipose, background, debris, lymphocytes, mucus, smooth muscle, normal colon mucosa, "
+                "cancer-associated stroma, colorectal adenocarcinoma epithelium"
             ),
         ),
         MedMNIST(
             "chestmnist",
             "02c8a6516a18b556561a56cbdd36c4a8",
-            (
-                "atelectasis",
-                "cardiomegaly",
-                "effusion",
-                "infiltration",
-                "mass",
-                "nodule",
-                "pneumonia",
-                "pneumothorax",
-                "consolidation",
-                "edema",
-                "emphysema",
-                "fibrosis",
-                "pleural",
-                "hernia",
+            split_labels(
+                "atelectasis, cardiomegaly, effusion, infiltration, mass, nodule, pneumonia, "
+                "pneumothorax, consolidation, edema, emphysema, fibrosis, pleural, hernia"
             ),
         ),
         MedMNIST(
             "dermamnist",
             "0744692d530f8e62ec473284d019b0c7",
-            (
-                "actinic keratoses and intraepithelial carcinoma",
-                "basal cell carcinoma",
-                "benign keratosis-like lesions",
-                "dermatofibroma",
-                "melanoma",
-                "melanocytic nevi",
-                "vascular lesions",
+            split_labels(
+                "actinic keratoses and intraepithelial carcinoma, basal cell carcinoma, benign "
+                "keratosis-like lesions, dermatofibroma, melanoma, melanocytic nevi, vascular lesions"
             ),
             licence="CC BY-NC 4.0",
         ),
         MedMNIST(
             "octmnist",
             "c68d92d5b585d8d81f7112f81e2d0842",
-            ("choroidal neovascularization", "diabetic macular edema", "drusen", "normal"),
+            split_labels("choroidal neovascularization, diabetic macular edema, drusen, normal"),
         ),
-        MedMNIST("pneumoniamnist", "28209eda62fecd6e6a2d98b1501bb15f", ("normal", "pneumonia")),
+        MedMNIST("pneumoniamnist", "28209eda62fecd6e6a2d98b1501bb15f", split_labels("normal, pneumonia")),
         MedMNIST(
             "retinamnist",
             "bd4c0672f1bba3e3a89f0e4e876791e4",
-            ("grade 0", "grade 1", "grade 2", "grade 3", "grade 4"),
+            split_labels("grade 0, grade 1, grade 2, grade 3, grade 4"),
         ),
-        MedMNIST("breastmnist", "750601b1f35ba3300ea97c75c52ff8f6", ("malignant", "normal or benign")),
+        MedMNIST("breastmnist", "750601b1f35ba3300ea97c75c52ff8f6", split_labels("malignant, normal or benign")),
         MedMNIST(
             "bloodmnist",
             "7053d0359d879ad8a5505303e11de1dc",
-            (
-                "basophil",
-                "eosinophil",
-                "erythroblast",
-                "immature granulocytes",
-                "lymphocyte",
-                "monocyte",
-                "neutrophil",
-                "platelet",
+            split_labels(
+                "basophil, eosinophil, erythroblast, immature granulocytes, lymphocyte, monocyte, neutrophil, platelet"
             ),
         ),
         MedMNIST(
             "tissuemnist",
             "ebe78ee8b05294063de985d821c1c34b",
-            (
-                "collecting duct or connecting tubule",
-                "distal convoluted tubule",
-                "glomerular endothelial cells",
-                "interstitial endothelial cells",
-                "leukocytes",
-                "podocytes",
-                "proximal tubule segments",
-                "thick ascending limb",
+            split_labels(
+                "collecting duct or connecting tubule, distal convoluted tubule, glomerular endothelial "
+                "cells, interstitial endothelial cells, leukocytes, podocytes, proximal tubule segments, "
+                "thick ascending limb"
             ),
         ),
         MedMNIST("organamnist", "68e3f8846a6bd62f0c9bf841c0d9eacc", _ORGANS),
