@@ -16,7 +16,7 @@ from curation.errors import BadInput
 from curation.image_store import Pixels, pixel_sha256
 
 TRIES = 5
-KEPT = 3  # which of the draws is kept, counted from the one that changes least: more than the middle one
+KEPT = 3  # index of the draw that is kept, sorted from the smallest change: the second largest of five
 WRONG_LABEL = "wrong_label"  # no change of pixels: a real image under a class it does not show
 _BY_NAME = {kind.name: kind for kind in KINDS}
 PIXEL_DEFECTS = tuple(_BY_NAME)

@@ -1,7 +1,7 @@
 """Find everything that descends from one subject, through every generation of generators.
 
-What a generator or a run saw is read from the rows that its card made: a path through a snapshot that held the subject
-back for testing does not count as having seen it.
+What a generator or a run saw is read from the rows that were made from its card. A snapshot that kept the subject for
+testing is no path: a generator fitted on it did not see the subject.
 """
 
 import json
@@ -60,12 +60,12 @@ class Descent:
 
     @property
     def removed(self) -> list[int]:
-        """List the images that show the subject, as they are or altered."""
+        """List the images that a withdrawal removes: those of the subject, and altered copies of them."""
         return self.images + self.altered
 
     @property
     def affected(self) -> list[Descendant]:
-        """List everything that a withdrawal marks, in the order of the loop."""
+        """List everything that a withdrawal marks: generators, batches, snapshots, runs and studies, in this order."""
         return [*self.generators, *self.batches, *self.snapshots, *self.runs, *self.studies]
 
 

@@ -1,4 +1,4 @@
-"""Collect the subjects and pixels that weights were fitted on, ancestors included, and refuse leaks."""
+"""Collect the subjects and images that weights were fitted on, ancestors included, and refuse leaks."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ class ShownImage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Subjects and pictures that weights were fitted on, and the ancestors that do not list theirs."""
+    """The subjects and images (by pixel digest) that weights were fitted on, and the ancestors that list none."""
 
     subjects: frozenset[str]
     pixel_sha256: frozenset[str]

@@ -63,7 +63,7 @@ def claim(
         shared = sum(row.slot < PROXY_SLOT for row in held)
         ids += _assign(session, terms, count - len(ids), mode, shared)
     # Beside controls no geometry is sent, since only real images may have one.
-    return _claimed(session, ids, geometry_sent=not (worklist.controls or recipe.real_controls))
+    return _claimed(session, ids, scales_sent=not (worklist.controls or recipe.real_controls))
 
 
 def check_practised(session: Session, worklist: Worklist, reader_id: int) -> None:
@@ -162,7 +162,7 @@ def _mix_in_repeats(
     return ids + remaining
 
 
-def _claimed(session: Session, ids: list[int], geometry_sent: bool) -> list[Claimed]:
+def _claimed(session: Session, ids: list[int], scales_sent: bool) -> list[Claimed]:
     """Look up what the viewer is sent, in the order of `ids`."""
     query = (
         select(Assignment.id, Assignment.key, WorklistItem.shown_label, Image)
@@ -177,8 +177,8 @@ def _claimed(session: Session, ids: list[int], geometry_sent: bool) -> list[Clai
             bits=row.Image.bits,
             shown_label=row.shown_label,
             file_sha256=row.Image.file_sha256,
-            spacing=_spacing(row.Image) if geometry_sent else None,
-            rescale=_rescale(row.Image) if geometry_sent else None,
+            spacing=_spacing(row.Image) if scales_sent else None,
+            rescale=_rescale(row.Image) if scales_sent else None,
         )
         for row in session.execute(query)
     }

@@ -1,4 +1,4 @@
-"""Slot numbers and fresh slots; a reader's cursor in a worklist, and the terms of a lease.
+"""Reading slots: their numbers, their rows, and the reader's cursor that walks over them.
 
 Slots below `PROXY_SLOT` are shared: the next reader takes one. Every other slot belongs to one reader, and its number
 says for what; the slot of an adjudication belongs to the adjudicator who takes it.
@@ -50,7 +50,7 @@ def make_cursor(reader_id: int, worklist_id: int, allotted: int | None = None) -
 def lock_cursor(session: Session, reader_id: int, worklist_id: int) -> ReaderCursor:
     """Lock the reader's cursor, so that two pages of one reader claim and read one after the other.
 
-    Lock it before any assignment: all functions here lock cursor, assignment, head of the chain in this order.
+    Lock it before any assignment: the order is cursor, assignment, head of the event chain, in every function.
     """
     where = (ReaderCursor.reader_id == reader_id, ReaderCursor.worklist_id == worklist_id)
     query = select(ReaderCursor).where(*where).with_for_update()
@@ -71,7 +71,7 @@ def lock_cursor(session: Session, reader_id: int, worklist_id: int) -> ReaderCur
 
 @dataclass(frozen=True, slots=True)
 class LeaseTerms:
-    """One claim: for which reader, from which worklist, and when it is made."""
+    """What a lease is made by: the reader's cursor, the worklist with its recipe, and the moment."""
 
     now: datetime
     worklist: Worklist

@@ -1,7 +1,7 @@
-"""Choose the images of a recipe from the pool, by pictures and seed alone, never by the order of rows.
+"""Choose the images of a recipe from the pool, by pixels and seed alone, never by the order of rows.
 
-Images are taken in the order of a hash of (seed, pixel digest). What the recipe asks for in vain is kept in
-`pool.refusals`: a build raises the first refusal, a preview shows all.
+Images are taken in the order of a hash of (seed, pixel digest). What the recipe asks for and the
+project lacks is kept in `pool.refusals`: a build raises the first refusal, a preview shows all.
 """
 
 from collections.abc import Sequence

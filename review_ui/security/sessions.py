@@ -46,8 +46,8 @@ class Sessions:
     def find(self, token: str | None, active: bool = True) -> SignedInReader | None:
         """Find the reader of a live sign-in; None for an unknown, expired or revoked token.
 
-        It only reads, but once a minute it writes when the sign-in was last seen; so fetching pixels waits for no
-        writer. A page that refreshes itself is not `active`, and does not keep the session alive.
+        It writes at most once a minute, when the sign-in was last seen; otherwise it only reads, so that fetching
+        pixels waits for no writer. A page that refreshes itself is not `active`, and does not keep the session alive.
         """
         if not token:
             return None

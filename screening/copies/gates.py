@@ -24,7 +24,7 @@ from screening.checks.check import Unset
 LEAST_VALIDATION = 40
 LEAST_SUBJECTS = 4
 FALSE_BLOCKS = 0.01
-ALIGNED_FALSE_BLOCKS = 0.008  # the rest of the one in a hundred is the feature gate's, which blocks fewer
+ALIGNED_FALSE_BLOCKS = 0.008  # of both gates together FALSE_BLOCKS; the feature gate gets the rest
 RATIO_QUANTILE = 0.02
 SURE_SHARE = 0.25
 EXACT = 1e-5
@@ -47,7 +47,11 @@ class CopyVerdict:
 
 @dataclass(frozen=True, slots=True)
 class CopyGate:
-    """A gate that blocks below `distance` when the nearest also stands out, or far below it, and else flags there."""
+    """A gate on the distance to the nearest training image.
+
+    Below `distance` an image is flagged. It is blocked there when the nearest image is also much nearer than the next
+    subject's, and always below `sure_distance`.
+    """
 
     distance: float
     ratio: float
@@ -93,7 +97,8 @@ class AlignedGate:
     def judge(self, first: float, second: float, detailed: float, detailed_second: float) -> CopyVerdict:
         """Judge by the distances to the nearest training image and the nearest of another subject, then with detail.
 
-        What blocks is the distance farthest below its threshold; an image that passes has its first and all thresholds.
+        A blocked image gets the distance that is farthest below its threshold; one that passes gets the distance
+        without fine detail, and every threshold.
         """
         next_subject = "of the next subject's"
         criteria = (

@@ -1,7 +1,7 @@
 """The table of adaptation methods: what each is called and which settings it has. Torch-free.
 
-A method is a class here and a module of its name beside this file, which `implementation.py` loads. Its entries are
-saved flat as KIND_ENTRY, so a saved configuration reads `"adaptation": "lora", "lora_rank": 8`.
+A method is a class here, named in `AnyMethod`, and a module of its name beside this file, which `implementation.py`
+loads. Its entries are saved flat as KIND_ENTRY: a saved configuration reads `"adaptation": "lora", "lora_rank": 8`.
 """
 
 from typing import Any, ClassVar, Literal, get_args
@@ -55,7 +55,7 @@ class Lora(MethodConfig):
     alpha: int = Field(default=16, ge=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     default_learning_rate = 1e-3
-    always_saved = True  # as in the first release, whose digests hold
+    always_saved = True  # release 0.1 saved these entries for every method, and its digests must not change
 
 
 class Full(MethodConfig):
