@@ -83,12 +83,7 @@ class SourceRequest(FrozenRequest):
 
 
 def import_requested(
-    project: Project,
-    request: SourceRequest,
-    report: OnProgress,
-    now: Callable[[], datetime],
-    *,
-    dry_run: bool = False,
+    project: Project, request: SourceRequest, report: OnProgress, now: Callable[[], datetime], *, dry_run: bool = False
 ) -> ImportReport:
     """Import the source of `request`; raises what `check` and the source's own import raise."""
     request.check()

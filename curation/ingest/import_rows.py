@@ -15,16 +15,7 @@ from curation.ingest.incoming import Source
 from curation.ingest.staging import Staging
 from curation.progress import OnProgress
 from curation.provenance.real_images import is_ready_real
-from curation.tables.images import (
-    BuildStatus,
-    Image,
-    ImageLabel,
-    Import,
-    Label,
-    Mask,
-    Origin,
-    Subject,
-)
+from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Mask, Origin, Subject
 
 CHUNK = 1_000
 IN_LIST = 500
@@ -89,12 +80,7 @@ def find_unused_files(session: Session, digests: Iterable[str]) -> set[str]:
 
 
 def write(
-    database: Database,
-    now: datetime,
-    import_id: int,
-    accepted: Iterable[Arrival],
-    total: int,
-    on_progress: OnProgress,
+    database: Database, now: datetime, import_id: int, accepted: Iterable[Arrival], total: int, on_progress: OnProgress
 ) -> None:
     """Write subjects, images, labels and masks, one transaction for at most 1,000 images."""
     done = 0

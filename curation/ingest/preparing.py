@@ -126,7 +126,5 @@ def _move_geometry(geometry: Geometry, scale: tuple[float, float], at: tuple[int
     if geometry.affine is not None:
         affine = tuple(tuple(float(value) for value in row) for row in np.array(geometry.affine) @ to_old)
     return replace(
-        geometry,
-        spacing_mm=None if spacing is None else (spacing[0] * scale[0], spacing[1] * scale[1]),
-        affine=affine,
+        geometry, spacing_mm=None if spacing is None else (spacing[0] * scale[0], spacing[1] * scale[1]), affine=affine
     )

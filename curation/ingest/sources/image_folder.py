@@ -30,14 +30,7 @@ from curation.ingest.request import NO_REQUEST, ImportRequest
 from curation.ingest.sources.file_reader import FileReader
 from curation.ingest.sources.layout import FolderLayout, make_entry
 from curation.ingest.sources.masks import list_mask_files
-from curation.ingest.sources.source_files import (
-    FileKind,
-    Listing,
-    examine,
-    kind_of,
-    list_folder,
-    reason_to_refuse,
-)
+from curation.ingest.sources.source_files import FileKind, Listing, examine, kind_of, list_folder, reason_to_refuse
 from curation.progress import OnProgress, silent
 from curation.project import Project
 from curation.tables.images import Shape
