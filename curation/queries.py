@@ -1,7 +1,8 @@
-"""Conditions and subqueries that several rooms share."""
+"""Conditions, subqueries and look-ups that several rooms share."""
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from curation.tables.generation import Screening
 from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Shape
@@ -32,3 +33,17 @@ def class_asked(image_id: InstrumentedAttribute[int]) -> ScalarSelect[str]:
 def newest_screenings() -> Select[int]:
     """The id of the newest finished screening of each batch."""
     return select(func.max(Screening.id)).where(Screening.status == BuildStatus.READY).group_by(Screening.batch_id)
+
+
+def find_or_add_labels(session: Session, names: set[str]) -> dict[str, int]:
+    """The id of the label of each name; a name that the project does not know yet is added."""
+    ids = {label.name: label.id for label in session.scalars(select(Label).where(Label.name.in_(names)))}
+    for name in sorted(names - ids.keys()):
+        try:
+            with session.begin_nested():
+                label = Label(name=name)
+                session.add(label)
+        except IntegrityError:  # on PostgreSQL another worker may have added it meanwhile
+            label = session.scalars(select(Label).where(Label.name == name)).one()
+        ids[name] = label.id
+    return ids

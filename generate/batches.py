@@ -1,13 +1,13 @@
 """The job of a batch: generate the images it still lacks; `(batch, index)` is unique."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
@@ -15,8 +15,9 @@ from curation.image_store import pixel_sha256
 from curation.jobs import enqueue, utc_now
 from curation.progress import OnProgress
 from curation.project import Project
+from curation.queries import find_or_add_labels
 from curation.tables.generation import Batch
-from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin
+from curation.tables.images import BuildStatus, Image, ImageLabel, Origin
 from generate.registry import resolve_directory
 from generate.request import GenerationRequest
 
@@ -33,8 +34,8 @@ def run_batch_job(project: Project, payload: dict[str, Any], report: OnProgress)
     if missing:
         from generate.sample import sample_images
 
-        done = size - len(missing)
-        for chunk in _chunks(sample_images(directory, missing, request), CHUNK):
+        done, images = size - len(missing), sample_images(directory, missing, request)
+        while chunk := list(islice(images, CHUNK)):
             _store(project, batch_id, chunk)
             done += len(chunk)
             report(done, size, None)
@@ -63,17 +64,6 @@ def _prepare(project: Project, batch_id: int) -> tuple[GenerationRequest, Path, 
         return request, resolve_directory(project, batch.generator), list_missing_images(session, batch), batch.size
 
 
-def _chunks(images: Iterator[Generated], size: int) -> Iterator[list[Generated]]:
-    chunk: list[Generated] = []
-    for image in images:
-        chunk.append(image)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
-
-
 def _store(project: Project, batch_id: int, chunk: Sequence[Generated]) -> None:
     """Store files, then the rows of one chunk in one transaction; an index that has an image keeps it."""
     files = {index: project.store.put_pixels(pixels) for index, _, pixels in chunk}
@@ -81,11 +71,9 @@ def _store(project: Project, batch_id: int, chunk: Sequence[Generated]) -> None:
     with project.database.write() as session:
         # A worker whose lease ran out may still be generating: the lock on the batch lets them write in turn.
         session.get_one(Batch, batch_id, with_for_update=True)
-        indexes = list(files)
-        present = set(
-            session.scalars(select(Image.batch_index).where(Image.batch_id == batch_id, Image.batch_index.in_(indexes)))
-        )
-        labels = _label_ids(session, {label for _, label, _ in chunk})
+        query = select(Image.batch_index).where(Image.batch_id == batch_id, Image.batch_index.in_(list(files)))
+        present = set(session.scalars(query))
+        labels = find_or_add_labels(session, {label for _, label, _ in chunk})
         for index, label, pixels in chunk:
             if index in present:
                 continue
@@ -104,17 +92,3 @@ def _store(project: Project, batch_id: int, chunk: Sequence[Generated]) -> None:
             )
             image.labels.append(ImageLabel(label_id=labels[label], source="request", value=1.0))
             session.add(image)
-
-
-def _label_ids(session: Session, names: set[str]) -> dict[str, int]:
-    rows = session.execute(select(Label.name, Label.id).where(Label.name.in_(names)))
-    known: dict[str, int] = {row.name: row.id for row in rows}
-    for name in sorted(names - known.keys()):
-        try:
-            with session.begin_nested():
-                label = Label(name=name)
-                session.add(label)
-        except IntegrityError:  # on PostgreSQL another worker may have added it meanwhile
-            label = session.scalars(select(Label).where(Label.name == name)).one()
-        known[name] = label.id
-    return known

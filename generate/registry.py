@@ -25,6 +25,7 @@ ALLOWED_SUFFIXES = frozenset({".json", ".safetensors", ".png", ".md"})
 ALLOWED_LIBRARIES = frozenset({"diffusers", "generate.pipelines.autoencoder"})
 CARD_KEYS = ("name", "classes", "digest", "fitted_on")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+ANCESTOR_KEYS = ("name", "weights_digest", "provenance", "ancestors")  # kept of the lineage
 CHUNK = 1_000
 
 
@@ -129,23 +130,22 @@ def register_generator(
     existing = _find_same_weights(session, name, card)
     if existing is not None:
         return existing
-    subjects, pixels = _seen_by(card)
-    kept = {key: value for key, value in card.items() if key != "fitted_on"}
+    fitted_on = card["fitted_on"]
+    ancestors = fitted_on.get("lineage", {}).get("generators", ())
+    subjects, pixels = (
+        sorted({*fitted_on.get(key, ()), *(value for entry in ancestors for value in entry[key])})
+        for key in ("subjects", "pixel_sha256")
+    )
     summary = {
         "n_images": len(pixels),
         "n_subjects": len(subjects),
-        "snapshot": card["fitted_on"]["snapshot"],
-        "digest": card["fitted_on"].get("digest"),
-        "ancestors": _ancestors(card),
-        "unknown": _unknown_ancestors(card),
+        "snapshot": fitted_on["snapshot"],
+        "digest": fitted_on.get("digest"),
+        "ancestors": [{key: entry[key] for key in ANCESTOR_KEYS if key in entry} for entry in ancestors],
+        "unknown": [entry["name"] for entry in ancestors if entry.get("provenance") == UNKNOWN],
     }
-    generator = Generator(
-        name=name,
-        directory=directory,
-        weights_digest=card["digest"],
-        card=kept | {"fitted_on": summary},
-        created_at=now,
-    )
+    card = card | {"fitted_on": summary}
+    generator = Generator(name=name, directory=directory, weights_digest=card["digest"], card=card, created_at=now)
     session.add(generator)
     session.flush()
     for start in range(0, len(subjects), CHUNK):
@@ -157,29 +157,6 @@ def register_generator(
     mark_if_withdrawn(session, AffectedKind.GENERATOR, generator.id, subjects, pixels)
     chain.record(session, "generator.added", {"generator": generator.id, "weights": card["digest"]}, now)
     return generator
-
-
-def _seen_by(card: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """List the subject keys and pixel digests that a generator and its ancestors saw."""
-    fitted_on = card.get("fitted_on", {})
-    subjects, pixels = set(fitted_on.get("subjects", ())), set(fitted_on.get("pixel_sha256", ()))
-    for ancestor in fitted_on.get("lineage", {}).get("generators", ()):
-        subjects |= set(ancestor["subjects"])
-        pixels |= set(ancestor["pixel_sha256"])
-    return sorted(subjects), sorted(pixels)
-
-
-def _ancestors(card: dict[str, Any]) -> list[dict[str, Any]]:
-    """List the generators whose images it was fitted on, each with its ancestors, without what they saw."""
-    lineage = card.get("fitted_on", {}).get("lineage", {})
-    kept = ("name", "weights_digest", "provenance", "ancestors")
-    return [{key: entry[key] for key in kept if key in entry} for entry in lineage.get("generators", ())]
-
-
-def _unknown_ancestors(card: dict[str, Any]) -> list[str]:
-    """List the names of the ancestors, of any generation, that do not say what they saw."""
-    lineage = card.get("fitted_on", {}).get("lineage", {})
-    return [entry["name"] for entry in lineage.get("generators", ()) if entry.get("provenance") == UNKNOWN]
 
 
 def find_generator(session: Session, name: str) -> Generator:

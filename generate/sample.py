@@ -20,8 +20,8 @@ from curation.errors import BadInput, Damaged, NotFound
 from generate.card import read_card, weights_digest
 from generate.pipelines.latent_flow import TRAIN_TIMESTEPS, LatentFlowPipeline
 from generate.request import GenerationRequest, Sampler
-from generate.seeding import image_generator
 from train.fitting.device import choose_device
+from train.fitting.seeding import seeded_generator
 
 # While diffusers loads a model, the whole process makes new parameters without data. Two threads that load at the same
 # time can leave it in that state.
@@ -33,17 +33,15 @@ def make_scheduler(sampler: Sampler) -> SchedulerMixin:
 
     UniPC (Zhao et al. 2023) and DPM-Solver++ (Lu et al. 2022) need about 12 steps where Euler needs 20.
     """
-    match sampler:
-        case "unipc":
-            return UniPCMultistepScheduler(
-                num_train_timesteps=TRAIN_TIMESTEPS, prediction_type="flow_prediction", use_flow_sigmas=True
-            )
-        case "dpmpp":
-            return DPMSolverMultistepScheduler(
-                num_train_timesteps=TRAIN_TIMESTEPS, prediction_type="flow_prediction", use_flow_sigmas=True
-            )
-        case "euler":
-            return FlowMatchEulerDiscreteScheduler(num_train_timesteps=TRAIN_TIMESTEPS)
+    if sampler == "euler":
+        return FlowMatchEulerDiscreteScheduler(num_train_timesteps=TRAIN_TIMESTEPS)
+    solver = {"unipc": UniPCMultistepScheduler, "dpmpp": DPMSolverMultistepScheduler}[sampler]
+    return solver(num_train_timesteps=TRAIN_TIMESTEPS, prediction_type="flow_prediction", use_flow_sigmas=True)
+
+
+def image_generator(seed: int, index: int) -> torch.Generator:
+    """Make the generator of image `index` of a batch, whatever the batch size, worker or restart."""
+    return seeded_generator(f"rounds/image/{seed}/{index}")
 
 
 def load_pipeline(directory: Path, device: str = "cpu") -> LatentFlowPipeline:

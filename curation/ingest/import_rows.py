@@ -15,6 +15,7 @@ from curation.ingest.incoming import Source
 from curation.ingest.staging import Staging
 from curation.progress import OnProgress
 from curation.provenance.real_images import is_ready_real
+from curation.queries import find_or_add_labels
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Mask, Origin, Subject
 
 CHUNK = 1_000
@@ -115,7 +116,7 @@ def forget(database: Database, import_id: int) -> None:
 
 def _write_chunk(session: Session, now: datetime, import_id: int, chunk: Sequence[Arrival]) -> None:
     subject_ids = _subject_ids(session, chunk)
-    label_ids = _label_ids(session, {name for arrival in chunk for name, _ in arrival.labels})
+    label_ids = find_or_add_labels(session, {name for arrival in chunk for name, _ in arrival.labels})
     rows = [_image_row(arrival, now, import_id, subject_ids[arrival.subject_key]) for arrival in chunk]
     added = session.execute(insert(Image).returning(Image.subject_id, Image.pixel_sha256, Image.id), rows)
     image_ids = {(subject_id, digest): image_id for subject_id, digest, image_id in added}
@@ -183,16 +184,6 @@ def _subject_ids(session: Session, chunk: Sequence[Arrival]) -> dict[str, int]:
         added = session.execute(insert(Subject).returning(Subject.key, Subject.id), missing)
         subject_ids.update({key: id for key, id in added})
     return subject_ids
-
-
-def _label_ids(session: Session, names: set[str]) -> dict[str, int]:
-    label_ids = {label.name: label.id for label in session.scalars(select(Label).where(Label.name.in_(names)))}
-    for name in sorted(names - label_ids.keys()):
-        label = Label(name=name)
-        session.add(label)
-        session.flush()
-        label_ids[name] = label.id
-    return label_ids
 
 
 def _arrival_in_project(image: Image, subject: Subject, labels: Labels) -> Arrival:

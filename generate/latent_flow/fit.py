@@ -17,18 +17,14 @@ from generate.latent_flow.fit_flow import fit_flow, make_pipeline
 from generate.latent_flow.fit_images import load_images
 from generate.latent_flow.recipe import FitRecipe
 from train.fitting.checkpoint import remove_checkpoints
-from train.fitting.phase import FitProgress, OnFitProgress
-
-
-def ignore_progress(progress: FitProgress) -> None:
-    """Ignore progress: the callback for callers that show none."""
+from train.fitting.phase import OnFitProgress
 
 
 def fit_generator(
     folder: SnapshotFolder,
     recipe: FitRecipe,
     out: Path,
-    on_progress: OnFitProgress = ignore_progress,
+    on_progress: OnFitProgress = lambda progress: None,
     *,
     name: str | None = None,
     made_by: str = "generate.latent_flow.fit.fit_generator",

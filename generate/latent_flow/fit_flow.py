@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 import torch
-from diffusers import UNet2DModel, UniPCMultistepScheduler
+from diffusers import UNet2DModel
 
 from generate.canvas import to_uint8
 from generate.grids import save_grid
@@ -13,8 +13,8 @@ from generate.latent_flow.objectives import flow_loss
 from generate.latent_flow.recipe import FitRecipe, FlowRecipe
 from generate.latent_flow.run_phase import run_phase
 from generate.pipelines.autoencoder import ImageAutoencoder
-from generate.pipelines.latent_flow import TRAIN_TIMESTEPS, LatentFlowPipeline
-from generate.seeding import image_generator
+from generate.pipelines.latent_flow import LatentFlowPipeline
+from generate.sample import image_generator, make_scheduler
 from train.fitting.phase import OnFitProgress, Phase
 from train.fitting.seeding import step_generator
 
@@ -47,9 +47,7 @@ def make_pipeline(images: FitImages, autoencoder: ImageAutoencoder, unet: UNet2D
     return LatentFlowPipeline(
         autoencoder=autoencoder,
         unet=unet,
-        scheduler=UniPCMultistepScheduler(
-            num_train_timesteps=TRAIN_TIMESTEPS, prediction_type="flow_prediction", use_flow_sigmas=True
-        ),
+        scheduler=make_scheduler("unipc"),
         id2label={str(index): name for index, name in enumerate(images.classes)},
         image_height=canvas.height,
         image_width=canvas.width,
@@ -116,11 +114,10 @@ def measure_validation_loss(
     """Measure the loss on validation images, with equal noise and times every time; empty without images."""
     if not len(images.validation):
         return {}
-    losses, weights, start = [], [], 0
+    total, count = 0.0, 0
     for number, batch in enumerate(canvas_batches(images.canvas, images.validation, device)):
-        labels = images.validation_labels[start : start + len(batch)].to(device)
-        start += len(batch)
+        labels = images.validation_labels[count : count + len(batch)].to(device)
         generator = step_generator(recipe.seed, "flow-validation", number)
-        losses.append(float(flow_loss(unet, autoencoder.encode(batch), labels, generator, label_drop=0.0)))
-        weights.append(len(batch))
-    return {"loss": sum(loss * weight for loss, weight in zip(losses, weights, strict=True)) / sum(weights)}
+        total += float(flow_loss(unet, autoencoder.encode(batch), labels, generator, label_drop=0.0)) * len(batch)
+        count += len(batch)
+    return {"loss": total / count}

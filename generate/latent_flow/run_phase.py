@@ -9,7 +9,7 @@ from torch import nn
 from generate.latent_flow.recipe import FitRecipe
 from train.fitting.checkpoint import CHECKPOINTS, Checkpoint
 from train.fitting.moving_average import MovingAverage
-from train.fitting.phase import Evaluate, OnFitProgress, Phase, clipped_step, warmup_cosine
+from train.fitting.phase import Evaluate, OnFitProgress, Phase, warmup_cosine
 from train.fitting.recipe import PhaseRecipe
 from train.fitting.seeding import step_generator
 
@@ -36,7 +36,6 @@ def run_phase(
         optimizer,
         phase_recipe.steps,
         lambda step, initial: initial * warmup_cosine(step, phase_recipe.warmup_steps, phase_recipe.steps),
-        take_step=clipped_step(model, optimizer),
         checkpoint=Checkpoint(out / CHECKPOINTS / f"{name}.pt", recipe.digest()),
         kept=MovingAverage(model, phase_recipe.ema_decay),
     )

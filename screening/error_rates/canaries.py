@@ -27,7 +27,7 @@ from generate.latent_flow.fit_images import FitImages, load_images
 from generate.latent_flow.recipe import AutoencoderRecipe, FitRecipe, FlowRecipe
 from generate.pipelines.autoencoder import ImageAutoencoder
 from generate.pipelines.latent_flow import LatentFlowPipeline
-from generate.seeding import image_generator
+from generate.sample import image_generator
 from train.fitting.phase import OnFitProgress
 
 DRAW = 16

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from curation.errors import BadInput, Damaged, NotFound
 from generate.pipelines.latent_flow import LatentFlowPipeline
 from generate.request import GenerationRequest
-from generate.sample import load_pipeline, sample_images
-from generate.seeding import image_generator
+from generate.sample import image_generator, load_pipeline, sample_images
 from train.fitting.seeding import step_generator
 
 Generated = dict[int, tuple[str, NDArray[np.uint8]]]

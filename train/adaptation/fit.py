@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -13,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from curation.progress import OnProgress
 from train.adaptation.config import AdaptationConfig
 from train.fitting.checkpoint import Checkpoint
+from train.fitting.device import choose_device
 from train.fitting.kept_weights import BestWeights
 from train.fitting.phase import FitProgress, Phase, warmup_cosine
 
@@ -87,11 +87,10 @@ def train_model(
     total = config.total_steps(len(train.labels))
     evaluate_every = max(1, total // config.evaluations)
     warmup_steps = max(1, round(total * config.warmup_fraction))
-    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    device = choose_device()
+    model.to(device)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    prepared, optimizer = accelerator.prepare(
-        model, torch.optim.AdamW(trained, lr=config.effective_learning_rate(), weight_decay=config.weight_decay)
-    )
+    optimizer = torch.optim.AdamW(trained, lr=config.effective_learning_rate(), weight_decay=config.weight_decay)
     generator = torch.Generator().manual_seed(config.seed)
     probabilities = sampling_probabilities(train, config.class_balanced)
     labels = torch.from_numpy(train.labels)
@@ -100,13 +99,7 @@ def train_model(
 
     def objective(step: int) -> Tensor:
         chosen = torch.multinomial(probabilities, config.batch_size, replacement=True, generator=generator)
-        logits = prepared(train.inputs(chosen.numpy()).to(accelerator.device))
-        return cross_entropy(logits, labels[chosen].to(accelerator.device))
-
-    def take_step(loss: Tensor) -> None:
-        optimizer.zero_grad()
-        accelerator.backward(loss)
-        optimizer.step()
+        return cross_entropy(model(train.inputs(chosen.numpy()).to(device)), labels[chosen].to(device))
 
     phase = Phase(
         "adaptation",
@@ -114,10 +107,10 @@ def train_model(
         optimizer,
         total,
         learning_rate=lambda step, initial: initial * warmup_cosine(step, warmup_steps, total),
-        take_step=take_step,
         checkpoint=checkpoint,
         kept=best,
         generator=generator,
+        max_gradient_norm=None,
     )
 
     def evaluate(step: int) -> dict[str, float]:

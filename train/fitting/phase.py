@@ -5,9 +5,8 @@ resumed takes the same steps as an uninterrupted one.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +14,6 @@ from torch import Tensor, nn
 from train.fitting.checkpoint import Checkpoint
 from train.fitting.kept_weights import KeptWeights, load_trained_state, trained_state
 from train.fitting.seeding import get_global_random_state, set_global_random_state
-
-MAX_GRADIENT_NORM = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,7 @@ class Phase:
     """The fit of one model, up to `steps` steps.
 
     `learning_rate` maps a step and the initial rate of a parameter group of `optimizer` to the rate at that step.
-    `take_step` changes the weights by a loss. `generator` is a sequential one from which the objective draws.
+    `generator` is a sequential one from which the objective draws. Gradients are clipped to `max_gradient_norm`.
     """
 
     name: str
@@ -48,10 +45,10 @@ class Phase:
     optimizer: torch.optim.Optimizer
     steps: int
     learning_rate: Callable[[int, float], float]
-    take_step: Callable[[Tensor], None]
     checkpoint: Checkpoint
     kept: KeptWeights = field(default_factory=KeptWeights)
     generator: torch.Generator | None = None
+    max_gradient_norm: float | None = 1.0
     step: int = field(init=False, default=0)
     step_losses: list[float] = field(init=False, default_factory=list)
     losses: list[tuple[int, float]] = field(init=False, default_factory=list)  # (step, mean since the last entry)
@@ -63,7 +60,7 @@ class Phase:
     @property
     def recent_losses(self) -> list[float]:
         """Return the training losses of the steps since the last evaluation."""
-        return self._losses_since(self.evaluations)
+        return self.step_losses[self.evaluations[-1][0] if self.evaluations else 0 :]
 
     def run(
         self,
@@ -87,7 +84,7 @@ class Phase:
             measures = self._evaluate(evaluate) if is_last or self.step % evaluate_every == 0 else {}
             is_reported = is_last or bool(measures) or self.step % report_every == 0
             if is_reported:
-                recent = self._losses_since(self.losses)
+                recent = self.step_losses[self.losses[-1][0] if self.losses else 0 :]
                 self.losses.append((self.step, sum(recent) / len(recent)))
             if is_last or self.step % checkpoint_every == 0:
                 self._save()
@@ -100,7 +97,11 @@ class Phase:
         for group, initial in zip(self.optimizer.param_groups, self.initial_rates, strict=True):
             group["lr"] = self.learning_rate(self.step, initial)
         loss = objective(self.step)
-        self.take_step(loss)
+        self.optimizer.zero_grad()
+        loss.backward()
+        if self.max_gradient_norm is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.max_gradient_norm)
+        self.optimizer.step()
         self.kept.after_step()
         self.step += 1
         self.step_losses.append(float(loss.detach()))
@@ -113,9 +114,6 @@ class Phase:
         self.evaluations.append((self.step, measures))
         self.kept.after_evaluation(self.step, measures)
         return measures
-
-    def _losses_since(self, entries: Sequence[tuple[int, Any]]) -> list[float]:
-        return self.step_losses[entries[-1][0] if entries else 0 :]
 
     def _save(self) -> None:
         state = {
@@ -143,18 +141,6 @@ class Phase:
         if self.generator:
             self.generator.set_state(state["generator"])
         set_global_random_state(state["global_random_state"])
-
-
-def clipped_step(model: nn.Module, optimizer: torch.optim.Optimizer) -> Callable[[Tensor], None]:
-    """Make a function that takes an optimiser step, with gradients clipped to norm `MAX_GRADIENT_NORM`."""
-
-    def take_step(loss: Tensor) -> None:
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
-        optimizer.step()
-
-    return take_step
 
 
 def warmup_cosine(step: int, warmup_steps: int, steps: int) -> float:

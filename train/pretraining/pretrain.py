@@ -26,7 +26,7 @@ from train.backbones.load import quiet_transformers, weights_digest
 from train.backbones.preprocessing import Preprocessing
 from train.fitting.checkpoint import Checkpoint
 from train.fitting.device import choose_device
-from train.fitting.phase import FitProgress, Phase, clipped_step
+from train.fitting.phase import FitProgress, Phase
 from train.pretraining.masked_autoencoder import (
     EVALUATION_STEP,
     NUM_CHANNELS,
@@ -126,7 +126,6 @@ def _fit(
         optimizer,
         recipe.steps,
         learning_rate=lambda step, initial: learning_rate(recipe, step, initial),
-        take_step=clipped_step(model, optimizer),
         checkpoint=Checkpoint(out / FIT / "checkpoint.pt", f"{recipe.digest()} on {folder.digest}"),
     )
 

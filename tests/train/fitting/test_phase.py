@@ -14,7 +14,7 @@ from curation.errors import Conflict, Damaged
 from train.fitting.checkpoint import Checkpoint, remove_checkpoints
 from train.fitting.kept_weights import BestWeights, KeptWeights, trained_state
 from train.fitting.moving_average import MovingAverage
-from train.fitting.phase import FitProgress, Phase, clipped_step, warmup_cosine
+from train.fitting.phase import FitProgress, Phase, warmup_cosine
 from train.fitting.seeding import step_generator
 
 STEPS = 14
@@ -44,7 +44,6 @@ def make_phase(path: Path, keep: Keep = KEPT["last"], fit: str = "this", steps: 
         optimizer,
         steps,
         learning_rate=lambda step, initial: initial * warmup_cosine(step, 3, steps),
-        take_step=clipped_step(model, optimizer),
         checkpoint=Checkpoint(path, fit),
         kept=keep(model),
         generator=torch.Generator().manual_seed(5),
