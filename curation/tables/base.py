@@ -56,6 +56,7 @@ def text_enum(enum: type[StrEnum], name: str) -> Enum:
     )
 
 
-def big_key() -> Mapped[int]:
-    """A 64-bit primary key (rowid on SQLite)."""
-    return mapped_column(BigKey, primary_key=True)
+class Keyed:
+    """A row with a 64-bit primary key (rowid on SQLite)."""
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True, sort_order=-1)

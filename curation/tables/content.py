@@ -32,17 +32,8 @@ def pairs_content(listed: PairList, pairs: list[Pair]) -> str:
 def judgement_content(reading: PairReading) -> str:
     """The digest of one judgement, or of the taking back of one."""
     times = [_time(reading.read_at), _time(reading.created_at)]
-    return _as_stored(
-        [
-            reading.op_id,
-            reading.pair_id,
-            reading.reader_id,
-            reading.voids_id,
-            reading.verdict,
-            reading.elapsed_ms,
-            *times,
-        ]
-    )
+    judged = [reading.op_id, reading.pair_id, reading.reader_id, reading.voids_id, reading.verdict, reading.elapsed_ms]
+    return _as_stored([*judged, *times])
 
 
 def _as_stored(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from curation.tables.base import Base, BigKey, big_key, text_enum
+from curation.tables.base import Base, BigKey, Keyed, text_enum
 from curation.tables.images import BuildStatus
 
 
@@ -23,12 +23,11 @@ class ScreeningVerdict(StrEnum):
 PRIVACY_CHECKS = ("near_copy", "near_copy_pixels")
 
 
-class Generator(Base):
+class Generator(Keyed, Base):
     """Fitted diffusion weights in diffusers layout, with a card of what they were fitted on."""
 
     __tablename__ = "generators"
 
-    id: Mapped[int] = big_key()
     name: Mapped[str] = mapped_column(String(100), unique=True)
     directory: Mapped[str] = mapped_column(String(1024))
     weights_digest: Mapped[str] = mapped_column(String(64))
@@ -54,12 +53,11 @@ class GeneratorPixels(Base):
     pixel_sha256: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
 
 
-class Batch(Base):
-    """A generation request, saved verbatim under its unique digest, and the images drawn for it."""
+class Batch(Keyed, Base):
+    """A generation request, saved verbatim under its unique digest, and the images generated for it."""
 
     __tablename__ = "batches"
 
-    id: Mapped[int] = big_key()
     generator_id: Mapped[int] = mapped_column(BigKey, ForeignKey("generators.id"))
     request: Mapped[dict[str, Any]]
     request_digest: Mapped[str] = mapped_column(String(64), unique=True)
@@ -70,13 +68,12 @@ class Batch(Base):
     generator: Mapped[Generator] = relationship()
 
 
-class Screening(Base):
+class Screening(Keyed, Base):
     """One run of the automatic checks over a batch, with its thresholds and how they were set."""
 
     __tablename__ = "screenings"
     __table_args__ = (UniqueConstraint("batch_id", "parameters_digest"),)
 
-    id: Mapped[int] = big_key()
     batch_id: Mapped[int] = mapped_column(BigKey, ForeignKey("batches.id"))
     parameters: Mapped[dict[str, Any]]
     parameters_digest: Mapped[str] = mapped_column(String(64))

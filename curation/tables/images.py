@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from curation.tables.base import Base, BigKey, big_key, text_enum
+from curation.tables.base import Base, BigKey, Keyed, text_enum
 
 Shape: TypeAlias = tuple[int, int, int, int]  # height, width, channels, bits
 
@@ -37,12 +37,11 @@ class BuildStatus(StrEnum):
     FAILED = "failed"
 
 
-class Import(Base):
+class Import(Keyed, Base):
     """An imported source; importing the same source digest again adds nothing."""
 
     __tablename__ = "imports"
 
-    id: Mapped[int] = big_key()
     source: Mapped[str] = mapped_column(String(1024))
     source_digest: Mapped[str] = mapped_column(String(64), unique=True)
     status: Mapped[BuildStatus] = mapped_column(text_enum(BuildStatus, "status"))
@@ -52,28 +51,26 @@ class Import(Base):
     created_at: Mapped[datetime]
 
 
-class Subject(Base):
+class Subject(Keyed, Base):
     """A patient or specimen, by pseudonym. Without published ids each image has its own, not `known`."""
 
     __tablename__ = "subjects"
 
-    id: Mapped[int] = big_key()
     key: Mapped[str] = mapped_column(String(200), unique=True)
     split: Mapped[Split] = mapped_column(text_enum(Split, "split"), index=True)
     known: Mapped[bool]
     withdrawn_at: Mapped[datetime | None]
 
 
-class Label(Base):
+class Label(Keyed, Base):
     """A class name of the project."""
 
     __tablename__ = "labels"
 
-    id: Mapped[int] = big_key()
     name: Mapped[str] = mapped_column(String(100), unique=True)
 
 
-class Image(Base):
+class Image(Keyed, Base):
     """One stored picture: the digests of its file and pixels, its geometry, and where it comes from.
 
     Real images have an import and a subject; synthetic ones a batch and an index in it, unique together, so that
@@ -93,7 +90,6 @@ class Image(Base):
         Index("ix_images_origin", "origin"),
     )
 
-    id: Mapped[int] = big_key()
     origin: Mapped[Origin] = mapped_column(text_enum(Origin, "origin"))
     import_id: Mapped[int | None] = mapped_column(BigKey, ForeignKey("imports.id"))
     subject_id: Mapped[int | None] = mapped_column(BigKey, ForeignKey("subjects.id"), index=True)
@@ -145,13 +141,12 @@ class ImageLabel(Base):
     label: Mapped[Label] = relationship()
 
 
-class Mask(Base):
+class Mask(Keyed, Base):
     """A segmentation of an image, stored like an image (0 background, 1 structure)."""
 
     __tablename__ = "masks"
     __table_args__ = (UniqueConstraint("image_id", "name"),)
 
-    id: Mapped[int] = big_key()
     image_id: Mapped[int] = mapped_column(BigKey, ForeignKey("images.id"))
     name: Mapped[str] = mapped_column(String(100))
     file_sha256: Mapped[str] = mapped_column(String(64))

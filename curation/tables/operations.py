@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from curation.tables.base import Base, BigKey, big_key, text_enum
+from curation.tables.base import Base, BigKey, Keyed, text_enum
 
 
 class JobStatus(StrEnum):
@@ -20,13 +20,12 @@ class JobStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Job(Base):
+class Job(Keyed, Base):
     """Work for a worker: a kind and JSON, nothing executable. A running job whose lease ran out is claimed again."""
 
     __tablename__ = "jobs"
     __table_args__ = (Index("ix_jobs_status_id", "status", "id"),)
 
-    id: Mapped[int] = big_key()
     kind: Mapped[str] = mapped_column(String(50))
     payload: Mapped[dict[str, Any]]
     dedupe_key: Mapped[str | None] = mapped_column(String(100), unique=True)
@@ -54,11 +53,10 @@ class Event(Base):
     hmac: Mapped[str] = mapped_column(String(64))
 
 
-class EventHead(Base):
+class EventHead(Keyed, Base):
     """The single row that every event locks last: how many events there are and the last link."""
 
     __tablename__ = "event_heads"
 
-    id: Mapped[int] = big_key()
     count: Mapped[int] = mapped_column(BigKey)
     hmac: Mapped[str] = mapped_column(String(64))

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from curation.tables.base import Base, BigKey, big_key, text_enum
+from curation.tables.base import Base, BigKey, Keyed, text_enum
 from curation.tables.images import BuildStatus, Image
 
 
@@ -27,12 +27,11 @@ class PairVerdict(StrEnum):
     UNSURE = "unsure"
 
 
-class PairList(Base):
+class PairList(Keyed, Base):
     """Pairs to be judged, from a recipe that is kept verbatim."""
 
     __tablename__ = "pair_lists"
 
-    id: Mapped[int] = big_key()
     name: Mapped[str] = mapped_column(String(100), unique=True)
     recipe: Mapped[dict[str, Any]]
     status: Mapped[BuildStatus] = mapped_column(text_enum(BuildStatus, "status"))
@@ -41,13 +40,12 @@ class PairList(Base):
     created_at: Mapped[datetime]
 
 
-class Pair(Base):
+class Pair(Keyed, Base):
     """Two images side by side, at a shuffled position; the opaque key is the only id a browser sees."""
 
     __tablename__ = "pairs"
     __table_args__ = (UniqueConstraint("pair_list_id", "position"),)
 
-    id: Mapped[int] = big_key()
     key: Mapped[str] = mapped_column(String(32), unique=True)
     pair_list_id: Mapped[int] = mapped_column(BigKey, ForeignKey("pair_lists.id"))
     position: Mapped[int]
@@ -59,13 +57,12 @@ class Pair(Base):
     second: Mapped[Image] = relationship(foreign_keys=[second_image_id])
 
 
-class PairReading(Base):
+class PairReading(Keyed, Base):
     """One row of the append-only record of judgements; a row with `voids_id` takes that one back."""
 
     __tablename__ = "pair_readings"
     __table_args__ = (Index("ix_pair_readings_reader_id", "reader_id", "id"),)
 
-    id: Mapped[int] = big_key()
     op_id: Mapped[str] = mapped_column(String(64), unique=True)
     pair_id: Mapped[int] = mapped_column(BigKey, ForeignKey("pairs.id"), index=True)
     reader_id: Mapped[int] = mapped_column(BigKey, ForeignKey("readers.id"))

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from curation.tables.base import Base, BigKey, big_key, text_enum
+from curation.tables.base import Base, BigKey, Keyed, text_enum
 
 
 class ReaderKind(StrEnum):
@@ -27,7 +27,7 @@ class Role(StrEnum):
     ADMINISTRATOR = "administrator"
 
 
-class Reader(Base):
+class Reader(Keyed, Base):
     """A person who reads, or a proxy. The password is kept as an argon2 hash; a proxy has none and cannot sign in.
 
     `oidc_subject` is "issuer subject" of the identity provider's account that signs in as this reader.
@@ -35,7 +35,6 @@ class Reader(Base):
 
     __tablename__ = "readers"
 
-    id: Mapped[int] = big_key()
     name: Mapped[str] = mapped_column(String(100), unique=True)
     kind: Mapped[ReaderKind] = mapped_column(text_enum(ReaderKind, "kind"))
     role: Mapped[Role] = mapped_column(text_enum(Role, "role"))
@@ -48,12 +47,11 @@ class Reader(Base):
     created_at: Mapped[datetime]
 
 
-class SignIn(Base):
+class SignIn(Keyed, Base):
     """One signed-in browser. Only the SHA-256 of the cookie's token is stored, so the table cannot be replayed."""
 
     __tablename__ = "sign_ins"
 
-    id: Mapped[int] = big_key()
     reader_id: Mapped[int] = mapped_column(BigKey, ForeignKey("readers.id"), index=True)
     token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
     csrf_token: Mapped[str] = mapped_column(String(64))
@@ -65,7 +63,7 @@ class SignIn(Base):
     reader: Mapped[Reader] = relationship()
 
 
-class Consent(Base):
+class Consent(Keyed, Base):
     """The consent of a reader: to which version of the text, with what experience, on what display.
 
     Withdrawing fills in `withdrawn_at`; agreeing again is another row.
@@ -73,7 +71,6 @@ class Consent(Base):
 
     __tablename__ = "consents"
 
-    id: Mapped[int] = big_key()
     reader_id: Mapped[int] = mapped_column(BigKey, ForeignKey("readers.id"), index=True)
     version: Mapped[str] = mapped_column(String(20))
     experience: Mapped[dict[str, Any]]

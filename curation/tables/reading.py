@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from curation.tables.base import Base, BigKey, big_key, text_enum
+from curation.tables.base import Base, BigKey, Keyed, text_enum
 from curation.tables.images import BuildStatus, Image
 
 
@@ -61,12 +61,16 @@ class OutcomeVerdict(StrEnum):
     UNRESOLVED = "unresolved"
 
 
-class Worklist(Base):
+def _where(condition: str) -> dict[str, Any]:
+    """The option of an index over a part of the rows, for both databases."""
+    return {f"{database}_where": text(condition) for database in ("sqlite", "postgresql")}
+
+
+class Worklist(Keyed, Base):
     """Images to be read, the question, and the rules."""
 
     __tablename__ = "worklists"
 
-    id: Mapped[int] = big_key()
     name: Mapped[str] = mapped_column(String(100), unique=True)
     kind: Mapped[WorklistKind] = mapped_column(text_enum(WorklistKind, "kind"), default=WorklistKind.VERDICT)
     practice_for_id: Mapped[int | None] = mapped_column(BigKey, ForeignKey("worklists.id"))
@@ -95,7 +99,7 @@ class WorklistReader(Base):
     reader_id: Mapped[int] = mapped_column(BigKey, ForeignKey("readers.id"), primary_key=True)
 
 
-class WorklistItem(Base):
+class WorklistItem(Keyed, Base):
     """One image in a worklist, at a shuffled position; `truth` is for controls only and never leaves the server."""
 
     __tablename__ = "worklist_items"
@@ -104,7 +108,6 @@ class WorklistItem(Base):
         UniqueConstraint("worklist_id", "position"),
     )
 
-    id: Mapped[int] = big_key()
     worklist_id: Mapped[int] = mapped_column(BigKey, ForeignKey("worklists.id"))
     image_id: Mapped[int] = mapped_column(BigKey, ForeignKey("images.id"), index=True)
     purpose: Mapped[Purpose] = mapped_column(text_enum(Purpose, "purpose"))
@@ -117,7 +120,7 @@ class WorklistItem(Base):
     image: Mapped[Image] = relationship()
 
 
-class Assignment(Base):
+class Assignment(Keyed, Base):
     """One reading slot of an item. Its opaque key is the only id a browser ever sees.
 
     Slots of candidates are made with the worklist (`readers_per_image` of them per item, reader empty unless shares
@@ -130,25 +133,12 @@ class Assignment(Base):
     __table_args__ = (
         UniqueConstraint("item_id", "slot"),
         UniqueConstraint("item_id", "reader_id", "purpose"),
-        Index(
-            "ix_assignments_open",
-            "worklist_id",
-            "position",
-            sqlite_where=text("state = 'open'"),
-            postgresql_where=text("state = 'open'"),
-        ),
-        Index(
-            "ix_assignments_leased",
-            "worklist_id",
-            "lease_until",
-            sqlite_where=text("state = 'leased'"),
-            postgresql_where=text("state = 'leased'"),
-        ),
+        Index("ix_assignments_open", "worklist_id", "position", **_where("state = 'open'")),
+        Index("ix_assignments_leased", "worklist_id", "lease_until", **_where("state = 'leased'")),
         Index("ix_assignments_reader", "reader_id", "worklist_id", "state"),
         Index("ix_assignments_sequence", "reader_id", "worklist_id", "sequence"),
     )
 
-    id: Mapped[int] = big_key()
     key: Mapped[str] = mapped_column(String(32), unique=True)
     worklist_id: Mapped[int] = mapped_column(BigKey, ForeignKey("worklists.id"))
     item_id: Mapped[int] = mapped_column(BigKey, ForeignKey("worklist_items.id"))
@@ -185,7 +175,7 @@ class ReaderCursor(Base):
     allotted: Mapped[int | None]
 
 
-class Reading(Base):
+class Reading(Keyed, Base):
     """One row of the append-only record of readings: a verdict, or the voiding of an earlier one (undo).
 
     `op_id` is made by the client, so that sending the same reading again is harmless. `mark` is a point or a box in
@@ -196,7 +186,6 @@ class Reading(Base):
     __tablename__ = "readings"
     __table_args__ = (Index("ix_readings_item_id", "item_id"), Index("ix_readings_reader_id", "reader_id", "id"))
 
-    id: Mapped[int] = big_key()
     op_id: Mapped[str] = mapped_column(String(64), unique=True)
     assignment_id: Mapped[int] = mapped_column(BigKey, ForeignKey("assignments.id"), index=True)
     item_id: Mapped[int] = mapped_column(BigKey, ForeignKey("worklist_items.id"))

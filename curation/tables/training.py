@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from curation.tables.base import Base, BigKey, big_key, text_enum
+from curation.tables.base import Base, BigKey, Keyed, text_enum
 from curation.tables.images import BuildStatus, Split
 
 
-class Snapshot(Base):
+class Snapshot(Keyed, Base):
     """An immutable dataset version with the ids of the readings it rests on; later readings mark it stale.
 
     `outcomes_digest` covers every outcome of the worklists that count, used or not, at the time of building.
@@ -18,7 +18,6 @@ class Snapshot(Base):
 
     __tablename__ = "snapshots"
 
-    id: Mapped[int] = big_key()
     name: Mapped[str] = mapped_column(String(100), unique=True)
     directory: Mapped[str] = mapped_column(String(1024))
     digest: Mapped[str | None] = mapped_column(String(64))
@@ -44,12 +43,11 @@ class SnapshotItem(Base):
     why: Mapped[str] = mapped_column(String(200))
 
 
-class Run(Base):
+class Run(Keyed, Base):
     """One adaptation of a backbone to a snapshot."""
 
     __tablename__ = "runs"
 
-    id: Mapped[int] = big_key()
     name: Mapped[str] = mapped_column(String(100), unique=True)
     snapshot_id: Mapped[int] = mapped_column(BigKey, ForeignKey("snapshots.id"))
     config: Mapped[dict[str, Any]]
@@ -60,24 +58,22 @@ class Run(Base):
     created_at: Mapped[datetime]
 
 
-class Evaluation(Base):
+class Evaluation(Keyed, Base):
     """One measurement of a run on a split; each opening of the test split is also an event."""
 
     __tablename__ = "evaluations"
 
-    id: Mapped[int] = big_key()
     run_id: Mapped[int] = mapped_column(BigKey, ForeignKey("runs.id"), index=True)
     split: Mapped[Split] = mapped_column(text_enum(Split, "split"))
     metrics: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
 
 
-class Study(Base):
+class Study(Keyed, Base):
     """The same adaptation on several arms, compared on held-out real subjects."""
 
     __tablename__ = "studies"
 
-    id: Mapped[int] = big_key()
     name: Mapped[str] = mapped_column(String(100), unique=True)
     plan: Mapped[dict[str, Any]]
     plan_digest: Mapped[str] = mapped_column(String(64))

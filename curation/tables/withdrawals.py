@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from curation.tables.base import Base, BigKey, big_key, text_enum
+from curation.tables.base import Base, BigKey, Keyed, text_enum
 
 
 class AffectedKind(StrEnum):
@@ -21,12 +21,11 @@ class AffectedKind(StrEnum):
     STUDY = "study"
 
 
-class Withdrawal(Base):
+class Withdrawal(Keyed, Base):
     """The removal of a subject's images, its reason, and the plan to rebuild what descends from them."""
 
     __tablename__ = "withdrawals"
 
-    id: Mapped[int] = big_key()
     subject_id: Mapped[int] = mapped_column(BigKey, ForeignKey("subjects.id"), unique=True)
     reason: Mapped[str] = mapped_column(String(500))
     plan: Mapped[list[Any]]
