@@ -85,16 +85,16 @@ def _print(result: dict[str, Any], out: Path, as_json: bool) -> None:
             "repeats": level["repeats"],
             "canary images": level["canary_images"],
             "came back": level["canary_images_regenerated"],
-            "drawn images that are one": _share(level["regenerated"]),
+            "generated images that are one": _share(level["regenerated"]),
             "of them blocked": _share(level["caught"]),
             "control": _share(level["regenerated_by_control"]),
         }
         for level in result["levels"]
     ]
-    emit(rows, False, title=f"canaries among {result['drawn']} drawn images")
+    emit(rows, False, title=f"canaries among {result['drawn']} generated images")
     emit(
         {
-            "other drawn images blocked": _share(result["blocked_of_other_images"]),
+            "other generated images blocked": _share(result["blocked_of_other_images"]),
             "control's images blocked": _share(result["blocked_of_control"]),
             "features": result["backbone"],
             "report": str(out / "canaries.json"),

@@ -53,7 +53,7 @@ def add(project: Project, source: str, name: str | None) -> None:
     from generate.registry import add_generator
 
     added = add_generator(project, now(), source, name)
-    click.echo(f"generator {added.name}: draws {', '.join(added.card['classes'])}")
+    click.echo(f"generator {added.name}: generates {', '.join(added.card['classes'])}")
     if added.card.get("notice"):
         click.echo(added.card["notice"])
 
@@ -252,7 +252,7 @@ def generate(
     facts |= {"withdrawals": note} if note else {}
     emit(facts, as_json, title=f"batch {batch.id}")
     if not wait and not as_json:
-        click.echo("queued: `rounds worker` draws it")
+        click.echo("queued: `rounds worker` generates it")
 
 
 def parse_counts(text: str) -> dict[str, int]:

@@ -159,7 +159,7 @@ def _inputs(project: Project, batch_id: int) -> Inputs:
         if batch is None:
             raise NotFound(f"there is no batch {batch_id}. `rounds status` shows those there are.")
         if batch.status != BuildStatus.READY:
-            raise BadInput(f"batch {batch_id} is not finished: `rounds worker` draws what is missing.")
+            raise BadInput(f"batch {batch_id} is not finished: `rounds worker` generates what is missing.")
         kept = select(Image).where(Image.batch_id == batch_id, Image.withdrawn_at.is_(None))
         images = session.scalars(kept.order_by(Image.batch_index)).all()
         if not images:

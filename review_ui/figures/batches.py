@@ -11,7 +11,7 @@ from curation.tables.images import BuildStatus, Image
 
 @dataclass(frozen=True, slots=True)
 class BatchFigures:
-    """One generation batch: how many images are drawn, and the digests of the newest."""
+    """One generation batch: how many images are generated, and the digests of the newest."""
 
     batch_id: int
     generator: str

@@ -1,4 +1,4 @@
-"""The page of generation: request candidates, watch them being drawn, see and cancel jobs."""
+"""The page of generation: request candidates, watch them being generated, see and cancel jobs."""
 
 from datetime import datetime
 from typing import Any, get_args

@@ -1,4 +1,4 @@
-"""The overview: progress of reading, acceptance, readers, and batches being drawn."""
+"""The overview: progress of reading, acceptance, readers, and batches being generated."""
 
 import math
 

@@ -33,7 +33,7 @@ def relative_distances(drawn: NDArray[np.uint8], planted: Planted) -> tuple[NDAr
 
 
 def regenerated(drawn: NDArray[np.uint8], planted: Planted, threshold: float) -> NDArray[np.int64]:
-    """(N,) the position among `planted.pixels` of the canary that each drawn image regenerates, -1 for none."""
+    """(N,) the position among `planted.pixels` of the canary that each generated image regenerates, -1 for none."""
     relative, nearest = relative_distances(drawn, planted)
     canaries = np.flatnonzero(planted.repeats > 0)
     closest = relative.argmin(axis=1)
@@ -42,7 +42,7 @@ def regenerated(drawn: NDArray[np.uint8], planted: Planted, threshold: float) ->
 
 
 def weigh(planted: Planted, drawn: NDArray[np.uint8], control: NDArray[np.uint8], blocked: Blocked) -> dict[str, Any]:
-    """Counts by repeats: drawn images that regenerate a canary, those of them the gate blocks; and the control's."""
+    """Counts by repeats: generated images that regenerate a canary, those that the gate blocks; and the control's."""
     setting, counted = control[: len(control) // 2], control[len(control) // 2 :]
     threshold = float(relative_distances(setting, planted)[0].min())
     hits, control_hits = (regenerated(images, planted, threshold) for images in (drawn, counted))

@@ -196,7 +196,7 @@ def _share_of_quantiles(quantiles: Sequence[float], left: float, right: float) -
 
 
 def list_ready_batches(session: Session) -> Sequence[int]:
-    """The ids of the batches that can be screened: every image of them is drawn."""
+    """The ids of the batches that can be screened: every image of them is generated."""
     return session.scalars(select(Batch.id).where(Batch.status == BuildStatus.READY).order_by(Batch.id)).all()
 
 

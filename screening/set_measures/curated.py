@@ -32,7 +32,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Represented:
-    """One level: its share among real, drawn and kept images, and the ratio of kept to real.
+    """One level: its share among real, generated and kept images, and the ratio of kept to real.
 
     `ratio` is kept share by real share with its 95 % score interval. `state` reads it at a level divided by the number
     of levels looked at (Bonferroni): missed (surely under half), scarce (surely under one), ample, even, or unsure.

@@ -1,4 +1,4 @@
-"""The coverage map: real modes and subgroups against drawn and kept images, and where they lie."""
+"""The coverage map: real modes and subgroups against generated and kept images, and where they lie."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ MOST_POINTS = 800  # of real and of drawn images each
 
 @dataclass(frozen=True)
 class MapImages:
-    """The images of the map: one real training image a subject and class, and the drawn images of those classes."""
+    """The images of the map: one real training image a subject and class, and the generated images of those classes."""
 
     real: list[int]
     real_classes: list[str]
@@ -132,7 +132,7 @@ def _by_class(classes: Sequence[str], values_of: Any) -> list[str]:
 
 
 def _nearest_of_class(real: Vectors, drawn: Vectors, images: MapImages) -> list[int]:
-    """Positions of the nearest real training image of its class, for each drawn image."""
+    """Positions of the nearest real training image of its class, for each generated image."""
     positions = [0] * len(drawn)
     classes = np.array(images.real_classes, dtype=str)
     for label in sorted(set(images.drawn_classes)):

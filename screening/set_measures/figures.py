@@ -38,7 +38,7 @@ def _foot(figure: Figure, result: dict[str, Any], legend: str) -> None:
 
 
 def plot_measures(result: dict[str, Any]) -> bytes:
-    """A panel for each measure: the drawn images and, below, held-out real ones, by scope."""
+    """A panel for each measure: the generated images and, below, held-out real ones, by scope."""
     scopes = result["scopes"]
     measures = {
         (scope["scope"], measure_key(measure)): measure
@@ -96,7 +96,7 @@ def plot_spectra(result: dict[str, Any]) -> bytes:
 
 
 def plot_map(result: dict[str, Any]) -> bytes | None:
-    """Real and drawn images in a plane, a panel for each class."""
+    """Real and generated images in a plane, a panel for each class."""
     points = result["map"]["points"]
     if not points:
         return None

@@ -1,7 +1,7 @@
 """Fidelity and variety by nearest neighbours: precision, recall, density, coverage, authenticity.
 
 All of them take distances, float64, so that a resample picks rows and columns instead of measuring again. A ball is
-open, as in the reference implementation (prdc): on its rim is outside. Rows are real images, columns drawn ones.
+open, as in the reference implementation (prdc): on its rim is outside. Rows are real images, columns generated ones.
 """
 
 import numpy as np
@@ -31,27 +31,27 @@ def radii(within: Distances, k: int) -> NDArray[np.float64]:
 
 
 def precision(real: Distances, across: Distances, k: int = OVERLAP_K) -> float:
-    """Share of drawn images inside the ball of some real image (Kynkäänniemi et al. 2019, eq. 1)."""
+    """Share of generated images inside the ball of some real image (Kynkäänniemi et al. 2019, eq. 1)."""
     return float((across < radii(real, k)[:, None]).any(axis=0).mean())
 
 
 def recall(drawn: Distances, across: Distances, k: int = OVERLAP_K) -> float:
-    """Share of real images inside the ball of some drawn image (Kynkäänniemi et al. 2019, eq. 2)."""
+    """Share of real images inside the ball of some generated image (Kynkäänniemi et al. 2019, eq. 2)."""
     return float((across < radii(drawn, k)[None, :]).any(axis=1).mean())
 
 
 def density(real: Distances, across: Distances, k: int = COVERAGE_K) -> float:
-    """In how many real balls a drawn image lies, by k: about 1 where the sets agree (Naeem et al. 2020, eq. 3)."""
+    """In how many real balls a generated image lies, by k: about 1 where the sets agree (Naeem et al. 2020, eq. 3)."""
     return float((across < radii(real, k)[:, None]).sum(axis=0).mean() / k)
 
 
 def coverage(real: Distances, across: Distances, k: int = COVERAGE_K) -> float:
-    """Share of real images with a drawn one in their ball (Naeem et al. 2020, eq. 4)."""
+    """Share of real images with a generated one in their ball (Naeem et al. 2020, eq. 4)."""
     return float(covered(real, across, k).mean())
 
 
 def covered(real: Distances, across: Distances, k: int = COVERAGE_K) -> NDArray[np.bool_]:
-    """(N,) which real images have a drawn one in their ball."""
+    """(N,) which real images have a generated one in their ball."""
     return np.asarray(across.min(axis=1) < radii(real, k))
 
 
@@ -67,7 +67,7 @@ def nearest(queries: Vectors, references: Vectors) -> tuple[NDArray[np.int64], D
 
 
 def authentic(drawn: Vectors, real: Vectors) -> NDArray[np.bool_]:
-    """(N,) which drawn images are no copies (Alaa et al. 2022, section 4.2).
+    """(N,) which generated images are no copies (Alaa et al. 2022, section 4.2).
 
     A copy lies no farther from its nearest real image than that image's nearest real neighbour does. `real` are all
     images that the generator may have copied.

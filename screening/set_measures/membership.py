@@ -1,6 +1,6 @@
-"""Black-box membership inference: whether drawn images lie nearer to images that a generator saw.
+"""Black-box membership inference: whether generated images lie nearer to images that a generator saw.
 
-The attacker holds the drawn images and a candidate's image, and measures the distance to the nearest drawn one,
+The attacker holds the generated images and a candidate's image, and measures the distance to the nearest drawn one,
 calibrated by the distance to real images that have nothing to do with the generator (after GAN-Leaks, Chen et al. 2020,
 and DOMIAS, van Breugel et al. 2023). Members, non-members and reference are balanced by class and drawn by seed, and
 the same attack without the generator must find nothing.
@@ -77,7 +77,7 @@ def _halves(items: Sequence[tuple[int, str]]) -> tuple[list[tuple[int, str]], li
 
 
 def calibrated_scores(candidates: Vectors, drawn: Vectors, reference: Vectors) -> NDArray[np.float64]:
-    """(N,) log of how much nearer a drawn image comes than a reference image: high suggests a member."""
+    """(N,) log of how much nearer a generated image comes than a reference image: high suggests a member."""
     tiny = np.finfo(np.float64).tiny
     to_drawn, to_reference = nearest(candidates, drawn)[1], nearest(candidates, reference)[1]
     return np.asarray(np.log(np.maximum(to_reference, tiny)) - np.log(np.maximum(to_drawn, tiny)))

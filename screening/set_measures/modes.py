@@ -60,9 +60,9 @@ def find_modes(features: Vectors, seed: int) -> Modes:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """A grouping of images into levels: of real ones (None where it has none) and of drawn ones.
+    """A grouping of images into levels: of real ones (None where it has none) and of generated ones.
 
-    `borrowed` levels of drawn images are those of the nearest real training image of their class.
+    `borrowed` levels of generated images are those of the nearest real training image of their class.
     """
 
     name: str

@@ -1,7 +1,8 @@
 """Every measure of one scope (all classes, or one) at equal n, beside its real-against-real floor.
 
-Three sets of n: real training images, one a subject; real validation images, one a subject; the drawn images. The floor
-is what the validation images score in the place of the drawn ones, by the same yardstick. `excess` is the difference.
+Three sets of n: real training images, one a subject; real validation images, one a subject; the generated images. The
+floor is what the validation images score in the place of the generated ones, by the same yardstick. `excess` is the
+difference.
 """
 
 from collections.abc import Callable, Mapping
@@ -96,7 +97,7 @@ def _too_few(n: int, dimension: int) -> ScopeMeasure:
 
 
 class Sides:
-    """Drawn and held-out images against the same real ones; each distance is computed once."""
+    """Generated and held-out images against the same real ones; each distance is computed once."""
 
     def __init__(self, real: ImageSet, held_out: ImageSet, drawn: ImageSet, reduced: PCA, plain: bool) -> None:
         self.real, self.others = real, {"value": drawn, "floor": held_out}
@@ -115,7 +116,7 @@ class Sides:
         return [*frechet, "frechet_components", "kernel", "precision", "recall", "density", "coverage", "spectral"]
 
     def measure(self, positions: Positions) -> dict[str, float]:
-        """`KEY/value` and `KEY/floor` of the images at these positions of real, held-out and drawn."""
+        """`KEY/value` and `KEY/floor` of the images at these positions of real, held-out and generated ones."""
         rows, held_out, drawn = positions
         measured = {}
         for side, columns in (("value", drawn), ("floor", held_out)):
@@ -163,7 +164,7 @@ def _set_measure(
 
 
 def _authenticity(drawn: Vectors, held_out: Vectors, every_real: Vectors) -> ScopeMeasure:
-    """Authenticity against every real image: those are given and the drawn ones a sample, so the count is exact."""
+    """Authenticity against every real image: those are given and the generated ones a sample, so the count is exact."""
     n = len(drawn)
     drawn_count, held_out_count = (int(manifold.authentic(images, every_real).sum()) for images in (drawn, held_out))
     low, high = confint_proportions_2indep(drawn_count, n, held_out_count, n, method="newcomb", compare="diff")

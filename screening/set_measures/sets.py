@@ -1,4 +1,4 @@
-"""The images of a measurement: drawn ones with outcomes and settings, real ones by split."""
+"""The images of a measurement: generated ones with outcomes and settings, real ones by split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ class Sets:
 
     @property
     def measured(self) -> list[DrawnImage]:
-        """The drawn images that the measurement is about."""
+        """The generated images that the measurement is about."""
         return [image for image in self.drawn if image.measured]
 
 

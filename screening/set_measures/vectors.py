@@ -17,7 +17,7 @@ from train.backbones.load import Backbone
 
 @dataclass(frozen=True, slots=True)
 class SetVectors:
-    """Features and spectra of drawn, training and validation images, in the order of the sets."""
+    """Features and spectra of generated, training and validation images, in the order of the sets."""
 
     drawn: ImageSet
     train: ImageSet

@@ -39,7 +39,7 @@ def recipe(tmp_path: Path) -> Path:
 
 def test_an_added_generator_is_listed_and_shown(project: Project, fitted: Path) -> None:
     output = run(project.root, "generator", "add", str(fitted)).output
-    assert "generator tiny-flow: draws dark, bright" in output
+    assert "generator tiny-flow: generates dark, bright" in output
     assert "made for a test" in output
     (listed,) = json.loads(run(project.root, "generator", "list", "--json").output)
     assert listed["name"] == "tiny-flow"
@@ -51,7 +51,7 @@ def test_an_added_generator_is_listed_and_shown(project: Project, fitted: Path) 
 
 def test_a_request_is_queued_and_the_same_one_again_is_the_same_batch(project: Project, fitted: Path) -> None:
     run(project.root, "generator", "add", str(fitted))
-    assert "queued: `rounds worker` draws it" in run(project.root, *REQUEST).output
+    assert "queued: `rounds worker` generates it" in run(project.root, *REQUEST).output
     first, again = (json.loads(run(project.root, *REQUEST, "--json").output) for _ in range(2))
     assert first == again
     assert first["images"] == 3
@@ -92,7 +92,7 @@ def test_what_cannot_be_drawn_is_named(project: Project, fitted: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_generator_is_fitted_on_a_snapshot_of_the_project_and_draws(project: Project, recipe: Path) -> None:
+def test_a_generator_is_fitted_on_a_snapshot_of_the_project_and_generates(project: Project, recipe: Path) -> None:
     with project.database.write() as session:
         source = add_import(session)
         for number in range(12):

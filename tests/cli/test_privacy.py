@@ -64,6 +64,6 @@ def test_canaries_are_fitted_weighed_and_pictured(project: Project, tmp_path: Pa
     assert [level["repeats"] for level in printed["levels"]] == [1, 10, 100]
     assert json.loads((out / "canaries.json").read_text()) == printed
     assert (out / "canaries.png").is_file()
-    assert "canaries among 40 drawn images" in run(project, *arguments).output
+    assert "canaries among 40 generated images" in run(project, *arguments).output
     with pytest.raises(BadInput, match="Ask for fewer --others"):
         run(project, *arguments[:-8], "--others", "60", "--per-repeat", "1")
