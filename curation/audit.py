@@ -51,8 +51,10 @@ class Chain:
 
     def verify(self, session: Session, anchors_path: Path) -> ChainReport:
         """Walk the whole chain, compare it with the anchors, and list altered, missing and reordered events."""
-        anchors = _read_anchors(anchors_path)
-        faults = [f"line {line} of {anchors_path.name} is torn or was altered" for line in _torn_anchors(anchors_path)]
+        lines = _read_anchors(anchors_path)
+        anchors = dict(filter(None, lines))
+        torn = [number for number, line in enumerate(lines, 1) if line is None]
+        faults = [f"line {number} of {anchors_path.name} is torn or was altered" for number in torn]
         count, link = 0, GENESIS
         for event in session.scalars(select(Event).order_by(Event.sequence).execution_options(yield_per=1_000)):
             if event.sequence != count + 1:
@@ -78,7 +80,7 @@ class Chain:
 def anchor(session: Session, anchors_path: Path) -> None:
     """Append the count and the head of the chain to a file outside the database."""
     head = session.scalars(select(EventHead)).one()
-    if head.count in _read_anchors(anchors_path):
+    if head.count in dict(filter(None, _read_anchors(anchors_path))):
         return
     line = json.dumps({"count": head.count, "hmac": head.hmac}).encode() + b"\n"
     with anchors_path.open("ab", buffering=0) as file:
@@ -106,20 +108,12 @@ def list_events(session: Session, kind: str | None = None, limit: int = 50) -> S
 
 def last_anchor(anchors_path: Path) -> int:
     """The number of events at the last anchor; 0 without one."""
-    return max(_read_anchors(anchors_path), default=0)
+    return max((line[0] for line in _read_anchors(anchors_path) if line), default=0)
 
 
-def _read_anchors(path: Path) -> dict[int, str]:
-    if not path.is_file():
-        return {}
-    entries = filter(None, map(_anchor_of, path.read_text(errors="replace").splitlines()))
-    return dict(entries)
-
-
-def _torn_anchors(path: Path) -> list[int]:
-    """The numbers of the lines that are no anchors."""
-    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
-    return [number for number, line in enumerate(lines, 1) if _anchor_of(line) is None]
+def _read_anchors(path: Path) -> list[tuple[int, str] | None]:
+    """The count and the link of each line; None for a line that is no anchor."""
+    return [_anchor_of(line) for line in path.read_text(errors="replace").splitlines()] if path.is_file() else []
 
 
 def _anchor_of(line: str) -> tuple[int, str] | None:

@@ -90,23 +90,11 @@ def claim_job(
 
 
 def heartbeat(
-    session: Session,
-    now: datetime,
-    job_id: int,
-    worker: str,
-    done: int,
-    total: int,
-    note: str | None = None,
-    lease_s: float = LEASE_S,
+    session: Session, now: datetime, job_id: int, worker: str, done: int, total: int, note: str | None = None
 ) -> bool:
     """Record progress and renew the lease; False when the job was cancelled or went to another worker."""
-    lease_until = now + timedelta(seconds=lease_s)
-    return _change(
-        session,
-        job_id,
-        worker,
-        {"done": done, "total": total, "note": note[:500] if note else None, "lease_until": lease_until},
-    )
+    values = {"done": done, "total": total, "note": note[:500] if note else None}
+    return _change(session, job_id, worker, values | {"lease_until": now + timedelta(seconds=LEASE_S)})
 
 
 def finish(session: Session, now: datetime, job_id: int, worker: str) -> bool:

@@ -41,6 +41,7 @@ class Status:
 
 def project_status(session: Session) -> Status:
     """Count everything in one consistent view."""
+    jobs = select(Job.status, func.count()).group_by(Job.status)
     return Status(
         imports=_imports(session),
         real=_real_images(session),
@@ -55,10 +56,7 @@ def project_status(session: Session) -> Status:
             for snapshot in session.scalars(select(Snapshot).order_by(Snapshot.id))
         ],
         runs=[{"name": run.name, "status": run.status.value} for run in session.scalars(select(Run).order_by(Run.id))],
-        jobs={
-            status.value: count
-            for status, count in session.execute(select(Job.status, func.count()).group_by(Job.status))
-        },
+        jobs={status.value: count for status, count in session.execute(jobs)},
         affected=_affected(session),
     )
 
@@ -87,16 +85,9 @@ def _imports(session: Session) -> list[dict[str, Any]]:
 
 
 def _real_images(session: Session) -> dict[str, dict[str, int]]:
-    query = (
-        select(Subject.split, Label.name, func.count())
-        .select_from(Image)
-        .join(Subject, Subject.id == Image.subject_id)
-        .join(ImageLabel, ImageLabel.image_id == Image.id)
-        .join(Label, Label.id == ImageLabel.label_id)
-        .where(is_ready_real(), is_positive("import"))
-        .group_by(Subject.split, Label.name)
-        .order_by(Label.name)
-    )
+    query = select(Subject.split, Label.name, func.count()).select_from(Image).join(Image.subject)
+    query = query.join(Image.labels).join(ImageLabel.label).where(is_ready_real(), is_positive("import"))
+    query = query.group_by(Subject.split, Label.name).order_by(Label.name)
     counts: dict[Split, dict[str, int]] = defaultdict(dict)
     for split, label, count in session.execute(query):
         counts[split][label] = count
@@ -105,30 +96,19 @@ def _real_images(session: Session) -> dict[str, dict[str, int]]:
 
 def _subjects(session: Session) -> dict[str, int]:
     query = select(Subject.split, func.count(Subject.id.distinct())).join(Image, Image.subject_id == Subject.id)
-    counts = {split: count for split, count in session.execute(query.where(is_ready_real()).group_by(Subject.split))}
+    counts = dict(session.execute(query.where(is_ready_real()).group_by(Subject.split)).tuples())
     return {split.value: counts[split] for split in Split if split in counts}
 
 
 def _synthetic_images(session: Session) -> dict[str, int]:
-    query = (
-        select(Label.name, func.count())
-        .select_from(Image)
-        .join(ImageLabel, ImageLabel.image_id == Image.id)
-        .join(Label, Label.id == ImageLabel.label_id)
-        .where(Image.origin == Origin.SYNTHETIC, Image.withdrawn_at.is_(None), ImageLabel.source == "request")
-        .group_by(Label.name)
-        .order_by(Label.name)
-    )
-    return {label: count for label, count in session.execute(query)}
+    query = select(Label.name, func.count()).select_from(Image).join(Image.labels).join(ImageLabel.label)
+    query = query.where(Image.origin == Origin.SYNTHETIC, Image.withdrawn_at.is_(None), ImageLabel.source == "request")
+    return dict(session.execute(query.group_by(Label.name).order_by(Label.name)).tuples())
 
 
 def _batches(session: Session) -> list[dict[str, Any]]:
     drawn_count = select(func.count(Image.id)).where(Image.batch_id == Batch.id).scalar_subquery()
-    query = (
-        select(Batch, Generator.name, drawn_count)
-        .join(Generator, Generator.id == Batch.generator_id)
-        .order_by(Batch.id)
-    )
+    query = select(Batch, Generator.name, drawn_count).join(Batch.generator).order_by(Batch.id)
     return [
         {"batch": batch.id, "generator": generator, "status": batch.status.value, "drawn": count, "size": batch.size}
         for batch, generator, count in session.execute(query)
@@ -158,12 +138,6 @@ def _worklists(session: Session) -> list[dict[str, Any]]:
 
 def _readings(session: Session) -> dict[str, int]:
     """Count verdicts that stand, by kind of reader."""
-    query = (
-        select(Reader.kind, func.count())
-        .select_from(Reading)
-        .join(Reader, Reader.id == Reading.reader_id)
-        .where(stands())
-        .group_by(Reader.kind)
-    )
-    counts = {kind: count for kind, count in session.execute(query)}
+    query = select(Reader.kind, func.count()).join(Reading, Reader.id == Reading.reader_id).where(stands())
+    counts = dict(session.execute(query.group_by(Reader.kind)).tuples())
     return {kind.value: counts.get(kind, 0) for kind in ReaderKind}

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,15 @@ CHUNK = 16
 def run_batch_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
     """Generate the images that a batch still lacks, then mark it ready and queue its screening."""
     batch_id = int(payload["batch"])
-    request, directory, missing, size = _prepare(project, batch_id)
+    with project.database.read() as session:
+        batch = session.get(Batch, batch_id)
+        if batch is None:
+            raise NotFound(f"there is no batch {batch_id}.")
+        request, directory = (
+            GenerationRequest.model_validate(batch.request),
+            resolve_directory(project, batch.generator),
+        )
+        missing, size = list_missing_images(session, batch), batch.size
     report(size - len(missing), size, None)
     if missing:
         from generate.sample import sample_images
@@ -53,15 +60,6 @@ def list_missing_images(session: Session, batch: Batch) -> list[tuple[int, str]]
     present = set(session.scalars(select(Image.batch_index).where(Image.batch_id == batch.id)))
     plan = GenerationRequest.model_validate(batch.request).plan()
     return [(index, label) for index, label in plan if index not in present]
-
-
-def _prepare(project: Project, batch_id: int) -> tuple[GenerationRequest, Path, list[tuple[int, str]], int]:
-    with project.database.read() as session:
-        batch = session.get(Batch, batch_id)
-        if batch is None:
-            raise NotFound(f"there is no batch {batch_id}.")
-        request = GenerationRequest.model_validate(batch.request)
-        return request, resolve_directory(project, batch.generator), list_missing_images(session, batch), batch.size
 
 
 def _store(project: Project, batch_id: int, chunk: Sequence[Generated]) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from typing import Any, TypeAlias
 
 from curation.ingest.incoming import NO_GEOMETRY, Geometry
@@ -51,59 +51,21 @@ class Arrival:
 
     def record(self) -> str:
         """Every field but the split, as JSON; `from_record` reads it back."""
-        values: list[Any] = [
-            self.source_file,
-            self.labels,
-            self.subject_key,
-            self.subject_known,
-            self.pixel_sha256,
-            self.file_sha256,
-            self.shape,
-            self.bits,
-            None if self.geometry == NO_GEOMETRY else astuple(self.geometry),
-            dict(self.masks),
-            None if self.covariates is None else dict(self.covariates),
-            self.kept_as,
-            self.burnt_in,
-            self.notes,
-            self.in_project,
-        ]
-        return json.dumps(values)
+        return json.dumps([getattr(self, name) for name in _RECORDED], default=_geometry_values)
 
     @classmethod
     def from_record(cls, record: str, split: Split | None) -> "Arrival":
         """Read an arrival back from its record, and place it in `split`."""
-        file, labels, key, known, pixels, content, shape, bits, geometry, masks, covariates, *rest = json.loads(record)
-        kept_as, burnt_in, notes, in_project = rest
-        return cls(
-            source_file=file,
-            labels=tuple((name, value) for name, value in labels),
-            subject_key=key,
-            subject_known=known,
-            split=split,
-            pixel_sha256=pixels,
-            file_sha256=content,
-            shape=tuple(shape),
-            bits=bits,
-            geometry=NO_GEOMETRY if geometry is None else _geometry(*geometry),
-            masks=masks,
-            covariates=covariates,
-            kept_as=kept_as,
-            burnt_in=burnt_in,
-            notes=tuple(notes),
-            in_project=in_project,
-        )
+        values = dict(zip(_RECORDED, map(_with_tuples, json.loads(record)), strict=True))
+        return cls(**values | {"split": split, "geometry": Geometry(*values["geometry"] or ())})
 
 
-def _geometry(spacing: Any, slope: float, intercept: float, offset: int, modality: str, *rest: Any) -> Geometry:
-    window, frame, affine = rest
-    return Geometry(
-        spacing_mm=spacing and tuple(spacing),
-        rescale_slope=slope,
-        rescale_intercept=intercept,
-        signed_offset=offset,
-        modality=modality,
-        window=window and tuple(window),
-        frame=frame,
-        affine=affine and tuple(tuple(row) for row in affine),
-    )
+_RECORDED = tuple(field.name for field in fields(Arrival) if field.name != "split")
+
+
+def _geometry_values(geometry: Geometry) -> tuple[Any, ...] | None:
+    return None if geometry == NO_GEOMETRY else astuple(geometry)
+
+
+def _with_tuples(value: Any) -> Any:
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value

@@ -87,39 +87,18 @@ def import_requested(
 ) -> ImportReport:
     """Import the source of `request`; raises what `check` and the source's own import raise."""
     request.check()
-    importers = {COHORT: _import_cohort, MEDMNIST: _import_medmnist, "npz": _import_medmnist, "files": _import_files}
-    return importers[request.kind](project, request, report, now(), dry_run)
-
-
-def _import_cohort(
-    project: Project, request: SourceRequest, report: OnProgress, now: datetime, dry_run: bool
-) -> ImportReport:
-    count = int(request.argument or COHORT_SIZE)
-    processes = request.processes or min(os.cpu_count() or 1, 1 + count // _SUBJECTS_PER_PROCESS)
-    return import_virtual_brains(project, now, count, workers=processes, on_progress=report, dry_run=dry_run)
-
-
-def _import_medmnist(
-    project: Project, request: SourceRequest, report: OnProgress, now: datetime, dry_run: bool
-) -> ImportReport:
-    source = request.argument if request.kind == MEDMNIST else Path(request.source)
-    return import_medmnist(project, now, source, name=request.name, on_progress=report, dry_run=dry_run)
-
-
-def _import_files(
-    project: Project, request: SourceRequest, report: OnProgress, now: datetime, dry_run: bool
-) -> ImportReport:
-    path = Path(request.source)
-    common: dict[str, Any] = {
-        "name": request.name,
-        "request": request.options,
-        "seed": request.seed,
-        "dry_run": dry_run,
-        "on_progress": report,
-    }
+    options: dict[str, Any] = {"on_progress": report, "dry_run": dry_run}
+    if request.kind == COHORT:
+        count = int(request.argument or COHORT_SIZE)
+        processes = request.processes or min(os.cpu_count() or 1, 1 + count // _SUBJECTS_PER_PROCESS)
+        return import_virtual_brains(project, now(), count, workers=processes, **options)
+    options["name"], path = request.name, Path(request.source)
+    if request.kind != "files":
+        return import_medmnist(project, now(), request.argument if request.kind == MEDMNIST else path, **options)
+    options |= {"request": request.options, "seed": request.seed}
     if is_hugging_face(path):
-        return import_hugging_face(project, now, path, **common)
-    return import_image_folder(project, now, path, manifest=request.manifest, **common)
+        return import_hugging_face(project, now(), path, **options)
+    return import_image_folder(project, now(), path, manifest=request.manifest, **options)
 
 
 def queue_import(project: Project, request: SourceRequest, now: datetime) -> Job:

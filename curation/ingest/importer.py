@@ -56,13 +56,11 @@ def import_source(
             return replace(repeated, notes=[*repeated.notes, *withdrawals])
         with Staging.open() as staging:
             if dry_run:
-                intake = _decide(project, Reception(None, digest, names), staging, source, seed, on_progress)
-                return _report(source, digest, staging, intake)
+                return _decide(project, Reception(None, digest, names), staging, source, seed, on_progress)
             import_rows.remove_unfinished(project.database)
             import_id = import_rows.begin(project.database, now, source, digest)
             try:
-                intake = _decide(project, Reception(project.store, digest, names), staging, source, seed, on_progress)
-                report = _report(source, digest, staging, intake)
+                report = _decide(project, Reception(project.store, digest, names), staging, source, seed, on_progress)
                 if report.added:
                     accepted = staging.accepted()
                     import_rows.write(project.database, now, import_id, accepted, report.added, on_progress)
@@ -77,7 +75,7 @@ def import_source(
 
 def _decide(
     project: Project, reception: Reception, staging: Staging, source: Source, seed: int, on_progress: OnProgress
-) -> Intake:
+) -> ImportReport:
     with quiet_decoders():
         rejected = _receive(reception, staging, source, on_progress)
     with project.database.read() as session:
@@ -89,7 +87,7 @@ def _decide(
         for digest in unused:
             project.store.remove(digest)
     intake.rejected[:0] = rejected
-    return intake
+    return _report(source, reception.digest, staging, intake)
 
 
 def _receive(reception: Reception, staging: Staging, source: Source, on_progress: OnProgress) -> list[Rejected]:
@@ -115,9 +113,7 @@ def _receive(reception: Reception, staging: Staging, source: Source, on_progress
 
 def _shape_fault(arrival: Arrival, first: Arrival) -> str | None:
     expected, actual = (*first.shape, first.bits), (*arrival.shape, arrival.bits)
-    if expected == actual:
-        return None
-    return explain_shape_difference(expected, actual, "the pictures before it")
+    return None if expected == actual else explain_shape_difference(expected, actual, "the pictures before it")
 
 
 def _report(source: Source, digest: str, staging: Staging, intake: Intake) -> ImportReport:

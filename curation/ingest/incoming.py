@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.image_store import Pixels
+from curation.ingest.request import ImportRequest
 from curation.tables.images import Split
 
 SPLIT_NAMES = {
@@ -22,6 +23,8 @@ SPLIT_NAMES = {
     "testing": Split.TEST,
     "reserve": Split.RESERVE,
 }
+
+NO_LABEL = "no label: it is in no class folder, and no table gives one. See --label-from and --label"
 
 
 def parse_split(name: str) -> Split:
@@ -138,3 +141,14 @@ class FileEntry:
     subject: str | None
     split: Split | None
     covariates: Mapping[str, str | float] | None = None
+
+
+def find_labels(
+    entry: FileEntry, request: ImportRequest, masks: Mapping[str, NDArray[np.uint8]]
+) -> Mapping[str, float]:
+    """The labels of a picture: by which of its masks show something, or those of its entry; raises BadInput."""
+    if request.label_from == "mask":
+        return {name: float(name in masks and bool(masks[name].any())) for name, _ in request.masks}
+    if not entry.labels:
+        raise BadInput(NO_LABEL)
+    return entry.labels

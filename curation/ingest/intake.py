@@ -79,11 +79,8 @@ def _with_lots(
 ) -> Iterator[tuple[str, str | None, str | None, Split | None]]:
     """Yield each group of subjects with its split, or else with its stratum and its lot."""
     for unit, labels, split in units:
-        yield (
-            (unit, None, None, split)
-            if split
-            else (unit, ", ".join(sorted(labels)), order_in_stratum(seed, unit), None)
-        )
+        stratum = None if split else ", ".join(sorted(labels))
+        yield unit, stratum, None if split else order_in_stratum(seed, unit), split
 
 
 def _judge(arrival: Arrival, standing: dict[str, Arrival], intake: Intake) -> tuple[bool, Duplicate | None]:
@@ -115,17 +112,14 @@ def _duplicate_kind(arrival: Arrival, other: Arrival) -> DuplicateKind:
 
 
 def _duplicate(kind: DuplicateKind, arrival: Arrival, other: Arrival) -> Duplicate:
+    assert arrival.split
+    assert other.split
     return Duplicate(
         kind=kind,
         source_file=arrival.source_file,
-        split=_split(arrival),
+        split=arrival.split,
         label=arrival.label,
         of_file=other.source_file,
-        of_split=_split(other),
+        of_split=other.split,
         of_label=other.label,
     )
-
-
-def _split(arrival: Arrival) -> Split:
-    assert arrival.split is not None
-    return arrival.split

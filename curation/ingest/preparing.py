@@ -65,17 +65,12 @@ def _through_window(image: IncomingImage, wanted: Window) -> IncomingImage:
     if window is None:
         raise BadInput("the file has no window of its own. Give one as CENTRE:WIDTH")
     center, width = window
+    low = center - width / 2
     values = image.pixels.astype(np.float32) - geometry.signed_offset
     values = values * geometry.rescale_slope + geometry.rescale_intercept
-    pixels = np.rint(np.clip((values - (center - width / 2)) / width, 0, 1) * 255).astype(np.uint8)
-    now = replace(
-        geometry,
-        rescale_slope=width / 255,
-        rescale_intercept=center - width / 2,
-        signed_offset=0,
-        window=(center, width),
-    )
-    return replace(image, pixels=pixels, geometry=now, png=None)
+    pixels = np.rint(np.clip((values - low) / width, 0, 1) * 255).astype(np.uint8)
+    geometry = replace(geometry, rescale_slope=width / 255, rescale_intercept=low, signed_offset=0, window=window)
+    return replace(image, pixels=pixels, geometry=geometry, png=None)
 
 
 def _resize(image: IncomingImage, height: int, width: int) -> IncomingImage:

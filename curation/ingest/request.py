@@ -59,9 +59,8 @@ class ImportRequest(FrozenRequest):
     @property
     def label_keyword(self) -> str | None:
         """The DICOM keyword that labels come from."""
-        return (
-            self.label_from.removeprefix(KEYWORD) if self.label_from and self.label_from.startswith(KEYWORD) else None
-        )
+        label_from = self.label_from or ""
+        return label_from.removeprefix(KEYWORD) if label_from.startswith(KEYWORD) else None
 
     def check(self) -> None:
         """Raise BadInput for options that contradict each other."""

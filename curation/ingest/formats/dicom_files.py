@@ -1,8 +1,8 @@
 """Read a DICOM file as pictures: one for each frame, with geometry, label and subject."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydicom.dataset import FileDataset
 
@@ -14,21 +14,8 @@ from curation.ingest.formats.dicom_geometry import read_affine, read_spacing_mm
 from curation.ingest.formats.dicom_header import count_frames, find_identifying_texts, fold_text, read_header
 from curation.ingest.formats.dicom_preamble import BARE, is_bare
 from curation.ingest.formats.tables import TableEntry
-from curation.ingest.incoming import FileEntry, Geometry, IncomingImage, Rejected, Unreadable
+from curation.ingest.incoming import NO_LABEL, FileEntry, Geometry, IncomingImage, Rejected, Unreadable
 from curation.ingest.request import ImportRequest
-from curation.tables.images import Split
-
-
-@dataclass(frozen=True, slots=True)
-class _FileFacts:
-    """What the header and the table say of all frames of a file."""
-
-    labels: str | dict[str, float]
-    subject: str | None
-    split: Split | None
-    group: str | None
-    covariates: dict[str, str | float] | None
-    burnt_in: str | None
 
 
 def read_dicom(
@@ -49,7 +36,7 @@ def read_dicom(
         yield Rejected.because(entry.file, Unreadable(error))
 
 
-def _image(name: str, header: FileDataset, number: int, values: Values, facts: _FileFacts) -> IncomingImage:
+def _image(name: str, header: FileDataset, number: int, values: Values, facts: dict[str, Any]) -> IncomingImage:
     modality = str(header.get("Modality") or "")[:16] or None
     geometry = Geometry(
         spacing_mm=read_spacing_mm(header, number),
@@ -64,20 +51,16 @@ def _image(name: str, header: FileDataset, number: int, values: Values, facts: _
     return IncomingImage(
         name,
         values.pixels,
-        facts.labels,
-        facts.subject,
-        facts.split,
-        geometry,
-        covariates=facts.covariates,
-        group=facts.group,
-        burnt_in=facts.burnt_in,
+        geometry=geometry,
         notes=(*values.notes, BARE) if is_bare(header) else values.notes,
+        **facts,
     )
 
 
 def _file_facts(
     header: FileDataset, entry: FileEntry, request: ImportRequest, by_uid: Mapping[str, TableEntry]
-) -> _FileFacts:
+) -> dict[str, Any]:
+    """What the header and the table say of all frames of a file: fields of `IncomingImage` by name."""
     row = by_uid.get(str(header.get("SOPInstanceUID")))
     labels = _labels(header, entry, request, row)
     identifying = find_identifying_texts(header)
@@ -93,7 +76,8 @@ def _file_facts(
     subject = (row.subject if row else None) or entry.subject or patient or None
     study = str(header.get("StudyInstanceUID") or "") or entry.file
     split = (row.split if row else None) or entry.split
-    return _FileFacts(labels, subject, split, study, covariates or None, burnt_in_by_header(header))
+    facts = {"labels": labels, "subject_key": subject, "split": split, "group": study}
+    return facts | {"covariates": covariates or None, "burnt_in": burnt_in_by_header(header)}
 
 
 def _labels(
@@ -106,5 +90,5 @@ def _labels(
         return str(value).strip()
     labels = (row.labels if row else None) or entry.labels
     if not labels:
-        raise BadInput("no label: it is in no class folder, and no table gives one. See --label-from and --label")
+        raise BadInput(NO_LABEL)
     return dict(labels)

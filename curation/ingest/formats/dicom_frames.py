@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +58,10 @@ class Values:
     """The stored values of one frame, and what they mean."""
 
     pixels: Pixels  # (H, W, C)
-    slope: float
-    intercept: float
-    signed_offset: int
-    window: tuple[float, float] | None
+    slope: float = 1.0
+    intercept: float = 0.0
+    signed_offset: int = 0
+    window: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -100,8 +100,7 @@ def _decode(path: Path, header: FileDataset) -> Iterator[NDArray[Any]]:
     if count == 1:
         yield decoder.as_array(dataset, index=0, decoding_plugin=plugin)[0]
         return
-    for frame, _ in decoder.iter_array(dataset, decoding_plugin=plugin):
-        yield frame
+    yield from (frame for frame, _ in decoder.iter_array(dataset, decoding_plugin=plugin))
 
 
 def _whole(path: Path, syntax: UID) -> FileDataset:
@@ -127,53 +126,44 @@ def to_stored_values(frame: NDArray[Any], header: Dataset, number: int) -> Value
     if photometric == "PALETTE COLOR":
         return _of_palette(frame, header)
     if frame.ndim == 3:
-        return Values(_eight_bit(frame), 1.0, 0.0, 0, None)
+        return Values(_eight_bit(frame))
     slope, intercept = (1.0, 0.0) if header.get("ModalityLUTSequence") else read_rescale(header, number)
     shown = read_window(header, number)
     values = apply_modality_lut(frame, header) if header.get("ModalityLUTSequence") else frame
-    bits = int(header.BitsStored)
     signed_offset = 0
     if values.dtype.kind == "i":
         signed_offset = 1 << (8 * values.dtype.itemsize - 1)
         values = (values.astype(np.int32) + signed_offset).astype(f"u{values.dtype.itemsize}")
     if values.dtype not in (np.uint8, np.uint16):
         raise BadInput(f"values of type {values.dtype}: expected 8 or 16 bit integers")
-    pixels: Pixels = np.ascontiguousarray(values)[:, :, None]
+    stored = Values(np.ascontiguousarray(values)[:, :, None], slope, intercept, signed_offset, shown)
     if photometric == "MONOCHROME2":
-        return Values(pixels, slope, intercept, signed_offset, shown)
+        return stored
     if header.get("Modality") in _CALIBRATED:
         raise BadInput("MONOCHROME1 with calibrated values (CT, PET): inverting them would change their meaning")
-    return _invert(pixels, slope, intercept, signed_offset, shown, bits, bool(header.get("ModalityLUTSequence")))
+    return _invert(stored, int(header.BitsStored), bool(header.get("ModalityLUTSequence")))
 
 
-def _invert(
-    pixels: Pixels,
-    slope: float,
-    intercept: float,
-    signed_offset: int,
-    shown: tuple[float, float] | None,
-    bits: int,
-    through_lut: bool,
-) -> Values:
+def _invert(stored: Values, bits: int, through_lut: bool) -> Values:
     """Invert stored values within their range, v' = low + high - v, and the centre of the window with them."""
-    low = 0
-    high = (1 << bits) - 1
+    pixels, signed_offset, shown = stored.pixels, stored.signed_offset, stored.window
+    low, high = 0, (1 << bits) - 1
     if signed_offset:
         low, high = signed_offset - (1 << (bits - 1)), signed_offset + (1 << (bits - 1)) - 1
     if through_lut:
         high = int(np.iinfo(pixels.dtype).max)
     low, high = min(low, int(pixels.min())), max(high, int(pixels.max()))
     inverted: Any = (low + high - pixels.astype(np.int32)).astype(pixels.dtype)
-    doubled_middle = (low + high - 2 * signed_offset) * slope + 2 * intercept
+    doubled_middle = (low + high - 2 * signed_offset) * stored.slope + 2 * stored.intercept
     mirrored = None if shown is None else (doubled_middle - shown[0], shown[1])
-    return Values(inverted, slope, intercept, signed_offset, mirrored, (INVERTED,))
+    return replace(stored, pixels=inverted, window=mirrored, notes=(INVERTED,))
 
 
 def _of_palette(frame: NDArray[Any], header: Dataset) -> Values:
     colours = apply_color_lut(frame, header)
     if colours.dtype == np.uint16:  # PS3.3, C.7.6.3.1.6: entries of 16 bit; the high byte is the 8 bit colour
-        return Values(_eight_bit((colours >> 8).astype(np.uint8)[..., :3]), 1.0, 0.0, 0, None, (PALETTE_16,))
-    return Values(_eight_bit(colours[..., :3]), 1.0, 0.0, 0, None)
+        return Values(_eight_bit((colours >> 8).astype(np.uint8)[..., :3]), notes=(PALETTE_16,))
+    return Values(_eight_bit(colours[..., :3]))
 
 
 def _eight_bit(frame: NDArray[Any]) -> NDArray[np.uint8]:

@@ -88,7 +88,8 @@ def read_window(dataset: Dataset, frame: int) -> tuple[float, float] | None:
 
 
 def _window_of_lut(item: Dataset) -> tuple[float, float] | None:
-    entries = np.asarray(_lut_data(item), float)
+    data = item.LUTData
+    entries = np.asarray(np.frombuffer(data, "<u2") if isinstance(data, bytes) else data, float)
     if entries.size < 2 or entries.max() <= entries.min():
         return None
     first = int(item.LUTDescriptor[1])
@@ -96,11 +97,6 @@ def _window_of_lut(item: Dataset) -> tuple[float, float] | None:
     inside = np.flatnonzero((share > 0.02) & (share < 0.98))
     low, high = (int(inside[0]), int(inside[-1])) if inside.size else (0, entries.size - 1)
     return first + (low + high) / 2, max(1.0, float(high - low))
-
-
-def _lut_data(item: Dataset) -> Any:
-    data = item.LUTData
-    return np.frombuffer(data, "<u2") if isinstance(data, bytes) else data
 
 
 def _first(value: Any) -> float | None:

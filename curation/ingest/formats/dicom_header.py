@@ -4,7 +4,6 @@ Checked are SOP class, size, bits, frames and the number of bytes.
 """
 
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -114,31 +113,18 @@ def _check_inflated(path: Path) -> None:
     """Refuse a deflated file that inflates to too much: its data set is one stream (PS3.5, A.5)."""
     if read_meta(path).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
         return
-    with path.open("rb") as file:
-        if file.read(132)[128:] != b"DICM":
-            raise BadInput("a deflated DICOM file without the preamble of Part 10")
-    length = 0
-    for block in _inflate(path):
-        length += len(block)
-        if length > MAX_INFLATED:
-            raise BadInput(f"inflates to more than {MAX_INFLATED >> 30} GiB: refused as a decompression bomb")
-
-
-def _inflate(path: Path) -> Iterator[bytes]:
-    stream = zlib.decompressobj(-zlib.MAX_WBITS)
-    with path.open("rb") as file:
-        file.seek(_meta_length(path))
-        while block := file.read(1 << 16):
-            while block:
-                yield stream.decompress(block, 1 << 20)
-                block = stream.unconsumed_tail
-
-
-def _meta_length(path: Path) -> int:
-    """The offset at which the file meta information ends (PS3.10, 7.1): bytes 140 to 144 hold its length."""
+    length, stream = 0, zlib.decompressobj(-zlib.MAX_WBITS)
     with path.open("rb") as file:
         head = file.read(144)
-    return 144 + int.from_bytes(head[140:144], "little")
+        if head[128:132] != b"DICM":
+            raise BadInput("a deflated DICOM file without the preamble of Part 10")
+        file.seek(144 + int.from_bytes(head[140:144], "little"))  # the end of the meta information (PS3.10, 7.1)
+        while block := file.read(1 << 16):
+            while block:
+                length += len(stream.decompress(block, 1 << 20))
+                if length > MAX_INFLATED:
+                    raise BadInput(f"inflates to more than {MAX_INFLATED >> 30} GiB: refused as a decompression bomb")
+                block = stream.unconsumed_tail
 
 
 def count_frames(dataset: Dataset) -> int:

@@ -19,7 +19,7 @@ from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.ingest.formats.nifti_values import check_values, choose_volume, count_volumes, is_rgb, read_raw_values
 from curation.ingest.formats.picture_files import check_size
-from curation.ingest.incoming import FileEntry, Geometry, IncomingImage, Rejected, Unreadable
+from curation.ingest.incoming import FileEntry, Geometry, IncomingImage, Rejected, Unreadable, find_labels
 from curation.ingest.request import ImportRequest, Plane
 from curation.tables.images import Shape
 
@@ -98,7 +98,7 @@ def _slices(
         yield IncomingImage(
             f"{name}{position}",
             pixels,
-            _labels(entry, request, shown),
+            find_labels(entry, request, shown),
             entry.subject,
             entry.split,
             _geometry(volume, request.plane, position),
@@ -109,14 +109,6 @@ def _slices(
         )
     if blank:
         yield Rejected(entry.file, f"{blank} of {len(positions)} slices are blank: one value everywhere")
-
-
-def _labels(entry: FileEntry, request: ImportRequest, masks: dict[str, NDArray[np.uint8]]) -> dict[str, float]:
-    if request.label_from == "mask":
-        return {name: float(name in masks and bool(masks[name].any())) for name, _ in request.masks}
-    if not entry.labels:
-        raise BadInput("no label: it is in no class folder, and no table gives one. See --label-from and --label")
-    return dict(entry.labels)
 
 
 def _orientation(affine: NDArray[np.float64]) -> NDArray[Any]:

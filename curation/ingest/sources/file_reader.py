@@ -11,7 +11,7 @@ from curation.ingest.formats.nifti_files import read_nifti
 from curation.ingest.formats.picture_files import decode_picture, explain_shape_difference
 from curation.ingest.formats.png_files import strip_png
 from curation.ingest.formats.tables import TableEntry
-from curation.ingest.incoming import FileEntry, IncomingImage, Rejected
+from curation.ingest.incoming import FileEntry, IncomingImage, Rejected, find_labels
 from curation.ingest.preparing import prepare
 from curation.ingest.request import ImportRequest
 from curation.ingest.sources.masks import find_masks, read_picture_mask
@@ -63,17 +63,10 @@ class FileReader:
         content = read_picture_file(path)
         pixels, notes = decode_picture(content)
         mask_values = {name: read_picture_mask(mask, pixels.shape) for name, mask in masks.items()}
-        labels = entry.labels
-        if self.request.label_from == "mask":
-            labels = {
-                name: float(name in mask_values and bool(mask_values[name].any())) for name, _ in self.request.masks
-            }
-        if not labels:
-            raise BadInput("no label: it is in no class folder, and no table gives one. See --label-from and --label")
         return IncomingImage(
             entry.file,
             pixels,
-            labels,
+            find_labels(entry, self.request, mask_values),
             entry.subject,
             entry.split,
             masks={name: mask for name, mask in mask_values.items() if mask.any()},

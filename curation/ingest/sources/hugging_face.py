@@ -72,11 +72,6 @@ def import_hugging_face(
     on_progress: OnProgress = silent,
 ) -> ImportReport:
     """Import the data set at `path`; raises BadInput when it has no pictures, or lacks a column asked for."""
-    return import_source(project, now, open_hugging_face(path, name, request), seed, on_progress, dry_run=dry_run)
-
-
-def open_hugging_face(path: Path, name: str | None = None, request: ImportRequest = NO_REQUEST) -> Source:
-    """Find the files and read their schema; rows are read when the source is consumed."""
     path = path.resolve()
     shards = find_shards(path)
     if not shards:
@@ -86,7 +81,7 @@ def open_hugging_face(path: Path, name: str | None = None, request: ImportReques
     for shard in shards:
         with shard.path.open("rb") as content:
             digest.update(f"{shard.name}\0{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
-    return Source(
+    source = Source(
         name=name or path.name,
         content_digest=digest.hexdigest(),
         items=_parts(shards, columns, request),
@@ -94,6 +89,7 @@ def open_hugging_face(path: Path, name: str | None = None, request: ImportReques
         options=request.options(),
         private=not request.public_subjects,
     )
+    return import_source(project, now, source, seed, on_progress, dry_run=dry_run)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,14 +49,6 @@ def import_image_folder(
     on_progress: OnProgress = silent,
 ) -> ImportReport:
     """Import the folder or file at `path`; raises BadInput when nothing can be read, or an option is wrong."""
-    source = open_image_folder(path, name, request, manifest)
-    return import_source(project, now, source, seed, on_progress, dry_run=dry_run)
-
-
-def open_image_folder(
-    path: Path, name: str | None = None, request: ImportRequest = NO_REQUEST, manifest: Path | None = None
-) -> Source:
-    """List and hash the files; they are decoded when the source is consumed."""
     request.check()
     directory, listing, table = _find(path, request, manifest)
     masks = list_mask_files(listing.files, request) if request.masks else set()
@@ -72,7 +64,7 @@ def open_image_folder(
             rejected.append(entry)
             faults.add(entry.source_file)
     entries = (entry for entry in _entries(files, faults, layout, table, request) if isinstance(entry, FileEntry))
-    return Source(
+    source = Source(
         name=name or _default_name(path, directory, listing, seen),
         content_digest=seen.digest,
         items=chain(rejected, (partial(reader.read, entry) for entry in entries)),
@@ -81,6 +73,7 @@ def open_image_folder(
         private=not request.public_subjects,
         notes=[f"columns not used: {', '.join(table.unused)}"] if table.unused else [],
     )
+    return import_source(project, now, source, seed, on_progress, dry_run=dry_run)
 
 
 def _find(path: Path, request: ImportRequest, manifest: Path | None) -> tuple[Path, Listing, Table]:
@@ -131,11 +124,8 @@ def _listed(directory: Path, table: Table) -> Listing:
     listing = Listing([], [table.name], [])
     for file in table.rows:
         path = directory / file
-        reason = (
-            reason_to_refuse(path, directory)
-            if path.exists() or path.is_symlink()
-            else f"named in {table.name}, but not there"
-        )
+        is_there = path.exists() or path.is_symlink()
+        reason = reason_to_refuse(path, directory) if is_there else f"named in {table.name}, but not there"
         if reason is None and not path.resolve().is_relative_to(directory):
             reason = "a link that leads outside the folder"
         if reason:

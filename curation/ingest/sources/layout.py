@@ -68,12 +68,8 @@ def _settle_labels(
     if request.label_from == "mask" or request.label_keyword:
         return None
     table_labels = dict(row.labels) if row and row.labels and request.label_from != "folder" else None
-    if (
-        table.decides
-        or table.several_labels
-        or request.label_from == "manifest"
-        or (table_labels and len(table_labels) > 1)
-    ):
+    several = table.several_labels or (table_labels is not None and len(table_labels) > 1)
+    if table.decides or several or request.label_from == "manifest":
         return table_labels
     named = next(iter(table_labels), None) if table_labels else None
     if folder is not None and named not in (None, folder):

@@ -38,17 +38,11 @@ def import_medmnist(
     dry_run: bool = False,
     on_progress: OnProgress = silent,
 ) -> ImportReport:
-    """Import the `.npz` at a path, or the data set of that name, downloaded into the project's `downloads`."""
-    if isinstance(source, str):
-        entry = find_medmnist(source)
-        path = _download(entry, project.directory("downloads"), on_progress)
-    else:
-        path = source
-    return import_source(project, now, open_medmnist(path, name), on_progress=on_progress, dry_run=dry_run)
+    """Import the `.npz` at a path, or the data set of that name, downloaded into the project's `downloads`.
 
-
-def open_medmnist(path: Path, name: str | None = None) -> Source:
-    """Read and check the arrays; the catalogue names the labels when the file is named like a known data set."""
+    The catalogue names the labels when the file is named like a known data set.
+    """
+    path = source if isinstance(source, Path) else _download(find_medmnist(source), project, on_progress)
     if not path.is_file():
         raise BadInput(f"{path} is not a file.")
     arrays = _load(path)
@@ -58,13 +52,14 @@ def open_medmnist(path: Path, name: str | None = None) -> Source:
     images = {split: _images(path, arrays, split, len(labels[split])) for split in _SPLITS}
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Source(
+    content = Source(
         name=name or path.name,
         content_digest=digest,
         items=_items(images, labels, names),
         total=sum(len(numbers) for numbers in labels.values()),
         notice=f"MedMNIST {entry.name}, {entry.licence}" if entry else None,
     )
+    return import_source(project, now, content, on_progress=on_progress, dry_run=dry_run)
 
 
 def _items(
@@ -134,15 +129,19 @@ def _label_names(path: Path, entry: MedMNIST | None, labels: Mapping[str, NDArra
     return list(entry.labels)
 
 
-def _download(entry: MedMNIST, directory: Path, on_progress: OnProgress) -> Path:
+def _download(entry: MedMNIST, project: Project, on_progress: OnProgress) -> Path:
     """Download the file unless it is there; raises BadInput offline, Damaged for another MD5."""
-    path = directory / entry.file_name
+    path = project.directory("downloads") / entry.file_name
     if path.exists():
         _check_md5(entry, path)
         return path
     partial = path.with_suffix(".part")
     try:
-        _fetch(entry.url, partial, on_progress)
+        with urllib.request.urlopen(entry.url, timeout=_TIMEOUT_S) as response, partial.open("wb") as file:
+            total = int(response.headers.get("Content-Length") or 0)
+            while block := response.read(_BLOCK):
+                file.write(block)
+                on_progress(file.tell(), total, "downloading")
     except OSError as error:
         raise BadInput(
             f"{entry.url} cannot be fetched ({error}). Fetch it on a machine that is online, put it at {path} "
@@ -161,11 +160,3 @@ def _check_md5(entry: MedMNIST, path: Path) -> None:
             f"{path}: expected MD5 {entry.md5}, got {md5}. Delete it and run this again; a file that was saved anew "
             f"on purpose is imported by its path: `rounds import {path}`."
         )
-
-
-def _fetch(url: str, partial: Path, on_progress: OnProgress) -> None:
-    with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response, partial.open("wb") as file:
-        total = int(response.headers.get("Content-Length") or 0)
-        while block := response.read(_BLOCK):
-            file.write(block)
-            on_progress(file.tell(), total, "downloading")

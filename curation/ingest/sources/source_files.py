@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from curation.errors import BadInput
@@ -111,14 +112,11 @@ def _leads_inside(path: Path, directory: Path) -> bool:
 
 def examine(directory: Path, files: Sequence[str], request: ImportRequest) -> Iterator[Examined]:
     """Hash every file and read the shape from its header, in the order given."""
-
-    def examine_file(file: str) -> Examined:
-        return _examine(directory / file, file, request)
-
-    return map_in_threads(examine_file, files, "hash")
+    return map_in_threads(partial(_examine, directory, request), files, "hash")
 
 
-def _examine(path: Path, file: str, request: ImportRequest) -> Examined:
+def _examine(directory: Path, request: ImportRequest, file: str) -> Examined:
+    path = directory / file
     kind = kind_of(path)
     with path.open("rb") as content:
         head = content.read(_AT_ONCE)

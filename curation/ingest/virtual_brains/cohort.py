@@ -7,7 +7,6 @@ from sqlalchemy import select
 
 from curation.digests import digest_of
 from curation.errors import BadInput
-from curation.image_store import Pixels
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import Geometry, IncomingImage, Source
@@ -50,10 +49,9 @@ def import_virtual_brains(
 
 def _items(numbers: Sequence[int], workers: int) -> Iterator[IncomingImage]:
     for virtual in render_many(numbers, workers):
-        pixels: Pixels = virtual.pixels[:, :, None]
         yield IncomingImage(
             source_file=virtual.subject,
-            pixels=pixels,
+            pixels=virtual.pixels[:, :, None],
             labels=virtual.label,
             subject_key=virtual.subject,
             split=Split(virtual.split),

@@ -4,17 +4,17 @@ With them the whole loop runs on a machine without data. They show the loop, not
 """
 
 import hashlib
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curation.errors import BadInput
+from curation.ingest.in_threads import map_batches
 from curation.ingest.virtual_brains.anatomy import FIELD_OF_VIEW_MM, Field, Warp, smooth_field
 from curation.ingest.virtual_brains.lesions import Lesion, OldInfarct, RingLesion
 
@@ -63,11 +63,7 @@ def cohort_numbers(count: int, first: int = 0) -> range:
 
 
 def check_ordinary(numbers: Iterable[int]) -> None:
-    """Refuse numbers that cannot be imported: negative ones, and those the shipped weights were fitted on.
-
-    Raises:
-        BadInput: a number is outside 0..899,999 and 1,000,000 onwards.
-    """
+    """Raise BadInput for a number that cannot be imported: a negative one, or one the shipped weights saw."""
     for number in numbers:
         if number < 0 or number in SHIPPED_RANGE:
             raise BadInput(
@@ -110,15 +106,8 @@ def render_many(numbers: Iterable[int], workers: int = 1, size: int = 64) -> Ite
         for number in numbers:
             yield render(number, size)
         return
-    remaining = iter(numbers)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        under_way: deque[Future[list[VirtualSlice]]] = deque()
-        while batch := list(islice(remaining, _BATCH)):
-            under_way.append(pool.submit(_render_batch, batch, size))
-            if len(under_way) > 2 * workers:
-                yield from under_way.popleft().result()
-        while under_way:
-            yield from under_way.popleft().result()
+        yield from map_batches(pool, workers, partial(_render_batch, size=size), numbers, _BATCH)
 
 
 def _render_batch(numbers: list[int], size: int) -> list[VirtualSlice]:

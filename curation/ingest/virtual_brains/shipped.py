@@ -7,6 +7,7 @@ as validation here, for the scores of the fit, come from the end of the same res
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from curation.errors import BadInput, Conflict
@@ -63,11 +64,8 @@ def _write_images(directory: Path, split: str, slices: Iterable[VirtualSlice]) -
 
 def _manifest(rows: dict[str, list[SnapshotRow]], numbers: dict[str, range]) -> dict[str, object]:
     """The content of snapshot.json; the digest covers every row, independent of the order of rendering."""
-    lines = sorted(
-        f"{row.split}:{row.label}:{row.subject}:{row.pixel_sha256}"
-        for split_rows in rows.values()
-        for row in split_rows
-    )
+    every = chain.from_iterable(rows.values())
+    lines = sorted(f"{row.split}:{row.label}:{row.subject}:{row.pixel_sha256}" for row in every)
     return {
         "format": FORMAT,
         "name": NAME,
