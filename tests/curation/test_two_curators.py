@@ -15,6 +15,7 @@ from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
 from curation.progress import silent
 from curation.project import Project
+from curation.queries import find_or_add_labels
 from curation.reading.recipe import WorklistRecipe
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.mix import MixRecipe
@@ -27,7 +28,6 @@ from curation.verification.verify import verify_project
 from curation.worklists.create import close_worklist, create_worklist
 from curation.worklists.manage import change_rule, set_readers
 from generate.batch_request import request_batch
-from generate.batches import _label_ids
 from generate.request import GenerationRequest
 from tests.curation.lived_in import lived_in
 from tests.rows import NOW, picture
@@ -177,7 +177,7 @@ def test_identical_requests_are_one_batch(shared: Project) -> None:
 def test_workers_that_meet_a_new_class_at_once_share_its_row(shared: Project) -> None:
     def name_it(project: Project) -> Any:
         with project.database.write() as session:
-            return _label_ids(session, {"never seen", "normal"})["never seen"]
+            return find_or_add_labels(session, {"never seen", "normal"})["never seen"]
 
     results = at_once(shared, *[name_it] * CURATORS)
     with shared.database.read() as session:

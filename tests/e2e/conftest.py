@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from sqlalchemy import select, update
 
-from cli.demo import draw
+from cli.demo import generate_candidates
 from curation.ingest.virtual_brains.cohort import import_virtual_brains
 from curation.ingest.virtual_brains.render import render
 from curation.project import Project
@@ -147,7 +147,7 @@ def used_room(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[
     project = make_project(tmp_path_factory.mktemp("e2e") / "virtual brains")
     import_virtual_brains(project, NOW, SUBJECTS)  # before screening, which looks for neighbours among them
     if screenshots_wanted():
-        draw(project, IMAGES // 2)
+        generate_candidates(project, IMAGES // 2)
     else:
         _add_rendered(project)
     live_in(project)
