@@ -28,13 +28,11 @@ def create_app(project: Project, allowed_hosts: frozenset[str] = LOOPBACK_NAMES,
     """Build the application of a project; `allowed_hosts` are the names and addresses that browsers may use."""
     os.environ[PROJECT_VARIABLE] = str(project.root)
     config.get_config_options(force_reparse=True, options_from_flags=STREAMLIT_OPTIONS)
+    guard = Middleware(Guard, sessions=Sessions(project, clock), allowed_hosts=allowed_hosts)
     return st.App(
         Path(__file__).with_name("app.py"),
         routes=create_routes(project, clock),
-        middleware=[
-            Middleware(Guard, sessions=Sessions(project, clock), allowed_hosts=allowed_hosts),
-            Middleware(FirstPage),
-        ],
+        middleware=[guard, Middleware(FirstPage)],
         exception_handlers=EXCEPTION_HANDLERS,
     )
 

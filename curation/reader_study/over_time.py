@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 
 from curation.estimates import Estimate, Numbers, bootstrapped, proportion, with_percentiles
-from curation.reader_study.kappa import kappa
+from curation.reader_study.agreement import kappa
 from curation.reader_study.table import StudyRow, StudyTable
 from curation.tables.reading import AssignmentPurpose, Purpose, Verdict
 

@@ -41,11 +41,8 @@ def figure_table(session: Session, worklist_id: int, figure: str, with_names: bo
 def _study_table(session: Session, worklist_id: int, with_names: bool) -> Table:
     study = reader_study(session, worklist_id)
     ids = {name: str(key) for key, name in session.execute(select(Reader.id, Reader.name))}
-    pairs = {
-        f"{reader} and {other}": f"{ids[reader]} and {ids[other]}"
-        for reader in study.readers
-        for other in study.readers
-    }
+    people = study.readers
+    pairs = {f"{reader} and {other}": f"{ids[reader]} and {ids[other]}" for reader in people for other in people}
     readers = {"": "", "all": "all"} | pairs | ids
     header = ("figure", "reader", "group", "value", "low_95", "high_95", "n", "note")
     rows: list[tuple[Cell, ...]] = [

@@ -63,9 +63,8 @@ def map_figure(points: Sequence[dict[str, Any]]) -> str:
     if not points:
         return ""
     xs, ys = [float(point["x"]) for point in points], [float(point["y"]) for point in points]
-    placed = [
-        (point, _within(float(point["x"]), xs, WIDTH), _within(float(point["y"]), ys, HEIGHT)) for point in points
-    ]
+    places = zip(points, xs, ys, strict=True)
+    placed = [(point, _within(x, xs, WIDTH), _within(y, ys, HEIGHT)) for point, x, y in places]
     ground = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="1.1" fill="{TEXT}" opacity=".35"/>' for _, x, y in placed)
     panels = ""
     for label in sorted({str(point["class"]) for point in points}):

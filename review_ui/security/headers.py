@@ -17,9 +17,8 @@ def streamlit_policy() -> str:
     """The policy of Streamlit's pages: own origin, `blob:` scripts for components, inline script by hash."""
     page = files("streamlit").joinpath("static", "index.html").read_text()
     inline = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
-    hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in inline
-    )
+    digests = [hashlib.sha256(script.encode()).digest() for script in inline]
+    hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     return (
         f"default-src 'none'; script-src 'self' blob: {hashes}; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "

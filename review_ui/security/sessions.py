@@ -69,12 +69,12 @@ class Sessions:
 
 def session_cookie(token: str, secure: bool) -> str:
     """The Set-Cookie value of a new session; it ends with the browser, or earlier on the server."""
-    return _cookie(token, secure).OutputString()
+    return named_cookie(COOKIE_NAME, token, secure, "Strict").OutputString()
 
 
 def ended_cookie(secure: bool) -> str:
     """The Set-Cookie value that makes a browser forget its session."""
-    morsel = _cookie("", secure)
+    morsel = named_cookie(COOKIE_NAME, "", secure, "Strict")
     morsel["max-age"] = 0
     return morsel.OutputString()
 
@@ -87,7 +87,3 @@ def named_cookie(name: str, value: str, secure: bool, same_site: str) -> "Morsel
     morsel["samesite"] = same_site
     morsel["secure"] = secure
     return morsel
-
-
-def _cookie(value: str, secure: bool) -> "Morsel[str]":
-    return named_cookie(COOKIE_NAME, value, secure, "Strict")

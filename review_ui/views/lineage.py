@@ -122,9 +122,8 @@ def _box(node: Node, at: Rectangle, is_start: bool) -> str:
     kind = "elsewhere" if node.ref.kind is NodeKind.ELSEWHERE else node.ref.kind.value
     inner = f"<span>{escape(kind)}{start_mark}</span><b>{escape(node.title.removeprefix(kind + ' '))}</b>{mark}{facts}"
     summary = escape(", ".join([node.title, *node.facts, *([node.affected] if node.affected else [])]))
-    state = (
-        f'data-kind="{kind}" data-start="{str(is_start).lower()}" data-affected="{str(bool(node.affected)).lower()}"'
-    )
+    affected = "true" if node.affected else "false"
+    state = f'data-kind="{kind}" data-start="{str(is_start).lower()}" data-affected="{affected}"'
     link = node_address(node.ref)
     if link is None:
         return f'<div class="r-node" {state} title="{summary}" style="{_style(at)}">{inner}</div>'

@@ -36,9 +36,8 @@ def screening_page() -> None:
         screened = screened_batches(session)
         lines = notices(session)
     if not screened:
-        st.html(
-            '<div class="rounds-empty"><h1>No batch screened yet</h1><p>What the checks find appears here.</p></div>'
-        )
+        words = "What the checks find appears here."
+        st.html(f'<div class="rounds-empty"><h1>No batch screened yet</h1><p>{words}</p></div>')
         return
     names = {screening_id: f"Batch {batch_id}, {generator}" for screening_id, batch_id, generator in screened}
     with st.container(key="filters", horizontal=True):

@@ -66,13 +66,10 @@ def _least_sure(study: ReaderStudy) -> None:
         st.html(section("Least sure images", "", note=f"No consensus: {reason}."))
         return
     images = study.consensus.images[:LEAST_SURE]
+    ids = [image.image_id for image in images]
+    standing = select(Image.id, Image.file_sha256).where(Image.id.in_(ids), Image.withdrawn_at.is_(None))
     with current_project().database.read() as session:
-        rows = session.execute(
-            select(Image.id, Image.file_sha256).where(
-                Image.id.in_([image.image_id for image in images]), Image.withdrawn_at.is_(None)
-            )
-        )
-        digests = {key: digest for key, digest in rows}
+        digests = dict(session.execute(standing).all())
     images = tuple(image for image in images if image.image_id in digests)
     cards = consensus_gallery(current_project().store, images, digests)
     st.html(section("Least sure images", cards, note=CONSENSUS_NOTE))

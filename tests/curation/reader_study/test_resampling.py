@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from curation.reader_study.kappa import kappas
+from curation.reader_study.agreement import kappas
 from curation.reader_study.table import StudyRow
 from curation.reader_study.turing import auc, resampled_aucs, turing_result
 from curation.tables.reading import Purpose
