@@ -25,16 +25,7 @@ from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Part, Rejected, Source, parse_split
 from curation.ingest.preparing import prepare
 from curation.ingest.request import NO_REQUEST, ImportRequest
-from curation.ingest.sources.arrow_files import (
-    Shard,
-    count_rows,
-    find_picture_column,
-    find_shards,
-    parquet_files,
-    read_batches,
-    read_class_names,
-    read_schema,
-)
+from curation.ingest.sources import arrow_files
 from curation.progress import OnProgress, silent
 from curation.project import Project
 from curation.tables.images import Split
@@ -46,16 +37,16 @@ _SUBJECT = ("subject", "subject_id", "patient_id", "patient")
 def is_hugging_face(path: Path) -> bool:
     """Whether this module reads the data set at a path."""
     if path.is_file():
-        return path.suffix == ".parquet" and find_picture_column(read_schema(path)) is not None
+        return path.suffix == ".parquet" and arrow_files.find_picture_column(arrow_files.read_schema(path)) is not None
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
         return True
-    return any(_has_pictures(file) for file in parquet_files(path)[:1])
+    return any(_has_pictures(file) for file in arrow_files.parquet_files(path)[:1])
 
 
 def _has_pictures(file: Path) -> bool:
     """Whether a Parquet file holds pictures; false for a damaged file, which is listed later."""
     try:
-        return find_picture_column(read_schema(file)) is not None
+        return arrow_files.find_picture_column(arrow_files.read_schema(file)) is not None
     except BadInput:
         return False
 
@@ -73,10 +64,10 @@ def import_hugging_face(
 ) -> ImportReport:
     """Import the data set at `path`; raises BadInput when it has no pictures, or lacks a column asked for."""
     path = path.resolve()
-    shards = find_shards(path)
+    shards = arrow_files.find_shards(path)
     if not shards:
         raise BadInput(f"{path} holds no .arrow or .parquet file of a data set.")
-    columns = _Columns.of(read_schema(shards[0].path), request)
+    columns = _Columns.of(arrow_files.read_schema(shards[0].path), request)
     digest = hashlib.sha256()
     for shard in shards:
         with shard.path.open("rb") as content:
@@ -85,7 +76,7 @@ def import_hugging_face(
         name=name or path.name,
         content_digest=digest.hexdigest(),
         items=_parts(shards, columns, request),
-        total=sum(count_rows(shard.path) for shard in shards),
+        total=sum(arrow_files.count_rows(shard.path) for shard in shards),
         options=request.options(),
         private=not request.public_subjects,
     )
@@ -104,7 +95,7 @@ class _Columns:
 
     @classmethod
     def of(cls, schema: pyarrow.Schema, request: ImportRequest) -> "_Columns":
-        picture = find_picture_column(schema)
+        picture = arrow_files.find_picture_column(schema)
         if picture is None:
             raise BadInput("expected a column of pictures (a struct of bytes and path); the data set has none.")
         names = list(schema.names)
@@ -122,20 +113,20 @@ class _Columns:
         return cls(
             picture,
             () if request.label else labels,
-            {name: known_names for name in labels if (known_names := read_class_names(schema, name))},
+            {name: known_names for name in labels if (known_names := arrow_files.read_class_names(schema, name))},
             subject,
             request.split_column or ("split" if "split" in names else None),
         )
 
 
-def _parts(shards: Sequence[Shard], columns: _Columns, request: ImportRequest) -> Iterator[Part]:
+def _parts(shards: Sequence[arrow_files.Shard], columns: _Columns, request: ImportRequest) -> Iterator[Part]:
     """Yield one function for each row, so that threads decode; a shard that breaks off is one refusal."""
     wanted = [columns.picture, *columns.labels, *request.covariates]
     wanted += [name for name in (columns.subject, columns.split) if name]
     for shard in shards:
         position = 0
         try:
-            for batch in read_batches(shard.path, list(dict.fromkeys(wanted))):
+            for batch in arrow_files.read_batches(shard.path, list(dict.fromkeys(wanted))):
                 batch.validate(full=True)  # offsets that lead out of a damaged file are not followed
                 for row in batch.to_pylist():
                     yield partial(_read, f"{shard.name}#{position}", row, shard.split, columns, request)
