@@ -1,12 +1,17 @@
-"""Conditions, subqueries and look-ups that several rooms share."""
+"""Conditions, subqueries and look-ups that several rooms share, and lists cut to what a query takes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from curation.tables.generation import Screening
-from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Shape
+from curation.tables.generation import PRIVACY_CHECKS, Screening, ScreeningCheck, ScreeningVerdict
+from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Mask, Shape
 
+CHUNK = 500  # values in one condition, or rows in one statement
 SHAPE = (Image.height, Image.width, Image.channels, Image.bits)
 
 
@@ -47,3 +52,23 @@ def find_or_add_labels(session: Session, names: set[str]) -> dict[str, int]:
             label = session.scalars(select(Label).where(Label.name == name)).one()
         ids[name] = label.id
     return ids
+
+
+def blocked_for_privacy() -> Select[int]:
+    """The ids of images that any screening blocked as near copies of training images."""
+    is_blocked = ScreeningCheck.verdict == ScreeningVerdict.BLOCK
+    return select(ScreeningCheck.image_id).where(ScreeningCheck.name.in_(PRIVACY_CHECKS), is_blocked)
+
+
+def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
+    """Split `values` into lists of at most `size`."""
+    remaining = iter(values)
+    while chunk := list(islice(remaining, size)):
+        yield chunk
+
+
+def files_among(session: Session, digests: Sequence[str], which: ColumnElement[bool]) -> set[str]:
+    """Find those of the digests that are stored files of such images, or of their masks."""
+    images = select(Image.file_sha256).where(Image.file_sha256.in_(digests), which)
+    masks = select(Mask.file_sha256).join(Image, Image.id == Mask.image_id)
+    return {*session.scalars(images), *session.scalars(masks.where(Mask.file_sha256.in_(digests), which))}

@@ -55,7 +55,8 @@ def back_up(
     Files that are missing or altered in the project are listed in the result; the rest is backed up.
     Raises Unavailable when the disk is full; a backup that is not whole has no manifest.
     """
-    _check_place(project, directory)
+    if directory.resolve().is_relative_to(project.root.resolve()):  # it would be lost with the project
+        raise BadInput(f"{directory} is inside the project. Choose a directory on another disk.")
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         backup = _write(project, BackupDirectory(directory), now, report, with_secrets)
@@ -88,12 +89,6 @@ def _database_fault(manifest: Manifest, path: Path) -> str | None:
     except Damaged as error:
         return str(error)
     return None
-
-
-def _check_place(project: Project, directory: Path) -> None:
-    """Refuse a directory inside the project: the backup would be lost with it."""
-    if directory.resolve().is_relative_to(project.root.resolve()):
-        raise BadInput(f"{directory} is inside the project. Choose a directory on another disk.")
 
 
 def _write(project: Project, pool: BackupDirectory, now: datetime, report: OnProgress, with_secrets: bool) -> Backup:
@@ -223,8 +218,7 @@ def referenced_files(session: Session) -> Iterator[str]:
 
 def _finished_folders(session: Session) -> list[str]:
     """List the folders of finished snapshots, generators, runs and studies."""
-    generators = select(Generator.directory).where(Generator.directory != "shipped")
-    directories = set(session.scalars(generators))
+    directories = set(session.scalars(select(Generator.directory).where(Generator.directory != "shipped")))
     for table in (Snapshot, Run, Study):
         directories |= set(session.scalars(select(table.directory).where(table.status == BuildStatus.READY)))
     return sorted(directories)

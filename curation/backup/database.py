@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -37,12 +37,8 @@ def copied_state(database: Database, target: Path) -> Iterator[Session]:
         return
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         snapshot = connection.scalar(text("SELECT pg_export_snapshot()"))
-        _run_program(
-            "pg_dump",
-            engine.url,
-            ["--format=custom", "--no-owner", "--no-privileges"],
-            [f"--snapshot={snapshot}", f"--file={target}"],
-        )
+        options = ["--format=custom", "--no-owner", "--no-privileges"]
+        _run_program("pg_dump", engine.url, options, [f"--snapshot={snapshot}", f"--file={target}"])
         with Session(connection) as session:
             yield session
 
@@ -51,17 +47,12 @@ def copy_sqlite(source: Path, target: Path) -> None:
     """Copy an SQLite file in one step: page by page, the copy would start again at every reading."""
     if not source.is_file():
         raise NotFound(f"there is no database {source}.")
-    original = sqlite3.connect(source, timeout=30)
-    copy = sqlite3.connect(target)
-    try:
-        original.backup(copy, pages=-1)
-    except sqlite3.OperationalError as error:
-        raise Unavailable(
-            f"the database cannot be copied to {target.parent}: {error}. Free some space there."
-        ) from error
-    finally:
-        copy.close()
-        original.close()
+    with closing(sqlite3.connect(source, timeout=30)) as original, closing(sqlite3.connect(target)) as copy:
+        try:
+            original.backup(copy, pages=-1)
+        except sqlite3.OperationalError as error:
+            advice = "Free some space there."
+            raise Unavailable(f"the database cannot be copied to {target.parent}: {error}. {advice}") from error
 
 
 def frozen_sqlite(path: Path) -> Engine:
@@ -75,13 +66,11 @@ def check_copy(kind: str, path: Path) -> None:
     if kind == POSTGRESQL:
         _run_program("pg_restore", None, ["--list"], [str(path)])
         return
-    connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
     try:
-        faults = [row[0] for row in connection.execute("PRAGMA quick_check")]
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)) as connection:
+            faults = [row[0] for row in connection.execute("PRAGMA quick_check")]
     except sqlite3.DatabaseError as error:
         faults = [str(error)]
-    finally:
-        connection.close()
     if faults != ["ok"]:
         raise Damaged(f"the copy of the database is not whole: {'; '.join(faults[:3])}. Take another backup.")
 

@@ -143,9 +143,8 @@ def _write_project(
     _write_settings(root / PROJECT_FILE, url, places.store_url)
     _copy_images(pool, manifest, Project.open(root), report)
     assert database is not None
-    load_copy(
-        manifest.header["database"], database, f"sqlite:///{root / 'rounds.db'}" if url.startswith("sqlite") else url
-    )
+    place = f"sqlite:///{root / 'rounds.db'}" if url.startswith("sqlite") else url
+    load_copy(manifest.header["database"], database, place)
 
 
 def _copy_images(pool: BackupDirectory, manifest: Manifest, project: Project, report: OnProgress) -> None:

@@ -4,17 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, func, insert, select
+from sqlalchemy import ColumnElement, Select, func, insert, select
 from sqlalchemy.orm import Session
 
 from curation.errors import AffectedRefused, Conflict
+from curation.queries import chunks
 from curation.tables.generation import Batch
 from curation.tables.images import Image, Subject
 from curation.tables.reading import WorklistItem
 from curation.tables.training import SnapshotItem
 from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
-
-CHUNK = 500
 
 
 def withdrawn_images() -> Select[int]:
@@ -29,8 +28,7 @@ def withdrawn_items() -> Select[int]:
 
 def withdrawn_since(session: Session, import_id: int) -> list[str]:
     """Note how many images of an import were withdrawn since; no line where none was."""
-    query = select(func.count()).where(Image.import_id == import_id, Image.withdrawn_at.is_not(None))
-    count = session.scalar(query)
+    count = session.scalar(select(func.count()).where(Image.import_id == import_id, Image.withdrawn_at.is_not(None)))
     return [f"{count} of its images were withdrawn since; they do not come back."] if count else []
 
 
@@ -45,12 +43,12 @@ def newest_withdrawal(session: Session) -> int:
     return session.scalar(select(func.max(Withdrawal.id))) or 0
 
 
-def affected_notes(session: Session, kind: AffectedKind) -> dict[int, str]:
+def affected_notes(session: Session, kind: AffectedKind, *where: ColumnElement[bool]) -> dict[int, str]:
     """Note the withdrawals that affect things of one kind, by the id of each thing."""
     query = (
         select(Affected.target_id, Withdrawal.id, Withdrawal.created_at)
         .join(Withdrawal, Withdrawal.id == Affected.withdrawal_id)
-        .where(Affected.kind == kind)
+        .where(Affected.kind == kind, *where)
         .order_by(Withdrawal.id)
     )
     withdrawals: dict[int, list[tuple[int, datetime]]] = defaultdict(list)
@@ -61,14 +59,7 @@ def affected_notes(session: Session, kind: AffectedKind) -> dict[int, str]:
 
 def affected_note(session: Session, kind: AffectedKind, target_id: int) -> str | None:
     """Note the withdrawals that affect one thing; None when none does."""
-    query = (
-        select(Withdrawal.id, Withdrawal.created_at)
-        .join(Affected, Affected.withdrawal_id == Withdrawal.id)
-        .where(Affected.kind == kind, Affected.target_id == target_id)
-        .order_by(Withdrawal.id)
-    )
-    withdrawals = [(row.id, row.created_at) for row in session.execute(query)]
-    return withdrawal_note(withdrawals) if withdrawals else None
+    return affected_notes(session, kind, Affected.target_id == target_id).get(target_id)
 
 
 def withdrawal_note(withdrawals: Sequence[tuple[int, datetime]]) -> str:
@@ -94,10 +85,10 @@ def withdrawals_among(
     """Find the withdrawals of subjects that some weights saw, by subject key or by a picture."""
     withdrawals: dict[int, datetime] = {}
     of_subject = select(Withdrawal.id, Withdrawal.created_at).join(Subject, Subject.id == Withdrawal.subject_id)
-    for keys in _chunks(subjects):
+    for keys in chunks(sorted(set(subjects))):
         withdrawals.update((row.id, row.created_at) for row in session.execute(of_subject.where(Subject.key.in_(keys))))
     of_pixels = of_subject.join(Image, Image.subject_id == Subject.id)
-    for digests in _chunks(pixel_sha256):
+    for digests in chunks(sorted(set(pixel_sha256))):
         rows = session.execute(of_pixels.where(Image.pixel_sha256.in_(digests)))
         withdrawals.update((row.id, row.created_at) for row in rows)
     return sorted(withdrawals.items())
@@ -143,8 +134,3 @@ def refuse_withdrawn_items(session: Session, snapshot_id: int) -> None:
     )
     if session.scalars(withdrawn.limit(1)).first() is not None:
         raise Conflict("a subject was withdrawn while this snapshot was written. Build it again, under the same name.")
-
-
-def _chunks(values: Iterable[str]) -> Iterable[list[str]]:
-    ordered = sorted(set(values))
-    return (ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK))

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from curation.errors import NotFound
 from curation.project import Project
@@ -25,19 +26,15 @@ def folder_faults(project: Project, session: Session) -> Iterator[str]:
 
     Shipped weights lie beside the code and are checked against their card whenever they are used.
     """
-    for name, directory, digest in session.execute(
-        select(Generator.name, Generator.directory, Generator.weights_digest).where(Generator.directory != SHIPPED)
-    ):
-        fault = _weights_fault(project.root / directory, digest)
-        if fault:
+    generators = select(Generator.name, Generator.directory, Generator.weights_digest)
+    for name, directory, digest in session.execute(generators.where(Generator.directory != SHIPPED)):
+        if fault := _weights_fault(project.root / directory, digest):
             yield f"generator {name!r}: {fault}"
     for name, directory in session.execute(select(Run.name, Run.directory).where(Run.status == BuildStatus.READY)):
-        fault = _card_fault(project.root / directory)
-        if fault:
+        if fault := _card_fault(project.root / directory):
             yield f"run {name!r}: {fault}"
-    for name, directory in session.execute(
-        select(Study.name, Study.directory).where(Study.status == BuildStatus.READY)
-    ):
+    studies = select(Study.name, Study.directory).where(Study.status == BuildStatus.READY)
+    for name, directory in session.execute(studies):
         if not (project.root / directory).is_dir():
             yield f"study {name!r}: its folder {directory} is missing"
 
@@ -77,15 +74,10 @@ def _is_torn(rows: Path) -> bool:
 
 def unfinished_work(session: Session) -> list[str]:
     """List rows that are `building`: work under way, or interrupted and resumed by the same command."""
-    named = ((Worklist, Worklist.name), (Snapshot, Snapshot.name), (Run, Run.name), (Study, Study.name))
-    numbered = (
-        (Batch, Batch.id),
-        (Screening, Screening.id),
-        (CheckReport, CheckReport.id),
-        (SetMeasurement, SetMeasurement.id),
-    )
+    named: tuple[InstrumentedAttribute[Any], ...] = (Import.source, Worklist.name, Snapshot.name, Run.name, Study.name)
     unfinished: list[str] = []
-    for table, name in ((Import, Import.source), *named, *numbered):
+    for name in (*named, Batch.id, Screening.id, CheckReport.id, SetMeasurement.id):
+        table = name.class_
         building = session.scalars(select(name).where(table.status == BuildStatus.BUILDING).order_by(table.id))
         unfinished += [f"{table.__tablename__}: {key}" for key in building]
     return unfinished

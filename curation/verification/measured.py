@@ -102,9 +102,8 @@ def _events(session: Session, table: _CheckedTable) -> Iterator[tuple[int, str |
 
 def _rows_by_id(session: Session, table: _CheckedTable) -> Iterator[Any]:
     last = 0
-    while rows := session.scalars(
-        select(table.model).where(table.model.id > last).order_by(table.model.id).limit(CHUNK)
-    ).all():
+    query = select(table.model).order_by(table.model.id).limit(CHUNK)
+    while rows := session.scalars(query.where(table.model.id > last)).all():
         yield from rows
         last = rows[-1].id
         session.expunge_all()

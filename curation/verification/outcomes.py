@@ -3,12 +3,12 @@
 An outcome of earlier readings is not wrong, only old: it is compared with the readings it names, not with later ones.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from curation.queries import class_asked
+from curation.queries import CHUNK, chunks, class_asked
 from curation.reading.outcome_rule import OutcomeRule, StandingReading, decide
 from curation.reading.slots import MOST_READERS
 from curation.tables.images import BuildStatus
@@ -16,7 +16,6 @@ from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Assignment, AssignmentPurpose, Outcome, Purpose, Reading, WorklistItem
 from curation.tables.training import Snapshot
 
-CHUNK = 500
 KINDS = ("single", "majority", "unanimous", "adjudicated")
 
 
@@ -37,14 +36,12 @@ def outcome_faults(session: Session) -> Iterator[str]:
 
 
 def _chunk_faults(session: Session, outcomes: Sequence[Outcome], rules: dict[str, OutcomeRule]) -> Iterator[str]:
-    ids = [reading for outcome in outcomes for reading in outcome.reading_ids]
     readings: dict[int, tuple[int, StandingReading]] = {}
-    for chunk in _chunks(ids):
+    for chunk in chunks(reading for outcome in outcomes for reading in outcome.reading_ids):
         readings |= _load_readings(session, chunk)
     pairs = [(outcome.worklist_id, outcome.image_id) for outcome in outcomes]
-    listed = select(WorklistItem.worklist_id, WorklistItem.image_id).where(
-        tuple_(WorklistItem.worklist_id, WorklistItem.image_id).in_(pairs), WorklistItem.purpose == Purpose.CANDIDATE
-    )
+    key = (WorklistItem.worklist_id, WorklistItem.image_id)
+    listed = select(*key).where(tuple_(*key).in_(pairs), WorklistItem.purpose == Purpose.CANDIDATE)
     candidates = {tuple(row) for row in session.execute(listed)}
     for outcome in outcomes:
         fault = _outcome_fault(outcome, readings, rules.get(outcome.rule_digest))
@@ -67,9 +64,8 @@ def _outcome_fault(
     decision = decide([readings[key][1] for key in outcome.reading_ids], rule)
     stored = (outcome.verdict, outcome.label, outcome.proxy_only, outcome.adjudicated)
     if stored != (decision.verdict, decision.label, decision.proxy_only, decision.adjudicated):
-        return (
-            f"it says {outcome.verdict}, its readings give {decision.verdict} under the rule {rule.kind} {rule.readers}"
-        )
+        by_rule = f"{decision.verdict} under the rule {rule.kind} {rule.readers}"
+        return f"it says {outcome.verdict}, its readings give {by_rule}"
     return None
 
 
@@ -104,19 +100,12 @@ def frozen_reading_faults(session: Session) -> Iterator[str]:
     snapshots = select(Snapshot.id).where(Snapshot.status == BuildStatus.READY).order_by(Snapshot.id)
     for snapshot_id in session.scalars(snapshots).all():
         snapshot = session.get_one(Snapshot, snapshot_id)
-        missing = sum(_count_missing(session, chunk) for chunk in _chunks(snapshot.reading_ids))
+        missing = sum(_count_missing(session, chunk) for chunk in chunks(snapshot.reading_ids))
         if missing:
-            total = len(snapshot.reading_ids)
-            yield f"snapshot {snapshot.name!r}: {missing} of the {total} readings it rests on are missing"
+            of_all = f"{missing} of the {len(snapshot.reading_ids)} readings"
+            yield f"snapshot {snapshot.name!r}: {of_all} it rests on are missing"
         session.expunge(snapshot)
 
 
 def _count_missing(session: Session, ids: Sequence[int]) -> int:
-    present = set(session.scalars(select(Reading.id).where(Reading.id.in_(ids))))
-    return len(set(ids) - present)
-
-
-def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
-    listed = list(ids)
-    for start in range(0, len(listed), CHUNK):
-        yield listed[start : start + CHUNK]
+    return len(set(ids) - set(session.scalars(select(Reading.id).where(Reading.id.in_(ids)))))

@@ -3,9 +3,8 @@
 Each rule is one query for the rows that break it, so the database does the work and memory stays flat.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, not_, or_, select, text
 from sqlalchemy.orm import Session
@@ -15,37 +14,25 @@ from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT
 from curation.tables.generation import Batch, ScreenedImage, Screening
 from curation.tables.images import BuildStatus, Image, Mask, Origin, Split, Subject
 from curation.tables.pairs import Pair, PairList
-from curation.tables.reading import (
-    Assignment,
-    AssignmentState,
-    ReaderCursor,
-    Reading,
-    Worklist,
-    WorklistItem,
-)
+from curation.tables.reading import Assignment, AssignmentState, ReaderCursor, Reading, Worklist, WorklistItem
 from curation.tables.training import Snapshot, SnapshotItem
 
 EXAMPLES = 5
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule over rows: `offenders` selects the names of those that break it, `wrong` says what is wrong."""
-
-    wrong: str
-    offenders: Select[*tuple[Any, ...]]
+# What is wrong with rows that break a rule, and the query for their names.
+Rules: TypeAlias = dict[str, Select[*tuple[Any, ...]]]
 
 
 def row_faults(session: Session) -> Iterator[str]:
     """Describe each broken rule: how many rows break it, and a few of them."""
-    rules = (*_image_rules(), *_worklist_rules(), *_pair_rules(), *_reading_rules(), *_snapshot_rules())
-    for rule in rules:
-        broken = rule.offenders.subquery()
+    rules = _image_rules() | _worklist_rules() | _pair_rules() | _reading_rules() | _snapshot_rules()
+    for wrong, offenders in rules.items():
+        broken = offenders.subquery()
         count = session.scalar(select(func.count()).select_from(broken)) or 0
         if count:
             examples = session.execute(select(broken).limit(EXAMPLES)).all()
             names = ", ".join("/".join(str(value) for value in row) for row in examples)
-            yield f"{count} {rule.wrong}: {names}{', ...' if count > EXAMPLES else ''}"
+            yield f"{count} {wrong}: {names}{', ...' if count > EXAMPLES else ''}"
     yield from _sqlite_faults(session)
 
 
@@ -62,44 +49,32 @@ def _sqlite_faults(session: Session) -> Iterator[str]:
         yield f"rows that refer to others which are not there: {rows}"
 
 
-def _image_rules() -> Sequence[Rule]:
+def _image_rules() -> Rules:
     drawn = select(func.count()).where(Image.batch_id == Batch.id).correlate(Batch).scalar_subquery()
     real, synthetic = Image.origin == Origin.REAL, Image.origin == Origin.SYNTHETIC
-    in_batch = Image.batch_index.is_not(None)
-    return (
-        Rule(
-            "real images without an import or a subject",
-            _images_where(real, _absent(Image.import_id, Image.subject_id)),
+    altered_from_none = and_(Image.origin == Origin.ALTERED, Image.altered_from_id.is_(None))
+    too_many = and_(Image.batch_index.is_not(None), Image.batch_index >= Batch.size)
+    return {
+        "real images without an import or a subject": _images_where(real, _absent(Image.import_id, Image.subject_id)),
+        "synthetic images without a batch or a place in it": _images_where(
+            synthetic, _absent(Image.batch_id, Image.batch_index)
         ),
-        Rule(
-            "synthetic images without a batch or a place in it",
-            _images_where(synthetic, _absent(Image.batch_id, Image.batch_index)),
+        "altered images without what they were made from": _images_where(altered_from_none),
+        "images whose digests are no SHA-256": _images_where(
+            or_(_no_digest(Image.file_sha256), _no_digest(Image.pixel_sha256))
         ),
-        Rule(
-            "altered images without what they were made from",
-            _images_where(Image.origin == Origin.ALTERED, Image.altered_from_id.is_(None)),
+        "masks whose digest is no SHA-256": select(Mask.id).where(_no_digest(Mask.file_sha256)),
+        "images beyond the size of their batch": _images_where(too_many).join(Batch, Batch.id == Image.batch_id),
+        "finished batches that lack images": select(Batch.id).where(
+            Batch.status == BuildStatus.READY, drawn != Batch.size
         ),
-        Rule(
-            "images whose digests are no SHA-256",
-            _images_where(or_(_no_digest(Image.file_sha256), _no_digest(Image.pixel_sha256))),
-        ),
-        Rule("masks whose digest is no SHA-256", select(Mask.id).where(_no_digest(Mask.file_sha256))),
-        Rule(
-            "images beyond the size of their batch",
-            select(Image.id).join(Batch, Batch.id == Image.batch_id).where(in_batch, Image.batch_index >= Batch.size),
-        ),
-        Rule(
-            "finished batches that lack images",
-            select(Batch.id).where(Batch.status == BuildStatus.READY, drawn != Batch.size),
-        ),
-        Rule(
-            "screened images of another batch than the screening's",
-            select(ScreenedImage.screening_id, ScreenedImage.image_id)
-            .join(Screening, Screening.id == ScreenedImage.screening_id)
-            .join(Image, Image.id == ScreenedImage.image_id)
-            .where(or_(Image.batch_id.is_(None), Image.batch_id != Screening.batch_id)),
-        ),
-    )
+        "screened images of another batch than the screening's": select(
+            ScreenedImage.screening_id, ScreenedImage.image_id
+        )
+        .join(Screening, Screening.id == ScreenedImage.screening_id)
+        .join(Image, Image.id == ScreenedImage.image_id)
+        .where(or_(Image.batch_id.is_(None), Image.batch_id != Screening.batch_id)),
+    }
 
 
 def _images_where(*which: ColumnElement[bool]) -> Select[Any]:
@@ -114,7 +89,7 @@ def _no_digest(column: Any) -> ColumnElement[bool]:
     return func.length(column) != 64
 
 
-def _worklist_rules() -> Sequence[Rule]:
+def _worklist_rules() -> Rules:
     items = select(func.count()).where(WorklistItem.worklist_id == Worklist.id).correlate(Worklist).scalar_subquery()
     elsewhere = or_(Assignment.worklist_id != WorklistItem.worklist_id, Assignment.position != WorklistItem.position)
     places = (WorklistItem.worklist_id, WorklistItem.position)
@@ -122,37 +97,33 @@ def _worklist_rules() -> Sequence[Rule]:
         Assignment.state == AssignmentState.LEASED,
         or_(Assignment.reader_id.is_(None), Assignment.lease_until.is_(None)),
     )
-    return (
-        Rule(
-            "worklists whose size is not the number of their images",
-            select(Worklist.name).where(Worklist.status == BuildStatus.READY, items != Worklist.size),
+    return {
+        "worklists whose size is not the number of their images": select(Worklist.name).where(
+            Worklist.status == BuildStatus.READY, items != Worklist.size
         ),
-        Rule("places of a worklist that two images hold", select(*places).group_by(*places).having(func.count() > 1)),
-        Rule(
-            "assignments of another worklist or place than their image's",
-            select(Assignment.id).join(WorklistItem, WorklistItem.id == Assignment.item_id).where(elsewhere),
-        ),
-        Rule("leased assignments without a reader or an end", select(Assignment.id).where(half_leased)),
-    )
+        "places of a worklist that two images hold": select(*places).group_by(*places).having(func.count() > 1),
+        "assignments of another worklist or place than their image's": select(Assignment.id)
+        .join(WorklistItem, WorklistItem.id == Assignment.item_id)
+        .where(elsewhere),
+        "leased assignments without a reader or an end": select(Assignment.id).where(half_leased),
+    }
 
 
-def _pair_rules() -> Sequence[Rule]:
+def _pair_rules() -> Rules:
     held = select(func.count(Pair.id)).where(Pair.pair_list_id == PairList.id).scalar_subquery()
-    return (
-        Rule(
-            "lists of pairs whose size is not the number of their pairs",
-            select(PairList.name).where(PairList.status == BuildStatus.READY, held != PairList.size),
-        ),
-    )
+    return {
+        "lists of pairs whose size is not the number of their pairs": select(PairList.name).where(
+            PairList.status == BuildStatus.READY, held != PairList.size
+        )
+    }
 
 
-def _reading_rules() -> Sequence[Rule]:
+def _reading_rules() -> Rules:
     counts = and_(stands(), Reading.after_reveal == false())
     read = exists().where(Reading.assignment_id == Assignment.id, counts)
     done = Assignment.state == AssignmentState.DONE
-    other = or_(
-        Reading.item_id != Assignment.item_id, Assignment.reader_id.is_(None), Reading.reader_id != Assignment.reader_id
-    )
+    reader_id = Assignment.reader_id
+    other = or_(Reading.item_id != Assignment.item_id, reader_id.is_(None), Reading.reader_id != reader_id)
     slot = Assignment.slot
     tally = (
         select(
@@ -170,33 +141,28 @@ def _reading_rules() -> Sequence[Rule]:
     stored = (ReaderCursor.done, ReaderCursor.pooled_done, ReaderCursor.controls_done)
     counted = [func.coalesce(column, 0) for column in (tally.c.done, tally.c.pooled, tally.c.controls)]
     same = and_(tally.c.reader_id == ReaderCursor.reader_id, tally.c.worklist_id == ReaderCursor.worklist_id)
-    return (
-        Rule("assignments that are done without a reading", select(Assignment.id).where(done, not_(read))),
-        Rule("assignments that were read and are not done", select(Assignment.id).where(not_(done), read)),
-        Rule(
-            "readings of another image or reader than their assignment's",
-            select(Reading.id).join(Assignment, Assignment.id == Reading.assignment_id).where(stands(), other),
-        ),
-        Rule(
-            "readers' counts that are not those of their readings (reader/worklist)",
-            select(ReaderCursor.reader_id, ReaderCursor.worklist_id)
-            .outerjoin(tally, same)
-            .where(or_(*(kept != real for kept, real in zip(stored, counted, strict=True)))),
-        ),
-        Rule(
-            "readers with readings and no count of them (reader/worklist)",
-            select(tally.c.reader_id, tally.c.worklist_id)
-            .outerjoin(ReaderCursor, same)
-            .where(ReaderCursor.reader_id.is_(None)),
-        ),
-    )
+    return {
+        "assignments that are done without a reading": select(Assignment.id).where(done, not_(read)),
+        "assignments that were read and are not done": select(Assignment.id).where(not_(done), read),
+        "readings of another image or reader than their assignment's": select(Reading.id)
+        .join(Assignment, Assignment.id == Reading.assignment_id)
+        .where(stands(), other),
+        "readers' counts that are not those of their readings (reader/worklist)": select(
+            ReaderCursor.reader_id, ReaderCursor.worklist_id
+        )
+        .outerjoin(tally, same)
+        .where(or_(*(kept != real for kept, real in zip(stored, counted, strict=True)))),
+        "readers with readings and no count of them (reader/worklist)": select(tally.c.reader_id, tally.c.worklist_id)
+        .outerjoin(ReaderCursor, same)
+        .where(ReaderCursor.reader_id.is_(None)),
+    }
 
 
 def _one_if(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return case((condition, 1), else_=0)
 
 
-def _snapshot_rules() -> Sequence[Rule]:
+def _snapshot_rules() -> Rules:
     held_out = Subject.split.in_((Split.VALIDATION, Split.TEST))
     leaked = or_(
         and_(SnapshotItem.split == Split.TRAIN, held_out),
@@ -204,14 +170,13 @@ def _snapshot_rules() -> Sequence[Rule]:
     )
     ready = Snapshot.status == BuildStatus.READY
     empty = ~exists().where(SnapshotItem.snapshot_id == Snapshot.id)
-    return (
-        Rule("finished snapshots without a digest", select(Snapshot.name).where(ready, Snapshot.digest.is_(None))),
-        Rule("finished snapshots without images", select(Snapshot.name).where(ready, empty)),
-        Rule(
-            "images of a snapshot in a split that is not their subject's (snapshot/image)",
-            select(SnapshotItem.snapshot_id, SnapshotItem.image_id)
-            .join(Image, Image.id == SnapshotItem.image_id)
-            .join(Subject, Subject.id == Image.subject_id)
-            .where(leaked),
-        ),
-    )
+    return {
+        "finished snapshots without a digest": select(Snapshot.name).where(ready, Snapshot.digest.is_(None)),
+        "finished snapshots without images": select(Snapshot.name).where(ready, empty),
+        "images of a snapshot in a split that is not their subject's (snapshot/image)": select(
+            SnapshotItem.snapshot_id, SnapshotItem.image_id
+        )
+        .join(Image, Image.id == SnapshotItem.image_id)
+        .join(Subject, Subject.id == Image.subject_id)
+        .where(leaked),
+    }

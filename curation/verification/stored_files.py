@@ -4,17 +4,16 @@ import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, distinct, func, select
+from sqlalchemy import ColumnElement, distinct, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from curation.errors import NotFound
 from curation.image_store import ImageStore, decode_png, file_name, pixel_sha256
 from curation.project import Project
+from curation.queries import chunks, files_among
 from curation.tables.images import Image, Mask
 
-IN_LIST = 500
 PREFIXES = tuple(f"{number:02x}" for number in range(256))
 
 
@@ -42,17 +41,14 @@ def count_files(session: Session) -> int:
 
 def expected_files(session: Session, prefix: str) -> dict[str, Expected]:
     """Find the files that rows point at and whose digests start with `prefix`; not those of withdrawn images."""
-    live = (Image.withdrawn_at.is_(None),)
-    images: Select[*tuple[Any, ...]] = select(Image.file_sha256, Image.pixel_sha256, func.min(Image.id)).where(
-        *live, _has_prefix(Image.file_sha256, prefix)
-    )
+    is_live = Image.withdrawn_at.is_(None)
+    keys = (Image.file_sha256, Image.pixel_sha256)
+    images = select(*keys, func.min(Image.id)).where(is_live, _has_prefix(Image.file_sha256, prefix)).group_by(*keys)
     files: dict[str, Expected] = {}
-    for digest, pixels, image_id in session.execute(images.group_by(Image.file_sha256, Image.pixel_sha256)):
+    for digest, pixels, image_id in session.execute(images):
         files.setdefault(digest, Expected(f"image {image_id}")).pixel_digests.add(pixels)
-    masks: Select[*tuple[Any, ...]] = select(Mask.file_sha256, Mask.name, Mask.image_id).join(
-        Image, Image.id == Mask.image_id
-    )
-    for digest, name, image_id in session.execute(masks.where(*live, _has_prefix(Mask.file_sha256, prefix))):
+    masks = select(Mask.file_sha256, Mask.name, Mask.image_id).join(Image, Image.id == Mask.image_id)
+    for digest, name, image_id in session.execute(masks.where(is_live, _has_prefix(Mask.file_sha256, prefix))):
         files.setdefault(digest, Expected(f"mask {name!r} of image {image_id}"))
     return files
 
@@ -82,15 +78,8 @@ def drawn_files(session: Session, count: int, seed: int) -> dict[str, Expected]:
 def withdrawn_files_left(session: Session, orphans: Sequence[str]) -> list[str]:
     """Find the orphaned files of withdrawn images, which should have been removed."""
     names = {name.rsplit("/", 1)[-1].removesuffix(".png"): name for name in orphans}
-    is_withdrawn, digests = Image.withdrawn_at.is_not(None), list(names)
-    withdrawn: set[str] = set()
-    for start in range(0, len(digests), IN_LIST):
-        chunk = digests[start : start + IN_LIST]
-        images = select(Image.file_sha256).where(Image.file_sha256.in_(chunk), is_withdrawn)
-        withdrawn |= set(session.scalars(images))
-        masks = select(Mask.file_sha256).join(Image, Image.id == Mask.image_id)
-        withdrawn |= set(session.scalars(masks.where(Mask.file_sha256.in_(chunk), is_withdrawn)))
-    return sorted(names[digest] for digest in withdrawn)
+    withdrawn = (files_among(session, chunk, Image.withdrawn_at.is_not(None)) for chunk in chunks(names))
+    return sorted(names[digest] for digests in withdrawn for digest in digests)
 
 
 def file_faults(project: Project, expected: Mapping[str, Expected], pixels: bool) -> Iterator[str]:

@@ -77,9 +77,8 @@ def verify_project(
         result.not_covered = not_covered(session)
         result.chain = project.chain.verify(session, project.anchors_path)
         withdrawn_pixels = set(session.scalars(select(Image.pixel_sha256).where(Image.withdrawn_at.is_not(None))))
-        snapshots = session.execute(
-            select(Snapshot.name, Snapshot.directory, Snapshot.digest).where(Snapshot.status == BuildStatus.READY)
-        ).all()
+        columns = (Snapshot.name, Snapshot.directory, Snapshot.digest)
+        snapshots = session.execute(select(*columns).where(Snapshot.status == BuildStatus.READY)).all()
     _collect(result.unfinished, torn_embeddings(project))
     for name, directory, digest in snapshots:
         faults = _snapshot_faults(project, name, directory, digest, withdrawn_pixels, report, whole=sample is None)

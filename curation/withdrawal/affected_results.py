@@ -81,9 +81,8 @@ def check_reports_on(session: Session, withdrawn: WithdrawnSubjects) -> Counts:
         return {}
     query = select(CheckReport.id, CheckReport.created_at, CheckReport.parameters)
     rows = session.execute(query.where(CheckReport.status == BuildStatus.READY)).all()
-    return _count_subjects(
-        {row.id: _subjects_read(images, row.created_at, {tuple(row.parameters["shape"])}) for row in rows}
-    )
+    shapes = {row.id: {tuple(row.parameters["shape"])} for row in rows}
+    return _count_subjects({row.id: _subjects_read(images, row.created_at, shapes[row.id]) for row in rows})
 
 
 def measurements_on(session: Session, withdrawn: WithdrawnSubjects) -> Counts:

@@ -12,20 +12,20 @@ from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.digests import digest_of
+from curation.queries import chunks
 from curation.tables.images import Image, Import
 
 WITHDRAWN = "withdrawn"
 CHANGED = "import.names_removed"
 LISTS = ("rejected", "duplicates", "burnt_in")
 NAMES = ("source_file", "of_file")
-CHUNK = 500
 
 
 def file_names_of(session: Session, image_ids: Sequence[int]) -> set[str]:
     """Find the names of the files that images came from; a withdrawal removes them."""
     names: set[str] = set()
-    for start in range(0, len(image_ids), CHUNK):
-        query = select(Image.source_file).where(Image.id.in_(image_ids[start : start + CHUNK]))
+    for chunk in chunks(image_ids):
+        query = select(Image.source_file).where(Image.id.in_(chunk))
         names.update(session.scalars(query.where(Image.source_file.is_not(None))))
     return names
 

@@ -168,11 +168,9 @@ def _final_steps(descent: Descent, descendants: bool) -> list[RebuildStep]:
     """Plan what no command rebuilds, and what is screened again."""
     steps = []
     if descent.batches and not descendants:
-        note = (
-            f"{descent.synthetic} synthetic images that descend from it stay; withdraw with --descendants removes them"
-        )
-        steps.append(RebuildStep("synthetic images", None, note))
+        stay = f"{descent.synthetic} synthetic images that descend from it stay"
+        steps.append(RebuildStep("synthetic images", None, f"{stay}; withdraw with --descendants removes them"))
     if descent.images:
-        note = "thresholds and references without the subject"
-        steps.append(RebuildStep("screenings", PlannedCommand("screen"), note))
+        screen = PlannedCommand("screen")
+        steps.append(RebuildStep("screenings", screen, "thresholds and references without the subject"))
     return steps

@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 
 from curation.lineage.descent import Descent
 from curation.lineage.relations import was_fitted_on
+from curation.provenance.withdrawn import withdrawn_images
 from curation.snapshots.folder import SPLITS, SnapshotFolder
 from curation.tables.generation import Generator
 from curation.tables.images import Image, Subject
 from curation.tables.operations import Event
 from curation.tables.training import Snapshot, SnapshotItem
-from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
+from curation.tables.withdrawals import Affected, Withdrawal
 
 NOT_RECORDED = (
     "copies by `rounds snapshot export`, reports and pictures written with --out, sources that were imported (also "
@@ -67,20 +68,13 @@ class Copies:
 
 def copies_of(session: Session, root: Path, descent: Descent) -> Copies:
     """Search the folders of the project at `root` and its chain of events."""
-    folders = list(_in_folders(session, root, descent))
-    return Copies(
-        folders,
-        list(_grids(session, root, descent)),
-        list(_exports(session, descent)),
-        list(_backups(session, descent, bool(folders))),
-    )
+    folders, grids = list(_in_folders(session, root, descent)), list(_grids(session, root, descent))
+    return Copies(folders, grids, list(_exports(session, descent)), list(_backups(session, descent, bool(folders))))
 
 
 def _in_folders(session: Session, root: Path, descent: Descent) -> Iterator[InFolder]:
     own_withdrawals = select(Withdrawal.id).where(Withdrawal.subject_id == descent.subject.id)
-    withdrawn = select(Affected.target_id).where(
-        Affected.kind == AffectedKind.IMAGE, Affected.withdrawal_id.in_(own_withdrawals)
-    )
+    withdrawn = withdrawn_images().where(Affected.withdrawal_id.in_(own_withdrawals))
     shown = or_(Image.id.in_(descent.removed), Image.id.in_(withdrawn))
     for snapshot in descent.snapshots:
         directory = session.get_one(Snapshot, snapshot.id).directory
@@ -127,8 +121,7 @@ def _exports(session: Session, descent: Descent) -> Iterator[Exported]:
     names = {snapshot.id: snapshot.name for snapshot in descent.snapshots}
     for event in _events(session, "export"):
         export = event.payload
-        if export["snapshot"] in names:
-            name = names[export["snapshot"]]
+        if name := names.get(export["snapshot"]):
             yield Exported(name, export["format"], event.at, export["real"], export["synthetic"])
 
 
@@ -148,11 +141,8 @@ def _last_removal(session: Session, descent: Descent) -> datetime | None:
     withdrawal = session.scalars(query).one_or_none()
     if withdrawal is None:
         return None
-    removed = [
-        event.at
-        for event in _events(session, "withdrawal.files_removed")
-        if event.payload["withdrawal"] == withdrawal.id
-    ]
+    removals = _events(session, "withdrawal.files_removed")
+    removed = [event.at for event in removals if event.payload["withdrawal"] == withdrawal.id]
     return max([withdrawal.created_at, *removed])
 
 

@@ -9,12 +9,7 @@ from sqlalchemy.orm import Session
 
 from curation.tables.measures import CheckReport, SetMeasurement
 from curation.tables.pairs import PairList
-from curation.withdrawal.affected_results import (
-    WithdrawnSubjects,
-    check_reports_on,
-    measurements_on,
-    pair_lists_on,
-)
+from curation.withdrawal.affected_results import WithdrawnSubjects, check_reports_on, measurements_on, pair_lists_on
 from curation.withdrawal.plan_step import PlannedCommand, RebuildStep
 
 STAYS = "what is stored counts the subject, stays, and says so"
@@ -27,7 +22,8 @@ def remeasuring_steps(
     """Plan error rates, measures of sets and lists of pairs again, oldest first; `names` gives the new names."""
     for report in _by_age(session, CheckReport, check_reports_on(session, withdrawn)):
         of = f"error rates of {report.kind}, report {report.id}"
-        yield RebuildStep(of, _measure_error_rates(report, names), f"features of {_backbone(report)}; {STAYS}")
+        note = f"features of {report.parameters['backbone']}; {STAYS}"
+        yield RebuildStep(of, _measure_error_rates(report, names), note)
     for measurement in _by_age(session, SetMeasurement, measurements_on(session, withdrawn)):
         request = measurement.request
         redrawn = [str(batch) for batch in request["batches"] if str(batch) in names]
@@ -41,10 +37,6 @@ def remeasuring_steps(
 
 def _by_age(session: Session, table: Any, ids: Iterable[int]) -> Any:
     return session.scalars(select(table).where(table.id.in_(list(ids))).order_by(table.id)).all()
-
-
-def _backbone(report: CheckReport) -> str:
-    return str(report.parameters["backbone"])
 
 
 def _options(values: Mapping[str, Any], *names: str) -> dict[str, object]:

@@ -12,15 +12,16 @@ from sqlalchemy.orm import Session
 from curation.lineage.descent import Descent
 from curation.project import Project
 from curation.provenance.tombstones import Tombstones
+from curation.provenance.withdrawn import withdrawn_images
+from curation.queries import chunks, files_among
 from curation.snapshots.folder import SnapshotFolder
 from curation.tables.generation import Generator
 from curation.tables.images import Image, Mask
 from curation.tables.training import Run, Study
-from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
+from curation.tables.withdrawals import Affected, Withdrawal
 from curation.vector_files import forget_vectors
 from curation.withdrawal.remaining_copies import pictures_in, rows_of
 
-CHUNK = 500
 SHIPPED = "shipped"
 
 
@@ -48,9 +49,7 @@ def remove_files(
 ) -> Removed:
     """Remove the files of a committed withdrawal and leave its notes."""
     with project.database.read() as session:
-        image_ids = select(Affected.target_id).where(
-            Affected.withdrawal_id == withdrawal.id, Affected.kind == AffectedKind.IMAGE
-        )
+        image_ids = withdrawn_images().where(Affected.withdrawal_id == withdrawal.id)
         unused, kept = _unused_files(session, image_ids)
         directories = _directories(session, project.root, descent)
         in_snapshots = {row.id: rows_of(session, row.id, Image.id.in_(image_ids)) for row in descent.snapshots}
@@ -72,13 +71,8 @@ def _unused_files(session: Session, image_ids: Select[int]) -> tuple[set[str], i
     files = set(session.scalars(select(Image.file_sha256).where(Image.id.in_(image_ids))))
     files |= set(session.scalars(select(Mask.file_sha256).where(Mask.image_id.in_(image_ids))))
     needed: set[str] = set()
-    ordered = sorted(files)
-    stays = Image.withdrawn_at.is_(None)
-    for start in range(0, len(ordered), CHUNK):
-        chunk = ordered[start : start + CHUNK]
-        needed |= set(session.scalars(select(Image.file_sha256).where(Image.file_sha256.in_(chunk), stays)))
-        masks = select(Mask.file_sha256).join(Image, Image.id == Mask.image_id)
-        needed |= set(session.scalars(masks.where(Mask.file_sha256.in_(chunk), stays)))
+    for chunk in chunks(sorted(files)):
+        needed |= files_among(session, chunk, Image.withdrawn_at.is_(None))
     return files - needed, len(files & needed)
 
 

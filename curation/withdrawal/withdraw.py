@@ -20,6 +20,7 @@ from curation.lineage.descent import Descent, descent_of
 from curation.locks import one_import_at_a_time
 from curation.project import Project
 from curation.provenance.withdrawn import add_mark, withdrawn_images, withdrawn_items
+from curation.queries import chunks
 from curation.reading.slots import PROXY_SLOT
 from curation.tables.images import Image, ImageLabel
 from curation.tables.reading import Assignment, AssignmentState, ReaderCursor, Reading
@@ -28,16 +29,8 @@ from curation.withdrawal.import_reports import file_names_of, forget_file_names
 from curation.withdrawal.rebuild import rebuild_plan
 from curation.withdrawal.removal import Removed, remove_files
 
-CHUNK = 500
 LONGEST_REASON = 500
-CLEARED = {
-    "source_file": None,
-    "window_center": None,
-    "window_width": None,
-    "frame": None,
-    "affine": None,
-    "covariates": None,
-}
+CLEARED = dict.fromkeys(("source_file", "window_center", "window_width", "frame", "affine", "covariates"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,22 +101,18 @@ def _removed(descent: Descent, descendants: bool) -> ColumnElement[bool]:
 def _make_tombstones(session: Session, now: datetime, withdrawal_id: int, removed: ColumnElement[bool]) -> int:
     """Turn images into tombstones; return how many were none yet."""
     ids = list(session.scalars(select(Image.id).where(removed, Image.withdrawn_at.is_(None)).order_by(Image.id)))
-    for start in range(0, len(ids), CHUNK):
-        chunk = ids[start : start + CHUNK]
+    for chunk in chunks(ids):
         session.execute(delete(ImageLabel).where(ImageLabel.image_id.in_(chunk)))
         session.execute(update(Image).where(Image.id.in_(chunk)).values(withdrawn_at=now, **CLEARED))
-        rows = [
-            {"withdrawal_id": withdrawal_id, "kind": AffectedKind.IMAGE, "target_id": image_id} for image_id in chunk
-        ]
-        session.execute(insert(Affected), rows)
+        mark = {"withdrawal_id": withdrawal_id, "kind": AffectedKind.IMAGE}
+        session.execute(insert(Affected), [mark | {"target_id": image_id} for image_id in chunk])
     return len(ids)
 
 
 def _mark_descendants(session: Session, withdrawal_id: int, descent: Descent) -> int:
     """Mark what descends from the subject and is not marked yet; return how many things that are."""
-    marked = set(
-        session.execute(select(Affected.kind, Affected.target_id).where(Affected.withdrawal_id == withdrawal_id)).all()
-    )
+    query = select(Affected.kind, Affected.target_id).where(Affected.withdrawal_id == withdrawal_id)
+    marked = set(session.execute(query).all())
     new = [descendant for descendant in descent.affected if (descendant.kind, descendant.id) not in marked]
     for descendant in new:
         add_mark(session, withdrawal_id, descendant.kind, descendant.id)
@@ -138,9 +127,8 @@ def _close_items(session: Session) -> None:
     dealt = select(Assignment.reader_id, Assignment.worklist_id, func.count()).where(
         *pending, unread, Assignment.slot < PROXY_SLOT, Assignment.reader_id.is_not(None)
     )
-    for reader_id, worklist_id, count in session.execute(
-        dealt.group_by(Assignment.reader_id, Assignment.worklist_id)
-    ).all():
+    by_reader = dealt.group_by(Assignment.reader_id, Assignment.worklist_id)
+    for reader_id, worklist_id, count in session.execute(by_reader).all():
         cursor = session.get(ReaderCursor, (reader_id, worklist_id))
         if cursor is not None and cursor.allotted is not None:
             cursor.allotted -= count
@@ -170,5 +158,4 @@ def list_withdrawals(session: Session) -> Sequence[Withdrawal]:
 
 def count_removed(session: Session, withdrawal_id: int) -> int:
     """Count the images that a withdrawal removed."""
-    removed = withdrawn_images().where(Affected.withdrawal_id == withdrawal_id)
-    return len(session.scalars(removed).all())
+    return len(session.scalars(withdrawn_images().where(Affected.withdrawal_id == withdrawal_id)).all())
