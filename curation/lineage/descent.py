@@ -5,12 +5,11 @@ testing is no path: a generator fitted on it did not see the subject.
 """
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from curation.errors import NotFound
 from curation.tables.generation import Batch, Generator, GeneratorPixels, GeneratorSubject
@@ -110,8 +109,7 @@ def _altered_images(session: Session, images: list[int]) -> list[int]:
     altered: list[int] = []
     parents = images
     while parents:
-        children = select(Image.id).where(Image.altered_from_id.in_(parents)).order_by(Image.id)
-        parents = list(session.scalars(children))
+        parents = list(session.scalars(select(Image.id).where(Image.altered_from_id.in_(parents)).order_by(Image.id)))
         altered += parents
     return altered
 
@@ -146,20 +144,16 @@ def _batches(session: Session, generators: list[Descendant]) -> list[Descendant]
 
 def _snapshots(session: Session, shown: list[int], batches: list[int]) -> list[Descendant]:
     of_batches = select(Image.id).where(Image.batch_id.in_(batches))
-    held = dict(_count_by_snapshot(session, SnapshotItem.image_id.in_(shown)))
-    drawn = dict(_count_by_snapshot(session, SnapshotItem.image_id.in_(of_batches)))
+    held = _count_by(session, SnapshotItem.snapshot_id, SnapshotItem.image_id.in_(shown))
+    drawn = _count_by(session, SnapshotItem.snapshot_id, SnapshotItem.image_id.in_(of_batches))
     names = {row.id: row.name for row in session.scalars(select(Snapshot).where(Snapshot.id.in_({*held, *drawn})))}
-    return [
-        Descendant(
-            AffectedKind.SNAPSHOT, number, names[number], _holding_note(held.get(number, 0), drawn.get(number, 0))
-        )
-        for number in sorted(names)
-    ]
+    notes = {number: _holding_note(held.get(number, 0), drawn.get(number, 0)) for number in sorted(names)}
+    return [Descendant(AffectedKind.SNAPSHOT, number, names[number], note) for number, note in notes.items()]
 
 
-def _count_by_snapshot(session: Session, condition: ColumnElement[bool]) -> Iterable[tuple[int, int]]:
-    query = select(SnapshotItem.snapshot_id, func.count()).where(condition).group_by(SnapshotItem.snapshot_id)
-    return [(row[0], row[1]) for row in session.execute(query)]
+def _count_by(session: Session, holder: InstrumentedAttribute[int], condition: ColumnElement[bool]) -> dict[int, int]:
+    query = select(holder, func.count()).where(condition).group_by(holder)
+    return {number: count for number, count in session.execute(query)}
 
 
 def _holding_note(real: int, synthetic: int) -> str:
@@ -199,30 +193,23 @@ def _studies(session: Session, snapshots: list[Descendant], runs: list[Descendan
     for study in session.scalars(select(Study).order_by(Study.id)):
         arms = [name for name in arm_snapshots(study) if name in affected]
         backbone = f"{study.plan.get('adaptation', {}).get('backbone', '')}/"
-        if arms:
-            studies.append(Descendant(AffectedKind.STUDY, study.id, study.name, f"compared {', '.join(arms)}"))
-        elif any(model in backbone for model in models):
-            studies.append(Descendant(AffectedKind.STUDY, study.id, study.name, "its backbone is an affected run"))
+        if arms or any(model in backbone for model in models):
+            why = f"compared {', '.join(arms)}" if arms else "its backbone is an affected run"
+            studies.append(Descendant(AffectedKind.STUDY, study.id, study.name, why))
     return studies
 
 
 def arm_snapshots(study: Study) -> list[str]:
     """Name the snapshots that a study compares: from its result, or as they are named while it runs."""
-    arms = study.result.get("arms", {})
-    compared = {name: arm["snapshot"] for name, arm in arms.items()}
+    compared = {name: arm["snapshot"] for name, arm in study.result.get("arms", {}).items()}
     return [compared.get(arm, arm_snapshot_name(study.name, arm)) for arm in study.plan.get("arms", ())]
 
 
 def _worklists(session: Session, shown: list[int], batches: list[int]) -> list[InWorklist]:
     drawn = select(Image.id).where(Image.batch_id.in_(batches))
     either = or_(WorklistItem.image_id.in_(shown), WorklistItem.image_id.in_(drawn))
-
-    def count_by_worklist(condition: ColumnElement[bool]) -> dict[int, int]:
-        query = select(WorklistItem.worklist_id, func.count()).where(condition).group_by(WorklistItem.worklist_id)
-        return {number: count for number, count in session.execute(query)}
-
-    showing = count_by_worklist(WorklistItem.image_id.in_(shown))
-    descending = count_by_worklist(WorklistItem.image_id.in_(drawn))
+    showing = _count_by(session, WorklistItem.worklist_id, WorklistItem.image_id.in_(shown))
+    descending = _count_by(session, WorklistItem.worklist_id, WorklistItem.image_id.in_(drawn))
     readings = dict(
         session.execute(
             select(WorklistItem.worklist_id, func.count())
@@ -231,8 +218,6 @@ def _worklists(session: Session, shown: list[int], batches: list[int]) -> list[I
             .group_by(WorklistItem.worklist_id)
         ).all()
     )
-    rows = session.scalars(select(Worklist).where(Worklist.id.in_({*showing, *descending})).order_by(Worklist.id))
-    return [
-        InWorklist(row.id, row.name, showing.get(row.id, 0), descending.get(row.id, 0), readings.get(row.id, 0))
-        for row in rows
-    ]
+    query = select(Worklist.id, Worklist.name).where(Worklist.id.in_({*showing, *descending})).order_by(Worklist.id)
+    counts = (showing, descending, readings)
+    return [InWorklist(*row, *(by_id.get(row.id, 0) for by_id in counts)) for row in session.execute(query)]

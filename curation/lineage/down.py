@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from curation.lineage.descent import arm_snapshots
 from curation.lineage.graph import NodeKind, Ref, Step, Steps
-from curation.lineage.nodes import altered_of, in_group, outcome_condition, reading_condition, split_group_key
+from curation.lineage.nodes import altered_of, in_group, of_owner, split_group_key
 from curation.lineage.relations import (
     ancestor_weights,
     approved_between,
@@ -31,18 +31,6 @@ def generators_that_saw(session: Session, ref: Ref) -> set[str]:
         by_key = select(GeneratorSubject.generator_id).where(GeneratorSubject.subject_key == ref.key)
         saw.append(Generator.id.in_(by_key))
     return set(session.scalars(select(Generator.name).where(or_(*saw))))
-
-
-def _below_subjects(session: Session, key: str) -> list[Step]:
-    return [Step(Ref(NodeKind.IMPORT, split_group_key(key)[1]))]
-
-
-def _below_subject(session: Session, key: str) -> list[Step]:
-    return [Step(Ref(NodeKind.IMAGES, f"subject/{key}"))]
-
-
-def _below_import(session: Session, key: str) -> list[Step]:
-    return [Step(Ref(NodeKind.IMAGES, f"import/{key}"))]
 
 
 def _below_images(session: Session, key: str) -> list[Step]:
@@ -79,9 +67,8 @@ def _below_image(session: Session, key: str) -> list[Step]:
 def _below_snapshot(session: Session, key: str) -> list[Step]:
     row = session.scalars(select(Snapshot).where(Snapshot.name == key)).one()
     generators = session.scalars(select(Generator).order_by(Generator.id))
-    steps = [
-        Step(Ref(NodeKind.GENERATOR, other.name), "fitted on") for other in generators if was_fitted_on(other, row)
-    ]
+    fitted = [generator.name for generator in generators if was_fitted_on(generator, row)]
+    steps = [Step(Ref(NodeKind.GENERATOR, name), "fitted on") for name in fitted]
     runs = session.scalars(select(Run.name).where(Run.snapshot_id == row.id).order_by(Run.id))
     steps += [Step(Ref(NodeKind.RUN, name), "adapted to") for name in runs]
     for study in session.scalars(select(Study).order_by(Study.id)):
@@ -103,19 +90,15 @@ def _below_generator(session: Session, key: str) -> list[Step]:
     return steps
 
 
-def _below_batch(session: Session, key: str) -> list[Step]:
-    return [Step(Ref(NodeKind.IMAGES, f"batch/{key}"))]
-
-
 def _below_worklist(session: Session, key: str) -> list[Step]:
     group = f"worklist/{key}"
-    items = select(WorklistItem.id).where(reading_condition(session, group))
+    items = select(WorklistItem.id).where(of_owner(session, WorklistItem, group))
     is_read = session.scalar(select(exists().where(Reading.item_id.in_(items), stands())))
     return [Step(Ref(NodeKind.READINGS, group))] if is_read else []
 
 
 def _below_readings(session: Session, key: str) -> list[Step]:
-    has_outcomes = session.scalar(select(exists().where(outcome_condition(session, key))))
+    has_outcomes = session.scalar(select(exists().where(of_owner(session, Outcome, key))))
     return [Step(Ref(NodeKind.OUTCOMES, key))] if has_outcomes else []
 
 
@@ -145,22 +128,18 @@ def _below_run(session: Session, key: str) -> list[Step]:
     return steps + [Step(Ref(NodeKind.STUDY, name), "backbone") for name in on_it]
 
 
-def _below_study(session: Session, key: str) -> list[Step]:
-    return [Step(Ref(NodeKind.REPORT, f"study/{key}"))]
-
-
 DOWN: dict[NodeKind, Steps] = {
-    NodeKind.SUBJECTS: _below_subjects,
-    NodeKind.SUBJECT: _below_subject,
-    NodeKind.IMPORT: _below_import,
+    NodeKind.SUBJECTS: lambda _, key: [Step(Ref(NodeKind.IMPORT, split_group_key(key)[1]))],
+    NodeKind.SUBJECT: lambda _, key: [Step(Ref(NodeKind.IMAGES, f"subject/{key}"))],
+    NodeKind.IMPORT: lambda _, key: [Step(Ref(NodeKind.IMAGES, f"import/{key}"))],
     NodeKind.IMAGES: _below_images,
     NodeKind.IMAGE: _below_image,
     NodeKind.SNAPSHOT: _below_snapshot,
     NodeKind.GENERATOR: _below_generator,
-    NodeKind.BATCH: _below_batch,
+    NodeKind.BATCH: lambda _, key: [Step(Ref(NodeKind.IMAGES, f"batch/{key}"))],
     NodeKind.WORKLIST: _below_worklist,
     NodeKind.READINGS: _below_readings,
     NodeKind.OUTCOMES: _below_outcomes,
     NodeKind.RUN: _below_run,
-    NodeKind.STUDY: _below_study,
+    NodeKind.STUDY: lambda _, key: [Step(Ref(NodeKind.REPORT, f"study/{key}"))],
 }

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from curation.lineage.graph import GROUPS, Node, NodeKind, Ref
+from curation.lineage.graph import Node, NodeKind, Ref
 from curation.lineage.naming import NAMED, NUMBERED
 from curation.provenance.withdrawn import affected_note
 from curation.reading.outcomes import stands
@@ -24,19 +24,15 @@ Row = TypeVar("Row")
 def describe_node(session: Session, ref: Ref) -> Node:
     """Describe a node, with the withdrawals that affect it."""
     node = DESCRIBE[ref.kind](session, ref)
-    column = None if ref.kind in GROUPS else (NAMED.get(ref.kind) or NUMBERED.get(ref.kind))
-    if ref.kind is NodeKind.IMAGES and split_group_key(ref.key)[0] == "batch":
-        return replace(node, affected=affected_note(session, AffectedKind.BATCH, int(split_group_key(ref.key)[1])))
-    if column is None or column[1] is None:
+    owner, owner_key = split_group_key(ref.key)
+    if ref.kind is NodeKind.IMAGES and owner == "batch":
+        return replace(node, affected=affected_note(session, AffectedKind.BATCH, int(owner_key)))
+    column, kind = NAMED.get(ref.kind) or NUMBERED.get(ref.kind) or (None, None)
+    if column is None or kind is None:
         return node
-    return replace(node, affected=affected_note(session, column[1], _row_id(session, ref)))
-
-
-def _row_id(session: Session, ref: Ref) -> int:
-    if ref.kind in NUMBERED:
-        return int(ref.key)
-    column = NAMED[ref.kind][0]
-    return int(session.scalars(select(column.class_.id).where(column == ref.key)).one())
+    named = select(column.class_.id).where(column == ref.key)
+    row_id = ref.key if ref.kind in NUMBERED else session.scalars(named).one()
+    return replace(node, affected=affected_note(session, kind, int(row_id)))
 
 
 def _row_named(session: Session, model: type[Row], column: InstrumentedAttribute[Any], key: str) -> Row:
@@ -162,7 +158,7 @@ def _describe_readings(session: Session, ref: Ref) -> Node:
         select(Reader.kind, func.count(), func.count(Reading.reader_id.distinct()))
         .join(Reading, Reading.reader_id == Reader.id)
         .join(WorklistItem, WorklistItem.id == Reading.item_id)
-        .where(reading_condition(session, ref.key), stands())
+        .where(of_owner(session, WorklistItem, ref.key), stands())
         .group_by(Reader.kind)
     )
     rows = session.execute(query).all()
@@ -171,24 +167,16 @@ def _describe_readings(session: Session, ref: Ref) -> Node:
     return Node(ref, f"{sum(row[1] for row in rows):,} readings", tuple(facts))
 
 
-def reading_condition(session: Session, key: str) -> ColumnElement[bool]:
-    """Build the condition on `WorklistItem` of a group of readings: of a worklist, or of one image."""
+def of_owner(session: Session, table: type[WorklistItem | Outcome], key: str) -> ColumnElement[bool]:
+    """Build the condition on items or outcomes that belong to a worklist, or to one image."""
     owner, owner_key = split_group_key(key)
     if owner == "worklist":
-        return WorklistItem.worklist_id == _row_named(session, Worklist, Worklist.name, owner_key).id
-    return WorklistItem.image_id == int(owner_key)
-
-
-def outcome_condition(session: Session, key: str) -> ColumnElement[bool]:
-    """Build the condition on `Outcome` of a group of outcomes: of a worklist, or of one image."""
-    owner, owner_key = split_group_key(key)
-    if owner == "worklist":
-        return Outcome.worklist_id == _row_named(session, Worklist, Worklist.name, owner_key).id
-    return Outcome.image_id == int(owner_key)
+        return table.worklist_id == _row_named(session, Worklist, Worklist.name, owner_key).id
+    return table.image_id == int(owner_key)
 
 
 def _describe_outcomes(session: Session, ref: Ref) -> Node:
-    counts = _count_by(session, Outcome.verdict, outcome_condition(session, ref.key))
+    counts = _count_by(session, Outcome.verdict, of_owner(session, Outcome, ref.key))
     return Node(ref, f"{sum(counts.values()):,} outcomes", (in_words(counts),))
 
 
@@ -206,18 +194,12 @@ def _describe_study(session: Session, ref: Ref) -> Node:
 def _describe_report(session: Session, ref: Ref) -> Node:
     owner, key = split_group_key(ref.key)
     if owner == "study":
-        study = _row_named(session, Study, Study.name, key)
-        return Node(ref, "report", (f"{study.directory}/report.md",))
+        return Node(ref, "report", (f"{_row_named(session, Study, Study.name, key).directory}/report.md",))
     name, _, split = key.rpartition("/")
     run = _row_named(session, Run, Run.name, name)
-    evaluations = select(func.count()).where(Evaluation.run_id == run.id, Evaluation.split == split)
-    times = session.scalar(evaluations) or 0
+    times = session.scalar(select(func.count()).where(Evaluation.run_id == run.id, Evaluation.split == split)) or 0
     openings = f"read {times} {'time' if times == 1 else 'times'}"
     return Node(ref, f"evaluation on {split}", (f"{run.directory}/evaluation-{split}.json", openings))
-
-
-def _describe_elsewhere(session: Session, ref: Ref) -> Node:
-    return Node(ref, ref.key, ("not in this project",))
 
 
 DESCRIBE: dict[NodeKind, Callable[[Session, Ref], Node]] = {
@@ -235,5 +217,5 @@ DESCRIBE: dict[NodeKind, Callable[[Session, Ref], Node]] = {
     NodeKind.RUN: _describe_run,
     NodeKind.STUDY: _describe_study,
     NodeKind.REPORT: _describe_report,
-    NodeKind.ELSEWHERE: _describe_elsewhere,
+    NodeKind.ELSEWHERE: lambda _, ref: Node(ref, ref.key, ("not in this project",)),
 }

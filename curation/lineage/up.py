@@ -22,20 +22,14 @@ from curation.tables.reading import Worklist
 from curation.tables.training import Run, Snapshot, Study
 
 
-def _above_import(session: Session, key: str) -> list[Step]:
-    return [Step(Ref(NodeKind.SUBJECTS, f"import/{key}"))]
-
-
 def _above_images(session: Session, key: str) -> list[Step]:
     owner, owner_key = split_group_key(key)
     if owner != "subject":
         return [Step(Ref(NodeKind(owner), owner_key))]
     of_subject = select(Image.import_id).join(Subject, Subject.id == Image.subject_id).where(Subject.key == owner_key)
     imports = session.scalars(of_subject.distinct())
-    return [
-        Step(Ref(NodeKind.SUBJECT, owner_key)),
-        *(Step(Ref(NodeKind.IMPORT, str(import_id)), "came with it") for import_id in imports),
-    ]
+    steps = [Step(Ref(NodeKind.IMPORT, str(import_id)), "came with it") for import_id in imports]
+    return [Step(Ref(NodeKind.SUBJECT, owner_key)), *steps]
 
 
 def _above_image(session: Session, key: str) -> list[Step]:
@@ -50,10 +44,6 @@ def _above_image(session: Session, key: str) -> list[Step]:
     if row.altered_from_id is not None:
         steps.append(Step(Ref(NodeKind.IMAGE, str(row.altered_from_id)), "altered from"))
     return steps
-
-
-def _above_batch(session: Session, key: str) -> list[Step]:
-    return [Step(Ref(NodeKind.GENERATOR, session.get_one(Batch, int(key)).generator.name), "drew")]
 
 
 def _above_generator(session: Session, key: str) -> list[Step]:
@@ -72,17 +62,7 @@ def _above_generator(session: Session, key: str) -> list[Step]:
 
 
 def _above_worklist(session: Session, key: str) -> list[Step]:
-    row = session.scalars(select(Worklist).where(Worklist.name == key)).one()
-    return images_of_worklist(session, row.id)
-
-
-def _above_readings(session: Session, key: str) -> list[Step]:
-    owner, owner_key = split_group_key(key)
-    return [Step(Ref(NodeKind(owner), owner_key))]
-
-
-def _above_outcomes(session: Session, key: str) -> list[Step]:
-    return [Step(Ref(NodeKind.READINGS, key))]
+    return images_of_worklist(session, session.scalars(select(Worklist.id).where(Worklist.name == key)).one())
 
 
 def _above_snapshot(session: Session, key: str) -> list[Step]:
@@ -112,26 +92,25 @@ def _above_study(session: Session, key: str) -> list[Step]:
 def _backbone(session: Session, config: dict[str, object]) -> list[Step]:
     backbone = str(config.get("backbone", "shipped"))
     run = run_in_path(session, backbone)
-    if run is not None:
-        return [Step(Ref(NodeKind.RUN, run.name), "backbone")]
-    return [Step(Ref(NodeKind.ELSEWHERE, f"backbone {backbone}"), "backbone")]
+    return [Step(Ref(NodeKind.RUN, run.name) if run else Ref(NodeKind.ELSEWHERE, f"backbone {backbone}"), "backbone")]
 
 
 def _above_report(session: Session, key: str) -> list[Step]:
     owner, owner_key = split_group_key(key)
-    is_study = owner == "study"
-    return [Step(Ref(NodeKind.STUDY, owner_key) if is_study else Ref(NodeKind.RUN, owner_key.rpartition("/")[0]))]
+    return [Step(Ref(NodeKind(owner), owner_key if owner == "study" else owner_key.rpartition("/")[0]))]
 
 
 UP: dict[NodeKind, Steps] = {
-    NodeKind.IMPORT: _above_import,
+    NodeKind.IMPORT: lambda _, key: [Step(Ref(NodeKind.SUBJECTS, f"import/{key}"))],
     NodeKind.IMAGES: _above_images,
     NodeKind.IMAGE: _above_image,
-    NodeKind.BATCH: _above_batch,
+    NodeKind.BATCH: lambda session, key: [
+        Step(Ref(NodeKind.GENERATOR, session.get_one(Batch, int(key)).generator.name), "drew")
+    ],
     NodeKind.GENERATOR: _above_generator,
     NodeKind.WORKLIST: _above_worklist,
-    NodeKind.READINGS: _above_readings,
-    NodeKind.OUTCOMES: _above_outcomes,
+    NodeKind.READINGS: _above_images,
+    NodeKind.OUTCOMES: lambda _, key: [Step(Ref(NodeKind.READINGS, key))],
     NodeKind.SNAPSHOT: _above_snapshot,
     NodeKind.RUN: _above_run,
     NodeKind.STUDY: _above_study,

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from curation.lineage.down import DOWN, generators_that_saw
 from curation.lineage.graph import Graph, NodeKind, Ref, extend_graph
-from curation.lineage.nodes import describe_node, in_group, outcome_condition, reading_condition
+from curation.lineage.nodes import describe_node, in_group, of_owner
 from curation.lineage.up import UP
 from curation.reading.outcomes import stands
 from curation.tables.images import Image, Subject
@@ -53,15 +53,14 @@ def list_members(session: Session, ref: Ref) -> Iterator[str]:
         query = select(Image.id, Image.pixel_sha256).where(in_group(ref.key)).order_by(Image.id)
     elif ref.kind is NodeKind.READINGS:
         query = select(Reading.id, Reading.verdict).join(WorklistItem, WorklistItem.id == Reading.item_id)
-        query = query.where(reading_condition(session, ref.key), stands()).order_by(Reading.id)
+        query = query.where(of_owner(session, WorklistItem, ref.key), stands()).order_by(Reading.id)
     elif ref.kind is NodeKind.OUTCOMES:
-        query = select(Outcome.image_id, Outcome.verdict).where(outcome_condition(session, ref.key))
+        query = select(Outcome.image_id, Outcome.verdict).where(of_owner(session, Outcome, ref.key))
         query = query.order_by(Outcome.image_id)
     if query is None:
         return
     for key, value in session.execute(query.execution_options(yield_per=1_000)):
-        shown = getattr(value, "value", str(value)[:12])
-        yield f"{MEMBER[ref.kind]} {key}: {shown}"
+        yield f"{MEMBER[ref.kind]} {key}: {getattr(value, 'value', str(value)[:12])}"
 
 
 def as_dot(graph: Graph) -> str:
@@ -77,5 +76,4 @@ def as_dot(graph: Graph) -> str:
 
 
 def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
