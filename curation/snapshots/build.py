@@ -6,7 +6,7 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -45,7 +45,9 @@ def build_snapshot(project: Project, name: str, recipe: MixRecipe, now: datetime
         planned(session, name, recipe) as plan,
     ):
         session.rollback()  # the choice is on disk: hold no view of the database open while files are written
-        existing = _find_ready(project, name)
+        with project.database.read() as later:
+            ready = select(Snapshot).where(Snapshot.name == name, Snapshot.status == BuildStatus.READY)
+            existing = later.scalars(ready).one_or_none()
         if existing is not None:
             if existing.digest != plan.manifest["digest"]:
                 raise Conflict(
@@ -54,12 +56,6 @@ def build_snapshot(project: Project, name: str, recipe: MixRecipe, now: datetime
             return SnapshotFolder.open(target)
         _build(project, target, recipe, plan, now, report)
     return SnapshotFolder.open(target)
-
-
-def _find_ready(project: Project, name: str) -> Snapshot | None:
-    with project.database.read() as session:
-        ready = select(Snapshot).where(Snapshot.name == name, Snapshot.status == BuildStatus.READY)
-        return session.scalars(ready).one_or_none()
 
 
 def _build(project: Project, target: Path, recipe: MixRecipe, plan: Plan, now: datetime, report: OnProgress) -> None:
@@ -79,9 +75,9 @@ def _build(project: Project, target: Path, recipe: MixRecipe, plan: Plan, now: d
 def _claim(project: Project, name: str, recipe: MixRecipe, plan: Plan, now: datetime) -> int:
     """Write the parent row, `building`, after removing what a killed build of this name left."""
     with project.database.write() as session:
-        dead = select(Snapshot.id).where(Snapshot.name == name, Snapshot.status != BuildStatus.READY)
-        session.execute(delete(SnapshotItem).where(SnapshotItem.snapshot_id.in_(dead)))
-        session.execute(delete(Snapshot).where(Snapshot.name == name, Snapshot.status != BuildStatus.READY))
+        is_dead = and_(Snapshot.name == name, Snapshot.status != BuildStatus.READY)
+        session.execute(delete(SnapshotItem).where(SnapshotItem.snapshot_id.in_(select(Snapshot.id).where(is_dead))))
+        session.execute(delete(Snapshot).where(is_dead))
         snapshot = Snapshot(
             name=name,
             directory=f"snapshots/{name}",
@@ -129,9 +125,8 @@ def _freeze(project: Project, snapshot_id: int, plan: Plan, now: datetime) -> No
         refuse_withdrawn_items(session, snapshot_id)
         for generator_id in generators_of(session, snapshot_id):
             inherit(session, AffectedKind.SNAPSHOT, snapshot_id, AffectedKind.GENERATOR, generator_id)
-        project.chain.record(
-            session, "snapshot.built", {"snapshot": snapshot_id, "digest": plan.manifest["digest"]}, now
-        )
+        payload = {"snapshot": snapshot_id, "digest": plan.manifest["digest"]}
+        project.chain.record(session, "snapshot.built", payload, now)
 
 
 def find_snapshot(session: Session, name: str) -> Snapshot:

@@ -3,9 +3,9 @@
 A cap only removes. Caps are applied until none removes anything more, so all of them hold in the end.
 """
 
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
 
-from curation.errors import BadInput
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.pool import Pool
 
@@ -18,9 +18,7 @@ SELECT id, ROW_NUMBER() OVER ({by} ORDER BY depth, label) AS place FROM (
 """
 _ALL = _IN_TURN.format(by="", deep="PARTITION BY label", where="")
 _BY_GENERATOR = _IN_TURN.format(
-    by="PARTITION BY generator_id",
-    deep="PARTITION BY generator_id, label",
-    where="WHERE generator_id IS NOT NULL",
+    by="PARTITION BY generator_id", deep="PARTITION BY generator_id, label", where="WHERE generator_id IS NOT NULL"
 )
 
 
@@ -32,11 +30,9 @@ def cap(pool: Pool, recipe: MixRecipe) -> None:
         pass
     if any_extra and recipe.max_generator_share and not pool.value("SELECT EXISTS (SELECT 1 FROM extra)"):
         generators = pool.value("SELECT COUNT(DISTINCT generator_id) FROM images WHERE generator_id IS NOT NULL")
-        pool.refusals.append(
-            BadInput(
-                f"no synthetic image is left when none of {generators} generators may give more than"
-                f" {recipe.max_generator_share:g} of them. Raise --max-generator-share, or draw from more generators."
-            )
+        pool.refuse(
+            f"no synthetic image is left when none of {generators} generators may give more than"
+            f" {recipe.max_generator_share:g} of them. Raise --max-generator-share, or draw from more generators."
         )
 
 
@@ -44,9 +40,7 @@ def _cut_generators(pool: Pool, recipe: MixRecipe) -> int:
     most = recipe.max_per_generator
     if recipe.max_generator_share is not None:
         counted = "SELECT generator_id, COUNT(*) FROM extra WHERE generator_id IS NOT NULL GROUP BY generator_id"
-        counts = dict(pool.rows(counted))
-        share = largest_for_share(counts, recipe.max_generator_share, most)
-        most = share if most is None else min(most, share)
+        most = largest_for_share(dict(pool.rows(counted)), recipe.max_generator_share, most)
     if most is None:
         return 0
     return pool.drop(
@@ -63,13 +57,14 @@ def largest_for_share(counts: Mapping[int, int], share: float, at_most: int | No
         capped = [min(count, most) for count in counts.values()]
         return max(capped, default=0) <= share * sum(capped) + 1e-9
 
-    low, high = 0, max(counts.values(), default=0)
-    if at_most is not None:
-        high = min(high, at_most)
-    while low < high:  # the largest giver's share grows with `most`, so the first that fails ends it
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if holds(middle) else (low, middle - 1)
-    return low
+    largest = max(counts.values(), default=0)
+    # The largest giver's share grows with `most`, so the first that fails ends it.
+    return _largest(holds, largest if at_most is None else min(largest, at_most))
+
+
+def _largest(holds: Callable[[int], bool], at_most: int) -> int:
+    """Find by bisection the largest number up to `at_most` that holds, where all smaller ones hold too."""
+    return bisect_left(range(1, at_most + 1), True, key=lambda number: not holds(number))
 
 
 def _cut_mix(pool: Pool, recipe: MixRecipe, n_real: int) -> int:
@@ -93,7 +88,7 @@ def _balance(pool: Pool, recipe: MixRecipe) -> int:
     if not size:
         if not any("balance" in str(refusal) for refusal in pool.refusals):
             counts = ", ".join(f"{label}: {real.get(label, 0)} real, {extra.get(label, 0)} added" for label in classes)
-            pool.refusals.append(BadInput(f"no balance of these training images: {counts}. Name fewer --class."))
+            pool.refuse(f"no balance of these training images: {counts}. Name fewer --class.")
         return 0
     cut = 0
     for label in classes:
@@ -118,8 +113,5 @@ def balanced_size(counts: list[tuple[int, int]], max_ratio: float | None) -> int
         added = sum(max(0, size - real) for real, _ in counts)
         return max_ratio is None or added <= max_ratio * sum(min(size, real) for real, _ in counts)
 
-    low, high = 0, min((real + extra for real, extra in counts), default=0)
-    while low < high:  # added per real grows with the size: added is convex in it, real concave, both from 0
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if holds(middle) else (low, middle - 1)
-    return low
+    # Added per real grows with the size: added is convex in it, real concave, both from 0.
+    return _largest(holds, min((real + extra for real, extra in counts), default=0))

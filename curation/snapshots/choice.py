@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from curation.errors import BadInput, Conflict
+from curation.errors import Conflict
 from curation.snapshots.caps import cap
 from curation.snapshots.gather import counted_worklists, gather
 from curation.snapshots.mix import MixRecipe
@@ -56,14 +56,14 @@ def choose(session: Session, pool: Pool, recipe: MixRecipe) -> None:
     if recipe.real_per_class is not None:
         _keep_per_class(pool, recipe.real_per_class)
     if not pool.value("SELECT EXISTS (SELECT 1 FROM train)"):
-        pool.refusals.append(BadInput("no real training image to take. Import some first: `rounds import --help`."))
+        pool.refuse("no real training image to take. Import some first: `rounds import --help`.")
     if recipe.needs_outcomes:
         names = {worklist.id: worklist.name for worklist in counted_worklists(session, recipe.worklists)}
         _refuse_conflicts(pool, recipe, names)
         _approve(pool, recipe)
     if recipe.synthetic == "approved":
         for key, name in names.items():
-            pool.execute(_ADD + "SELECT a.image, 0, a.label, ? " + _OF_APPROVED, f"approved in {name}"[:200], key)
+            pool.execute(_ADD + "SELECT a.image, 0, a.label, ?, " + _OF_APPROVED, f"approved in {name}"[:200], key)
     elif recipe.synthetic != "none":
         _add_synthetic(pool, recipe)
     if recipe.extra_real != "none":
@@ -82,9 +82,7 @@ FROM images LEFT JOIN (SELECT image, GROUP_CONCAT(verdict) AS verdicts FROM outc
 WHERE origin = 'synthetic' AND (verdicts IS NULL OR verdicts NOT LIKE '%approved%') GROUP BY 1
 """
 _ADD = "INSERT INTO extra (image, copy, label, why, generator_id, position, tie) "
-_OF_APPROVED = (
-    ", i.generator_id, i.position, i.tie FROM approved a JOIN images i ON i.id = a.image WHERE a.worklist = ?"
-)
+_OF_APPROVED = "i.generator_id, i.position, i.tie FROM approved a JOIN images i ON i.id = a.image WHERE a.worklist = ?"
 
 
 def _keep_per_class(pool: Pool, count: int) -> None:
@@ -100,15 +98,11 @@ def _refuse_conflicts(pool: Pool, recipe: MixRecipe, names: dict[int, str]) -> N
     """Refuse images that one worklist approves and another rejects, or approves as another class."""
     conflicts = [f"{n} approved in {names[a]!r}, rejected in {names[r]!r}" for a, r, n in pool.rows(_CONFLICTS)]
     if recipe.corrected_labels:
-        conflicts += [
-            f"{n} of one class in {names[a]!r}, of another in {names[b]!r}" for a, b, n in pool.rows(_TWO_CLASSES)
-        ]
+        two = pool.rows(_TWO_CLASSES)
+        conflicts += [f"{n} of one class in {names[a]!r}, of another in {names[b]!r}" for a, b, n in two]
     if conflicts:
-        pool.refusals.append(
-            Conflict(
-                f"outcomes contradict each other: {'; '.join(conflicts)}. Name the worklists that count: --worklist."
-            )
-        )
+        contradictions = f"outcomes contradict each other: {'; '.join(conflicts)}"
+        pool.refusals.append(Conflict(f"{contradictions}. Name the worklists that count: --worklist."))
 
 
 def _approve(pool: Pool, recipe: MixRecipe) -> None:
@@ -116,15 +110,10 @@ def _approve(pool: Pool, recipe: MixRecipe) -> None:
     if recipe.synthetic == "approved":
         pool.left_out.update(dict(pool.rows(_NOT_APPROVED)))
     if recipe.min_agreement is not None:
-        known = "verdict = 'approved' AND image IN (SELECT id FROM images)"
-        pool.drop(
-            f"DELETE FROM outcomes WHERE {known} AND n < 2", "synthetic: approved by one reading, agreement needs two"
-        )
-        pool.drop(
-            f"DELETE FROM outcomes WHERE {known} AND CAST(agreeing AS REAL) / n < ?",
-            "synthetic: approved with less agreement than asked for",
-            recipe.min_agreement,
-        )
+        approved = "DELETE FROM outcomes WHERE verdict = 'approved' AND image IN (SELECT id FROM images)"
+        pool.drop(f"{approved} AND n < 2", "synthetic: approved by one reading, agreement needs two")
+        less = "synthetic: approved with less agreement than asked for"
+        pool.drop(f"{approved} AND CAST(agreeing AS REAL) / n < ?", less, recipe.min_agreement)
     label = "COALESCE(NULLIF(o.label, ''), i.label)" if recipe.corrected_labels else "i.label"
     pool.execute(
         f"INSERT OR REPLACE INTO approved SELECT o.image, {label}, o.worklist, o.readings, COALESCE(o.label, '') != ''"
@@ -133,11 +122,9 @@ def _approve(pool: Pool, recipe: MixRecipe) -> None:
     )
     _keep_classes(pool, "approved", recipe.classes)
     if not pool.value("SELECT EXISTS (SELECT 1 FROM approved)"):
-        pool.refusals.append(
-            BadInput(
-                "no candidate that the recipe admits is approved yet. Read a worklist first (`rounds review`), or"
-                " choose another --synthetic. `rounds snapshot preview` says what was left out, and why."
-            )
+        pool.refuse(
+            "no candidate that the recipe admits is approved yet. Read a worklist first (`rounds review`), or"
+            " choose another --synthetic. `rounds snapshot preview` says what was left out, and why."
         )
 
 
@@ -166,11 +153,7 @@ def _add_real(pool: Pool, recipe: MixRecipe) -> None:
     real_counts = dict(pool.rows("SELECT label, COUNT(*) FROM train GROUP BY label"))
     for label, count in _approved_counts(pool).items():
         if label not in real_counts:
-            pool.refusals.append(
-                BadInput(
-                    f"no real training image of class {label!r} to repeat. Import some, or leave --extra-real out."
-                )
-            )
+            pool.refuse(f"no real training image of class {label!r} to repeat. Import some, or leave --extra-real out.")
             continue
         for copy in range(1, 1 + -(-count // real_counts[label])):
             pool.execute(
@@ -192,9 +175,6 @@ def _take(pool: Pool, source: str, why: str) -> None:
         if taken < count:
             short.append(f"{label}: {count} wanted, {taken} there")
     if short:
-        pool.refusals.append(
-            BadInput(
-                f"not enough images ({why}): {', '.join(short)}. Draw or import more, or lower the counts with "
-                "--max-ratio."
-            )
+        pool.refuse(
+            f"not enough images ({why}): {', '.join(short)}. Draw or import more, or lower the counts with --max-ratio."
         )

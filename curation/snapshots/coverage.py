@@ -8,13 +8,12 @@ a synthetic image that was never screened reaches nothing.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.queries import newest_screenings
-from curation.snapshots.pool import CHUNK, Pool, chunks
+from curation.queries import chunks, newest_screenings
+from curation.snapshots.pool import CHUNK, Pool
 from curation.tables.generation import ScreenedImage
 from curation.tables.images import Image
 
@@ -60,15 +59,12 @@ def coverage_of(session: Session, pool: Pool) -> Coverage:
             _neighbours(session),
         )
     screened = pool.value("SELECT COUNT(DISTINCT image) FROM near WHERE taken")
-    classes = [Reach(*row) for row in pool.rows(_REACHED)]
-    return Coverage(synthetic, screened, classes, _subgroups(session, pool))
+    return Coverage(synthetic, screened, [Reach(*row) for row in pool.rows(_REACHED)], _subgroups(session, pool))
 
 
 def _neighbours(session: Session) -> Iterator[tuple[int, int]]:
-    query = select(ScreenedImage.image_id, ScreenedImage.neighbours).where(
-        ScreenedImage.screening_id.in_(newest_screenings())
-    )
-    for image_id, neighbours in session.execute(query.execution_options(yield_per=CHUNK)):
+    query = select(ScreenedImage.image_id, ScreenedImage.neighbours).execution_options(yield_per=CHUNK)
+    for image_id, neighbours in session.execute(query.where(ScreenedImage.screening_id.in_(newest_screenings()))):
         for neighbour in neighbours:
             if neighbour.get("by", "features") == "features":
                 yield image_id, neighbour["image_id"]
@@ -76,25 +72,19 @@ def _neighbours(session: Session) -> Iterator[tuple[int, int]]:
 
 def _subgroups(session: Session, pool: Pool) -> list[Reach]:
     """Count reach by each value of covariates that have few values; ages and the like are no subgroups."""
-    real: Counter[tuple[str, str]] = Counter()
-    by_mix: Counter[tuple[str, str]] = Counter()
-    by_drawn: Counter[tuple[str, str]] = Counter()
+    real, by_mix, by_drawn = (Counter[tuple[str, str]]() for _ in range(3))
     query = "SELECT id, id IN (SELECT neighbour FROM near WHERE taken), id IN (SELECT neighbour FROM near) FROM train"
     for chunk in chunks(pool.rows(query)):
         reached = {key: (mix, drawn) for key, mix, drawn in chunk}
-        images = select(Image.id, Image.covariates).where(Image.id.in_(reached))
-        for image_id, covariates in session.execute(images):
-            for group in _groups(covariates or {}):  # none is stored as JSON's null, which SQL takes for a value
-                real[group] += 1
-                by_mix[group] += reached[image_id][0]
-                by_drawn[group] += reached[image_id][1]
+        for image_id, covariates in session.execute(select(Image.id, Image.covariates).where(Image.id.in_(reached))):
+            for name, value in (covariates or {}).items():  # none is stored as JSON's null, which SQL takes for a value
+                if isinstance(value, str | bool | int):
+                    real[name, str(value)] += 1
+                    by_mix[name, str(value)] += reached[image_id][0]
+                    by_drawn[name, str(value)] += reached[image_id][1]
     values = Counter(name for name, _ in real)
     return [
         Reach(f"{name} {value}", real[name, value], by_mix[name, value], by_drawn[name, value])
         for name, value in sorted(real)
         if values[name] <= MAX_VALUES
     ]
-
-
-def _groups(covariates: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield from ((name, str(value)) for name, value in covariates.items() if isinstance(value, str | bool | int))

@@ -12,18 +12,12 @@ from sqlalchemy.orm import Session
 from curation.digests import canonical_json, digest_of
 from curation.errors import BadInput
 from curation.provenance.real_images import is_ready_real
-from curation.queries import SHAPE, is_positive, newest_screenings
+from curation.queries import SHAPE, blocked_for_privacy, is_positive, newest_screenings
 from curation.reading.outcome_rule import Decision, StandingReading
 from curation.reading.outcomes import iterate_decisions
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.pool import CHUNK, Pool
-from curation.tables.generation import (
-    PRIVACY_CHECKS,
-    Batch,
-    ScreenedImage,
-    ScreeningCheck,
-    ScreeningVerdict,
-)
+from curation.tables.generation import Batch, ScreenedImage, ScreeningCheck
 from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin, Subject
 from curation.tables.reading import OutcomeVerdict, Verdict, Worklist
 
@@ -47,16 +41,14 @@ def gather(session: Session, pool: Pool, recipe: MixRecipe) -> None:
         _bar_privacy_blocks(session, pool)
         pool.insert(_INSERT, _synthetic_images(session, pool, recipe))
         _bar_by_screening(session, pool, recipe)
-        for why, count in pool.rows(
-            "SELECT why, COUNT(*) FROM barred JOIN images ON images.id = barred.image GROUP BY why"
-        ):
+        barred = "SELECT why, COUNT(*) FROM barred JOIN images ON images.id = barred.image GROUP BY why"
+        for why, count in pool.rows(barred):
             pool.left_out[f"synthetic: {why}"] += count
         pool.execute("DELETE FROM images WHERE id IN (SELECT image FROM barred)")
     if recipe.needs_outcomes:
         digests: list[list[Any]] = []
         for worklist in counted_worklists(session, recipe.worklists):
-            decisions = _decisions(session, worklist, digests)
-            rows = _outcomes(pool, worklist.id, decisions, recipe)
+            rows = _outcomes(pool, worklist.id, _decisions(session, worklist, digests), recipe)
             pool.insert("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         pool.outcomes_digest = digest_of(digests)
 
@@ -131,10 +123,9 @@ def _real_images(session: Session, pool: Pool, recipe: MixRecipe) -> Iterator[tu
 
 def _synthetic_images(session: Session, pool: Pool, recipe: MixRecipe) -> Iterator[tuple[Any, ...]]:
     """Yield every synthetic image of a finished batch with the class asked for; barred ones are cut later."""
-    query = _labels("request").add_columns(
-        Image.batch_id, Batch.generator_id, Batch.request_digest, Image.batch_index, Image.withdrawn_at
-    )
-    query = query.join(Batch, Batch.id == Image.batch_id).where(Batch.status == BuildStatus.READY)
+    columns = (Image.batch_id, Batch.generator_id, Batch.request_digest, Image.batch_index, Image.withdrawn_at)
+    query = _labels("request").add_columns(*columns).join(Batch, Batch.id == Image.batch_id)
+    query = query.where(Batch.status == BuildStatus.READY)
     for row, label in _with_one_label(session, pool, query, (), "synthetic"):
         if row.withdrawn_at is not None:
             pool.left_out[f"synthetic: {WITHDRAWN}"] += 1
@@ -149,10 +140,7 @@ def _synthetic_images(session: Session, pool: Pool, recipe: MixRecipe) -> Iterat
 
 def _bar_privacy_blocks(session: Session, pool: Pool) -> None:
     """Bar what any screening blocked for privacy, whatever came later and whatever the recipe."""
-    blocked = select(ScreeningCheck.image_id).where(
-        ScreeningCheck.name.in_(PRIVACY_CHECKS), ScreeningCheck.verdict == ScreeningVerdict.BLOCK
-    )
-    rows = session.execute(blocked.execution_options(yield_per=CHUNK))
+    rows = session.execute(blocked_for_privacy().execution_options(yield_per=CHUNK))
     pool.insert("INSERT OR IGNORE INTO barred VALUES (?, ?)", ((row.image_id, PRIVACY) for row in rows))
 
 
@@ -174,9 +162,8 @@ def _bar_by_screening(session: Session, pool: Pool, recipe: MixRecipe) -> None:
         why = f"screening says {verdict}"
         pool.execute("INSERT OR IGNORE INTO barred SELECT image, ? FROM screened WHERE verdict = ?", why, verdict)
     for limit in limits.checks:
-        values = select(ScreeningCheck.image_id, ScreeningCheck.value).where(
-            ScreeningCheck.screening_id.in_(latest), ScreeningCheck.name == limit.check
-        )
+        here = (ScreeningCheck.screening_id.in_(latest), ScreeningCheck.name == limit.check)
+        values = select(ScreeningCheck.image_id, ScreeningCheck.value).where(*here)
         pool.execute("DROP TABLE IF EXISTS checked")
         pool.execute("CREATE TABLE checked (image INTEGER PRIMARY KEY, value REAL)")
         rows = session.execute(values.execution_options(yield_per=CHUNK))
@@ -195,20 +182,15 @@ def _bar_by_screening(session: Session, pool: Pool, recipe: MixRecipe) -> None:
 
 
 def _outcomes(
-    pool: Pool,
-    worklist_id: int,
-    decisions: Iterator[tuple[int, list[StandingReading], Decision]],
-    recipe: MixRecipe,
+    pool: Pool, worklist_id: int, decisions: Iterator[tuple[int, list[StandingReading], Decision]], recipe: MixRecipe
 ) -> Iterator[tuple[Any, ...]]:
     for image, readings, decision in decisions:
         if not _is_counted(decision, recipe):
             pool.left_out[OTHER_OUTCOME] += 1
-        else:
-            counted = set(decision.reading_ids)
-            counting = [reading for reading in readings if reading.id in counted]
-            agreeing = sum(_agrees(reading, decision) for reading in counting)
-            ids = json.dumps(decision.reading_ids)
-            yield image, worklist_id, decision.verdict.value, decision.label, ids, len(counting), agreeing
+            continue
+        agree = [_agrees(reading, decision) for reading in readings if reading.id in decision.reading_ids]
+        ids = json.dumps(decision.reading_ids)
+        yield image, worklist_id, decision.verdict.value, decision.label, ids, len(agree), sum(agree)
 
 
 def _is_counted(decision: Decision, recipe: MixRecipe) -> bool:

@@ -8,23 +8,21 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.errors import BadInput, LeakRefused, RoundsError
+from curation.errors import LeakRefused, RoundsError
 from curation.provenance.leaks import check_generator_allowed, generator_lineage
 from curation.provenance.withdrawn import affected_note
+from curation.queries import chunks
 from curation.snapshots.choice import choose
 from curation.snapshots.content import ContentDigest
 from curation.snapshots.folder import FORMAT, SPLITS, SnapshotRow
 from curation.snapshots.mix import MixRecipe
-from curation.snapshots.pool import Pool, chunks
+from curation.snapshots.pool import Pool
 from curation.snapshots.support import Support, support_of
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import Import, Label
 from curation.tables.withdrawals import AffectedKind
 
-_ROWS = (
-    "SELECT split, file_name, label, subject, origin, weight, pixel, file, why, batch_id, batch_index, image, copy"
-    " FROM rows"
-)
+_ROWS = "SELECT file_name, label, subject, origin, weight, pixel, file, split, why, batch_id, batch_index FROM rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +44,9 @@ class Plan:
         return (self._snapshot_row(row) for row in self.pool.rows(f"{_ROWS} WHERE split = ? ORDER BY rowid", split))
 
     def _snapshot_row(self, row: tuple[Any, ...]) -> SnapshotRow:
-        split, file_name, label, subject, origin, weight, pixel, file, why, batch_id, batch_index, _, _ = row
+        file_name, label, subject, origin, weight, pixel, file, split, why, batch_id, index = row
         generator, batch = self.batches.get(batch_id, (None, None))
-        return SnapshotRow(
-            file_name, label, subject, origin, weight, pixel, file, split, why, generator, batch, batch_index
-        )
+        return SnapshotRow(file_name, label, subject, origin, weight, pixel, file, split, why, generator, batch, index)
 
     def items(self) -> Iterator[list[dict[str, Any]]]:
         """Yield the values of the database rows, a chunk at a time."""
@@ -151,25 +147,21 @@ def _classes(session: Session, pool: Pool) -> list[str]:
 def _count_images(pool: Pool) -> dict[str, dict[str, int]]:
     """Count images by split, then by `label, origin`."""
     counts: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
-    for split, label, origin, count in pool.rows(
-        "SELECT split, label, origin, COUNT(*) FROM rows GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
-    ):
+    query = "SELECT split, label, origin, COUNT(*) FROM rows GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    for split, label, origin, count in pool.rows(query):
         counts[split][f"{label}, {origin}"] = count
     return counts
 
 
 def _single_shape(pool: Pool) -> tuple[tuple[int, int, int], int]:
-    shapes = list(
-        pool.rows(
-            "SELECT height, width, channels, bits, COUNT(*) FROM rows JOIN images ON images.id = rows.image"
-            " GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC"
-        )
-    )
+    query = """
+    SELECT height, width, channels, bits, COUNT(*) FROM rows JOIN images ON images.id = rows.image
+    GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC
+    """
+    shapes = list(pool.rows(query))
     if len(shapes) > 1:
         listed = ", ".join(f"{n} of {h}x{w}x{c} {bits} bit" for h, w, c, bits, n in shapes[:4])
-        pool.refusals.append(
-            BadInput(f"a snapshot needs images of one size and depth; got {listed}. Import them resampled to one size.")
-        )
+        pool.refuse(f"a snapshot needs images of one size and depth; got {listed}. Import them resampled to one size.")
     height, width, channels, bits, _ = shapes[0] if shapes else (0, 0, 0, 0, 0)
     return (height, width, channels), bits
 
@@ -184,8 +176,6 @@ def _subjects_known(session: Session, pool: Pool) -> bool:
 
 
 def _notice(session: Session, pool: Pool, generators: list[Generator]) -> str | None:
-    notices = set(
-        session.scalars(select(Import.notice).where(Import.id.in_(_imports(pool)), Import.notice.is_not(None)))
-    )
-    notices |= {generator.card.get("notice") for generator in generators}
+    notices = {generator.card.get("notice") for generator in generators}
+    notices |= set(session.scalars(select(Import.notice).where(Import.id.in_(_imports(pool)))))
     return " ".join(sorted(notice for notice in notices if notice)) or None

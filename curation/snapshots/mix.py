@@ -10,16 +10,8 @@ from curation.requests import FrozenRequest
 Positive = Annotated[float, Field(gt=0)]
 # Fields that came after the first release: at their defaults they leave a recipe's digest as it was.
 LATER = (
-    "classes",
-    "outcomes",
-    "allow_grid",
-    "allow_proxy",
-    "min_agreement",
-    "screening",
-    "max_per_generator",
-    "max_generator_share",
-    "balance",
-    "weights",
+    *("classes", "outcomes", "allow_grid", "allow_proxy", "min_agreement", "screening"),
+    *("max_per_generator", "max_generator_share", "balance", "weights"),
 )
 
 
@@ -91,9 +83,8 @@ class MixRecipe(FrozenRequest):
     def digest(self) -> str:
         """Compute SHA-256 of the recipe as canonical JSON."""
         default = type(self)()
-        values = self.model_dump(mode="json")
         same = {name for name in LATER if getattr(self, name) == getattr(default, name)}
-        return digest_of({name: value for name, value in values.items() if name not in same})
+        return digest_of(self.model_dump(mode="json", exclude=same))
 
     @property
     def needs_outcomes(self) -> bool:

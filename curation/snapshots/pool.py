@@ -8,10 +8,9 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from typing import Any, Self
 
-from curation.errors import RoundsError
+from curation.errors import BadInput, RoundsError
 
 CHUNK = 1_000
 CACHE_KIB = 32_768
@@ -85,16 +84,13 @@ class Pool:
         """Read the first value of a query's only row."""
         return self._database.execute(query, values).fetchone()[0]
 
+    def refuse(self, message: str) -> None:
+        """Keep why a build is refused; a preview shows all reasons."""
+        self.refusals.append(BadInput(message))
+
     def drop(self, statement: str, why: str, *values: Any) -> int:
         """Run a DELETE and count the rows it removed under `why`."""
         dropped = self.execute(statement, *values)
         if dropped:
             self.left_out[why] += dropped
         return dropped
-
-
-def chunks(rows: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
-    """Split `rows` into lists of at most `size`."""
-    rows = iter(rows)
-    while chunk := list(islice(rows, size)):
-        yield chunk

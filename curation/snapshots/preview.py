@@ -1,5 +1,6 @@
 """Preview what a recipe gives before anything is written: counts, balance, coverage, readers, gaps."""
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +9,8 @@ from sqlalchemy.orm import Session
 
 from curation.reading.outcomes import stands
 from curation.snapshots.coverage import Coverage, coverage_of
-from curation.snapshots.folder import SPLITS
 from curation.snapshots.gather import counted_worklists
-from curation.snapshots.manifest import Plan, drafted
+from curation.snapshots.manifest import drafted
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.pool import Pool
 from curation.tables.generation import Batch, Generator
@@ -86,7 +86,7 @@ def preview_snapshot(session: Session, recipe: MixRecipe, target: int | None = N
             readings=readings,
             approved_by=plan.support.by_reader(names=True),
             agreement=_agreement(pool),
-            corrected_label_ignored=0 if recipe.corrected_labels else _count_ignored_corrections(plan),
+            corrected_label_ignored=0 if recipe.corrected_labels else _count_ignored_corrections(pool),
             unread=unread,
             in_no_worklist=in_no_worklist,
             left_out=manifest["left_out"],
@@ -94,45 +94,40 @@ def preview_snapshot(session: Session, recipe: MixRecipe, target: int | None = N
 
 
 def _count_classes(pool: Pool, recipe: MixRecipe, target: int | None) -> tuple[list[ClassCounts], int]:
-    counts: dict[tuple[str, str, str], tuple[int, float]] = {
-        (label, split, origin): (count, weight)
-        for label, split, origin, count, weight in pool.rows(
-            "SELECT label, split, origin, COUNT(*), SUM(weight) FROM rows GROUP BY 1, 2, 3"
-        )
-    }
-    labels = sorted({label for label, _, _ in counts} | set(recipe.classes))
-    train = {
-        label: [counts.get((label, "train", origin), (0, 0.0)) for origin in ("real", "synthetic")] for label in labels
-    }
-    total = sum(weight for origins in train.values() for _, weight in origins)
-    target = target or max((sum(count for count, _ in origins) for origins in train.values()), default=0)
-    held_out = {
-        (label, split): counts.get((label, split, "real"), (0, 0.0))[0] for label in labels for split in SPLITS[1:]
-    }
+    counts: Counter[tuple[str, str, str]] = Counter()
+    weights: defaultdict[str, float] = defaultdict(float)
+    labels = set(recipe.classes)
+    query = "SELECT label, split, origin, COUNT(*), SUM(weight) FROM rows GROUP BY 1, 2, 3"
+    for label, split, origin, count, weight in pool.rows(query):
+        labels.add(label)
+        counts[label, split, origin] = count
+        if split == "train":
+            weights[label] += weight
+    sizes = {label: counts[label, "train", "real"] + counts[label, "train", "synthetic"] for label in sorted(labels)}
+    total = sum(weights.values())
+    target = target or max(sizes.values(), default=0)
     classes = [
         ClassCounts(
             label=label,
-            real=real,
-            synthetic=synthetic,
-            weight_share=(real_weight + synthetic_weight) / total if total else 0.0,
-            validation=held_out[label, "validation"],
-            test=held_out[label, "test"],
-            missing=max(0, target - real - synthetic),
+            real=counts[label, "train", "real"],
+            synthetic=counts[label, "train", "synthetic"],
+            weight_share=weights[label] / total if total else 0.0,
+            validation=counts[label, "validation", "real"],
+            test=counts[label, "test", "real"],
+            missing=max(0, target - size),
         )
-        for label, ((real, real_weight), (synthetic, synthetic_weight)) in train.items()
+        for label, size in sizes.items()
     ]
     return classes, target
 
 
 def _generators(session: Session, pool: Pool) -> dict[str, int]:
-    counts = dict(
-        pool.rows("SELECT batch_id, COUNT(*) FROM rows WHERE origin = 'synthetic' GROUP BY batch_id ORDER BY batch_id")
-    )
-    names: dict[str, int] = {}
+    counts = dict(pool.rows("SELECT batch_id, COUNT(*) FROM rows WHERE origin = 'synthetic' GROUP BY batch_id"))
+    names: Counter[str] = Counter()
     for batch_id, name in session.execute(select(Batch.id, Generator.name).join(Generator).order_by(Generator.name)):
         if batch_id in counts:
-            names[name] = names.get(name, 0) + counts[batch_id]
-    return names
+            names[name] += counts[batch_id]
+    return dict(names)
 
 
 def _agreement(pool: Pool) -> ApprovalAgreement:
@@ -145,10 +140,9 @@ def _agreement(pool: Pool) -> ApprovalAgreement:
     return ApprovalAgreement(*next(pool.rows(query)))
 
 
-def _count_ignored_corrections(plan: Plan) -> int:
+def _count_ignored_corrections(pool: Pool) -> int:
     """Count the images whose class readers corrected, and that the recipe takes under the class asked for."""
-    query = "SELECT COUNT(*) FROM approved WHERE corrected AND image IN (SELECT image FROM rows)"
-    return int(plan.pool.value(query))
+    return int(pool.value("SELECT COUNT(*) FROM approved WHERE corrected AND image IN (SELECT image FROM rows)"))
 
 
 def _unread(session: Session, pool: Pool, recipe: MixRecipe) -> tuple[int, int]:

@@ -11,10 +11,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from curation.provenance.withdrawn import affected_notes
+from curation.queries import blocked_for_privacy
 from curation.reading.outcomes import iterate_decisions
 from curation.snapshots.gather import counted_worklists, outcomes_digest
 from curation.snapshots.mix import MixRecipe
-from curation.tables.generation import PRIVACY_CHECKS, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image
 from curation.tables.reading import OutcomeVerdict
 from curation.tables.training import Snapshot, SnapshotItem
@@ -40,10 +40,8 @@ def list_snapshots(session: Session) -> list[SnapshotSummary]:
     """List every snapshot, newest last, with whether it is stale or affected by a withdrawal."""
     now: dict[tuple[str, ...], str] = {}
     affected = affected_notes(session, AffectedKind.SNAPSHOT)
-    return [
-        _summary(session, snapshot, now, affected.get(snapshot.id))
-        for snapshot in session.scalars(select(Snapshot).order_by(Snapshot.id))
-    ]
+    snapshots = session.scalars(select(Snapshot).order_by(Snapshot.id))
+    return [_summary(session, snapshot, now, affected.get(snapshot.id)) for snapshot in snapshots]
 
 
 def _summary(
@@ -72,10 +70,7 @@ def why_stale(session: Session, snapshot: Snapshot, now: dict[tuple[str, ...], s
     reasons = []
     if recipe.needs_outcomes and _outcomes_changed(session, snapshot, recipe, {} if now is None else now):
         reasons.append("outcomes have changed since: readings were added or taken back")
-    blocked = select(ScreeningCheck.image_id).where(
-        ScreeningCheck.name.in_(PRIVACY_CHECKS), ScreeningCheck.verdict == ScreeningVerdict.BLOCK
-    )
-    if count := _count_items(session, snapshot.id, SnapshotItem.image_id.in_(blocked)):
+    if count := _count_items(session, snapshot.id, SnapshotItem.image_id.in_(blocked_for_privacy())):
         reasons.append(f"{count} of its images are blocked as near copies of training images now")
     if count := _count_items(session, snapshot.id, Image.withdrawn_at.is_not(None)):
         reasons.append(f"{count} of its images were withdrawn")

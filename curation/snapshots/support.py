@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from curation.queries import chunks
 from curation.reading.recipe import recipe_of
 from curation.snapshots.gather import counted_worklists
 from curation.snapshots.mix import MixRecipe
-from curation.snapshots.pool import Pool, chunks
+from curation.snapshots.pool import Pool
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Reading
 
@@ -51,12 +52,10 @@ class Support:
 
 def support_of(session: Session, pool: Pool, recipe: MixRecipe) -> Support:
     """Collect what the approved images in `rows` rest on; nothing where the recipe takes none as approved."""
-    taken: list[int] = []
-    if recipe.synthetic == "approved":
-        taken = sorted({reading for ids in _approvals(pool) for reading in ids})
+    is_approved = recipe.synthetic == "approved"
+    taken = sorted({reading for ids in _approvals(pool) for reading in ids}) if is_approved else []
     excluded = _excluded_reader_ids(session, recipe) if taken else frozenset()
-    readings: Counter[int] = Counter()
-    accepted: Counter[int] = Counter()
+    readings, accepted = Counter[int](), Counter[int]()
     grid = 0
     doubtful: set[int] = set()
     for chunk in chunks(taken):
@@ -94,11 +93,8 @@ def _approvals(pool: Pool) -> Iterator[list[int]]:
 
 def _excluded_reader_ids(session: Session, recipe: MixRecipe) -> frozenset[int]:
     """Find the ids of readers whom the rules of a counting worklist exclude."""
-    ruled = [
-        worklist
-        for worklist in counted_worklists(session, recipe.worklists)
-        if any(recipe_of(worklist).exclusion.model_dump().values())
-    ]
+    worklists = counted_worklists(session, recipe.worklists)
+    ruled = [worklist for worklist in worklists if any(recipe_of(worklist).exclusion.model_dump().values())]
     if not ruled:
         return frozenset()
     # The statistics of readers take a second to import, and few worklists have such rules.

@@ -1,6 +1,5 @@
 """Weigh each training image: by its origin, by its class, and so that classes weigh the same."""
 
-from curation.errors import BadInput
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.pool import Pool
 
@@ -10,18 +9,14 @@ Group = tuple[str, str]  # class, origin
 def weigh(pool: Pool, recipe: MixRecipe) -> None:
     """Set the weights of the training rows in `chosen`; held-out rows weigh 1. An absent class is a refusal."""
     weights = recipe.weights
-    counts: dict[Group, int] = {
-        (label, origin): count
-        for label, origin, count in pool.rows(
-            "SELECT chosen.label, images.origin, COUNT(*) FROM chosen JOIN images ON images.id = chosen.image"
-            " WHERE chosen.split = 'train' GROUP BY 1, 2 ORDER BY 1, 2"
-        )
-    }
+    query = """
+    SELECT chosen.label, images.origin, COUNT(*) FROM chosen JOIN images ON images.id = chosen.image
+    WHERE chosen.split = 'train' GROUP BY 1, 2 ORDER BY 1, 2
+    """
+    counts: dict[Group, int] = {(label, origin): count for label, origin, count in pool.rows(query)}
     unknown = sorted(set(weights.classes) - {label for label, _ in counts})
     if unknown:
-        pool.refusals.append(
-            BadInput(f"weights for {', '.join(unknown)}, of which the mix has no training image. Name its classes.")
-        )
+        pool.refuse(f"weights for {', '.join(unknown)}, of which the mix has no training image. Name its classes.")
     for group, weight in group_weights(counts, recipe).items():
         if weight != 1.0:
             pool.execute(
