@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,8 +17,6 @@ from curation.tables.training import SnapshotItem
 
 PEOPLE, PROXY = "people", "proxy"
 
-_Key: TypeAlias = tuple[str, str | None, str | None, int | None]
-
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
@@ -32,27 +29,10 @@ class ImageFacts:
     approved_by: str  # "people", "proxy", or "" where no approval was asked for
 
 
-@dataclass(frozen=True, slots=True)
-class KnownImages:
-    """Facts of images, found by the row of a snapshot."""
-
-    by_key: dict[_Key, ImageFacts]
-
-    def of(self, row: SnapshotRow) -> ImageFacts:
-        """Find the facts of a row; raises Damaged when the database has no such image in the snapshot."""
-        facts = self.by_key.get((row.file_sha256, row.subject, row.batch, row.index))
-        if facts is None:
-            raise Damaged(
-                f"{row.split}/{row.file_name} is in the snapshot's folder and not in its rows of the database. "
-                "`rounds snapshot verify` says what else differs."
-            )
-        return facts
-
-
 def image_facts(
     session: Session, snapshot_id: int, rows: Sequence[SnapshotRow], frozen_readings: frozenset[int]
-) -> KnownImages:
-    """Look up a chunk of rows in a few queries."""
+) -> list[ImageFacts]:
+    """Look up a chunk of rows in a few queries; raises Damaged where the database has no such image in the snapshot."""
     query = (
         select(Image, Subject.key, Batch.request_digest, Import.source)
         .join(SnapshotItem, SnapshotItem.image_id == Image.id)
@@ -64,14 +44,20 @@ def image_facts(
     records = session.execute(query).all()
     ids = [image.id for image, *_ in records]
     masks, read_by = _masks(session, ids), _read_by(session, ids, frozen_readings)
-    return KnownImages(
-        {
-            (image.file_sha256, subject, batch, image.batch_index): ImageFacts(
-                image.id, source, _geometry(image), tuple(masks.get(image.id, ())), read_by.get(image.id, "")
+    by_key: dict[tuple[str, str | None, str | None, int | None], ImageFacts] = {
+        (image.file_sha256, subject, batch, image.batch_index): ImageFacts(
+            image.id, source, _geometry(image), tuple(masks.get(image.id, ())), read_by.get(image.id, "")
+        )
+        for image, subject, batch, source in records
+    }
+    keys = [(row.file_sha256, row.subject, row.batch, row.index) for row in rows]
+    for row, key in zip(rows, keys, strict=True):
+        if key not in by_key:
+            raise Damaged(
+                f"{row.split}/{row.file_name} is in the snapshot's folder and not in its rows of the database. "
+                "`rounds snapshot verify` says what else differs."
             )
-            for image, subject, batch, source in records
-        }
-    )
+    return [by_key[key] for key in keys]
 
 
 def _masks(session: Session, image_ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:

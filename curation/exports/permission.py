@@ -29,14 +29,12 @@ def check_may_leave(session: Session, snapshot: Snapshot) -> None:
     if session.scalar(_affected(snapshot.id)):
         faults.append("it descends from a subject that withdrew")
     if faults:
-        raise Conflict(
-            f"snapshot {snapshot.name!r} does not leave: {'; '.join(faults)}. Build another without, and export that."
-        )
+        refused = f"snapshot {snapshot.name!r} does not leave: {'; '.join(faults)}"
+        raise Conflict(f"{refused}. Build another without, and export that.")
 
 
 def _images_of(snapshot_id: int) -> Select[int]:
-    counted = select(func.count(SnapshotItem.image_id.distinct()))
-    return counted.where(SnapshotItem.snapshot_id == snapshot_id)
+    return select(func.count(SnapshotItem.image_id.distinct())).where(SnapshotItem.snapshot_id == snapshot_id)
 
 
 def _withdrawn(snapshot_id: int) -> Select[int]:
@@ -45,23 +43,18 @@ def _withdrawn(snapshot_id: int) -> Select[int]:
 
 
 def _blocked(snapshot_id: int) -> Select[int]:
-    blocked = select(ScreeningCheck.image_id).where(
-        ScreeningCheck.name.startswith(PRIVACY_PREFIX, autoescape=True),
-        ScreeningCheck.verdict == ScreeningVerdict.BLOCK,
-    )
+    for_copies = ScreeningCheck.name.startswith(PRIVACY_PREFIX, autoescape=True)
+    blocked = select(ScreeningCheck.image_id).where(for_copies, ScreeningCheck.verdict == ScreeningVerdict.BLOCK)
     return _images_of(snapshot_id).where(SnapshotItem.image_id.in_(blocked))
 
 
 def _judged_same(snapshot_id: int) -> Select[int]:
     """Select synthetic suspects that a standing judgement calls the same subject; one judgement is enough."""
     void = aliased(PairReading)
-    judged = select(PairReading.pair_id).where(
-        PairReading.verdict == PairVerdict.SAME, ~exists().where(void.voids_id == PairReading.id)
-    )
-    suspects = [
-        select(side).where(Pair.truth == PairTruth.SUSPECT, Pair.id.in_(judged))
-        for side in (Pair.first_image_id, Pair.second_image_id)
-    ]
+    stands = ~exists().where(void.voids_id == PairReading.id)
+    judged = select(PairReading.pair_id).where(PairReading.verdict == PairVerdict.SAME, stands)
+    sides = (Pair.first_image_id, Pair.second_image_id)
+    suspects = [select(side).where(Pair.truth == PairTruth.SUSPECT, Pair.id.in_(judged)) for side in sides]
     drawn = _images_of(snapshot_id).join(Image, Image.id == SnapshotItem.image_id).where(Image.batch_id.is_not(None))
     return drawn.where(SnapshotItem.image_id.in_(union_all(*suspects)))
 

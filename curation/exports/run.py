@@ -1,7 +1,6 @@
 """Export a finished snapshot: whole or not at all, with an event in the chain."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -25,14 +24,6 @@ from curation.tables.images import Origin
 Writer: TypeAlias = Callable[[Path, Selection, SnapshotFacts, OnProgress], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A format: the function that writes it, and what opens the result."""
-
-    write: Writer
-    opens_with: str
-
-
 def export_snapshot(
     project: Project, name: str, format: str, target: Path, options: ExportOptions, now: datetime, report: OnProgress
 ) -> ExportSummary:
@@ -43,10 +34,11 @@ def export_snapshot(
     """
     if format not in FORMATS:
         raise BadInput(f"expected a format of {', '.join(FORMATS)}, got {format!r}.")
+    write, opens_with = FORMATS[format]
     selection = select_images(project, name, options.include_real)
     facts = gather_facts(selection, options, now)
     with new_folder(target) as directory:
-        FORMATS[format].write(directory, selection, facts, report)
+        write(directory, selection, facts, report)
         files, digest = digest_of_files(directory)
     with project.database.write() as session:
         payload = {
@@ -70,7 +62,7 @@ def export_snapshot(
         real_left_out=facts.real_left_out,
         counts=facts.counts,
         digest=digest,
-        opens_with=FORMATS[format].opens_with.format(directory=target),
+        opens_with=opens_with.format(directory=target),
         warnings=known_gaps(facts),
     )
 
@@ -95,11 +87,11 @@ def _croissant(directory: Path, selection: Selection, facts: SnapshotFacts, repo
     croissant.write_croissant(directory, facts, evidence)
 
 
-FORMATS = {
-    "imagefolder": Format(_image_folder, image_folder.OPENS_WITH),
-    "parquet": Format(_with_card(parquet.write_parquet, "parquet"), parquet.OPENS_WITH),
-    "croissant": Format(_croissant, croissant.OPENS_WITH),
-    "dicom": Format(_with_card(dicom.write_dicom, "dicom"), dicom.OPENS_WITH),
-    "nifti": Format(_with_card(nifti.write_nifti, "nifti"), nifti.OPENS_WITH),
-    "release": Format(release.write_release, release.OPENS_WITH),
+FORMATS: dict[str, tuple[Writer, str]] = {  # what writes each, and what opens the result
+    "imagefolder": (_image_folder, image_folder.OPENS_WITH),
+    "parquet": (_with_card(parquet.write_parquet, "parquet"), parquet.OPENS_WITH),
+    "croissant": (_croissant, croissant.OPENS_WITH),
+    "dicom": (_with_card(dicom.write_dicom, "dicom"), dicom.OPENS_WITH),
+    "nifti": (_with_card(nifti.write_nifti, "nifti"), nifti.OPENS_WITH),
+    "release": (release.write_release, release.OPENS_WITH),
 }

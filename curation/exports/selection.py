@@ -7,10 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import TypeAlias
-
-from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, Damaged
 from curation.exports.image_facts import image_facts
@@ -19,11 +16,10 @@ from curation.exports.pseudonyms import KEY_FILE, ExportPseudonyms, is_simulated
 from curation.image_store import Pixels, decode_png
 from curation.ingest.incoming import Geometry
 from curation.project import Project
+from curation.queries import chunks
 from curation.snapshots.build import find_snapshot, list_snapshots
 from curation.snapshots.folder import SPLITS, SnapshotFolder, SnapshotRow
 from curation.tables.images import Origin
-
-CHUNK = 500
 
 Counts: TypeAlias = dict[str, dict[str, dict[str, int]]]  # split -> origin -> label -> images
 
@@ -68,23 +64,14 @@ class Selection:
                     yield f"{row.origin}-{numbers[row.origin]:06d}", row
 
     def items(self) -> Iterator[ExportItem]:
-        """Yield every exported image without its pixels, with `CHUNK` of them in memory at a time."""
-        rows = self.rows()
-        while chunk := list(islice(rows, CHUNK)):
+        """Yield every exported image without its pixels, with one chunk of them in memory at a time."""
+        for chunk in chunks(self.rows()):
             with self.project.database.read() as session:
                 known = image_facts(session, self.snapshot_id, [row for _, row in chunk], self.readings)
-            for name, row in chunk:
-                facts = known.of(row)
+            for (name, row), facts in zip(chunk, known, strict=True):
                 simulated = is_simulated(facts.import_source, row.subject)
-                yield ExportItem(
-                    name=name,
-                    row=row,
-                    subject=self._public(row.subject, simulated),
-                    simulated=simulated,
-                    geometry=facts.geometry,
-                    masks=facts.masks,
-                    approved_by=facts.approved_by,
-                )
+                subject = self._public(row.subject, simulated)
+                yield ExportItem(name, row, subject, simulated, facts.geometry, facts.masks, facts.approved_by)
 
     def _public(self, subject: str | None, simulated: bool) -> str:
         if subject is None:
@@ -133,7 +120,7 @@ def select_images(project: Project, name: str, include_real: bool) -> Selection:
         snapshot = find_snapshot(session, name)
         check_may_leave(session, snapshot)
         folder = SnapshotFolder.open(project.root / snapshot.directory)
-        stale = _is_stale(session, name)
+        stale = any(summary.stale for summary in list_snapshots(session) if summary.name == name)
     if folder.digest != snapshot.digest:
         raise Damaged(f"snapshot {name!r}: its folder says digest {folder.digest}, the database {snapshot.digest}.")
     pseudonyms = ExportPseudonyms(project.secret(KEY_FILE))
@@ -145,7 +132,3 @@ def select_images(project: Project, name: str, include_real: bool) -> Selection:
             "everybody who must agree has agreed."
         )
     return selection
-
-
-def _is_stale(session: Session, name: str) -> bool:
-    return any(summary.stale for summary in list_snapshots(session) if summary.name == name)

@@ -61,9 +61,7 @@ class Evidence:
 
 def gather_evidence(session: Session, facts: SnapshotFacts, snapshot_id: int, names: ExportPseudonyms) -> Evidence:
     """Gather reader studies of worklists that people read, screening results, reports of checks and sets."""
-    by_name = {
-        name: names.reader(reader_id) for reader_id, name in session.execute(select(Reader.id, Reader.name)).all()
-    }
+    by_name = {row.name: names.reader(row.id) for row in session.execute(select(Reader.id, Reader.name))}
     read = {line.worklist for line in facts.reading.lines if line.kind is ReaderKind.HUMAN}
     studies = [
         _study_facts(reader_study(session, worklist.id), by_name)
@@ -81,14 +79,8 @@ def _study_facts(study: ReaderStudy, by_name: Mapping[str, str]) -> StudyFacts:
         for pair in study.pairs
     }
     figures = [replace(figure, reader=shown.get(figure.reader, SOME_READER)) for figure in study.figures()]
-    return StudyFacts(
-        study.worklist,
-        len(study.readers),
-        study.readings,
-        len(study.excluded),
-        study.turing.sentence if study.turing else None,
-        figures,
-    )
+    turing = study.turing.sentence if study.turing else None
+    return StudyFacts(study.worklist, len(study.readers), study.readings, len(study.excluded), turing, figures)
 
 
 def _check_reports(session: Session) -> list[SavedMeasurement]:
@@ -110,22 +102,19 @@ def _check_reports(session: Session) -> list[SavedMeasurement]:
 def _set_measurements(session: Session) -> list[SavedMeasurement]:
     withdrawn = measurements_on(session, WithdrawnSubjects.recorded())
     query = select(SetMeasurement).where(SetMeasurement.status == BuildStatus.READY).order_by(SetMeasurement.id)
-    measurements = []
-    for row in session.scalars(query):
-        numbers = tellable_numbers(session, row.result)
-        measurements.append(
-            SavedMeasurement(
-                "set measures",
-                row.request_digest,
-                row.created_at,
-                numbers,
-                row.request.get("snapshot"),
-                row.result.get("membership", {}).get("reason") or None,
-                withdrawn.get(row.id, 0),
-                tuple(set_measures(row.result, numbers)),
-            )
+    return [
+        SavedMeasurement(
+            "set measures",
+            row.request_digest,
+            row.created_at,
+            numbers := tellable_numbers(session, row.result),
+            row.request.get("snapshot"),
+            row.result.get("membership", {}).get("reason") or None,
+            withdrawn.get(row.id, 0),
+            tuple(set_measures(row.result, numbers)),
         )
-    return measurements
+        for row in session.scalars(query)
+    ]
 
 
 def _judged_pairs(session: Session) -> list[PairsJudged]:

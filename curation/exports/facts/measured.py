@@ -17,7 +17,6 @@ SEPARATOR = " / "
 BETWEEN_NAMES = ", "
 NAMING = ("scope", "name", "kind", "check", "defect", "transformation", "class")  # of an entry
 COUNTED = ("caught", "count")
-MEMBERSHIP = "membership"
 
 Numbers: TypeAlias = Mapping[str, float]
 ValueWithInterval: TypeAlias = tuple[float, float | None, float | None]
@@ -66,15 +65,8 @@ class SavedMeasurement:
 
     def as_json(self) -> dict[str, Any]:
         """Give the form of `measures.json`."""
-        return {
-            "kind": self.kind,
-            "digest": self.digest,
-            "at": self.at.isoformat(),
-            "numbers": self.numbers,
-            "snapshot": self.snapshot,
-            "not_said": self.not_said,
-            "withdrawn_subjects": self.withdrawn_subjects,
-        }
+        names = ("kind", "digest", "at", "numbers", "snapshot", "not_said", "withdrawn_subjects")
+        return {name: getattr(self, name) for name in names} | {"at": self.at.isoformat()}
 
     def estimates(self) -> dict[str, ValueWithInterval]:
         """Find values with their intervals, by path: what was saved as {value, low, high}."""
@@ -84,8 +76,8 @@ class SavedMeasurement:
 
     def membership_estimates(self) -> dict[str, ValueWithInterval]:
         """Find the estimates of the attempts to infer membership, by path."""
-        start = f"{MEMBERSHIP}{SEPARATOR}"
-        return {path: value for path, value in self.estimates().items() if path.startswith(start)}
+        estimates = self.estimates()
+        return {path: value for path, value in estimates.items() if path.startswith(f"membership{SEPARATOR}")}
 
     def counted(self) -> list[CountedImages]:
         """List every kind of image that was counted: what was saved as {n, caught} or {n, count}, by class too."""
@@ -107,9 +99,8 @@ def set_measures(result: Mapping[str, Any], numbers: Numbers) -> Iterator[SetMea
         for position, measure in enumerate(scope.get("measures", ())):
             name = _entry_name(measure) or str(position)
             path = SEPARATOR.join(("scopes", scope_name, "measures", name))
-            value, floor, excess = (
-                _estimate_at(numbers, f"{path}{SEPARATOR}{side}") for side in ("value", "floor", "excess")
-            )
+            sides = (f"{path}{SEPARATOR}{side}" for side in ("value", "floor", "excess"))
+            value, floor, excess = (_estimate_at(numbers, side) for side in sides)
             if value:
                 yield SetMeasure(measure_key(measure), name, scope_name, int(scope.get("n", 0)), value, floor, excess)
 

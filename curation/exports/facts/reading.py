@@ -140,8 +140,7 @@ def _worklist_facts(session: Session, worklist: Worklist) -> WorklistFacts:
     rule = OutcomeRule(**worklist.rule)
     query = select(Outcome).where(Outcome.worklist_id == worklist.id, Outcome.rule_digest == rule.digest)
     outcomes = session.scalars(query).all()
-    items = select(func.count()).where(WorklistItem.worklist_id == worklist.id)
-    candidates = session.scalar(items.where(WorklistItem.purpose == Purpose.CANDIDATE)) or 0
+    is_candidate = (WorklistItem.worklist_id == worklist.id, WorklistItem.purpose == Purpose.CANDIDATE)
     return WorklistFacts(
         id=worklist.id,
         name=worklist.name,
@@ -150,7 +149,7 @@ def _worklist_facts(session: Session, worklist: Worklist) -> WorklistFacts:
         label_shown=worklist.label_shown,
         readers_per_image=worklist.readers_per_image,
         rule=f"{rule.kind}, {_number(rule.readers, 'reader', 'readers')}",
-        candidates=candidates,
+        candidates=session.scalar(select(func.count()).where(*is_candidate)) or 0,
         controls=worklist.controls,
         closed=worklist.closed_at is not None,
         outcomes=dict(Counter(outcome.verdict.value for outcome in outcomes)),
@@ -175,8 +174,9 @@ def _reasons(session: Session, worklist: Worklist) -> dict[str, int]:
 
 
 def _reader_lines(session: Session, worklist: Worklist, names: ExportPseudonyms) -> list[ReaderLine]:
+    span = (func.min(Reading.created_at), func.max(Reading.created_at))
     query = (
-        select(Reader.id, Reader.kind, WorklistItem.purpose, Reading.verdict, func.count(), *_span())
+        select(Reader.id, Reader.kind, WorklistItem.purpose, Reading.verdict, func.count(), *span)
         .select_from(Reading)
         .join(WorklistItem, WorklistItem.id == Reading.item_id)
         .join(Reader, Reader.id == Reading.reader_id)
@@ -208,10 +208,6 @@ def _reader_lines(session: Session, worklist: Worklist, names: ExportPseudonyms)
     return sorted(lines, key=lambda line: (line.kind, line.reader))
 
 
-def _span() -> tuple[Any, Any]:
-    return func.min(Reading.created_at), func.max(Reading.created_at)
-
-
 def _count_frozen(session: Session, worklists: set[int], frozen: frozenset[int]) -> tuple[Counter[ReaderKind], int]:
     """Count the readings the snapshot rests on by kind of reader, and those given for a page of images."""
     query = (
@@ -232,13 +228,11 @@ def _count_frozen(session: Session, worklists: set[int], frozen: frozenset[int])
 def _profiles(session: Session, worklists: set[int]) -> tuple[list[dict[str, Any]], int]:
     """Load what the people who read these worklists last stated about themselves; count those who withdrew."""
     read = select(Reading.reader_id).join(WorklistItem, WorklistItem.id == Reading.item_id)
-    people = select(Reader.id).where(
-        Reader.kind == ReaderKind.HUMAN, Reader.id.in_(read.where(WorklistItem.worklist_id.in_(worklists)))
-    )
+    here = Reader.id.in_(read.where(WorklistItem.worklist_id.in_(worklists)))
+    people = select(Reader.id).where(Reader.kind == ReaderKind.HUMAN, here)
     withdrawn = len(session.scalars(people.where(has_withdrawn(Reader.id))).all())
     query = select(Consent).where(Consent.reader_id.in_(people), Consent.withdrawn_at.is_(None)).order_by(Consent.id)
-    newest = {consent.reader_id: consent.experience for consent in session.scalars(query)}
-    return list(newest.values()), withdrawn
+    return list({consent.reader_id: consent.experience for consent in session.scalars(query)}.values()), withdrawn
 
 
 def _experience(profiles: list[dict[str, Any]]) -> list[str]:
@@ -248,9 +242,9 @@ def _experience(profiles: list[dict[str, Any]]) -> list[str]:
     if len(profiles) < FEWEST_READERS:
         return [f"{_number(len(profiles), 'reader', 'readers')}: too few to tell their experience"]
     professions = Counter(str(profile["profession"]) for profile in profiles)
+    counts = ", ".join(f"{count} {profession}" for profession, count in professions.most_common())
     years = [int(profile["years_reading"]) for profile in profiles]
     return [
-        f"{len(profiles)} readers: "
-        + ", ".join(f"{count} {profession}" for profession, count in professions.most_common()),
+        f"{len(profiles)} readers: {counts}",
         f"years of reading such images: median {median(years):g}, from {min(years)} to {max(years)}",
     ]

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from curation.queries import chunks
 from curation.tables.images import Subject
 
 WITHHELD = "withheld"
-_IN_LIST = 500
 
 
 def make_tellable(session: Session, value: Any) -> Any:
@@ -32,10 +32,8 @@ def without_paths(value: Any) -> Any:
 
 def subject_keys_among(session: Session, words: Collection[str]) -> set[str]:
     """Find the words that are keys of subjects of the project."""
-    listed, keys = sorted(words), set[str]()
-    for start in range(0, len(listed), _IN_LIST):
-        keys |= set(session.scalars(select(Subject.key).where(Subject.key.in_(listed[start : start + _IN_LIST]))))
-    return keys
+    queries = (select(Subject.key).where(Subject.key.in_(chunk)) for chunk in chunks(sorted(words)))
+    return {key for query in queries for key in session.scalars(query)}
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -48,9 +48,10 @@ def _front_matter(facts: SnapshotFacts, layout: str) -> Iterator[str]:
 
 
 def _body(facts: SnapshotFacts, layout: str, gaps: list[str], more: str) -> str:
+    left_out = f"{facts.real_left_out:,} real images of the snapshot were left out. " if facts.real_left_out else ""
     parts = [
         f"# {facts.name}",
-        f"**{facts.made:,} synthetic and {facts.real:,} real images.** {_left_out(facts)}{NOT_ANONYMOUS}",
+        f"**{facts.made:,} synthetic and {facts.real:,} real images.** {left_out}{NOT_ANONYMOUS}",
         notice_text(facts.notice),
         f"**Reading:** {facts.reading.sentence} {_approval(facts)}",
         "## What is in it",
@@ -65,10 +66,6 @@ def _body(facts: SnapshotFacts, layout: str, gaps: list[str], more: str) -> str:
         _imprint(facts),
     ]
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
-
-
-def _left_out(facts: SnapshotFacts) -> str:
-    return f"{facts.real_left_out:,} real images of the snapshot were left out. " if facts.real_left_out else ""
 
 
 def _approval(facts: SnapshotFacts) -> str:
@@ -102,47 +99,30 @@ def _pictures(facts: SnapshotFacts) -> str:
 def _sources(facts: SnapshotFacts) -> str:
     if not facts.sources:
         return ""
+    subjects = {True: "known", False: "unknown: every image counts as a subject of its own"}
     rows = [
-        (
-            source.name,
-            source.images,
-            "known" if source.subjects_known else "unknown: every image counts as a subject of its own",
-            source.notice or "-",
-        )
-        for source in facts.sources
+        (source.name, source.images, subjects[source.subjects_known], source.notice or "-") for source in facts.sources
     ]
     stay = "" if facts.real else " They are not part of this export; the snapshot it was taken from holds them."
-    return (
-        f"Real images.{stay}\n\n"
-        + markdown_table(("source", "images in the snapshot", "subjects", "notice"), rows)
-        + "\n"
-    )
+    table = markdown_table(("source", "images in the snapshot", "subjects", "notice"), rows)
+    return f"Real images.{stay}\n\n{table}\n"
 
 
 def _generators(facts: SnapshotFacts) -> str:
     if not facts.generators:
         return ""
     drawn = {origin for by in facts.whole.values() for origin in by} - {Origin.REAL.value}
-    rows = [
-        (
-            generator.name,
-            f"`{generator.weights_digest[:16]}`",
-            f"images: {generator.images:,}, subjects: {generator.subjects:,}"
-            if generator.provenance_known
-            else "UNKNOWN",
-        )
-        for generator in facts.generators
-    ]
+    rows = []
+    for generator in facts.generators:
+        saw = f"images: {generator.images:,}, subjects: {generator.subjects:,}"
+        weights = f"`{generator.weights_digest[:16]}`"
+        rows.append((generator.name, weights, saw if generator.provenance_known else "UNKNOWN"))
     settings = [
-        (f"`{batch.digest[:16]}`", batch.generator, batch.images, settings_line(batch.settings))
-        for batch in facts.batches
+        (f"`{row.digest[:16]}`", row.generator, row.images, settings_line(row.settings)) for row in facts.batches
     ]
-    return (
-        f"Generators of the {' and '.join(sorted(drawn))} images.\n\n"
-        + markdown_table(("generator", "weights, SHA-256", "fitted on"), rows)
-        + "\n"
-        + markdown_table(("request, SHA-256", "generator", "images taken", "settings"), settings)
-    )
+    fits = markdown_table(("generator", "weights, SHA-256", "fitted on"), rows)
+    requests = markdown_table(("request, SHA-256", "generator", "images taken", "settings"), settings)
+    return f"Generators of the {' and '.join(sorted(drawn))} images.\n\n{fits}\n{requests}"
 
 
 def settings_line(request: dict[str, Any]) -> str:

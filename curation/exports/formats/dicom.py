@@ -166,10 +166,9 @@ def _add_pixels(dataset: Dataset, item: ExportItem, pixels: Pixels) -> None:
     if geometry.spacing_mm is not None:
         dataset.PixelSpacing = [_decimal(value) for value in geometry.spacing_mm]
     if channels == 1:
-        dataset.RescaleIntercept = _decimal(
-            geometry.rescale_intercept - geometry.signed_offset * geometry.rescale_slope
-        )
-        dataset.RescaleSlope = _decimal(geometry.rescale_slope)
+        slope = geometry.rescale_slope
+        dataset.RescaleIntercept = _decimal(geometry.rescale_intercept - geometry.signed_offset * slope)
+        dataset.RescaleSlope = _decimal(slope)
         dataset.RescaleType = "HU" if dataset.Modality == "CT" else "US"
         if geometry.window is not None:
             dataset.WindowCenter, dataset.WindowWidth = (_decimal(value) for value in geometry.window)

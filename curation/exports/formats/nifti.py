@@ -63,8 +63,7 @@ def volume(item: ExportItem, pixels: Pixels) -> Any:
 
 def mask_volume(item: ExportItem, pixels: Pixels) -> Any:
     """Build the volume of a mask in the place of its image: 0 background, 1 structure."""
-    structure = (pixels > 0).astype(np.uint8)
-    return _described(Nifti1Image(structure, _affine(item.geometry)), item)
+    return _described(Nifti1Image((pixels > 0).astype(np.uint8), _affine(item.geometry)), item)
 
 
 def _affine(geometry: Geometry) -> NDArray[np.float64]:

@@ -40,11 +40,9 @@ def _write_split(
     try:
         while group := list(islice(rows, ROWS_A_GROUP)):
             if writer is None:
-                path = directory / f"{split}-{shard:05d}.parquet"
-                writer = pq.ParquetWriter(path, schema, compression="snappy")
-            writer.write_table(
-                pa.Table.from_pylist([_table_row(item, content, classes) for item, content in group], schema)
-            )
+                writer = pq.ParquetWriter(directory / f"{split}-{shard:05d}.parquet", schema, compression="snappy")
+            table = [_table_row(item, content, classes) for item, content in group]
+            writer.write_table(pa.Table.from_pylist(table, schema))
             written, size = written + len(group), size + sum(len(content) for _, content in group)
             if size >= BYTES_A_SHARD:
                 writer.close()

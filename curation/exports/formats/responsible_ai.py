@@ -1,6 +1,5 @@
 """Fill the responsible-AI fields of Croissant (RAI 1.0) from the database."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from curation.exports.facts.evidence import Evidence
@@ -14,6 +13,7 @@ from curation.tables.people import ReaderKind
 
 def responsible_ai(facts: SnapshotFacts, evidence: Evidence) -> dict[str, Any]:
     """Fill every field by its name in JSON-LD."""
+    behind = sum(source.images for source in facts.sources)
     fields: dict[str, Any] = {
         "dataCollection": _collection(facts),
         "dataCollectionType": [
@@ -21,7 +21,10 @@ def responsible_ai(facts: SnapshotFacts, evidence: Evidence) -> dict[str, Any]:
             *(["Secondary data analysis"] if facts.real else []),
         ],
         "dataCollectionMissingData": f"{facts.real_left_out} real images of the snapshot are not in this export.",
-        "dataCollectionRawData": _raw(facts),
+        "dataCollectionRawData": (
+            f"{behind} real images from {len(facts.sources)} sources stand behind it, {facts.real} of them in this "
+            "export."
+        ),
         "dataCollectionTimeFrame": _time_frame(facts),
         "dataImputationProtocol": "Nothing was imputed.",
         "dataPreprocessingProtocol": [
@@ -60,13 +63,6 @@ def _collection(facts: SnapshotFacts) -> str:
     )
 
 
-def _raw(facts: SnapshotFacts) -> str:
-    whole = sum(source.images for source in facts.sources)
-    return (
-        f"{whole} real images from {len(facts.sources)} sources stand behind it, {facts.real} of them in this export."
-    )
-
-
 def _time_frame(facts: SnapshotFacts) -> list[str]:
     times = [batch.drawn_at for batch in facts.batches] + [source.imported_at for source in facts.sources]
     days = sorted({f"{when:%Y-%m-%d}" for when in times})
@@ -93,14 +89,10 @@ def _analysis(facts: SnapshotFacts, evidence: Evidence) -> list[str]:
 
 
 def _per_item(facts: SnapshotFacts) -> str:
-    planned: Sequence[str] = [
-        f"{worklist.name}: {worklist.readers_per_image} planned" for worklist in facts.reading.worklists
-    ]
-    given_readings = (
-        f"{facts.reading.readings(ReaderKind.HUMAN)} readings by people and "
-        f"{facts.reading.readings(ReaderKind.PROXY)} by proxy models in all"
-    )
-    return "; ".join([*planned, given_readings])
+    reading = facts.reading
+    planned = [f"{worklist.name}: {worklist.readers_per_image} planned" for worklist in reading.worklists]
+    people, proxies = (reading.readings(kind) for kind in (ReaderKind.HUMAN, ReaderKind.PROXY))
+    return "; ".join([*planned, f"{people} readings by people and {proxies} by proxy models in all"])
 
 
 def _machines(facts: SnapshotFacts) -> list[str]:
@@ -129,9 +121,5 @@ def _biases(facts: SnapshotFacts) -> list[str]:
 def _personal(facts: SnapshotFacts) -> list[str]:
     known = sum(generator.subjects for generator in facts.generators)
     behind = f"The generators were fitted on images of {known} subjects; their keys and images are not told."
-    real = (
-        f"{facts.real} real images leave under keyed pseudonyms, without file names or attributes of source files."
-        if facts.real
-        else "No real image is in it."
-    )
-    return [NOT_ANONYMOUS, behind, real]
+    real = f"{facts.real} real images leave under keyed pseudonyms, without file names or attributes of source files."
+    return [NOT_ANONYMOUS, behind, real if facts.real else "No real image is in it."]

@@ -61,10 +61,8 @@ def _sources(facts: SnapshotFacts) -> str:
         + (f" ({source.notice})" if source.notice else "")
         for source in facts.sources
     )
-    drawn = "; ".join(
-        f"{batch.images} images drawn by {batch.generator} on {batch.drawn_at:%Y-%m-%d}" for batch in facts.batches
-    )
-    return f"Real: {real or 'none'}. Synthetic: {drawn or 'none'}."
+    batches = [f"{row.images} images drawn by {row.generator} on {row.drawn_at:%Y-%m-%d}" for row in facts.batches]
+    return f"Real: {real or 'none'}. Synthetic: {'; '.join(batches) or 'none'}."
 
 
 def _recipe(facts: SnapshotFacts) -> str:

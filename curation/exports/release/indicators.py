@@ -56,7 +56,6 @@ def congruence(facts: SnapshotFacts, levels: GreyLevels, evidence: Evidence) -> 
     formula = "Wasserstein-1 between pooled histograms of 256 levels, as a share of the grey range"
     made, floor = levels.distance, levels.floor
     yield Indicator(
-        "congruence",
         "grey levels, synthetic against real",
         made,
         levels.made,
@@ -64,7 +63,6 @@ def congruence(facts: SnapshotFacts, levels: GreyLevels, evidence: Evidence) -> 
         note="no interval; read it beside the next line" if made is not None else few,
     )
     yield Indicator(
-        "congruence",
         "grey levels, real against real",
         floor,
         levels.real,
@@ -72,7 +70,7 @@ def congruence(facts: SnapshotFacts, levels: GreyLevels, evidence: Evidence) -> 
         note="what two samples of one source differ by, at half the number" if floor is not None else few,
     )
     yield _class_shares(facts)
-    yield from _set_measures("congruence", CONGRUENT, facts, evidence)
+    yield from _set_measures(CONGRUENT, facts, evidence)
 
 
 def _class_shares(facts: SnapshotFacts) -> Indicator:
@@ -83,7 +81,6 @@ def _class_shares(facts: SnapshotFacts) -> Indicator:
     if n_real and n_made:
         value = sum(abs(real.get(name, 0) / n_real - made.get(name, 0) / n_made) for name in facts.classes) / 2
     return Indicator(
-        "congruence",
         "class shares, synthetic against real",
         value,
         n_made,
@@ -96,14 +93,13 @@ def coverage(facts: SnapshotFacts, screening: ScreeningFacts, evidence: Evidence
     """Yield classes, spread over nearest real images, and the set measures of this snapshot."""
     made = facts.whole.get("train", {}).get(Origin.SYNTHETIC.value, {})
     yield Indicator(
-        "coverage",
         "classes with a synthetic image",
         sum(made.get(name, 0) > 0 for name in facts.classes) / len(facts.classes),
         len(facts.classes),
         "classes with at least one synthetic training image, divided by classes of the snapshot",
     )
     yield _spread(screening)
-    yield from _set_measures("coverage", COVERING, facts, evidence)
+    yield from _set_measures(COVERING, facts, evidence)
 
 
 def _spread(screening: ScreeningFacts) -> Indicator:
@@ -112,7 +108,6 @@ def _spread(screening: ScreeningFacts) -> Indicator:
         expected = screening.real_training * (1 - (1 - 1 / screening.real_training) ** screening.nearest)
         value = screening.distinct_nearest / expected
     return Indicator(
-        "coverage",
         "spread over nearest real training images",
         value,
         screening.nearest,
@@ -130,7 +125,6 @@ def constraint(facts: SnapshotFacts, screening: ScreeningFacts) -> Iterator[Indi
     for check in technical:
         judged = check.images - check.without_threshold
         yield Indicator(
-            "constraint",
             f"flagged by “{check_name(check.name)}”",
             (check.flagged + check.blocked - check.without_threshold) / judged if judged else None,
             judged,
@@ -138,13 +132,10 @@ def constraint(facts: SnapshotFacts, screening: ScreeningFacts) -> Iterator[Indi
             note="" if judged else "the check had no threshold",
         )
     if not technical:
-        yield Indicator(
-            "constraint", "technical checks", None, 0, "share flagged", note="no result of a check is stored"
-        )
+        yield Indicator("technical checks", None, 0, "share flagged", note="no result of a check is stored")
     for batch in facts.batches:
         yield _false_flags(batch)
     yield Indicator(
-        "constraint",
         "anatomy",
         None,
         0,
@@ -158,20 +149,13 @@ def _false_flags(batch: BatchFacts) -> Indicator:
     parameters = batch.screening or {}
     stored = parameters.get("flags_on_validation"), parameters.get("ranges_on_validation")
     every, ranges = (counts if isinstance(counts, dict) else {} for counts in stored)
-    flags, n = (
-        (every.get("any"), every.get("measured_on"))
-        if every
-        else (
-            ranges.get("false_flags"),
-            ranges.get("measured_on"),
-        )
-    )
+    flags = every.get("any") if every else ranges.get("false_flags")
+    n = (every or ranges).get("measured_on")
     estimate = Estimate.none(0, "the screening did not say")
     if isinstance(flags, int) and isinstance(n, int):
         estimate = proportion(flags, n)
     of = "flagged by one check or more, copies and duplicates apart" if every else "outside the ranges of the checks"
     return Indicator(
-        "constraint",
         f"real held-out images flagged, batch {batch.digest[:12]}",
         estimate.value,
         estimate.n,
@@ -187,7 +171,6 @@ def completeness(facts: SnapshotFacts, counts: ContentCounts, screening: Screeni
     known = dict(counts.having) | {"a finished screening": screening.screened}
     for what, count in known.items():
         yield Indicator(
-            "completeness",
             f"images with {what}",
             count / counts.images if counts.images else None,
             counts.images,
@@ -195,7 +178,6 @@ def completeness(facts: SnapshotFacts, counts: ContentCounts, screening: Screeni
         )
     of_known = sum(generator.provenance_known for generator in facts.generators)
     yield Indicator(
-        "completeness",
         "generators that say what they were fitted on",
         of_known / len(facts.generators) if facts.generators else None,
         len(facts.generators),
@@ -203,14 +185,11 @@ def completeness(facts: SnapshotFacts, counts: ContentCounts, screening: Screeni
     )
 
 
-def _set_measures(
-    dimension: str, keys: tuple[str, ...], facts: SnapshotFacts, evidence: Evidence
-) -> Iterator[Indicator]:
+def _set_measures(keys: tuple[str, ...], facts: SnapshotFacts, evidence: Evidence) -> Iterator[Indicator]:
     measurement = newest_measurement(facts, evidence)
     if measurement is None:
-        yield Indicator(
-            dimension, "measures in a backbone's features", None, 0, "-", note="this snapshot was not measured as a set"
-        )
+        note = "this snapshot was not measured as a set"
+        yield Indicator("measures in a backbone's features", None, 0, "-", note=note)
         return
     for measure in measurement.measures:
         if measure.key in keys:
@@ -222,7 +201,6 @@ def _set_measures(
             affected = [measurement.affected] if measurement.affected else []
             note = "; ".join([*beside, f"set measurement {measurement.digest[:12]}", *affected])
             yield Indicator(
-                dimension,
                 f"{measure.name}, {scope_name(measure.scope)}",
                 measure.value[0],
                 measure.n,

@@ -23,7 +23,6 @@ def compliance(facts: SnapshotFacts, screening: ScreeningFacts, evidence: Eviden
     affected = sum(saved.affected is not None for saved in reports)
     withdrawn = f"; {affected} of them rest on withdrawn subjects" if affected else ""
     yield Indicator(
-        "compliance",
         "error rates of the privacy gate",
         float(len(reports)) if reports else None,
         len(reports),
@@ -35,7 +34,6 @@ def compliance(facts: SnapshotFacts, screening: ScreeningFacts, evidence: Eviden
     yield from _membership(facts, evidence)
     known = bool(facts.generators) and all(generator.provenance_known for generator in facts.generators)
     yield Indicator(
-        "compliance",
         "held-out subjects among what generators saw",
         0.0 if known else None,
         sum(generator.subjects for generator in facts.generators),
@@ -45,7 +43,6 @@ def compliance(facts: SnapshotFacts, screening: ScreeningFacts, evidence: Eviden
         else "a generator does not say what it saw, or there is none",
     )
     yield Indicator(
-        "compliance",
         "images of withdrawn subjects",
         0.0,
         facts.images,
@@ -53,7 +50,6 @@ def compliance(facts: SnapshotFacts, screening: ScreeningFacts, evidence: Eviden
         note="a snapshot that holds one cannot be exported",
     )
     yield Indicator(
-        "compliance",
         "licence stated",
         float(bool(facts.options.license)),
         1,
@@ -67,7 +63,6 @@ def _near_copies(screening: ScreeningFacts) -> Iterator[Indicator]:
     for check in checks:
         judged = check.images - check.without_threshold
         yield Indicator(
-            "compliance",
             f"blocked by “{check_name(check.name)}”",
             check.blocked / judged if judged else None,
             judged,
@@ -77,7 +72,6 @@ def _near_copies(screening: ScreeningFacts) -> Iterator[Indicator]:
             else "no threshold could be set: copies were not ruled out",
         )
         yield Indicator(
-            "compliance",
             f"flagged by “{check_name(check.name)}”, and kept",
             (check.flagged - check.without_threshold) / judged if judged else None,
             judged,
@@ -85,9 +79,7 @@ def _near_copies(screening: ScreeningFacts) -> Iterator[Indicator]:
             note="each of them is suspected, and leaves" if judged else "no threshold could be set",
         )
     if not checks:
-        yield Indicator(
-            "compliance", "near copies", None, 0, "share blocked", note="no result of a check for copies is stored"
-        )
+        yield Indicator("near copies", None, 0, "share blocked", note="no result of a check for copies is stored")
 
 
 def _membership(facts: SnapshotFacts, evidence: Evidence) -> Iterator[Indicator]:
@@ -95,10 +87,10 @@ def _membership(facts: SnapshotFacts, evidence: Evidence) -> Iterator[Indicator]
     estimates = {} if measurement is None else measurement.membership_estimates()
     for path, (value, low, high) in estimates.items():
         note = (measurement.affected or "") if measurement else ""
-        yield Indicator("compliance", path, value, 0, "see measures.json", low, high, note)
+        yield Indicator(path, value, 0, "see measures.json", low, high, note)
     if not estimates:
         why = measurement.not_said if measurement is not None and measurement.not_said else "nobody tried it"
-        yield Indicator("compliance", "membership inference", None, 0, "AUC of an attack", note=why)
+        yield Indicator("membership inference", None, 0, "AUC of an attack", note=why)
 
 
 def comprehension(facts: SnapshotFacts, prefilled: int, items: int) -> Iterator[Indicator]:
@@ -110,7 +102,6 @@ def comprehension(facts: SnapshotFacts, prefilled: int, items: int) -> Iterator[
     total = verdicts.total()
     for name, verdict in (("unsure", Verdict.UNSURE), ("rejected", Verdict.REJECT)):
         yield Indicator(
-            "comprehension",
             f"{name} among readings by people",
             verdicts[verdict.value] / total if total else None,
             total,
@@ -118,7 +109,6 @@ def comprehension(facts: SnapshotFacts, prefilled: int, items: int) -> Iterator[
             note=NOT_INDEPENDENT if total else NOT_READ,
         )
     yield Indicator(
-        "comprehension",
         "reporting items with facts filled in",
         prefilled / items,
         items,
@@ -137,7 +127,6 @@ def consistency(evidence: Evidence, counts: ContentCounts, files: int) -> Iterat
     for study, line in lines:
         who = f", {line.reader}" if line.reader else ""
         yield Indicator(
-            "consistency",
             f"{line.figure}{who}, {study.worklist}",
             line.value,
             line.n,
@@ -147,18 +136,11 @@ def consistency(evidence: Evidence, counts: ContentCounts, files: int) -> Iterat
             line.note,
         )
     if not lines:
-        yield Indicator("consistency", "agreement between readers", None, 0, "Krippendorff's alpha", note=NOT_READ)
+        yield Indicator("agreement between readers", None, 0, "Krippendorff's alpha", note=NOT_READ)
     yield Indicator(
-        "consistency",
         "pictures that occur twice",
         1 - counts.distinct / counts.images if counts.images else None,
         counts.images,
         "1 - distinct pixel digests / images, synthetic and altered images of this release",
     )
-    yield Indicator(
-        "consistency",
-        "files that gave their digest when read",
-        1.0,
-        files,
-        "a file that does not stops the export",
-    )
+    yield Indicator("files that gave their digest when read", 1.0, files, "a file that does not stops the export")

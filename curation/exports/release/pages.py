@@ -94,16 +94,10 @@ def _reason_table(facts: SnapshotFacts) -> str:
 
 
 def _study_section(study: StudyFacts) -> str:
-    rows = [
-        (
-            line.figure,
-            line.group or "-",
-            line.reader or "-",
-            figure_text(line.value, line.low, line.high, line.note),
-            line.n,
-        )
-        for line in study.figures
-    ]
+    rows = []
+    for line in study.figures:
+        value = figure_text(line.value, line.low, line.high, line.note)
+        rows.append((line.figure, line.group or "-", line.reader or "-", value, line.n))
     lead = f"{study.readings} blind readings by {study.readers} people; {study.excluded} excluded by rule."
     turing = f"\n\n{study.turing}" if study.turing else ""
     header = ("figure", "of", "reader", "value (95 % interval)", "n")
@@ -116,9 +110,7 @@ def screening_page(facts: SnapshotFacts, evidence: Evidence, head: str) -> str:
     parts += [_batch_section(batch) for batch in facts.batches]
     parts.append("## Error rates of the checks")
     parts += [_measurement_section(saved) for saved in evidence.checks] or [NOT_MEASURED]
-    parts.append("## Pairs judged by the privacy role")
-    parts.append(_pair_table(evidence))
-    parts.append("## Measures of sets")
+    parts += ["## Pairs judged by the privacy role", _pair_table(evidence), "## Measures of sets"]
     sets = [_measurement_section(saved) for saved in evidence.sets]
     parts += sets or ["**Not measured.** No set was measured in this project."]
     return "\n\n".join(part.strip() for part in parts) + "\n"
@@ -127,16 +119,10 @@ def screening_page(facts: SnapshotFacts, evidence: Evidence, head: str) -> str:
 def _pair_table(evidence: Evidence) -> str:
     if not evidence.pairs:
         return "**Not judged.** Nobody has compared synthetic images with their nearest real ones."
-    rows = [
-        (
-            pairs.name,
-            pairs.truth,
-            pairs.verdict,
-            pairs.judgements,
-            withdrawn_subjects_note(pairs.withdrawn_subjects) or "-",
-        )
-        for pairs in evidence.pairs
-    ]
+    rows = []
+    for pairs in evidence.pairs:
+        withdrawn = withdrawn_subjects_note(pairs.withdrawn_subjects) or "-"
+        rows.append((pairs.name, pairs.truth, pairs.verdict, pairs.judgements, withdrawn))
     lead = "Suspects, mixed blind with real pairs of one subject and of two. What was taken back is not counted."
     return f"{lead}\n\n" + markdown_table(("list", "pair", "judged", "judgements", "withdrawals"), rows)
 

@@ -6,7 +6,7 @@ There is no total: a sum would hide the one figure that matters for a use.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from curation.exports.markdown import figure_text, markdown_table
 
@@ -27,9 +27,8 @@ DIMENSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Indicator:
-    """One figure of one dimension: what it is, what it rests on, how it is computed; or why it is missing."""
+    """One figure: what it is, what it rests on, how it is computed; or why it is missing."""
 
-    dimension: str
     name: str
     value: float | None
     n: int
@@ -44,36 +43,31 @@ class Indicator:
         return figure_text(self.value, self.low, self.high, "not measured")
 
 
-def scorecard_json(indicators: list[Indicator], about: dict[str, Any]) -> dict[str, Any]:
+Indicators: TypeAlias = dict[str, list[Indicator]]  # by dimension
+
+
+def scorecard_json(indicators: Indicators, about: dict[str, Any]) -> dict[str, Any]:
     """Give the scorecard as JSON."""
-    return {
-        "format": "rounds-scorecard/1",
-        "source": SOURCE,
-        **about,
-        "dimensions": {
-            dimension: {
-                "question": question,
-                "measured": sum(indicator.value is not None for indicator in _of_dimension(indicators, dimension)),
-                "indicators": [_indicator_json(indicator) for indicator in _of_dimension(indicators, dimension)],
-            }
-            for dimension, question in DIMENSIONS.items()
-        },
+    dimensions = {
+        dimension: {
+            "question": question,
+            "measured": _count_measured(indicators[dimension]),
+            "indicators": [_indicator_json(indicator) for indicator in indicators[dimension]],
+        }
+        for dimension, question in DIMENSIONS.items()
     }
+    return {"format": "rounds-scorecard/1", "source": SOURCE, **about, "dimensions": dimensions}
 
 
 def _indicator_json(indicator: Indicator) -> dict[str, Any]:
-    return {
-        "name": indicator.name,
-        "value": indicator.value,
-        "low": indicator.low,
-        "high": indicator.high,
-        "n": indicator.n,
-        "formula": indicator.formula,
-        "note": indicator.note,
-    }
+    return {name: getattr(indicator, name) for name in ("name", "value", "low", "high", "n", "formula", "note")}
 
 
-def scorecard_page(indicators: list[Indicator], head: str) -> str:
+def _count_measured(indicators: list[Indicator]) -> int:
+    return sum(indicator.value is not None for indicator in indicators)
+
+
+def scorecard_page(indicators: Indicators, head: str) -> str:
     """Write the scorecard as a page."""
     parts = [
         "# Data-quality scorecard",
@@ -81,28 +75,17 @@ def scorecard_page(indicators: list[Indicator], head: str) -> str:
         "Intervals are 95 %. Where none is given the figure counts all images, or its parts are not independent. "
         "A figure that nobody measured says so; no figure is a mark, and there is no total.",
     ]
+    header = ("figure", "value", "n", "how it is computed", "note")
     for dimension, question in DIMENSIONS.items():
-        rows = [
-            (indicator.name, indicator.shown, indicator.n or "-", indicator.formula, indicator.note)
-            for indicator in _of_dimension(indicators, dimension)
-        ]
-        parts += [
-            f"## {dimension.capitalize()}",
-            question,
-            markdown_table(("figure", "value", "n", "how it is computed", "note"), rows),
-        ]
+        rows = [(row.name, row.shown, row.n or "-", row.formula, row.note) for row in indicators[dimension]]
+        parts += [f"## {dimension.capitalize()}", question, markdown_table(header, rows)]
     return "\n\n".join(part.strip() for part in [*parts, SOURCE]) + "\n"
 
 
-def summary_table(indicators: list[Indicator]) -> str:
+def summary_table(indicators: Indicators) -> str:
     """Write one line per dimension: how many figures there are and how many were measured."""
     rows = [
-        (dimension, question, f"{sum(indicator.value is not None for indicator in group)} of {len(group)}")
+        (dimension, question, f"{_count_measured(indicators[dimension])} of {len(indicators[dimension])}")
         for dimension, question in DIMENSIONS.items()
-        for group in [_of_dimension(indicators, dimension)]
     ]
     return markdown_table(("dimension", "question", "figures measured"), rows)
-
-
-def _of_dimension(indicators: list[Indicator], dimension: str) -> list[Indicator]:
-    return [indicator for indicator in indicators if indicator.dimension == dimension]

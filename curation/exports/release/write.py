@@ -17,7 +17,7 @@ from curation.exports.release.checklist_items import CLAIM, TRIPOD_AI
 from curation.exports.release.indicators import completeness, congruence, constraint, count_contents, coverage
 from curation.exports.release.indicators_of_care import compliance, comprehension, consistency
 from curation.exports.release.pages import reading_page, screening_page
-from curation.exports.release.scorecard import Indicator, scorecard_json, scorecard_page, summary_table
+from curation.exports.release.scorecard import Indicators, scorecard_json, scorecard_page, summary_table
 from curation.exports.selection import Selection
 from curation.exports.software import NAME, NOT_ANONYMOUS, notice_text, software_version
 from curation.progress import OnProgress
@@ -44,13 +44,10 @@ def write_release(directory: Path, selection: Selection, facts: SnapshotFacts, r
         evidence = gather_evidence(session, facts, selection.snapshot_id, selection.pseudonyms)
     report(facts.images, facts.images, "scorecard")
     claim, tripod = claim_answers(facts, evidence), tripod_answers(facts, evidence)
-    prefilled = CLAIM.prefilled(claim) + TRIPOD_AI.prefilled(tripod)
-    indicators = _indicators(selection, facts, evidence, prefilled)
+    indicators = _indicators(selection, facts, evidence, CLAIM.prefilled(claim) + TRIPOD_AI.prefilled(tripod))
     head = _page_head(facts)
-    measures = {
-        "checks": [saved.as_json() for saved in evidence.checks],
-        "sets": [saved.as_json() for saved in evidence.sets],
-    }
+    saved_sets = {"checks": evidence.checks, "sets": evidence.sets}
+    measures = {key: [saved.as_json() for saved in measurements] for key, measurements in saved_sets.items()}
     pages = {
         "README.md": dataset_card(facts, "release", evidence, _trust(indicators)),
         "SCORECARD.md": scorecard_page(indicators, head),
@@ -68,18 +65,18 @@ def write_release(directory: Path, selection: Selection, facts: SnapshotFacts, r
     write_checksums(directory)
 
 
-def _indicators(selection: Selection, facts: SnapshotFacts, evidence: Evidence, prefilled: int) -> list[Indicator]:
+def _indicators(selection: Selection, facts: SnapshotFacts, evidence: Evidence, prefilled: int) -> Indicators:
     counts, screening = count_contents(selection), evidence.screening
     items = len(CLAIM.items) + len(TRIPOD_AI.items)
-    return [
-        *congruence(facts, grey_levels(selection), evidence),
-        *coverage(facts, screening, evidence),
-        *constraint(facts, screening),
-        *completeness(facts, counts, screening),
-        *compliance(facts, screening, evidence),
-        *comprehension(facts, prefilled, items),
-        *consistency(evidence, counts, facts.images),
-    ]
+    return {
+        "congruence": list(congruence(facts, grey_levels(selection), evidence)),
+        "coverage": list(coverage(facts, screening, evidence)),
+        "constraint": list(constraint(facts, screening)),
+        "completeness": list(completeness(facts, counts, screening)),
+        "compliance": list(compliance(facts, screening, evidence)),
+        "comprehension": list(comprehension(facts, prefilled, items)),
+        "consistency": list(consistency(evidence, counts, facts.images)),
+    }
 
 
 def _page_head(facts: SnapshotFacts) -> str:
@@ -89,7 +86,7 @@ def _page_head(facts: SnapshotFacts) -> str:
     )
 
 
-def _trust(indicators: list[Indicator]) -> str:
+def _trust(indicators: Indicators) -> str:
     return (
         "## How far it can be trusted\n\n"
         "Each page says what was measured, on what, and what was not. There is no total mark.\n\n"
@@ -123,8 +120,8 @@ def _write_tables(directory: Path, facts: SnapshotFacts, evidence: Evidence) -> 
         writer.writerow(("worklist", "reader", "kind", "candidates", "controls", "accept", "reject", "unsure"))
         for line in facts.reading.lines:
             verdicts = (line.verdicts[name] for name in ("accept", "reject", "unsure"))
-            kind = line.kind.value
-            writer.writerow((line.worklist, line.reader, kind, line.candidates, line.controls, *verdicts))
+            counts = (line.candidates, line.controls, *verdicts)
+            writer.writerow((line.worklist, line.reader, line.kind.value, *counts))
     with (directory / "figures.csv").open("w", newline="", encoding="utf-8") as file:
         figures = csv.DictWriter(file, ["worklist", *COLUMNS])
         figures.writeheader()
