@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,6 +15,7 @@ from curation.project import Project
 from curation.verification.verify import verify_project
 
 directory_path = click.Path(file_okay=False, path_type=Path)
+present_directory = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command()
@@ -80,35 +82,22 @@ def _verify(directory: Path, name: str | None, as_json: bool) -> None:
 
 
 @click.command("restore")
-@click.argument("backup_directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("backup_directory", type=present_directory)
 @click.argument("target", type=directory_path)
 @click.option("--at", "name", help="The name of the backup. Default: the newest.")
-@click.option(
-    "--secrets",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The directory of the secret keys, where the backup has none.",
-)
+@click.option("--secrets", type=present_directory, help="The directory of the secret keys, where the backup has none.")
 @click.option("--database-url", help="For PostgreSQL: the address of a new, empty database.")
 @click.option("--store-url", default="store", show_default=True, help="Where the images go: a directory, or s3://...")
 @json_option
-def restore_backup(
-    backup_directory: Path,
-    target: Path,
-    name: str | None,
-    secrets: Path | None,
-    database_url: str | None,
-    store_url: str,
-    as_json: bool,
-) -> None:
+def restore_backup(backup_directory: Path, target: Path, name: str | None, as_json: bool, **places: Any) -> None:
     """Restore a backup into the new directory TARGET and verify it. The original project is not touched.
 
     \b
     Example:
       rounds restore /mnt/backup/brains brains-again --secrets /mnt/keys/brains
     """
-    places = Places(database_url=database_url, store_url=store_url, secrets=secrets)
     with progress_bar("restoring", quiet=as_json) as report:
-        restored = restore(backup_directory, name, target.resolve(), places, now(), report)
+        restored = restore(backup_directory, name, target.resolve(), Places(**places), now(), report)
     if not as_json:
         click.echo(
             f"restored {restored.images} images of the backup {restored.backup}, made {restored.made_at}, into {target}"

@@ -42,19 +42,7 @@ from curation.project import Project
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @json_option
 @pass_project
-def canaries(
-    project: Project,
-    snapshot: str,
-    out: Path,
-    per_repeat: int,
-    others: int,
-    images: int,
-    recipe: Path | None,
-    autoencoder: str | None,
-    backbone: str | None,
-    seed: int,
-    as_json: bool,
-) -> None:
+def canaries(project: Project, /, snapshot: str, out: Path, recipe: Path | None, as_json: bool, **options: Any) -> None:
     """Fit one small generator with subjects planted 1, 10 and 100 times and one without; count the copies.
 
     The generators are fitted only for this and never registered. If the command is interrupted, run it again: it
@@ -68,11 +56,11 @@ def canaries(
     from screening.error_rates.canaries import CanaryPlan
     from screening.error_rates.canary_run import measure_canaries
 
-    use_torch_threads(project.settings.torch_threads)
-    changes = {"recipe": FitRecipe.read(recipe)} if recipe else {}
-    plan = CanaryPlan(per_repeat=per_repeat, others=others, images=images, seed=seed, **changes)
+    use_torch_threads(project)
+    features = {"autoencoder": options.pop("autoencoder"), "backbone_path": options.pop("backbone")}
+    plan = CanaryPlan(**options, **({"recipe": FitRecipe.read(recipe)} if recipe else {}))
     with progress_bar("fitting with canaries, then without", quiet=as_json) as report:
-        result = measure_canaries(project, snapshot, plan, out, report, autoencoder=autoencoder, backbone_path=backbone)
+        result = measure_canaries(project, snapshot, plan, out, report, **features)
     _print(result, out, as_json)
 
 
@@ -92,16 +80,14 @@ def _print(result: dict[str, Any], out: Path, as_json: bool) -> None:
         for level in result["levels"]
     ]
     emit(rows, False, title=f"canaries among {result['drawn']} generated images")
-    emit(
-        {
-            "other generated images blocked": _share(result["blocked_of_other_images"]),
-            "control's images blocked": _share(result["blocked_of_control"]),
-            "features": result["backbone"],
-            "report": str(out / "canaries.json"),
-            "picture": str(out / "canaries.png"),
-        },
-        False,
-    )
+    facts = {
+        "other generated images blocked": _share(result["blocked_of_other_images"]),
+        "control's images blocked": _share(result["blocked_of_control"]),
+        "features": result["backbone"],
+        "report": str(out / "canaries.json"),
+        "picture": str(out / "canaries.png"),
+    }
+    emit(facts, False)
 
 
 def _share(counted: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 from sqlalchemy import select
 
-from cli.terminal import now, progress_bar, use_torch_threads
+from cli.terminal import now, progress_bar, this_command, use_torch_threads
 from cli.worker import draw_and_screen
 from curation.ingest.virtual_brains.cohort import import_virtual_brains
 from curation.ingest.virtual_brains.render import CLASSES, NOTICE
@@ -64,7 +64,7 @@ def demo(directory: Path, auto: bool, subjects: int, per_class: int, port: int |
     """
     started = time.monotonic()
     project, _ = open_or_make_project(directory.resolve())
-    use_torch_threads(project.settings.torch_threads)
+    use_torch_threads(project)
     click.secho(NOTICE, fg="yellow")
     step("1  Real images", f"{subjects} virtual subjects, split by subject")
     with progress_bar("importing") as report:
@@ -103,12 +103,7 @@ def generate_candidates(project: Project, per_class: int) -> None:
 def make_worklist(project: Project) -> None:
     """One worklist with a few controls mixed in; an earlier run's is kept."""
     recipe = WorklistRecipe(
-        name=WORKLIST,
-        vocabulary="brain_mr",
-        modality="mr",
-        real_controls=CONTROLS,
-        defect_controls=CONTROLS,
-        seed=SEED,
+        name=WORKLIST, vocabulary="brain_mr", modality="mr", real_controls=CONTROLS, defect_controls=CONTROLS, seed=SEED
     )
     with project.database.read() as session:
         made = any(row.name == WORKLIST for row in list_worklists(session))
@@ -131,9 +126,8 @@ def read_in_browser(project: Project, port: int | None, browser: bool) -> None:
         step("4  Read", "A accept, X reject, S unsure, U undo; ? shows every key")
         click.secho(f"\n    {address}", bold=True)
         click.echo(f"    reader    {READER}")
-        click.echo(
-            f"    password  {password or 'the one you chose; `rounds reader reset-password demo` gives another'}"
-        )
+        known = "the one you chose; `rounds reader reset-password demo` gives another"
+        click.echo(f"    password  {password or known}")
         click.echo("\nCtrl-C stops the page and loses nothing; the same command goes on from here.")
         if browser and has_screen():
             webbrowser.open(address)
@@ -213,5 +207,5 @@ def finish_by_proxy(project: Project) -> None:
         finished = session.scalars(select(Study.result).where(Study.name == "demo", Study.status == "ready")).first()
     if finished is None:
         with progress_bar("study") as report:
-            conduct_study(project, StudyRequest(plan=plan, base=base), report, now, f"rounds {' '.join(sys.argv[1:])}")
+            conduct_study(project, StudyRequest(plan=plan, base=base), report, now, this_command())
     click.echo((project.root / "studies" / "demo" / "report.md").read_text())

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,14 +22,7 @@ from curation.project import Project
 @json_option
 @pass_project
 def export(
-    project: Project,
-    format_name: str,
-    snapshot_name: str,
-    directory: Path,
-    include_real: bool,
-    license: str,
-    creator: str,
-    as_json: bool,
+    project: Project, /, format_name: str, snapshot_name: str, directory: Path, as_json: bool, **options: Any
 ) -> None:
     """Write SNAPSHOT to the new DIRECTORY: imagefolder, parquet, croissant, dicom, nifti, or release.
 
@@ -41,23 +35,16 @@ def export(
       rounds export dicom first ~/first-dicom
       rounds export release first ~/first-release --license CC-BY-4.0 --creator "A group"
     """
-    options = ExportOptions(include_real=include_real, license=license, creator=creator)
+    chosen = ExportOptions(**options)
     with progress_bar("exporting", quiet=as_json) as report:
-        summary = export_snapshot(project, snapshot_name, format_name, directory, options, now(), report)
+        summary = export_snapshot(project, snapshot_name, format_name, directory, chosen, now(), report)
     if as_json:
         emit(asdict(summary), as_json)
         return
     left_out = f"{summary.real_left_out} real images; --include-real takes them" if summary.real_left_out else "nothing"
-    emit(
-        {
-            "images": f"{summary.synthetic} synthetic, {summary.altered} altered, {summary.real} real",
-            "left out": left_out,
-            "files": summary.files,
-            "digest": summary.digest,
-        },
-        as_json,
-        title=f"{summary.format} of snapshot {summary.snapshot}",
-    )
+    images = f"{summary.synthetic} synthetic, {summary.altered} altered, {summary.real} real"
+    facts = {"images": images, "left out": left_out, "files": summary.files, "digest": summary.digest}
+    emit(facts, as_json, title=f"{summary.format} of snapshot {summary.snapshot}")
     click.echo("\nKnown gaps; README.md has them all:")
     for gap in summary.warnings:
         click.echo(f"  - {gap}")

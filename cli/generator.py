@@ -1,6 +1,5 @@
 """`rounds generator` and `rounds generate`: fit generators, and generate candidates."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from cli.terminal import (
     pass_project,
     progress_bar,
     queue_option,
+    this_command,
     use_torch_threads,
 )
 from cli.worker import draw_and_screen
@@ -105,11 +105,8 @@ def show(project: Project, name: str, as_json: bool) -> None:
     with project.database.read() as session:
         generator = find_generator(session, name)
         note = affected_note(session, AffectedKind.GENERATOR, generator.id)
-        emit(
-            describe_generator(generator) | ({"withdrawals": note} if note else {}),
-            as_json,
-            title=f"generator {name}",
-        )
+        facts = describe_generator(generator) | ({"withdrawals": note} if note else {})
+    emit(facts, as_json, title=f"generator {name}")
 
 
 @generator.command()
@@ -165,9 +162,9 @@ def fit(
         return
     from generate.fit_job import fit_in_project
 
-    use_torch_threads(project.settings.torch_threads)
+    use_torch_threads(project)
     with progress_bar("fitting") as report:
-        fit_in_project(project, request, report, now, _this_command())
+        fit_in_project(project, request, report, now, this_command())
     click.echo(f"{project.root / 'generators' / name}: the grids in it show how the fit went")
     click.echo(f"generator {name} is ready: rounds generate --generator {name} --help")
 
@@ -178,23 +175,11 @@ def _fit_folder(folder: SnapshotFolder, recipe: "FitRecipe", out: Path, name: st
     from generate.latent_flow.fit import fit_generator
     from train.fitting.device import choose_device
 
+    origin = {"name": name, "made_by": this_command(), "date": now().date().isoformat()}
     with progress_bar("fitting") as report:
-        fit_generator(
-            folder,
-            recipe,
-            out,
-            make_fit_reporter(report),
-            name=name,
-            made_by=_this_command(),
-            date=now().date().isoformat(),
-            device=choose_device(),
-            allow_affected=allow_affected,
-        )
+        shown = make_fit_reporter(report)
+        fit_generator(folder, recipe, out, shown, **origin, device=choose_device(), allow_affected=allow_affected)
     click.echo(f"{out}: the grids in it show how the fit went")
-
-
-def _this_command() -> str:
-    return f"rounds {' '.join(sys.argv[1:])}"
 
 
 @click.command()

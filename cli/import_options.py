@@ -2,18 +2,17 @@
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 import click
 
+from cli.terminal import with_options
 from curation.errors import BadInput
 from curation.ingest.request import ImportRequest, Plane, Window
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-_OPTIONS = (
+file_options = with_options(
     click.option(
         "--manifest",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -28,6 +27,7 @@ _OPTIONS = (
     ),
     click.option(
         "--label-column",
+        "label_columns",
         multiple=True,
         metavar="COLUMN",
         help="The column of labels. Repeat it for several labels: then each column is one label and holds 0, 1, a "
@@ -53,6 +53,7 @@ _OPTIONS = (
     ),
     click.option(
         "--covariate",
+        "covariates",
         multiple=True,
         metavar="NAME",
         help="Keep this column or DICOM keyword for subgroups. Ages are kept by decade; nothing that identifies is "
@@ -75,9 +76,7 @@ _OPTIONS = (
         help="Convert 16 bit gray to 8 bit by this window, in the units of the file, or by the window in the file.",
     ),
     click.option(
-        "--gray",
-        is_flag=True,
-        help="Convert RGB images that show only gray to gray. Images with colour are left out.",
+        "--gray", is_flag=True, help="Convert RGB images that show only gray to gray. Images with colour are left out."
     ),
     click.option(
         "--plane",
@@ -97,39 +96,20 @@ _OPTIONS = (
 )
 
 
-def file_options(command: F) -> F:
-    """Add the options of this module to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
-def request_from(options: dict[str, Any]) -> tuple[ImportRequest, Path | None]:
-    """The request that the options make, and the table beside the source; raises BadInput."""
-    manifest: Path | None = options["manifest"]
+def request_from(
+    manifest: Path | None, mask: Sequence[str], size: str | None, window: str | None, slices: str | None, **plain: Any
+) -> ImportRequest:
+    """The request that the options make; raises BadInput."""
     request = ImportRequest(
-        subject_pattern=options["subject_pattern"],
-        public_subjects=options["public_subjects"],
-        label=options["label"],
-        label_from=options["label_from"],
-        label_columns=options["label_column"],
-        label_separator=options["label_separator"],
-        file_column=options["file_column"],
-        subject_column=options["subject_column"],
-        split_column=options["split_column"],
-        covariates=options["covariate"],
-        masks=tuple(_mask(text) for text in options["mask"]),
-        size=_size(options["size"]),
-        window=_window(options["window"]),
-        gray=options["gray"],
-        plane=options["plane"],
-        volume=options["volume"],
-        slices=_slices(options["slices"]),
-        quantise=options["quantise"],
+        **plain,
+        masks=tuple(_mask(text) for text in mask),
+        size=_size(size),
+        window=_window(window),
+        slices=_slices(slices),
         manifest_digest=hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest else None,
     )
     request.check()
-    return request, manifest
+    return request
 
 
 def _mask(text: str) -> tuple[str, str]:

@@ -10,6 +10,11 @@ from curation.ingest.import_report import Duplicate, DuplicateKind, ImportReport
 from curation.tables.images import Split
 
 _NAMED = 3  # files named beside a reason they share
+DUPLICATES = {
+    DuplicateKind.ACROSS_SPLITS: "left out: the same image is in another split",
+    DuplicateKind.SAME_SUBJECT: "left out: the same image of the same subject again",
+    DuplicateKind.ACROSS_SUBJECTS: "kept, but the same image comes under two subjects of one split",
+}
 
 
 def print_report(report: ImportReport, dry_run: bool) -> None:
@@ -19,14 +24,8 @@ def print_report(report: ImportReport, dry_run: bool) -> None:
         emit(_rows(report), as_json=False)
     if report.notice:
         click.echo(report.notice)
-    across_splits = report.duplicates_of_kind(DuplicateKind.ACROSS_SPLITS)
-    same_subject = report.duplicates_of_kind(DuplicateKind.SAME_SUBJECT)
-    across_subjects = report.duplicates_of_kind(DuplicateKind.ACROSS_SUBJECTS)
-    _print_list("left out: the same image is in another split", [_line(entry) for entry in across_splits])
-    _print_list("left out: the same image of the same subject again", [_line(entry) for entry in same_subject])
-    _print_list(
-        "kept, but the same image comes under two subjects of one split", [_line(entry) for entry in across_subjects]
-    )
+    for kind, title in DUPLICATES.items():
+        _print_list(title, [_line(entry) for entry in report.duplicates_of_kind(kind)])
     suspects = [(entry.why, entry.source_file, "") for entry in report.burnt_in]
     _print_list("kept, but look at them: text may be burnt in", _by_reason(suspects), len(suspects))
     rejected = [(entry.reason, entry.source_file, entry.detail) for entry in report.rejected]

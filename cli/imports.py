@@ -61,9 +61,9 @@ def import_source(
     """
     from curation.ingest.import_job import SourceRequest, import_requested, queue_import
 
-    import_options, manifest = request_from(options)
+    table, import_options = options["manifest"], request_from(**options)
     request = SourceRequest(
-        source=source, name=name, seed=seed, manifest=manifest, options=import_options, processes=workers
+        source=source, name=name, seed=seed, manifest=table, options=import_options, processes=workers
     )
     if queue:
         if dry_run:

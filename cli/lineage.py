@@ -36,8 +36,7 @@ def lineage(project: Project, node: str, up: bool, down: bool, full: bool, dot: 
     """
     direction: Direction = "both" if up == down else "up" if up else "down"
     with project.database.read() as session:
-        start = find_node(session, node)
-        graph = walk(session, start, direction)
+        graph = walk(session, find_node(session, node), direction)
         if as_json:
             emit(_graph_record(session, graph, full), as_json=True)
         elif dot:
@@ -60,12 +59,9 @@ def _tree_lines(session: Session, graph: Graph, direction: Direction, full: bool
     for title, way in (("descends from", "up"), ("and from it descend", "down")):
         if direction in (way, "both"):
             yield title
-            nothing = "  nothing that this project knows of"
-            yield from (
-                _branch_lines(session, graph, graph.start, way, "  ", shown, full)
-                if _edges_onward(graph, graph.start, way)
-                else [nothing]
-            )
+            if not _edges_onward(graph, graph.start, way):
+                yield "  nothing that this project knows of"
+            yield from _branch_lines(session, graph, graph.start, way, "  ", shown, full)
 
 
 def _edges_onward(graph: Graph, ref: Ref, way: str) -> list[Edge]:

@@ -2,7 +2,6 @@
 
 import importlib
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -12,56 +11,45 @@ from curation.errors import RoundsError
 EXIT_USER_ERROR = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Lazy:
-    """The place of a command, and its line in `rounds --help`."""
-
-    target: str
-    summary: str
-
-
-COMMANDS = {
-    "init": Lazy("cli.project:init", "Make a project, or bring its database up to date."),
-    "status": Lazy("cli.project:status", "Show what the project holds and what is under way."),
-    "lineage": Lazy("cli.lineage:lineage", "Show what something descends from, and what descends from it."),
-    "withdraw": Lazy("cli.withdraw:withdraw", "Remove a subject, and plan what to rebuild."),
-    "verify": Lazy("cli.project:verify", "Check every image, snapshot and event against its digest."),
-    "backup": Lazy("cli.backup:backup", "Copy the project elsewhere while people read."),
-    "restore": Lazy("cli.backup:restore_backup", "Restore a backup into a new directory."),
-    "audit": Lazy("cli.audit:audit", "List the recorded events, and verify their chain."),
-    "import": Lazy("cli.imports:import_source", "Import real images and split their subjects."),
-    "pseudonym": Lazy("cli.pseudonym:pseudonym", "Look up the subject key of a patient."),
-    "snapshot": Lazy("cli.snapshot:snapshot", "Build, list, verify and export immutable dataset versions."),
-    "export": Lazy(
-        "cli.export:export", "Write a snapshot as imagefolder, Parquet, Croissant, DICOM, NIfTI or a release."
+COMMANDS = {  # the place of each command, and its line in `rounds --help`
+    "init": ("cli.project:init", "Make a project, or bring its database up to date."),
+    "status": ("cli.project:status", "Show what the project holds and what is under way."),
+    "lineage": ("cli.lineage:lineage", "Show what something descends from, and what descends from it."),
+    "withdraw": ("cli.withdraw:withdraw", "Remove a subject, and plan what to rebuild."),
+    "verify": ("cli.project:verify", "Check every image, snapshot and event against its digest."),
+    "backup": ("cli.backup:backup", "Copy the project elsewhere while people read."),
+    "restore": ("cli.backup:restore_backup", "Restore a backup into a new directory."),
+    "audit": ("cli.audit:audit", "List the recorded events, and verify their chain."),
+    "import": ("cli.imports:import_source", "Import real images and split their subjects."),
+    "pseudonym": ("cli.pseudonym:pseudonym", "Look up the subject key of a patient."),
+    "snapshot": ("cli.snapshot:snapshot", "Build, list, verify and export immutable dataset versions."),
+    "export": ("cli.export:export", "Write a snapshot as imagefolder, Parquet, Croissant, DICOM, NIfTI or a release."),
+    "generator": ("cli.generator:generator", "Fit, add, list and show diffusion generators."),
+    "generate": ("cli.generator:generate", "Generate a batch of synthetic candidates."),
+    "screen": ("cli.screening:screen", "Run the automatic checks over a batch."),
+    "privacy": ("cli.privacy:privacy", "Measure how well the privacy gate catches copies of training images."),
+    "screening": ("cli.screening:screening", "Measure how often the checks are wrong, and write the screening report."),
+    "worker": ("cli.worker:worker", "Run queued jobs until stopped."),
+    "jobs": ("cli.jobs:jobs", "List and cancel jobs."),
+    "worklist": ("cli.worklist:worklist", "Make, run and list worklists."),
+    "pairs": ("cli.pairs:pairs", "Have the privacy role judge suspected copies of real images."),
+    "vocabulary": ("cli.vocabulary:vocabulary", "List and add the reasons for rejecting an image."),
+    "reader": ("cli.reader:reader", "Add and list readers."),
+    "read": ("cli.read:read", "Have a proxy model read a worklist; its readings are marked."),
+    "measure": ("cli.measure:measure", "Measure sets of images against real ones."),
+    "agreement": ("cli.reader_study:agreement", "Measure how far readers agree."),
+    "performance": (
+        "cli.reader_study:performance",
+        "Measure how each reader did on controls, on repeats and over time.",
     ),
-    "generator": Lazy("cli.generator:generator", "Fit, add, list and show diffusion generators."),
-    "generate": Lazy("cli.generator:generate", "Generate a batch of synthetic candidates."),
-    "screen": Lazy("cli.screening:screen", "Run the automatic checks over a batch."),
-    "privacy": Lazy("cli.privacy:privacy", "Measure how well the privacy gate catches copies of training images."),
-    "screening": Lazy(
-        "cli.screening:screening", "Measure how often the checks are wrong, and write the screening report."
-    ),
-    "worker": Lazy("cli.worker:worker", "Run queued jobs until stopped."),
-    "jobs": Lazy("cli.jobs:jobs", "List and cancel jobs."),
-    "worklist": Lazy("cli.worklist:worklist", "Make, run and list worklists."),
-    "pairs": Lazy("cli.pairs:pairs", "Have the privacy role judge suspected copies of real images."),
-    "vocabulary": Lazy("cli.vocabulary:vocabulary", "List and add the reasons for rejecting an image."),
-    "reader": Lazy("cli.reader:reader", "Add and list readers."),
-    "read": Lazy("cli.read:read", "Have a proxy model read a worklist; its readings are marked."),
-    "measure": Lazy("cli.measure:measure", "Measure sets of images against real ones."),
-    "agreement": Lazy("cli.reader_study:agreement", "Measure how far readers agree."),
-    "performance": Lazy(
-        "cli.reader_study:performance", "Measure how each reader did on controls, on repeats and over time."
-    ),
-    "turing": Lazy("cli.reader_study:turing", "Test whether readers can tell real from synthetic images."),
-    "review": Lazy("cli.review:review", "Open the review page."),
-    "backbone": Lazy("cli.train:backbone", "Pretrain a backbone, or show one."),
-    "train": Lazy("cli.train:train", "Adapt a backbone to a snapshot."),
-    "evaluate": Lazy("cli.train:evaluate", "Measure a run on held-out subjects."),
-    "study": Lazy("cli.study:study", "Compare training on real images with training on added synthetic ones."),
-    "shipped": Lazy("cli.shipped:shipped", "Rebuild the data that the shipped weights were fitted on."),
-    "demo": Lazy("cli.demo:demo", "Run the whole loop on the simulated cohort."),
+    "turing": ("cli.reader_study:turing", "Test whether readers can tell real from synthetic images."),
+    "review": ("cli.review:review", "Open the review page."),
+    "backbone": ("cli.train:backbone", "Pretrain a backbone, or show one."),
+    "train": ("cli.train:train", "Adapt a backbone to a snapshot."),
+    "evaluate": ("cli.train:evaluate", "Measure a run on held-out subjects."),
+    "study": ("cli.study:study", "Compare training on real images with training on added synthetic ones."),
+    "shipped": ("cli.shipped:shipped", "Rebuild the data that the shipped weights were fitted on."),
+    "demo": ("cli.demo:demo", "Run the whole loop on the simulated cohort."),
 }
 
 
@@ -76,14 +64,14 @@ class LazyGroup(click.Group):
         """Import a command on its first use."""
         if cmd_name not in COMMANDS:
             return None
-        module, attribute = COMMANDS[cmd_name].target.split(":")
+        module, attribute = COMMANDS[cmd_name][0].split(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands for `--help`."""
         with formatter.section("Commands, in the order of the loop"):
-            formatter.write_dl([(name, lazy.summary) for name, lazy in COMMANDS.items()])
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

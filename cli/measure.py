@@ -50,18 +50,7 @@ def measure() -> None:
 @json_option
 @pass_project
 def run(
-    project: Project,
-    images: str,
-    snapshot: str | None,
-    worklists: tuple[str, ...],
-    batches: tuple[int, ...],
-    n: int | None,
-    resamples: int,
-    seed: int,
-    backbone: str | None,
-    out: Path | None,
-    queue: bool,
-    as_json: bool,
+    project: Project, /, images: str, backbone: str | None, out: Path | None, queue: bool, as_json: bool, **options: Any
 ) -> None:
     """Measure a set, per class and as a whole. Each value stands beside that of held-out real images at equal n.
 
@@ -77,15 +66,7 @@ def run(
     from screening.set_measures.measure import measure_sets, queue_measurement
     from screening.set_measures.request import MeasureRequest
 
-    request = MeasureRequest.checked(
-        images="snapshot" if snapshot else images,
-        snapshot=snapshot,
-        worklists=worklists,
-        batches=batches,
-        n=n,
-        resamples=resamples,
-        seed=seed,
-    )
+    request = MeasureRequest.checked(images="snapshot" if options["snapshot"] else images, **options)
     if queue:
         if out is not None:
             raise click.UsageError("--out goes without --queue: `rounds measure show ID --out` writes it afterwards.")
@@ -94,7 +75,7 @@ def run(
         if not as_json:
             click.echo("queued: `rounds worker` measures it, `rounds measure list` has it then")
         return
-    use_torch_threads(project.settings.torch_threads)
+    use_torch_threads(project)
     with progress_bar("measuring", quiet=as_json) as report:
         measurement_id = measure_sets(project, request, now(), report, backbone)
     _tell(project, _find(project, measurement_id), out, as_json)
@@ -158,8 +139,7 @@ def _tell(project: Project, row: SetMeasurement, out: Path | None, as_json: bool
     if out is not None:
         from screening.set_measures.report import write_report
 
-        written = write_report(project, row, out)
-        click.echo(f"wrote {', '.join(written)} to {out}", err=True)
+        click.echo(f"wrote {', '.join(write_report(project, row, out))} to {out}", err=True)
     if as_json:
         facts = {"made": row.created_at, "withdrawals": withdrawn_subjects_note(withdrawn)}
         emit({"id": row.id, "request": row.request, "result": row.result, **facts}, as_json=True)
@@ -167,11 +147,8 @@ def _tell(project: Project, row: SetMeasurement, out: Path | None, as_json: bool
     result = row.result
     emit(_line(row, scope_name, withdrawn), as_json=False, title="measurement")
     for scope in result["scopes"]:
-        emit(
-            [_measure_row(row) for row in scope["measures"]],
-            False,
-            title=f"\n{scope_name(scope['scope'])}, n = {scope['n']}",
-        )
+        title = f"\n{scope_name(scope['scope'])}, n = {scope['n']}"
+        emit([_measure_row(row) for row in scope["measures"]], False, title)
     for name, why in result["scopes_left_out"].items():
         click.echo(f"{scope_name(name)}: left out, {why}")
     _tell_membership(result["membership"])

@@ -2,20 +2,19 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from cli.terminal import with_options
 from curation.errors import BadInput
 from curation.snapshots.mix import MixRecipe
 
-R = TypeVar("R")
 ORIGINS = ("real", "synthetic")
 LIMIT = re.compile(r"(?P<check>[\w-]+)\s*(?P<sign><=|>=)\s*(?P<value>\S+)")
-_OPTIONS = (
+mix_options = with_options(
     click.option(
         "--recipe",
         "recipe_file",
@@ -73,26 +72,6 @@ _OPTIONS = (
 )
 
 
-def with_recipe(command: Callable[..., R]) -> Callable[..., R]:
-    """Give the command `recipe`, made from these options and taken out of its own."""
-
-    @wraps(command)
-    def called(*args: Any, **kwargs: Any) -> R:
-        chosen = {name: kwargs.pop(name) for name in _NAMES}
-        return command(*args, recipe=recipe_of(**chosen), **kwargs)
-
-    for option in reversed(_OPTIONS):
-        called = option(called)
-    return called
-
-
-_NAMES = (
-    "recipe_file", "synthetic", "extra_real", "max_ratio", "real_per_class", "worklists", "classes", "outcomes",
-    "no_grid", "no_proxy", "min_agreement", "admit", "checks", "max_per_generator", "max_generator_share", "balance",
-    "weights", "normalise_weights", "asked_labels", "allow_unknown_provenance", "seed",
-)  # fmt: skip
-
-
 def recipe_of(
     recipe_file: Path | None,
     admit: str | None,
@@ -125,16 +104,14 @@ def _read(path: Path) -> dict[str, Any]:
         raise BadInput(f"{path}: expected a recipe as JSON; {error}.") from error
     if not isinstance(content, dict):
         raise BadInput(f"{path}: expected a recipe as a JSON object, got {type(content).__name__}.")
-    recipe = content.get("recipe", content)  # a whole snapshot.json holds its recipe under that name
-    return dict(recipe)
+    return dict(content.get("recipe", content))  # a whole snapshot.json holds its recipe under that name
 
 
 def _limit(text: str) -> dict[str, Any]:
     match = LIMIT.fullmatch(text.strip())
     if match is None:
         raise BadInput(f'expected a limit like "sharpness>=0.2" or "noise<=3", got {text!r}.')
-    side = "at_least" if match["sign"] == ">=" else "at_most"
-    return {"check": match["check"], side: match["value"]}
+    return {"check": match["check"], "at_least" if match["sign"] == ">=" else "at_most": match["value"]}
 
 
 def _weights(texts: Sequence[str]) -> dict[str, Any]:

@@ -36,13 +36,7 @@ def privacy() -> None:
 @json_option
 @pass_project
 def error_rates(
-    project: Project,
-    copies: int,
-    seed: int,
-    backbone: str | None,
-    generator: str | None,
-    out: Path | None,
-    as_json: bool,
+    project: Project, /, backbone: str | None, generator: str | None, out: Path | None, as_json: bool, **plan: Any
 ) -> None:
     """Count how many altered copies of training images are blocked, and how many images that are no copies.
 
@@ -58,15 +52,10 @@ def error_rates(
     from screening.error_rates.privacy_figure import plot_error_rates
     from screening.error_rates.privacy_run import measure_privacy
 
-    use_torch_threads(project.settings.torch_threads)
+    use_torch_threads(project)
     with progress_bar("measuring the privacy gate", quiet=as_json) as report:
         measured, examples = measure_privacy(
-            project,
-            now(),
-            PrivacyPlan(copies=copies, seed=seed),
-            report,
-            backbone_path=backbone,
-            autoencoder=generator,
+            project, now(), PrivacyPlan(**plan), report, backbone_path=backbone, autoencoder=generator
         )
     if out is not None:
         measured["pictures"] = [str(path) for path in plot_error_rates(measured, examples, out)]

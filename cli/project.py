@@ -66,11 +66,12 @@ def _overview(project: Project, state: Status) -> dict[str, Any]:
     for notice in dict.fromkeys(row["notice"] for row in state.imports if row["notice"]):
         lines.setdefault("notice", []).append(notice)
     for row in state.imports:
-        lines[f"import {row['source']}"] = _import_line(row)
+        is_ready = row["status"] == "ready"
+        added = f"{row['added']} images" if is_ready else "running, or interrupted: import it again"
+        lines[f"import {row['source']}"] = added
     for split, labels in state.real.items():
-        lines[f"real, {split}"] = (
-            f"{sum(labels.values())} images of {state.subjects[split]} subjects: {_counts(labels)}"
-        )
+        images = f"{sum(labels.values())} images of {state.subjects[split]} subjects"
+        lines[f"real, {split}"] = f"{images}: {_counts(labels)}"
     lines["synthetic"] = _counts(state.synthetic) or None
     lines["generators"] = state.generators or None
     for row in state.batches:
@@ -89,10 +90,6 @@ def _overview(project: Project, state: Status) -> dict[str, Any]:
         lines["withdrawals"] = state.affected
     lines["jobs"] = _counts(state.jobs) or None
     return lines
-
-
-def _import_line(row: dict[str, Any]) -> str:
-    return f"{row['added']} images" if row["status"] == "ready" else "running, or interrupted: import it again"
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -130,9 +127,8 @@ def verify(project: Project, pixels: bool, sample: int | None, as_json: bool) ->
 def print_verification(result: Verification) -> None:
     """Print what was checked and what was found."""
     which = "chosen at random" if result.sampled else "all there are"
-    click.echo(
-        f"{result.files} files ({which}), {result.snapshots} snapshots, {result.chain.events} events, rows: checked"
-    )
+    snapshots_and_events = f"{result.snapshots} snapshots, {result.chain.events} events"
+    click.echo(f"{result.files} files ({which}), {snapshots_and_events}, rows: checked")
     click.echo(f"the chain of events was checked against {result.chain.anchors} anchors")
     leftovers = {
         "orphan files (no row points at them), left by interrupted work, harmless": result.orphans,

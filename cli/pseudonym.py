@@ -30,5 +30,4 @@ def pseudonym(project: Project, as_json: bool) -> None:
         raise BadInput("expected patient ids on standard input, one a line; there were none.")
     with project.database.read() as session:
         splits = find_splits(session, keys)
-    rows = [{"subject": key, "split": splits[key] or "not in this project"} for key in keys]
-    emit(rows, as_json)
+    emit([{"subject": key, "split": splits[key] or "not in this project"} for key in keys], as_json)

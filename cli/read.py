@@ -22,7 +22,7 @@ def read(project: Project, worklist_name: str, proxy: bool, as_json: bool) -> No
     """
     from screening.proxy import read_worklist_by_proxy
 
-    use_torch_threads(project.settings.torch_threads)
+    use_torch_threads(project)
     with progress_bar("proxy reads", quiet=as_json) as report:
         facts = read_worklist_by_proxy(project, worklist_name, now(), report)
     emit(facts, as_json, title=f"worklist {worklist_name}, read by a proxy")

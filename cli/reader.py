@@ -1,6 +1,7 @@
 """`rounds reader`: the people who read, and their accounts."""
 
 import sys
+from typing import Any
 
 import click
 
@@ -49,18 +50,10 @@ def add(project: Project, name: str, role: str, password_stdin: bool, change_pas
     """
     if oidc is not None and (password_stdin or change_password):
         raise click.UsageError("--oidc is instead of a password; `rounds reader reset-password` can add one later")
-    password = _password(password_stdin) if oidc is None else None
+    password, subject = (_password(password_stdin), None) if oidc is None else (None, _subject(project, oidc))
+    account: dict[str, Any] = {"role": Role(role), "oidc_subject": subject, "must_change_password": change_password}
     with project.database.write() as session:
-        add_reader(
-            session,
-            project.chain,
-            now(),
-            name,
-            password,
-            role=Role(role),
-            oidc_subject=_subject(project, oidc) if oidc is not None else None,
-            must_change_password=change_password,
-        )
+        add_reader(session, project.chain, now(), name, password, **account)
     click.echo(f"reader {name} added; `rounds review` opens the page")
 
 

@@ -32,8 +32,7 @@ def agreement(project: Project, worklist_name: str, csv_file: Path | None, seed:
     Example:
       rounds agreement first --csv agreement.csv
     """
-    study = _study(project, worklist_name, seed)
-    _show(study, lambda line: line.key in AGREEMENT_KEYS, csv_file, as_json)
+    _show(_study(project, worklist_name, seed), lambda line: line.key in AGREEMENT_KEYS, csv_file, as_json)
 
 
 @click.command()
@@ -83,15 +82,10 @@ def _show(study: ReaderStudy, keep: Callable[[Figure], bool], csv_file: Path | N
     if as_json:
         emit([line.as_row() for line in lines], as_json=True)
         return
-    rows = [
-        {
-            "figure": f"{line.figure}, {line.group}" if line.group else line.figure,
-            "reader": line.reader,
-            "value (95 % interval)": _value(line),
-            "n": line.n,
-        }
-        for line in lines
-    ]
+    rows = []
+    for line in lines:
+        figure = f"{line.figure}, {line.group}" if line.group else line.figure
+        rows.append({"figure": figure, "reader": line.reader, "value (95 % interval)": _value(line), "n": line.n})
     emit(rows, as_json=False, title=f"worklist {study.worklist}")
     readers = "1 reader" if len(study.readers) == 1 else f"{len(study.readers)} readers"
     click.echo(f"{study.readings} blind readings by {readers}; proxies, grids and {study.withdrawn} withdrawn left out")
@@ -100,8 +94,7 @@ def _show(study: ReaderStudy, keep: Callable[[Figure], bool], csv_file: Path | N
 def _value(line: Figure) -> str:
     if line.value is None:
         return line.note
-    interval = "" if line.low is None else f" ({line.low:.2f} to {line.high:.2f})"
-    return f"{line.value:.2f}{interval}"
+    return f"{line.value:.2f}" + ("" if line.low is None else f" ({line.low:.2f} to {line.high:.2f})")
 
 
 def write_figures(lines: list[Figure], path: Path) -> None:

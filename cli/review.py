@@ -47,12 +47,9 @@ def review(
         raise click.UsageError("--certificate and --key go together")
     from review_ui.launch import serve
 
-    serve(
-        project,
-        host,
-        port,
-        allowed_hosts,
-        (str(certificate), str(key)) if certificate and key else None,
-        forwarded_allow_ips,
-        lambda address: click.echo(f"Review page: {address}\nCtrl-C stops it."),
-    )
+    pair = (str(certificate), str(key)) if certificate and key else None
+
+    def ready(address: str) -> None:
+        click.echo(f"Review page: {address}\nCtrl-C stops it.")
+
+    serve(project, host, port, allowed_hosts, pair, forwarded_allow_ips, ready)

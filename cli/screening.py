@@ -38,7 +38,7 @@ def screen(project: Project, batch: int | None, backbone: str | None, as_json: b
     """
     from screening.run import screen_batch
 
-    use_torch_threads(project.settings.torch_threads)
+    use_torch_threads(project)
     with project.database.read() as session:
         batches = [batch] if batch is not None else list_ready_batches(session)
     rows: list[dict[str, Any]] = []
@@ -113,7 +113,7 @@ def error_rates(project: Project, backbone: str | None, images: int, seed: int, 
     """
     from screening.error_rates.checks import measure_checks
 
-    use_torch_threads(project.settings.torch_threads)
+    use_torch_threads(project)
     with progress_bar("measuring the checks", quiet=as_json) as report:
         report_id = measure_checks(project, now(), report, backbone, images, seed)
     with project.database.read() as session:

@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from cli.mix_options import with_recipe
+from cli.mix_options import mix_options, recipe_of
 from cli.snapshot_tables import readings_line, show_diff, show_preview
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, with_readable_keys
 from curation.errors import Damaged
 from curation.project import Project
 from curation.provenance.tombstones import NOTE
-from curation.snapshots.build import build_snapshot, find_snapshot
+from curation.snapshots.build import build_snapshot, find_snapshot, open_snapshot
 from curation.snapshots.diff import diff_snapshots
 from curation.snapshots.folder import SnapshotFolder, export_folder
 from curation.snapshots.mix import MixRecipe
@@ -33,10 +33,10 @@ def snapshot() -> None:
 
 @snapshot.command()
 @click.argument("name")
-@with_recipe
+@mix_options
 @json_option
 @pass_project
-def build(project: Project, name: str, recipe: MixRecipe, as_json: bool) -> None:
+def build(project: Project, /, name: str, as_json: bool, **options: Any) -> None:
     """Freeze a mix of real and synthetic images under NAME.
 
     `approved` takes what readers accepted, `raw` all images, `random` as many as were approved, chosen at random,
@@ -47,12 +47,12 @@ def build(project: Project, name: str, recipe: MixRecipe, as_json: bool) -> None
       rounds snapshot build first --synthetic approved --max-ratio 1
     """
     with progress_bar("writing snapshot", quiet=as_json) as report:
-        folder = build_snapshot(project, name, recipe, now(), report)
+        folder = build_snapshot(project, name, recipe_of(**options), now(), report)
     emit(_facts(folder), as_json, title=f"snapshot {name}")
 
 
 @snapshot.command()
-@with_recipe
+@mix_options
 @click.option(
     "--target",
     type=click.IntRange(1),
@@ -60,7 +60,7 @@ def build(project: Project, name: str, recipe: MixRecipe, as_json: bool) -> None
 )
 @json_option
 @pass_project
-def preview(project: Project, recipe: MixRecipe, target: int | None, as_json: bool) -> None:
+def preview(project: Project, /, target: int | None, as_json: bool, **options: Any) -> None:
     """Show what a build would give and what would stop it. Nothing is written.
 
     \b
@@ -68,7 +68,7 @@ def preview(project: Project, recipe: MixRecipe, target: int | None, as_json: bo
       rounds snapshot preview --max-ratio 1 --balance cap --min-agreement 0.75
     """
     with progress_bar("choosing", quiet=as_json), project.database.read() as session:
-        preview = preview_snapshot(session, recipe, target)
+        preview = preview_snapshot(session, recipe_of(**options), target)
     if as_json:
         emit(asdict(preview), as_json)
     else:
@@ -117,7 +117,7 @@ def show(project: Project, name: str, as_json: bool) -> None:
     Example:
       rounds snapshot show first
     """
-    folder = _open(project, name)
+    folder = open_snapshot(project, name)
     with project.database.read() as session:
         why = why_stale(session, find_snapshot(session, name))
     recipe = folder.manifest["recipe"]
@@ -154,7 +154,7 @@ def verify(project: Project, name: str, as_json: bool) -> None:
     Example:
       rounds snapshot verify first
     """
-    folder = _open(project, name)
+    folder = open_snapshot(project, name)
     with progress_bar("verifying", quiet=as_json) as report:
         faults = verify_folder(folder, report)
     facts = {"snapshot": name, "digest": folder.digest, "faults": faults if as_json else faults or "none"}
@@ -179,25 +179,19 @@ def export(project: Project, name: str, target: Path) -> None:
     Example:
       rounds snapshot export first ~/first
     """
-    folder = _open(project, name)
+    folder = open_snapshot(project, name)
     export_folder(folder, target)
     for line in folder.affected:
         click.echo(f"{line}: {NOTE} in it says which images")
     click.echo(f'{target}: open it with datasets.load_dataset("imagefolder", data_dir="{target}")')
 
 
-def _open(project: Project, name: str) -> SnapshotFolder:
-    with project.database.read() as session:
-        return SnapshotFolder.open(project.root / find_snapshot(session, name).directory)
-
-
 def _facts(folder: SnapshotFolder) -> dict[str, Any]:
-    readings = folder.lineage["readings"]
     return {
         "digest": folder.digest,
         "folder": str(folder.path),
-        **{split: folder.manifest["counts"][split] for split in folder.manifest["counts"]},
-        "readings": readings_line(readings),
+        **folder.manifest["counts"],
+        "readings": readings_line(folder.lineage["readings"]),
         "approved by": folder.manifest.get("approved_by"),
         "left out": folder.manifest.get("left_out"),
         "subjects": folder.subjects,

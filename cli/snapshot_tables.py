@@ -83,16 +83,10 @@ def show_diff(diff: SnapshotDiff, first: str, second: str) -> None:
     if diff.recipe:
         rows = [{"recipe": name, first: was, second: now} for name, (was, now) in diff.recipe.items()]
         emit(rows, False, "recipes")
-    groups = [
-        {"change": kind, "where": where, "images": n}
-        for kind, places in diff.by_group.items()
-        for where, n in places.items()
-    ]
+    by_group = diff.by_group.items()
+    groups = [{"change": kind, "where": where, "images": n} for kind, places in by_group for where, n in places.items()]
     if groups:
         emit(groups, False, "where")
     if diff.examples:
-        emit(
-            [asdict(example) | {"pixel_sha256": example.pixel_sha256[:12]} for example in diff.examples],
-            False,
-            "the first of each",
-        )
+        rows = [asdict(example) | {"pixel_sha256": example.pixel_sha256[:12]} for example in diff.examples]
+        emit(rows, False, "the first of each")

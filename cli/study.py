@@ -1,7 +1,6 @@
 """`rounds study`: test whether curated synthetic images help, with intervals."""
 
-import sys
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -14,6 +13,7 @@ from cli.terminal import (
     pass_project,
     progress_bar,
     queue_option,
+    this_command,
     use_torch_threads,
 )
 from curation.project import Project
@@ -56,19 +56,16 @@ def study() -> None:
 @pass_project
 def run_command(
     project: Project,
+    /,
     name: str,
-    adaptation: str,
-    backbone: str,
     arms: tuple[str, ...],
     seeds: int,
-    steps: int,
-    real_per_class: int | None,
-    worklists: tuple[str, ...],
     split: Literal["test", "validation"],
     allow_unknown_provenance: bool,
     allow_affected: bool,
     queue: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Run study NAME and write its report: a table, a figure and one sentence.
 
@@ -84,30 +81,19 @@ def run_command(
     from train.study.plan import ARMS, StudyPlan
     from train.study.request import StudyRequest, queue_study
 
-    plan = StudyPlan(
-        name=name,
-        adaptation=AdaptationConfig.checked(
-            adaptation=adaptation,
-            backbone=backbone,
-            steps=steps,
-            allow_unknown_provenance=allow_unknown_provenance,
-        ),
-        arms=arms or ARMS,
-        seeds=tuple(range(seeds)),
-        split=split,
-    )
-    base = MixRecipe(
-        real_per_class=real_per_class, worklists=worklists, allow_unknown_provenance=allow_unknown_provenance
-    )
+    mix = {key: options.pop(key) for key in ("real_per_class", "worklists")}
+    config = AdaptationConfig.checked(allow_unknown_provenance=allow_unknown_provenance, **options)
+    plan = StudyPlan(name=name, adaptation=config, arms=arms or ARMS, seeds=tuple(range(seeds)), split=split)
+    base = MixRecipe(allow_unknown_provenance=allow_unknown_provenance, **mix)
     request = StudyRequest(plan=plan, base=base, allow_affected=allow_affected)
     if queue:
         emit_queued(queue_study(project, request, now()), {"study": name}, as_json)
         return
     from train.study.conduct import conduct_study
 
-    use_torch_threads(project.settings.torch_threads)
+    use_torch_threads(project)
     with progress_bar(f"study {name}", quiet=as_json) as report:
-        result = conduct_study(project, request, report, now, f"rounds {' '.join(sys.argv[1:])}")
+        result = conduct_study(project, request, report, now, this_command())
     stale_snapshots(project, [arm["snapshot"] for arm in result["arms"].values()])
     if as_json:
         emit(result, as_json)

@@ -1,6 +1,7 @@
 """Find the project, print records, show progress: what commands share."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -63,6 +64,17 @@ def emit(rows: Sequence[dict[str, Any]] | dict[str, Any], as_json: bool, title: 
     else:
         for number, row in enumerate(rows):
             console.print(*([] if number == 0 else [""]), _block(_known(row), title if number == 0 else None), sep="\n")
+
+
+def with_options(*options: Callable[[Any], Any]) -> Callable[[C], C]:
+    """Give a command several options, in this order."""
+
+    def add(command: C) -> C:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 def queue_option(doing: str) -> Callable[[C], C]:
@@ -146,9 +158,14 @@ def progress_bar(description: str, quiet: bool = False) -> Iterator[OnProgress]:
         yield report
 
 
-def use_torch_threads(threads: int) -> None:
+def use_torch_threads(project: Project) -> None:
     """Set torch's thread count to the project's setting; 0 leaves torch's own choice."""
-    if threads:
+    if project.settings.torch_threads:
         import torch
 
-        torch.set_num_threads(threads)
+        torch.set_num_threads(project.settings.torch_threads)
+
+
+def this_command() -> str:
+    """Give the command line that runs, for cards and reports."""
+    return f"rounds {' '.join(sys.argv[1:])}"

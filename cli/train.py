@@ -1,8 +1,7 @@
 """`rounds backbone`, `rounds train`, `rounds evaluate`: adapt foundation models, and measure."""
 
-import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
@@ -16,6 +15,7 @@ from cli.terminal import (
     pass_project,
     progress_bar,
     queue_option,
+    this_command,
     use_torch_threads,
 )
 from curation.project import Project
@@ -94,17 +94,9 @@ def pretrain(
     folder = (
         SnapshotFolder.open(snapshot_folder) if snapshot_folder else open_snapshot(find_project(ctx), str(snapshot))
     )
-    command = f"rounds {' '.join(sys.argv[1:])}"
+    parsed, today = PretrainRecipe.parse(recipe.read_text()), now().date().isoformat()
     with progress_bar("pretraining") as report:
-        pretrain_backbone(
-            folder,
-            PretrainRecipe.parse(recipe.read_text()),
-            out,
-            report,
-            command,
-            now().date().isoformat(),
-            allow_affected=allow_affected,
-        )
+        pretrain_backbone(folder, parsed, out, report, this_command(), today, allow_affected=allow_affected)
     click.echo(f"{out}: use it with --backbone {out}")
 
 
@@ -129,19 +121,14 @@ def pretrain(
 @pass_project
 def train(
     project: Project,
+    /,
     snapshot_name: str,
     adaptation: str,
-    backbone: str,
     name: str | None,
-    epochs: int,
-    steps: int | None,
-    learning_rate: float | None,
-    batch_size: int,
-    seed: int,
-    allow_unknown_provenance: bool,
     allow_affected: bool,
     queue: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Adapt a backbone to a snapshot, with early stopping on validation subjects. Test subjects are not read.
 
@@ -154,28 +141,16 @@ def train(
     from train.adaptation.config import AdaptationConfig
     from train.adaptation.run_request import RunRequest, queue_run
 
-    request = RunRequest(
-        snapshot=snapshot_name,
-        name=name or f"{snapshot_name}-{adaptation}-s{seed}",
-        config=AdaptationConfig.checked(
-            adaptation=adaptation,
-            backbone=backbone,
-            epochs=epochs,
-            steps=steps,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            seed=seed,
-            allow_unknown_provenance=allow_unknown_provenance,
-        ),
-        allow_affected=allow_affected,
-    )
+    name = name or f"{snapshot_name}-{adaptation}-s{options['seed']}"
+    config = AdaptationConfig.checked(adaptation=adaptation, **options)
+    request = RunRequest(snapshot=snapshot_name, name=name, config=config, allow_affected=allow_affected)
     stale = stale_snapshots(project, [snapshot_name])
     if queue:
         emit_queued(queue_run(project, request, now()), {"run": request.name}, as_json)
         return
     from train.adaptation.run_job import train_run
 
-    use_torch_threads(project.settings.torch_threads)
+    use_torch_threads(project)
     with progress_bar(f"{adaptation} on {snapshot_name}", quiet=as_json) as report:
         run = train_run(project, request, report, now)
     facts: dict[str, Any] = {"run": request.name, "directory": str(run.directory), "validation": run.metrics}
@@ -201,15 +176,7 @@ def train(
 @queue_option("measuring")
 @json_option
 @pass_project
-def evaluate(
-    project: Project,
-    run_name: str,
-    split: Literal["test", "validation"],
-    bootstrap: int,
-    seed: int,
-    queue: bool,
-    as_json: bool,
-) -> None:
+def evaluate(project: Project, /, run_name: str, queue: bool, as_json: bool, **options: Any) -> None:
     """Measure RUN on held-out real subjects, with intervals. Each use of the test subjects is recorded as an event.
 
     \b
@@ -218,19 +185,16 @@ def evaluate(
     """
     from train.evaluation.request import EvaluationRequest, queue_evaluation
 
-    request = EvaluationRequest(run=run_name, split=split, n_bootstrap=bootstrap, seed=seed)
+    request = EvaluationRequest(run=run_name, n_bootstrap=options.pop("bootstrap"), **options)
     if queue:
-        emit_queued(queue_evaluation(project, request, now()), {"run": run_name, "split": split}, as_json)
+        emit_queued(queue_evaluation(project, request, now()), {"run": run_name, "split": request.split}, as_json)
         return
     from train.evaluation.on_record import evaluate_on_record
 
-    use_torch_threads(project.settings.torch_threads)
+    use_torch_threads(project)
     evaluation = evaluate_on_record(project, request, now)
-    emit(
-        evaluation.as_json() if as_json else _evaluation_lines(evaluation),
-        as_json,
-        title=f"run {run_name} on {split} subjects",
-    )
+    facts = evaluation.as_json() if as_json else _evaluation_lines(evaluation)
+    emit(facts, as_json, title=f"run {run_name} on {request.split} subjects")
 
 
 def _evaluation_lines(evaluation: Any) -> dict[str, Any]:

@@ -60,10 +60,8 @@ def withdraw(
             plan = rebuild_plan(session, descent, "-w", descendants)
             copies = copies_of(session, project.root, descent)
         if as_json:
-            emit(
-                {**_descent_record(descent), "withdrawn": False, "plan": plan, "pictures_in": asdict(copies)},
-                as_json=True,
-            )
+            outlook = {"withdrawn": False, "plan": plan, "pictures_in": asdict(copies)}
+            emit({**_descent_record(descent), **outlook}, as_json=True)
             return
         _print_descent(descent)
         _print_plan(plan)
@@ -72,13 +70,12 @@ def withdraw(
 
 
 def _descent_record(descent: Descent) -> dict[str, Any]:
-    affected = [{"kind": row.kind.value, "name": row.name, "why": row.why} for row in descent.affected]
     return {
         "subject": descent.subject.key,
         "split": descent.subject.split.value,
         "images": descent.images,
         "altered": descent.altered,
-        "affected": affected,
+        "affected": [{"kind": row.kind.value, "name": row.name, "why": row.why} for row in descent.affected],
         "synthetic_images": descent.synthetic,
         "worklists": [
             {"name": shown.name, "images": shown.images, "descendants": shown.descendants, "readings": shown.readings}

@@ -151,7 +151,7 @@ def run_until_done(project: Project, job_id: int, quiet: bool) -> None:
 
     A job that another worker holds is waited for: either it ends there, or its lease runs out and it is taken up here.
     """
-    use_torch_threads(project.settings.torch_threads)
+    use_torch_threads(project)
     while True:
         if run_one(project, worker_name(), threading.Event(), quiet):
             continue
@@ -177,7 +177,7 @@ def worker(project: Project, until_idle: bool, quiet: bool) -> None:
     Example:
       rounds worker --until-idle
     """
-    use_torch_threads(project.settings.torch_threads)
+    use_torch_threads(project)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())

@@ -1,14 +1,12 @@
 """Options of `rounds worklist create`, and the recipe they make."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from cli.terminal import with_options
 from curation.reading.recipe import WorklistRecipe
 from curation.worklists.recipe import EVIDENCE, should_deal_out
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 EXCLUSION = ("min_sensitivity", "max_false_rejects", "min_repeat_agreement", "min_median_ms")
 RULES = ("single", "majority", "unanimous", "adjudicated")
@@ -17,7 +15,7 @@ MODALITIES = ("general", "mr", "ct", "xray", "ultrasound", "histology")
 _SHARE = click.FloatRange(0, 1)
 
 # No option has a default of its own: an option that is not set takes its value from the preset, or from the recipe.
-CANDIDATES = (
+recipe_options = with_options(
     click.option(
         "--batch",
         "batches",
@@ -28,8 +26,6 @@ CANDIDATES = (
     click.option("--limit", type=click.IntRange(1), help="At most this many candidates."),
     click.option("--passed-only", is_flag=True, help="Leave out what screening flagged."),
     click.option("--again", is_flag=True, help="Also take images that have an outcome already."),
-)
-READING = (
     click.option(
         "--reader", "readers", multiple=True, help="Who may read. Repeat it for several. Default: every reader."
     ),
@@ -77,8 +73,6 @@ READING = (
         type=click.IntRange(60, 86_400),
         help="Seconds for which an image stays assigned to a reader [600].",
     ),
-)
-CONTROLS = (
     click.option("--real-controls", type=click.IntRange(0), help="How many real images are mixed in blind [0]."),
     click.option(
         "--defect-controls", type=click.IntRange(0), help="How many images with planted defects are mixed in blind [0]."
@@ -119,21 +113,8 @@ CONTROLS = (
 )
 
 
-def recipe_options(command: Command) -> Command:
-    """Give a command every option that a recipe has."""
-    for option in reversed((*CANDIDATES, *READING, *CONTROLS)):
-        command = option(command)
-    return command
-
-
 def recipe_from(
-    name: str,
-    evidence: bool,
-    passed_only: bool,
-    turing: bool,
-    again: bool,
-    allotted: bool | None = None,
-    **options: Any,
+    name: str, evidence: bool, passed_only: bool, turing: bool, allotted: bool | None = None, **options: Any
 ) -> WorklistRecipe:
     """The recipe that the options make; raises BadInput for values no recipe takes.
 
@@ -144,12 +125,9 @@ def recipe_from(
     if "rule" not in values and values.get("readers_per_image", 1) > 1:
         values["rule"] = "majority"
     if allotted is None:
-        allotted = (
-            evidence
-            and not turing
-            and should_deal_out(len(options.get("readers", ())), values.get("readers_per_image", 1))
-        )
+        deals_out = should_deal_out(len(options.get("readers", ())), values.get("readers_per_image", 1))
+        allotted = evidence and not turing and deals_out
     values["shares"] = "allotted" if allotted else "pooled"
-    values |= {"name": name, "again": again, "kind": "turing" if turing else "verdict", "exclusion": exclusion}
+    values |= {"name": name, "kind": "turing" if turing else "verdict", "exclusion": exclusion}
     values["include"] = ("pass",) if passed_only else ("pass", "flag")
     return WorklistRecipe.checked(**values)
