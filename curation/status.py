@@ -96,14 +96,15 @@ def _real_images(session: Session) -> dict[str, dict[str, int]]:
 
 def _subjects(session: Session) -> dict[str, int]:
     query = select(Subject.split, func.count(Subject.id.distinct())).join(Image, Image.subject_id == Subject.id)
-    counts = dict(session.execute(query.where(is_ready_real()).group_by(Subject.split)).tuples())
+    counts = {split: count for split, count in session.execute(query.where(is_ready_real()).group_by(Subject.split))}
     return {split.value: counts[split] for split in Split if split in counts}
 
 
 def _synthetic_images(session: Session) -> dict[str, int]:
     query = select(Label.name, func.count()).select_from(Image).join(Image.labels).join(ImageLabel.label)
     query = query.where(Image.origin == Origin.SYNTHETIC, Image.withdrawn_at.is_(None), ImageLabel.source == "request")
-    return dict(session.execute(query.group_by(Label.name).order_by(Label.name)).tuples())
+    rows = session.execute(query.group_by(Label.name).order_by(Label.name))
+    return {label: count for label, count in rows}
 
 
 def _batches(session: Session) -> list[dict[str, Any]]:
@@ -139,5 +140,5 @@ def _worklists(session: Session) -> list[dict[str, Any]]:
 def _readings(session: Session) -> dict[str, int]:
     """Count verdicts that stand, by kind of reader."""
     query = select(Reader.kind, func.count()).join(Reading, Reader.id == Reading.reader_id).where(stands())
-    counts = dict(session.execute(query.group_by(Reader.kind)).tuples())
+    counts = {kind: count for kind, count in session.execute(query.group_by(Reader.kind))}
     return {kind.value: counts.get(kind, 0) for kind in ReaderKind}
