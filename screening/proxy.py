@@ -38,7 +38,6 @@ from screening.features.feature_file import FeatureFile
 from screening.features.neighbours import Features, nearest
 from screening.references import real_references
 from train.backbones.load import Backbone
-from train.backbones.shipped import SHIPPED_BACKBONE
 
 CONFIDENCE = 0.6
 PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)
@@ -109,7 +108,7 @@ def read_worklist_by_proxy(
         train, validation = _references(session, worklist)
     if not worklist.label_shown:
         raise BadInput(f"worklist {worklist_name!r} hides the class that was asked for; a proxy judges by it.")
-    backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
+    backbone = Backbone.load(backbone_path)
     embeddings = FeatureFile.of_backbone(project.directory("embeddings"), backbone)
 
     def features_of(digests: list[str]) -> Features:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from curation.errors import BadInput
 from curation.provenance.real_images import is_ready_real
-from curation.queries import has_shape, is_positive
+from curation.queries import SHAPE, has_shape, is_positive
 from curation.tables.images import Image, ImageLabel, Label, Shape, Split, Subject
 
 
@@ -28,11 +29,7 @@ def real_references(session: Session, split: Split, shape: Shape) -> Sequence[Re
     """
     if split not in (Split.TRAIN, Split.VALIDATION):
         raise ValueError(f"screening reads training and validation subjects only, not {split.value}")
-    wanted = (
-        is_ready_real(),
-        Subject.split == split,
-        has_shape(shape),
-    )
+    wanted = (is_ready_real(), Subject.split == split, has_shape(shape))
     of_split = select(Image.id).join(Subject, Subject.id == Image.subject_id).where(*wanted)
     positive = (is_positive("import"), ImageLabel.image_id.in_(of_split))
     labels: dict[int, list[str]] = {}
@@ -49,6 +46,15 @@ def real_references(session: Session, split: Split, shape: Shape) -> Sequence[Re
     for image_id, digest, subject_id in rows:
         by_digest.setdefault(digest, Reference(image_id, digest, subject_id, _only(labels.get(image_id, []))))
     return list(by_digest.values())
+
+
+def commonest_shape(session: Session, *restrictions: ColumnElement[bool]) -> Shape:
+    """Height, width, channels and bits of most real images under these restrictions; raises BadInput without any."""
+    query = select(*SHAPE).where(is_ready_real(), *restrictions).group_by(*SHAPE)
+    row = session.execute(query.order_by(func.count().desc(), *SHAPE).limit(1)).first()
+    if row is None:
+        raise BadInput("there is no real training or validation image here. Import some: `rounds import --help`.")
+    return row[0], row[1], row[2], row[3]
 
 
 def classes_asked(session: Session, batch_id: int) -> list[str | None]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -40,7 +40,6 @@ from screening.copies.thumbnails import thumbnail_file
 from screening.features.descriptors import DescriptorFiles, Descriptors, Floats
 from screening.references import Reference, classes_asked, real_references
 from train.backbones.load import Backbone
-from train.backbones.shipped import SHIPPED_BACKBONE
 
 CHUNK = 1_000
 # Raised whenever equal images could get another verdict: part of what makes a screening the same one.
@@ -75,7 +74,7 @@ def screen_batch(
     batch, BadInput for an unfinished one.
     """
     inputs = _inputs(project, batch_id)
-    backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
+    backbone = Backbone.load(backbone_path)
     files = DescriptorFiles.of(project, backbone)
     train_files = [reference.file_sha256 for reference in inputs.train]
     train = files.descriptors(train_files, [reference.label for reference in inputs.train], report)
@@ -135,11 +134,7 @@ def _basis(inputs: Inputs, backbone: Backbone) -> dict[str, Any]:
 
 
 def _of_checks(
-    references: References,
-    thresholds: Thresholds,
-    validation: Descriptors,
-    real: dict[str, Floats],
-    inputs: Inputs,
+    references: References, thresholds: Thresholds, validation: Descriptors, real: dict[str, Floats], inputs: Inputs
 ) -> dict[str, Any]:
     """The thresholds, and their verdicts on real images that set none of them."""
     subjects = [reference.subject_id for reference in inputs.validation]
@@ -202,25 +197,14 @@ def _save(
         )
         session.add(screening)
         session.flush()
+        images = [{"screening_id": screening.id, "image_id": image.id} for image in inputs.images]
         verdicts = [
-            {
-                "screening_id": screening.id,
-                "image_id": image.id,
-                "verdict": ScreeningVerdict(worst(image_checks)),
-                "neighbours": near,
-            }
-            for image, image_checks, near in zip(inputs.images, checks, neighbours, strict=True)
+            {**of_image, "verdict": ScreeningVerdict(worst(image_checks)), "neighbours": near}
+            for of_image, image_checks, near in zip(images, checks, neighbours, strict=True)
         ]
         rows = [
-            {
-                "screening_id": screening.id,
-                "image_id": image.id,
-                "name": check.name,
-                "value": check.value,
-                "threshold": check.threshold,
-                "verdict": ScreeningVerdict(check.verdict),
-            }
-            for image, image_checks in zip(inputs.images, checks, strict=True)
+            {**of_image, **asdict(check), "verdict": ScreeningVerdict(check.verdict)}
+            for of_image, image_checks in zip(images, checks, strict=True)
             for check in image_checks
         ]
         for table, values in ((ScreenedImage, verdicts), (ScreeningCheck, rows)):

@@ -3,14 +3,14 @@
 Each measure is one number an image; the range of the real training images decides. Nothing here knows anatomy.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from screening.checks.check import SEVERITY, Unset
+from screening.checks.check import SEVERITY, Saved, Unset
 from screening.checks.limits import TECHNICAL_TAIL
 from screening.features.technical import MEASURES
 
@@ -20,7 +20,7 @@ LEAST_REFERENCE = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class Range(Saved):
     """A range: inside [flag_low, flag_high] passes, outside [block_low, block_high] blocks, between flags."""
 
     flag_low: float | None
@@ -33,10 +33,6 @@ class Range:
         if value > self.block_high or (self.block_low is not None and value < self.block_low):
             return "block"
         return "flag" if value > self.flag_high or (self.flag_low is not None and value < self.flag_low) else "pass"
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the form that the parameters of a screening keep."""
-        return asdict(self)
 
     def __str__(self) -> str:
         low = "at most" if self.flag_low is None else f"{self.flag_low:.4g} to"
@@ -67,14 +63,8 @@ def _range(name: str, values: NDArray[np.floating[Any]]) -> Range:
 
 def false_alarms(ranges: Mapping[str, Range | Unset], held_out: NDArray[np.floating[Any]]) -> dict[str, int]:
     """Count the real validation images, by their measures (M, 5), that the ranges flag or block."""
-    gravest = [_gravest(ranges, row) for row in held_out.tolist()]
-    return {
-        "measured_on": len(gravest),
-        "false_flags": gravest.count("flag"),
-        "false_blocks": gravest.count("block"),
-    }
-
-
-def _gravest(ranges: Mapping[str, Range | Unset], row: Sequence[float]) -> str:
-    verdicts = (ranges[name].verdict(value) for name, value in zip(MEASURES, row, strict=True))
-    return max(verdicts, key=SEVERITY.index)
+    gravest = [
+        max((ranges[name].verdict(value) for name, value in zip(MEASURES, row, strict=True)), key=SEVERITY.index)
+        for row in held_out.tolist()
+    ]
+    return {"measured_on": len(gravest), "false_flags": gravest.count("flag"), "false_blocks": gravest.count("block")}

@@ -1,7 +1,7 @@
 """The result of a check, and what stands for a threshold that could not be set."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 SEVERITY = ("pass", "flag", "block")
@@ -15,6 +15,15 @@ class Check:
     value: float
     threshold: str
     verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What the parameters of a screening keep, field by field."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the form that the parameters of a screening keep."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,11 +89,7 @@ def earlier_images(session: Session, batch_id: int, shape: Shape) -> Earlier:
 
 
 def find_earlier(
-    database: Database,
-    earlier: Earlier,
-    prints: Features,
-    pixel_digests: Sequence[str],
-    fingerprints_of: Fingerprints,
+    database: Database, earlier: Earlier, prints: Features, pixel_digests: Sequence[str], fingerprints_of: Fingerprints
 ) -> Twins:
     """Compare fingerprints (N, 1024) with every earlier image, 16,384 at a time, and pixel digests by the index."""
     twins = Twins(np.full(len(prints), NOTHING_NEAR, np.float32), np.zeros(len(prints), np.int64))
@@ -127,12 +123,7 @@ def add_earlier(twins: Twins, below: float | Unset, checks: Sequence[list[Check]
 
 def _is_earlier(batch_id: int, shape: Shape) -> tuple[ColumnElement[bool], ...]:
     ready = select(Batch.id).where(Batch.status == BuildStatus.READY, Batch.id < batch_id)
-    return (
-        Image.origin == Origin.SYNTHETIC,
-        Image.batch_id.in_(ready),
-        Image.withdrawn_at.is_(None),
-        has_shape(shape),
-    )
+    return (Image.origin == Origin.SYNTHETIC, Image.batch_id.in_(ready), Image.withdrawn_at.is_(None), has_shape(shape))
 
 
 def _portions(database: Database, earlier: Earlier) -> Iterator[tuple[list[int], list[str]]]:

@@ -57,8 +57,7 @@ class References:
     def fit(cls, train: Descriptors, subjects: Sequence[int]) -> Self:
         """Fit every part; where there are too few images it is `Unset`."""
         return cls(
-            fit_ranges(train.measures),
-            {name: check.fit(train, subjects) for name, check in FITTED_CHECKS.items()},
+            fit_ranges(train.measures), {name: check.fit(train, subjects) for name, check in FITTED_CHECKS.items()}
         )
 
     def values(self, images: Descriptors) -> dict[str, Floats]:

@@ -19,7 +19,7 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from screening.checks.check import Unset
+from screening.checks.check import Saved, Unset
 from screening.checks.distances import sample
 from screening.features.descriptors import Descriptors
 from screening.features.neighbours import Features
@@ -35,7 +35,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Reliability:
+class Reliability(Saved):
     """Accuracy, and calibration error: L1, 15 equal-width bins of the top label's probability (Guo et al. 2017)."""
 
     n: int
@@ -56,15 +56,6 @@ class Reliability:
         ]
         total_error = sum(count * abs(predicted - right_share) for count, predicted, right_share in bins)
         return cls(len(top), round(float(right.mean()), 4), round(total_error / max(len(top), 1), 4), bins)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the form that the parameters of a screening keep."""
-        return {
-            "n": self.n,
-            "accuracy": self.accuracy,
-            "calibration_error": self.calibration_error,
-            "bins": [list(counts) for counts in self.bins],
-        }
 
 
 @dataclass(frozen=True)

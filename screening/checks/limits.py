@@ -6,13 +6,13 @@ budget (Bonferroni); the share really flagged is measured on subjects that set n
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from screening.checks.check import Unset
+from screening.checks.check import Saved, Unset
 
 TECHNICAL_TAIL = 0.003  # share of real images that each of the eight ends of the five technical ranges may flag
 LEAST_HELD_OUT = 40
@@ -21,7 +21,7 @@ NO_VALUE = -1.0  # stands for a value where there was nothing to compare with
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Saved):
     """A limit: a value beyond `flag` (above it, or else below it) is flagged; nothing is blocked."""
 
     flag: float
@@ -33,10 +33,6 @@ class Limit:
         """Return `pass` or `flag`."""
         beyond = value > self.flag if self.above else value < self.flag
         return "flag" if beyond else "pass"
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the form that the parameters of a screening keep."""
-        return asdict(self)
 
     def __str__(self) -> str:
         return f"at {'most' if self.above else 'least'} {self.flag:.4g}"

@@ -126,10 +126,7 @@ def find_copies(
         for image_checks in checks:
             image_checks += [Check(name, 2.0, str(missing), missing.verdict(2.0)) for name in NAMES]
         return CopySearch(dict.fromkeys(NAMES, missing), 0, [[] for _ in checks])
-    subjects, of_validation = (
-        [reference.subject_id for reference in train],
-        [reference.subject_id for reference in validation],
-    )
+    subjects, of_validation = ([image.subject_id for image in images] for images in (train, validation))
     gates = CopyGates.fit(described["train"], subjects, described["validation"], of_validation, kept_distances)
     nearest_by_gate = gates.nearest(described["batch"], report)
     by_name: dict[str, CopyGate | AlignedGate | Unset] = dict(zip(NAMES, (gates.features, gates.pixels), strict=True))

@@ -12,14 +12,14 @@ on them would let every copy through, so validation images that are copies thems
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curation.estimates import rounded_interval
-from screening.checks.check import Unset
+from screening.checks.check import Saved, Unset
 
 LEAST_VALIDATION = 40
 LEAST_SUBJECTS = 4
@@ -46,7 +46,7 @@ class CopyVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class CopyGate:
+class CopyGate(Saved):
     """A gate on the distance to the nearest training image.
 
     Below `distance` an image is flagged. It is blocked there when the nearest image is also much nearer than the next
@@ -69,16 +69,12 @@ class CopyGate:
             verdict = "block"
         return CopyVerdict(verdict, first, str(self))
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the form that the parameters of a screening keep."""
-        return asdict(self)
-
     def __str__(self) -> str:
         return f"not below {self.distance:.4g} and {self.ratio:.2f} of the next subject's"
 
 
 @dataclass(frozen=True, slots=True)
-class AlignedGate:
+class AlignedGate(Saved):
     """A gate that blocks an image nearer to a training image than held-out ones are, or more distinctive.
 
     Compared without fine detail, which blur and noise leave, and with it, which a small part of an image keeps.
@@ -112,10 +108,6 @@ class AlignedGate:
             return CopyVerdict("pass", first, str(self))
         _, distance, limit, compared = min(met)
         return CopyVerdict("block", distance, f"not below {limit:.4g} {compared}", compared.startswith(DETAILED))
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the form that the parameters of a screening keep."""
-        return asdict(self)
 
     def __str__(self) -> str:
         return (

@@ -11,7 +11,6 @@ from curation.errors import BadInput
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.snapshots.build import open_snapshot
-from curation.snapshots.folder import SnapshotFolder
 from generate.fit_job import make_fit_reporter
 from generate.registry import find_weights
 from screening.checks.check import Unset
@@ -40,7 +39,7 @@ def measure_canaries(
     planted = plant(folder, plan)
     directory = find_weights(project, autoencoder) if autoencoder else None
     drawn, control = fit_both(planted, plan, out, make_fit_reporter(report), directory)
-    backbone, gates, searched = project_gates(project, _shape_of(folder), report, backbone_path)
+    backbone, gates, searched = project_gates(project, (*folder.shape, folder.bits), report, backbone_path)
     _check_gates(gates, len(set(planted.file_sha256) - searched))
 
     def blocked(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -57,11 +56,6 @@ def measure_canaries(
     (out / "canaries.json").write_text(json.dumps(result, indent=1) + "\n")
     plot_canaries(planted, drawn, control, out / "canaries.png")
     return result
-
-
-def _shape_of(folder: SnapshotFolder) -> tuple[int, int, int, int]:
-    height, width, channels = folder.shape
-    return height, width, channels, folder.bits
 
 
 def _check_gates(gates: CopyGates, missing: int) -> None:

@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from curation.alterations.faults import ALL_FAULTS, FAULTS, Fault
 from curation.digests import digest_of
@@ -22,8 +20,6 @@ from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.progress import OnProgress
 from curation.project import Project
-from curation.provenance.real_images import is_ready_real
-from curation.queries import SHAPE
 from curation.tables.images import Shape, Split
 from screening.checks.check import Check, worst
 from screening.checks.distances import classes_with_manifold, sample
@@ -33,10 +29,9 @@ from screening.error_rates.repeats import measure_repeats
 from screening.error_rates.stored import find_report, store_report
 from screening.error_rates.tally import VerdictCounts
 from screening.features.descriptors import DescriptorFiles, Descriptors, Floats
-from screening.references import Reference, real_references
+from screening.references import Reference, commonest_shape, real_references
 from screening.run import METHOD
 from train.backbones.load import Backbone
-from train.backbones.shipped import SHIPPED_BACKBONE
 
 KIND = "checks"
 EXAMPLES = 4
@@ -54,10 +49,6 @@ class Bench:
     by_fold: list[tuple[Thresholds, NDArray[np.int64]]]
     classes: list[str]
 
-    def judge(self, values: dict[str, Floats], labels: Sequence[str | None], rows: Sequence[int]) -> list[list[Check]]:
-        """The checks of held-out images `rows`, changed or not, each under limits of other subjects."""
-        return judge_by_fold(self.by_fold, values, labels, rows)
-
 
 def measure_checks(
     project: Project,
@@ -71,7 +62,7 @@ def measure_checks(
 
     Raises BadInput for fewer than 40 real validation images of the shape that most training images have.
     """
-    backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
+    backbone = Backbone.load(backbone_path)
     with project.database.read() as session:
         shape = commonest_shape(session)
         train, held_out = (real_references(session, split, shape) for split in (Split.TRAIN, Split.VALIDATION))
@@ -86,11 +77,9 @@ def measure_checks(
     if report_id is not None:
         return report_id
     files = DescriptorFiles.of(project, backbone)
-    train_descriptors = files.descriptors(
-        [reference.file_sha256 for reference in train], [reference.label for reference in train], report
-    )
-    held_out_descriptors = files.descriptors(
-        [reference.file_sha256 for reference in held_out], [reference.label for reference in held_out], report
+    train_descriptors, held_out_descriptors = (
+        files.descriptors([image.file_sha256 for image in images], [image.label for image in images], report)
+        for images in (train, held_out)
     )
     references = References.fit(train_descriptors, [reference.subject_id for reference in train])
     values = references.values(held_out_descriptors)
@@ -110,22 +99,8 @@ def measure_checks(
     return store_report(project, KIND, parameters, result, now, kind=KIND)
 
 
-def commonest_shape(session: Session) -> Shape:
-    """Height, width, channels and bits of most real images; raises BadInput without any."""
-    query = select(*SHAPE).where(is_ready_real()).group_by(*SHAPE).order_by(func.count().desc(), *SHAPE).limit(1)
-    row = session.execute(query).first()
-    if row is None:
-        raise BadInput("expected real images, the project has none. `rounds import` brings them.")
-    return row[0], row[1], row[2], row[3]
-
-
 def _parameters(
-    backbone: Backbone,
-    shape: Shape,
-    train: Sequence[Reference],
-    held_out: Sequence[Reference],
-    images: int,
-    seed: int,
+    backbone: Backbone, shape: Shape, train: Sequence[Reference], held_out: Sequence[Reference], images: int, seed: int
 ) -> dict[str, Any]:
     return {
         "method": METHOD,
@@ -149,7 +124,7 @@ def _untouched(bench: Bench, values: dict[str, Floats]) -> dict[str, Any]:
     """False alarms: of all checks together, by check, and by class."""
     labels = bench.descriptors.labels
     of_all, by_class = VerdictCounts(), dict[str, VerdictCounts]()
-    for checks, label in zip(bench.judge(values, labels, range(len(labels))), labels, strict=True):
+    for checks, label in zip(judge_by_fold(bench.by_fold, values, labels, range(len(labels))), labels, strict=True):
         of_all.add(checks)
         by_class.setdefault(label or "without one class", VerdictCounts()).add(checks)
     return {**of_all.as_json(), "by_class": {label: counts.as_json() for label, counts in sorted(by_class.items())}}
@@ -169,7 +144,7 @@ def _planted(project: Project, bench: Bench, images: int, seed: int, report: OnP
         )
         values = bench.references.values(Descriptors.of_pixels(bench.backbone, broken, labels))
         counts, examples = VerdictCounts(), []
-        for row, own_seed, checks in zip(rows, seeds, bench.judge(values, labels, rows), strict=True):
+        for row, own_seed, checks in zip(rows, seeds, judge_by_fold(bench.by_fold, values, labels, rows), strict=True):
             counts.add(checks)
             examples += [_example(bench.held_out[row], own_seed, checks)] if len(examples) < EXAMPLES else []
         rates.append({**_named(fault), **counts.as_json(), "examples": examples})
@@ -199,7 +174,7 @@ def _wrong_label(bench: Bench) -> list[dict[str, Any]]:
             labels: list[str | None] = [asked] * len(rows)
             relabelled = replace(bench.descriptors.rows(rows), labels=labels)
             counts = VerdictCounts()
-            for checks in bench.judge(bench.references.values(relabelled), labels, rows):
+            for checks in judge_by_fold(bench.by_fold, bench.references.values(relabelled), labels, rows):
                 counts.add(checks)
             rates.append({"kind": WRONG_LABEL, "true": true, "asked": asked, **counts.as_json()})
     return rates

@@ -150,11 +150,7 @@ def _repeatedly(round_trip: RoundTrip, pixels: Pixels, times: int) -> Pixels:
 
 
 def _negatives(
-    gates: CopyGates,
-    validation: RealSplit,
-    held_out: NDArray[np.int64],
-    describe: Describe,
-    round_trip: RoundTrip,
+    gates: CopyGates, validation: RealSplit, held_out: NDArray[np.int64], describe: Describe, round_trip: RoundTrip
 ) -> list[dict[str, Any]]:
     """False blocks among the measuring subjects' images, those that are training images themselves left out."""
     pixels = validation.pixels(held_out)

@@ -9,12 +9,10 @@ from sqlalchemy import func, select
 
 from curation.alterations.copy_changes import COPY_CHANGES, TRIED, RoundTrip, blur_like_autoencoder
 from curation.digests import digest_of
-from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.provenance.real_images import is_ready_real
-from curation.queries import SHAPE
 from curation.tables.images import Image, Shape, Split, Subject
 from generate.latent_flow.round_trip import make_round_trip
 from generate.registry import find_generator, resolve_directory
@@ -25,12 +23,12 @@ from screening.error_rates.stored import store_report
 from screening.features.descriptors import pixel_fact_file, split_pixel_facts
 from screening.features.feature_file import FeatureFile
 from screening.features.fingerprints import fingerprints
-from screening.references import Reference, real_references
+from screening.references import Reference, commonest_shape, real_references
 from screening.run import METHOD
 from train.backbones.load import Backbone
-from train.backbones.shipped import SHIPPED_BACKBONE
 
 KIND = "privacy"
+SPLITS = (Split.TRAIN, Split.VALIDATION)
 STAND_IN = "a blur of 1.5 % of the side, standing in for an autoencoder"
 
 
@@ -49,10 +47,11 @@ def measure_privacy(
     and BadInput when there is no real training or validation image.
     """
     name, trip = _round_trip(project, autoencoder) if autoencoder else (STAND_IN, blur_like_autoencoder)
-    backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
+    backbone = Backbone.load(backbone_path)
     with project.database.read() as session:
-        shape = _commonest_shape(project)
-        sets = {split: real_references(session, split, shape) for split in (Split.TRAIN, Split.VALIDATION)}
+        subjects = select(Subject.id).where(Subject.split.in_(SPLITS))
+        shape = commonest_shape(session, Image.subject_id.in_(subjects))
+        sets = {split: real_references(session, split, shape) for split in SPLITS}
         real_images = session.scalar(select(func.count()).select_from(Image).where(is_ready_real()))
     train, validation = (_real_images(project, backbone, sets[split], report) for split in sets)
     result, examples = measure_gate(train, validation, lambda pixels: describe(backbone, pixels), trip, plan, report)
@@ -71,10 +70,8 @@ def measure_privacy(
             {split.value: [reference.file_sha256 for reference in references] for split, references in sets.items()}
         ),
     }
-    result |= {
-        "real_images_of_other_shapes_or_splits": (real_images or 0)
-        - sum(len(references) for references in sets.values())
-    }
+    measured = sum(len(references) for references in sets.values())
+    result["real_images_of_other_shapes_or_splits"] = (real_images or 0) - measured
     store_report(project, KIND, parameters, result, now)
     return {"parameters": parameters, "result": result}, examples
 
@@ -91,9 +88,9 @@ def project_gates(
     project: Project, shape: Shape, report: OnProgress, backbone_path: str | None = None
 ) -> tuple[Backbone, CopyGates, set[str]]:
     """The gates as a screening of images of this shape sets them, and the file digests of what they search."""
-    backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
+    backbone = Backbone.load(backbone_path)
     with project.database.read() as session:
-        sets = [real_references(session, split, shape) for split in (Split.TRAIN, Split.VALIDATION)]
+        sets = [real_references(session, split, shape) for split in SPLITS]
     train, validation = (_real_images(project, backbone, references, report) for references in sets)
     gates = CopyGates.fit(train.described, train.subjects, validation.described, validation.subjects)
     return backbone, gates, {reference.file_sha256 for reference in sets[0]}
@@ -102,23 +99,6 @@ def project_gates(
 def describe(backbone: Backbone, pixels: Pixels) -> CopyDescriptors:
     """Images (N, H, W, C) as the gates see them."""
     return CopyDescriptors(backbone.features(pixels), fingerprints(pixels), thumbnails(pixels))
-
-
-def _commonest_shape(project: Project) -> Shape:
-    query = (
-        select(*SHAPE)
-        .join(Subject, Subject.id == Image.subject_id)
-        .where(is_ready_real(), Subject.split.in_([Split.TRAIN, Split.VALIDATION]))
-        .group_by(*SHAPE)
-        .order_by(func.count().desc(), *SHAPE)
-        .limit(1)
-    )
-    with project.database.read() as session:
-        shape = session.execute(query).one_or_none()
-    if shape is None:
-        raise BadInput("there is no real training or validation image here. Import some: `rounds import --help`.")
-    height, width, channels, bits = shape
-    return height, width, channels, bits
 
 
 def _real_images(project: Project, backbone: Backbone, references: list[Reference], report: OnProgress) -> RealSplit:

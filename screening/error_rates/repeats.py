@@ -53,10 +53,7 @@ def measure_repeats(
         distances = 1 - (fingerprints(changed) * prints[rows]).sum(axis=1)
         counts[name] = _caught(distances.tolist(), limits, exact.tolist())
     strangers = nearest(prints[rows], train_prints, k=1).distances[:, 0]
-    return {
-        "repeats": counts,
-        "different people": _caught(strangers.tolist(), limits, [False] * len(rows)),
-    }
+    return {"repeats": counts, "different people": _caught(strangers.tolist(), limits, [False] * len(rows))}
 
 
 def _caught(distances: Sequence[float], limits: Sequence[float | Unset], exact: Sequence[bool]) -> dict[str, Any]:

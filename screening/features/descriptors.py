@@ -45,14 +45,9 @@ class Descriptors:
     def rows(self, which: Floats | Sequence[int]) -> "Descriptors":
         """Descriptors of some images, by positions or by a mask."""
         positions = np.arange(len(self.labels))[which]
-        return Descriptors(
-            self.features[positions],
-            self.measures[positions],
-            self.prints[positions],
-            self.spectra[positions],
-            self.levels[positions],
-            [self.labels[position] for position in positions],
-        )
+        columns = (self.features, self.measures, self.prints, self.spectra, self.levels)
+        labels = [self.labels[position] for position in positions]
+        return Descriptors(*(column[positions] for column in columns), labels)
 
 
 @dataclass(frozen=True, slots=True)

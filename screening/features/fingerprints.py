@@ -4,7 +4,7 @@ Features of a backbone see small shifts and mirror images as other images, and a
 autoencoder moves away from its source as far as another patient is. A small band-passed image does neither.
 """
 
-from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 import torch
@@ -37,11 +37,6 @@ def fingerprints(pixels: Pixels) -> NDArray[np.float32]:
 
 def placements(prints: NDArray[np.float32]) -> NDArray[np.float32]:
     """(18, N, 1024): fingerprints as they are and mirrored, each moved by up to one of 32 cells in each direction."""
-    return np.stack(list(_placements(prints.reshape(-1, SIDE, SIDE))))
-
-
-def _placements(grids: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    for turned in (grids, grids[:, :, ::-1]):
-        for down in SHIFTS:
-            for across in SHIFTS:
-                yield np.roll(turned, (down, across), axis=(1, 2)).reshape(-1, WIDTH)
+    grids = prints.reshape(-1, SIDE, SIDE)
+    moves = product((grids, grids[:, :, ::-1]), SHIFTS, SHIFTS)
+    return np.stack([np.roll(turned, move, axis=(1, 2)).reshape(-1, WIDTH) for turned, *move in moves])

@@ -52,7 +52,9 @@ def nearest(queries: Features, references: Features, k: int, skip_self: bool = F
             kept = (distances[rows], positions[rows])
             distances[rows], positions[rows] = _closest(kept, block, left, k)
         _forget(references)
-    return _in_order(np.maximum(distances, 0), positions)
+    distances = np.maximum(distances, 0)
+    order = np.lexsort((positions, distances), axis=1)  # ascending; equal distances by position
+    return Nearest(np.take_along_axis(distances, order, axis=1), np.take_along_axis(positions, order, axis=1))
 
 
 def _forget(references: Features) -> None:
@@ -73,12 +75,6 @@ def _closest(
     positions = np.concatenate([kept[1], columns + left], axis=1)
     best = np.argpartition(distances, k - 1, axis=1)[:, :k]
     return np.take_along_axis(distances, best, axis=1), np.take_along_axis(positions, best, axis=1)
-
-
-def _in_order(distances: NDArray[np.float32], positions: NDArray[np.int64]) -> Nearest:
-    """Ascending; equal distances by position."""
-    order = np.lexsort((positions, distances), axis=1)
-    return Nearest(np.take_along_axis(distances, order, axis=1), np.take_along_axis(positions, order, axis=1))
 
 
 def nearest_of_two_groups(queries: Features, references: Features, groups: NDArray[np.int64]) -> Nearest:

@@ -105,15 +105,8 @@ def threshold_lines(parameters: dict[str, Any], name: str) -> list[tuple[float, 
         thresholds = {"block": parameters.get(name, {}).get("distance")}
     if name.startswith("duplicate"):
         thresholds = {"flag": parameters.get("duplicate_below")}
-    kinds = (
-        ("flag_low", "flag"),
-        ("flag_high", "flag"),
-        ("flag", "flag"),
-        ("block", "block"),
-        ("block_low", "block"),
-        ("block_high", "block"),
-    )
-    return [(float(thresholds[key]), kind) for key, kind in kinds if thresholds.get(key) is not None]
+    keys = ("flag_low", "flag_high", "flag", "block", "block_low", "block_high")
+    return [(float(thresholds[key]), key.split("_")[0]) for key in keys if thresholds.get(key) is not None]
 
 
 def class_of_image() -> ColumnElement[str]:
@@ -163,7 +156,7 @@ def _check(session: Session, screening: Screening, name: str) -> CheckFigure:
         left,
         right,
         int(((values < left) | (values > right)).sum()),
-        [Bin(float(one), float(other)) for one, other in zip(drawn, share, strict=True)],
+        [Bin(*pair) for pair in zip(drawn.tolist(), share.tolist(), strict=True)],
         [line for line in lines if left <= line[0] <= right],
     )
 

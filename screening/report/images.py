@@ -63,17 +63,19 @@ def data_url(pixels: Pixels) -> str:
     return f"data:image/png;base64,{base64.b64encode(encode_png(eight)).decode()}"
 
 
+def _files(session: Session, image_ids: set[int]) -> dict[int, str]:
+    """The files of these images by id; withdrawn images are left out."""
+    query = select(Image.id, Image.file_sha256).where(Image.id.in_(image_ids), Image.withdrawn_at.is_(None))
+    return dict(session.execute(query).all())
+
+
 def planted_faults(
     session: Session, store: ImageStore, planted: Sequence[dict[str, Any]]
 ) -> list[tuple[str, list[tuple[Pixels, str]]]]:
     """For each fault, its kept examples made again, and the checks that caught each. Missing files are left out."""
     by_name = {(fault.kind, fault.strength): fault for fault in ALL_FAULTS}
     ids = {example["image_id"] for rate in planted for example in rate["examples"]}
-    files = dict(
-        session.execute(
-            select(Image.id, Image.file_sha256).where(Image.id.in_(ids), Image.withdrawn_at.is_(None))
-        ).all()
-    )
+    files = _files(session, ids)
     originals = {}
     for image_id, digest in files.items():
         try:
@@ -106,10 +108,5 @@ def nearest_pairs(
     for image, near in sorted(pairs, key=lambda pair: float(pair[1]["distance"])):
         nearest.setdefault(image.image_id, (image, near))
     chosen = list(nearest.values())[: MOST // 2]
-    ids = [near["image_id"] for _, near in chosen]
-    files = dict(
-        session.execute(
-            select(Image.id, Image.file_sha256).where(Image.id.in_(ids), Image.withdrawn_at.is_(None))
-        ).all()
-    )
+    files = _files(session, {near["image_id"] for _, near in chosen})
     return [(image, near, store.pixels(files[near["image_id"]])) for image, near in chosen if near["image_id"] in files]

@@ -107,14 +107,5 @@ def _representation(result: dict[str, Any]) -> Iterator[tuple[Cell, ...]]:
 def _odds(result: dict[str, Any]) -> Iterator[tuple[Cell, ...]]:
     for row in result["map"]["odds"]:
         level = f"{row['grouping']}: {row['level']}"
-        n = row["approved"] + row["rejected"]
-        yield (
-            "odds",
-            ALL_CLASSES,
-            "odds ratio of approval",
-            level,
-            *_ends(row["ratio"]),
-            row["approved"],
-            n,
-            row["note"],
-        )
+        counts = row["approved"], row["approved"] + row["rejected"]
+        yield "odds", ALL_CLASSES, "odds ratio of approval", level, *_ends(row["ratio"]), *counts, row["note"]

@@ -1,6 +1,5 @@
 """Measured error rates of the checks as rows, for commands, exports and pages."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,26 +51,20 @@ def list_reports(session: Session) -> list[CheckReport]:
 
 def rates_of(result: dict[str, Any]) -> list[Rate]:
     """Every row of a `checks` report, untouched images first."""
-    return list(_rates(result))
+    untouched, repeats = result["untouched"], result["repeats"]
+    return [
+        _rate("untouched", "all classes", untouched),
+        *(_rate("untouched", label, counts) for label, counts in untouched["by_class"].items()),
+        *(_rate("planted", counts["name"], counts) for counts in result["planted"]),
+        *(_rate("wrong label", f"{row['true']} asked for as {row['asked']}", row) for row in result["wrong_label"]),
+        *(_rate("repeat", name, counts) for name, counts in repeats["repeats"].items()),
+        _rate("repeat", "different people", repeats["different people"]),
+    ]
 
 
 def checks_of(result: dict[str, Any]) -> list[str]:
     """The names of the checks that were measured."""
     return list(result["untouched"]["by_check"])
-
-
-def _rates(result: dict[str, Any]) -> Iterator[Rate]:
-    untouched = result["untouched"]
-    yield _rate("untouched", "all classes", untouched)
-    for label, counts in untouched["by_class"].items():
-        yield _rate("untouched", label, counts)
-    for counts in result["planted"]:
-        yield _rate("planted", counts["name"], counts)
-    for counts in result["wrong_label"]:
-        yield _rate("wrong label", f"{counts['true']} asked for as {counts['asked']}", counts)
-    for name, counts in result["repeats"]["repeats"].items():
-        yield _rate("repeat", name, counts)
-    yield _rate("repeat", "different people", result["repeats"]["different people"])
 
 
 def _rate(group: str, name: str, counts: dict[str, Any]) -> Rate:

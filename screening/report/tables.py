@@ -65,16 +65,9 @@ def _distributions(figures: ScreeningFigures) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for check in figures.checks:
         width = (check.right - check.left) / len(check.bins)
-        rows += [
-            (
-                check.name,
-                check.left + width * place,
-                check.left + width * (place + 1),
-                round(part.drawn, 6),
-                round(part.real, 6),
-            )
-            for place, part in enumerate(check.bins)
-        ]
+        for place, part in enumerate(check.bins):
+            ends = check.left + width * place, check.left + width * (place + 1)
+            rows.append((check.name, *ends, round(part.drawn, 6), round(part.real, 6)))
     return ("check", "from", "to", "share_of_batch", "share_of_real"), rows
 
 

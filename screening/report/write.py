@@ -20,14 +20,7 @@ from curation.project import Project
 from curation.tables.measures import CheckReport
 from curation.withdrawal.affected_results import withdrawn_subjects_note
 from screening.report.figures import ScreeningFigures, notices, screened_batches, screening_figures
-from screening.report.images import (
-    MOST,
-    Screened,
-    data_url,
-    nearest_pairs,
-    planted_faults,
-    screened_images,
-)
+from screening.report.images import MOST, Screened, data_url, nearest_pairs, planted_faults, screened_images
 from screening.report.plots import class_table, distribution, rates_table, readable, reliability_table
 from screening.report.rates import checks_of, newest_report, rates_of, withdrawn_behind
 from screening.report.words import PLOTS_MEAN, describe_check, describe_probe, screening_basis
@@ -101,6 +94,7 @@ def _batch(store: ImageStore, figure: ScreeningFigures, images: list[Screened]) 
     )
     plots = "".join(distribution(check) for check in figure.checks)
     shown = [image for image in images if not image.is_copy]
+    passed = [image for image in shown if image.verdict == "pass"]
     hidden = len(images) - len(shown)
     aside = f"{hidden} that a copy gate flagged or blocked are in {PAIRS} only." if hidden else ""
     return (
@@ -110,9 +104,7 @@ def _batch(store: ImageStore, figure: ScreeningFigures, images: list[Screened]) 
         f"<h2>Label probe</h2>{_probe(figure)}"
         + _cards(store, f"Blocked in batch {figure.batch_id}", [i for i in shown if i.verdict == "block"], aside)
         + _cards(store, f"Flagged in batch {figure.batch_id}", [i for i in shown if i.verdict == "flag"], aside)
-        + _cards(
-            store, f"Passed in batch {figure.batch_id}", [i for i in shown if i.verdict == "pass"][: MOST // 4], ""
-        )
+        + _cards(store, f"Passed in batch {figure.batch_id}", passed[: MOST // 4], "")
     )
 
 
@@ -171,12 +163,8 @@ def _planted(session: Session, store: ImageStore, report: CheckReport | None) ->
 
 
 def _pairs(session: Session, store: ImageStore, figures: ScreeningFigures, images: list[Screened]) -> str:
-    content = _cards(
-        store,
-        f"A copy gate flagged or blocked these, batch {figures.batch_id}",
-        [image for image in images if image.is_copy],
-        "",
-    )
+    copies = [image for image in images if image.is_copy]
+    content = _cards(store, f"A copy gate flagged or blocked these, batch {figures.batch_id}", copies, "")
     for by in ("features", "pixels"):
         cards = "".join(
             '<figure class="wide"><div class="pair">'

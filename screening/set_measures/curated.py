@@ -8,7 +8,7 @@ import numpy as np
 from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from curation.estimates import Estimate, as_saved, proportion
+from curation.estimates import Estimate, proportion
 from curation.tables.reading import OutcomeVerdict
 from screening.set_measures.modes import Grouping
 
@@ -49,10 +49,6 @@ class Represented:
     covered: Count | None = None
     covered_floor: Count | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the form that the saved result keeps."""
-        return as_saved(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Odds:
@@ -64,10 +60,6 @@ class Odds:
     rejected: int
     ratio: Estimate | None
     note: str
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the form that the saved result keeps."""
-        return as_saved(self)
 
 
 def representation(

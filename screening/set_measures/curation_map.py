@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
+from curation.estimates import as_saved
 from curation.tables.reading import OutcomeVerdict
 from screening.set_measures import manifold
 from screening.set_measures.curated import Count, Represented, acceptance_odds, representation
@@ -54,9 +55,9 @@ def curation_map(sets: Sets, vectors: SetVectors, keep_measured: bool, seed: int
         "kept": sum(kept),
         "looks": looks,
         "modes": [_mode(sets, images, label, place) for label in images.modes for place in range(_size(images, label))],
-        "representation": [row.as_json() for row in rows],
+        "representation": [as_saved(row) for row in rows],
         "borrowed": [grouping.name for grouping in groupings if grouping.borrowed],
-        "odds": [row.as_json() for row in odds],
+        "odds": [as_saved(row) for row in odds],
         "points": _points(sets, vectors, images, seed),
     }
 

@@ -22,19 +22,17 @@ KINDS = {"real": (GRAY, "o", 9), "approved": ("#1d7a55", "o", 16), "rejected": (
 STATES = {"missed": "#b3402a", "scarce": "#c98a2b", "ample": "#5b52a3", "even": "#1d7a55"}
 
 
-def _png(figure: Figure) -> bytes:
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=120, bbox_inches="tight")
-    return out.getvalue()
-
-
-def _foot(figure: Figure, result: dict[str, Any], legend: str) -> None:
+def _png(figure: Figure, result: dict[str, Any], legend: str) -> bytes:
+    """Save a figure with its legend and the notices of the result below it."""
     lines = [legend]
     if result["outcomes_by_proxy_alone"]:
         lines.append(f"Outcomes of {result['outcomes_by_proxy_alone']} images are by a PROXY (a model) alone.")
     if result["notice"]:
         lines.append(result["notice"])
     figure.text(0.5, -0.02, "\n".join(lines), ha="center", va="top", fontsize=8, color="#444")
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=120, bbox_inches="tight")
+    return out.getvalue()
 
 
 def plot_measures(result: dict[str, Any]) -> bytes:
@@ -58,8 +56,7 @@ def plot_measures(result: dict[str, Any]) -> bytes:
         axis.set_visible(False)
     sizes = ", ".join(f"{scope['scope']} {scope['n']}" for scope in scopes)
     figure.suptitle(f"{result['set']}   (n: {sizes})", fontsize=11)
-    _foot(figure, result, "Orange: the set. Blue, hollow: held-out real images at the same n. Lines: 95 %.")
-    return _png(figure)
+    return _png(figure, result, "Orange: the set. Blue, hollow: held-out real images at the same n. Lines: 95 %.")
 
 
 def _dots(axis: Axes, rows: Sequence[dict[str, Any] | None], names: Sequence[str]) -> None:
@@ -91,8 +88,7 @@ def plot_spectra(result: dict[str, Any]) -> bytes:
         axis.grid(alpha=0.25)
     figure.axes[0].set_ylabel("mean log power, dB", fontsize=9)
     figure.axes[-1].legend(fontsize=8)
-    _foot(figure, result, "Bands: 95 % of the mean, frequency by frequency.")
-    return _png(figure)
+    return _png(figure, result, "Bands: 95 % of the mean, frequency by frequency.")
 
 
 def plot_map(result: dict[str, Any]) -> bytes | None:
@@ -113,8 +109,9 @@ def plot_map(result: dict[str, Any]) -> bytes | None:
         axis.set_xticks([])
         axis.set_yticks([])
         axis.legend(fontsize=7, loc="best")
-    _foot(figure, result, "t-SNE of features: near images lie near; far distances and the size of heaps mean nothing.")
-    return _png(figure)
+    return _png(
+        figure, result, "t-SNE of features: near images lie near; far distances and the size of heaps mean nothing."
+    )
 
 
 def plot_curation(result: dict[str, Any]) -> bytes | None:
@@ -128,8 +125,7 @@ def plot_curation(result: dict[str, Any]) -> bytes | None:
         f"{result['map']['kept_are']} share by real share",
     )  # fmt: skip
     legend = "Red: missed, ochre: scarce, violet: ample, green: even, gray: unsure, at a level divided by "
-    _foot(figure, result, f"{legend}{result['map']['looks']} looks. Lines: 95 % each.")
-    return _png(figure)
+    return _png(figure, result, f"{legend}{result['map']['looks']} looks. Lines: 95 % each.")
 
 
 def plot_odds(result: dict[str, Any]) -> bytes | None:
@@ -141,12 +137,8 @@ def plot_odds(result: dict[str, Any]) -> bytes | None:
         f"{row['grouping']}: {row['level']} ({row['approved']} of {row['approved'] + row['rejected']})" for row in rows
     ]
     figure = _forest([row["ratio"] for row in rows], names, [DRAWN] * len(rows), "odds ratio of being approved")
-    _foot(
-        figure,
-        result,
-        "In brackets: approved of approved and rejected. Lines: 95 % each; of twenty, one misses by chance.",
-    )
-    return _png(figure)
+    legend = "In brackets: approved of approved and rejected. Lines: 95 % each; of twenty, one misses by chance."
+    return _png(figure, result, legend)
 
 
 def _forest(ratios: Sequence[dict[str, float]], names: Sequence[str], colors: Sequence[str], label: str) -> Figure:
@@ -183,5 +175,4 @@ def plot_medoids(result: dict[str, Any], images: dict[str, Pixels]) -> bytes | N
         color = STATES.get(row["state"], GRAY)
         counts = f"real {row['real']['hits']}, drawn {row['drawn']['hits']}, kept {row['kept']['hits']}"
         axis.set_title(f"{row['level']}: {row['state']}\n{counts}", fontsize=8, color=color)
-    _foot(figure, result, "Real training images, the nearest to the middle of their mode.")
-    return _png(figure)
+    return _png(figure, result, "Real training images, the nearest to the middle of their mode.")

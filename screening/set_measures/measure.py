@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from curation.digests import digest_of
 from curation.errors import BadInput
+from curation.estimates import as_saved
 from curation.jobs import enqueue, utc_now
 from curation.progress import OnProgress
 from curation.project import Project
@@ -27,7 +28,6 @@ from screening.set_measures.scope import ImageSet, measure_scope
 from screening.set_measures.sets import RealImage, Sets, find_sets
 from screening.set_measures.vectors import SetVectors, one_a_subject, shuffled, vectors_of
 from train.backbones.load import Backbone
-from train.backbones.shipped import SHIPPED_BACKBONE
 
 # Raised whenever equal images could give another value: part of what makes a measurement the same one.
 METHOD = "set-measures/1"
@@ -82,7 +82,7 @@ def measure_sets(
     The same request over the same images, outcomes and backbone is the same measurement. Raises NotFound, Conflict, or
     BadInput where there is nothing to measure or too little to measure it against.
     """
-    backbone = Backbone.load(backbone_path or SHIPPED_BACKBONE)
+    backbone = Backbone.load(backbone_path)
     with project.database.read() as session:
         sets = find_sets(session, request)
         seen = SeenByGenerators(session, sets.generator_ids)
@@ -218,7 +218,7 @@ def _measure_scope(
         "scope": scope.name,
         "n": scope.n,
         "available": scope.available,
-        "measures": [row.as_json() for row in rows],
+        "measures": [as_saved(row) for row in rows],
         "spectra": {name: _mean_spectrum(images) for name, images in sides.items()},
     }
 

@@ -10,14 +10,7 @@ from curation.project import Project
 from curation.tables.measures import SetMeasurement
 from curation.withdrawal.affected_results import withdrawn_subjects_note
 from screening.report.measurements import every_figure, medoid_files, withdrawn_behind
-from screening.set_measures.figures import (
-    plot_curation,
-    plot_map,
-    plot_measures,
-    plot_medoids,
-    plot_odds,
-    plot_spectra,
-)
+from screening.set_measures.figures import plot_curation, plot_map, plot_measures, plot_medoids, plot_odds, plot_spectra
 
 
 def write_report(project: Project, measurement: SetMeasurement, out: Path) -> list[str]:
@@ -38,11 +31,7 @@ def write_report(project: Project, measurement: SetMeasurement, out: Path) -> li
         "odds.png": plot_odds(result),
         "medoids.png": plot_medoids(result, medoids),
     }
-    record = {
-        "request": measurement.request,
-        "result": result,
-        "withdrawals": withdrawn_subjects_note(withdrawn),
-    }
+    record = {"request": measurement.request, "result": result, "withdrawals": withdrawn_subjects_note(withdrawn)}
     contents = {
         "measurement.json": json.dumps(record, indent=1).encode(),
         "figures.csv": _csv(measurement, withdrawn),

@@ -7,7 +7,6 @@ difference.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +14,9 @@ from sklearn.decomposition import PCA
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from curation.check_names import MEASURE_TITLES
-from curation.estimates import Estimate, as_saved, proportion
+from curation.estimates import Estimate, proportion
 from screening.set_measures import manifold
-from screening.set_measures.distances import (
-    Vectors,
-    cubic_kernel,
-    kernel_distance_of,
-    unchecked_frechet_distance,
-)
+from screening.set_measures.distances import Vectors, cubic_kernel, kernel_distance_of, unchecked_frechet_distance
 from screening.set_measures.intervals import difference, measured_on_parts, of_distance, of_share
 from screening.set_measures.spectrum import Spectra, spectral_distance
 
@@ -61,10 +55,6 @@ class ScopeMeasure:
     excess: Estimate | None
     better: str
     note: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the form that the saved result keeps."""
-        return as_saved(self)
 
 
 def measure_scope(

@@ -123,13 +123,9 @@ def _examples(
     folder: SnapshotFolder, rows: Sequence[SnapshotRow], inputs: Callable[[NDArray[np.int64]], Tensor]
 ) -> Examples:
     weights = np.array([row.weight for row in rows], dtype=np.float64)
-    return Examples(inputs, folder.labels(rows), weights, _class_weights(folder))
-
-
-def _class_weights(folder: SnapshotFolder) -> NDArray[np.float64]:
-    """Weights of the classes (n_classes,) in the recipe of the snapshot, 1 where it has none."""
-    weights_by_class = folder.manifest.get("recipe", {}).get("weights", {}).get("classes", {})
-    return np.array([weights_by_class.get(name, 1.0) for name in folder.classes], dtype=np.float64)
+    by_class = folder.manifest.get("recipe", {}).get("weights", {}).get("classes", {})
+    class_weights = np.array([by_class.get(name, 1.0) for name in folder.classes], dtype=np.float64)
+    return Examples(inputs, folder.labels(rows), weights, class_weights)
 
 
 def _train_head(

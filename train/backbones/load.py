@@ -167,8 +167,12 @@ class Backbone:
     pooling: str
 
     @classmethod
-    def load(cls, id_or_dir: str | Path, device: str = "cpu") -> Self:
-        """Load a Hugging Face id or a directory; raises NotFound when absent, BadInput when it cannot be used."""
+    def load(cls, id_or_dir: str | Path | None, device: str = "cpu") -> Self:
+        """Load a Hugging Face id, a directory, or for None the shipped one.
+
+        Raises NotFound when absent, BadInput when it cannot be used.
+        """
+        id_or_dir = id_or_dir or SHIPPED_BACKBONE
         directory = locate_backbone(id_or_dir)
         model = load_model(directory).to(device).eval()
         preprocessing = Preprocessing.read(directory, int(getattr(model.config, "num_channels", 3)))
@@ -191,12 +195,14 @@ class Backbone:
         """Features (N, D) float32 of images (N, H, W, C) uint8 or uint16, without gradients."""
         self.model.eval()
         with torch.inference_mode():
-            batches = [self.pooled(inputs).float().cpu().numpy() for inputs in self._batches(pixels, batch_size)]
+            batches = [
+                self.pooled(self.preprocessing(pixels[start : start + batch_size]).to(self.device))
+                .float()
+                .cpu()
+                .numpy()
+                for start in range(0, len(pixels), batch_size)
+            ]
         return np.concatenate(batches) if batches else np.empty((0, self.dimension), np.float32)
-
-    def _batches(self, pixels: Pixels, batch_size: int) -> Iterator[Tensor]:
-        for start in range(0, len(pixels), batch_size):
-            yield self.preprocessing(pixels[start : start + batch_size]).to(self.device)
 
     @property
     def dimension(self) -> int:

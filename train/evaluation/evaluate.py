@@ -4,7 +4,6 @@ Reading the test split is an explicit argument; the caller records it.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -93,26 +92,15 @@ def predict(run: SavedRun, folder: SnapshotFolder, split: str, features: Feature
     rows = select_held_out_rows(folder, split)
     training = run.card["saw"]
     Seen(frozenset(training["subjects"]), frozenset(training["pixel_sha256"])).refuse_leak(rows, split)
-    labels = folder.labels(rows)
-    logits = _predict_split(run, folder, rows, labels, features)
-    return Predictions(rows, labels, logits.double().softmax(dim=1).numpy())
-
-
-def _predict_split(
-    run: SavedRun,
-    folder: SnapshotFolder,
-    rows: Sequence[SnapshotRow],
-    labels: NDArray[np.int64],
-    features: FeatureCache | None,
-) -> torch.Tensor:
-    weights = np.ones(len(rows))
+    labels, weights = folder.labels(rows), np.ones(len(rows))
     if features is not None and run.config.method.frozen_encoder:
         cached = torch.from_numpy(features.of(folder, rows, silent))
-        return predict_logits(run.model.head, Examples(lambda chosen: cached[chosen], labels, weights), BATCH_SIZE)
-    pixels = folder.pixels(rows)
-    preprocessing = run.model.backbone.preprocessing
-    examples = Examples(lambda chosen: preprocessing(pixels[chosen]), labels, weights)
-    return predict_logits(run.model, examples, BATCH_SIZE)
+        model, examples = run.model.head, Examples(lambda chosen: cached[chosen], labels, weights)
+    else:
+        pixels, preprocessing = folder.pixels(rows), run.model.backbone.preprocessing
+        model, examples = run.model, Examples(lambda chosen: preprocessing(pixels[chosen]), labels, weights)
+    logits = predict_logits(model, examples, BATCH_SIZE)
+    return Predictions(rows, labels, logits.double().softmax(dim=1).numpy())
 
 
 def evaluate_run(run_dir: Path, folder: SnapshotFolder, split: Split, n_bootstrap: int, seed: int) -> EvaluationResult:

@@ -181,10 +181,9 @@ def _describe_readings(facts: ReportFacts) -> str:
 
 
 def _describe_provenance(result: dict[str, Any], facts: ReportFacts) -> str:
+    arms = ((name, result["arms"][name]) for name in result["plan"]["arms"])
     lines = [f"- plan `{result['plan_digest'][:12]}`, backbone `{result['backbone']['digest'][:12]}`"]
-    for name in result["plan"]["arms"]:
-        arm = result["arms"][name]
-        lines.append(f"- `{name}`: snapshot {arm['snapshot']} `{arm['snapshot_digest'][:12]}`")
+    lines += [f"- `{name}`: snapshot {arm['snapshot']} `{arm['snapshot_digest'][:12]}`" for name, arm in arms]
     if result["unknown_provenance"]:
         lines.append(f"- **Unknown provenance:** {', '.join(result['unknown_provenance'])}")
     lines += [f"- **{line}**: an arm or the backbone descends from that subject" for line in result.get("affected", ())]

@@ -48,8 +48,8 @@ class StudyResult:
     """The result of a study, with all that a report must say about it."""
 
     plan: StudyPlan
-    plan_digest: str
     arms: dict[str, ArmResult]
+    plan_digest: str
     backbone: dict[str, str]
     subjects: str
     resampled: str
@@ -61,11 +61,7 @@ class StudyResult:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for a file or a database row."""
-        arms = {name: asdict(arm) for name, arm in self.arms.items()}
-        names = ("plan_digest", "backbone", "subjects", "resampled", "n_units", "n_images", "notice")
-        facts = {name: getattr(self, name) for name in (*names, "unknown_provenance")}
-        plan = self.plan.model_dump(mode="json") | {"primary": self.plan.primary_arm}
-        return {"plan": plan, "arms": arms, **facts, "affected": self.affected}
+        return asdict(self) | {"plan": self.plan.model_dump(mode="json") | {"primary": self.plan.primary_arm}}
 
 
 def run_study(
