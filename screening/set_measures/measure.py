@@ -1,4 +1,4 @@
-"""Measure a set of generated images against real ones once; the request and the result are kept together."""
+"""Measure a set of generated images against real ones once, and keep the request with the result."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
