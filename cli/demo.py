@@ -37,6 +37,9 @@ READER = "demo"
 WORKLIST = "demo"
 GENERATOR = "virtual-brains-flow"
 SEED = 7
+STEPS = 400  # of every run of the study
+SEEDS = 5
+EPOCHS = 10
 CONTROLS = 8  # of each kind: enough to see how they work, too few for any statistic
 
 
@@ -196,13 +199,13 @@ def finish_by_proxy(project: Project) -> None:
     step("5  Snapshot and adaptation", "20 real images of each class, and what was approved")
     with progress_bar("building") as report:
         build_snapshot(project, "demo", base, now(), report)
-    config = AdaptationConfig.checked(adaptation="lora", epochs=10, batch_size=32)
+    config = AdaptationConfig.checked(adaptation="lora", epochs=EPOCHS, batch_size=32)
     with progress_bar("LoRA") as report:
         run = train_run(project, RunRequest(snapshot="demo", name="demo-lora", config=config), report, now)
     metrics = ", ".join(f"{name} {value:.3f}" for name, value in run.metrics.items() if name != "step")
     click.echo(f"validation: {metrics}")
     step("6  Study", "the same adaptation on five arms and five seeds")
-    plan = StudyPlan(name="demo", adaptation=AdaptationConfig(steps=400), seeds=tuple(range(5)))
+    plan = StudyPlan(name="demo", adaptation=AdaptationConfig(steps=STEPS), seeds=tuple(range(SEEDS)))
     with project.database.read() as session:
         finished = session.scalars(select(Study.result).where(Study.name == "demo", Study.status == "ready")).first()
     if finished is None:

@@ -72,9 +72,16 @@ def project(tmp_path: Path, make_project: Callable[[Path], Project]) -> Iterator
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Once `sqlite` and once `postgres`."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> Iterator[Database]:
     """A migrated, empty database, once on SQLite and once on PostgreSQL."""
-    if request.param == "sqlite":
+    if database_kind == "sqlite":
         path = shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "rounds.db")
         made = Database(f"sqlite:///{path}")
     else:

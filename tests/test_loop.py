@@ -1,14 +1,18 @@
 """The whole loop of `make demo-auto` at a reduced size, with real models and a real database."""
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+import cli.demo
 import cli.main
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.soak, pytest.mark.timeout(900)]
+SOAK = os.environ.get("ROUNDS_SOAK") == "1"  # `make soak`: the study of the demo as users get it
 SMALLEST = ("--auto", "--subjects", "200", "--per-class", "4")
 
 
@@ -20,10 +24,15 @@ def rounds(*words: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """A small demo run to its end: its project, and what it printed."""
     root = tmp_path_factory.mktemp("loop") / "demo"
-    return root, rounds("demo", str(root), *SMALLEST)
+    with pytest.MonkeyPatch.context() as patch:
+        if not SOAK:
+            patch.setattr(cli.demo, "STEPS", 30)
+            patch.setattr(cli.demo, "SEEDS", 2)
+            patch.setattr(cli.demo, "EPOCHS", 3)
+        yield root, rounds("demo", str(root), *SMALLEST)
 
 
 def test_the_report_compares_five_arms_and_claims_nothing(demo: tuple[Path, str]) -> None:
@@ -72,8 +81,8 @@ def test_running_it_again_goes_on_where_it_was(demo: tuple[Path, str]) -> None:
 
 def test_a_run_is_measured_on_the_test_subjects_with_intervals(demo: tuple[Path, str]) -> None:
     root, _ = demo
-    found = json.loads(rounds("--project", str(root), "evaluate", "demo-lora", "--bootstrap", "200", "--json"))
-    assert found["split"] == "test"
-    assert found["resampled"] == "subject"
-    auroc = found["metrics"]["auroc"]
+    measured = json.loads(rounds("--project", str(root), "evaluate", "demo-lora", "--bootstrap", "200", "--json"))
+    assert measured["split"] == "test"
+    assert measured["resampled"] == "subject"
+    auroc = measured["metrics"]["auroc"]
     assert auroc["low"] <= auroc["value"] <= auroc["high"]

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.worlds.exports import export_world, export_worlds  # noqa: F401  (fixtures)
 from tests.worlds.generators import tiny_generator
+from tests.worlds.lineage import lived, lived_world  # noqa: F401  (fixtures)
 from tests.worlds.privacy import privacy_world  # noqa: F401  (a fixture)
 from tests.worlds.read_set import proxy_read_set_world  # noqa: F401  (a fixture)
 

@@ -9,7 +9,8 @@ from click.testing import CliRunner, Result
 from cli.main import rounds
 from curation.errors import Conflict
 from curation.project import Project
-from tests.curation.exports.projects import SNAPSHOT, fill
+from tests.worlds.exports import SNAPSHOT
+from tests.worlds.shared import fill_from
 
 
 def run(project: Project, *arguments: str) -> Result:
@@ -19,8 +20,10 @@ def run(project: Project, *arguments: str) -> Result:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", ["imagefolder", "parquet", "croissant", "dicom", "nifti", "release"])
-def test_each_format_prints_what_left_as_json(project: Project, tmp_path: Path, format: str) -> None:
-    fill(project)
+def test_each_format_prints_what_left_as_json(
+    project: Project, export_world: Path, tmp_path: Path, format: str
+) -> None:
+    fill_from(project, export_world)
     result = run(project, format, SNAPSHOT, str(tmp_path / "out"), "--json")
     assert result.exit_code == 0, result.output
     summary = json.loads(result.stdout)
@@ -30,8 +33,8 @@ def test_each_format_prints_what_left_as_json(project: Project, tmp_path: Path, 
 
 
 @pytest.mark.slow
-def test_it_says_what_stayed_and_what_is_missing(project: Project, tmp_path: Path) -> None:
-    fill(project)
+def test_it_says_what_stayed_and_what_is_missing(project: Project, export_world: Path, tmp_path: Path) -> None:
+    fill_from(project, export_world)
     printed = run(project, "imagefolder", SNAPSHOT, str(tmp_path / "out")).stdout
     assert "20 synthetic, 0 altered, 0 real" in printed
     assert "16 real images; --include-real takes them" in printed

@@ -2,9 +2,6 @@
 
 import json
 import shlex
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import click
 import pytest
@@ -22,27 +19,8 @@ from curation.tables.withdrawals import Withdrawal
 from curation.withdrawal.rebuild import rebuild_plan
 from curation.withdrawal.withdraw import withdraw
 from tests.curation.lineage.measured import add_measurement, add_pairs, add_report, drawn_in, image_of
-from tests.curation.lineage.world import live_in
 from tests.curation.snapshots.test_build import approve
 from tests.rows import NOW
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> Path:
-    """Three generations of generators, made once."""
-    made = make_project(tmp_path_factory.mktemp("lineage-cli") / "project")
-    live_in(made)
-    made.database.dispose()
-    return made.root
-
-
-@pytest.fixture
-def lived(template: Path, tmp_path: Path) -> Iterator[Project]:
-    """A copy of this test's own."""
-    shutil.copytree(template, tmp_path / "lived")
-    copied = Project.open(tmp_path / "lived")
-    yield copied
-    copied.database.dispose()
 
 
 def run(project: Project, *words: str) -> Result:

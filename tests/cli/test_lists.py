@@ -19,8 +19,8 @@ from curation.tables.operations import Job, JobStatus
 from curation.tables.pairs import PairList
 from curation.tables.training import Study
 from curation.tables.withdrawals import Withdrawal
-from tests.curation.lived_in import lived_in
 from tests.rows import NOW
+from tests.worlds.lived_in import lived_in
 
 LISTS = [
     *[path[1:] for path, _ in walk(rounds, ("rounds",)) if path[-1] == "list"],

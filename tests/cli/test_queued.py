@@ -272,14 +272,14 @@ def test_a_fit_survives_a_killed_worker_and_ends_when_it_is_cancelled(curated: P
     recipe.write_text(json.dumps(values | {"autoencoder": values["autoencoder"] | long}))
     run(curated, "generator", "fit", "--snapshot", "real", "--name", "mine", "--recipe", str(recipe), "--queue")
     with worker_process(curated) as process:
-        wait_for(lambda: job_of(curated, 1).done >= 20, process)
+        wait_for(lambda: job_of(curated, 1).done >= 20, process.is_alive)
         process.kill()
         process.join()
     killed_at = job_of(curated, 1).done
     with curated.database.write() as session:
         session.get_one(Job, 1).lease_until = now() - timedelta(seconds=1)  # as a minute would
     with worker_process(curated) as process:
-        wait_for(lambda: job_of(curated, 1).attempts == 2 and job_of(curated, 1).done > killed_at, process)
+        wait_for(lambda: job_of(curated, 1).attempts == 2 and job_of(curated, 1).done > killed_at, process.is_alive)
         run(curated, "jobs", "cancel", "1")
         process.terminate()
         process.join(timeout=100)

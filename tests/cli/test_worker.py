@@ -22,7 +22,7 @@ from curation.tables.operations import Job, JobStatus
 from generate.request import GenerationRequest
 from generate.sample import sample_images
 from tests.cli.job_bodies import KINDS
-from tests.cli.worker_process import wait_for, worker_process
+from tests.cli.worker_process import started_worker, wait_for, worker_process
 from tests.generate.projects import images_of, queue, tiny_request
 from tests.rows import NOW
 
@@ -83,18 +83,23 @@ def test_every_kind_of_job_names_a_function_that_exists() -> None:
 
 @pytest.mark.slow
 def test_a_worker_killed_mid_batch_is_followed_by_one_that_leaves_neither_gaps_nor_doubles(
-    project: Project, fitted: Path, signal_handlers: None, one_torch_thread: None
+    project: Project,
+    fitted: Path,
+    signal_handlers: None,
+    one_torch_thread: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     request = long_request()
     batch_id, job_id = queue(project, fitted, request)
     with worker_process(project) as process:
-        wait_for(lambda: count_images(project) > 0, process)
+        wait_for(lambda: count_images(project) > 0, process.is_alive)
         process.kill()
         process.join()
     assert 0 < count_images(project) < 48
     assert job_of(project, job_id).status is JobStatus.RUNNING
     with project.database.write() as session:
         session.get_one(Job, job_id).lease_until = now() - timedelta(seconds=1)  # as a minute would
+    monkeypatch.setitem(RUNNERS, "screen", "tests.cli.job_bodies:succeed")  # what the batch queues
     following = CliRunner().invoke(rounds, ["--project", str(project.root), "worker", "--until-idle", "--quiet"])
     assert following.exit_code == 0, following.output
     assert job_of(project, job_id).status is JobStatus.DONE
@@ -109,13 +114,27 @@ def test_a_worker_killed_mid_batch_is_followed_by_one_that_leaves_neither_gaps_n
 def test_a_worker_told_to_stop_puts_its_job_back(project: Project, fitted: Path, one_torch_thread: None) -> None:
     _, job_id = queue(project, fitted, long_request())
     with worker_process(project) as process:
-        wait_for(lambda: count_images(project) > 0, process)
+        wait_for(lambda: count_images(project) > 0, process.is_alive)
         process.terminate()
         process.join(timeout=100)
         assert process.exitcode == 0
     job = job_of(project, job_id)
     assert (job.status, job.attempts, job.worker, job.lease_until) == (JobStatus.QUEUED, 0, None, None)
     assert 0 < job.done < 48
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_worker_in_good_order(project: Project, fitted: Path, one_torch_thread: None) -> None:
+    _, job_id = queue(project, fitted, tiny_request(counts={"bright": 400, "dark": 400}))
+    with started_worker(project) as process:
+        wait_for(lambda: count_images(project) > 0, lambda: process.poll() is None)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=100)
+        assert process.returncode == 0
+    assert errors == b""
+    job = job_of(project, job_id)
+    assert (job.status, job.attempts, job.worker, job.lease_until) == (JobStatus.QUEUED, 0, None, None)
+    assert 0 < job.done < 800
 
 
 def test_a_failing_job_is_marked_with_its_error_and_the_worker_goes_on(project: Project, signal_handlers: None) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from curation.tables.people import Reader
 from curation.tables.reading import Purpose, Worklist, WorklistItem, WorklistKind
 from curation.worklists.recipe import EVIDENCE
 from tests.curation.reading_room import NOON, add_person, verdict
-from tests.curation.study_room import add_study
+from tests.worlds.shared import fill_from, make_once
+from tests.worlds.study_room import add_study
 
 
 def run(project: Project, command: str) -> str:
@@ -37,13 +39,25 @@ def recipe_of(project: Project, name: str) -> dict[str, Any]:
         return session.scalars(select(Worklist.recipe).where(Worklist.name == name)).one()
 
 
-@pytest.fixture
-def study(project: Project) -> Project:
+@pytest.fixture(scope="session")
+def study_world(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> Path:
     """Twelve candidates, real images with files, and readers anna and ben."""
-    add_study(project.database, project.store, candidates=12, validation=30, train=12)
-    with project.database.write() as session:
-        add_person(session, "anna")
-        add_person(session, "ben")
+
+    def make(root: Path) -> None:
+        project = make_project(root)
+        add_study(project.database, project.store, candidates=12, validation=30, train=12)
+        with project.database.write() as session:
+            add_person(session, "anna")
+            add_person(session, "ben")
+        project.database.dispose()
+
+    return make_once(tmp_path_factory, "study-of-two", make)
+
+
+@pytest.fixture
+def study(project: Project, study_world: Path) -> Project:
+    """A copy of this test's own."""
+    fill_from(project, study_world)
     return project
 
 

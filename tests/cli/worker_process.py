@@ -1,5 +1,7 @@
 """A worker as a process of its own, for tests that kill and stop it."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +11,8 @@ from pathlib import Path
 from cli.main import rounds
 from curation.project import Project
 from tests.processes import fork
+
+ROOT = Path(__file__).parents[2]
 
 
 def run_worker(root: Path) -> None:
@@ -28,9 +32,21 @@ def worker_process(project: Project) -> Iterator[ForkProcess]:
         process.join()
 
 
-def wait_for(condition: Callable[[], bool], process: ForkProcess) -> None:
+@contextmanager
+def started_worker(project: Project) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker started anew, as a person would, killed at the end if it still runs."""
+    command = [sys.executable, "-m", "cli.main", "--project", str(project.root), "worker", "--quiet"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(condition: Callable[[], bool], runs: Callable[[], bool]) -> None:
+    """Wait until the condition holds; fails when what should bring it about no longer runs."""
     deadline = time.monotonic() + 200
     while not condition():
-        assert process.is_alive(), "the worker ended before its time"
+        assert runs(), "the worker ended before its time"
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.005)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from curation.database import Database
 from curation.errors import Conflict, RoundsError
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
@@ -29,15 +28,16 @@ from curation.worklists.create import close_worklist, create_worklist
 from curation.worklists.manage import change_rule, set_readers
 from generate.batch_request import request_batch
 from generate.request import GenerationRequest
-from tests.curation.lived_in import lived_in
 from tests.rows import NOW, picture
+from tests.worlds.either_database import copy_either
+from tests.worlds.lived_in import lived_in_world
 
 CURATORS = 4
 
 
 @pytest.fixture
-def shared(database: Database, tmp_path: Path) -> Iterator[Project]:
-    project, _ = lived_in(tmp_path / "project", database.url, images=6)
+def shared(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> Iterator[Project]:
+    project = copy_either(request, *lived_in_world(6), tmp_path / "project")
     yield project
     assert verify_project(project, silent).faults == []
     project.database.dispose()

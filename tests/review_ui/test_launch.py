@@ -26,16 +26,8 @@ def test_a_port_in_use_is_named() -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_server_in_good_order(project: Project) -> None:
-    server = ReviewServer(project.root)
-    server.start()
-    assert server.stop() == 0
-    assert "Traceback" not in (project.root / "server.log").read_text()
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(("options", "secure"), [((), False), (("--forwarded-allow-ips", "127.0.0.1"), True)])
-def test_only_a_proxy_that_was_named_is_believed_about_https(
+def test_only_a_proxy_that_was_named_is_believed_about_https_and_ctrl_c_ends_the_server_in_good_order(
     project: Project, options: tuple[str, ...], secure: bool
 ) -> None:
     with project.database.write() as session:
@@ -47,7 +39,9 @@ def test_only_a_proxy_that_was_named_is_believed_about_https(
         fields = {"name": "dora", "password": PASSWORD}
         answer = httpx.post(f"{server.url}/rounds/sign-in", data=fields, headers=headers, trust_env=False)
     finally:
-        server.stop()
+        exit_code = server.stop()
     assert answer.status_code == 303
     assert ("Secure" in answer.headers["set-cookie"].split("; ")) == secure
     assert ("strict-transport-security" in answer.headers) == secure
+    assert exit_code == 0
+    assert "Traceback" not in (project.root / "server.log").read_text()

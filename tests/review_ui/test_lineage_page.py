@@ -20,8 +20,8 @@ from review_ui.views.lineage import (
     starting_points,
     without_subjects,
 )
-from tests.curation.lineage.world import fill, fit, snapshot
 from tests.rows import NOW
+from tests.worlds.lineage import fill, fit, snapshot
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from curation.tables.images import Image
 from curation.tables.operations import Event
 from curation.tables.reading import Reading
 from curation.verification.verify import verify_project
-from tests.curation.lived_in import people_reading
 from tests.curation.reading_room import LATER, NOON
 from tests.postgres import create_database
 from tests.small_disk import small_disk
+from tests.worlds.lived_in import people_reading
 
 
 def faults_of(root: Path) -> list[str]:

@@ -6,26 +6,25 @@ from pathlib import Path
 import pytest
 
 from curation.project import Project
-from tests.curation.exports.projects import fill
-
-KINDS = {"gray8": (8, 1), "gray16": (16, 1), "rgb": (8, 3)}
+from tests.worlds.exports import KINDS, export_world, export_worlds  # noqa: F401  (fixtures)
+from tests.worlds.shared import copy_world
 
 
 @pytest.fixture(scope="session", params=list(KINDS))
 def each_kind(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    export_worlds: Callable[[str], Path],  # noqa: F811
 ) -> Iterator[Project]:
     """A filled project of 8 bit gray, of 16 bit gray and of RGB images."""
-    made = make_project(tmp_path_factory.mktemp(request.param) / "project")
-    fill(made, *KINDS[request.param])
+    made = Project.open(copy_world(export_worlds(request.param), tmp_path_factory.mktemp(request.param)))
     yield made
     made.database.dispose()
 
 
 @pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> Iterator[Project]:
+def filled(tmp_path_factory: pytest.TempPathFactory, export_world: Path) -> Iterator[Project]:  # noqa: F811
     """A filled project of 8 bit gray images."""
-    made = make_project(tmp_path_factory.mktemp("filled") / "project")
-    fill(made)
+    made = Project.open(copy_world(export_world, tmp_path_factory.mktemp("filled")))
     yield made
     made.database.dispose()

@@ -26,8 +26,9 @@ from curation.tables.operations import Event
 from curation.tables.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
 from curation.tables.training import Snapshot
 from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
-from tests.curation.exports.projects import LATER, READERS, SNAPSHOT, SUBJECT, export, fill
 from tests.rows import NOW
+from tests.worlds.exports import LATER, READERS, SNAPSHOT, SUBJECT, export
+from tests.worlds.shared import copy_world
 
 FORMATS = ("imagefolder", "parquet", "croissant", "dicom", "nifti", "release")
 
@@ -99,11 +100,8 @@ def test_unknown_names_are_refused(filled: Project, tmp_path: Path) -> None:
         export_snapshot(filled, "absent", "dicom", tmp_path / "out", ExportOptions(), LATER, silent)
 
 
-def test_a_changed_file_stops_the_export_and_leaves_nothing(
-    tmp_path: Path, make_project: Callable[..., Project]
-) -> None:
-    project = make_project(tmp_path / "project")
-    fill(project)
+def test_a_changed_file_stops_the_export_and_leaves_nothing(tmp_path: Path, export_world: Path) -> None:
+    project = Project.open(copy_world(export_world, tmp_path / "project"))
     folder = SnapshotFolder.open(project.root / "snapshots" / SNAPSHOT)
     last = [row for row in folder.rows("train") if row.origin == Origin.SYNTHETIC.value][-1]
     path = folder.path / "train" / last.file_name
@@ -162,10 +160,9 @@ def first(session: Session, origin: Origin) -> int:
     ],
 )
 def test_what_may_not_leave_keeps_the_whole_snapshot_here(
-    tmp_path: Path, make_project: Callable[..., Project], happens: Callable[[Session], None], reason: str
+    tmp_path: Path, export_world: Path, happens: Callable[[Session], None], reason: str
 ) -> None:
-    project = make_project(tmp_path / "project")
-    fill(project)
+    project = Project.open(copy_world(export_world, tmp_path / "project"))
     with project.database.write() as session:
         happens(session)
     with pytest.raises(Conflict, match=reason):
@@ -175,10 +172,9 @@ def test_what_may_not_leave_keeps_the_whole_snapshot_here(
 
 @pytest.mark.slow
 def test_a_real_image_in_a_suspect_pair_does_not_keep_a_snapshot_without_the_suspect(
-    tmp_path: Path, make_project: Callable[..., Project]
+    tmp_path: Path, export_world: Path
 ) -> None:
-    project = make_project(tmp_path / "project")
-    fill(project)
+    project = Project.open(copy_world(export_world, tmp_path / "project"))
     build_snapshot(project, "real", MixRecipe(synthetic="none"), NOW, silent)
     with project.database.write() as session:
         judge_it_the_same(session)

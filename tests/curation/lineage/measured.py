@@ -10,8 +10,8 @@ from curation.tables.content import CONTENT, measurement_content, pairs_content,
 from curation.tables.images import BuildStatus, Image
 from curation.tables.measures import CheckReport, SetMeasurement
 from curation.tables.pairs import Pair, PairList, PairTruth
-from tests.curation.lineage.world import images_of
 from tests.rows import NOW
+from tests.worlds.lineage import images_of
 
 SHAPE = [16, 16, 1, 8]
 

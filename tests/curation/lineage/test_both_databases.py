@@ -13,8 +13,8 @@ from curation.project import Project
 from curation.settings import write_project_file
 from curation.verification.verify import verify_project
 from curation.withdrawal.withdraw import withdraw
-from tests.curation.lineage.world import live_in
 from tests.rows import NOW
+from tests.worlds.lineage import live_in
 
 
 @pytest.fixture

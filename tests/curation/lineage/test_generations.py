@@ -13,8 +13,8 @@ from curation.snapshots.mix import MixRecipe
 from curation.tables.generation import Generator, GeneratorPixels, GeneratorSubject
 from curation.tables.images import Split, Subject
 from generate.card import describe_fitted_images
-from tests.curation.lineage.world import RAW, draw, drawn_rows, fill, fit, generations, snapshot, weights_of
 from tests.rows import add_import, add_real
+from tests.worlds.lineage import RAW, draw, drawn_rows, fill, fit, generations, snapshot, weights_of
 from train.adaptation.seen import collect_seen
 
 

@@ -20,9 +20,9 @@ from curation.tables.people import Reader, ReaderKind, Role
 from curation.tables.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
 from curation.tables.training import Snapshot
 from curation.withdrawal.withdraw import withdraw
-from tests.curation.lineage.world import add_run, draw, fill, fit, snapshot
 from tests.operation_ids import new_op_id
 from tests.rows import NOW
+from tests.worlds.lineage import add_run, draw, fill, fit, snapshot
 
 EVERYTHING = [
     "subject:s0",

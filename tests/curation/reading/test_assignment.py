@@ -1,5 +1,6 @@
 """A reader gets every control once, repeats far apart and audits of a grid, and cannot tell them."""
 
+import os
 from collections import Counter
 
 import pytest
@@ -23,6 +24,7 @@ from tests.curation.worklists.test_create import add_real
 from tests.operation_ids import new_op_id
 
 PAGE = "ab" * 16
+SOAK = os.environ.get("ROUNDS_SOAK") == "1"
 
 
 def worklist_with(session: Session, images: int, readers: int = 1, **recipe: object) -> tuple[int, list[int]]:
@@ -109,9 +111,11 @@ def test_every_reader_gets_every_control_once_and_candidates_are_shared(database
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_repeats_come_at_least_fifty_images_later_and_once(database: Database) -> None:
+    images = 300 if SOAK else 150
     with database.write() as session:
-        worklist, (reader,) = worklist_with(session, 300, repeat_share=0.2)
+        worklist, (reader,) = worklist_with(session, images, repeat_share=0.2)
         met = read_all(session, reader, worklist, 48)
     first_at = {
         assignment.item_id: place
@@ -123,23 +127,25 @@ def test_repeats_come_at_least_fifty_images_later_and_once(database: Database) -
         for place, assignment in enumerate(met)
         if assignment.purpose is AssignmentPurpose.REPEAT
     ]
-    assert len(first_at) == 300
-    assert 30 <= len(apart) <= 90
+    assert len(first_at) == images
+    assert 0.1 * images <= len(apart) <= 0.3 * images
     assert min(apart) > 50
     assert max(apart) - min(apart) > 20  # not to be counted out
-    assert purposes(met) == {"first": 300, "repeat": len(apart)}
+    assert purposes(met) == {"first": images, "repeat": len(apart)}
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_repeat_does_not_count_towards_the_outcome_or_take_a_slot(database: Database) -> None:
+    images = 120 if SOAK else 80
     with database.write() as session:
-        worklist, readers = worklist_with(session, 120, readers=2, repeat_share=0.5)
+        worklist, readers = worklist_with(session, images, readers=2, repeat_share=0.5)
         met = read_all(session, readers[0], worklist, 24)
         assert progress_of(session, readers[0], worklist, ended=True).left == 0
         assert read_all(session, readers[1], worklist) == []
         decisions = decisions_of(session, session.get_one(Worklist, worklist))
     assert purposes(met)["repeat"] > 10
-    assert [len(decision.reading_ids) for decision in decisions.values()] == [1] * 120
+    assert [len(decision.reading_ids) for decision in decisions.values()] == [1] * images
 
 
 @pytest.mark.slow
@@ -155,9 +161,10 @@ def test_a_reload_keeps_the_order_in_which_images_were_handed_out(database: Data
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_nothing_that_is_sent_tells_what_comes_back_from_what_is_new(database: Database) -> None:
     with database.write() as session:
-        worklist, (reader,) = worklist_with(session, 150, repeat_share=0.5, real_controls=20)
+        worklist, (reader,) = worklist_with(session, 150 if SOAK else 80, repeat_share=0.5, real_controls=20)
         fields: dict[str, set[tuple[object, ...]]] = {}
         while held := claim(session, NOON, reader, worklist, 40):
             for item in held:
@@ -234,9 +241,10 @@ def test_a_worklist_for_others_is_refused_and_can_be_opened(database: Database) 
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_what_is_left_is_said_in_tens_where_a_count_would_give_repeats_away(database: Database) -> None:
     with database.write() as session:
-        worklist, (reader,) = worklist_with(session, 150, repeat_share=0.5)
+        worklist, (reader,) = worklist_with(session, 150 if SOAK else 80, repeat_share=0.5)
         changes: dict[str, set[tuple[int, int]]] = {}
         before = progress_of(session, reader, worklist)
         while held := claim(session, NOON, reader, worklist, 30):

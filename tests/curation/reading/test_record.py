@@ -116,7 +116,7 @@ def test_a_proxy_reads_every_image_and_takes_none_from_people(database: Database
 @pytest.mark.soak
 @pytest.mark.parametrize("readers_per_image", [1, 2])
 def test_ten_readers_at_once_lose_and_double_nothing(database: Database, readers_per_image: int) -> None:
-    images, readers = (2_000 if SOAK else 150), 10
+    images, readers = (2_000 if SOAK else 60), 10
     worklist, people = reading_room(database, images, readers, readers_per_image)
     failures: list[BaseException] = []
 

@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from curation.database import Database
 from curation.progress import silent
 from curation.project import Project
 from curation.reading.claims import claim
@@ -20,8 +19,9 @@ from curation.tables.training import Snapshot
 from curation.verification.outcomes import frozen_reading_faults, outcome_faults
 from curation.verification.rows import row_faults
 from curation.verification.verify import verify_project
-from tests.curation.lived_in import lived_in, people_reading
 from tests.curation.reading_room import NOON, verdict
+from tests.worlds.either_database import copy_either
+from tests.worlds.lived_in import lived_in_world, people_reading, readers_of
 
 TAMPERINGS = (
     ("UPDATE images SET import_id = NULL WHERE id = 1", "1 real images without an import or a subject: 1"),
@@ -47,9 +47,10 @@ TAMPERINGS = (
 
 
 @pytest.fixture
-def room(database: Database, tmp_path: Path) -> Iterator[Project]:
+def room(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> Iterator[Project]:
     """Three images read, one of them taken back, one leased; outcomes worked out."""
-    project, [ada, _] = lived_in(tmp_path / "project", database.url)
+    project = copy_either(request, *lived_in_world(30), tmp_path / "project")
+    ada = readers_of(project)[0]
     with project.database.write() as session:
         held = claim(session, NOON, ada, 1, 4)
         requests = [verdict(item.key, answer=answer) for item, answer in zip(held, [*Verdict], strict=False)]

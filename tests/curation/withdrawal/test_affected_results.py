@@ -16,8 +16,8 @@ from screening.report.measurements import every_figure, find_measurement
 from screening.report.rates import newest_report, withdrawn_behind
 from tests.cli.test_screening import run
 from tests.curation.lineage.measured import add_measurement, add_pairs, add_report, drawn_in, image_of
-from tests.curation.lineage.world import REAL_ONLY, snapshot
 from tests.rows import NOW
+from tests.worlds.lineage import REAL_ONLY, snapshot
 
 HOUR = timedelta(hours=1)
 

@@ -14,8 +14,8 @@ from curation.tables.generation import Generator
 from curation.tables.images import Split
 from curation.tables.withdrawals import AffectedKind
 from curation.withdrawal.withdraw import withdraw
-from tests.curation.lineage.world import RAW, draw, fit, snapshot
 from tests.rows import NOW, picture
+from tests.worlds.lineage import RAW, draw, fit, snapshot
 
 
 def test_a_withdrawn_subject_and_its_pictures_do_not_come_back(lived: Project) -> None:

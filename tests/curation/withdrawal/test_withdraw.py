@@ -20,8 +20,8 @@ from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
 from curation.verification.snapshot_folders import verify_folder
 from curation.verification.verify import verify_project
 from curation.withdrawal.withdraw import Done, withdraw
-from tests.curation.lineage.world import images_of
 from tests.rows import NOW, add_import, add_real
+from tests.worlds.lineage import images_of
 
 
 def files(project: Project, key: str) -> set[str]:

@@ -1,6 +1,7 @@
 """Controls look like the candidates, and the order gives nothing away."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ from sqlalchemy.orm import Session
 from curation.alterations.replay import PIXEL_DEFECTS, WRONG_LABEL
 from curation.database import Database
 from curation.errors import BadInput, NotFound
-from curation.image_store import ImageStore
 from curation.progress import silent
+from curation.project import Project
 from curation.reading.claims import claim
 from curation.reading.recipe import WorklistRecipe
 from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck, ScreeningVerdict
@@ -23,15 +24,10 @@ from curation.worklists.create import create_worklist
 from curation.worklists.items import Item
 from curation.worklists.plant import plant_for_worklist
 from tests.curation.reading_room import CHAIN, NOON, add_person, add_screened
-from tests.curation.study_room import SIZE, add_study
+from tests.worlds.either_database import copy_either
+from tests.worlds.study_room import SIZE, make_study_room
 
 MIXED = {"real_controls": 8, "defect_controls": 8}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ImageStore:
-    """An empty image store."""
-    return ImageStore(str(tmp_path / "images"))
 
 
 def recipe(**fields: object) -> WorklistRecipe:
@@ -43,11 +39,24 @@ def of(items: list[Item], purpose: Purpose) -> list[Item]:
 
 
 @pytest.fixture
-def planted(database: Database, store: ImageStore) -> Database:
+def planted_study(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> Iterator[Project]:
     """A study with defects planted for `MIXED` and 8 practice images."""
-    add_study(database, store)
-    plant_for_worklist(database, store, NOON, recipe(**MIXED, practice=8), silent)
-    return database
+    project = copy_either(request, "planted-study", make_planted, tmp_path / "study")
+    yield project
+    project.database.dispose()
+
+
+@pytest.fixture
+def planted(planted_study: Project) -> Database:
+    """Its database."""
+    return planted_study.database
+
+
+def make_planted(root: Path, database_url: str) -> None:
+    make_study_room(root, database_url)
+    project = Project.open(root)
+    plant_for_worklist(project.database, project.store, NOON, recipe(**MIXED, practice=8), silent)
+    project.database.dispose()
 
 
 def splits(session: Session, items: list[Item]) -> set[Split]:
@@ -103,8 +112,8 @@ def test_kinds_of_defects_are_spread_evenly(planted: Database) -> None:
     assert set(Counter(item.truth for item in items).values()) <= {1, 2}
 
 
-def test_real_defect_and_candidate_items_send_the_same_fields_and_sizes(planted: Database, store: ImageStore) -> None:
-    with planted.write() as session:
+def test_real_defect_and_candidate_items_send_the_same_fields_and_sizes(planted_study: Project) -> None:
+    with planted_study.database.write() as session:
         # Files of candidates are not read here; every control's is.
         made = create_worklist(session, CHAIN, NOON, recipe(**MIXED))
         reader = add_person(session, "r")
@@ -116,7 +125,7 @@ def test_real_defect_and_candidate_items_send_the_same_fields_and_sizes(planted:
             purpose = purposes[files[item.file_sha256]]
             sent.setdefault(purpose, set()).add((len(item.key), item.shape, item.bits, item.spacing, item.rescale))
             if purpose is not Purpose.CANDIDATE:
-                assert store.pixels(item.file_sha256).nbytes == SIZE * SIZE
+                assert planted_study.store.pixels(item.file_sha256).nbytes == SIZE * SIZE
         shown = {(item.key.isalnum(), item.shown_label in {"a", "b"}) for item in held}
     assert len(held) == 28
     assert set(sent) == {Purpose.CANDIDATE, Purpose.REAL_CONTROL, Purpose.DEFECT_CONTROL}

@@ -1,6 +1,7 @@
 """A worklist opens at the window of real training images like its candidates, the same for every item."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,7 +11,6 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from curation.database import Database
-from curation.image_store import ImageStore
 from curation.ingest.request import ImportRequest
 from curation.ingest.sources.image_folder import import_image_folder
 from curation.progress import silent
@@ -27,19 +27,27 @@ from curation.worklists.plant import plant_for_worklist
 from tests.builders import CLASSES, add_candidates, oval
 from tests.curation.ingest.formats.dicom_samples import changed
 from tests.curation.reading_room import CHAIN, NOON, add_person
-from tests.curation.study_room import add_study
 from tests.rows import NOW
+from tests.worlds.either_database import copy_either
+from tests.worlds.study_room import make_study_room
 
 RECIPE = WorklistRecipe(name="w")
 
 
 @pytest.fixture
-def study(database: Database, tmp_path: Path) -> Database:
+def study(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> Iterator[Database]:
     """12 candidates, 24 real validation and 12 real training images of one shape, 8 bit, none with a window."""
-    store = ImageStore(str(tmp_path / "images"))
-    add_study(database, store)
-    plant_for_worklist(database, store, NOON, RECIPE.model_copy(update={"defect_controls": 4, "practice": 4}), silent)
-    return database
+    project = copy_either(request, "study-without-windows", make_study, tmp_path / "study")
+    yield project.database
+    project.database.dispose()
+
+
+def make_study(root: Path, database_url: str) -> None:
+    make_study_room(root, database_url)
+    project = Project.open(root)
+    recipe = RECIPE.model_copy(update={"defect_controls": 4, "practice": 4})
+    plant_for_worklist(project.database, project.store, NOON, recipe, silent)
+    project.database.dispose()
 
 
 def train(session: Session, split: Split = Split.TRAIN) -> list[Image]:

@@ -14,12 +14,13 @@ from curation.database import Database
 from curation.errors import BadInput
 from curation.image_store import ImageStore, pixel_sha256
 from curation.progress import silent
+from curation.project import Project
 from curation.reading.recipe import WorklistRecipe
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.worklists.create import create_worklist
 from curation.worklists.plant import count_images_for_controls, plant_defects, plant_for_worklist
 from tests.curation.reading_room import CHAIN, NOON
-from tests.curation.study_room import add_study, likeness
+from tests.worlds.study_room import add_study, likeness
 
 
 @pytest.fixture
@@ -37,8 +38,8 @@ def plant(
 
 
 @pytest.mark.slow
-def test_a_planted_defect_is_its_original_damaged_as_the_row_says(database: Database, store: ImageStore) -> None:
-    add_study(database, store)
+def test_a_planted_defect_is_its_original_damaged_as_the_row_says(study_room: Project) -> None:
+    database, store = study_room.database, study_room.store
     with database.write() as session:
         real = {"spacing_row_mm": 2.0, "spacing_column_mm": 3.0, "rescale_slope": 0.5, "signed_offset": 4}
         session.execute(update(Image).where(Image.origin == Origin.REAL).values(real))
@@ -58,10 +59,8 @@ def test_a_planted_defect_is_its_original_damaged_as_the_row_says(database: Data
 
 
 @pytest.mark.slow
-def test_every_kind_occurs_as_often_in_every_class_and_in_each_original_once(
-    database: Database, store: ImageStore
-) -> None:
-    add_study(database, store)
+def test_every_kind_occurs_as_often_in_every_class_and_in_each_original_once(study_room: Project) -> None:
+    database, store = study_room.database, study_room.store
     ids = plant(database, store, 24)
     with database.read() as session:
         rows = session.execute(
@@ -77,8 +76,8 @@ def test_every_kind_occurs_as_often_in_every_class_and_in_each_original_once(
 
 
 @pytest.mark.slow
-def test_only_images_of_the_split_that_was_asked_for_are_damaged(database: Database, store: ImageStore) -> None:
-    add_study(database, store)
+def test_only_images_of_the_split_that_was_asked_for_are_damaged(study_room: Project) -> None:
+    database, store = study_room.database, study_room.store
     original = aliased(Image)
     for split in (Split.VALIDATION, Split.TRAIN):
         ids = plant(database, store, 6, split)
@@ -93,8 +92,8 @@ def test_only_images_of_the_split_that_was_asked_for_are_damaged(database: Datab
 
 
 @pytest.mark.slow
-def test_planting_again_finds_what_is_there_and_more_adds_the_rest(database: Database, store: ImageStore) -> None:
-    add_study(database, store)
+def test_planting_again_finds_what_is_there_and_more_adds_the_rest(study_room: Project) -> None:
+    database, store = study_room.database, study_room.store
     first = plant(database, store, 8)
     files = store.files()
     assert plant(database, store, 8) == first
@@ -106,10 +105,8 @@ def test_planting_again_finds_what_is_there_and_more_adds_the_rest(database: Dat
     assert count == 20
 
 
-def test_planting_goes_on_where_it_was_interrupted(
-    database: Database, store: ImageStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add_study(database, store)
+def test_planting_goes_on_where_it_was_interrupted(study_room: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    database, store = study_room.database, study_room.store
     monkeypatch.setattr("curation.worklists.plant.CHUNK", 2)
 
     def stops(done: int, total: int, note: str | None) -> None:
@@ -125,10 +122,8 @@ def test_planting_goes_on_where_it_was_interrupted(
     assert plant(database, store, 8)[:4] == list(before)
 
 
-def test_no_transaction_is_open_while_files_are_written(
-    database: Database, store: ImageStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add_study(database, store)
+def test_no_transaction_is_open_while_files_are_written(study_room: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    database, store = study_room.database, study_room.store
     written = []
 
     def put_while_someone_else_writes(pixels: object) -> str:
@@ -158,8 +153,8 @@ def test_images_of_an_unfinished_import_or_of_another_shape_are_not_damaged(
         plant(database, store, 1)
 
 
-def test_a_recipe_gets_defects_for_its_controls_and_for_its_practice(database: Database, store: ImageStore) -> None:
-    add_study(database, store)
+def test_a_recipe_gets_defects_for_its_controls_and_for_its_practice(study_room: Project) -> None:
+    database, store = study_room.database, study_room.store
     recipe = WorklistRecipe(name="w", defect_controls=6, practice=8)
     assert plant_for_worklist(database, store, NOON, recipe, silent) == {"validation": 6, "train": 4}
     assert plant_for_worklist(database, store, NOON, WorklistRecipe(name="w"), silent) == {}

@@ -10,7 +10,7 @@ from curation.tables.operations import Event
 from curation.tables.people import Role
 from tests.review_ui.conftest import Browser
 from tests.review_ui.routes.test_exports import rows_of, signed_in
-from tests.screening.report.screened import measured, screened
+from tests.worlds.screened import measured, screened
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -23,7 +23,7 @@ from screening.report.tables import FIGURES, screening_table
 from screening.report.write import PAIRS, REPORT, write_report
 from tests.rows import NOW
 from tests.screening.cohort import TRAIN, person
-from tests.screening.report.screened import measured, screened
+from tests.worlds.screened import measured, screened
 
 
 class Addresses(HTMLParser):
@@ -43,8 +43,9 @@ def pictures(html: str) -> list[bytes]:
     return [decode_png(base64.b64decode(text)).tobytes() for text in encoded]
 
 
-def test_the_report_needs_nothing_from_elsewhere_and_says_what_it_rests_on(project: Project, tmp_path: Path) -> None:
-    screened(project)
+def test_the_report_needs_nothing_from_elsewhere_and_says_what_it_rests_on(
+    project: Project, screening_id: int, tmp_path: Path
+) -> None:
     measured(project)
     paths = write_report(project, NOW, tmp_path / "out")
     assert [path.name for path in paths] == [REPORT, PAIRS]
@@ -60,8 +61,7 @@ def test_the_report_needs_nothing_from_elsewhere_and_says_what_it_rests_on(proje
     assert "<b>bold" not in report
 
 
-def test_a_check_is_called_by_what_it_looks_at(project: Project, tmp_path: Path) -> None:
-    screened(project)
+def test_a_check_is_called_by_what_it_looks_at(project: Project, screening_id: int, tmp_path: Path) -> None:
     report, _ = write_report(project, NOW, tmp_path / "out")
     page = report.read_text()
     assert '<h3 title="manifold">Unlike its class<' in page
@@ -69,8 +69,9 @@ def test_a_check_is_called_by_what_it_looks_at(project: Project, tmp_path: Path)
     assert all("_" not in check_name(check) for check in CHECK_MEANS)
 
 
-def test_no_training_image_and_no_copy_of_one_is_in_the_report_itself(project: Project, tmp_path: Path) -> None:
-    screened(project)
+def test_no_training_image_and_no_copy_of_one_is_in_the_report_itself(
+    project: Project, screening_id: int, tmp_path: Path
+) -> None:
     report, pairs = write_report(project, NOW, tmp_path / "out")
     patient = person(TRAIN[0]).tobytes()
     assert patient not in pictures(report.read_text())
@@ -78,8 +79,9 @@ def test_no_training_image_and_no_copy_of_one_is_in_the_report_itself(project: P
     assert "never for readers" in pairs.read_text()
 
 
-def test_a_copy_is_shown_with_the_distance_and_the_threshold_that_decided(project: Project, tmp_path: Path) -> None:
-    screened(project)
+def test_a_copy_is_shown_with_the_distance_and_the_threshold_that_decided(
+    project: Project, screening_id: int, tmp_path: Path
+) -> None:
     _, pairs = write_report(project, NOW, tmp_path / "stored before")
     assert "Near copy by pixels 0.01, not below 0.2<" in pairs.read_text()
     with project.database.write() as session:
@@ -99,8 +101,7 @@ def test_without_a_screening_there_is_no_report(project: Project, tmp_path: Path
     assert not (tmp_path / "out").exists()
 
 
-def test_figures_count_every_image_once_and_shares_add_up(project: Project) -> None:
-    screening_id = screened(project)
+def test_figures_count_every_image_once_and_shares_add_up(project: Project, screening_id: int) -> None:
     with project.database.read() as session:
         assert screened_batches(session) == [(screening_id, 1, "drawn")]
         figures = screening_figures(session, screening_id)
@@ -138,8 +139,9 @@ def test_the_ends_of_a_plot_are_values_that_there_are() -> None:
     assert "<span></span><span>nothing before it to compare with</span><span></span>" in distribution(unset)
 
 
-def test_a_measurement_that_is_not_of_the_checks_is_not_taken_for_one(project: Project, tmp_path: Path) -> None:
-    screened(project)
+def test_a_measurement_that_is_not_of_the_checks_is_not_taken_for_one(
+    project: Project, screening_id: int, tmp_path: Path
+) -> None:
     measured(project, kind="privacy")
     assert KIND == "checks"
     assert "Not measured yet" in write_report(project, NOW, tmp_path / "out")[0].read_text()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from curation.exports.facts.tellable import WITHHELD, make_tellable, without_paths
 from curation.project import Project
-from tests.curation.exports.projects import SUBJECT
+from tests.worlds.exports import SUBJECT
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from curation.exports.formats.croissant import CONFORMS_TO
 from curation.project import Project
 from curation.snapshots.folder import SnapshotFolder
-from tests.curation.exports.projects import SNAPSHOT, export
+from tests.worlds.exports import SNAPSHOT, export
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:ConjunctiveGraph is deprecated:DeprecationWarning",  # mlcroissant 1.1.1 asks rdflib 7 by the old name

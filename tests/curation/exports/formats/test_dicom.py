@@ -14,7 +14,7 @@ from pydicom.pixels import apply_modality_lut
 from curation.project import Project
 from curation.snapshots.folder import SnapshotFolder
 from tests.conftest import missing
-from tests.curation.exports.projects import SNAPSHOT, SUBJECT, export
+from tests.worlds.exports import SNAPSHOT, SUBJECT, export
 
 # Tags that the dictionary of Debian's dciodvfy (1.00~20220618) does not know, though the standard does.
 NEWER_THAN_DCIODVFY = {"(0008,001c)": "Synthetic Data"}

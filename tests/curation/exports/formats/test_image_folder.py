@@ -16,8 +16,8 @@ from curation.exports.formats import parquet
 from curation.image_store import Pixels, decode_png, pixel_sha256
 from curation.project import Project
 from curation.snapshots.folder import SnapshotFolder
-from tests.curation.exports.projects import SNAPSHOT, export
 from tests.rows import stored as digests_in
+from tests.worlds.exports import SNAPSHOT, export
 
 COUNTS = {"train": 28, "validation": 4, "test": 4}
 

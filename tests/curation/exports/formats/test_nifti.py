@@ -9,7 +9,7 @@ import pytest
 
 from curation.project import Project
 from curation.snapshots.folder import SnapshotFolder
-from tests.curation.exports.projects import AFFINE, SNAPSHOT, export
+from tests.worlds.exports import AFFINE, SNAPSHOT, export
 
 
 @pytest.fixture(scope="module")

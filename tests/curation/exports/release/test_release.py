@@ -24,9 +24,10 @@ from curation.readers.consent import Experience, record_consent, withdraw_consen
 from curation.tables.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Reading
-from tests.curation.exports.projects import READERS, SNAPSHOT, export, fill
 from tests.curation.reading_room import add_person
 from tests.rows import DISPLAY, NOW, add_consent
+from tests.worlds.exports import READERS, SNAPSHOT, export, fill
+from tests.worlds.shared import copy_world
 
 TRIPOD_PARTS = {
     3: "abc",
@@ -178,11 +179,8 @@ def test_a_reader_of_the_card_alone_sees_what_is_weak(release: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_suspected_copy_that_was_not_blocked_is_told_of(
-    tmp_path: Path, make_project: Callable[[Path], Project]
-) -> None:
-    project = make_project(tmp_path / "project")
-    fill(project)
+def test_a_suspected_copy_that_was_not_blocked_is_told_of(tmp_path: Path, export_world: Path) -> None:
+    project = Project.open(copy_world(export_world, tmp_path / "project"))
     with project.database.write() as session:
         screened = session.execute(select(ScreenedImage.screening_id, ScreenedImage.image_id)).all()
         for number, (screening, image) in enumerate(screened):
@@ -198,9 +196,8 @@ def test_a_suspected_copy_that_was_not_blocked_is_told_of(
 
 
 @pytest.mark.slow
-def test_a_reader_who_withdrew_has_no_pseudonym(tmp_path: Path, make_project: Callable[[Path], Project]) -> None:
-    project = make_project(tmp_path / "project")
-    fill(project)
+def test_a_reader_who_withdrew_has_no_pseudonym(tmp_path: Path, export_world: Path) -> None:
+    project = Project.open(copy_world(export_world, tmp_path / "project"))
     with project.database.write() as session:
         reader = session.scalars(select(Reader.id).order_by(Reader.id)).first()
         assert reader is not None
@@ -214,11 +211,8 @@ def test_a_reader_who_withdrew_has_no_pseudonym(tmp_path: Path, make_project: Ca
 
 
 @pytest.mark.slow
-def test_experience_is_told_in_aggregate_from_three_readers_on(
-    tmp_path: Path, make_project: Callable[[Path], Project]
-) -> None:
-    project = make_project(tmp_path / "project")
-    fill(project)
+def test_experience_is_told_in_aggregate_from_three_readers_on(tmp_path: Path, export_world: Path) -> None:
+    project = Project.open(copy_world(export_world, tmp_path / "project"))
     with project.database.write() as session:
         readers = list(session.scalars(select(Reader.id)))
         for reader in readers:

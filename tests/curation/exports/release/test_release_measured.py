@@ -1,6 +1,5 @@
 """A release tells measured error rates by kind of change, and unmeasured ones as unmeasured."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,16 @@ from curation.tables.generation import Screening
 from curation.tables.images import BuildStatus
 from curation.tables.measures import CheckReport, SetMeasurement
 from curation.tables.pairs import Pair, PairList, PairReading, PairTruth, PairVerdict
-from tests.curation.exports.projects import SNAPSHOT, SUBJECT, export, fill
 from tests.curation.exports.release.test_release import indicators
 from tests.operation_ids import new_op_id
 from tests.rows import NOW
+from tests.worlds.exports import SNAPSHOT, SUBJECT, export
+from tests.worlds.shared import copy_world
 
 
 @pytest.mark.slow
-def test_measured_error_rates_sets_and_pairs_stand_in_it_as_numbers_only(
-    tmp_path: Path, make_project: Callable[[Path], Project]
-) -> None:
-    project = make_project(tmp_path / "project")
-    fill(project)
+def test_measured_error_rates_sets_and_pairs_stand_in_it_as_numbers_only(tmp_path: Path, export_world: Path) -> None:
+    project = Project.open(copy_world(export_world, tmp_path / "project"))
     with project.database.write() as session:
         ready = {"status": BuildStatus.READY, "created_at": NOW}
         caught = {"value": 0.98, "low": 0.96, "high": 0.99}
@@ -69,11 +66,8 @@ def test_measured_error_rates_sets_and_pairs_stand_in_it_as_numbers_only(
 
 
 @pytest.mark.slow
-def test_error_rates_are_told_by_what_was_changed_and_how_much(
-    tmp_path: Path, make_project: Callable[[Path], Project]
-) -> None:
-    project = make_project(tmp_path / "project")
-    fill(project)
+def test_error_rates_are_told_by_what_was_changed_and_how_much(tmp_path: Path, export_world: Path) -> None:
+    project = Project.open(copy_world(export_world, tmp_path / "project"))
     counts = {"n": 40, "caught": 10, "caught_95": [0.1, 0.4], "blocked": 2}
     checks = {
         "untouched": {**counts, "by_check": {"noise": {"caught": 1, "blocked": 0}}},
@@ -108,11 +102,8 @@ def test_error_rates_are_told_by_what_was_changed_and_how_much(
 
 
 @pytest.mark.slow
-def test_rates_that_could_not_be_said_are_not_told_as_measured(
-    tmp_path: Path, make_project: Callable[[Path], Project]
-) -> None:
-    project = make_project(tmp_path / "project")
-    fill(project)
+def test_rates_that_could_not_be_said_are_not_told_as_measured(tmp_path: Path, export_world: Path) -> None:
+    project = Project.open(copy_world(export_world, tmp_path / "project"))
     why = "35 real validation images, 40 are needed"
     result = {"counts": {"tuning_images": 35}, "cannot_be_said": why}
     with project.database.write() as session:
@@ -127,11 +118,8 @@ def test_rates_that_could_not_be_said_are_not_told_as_measured(
 
 
 @pytest.mark.slow
-def test_false_alarms_are_those_that_the_screening_told(
-    tmp_path: Path, make_project: Callable[[Path], Project]
-) -> None:
-    project = make_project(tmp_path / "project")
-    fill(project)
+def test_false_alarms_are_those_that_the_screening_told(tmp_path: Path, export_world: Path) -> None:
+    project = Project.open(copy_world(export_world, tmp_path / "project"))
     counts: dict[str, Any] = {
         "ranges_on_validation": {"measured_on": 95, "false_flags": 2, "false_blocks": 0},
         "flags_on_validation": {"measured_on": 95, "any": 7, "blocked": 0},

@@ -1,7 +1,6 @@
 """A release after a withdrawal leaves the affected snapshot out and marks measurements."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,11 +16,12 @@ from curation.snapshots.mix import MixRecipe
 from curation.tables.images import Image
 from curation.tables.pairs import PairReading, PairVerdict
 from curation.withdrawal.withdraw import withdraw
-from tests.curation.exports.projects import LATER, SIZE, SNAPSHOT, SUBJECT, export, fill
 from tests.curation.exports.release.test_release import indicators
 from tests.curation.lineage.measured import add_measurement, add_pairs, add_report, image_of
 from tests.operation_ids import new_op_id
 from tests.rows import NOW
+from tests.worlds.exports import LATER, SIZE, SNAPSHOT, SUBJECT, export
+from tests.worlds.shared import copy_world
 
 MARK = "rests on withdrawn subjects (1)"
 
@@ -33,10 +33,9 @@ def release_of(project: Project, name: str, target: Path) -> Path:
 
 @pytest.mark.slow
 def test_old_measurements_in_a_release_say_that_they_rest_on_withdrawn_subjects(
-    tmp_path: Path, make_project: Callable[[Path], Project]
+    tmp_path: Path, export_world: Path
 ) -> None:
-    project = make_project(tmp_path / "project")
-    fill(project)
+    project = Project.open(copy_world(export_world, tmp_path / "project"))
     build_snapshot(project, "clean", MixRecipe(synthetic="approved", classes=("a",), seed=2), NOW, silent)
     shape = [SIZE, SIZE, 1, 8]
     add_report(project, "privacy", shape=shape)
@@ -67,10 +66,9 @@ def test_old_measurements_in_a_release_say_that_they_rest_on_withdrawn_subjects(
 
 @pytest.mark.slow
 def test_a_snapshot_that_descends_from_a_withdrawn_subject_leaves_in_no_format(
-    tmp_path: Path, make_project: Callable[[Path], Project]
+    tmp_path: Path, export_world: Path
 ) -> None:
-    project = make_project(tmp_path / "project")
-    fill(project)
+    project = Project.open(copy_world(export_world, tmp_path / "project"))
     withdraw(project, NOW + timedelta(hours=1), f"{SUBJECT}001", "")
     for format in FORMATS:
         with pytest.raises(Conflict, match="1 of its images were withdrawn with their subject; it descends from"):

@@ -1,5 +1,6 @@
 """The virtual cohort is a function of the number, with fixed splits and visible lesions."""
 
+import os
 import random
 from collections import Counter
 from functools import cache
@@ -28,6 +29,7 @@ from curation.ingest.virtual_brains.render import (
     split_of,
 )
 
+SOAK = os.environ.get("ROUNDS_SOAK") == "1"
 GOLDEN = Path(__file__).parent / "golden_virtual_brains.png"
 GOLDEN_NUMBERS = (0, 1, 2, 3, 5, 14, 900_000, 900_002, 900_003, 900_004)
 
@@ -36,7 +38,7 @@ numbers = st.integers(min_value=0, max_value=2_000_000)
 
 @cache
 def slices() -> list[VirtualSlice]:
-    return list(render_many(cohort_numbers(180, first=10_000)))
+    return list(render_many(cohort_numbers(180 if SOAK else 60, first=10_000)))
 
 
 def of_class(label: str) -> list[VirtualSlice]:
@@ -52,8 +54,9 @@ def tissue_level(drawn: VirtualSlice) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 @given(numbers)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20 if SOAK else 6, deadline=None)
 def test_the_same_number_gives_the_same_subject(number: int) -> None:
     first, again = render(number), render(number)
     np.testing.assert_array_equal(first.pixels, again.pixels)
@@ -62,9 +65,11 @@ def test_the_same_number_gives_the_same_subject(number: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_other_processes_and_another_order_give_the_same_pixels_in_the_order_asked() -> None:
-    shuffled = random.Random(3).sample(range(50), 40)
-    inline = {s.number: s for s in render_many(range(50))}
+    among = range(50 if SOAK else 30)
+    shuffled = random.Random(3).sample(among, len(among) * 4 // 5)
+    inline = {s.number: s for s in render_many(among)}
     drawn = list(render_many(iter(shuffled), workers=2))
     assert [s.number for s in drawn] == shuffled
     for s in drawn:
@@ -118,6 +123,7 @@ def test_ordinary_numbers_pass_and_negative_ones_do_not() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_different_subjects_look_different() -> None:
     flat = np.stack([s.pixels.ravel() for s in slices()]).astype(np.float64)
     distance = np.abs(flat[:, None, ::7] - flat[None, :, ::7]).mean(axis=2)
@@ -126,6 +132,7 @@ def test_different_subjects_look_different() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_the_brain_stands_whole_on_black_with_a_margin() -> None:
     for s in slices():
         edge = np.concatenate([s.pixels[[0, -1]].ravel(), s.pixels[:, [0, -1]].ravel()])
@@ -141,6 +148,7 @@ def brain_in_a_box(plane: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_anterior_is_at_the_top() -> None:
     folder = Path(nilearn.__file__).parent / "datasets" / "data"
     image = nibabel.as_closest_canonical(nibabel.load(folder / "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"))
@@ -151,6 +159,7 @@ def test_anterior_is_at_the_top() -> None:
     assert upright > flipped + 0.05
 
 
+@pytest.mark.soak
 def test_masks_are_empty_for_normal_and_lie_in_the_brain_for_lesions() -> None:
     for s in slices():
         inside = s.mask.astype(bool)
@@ -159,6 +168,7 @@ def test_masks_are_empty_for_normal_and_lie_in_the_brain_for_lesions() -> None:
         assert (s.pixels[inside] > 0).all()  # the background is exactly 0
 
 
+@pytest.mark.soak
 def test_a_ring_is_bright_around_dark_and_8_to_16_pixels_across() -> None:
     for s in of_class("ring_lesion"):
         lesion, tissue = s.mask.astype(bool), tissue_level(s)
@@ -170,6 +180,7 @@ def test_a_ring_is_bright_around_dark_and_8_to_16_pixels_across() -> None:
         assert 7.5 < 2 * np.sqrt(lesion.sum() / np.pi) < 16.5
 
 
+@pytest.mark.soak
 def test_an_old_infarct_is_dark_and_reaches_the_surface() -> None:
     for s in of_class("old_infarct"):
         lesion = s.mask.astype(bool)

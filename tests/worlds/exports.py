@@ -1,9 +1,11 @@
 """A project whose snapshot has something of everything that an export contains."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 from sqlalchemy.orm import Session
 
 from curation.exports.options import ExportOptions, ExportSummary
@@ -22,6 +24,7 @@ from tests.builders import add_candidates, oval
 from tests.curation.reading_room import add_person
 from tests.operation_ids import new_op_id
 from tests.rows import NOW, add_image, add_import, label_id
+from tests.worlds.shared import make_once
 
 SNAPSHOT = "mix"
 SIZE = 24
@@ -30,6 +33,7 @@ SUBJECT = "MRN4711-"  # what no export may hold
 AFFINE = [[0.0, -0.5, 0.0, 10.0], [-0.7, 0.0, 0.0, 20.0], [0.0, 0.0, 2.0, -5.0], [0.0, 0.0, 0.0, 1.0]]
 SYNTHETIC = 24
 LATER = NOW + timedelta(days=1)
+KINDS = {"gray8": (8, 1), "gray16": (16, 1), "rgb": (8, 3)}
 
 
 def fill(project: Project, bits: int = 8, channels: int = 1, kind: ReaderKind = ReaderKind.HUMAN) -> None:
@@ -131,3 +135,26 @@ def read_by_two(session: Session, batch_id: int, kind: ReaderKind) -> None:
 def export(project: Project, format: str, target: Path, **options: object) -> ExportSummary:
     """Export the snapshot a day later."""
     return export_snapshot(project, SNAPSHOT, format, target, ExportOptions.model_validate(options), LATER, silent)
+
+
+@pytest.fixture(scope="session")
+def export_worlds(
+    tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]
+) -> Callable[[str], Path]:
+    """Makes the filled project of a kind of images."""
+
+    def world(kind: str) -> Path:
+        def make(root: Path) -> None:
+            project = make_project(root)
+            fill(project, *KINDS[kind])
+            project.database.dispose()
+
+        return make_once(tmp_path_factory, f"export-{kind}", make)
+
+    return world
+
+
+@pytest.fixture(scope="session")
+def export_world(export_worlds: Callable[[str], Path]) -> Path:
+    """The filled project of 8 bit gray images."""
+    return export_worlds("gray8")

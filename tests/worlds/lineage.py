@@ -1,12 +1,14 @@
 """A small project with everything that can descend from a subject."""
 
 import json
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from curation.progress import silent
@@ -21,6 +23,7 @@ from curation.tables.training import Run, Snapshot, Study
 from generate.card import describe_fitted_images
 from generate.registry import register_generator
 from tests.rows import NOW, add_batch, add_image, add_import, add_real, label_id, picture
+from tests.worlds.shared import copy_world, make_once
 
 REAL_ONLY = MixRecipe(synthetic="none")
 RAW = MixRecipe(synthetic="raw")
@@ -174,3 +177,23 @@ def images_of(project: Project, key: str) -> list[Image]:
         return list(
             session.scalars(select(Image).join(Subject, Subject.id == Image.subject_id).where(Subject.key == key))
         )
+
+
+@pytest.fixture(scope="session")
+def lived_world(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> Path:
+    """Three generations of generators, snapshots, runs and a study."""
+
+    def make(root: Path) -> None:
+        made = make_project(root)
+        live_in(made)
+        made.database.dispose()
+
+    return make_once(tmp_path_factory, "lineage", make)
+
+
+@pytest.fixture
+def lived(lived_world: Path, tmp_path: Path) -> Iterator[Project]:
+    """A copy of this test's own."""
+    copied = Project.open(copy_world(lived_world, tmp_path / "lived"))
+    yield copied
+    copied.database.dispose()

@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +21,7 @@ from curation.snapshots.build import build_snapshot
 from curation.snapshots.mix import MixRecipe
 from curation.tables.generation import Generator
 from curation.tables.images import Split
-from curation.tables.people import SignIn
+from curation.tables.people import Reader, SignIn
 from curation.worklists.create import create_worklist
 from tests.builders import add_candidates, oval
 from tests.curation.reading_room import NOON, add_person, verdict
@@ -47,6 +47,21 @@ def lived_in(root: Path, database_url: str, images: int = 30, readers: int = 2) 
         session.add(SignIn(reader_id=ids[0], token_sha256="t" * 64, **signed_in))
     build_snapshot(project, "first", MixRecipe(synthetic="none"), NOW, silent)
     return project, ids
+
+
+def lived_in_world(images: int) -> tuple[str, Callable[[Path, str], None]]:
+    """The name of a world with so many candidates, and what makes it."""
+
+    def make(root: Path, database_url: str) -> None:
+        lived_in(root, database_url, images)[0].database.dispose()
+
+    return f"lived-in-{images}", make
+
+
+def readers_of(project: Project) -> list[int]:
+    """The ids of the readers."""
+    with project.database.read() as session:
+        return list(session.scalars(select(Reader.id).order_by(Reader.id)))
 
 
 def _give_weights(root: Path, generator: Generator) -> None:
@@ -82,5 +97,5 @@ def people_reading(project: Project, readers: list[int]) -> Iterator[list[str]]:
             yield acknowledged
         finally:
             stop.set()
-    for one in under_way:
-        one.result()
+    for future in under_way:
+        future.result()

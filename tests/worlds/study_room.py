@@ -1,18 +1,23 @@
 """Candidates and real images with files behind them, for tests of controls and reader studies."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from curation.database import Database
 from curation.image_store import ImageStore, pixel_sha256
+from curation.project import Project
 from curation.reading.recipe import WorklistRecipe
+from curation.settings import write_project_file
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.worklists.choose import choose_candidates
 from curation.worklists.controls import Likeness
 from tests.builders import oval
 from tests.curation.reading_room import NOON, add_screened
+from tests.worlds.either_database import copy_either
 
 SIZE = 24
 
@@ -73,3 +78,19 @@ def likeness(database: Database) -> Likeness:
     """What controls must look like here."""
     with database.read() as session:
         return Likeness.of(choose_candidates(session, WorklistRecipe(name="w")))
+
+
+def make_study_room(root: Path, database_url: str) -> None:
+    """A project with twelve candidates, 24 real validation and 12 real training images."""
+    write_project_file(root, "study-room", database_url, "store")
+    project = Project.open(root)
+    add_study(project.database, project.store)
+    project.database.dispose()
+
+
+@pytest.fixture
+def study_room(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> Iterator[Project]:
+    """A copy of that project, once on SQLite and once on PostgreSQL."""
+    project = copy_either(request, "study-room", make_study_room, tmp_path / "study-room")
+    yield project
+    project.database.dispose()

@@ -1,7 +1,10 @@
 """A small screened batch and a measurement of the checks, as rows: no model is needed to show them."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from curation.alterations.faults import ALL_FAULTS
@@ -11,6 +14,7 @@ from curation.tables.images import BuildStatus, Image, Import
 from curation.tables.measures import CheckReport
 from tests.rows import NOW
 from tests.screening.cohort import TRAIN, add_cohort, add_drawn, person
+from tests.worlds.shared import fill_from, make_once
 
 PARAMETERS: dict[str, Any] = {
     "method": "screening/5",
@@ -75,8 +79,8 @@ def measured(project: Project, kind: str = "checks") -> int:
     with project.database.write() as session:
         real = session.scalars(select(Image.id).order_by(Image.id)).first()
         example = {"image_id": real, "seed": 1, "verdict": "flag", "spoke": ["brightness"]}
-        one = ALL_FAULTS[0]
-        fault = {"kind": one.kind, "strength": one.strength, "unit": one.unit, "name": one.name}
+        first = ALL_FAULTS[0]
+        fault = {"kind": first.kind, "strength": first.strength, "unit": first.unit, "name": first.name}
         report = CheckReport(
             kind=kind,
             parameters={
@@ -99,3 +103,23 @@ def measured(project: Project, kind: str = "checks") -> int:
         session.add(report)
         session.flush()
         return report.id
+
+
+@pytest.fixture(scope="session")
+def screened_world(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> Path:
+    """A project with the screened batch."""
+
+    def make(root: Path) -> None:
+        project = make_project(root)
+        screened(project)
+        project.database.dispose()
+
+    return make_once(tmp_path_factory, "screened", make)
+
+
+@pytest.fixture
+def screening_id(project: Project, screened_world: Path) -> int:
+    """Fill the test's project with the screened batch; returns the screening's id."""
+    fill_from(project, screened_world)
+    with project.database.read() as session:
+        return session.scalars(select(Screening.id)).one()
