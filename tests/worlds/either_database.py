@@ -1,4 +1,4 @@
-"""Worlds on SQLite and on PostgreSQL: a folder that is copied, and a database that is a template for others."""
+"""Worlds on SQLite and on PostgreSQL: a folder and a database that are copied."""
 
 import shutil
 import uuid
