@@ -53,9 +53,7 @@ def commonest_shape(session: Session, *restrictions: ColumnElement[bool]) -> Sha
     query = select(*SHAPE).where(is_ready_real(), *restrictions).group_by(*SHAPE)
     row = session.execute(query.order_by(func.count().desc(), *SHAPE).limit(1)).first()
     if row is None:
-        raise BadInput(
-            "expected real training or validation images, the project has none. `rounds import` brings them."
-        )
+        raise BadInput("expected real training or validation images, the project has none: `rounds import` adds some.")
     return row[0], row[1], row[2], row[3]
 
 

@@ -79,7 +79,7 @@ def test_a_withdrawn_image_is_neither_searched_nor_copied(project: Project, tiny
 
 
 def test_without_real_images_nothing_is_measured(project: Project, tiny_vit: Path) -> None:
-    with pytest.raises(BadInput, match="no real training or validation image"):
+    with pytest.raises(BadInput, match="expected real training or validation images, the project has none"):
         measure_privacy(project, NOW, PrivacyPlan(), silent, backbone_path=str(tiny_vit))
 
 
