@@ -27,7 +27,7 @@ demo: $(READY)  ## Run the loop on the simulated cohort, up to the review page i
 demo-auto: $(READY)  ## The whole loop without a person, through a proxy reader, to the study's report
 	$(BIN)/rounds demo $(DEMO)-auto --auto
 
-test: $(READY)  ## Every test (meant to take under 12 minutes on two quiet cores)
+test: $(READY)  ## Every test (18 minutes on two cores: 6 without a browser, 12 with one)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not e2e and not alone" -n 2 --dist worksteal
 	$(BIN)/python -m pytest -m e2e -n 2 --dist loadfile
 	$(BIN)/python -m pytest -m alone

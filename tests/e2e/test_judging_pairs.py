@@ -70,7 +70,7 @@ def standing(room: Room, reader: str) -> list[PairVerdict]:
 
 def wait_until(room: Room, page: Page, reader: str, verdicts: list[PairVerdict]) -> None:
     """Poll until that is what stands."""
-    for _ in range(200):
+    for _ in range(1_200):
         if standing(room, reader) == verdicts:
             break
         page.wait_for_timeout(50)

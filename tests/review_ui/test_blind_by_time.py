@@ -1,6 +1,5 @@
 """The time of a response reveals nothing about the image."""
 
-import statistics
 import time
 from typing import Any
 
@@ -20,6 +19,7 @@ pytestmark = pytest.mark.alone
 
 TRIES = 5
 SLOWER_S = 0.005  # what half of the images take longer to decode; at 512 pixels noise costs about 0.2 ms
+SETTLING_S = 0.015  # what half of the verdicts take longer to settle: more than a slow disk's writes differ by
 
 
 @pytest.fixture
@@ -36,7 +36,10 @@ def every_other_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def longer_by_s(browser: Browser, project: Project, worklist_id: int) -> float:
-    """How much longer slow images take to come than quick ones, by the best of a few tries at each."""
+    """How much longer slow images take to come than quick ones, by the best of a few tries at each.
+
+    The least time is what the machine's other work disturbs least; slow decoding is in every try of a slow image.
+    """
     keys = browser.claim(worklist_id, IMAGES)
     of_key = select(Assignment.key, Image.file_sha256).join(WorklistItem, WorklistItem.id == Assignment.item_id)
     with project.database.read() as session:
@@ -49,7 +52,7 @@ def longer_by_s(browser: Browser, project: Project, worklist_id: int) -> float:
             assert browser.client.get(f"/rounds/pixels/{key}").status_code == 200
             took.append(time.perf_counter() - started)
         best[bool(int(slow[key][-1], 16) % 2)].append(min(took))
-    return statistics.median(best[True]) - statistics.median(best[False])
+    return min(best[True]) - min(best[False])
 
 
 @pytest.mark.usefixtures("every_other_is_slow")
@@ -74,7 +77,7 @@ def later_by_s(browser: Browser, worklist_id: int, monkeypatch: pytest.MonkeyPat
 
     def settling(*arguments: Any) -> Any:
         if arguments[-1].assignment_key in slow:
-            time.sleep(SLOWER_S)
+            time.sleep(SETTLING_S)
         return record(*arguments)
 
     monkeypatch.setattr(reading_routes, "record_reading", settling)
@@ -83,7 +86,7 @@ def later_by_s(browser: Browser, worklist_id: int, monkeypatch: pytest.MonkeyPat
         started = time.perf_counter()
         send(browser, worklist_id, verdict(key))
         took[key in slow].append(time.perf_counter() - started)
-    return statistics.median(took[True]) - statistics.median(took[False])
+    return min(took[True]) - min(took[False])
 
 
 def test_verdicts_that_settle_more_are_acknowledged_after_the_same_time(
@@ -96,4 +99,4 @@ def test_without_the_wait_acknowledgements_would_tell(
     ada: Browser, worklist_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading_routes, "SAVED_AFTER_S", 0.0)
-    assert later_by_s(ada, worklist_id, monkeypatch) > SLOWER_S / 2
+    assert later_by_s(ada, worklist_id, monkeypatch) > SETTLING_S / 2
