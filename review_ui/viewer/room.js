@@ -61,6 +61,7 @@ class Room {
       this.tabs ??= new Tabs(session.reader, {
         others: (there) => this.panel.say("other-tab", there && "Another tab of yours is open here. Read in one of them."),
         read: (key) => this.readElsewhere(key),
+        gone: () => this.outbox.flush(),
       });
       const remembered = Number(localStorage.getItem(CHOICE_KEY));
       const chosen = this.worklists.find((worklist) => worklist.id === remembered);

@@ -4,7 +4,8 @@ const ASK_AGAIN_MS = 5_000;
 const ANSWER_MS = 1_500;
 
 class Tabs {
-  // `others(there)` when another tab starts or stops reading, `read(key)` when it has read an image.
+  // `others(there)` when another tab starts or stops reading, `read(key)` when it has read an image, `gone()` when one
+  // was closed: what it had not sent yet is ours to send.
   constructor(reader, on) {
     this.on = on;
     this.there = false;
@@ -36,7 +37,10 @@ class Tabs {
       clearTimeout(this.silence);
       this.set(true);
     }
-    if (kind === "gone") this.ask(); // there may be a third
+    if (kind === "gone") {
+      this.on.gone();
+      this.ask(); // there may be a third
+    }
     if (kind === "read") this.on.read(key);
   }
 

@@ -108,6 +108,22 @@ def test_a_tab_closed_while_the_server_was_down_sends_when_it_opens_again(room: 
     assert [reading.key for reading in readings] == keys
 
 
+def test_what_a_closed_tab_could_not_send_is_sent_by_the_one_that_is_open(room: Room, new_context: NewContext) -> None:
+    worklist_id = room.worklist()
+    context = new_context()
+    cut_off, name = context.new_page(), room.reader()
+    sign_in(cut_off, room, name)
+    other = context.new_page()
+    other.goto(room.server.url)
+    wait_until_reading(other)
+    cut_off.route("**/rounds/api/readings", lambda route: route.abort())
+    keys = press(cut_off, 2)
+    expect(cut_off.locator("[data-slot=saved]")).to_contain_text("2 kept on this device")
+    assert room.readings(worklist_id) == []
+    cut_off.goto("about:blank")
+    assert [reading.key for reading in room.wait_for_readings(worklist_id, 2, seconds=10)] == keys
+
+
 def test_reading_goes_on_without_a_network(room: Room, new_context: NewContext) -> None:
     worklist_id = room.worklist()
     context = new_context()
