@@ -1,5 +1,8 @@
 """Which port the server takes, and how it ends."""
 
+import asyncio
+import socket
+
 import httpx
 import pytest
 
@@ -23,6 +26,24 @@ def test_a_port_in_use_is_named() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(Conflict, match=str(port)):
             bind("127.0.0.1", port)
+
+
+def test_a_small_answer_does_not_wait_for_an_acknowledgement() -> None:
+    async def no_delay_of_an_accepted_connection() -> int:
+        accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def note(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connection = writer.get_extra_info("socket")
+            accepted.set_result(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with bind("127.0.0.1", 0) as listener:
+            async with await asyncio.start_server(note, sock=listener):
+                _, writer = await asyncio.open_connection(*listener.getsockname())
+                writer.close()
+                return await accepted
+
+    assert asyncio.run(no_delay_of_an_accepted_connection()) != 0
 
 
 @pytest.mark.slow
