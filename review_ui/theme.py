@@ -15,6 +15,7 @@ STREAMLIT_OPTIONS: dict[str, Any] = {
     "client.toolbarMode": "minimal",
     "logger.hideWelcomeMessage": True,
     "runner.magicEnabled": False,
+    "runner.postScriptGC": False,  # a full collection after every run of a page held all others for 0.15 s
     "server.enableAgentApi": False,
     "server.enableStaticServing": False,
     "server.fileWatcherType": "none",
