@@ -13,8 +13,6 @@ from itertools import combinations
 
 import krippendorff
 import numpy as np
-from sklearn.metrics import cohen_kappa_score
-from statsmodels.stats.inter_rater import fleiss_kappa
 
 from curation.estimates import RESAMPLES, Estimate, Numbers, with_percentiles
 from curation.reader_study.table import StudyRow, StudyTable
@@ -111,6 +109,8 @@ def krippendorff_alpha(counts: Numbers) -> float:
 
 def fleiss(counts: Numbers) -> float:
     """Compute Fleiss' kappa of counts with the same number of readers for each image."""
+    from statsmodels.stats.inter_rater import fleiss_kappa  # more than a second to import
+
     if np.count_nonzero(counts.sum(axis=0)) < 2:
         return float("nan")
     with warnings.catch_warnings():
@@ -140,6 +140,8 @@ def _equally_read(counts: Numbers) -> Numbers:
 
 def kappa(pairs: Sequence[tuple[Hashable, Hashable]], random: np.random.Generator, fewest: int, what: str) -> Estimate:
     """Compute kappa of pairs of answers; `what` names the pairs in the reason where they are too few."""
+    from sklearn.metrics import cohen_kappa_score  # more than two seconds to import
+
     n = len(pairs)
     if n < fewest:
         return Estimate.none(n, f"too few: {n} {what}, {fewest} needed")

@@ -10,14 +10,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from cleanlab.multiannotator import get_label_quality_multiannotator
 
 from curation.estimates import Numbers
 from curation.reader_study.table import StudyTable
 from curation.tables.reading import Purpose, Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FEWEST_IMAGES = 20
 
@@ -43,6 +45,8 @@ class Consensus:
 
 def consensus(table: StudyTable) -> Consensus:
     """Compute the consensus on candidates that two people or more have read blind."""
+    import pandas as pd  # half a second to import
+
     accepts: dict[int, dict[str, bool]] = defaultdict(dict)
     asked: dict[int, str] = {}
     for row in table.blind().rows:
@@ -59,7 +63,7 @@ def consensus(table: StudyTable) -> Consensus:
     return _crowdlab(verdicts, _classifier(verdicts, [asked[image] for image in verdicts.index]))
 
 
-def _classifier(verdicts: pd.DataFrame, classes: list[str]) -> Numbers:
+def _classifier(verdicts: "pd.DataFrame", classes: list[str]) -> Numbers:
     """Estimate rejection and acceptance, (images, 2), from the other images of the same class, smoothed."""
     accepts, reads = verdicts.sum(axis=1).to_numpy(), verdicts.notna().sum(axis=1).to_numpy()
     rates = np.empty(len(verdicts))
@@ -70,7 +74,9 @@ def _classifier(verdicts: pd.DataFrame, classes: list[str]) -> Numbers:
     return np.column_stack([1 - rates, rates])
 
 
-def _crowdlab(verdicts: pd.DataFrame, probabilities: Numbers) -> Consensus:
+def _crowdlab(verdicts: "pd.DataFrame", probabilities: Numbers) -> Consensus:
+    from cleanlab.multiannotator import get_label_quality_multiannotator  # more than a second to import
+
     with warnings.catch_warnings(), _fixed_ties():
         # cleanlab warns where the consensus lacks a class or a reader overlaps with few; the result shows both.
         warnings.simplefilter("ignore", UserWarning)

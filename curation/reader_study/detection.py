@@ -8,8 +8,7 @@ of Gourevitch and Galanter (1967). A positive c leans to accepting.
 import math
 from collections import defaultdict
 from dataclasses import dataclass
-
-from scipy.stats import norm
+from statistics import NormalDist
 
 from curation.estimates import CONFIDENCE, Estimate, proportion
 from curation.reader_study.table import StudyTable
@@ -19,6 +18,7 @@ FEWEST_CONTROLS = 50  # of each kind, for d' and c
 FEWEST_SHARES = 10
 FEWEST_OF_A_KIND = 5
 NORMAL = "normal approximation"
+STANDARD_NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,9 @@ def signal_detection(hits: int, signals: int, alarms: int, noises: int) -> tuple
         reason = f"too few: {signals} defects and {noises} real images read blind, {FEWEST_CONTROLS} of each needed"
         return Estimate.none(n, reason), Estimate.none(n, reason)
     hit_rate, alarm_rate = (hits + 0.5) / (signals + 1), (alarms + 0.5) / (noises + 1)
-    z_hit, z_alarm = float(norm.ppf(hit_rate)), float(norm.ppf(alarm_rate))
+    z_hit, z_alarm = STANDARD_NORMAL.inv_cdf(hit_rate), STANDARD_NORMAL.inv_cdf(alarm_rate)
     variance = _variance(hit_rate, signals, z_hit) + _variance(alarm_rate, noises, z_alarm)
-    half = float(norm.ppf((1 + CONFIDENCE) / 2)) * math.sqrt(variance)
+    half = STANDARD_NORMAL.inv_cdf((1 + CONFIDENCE) / 2) * math.sqrt(variance)
     d_prime, criterion = z_hit - z_alarm, -(z_hit + z_alarm) / 2
     return (
         Estimate(d_prime, d_prime - half, d_prime + half, n, NORMAL),
@@ -70,4 +70,4 @@ def signal_detection(hits: int, signals: int, alarms: int, noises: int) -> tuple
 
 def _variance(rate: float, n: int, z: float) -> float:
     """The variance of a proportion's z, by the delta method."""
-    return rate * (1 - rate) / (n * float(norm.pdf(z)) ** 2)
+    return rate * (1 - rate) / (n * STANDARD_NORMAL.pdf(z) ** 2)

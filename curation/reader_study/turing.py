@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from curation.estimates import Estimate, Numbers, with_percentiles
 from curation.reader_study.table import StudyTable
@@ -57,6 +56,8 @@ def _scores(table: StudyTable, purpose: Purpose) -> Scores:
 
 def auc(real: Numbers, synthetic: Numbers) -> float:
     """Compute the chance that a real image is rated more real than a synthetic one; ties count half (Mann-Whitney)."""
+    from scipy.stats import rankdata  # a second to import
+
     ranks = rankdata(np.concatenate([real, synthetic]))
     excess = ranks[: len(real)].sum() - len(real) * (len(real) + 1) / 2
     return float(excess / (len(real) * len(synthetic)))

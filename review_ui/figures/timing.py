@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from scipy.stats import binom
-
 from curation.estimates import CONFIDENCE
 from review_ui.figures.readings import GivenReading
 
@@ -39,6 +37,8 @@ def time_by_reader(rows: Sequence[GivenReading]) -> list[ReaderTime]:
 
 def median_interval(values: Sequence[float]) -> tuple[float | None, float | None]:
     """The exact, distribution-free 95 % interval of a median (Conover 1999, section 3.2)."""
+    from scipy.stats import binom  # a second to import
+
     lower = int(binom.ppf((1 - CONFIDENCE) / 2, len(values), 0.5))
     if lower < 1:
         return None, None
