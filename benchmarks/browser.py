@@ -16,7 +16,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.candidate_rows import make_project
 from curation.project import Project
-from tests.e2e.conftest import LAUNCH_ARGUMENTS, PASSWORD
+from tests.e2e.browser import LAUNCH_ARGUMENTS
+from tests.e2e.conftest import PASSWORD
 from tests.review_ui.serving import ReviewServer, free_port
 
 
@@ -60,8 +61,8 @@ def streamlit_server(project: Project, script_name: str, **environment: str) -> 
     script = Path(__file__).with_name(script_name)
     options = ["--server.port", str(port), "--server.headless", "true", "--server.fileWatcherType", "none"]
     command = [sys.executable, "-m", "streamlit", "run", str(script), *options, "--browser.gatherUsageStats", "false"]
-    own = {"ROUNDS_PROJECT": str(project.root), "PYTHONPATH": str(script.parents[1]), **environment}
-    process = subprocess.Popen(command, env={**os.environ, **own}, stdout=subprocess.DEVNULL)
+    variables = {"ROUNDS_PROJECT": str(project.root), "PYTHONPATH": str(script.parents[1]), **environment}
+    process = subprocess.Popen(command, env={**os.environ, **variables}, stdout=subprocess.DEVNULL)
     try:
         _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
         yield f"http://127.0.0.1:{port}/"

@@ -1,7 +1,6 @@
 """A real Chromium on a real server: one a session, with a worklist and readers for each test."""
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -26,22 +25,24 @@ from curation.worklists.create import close_worklist, create_worklist
 from curation.worklists.summaries import list_worklists
 from tests.builders import add_candidates
 from tests.conftest import missing
+from tests.e2e.browser import (
+    HEIGHT,
+    LAUNCH_ARGUMENTS,
+    WAIT_MS,
+    WIDTH,
+    Profiles,
+    find_chromium,
+    new_profile,
+    unwanted_arguments,
+)
 from tests.e2e.lived_in import live_in
 from tests.review_ui.serving import ReviewServer
 from tests.rows import NOW, add_consent
+from tests.worlds.shared import copy_world, make_once
 
 PASSWORD = "a long enough password"
 IMAGES = 80
 SUBJECTS = 240
-LAUNCH_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-WAIT_MS = 120_000
 NOTICE = "SIMULATED from one template; intervals cover warps, not patients; not for diagnosis"
 
 
@@ -123,12 +124,14 @@ class Room:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The system's Chromium, headless."""
-    executable = shutil.which("chromium")
+    executable = find_chromium()
     if executable is None:
-        missing("Chromium", "on Debian, `apt-get install chromium`")
+        missing("Chromium", "on Debian, `apt-get install chromium-headless-shell`")
     expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=executable, args=LAUNCH_ARGUMENTS)
+        opened = playwright.chromium.launch(
+            executable_path=executable, args=LAUNCH_ARGUMENTS, ignore_default_args=unwanted_arguments()
+        )
         yield opened
         opened.close()
 
@@ -136,25 +139,35 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def room(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> Iterator[Room]:
     """A running server over one project with 80 screened candidates."""
-    project = make_project(tmp_path_factory.mktemp("e2e") / "reading room")
-    _add_rendered(project)
-    yield from _serve(project)
+
+    def make(root: Path) -> None:
+        project = make_project(root)
+        _add_rendered(project)
+        project.database.dispose()
+
+    yield from _serve(make_once(tmp_path_factory, "reading room", make), tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def used_room(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Path], Project]) -> Iterator[Room]:
     """A running server over a project that was read in before; for pictures, its candidates are the demo's."""
-    project = make_project(tmp_path_factory.mktemp("e2e") / "virtual brains")
-    import_virtual_brains(project, NOW, SUBJECTS)  # before screening, which looks for neighbours among them
-    if screenshots_wanted():
-        generate_candidates(project, IMAGES // 2)
-    else:
-        _add_rendered(project)
-    live_in(project)
-    yield from _serve(project)
+
+    def make(root: Path) -> None:
+        project = make_project(root)
+        import_virtual_brains(project, NOW, SUBJECTS)  # before screening, which looks for neighbours among them
+        if screenshots_wanted():
+            generate_candidates(project, IMAGES // 2)
+        else:
+            _add_rendered(project)
+        live_in(project)
+        project.database.dispose()
+
+    yield from _serve(make_once(tmp_path_factory, "virtual brains", make), tmp_path_factory)
 
 
-def _serve(project: Project) -> Iterator[Room]:
+def _serve(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    """A server over a copy of a world."""
+    project = Project.open(copy_world(world, tmp_path_factory.mktemp("e2e") / world.name))
     server = ReviewServer(project.root)
     server.start()
     with project.database.read() as session:
@@ -175,20 +188,27 @@ def _add_rendered(project: Project) -> None:
         session.execute(update(Image).values(spacing_row_mm=spacing_mm, spacing_column_mm=spacing_mm))
 
 
+@pytest.fixture(scope="session")
+def profiles(browser: Browser) -> Profiles:
+    """Profiles that have loaded Streamlit's scripts once."""
+    return Profiles(browser)
+
+
 @pytest.fixture
-def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
-    """Opens browser profiles of this test's own, closed at its end."""
+def new_context(browser: Browser, profiles: Profiles) -> Iterator[Callable[..., BrowserContext]]:
+    """Opens browser profiles without cookies or anything stored; `fresh` ones also without downloads."""
     opened: list[BrowserContext] = []
 
-    def make(width: int = 1440, height: int = 900) -> BrowserContext:
-        context = browser.new_context(viewport={"width": width, "height": height})
-        context.set_default_timeout(WAIT_MS)
-        opened.append(context)
-        return context
+    def make(width: int = WIDTH, height: int = HEIGHT, fresh: bool = False) -> BrowserContext:
+        if (width, height) == (WIDTH, HEIGHT) and not fresh:
+            return profiles.take()
+        opened.append(new_profile(browser, width, height))
+        return opened[-1]
 
     yield make
     for context in opened:
         context.close()
+    profiles.give_back()
 
 
 def sign_in_anywhere(page: Page, room: Room, name: str) -> None:

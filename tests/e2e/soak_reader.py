@@ -8,7 +8,6 @@ viewer, from the same bytes.
 import asyncio
 import os
 import random
-import shutil
 import signal
 import time
 from contextlib import suppress
@@ -19,8 +18,9 @@ from typing import Any
 from playwright.async_api import BrowserContext, Page, Playwright
 from playwright.async_api import Error as PlaywrightError
 
+from tests.e2e.browser import LAUNCH_ARGUMENTS, find_chromium
 from tests.e2e.cable import Cable
-from tests.e2e.conftest import LAUNCH_ARGUMENTS, PASSWORD
+from tests.e2e.conftest import PASSWORD
 from tests.e2e.marked_pictures import PAINTED_NUMBER
 
 KEYS = {"a": 0.55, "x": 0.17, "s": 0.1, "1": 0.05, "2": 0.05, "3": 0.04, "u": 0.04}
@@ -134,7 +134,7 @@ class SoakReader:
         if self.context is None:
             self.context = await self.playwright.chromium.launch_persistent_context(
                 self.profile,
-                executable_path=shutil.which("chromium"),
+                executable_path=find_chromium(),
                 args=LAUNCH_ARGUMENTS,
                 viewport={"width": 900, "height": 640},
                 handle_sigint=False,

@@ -179,7 +179,7 @@ def test_on_a_4k_screen_menus_are_as_large_as_the_page(room: Room, new_context: 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_chosen_readers_can_be_read(room: Room, new_context: NewContext, theme: str) -> None:
     name = room.reader()
-    context = new_context()
+    context = new_context(fresh=True)
     context.add_init_script(f"localStorage.setItem('rounds-theme', '{theme}')")
     page = open_as(room, context, Role.CURATOR)
     page.goto(f"{room.server.url}/worklists")

@@ -25,6 +25,16 @@ def open_pages(page: Page, size: int = 12) -> None:
     wait_for_page(page)
 
 
+def sign_in_to_pages(page: Page, room: Room, size: int = 12) -> None:
+    """Sign a new reader in and turn to pages of a size, chosen beforehand so that one load is enough."""
+    page.goto(f"{room.server.url}/rounds/sign-in")
+    page.evaluate("size => localStorage.setItem('rounds-page-size', size)", str(size))
+    sign_in_anywhere(page, room, room.reader())
+    page.wait_for_selector(".room[data-state=reading]")
+    page.keyboard.press("g")
+    wait_for_page(page)
+
+
 def wait_for_page(page: Page, other_than: str = "") -> str:
     """Wait until a page is on the screen, and long enough that it may be given; returns its id."""
     page.wait_for_function(
@@ -56,8 +66,7 @@ def rows(room: Room, worklist_id: int) -> list[Reading]:
 def test_clicks_ranges_and_arrows_mark_and_enter_gives_exactly_the_page(room: Room, new_context: NewContext) -> None:
     worklist_id = room.worklist(grid_audit_share=0.0)
     page = new_context().new_page()
-    sign_in(page, room, room.reader())
-    open_pages(page)
+    sign_in_to_pages(page, room)
     page_id = wait_for_page(page)
     tiles = page.locator(".tile")
     tiles.nth(2).click()
@@ -95,8 +104,7 @@ def test_a_page_taken_back_comes_again_with_its_marks_and_the_record_keeps_both(
 ) -> None:
     worklist_id = room.worklist(grid_audit_share=0.0)
     page = new_context().new_page()
-    sign_in(page, room, room.reader())
-    open_pages(page)
+    sign_in_to_pages(page, room)
     page.keyboard.press("Space")
     page.keyboard.press("Digit1")
     first = page.locator(".room").get_attribute("data-page") or ""
@@ -121,8 +129,7 @@ def test_a_page_taken_back_comes_again_with_its_marks_and_the_record_keeps_both(
 def test_a_reload_keeps_the_page_its_marks_and_what_may_be_taken_back(room: Room, new_context: NewContext) -> None:
     worklist_id = room.worklist(grid_audit_share=0.0)
     page = new_context().new_page()
-    sign_in(page, room, room.reader())
-    open_pages(page)
+    sign_in_to_pages(page, room)
     first = page.locator(".room").get_attribute("data-page") or ""
     page.keyboard.press("Enter")
     wait_for_page(page, first)
@@ -148,8 +155,7 @@ def test_a_page_given_offline_is_kept_and_sent_later_even_after_the_tab_was_clos
     worklist_id = room.worklist(grid_audit_share=0.0)
     context = new_context()
     page = context.new_page()
-    sign_in(page, room, room.reader())
-    open_pages(page)
+    sign_in_to_pages(page, room)
     first = page.locator(".room").get_attribute("data-page") or ""
     context.set_offline(True)
     page.keyboard.press("Space")
@@ -224,8 +230,7 @@ def sign_in_to_few(page: Page, room: Room) -> None:
 def test_an_image_is_enlarged_marked_there_and_the_page_is_where_it_was(room: Room, new_context: NewContext) -> None:
     worklist_id = room.worklist(grid_audit_share=0.0)
     page = new_context().new_page()
-    sign_in(page, room, room.reader())
-    open_pages(page)
+    sign_in_to_pages(page, room)
     page.locator(".tile").nth(5).dblclick()
     expect(page.locator(".stage")).to_be_visible()
     expect(page.locator(".pages")).to_be_hidden()
@@ -242,8 +247,7 @@ def test_enter_twice_in_a_row_and_the_keys_of_single_reading_give_no_second_page
 ) -> None:
     worklist_id = room.worklist(grid_audit_share=0.0)
     page = new_context().new_page()
-    sign_in(page, room, room.reader())
-    open_pages(page)
+    sign_in_to_pages(page, room)
     for press in ("a", "s", "h", "m", "Enter", "Enter"):
         page.keyboard.press(press)
     room.wait_for_readings(worklist_id, 12)
@@ -254,8 +258,7 @@ def test_enter_twice_in_a_row_and_the_keys_of_single_reading_give_no_second_page
 def test_sizes_are_remembered_and_a_label_blind_worklist_has_no_pages(room: Room, new_context: NewContext) -> None:
     room.worklist()
     page = new_context().new_page()
-    sign_in(page, room, room.reader())
-    open_pages(page, 24)
+    sign_in_to_pages(page, room, 24)
     expect(page.locator(".tile")).to_have_count(24)
     page.keyboard.press(".")
     expect(page.locator(".tile")).to_have_count(48)

@@ -19,7 +19,7 @@ def test_every_page_stands_with_all_other_hosts_cut_off(used_room: Room, new_con
     room = used_room
     room.worklist()
     our_host = urlsplit(room.server.url).netloc
-    context = new_context()
+    context = new_context(fresh=True)
     elsewhere: list[str] = []
     troubles: list[str] = []
     at = "sign-in"

@@ -13,7 +13,7 @@ from curation.tables.images import Image
 from curation.tables.reading import Assignment, WorklistItem
 from tests.builders import add_candidates, oval
 from tests.e2e.conftest import Room, shown_key, sign_in_anywhere
-from tests.e2e.test_grid import open_pages
+from tests.e2e.test_grid import sign_in_to_pages
 
 pytestmark = pytest.mark.e2e
 NewContext = Callable[..., BrowserContext]
@@ -112,9 +112,7 @@ def test_sixteen_bits_and_colour_reach_the_tiles_of_a_page(
         batch = add_candidates(room.project, session, pictures, name=name)
     worklist_id = room.worklist(batches=(batch.id,), grid_audit_share=0.0)
     page = new_context().new_page()
-    sign_in_anywhere(page, room, room.reader())
-    page.wait_for_selector(".room[data-state=reading]")
-    open_pages(page)
+    sign_in_to_pages(page, room)
     tiles = np.array(page.evaluate(TILES), dtype=float).reshape(-1, 20, 20, 3)
     assert len(tiles) == 12
     for tile, pixels in zip(tiles, handed_out(room, worklist_id), strict=True):

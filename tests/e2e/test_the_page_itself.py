@@ -18,7 +18,7 @@ IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
 def test_no_request_leaves_for_another_host_and_nothing_fails_on_the_way(room: Room, new_context: NewContext) -> None:
     room.worklist()
-    page = new_context().new_page()
+    page = new_context(fresh=True).new_page()
     hosts: set[str] = set()
     troubles: list[str] = []
     page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))

@@ -231,7 +231,7 @@ def test_a_break_is_offered_after_half_an_hour_and_absence_is_not_reading_time(
     room: Room, new_context: NewContext
 ) -> None:
     worklist_id = room.worklist()
-    page = new_context().new_page()
+    page = new_context(fresh=True).new_page()
     page.clock.install()
     sign_in_anywhere(page, room, room.reader())
     page.wait_for_selector(".room[data-state=reading]")
