@@ -19,12 +19,12 @@ def names_in(document: str) -> list[str]:
 
 def defines(path: Path, name: str) -> bool:
     """Whether a module defines `function`, `Class` or `Class.method`."""
-    found = ast.parse(path.read_text()).body
+    body = ast.parse(path.read_text()).body
     for part in name.split("."):
-        matches = [node for node in found if getattr(node, "name", None) == part]
+        matches = [node for node in body if getattr(node, "name", None) == part]
         if not matches:
             return False
-        found = getattr(matches[0], "body", [])
+        body = getattr(matches[0], "body", [])
     return True
 
 

@@ -54,9 +54,9 @@ def downgraded_copy(source: Path, target: Path, revision: str) -> Path:
 
 def tables_of(connection: Connection) -> dict[str, Table]:
     """The tables that are there, as the database describes them, parents first."""
-    found = MetaData()
-    found.reflect(connection)
-    return {table.name: table for table in found.sorted_tables if table.name != "alembic_version"}
+    metadata = MetaData()
+    metadata.reflect(connection)
+    return {table.name: table for table in metadata.sorted_tables if table.name != "alembic_version"}
 
 
 def fill(connection: Connection) -> None:
@@ -109,7 +109,7 @@ def contents(connection: Connection, columns: dict[str, list[str]]) -> dict[str,
     """Every row of the named columns, in order of the first of them."""
     tables = tables_of(connection)
     return {
-        name: sorted(map(_comparable, connection.execute(select(*(tables[name].c[one] for one in chosen)))))
+        name: sorted(map(_comparable, connection.execute(select(*(tables[name].c[column] for column in chosen)))))
         for name, chosen in columns.items()
     }
 

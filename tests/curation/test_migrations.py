@@ -67,10 +67,14 @@ def test_readings_leases_and_progress_of_the_first_revision_live_on(at_first_rev
         row = connection.execute(text("SELECT verdict, reasons, elapsed_ms, after_reveal, ratings FROM readings")).one()
         kept = connection.execute(text("SELECT state, purpose, sequence FROM assignments ORDER BY id")).all()
     assert (row.verdict, row.elapsed_ms, bool(row.after_reveal), row.ratings) == ("reject", 900, False, None)
-    assert [tuple(one) for one in kept] == [("done", "first", None), ("leased", "first", None), ("open", "first", None)]
+    assert [tuple(job_row) for job_row in kept] == [
+        ("done", "first", None),
+        ("leased", "first", None),
+        ("open", "first", None),
+    ]
     with database.write() as session:
-        found = progress_of(session, 1, 1)
-        assert (found.done, found.left, found.total) == (1, 2, 3)
+        progress = progress_of(session, 1, 1)
+        assert (progress.done, progress.left, progress.total) == (1, 2, 3)
         held = [item.key for item in claim(session, NOON, 1, 1, 5)]
         assert held == [f"{2:032x}", f"{3:032x}"]
         for key in held:

@@ -48,14 +48,14 @@ def at_once(project: Project, *acts: Callable[[Project], Any]) -> list[Any]:
     start = threading.Barrier(len(acts))
 
     def run(act: Callable[[Project], Any]) -> Any:
-        own = Project.open(project.root)
+        project_of_own = Project.open(project.root)
         start.wait()
         try:
-            return act(own)
+            return act(project_of_own)
         except RoundsError as error:
             return error
         finally:
-            own.database.dispose()
+            project_of_own.database.dispose()
 
     with ThreadPoolExecutor(len(acts)) as pool:
         return list(pool.map(run, acts))

@@ -27,14 +27,14 @@ def read_six(database: Database) -> tuple[int, int, list[int]]:
         session.scalars(select(Batch)).one().request = {"guidance_scale": 2.0, "num_inference_steps": 12}
         held = claim(session, NOON, reader_id, worklist_id, 6)
         images = [
-            session.scalars(select(WorklistItem.image_id).join(Assignment).where(Assignment.key == one.key)).one()
-            for one in held
+            session.scalars(select(WorklistItem.image_id).join(Assignment).where(Assignment.key == entry.key)).one()
+            for entry in held
         ]
-        for number, (one, said) in enumerate(zip(held, SAID, strict=True)):
+        for number, (entry, said) in enumerate(zip(held, SAID, strict=True)):
             fields = {"elapsed_ms": 1000 * (number + 2), "idle_ms": 1000}
             fields |= {"reasons": ("anatomy",)} if said is Verdict.REJECT else {}
             fields |= {"mode": "grid", "page_id": "0" * 32} if number == 5 else {}
-            record_reading(session, CHAIN, NOON, reader_id, verdict(one.key, answer=said, **fields))
+            record_reading(session, CHAIN, NOON, reader_id, verdict(entry.key, answer=said, **fields))
     return worklist_id, reader_id, images
 
 

@@ -116,7 +116,7 @@ def test_stopped_in_the_middle_it_goes_on_and_reads_nothing_twice(to_read: Proje
     assert len(readings(to_read)) == 5
     read_worklist_by_proxy(to_read, "w", NOW, silent, str(tiny_vit))
     read = readings(to_read)
-    assert len({one.assignment_id for one in read}) == len(read) == find(to_read)
+    assert len({reading.assignment_id for reading in read}) == len(read) == find(to_read)
     again = read_worklist_by_proxy(to_read, "w", NOW, silent, str(tiny_vit))
     assert again["readings"] == {}
     assert verify_project(to_read, silent).faults == []

@@ -50,4 +50,4 @@ def test_a_picture_that_two_subjects_share_is_one_reference(project: Project) ->
         other = add_person(project, session, source, 2, Split.TRAIN)
         other.file_sha256, other.pixel_sha256 = first.file_sha256, first.pixel_sha256
         session.flush()
-        assert [one.image_id for one in real_references(session, Split.TRAIN, SHAPE)] == [first.id]
+        assert [reference.image_id for reference in real_references(session, Split.TRAIN, SHAPE)] == [first.id]

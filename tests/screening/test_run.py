@@ -139,7 +139,7 @@ def test_thresholds_and_what_they_are_worth_are_kept_with_the_screening(
     assert kept["flags_on_validation"]["any"] <= 12
     assert kept["real_values"]["manifold"]["n"] == 48
     assert kept["label_probe"]["classes"] == ["bright", "normal"]
-    assert {one["tuned_on"] for one in kept["limits"].values()} == {48}
+    assert {entry["tuned_on"] for entry in kept["limits"].values()} == {48}
     assert kept["backbone"] == "tiny-vit"
     assert all(0 < len(threshold) <= 100 for threshold in thresholds)
 
@@ -198,7 +198,7 @@ def test_held_out_images_are_laid_over_once_for_the_same_training_images(project
     (kept / name).write_bytes((distances / 1_000).tobytes())  # seen in the thresholds, if it is what they are set from
     screen_batch(project, second, NOW, silent, str(tiny_vit))
     with project.database.read() as session:
-        first, then = [one.parameters for one in session.scalars(select(Screening).order_by(Screening.id))]
+        first, then = [entry.parameters for entry in session.scalars(select(Screening).order_by(Screening.id))]
     assert then["near_copy_pixels"]["distance"] == pytest.approx(first["near_copy_pixels"]["distance"] / 1_000)
     with project.database.write() as session:
         add_person(project, session, add_import(session, "more"), 31, Split.TRAIN)

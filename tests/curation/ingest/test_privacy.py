@@ -53,8 +53,8 @@ def _everything(project: Project) -> bytes:
 
 def _assert_nothing_of(words: list[str], kept: bytes) -> None:
     lower = kept.lower()
-    found = [word for word in words if word.lower().encode() in lower]
-    assert found == []
+    leaked = [word for word in words if word.lower().encode() in lower]
+    assert leaked == []
 
 
 def test_no_identifying_attribute_of_a_dicom_file_is_kept_anywhere(project: Project, tmp_path: Path) -> None:

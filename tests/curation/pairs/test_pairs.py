@@ -140,35 +140,35 @@ def test_nothing_that_is_sent_says_what_a_pair_is(suspected: Project) -> None:
     made = listed(suspected)
     with suspected.database.read() as session:
         sent = find_next_pairs(session, 1, made[0].pair_list_id, 100)
-    assert [one.key for one in sent] == [pair.key for pair in made]
-    assert {(one.first, one.second) for one in sent} == {((16, 16, 1, 8), (16, 16, 1, 8))}
+    assert [pair.key for pair in sent] == [pair.key for pair in made]
+    assert {(pair.first, pair.second) for pair in sent} == {((16, 16, 1, 8), (16, 16, 1, 8))}
 
 
 def test_a_judgement_is_recorded_once_and_in_the_chain(suspected: Project) -> None:
     first, *rest = listed(suspected)
-    said = judge(suspected, first.key)
+    answer = judge(suspected, first.key)
     with suspected.database.write() as session:
-        record_judgement(session, suspected.chain, NOW + timedelta(seconds=1), 1, said)
+        record_judgement(session, suspected.chain, NOW + timedelta(seconds=1), 1, answer)
         assert len(session.scalars(select(PairReading)).all()) == 1
         assert len(session.scalars(select(Event).where(Event.kind == "pair.judged")).all()) == 1
-        assert [one.done for one in list_open_pair_lists(session, 1)] == [1]
+        assert [pair.done for pair in list_open_pair_lists(session, 1)] == [1]
         assert find_next_pairs(session, 1, first.pair_list_id, 1)[0].key == rest[0].key
 
 
 @pytest.mark.slow
 def test_a_pair_is_judged_once_until_it_is_taken_back(suspected: Project) -> None:
     first = listed(suspected)[0]
-    said = judge(suspected, first.key)
+    answer = judge(suspected, first.key)
     with pytest.raises(Conflict, match="judged already"):
         judge(suspected, first.key, verdict=PairVerdict.DIFFERENT)
     with pytest.raises(Conflict, match="take back"):
         judge(suspected, first.key, verdict=None, voids_op_id=new_op_id())
-    judge(suspected, first.key, verdict=None, voids_op_id=said.op_id)
+    judge(suspected, first.key, verdict=None, voids_op_id=answer.op_id)
     with suspected.database.read() as session:
         assert find_next_pairs(session, 1, first.pair_list_id, 1)[0].key == first.key
     judge(suspected, first.key, verdict=PairVerdict.UNSURE)
     with pytest.raises(Conflict, match="another judgement"):
-        judge(suspected, listed(suspected, RECIPE.model_copy(update={"name": "q"}))[0].key, op_id=said.op_id)
+        judge(suspected, listed(suspected, RECIPE.model_copy(update={"name": "q"}))[0].key, op_id=answer.op_id)
 
 
 @pytest.mark.slow

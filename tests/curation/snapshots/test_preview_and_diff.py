@@ -169,10 +169,10 @@ def test_a_difference_names_what_came_went_and_changed(project: Project) -> None
     for name, recipe in recipes.items():
         build_snapshot(project, name, recipe, NOW, silent)
     with project.database.read() as session:
-        one, two, real = (find_snapshot(session, name) for name in recipes)
-        result = diff_snapshots(session, one, two, examples=1)
-        back = diff_snapshots(session, real, one)
-        same = diff_snapshots(session, one, one)
+        first, second, real = (find_snapshot(session, name) for name in recipes)
+        result = diff_snapshots(session, first, second, examples=1)
+        back = diff_snapshots(session, real, first)
+        same = diff_snapshots(session, first, first)
     assert result.counts == {"added": 0, "removed": 2, "relabelled": 0, "reweighted": 2, "moved": 0}
     assert (result.unchanged, result.same_content, result.readings) == (15, False, (4, 2))
     assert set(result.recipe) == {"max_ratio", "weights"}

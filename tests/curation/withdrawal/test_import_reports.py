@@ -25,11 +25,11 @@ def source(name: str, *images: IncomingImage) -> Source:
 @pytest.fixture
 def imported(project: Project) -> Project:
     """p0 came with two files of one picture, p1 with the same picture in another import, p2 with one of its own."""
-    one = IncomingImage("p0-first.png", picture(0), "a", "p0", Split.TRAIN)
+    picture_entry = IncomingImage("p0-first.png", picture(0), "a", "p0", Split.TRAIN)
     again = IncomingImage("p0-again.png", picture(0), "a", "p0", Split.TRAIN)
     third = IncomingImage("p2.png", picture(2), "a", "p2", Split.TRAIN)
     twin = IncomingImage("p2-twin.png", picture(2), "a", "p2", Split.TRAIN)
-    import_source(project, NOW, source("one", one, again, third, twin))
+    import_source(project, NOW, source("one", picture_entry, again, third, twin))
     import_source(project, NOW, source("two", IncomingImage("p1.png", picture(0), "a", "p1", Split.TRAIN)))
     return project
 

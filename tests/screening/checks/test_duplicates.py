@@ -46,7 +46,7 @@ def test_a_picture_of_an_earlier_batch_is_blocked_and_a_near_one_flagged(
     assert verdicts(project, third, "duplicate") == ["pass", "pass", "pass", "pass", "block"]
     assert set(verdicts(project, first, "duplicate_of_earlier")) == {"pass"}
     with project.database.read() as session:
-        kept = {one.batch_id: one.parameters for one in session.scalars(select(Screening))}
+        kept = {screening.batch_id: screening.parameters for screening in session.scalars(select(Screening))}
         assert session.scalar(select(ScreenedImage.verdict).where(ScreenedImage.screening_id == 1)) is not None
     assert (kept[first]["earlier_images"], kept[third]["earlier_images"], kept[third]["earlier_batches"]) == (0, 8, 2)
 

@@ -59,8 +59,8 @@ def test_an_image_itself_is_at_no_distance_and_the_second_is_of_another_subject(
 
 
 def test_gain_and_offset_do_not_matter() -> None:
-    one = SEARCH.nearest(thumbnails(TRAIN[:4]) * 0.5 + 0.2)
-    np.testing.assert_allclose(one.distances[:, [0, 2]], 0, atol=1e-3)
+    matches = SEARCH.nearest(thumbnails(TRAIN[:4]) * 0.5 + 0.2)
+    np.testing.assert_allclose(matches.distances[:, [0, 2]], 0, atol=1e-3)
 
 
 def test_one_subject_alone_has_no_second_and_blank_pictures_are_like_nothing() -> None:

@@ -51,7 +51,9 @@ def test_a_copy_is_blocked_a_close_one_that_does_not_stand_out_is_flagged() -> N
 @pytest.mark.slow
 def test_false_alarms_are_counted_where_the_thresholds_were_not_set() -> None:
     counted = [gate(seed, 200) for seed in range(60)]
-    rate = sum(one.false_blocks + one.false_flags for one in counted) / sum(one.measured_on for one in counted)
+    rate = sum(rate_counts.false_blocks + rate_counts.false_flags for rate_counts in counted) / sum(
+        rate_counts.measured_on for rate_counts in counted
+    )
     in_sample = 0.01
     assert in_sample < rate < 0.03
 

@@ -24,7 +24,7 @@ SOME = ("blank", "noise", "pixel_grid", "ghosting")
 @pytest.fixture
 def few_faults(monkeypatch: pytest.MonkeyPatch) -> tuple[Fault, ...]:
     """Four kinds only: each costs a forward pass of every image."""
-    chosen = tuple(one for one in ALL_FAULTS if one.kind in SOME)
+    chosen = tuple(fault for fault in ALL_FAULTS if fault.kind in SOME)
     monkeypatch.setattr(checks, "ALL_FAULTS", chosen)
     return chosen
 
@@ -40,11 +40,11 @@ def test_every_rate_is_a_count_with_its_interval_and_is_measured_once(
         assert session.scalar(select(func.count()).select_from(Event).where(Event.kind == "checks.measured")) == 1
         assert [*measured_faults(session), *not_covered(session)] == []
     assert (report.kind, report.parameters["backbone"]) == ("checks", "tiny-vit")
-    untouched, planted = report.result["untouched"], {one["name"]: one for one in report.result["planted"]}
+    untouched, planted = report.result["untouched"], {fault["name"]: fault for fault in report.result["planted"]}
     assert untouched["n"] == 48 == sum(rate["n"] for rate in untouched["by_class"].values())
     assert untouched["caught"] <= 12
     assert set(untouched["by_check"]) == set(CHECKS)
-    assert set(planted) == {one.name for one in few_faults}
+    assert set(planted) == {fault.name for fault in few_faults}
     for rate in planted.values():
         low, high = rate["caught_95"]
         assert low <= rate["caught"] / rate["n"] <= high
@@ -65,8 +65,8 @@ def test_a_class_that_is_not_shown_is_seen_by_the_check_that_is_for_it(
     measure_checks(project, NOW, silent, str(tiny_vit), images=40)
     with project.database.read() as session:
         wrong = session.scalars(select(CheckReport)).one().result["wrong_label"]
-    assert {(one["true"], one["asked"]) for one in wrong} == {("normal", "bright"), ("bright", "normal")}
-    assert sum(one["by_check"]["label_agreement"]["caught"] for one in wrong) >= 10
+    assert {(fault["true"], fault["asked"]) for fault in wrong} == {("normal", "bright"), ("bright", "normal")}
+    assert sum(fault["by_check"]["label_agreement"]["caught"] for fault in wrong) >= 10
 
 
 @pytest.mark.slow

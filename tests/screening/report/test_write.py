@@ -110,13 +110,13 @@ def test_figures_count_every_image_once_and_shares_add_up(project: Project, scre
         tables = {figure: screening_table(session, screening_id, figure) for figure in FIGURES}
         assert session.scalar(select(Image.id).where(Image.batch_id == 1)) is not None
     assert sum(counts.total() for counts in figures.by_class.values()) == images
-    assert {one.name for one in figures.checks} == checks
-    for one in figures.checks:
-        if one.not_set is None:
-            np.testing.assert_allclose(sum(part.drawn for part in one.bins), 1)
-        if one.real_n:
-            np.testing.assert_allclose(sum(part.real for part in one.bins), 1)
-        assert all(one.left < at < one.right for at, _ in one.lines)
+    assert {check.name for check in figures.checks} == checks
+    for check in figures.checks:
+        if check.not_set is None:
+            np.testing.assert_allclose(sum(part.drawn for part in check.bins), 1)
+        if check.real_n:
+            np.testing.assert_allclose(sum(part.real for part in check.bins), 1)
+        assert all(check.left < at < check.right for at, _ in check.lines)
     for header, rows in tables.values():
         assert rows
         assert all(len(row) == len(header) for row in rows)

@@ -21,7 +21,7 @@ def features(seed: int, n: int = 60, shift: float = 0.0, dimension: int = 6) -> 
 @pytest.mark.parametrize(("n", "dimension"), [(60, 6), (300, 48), (40, 39)])
 def test_the_frechet_distance_equals_the_formula_with_a_matrix_square_root(n: int, dimension: int) -> None:
     a, b = (features(seed, n, 0.3 * seed, dimension).astype(np.float64) for seed in (1, 2))
-    covariances = [np.cov(one, rowvar=False) for one in (a, b)]
+    covariances = [np.cov(sample, rowvar=False) for sample in (a, b)]
     root = sqrtm(covariances[0] @ covariances[1])
     apart = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
     expected = apart + np.trace(covariances[0] + covariances[1] - 2 * root.real)
@@ -64,12 +64,12 @@ def test_the_kernel_distance_equals_the_reference_implementation() -> None:
 def test_the_kernel_distance_of_unequal_sets_is_its_sum_written_out() -> None:
     a, b = features(1, 7), features(2, 5, shift=0.5)
 
-    def kernel(one: np.ndarray, other: np.ndarray) -> float:
-        return float((one.astype(float) @ other.astype(float) / 6 + 1) ** 3)
+    def kernel(sample: np.ndarray, other: np.ndarray) -> float:
+        return float((sample.astype(float) @ other.astype(float) / 6 + 1) ** 3)
 
     within_a = np.mean([kernel(a[i], a[j]) for i in range(7) for j in range(7) if i != j])
     within_b = np.mean([kernel(b[i], b[j]) for i in range(5) for j in range(5) if i != j])
-    across = np.mean([kernel(one, other) for one in a for other in b])
+    across = np.mean([kernel(sample, other) for sample in a for other in b])
     assert kernel_distance(a, b) == pytest.approx(within_a + within_b - 2 * across, abs=1e-6)
 
 

@@ -41,7 +41,7 @@ def test_the_four_measures_equal_the_reference_implementation(
 ) -> None:
     real, drawn = points(seed, n, dimension), points(seed + 1, m, dimension, shift)
     expected = compute_prdc(real, drawn, nearest_k=k)
-    assert all_four(real, drawn, k) == pytest.approx({name: float(one) for name, one in expected.items()}, abs=1e-6)
+    assert all_four(real, drawn, k) == pytest.approx({name: float(point) for name, point in expected.items()}, abs=1e-6)
 
 
 def test_the_usual_k_are_those_of_the_papers() -> None:
@@ -68,8 +68,8 @@ def test_a_collapsed_set_is_precise_and_covers_little() -> None:
 def test_authenticity_equals_its_definition_counted_by_hand(seed: int, n: int, m: int) -> None:
     real, drawn = points(seed, n, 4), points(seed + 1, m, 4)
     expected = []
-    for one in drawn:
-        to_real = [np.sqrt(((one - other) ** 2).sum()) for other in real]
+    for point in drawn:
+        to_real = [np.sqrt(((point - other) ** 2).sum()) for other in real]
         nearest = int(np.argmin(to_real))
         others = [np.sqrt(((real[nearest] - real[place]) ** 2).sum()) for place in range(n) if place != nearest]
         expected.append(to_real[nearest] > min(others))

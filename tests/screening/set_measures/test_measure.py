@@ -44,9 +44,9 @@ def measure(project: Project, tiny_vit: Path) -> Callable[..., SetMeasurement]:
 
     def measured(**values: Any) -> SetMeasurement:
         request = MeasureRequest.checked(**({"resamples": 20} | values))
-        found = measure_sets(project, request, NOW, silent, str(tiny_vit))
+        measured = measure_sets(project, request, NOW, silent, str(tiny_vit))
         with project.database.read() as session:
-            return find_measurement(session, found)
+            return find_measurement(session, measured)
 
     return measured
 
@@ -71,8 +71,8 @@ def cohort_alone(project: Project, cohort_with_notice_world: Path) -> None:
 
 def named(row: SetMeasurement, scope: str) -> dict[str, dict[str, Any]]:
     """The measures of a scope by name."""
-    (found,) = [one for one in row.result["scopes"] if one["scope"] == scope]
-    return {one["name"]: one for one in found["measures"]}
+    (measured,) = [entry for entry in row.result["scopes"] if entry["scope"] == scope]
+    return {entry["name"]: entry for entry in measured["measures"]}
 
 
 @pytest.mark.slow
@@ -80,20 +80,20 @@ def test_the_approved_are_measured_per_class_and_whole_beside_their_floor(
     read_batch: int, measure: Callable[..., SetMeasurement]
 ) -> None:
     row = measure(images="approved")
-    scopes = {one["scope"]: one["n"] for one in row.result["scopes"]}
+    scopes = {entry["scope"]: entry["n"] for entry in row.result["scopes"]}
     assert scopes["whole"] == 36
     assert row.result["scopes_left_out"].keys() == {"bright", "normal"}
     assert row.result["images"] == {"measured": 36, "drawn": 60, "approved": 36}
     assert (row.result["notice"], row.result["intervals"]) == (NOTICE, "subject-level")
-    for name, one in named(row, "whole").items():
-        assert one["key"] == measure_key({"name": name})  # as a result without keys is read
+    for name, entry in named(row, "whole").items():
+        assert entry["key"] == measure_key({"name": name})  # as a result without keys is read
         if name == "Fréchet distance":
-            assert "36 images do not exceed" in one["note"]
+            assert "36 images do not exceed" in entry["note"]
             continue
         for side in ("value", "floor", "excess"):
-            assert one[side]["low"] <= one[side]["value"] <= one[side]["high"], (name, side)
+            assert entry[side]["low"] <= entry[side]["value"] <= entry[side]["high"], (name, side)
     raw = measure(images="raw")
-    assert {one["scope"]: one["n"] for one in raw.result["scopes"]} == {"whole": 48, "bright": 24, "normal": 24}
+    assert {entry["scope"]: entry["n"] for entry in raw.result["scopes"]} == {"whole": 48, "bright": 24, "normal": 24}
 
 
 @pytest.mark.slow
@@ -103,14 +103,14 @@ def test_fresh_pictures_are_no_farther_than_held_out_ones_and_copies_are_found_b
     fresh = add_drawn(project, [person(number) for number in DRAWN])
     copies = add_drawn(project, [noisy(person(number), number) for number in TRAIN[:60]], name="copier")
     blurred = add_drawn(project, [person(number) // 8 * 8 for number in range(5_000, 5_060)], name="coarse")
-    found = {name: named(measure(images="raw", batches=(one,)), "whole") for name, one in
+    measured = {name: named(measure(images="raw", batches=(batch,)), "whole") for name, batch in
              {"fresh": fresh, "copies": copies, "coarse": blurred}.items()}  # fmt: skip
-    assert found["fresh"]["kernel distance"]["excess"]["low"] <= 0
-    assert found["copies"]["precision"]["value"]["value"] >= found["fresh"]["precision"]["value"]["value"]
-    assert found["copies"]["authenticity"]["value"]["value"] < 0.1
-    assert found["copies"]["authenticity"]["excess"]["high"] < 0
-    assert found["fresh"]["authenticity"]["excess"]["high"] > 0
-    assert found["coarse"]["spectral distance"]["excess"]["low"] > 0
+    assert measured["fresh"]["kernel distance"]["excess"]["low"] <= 0
+    assert measured["copies"]["precision"]["value"]["value"] >= measured["fresh"]["precision"]["value"]["value"]
+    assert measured["copies"]["authenticity"]["value"]["value"] < 0.1
+    assert measured["copies"]["authenticity"]["excess"]["high"] < 0
+    assert measured["fresh"]["authenticity"]["excess"]["high"] > 0
+    assert measured["coarse"]["spectral distance"]["excess"]["low"] > 0
 
 
 @pytest.mark.slow
@@ -127,7 +127,7 @@ def test_the_same_request_is_measured_once_and_a_new_reading_is_another(
         assert session.scalar(select(func.count()).select_from(SetMeasurement)) == 2
         payloads = list(session.scalars(select(Event.payload).where(Event.kind == "set.measured")))
         assert [*measured_faults(session), *not_covered(session)] == []
-    assert [one["measurement"] for one in payloads] == [first.id, later.id]
+    assert [entry["measurement"] for entry in payloads] == [first.id, later.id]
 
 
 @pytest.mark.slow
@@ -136,13 +136,13 @@ def test_equal_requests_in_two_projects_give_equal_figures(
 ) -> None:
     other = make_project(tmp_path / "other")
     results = []
-    for one in (project, other):
-        cohort_with_notice(one)
-        add_drawn(one, [person(number) for number in DRAWN[:40]])
+    for room in (project, other):
+        cohort_with_notice(room)
+        add_drawn(room, [person(number) for number in DRAWN[:40]])
         request = MeasureRequest.checked(images="raw", resamples=20)
-        found = measure_sets(one, request, NOW, silent, str(tiny_vit))
-        with one.database.read() as session:
-            results.append(find_measurement(session, found).result)
+        measured = measure_sets(room, request, NOW, silent, str(tiny_vit))
+        with room.database.read() as session:
+            results.append(find_measurement(session, measured).result)
     other.database.dispose()
     assert results[0] == results[1]
 
@@ -181,19 +181,19 @@ def test_outcomes_of_a_model_alone_say_so_everywhere(
 def test_the_map_counts_modes_subgroups_and_odds(
     project: Project, read_batch: int, measure: Callable[..., SetMeasurement]
 ) -> None:
-    found = measure(images="approved").result["map"]
-    groupings = {one["grouping"] for one in found["representation"]}
+    measured = measure(images="approved").result["map"]
+    groupings = {entry["grouping"] for entry in measured["representation"]}
     assert {"class", "age", "sex"} <= groupings
-    assert set(found["borrowed"]) == {"age", "sex"}
+    assert set(measured["borrowed"]) == {"age", "sex"}
     for grouping in ("class", "age", "sex"):
-        rows = [one for one in found["representation"] if one["grouping"] == grouping]
-        assert sum(one["real"]["hits"] for one in rows) == 80
-        assert sum(one["drawn"]["hits"] for one in rows) == 60
-        assert sum(one["kept"]["hits"] for one in rows) == found["kept"] == 36
-        assert all(one["covered"] is not None for one in rows)
-    assert {one["grouping"] for one in found["odds"]} == groupings
-    assert sum(one["approved"] + one["rejected"] for one in found["odds"] if one["grouping"] == "class") == 48
-    kinds = [point["kind"] for point in found["points"]]
+        rows = [entry for entry in measured["representation"] if entry["grouping"] == grouping]
+        assert sum(entry["real"]["hits"] for entry in rows) == 80
+        assert sum(entry["drawn"]["hits"] for entry in rows) == 60
+        assert sum(entry["kept"]["hits"] for entry in rows) == measured["kept"] == 36
+        assert all(entry["covered"] is not None for entry in rows)
+    assert {entry["grouping"] for entry in measured["odds"]} == groupings
+    assert sum(row["approved"] + row["rejected"] for row in measured["odds"] if row["grouping"] == "class") == 48
+    kinds = [point["kind"] for point in measured["points"]]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {
         "real": 80,
         "approved": 36,
@@ -225,11 +225,11 @@ def test_membership_shows_where_members_were_copied_and_not_where_they_were_not(
     fitted_on(project, fresh, TRAIN[:40])
     areas = {}
     for name, batch_id in (("copies", copies), ("fresh", fresh)):
-        found = measure(images="raw", batches=(batch_id,)).result["membership"]
-        assert found["said"]
-        assert found["n"] == 40
-        assert found["reference"] == "training subjects that the generator did not see"
-        areas[name] = {one["name"]: one["auc"] for one in found["attacks"]}
+        measured = measure(images="raw", batches=(batch_id,)).result["membership"]
+        assert measured["said"]
+        assert measured["n"] == 40
+        assert measured["reference"] == "training subjects that the generator did not see"
+        areas[name] = {entry["name"]: entry["auc"] for entry in measured["attacks"]}
         assert areas[name]["without the generator"]["low"] < 0.5 < areas[name]["without the generator"]["high"]
     assert areas["copies"]["calibrated distance"]["low"] > 0.9
     assert areas["fresh"]["calibrated distance"]["low"] < 0.5
@@ -243,9 +243,9 @@ def test_membership_is_not_said_without_members_or_without_a_card(
     fitted_elsewhere(project, read_batch)
     assert "no image that the generator was fitted on" in measure(images="raw").result["membership"]["sentence"]
     fitted_on(project, read_batch, TRAIN[:6])
-    found = measure(images="raw").result["membership"]
-    assert not found["said"]
-    assert "6 subjects in each group of equal classes, 20 are needed" in found["sentence"]
+    measured = measure(images="raw").result["membership"]
+    assert not measured["said"]
+    assert "6 subjects in each group of equal classes, 20 are needed" in measured["sentence"]
 
 
 @pytest.mark.slow

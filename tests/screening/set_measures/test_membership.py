@@ -59,7 +59,7 @@ def test_copies_are_found_and_fresh_draws_are_not() -> None:
     copies = members + 0.05 * random.normal(size=members.shape)
     fresh = random.normal(size=(80, 8))
     areas = [
-        area_under_curve(*(calibrated_scores(one, drawn, reference) for one in (members, others)))
+        area_under_curve(*(calibrated_scores(member, drawn, reference) for member in (members, others)))
         for drawn in (copies, fresh)
     ]
     assert areas[0].low > 0.9
@@ -73,7 +73,7 @@ def test_groups_are_disjoint_and_hold_as_many_of_each_class(seed: int, with_refe
     sizes = random.integers(0, 12, (3, 2))
     places = iter(range(1_000))
     lists = [[(next(places), label) for label, n in zip("ab", row, strict=True) for _ in range(n)] for row in sizes]
-    label_of = dict(item for one in lists for item in one)
+    label_of = dict(item for member in lists for item in member)
     groups = balanced_groups(lists[0], lists[1], lists[2] if with_reference else [], random)
     sides = [groups.members, groups.others, groups.reference]
     assert len({place for side in sides for place in side}) == sum(map(len, sides))

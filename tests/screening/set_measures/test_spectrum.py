@@ -37,7 +37,7 @@ def test_eight_and_sixteen_bits_of_one_picture_agree() -> None:
 def test_blur_takes_the_high_end_away_and_the_distance_says_so() -> None:
     sharp, other = noise(2), noise(3)
     blurred = gaussian_filter(sharp.astype(float), (0, 1, 1, 0)).astype(np.uint8)
-    spectra = [radial_spectra(one) for one in (sharp, other, blurred)]
+    spectra = [radial_spectra(picture) for picture in (sharp, other, blurred)]
     assert spectra[2][:, -1].mean() < spectra[0][:, -1].mean() - 10
     assert spectral_distance(spectra[0], spectra[2]) > 10 * spectral_distance(spectra[0], spectra[1])
 

@@ -55,8 +55,8 @@ def run(phase: Phase, kill_at: int | None = None, checkpoint_every: int = 3) -> 
     reports: list[FitProgress] = []
 
     def objective(step: int) -> Tensor:
-        own = step_generator(1, "small", step)
-        inputs = torch.randn(4, 3, generator=phase.generator) + torch.rand(1, generator=own)
+        generator = step_generator(1, "small", step)
+        inputs = torch.randn(4, 3, generator=phase.generator) + torch.rand(1, generator=generator)
         return ((phase.model(inputs) - inputs.sum(dim=1, keepdim=True)) ** 2).mean()
 
     @torch.no_grad()
