@@ -8,8 +8,9 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from curation.audit import Chain
@@ -69,8 +70,7 @@ def find_sign_in(session: Session, now: datetime, token: str) -> SignIn | None:
 
 def find_sign_in_and_consent(session: Session, now: datetime, token: str) -> tuple[SignIn, bool] | None:
     """Find the live sign-in of `token` and whether its reader has a live consent, in one query."""
-    query = select(SignIn, has_consent(SignIn.reader_id)).options(joinedload(SignIn.reader))
-    row = session.execute(query.where(SignIn.token_sha256 == _token_digest(token))).one_or_none()
+    row = session.execute(_find_by_digest(), {"digest": _token_digest(token)}).one_or_none()
     if row is None:
         return None
     live, consented = row
@@ -81,6 +81,13 @@ def find_sign_in_and_consent(session: Session, now: datetime, token: str) -> tup
     if now - live.last_seen_at > TOUCH:
         live.last_seen_at = now
     return live, consented
+
+
+@cache
+def _find_by_digest() -> Select[tuple[SignIn, bool]]:
+    """Build the query once: every request of every browser asks it."""
+    query = select(SignIn, has_consent(SignIn.reader_id)).options(joinedload(SignIn.reader))
+    return query.where(SignIn.token_sha256 == bindparam("digest"))
 
 
 def sign_out(session: Session, chain: Chain, now: datetime, token: str) -> None:

@@ -1,4 +1,4 @@
-"""The review application starts without torch and without what only figures need: nothing it imports reaches them."""
+"""The review application imports neither torch nor what only figures need."""
 
 import subprocess
 import sys
