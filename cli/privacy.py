@@ -62,10 +62,10 @@ def error_rates(
     if as_json:
         emit(measured, as_json)
     else:
-        _print(measured)
+        print_rates(measured)
 
 
-def _print(measured: dict[str, Any]) -> None:
+def print_rates(measured: dict[str, Any]) -> None:
     """Two tables and what they rest on."""
     parameters, result = measured["parameters"], measured["result"]
     facts = {

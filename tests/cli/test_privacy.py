@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from cli.privacy import print_rates
 from curation.errors import BadInput
 from curation.project import Project
 from curation.tables.measures import CheckReport
@@ -20,18 +21,19 @@ from tests.worlds.shared import fill_from
 
 @pytest.mark.slow
 def test_error_rates_are_printed_with_what_they_rest_on_and_measured_again_are_kept_once(
-    project: Project, privacy_world: Path, tmp_path: Path
+    project: Project, privacy_world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     backbone = str(save_backbone(tmp_path / "tiny-vit"))
     fill_from(project, privacy_world / "project")
-    arguments = ("privacy", "error-rates", "--copies", "1", "--backbone", backbone)
-    text = run(project, *arguments).output
+    measured, _ = read_measured(privacy_world)
+    print_rates(measured)
+    text = capsys.readouterr().out
     for words in ("tiny-vit", "copies of training images", "cannot be said", "held-out images, autoencoder", "blur"):
         assert words in text
+    arguments = ("privacy", "error-rates", "--copies", "1", "--backbone", backbone)
     printed = json.loads(run(project, *arguments, "--out", str(tmp_path / "out"), "--json").output)
     assert {Path(path).name for path in printed["pictures"]} == {"privacy-caught.png", "privacy-pairs.png"}
     assert printed["parameters"]["backbone"] == "tiny-vit"
-    measured, _ = read_measured(privacy_world)
     assert {name: printed[name] for name in measured} == measured
     with project.database.read() as session:
         assert session.scalar(select(func.count()).select_from(CheckReport)) == 1
