@@ -29,7 +29,7 @@ demo-auto: $(READY)  ## The whole loop without a person, through a proxy reader,
 
 test: $(READY)  ## Every test (18 minutes on two cores: 6 without a browser, 12 with one)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not e2e and not alone" -n 2 --dist worksteal
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/e2e -m e2e -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/e2e -m e2e -n 2 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest tests/review_ui -m alone
 
 quick: $(READY)  ## The tests without browser, PostgreSQL and slow ones (2,048 tests, meant to take under 90 seconds on two quiet cores)

@@ -7,6 +7,9 @@ from playwright.sync_api import Page
 from tests.e2e.conftest import Room, sign_in
 
 MENU = "[data-testid=stTopNavLink]"
+SETTLED = """() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
+    && !document.querySelector('[data-stale=true], [data-testid=stSkeleton]')
+    && document.querySelector('[data-testid=stMain]').innerText.trim()"""
 
 
 def every_page(page: Page, room: Room, name: str) -> Iterator[str]:
@@ -44,17 +47,14 @@ def menu_pages(page: Page) -> Iterator[str]:
     for title in titles[1:]:
         page.locator(MENU).get_by_text(title, exact=True).click()
         page.wait_for_url(f"**/{title.lower()}")
-        page.wait_for_timeout(300)  # the frame has asked for the page by now
+        page.wait_for_timeout(100)  # the frame has asked for the page by now
         wait_until_settled(page)
         yield title.lower()
 
 
 def wait_until_settled(page: Page) -> None:
     """Wait until Streamlit has run its script and nothing on the page is left from before."""
-    page.wait_for_function(
-        "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
-        " && !document.querySelector('[data-stale=true], [data-testid=stSkeleton]')"
-        " && document.querySelector('[data-testid=stMain]').innerText.trim()"
-    )
+    page.wait_for_function(SETTLED)
     page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(300)  # a chart or a picture is painted after its element is there
+    page.wait_for_function(SETTLED)  # what came meanwhile may have asked for more
+    page.wait_for_timeout(100)  # a chart or a picture is painted after its element is there

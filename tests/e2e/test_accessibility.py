@@ -10,10 +10,10 @@ from playwright.sync_api import BrowserContext, Page
 
 from curation.tables.people import Role
 from tests.e2e.conftest import Room, sign_in, sign_in_anywhere
-from tests.e2e.every_page import every_page
+from tests.e2e.every_page import MENU, every_page, menu_pages
 from tests.e2e.lived_in import read_by_people
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 NewContext = Callable[..., BrowserContext]
 
 
@@ -80,7 +80,11 @@ def test_every_page_has_contrast_in_the_light_theme(used_room: Room, new_context
     page.add_init_script("localStorage.setItem('rounds-theme', 'light')")
     walk_through = every_page(page, room, room.reader(Role.ADMINISTRATOR))
     violations = {at: found_by_axe(page, ("color-contrast",)) for at in walk_through}
-    assert {"grid", "results", "agreement", "readers", "accounts"} <= set(violations)
+    page.context.clear_cookies()
+    sign_in_anywhere(page, room, room.reader(Role.PRIVACY))
+    page.wait_for_selector(MENU)
+    violations |= {at: found_by_axe(page, ("color-contrast",)) for at in menu_pages(page)}
+    assert {"grid", "results", "agreement", "readers", "accounts", "pairs", "lineage"} <= set(violations)
     assert {at: lines for at, lines in violations.items() if lines} == {}
 
 

@@ -13,7 +13,7 @@ from tests.e2e.test_accessibility import found_by_axe
 from tests.e2e.test_dashboards import open_as
 from tests.rows import NOW
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 def measure(room: Room, images: str) -> None:

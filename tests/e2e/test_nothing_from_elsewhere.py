@@ -11,7 +11,7 @@ from tests.e2e.conftest import Room
 from tests.e2e.every_page import every_page
 from tests.e2e.test_accessibility import found_by_axe
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 NewContext = Callable[..., BrowserContext]
 
 

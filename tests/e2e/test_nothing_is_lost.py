@@ -19,7 +19,7 @@ from tests.e2e.conftest import (
     wait_until_saved,
 )
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 NewContext = Callable[..., BrowserContext]
 
 
