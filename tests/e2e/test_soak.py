@@ -28,7 +28,7 @@ from tests.e2e.soak_reader import SoakReader
 from tests.review_ui.serving import ReviewServer
 from tests.soak_record import record_soak
 
-pytestmark = [pytest.mark.e2e, pytest.mark.soak]
+pytestmark = [pytest.mark.e2e, pytest.mark.soak, pytest.mark.slow]
 
 SOAK = os.environ.get("ROUNDS_SOAK") == "1"
 READINGS, MOMENTS = (1_000, 50) if SOAK else (60, 4)
