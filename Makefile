@@ -28,12 +28,12 @@ demo-auto: $(READY)  ## The whole loop without a person, through a proxy reader,
 	$(BIN)/rounds demo $(DEMO)-auto --auto
 
 test: $(READY)  ## Every test (18 minutes on two cores: 6 without a browser, 12 with one)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not e2e and not alone" -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/e2e -m "not alone" -n 2 --dist worksteal
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/e2e -m e2e -n 2 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest tests/review_ui -m alone
 
 quick: $(READY)  ## The tests without browser, PostgreSQL and slow ones (2,048 tests, meant to take under 90 seconds on two quiet cores)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not e2e and not postgres and not alone" -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/e2e -m "not slow and not postgres and not alone" -n 2 --dist worksteal
 
 soak: $(READY)  ## The tests that have them at the full counts that the documents state; rows for docs/soak.md
 	ROUNDS_SOAK=1 $(BIN)/python -m pytest -m soak --timeout 3600

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 FORBIDDEN = ("torch", "diffusers", "transformers", "monai", "peft", "accelerate")
 SLOW = ("sklearn", "cleanlab", "statsmodels", "scipy.stats")  # seconds before the first page, for figures only
 PROBE = f"""
@@ -14,6 +16,7 @@ print([name for name in {FORBIDDEN!r} if name in sys.modules])
 """
 
 
+@pytest.mark.slow
 def test_the_application_imports_no_model_library_and_starts_without_that_of_figures() -> None:
     answer = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
     assert answer.stdout.strip().split() == ["[]", "[]"]

@@ -32,6 +32,8 @@ from tests.curation.pairs.rows import add_judge, add_suspects, add_training
 from tests.operation_ids import new_op_id
 from tests.rows import NOW
 
+pytestmark = pytest.mark.slow  # each test makes a project that was measured and judged
+
 HOUR = timedelta(hours=1)
 CHANGED, GONE = "it was changed, its event records another content", "it is missing, an event records it"
 
