@@ -84,7 +84,7 @@ def find_sign_in_and_consent(session: Session, now: datetime, token: str) -> tup
 
 
 @cache
-def _find_by_digest() -> Select[tuple[SignIn, bool]]:
+def _find_by_digest() -> Select[SignIn, bool]:
     """Build the query once: every request of every browser asks it."""
     query = select(SignIn, has_consent(SignIn.reader_id)).options(joinedload(SignIn.reader))
     return query.where(SignIn.token_sha256 == bindparam("digest"))
