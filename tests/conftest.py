@@ -3,6 +3,7 @@
 A missing PostgreSQL or browser is a counted skip on a user's machine and a failure under `CI=true`.
 """
 
+import gc
 import os
 import shutil
 import uuid
@@ -33,6 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start modules with slow tests first, so that no worker is left with a long one at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from walking all that the libraries hold, again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def missing(what: str, remedy: str) -> None:
