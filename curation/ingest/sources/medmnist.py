@@ -20,7 +20,7 @@ from curation.errors import BadInput, Damaged
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source, parse_split
-from curation.ingest.sources.medmnist_catalogue import CATALOGUE, MedMNIST, find_medmnist
+from curation.ingest.sources.medmnist_catalogue import MedMNIST, find_by_file, find_medmnist
 from curation.progress import OnProgress, silent
 from curation.project import Project
 
@@ -46,7 +46,7 @@ def import_medmnist(
     if not path.is_file():
         raise BadInput(f"{path} is not a file.")
     arrays = _load(path)
-    entry = CATALOGUE.get(path.stem.lower())
+    entry = find_by_file(path.name)
     labels = {split: _label_numbers(path, arrays, split) for split in _SPLITS}
     names = _label_names(path, entry, labels)
     images = {split: _images(path, arrays, split, len(labels[split])) for split in _SPLITS}

@@ -1,14 +1,16 @@
-"""The 2-D MedMNIST data sets at 28 pixels: their files, MD5 sums and label names.
+"""The 2-D MedMNIST data sets: the files of 28 pixels, their MD5 sums, and label names for every size.
 
 Source: MedMNIST 3.0.2 (Yang et al., Scientific Data 2023), files at https://doi.org/10.5281/zenodo.10519652.
 Label names are shortened so that none holds a comma.
 """
 
+import re
 from dataclasses import dataclass
 
 from curation.errors import NotFound
 
 _RECORD = "https://zenodo.org/records/10519652/files"
+_FILE_NAME = re.compile(r"(?P<name>[a-z]+mnist)(_(28|64|128|224))?\.npz")
 
 
 def split_labels(names: str) -> tuple[str, ...]:
@@ -104,9 +106,21 @@ CATALOGUE = {
 }
 
 
+def find_by_file(file_name: str) -> MedMNIST | None:
+    """Find the data set that a file is named for: NAME.npz, or NAME_64, _128 or _224 as MedMNIST+ calls its sizes."""
+    match = _FILE_NAME.fullmatch(file_name.lower())
+    return CATALOGUE.get(match["name"]) if match else None
+
+
 def find_medmnist(name: str) -> MedMNIST:
     """Find a data set by its name, in any case; raises NotFound with the known names."""
-    try:
-        return CATALOGUE[name.lower()]
-    except KeyError:
-        raise NotFound(f"no MedMNIST data set {name!r}. There are: {', '.join(CATALOGUE)}.") from None
+    entry = CATALOGUE.get(name.lower())
+    if entry is not None:
+        return entry
+    larger = find_by_file(f"{name}.npz")
+    if larger is not None:
+        raise NotFound(
+            f"only the 28 pixel files are fetched by name, and {name!r} is a larger size of {larger.name}. Fetch "
+            f"{name.lower()}.npz from {_RECORD} yourself and import the file."
+        )
+    raise NotFound(f"no MedMNIST data set {name!r}. There are: {', '.join(CATALOGUE)}.")

@@ -64,6 +64,15 @@ def test_a_validation_image_equal_to_a_training_one_is_listed_and_left_out(proje
     assert report.left_out == 1
 
 
+@pytest.mark.parametrize("name", ["pneumoniamnist_64", "PneumoniaMNIST_128", "pneumoniamnist_224"])
+def test_a_larger_size_of_a_data_set_is_that_data_set(project: Project, tmp_path: Path, name: str) -> None:
+    report = import_medmnist(project, NOW, _save(tmp_path / f"{name}.npz", _arrays()))
+    assert set(report.counts["train"]) == {"normal", "pneumonia"}
+    assert report.notice == "MedMNIST pneumoniamnist, CC BY 4.0"
+    with pytest.raises(NotFound, match="is a larger size of pneumoniamnist"):
+        import_medmnist(project, NOW, name)
+
+
 def test_a_file_of_another_name_has_numbered_classes(project: Project, tmp_path: Path) -> None:
     report = import_medmnist(project, NOW, _save(tmp_path / "ours.npz", _arrays()))
     assert set(report.counts["train"]) == {"class 0", "class 1"}
