@@ -47,6 +47,11 @@ file_options = with_options(
         help="A pattern with one group, which gives the subject from the path of each file.",
     ),
     click.option(
+        "--allow-unmatched",
+        is_flag=True,
+        help="Go on where a table that gives subjects, labels or splits misses images, or no image has a mask.",
+    ),
+    click.option(
         "--public-subjects",
         is_flag=True,
         help="Keep subjects and file names as they are published. Default: keep only keyed pseudonyms.",

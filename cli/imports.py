@@ -41,7 +41,7 @@ def import_source(
       DIRECTORY            one folder per class (or train/CLASS, val/CLASS) with PNG, JPEG, TIFF, DICOM or NIfTI
                            files, and metadata.csv, .parquet or .jsonl where there is one
       FILE                 one DICOM, NIfTI, PNG, JPEG or TIFF file
-      TABLE                .csv, .parquet or .jsonl that names the files
+      TABLE                .csv, .tsv, .parquet or .jsonl that names the files
       DATASET              a Hugging Face directory: save_to_disk, or Parquet files with images in them
       FILE.npz             a file in MedMNIST's layout
       medmnist:NAME        a MedMNIST data set, downloaded once and checked
@@ -49,8 +49,9 @@ def import_source(
 
     Subjects come from PatientID, a column or a pattern, and are kept as keyed pseudonyms; names of files, and whatever
     identifies in a DICOM header, are not kept. Subjects without a split are assigned at random to train, validation,
-    test and reserve, 60/15/15/10. Importing the same source again adds nothing. Files that cannot be used are left out
-    and listed with the reason.
+    test and reserve, 60/15/15/10. A table that was to give subjects, labels or splits and misses images stops the
+    import. Importing the same source again adds nothing. Files that cannot be used are left out and listed with the
+    reason.
 
     \b
     Example:

@@ -5,6 +5,7 @@ killed leaves rows under a `building` parent: nothing counts them, and the next 
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,6 +19,7 @@ from curation.ingest.formats.picture_files import explain_shape_difference, quie
 from curation.ingest.import_report import ImportReport, Suspect
 from curation.ingest.incoming import Rejected, Source
 from curation.ingest.intake import Intake, decide
+from curation.ingest.names import fold
 from curation.ingest.pseudonyms import Pseudonyms
 from curation.ingest.receiving import Reception
 from curation.ingest.staging import Staging
@@ -25,7 +27,7 @@ from curation.locks import one_import_at_a_time
 from curation.progress import OnProgress, silent
 from curation.project import Project
 from curation.provenance.withdrawn import withdrawn_since
-from curation.tables.images import BuildStatus, Import, Split
+from curation.tables.images import BuildStatus, Import, Label, Split
 
 _REPORT_EVERY = 25
 
@@ -87,7 +89,10 @@ def _decide(
         for digest in unused:
             project.store.remove(digest)
     intake.rejected[:0] = rejected
-    return _report(source, reception.digest, staging, intake)
+    report = _report(source, reception.digest, staging, intake)
+    with project.database.read() as session:
+        known = session.scalars(select(Label.name)).all()
+    return replace(report, notes=[*report.notes, *_alike(report, known)])
 
 
 def _receive(reception: Reception, staging: Staging, source: Source, on_progress: OnProgress) -> list[Rejected]:
@@ -160,6 +165,20 @@ def _notes(done: Counter[str], without_subject: int, unknown: int) -> list[str]:
             "pictures of one patient may be in two splits. Intervals will be image-level, and claims are refused."
         )
     return notes
+
+
+def _alike(report: ImportReport, known: Iterable[str]) -> list[str]:
+    """A note for labels of this import that differ from others by case alone."""
+    brought = {label for counts in report.counts.values() for label in counts}
+    spelt: dict[str, set[str]] = defaultdict(set)
+    for label in {*brought, *known}:
+        spelt[fold(label)].add(label)
+    return [
+        f"the labels {', '.join(sorted(alike))} differ by case alone and are different classes in this project: if "
+        "they mean the same, import them under one name"
+        for alike in spelt.values()
+        if len(alike) > 1 and alike & brought
+    ]
 
 
 def _finish(project: Project, now: datetime, import_id: int, report: ImportReport) -> None:

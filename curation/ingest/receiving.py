@@ -11,7 +11,31 @@ from curation.ingest.arrival import Arrival, Labels
 from curation.ingest.formats.png_files import encode_png_fast
 from curation.ingest.in_threads import map_in_threads
 from curation.ingest.incoming import IncomingImage, Part, Rejected
+from curation.ingest.names import compose, fold
 from curation.ingest.pseudonyms import Pseudonyms
+
+NO_NAME = (
+    "the subject is called NA, None, unknown or the like, and counts as one patient of that name; leave it empty if it "
+    "means that the patient is not known"
+)
+_NO_NAMES = frozenset(
+    [
+        "na",
+        "n/a",
+        "#n/a",
+        "<na>",
+        "nan",
+        "none",
+        "null",
+        "nil",
+        "unknown",
+        "anonymous",
+        "anonymized",
+        "anonymised",
+        "-",
+        "?",
+    ]  # as spreadsheets write it
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +67,7 @@ class Reception:
         if item.pixels.min() == item.pixels.max():
             raise BadInput("blank: one value everywhere")
         height, width, channels = item.pixels.shape
+        is_no_name = item.subject_key is not None and fold(item.subject_key.strip()) in _NO_NAMES
         return Arrival(
             source_file=item.source_file,
             labels=labels,
@@ -58,7 +83,7 @@ class Reception:
             covariates=item.covariates,
             kept_as=self.names.file(item.source_file) if self.names else item.source_file,
             burnt_in=item.burnt_in,
-            notes=item.notes,
+            notes=(*item.notes, NO_NAME) if is_no_name else item.notes,
         )
 
     def _put(self, png: bytes) -> str:
@@ -66,7 +91,7 @@ class Reception:
 
     def _subject_key(self, item: IncomingImage) -> str:
         if item.subject_key is not None:
-            return self.names.subject(item.subject_key) if self.names else item.subject_key.strip()
+            return self.names.subject(item.subject_key) if self.names else compose(item.subject_key.strip())
         shared = item.group or item.source_file
         if self.names:
             return self.names.lone_subject(f"{self.digest}\0{shared}")
@@ -78,7 +103,10 @@ def _check_labels(labels: str | Mapping[str, float]) -> Labels:
     by_name = {labels: 1.0} if isinstance(labels, str) else labels
     if not by_name:
         raise BadInput("no label")
-    stripped = {name.strip(): float(value) for name, value in by_name.items()}
+    stripped: dict[str, float] = {}
+    for written, value in by_name.items():
+        name = compose(written.strip())
+        stripped[name] = max(float(value), stripped.get(name, float(value)))
     for name, value in stripped.items():
         if not 0 < len(name) <= 100:
             raise BadInput(f"expected a label of 1 to 100 characters, got {name[:120]!r}")

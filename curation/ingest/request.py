@@ -37,6 +37,7 @@ class ImportRequest(FrozenRequest):
     volume: int | None = Field(default=None, ge=0)  # of a NIfTI file that holds several
     slices: tuple[int | None, int | None, int] = (None, None, 1)
     quantise: bool = False
+    allow_unmatched: bool = False  # pictures that a table or a mask pattern was to describe may lack their row or mask
     manifest_digest: str | None = Field(default=None, description="SHA-256 of a table given beside the source")
 
     @cached_property
@@ -74,6 +75,8 @@ class ImportRequest(FrozenRequest):
             )
         if self.label is not None and self.label_from is not None:
             raise BadInput("--label and --label-from exclude each other. Give one of the two.")
+        if self.label_columns and (self.label is not None or self.label_from not in (None, "manifest")):
+            raise BadInput("--label-column is for labels from a table; another option says where they come from.")
         if self.label_from == "mask" and not self.masks:
             raise BadInput("labels from masks need masks: say where they are with --mask NAME=PATTERN.")
         if self.label_separator is not None and len(self.label_columns) > 1:
@@ -85,3 +88,14 @@ class ImportRequest(FrozenRequest):
 
 
 NO_REQUEST = ImportRequest()
+_FLAGS = {
+    "label_columns": "--label-column",
+    "covariates": "--covariate",
+    "masks": "--mask",
+    "manifest_digest": "--manifest",
+}
+
+
+def flag_of(field: str) -> str:
+    """The option of `rounds import` that sets a field of the request."""
+    return _FLAGS.get(field, f"--{field.replace('_', '-')}")

@@ -55,11 +55,12 @@ def read_header(path: Path, *, pixels: bool = False) -> FileDataset:
     return dataset
 
 
-def probe_dicom(path: Path) -> Shape:
-    """Read from the header which shape the frames will have; raises BadInput."""
+def probe_dicom(path: Path) -> tuple[Shape, str | None]:
+    """Read from the header which shape the frames will have, and the SOP Instance UID; raises BadInput."""
     dataset = read_header(path)
-    rgb = dataset.PhotometricInterpretation in _RGB
-    return int(dataset.Rows), int(dataset.Columns), 3 if rgb else 1, 8 if rgb or stored_bits(dataset) == 8 else 16
+    rgb, uid = dataset.PhotometricInterpretation in _RGB, dataset.get("SOPInstanceUID")
+    depth = 8 if rgb or stored_bits(dataset) == 8 else 16
+    return (int(dataset.Rows), int(dataset.Columns), 3 if rgb else 1, depth), str(uid) if uid else None
 
 
 def stored_bits(dataset: Dataset) -> int:

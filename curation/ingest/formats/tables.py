@@ -1,36 +1,24 @@
 """Read a table of files (CSV, Parquet or JSON lines): labels, subjects, splits, covariates."""
 
-import csv
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeAlias
-
-import pyarrow
-import pyarrow.parquet
 
 from curation.errors import BadInput
 from curation.ingest.covariates import check_columns, covariates_of_row
+from curation.ingest.formats.table_columns import Columns, columns_of, plain_name
+from curation.ingest.formats.table_rows import SUFFIXES, Row, open_table
 from curation.ingest.incoming import Rejected, parse_split
+from curation.ingest.names import fold
 from curation.ingest.request import ImportRequest
 from curation.tables.images import Split
 
-SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl")
-BESIDE = tuple(f"metadata{suffix}" for suffix in (".csv", ".parquet", ".jsonl"))
-_OURS = ("file", "label", "subject", "split")
-_FILE = ("file", "file_name", "filename", "path", "file_path", "image", "image_path")
-_UID = ("sopinstanceuid", "sop_instance_uid")
-_LABEL = ("label", "labels", "class")
-_SUBJECT = ("subject", "subject_id", "patient_id", "patientid", "patient")
-_SPLIT = ("split",)
-
-Row: TypeAlias = dict[str, Any]  # what is empty in the table is ""
+BESIDE = tuple(f"metadata{suffix}" for suffix in SUFFIXES)
 
 
 @dataclass(frozen=True, slots=True)
 class TableEntry:
-    """One row of a table; an empty cell is None."""
+    """What a table says of one file; what it does not say is None."""
 
     labels: Mapping[str, float] | None
     subject: str | None
@@ -43,6 +31,15 @@ class TableEntry:
         return next(iter(self.labels)) if self.labels is not None and len(self.labels) == 1 else None
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The folder whose files a table describes, and what it gives them: subjects, labels, splits."""
+
+    table: str
+    below: str
+    gives: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Table:
     """Rows by file name below the folder of the source or by SOP Instance UID, and the refused rows."""
@@ -50,19 +47,92 @@ class Table:
     name: str = ""
     rows: dict[str, TableEntry] = field(default_factory=dict)
     by_uid: bool = False
-    several_labels: bool = False
+    several_labels: bool = False  # each of several columns is one
+    adds_up: bool = False  # findings of several rows: several columns, or one that lists them
     decides: bool = False  # on labels, whatever the folders are called: the table was named by the caller
-    rejected: list[Rejected] = field(default_factory=list)
+    faults: dict[str, str] = field(default_factory=dict)  # file -> why its rows are refused
+    columns: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
+    reach: list[Reach] = field(default_factory=list)
+    repeated: int = 0  # rows that name a picture again and agree with its first row
+
+    @property
+    def rejected(self) -> list[Rejected]:
+        """The refused rows, one refusal for each file."""
+        return [Rejected(file, reason) for file, reason in self.faults.items()]
+
+    def notes(self) -> list[str]:
+        """What the report says of the table."""
+        notes = [f"columns not used: {', '.join(self.unused)}"] if self.unused else []
+        if self.repeated:
+            notes.append(f"{self.repeated} rows name a picture again and say nothing else of it, or a further finding")
+        subjects = {entry.subject for entry in self.rows.values() if entry.subject}
+        if different := len(subjects) - len({fold(subject) for subject in subjects}):
+            notes.append(
+                f"{different} subjects of {self.name} differ from another subject by case alone, and count as others: "
+                "if they are the same patients, write them alike"
+            )
+        return notes
+
+    def add(self, file: str, entry: TableEntry) -> None:
+        """Add a row. Rows of one file become one; they are refused when they contradict each other."""
+        if file in self.faults:
+            return
+        known = self.rows.get(file)
+        if known is None:
+            self.rows[file] = entry
+        elif difference := _find_difference(known, entry, self.adds_up):
+            self.refuse(file, f"named twice in {self.name}, with different {difference}")
+        else:
+            self.rows[file] = _join(known, entry)
+            self.repeated += 1
+
+    def refuse(self, file: str, reason: str) -> None:
+        """Refuse all rows of a file."""
+        self.faults.setdefault(file, reason)
+        self.rows.pop(file, None)
+
+    def add_all(self, other: "Table") -> None:
+        """Add the rows of another table of the same source."""
+        if self.reach and self.by_uid != other.by_uid:
+            raise BadInput(f"{self.name} and {other.name}: one names files, the other SOP Instance UIDs. Use one way.")
+        self.name, self.by_uid = other.name, other.by_uid
+        self.several_labels |= other.several_labels
+        self.adds_up |= other.adds_up
+        self.reach += other.reach
+        self.repeated += other.repeated
+        for file, reason in other.faults.items():
+            self.refuse(file, reason)
+        for file, entry in other.rows.items():
+            self.add(file, entry)
+        self.columns += [name for name in other.columns if name not in self.columns]
+        self.unused += [name for name in other.unused if name not in self.unused]
 
 
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    key: str
-    by_uid: bool
-    labels: tuple[str, ...]
-    subject: str | None
-    split: str | None
+def _find_difference(first: TableEntry, second: TableEntry, adds_up: bool) -> str | None:
+    """What two rows of one file contradict each other in. Labels of several findings add up and never do."""
+    if None not in (first.subject, second.subject) and first.subject != second.subject:
+        return "subjects"
+    if None not in (first.split, second.split) and first.split != second.split:
+        return "splits"
+    if first.labels and second.labels and first.labels != second.labels and not adds_up:
+        return "labels (if a picture may have several, say so with --label-separator)"
+    before, after = first.covariates or {}, second.covariates or {}
+    different = sorted(name for name in before.keys() & after.keys() if before[name] != after[name])
+    return f"values of {', '.join(different)}" if different else None
+
+
+def _join(first: TableEntry, second: TableEntry) -> TableEntry:
+    """One entry out of two that agree: of a finding that both rows give, the greater value counts."""
+    labels = dict(first.labels or {})
+    for name, value in (second.labels or {}).items():
+        labels[name] = max(value, labels.get(name, value))
+    return TableEntry(
+        labels=labels or None,
+        subject=first.subject or second.subject,
+        split=first.split or second.split,
+        covariates={**(second.covariates or {}), **(first.covariates or {})} or None,
+    )
 
 
 def read_table(path: Path, request: ImportRequest, *, below: str = "", beside: bool = False) -> Table:
@@ -70,151 +140,45 @@ def read_table(path: Path, request: ImportRequest, *, below: str = "", beside: b
 
     Raises BadInput when the whole table cannot be used: encoding, columns, a row longer than the header.
     """
-    names, rows = _open(path)
-    columns = _find_columns(path, names, request, beside)
+    names, rows = open_table(path)
+    columns = columns_of(path, names, request, beside)
     check_columns(path.name, request.covariates, names, columns.subject)
-    table = Table(path.name, by_uid=columns.by_uid, several_labels=len(columns.labels) > 1)
-    table.decides = bool(columns.labels) and not beside
     used = {columns.key, *columns.labels, columns.subject, columns.split, *request.covariates}
-    table.unused = [name for name in names if name not in used]
-    faults: dict[str, str] = {}
-    for row in rows:
-        key = str(row[columns.key])
-        if key and below and not columns.by_uid:
-            key = f"{below}/{key}"
-        try:
-            if key in table.rows or key in faults:
-                raise BadInput(f"named twice in {path.name}")
-            table.rows[key] = _describe(key, row, columns, request, path.name)
-        except BadInput as error:
-            faults[key] = str(error)
-            table.rows.pop(key, None)
-    table.rejected = [Rejected(key, reason) for key, reason in faults.items()]
-    return table
-
-
-def _open(path: Path) -> tuple[list[str], Iterable[Row]]:
-    """The column names, and the rows as a stream."""
-    try:
-        if path.suffix == ".parquet":
-            file = pyarrow.parquet.ParquetFile(path)
-            return list(file.schema_arrow.names), _parquet_rows(file)
-        if path.suffix == ".jsonl":
-            return _json_names(path), _json_rows(path)
-        return _csv_names(path), _csv_rows(path)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise BadInput(f"{path} cannot be read as a table: {type(error).__name__}.") from error
-
-
-def _csv_table(path: Path, lines: Iterable[str]) -> "csv.DictReader[str]":
-    table = csv.DictReader(lines, strict=True, delimiter="\t" if path.suffix == ".tsv" else ",")
-    table.fieldnames = [column.strip() for column in table.fieldnames or ()]
-    return table
-
-
-def _csv_names(path: Path) -> list[str]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            return list(_csv_table(path, lines).fieldnames or ())
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise _not_csv(path, error) from error
-
-
-def _csv_rows(path: Path) -> Iterator[Row]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            table = _csv_table(path, lines)
-            for row in table:
-                if None in row or None in row.values():
-                    raise BadInput(
-                        f"{path}, line {table.line_num}: "
-                        f"expected {len(table.fieldnames or ())} fields as in the first line."
-                    )
-                yield {column: value.strip() for column, value in row.items()}
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise _not_csv(path, error) from error
-
-
-def _not_csv(path: Path, error: Exception) -> BadInput:
-    return BadInput(f"{path} cannot be read as a UTF-8 table separated by commas: {error}.")
-
-
-def _parquet_rows(file: pyarrow.parquet.ParquetFile) -> Iterator[Row]:
-    try:
-        for batch in file.iter_batches(batch_size=1_000):
-            for row in batch.to_pylist():
-                yield {str(name): _plain(value) for name, value in row.items()}
-    except (pyarrow.ArrowException, OSError) as error:
-        raise BadInput(f"the table breaks off: {type(error).__name__}. Write it again.") from error
-
-
-def _json_names(path: Path) -> list[str]:
-    return next((list(row) for row in _json_rows(path)), [])
-
-
-def _json_rows(path: Path) -> Iterator[Row]:
-    number = 0
-    try:
-        with path.open(encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    row = json.loads(line)
-                    if not isinstance(row, dict):
-                        raise BadInput(f"{path}, line {number}: expected a JSON object.")
-                    yield {str(name): _plain(value) for name, value in row.items()}
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{path}, line {number}: not a JSON object in UTF-8.") from error
-
-
-def _plain(value: Any) -> Any:
-    """A cell as text, or a list of texts: whole numbers without a point, what is empty as ""."""
-    if isinstance(value, list):
-        return [str(_plain(item)) for item in value]
-    if value is None or value != value:
-        return ""
-    if isinstance(value, bool):
-        return str(int(value))
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
-
-
-def _find_columns(path: Path, names: list[str], request: ImportRequest, beside: bool) -> _Columns:
-    lower = {name.lower(): name for name in reversed(names)}
-    asked = [request.file_column, request.subject_column, request.split_column, *request.label_columns]
-    absent = [name for name in asked if name is not None and name not in names]
-    if absent and not beside:
-        raise BadInput(f"{path}: no column {', '.join(absent)}. There are {', '.join(names)}.")
-    key = request.file_column or _first(lower, _FILE)
-    uid = _first(lower, _UID)
-    ours = set(names) <= {*_OURS, *request.covariates, *(name for name in asked if name)}
-    strict = beside and key == "file" and not ours
-    if (key is None and uid is None) or strict or len(set(names)) < len(names):
-        raise BadInput(
-            f"{path}: expected the columns file, and any of label, subject, split; got {', '.join(names)}. "
-            "Rename them, or remove those that are not among these."
-        )
-    labels = request.label_columns or tuple(name for name in [_first(lower, _LABEL)] if name)
-    return _Columns(
-        key=key or uid or "",
-        by_uid=key is None,
-        labels=() if request.label is not None or request.label_from not in (None, "manifest") else labels,
-        subject=request.subject_column or _first(lower, _SUBJECT),
-        split=request.split_column or _first(lower, _SPLIT),
+    table = Table(
+        path.name,
+        by_uid=columns.by_uid,
+        several_labels=len(columns.labels) > 1,
+        adds_up=len(columns.labels) > 1 or request.label_separator is not None,
+        decides=bool(columns.labels) and not beside,
+        columns=names,
+        unused=[name for name in names if name and name not in used],
+        reach=[Reach(path.name, "" if columns.by_uid else below, columns.gives)],
     )
+    for row in rows:
+        key = str(row.get(columns.key, ""))
+        try:
+            file = key if columns.by_uid else _file_below(key, below, path.name)
+            table.adds_up |= any(isinstance(row.get(column), list) for column in columns.labels)
+            table.add(file, _describe(row, columns, request))
+        except BadInput as error:
+            table.refuse(f"{below}/{key}" if key and below and not columns.by_uid else key, str(error))
+    return table
 
 
-def _first(lower: Mapping[str, str], wanted: tuple[str, ...]) -> str | None:
-    return next((lower[name] for name in wanted if name in lower), None)
-
-
-def _describe(key: str, row: Row, columns: _Columns, request: ImportRequest, table: str) -> TableEntry:
+def _file_below(key: str, below: str, table: str) -> str:
+    """The path of a file below the folder of the source, from how a table in `below` names it; raises BadInput."""
     name = PurePosixPath(key)
     if not key or name.is_absolute() or ".." in name.parts or "\\" in key or "\0" in key:
         raise BadInput(f"{table} must name files below the folder, with / between the parts")
+    return (PurePosixPath(below) / name).as_posix()
+
+
+def _describe(row: Row, columns: Columns, request: ImportRequest) -> TableEntry:
     split = row.get(columns.split, "") if columns.split else ""
     subject = row.get(columns.subject, "") if columns.subject else ""
     return TableEntry(
         labels=_labels(row, columns.labels, request.label_separator) or None,
-        subject=str(subject) or None,
+        subject=plain_name(subject) or None,
         split=parse_split(str(split)) if split else None,
         covariates=covariates_of_row(row, request.covariates) or None,
     )
@@ -225,7 +189,7 @@ def _labels(row: Row, columns: tuple[str, ...], separator: str | None) -> dict[s
     if len(columns) == 1:
         cell = row.get(columns[0], "")
         names = cell if isinstance(cell, list) else cell.split(separator) if separator else [cell]
-        return {str(name).strip(): 1.0 for name in names if str(name).strip()}
+        return {plain_name(name): 1.0 for name in names if str(name).strip()}
     labels: dict[str, float] = {}
     for column in columns:
         cell = row.get(column, "")

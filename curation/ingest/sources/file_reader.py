@@ -1,7 +1,7 @@
 """Read one file of any kind as pictures, in the size and depth that the request asks for."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curation.errors import BadInput
@@ -14,7 +14,7 @@ from curation.ingest.formats.tables import TableEntry
 from curation.ingest.incoming import FileEntry, IncomingImage, Rejected, find_labels
 from curation.ingest.preparing import prepare
 from curation.ingest.request import ImportRequest
-from curation.ingest.sources.masks import find_masks, read_picture_mask
+from curation.ingest.sources.masks import MaskFiles, read_picture_mask
 from curation.ingest.sources.source_files import FileKind, kind_of, read_picture_file
 from curation.tables.images import Shape
 
@@ -25,8 +25,9 @@ class FileReader:
 
     directory: Path
     request: ImportRequest
-    by_uid: Mapping[str, TableEntry] = field(default_factory=dict)
-    usual: Shape | None = None
+    by_uid: Mapping[str, TableEntry]
+    usual: Shape | None
+    masks: MaskFiles
 
     def read(self, entry: FileEntry) -> Iterator[IncomingImage | Rejected]:
         """Yield the pictures of a file, then one refusal for each reason why some were left out."""
@@ -44,7 +45,7 @@ class FileReader:
         path = self.directory / entry.file
         try:
             kind = kind_of(path)
-            masks = find_masks(self.directory, entry.file, self.request) if self.request.masks else {}
+            masks = self.masks.paths(entry.file)
             if kind is FileKind.PICTURE:
                 yield self._picture(path, entry, masks)
                 return

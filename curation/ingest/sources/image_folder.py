@@ -11,7 +11,7 @@ pattern over the path, or PatientID; without any each picture, volume or study i
 import hashlib
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -19,9 +19,9 @@ from pathlib import Path
 
 from curation.errors import BadInput
 from curation.ingest.covariates import check_keywords
-from curation.ingest.formats import tables
 from curation.ingest.formats.picture_files import quiet_decoders
-from curation.ingest.formats.tables import Table, read_table
+from curation.ingest.formats.table_rows import SUFFIXES
+from curation.ingest.formats.tables import BESIDE, Table, read_table
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import FileEntry, Rejected, Source
@@ -29,8 +29,16 @@ from curation.ingest.preparing import prepared_shape
 from curation.ingest.request import NO_REQUEST, ImportRequest
 from curation.ingest.sources.file_reader import FileReader
 from curation.ingest.sources.layout import FolderLayout, make_entry
-from curation.ingest.sources.masks import list_mask_files
+from curation.ingest.sources.masks import MaskFiles, list_mask_files
 from curation.ingest.sources.source_files import FileKind, Listing, examine, kind_of, list_folder, reason_to_refuse
+from curation.ingest.sources.table_match import (
+    list_missed,
+    list_named_files,
+    match_files,
+    match_uids,
+    read_tables_beside,
+    settle_missed,
+)
 from curation.progress import OnProgress, silent
 from curation.project import Project
 from curation.tables.images import Shape
@@ -50,15 +58,28 @@ def import_image_folder(
 ) -> ImportReport:
     """Import the folder or file at `path`; raises BadInput when nothing can be read, or an option is wrong."""
     request.check()
-    directory, listing, table = _find(path, request, manifest)
-    masks = list_mask_files(listing.files, request) if request.masks else set()
-    with quiet_decoders():
-        seen = _examine_all(directory, listing, masks, request, manifest)
-    rejected = [*listing.rejected, *table.rejected]
-    reader = FileReader(directory, request, table.rows if table.by_uid else {}, seen.usual)
-    files = [file for file in listing.files if file not in masks] if masks else listing.files
+    found = _find(path, request, manifest)
+    directory, listing, table = found.directory, found.listing, found.table
+    _check_columns_have_a_table(table, request, directory)
+    masks = MaskFiles(directory, request)
+    are_masks, notes = list_mask_files(listing.files, masks, request) if request.masks else (set(), [])
+    files = [file for file in listing.files if file not in are_masks] if are_masks else listing.files
+    if not table.by_uid:
+        notes += settle_missed(table, list_missed(table, files), found.absent, len(files), request)
     layout = FolderLayout.of(files)
-    faults = {fault.source_file for fault in table.rejected}
+    layout.check(table, request)
+    with quiet_decoders():
+        seen = _examine_all(found, are_masks, request, manifest)
+    faults = set(table.faults)
+    if table.by_uid:
+        faults = {file for file, uid in seen.uids.items() if uid in table.faults}
+        missed = [file for file, uid in seen.uids.items() if uid not in table.rows and file not in faults]
+        found.absent.extend(match_uids(table, seen.uids.values()))
+        notes += settle_missed(table, missed, found.absent, len(files), request)
+    _check_keywords_have_files(seen, table, request)
+    unsaid = set(found.absent) if found.is_single else set()
+    rejected = [*listing.rejected, *(fault for fault in table.rejected if fault.source_file not in unsaid)]
+    reader = FileReader(directory, request, table.rows if table.by_uid else {}, seen.usual, masks)
     for entry in _entries(files, faults, layout, table, request):
         if isinstance(entry, Rejected):
             rejected.append(entry)
@@ -71,13 +92,26 @@ def import_image_folder(
         total=len(rejected) + sum(file not in faults for file in files),
         options=request.options(),
         private=not request.public_subjects,
-        notes=[f"columns not used: {', '.join(table.unused)}"] if table.unused else [],
+        notes=[*notes, *table.notes()],
     )
     return import_source(project, now, source, seed, on_progress, dry_run=dry_run)
 
 
-def _find(path: Path, request: ImportRequest, manifest: Path | None) -> tuple[Path, Listing, Table]:
-    """The folder, the files in it to read, and the table that describes them."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The folder, the files in it to read, the table that describes them, and its rows that fit no file.
+
+    A table given beside a single file may describe more files: then its other rows are not reported.
+    """
+
+    directory: Path
+    listing: Listing
+    table: Table
+    absent: list[str] = field(default_factory=list)
+    is_single: bool = False
+
+
+def _find(path: Path, request: ImportRequest, manifest: Path | None) -> _Found:
     path = path.resolve()
     if path.is_dir():
         listing = list_folder(path)
@@ -86,53 +120,40 @@ def _find(path: Path, request: ImportRequest, manifest: Path | None) -> tuple[Pa
                 f"{path} holds no file that can be read. Expected one folder per class, "
                 "with pictures, DICOM or NIfTI files in it."
             )
-        table = read_table(manifest, request) if manifest else _tables_beside(path, listing, request)
-        check_keywords(request.covariates, elsewhere=bool(table.rows))
-        if not table.by_uid:
-            absent = sorted(set(table.rows).difference(listing.files))
-            table.rejected += [Rejected(file, f"named in {table.name}, but not among the pictures") for file in absent]
-        return path, listing, table
+        table = read_table(manifest, request) if manifest else read_tables_beside(path, listing, request)
+        check_keywords(request.covariates, elsewhere=bool(table.reach))
+        return _Found(path, listing, table, [] if table.by_uid else match_files(table, listing.files))
     if not path.is_file():
         raise BadInput(f"{path} is not a directory.")
-    if path.suffix in tables.SUFFIXES:
+    if path.suffix.lower() in SUFFIXES:
+        if manifest:
+            raise BadInput(f"--manifest is for a folder or a file, and {path} is a table itself. Leave it out.")
         table = read_table(path, request)
-        return path.parent, _listed(path.parent, table), table
+        return _Found(path.parent, list_named_files(path.parent, table), table)
     check_keywords(request.covariates, elsewhere=manifest is not None)
     if reason := reason_to_refuse(path, path.parent):
-        raise BadInput(f"{path}: {reason}.")
-    return path.parent, Listing([path.name], [], []), read_table(manifest, request) if manifest else Table()
+        raise BadInput(f"{path}: {reason}, and not a table ({', '.join(SUFFIXES)}).")
+    listing, table = Listing([path.name], [], []), read_table(manifest, request) if manifest else Table()
+    absent = [] if table.by_uid else match_files(table, listing.files)
+    return _Found(path.parent, listing, table, absent, is_single=True)
 
 
-def _tables_beside(directory: Path, listing: Listing, request: ImportRequest) -> Table:
-    whole = Table()
-    for file in listing.tables:
-        below = str(Path(file).parent)
-        table = read_table(directory / file, request, below="" if below == "." else below, beside=True)
-        whole.name, whole.by_uid, whole.several_labels = table.name, table.by_uid, table.several_labels
-        whole.rows |= table.rows
-        whole.rejected += table.rejected
-        whole.unused += [name for name in table.unused if name not in whole.unused]
-    return whole
-
-
-def _listed(directory: Path, table: Table) -> Listing:
-    """The files that a table names and that can be opened."""
-    if table.by_uid:
+def _check_columns_have_a_table(table: Table, request: ImportRequest, directory: Path) -> None:
+    asked = [request.file_column, request.subject_column, request.split_column, *request.label_columns]
+    columns = [name for name in asked if name is not None]
+    if columns and not table.reach:
         raise BadInput(
-            f"{table.name} names files by SOP Instance UID: import their folder with --manifest {table.name}."
+            f"no column {', '.join(columns)}: there is no table. Expected one beside the files ({BESIDE[0]} in "
+            f"{directory}), or --manifest TABLE."
         )
-    listing = Listing([], [table.name], [])
-    for file in table.rows:
-        path = directory / file
-        is_there = path.exists() or path.is_symlink()
-        reason = reason_to_refuse(path, directory) if is_there else f"named in {table.name}, but not there"
-        if reason is None and not path.resolve().is_relative_to(directory):
-            reason = "a link that leads outside the folder"
-        if reason:
-            listing.rejected.append(Rejected(file, reason))
-        else:
-            listing.files.append(file)
-    return listing
+
+
+def _check_keywords_have_files(seen: "_Examination", table: Table, request: ImportRequest) -> None:
+    """Raise BadInput for DICOM keywords where no file is DICOM and no table has a column of the name."""
+    keywords = [*request.covariates, *([request.label_keyword] if request.label_keyword else [])]
+    nowhere = [name for name in keywords if name not in table.columns]
+    if nowhere and not seen.has_dicom:
+        raise BadInput(f"{', '.join(nowhere)}: no file here is DICOM, and no table has such a column.")
 
 
 def _entries(
@@ -150,28 +171,34 @@ def _entries(
 
 @dataclass(frozen=True, slots=True)
 class _Examination:
-    """The digests and the commonest shape of all files."""
+    """The digests of all files, and what their headers say."""
 
     digest: str  # over tables and files, by name
     files_digest: str  # over what is in the files
     usual: Shape | None  # that most pictures have
+    has_dicom: bool
+    uids: dict[str, str | None]  # of readable pictures, where the table names them by SOP Instance UID
 
 
-def _examine_all(
-    directory: Path, listing: Listing, masks: Container[str], request: ImportRequest, manifest: Path | None
-) -> _Examination:
+def _examine_all(found: _Found, masks: Container[str], request: ImportRequest, manifest: Path | None) -> _Examination:
     digest, inside = hashlib.sha256(), hashlib.sha256()
     shapes: Counter[Shape] = Counter()
-    for file, path in [(file, directory / file) for file in listing.tables] + ([("", manifest)] if manifest else []):
+    uids: dict[str, str | None] = {}
+    has_dicom = False
+    beside = [(file, found.directory / file) for file in found.listing.tables]
+    for file, path in beside + ([("", manifest)] if manifest else []):
         with path.open("rb") as content:
             digest.update(f"{file}\0{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
-    for examined in examine(directory, listing.files, request):
+    for examined in examine(found.directory, found.listing.files, request):
         digest.update(f"{examined.file}\0{examined.sha256}\n".encode())
         inside.update(examined.sha256.encode())
+        has_dicom |= examined.kind is FileKind.DICOM
         if examined.shape and examined.file not in masks:
             shapes[prepared_shape(examined.shape, request)] += 1
+            if found.table.by_uid:
+                uids[examined.file] = examined.uid
     usual = shapes.most_common(1)[0][0] if shapes else None
-    return _Examination(digest.hexdigest(), inside.hexdigest(), usual)
+    return _Examination(digest.hexdigest(), inside.hexdigest(), usual, has_dicom, uids)
 
 
 def _default_name(path: Path, directory: Path, listing: Listing, seen: _Examination) -> str:

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from curation.errors import BadInput
 from curation.ingest.formats.tables import Table, TableEntry
 from curation.ingest.incoming import SPLIT_NAMES, FileEntry, parse_split
+from curation.ingest.names import KnownNames, compose, fold
 from curation.ingest.request import ImportRequest
 from curation.tables.images import Split
 
@@ -18,6 +19,7 @@ class FolderLayout:
 
     by_split: bool
     classes: frozenset[str]
+    known: KnownNames  # the classes, to be found by names written elsewhere
 
     @classmethod
     def of(cls, files: Iterable[str]) -> "FolderLayout":
@@ -26,19 +28,37 @@ class FolderLayout:
         tops = {folder[0] for folder in folders if folder}
         by_split = bool(tops) and all(top.lower() in SPLIT_NAMES for top in tops)
         depth = 1 if by_split else 0
-        return cls(by_split, frozenset(folder[depth] for folder in folders if len(folder) > depth))
+        classes = frozenset(_class_name(folder[depth]) for folder in folders if len(folder) > depth)
+        return cls(by_split, classes, KnownNames(classes))
+
+    def check(self, table: Table, request: ImportRequest) -> None:
+        """Raise BadInput when folders give the labels and two of them differ by case alone."""
+        if request.label is not None or request.label_from not in (None, "folder") or table.decides:
+            return
+        first: dict[str, str] = {}
+        for name in sorted(self.classes):
+            if (other := first.setdefault(fold(name), name)) != name:
+                raise BadInput(
+                    f"the class folders {other!r} and {name!r} differ by case alone, and would be two classes. Give "
+                    "them one name if they are one class, or names that differ in more."
+                )
 
     def split_and_label(self, file: str) -> tuple[Split | None, str | None]:
         """The split and the label that the folders of a file name."""
         folders = _folders(file.rpartition("/")[0])
         if not self.by_split:
-            return None, folders[0] if folders else None
-        return parse_split(folders[0]) if folders else None, folders[1] if len(folders) > 1 else None
+            return None, _class_name(folders[0]) if folders else None
+        return parse_split(folders[0]) if folders else None, _class_name(folders[1]) if len(folders) > 1 else None
 
 
 @lru_cache(1_024)
 def _folders(path: str) -> tuple[str, ...]:
     return PurePosixPath(path).parts
+
+
+def _class_name(folder: str) -> str:
+    """The class that a folder is named for: in composed form, without space around it."""
+    return compose(folder.strip())
 
 
 def make_entry(
@@ -53,7 +73,7 @@ def make_entry(
         split = row.split
     subject = row.subject if row else None
     if subject is None and request.subject_regex is not None:
-        match = request.subject_regex.search(file)
+        match = request.subject_regex.search(compose(file))
         if not match or not match[1]:
             raise BadInput(f"the subject pattern {request.subject_pattern!r} finds nothing in its name")
         subject = match[1]
@@ -72,9 +92,12 @@ def _settle_labels(
     if table.decides or several or request.label_from == "manifest":
         return table_labels
     named = next(iter(table_labels), None) if table_labels else None
-    if folder is not None and named not in (None, folder):
-        raise BadInput(f"its folder says {folder!r}, {table.name} says {named!r}")
+    if named is not None and layout.classes:
+        spelt = layout.known.find(named)
+        if folder is not None and folder != (spelt or named):
+            raise BadInput(f"its folder says {folder!r}, {table.name} says {named!r}")
+        if spelt is None and not request.label_from:
+            raise BadInput(f"the label {named!r} is none of the class folders {', '.join(sorted(layout.classes))}")
+        named = spelt or named
     label = named or folder
-    if label is not None and layout.classes and label not in layout.classes and not request.label_from:
-        raise BadInput(f"the label {label!r} is none of the class folders {', '.join(sorted(layout.classes))}")
     return None if label is None else {label: 1.0}

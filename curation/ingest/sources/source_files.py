@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from curation.errors import BadInput
 from curation.ingest.formats import dicom_header, nifti_files, picture_files, tables
 from curation.ingest.formats.dicom_preamble import begins_as_dicom
 from curation.ingest.in_threads import map_in_threads
 from curation.ingest.incoming import Rejected
+from curation.ingest.names import KnownNames
 from curation.ingest.request import ImportRequest
 from curation.tables.images import Shape
 
@@ -40,11 +41,13 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """The digest of a file, and the shape that its header promises; None when the header cannot be read."""
+    """The digest of a file, and what its header says; without a shape when the header cannot be read."""
 
     file: str
     sha256: str
-    shape: Shape | None
+    kind: FileKind | None
+    shape: Shape | None = None
+    uid: str | None = None  # SOP Instance UID of a DICOM file
 
 
 def kind_of(path: Path) -> FileKind | None:
@@ -73,7 +76,7 @@ def list_folder(directory: Path) -> Listing:
             reason = reason_to_refuse(path, directory)
             if reason:
                 listing.rejected.append(Rejected(file, reason))
-            elif name in tables.BESIDE:
+            elif is_table_beside(name):
                 listing.tables.append(file)
             else:
                 listing.files.append(file)
@@ -100,7 +103,38 @@ def reason_to_refuse(path: Path, directory: Path) -> str | None:
         return "not a file that can be read"
     if path.name == "DICOMDIR":
         return "a DICOM directory: the files that it lists are read themselves"
-    return None if path.name in tables.BESIDE or kind_of(path) else f"not one of {_EXPECTED}"
+    return None if is_table_beside(path.name) or kind_of(path) else f"not one of {_EXPECTED}"
+
+
+def is_table_beside(name: str) -> bool:
+    """Whether a file is a table that describes the files of its folder: metadata.csv, in any case."""
+    return name.lower() in tables.BESIDE
+
+
+class FileFinder:
+    """Finds files below a folder by the names that tables and patterns give them, one part of the path at a time."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._folders: dict[str, KnownNames] = {}
+
+    def find(self, name: str) -> str | None:
+        """The path as it is spelt in the folder; None when no file has the name, or when several fit."""
+        if os.path.lexists(self._directory / name):
+            return name
+        place = ""
+        for part in PurePosixPath(name).parts:
+            spelt = self._names_in(place).find(part)
+            if spelt is None:
+                return None
+            place = f"{place}/{spelt}" if place else spelt
+        return place or None
+
+    def _names_in(self, folder: str) -> KnownNames:
+        if folder not in self._folders:
+            path = self._directory / folder
+            self._folders[folder] = KnownNames(os.listdir(path) if os.access(path, os.R_OK) and path.is_dir() else ())
+        return self._folders[folder]
 
 
 def _leads_inside(path: Path, directory: Path) -> bool:
@@ -124,18 +158,19 @@ def _examine(directory: Path, request: ImportRequest, file: str) -> Examined:
         while more := content.read(_AT_ONCE):
             digest.update(more)
     try:
-        return Examined(file, digest.hexdigest(), _shape(path, kind, head, request))
+        shape, uid = _probe(path, kind, head, request)
     except BadInput:
-        return Examined(file, digest.hexdigest(), None)
+        return Examined(file, digest.hexdigest(), kind)
+    return Examined(file, digest.hexdigest(), kind, shape, uid)
 
 
-def _shape(path: Path, kind: FileKind | None, head: bytes, request: ImportRequest) -> Shape | None:
+def _probe(path: Path, kind: FileKind | None, head: bytes, request: ImportRequest) -> tuple[Shape | None, str | None]:
     if kind is FileKind.DICOM:
         return dicom_header.probe_dicom(path)
     if kind is FileKind.NIFTI:
-        return nifti_files.probe_nifti(path, request)
+        return nifti_files.probe_nifti(path, request), None
     enough = picture_files.header_suffices(head) or len(head) < _AT_ONCE
-    return picture_files.probe_picture(head if enough else read_picture_file(path))
+    return picture_files.probe_picture(head if enough else read_picture_file(path)), None
 
 
 def read_picture_file(path: Path) -> bytes:

@@ -55,6 +55,9 @@ def test_labels_come_from_a_keyword_or_from_a_table_by_sop_instance_uid(project:
         + "".join(f"{uids[n]},{n % 2},0.25,q{n},test\n" for n in range(3))
     )
     request = ImportRequest(label_columns=("bleed", "fracture"))
+    with pytest.raises(BadInput, match="misses 1 of 4 pictures"):
+        import_image_folder(project, NOW, tmp_path / "ct", request=request, manifest=table)
+    request = request.model_copy(update={"allow_unmatched": True})
     report = import_image_folder(project, NOW, tmp_path / "ct", request=request, manifest=table)
     assert [fault.reason.split(":")[0] for fault in report.rejected] == ["no label"]
     assert report.counts == {"test": {"bleed": 1, "none of the labels": 2}}

@@ -127,7 +127,7 @@ def test_the_table_gives_labels_subjects_and_splits_and_contradictions_are_liste
         "6.png": "the label 'c' is none of the class folders a, b",
         "7.png": "no label: it is in no class folder, and no table gives one. See --label-from and --label",
         "b/8.png": "expected a split of train, validation, test or reserve, got 'tests'",
-        "b/9.png": "named twice in metadata.csv",
+        "b/9.png": "named twice in metadata.csv, with different splits",
         "b/gone.png": "named in metadata.csv, but not among the pictures",
         "../out.png": "metadata.csv must name files below the folder, with / between the parts",
         "/etc/passwd.png": "metadata.csv must name files below the folder, with / between the parts",

@@ -1,0 +1,68 @@
+"""Compare names that people and programs write differently: files, columns, classes.
+
+Two names are one when they are equal after Unicode normalisation (NFC; Unicode standard, section 3.7). A name also
+means another that differs from it by case alone, where only one does.
+"""
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cached_property
+
+from curation.errors import BadInput
+
+SHOWN = 3  # names given as examples
+
+
+def compose(name: str) -> str:
+    """The name in Unicode's composed form (NFC): an accented letter is one character."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def fold(name: str) -> str:
+    """The name in composed form and without case."""
+    return compose(compose(name).casefold())
+
+
+class KnownNames:
+    """Names that exist; finds those that a name written elsewhere means."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = frozenset(names)
+
+    @cached_property
+    def _folded(self) -> dict[str, list[str]]:
+        folded: dict[str, list[str]] = defaultdict(list)
+        for name in self._names:
+            folded[fold(name)].append(name)
+        return folded
+
+    def fitting(self, name: str) -> list[str]:
+        """The names that `name` means: itself, else those equal after NFC, else those that differ by case alone."""
+        if name in self._names:
+            return [name]
+        alike = self._folded.get(fold(name), [])
+        composed = compose(name)
+        return sorted([other for other in alike if compose(other) == composed] or alike)
+
+    def find(self, name: str) -> str | None:
+        """The only name that `name` means; None when there is none, or when several fit."""
+        fitting = self.fitting(name)
+        return fitting[0] if len(fitting) == 1 else None
+
+
+class Unmatched(BadInput):
+    """Names of a table or a pattern do not meet the files of the source.
+
+    `nameless` is the message without names of files, which may be those of people: nothing else of it may be stored.
+    """
+
+    def __init__(self, message: str, nameless: str) -> None:
+        super().__init__(message)
+        self.nameless = nameless
+
+
+def some_of(names: Iterable[str]) -> str:
+    """The first few names, as examples in brackets."""
+    listed = sorted(names)
+    return f" ({', '.join(listed[:SHOWN])}{', ...' if len(listed) > SHOWN else ''})" if listed else ""
