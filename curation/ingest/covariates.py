@@ -40,12 +40,17 @@ _OLDEST = 90
 _LONGEST = 64
 
 
-def check_columns(table: str, wanted: Sequence[str], columns: Iterable[str], subject: str | None) -> None:
-    """Raise BadInput for a covariate that is no column of the table, or whose name suggests that it identifies."""
+def check_columns(
+    table: str, wanted: Sequence[str], columns: Iterable[str], subject: str | None, *, only_columns: bool = False
+) -> None:
+    """Raise BadInput for a covariate that is no column of the table, or whose name suggests that it identifies.
+
+    A DICOM keyword may stand in the files instead, unless there are `only_columns`.
+    """
     for name in wanted:
-        if name in DICOM_COVARIATES:
+        if name in DICOM_COVARIATES and not only_columns:
             continue
-        if name == subject or _IDENTIFIES.search(name):
+        if name == subject or (name not in DICOM_COVARIATES and _IDENTIFIES.search(name)):
             raise BadInput(f"the column {name!r} identifies people or may: it is not kept as a covariate.")
         if name not in set(columns):
             raise BadInput(f"{table} has no column {name!r}. There are {', '.join(columns)}.")

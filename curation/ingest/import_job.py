@@ -10,7 +10,7 @@ from pydantic import Field
 
 from curation.errors import BadInput, NotFound
 from curation.ingest.import_report import ImportReport
-from curation.ingest.request import NO_REQUEST, ImportRequest
+from curation.ingest.request import NO_REQUEST, ImportRequest, flag_of
 from curation.ingest.sources.hugging_face import import_hugging_face, is_hugging_face
 from curation.ingest.sources.image_folder import import_image_folder
 from curation.ingest.sources.medmnist import import_medmnist
@@ -26,19 +26,7 @@ COHORT = "virtual-brains"
 COHORT_SIZE = 400
 MEDMNIST = "medmnist"
 _SUBJECTS_PER_PROCESS = 100
-_OF_FILES = {  # what says how files are read, and its option
-    "label": "--label",
-    "manifest_digest": "--manifest",
-    "label_from": "--label-from",
-    "subject_pattern": "--subject-pattern",
-    "covariates": "--covariate",
-    "size": "--size",
-    "window": "--window",
-    "gray": "--gray",
-    "volume": "--volume",
-    "slices": "--slices",
-    "masks": "--mask",
-}
+_OF_ALL = ("public_subjects",)  # options that mean nothing to a source without subjects, and lose nothing
 
 
 class SourceRequest(FrozenRequest):
@@ -57,7 +45,7 @@ class SourceRequest(FrozenRequest):
         prefix = self.source.partition(":")[0]
         if prefix in (COHORT, MEDMNIST):
             return prefix
-        return "npz" if self.source.endswith(".npz") else "files"
+        return "npz" if self.source.lower().endswith(".npz") else "files"
 
     @property
     def argument(self) -> str:
@@ -66,7 +54,7 @@ class SourceRequest(FrozenRequest):
 
     def check(self) -> None:
         """Raise BadInput, or NotFound, for a source that does not exist, and options that it has no use for."""
-        useless = [flag for field, flag in _OF_FILES.items() if field in self.options.options()]
+        useless = [flag_of(field) for field in self.options.options() if field not in _OF_ALL]
         if self.kind != "files" and useless:
             raise BadInput(
                 f"{', '.join(useless)} is for a directory of images, and {self.source} is none. Leave it out."

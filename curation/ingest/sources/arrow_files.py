@@ -15,6 +15,7 @@ from curation.ingest.incoming import SPLIT_NAMES, parse_split
 from curation.tables.images import Split
 
 _BATCH = 32
+_PARQUET = "*.[pP][aA][rR][qQ][uU][eE][tT]"  # `rglob` heeds case, and has no option for it in Python 3.11
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,14 @@ def _inside(directory: Path, files: Sequence[Path]) -> list[Path]:
 
 def parquet_files(path: Path) -> list[Path]:
     """The Parquet files below a directory, without tables of metadata."""
-    files = [file for file in sorted(path.rglob("*.parquet")) if not file.name.startswith("metadata.")]
+    files = [file for file in sorted(path.rglob(_PARQUET)) if not file.name.lower().startswith("metadata.")]
     return _inside(path.resolve(), files)
 
 
 def read_schema(path: Path) -> pyarrow.Schema:
     """The schema of an Arrow or Parquet file; raises BadInput."""
     try:
-        if path.suffix == ".parquet":
+        if path.suffix.lower() == ".parquet":
             schema = pyarrow.parquet.read_schema(path)
         else:
             with pyarrow.memory_map(str(path)) as file, pyarrow.ipc.open_stream(file) as stream:
@@ -72,7 +73,7 @@ def read_schema(path: Path) -> pyarrow.Schema:
 
 def read_batches(path: Path, columns: list[str]) -> Iterator[pyarrow.RecordBatch]:
     """Yield the rows in small batches, so that memory does not grow with the file."""
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         yield from pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=_BATCH, columns=columns)
         return
     with pyarrow.memory_map(str(path)) as file, pyarrow.ipc.open_stream(file) as stream:
@@ -83,7 +84,7 @@ def read_batches(path: Path, columns: list[str]) -> Iterator[pyarrow.RecordBatch
 
 def count_rows(path: Path) -> int:
     """The number of rows; 0 for a file that breaks off."""
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         return int(pyarrow.parquet.read_metadata(path).num_rows)
     try:
         with pyarrow.memory_map(str(path)) as file, pyarrow.ipc.open_stream(file) as stream:

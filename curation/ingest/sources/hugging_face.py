@@ -20,24 +20,38 @@ from curation.ingest.burnt_in import looks_burnt_in
 from curation.ingest.covariates import check_columns, covariates_of_row
 from curation.ingest.formats.picture_files import decode_picture
 from curation.ingest.formats.png_files import strip_png
+from curation.ingest.formats.table_columns import LABEL, SPLIT, SUBJECT, find_columns, plain_name, usual_column
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Part, Rejected, Source, parse_split
 from curation.ingest.preparing import prepare
-from curation.ingest.request import NO_REQUEST, ImportRequest
+from curation.ingest.request import NO_REQUEST, ImportRequest, flag_of
 from curation.ingest.sources import arrow_files
 from curation.progress import OnProgress, silent
 from curation.project import Project
 from curation.tables.images import Split
 
-_LABEL = ("label", "labels")
-_SUBJECT = ("subject", "subject_id", "patient_id", "patient")
+_OPTIONS = (  # that say how a data set with its pictures in it is read
+    "label",
+    "label_columns",
+    "label_separator",
+    "subject_column",
+    "split_column",
+    "covariates",
+    "public_subjects",
+    "size",
+    "window",
+    "gray",
+)
 
 
 def is_hugging_face(path: Path) -> bool:
     """Whether this module reads the data set at a path."""
     if path.is_file():
-        return path.suffix == ".parquet" and arrow_files.find_picture_column(arrow_files.read_schema(path)) is not None
+        return (
+            path.suffix.lower() == ".parquet"
+            and arrow_files.find_picture_column(arrow_files.read_schema(path)) is not None
+        )
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
         return True
     return any(_has_pictures(file) for file in arrow_files.parquet_files(path)[:1])
@@ -64,10 +78,13 @@ def import_hugging_face(
 ) -> ImportReport:
     """Import the data set at `path`; raises BadInput when it has no pictures, or lacks a column asked for."""
     path = path.resolve()
+    _check_options(path, request)
     shards = arrow_files.find_shards(path)
     if not shards:
         raise BadInput(f"{path} holds no .arrow or .parquet file of a data set.")
     columns = _Columns.of(arrow_files.read_schema(shards[0].path), request)
+    for shard in shards[1:]:
+        _check_columns_agree(columns, shards[0], shard, request)
     digest = hashlib.sha256()
     for shard in shards:
         with shard.path.open("rb") as content:
@@ -81,6 +98,16 @@ def import_hugging_face(
         private=not request.public_subjects,
     )
     return import_source(project, now, source, seed, on_progress, dry_run=dry_run)
+
+
+def _check_options(path: Path, request: ImportRequest) -> None:
+    """Raise BadInput for options that such a data set has no use for, which would be lost in silence."""
+    useless = [flag_of(field) for field in request.options() if field not in _OPTIONS]
+    if useless:
+        raise BadInput(
+            f"{', '.join(useless)} is for files in folders, and {path} is a data set with its pictures in it. Its "
+            "columns say what they are: --label-column, --subject-column, --split-column, --covariate."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +126,13 @@ class _Columns:
         if picture is None:
             raise BadInput("expected a column of pictures (a struct of bytes and path); the data set has none.")
         names = list(schema.names)
-        asked = [*request.label_columns, request.subject_column, request.split_column]
-        absent = [name for name in asked if name is not None and name not in names]
-        if absent:
-            raise BadInput(f"the data set has no column {', '.join(absent)}. There are {', '.join(names)}.")
-        subject = request.subject_column or next((name for name in _SUBJECT if name in names), None)
-        check_columns("the data set", request.covariates, names, subject)
-        labels = request.label_columns or tuple(name for name in _LABEL if name in names)[:1]
+        place = "the data set"
+        asked = find_columns(place, names, [*request.label_columns, request.subject_column, request.split_column])
+        subject = asked.get(request.subject_column or "") or usual_column(place, names, SUBJECT)
+        check_columns(place, request.covariates, names, subject, only_columns=True)
+        labels = tuple(dict.fromkeys(asked[name] for name in request.label_columns))
+        if not labels and (label := usual_column(place, names, LABEL)):
+            labels = (label,)
         if not labels and request.label is None:
             raise BadInput(
                 f"expected a column label or labels, got {', '.join(names)}. Name another with --label-column."
@@ -115,7 +142,26 @@ class _Columns:
             () if request.label else labels,
             {name: known_names for name in labels if (known_names := arrow_files.read_class_names(schema, name))},
             subject,
-            request.split_column or ("split" if "split" in names else None),
+            asked.get(request.split_column or "") or usual_column(place, names, SPLIT),
+        )
+
+
+def _check_columns_agree(
+    columns: _Columns, first: arrow_files.Shard, shard: arrow_files.Shard, request: ImportRequest
+) -> None:
+    """Raise BadInput when a file of the data set would be read by other columns or class names than the first."""
+    try:
+        schema = arrow_files.read_schema(shard.path)
+    except BadInput:
+        return  # a damaged file is one refusal in the report
+    try:
+        agree = _Columns.of(schema, request) == columns
+    except BadInput as error:
+        raise BadInput(f"{shard.name}: {error}") from error
+    if not agree:
+        raise BadInput(
+            f"{first.name} and {shard.name} have different columns or class names for labels, subjects or splits. "
+            "Import them one by one, or write them alike."
         )
 
 
@@ -189,4 +235,4 @@ def _covariates(row: dict[str, Any], request: ImportRequest) -> dict[str, str | 
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None or str(value).strip() == "" else str(value).strip()
+    return (str(value) if isinstance(value, bool) else plain_name(value)) or None
