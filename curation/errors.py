@@ -4,6 +4,7 @@
     ├── BadInput         a file, an argument or a recipe cannot be used
     │   └── NotFound     a name or a path that does not exist
     ├── Conflict         the thing exists already, or someone else holds it
+    │   └── Busy         another process does the same now, and it can be waited for
     ├── LeakRefused      a held-out subject would reach training
     ├── AffectedRefused  the result would descend from a withdrawn subject
     ├── Damaged          stored bytes no longer match their digest
@@ -28,6 +29,10 @@ class NotFound(BadInput):
 
 class Conflict(RoundsError):
     """The thing exists already with other content, or someone else holds it."""
+
+
+class Busy(Conflict):
+    """Another process does the same now; it can be waited for."""
 
 
 class LeakRefused(RoundsError):

@@ -18,6 +18,7 @@ from curation.tables.operations import Job, JobStatus
 
 LEASE_S = 60.0
 MAX_ATTEMPTS = 5
+NAMES_FILES = ("import",)  # kinds whose request names files, which may be called after people
 _OPEN = (JobStatus.QUEUED, JobStatus.RUNNING)
 
 
@@ -38,13 +39,14 @@ def enqueue(session: Session, now: datetime, kind: str, payload: dict[str, Any],
                 return _add(session, now, kind, payload, dedupe_key)
         except IntegrityError:  # on PostgreSQL another transaction may have added it since
             job = session.scalars(query).one()
-    if job.kind != kind or job.payload != payload:
+    was_forgotten = job.kind in NAMES_FILES and not job.payload
+    if job.kind != kind or (job.payload != payload and not was_forgotten):
         raise Conflict(
             f"job {job.id} holds the key {dedupe_key!r} with another payload. Give this one a key of its own."
         )
     if job.status in (JobStatus.FAILED, JobStatus.CANCELLED):
         job.status, job.attempts, job.error, job.note, job.finished_at = JobStatus.QUEUED, 0, None, None, None
-        job.worker, job.lease_until = None, None
+        job.payload, job.worker, job.lease_until = payload, None, None
         session.flush()
     return job
 
@@ -98,12 +100,18 @@ def heartbeat(
 
 
 def finish(session: Session, now: datetime, job_id: int, worker: str) -> bool:
-    """Mark the job done; False when it is no longer this worker's."""
-    return _change(session, job_id, worker, {"status": JobStatus.DONE, "finished_at": now, "lease_until": None})
+    """Mark the job done, and forget the files that its request names; False when it is no longer this worker's."""
+    values = {"status": JobStatus.DONE, "finished_at": now, "lease_until": None}
+    is_done = _change(session, job_id, worker, values)
+    _forget_files(session, job_id)
+    return is_done
 
 
 def fail(session: Session, now: datetime, job_id: int, worker: str, error: str) -> bool:
-    """Mark the job failed with its error; False when it is no longer this worker's."""
+    """Mark the job failed with its error; False when it is no longer this worker's.
+
+    Its request stays: the error is about what it names, and the same request queued again is this job again.
+    """
     values = {"status": JobStatus.FAILED, "finished_at": now, "lease_until": None, "error": error}
     return _change(session, job_id, worker, values)
 
@@ -125,6 +133,7 @@ def cancel(session: Session, now: datetime, job_id: int) -> Job:
     )
     job = session.scalars(query).one_or_none()
     if job is not None:
+        _forget_files(session, job_id)
         return job
     job = session.get(Job, job_id)
     if job is None:
@@ -145,6 +154,17 @@ def _add(session: Session, now: datetime, kind: str, payload: dict[str, Any], de
     session.add(job)
     session.flush()
     return job
+
+
+def _forget_files(session: Session, job_id: int) -> None:
+    """Empty the request of a job that is done or cancelled, if it names files."""
+    over = (JobStatus.DONE, JobStatus.CANCELLED)
+    session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.kind.in_(NAMES_FILES), Job.status.in_(over))
+        .values(payload={})
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _change(session: Session, job_id: int, worker: str, values: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from curation.errors import Conflict
+from curation.errors import Busy
 from curation.project import Project
 
 _ADVISORY_KEY = 0x726F756E6473  # "rounds"
@@ -18,18 +18,18 @@ _BUSY = (
 
 @contextmanager
 def file_lock(path: Path, busy: str) -> Iterator[None]:
-    """Hold the lock file at `path` for this process; raises Conflict(`busy`) when another holds it."""
+    """Hold the lock file at `path` for this process; raises Busy(`busy`) when another holds it."""
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Conflict(busy) from error
+            raise Busy(busy) from error
         yield
 
 
 @contextmanager
 def one_import_at_a_time(project: Project) -> Iterator[None]:
-    """Hold the project's import lock; raises Conflict when another process holds it.
+    """Hold the project's import lock; raises Busy when another process holds it.
 
     What an import may add depends on what the one before it added. On PostgreSQL the lock is the server's (an advisory
     one), so it holds across machines.
@@ -38,7 +38,7 @@ def one_import_at_a_time(project: Project) -> Iterator[None]:
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             if not connection.scalar(select(func.pg_try_advisory_lock(_ADVISORY_KEY))):
-                raise Conflict(_BUSY)
+                raise Busy(_BUSY)
             try:
                 yield
             finally:

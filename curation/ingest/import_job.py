@@ -1,6 +1,7 @@
 """Import a source named as `rounds import` names it, here or by a worker."""
 
 import os
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Any
 
 from pydantic import Field
 
-from curation.errors import BadInput, NotFound
+from curation.errors import BadInput, Busy, NotFound
 from curation.ingest.import_report import ImportReport
+from curation.ingest.names import Unmatched
 from curation.ingest.request import NO_REQUEST, ImportRequest, flag_of
 from curation.ingest.sources.hugging_face import import_hugging_face, is_hugging_face
 from curation.ingest.sources.image_folder import import_image_folder
@@ -17,6 +19,7 @@ from curation.ingest.sources.medmnist import import_medmnist
 from curation.ingest.sources.medmnist_catalogue import find_medmnist
 from curation.ingest.virtual_brains.cohort import import_virtual_brains
 from curation.jobs import enqueue_request, utc_now
+from curation.locks import one_import_at_a_time
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.requests import FrozenRequest
@@ -26,6 +29,7 @@ COHORT = "virtual-brains"
 COHORT_SIZE = 400
 MEDMNIST = "medmnist"
 _SUBJECTS_PER_PROCESS = 100
+_ASK_AGAIN_S = 1.0
 _OF_ALL = ("public_subjects",)  # options that mean nothing to a source without subjects, and lose nothing
 
 
@@ -112,7 +116,30 @@ def run_import_job(project: Project, payload: dict[str, Any], report: OnProgress
                 f"{path} is not there any more, or not on the machine of this worker. "
                 "Put it back, or run `rounds import` where it is."
             )
-    done = import_requested(project, request, report, utc_now)
+    done = _import_in_turn(project, request, report)
     if not done.added and not done.already:
         raise BadInput(f"nothing in {done.source} could be imported: {'; '.join(done.reasons()) or 'it is empty'}.")
     report(done.added, done.added, f"{done.added} added, {done.already} here already, {len(done.rejected)} left out")
+
+
+def _import_in_turn(project: Project, request: SourceRequest, report: OnProgress) -> ImportReport:
+    """Import when no other import runs in the project any more."""
+    while True:
+        _wait_for_others(project, report)
+        try:
+            return import_requested(project, request, report, utc_now)
+        except Unmatched as error:
+            raise BadInput(error.nameless) from error
+        except Busy:  # another import began while this one hashed its files
+            continue
+
+
+def _wait_for_others(project: Project, report: OnProgress) -> None:
+    """Wait until no import runs in the project; `report` ends the wait by raising, as it ends any work."""
+    while True:
+        try:
+            with one_import_at_a_time(project):
+                return
+        except Busy:
+            report(0, 0, "another import is running in this project: this one waits for it")
+            time.sleep(_ASK_AGAIN_S)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from cli.main import rounds
 from cli.terminal import now
 from cli.worker import run_one
 from curation.errors import BadInput, Conflict, NotFound, RoundsError
+from curation.ingest.import_job import SourceRequest, run_import_job
+from curation.jobs import cancel as cancel_job
+from curation.locks import one_import_at_a_time
 from curation.project import Project
 from curation.tables.generation import Generator
 from curation.tables.images import BuildStatus, Image, Import, Split
@@ -257,6 +261,58 @@ def test_an_import_of_nothing_usable_fails_with_the_reasons_and_no_file_name(pro
     error = job_of(project, job).error or ""
     assert "nothing in bad could be imported: 2 files: not a PNG" in error
     assert "doe" not in error
+
+
+def test_a_done_or_cancelled_import_forgets_the_files_that_it_named_and_a_failed_one_keeps_them(
+    project: Project, cells: Path, tmp_path: Path
+) -> None:
+    first = queue(project, "import", str(cells))
+    with project.database.write() as session:
+        cancel_job(session, now(), first)
+    assert job_of(project, first).payload == {}
+    assert queue(project, "import", str(cells)) == first
+    assert job_of(project, first).payload["source"] == str(cells)
+    cells.rename(tmp_path / "away")
+    assert work(project)
+    assert job_of(project, first).payload["source"] == str(cells)
+    (tmp_path / "away").rename(cells)
+    assert queue(project, "import", str(cells)) == first
+    assert work(project)
+    done = job_of(project, first)
+    assert (done.status, done.payload, done.note) == (JobStatus.DONE, {}, "40 added, 0 here already, 0 left out")
+    assert queue(project, "import", str(cells)) != first
+
+
+def test_a_queued_import_waits_for_the_one_that_is_running_and_says_so(
+    project: Project, cells: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, notes = SourceRequest(source=str(cells)), []
+    monkeypatch.setattr("curation.ingest.import_job._ASK_AGAIN_S", 0.01)
+    with ExitStack() as other:
+        other.enter_context(one_import_at_a_time(project))
+
+        def report(_done: int, _total: int, note: str | None = None) -> None:
+            notes.append(note)
+            if notes.count(notes[0]) == 2:
+                other.close()
+
+        run_import_job(project, request.model_dump(mode="json"), report)
+    assert notes[:2] == ["another import is running in this project: this one waits for it"] * 2
+    assert notes[-1] == "40 added, 0 here already, 0 left out"
+
+
+def test_a_queued_import_that_a_table_stops_names_no_file_in_its_error(project: Project, cells: Path) -> None:
+    (cells / "metadata.csv").write_text("file,subject\na/jane_doe.png,p1\n")
+    job = queue(project, "import", str(cells))
+    assert work(project)
+    error = job_of(project, job).error or ""
+    assert "metadata.csv was to give subjects, and misses 40 of 40 pictures; 1 of its rows fit no picture" in error
+    assert "jane" not in error
+    assert ".png" not in error
+    allowed = queue(project, "import", str(cells), "--allow-unmatched")
+    assert job_of(project, allowed).payload["options"]["allow_unmatched"] is True
+    assert work(project)
+    assert job_of(project, allowed).status is JobStatus.DONE
 
 
 def test_a_dry_run_is_not_queued(project: Project, cells: Path) -> None:
