@@ -32,7 +32,7 @@ class TableEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class TableScope:
     """The folder whose files a table describes, and what it gives them: subjects, labels, splits."""
 
     table: str
@@ -53,7 +53,7 @@ class Table:
     faults: dict[str, str] = field(default_factory=dict)  # file -> why its rows are refused
     columns: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
-    reach: list[Reach] = field(default_factory=list)
+    scopes: list[TableScope] = field(default_factory=list)
     repeated: int = 0  # rows that name a picture again and agree with its first row
 
     @property
@@ -94,12 +94,12 @@ class Table:
 
     def add_all(self, other: "Table") -> None:
         """Add the rows of another table of the same source."""
-        if self.reach and self.by_uid != other.by_uid:
+        if self.scopes and self.by_uid != other.by_uid:
             raise BadInput(f"{self.name} and {other.name}: one names files, the other SOP Instance UIDs. Use one way.")
         self.name, self.by_uid = other.name, other.by_uid
         self.several_labels |= other.several_labels
         self.adds_up |= other.adds_up
-        self.reach += other.reach
+        self.scopes += other.scopes
         self.repeated += other.repeated
         for file, reason in other.faults.items():
             self.refuse(file, reason)
@@ -152,7 +152,7 @@ def read_table(path: Path, request: ImportRequest, *, below: str = "", beside: b
         decides=bool(columns.labels) and not beside,
         columns=names,
         unused=[name for name in names if name and name not in used],
-        reach=[Reach(path.name, "" if columns.by_uid else below, columns.gives)],
+        scopes=[TableScope(path.name, "" if columns.by_uid else below, columns.gives)],
     )
     for row in rows:
         key = str(row.get(columns.key, ""))

@@ -121,7 +121,7 @@ def _find(path: Path, request: ImportRequest, manifest: Path | None) -> _Found:
                 "with pictures, DICOM or NIfTI files in it."
             )
         table = read_table(manifest, request) if manifest else read_tables_beside(path, listing, request)
-        check_keywords(request.covariates, elsewhere=bool(table.reach))
+        check_keywords(request.covariates, elsewhere=bool(table.scopes))
         return _Found(path, listing, table, [] if table.by_uid else match_files(table, listing.files))
     if not path.is_file():
         raise BadInput(f"{path} is not a directory.")
@@ -141,7 +141,7 @@ def _find(path: Path, request: ImportRequest, manifest: Path | None) -> _Found:
 def _check_columns_have_a_table(table: Table, request: ImportRequest, directory: Path) -> None:
     asked = [request.file_column, request.subject_column, request.split_column, *request.label_columns]
     columns = [name for name in asked if name is not None]
-    if columns and not table.reach:
+    if columns and not table.scopes:
         raise BadInput(
             f"no column {', '.join(columns)}: there is no table. Expected one beside the files ({BESIDE[0]} in "
             f"{directory}), or --manifest TABLE."

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from curation.errors import BadInput
-from curation.ingest.formats.tables import Reach, Table, read_table
+from curation.ingest.formats.tables import Table, TableScope, read_table
 from curation.ingest.incoming import Rejected
 from curation.ingest.names import KnownNames, Unmatched, some_of
 from curation.ingest.request import ImportRequest
@@ -88,26 +88,26 @@ def list_named_files(directory: Path, table: Table) -> Listing:
 def list_missed(table: Table, pictures: Iterable[str]) -> list[str]:
     """The pictures that no row names, though a table of their folder was to give subjects, labels or splits."""
     known = table.rows.keys() | table.faults.keys()
-    return [file for file in pictures if file not in known and any(reach.gives for reach in reaching(table, file))]
+    return [file for file in pictures if file not in known and any(scope.gives for scope in scopes_of(table, file))]
 
 
-def reaching(table: Table, file: str) -> list[Reach]:
+def scopes_of(table: Table, file: str) -> list[TableScope]:
     """The tables that describe the folder of a file, or one above it."""
-    if len(table.reach) == 1 and not table.reach[0].below:
-        return table.reach
+    if len(table.scopes) == 1 and not table.scopes[0].below:
+        return table.scopes
     folders = {"" if folder == "." else folder for folder in map(str, PurePosixPath(file).parents)}
-    return [reach for reach in table.reach if reach.below in folders]
+    return [scope for scope in table.scopes if scope.below in folders]
 
 
 def settle_missed(
     table: Table, missed: Sequence[str], absent: Sequence[str], pictures: int, request: ImportRequest
 ) -> list[str]:
     """Say which pictures a table misses: as a note if the request allows it; else raises Unmatched."""
-    reaches = [reach for file in missed for reach in reaching(table, file) if reach.gives]
-    if not reaches:
+    scopes = [scope for file in missed for scope in scopes_of(table, file) if scope.gives]
+    if not scopes:
         return []
-    names = ", ".join(dict.fromkeys(reach.table for reach in reaches))
-    gives = [what for what in _COSTS if any(what in reach.gives for reach in reaches)]
+    names = ", ".join(dict.fromkeys(scope.table for scope in scopes))
+    gives = [what for what in _COSTS if any(what in scope.gives for scope in scopes)]
     lost = " and ".join(gives)
     if request.allow_unmatched:
         return [f"{len(missed)} pictures are not in {names} and came in without its {lost}: --allow-unmatched"]

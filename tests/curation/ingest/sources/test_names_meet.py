@@ -1,4 +1,4 @@
-"""Names in tables and patterns meet the files that they mean, and a table that misses pictures stops the import."""
+"""Names in tables meet the files that they mean; a table that misses pictures stops the import."""
 
 import unicodedata
 from pathlib import Path
