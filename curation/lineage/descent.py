@@ -5,6 +5,7 @@ testing is no path: a generator fitted on it did not see the subject.
 """
 
 import json
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,8 +70,9 @@ class Descent:
 
 
 def find_subject(session: Session, key: str) -> Subject:
-    """Find the subject by its key; raises NotFound."""
-    subject = session.scalars(select(Subject).where(Subject.key == key)).one_or_none()
+    """Find the subject by its key, which may be written in another Unicode form; raises NotFound."""
+    written = (key, unicodedata.normalize("NFC", key.strip()))
+    subject = session.scalars(select(Subject).where(Subject.key.in_(written)).order_by(Subject.key != key)).first()
     if subject is None:
         raise NotFound(
             f"no subject {key!r} in this project: expected the key that snapshots and cards name it by. "

@@ -1,5 +1,6 @@
 """Find the node that a user names: `kind:key`, or a bare name that only one thing has."""
 
+import unicodedata
 from typing import Any
 
 from sqlalchemy import select
@@ -44,9 +45,11 @@ def find_node(session: Session, text: str) -> Ref:
     if kind in NUMBERED and not (key.isascii() and key.isdecimal() and len(key) <= 18):
         raise BadInput(f"expected a number after {kind}:, got {key!r}.")
     column = (NAMED.get(kind) or NUMBERED[kind])[0]
-    if session.scalars(select(column).where(column == (int(key) if kind in NUMBERED else key))).first() is None:
+    written = (int(key),) if kind in NUMBERED else (key, unicodedata.normalize("NFC", key.strip()))
+    found = session.scalars(select(column).where(column.in_(written)).order_by(column != written[0])).first()
+    if found is None:
         raise NotFound(f"there is no {kind} {key!r} in this project. `rounds status` shows what there is.")
-    return Ref(kind, str(int(key)) if kind in NUMBERED else key)
+    return Ref(kind, str(found))
 
 
 def _by_bare_name(session: Session, name: str) -> Ref:
