@@ -168,13 +168,13 @@ def _notes(done: Counter[str], without_subject: int, unknown: int) -> list[str]:
 
 
 def _alike(report: ImportReport, known: Iterable[str]) -> list[str]:
-    """A note for labels of this import that differ from others by case alone."""
+    """A note for labels of this import that differ from others by case alone, or by how an accent is coded."""
     brought = {label for counts in report.counts.values() for label in counts}
     spelt: dict[str, set[str]] = defaultdict(set)
     for label in {*brought, *known}:
         spelt[fold(label)].add(label)
     return [
-        f"the labels {', '.join(sorted(alike))} differ by case alone and are different classes in this project: if "
+        f"the labels {', '.join(sorted(alike))} differ by case alone, and are different classes in this project: if "
         "they mean the same, import them under one name"
         for alike in spelt.values()
         if len(alike) > 1 and alike & brought

@@ -46,7 +46,8 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
                     yield lines.line_num, cells
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadInput(
-            f"{path} cannot be read as a UTF-8 table separated by commas, semicolons or tabs: {error}."
+            f"{path} cannot be read as a UTF-8 table separated by commas, semicolons or tabs: {error}. "
+            "Save it as CSV in UTF-8."
         ) from error
 
 

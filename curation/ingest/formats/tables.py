@@ -167,8 +167,8 @@ def read_table(path: Path, request: ImportRequest, *, below: str = "", beside: b
 
 def _file_below(key: str, below: str, table: str) -> str:
     """The path of a file below the folder of the source, from how a table in `below` names it; raises BadInput."""
-    name = PurePosixPath(key)
-    if not key or name.is_absolute() or ".." in name.parts or "\\" in key or "\0" in key:
+    name = PurePosixPath(key.replace("\\", "/"))  # as Windows writes it
+    if not key or name.is_absolute() or ".." in name.parts or "\0" in key:
         raise BadInput(f"{table} must name files below the folder, with / between the parts")
     return (PurePosixPath(below) / name).as_posix()
 

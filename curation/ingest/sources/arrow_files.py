@@ -1,6 +1,7 @@
 """Find the Arrow and Parquet files of a data set, and read their schemas and rows."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,9 +42,15 @@ def find_shards(path: Path) -> list[Shard]:
     if (path / "state.json").is_file():
         return [Shard(file, file.name, None) for file in _inside(path, sorted(path.glob("*.arrow")))]
     return [
-        Shard(file, file.relative_to(path).as_posix(), SPLIT_NAMES.get(file.name.split("-")[0].split(".")[0].lower()))
+        Shard(file, file.relative_to(path).as_posix(), _split_of(file.relative_to(path)))
         for file in parquet_files(path)
     ]
+
+
+def _split_of(file: Path) -> Split | None:
+    """The split that a file is named for, as in train-00000-of-00002.parquet; else the nearest folder of that name."""
+    names = (re.split(r"[-._]", file.name)[0], *(folder.name for folder in file.parents))
+    return next((SPLIT_NAMES[name.lower()] for name in names if name.lower() in SPLIT_NAMES), None)
 
 
 def _inside(directory: Path, files: Sequence[Path]) -> list[Path]:

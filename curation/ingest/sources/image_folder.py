@@ -25,6 +25,7 @@ from curation.ingest.formats.tables import BESIDE, Table, read_table
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import FileEntry, Rejected, Source
+from curation.ingest.names import SHOWN
 from curation.ingest.preparing import prepared_shape
 from curation.ingest.request import NO_REQUEST, ImportRequest
 from curation.ingest.sources.file_reader import FileReader
@@ -59,26 +60,23 @@ def import_image_folder(
     """Import the folder or file at `path`; raises BadInput when nothing can be read, or an option is wrong."""
     request.check()
     found = _find(path, request, manifest)
-    directory, listing, table = found.directory, found.listing, found.table
+    directory, table = found.directory, found.table
     _check_columns_have_a_table(table, request, directory)
     masks = MaskFiles(directory, request)
-    are_masks, notes = list_mask_files(listing.files, masks, request) if request.masks else (set(), [])
-    files = [file for file in listing.files if file not in are_masks] if are_masks else listing.files
+    are_masks, notes = list_mask_files(found.listing.files, masks, request) if request.masks else (set(), [])
+    files = [file for file in found.listing.files if file not in are_masks] if are_masks else found.listing.files
     if not table.by_uid:
         notes += settle_missed(table, list_missed(table, files), found.absent, len(files), request)
     layout = FolderLayout.of(files)
     layout.check(table, request)
     with quiet_decoders():
         seen = _examine_all(found, are_masks, request, manifest)
+    _check_keywords_have_files(seen, table, request)
     faults = set(table.faults)
     if table.by_uid:
-        faults = {file for file, uid in seen.uids.items() if uid in table.faults}
-        missed = [file for file, uid in seen.uids.items() if uid not in table.rows and file not in faults]
-        found.absent.extend(match_uids(table, seen.uids.values()))
-        notes += settle_missed(table, missed, found.absent, len(files), request)
-    _check_keywords_have_files(seen, table, request)
-    unsaid = set(found.absent) if found.is_single else set()
-    rejected = [*listing.rejected, *(fault for fault in table.rejected if fault.source_file not in unsaid)]
+        faults, uid_notes = _match_by_uid(found, seen, request)
+        notes += uid_notes
+    rejected = found.rejected()
     reader = FileReader(directory, request, table.rows if table.by_uid else {}, seen.usual, masks)
     for entry in _entries(files, faults, layout, table, request):
         if isinstance(entry, Rejected):
@@ -86,13 +84,13 @@ def import_image_folder(
             faults.add(entry.source_file)
     entries = (entry for entry in _entries(files, faults, layout, table, request) if isinstance(entry, FileEntry))
     source = Source(
-        name=name or _default_name(path, directory, listing, seen),
+        name=name or _default_name(path, directory, found.listing, seen),
         content_digest=seen.digest,
         items=chain(rejected, (partial(reader.read, entry) for entry in entries)),
         total=len(rejected) + sum(file not in faults for file in files),
         options=request.options(),
         private=not request.public_subjects,
-        notes=[*notes, *table.notes()],
+        notes=[*notes, *found.notes(manifest), *table.notes()],
     )
     return import_source(project, now, source, seed, on_progress, dry_run=dry_run)
 
@@ -109,6 +107,16 @@ class _Found:
     table: Table
     absent: list[str] = field(default_factory=list)
     is_single: bool = False
+
+    def rejected(self) -> list[Rejected]:
+        """What of the folder and of the table is left out."""
+        unsaid = set(self.absent) if self.is_single else set()
+        return [*self.listing.rejected, *(fault for fault in self.table.rejected if fault.source_file not in unsaid)]
+
+    def notes(self, manifest: Path | None) -> list[str]:
+        """What the report says of tables that are not read."""
+        tables = ", ".join(self.listing.tables[:SHOWN])
+        return [f"not read, since a --manifest was given: {tables}"] if manifest and tables else []
 
 
 def _find(path: Path, request: ImportRequest, manifest: Path | None) -> _Found:
@@ -136,6 +144,15 @@ def _find(path: Path, request: ImportRequest, manifest: Path | None) -> _Found:
     listing, table = Listing([path.name], [], []), read_table(manifest, request) if manifest else Table()
     absent = [] if table.by_uid else match_files(table, listing.files)
     return _Found(path.parent, listing, table, absent, is_single=True)
+
+
+def _match_by_uid(found: _Found, seen: "_Examination", request: ImportRequest) -> tuple[set[str], list[str]]:
+    """Match rows by SOP Instance UID with files: the files whose rows are refused, and notes on those without a row."""
+    table = found.table
+    faults = {file for file, uid in seen.uids.items() if uid in table.faults}
+    missed = [file for file, uid in seen.uids.items() if uid not in table.rows and file not in faults]
+    found.absent.extend(match_uids(table, seen.uids.values()))
+    return faults, settle_missed(table, missed, found.absent, len(seen.uids), request)
 
 
 def _check_columns_have_a_table(table: Table, request: ImportRequest, directory: Path) -> None:

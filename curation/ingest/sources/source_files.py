@@ -101,7 +101,7 @@ def reason_to_refuse(path: Path, directory: Path) -> str | None:
             return "a link to another folder"
     if not path.is_file() or not os.access(path, os.R_OK):
         return "not a file that can be read"
-    if path.name == "DICOMDIR":
+    if path.name.upper() == "DICOMDIR":
         return "a DICOM directory: the files that it lists are read themselves"
     return None if is_table_beside(path.name) or kind_of(path) else f"not one of {_EXPECTED}"
 

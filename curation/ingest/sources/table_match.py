@@ -15,8 +15,7 @@ from curation.ingest.request import ImportRequest
 from curation.ingest.sources.source_files import FileFinder, Listing, reason_to_refuse
 
 _COSTS = {
-    "subjects": "without a subject each counts as a patient of its own, and pictures of one patient may be in training "
-    "and in test",
+    "subjects": "each would count as a patient of its own, and pictures of one patient may be in training and in test",
     "labels": "their labels would be missing or come from elsewhere",
     "splits": "their splits would be drawn",
 }
@@ -32,13 +31,18 @@ def read_tables_beside(directory: Path, listing: Listing, request: ImportRequest
 
 
 def match_files(table: Table, files: Sequence[str]) -> list[str]:
-    """Put the rows under the names that the files have; refuse and return the rows that fit no file, or several."""
+    """Put the rows under the names that the files have; refuse those that fit no file, or several.
+
+    Returns the names in the table that fit no file.
+    """
     known = KnownNames(files)
     absent = []
     rows, table.rows = table.rows, {}
     faults, table.faults = table.faults, {}
     for name, reason in faults.items():
-        table.refuse(known.find(name) or name, reason)
+        file = known.find(name)
+        table.refuse(file or name, reason)
+        absent += [] if file else [name]
     for name, entry in rows.items():
         fitting = known.fitting(name)
         if len(fitting) == 1:
@@ -114,8 +118,8 @@ def settle_missed(
     counted = f"{names} was to give {lost}, and misses {len(missed)} of {pictures} pictures"
     fitting_none = f"; {len(absent)} of its rows fit no picture" if absent else ""
     advice = (
-        f". If they came in, {'; '.join(_COSTS[what] for what in gives)}. Correct the names in the table, or take the "
-        "pictures that it does not name out of the source; --allow-unmatched imports them without what it gives."
+        f". Imported without it, {'; '.join(_COSTS[what] for what in gives)}. Correct the names in the table, or take "
+        "the pictures that it does not name out of the source; --allow-unmatched imports them without what it gives."
     )
     raise Unmatched(
         f"{counted}{some_of(missed)}{fitting_none}{some_of(absent)}{advice}", f"{counted}{fitting_none}{advice}"

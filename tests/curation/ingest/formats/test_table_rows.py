@@ -186,6 +186,12 @@ def test_an_option_that_a_data_set_has_no_use_for_is_an_error(
         import_hugging_face(project, NOW, path, request=ImportRequest(**options))
 
 
+def test_the_split_of_a_parquet_file_is_in_its_name_or_in_its_folder(project: Project, tmp_path: Path) -> None:
+    for name in ("train/0000.parquet", "sets/Test/part-0.PARQUET", "validation_0.parquet"):
+        _write_set(tmp_path / "set" / name, [{"label": "a"}])
+    assert set(import_hugging_face(project, NOW, tmp_path / "set").counts) == {"train", "validation", "test"}
+
+
 def test_files_of_one_data_set_have_the_same_columns(project: Project, tmp_path: Path) -> None:
     _write_set(tmp_path / "set" / "test.parquet", [{"label": "a"}])
     _write_set(tmp_path / "set" / "train.parquet", [{"label": "a", "subject": "P1"}])

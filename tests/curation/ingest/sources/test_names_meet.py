@@ -11,6 +11,8 @@ from curation.ingest.import_report import ImportReport
 from curation.ingest.names import KnownNames, Unmatched
 from curation.ingest.request import ImportRequest
 from curation.ingest.sources.image_folder import import_image_folder
+from curation.lineage.descent import find_subject
+from curation.lineage.naming import find_node
 from curation.project import Project
 from tests.curation.ingest.formats.dicom_samples import changed
 from tests.curation.ingest.sources.folders import Maker, encoded, reasons_of, subjects_of
@@ -45,7 +47,7 @@ def test_a_table_and_files_that_differ_by_case_or_by_how_an_accent_is_coded_meet
     project: Project, folder: Maker
 ) -> None:
     files: dict[str, bytes | Pixels] = {"a/x_0.PNG": picture(0), "a/x_1.PNG": picture(1), f"b/{DECOMPOSED}": picture(2)}
-    table = f"file_name,patient_id\nA/x_0.png,P1\na/./x_1.png,P1\nb/{ACCENTED},P2\n"
+    table = f"file_name,patient_id\nA\\x_0.png,P1\na/./x_1.png,P1\nb/{ACCENTED},P2\n"
     report = _import(project, folder({**files, "METADATA.CSV": table.encode()}))
     assert (report.added, report.rejected) == (3, [])
     assert _keys(project) == {"a/x_0.PNG": "P1", "a/x_1.PNG": "P1", f"b/{DECOMPOSED}": "P2"}
@@ -216,3 +218,19 @@ def test_a_table_given_with_a_single_file_may_describe_more_files(project: Proje
     assert (report.added, report.rejected) == (1, [])
     with pytest.raises(BadInput, match="is a table itself"):
         _import(project, tmp_path / "list.csv", tmp_path / "list.csv")
+
+
+def test_a_table_that_a_manifest_replaces_is_said(project: Project, folder: Maker, tmp_path: Path) -> None:
+    directory = folder({"a/1.png": picture(1), "metadata.csv": b"file,subject\na/1.png,P1\n"})
+    (tmp_path / "list.csv").write_text("file,label\na/1.png,b\n")
+    report = _import(project, directory, tmp_path / "list.csv")
+    assert report.counts.popitem()[1] == {"b": 1}
+    assert "not read, since a --manifest was given: metadata.csv" in report.notes
+
+
+def test_a_subject_is_found_in_whichever_unicode_form_it_is_written(project: Project, folder: Maker) -> None:
+    key, written = "Zoë-1", unicodedata.normalize("NFD", "Zoë-1")
+    _import(project, folder({"a/1.png": picture(1), "metadata.csv": f"file,subject\na/1.png,{written}\n".encode()}))
+    with project.database.read() as session:
+        assert find_subject(session, f" {written}").key == key
+        assert find_node(session, f"subject:{written}").key == key
