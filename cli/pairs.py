@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cli.terminal import emit, json_option, now, pass_project
+from cli.terminal import emit, json_option, now, pass_project, progress_bar
 from curation.estimates import Estimate
 from curation.pairs.build import close_pair_list, create_pair_list, find_pair_list, list_pair_lists
 from curation.pairs.recipe import PairRecipe
@@ -61,7 +61,8 @@ def create(project: Project, name: str, suspects: int, same: int, different: int
       rounds pairs create first --same 30 --different 30
     """
     recipe = PairRecipe.checked(name=name, suspects=suspects, same=same, different=different, seed=seed)
-    made = create_pair_list(project, now(), recipe)
+    with progress_bar("choosing pairs", quiet=True):
+        made = create_pair_list(project, now(), recipe)
     with project.database.read() as session:
         results = compute_pair_results(session, find_pair_list(session, made.name))
     facts = {"pairs": results.name, "in all": results.total, "suspects": results.suspects, "said": results.caveat}

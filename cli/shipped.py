@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from cli.terminal import progress_bar
+
 
 @click.group()
 def shipped() -> None:
@@ -31,5 +33,6 @@ def snapshot(out: Path, train: int, validation: int, workers: int) -> None:
     """
     from curation.ingest.virtual_brains.shipped import write_shipped_snapshot
 
-    write_shipped_snapshot(out, train, validation, workers)
+    with progress_bar("rendering", quiet=True):
+        write_shipped_snapshot(out, train, validation, workers)
     click.echo(f"{out}: {train} training and {validation} validation subjects of the reserved range")

@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from curation.errors import BadInput
 from curation.jobs import utc_now
-from curation.progress import OnProgress
+from curation.progress import OnProgress, ProgressLines
 from curation.project import Project
 from curation.tables.operations import Job
 
@@ -89,6 +90,18 @@ def emit_queued(job: Job, facts: dict[str, Any], as_json: bool) -> None:
         click.echo("queued: `rounds worker` does it, `rounds jobs list` shows how far it is")
 
 
+def confirm(question: str, yes: bool) -> None:
+    """Ask before something that cannot be undone or takes long; `--yes` answers beforehand.
+
+    Raises BadInput where nobody can be asked: standard input is no terminal.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise BadInput(f"{question} Nobody can be asked here: give --yes to go on. Nothing was changed.")
+    click.confirm(question, abort=True, err=True)
+
+
 def with_readable_keys(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Records with their fields' names as words, which fold where a terminal is narrow."""
     return [{name.replace("_", " "): value for name, value in row.items()} for row in rows]
@@ -140,7 +153,19 @@ def _cell(value: Any) -> str:
 
 @contextmanager
 def progress_bar(description: str, quiet: bool = False) -> Iterator[OnProgress]:
-    """A progress bar on standard error; yields `report(done, total, note)`."""
+    """Show progress on standard error; yields `report(done, total, note)`.
+
+    On a terminal it is a bar, and `quiet` hides it. Elsewhere (a log, a service, a pipe) it is one line a minute, also
+    with `quiet`: long work is never silent.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        lines = ProgressLines(description, lambda line: click.echo(line, err=True))
+        with lines.spoken() as report:
+            yield report
+        if lines.lines or not quiet:
+            lines.say_end()
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -149,13 +174,13 @@ def progress_bar(description: str, quiet: bool = False) -> Iterator[OnProgress]:
         TimeRemainingColumn(),
         TextColumn("[dim]{task.fields[note]}[/dim]"),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as progress:
+    with Progress(*columns, console=console, disable=quiet) as progress:
         task = progress.add_task(description, total=None, note="")
 
-        def report(done: int, total: int, note: str | None = None) -> None:
+        def show(done: int, total: int, note: str | None = None) -> None:
             progress.update(task, completed=done, total=total, note=note or "")
 
-        yield report
+        yield show
 
 
 def use_torch_threads(project: Project) -> None:

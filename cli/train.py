@@ -101,9 +101,8 @@ def pretrain(
 
 
 @click.command()
-@click.option(
-    "--snapshot", "snapshot_name", required=True, help="The name of the snapshot; `rounds snapshot list` shows them."
-)
+@click.option("--snapshot", "snapshot_name", help="The name of the snapshot; `rounds snapshot list` shows them.")
+@click.option("--resume", help="Continue the run of this name with its snapshot and settings.")
 @click.option("--adaptation", type=click.Choice(list(METHODS)), default=DEFAULT_METHOD.kind, show_default=True)
 @click.option("--backbone", default="shipped", show_default=True, help="`shipped`, a Hugging Face id or a directory.")
 @click.option("--name", help="The name of the run. Default: SNAPSHOT-ADAPTATION-sSEED.")
@@ -122,7 +121,8 @@ def pretrain(
 def train(
     project: Project,
     /,
-    snapshot_name: str,
+    snapshot_name: str | None,
+    resume: str | None,
     adaptation: str,
     name: str | None,
     allow_affected: bool,
@@ -132,26 +132,33 @@ def train(
 ) -> None:
     """Adapt a backbone to a snapshot, with early stopping on validation subjects. Test subjects are not read.
 
-    If it was killed, run the same command again: it continues from its checkpoint.
+    If it was killed, run the same command again, or use --resume: it continues from its checkpoint.
 
     \b
     Example:
       rounds train --snapshot first --adaptation lora
+      rounds train --resume first-lora-s0
     """
     from train.adaptation.config import AdaptationConfig
-    from train.adaptation.run_request import RunRequest, queue_run
+    from train.adaptation.run_request import RunRequest, queue_run, resume_run
 
-    name = name or f"{snapshot_name}-{adaptation}-s{options['seed']}"
-    config = AdaptationConfig.checked(adaptation=adaptation, **options)
-    request = RunRequest(snapshot=snapshot_name, name=name, config=config, allow_affected=allow_affected)
-    stale = stale_snapshots(project, [snapshot_name])
+    if (snapshot_name is None) == (resume is None):
+        raise click.UsageError("give either --snapshot NAME or --resume RUN")
+    if resume is not None:
+        with project.database.read() as session:
+            request = resume_run(session, resume, allow_affected=allow_affected)
+    else:
+        name = name or f"{snapshot_name}-{adaptation}-s{options['seed']}"
+        config = AdaptationConfig.checked(adaptation=adaptation, **options)
+        request = RunRequest(snapshot=str(snapshot_name), name=name, config=config, allow_affected=allow_affected)
+    stale = stale_snapshots(project, [request.snapshot])
     if queue:
         emit_queued(queue_run(project, request, now()), {"run": request.name}, as_json)
         return
     from train.adaptation.run_job import train_run
 
     use_torch_threads(project)
-    with progress_bar(f"{adaptation} on {snapshot_name}", quiet=as_json) as report:
+    with progress_bar(f"{request.config.method.kind} on {request.snapshot}", quiet=as_json) as report:
         run = train_run(project, request, report, now)
     facts: dict[str, Any] = {"run": request.name, "directory": str(run.directory), "validation": run.metrics}
     facts |= {"notice": run.card["notice"]} | ({"stale": stale} if stale else {})
@@ -192,7 +199,8 @@ def evaluate(project: Project, /, run_name: str, queue: bool, as_json: bool, **o
     from train.evaluation.on_record import evaluate_on_record
 
     use_torch_threads(project)
-    evaluation = evaluate_on_record(project, request, now)
+    with progress_bar(f"evaluating {run_name}", quiet=True):
+        evaluation = evaluate_on_record(project, request, now)
     facts = evaluation.as_json() if as_json else _evaluation_lines(evaluation)
     emit(facts, as_json, title=f"run {run_name} on {request.split} subjects")
 

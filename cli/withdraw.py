@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cli.terminal import emit, json_option, now, pass_project
+from cli.terminal import emit, json_option, now, pass_project, progress_bar
 from curation.lineage.descent import Descent, descent_of
 from curation.project import Project
 from curation.tables.images import Subject
@@ -50,7 +50,8 @@ def withdraw(
     if subject is None:
         _list_withdrawals(project, as_json)
     elif yes:
-        done = withdraw_subject(project, now(), subject, reason, descendants=descendants, purge=purge_snapshots)
+        with progress_bar("withdrawing", quiet=True):
+            done = withdraw_subject(project, now(), subject, reason, descendants=descendants, purge=purge_snapshots)
         with project.database.read() as session:
             copies = copies_of(session, project.root, done.descent)
         _print_done(done, copies, as_json)
