@@ -1,12 +1,13 @@
 """`rounds jobs`: list and cancel jobs of the worker."""
 
+from datetime import datetime
 from typing import Any
 
 import click
 
 from cli.terminal import emit, json_option, now, pass_project
 from curation.jobs import cancel as cancel_job
-from curation.jobs import list_jobs
+from curation.jobs import is_lost, list_jobs
 from curation.project import Project
 from curation.tables.operations import Job, JobStatus
 
@@ -41,7 +42,8 @@ def list_command(project: Project, statuses: tuple[str, ...], limit: int, as_jso
     """
     wanted = [JobStatus(status) for status in statuses] or None
     with project.database.read() as session:
-        rows = [_row(job) for job in list_jobs(session, wanted, limit)]
+        at = now()
+        rows = [_row(job, at) for job in list_jobs(session, wanted, limit)]
     emit(rows, as_json, title="jobs")
 
 
@@ -60,18 +62,26 @@ def cancel(project: Project, job_id: int) -> None:
     click.echo(f"cancelled job {job.id} ({job.kind})")
 
 
-def _row(job: Job) -> dict[str, Any]:
+def _row(job: Job, at: datetime) -> dict[str, Any]:
+    lost = is_lost(job, at)
     return {
         "job": job.id,
         "kind": job.kind,
         "about": _about(job.payload),
-        "status": job.status.value,
+        "status": "interrupted" if lost else job.status.value,
         "done": f"{job.done} of {job.total}" if job.total else None,
-        "note": job.error.splitlines()[-1] if job.error else job.note,
+        "note": _note(job, lost),
         "worker": job.worker,
         "attempts": job.attempts,
         "queued": job.created_at,
     }
+
+
+def _note(job: Job, lost: bool) -> str | None:
+    """Say what went wrong, or where the job is."""
+    if lost:
+        return "its worker is gone; the next `rounds worker` takes it up"
+    return job.error.splitlines()[-1] if job.error else job.note
 
 
 def _about(request: dict[str, Any]) -> str | None:

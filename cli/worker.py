@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Any
 
 import click
@@ -82,8 +83,17 @@ class Lease:
             thread.join()
 
 
-def run_one(project: Project, worker: str, stopping: threading.Event, quiet: bool = False) -> bool:
-    """Claim a job and run it to its end; False when there is none. A failure is recorded with the job."""
+def run_one(
+    project: Project,
+    worker: str,
+    stopping: threading.Event,
+    quiet: bool = False,
+    failed: list[str] | None = None,
+) -> bool:
+    """Claim a job and run it to its end; False when there is none.
+
+    A failure is recorded with the job, and its name added to `failed`.
+    """
     with project.database.write() as session:
         job = claim_job(session, now(), worker, kinds=RUNNERS)
     if job is None:
@@ -112,6 +122,8 @@ def run_one(project: Project, worker: str, stopping: threading.Event, quiet: boo
         except Exception:
             error = traceback.format_exc()
     _close(project, job, worker, error)
+    if error is not None and failed is not None:
+        failed.append(f"{job.id} ({job.kind})")
     return True
 
 
@@ -150,8 +162,10 @@ def run_until_done(project: Project, job_id: int, quiet: bool) -> None:
     """Work here until the job and what it queued are over; raises RoundsError when it failed.
 
     A job that another worker holds is waited for: either it ends there, or its lease runs out and it is taken up here.
+    What is waited for is said once, and again when it changes.
     """
     use_torch_threads(project)
+    said = None
     while True:
         if run_one(project, worker_name(), threading.Event(), quiet):
             continue
@@ -159,19 +173,49 @@ def run_until_done(project: Project, job_id: int, quiet: bool) -> None:
             job = session.get_one(Job, job_id)
         if job.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
             break
+        if (holder := (job.worker, job.status)) != said:
+            click.echo(describe_wait(job, now()), err=True)
+            said = holder
         time.sleep(POLL_S)
     if job.status != JobStatus.DONE:
         reason = job.error.strip().splitlines()[-1] if job.error else "see `rounds jobs list`"
         raise RoundsError(f"job {job.id} ({job.kind}) is {job.status.value}: {reason}")
 
 
+def describe_wait(job: Job, at: datetime) -> str:
+    """Say what is waited for: a worker that is at the job, or the end of the lease of one that is gone."""
+    about = f"job {job.id} ({job.kind})"
+    if job.worker is None or job.lease_until is None:
+        return f"waiting for {about}: no worker is running; it is taken up here"
+    left = f"its lease ends in {max(0, (job.lease_until - at).total_seconds()):.0f} s"
+    if is_gone(job.worker):
+        return f"waiting for {about}: no worker is running, {job.worker} has ended; {left}, then it is taken up here"
+    return f"waiting for {about}: {job.worker} is at it; {left} unless renewed, then it is taken up here"
+
+
+def is_gone(worker: str) -> bool:
+    """Tell whether a worker of this host has ended; of another host's nothing is known."""
+    host, _, number = worker.rpartition(":")
+    if host != socket.gethostname() or not number.isdecimal():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # it runs under another account
+        return False
+    return False
+
+
 @click.command()
 @click.option("--until-idle", is_flag=True, help="Stop when there is nothing left to do.")
-@click.option("--quiet", is_flag=True, help="No progress bars.")
+@click.option("--quiet", is_flag=True, help="No progress bars. Without a terminal, a line a minute stays.")
 @pass_project
 def worker(project: Project, until_idle: bool, quiet: bool) -> None:
     """Run queued jobs until stopped. Ctrl-C puts the current job back in the queue. If the worker is killed, another
     takes over.
+
+    It ends with exit code 2 when a job failed while it ran, and names it.
 
     \b
     Example:
@@ -182,8 +226,11 @@ def worker(project: Project, until_idle: bool, quiet: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     name = worker_name()
+    failed: list[str] = []
     while not stopping.is_set():
-        if not run_one(project, name, stopping, quiet):
+        if not run_one(project, name, stopping, quiet, failed):
             if until_idle:
-                return
+                break
             time.sleep(POLL_S)
+    if failed:
+        raise RoundsError(f"failed: job {', '.join(failed)}. `rounds jobs list --status failed` says why.")

@@ -149,6 +149,36 @@ def list_jobs(session: Session, statuses: Collection[JobStatus] | None = None, l
     return session.scalars(query).all()
 
 
+# Where the request of each kind of job names a run, a study, a snapshot or a generator.
+_NAMES = {
+    "run": (("train", ("name",)), ("evaluate", ("run",))),
+    "study": (("study", ("plan", "name")),),
+    "snapshot": (("train", ("snapshot",)), ("fit", ("snapshot",)), ("measure", ("request", "snapshot"))),
+    "generator": (("fit", ("name",)),),
+}
+
+
+def open_jobs_naming(session: Session, thing: str, name: str) -> list[Job]:
+    """Find the queued and running jobs whose request names this `run`, `study`, `snapshot` or `generator`."""
+    jobs = session.scalars(select(Job).where(Job.status.in_(_OPEN)).order_by(Job.id))
+    return [
+        job
+        for job in jobs
+        if any(job.kind == kind and _value_at(job.payload, path) == name for kind, path in _NAMES[thing])
+    ]
+
+
+def _value_at(payload: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        payload = payload.get(key) if isinstance(payload, dict) else None
+    return payload
+
+
+def is_lost(job: Job, now: datetime) -> bool:
+    """Tell whether a job is marked as running while the lease of its worker is over: killed, or cut off."""
+    return job.status is JobStatus.RUNNING and (job.lease_until is None or job.lease_until < now)
+
+
 def _add(session: Session, now: datetime, kind: str, payload: dict[str, Any], dedupe_key: str | None) -> Job:
     job = Job(kind=kind, payload=payload, dedupe_key=dedupe_key, status=JobStatus.QUEUED, created_at=now)
     session.add(job)

@@ -1,5 +1,7 @@
 """Jobs for the tests of the worker, named by `module:function` as real jobs are."""
 
+import os
+import signal
 import time
 from typing import Any
 
@@ -10,7 +12,7 @@ from curation.project import Project
 from curation.tables.operations import Job
 from tests.rows import NOW
 
-KINDS = ("succeed", "refuse", "crash", "be_cancelled", "be_taken", "interrupt", "be_silent")
+KINDS = ("succeed", "refuse", "crash", "be_cancelled", "be_taken", "interrupt", "be_silent", "be_killed")
 
 
 def succeed(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
@@ -61,3 +63,9 @@ def be_silent(project: Project, payload: dict[str, Any], report: OnProgress) -> 
                 return
         time.sleep(0.05)
     raise AssertionError("the lease was not renewed")
+
+
+def be_killed(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
+    """The worker is killed in the middle, as by `kill -9` or a power cut."""
+    report(1, 3, None)
+    os.kill(os.getpid(), signal.SIGKILL)

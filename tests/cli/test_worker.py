@@ -1,8 +1,8 @@
 """The worker as a process that is killed, stopped and restarted, and as the loop around one job."""
 
+import json
 import signal
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import cli.worker
 from cli.main import rounds
 from cli.terminal import now
 from cli.worker import RUNNERS, run_one
+from curation.errors import RoundsError
 from curation.jobs import claim_job, enqueue
 from curation.project import Project
 from curation.tables.images import Image
@@ -38,15 +39,6 @@ def bodies(monkeypatch: pytest.MonkeyPatch) -> None:
 def one_torch_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pixels depend on the number of threads, and are compared exactly."""
     monkeypatch.setenv("ROUNDS_TORCH_THREADS", "1")
-
-
-@pytest.fixture
-def signal_handlers() -> Iterator[None]:
-    """Puts back what the command sets."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def add_job(project: Project, kind: str) -> int:
@@ -140,7 +132,9 @@ def test_ctrl_c_ends_a_worker_in_good_order(project: Project, fitted: Path, one_
 def test_a_failing_job_is_marked_with_its_error_and_the_worker_goes_on(project: Project, signal_handlers: None) -> None:
     refused, crashed, last = (add_job(project, kind) for kind in ("refuse", "crash", "succeed"))
     result = CliRunner().invoke(rounds, ["--project", str(project.root), "worker", "--until-idle", "--quiet"])
-    assert result.exit_code == 0, result.output
+    assert isinstance(result.exception, RoundsError)
+    named = f"failed: job {refused} (refuse), {crashed} (crash). `rounds jobs list --status failed` says why."
+    assert str(result.exception) == named
     assert "failed: expected a cat, got a dog. Bring a cat." in result.stderr
     assert "failed: ZeroDivisionError: by nought" in result.stderr
     job = job_of(project, refused)
@@ -212,3 +206,43 @@ def test_jobs_of_an_unknown_kind_are_left_alone(project: Project) -> None:
     job_id = add_job(project, "from the future")
     assert not run(project)
     assert job_of(project, job_id).status is JobStatus.QUEUED
+
+
+def test_a_worker_that_ends_after_a_failed_job_says_so_by_its_exit_status(project: Project) -> None:
+    add_job(project, "succeed")
+    with worker_process(project, "--until-idle") as process:
+        process.join(timeout=100)
+        assert process.exitcode == 0
+    failing = add_job(project, "crash")
+    with worker_process(project, "--until-idle") as process:
+        process.join(timeout=100)
+        assert process.exitcode == 2
+    assert job_of(project, failing).status is JobStatus.FAILED
+
+
+def test_who_waits_for_a_killed_worker_is_told_so_and_when_its_lease_ends(
+    project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = add_job(project, "be_killed")
+    with worker_process(project) as process:
+        process.join(timeout=100)
+        assert process.exitcode == -signal.SIGKILL
+
+    def listed() -> tuple[str, str | None]:
+        result = CliRunner().invoke(rounds, ["--project", str(project.root), "jobs", "list", "--json"])
+        (row,) = json.loads(result.stdout)
+        return row["status"], row["note"]
+
+    def wait_a_minute(seconds: float) -> None:
+        with project.database.write() as session:
+            session.get_one(Job, job_id).lease_until = now() - timedelta(seconds=1)
+        assert listed() == ("interrupted", "its worker is gone; the next `rounds worker` takes it up")
+        monkeypatch.setitem(RUNNERS, "be_killed", "tests.cli.job_bodies:succeed")
+
+    assert listed() == ("running", None)
+    monkeypatch.setattr(cli.worker.time, "sleep", wait_a_minute)
+    cli.worker.run_until_done(project, job_id, quiet=True)
+    assert job_of(project, job_id).status is JobStatus.DONE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"waiting for job {job_id} (be_killed): no worker is running, ")
+    assert " has ended; its lease ends in " in line

@@ -8,23 +8,24 @@ from contextlib import contextmanager
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 
-from cli.main import rounds
+from cli.main import main
 from curation.project import Project
 from tests.processes import fork
 
 ROOT = Path(__file__).parents[2]
 
 
-def run_worker(root: Path) -> None:
-    """Run `rounds worker` until a signal ends it."""
-    rounds(["--project", str(root), "worker", "--quiet"])
+def run_worker(root: Path, *options: str) -> None:
+    """Run `rounds worker` until a signal ends it, as the command does."""
+    sys.argv = ["rounds", "--project", str(root), "worker", "--quiet", *options]
+    main()
 
 
 @contextmanager
-def worker_process(project: Project) -> Iterator[ForkProcess]:
+def worker_process(project: Project, *options: str) -> Iterator[ForkProcess]:
     """A worker in a process of its own, killed at the end if it still runs."""
     project.database.dispose()
-    process = fork(run_worker, project.root)
+    process = fork(run_worker, project.root, *options)
     try:
         yield process
     finally:
