@@ -4,6 +4,8 @@ import click
 
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.project import Project
+from curation.reading.worklist import find_worklist
+from curation.worklists.admitted import count_screened, is_candidate_of
 
 
 @click.command()
@@ -25,4 +27,8 @@ def read(project: Project, worklist_name: str, proxy: bool, as_json: bool) -> No
     use_torch_threads(project)
     with progress_bar("proxy reads", quiet=as_json) as report:
         facts = read_worklist_by_proxy(project, worklist_name, now(), report)
+    with project.database.read() as session:
+        worklist = find_worklist(session, worklist_name)
+        screened = count_screened(session, is_candidate_of(worklist))
+    facts |= {"screening of its candidates": screened.record() if as_json else screened.lines()}
     emit(facts, as_json, title=f"worklist {worklist_name}, read by a proxy")

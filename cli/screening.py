@@ -9,8 +9,10 @@ import click
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.check_names import check_name
 from curation.project import Project
+from curation.tables.images import Image
 from curation.tables.measures import CheckReport
 from curation.withdrawal.affected_results import WithdrawnSubjects, check_reports_on, withdrawn_subjects_note
+from curation.worklists.admitted import count_screened
 from screening.report.figures import list_ready_batches, newest_screening
 from screening.report.rates import list_reports, rates_of
 from screening.report.words import describe_false_alarms, describe_probe
@@ -44,8 +46,10 @@ def screen(project: Project, batch: int | None, backbone: str | None, as_json: b
     rows: list[dict[str, Any]] = []
     for batch_id in batches:
         with progress_bar(f"screening batch {batch_id}", quiet=as_json) as report:
-            counts = screen_batch(project, batch_id, now(), report, backbone)
-        rows.append({"batch": batch_id, **{verdict: counts.get(verdict, 0) for verdict in ("pass", "flag", "block")}})
+            screen_batch(project, batch_id, now(), report, backbone)
+        with project.database.read() as session:
+            screened = count_screened(session, Image.batch_id == batch_id)
+        rows.append({"batch": batch_id, **(screened.record() if as_json else screened.lines())})
         rows[-1] |= _screening_facts(project, batch_id, str if as_json else check_name)
     emit(rows if as_json or len(rows) != 1 else rows[0], as_json, title="screening")
 
@@ -178,7 +182,8 @@ def report_command(project: Project, batch: int | None, out: Path, as_json: bool
     Example:
       rounds screening report 1 --out report
     """
-    paths = write_report(project, now(), out, batch)
+    with progress_bar("writing the report", quiet=True):
+        paths = write_report(project, now(), out, batch)
     emit({"report": str(paths[0]), "nearest pairs, not for readers": str(paths[1])}, as_json, title="screening report")
 
 

@@ -9,6 +9,7 @@ from cli.terminal import emit, with_readable_keys
 from curation.snapshots.coverage import Reach
 from curation.snapshots.diff import SnapshotDiff
 from curation.snapshots.preview import Preview
+from curation.worklists.admitted import ScreenedCounts
 
 
 def show_preview(preview: Preview) -> None:
@@ -46,6 +47,8 @@ def _facts(preview: Preview) -> dict[str, Any]:
         "subjects": preview.subjects,
         "notice": preview.notice,
     }
+    facts |= ScreenedCounts(preview.screened["by_class"]).lines()
+    facts["kept out by screening here"] = preview.kept_out_by_screening or "none"
     if preview.corrected_label_ignored:
         facts["kept against a correction"] = f"{preview.corrected_label_ignored} under the class asked for"
     if preview.coverage.synthetic and not preview.coverage.screened:

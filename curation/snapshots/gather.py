@@ -44,6 +44,8 @@ def gather(session: Session, pool: Pool, recipe: MixRecipe) -> None:
         barred = "SELECT why, COUNT(*) FROM barred JOIN images ON images.id = barred.image GROUP BY why"
         for why, count in pool.rows(barred):
             pool.left_out[f"synthetic: {why}"] += count
+        by_class = "SELECT label, COUNT(*) FROM barred JOIN images ON images.id = barred.image GROUP BY label"
+        pool.barred_by_class = dict(pool.rows(f"{by_class} ORDER BY label"))
         pool.execute("DELETE FROM images WHERE id IN (SELECT image FROM barred)")
     if recipe.needs_outcomes:
         digests: list[list[Any]] = []

@@ -37,7 +37,8 @@ CREATE TABLE extra (
 
 
 class Pool:
-    """Everything known of the images that could be taken; `left_out` counts by reason those that cannot.
+    """Everything known of the images that could be taken; `left_out` counts by reason those that cannot,
+    `barred_by_class` those that screening keeps out.
 
     `outcomes_digest` covers the outcomes the choice depended on, where it depended on any.
     """
@@ -48,6 +49,7 @@ class Pool:
             self._database.execute(f"PRAGMA {pragma}")
         self._database.executescript(SCHEMA)
         self.left_out: Counter[str] = Counter()
+        self.barred_by_class: dict[str, int] = {}
         self.refusals: list[RoundsError] = []
         self.outcomes_digest: str | None = None
 

@@ -15,6 +15,7 @@ from curation.snapshots.mix import MixRecipe
 from curation.snapshots.pool import Pool
 from curation.tables.generation import Batch, Generator
 from curation.tables.reading import Purpose, Reading, WorklistItem
+from curation.worklists.admitted import count_screened
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class Preview:
     unread: int
     in_no_worklist: int
     left_out: dict[str, int]
+    screened: dict[str, Any]  # what screening said of every synthetic image, and what worklists leave out
+    kept_out_by_screening: dict[str, int]  # by class, under this recipe
 
 
 def preview_snapshot(session: Session, recipe: MixRecipe, target: int | None = None) -> Preview:
@@ -90,6 +93,8 @@ def preview_snapshot(session: Session, recipe: MixRecipe, target: int | None = N
             unread=unread,
             in_no_worklist=in_no_worklist,
             left_out=manifest["left_out"],
+            screened=count_screened(session).record(),
+            kept_out_by_screening=pool.barred_by_class,
         )
 
 

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
-from cli.generator import parse_counts
+from cli.generate import parse_counts
 from cli.main import rounds
 from curation.errors import BadInput, NotFound, RoundsError
 from curation.project import Project
@@ -41,10 +41,10 @@ def test_an_added_generator_is_listed_and_shown(project: Project, fitted: Path) 
     output = run(project.root, "generator", "add", str(fitted)).output
     assert "generator tiny-flow: generates dark, bright" in output
     assert "made for a test" in output
-    (listed,) = json.loads(run(project.root, "generator", "list", "--json").output)
+    (listed,) = json.loads(run(project.root, "generator", "list", "--json").stdout)
     assert listed["name"] == "tiny-flow"
     assert listed["fitted on"] == "8 images, tiny"
-    shown = json.loads(run(project.root, "generator", "show", "tiny-flow", "--json").output)
+    shown = json.loads(run(project.root, "generator", "show", "tiny-flow", "--json").stdout)
     assert shown["classes"] == ["dark", "bright"]
     assert "losses" not in shown
 
@@ -52,7 +52,7 @@ def test_an_added_generator_is_listed_and_shown(project: Project, fitted: Path) 
 def test_a_request_is_queued_and_the_same_one_again_is_the_same_batch(project: Project, fitted: Path) -> None:
     run(project.root, "generator", "add", str(fitted))
     assert "queued: `rounds worker` generates it" in run(project.root, *REQUEST).output
-    first, again = (json.loads(run(project.root, *REQUEST, "--json").output) for _ in range(2))
+    first, again = (json.loads(run(project.root, *REQUEST, "--json").stdout) for _ in range(2))
     assert first == again
     assert first["images"] == 3
     with project.database.read() as session:
@@ -66,6 +66,8 @@ def test_wait_draws_here(project: Project, fitted: Path) -> None:
     with project.database.read() as session:
         job = session.get_one(Job, facts["job"])
     assert (job.status, job.done, job.total) == (JobStatus.DONE, 3, 3)
+    assert facts["pass"] + facts["flag"] + facts["block"] == 3
+    assert set(facts["left_out_by_default"]) == {"bright", "dark"}
 
 
 @pytest.mark.slow
@@ -100,9 +102,9 @@ def test_a_generator_is_fitted_on_a_snapshot_of_the_project_and_generates(projec
             add_real(project, session, source, number, ("a", "b")[number % 2], split)
     run(project.root, "snapshot", "build", "real", "--synthetic", "none")
     run(project.root, "generator", "fit", "--snapshot", "real", "--name", "mine", "--recipe", str(recipe))
-    facts = json.loads(run(project.root, "generate", "--generator", "mine", "--count", "a=2,b=1", "--json").output)
+    facts = json.loads(run(project.root, "generate", "--generator", "mine", "--count", "a=2,b=1", "--json").stdout)
     assert facts["images"] == 3
-    shown = json.loads(run(project.root, "generator", "show", "mine", "--json").output)
+    shown = json.loads(run(project.root, "generator", "show", "mine", "--json").stdout)
     fitted_on = shown["fitted_on"]
     assert (fitted_on["n_images"], fitted_on["n_subjects"], fitted_on["snapshot"]) == (8, 8, "real")
     assert (fitted_on["ancestors"], fitted_on["unknown"]) == ([], [])

@@ -29,15 +29,18 @@ def test_screen_says_what_was_found_and_what_its_word_is_worth(project: Project,
     backbone = save_backbone(tmp_path / "tiny-vit")
     add_cohort(project)
     batch_id = add_drawn(project, [person(TRAIN[0]), *(person(number) for number in range(3_000, 3_005))])
-    [row] = json.loads(run(project, "screen", "--backbone", str(backbone), "--json").output)
+    [row] = json.loads(run(project, "screen", "--backbone", str(backbone), "--json").stdout)
     assert row["batch"] == batch_id
     assert row["pass"] + row["flag"] + row["block"] == 6
     assert row["block"] >= 1
+    assert sum(row["left_out_by_default"].values()) == row["block"]
+    assert sum(sum(counts.values()) for counts in row["by_class"].values()) == 6
     assert " of 48 held-out real images flagged by one check or more" in row["false alarms of the other checks"]
     assert row["features"].startswith("tiny-vit, digest ")
     assert row["checks that spoke"]["near_copy_pixels"] >= 1
     assert " of 48 held-out real images (95 %: " in row["false blocks, near_copy_pixels"]
-    assert "screening" in run(project, "screen", str(batch_id), "--backbone", str(backbone)).output
+    printed = " ".join(run(project, "screen", str(batch_id), "--backbone", str(backbone)).output.split())
+    assert "a worklist takes what passed or was flagged: that leaves out " in printed
     with pytest.raises(NotFound, match="no batch 9"):
         run(project, "screen", "9", "--backbone", str(backbone))
 
@@ -60,11 +63,11 @@ def test_error_rates_and_the_report_are_written_and_printed(
     add_cohort(project)
     add_drawn(project, [person(number) for number in range(3_000, 3_005)])
     run(project, "screen", "--backbone", backbone)
-    measured = json.loads(run(project, "screening", "error-rates", "--backbone", backbone, "--json").output)
+    measured = json.loads(run(project, "screening", "error-rates", "--backbone", backbone, "--json").stdout)
     assert [row["n"] for row in measured["result"]["planted"]] == [48, 48]
     printed = run(project, "screening", "error-rates", "--backbone", backbone).output
     assert "95 % intervals (Clopper-Pearson)" in printed
     assert "label probe: Right on" in printed
     out = tmp_path / "report"
-    paths = json.loads(run(project, "screening", "report", "1", "--out", str(out), "--json").output)
+    paths = json.loads(run(project, "screening", "report", "1", "--out", str(out), "--json").stdout)
     assert [Path(path).is_file() for path in paths.values()] == [True, True]
