@@ -1,11 +1,12 @@
-"""`rounds generator` and `rounds generate`: fit generators, and generate candidates."""
+"""`rounds generator`: fit, add, list, show and remove generators."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from cli.canaries import canaries
+from cli.removal import remove_command
 from cli.terminal import (
     emit,
     emit_queued,
@@ -18,11 +19,12 @@ from cli.terminal import (
     this_command,
     use_torch_threads,
 )
-from cli.worker import draw_and_screen
-from curation.errors import BadInput
+from curation.lineage.graph import NodeKind
 from curation.project import Project
 from curation.provenance.withdrawn import affected_note, affected_notes
+from curation.removal.unfinished import find_unfinished_fit, list_unfinished_fits
 from curation.snapshots.folder import SnapshotFolder
+from curation.status import state_of_fit
 from curation.tables.withdrawals import AffectedKind
 
 if TYPE_CHECKING:
@@ -59,13 +61,16 @@ def add(project: Project, source: str, name: str | None) -> None:
 
 
 generator.add_command(canaries)
+generator.add_command(remove_command(NodeKind.GENERATOR))
 
 
 @generator.command("list")
 @json_option
 @pass_project
 def list_command(project: Project, as_json: bool) -> None:
-    """List the project's generators.
+    """List the project's generators, and fits that have not finished: running, queued or interrupted.
+
+    `rounds generator fit --resume NAME` continues an interrupted fit.
 
     \b
     Example:
@@ -78,6 +83,7 @@ def list_command(project: Project, as_json: bool) -> None:
         rows = [
             {
                 "name": row.name,
+                "status": "ready",
                 "classes": row.card["classes"],
                 "fitted on": f"{row.card['fitted_on']['n_images']} images, {row.card['fitted_on']['snapshot']}",
                 "weights": row.weights_digest[:12],
@@ -85,6 +91,16 @@ def list_command(project: Project, as_json: bool) -> None:
                 "withdrawals": notes.get(row.id),
             }
             for row in list_generators(session)
+        ]
+        columns = ("name", "status", "classes", "fitted on", "weights", "added", "withdrawals")
+        rows += [
+            dict.fromkeys(columns)
+            | {
+                "name": fit.name,
+                "status": state_of_fit(session, project, now(), fit.name),
+                "fitted on": f"not finished, on {fit.snapshot}",
+            }
+            for fit in list_unfinished_fits(session, project.root)
         ]
     emit(rows, as_json, title="generators")
 
@@ -120,6 +136,7 @@ def show(project: Project, name: str, as_json: bool) -> None:
     "--recipe", type=click.Path(exists=True, path_type=Path), help="A JSON recipe. Default: the values of `FitRecipe`."
 )
 @click.option("--name", help="The name of the generator; required with --snapshot.")
+@click.option("--resume", help="Continue the fit of this name with its snapshot and recipe.")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="With --snapshot-folder: the directory of the new generator."
 )
@@ -132,6 +149,7 @@ def fit(
     snapshot_folder: Path | None,
     recipe: Path | None,
     name: str | None,
+    resume: str | None,
     out: Path | None,
     allow_affected: bool,
     queue: bool,
@@ -141,10 +159,18 @@ def fit(
     \b
     Example:
       rounds generator fit --snapshot first --name mine
+      rounds generator fit --resume mine
     """
     from generate.fit_request import FitRequest, queue_fit
     from generate.latent_flow.recipe import FitRecipe
 
+    if resume is not None:
+        if snapshot or snapshot_folder or recipe or name:
+            raise click.UsageError("--resume NAME goes without --snapshot, --recipe and --name: they are stored")
+        here = find_project(ctx)
+        with here.database.read() as session:
+            interrupted = find_unfinished_fit(session, here.root, resume)
+        snapshot, name, recipe = interrupted.snapshot, resume, interrupted.recipe_path
     fit_recipe = FitRecipe.read(recipe) if recipe else FitRecipe()
     if (snapshot is None) == (snapshot_folder is None):
         raise click.UsageError("give either --snapshot NAME or --snapshot-folder DIRECTORY")
@@ -180,72 +206,3 @@ def _fit_folder(folder: SnapshotFolder, recipe: "FitRecipe", out: Path, name: st
         shown = make_fit_reporter(report)
         fit_generator(folder, recipe, out, shown, **origin, device=choose_device(), allow_affected=allow_affected)
     click.echo(f"{out}: the grids in it show how the fit went")
-
-
-@click.command()
-@click.option(
-    "--generator",
-    "generator_name",
-    required=True,
-    help="The name of the generator; `rounds generator list` shows them.",
-)
-@click.option("--count", required=True, help="How many images of each class: normal=40,ring_lesion=40")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--steps", default=12, show_default=True, type=click.IntRange(1, 1000), help="Sampler steps.")
-@click.option("--guidance", default=2.0, show_default=True, help="Classifier-free guidance scale.")
-@click.option("--sampler", type=click.Choice(["unipc", "dpmpp", "euler"]), default="unipc", show_default=True)
-@click.option("--allow-affected", is_flag=True, help="Use a generator that saw a withdrawn subject.")
-@click.option("--wait", is_flag=True, help="Generate and screen now, instead of leaving it to `rounds worker`.")
-@json_option
-@pass_project
-def generate(
-    project: Project,
-    generator_name: str,
-    count: str,
-    seed: int,
-    steps: int,
-    guidance: float,
-    sampler: str,
-    allow_affected: bool,
-    wait: bool,
-    as_json: bool,
-) -> None:
-    """Generate a batch of candidates. The same request gives the same images. If interrupted, it continues with the
-    missing ones.
-
-    \b
-    Example:
-      rounds generate --generator virtual-brains-flow --count normal=40,ring_lesion=40 --seed 7 --wait
-    """
-    from generate.batch_request import request_batch
-    from generate.request import GenerationRequest
-
-    request = GenerationRequest.checked(
-        generator=generator_name,
-        counts=parse_counts(count),
-        seed=seed,
-        num_inference_steps=steps,
-        guidance_scale=guidance,
-        sampler=sampler,
-    )
-    with project.database.write() as session:
-        batch, job = request_batch(session, project.chain, now(), request, allow_affected=allow_affected)
-        note = affected_note(session, AffectedKind.BATCH, batch.id)
-    if wait:
-        draw_and_screen(project, batch.id, job.id, quiet=as_json)
-    facts: dict[str, Any] = {"batch": batch.id, "images": batch.size, "job": job.id, "request": batch.request_digest}
-    facts |= {"withdrawals": note} if note else {}
-    emit(facts, as_json, title=f"batch {batch.id}")
-    if not wait and not as_json:
-        click.echo("queued: `rounds worker` generates it")
-
-
-def parse_counts(text: str) -> dict[str, int]:
-    """`normal=40,ring_lesion=40` as counts; raises BadInput."""
-    counts: dict[str, int] = {}
-    for part in text.split(","):
-        label, _, number = part.strip().partition("=")
-        if not label or not number.isdecimal():
-            raise BadInput(f"--count: expected CLASS=NUMBER,..., got {part.strip()!r}.")
-        counts[label] = counts.get(label, 0) + int(number)
-    return counts

@@ -7,9 +7,12 @@ from typing import Any
 import click
 
 from cli.mix_options import mix_options, recipe_of
+from cli.removal import remove_command
 from cli.snapshot_tables import readings_line, show_diff, show_preview
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, with_readable_keys
 from curation.errors import Damaged
+from curation.lineage.graph import NodeKind
+from curation.locks import is_being_made
 from curation.project import Project
 from curation.provenance.tombstones import NOTE
 from curation.snapshots.build import build_snapshot, find_snapshot, open_snapshot
@@ -29,6 +32,9 @@ def snapshot() -> None:
     Example:
       rounds snapshot build first --synthetic approved --max-ratio 1
     """
+
+
+snapshot.add_command(remove_command(NodeKind.SNAPSHOT))
 
 
 @snapshot.command()
@@ -140,6 +146,9 @@ def list_command(project: Project, as_json: bool) -> None:
     with project.database.read() as session:
         summaries = list_snapshots(session)
     rows = [asdict(summary) for summary in summaries]
+    for row in rows:
+        if row["status"] == "unfinished":
+            row["status"] = "running" if is_being_made(project, "snapshot", row["name"]) else "interrupted"
     emit(rows if as_json else with_readable_keys(rows), as_json, title="snapshots")
 
 
@@ -180,7 +189,8 @@ def export(project: Project, name: str, target: Path) -> None:
       rounds snapshot export first ~/first
     """
     folder = open_snapshot(project, name)
-    export_folder(folder, target)
+    with progress_bar(f"exporting {name}", quiet=True):
+        export_folder(folder, target)
     for line in folder.affected:
         click.echo(f"{line}: {NOTE} in it says which images")
     click.echo(f'{target}: open it with datasets.load_dataset("imagefolder", data_dir="{target}")')

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import click
 
+from cli.removal import remove_command
 from cli.snapshot_notes import stale_snapshots
 from cli.terminal import (
     emit,
@@ -16,9 +17,11 @@ from cli.terminal import (
     this_command,
     use_torch_threads,
 )
+from curation.lineage.graph import NodeKind
 from curation.project import Project
 from curation.provenance.withdrawn import affected_notes
 from curation.snapshots.mix import MixRecipe
+from curation.status import state_of
 from curation.tables.withdrawals import AffectedKind
 from train.adaptation.methods.table import DEFAULT_METHOD, METHODS
 
@@ -31,6 +34,9 @@ def study() -> None:
     Example:
       rounds study run first --real-per-class 20
     """
+
+
+study.add_command(remove_command(NodeKind.STUDY))
 
 
 @study.command("run")
@@ -106,7 +112,7 @@ def run_command(
 @json_option
 @pass_project
 def list_command(project: Project, as_json: bool) -> None:
-    """List studies.
+    """List studies, with whether each is ready, running, queued or interrupted. The same command continues one.
 
     \b
     Example:
@@ -119,7 +125,7 @@ def list_command(project: Project, as_json: bool) -> None:
         rows = [
             {
                 "name": study.name,
-                "status": study.status.value,
+                "status": state_of(session, project, now(), study),
                 "arms": study.plan["arms"],
                 "seeds": len(study.plan["seeds"]),
                 "report": f"{study.directory}/report.md",

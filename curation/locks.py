@@ -1,9 +1,10 @@
-"""Locks that end with their process: one import at a time, one build of a snapshot."""
+"""Locks that end with their process: one import at a time, one maker of a snapshot, fit, run or study."""
 
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import func, select
 
@@ -25,6 +26,39 @@ def file_lock(path: Path, busy: str) -> Iterator[None]:
         except BlockingIOError as error:
             raise Busy(busy) from error
         yield
+
+
+@contextmanager
+def being_made(project: Project, kind: str, name: str) -> Iterator[None]:
+    """Hold the lock of what is being made (`run`, `study`, `generator`); raises Conflict when another process does.
+
+    It ends with the process, however that ends, so whoever sees an unfinished thing knows whether it is under way.
+    """
+    busy = (
+        f"another process is at {kind} {name!r} at this moment. Wait for it, or stop it; then this command continues "
+        "where it was."
+    )
+    path = _lock_path(project, kind, name)
+    path.parent.mkdir(exist_ok=True)
+    with file_lock(path, busy):
+        yield
+
+
+def is_being_made(project: Project, kind: str, name: str) -> bool:
+    """Tell whether a process is making it now."""
+    path = _lock_path(project, kind, name)
+    if not path.exists():
+        return False
+    with path.open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _lock_path(project: Project, kind: str, name: str) -> Path:
+    return project.root / "locks" / f"{kind}-{quote(name, safe='')}.lock"
 
 
 @contextmanager

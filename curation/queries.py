@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from curation.tables.generation import PRIVACY_CHECKS, Screening, ScreeningCheck, ScreeningVerdict
 from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Mask, Shape
+from curation.tables.operations import Event
 
 CHUNK = 500  # values in one condition, or rows in one statement
 SHAPE = (Image.height, Image.width, Image.channels, Image.bits)
@@ -58,6 +59,18 @@ def blocked_for_privacy() -> Select[int]:
     """The ids of images that any screening blocked as near copies of training images."""
     is_blocked = ScreeningCheck.verdict == ScreeningVerdict.BLOCK
     return select(ScreeningCheck.image_id).where(ScreeningCheck.name.in_(PRIVACY_CHECKS), is_blocked)
+
+
+def unused_number(session: Session, table: Any, thing: str) -> int | None:
+    """The number for a new row of a table from which `rounds ... remove` removes rows: never one that an event names.
+
+    SQLite gives the number of a removed last row to the next one, PostgreSQL never does: None leaves it the choice.
+    """
+    if session.get_bind().dialect.name != "sqlite":
+        return None
+    removed = session.scalars(select(Event.payload).where(Event.kind == f"{thing}.removed"))
+    numbers: list[int] = [payload.get(thing, 0) for payload in removed]
+    return max(session.scalar(select(func.max(table.id))) or 0, *numbers, 0) + 1
 
 
 def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:

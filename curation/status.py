@@ -1,20 +1,26 @@
 """Count what a project holds and what is under way, for `rounds status`."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from curation.jobs import is_lost, open_jobs_naming
+from curation.locks import is_being_made
+from curation.project import Project
 from curation.provenance.real_images import is_ready_real
 from curation.provenance.withdrawn import affected_notes
 from curation.queries import is_positive
 from curation.reading.outcomes import stands
 from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT
+from curation.removal.unfinished import list_unfinished_fits
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
-from curation.tables.operations import Job
+from curation.tables.operations import Job, JobStatus
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Assignment, AssignmentState, Reading, Worklist, WorklistKind
 from curation.tables.training import Run, Snapshot, Study
@@ -30,35 +36,91 @@ class Status:
     subjects: dict[str, int]  # split -> subjects
     synthetic: dict[str, int]  # requested label -> images
     generators: list[str]
+    fits: list[dict[str, Any]]  # fits that have not finished
     batches: list[dict[str, Any]]
     worklists: list[dict[str, Any]]
     readings: dict[str, int]  # human, proxy
     snapshots: list[dict[str, Any]]
     runs: list[dict[str, Any]]
+    studies: list[dict[str, Any]]
     jobs: dict[str, int]  # status -> jobs
     affected: list[str]  # what descends from a withdrawn subject
 
 
-def project_status(session: Session) -> Status:
-    """Count everything in one consistent view."""
-    jobs = select(Job.status, func.count()).group_by(Job.status)
+def project_status(session: Session, project: Project, now: datetime) -> Status:
+    """Count everything in one consistent view, and say of unfinished work whether somebody is at it."""
     return Status(
         imports=_imports(session),
         real=_real_images(session),
         subjects=_subjects(session),
         synthetic=_synthetic_images(session),
         generators=list(session.scalars(select(Generator.name).order_by(Generator.id))),
-        batches=_batches(session),
+        fits=[
+            {"name": fit.name, "snapshot": fit.snapshot, "status": state_of_fit(session, project, now, fit.name)}
+            for fit in list_unfinished_fits(session, project.root)
+        ],
+        batches=_batches(session, now),
         worklists=_worklists(session),
         readings=_readings(session),
         snapshots=[
-            {"name": snapshot.name, "status": snapshot.status.value, "counts": snapshot.counts}
+            {"name": snapshot.name, "status": state_of(session, project, now, snapshot), "counts": snapshot.counts}
             for snapshot in session.scalars(select(Snapshot).order_by(Snapshot.id))
         ],
-        runs=[{"name": run.name, "status": run.status.value} for run in session.scalars(select(Run).order_by(Run.id))],
-        jobs={status.value: count for status, count in session.execute(jobs)},
+        runs=[
+            {"name": run.name, "status": state_of(session, project, now, run)}
+            for run in session.scalars(select(Run).order_by(Run.id))
+        ],
+        studies=[
+            {"name": study.name, "status": state_of(session, project, now, study)}
+            for study in session.scalars(select(Study).order_by(Study.id))
+        ],
+        jobs=_jobs(session, now),
         affected=_affected(session),
     )
+
+
+def _jobs(session: Session, now: datetime) -> dict[str, int]:
+    """Count jobs by state; one whose worker is gone counts as interrupted."""
+    by_status = session.execute(select(Job.status, func.count()).group_by(Job.status))
+    counts = {status.value: count for status, count in by_status}
+    running = session.scalars(select(Job).where(Job.status == JobStatus.RUNNING))
+    lost = sum(is_lost(job, now) for job in running)
+    if lost:
+        counts |= {"running": counts["running"] - lost, "interrupted": lost}
+    return {status: count for status, count in counts.items() if count}
+
+
+def state_of(session: Session, project: Project, now: datetime, row: Snapshot | Run | Study) -> str:
+    """Say of a snapshot, run or study whether it is ready, running, waiting for a worker (`queued`) or interrupted.
+
+    A row stays `building` when its process is killed; the lock that the process held does not.
+    """
+    if row.status is not BuildStatus.BUILDING:
+        return row.status.value
+    return _state_of_unfinished(session, project, now, _KINDS[type(row)], row.name)
+
+
+def state_of_fit(session: Session, project: Project, now: datetime, name: str) -> str:
+    """Say of the unfinished fit of a generator whether it is running, queued or interrupted."""
+    return _state_of_unfinished(session, project, now, "generator", name)
+
+
+_KINDS: dict[type[Any], str] = {Snapshot: "snapshot", Run: "run", Study: "study"}
+
+
+def _state_of_unfinished(session: Session, project: Project, now: datetime, kind: str, name: str) -> str:
+    if is_being_made(project, kind, name):
+        return "running"
+    makes = {"run": "train", "study": "study", "generator": "fit"}.get(kind)
+    jobs = [job for job in open_jobs_naming(session, kind, name) if job.kind == makes]
+    return _state_of_jobs(jobs, now)
+
+
+def _state_of_jobs(jobs: Sequence[Job], now: datetime) -> str:
+    """Say how far the newest of the open jobs about one thing is; without one, nobody is at it."""
+    if not jobs or is_lost(jobs[-1], now):
+        return "interrupted"
+    return jobs[-1].status.value
 
 
 def _affected(session: Session) -> list[str]:
@@ -107,13 +169,26 @@ def _synthetic_images(session: Session) -> dict[str, int]:
     return {label: count for label, count in rows}
 
 
-def _batches(session: Session) -> list[dict[str, Any]]:
+def _batches(session: Session, now: datetime) -> list[dict[str, Any]]:
     drawn_count = select(func.count(Image.id)).where(Image.batch_id == Batch.id).scalar_subquery()
     query = select(Batch, Generator.name, drawn_count).join(Batch.generator).order_by(Batch.id)
     return [
-        {"batch": batch.id, "generator": generator, "status": batch.status.value, "drawn": count, "size": batch.size}
+        {
+            "batch": batch.id,
+            "generator": generator,
+            "status": _state_of_batch(session, now, batch),
+            "drawn": count,
+            "size": batch.size,
+        }
         for batch, generator, count in session.execute(query)
     ]
+
+
+def _state_of_batch(session: Session, now: datetime, batch: Batch) -> str:
+    if batch.status is not BuildStatus.BUILDING:
+        return batch.status.value
+    job = session.scalars(select(Job).where(Job.dedupe_key == f"generate:{batch.id}")).one_or_none()
+    return _state_of_jobs([job] if job is not None else [], now)
 
 
 def _worklists(session: Session) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from curation.jobs import utc_now
+from curation.locks import being_made
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.tables.generation import Generator
@@ -20,8 +21,16 @@ def fit_in_project(
 ) -> Generator:
     """Fit a generator on a snapshot of the project and register it; killed, the next call continues.
 
-    `made_by` is the command, for the card. Raises what `check_fit`, `fit_generator` and `add_generator` raise.
+    `made_by` is the command, for the card. Raises Conflict while another process is at it, and what `check_fit`,
+    `fit_generator` and `add_generator` raise.
     """
+    with being_made(project, "generator", request.name):
+        return _fit_in_project(project, request, report, now, made_by)
+
+
+def _fit_in_project(
+    project: Project, request: FitRequest, report: OnProgress, now: Callable[[], datetime], made_by: str
+) -> Generator:
     folder = check_fit(project, request)
     directory = project.directory("generators") / request.name
     fit_generator(

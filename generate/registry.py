@@ -16,6 +16,7 @@ from curation.errors import BadInput, Conflict, Damaged, NotFound
 from curation.project import Project
 from curation.provenance.seen import UNKNOWN
 from curation.provenance.withdrawn import mark_if_withdrawn
+from curation.queries import unused_number
 from curation.tables.generation import Generator, GeneratorPixels, GeneratorSubject
 from curation.tables.withdrawals import AffectedKind
 from generate.card import read_card, weights_digest
@@ -145,7 +146,14 @@ def register_generator(
         "unknown": [entry["name"] for entry in ancestors if entry.get("provenance") == UNKNOWN],
     }
     card = card | {"fitted_on": summary}
-    generator = Generator(name=name, directory=directory, weights_digest=card["digest"], card=card, created_at=now)
+    generator = Generator(
+        id=unused_number(session, Generator, "generator"),
+        name=name,
+        directory=directory,
+        weights_digest=card["digest"],
+        card=card,
+        created_at=now,
+    )
     session.add(generator)
     session.flush()
     for start in range(0, len(subjects), CHUNK):

@@ -6,10 +6,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from curation.digests import digest_of
 from curation.errors import BadInput, NotFound
 from curation.lineage.graph import NodeKind, Ref
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import Image, Import, Subject
+from curation.tables.operations import Event
 from curation.tables.reading import Worklist
 from curation.tables.training import Run, Snapshot, Study
 from curation.tables.withdrawals import AffectedKind
@@ -48,8 +50,18 @@ def find_node(session: Session, text: str) -> Ref:
     written = (int(key),) if kind in NUMBERED else (key, unicodedata.normalize("NFC", key.strip()))
     found = session.scalars(select(column).where(column.in_(written)).order_by(column != written[0])).first()
     if found is None:
-        raise NotFound(f"there is no {kind} {key!r} in this project. `rounds status` shows what there is.")
+        removed = _removal_note(session, kind, key)
+        raise NotFound(f"there is no {kind} {key!r} in this project{removed}. `rounds status` shows what there is.")
     return Ref(kind, str(found))
+
+
+def _removal_note(session: Session, kind: NodeKind, name: str) -> str:
+    """Say when a thing of this name was removed; events keep the digest of the name."""
+    query = select(Event).where(Event.kind == f"{kind}.removed").order_by(Event.sequence.desc())
+    for event in session.scalars(query):
+        if event.payload.get("name") == digest_of(name):
+            return f"; one of this name was removed on {event.at:%Y-%m-%d} (event {event.sequence})"
+    return ""
 
 
 def _by_bare_name(session: Session, name: str) -> Ref:
@@ -60,5 +72,6 @@ def _by_bare_name(session: Session, name: str) -> Ref:
     ]
     if len(refs) != 1:
         several = f"; there are {', '.join(map(str, refs))}" if refs else ", and nothing has that name"
+        several += "" if refs else "".join(_removal_note(session, kind, name) for kind in NAMED)
         raise NotFound(f"expected a node as kind:name, such as snapshot:first; got {name!r}{several}.")
     return refs[0]

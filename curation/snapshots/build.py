@@ -16,6 +16,7 @@ from curation.locks import file_lock
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.provenance.withdrawn import generators_of, inherit, refuse_withdrawn_items
+from curation.queries import unused_number
 from curation.snapshots.folder import SPLITS, SnapshotFolder, write_rows_in_order
 from curation.snapshots.manifest import Plan, planned
 from curation.snapshots.mix import MixRecipe
@@ -79,6 +80,7 @@ def _claim(project: Project, name: str, recipe: MixRecipe, plan: Plan, now: date
         session.execute(delete(SnapshotItem).where(SnapshotItem.snapshot_id.in_(select(Snapshot.id).where(is_dead))))
         session.execute(delete(Snapshot).where(is_dead))
         snapshot = Snapshot(
+            id=unused_number(session, Snapshot, "snapshot"),
             name=name,
             directory=f"snapshots/{name}",
             digest=plan.manifest["digest"],

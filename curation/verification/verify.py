@@ -20,6 +20,7 @@ from curation.tables.training import Snapshot
 from curation.verification.folders import folder_faults, torn_embeddings, unfinished_work
 from curation.verification.measured import measured_faults, not_covered
 from curation.verification.outcomes import frozen_reading_faults, outcome_faults
+from curation.verification.removed import folders_set_aside, removal_faults
 from curation.verification.rows import row_faults
 from curation.verification.snapshot_folders import verify_folder
 from curation.verification.stored_files import (
@@ -70,7 +71,7 @@ def verify_project(
         _check_sample(project, result, sample, seed, pixels)
     report(0, 0, "rows")
     with project.database.read() as session:
-        for check in (row_faults, outcome_faults, frozen_reading_faults, measured_faults):
+        for check in (row_faults, outcome_faults, frozen_reading_faults, measured_faults, removal_faults):
             _collect(result.faults, check(session))
         _collect(result.faults, folder_faults(project, session))
         result.building = unfinished_work(session)
@@ -80,6 +81,7 @@ def verify_project(
         columns = (Snapshot.name, Snapshot.directory, Snapshot.digest)
         snapshots = session.execute(select(*columns).where(Snapshot.status == BuildStatus.READY)).all()
     _collect(result.unfinished, torn_embeddings(project))
+    _collect(result.unfinished, folders_set_aside(project))
     for name, directory, digest in snapshots:
         faults = _snapshot_faults(project, name, directory, digest, withdrawn_pixels, report, whole=sample is None)
         _collect(result.faults, (f"snapshot {name!r}: {fault}" for fault in faults))

@@ -8,7 +8,7 @@ import pytest
 
 from curation.project import Project
 from curation.tables.images import Split
-from tests.cli.curated import run
+from tests.cli.queueing import run
 from tests.generate.folders import tiny_recipe
 from tests.rows import add_batch, add_generator, add_import, add_real
 from tests.train.tiny import save_backbone

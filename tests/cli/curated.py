@@ -1,21 +1,6 @@
-"""Commands that fit, train and study in a small curated project."""
+"""Commands that train and study in a small curated project."""
 
 from pathlib import Path
-
-from click.testing import CliRunner
-
-from cli.main import rounds
-from curation.errors import RoundsError
-from curation.project import Project
-
-
-def run(project: Project, *arguments: str) -> str:
-    """Run a command; an error meant for the user is raised as it is."""
-    result = CliRunner().invoke(rounds, ["--project", str(project.root), *arguments])
-    if isinstance(result.exception, RoundsError):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout if "--json" in arguments else result.output
 
 
 def train_command(backbone: Path, *more: str) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def run(project: Project, *arguments: str) -> str:
     if isinstance(result.exception, RoundsError):
         raise result.exception
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout if "--json" in arguments else result.output
 
 
 def queue(project: Project, *arguments: str) -> int:

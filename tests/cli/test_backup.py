@@ -47,11 +47,11 @@ def test_a_project_is_backed_up_read_back_and_restored(filled: Project, tmp_path
 @pytest.mark.slow
 def test_what_scripts_read_is_json(filled: Project, tmp_path: Path) -> None:
     kept, again = str(tmp_path / "kept"), str(tmp_path / "again")
-    made = json.loads(run(filled, "backup", kept, "--with-secrets", "--json").output)
+    made = json.loads(run(filled, "backup", kept, "--with-secrets", "--json").stdout)
     assert (made["images"], made["missing"]) == (5, [])
-    read_back = json.loads(run(filled, "backup", kept, "--verify", "--at", made["name"], "--json").output)
+    read_back = json.loads(run(filled, "backup", kept, "--verify", "--at", made["name"], "--json").stdout)
     assert (read_back["secrets"], read_back["faults"]) == (True, [])
-    restored = json.loads(run(filled, "restore", kept, again, "--json").output)
+    restored = json.loads(run(filled, "restore", kept, again, "--json").stdout)
     assert (restored["verified"], restored["faults"]) == (True, [])
 
 

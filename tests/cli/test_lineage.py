@@ -44,7 +44,7 @@ def test_the_tree_goes_both_ways_and_counts_instead_of_listing(lived: Project) -
 def test_full_lists_every_image_and_json_holds_the_same_graph(lived: Project) -> None:
     shown = run(lived, "lineage", "batch:1", "--full").output
     assert "image 19: " in shown
-    record = json.loads(run(lived, "lineage", "batch:1", "--full", "--json").output)
+    record = json.loads(run(lived, "lineage", "batch:1", "--full", "--json").stdout)
     assert record["start"] == "batch:1"
     assert len(record["members"]["images:batch/1"]) == 4
     assert {"from": "batch:1", "to": "images:batch/1", "what": ""} in record["edges"]
@@ -76,9 +76,9 @@ def test_without_yes_everything_is_listed_and_nothing_changes(lived: Project) ->
 
 @pytest.mark.slow
 def test_with_yes_it_is_done_listed_and_marked_everywhere(lived: Project) -> None:
-    done = json.loads(run(lived, "withdraw", "s0", "--yes", "--reason", "consent withdrawn", "--json").output)
+    done = json.loads(run(lived, "withdraw", "s0", "--yes", "--reason", "consent withdrawn", "--json").stdout)
     assert (done["withdrawn"], done["images_removed"], done["removed"]["files"]) == (True, 3, 4)
-    listed = json.loads(run(lived, "withdraw", "--list", "--json").output)
+    listed = json.loads(run(lived, "withdraw", "--list", "--json").stdout)
     assert [(row["subject"], row["images"], row["reason"]) for row in listed] == [("s0", 3, "consent withdrawn")]
     assert listed[0]["plan"] == done["plan"]
     note = "AFFECTED by withdrawal 1"
@@ -109,7 +109,7 @@ def test_a_subject_or_the_list_but_not_both(lived: Project) -> None:
 @pytest.mark.slow
 def test_snapshot_verify_tells_withdrawn_from_damaged(lived: Project) -> None:
     withdraw(lived, NOW, "s0", "", purge=True)
-    facts = json.loads(run(lived, "snapshot", "verify", "base", "--json").output)
+    facts = json.loads(run(lived, "snapshot", "verify", "base", "--json").stdout)
     assert (facts["faults"], facts["withdrawn"]) == ([], "2 rows, 2 purged")
     assert run(lived, "verify", "--json").exit_code == 0
 

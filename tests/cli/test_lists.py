@@ -17,7 +17,7 @@ from curation.tables.images import BuildStatus, Split, Subject
 from curation.tables.measures import CheckReport, SetMeasurement
 from curation.tables.operations import Job, JobStatus
 from curation.tables.pairs import PairList
-from curation.tables.training import Study
+from curation.tables.training import Run, Study
 from curation.tables.withdrawals import Withdrawal
 from tests.rows import NOW
 from tests.worlds.lived_in import lived_in
@@ -29,7 +29,7 @@ LISTS = [
 ]
 LONG = "a-name-as-long-as-people-give-them-in-a-project"
 DATES = ("created_at", "added", "made", "at", "queued")  # printed without seconds
-SIDE_BY_SIDE = ("snapshot", "worklist", "study", "generator", "jobs")
+SIDE_BY_SIDE = ("snapshot", "worklist", "study", "generator", "run", "jobs")
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,11 @@ def busy(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Itera
         generator.card = {"classes": ["normal", "ring_lesion"], "fitted_on": {"n_images": 6000, "snapshot": LONG}}
         plan = {"arms": ["real_only", "plus_raw", "plus_approved", "plus_random"], "seeds": [1, 2, 3]}
         session.add(Study(name=LONG, plan=plan, plan_digest="0", directory=f"studies/{LONG}", result={}, **ready))
+        run = Run(
+            name=LONG, snapshot_id=1, config={"adaptation": "lora"}, config_digest="1", metrics={"auroc": 0.9}, **ready
+        )
+        run.directory = f"runs/{LONG}"
+        session.add(run)
         session.add(PairList(name=LONG, recipe={}, size=1, closed_at=None, **ready))
         scopes = [{"scope": "whole", "n": 120}, {"scope": "approved", "n": 60}, {"scope": "rejected", "n": 60}]
         result = {"set": LONG, "scopes": scopes, "outcomes": 60, "outcomes_by_proxy_alone": 12}

@@ -30,8 +30,8 @@ def test_a_set_is_measured_listed_shown_and_drawn(project: Project, arguments: l
     output = run(project, *arguments).output
     for words in ("real against real", "Membership: Cannot be said", "proxy (a model) alone", NOTICE, "left out"):
         assert words in output
-    measured = json.loads(run(project, *arguments, "--json").output)
-    [line] = json.loads(run(project, "measure", "list", "--json").output)
+    measured = json.loads(run(project, *arguments, "--json").stdout)
+    [line] = json.loads(run(project, "measure", "list", "--json").stdout)
     assert (line["id"], line["set"], line["n"]) == (measured["id"], "approved of first", {"whole": 36})
     out = tmp_path / "measured"
     shown = run(project, "measure", "show", str(measured["id"]), "--out", str(out), "--json")
@@ -55,7 +55,7 @@ def test_what_cannot_be_measured_is_one_sentence_and_stores_nothing(project: Pro
         run(project, *arguments, "--n", "2")
     with pytest.raises(NotFound, match="no measurement 7"):
         run(project, "measure", "show", "7")
-    assert json.loads(run(project, "measure", "list", "--json").output) == []
+    assert json.loads(run(project, "measure", "list", "--json").stdout) == []
 
 
 @pytest.mark.slow
@@ -69,16 +69,16 @@ def test_a_worker_measures_what_was_queued_as_the_command_does_and_once(
         "--queue",
         "--json",
     ]  # a directory as the user named it, from where they stood
-    jobs = [json.loads(run(project, *queued).output)["job"] for _ in range(2)]
+    jobs = [json.loads(run(project, *queued).stdout)["job"] for _ in range(2)]
     assert len(set(jobs)) == 2
-    assert json.loads(run(project, "measure", "list", "--json").output) == []
+    assert json.loads(run(project, "measure", "list", "--json").stdout) == []
     monkeypatch.chdir(project.root)
     run(project, "worker", "--until-idle", "--quiet")
-    rows = json.loads(run(project, "jobs", "list", "--json").output)
+    rows = json.loads(run(project, "jobs", "list", "--json").stdout)
     assert [(row["kind"], row["status"]) for row in rows] == [("measure", "done")] * 2
-    [line] = json.loads(run(project, "measure", "list", "--json").output)
+    [line] = json.loads(run(project, "measure", "list", "--json").stdout)
     assert line["set"] == "approved of first"
-    here = json.loads(run(project, *arguments, "--json").output)
+    here = json.loads(run(project, *arguments, "--json").stdout)
     assert here["id"] == line["id"]  # what the worker measured is what the command would have
 
 
@@ -90,9 +90,9 @@ def test_what_cannot_be_measured_is_not_queued_and_what_fails_later_says_why(
         run(project, "measure", "run", "--worklist", "other", "--queue")
     with pytest.raises(AssertionError, match="--out goes without --queue"):
         run(project, *arguments, "--queue", "--out", "x")
-    assert json.loads(run(project, "jobs", "list", "--json").output) == []
+    assert json.loads(run(project, "jobs", "list", "--json").stdout) == []
     run(project, *arguments, "--n", "500", "--queue")
     run(project, "worker", "--until-idle", "--quiet")
-    [row] = json.loads(run(project, "jobs", "list", "--json").output)
+    [row] = json.loads(run(project, "jobs", "list", "--json").stdout)
     assert row["status"] == "failed"
     assert "Give a smaller --n" in row["note"]

@@ -31,7 +31,7 @@ def test_error_rates_are_printed_with_what_they_rest_on_and_measured_again_are_k
     for words in ("tiny-vit", "copies of training images", "cannot be said", "held-out images, autoencoder", "blur"):
         assert words in text
     arguments = ("privacy", "error-rates", "--copies", "1", "--backbone", backbone)
-    printed = json.loads(run(project, *arguments, "--out", str(tmp_path / "out"), "--json").output)
+    printed = json.loads(run(project, *arguments, "--out", str(tmp_path / "out"), "--json").stdout)
     assert {Path(path).name for path in printed["pictures"]} == {"privacy-caught.png", "privacy-pairs.png"}
     assert printed["parameters"]["backbone"] == "tiny-vit"
     assert {name: printed[name] for name in measured} == measured
@@ -62,7 +62,7 @@ def test_canaries_are_fitted_weighed_and_pictured(project: Project, tmp_path: Pa
     out = tmp_path / "canaries"
     arguments = ["generator", "canaries", "--snapshot", "first", "--recipe", str(recipe), "--out", str(out)]
     arguments += ["--per-repeat", "1", "--others", "50", "--images", "40", "--backbone", backbone]
-    printed = json.loads(run(project, *arguments, "--json").output)
+    printed = json.loads(run(project, *arguments, "--json").stdout)
     assert [level["repeats"] for level in printed["levels"]] == [1, 10, 100]
     assert json.loads((out / "canaries.json").read_text()) == printed
     assert (out / "canaries.png").is_file()

@@ -14,68 +14,16 @@ from curation.tables.generation import Generator
 from curation.tables.images import BuildStatus, Split
 from curation.tables.operations import Event, Job, JobStatus
 from curation.tables.training import Evaluation, Run, Study
+from tests.cli.curated import study_command, train_command
 from tests.cli.queueing import job_of, queue, run, work
 from tests.cli.worker_process import wait_for, worker_process
 from tests.generate.folders import tiny_recipe
-from tests.rows import add_batch, add_generator, add_import, add_real
-from tests.train.tiny import save_backbone
-
-SIZES = {Split.TRAIN: 8, Split.VALIDATION: 6, Split.TEST: 6}
-
-
-@pytest.fixture
-def backbone(tmp_path: Path) -> Path:
-    return save_backbone(tmp_path / "vit")
-
-
-@pytest.fixture
-def recipe(tmp_path: Path) -> Path:
-    path = tmp_path / "recipe.json"
-    path.write_text(tiny_recipe().model_dump_json())
-    return path
-
-
-@pytest.fixture
-def curated(project: Project) -> Project:
-    """A project with real images of two classes in three splits, and the snapshot `real` of them."""
-    with project.database.write() as session:
-        source, number = add_import(session), 0
-        for split, count in SIZES.items():
-            for _ in range(count):
-                add_real(project, session, source, number, ("a", "b")[number % 2], split)
-                number += 1
-        add_batch(project, session, add_generator(session, "g", ("s0",), ()), ["a", "b"])
-    run(project, "snapshot", "build", "real", "--synthetic", "none")
-    return project
 
 
 def count(project: Project, kind: str) -> int:
     """How many events of this kind there are."""
     with project.database.read() as session:
         return session.scalar(select(func.count()).select_from(Event).where(Event.kind == kind)) or 0
-
-
-def train_command(backbone: Path, *more: str) -> tuple[str, ...]:
-    options = ("--backbone", str(backbone), "--allow-unknown-provenance", "--steps", "4", "--batch-size", "4")
-    return ("train", "--snapshot", "real", "--name", "mine", *options, *more)
-
-
-def study_command(backbone: Path, *more: str) -> tuple[str, ...]:
-    arms = ("--arm", "real_only", "--arm", "plus_raw")
-    return (
-        "study",
-        "run",
-        "first",
-        *arms,
-        "--seeds",
-        "2",
-        "--steps",
-        "3",
-        "--backbone",
-        str(backbone),
-        "--allow-unknown-provenance",
-        *more,
-    )
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ def test_agreement_is_shown_with_intervals_and_as_json(run: Callable[..., Result
     assert shown.exit_code == 0, shown.output
     assert "Krippendorff's alpha" in shown.output
     assert "48 blind readings by 2 readers" in shown.output
-    lines = json.loads(run("agreement", "w", "--json").output)
+    lines = json.loads(run("agreement", "w", "--json").stdout)
     (verdict,) = [line for line in lines if line["figure"] == "Krippendorff's alpha" and line["group"] == "verdict"]
     assert (verdict["value"], verdict["n"]) == (1.0, 24)
 

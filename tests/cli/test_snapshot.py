@@ -35,7 +35,7 @@ def test_a_preview_is_printed_and_as_json_holds_everything(run: Run, project: Pr
     shown = run("preview", "--max-ratio", "0.3", "--target", "9").output
     for words in ("by class", "short of 9", "0.22", "reader of first", "added images over the ratio", "no outcome yet"):
         assert words in shown
-    preview = json.loads(run("preview", "--json", "--class", "a").output)
+    preview = json.loads(run("preview", "--json", "--class", "a").stdout)
     assert [row["label"] for row in preview["classes"]] == ["a"]
     assert preview["refused"] == []
     assert not (project.root / "snapshots" / "preview").exists()
@@ -51,7 +51,7 @@ def test_every_option_reaches_the_recipe(run: Run, project: Project) -> None:
         " --normalise-weights --asked-labels --seed 4 --real-per-class 3 --worklist first --allow-unknown-provenance"
     )
     run("build", "one", *options.split())
-    recipe = json.loads(run("show", "one", "--json").output)["recipe"]
+    recipe = json.loads(run("show", "one", "--json").stdout)["recipe"]
     assert recipe == {
         "synthetic": "raw", "extra_real": "none", "max_ratio": 1.0, "real_per_class": 3, "worklists": ["first"],
         "corrected_labels": False, "allow_unknown_provenance": True, "seed": 4, "classes": ["a", "b"],
@@ -67,7 +67,7 @@ def test_the_recipe_of_a_snapshot_builds_another_and_options_have_the_last_word(
     manifest = project.root / "snapshots" / "one" / "snapshot.json"
     run("build", "two", "--recipe", str(manifest))
     run("build", "three", "--recipe", str(manifest), "--max-ratio", "1")
-    diffs = [json.loads(run("diff", "one", name, "--json").output) for name in ("two", "three")]
+    diffs = [json.loads(run("diff", "one", name, "--json").stdout) for name in ("two", "three")]
     assert (diffs[0]["same_content"], diffs[0]["recipe"]) == (True, {})
     assert diffs[1]["recipe"] == {"max_ratio": [0.3, 1.0]}
     assert diffs[1]["counts"]["added"] == 2
@@ -107,9 +107,9 @@ def test_stale_snapshots_say_so_in_list_show_and_diff_and_before_training(run: R
     with project.database.write() as session:
         unread = session.scalars(select(Image).where(Image.batch_index == 7)).one()
         approve(session, [unread], "second")
-    listed = {row["name"]: row["stale"] for row in json.loads(run("list", "--json").output)}
+    listed = {row["name"]: row["stale"] for row in json.loads(run("list", "--json").stdout)}
     assert listed == {"one": True, "real": False}
-    assert json.loads(run("show", "one", "--json").output)["stale"] == [
+    assert json.loads(run("show", "one", "--json").stdout)["stale"] == [
         "outcomes have changed since: readings were added or taken back"
     ]
     assert "snapshot 'one' is stale" in " ".join(run("diff", "one", "real").output.split())

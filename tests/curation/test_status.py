@@ -12,7 +12,7 @@ from tests.rows import NOW, add_batch, add_generator, add_import, add_real
 
 def _status(project: Project) -> Status:
     with project.database.read() as session:
-        return project_status(session)
+        return project_status(session, project, NOW)
 
 
 def test_an_empty_project_has_none_of_anything(project: Project) -> None:

@@ -1,5 +1,6 @@
 """Rows and events of runs."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 from curation.audit import Chain
 from curation.errors import Conflict, NotFound
 from curation.provenance.withdrawn import inherit
+from curation.queries import unused_number
 from curation.tables.images import BuildStatus
 from curation.tables.training import Run, Snapshot
 from curation.tables.withdrawals import AffectedKind
@@ -21,6 +23,7 @@ def open_run(session: Session, now: datetime, name: str, snapshot: Snapshot, con
     if run is not None:
         return run
     run = Run(
+        id=unused_number(session, Run, "run"),
         name=name,
         snapshot_id=snapshot.id,
         config=config.model_dump(mode="json"),
@@ -51,6 +54,11 @@ def close_run(session: Session, chain: Chain, now: datetime, name: str, metrics:
         return
     run.status, run.metrics = BuildStatus.READY, metrics
     chain.record(session, "run.finished", {"run": run.id, "config": run.config_digest}, now)
+
+
+def list_runs(session: Session) -> Sequence[Run]:
+    """Every run, the oldest first."""
+    return session.scalars(select(Run).order_by(Run.id)).all()
 
 
 def find_run(session: Session, name: str) -> Run:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from curation.jobs import utc_now
+from curation.locks import being_made
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.snapshots.build import open_snapshot
@@ -16,8 +17,14 @@ from train.adaptation.run_request import RunRequest, check_run
 def train_run(project: Project, request: RunRequest, report: OnProgress, now: Callable[[], datetime]) -> RunResult:
     """Adapt the backbone of `request` to its snapshot; a finished run is returned as it is.
 
-    Raises Conflict when the name stands for another run, and whatever `adapt` and `check_run` raise.
+    Raises Conflict when the name stands for another run or another process is at it, and whatever `adapt` and
+    `check_run` raise.
     """
+    with being_made(project, "run", request.name):
+        return _train_run(project, request, report, now)
+
+
+def _train_run(project: Project, request: RunRequest, report: OnProgress, now: Callable[[], datetime]) -> RunResult:
     with project.database.write() as session:
         snapshot, withdrawals = check_run(session, request)
         run = open_run(session, now(), request.name, snapshot, request.config)

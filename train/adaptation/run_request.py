@@ -13,7 +13,7 @@ from curation.snapshots.build import find_snapshot
 from curation.tables.operations import Job
 from curation.tables.training import Snapshot
 from train.adaptation.config import AdaptationConfig, resolve_backbone
-from train.adaptation.records import find_open_run
+from train.adaptation.records import find_open_run, find_run
 from train.adaptation.seen import find_withdrawals_behind
 
 
@@ -35,6 +35,14 @@ def check_run(session: Session, request: RunRequest) -> tuple[Snapshot, list[str
     withdrawals = find_withdrawals_behind(session, [snapshot], request.config)
     refuse_affected(f"snapshot {request.snapshot!r} or its backbone", withdrawals, request.allow_affected)
     return snapshot, withdrawals
+
+
+def resume_run(session: Session, name: str, *, allow_affected: bool = False) -> RunRequest:
+    """Make the request that continues the run of this name from what is stored of it; raises NotFound."""
+    run = find_run(session, name)
+    snapshot = session.get_one(Snapshot, run.snapshot_id)
+    config = AdaptationConfig.checked(**run.config)
+    return RunRequest(snapshot=snapshot.name, name=name, config=config, allow_affected=allow_affected)
 
 
 def queue_run(project: Project, request: RunRequest, now: datetime) -> Job:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from curation.jobs import utc_now
+from curation.locks import being_made
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.provenance.withdrawn import refuse_affected
@@ -26,9 +27,16 @@ def conduct_study(
 ) -> dict[str, Any]:
     """Run every arm and seed of the plan and return the result; what an earlier call has finished is not repeated.
 
-    `made_by` is the command, for the report. Raises Conflict when the name stands for another plan, and whatever
-    `build_arms` and `run_study` raise.
+    `made_by` is the command, for the report. Raises Conflict when the name stands for another plan or another process
+    is at it, and whatever `build_arms` and `run_study` raise.
     """
+    with being_made(project, "study", request.plan.name):
+        return _conduct_study(project, request, report, now, made_by)
+
+
+def _conduct_study(
+    project: Project, request: StudyRequest, report: OnProgress, now: Callable[[], datetime], made_by: str
+) -> dict[str, Any]:
     plan = request.plan
     folders = build_arms(project, plan.name, plan.arms, request.base, now(), report)
     with project.database.write() as session:

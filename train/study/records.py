@@ -11,6 +11,7 @@ from curation.audit import Chain
 from curation.errors import Conflict
 from curation.lineage.descent import arm_snapshots
 from curation.provenance.withdrawn import inherit
+from curation.queries import unused_number
 from curation.tables.images import BuildStatus
 from curation.tables.training import Snapshot, Study
 from curation.tables.withdrawals import AffectedKind
@@ -23,6 +24,7 @@ def open_study(session: Session, now: datetime, plan: StudyPlan) -> Study:
     if study is not None:
         return study
     study = Study(
+        id=unused_number(session, Study, "study"),
         name=plan.name,
         plan=plan.model_dump(mode="json"),
         plan_digest=plan.digest(),

@@ -76,10 +76,10 @@ def test_the_lists_and_tables_say_so(lived: Project, tmp_path: Path) -> None:
     report, measurement = add_report(lived), add_measurement(lived, NOW + HOUR)
     add_pairs(lived, "first", drawn_in(lived, 1), image_of(lived, "s0"))
     lists = (("screening", "list"), ("measure", "list"), ("pairs", "list"))
-    marks = [json.loads(run(lived, *command, "--json").output)[0]["withdrawals"] for command in lists]
+    marks = [json.loads(run(lived, *command, "--json").stdout)[0]["withdrawals"] for command in lists]
     assert marks == [None] * 3
     withdraw(lived, NOW + 2 * HOUR, "s0", "")
-    marks = [json.loads(run(lived, *command, "--json").output)[0]["withdrawals"] for command in lists]
+    marks = [json.loads(run(lived, *command, "--json").stdout)[0]["withdrawals"] for command in lists]
     assert marks == ["rests on withdrawn subjects (1)"] * 3
     shown = run(lived, "measure", "show", str(measurement)).output
     assert "rests on withdrawn subjects (1)" in shown

@@ -76,6 +76,6 @@ def test_the_command_says_so_beforehand_and_afterwards(lived: Project) -> None:
         assert "snapshots/base: 2 images; --purge-snapshots removes them" in output
         assert "generators/g1/grids: images made while the generator was fitted" in output
         assert "not recorded: where exports and backups lie" in output
-    again = json.loads(run(lived, "withdraw", "s0", "--yes", "--purge-snapshots", "--json").output)
+    again = json.loads(run(lived, "withdraw", "s0", "--yes", "--purge-snapshots", "--json").stdout)
     assert again["pictures_in"]["folders"] == []
     assert "  no snapshot folder" in run(lived, "withdraw", "s0").output

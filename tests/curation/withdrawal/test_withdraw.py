@@ -69,7 +69,7 @@ def test_everything_that_descends_is_marked_and_the_event_holds_ids_only(lived: 
         assert set(event.payload) == {"withdrawal", "subject", "images", "affected", "plan_digest"}
         assert "s0" not in json.dumps([event.payload, removed.payload])
         assert all(line.affected for line in list_snapshots(session))
-        assert len(project_status(session).affected) == 10
+        assert len(project_status(session, lived, NOW).affected) == 10
 
 
 def test_the_plan_is_in_an_order_in_which_it_can_be_run(lived: Project) -> None:
@@ -149,7 +149,7 @@ def test_synthetic_images_stay_unless_descendants_are_asked_for(lived: Project) 
     assert (done.images, done.removed.files) == (12, 12)
     with lived.database.read() as session:
         assert session.scalar(drawn) == 0
-        assert project_status(session).synthetic == {}
+        assert project_status(session, lived, NOW).synthetic == {}
     assert faults(lived) == []
 
 

@@ -1,0 +1,40 @@
+"""Find the fits of generators that have not finished: a fit has no row until it has."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from curation.errors import NotFound
+from curation.tables.generation import Generator
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedFit:
+    """A folder that a fit has claimed and not finished, the snapshot it is fitted on, and its recipe."""
+
+    name: str
+    snapshot: str
+    recipe_path: Path
+
+
+def list_unfinished_fits(session: Session, root: Path) -> list[UnfinishedFit]:
+    """List the fits in the project at `root` that are under way or interrupted, by name."""
+    finished = set(session.scalars(select(Generator.name)))
+    claims = [path for path in sorted((root / "generators").glob("*/fit.json")) if path.parent.name not in finished]
+    return [
+        UnfinishedFit(path.parent.name, str(json.loads(path.read_text())["snapshot"]), path.parent / "recipe.json")
+        for path in claims
+    ]
+
+
+def find_unfinished_fit(session: Session, root: Path, name: str) -> UnfinishedFit:
+    """Find the fit of this name that has not finished; raises NotFound."""
+    fits = list_unfinished_fits(session, root)
+    for fit in fits:
+        if fit.name == name:
+            return fit
+    known = ", ".join(fit.name for fit in fits) or "none"
+    raise NotFound(f"no unfinished fit named {name!r}; unfinished are: {known}. `rounds generator list` shows them.")

@@ -1,0 +1,91 @@
+"""Fits, runs and studies whose process was killed are shown as interrupted, and go on."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from cli.main import rounds
+from curation.errors import BadInput, Conflict, NotFound
+from curation.locks import being_made
+from curation.project import Project
+from curation.tables.generation import Generator
+from tests.cli.curated import study_command, train_command
+from tests.cli.queueing import run
+from tests.processes import fork
+from train.fitting.phase import Phase
+
+
+def _command_that_dies(root: Path, *arguments: str) -> None:
+    """Run a command that is killed as soon as it has written a checkpoint."""
+    save = Phase._save
+
+    def save_and_die(phase: Phase) -> None:
+        save(phase)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    pytest.MonkeyPatch().setattr(Phase, "_save", save_and_die)
+    rounds(["--project", str(root), *arguments])
+
+
+def kill(project: Project, *arguments: str) -> None:
+    project.database.dispose()
+    process = fork(_command_that_dies, project.root, *arguments)
+    process.join(200)
+    assert process.exitcode == -signal.SIGKILL
+
+
+def state(project: Project, group: str, name: str) -> str:
+    rows = json.loads(run(project, group, "list", "--json"))
+    return next(str(row["status"]) for row in rows if row["name"] == name)
+
+
+def status_of(project: Project, list_name: str, name: str) -> str:
+    rows = json.loads(run(project, "status", "--json"))[list_name]
+    return next(str(row["status"]) for row in rows if row["name"] == name)
+
+
+def test_a_killed_run_is_interrupted_and_resumed_by_its_name(curated: Project, backbone: Path) -> None:
+    kill(curated, *train_command(backbone))
+    assert state(curated, "run", "mine") == status_of(curated, "runs", "mine") == "interrupted"
+    assert "interrupted: the same command continues it" in run(curated, "status")
+    with being_made(curated, "run", "mine"):
+        assert state(curated, "run", "mine") == "running"
+        with pytest.raises(Conflict, match="another process is at run 'mine'"):
+            run(curated, "train", "--resume", "mine")
+    with pytest.raises(NotFound, match="no run named 'other'"):
+        run(curated, "train", "--resume", "other")
+    run(curated, "train", "--resume", "mine")
+    assert state(curated, "run", "mine") == "ready"
+    with pytest.raises(BadInput, match=r"Remove run 'mine' \(\d+ files.*give --yes to go on"):
+        run(curated, "run", "remove", "mine")
+    assert "removed run 'mine'" in run(curated, "run", "remove", "mine", "--yes")
+    run(curated, "verify")
+    run(curated, *train_command(backbone))
+    assert state(curated, "run", "mine") == "ready"
+    run(curated, "verify")
+
+
+@pytest.mark.slow
+def test_a_killed_fit_is_listed_among_the_generators_and_resumed(curated: Project, recipe: Path) -> None:
+    with curated.database.write() as session:
+        other = session.scalars(select(Generator)).one()
+        other.card = {"classes": ["a", "b"], "fitted_on": {"n_images": 1, "snapshot": "elsewhere"}}
+    kill(curated, "generator", "fit", "--snapshot", "real", "--name", "mine", "--recipe", str(recipe))
+    assert state(curated, "generator", "mine") == status_of(curated, "fits", "mine") == "interrupted"
+    with pytest.raises(NotFound, match="unfinished are: mine"):
+        run(curated, "generator", "fit", "--resume", "other")
+    run(curated, "generator", "fit", "--resume", "mine")
+    assert state(curated, "generator", "mine") == "ready"
+    assert json.loads(run(curated, "status", "--json"))["fits"] == []
+
+
+@pytest.mark.slow
+def test_a_killed_study_is_interrupted_and_the_same_command_continues_it(curated: Project, backbone: Path) -> None:
+    kill(curated, *study_command(backbone))
+    assert state(curated, "study", "first") == status_of(curated, "studies", "first") == "interrupted"
+    run(curated, *study_command(backbone))
+    assert state(curated, "study", "first") == "ready"
