@@ -30,6 +30,7 @@ DICOM_COVARIATES = (
     "SliceThickness",
     "PresentationIntentType",
 )
+_OF_NUMBERS = ("MagneticFieldStrength", "EchoTime", "RepetitionTime", "KVP", "SliceThickness")
 _AGE = re.compile(r"(^|_)age(_|$)|^patientage$", re.IGNORECASE)
 _IDENTIFIES = re.compile(
     r"name|birth|dob|mrn|address|phone|mail|ssn|insur|accession|uid|zip|post_?code|date|time$|physician|operator"
@@ -72,7 +73,7 @@ def covariates_of_row(row: Mapping[str, Any], wanted: Sequence[str]) -> dict[str
     for name in wanted:
         cell = row.get(name, "")
         if cell != "" and not isinstance(cell, list):
-            kept[name] = _decade(str(cell)) if _AGE.search(name) else _value(str(cell))
+            kept[name] = _decade(str(cell), name) if _AGE.search(name) else _value(str(cell))
     return kept
 
 
@@ -85,6 +86,8 @@ def covariates_of_dataset(dataset: Any, wanted: Sequence[str]) -> dict[str, str 
             continue
         text = "\\".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
         kept[name] = _decade_of_age_string(text) if name == "PatientAge" else _value(text)
+        if name in _OF_NUMBERS and isinstance(kept[name], str):  # free text may name somebody
+            raise BadInput(f"{name}: expected one number")
     return kept
 
 
@@ -98,15 +101,16 @@ def _value(text: str) -> str | float:
 
 def _decade_of_age_string(text: str) -> str:
     """DICOM PS3.5, 6.2: AS is nnnD, nnnW, nnnM or nnnY; what is under a year is in the first decade."""
-    return _decade(text[:-1]) if text[-1:].upper() == "Y" else _decade("0" if text[-1:].upper() in "DWM" else text)
+    years = text[:-1] if text[-1:].upper() == "Y" else "0" if text[-1:].upper() in "DWM" else text
+    return _decade(years, "PatientAge")
 
 
-def _decade(text: str) -> str:
+def _decade(text: str, name: str) -> str:
     try:
         years = int(float(text))
     except (ValueError, OverflowError):
-        raise BadInput("expected an age in years") from None
+        raise BadInput(f"{name}: expected an age in years") from None
     if years < 0:
-        raise BadInput("expected an age in years")
+        raise BadInput(f"{name}: expected an age in years")
     low = years // 10 * 10
     return f"{_OLDEST}+" if years >= _OLDEST else f"{low}-{low + 9}"

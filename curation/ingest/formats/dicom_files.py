@@ -9,12 +9,13 @@ from pydicom.dataset import FileDataset
 from curation.errors import BadInput
 from curation.ingest.burnt_in import burnt_in_by_header
 from curation.ingest.covariates import covariates_of_dataset
+from curation.ingest.formats.dicom_attributes import explain_failure
 from curation.ingest.formats.dicom_frames import Values, decode_frames, to_stored_values
 from curation.ingest.formats.dicom_geometry import read_affine, read_spacing_mm
 from curation.ingest.formats.dicom_header import count_frames, find_identifying_texts, fold_text, read_header
 from curation.ingest.formats.dicom_preamble import BARE, is_bare
 from curation.ingest.formats.tables import TableEntry
-from curation.ingest.incoming import NO_LABEL, FileEntry, Geometry, IncomingImage, Rejected, Unreadable
+from curation.ingest.incoming import NO_LABEL, FileEntry, Geometry, IncomingImage, Rejected
 from curation.ingest.request import ImportRequest
 
 
@@ -22,7 +23,7 @@ def read_dicom(
     path: Path, entry: FileEntry, request: ImportRequest, by_uid: Mapping[str, TableEntry]
 ) -> Iterator[IncomingImage | Rejected]:
     """Yield every frame of a file; a frame that fails ends the file with one refusal."""
-    name, number = entry.file, 0
+    name, number, header = entry.file, 0, None
     try:
         header = read_header(path)
         facts = _file_facts(header, entry, request, by_uid)
@@ -33,26 +34,29 @@ def read_dicom(
     except BadInput as error:
         yield Rejected.because(entry.file if number == 0 else name, error)
     except Exception as error:  # a damaged attribute fails when it is looked at, with nearly every type there is
-        yield Rejected.because(entry.file, Unreadable(error))
+        yield Rejected.because(entry.file, explain_failure(error, header))
 
 
 def _image(name: str, header: FileDataset, number: int, values: Values, facts: dict[str, Any]) -> IncomingImage:
     modality = str(header.get("Modality") or "")[:16] or None
+    spacing = read_spacing_mm(header, number)
+    affine, place_notes = read_affine(header, number, spacing)
     geometry = Geometry(
-        spacing_mm=read_spacing_mm(header, number),
+        spacing_mm=spacing,
         rescale_slope=values.slope,
         rescale_intercept=values.intercept,
         signed_offset=values.signed_offset,
         modality=modality,
         window=values.window,
         frame=number,
-        affine=read_affine(header, number),
+        affine=affine,
     )
+    bare = (BARE,) if is_bare(header) else ()
     return IncomingImage(
         name,
         values.pixels,
         geometry=geometry,
-        notes=(*values.notes, BARE) if is_bare(header) else values.notes,
+        notes=(*values.notes, *place_notes, *bare),
         **facts,
     )
 

@@ -127,21 +127,30 @@ def to_stored_values(frame: NDArray[Any], header: Dataset, number: int) -> Value
         return _of_palette(frame, header)
     if frame.ndim == 3:
         return Values(_eight_bit(frame))
-    slope, intercept = (1.0, 0.0) if header.get("ModalityLUTSequence") else read_rescale(header, number)
-    shown = read_window(header, number)
-    values = apply_modality_lut(frame, header) if header.get("ModalityLUTSequence") else frame
+    through_lut = bool(header.get("ModalityLUTSequence"))
+    slope, intercept = (1.0, 0.0) if through_lut else read_rescale(header, number)
+    window, notes = read_window(header, number)
+    values = _through_lut(frame, header) if through_lut else frame
     signed_offset = 0
     if values.dtype.kind == "i":
         signed_offset = 1 << (8 * values.dtype.itemsize - 1)
         values = (values.astype(np.int32) + signed_offset).astype(f"u{values.dtype.itemsize}")
     if values.dtype not in (np.uint8, np.uint16):
         raise BadInput(f"values of type {values.dtype}: expected 8 or 16 bit integers")
-    stored = Values(np.ascontiguousarray(values)[:, :, None], slope, intercept, signed_offset, shown)
+    stored = Values(np.ascontiguousarray(values)[:, :, None], slope, intercept, signed_offset, window, notes)
     if photometric == "MONOCHROME2":
         return stored
     if header.get("Modality") in _CALIBRATED:
         raise BadInput("MONOCHROME1 with calibrated values (CT, PET): inverting them would change their meaning")
-    return _invert(stored, int(header.BitsStored), bool(header.get("ModalityLUTSequence")))
+    return _invert(stored, int(header.BitsStored), through_lut)
+
+
+def _through_lut(frame: NDArray[Any], header: Dataset) -> NDArray[Any]:
+    try:
+        looked_up: NDArray[Any] = apply_modality_lut(frame, header)
+    except Exception as error:  # a damaged table fails with nearly every type there is
+        raise Unreadable(error, "ModalityLUTSequence cannot be applied") from error
+    return looked_up
 
 
 def _invert(stored: Values, bits: int, through_lut: bool) -> Values:
@@ -156,7 +165,7 @@ def _invert(stored: Values, bits: int, through_lut: bool) -> Values:
     inverted: Any = (low + high - pixels.astype(np.int32)).astype(pixels.dtype)
     doubled_middle = (low + high - 2 * signed_offset) * stored.slope + 2 * stored.intercept
     mirrored = None if shown is None else (doubled_middle - shown[0], shown[1])
-    return replace(stored, pixels=inverted, window=mirrored, notes=(INVERTED,))
+    return replace(stored, pixels=inverted, window=mirrored, notes=(*stored.notes, INVERTED))
 
 
 def _of_palette(frame: NDArray[Any], header: Dataset) -> Values:

@@ -12,9 +12,9 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from curation.errors import BadInput
+from curation.ingest.formats.dicom_attributes import explain_failure, read_numbers, read_whole
 from curation.ingest.formats.dicom_preamble import begins_as_dicom, read_meta
 from curation.ingest.formats.picture_files import check_size
-from curation.ingest.incoming import Unreadable
 from curation.tables.images import Shape
 
 SUFFIXES = (".dcm", ".dicom", ".ima")
@@ -44,6 +44,7 @@ def read_header(path: Path, *, pixels: bool = False) -> FileDataset:
         raise BadInput("the file is empty")
     if not begins_as_dicom(path):
         raise BadInput("not a DICOM file: no DICM after 128 bytes, and no data set from its first byte")
+    dataset = None
     try:
         _check_inflated(path)
         dataset = dcmread(path, stop_before_pixels=not pixels, force=True)
@@ -51,7 +52,7 @@ def read_header(path: Path, *, pixels: bool = False) -> FileDataset:
     except BadInput:
         raise
     except Exception as error:  # a damaged file fails with nearly every type there is
-        raise Unreadable(error) from error
+        raise explain_failure(error, dataset) from error
     return dataset
 
 
@@ -59,16 +60,21 @@ def probe_dicom(path: Path) -> tuple[Shape, str | None]:
     """Read from the header which shape the frames will have, and the SOP Instance UID; raises BadInput."""
     dataset = read_header(path)
     rgb, uid = dataset.PhotometricInterpretation in _RGB, dataset.get("SOPInstanceUID")
-    depth = 8 if rgb or stored_bits(dataset) == 8 else 16
-    return (int(dataset.Rows), int(dataset.Columns), 3 if rgb else 1, depth), str(uid) if uid else None
+    height, width = read_whole(dataset, "Rows"), read_whole(dataset, "Columns")
+    return (height, width, 3 if rgb else 1, 8 if rgb or stored_bits(dataset) == 8 else 16), str(uid) if uid else None
 
 
 def stored_bits(dataset: Dataset) -> int:
     """Bits of a stored gray value: of the output of the modality LUT, where there is one (PS3.3, C.11.1)."""
     lut = dataset.get("ModalityLUTSequence")
     if lut:
-        return 8 if int(lut[0].LUTDescriptor[2]) <= 8 else 16
-    return int(dataset.BitsAllocated)
+        return 8 if _lut_bits(lut[0]) == 8 else 16
+    return read_whole(dataset, "BitsAllocated")
+
+
+def _lut_bits(item: Dataset) -> int:
+    descriptor = read_numbers(item, "LUTDescriptor")
+    return int(descriptor[2]) if len(descriptor) == 3 else 0
 
 
 def check_header(dataset: FileDataset) -> None:
@@ -76,26 +82,37 @@ def check_header(dataset: FileDataset) -> None:
     _check_sop_class(dataset)
     if "Rows" not in dataset or "Columns" not in dataset:
         raise BadInput("a DICOM file without a picture")
-    check_size(int(dataset.Rows), int(dataset.Columns))
+    check_size(read_whole(dataset, "Rows"), read_whole(dataset, "Columns"))
     frames = count_frames(dataset)
     if not 1 <= frames <= MAX_FRAMES:
         raise BadInput(f"expected 1 to {MAX_FRAMES:,} frames, got {frames}")
-    photometric, bits = str(dataset.get("PhotometricInterpretation", "")), int(dataset.get("BitsAllocated") or 0)
-    samples = int(dataset.get("SamplesPerPixel") or 0)
+    photometric, bits = str(dataset.get("PhotometricInterpretation", "")), read_whole(dataset, "BitsAllocated")
     if photometric not in (*_GRAY, *_RGB):
         raise BadInput(f"the photometric interpretation {photometric[:16] or '(none)'!r} is not one that can be kept")
     if bits not in (8, 16):
         raise BadInput(f"{bits} bits allocated: expected 8 or 16. Convert it to 16 bit first")
-    if not 1 <= int(dataset.get("BitsStored") or 0) <= bits:
-        raise BadInput(f"{dataset.get('BitsStored')} bits stored of {bits} allocated")
-    lut = dataset.get("ModalityLUTSequence")
-    if lut and int(lut[0].LUTDescriptor[2]) not in (8, 16):  # PS3.3, C.11.1.1.1
-        raise BadInput(f"a modality LUT of {lut[0].LUTDescriptor[2]} bits: expected 8 or 16")
+    _check_numbers(dataset, bits)
     wanted = 3 if photometric in _RGB and photometric != "PALETTE COLOR" else 1
+    samples = read_whole(dataset, "SamplesPerPixel")
     if samples != wanted:
         raise BadInput(f"{samples} samples a pixel, and {photometric} has {wanted}")
     if wanted == 3 and bits != 8:
         raise BadInput(f"{bits} bit colour. Save it as 8 bit RGB")
+
+
+def _check_numbers(dataset: Dataset, bits: int) -> None:
+    """Raise BadInput unless the header says where the bits of a value lie, and whether it has a sign."""
+    stored = read_whole(dataset, "BitsStored")
+    if not 1 <= stored <= bits:
+        raise BadInput(f"{stored} bits stored of {bits} allocated")
+    high = read_whole(dataset, "HighBit", stored - 1)
+    if high != stored - 1:  # PS3.5, 8.1.1
+        raise BadInput(f"HighBit is {high}: expected {stored - 1}, since BitsStored is {stored}")
+    if "PixelRepresentation" not in dataset or read_whole(dataset, "PixelRepresentation", -1) not in (0, 1):
+        raise BadInput("PixelRepresentation: expected 0 (unsigned) or 1 (signed), and it says neither")
+    lut = dataset.get("ModalityLUTSequence")
+    if lut and _lut_bits(lut[0]) not in (8, 16):  # PS3.3, C.11.1.1.1
+        raise BadInput(f"a modality LUT of {_lut_bits(lut[0])} bits: expected 8 or 16")
 
 
 def _check_sop_class(dataset: FileDataset) -> None:
@@ -130,7 +147,7 @@ def _check_inflated(path: Path) -> None:
 
 def count_frames(dataset: Dataset) -> int:
     """The number of frames by the header."""
-    return int(dataset.get("NumberOfFrames") or 1)
+    return read_whole(dataset, "NumberOfFrames") or 1
 
 
 def find_identifying_texts(dataset: Dataset) -> set[str]:

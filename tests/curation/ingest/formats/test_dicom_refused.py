@@ -67,7 +67,8 @@ def test_what_is_no_picture_or_cannot_be_kept_is_one_line(project: Project, name
         ("PixelSpacing", ["inf", 1], "expected millimetres above 0"),
         ("PhotometricInterpretation", "CMYK", "photometric"),
         ("SamplesPerPixel", 3, "samples a pixel"),
-        ("ImagePositionPatient", ["nan", 0, 0], "finite"),
+        ("HighBit", 14, "HighBit is 14: expected 15, since BitsStored is 16"),
+        ("PixelRepresentation", 3, "PixelRepresentation: expected 0 (unsigned) or 1 (signed)"),
     ],
 )
 def test_an_absurd_header_is_one_line(

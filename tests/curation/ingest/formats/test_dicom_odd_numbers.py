@@ -1,0 +1,119 @@
+"""A reason names the attribute and what it holds; an optional attribute that cannot be used costs no picture."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.sequence import Sequence
+
+from curation.ingest.formats.dicom_geometry import NO_PLACE, NO_VOI_LUT, NO_WINDOW
+from curation.project import Project
+from tests.curation.ingest.formats.dicom_samples import changed, sample
+from tests.curation.ingest.formats.test_dicom import _import, _only
+
+Change = Callable[[FileDataset], None]
+
+
+def _written(path: Path, change: Change, *replaced: tuple[bytes, bytes]) -> Path:
+    """A file in which some bytes stand that pydicom does not write."""
+    changed(path, "CT_small.dcm", change)
+    content = path.read_bytes()
+    for before, after in replaced:
+        assert content.count(before) == 1
+        assert len(before) == len(after)
+        content = content.replace(before, after)
+    path.write_bytes(content)
+    return path
+
+
+def _spacing(dataset: FileDataset) -> None:
+    dataset.PixelSpacing = [0.751, 0.752]
+
+
+@pytest.mark.parametrize(
+    ("held", "reason"),
+    [
+        (b"0,751\\0,752", r"PixelSpacing: expected numbers, got '0,751\0,752'"),
+        (b"0.751 mm    ", "PixelSpacing: expected numbers, got what is no number"),
+        (b"DOE^JOHN 751", "PixelSpacing: expected numbers, got what is no number"),
+        (b"0.751       ", "PixelSpacing: expected two numbers, of rows and columns, got '0.751'"),
+    ],
+)
+def test_a_spacing_that_cannot_be_read_is_named_with_what_it_holds(
+    project: Project, tmp_path: Path, held: bytes, reason: str
+) -> None:
+    path = _written(tmp_path / "a.dcm", _spacing, (rb"0.751\0.752 ", held.ljust(12)))
+    [fault] = _import(project, path).rejected
+    assert fault.reason == reason
+
+
+@pytest.mark.parametrize(("center", "width"), [(b"40,51", b"400"), (b"40.51", b"-40"), (b"40.51", b"4;0")])
+def test_a_window_that_cannot_be_used_counts_as_none(
+    project: Project, tmp_path: Path, center: bytes, width: bytes
+) -> None:
+    def windowed(dataset: FileDataset) -> None:
+        dataset.WindowCenter, dataset.WindowWidth = 40.51, 777.5
+
+    report = _import(project, _written(tmp_path / "a.dcm", windowed, (b"40.51", center), (b"777.5", width.ljust(5))))
+    assert (report.added, report.rejected) == (1, [])
+    assert f"1 pictures: {NO_WINDOW}" in report.notes
+    image, _ = _only(project)
+    assert (image.window_center, image.window_width) == (None, None)
+
+
+def test_a_voi_lut_that_cannot_be_used_counts_as_none(project: Project, tmp_path: Path) -> None:
+    for number, entries in enumerate(([7] * 20, [7])):
+
+        def with_lut(dataset: FileDataset, entries: list[int] = entries) -> None:
+            item = Dataset()
+            item.LUTDescriptor, item.LUTData = [len(entries), 0, 16], b"".join(n.to_bytes(2, "little") for n in entries)
+            dataset.VOILUTSequence = Sequence([item])
+
+        report = _import(project, changed(tmp_path / f"{number}.dcm", "CT_small.dcm", with_lut, seed=number))
+        assert (report.added, report.notes[0]) == (1, f"1 pictures: {NO_VOI_LUT}")
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("ImagePositionPatient", ["nan", 0, 0]),
+        ("ImagePositionPatient", [0, 0]),
+        ("ImageOrientationPatient", [0, 0, 0, 0, 0, 0]),
+        ("ImageOrientationPatient", [1, 0, 0, 0.7, 0.7, 0]),
+    ],
+)
+def test_a_place_in_the_patient_that_cannot_be_used_is_unknown(
+    project: Project, tmp_path: Path, keyword: str, value: object
+) -> None:
+    path = changed(tmp_path / "a.dcm", "CT_small.dcm", lambda dataset: setattr(dataset, keyword, value))
+    report = _import(project, path)
+    assert (report.added, report.rejected) == (1, [])
+    assert f"1 pictures: {NO_PLACE}" in report.notes
+    image, _ = _only(project)
+    assert image.affine is None
+    assert image.spacing_row_mm is not None
+
+
+def test_what_must_be_read_and_fails_is_named(project: Project, tmp_path: Path) -> None:
+    def covariates(dataset: FileDataset) -> None:
+        dataset.EchoTime, dataset.PatientAge = 12.75, "041Y"
+
+    path = _written(tmp_path / "echo.dcm", covariates, (b"12.75", b"12,75"))
+    [fault] = _import(project, path, covariates=("EchoTime",)).rejected
+    assert fault.reason == "EchoTime: expected one number"
+    path = _written(tmp_path / "age.dcm", covariates, (b"041Y", b"old!"))
+    [fault] = _import(project, path, covariates=("PatientAge",)).rejected
+    assert fault.reason == "PatientAge: expected an age in years"
+    content = sample("examples_palette.dcm").read_bytes()
+    descriptor = b"\x28\x00\x01\x11US\x06\x00"
+    assert content.count(descriptor) == 1
+    (tmp_path / "palette.dcm").write_bytes(content.replace(descriptor, descriptor[:6] + b"\x07\x00\x00"))
+    [fault] = _import(project, tmp_path / "palette.dcm").rejected
+    assert fault.reason == "RedPaletteColorLookupTableDescriptor cannot be read"
+
+
+def test_a_file_that_does_not_say_whether_values_have_a_sign_is_refused(project: Project, tmp_path: Path) -> None:
+    path = changed(tmp_path / "a.dcm", "CT_small.dcm", lambda dataset: delattr(dataset, "PixelRepresentation"))
+    [fault] = _import(project, path).rejected
+    assert fault.reason.startswith("PixelRepresentation: expected 0 (unsigned) or 1 (signed)")
