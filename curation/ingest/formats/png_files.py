@@ -15,6 +15,7 @@ from curation.errors import BadInput
 from curation.image_store import Pixels
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+EXIF = b"eXIf"  # may say that the picture is to be turned, section 11.3.4.5
 PALETTE_COLOUR = 3  # the colour type, section 11.2.1
 _STORED = {(8, 0): 1, (16, 0): 2, (8, 2): 3}  # bit depth and colour type -> bytes a pixel
 
@@ -27,8 +28,17 @@ def read_png_header(content: bytes) -> tuple[int, int, int, int] | None:
     return height, width, depth, colour
 
 
+def list_chunk_kinds(content: bytes) -> set[bytes]:
+    """List the kinds of the chunks of a PNG file, as far as they can be followed; none for another file."""
+    kinds, position = set(), len(_SIGNATURE)
+    while content[:8] == _SIGNATURE and position + 8 <= len(content):
+        kinds.add(content[position + 4 : position + 8])
+        position += 12 + int.from_bytes(content[position : position + 4])
+    return kinds
+
+
 def strip_png(content: bytes) -> bytes | None:
-    """Strip ancillary chunks; None when it must be encoded anew: interlaced, another depth, or damaged."""
+    """Strip ancillary chunks; None when it must be encoded anew: interlaced, another depth, turned, or damaged."""
     header = read_png_header(content)
     if header is None or content[26:29] != b"\0\0\0":
         return None
@@ -39,7 +49,8 @@ def strip_png(content: bytes) -> bytes | None:
     kinds = [kind for kind, _, _ in chunks]
     data = [content[start + 8 : end - 4] for kind, start, end in chunks if kind == b"IDAT"]
     size = height * (1 + width * _STORED[depth, colour])
-    if kinds[0] != b"IHDR" or kinds[-1] != b"IEND" or kinds.count(b"IHDR") != 1 or not _holds_exactly(data, size):
+    is_whole = kinds[0] == b"IHDR" and kinds[-1] == b"IEND" and kinds.count(b"IHDR") == 1
+    if EXIF in kinds or not is_whole or not _holds_exactly(data, size):
         return None
     kept = [content[start:end] for kind, start, end in chunks if kind in (b"IHDR", b"IDAT", b"IEND")]
     return b"".join([_SIGNATURE, *kept])
