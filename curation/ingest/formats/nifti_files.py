@@ -1,7 +1,8 @@
 """Read a NIfTI volume as slices of one plane in radiological orientation, with 16 bit and sign kept.
 
 Flips and swaps bring a volume to its nearest right-anterior-superior axes; it is never resampled. Axial and
-coronal slices show the patient's right at the left of the picture, sagittal ones show anterior at the left.
+coronal slices show the patient's right at the left of the picture, sagittal ones show anterior at the left. A volume
+that states no orientation has slices along its third axis and no place in the patient.
 """
 
 import math
@@ -19,17 +20,21 @@ from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.ingest.formats.nifti_values import check_values, choose_volume, count_volumes, is_rgb, read_raw_values
 from curation.ingest.formats.picture_files import check_size
+from curation.ingest.formats.value_scale import SIGNED_OFFSET, store_whole_numbers, turn_values
 from curation.ingest.incoming import FileEntry, Geometry, IncomingImage, Rejected, Unreadable, find_labels
 from curation.ingest.request import ImportRequest, Plane
 from curation.tables.images import Shape
 
 SUFFIXES = (".nii", ".nii.gz")
 _MAX_OFFSET = 64 << 20  # header extensions before the values; more is absurd
-_MM = {0: 1.0, 1: 1_000.0, 2: 1.0, 3: 0.001}  # NIfTI-1 xyzt_units: unknown, metre, millimetre, micrometre
+_MM = {1: 1_000.0, 2: 1.0, 3: 0.001}  # NIfTI-1 xyzt_units: metre, millimetre, micrometre
 _THROUGH = {"sagittal": 0, "coronal": 1, "axial": 2}  # the axis that runs through the slices, of R, A, S
 _ROWS_COLUMNS = {"sagittal": (2, 1), "coronal": (2, 0), "axial": (1, 0)}
 _orientations: Any = nibabel.orientations  # without type hints of its own
 QUANTISED = "values of the volume were brought to 65,536 steps"
+NO_UNIT = "xyzt_units names no unit of length: spacing and affine are taken as millimetres"
+NO_ORIENTATION = "sform_code and qform_code are 0: the orientation is unknown; slices follow the third axis as stored"
+TURNED_SLOPE = "a negative scl_slope was turned, so that higher is brighter; the values stand for the same"
 
 
 def is_nifti(name: str) -> bool:
@@ -43,6 +48,7 @@ class _Volume:
 
     values: NDArray[Any]  # (x, y, z) uint8 or uint16, or (x, y, z, 3) uint8
     affine: NDArray[np.float64]
+    is_oriented: bool
     unit_mm: float
     slope: float
     intercept: float
@@ -53,6 +59,7 @@ class _Volume:
 def probe_nifti(path: Path, request: ImportRequest) -> Shape:
     """Read from the header which shape the slices of the chosen plane have; raises BadInput."""
     image = _open(path)
+    _check_plane(image, request.plane)
     order = _orientation(image.affine)[:, 0].astype(int)
     size = [0, 0, 0]
     for axis, target in enumerate(order):
@@ -69,6 +76,7 @@ def read_nifti(
     """Yield the chosen slices and one refusal for all blank ones; a volume or mask that fails is one refusal."""
     try:
         image = _open(path)
+        _check_plane(image, request.plane)
         number = choose_volume(image, request.volume)
         volume = _volume(image, number, request.quantise)
         mask_values = {name: _mask(mask, image, number) for name, mask in masks.items()}
@@ -123,6 +131,8 @@ def _open(path: Path) -> Any:
         raise BadInput("the file is empty")
     try:
         image = nibabel.load(path)
+    except nibabel.spatialimages.HeaderDataError as error:  # in nibabel's words, of fields of numbers
+        raise BadInput(f"its NIfTI header cannot be used: {error}") from error
     except Exception as error:  # a damaged header fails with nearly every type there is
         raise Unreadable(error, "not a NIfTI file that can be read") from error
     if not isinstance(image, nibabel.Nifti1Image | nibabel.Nifti2Image):
@@ -144,13 +154,45 @@ def _check(image: Any) -> None:
         raise BadInput("its affine maps all slices to one place")
 
 
+def _states_orientation(image: Any) -> bool:
+    """Whether the header says how the axes lie in the patient (NIfTI-1, "3D image orientation", methods 2 and 3)."""
+    return int(image.header["sform_code"]) > 0 or int(image.header["qform_code"]) > 0
+
+
+def _check_plane(image: Any, plane: Plane) -> None:
+    if plane != "axial" and not _states_orientation(image):
+        raise BadInput(
+            f"sform_code and qform_code are 0, so nothing says where its {plane} slices are. Give it an sform or a "
+            "qform, or import it without --plane"
+        )
+
+
 def _volume(image: Any, number: int, quantise: bool) -> _Volume:
     raw = read_raw_values(image, number)
     slope, intercept = (float(value) for value in (image.dataobj.slope, image.dataobj.inter))
     if not (math.isfinite(slope) and math.isfinite(intercept)) or slope == 0:
-        raise BadInput(f"expected a finite slope other than 0 and a finite intercept, got {slope:g} and {intercept:g}")
+        raise BadInput(
+            f"expected a finite scl_slope other than 0 and a finite scl_inter, got {slope:g} and {intercept:g}"
+        )
+    values, slope, intercept, signed_offset, notes = _to_stored(raw, slope, intercept, quantise)
+    to_ras = _orientation(image.affine)
+    affine = image.affine @ _orientations.inv_ornt_aff(to_ras, values.shape[:3])
+    unit, is_oriented = _MM.get(int(image.header["xyzt_units"]) & 7), _states_orientation(image)
+    notes += (() if unit else (NO_UNIT,)) + (() if is_oriented else (NO_ORIENTATION,))
+    values = _orientations.apply_orientation(values, to_ras)
+    return _Volume(values, affine, is_oriented, unit or 1.0, slope, intercept, signed_offset, notes)
+
+
+def _to_stored(
+    raw: NDArray[Any], slope: float, intercept: float, quantise: bool
+) -> tuple[NDArray[Any], float, float, int, tuple[str, ...]]:
+    """Bring values to unsigned ones, higher for a higher value: they, slope, intercept, signed offset and notes."""
+    is_whole = _is_whole(raw)
+    whole = store_whole_numbers(raw, slope, intercept) if is_whole and raw.dtype.itemsize > 1 else None
+    if whole is not None:
+        return whole, 1.0, 0.0, SIGNED_OFFSET, ()
     notes: tuple[str, ...] = ()
-    stored = _exact(raw)
+    stored = _exact(raw) if is_whole else None
     if stored is None:
         if not quantise:
             raise BadInput(
@@ -161,29 +203,32 @@ def _volume(image: Any, number: int, quantise: bool) -> _Volume:
         stored = np.rint((raw.astype(np.float64) - low) / step).astype(np.uint16), 0
         slope, intercept, notes = slope * step, slope * low + intercept, (QUANTISED,)
     values, signed_offset = stored
-    to_ras = _orientation(image.affine)
-    affine = image.affine @ _orientations.inv_ornt_aff(to_ras, values.shape[:3])
-    unit = _MM.get(int(image.header["xyzt_units"]) & 7, 1.0)
-    return _Volume(
-        _orientations.apply_orientation(values, to_ras), affine, unit, slope, intercept, signed_offset, notes
-    )
+    if slope < 0:
+        ends = int(np.iinfo(values.dtype).max)
+        values, slope, intercept = turn_values(values, ends, slope, intercept, signed_offset)
+        notes += (TURNED_SLOPE,)
+    return values, slope, intercept, signed_offset, notes
+
+
+def _is_whole(raw: NDArray[Any]) -> bool:
+    """Whether all values are whole numbers; raises BadInput for NaN."""
+    if raw.dtype.kind != "f":
+        return True
+    if not np.isfinite(raw).all():
+        raise BadInput("holds values that are not finite numbers")
+    return not (raw != np.rint(raw)).any()
 
 
 def _exact(raw: NDArray[Any]) -> tuple[NDArray[Any], int] | None:
-    """Make values unsigned and return the added offset; None when 16 bit cannot hold them. Raises BadInput for NaN."""
-    if raw.dtype.kind == "f":
-        if not np.isfinite(raw).all():
-            raise BadInput("holds values that are not finite numbers")
-        if (raw != np.rint(raw)).any():
-            return None
+    """Make whole numbers unsigned and return the added offset; None when 16 bit cannot hold them."""
     low, high = raw.min(), raw.max()
-    if low >= 0 and high <= 0xFFFF:
-        return raw.astype(np.uint8 if raw.dtype == np.uint8 else np.uint16), 0
+    if raw.dtype == np.uint8:
+        return raw, 0
     if raw.dtype == np.int8:
         return (raw.astype(np.int16) + 0x80).astype(np.uint8), 0x80
-    if low >= -0x8000 and high <= 0x7FFF:
-        return (raw.astype(np.int32) + 0x8000).astype(np.uint16), 0x8000
-    return None
+    if low >= -SIGNED_OFFSET and high < SIGNED_OFFSET:
+        return (raw.astype(np.int32) + SIGNED_OFFSET).astype(np.uint16), SIGNED_OFFSET
+    return (raw.astype(np.uint16), 0) if low >= 0 and high <= 0xFFFF else None
 
 
 def _mask(path: Path, image: Any, number: int) -> NDArray[np.uint8]:
@@ -226,5 +271,5 @@ def _geometry(volume: _Volume, plane: Plane, position: int) -> Geometry:
         rescale_intercept=volume.intercept,
         signed_offset=volume.signed_offset,
         frame=position,
-        affine=tuple(tuple(float(value) for value in row) for row in affine),
+        affine=tuple(tuple(float(value) for value in row) for row in affine) if volume.is_oriented else None,
     )
