@@ -7,6 +7,7 @@ import click
 
 from cli.canaries import canaries
 from cli.removal import remove_command
+from cli.snapshot_notes import warn_of_mixed_scales
 from cli.terminal import (
     emit,
     emit_queued,
@@ -23,6 +24,7 @@ from curation.lineage.graph import NodeKind
 from curation.project import Project
 from curation.provenance.withdrawn import affected_note, affected_notes
 from curation.removal.unfinished import find_unfinished_fit, list_unfinished_fits
+from curation.snapshots.build import open_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from curation.status import state_of_fit
 from curation.tables.withdrawals import AffectedKind
@@ -182,6 +184,7 @@ def fit(
     if name is None or snapshot is None:
         raise click.UsageError("--snapshot goes with --name NAME")
     project = find_project(ctx)
+    warn_of_mixed_scales(open_snapshot(project, snapshot))
     request = FitRequest(snapshot=snapshot, name=name, recipe=fit_recipe, allow_affected=allow_affected)
     if queue:
         emit_queued(queue_fit(project, request, now()), {"generator": name}, as_json=False)
@@ -201,6 +204,7 @@ def _fit_folder(folder: SnapshotFolder, recipe: "FitRecipe", out: Path, name: st
     from generate.latent_flow.fit import fit_generator
     from train.fitting.device import choose_device
 
+    warn_of_mixed_scales(folder)
     origin = {"name": name, "made_by": this_command(), "date": now().date().isoformat()}
     with progress_bar("fitting") as report:
         shown = make_fit_reporter(report)

@@ -206,5 +206,6 @@ def _facts(folder: SnapshotFolder) -> dict[str, Any]:
         "left out": folder.manifest.get("left_out"),
         "subjects": folder.subjects,
         "notice": folder.notice,
+        **({"scales": folder.mixed_scales} if folder.mixed_scales else {}),
         **({"withdrawals": folder.affected} if folder.affected else {}),
     }

@@ -1,4 +1,4 @@
-"""Warn before a stale snapshot is used."""
+"""Warn before a snapshot is used that is stale, or whose images are on several scales."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ import click
 
 from curation.project import Project
 from curation.snapshots.build import find_snapshot
+from curation.snapshots.folder import SnapshotFolder
 from curation.snapshots.stale import stale_line, why_stale
 
 
@@ -18,3 +19,9 @@ def stale_snapshots(project: Project, names: Sequence[str]) -> list[str]:
     for line in lines:
         click.secho(line, fg="yellow", err=True)
     return lines
+
+
+def warn_of_mixed_scales(folder: SnapshotFolder) -> None:
+    """Print a line on standard error where the real images of a snapshot are on several scales."""
+    if folder.mixed_scales:
+        click.secho(f"snapshot {folder.name!r}: {folder.mixed_scales}", fg="yellow", err=True)

@@ -28,6 +28,8 @@ def show_preview(preview: Preview) -> None:
         emit([_reach(group) for group in reach], False, "real training images near a synthetic one")
     if preview.left_out:
         emit([{"left out": why, "images": count} for why, count in preview.left_out.items()], False, "left out")
+    if preview.mixed_scales:
+        click.secho(preview.mixed_scales, fg="yellow")
     for refusal in preview.refused:
         click.secho(f"a build is refused: {refusal}", fg="red")
 

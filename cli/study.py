@@ -5,7 +5,7 @@ from typing import Any, Literal
 import click
 
 from cli.removal import remove_command
-from cli.snapshot_notes import stale_snapshots
+from cli.snapshot_notes import stale_snapshots, warn_of_mixed_scales
 from cli.terminal import (
     emit,
     emit_queued,
@@ -20,6 +20,7 @@ from cli.terminal import (
 from curation.lineage.graph import NodeKind
 from curation.project import Project
 from curation.provenance.withdrawn import affected_notes
+from curation.snapshots.build import open_snapshot
 from curation.snapshots.mix import MixRecipe
 from curation.status import state_of
 from curation.tables.withdrawals import AffectedKind
@@ -100,7 +101,11 @@ def run_command(
     use_torch_threads(project)
     with progress_bar(f"study {name}", quiet=as_json) as report:
         result = conduct_study(project, request, report, now, this_command())
-    stale_snapshots(project, [arm["snapshot"] for arm in result["arms"].values()])
+    snapshots = [arm["snapshot"] for arm in result["arms"].values()]
+    stale_snapshots(project, snapshots)
+    folders = (open_snapshot(project, snapshot) for snapshot in snapshots)
+    if mixed := next((folder for folder in folders if folder.mixed_scales), None):
+        warn_of_mixed_scales(mixed)
     if as_json:
         emit(result, as_json)
     else:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cli.snapshot_notes import stale_snapshots
+from cli.snapshot_notes import stale_snapshots, warn_of_mixed_scales
 from cli.terminal import (
     emit,
     emit_queued,
@@ -95,6 +95,7 @@ def pretrain(
         SnapshotFolder.open(snapshot_folder) if snapshot_folder else open_snapshot(find_project(ctx), str(snapshot))
     )
     parsed, today = PretrainRecipe.parse(recipe.read_text()), now().date().isoformat()
+    warn_of_mixed_scales(folder)
     with progress_bar("pretraining") as report:
         pretrain_backbone(folder, parsed, out, report, this_command(), today, allow_affected=allow_affected)
     click.echo(f"{out}: use it with --backbone {out}")
@@ -152,6 +153,7 @@ def train(
         config = AdaptationConfig.checked(adaptation=adaptation, **options)
         request = RunRequest(snapshot=str(snapshot_name), name=name, config=config, allow_affected=allow_affected)
     stale = stale_snapshots(project, [request.snapshot])
+    warn_of_mixed_scales(open_snapshot(project, request.snapshot))
     if queue:
         emit_queued(queue_run(project, request, now()), {"run": request.name}, as_json)
         return
@@ -162,6 +164,8 @@ def train(
         run = train_run(project, request, report, now)
     facts: dict[str, Any] = {"run": request.name, "directory": str(run.directory), "validation": run.metrics}
     facts |= {"notice": run.card["notice"]} | ({"stale": stale} if stale else {})
+    if run.card.get("mixed_scales"):
+        facts["scales"] = run.card["mixed_scales"]
     if run.card.get("affected"):
         facts["withdrawals"] = run.card["affected"]
     emit(facts, as_json, title=f"run {request.name}")

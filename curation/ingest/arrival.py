@@ -6,6 +6,7 @@ from dataclasses import astuple, dataclass, field, fields
 from typing import Any, TypeAlias
 
 from curation.ingest.incoming import NO_GEOMETRY, Geometry
+from curation.provenance.value_scales import ValueScale
 from curation.tables.images import Split
 
 Labels: TypeAlias = tuple[tuple[str, float], ...]  # name and 0, 1 or a probability, by name
@@ -43,6 +44,14 @@ class Arrival:
     def files(self) -> set[str]:
         """The digests of its stored files: the picture and its masks."""
         return {self.file_sha256, *self.masks.values()}
+
+    @property
+    def value_scale(self) -> ValueScale | None:
+        """What its gray values stand for; None for colour."""
+        if self.shape[2] != 1:
+            return None
+        geometry = self.geometry
+        return ValueScale.of(self.bits, geometry.rescale_slope, geometry.rescale_intercept, geometry.signed_offset)
 
     @property
     def shown(self) -> list[str]:

@@ -1,12 +1,12 @@
 """Write the rows of an import in chunks, and remove those of an import that did not finish."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from curation.database import Database
@@ -15,7 +15,8 @@ from curation.ingest.incoming import Source
 from curation.ingest.staging import Staging
 from curation.progress import OnProgress
 from curation.provenance.real_images import is_ready_real
-from curation.queries import find_or_add_labels
+from curation.provenance.value_scales import ValueScale
+from curation.queries import VALUE_SCALE, find_or_add_labels
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Mask, Origin, Subject
 
 CHUNK = 1_000
@@ -69,6 +70,15 @@ def _labels_of(session: Session, image_ids: Sequence[int]) -> dict[int, list[tup
     for image_id, name, value in session.execute(query):
         labels[image_id].append((name, value))
     return labels
+
+
+def count_value_scales(session: Session, bits: Collection[int]) -> dict[ValueScale, int]:
+    """Count the real gray images of these depths in the project by what their values stand for."""
+    query = select(*VALUE_SCALE, func.count()).where(is_ready_real(), Image.channels == 1, Image.bits.in_(bits))
+    counts = Counter[ValueScale]()
+    for depth, slope, intercept, signed_offset, count in session.execute(query.group_by(*VALUE_SCALE)):
+        counts[ValueScale.of(depth, slope, intercept, signed_offset)] += count
+    return dict(counts)
 
 
 def find_unused_files(session: Session, digests: Iterable[str]) -> set[str]:

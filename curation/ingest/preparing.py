@@ -28,7 +28,7 @@ def prepare(image: IncomingImage, request: ImportRequest) -> IncomingImage:
     """Bring a picture to what the request asks for; raises BadInput when it has no window, or has colour."""
     if request.gray and image.pixels.shape[2] == 3:
         image = _turn_gray(image)
-    if request.window is not None and image.pixels.dtype == np.uint16:
+    if request.window is not None and _takes_window(image, request.window):
         image = _through_window(image, request.window)
     if request.size is not None and image.pixels.shape[:2] != request.size:
         image = _resize(image, *request.size)
@@ -56,6 +56,13 @@ def _turn_gray(image: IncomingImage) -> IncomingImage:
         png=None,
         notes=(*image.notes, GRAY_NEARLY if most else GRAY_EXACT),
     )
+
+
+def _takes_window(image: IncomingImage, wanted: Window) -> bool:
+    """Whether it is 16 bit gray, or 8 bit gray that a slope, intercept or sign stands beside and a window is named."""
+    geometry = image.geometry
+    is_plain = (geometry.rescale_slope, geometry.rescale_intercept, geometry.signed_offset) == (1, 0, 0)
+    return image.pixels.dtype == np.uint16 or (image.pixels.shape[2] == 1 and wanted != "file" and not is_plain)
 
 
 def _through_window(image: IncomingImage, wanted: Window) -> IncomingImage:

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from curation.errors import Unavailable
 from curation.ingest.arrival import NOTHING_SHOWN, Arrival
+from curation.provenance.value_scales import ValueScale
 from curation.tables.images import Split
 
 _CACHE_KIB = 2_048
@@ -23,7 +24,7 @@ _PRECEDENCE = {split.value: position for position, split in enumerate(Split)}
 
 _TABLES = """
 CREATE TABLE arrival(position INTEGER PRIMARY KEY, subject TEXT, split TEXT, picture TEXT, shown INTEGER,
-    known INTEGER, remarked INTEGER, record TEXT);
+    known INTEGER, remarked INTEGER, scale INTEGER, record TEXT);
 CREATE TABLE file(position INTEGER, digest TEXT);
 CREATE TABLE subject(key TEXT PRIMARY KEY, given TEXT, standing TEXT, withdrawn INTEGER DEFAULT 0, unit TEXT,
     split TEXT) WITHOUT ROWID;
@@ -44,6 +45,7 @@ class Staging:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
         self._shown: dict[tuple[str, ...], int] = {}
+        self._scales: dict[ValueScale | None, int] = {}
         self._position = 0
         self._rows: list[tuple[Any, ...]] = []
         self._files: list[tuple[int | None, str]] = []
@@ -72,7 +74,8 @@ class Staging:
         shown = self._shown.setdefault(tuple(arrival.shown or [NOTHING_SHOWN]), len(self._shown))
         self._position += 1
         known, remarked = arrival.subject_known, bool(arrival.notes or arrival.burnt_in)
-        asked = (arrival.subject_key, arrival.split, arrival.pixel_sha256, shown, known, remarked)
+        scale = self._scales.setdefault(arrival.value_scale, len(self._scales))
+        asked = (arrival.subject_key, arrival.split, arrival.pixel_sha256, shown, known, remarked, scale)
         self._rows.append((self._position, *asked, arrival.record()))
         self.add_files_of(arrival, self._position)
 
@@ -83,7 +86,7 @@ class Staging:
             self._write()
 
     def _write(self) -> None:
-        self._database.executemany("INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
+        self._database.executemany("INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
         self._database.executemany("INSERT INTO file VALUES (?, ?)", self._files)
         self._rows.clear()
         self._files.clear()
@@ -229,6 +232,12 @@ class Staging:
         query = f"SELECT subject.split, shown, known, count(*) {_ACCEPTED} GROUP BY subject.split, shown, known"
         for split, shown, known, count in self._do(query):
             yield Split(split), names[shown], bool(known), count
+
+    def accepted_scales(self) -> dict[ValueScale, int]:
+        """Count accepted gray arrivals by what their values stand for."""
+        scales = {number: scale for scale, number in self._scales.items()}
+        counts = {scales[number]: count for number, count in self._do(f"SELECT scale, count(*) {_ACCEPTED} GROUP BY 1")}
+        return {scale: count for scale, count in counts.items() if scale is not None}
 
     def accepted_subjects(self) -> dict[Split, int]:
         """Count the subjects of accepted arrivals by split."""

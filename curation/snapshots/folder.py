@@ -18,6 +18,7 @@ from curation.errors import BadInput, Conflict, NotFound
 from curation.files import whole_folder
 from curation.image_store import decode_png
 from curation.provenance.tombstones import Tombstones
+from curation.provenance.value_scales import ValueScale, explain_mix
 from curation.snapshots.content import Content, ContentDigest
 
 FORMAT = "rounds-snapshot/1"
@@ -127,6 +128,11 @@ class SnapshotFolder:
         """Bits of a value: 8 or 16."""
         return int(self.manifest["bits"])
 
+    @property
+    def mixed_scales(self) -> str | None:
+        """Say that its real images are on several scales, where they are; None for a snapshot of an earlier version."""
+        return explain_mixed_scales(self.manifest)
+
     def rows(self, split: str) -> list[SnapshotRow]:
         """List the rows of one split in the order of the file; an absent split is empty."""
         return list(self.iter_rows(split))
@@ -175,6 +181,13 @@ class SnapshotFolder:
         """Give the class indexes of `rows`: (N,) int64."""
         index = {name: position for position, name in enumerate(self.classes)}
         return np.array([index[row.label] for row in rows], dtype=np.int64)
+
+
+def explain_mixed_scales(manifest: Mapping[str, Any]) -> str | None:
+    """Say that the real images of a manifest are on several scales and what settles it; None where all are on one."""
+    entries = manifest.get("value_scales", ())
+    scales = {ValueScale(manifest["bits"], entry["slope"], entry["intercept"]): entry["images"] for entry in entries}
+    return explain_mix(scales, "Import them into a new project with --window CENTRE:WIDTH to bring all to one.")
 
 
 def write_rows(folder: Path, split: str, rows: Iterable[SnapshotRow]) -> None:

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from curation.digests import canonical_json, digest_of
 from curation.errors import BadInput
 from curation.provenance.real_images import is_ready_real
-from curation.queries import SHAPE, blocked_for_privacy, is_positive, newest_screenings
+from curation.provenance.value_scales import ValueScale
+from curation.queries import SHAPE, VALUE_SCALE, blocked_for_privacy, is_positive, newest_screenings
 from curation.reading.outcome_rule import Decision, StandingReading
 from curation.reading.outcomes import iterate_decisions
 from curation.snapshots.mix import MixRecipe
@@ -27,7 +28,7 @@ PRIVACY = "blocked as a near copy of a training image"
 WITHDRAWN = "withdrawn"
 OTHER_OUTCOME = "synthetic: an outcome of a kind the recipe does not let count"
 _IMAGE = (Image.id, Image.pixel_sha256, Image.file_sha256, *SHAPE)
-_INSERT = f"INSERT INTO images VALUES ({', '.join('?' * 17)})"
+_INSERT = f"INSERT INTO images VALUES ({', '.join('?' * 19)})"
 
 
 def gather(session: Session, pool: Pool, recipe: MixRecipe) -> None:
@@ -112,14 +113,15 @@ def _position(recipe: MixRecipe, pixel: str) -> bytes:
 
 
 def _real_images(session: Session, pool: Pool, recipe: MixRecipe) -> Iterator[tuple[Any, ...]]:
-    query = _labels("import").add_columns(Subject.key, Subject.split, Image.import_id)
+    query = _labels("import").add_columns(Subject.key, Subject.split, Image.import_id, *VALUE_SCALE[1:])
     query = query.join(Subject, Subject.id == Image.subject_id).where(is_ready_real())
     for row, label in _with_one_label(session, pool, query, recipe.classes, "real"):
         shape, origin = tuple(row[3:7]), (row.import_id, None, None, None)
+        scale = ValueScale.of(row.bits, row.rescale_slope, row.rescale_intercept, row.signed_offset)
         place = (_position(recipe, row.pixel_sha256), f"{row.file_sha256}{row.key}")
         yield (
             row.id, Origin.REAL.value, row.split.value, row.key, label, row.pixel_sha256, row.file_sha256,
-            *shape, *origin, *place,
+            *shape, *origin, *place, scale.slope, scale.intercept,
         )  # fmt: skip
 
 
@@ -136,7 +138,7 @@ def _synthetic_images(session: Session, pool: Pool, recipe: MixRecipe) -> Iterat
         place = (_position(recipe, row.pixel_sha256), f"{row.file_sha256}{row.request_digest}{row.batch_index:09}")
         yield (
             row.id, Origin.SYNTHETIC.value, "train", None, label, row.pixel_sha256, row.file_sha256,
-            *shape, *origin, *place,
+            *shape, *origin, *place, None, None,
         )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from curation.errors import LeakRefused, RoundsError
 from curation.provenance.leaks import check_generator_allowed, generator_lineage
+from curation.provenance.value_scales import ValueScale
 from curation.provenance.withdrawn import affected_note
 from curation.queries import chunks
 from curation.snapshots.choice import choose
@@ -85,6 +86,10 @@ def _plan(session: Session, pool: Pool, name: str, recipe: MixRecipe) -> Plan:
         "shape": shape,
         "bits": bits,
         "subjects": "known" if _subjects_known(session, pool) else "unknown",
+        "value_scales": [
+            {"slope": scale.slope, "intercept": scale.intercept, "images": count}
+            for scale, count in _count_scales(pool).items()
+        ],
         "notice": _notice(session, pool, generators),
         "recipe": recipe.model_dump(mode="json"),
         "lineage": {"generators": _ancestors(session, pool, recipe, generators), "readings": support.readings},
@@ -164,6 +169,15 @@ def _single_shape(pool: Pool) -> tuple[tuple[int, int, int], int]:
         pool.refuse(f"a snapshot needs images of one size and depth; got {listed}. Import them resampled to one size.")
     height, width, channels, bits, _ = shapes[0] if shapes else (0, 0, 0, 0, 0)
     return (height, width, channels), bits
+
+
+def _count_scales(pool: Pool) -> dict[ValueScale, int]:
+    """Count the real gray images by what their values stand for."""
+    query = """
+    SELECT images.bits, slope, intercept, COUNT(*) FROM rows JOIN images ON images.id = rows.image
+    WHERE images.origin = 'real' AND images.channels = 1 GROUP BY 1, 2, 3 ORDER BY 4 DESC, 2, 3
+    """
+    return {ValueScale(*scale): count for *scale, count in pool.rows(query)}
 
 
 def _imports(pool: Pool) -> list[int]:

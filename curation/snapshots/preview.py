@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from curation.reading.outcomes import stands
 from curation.snapshots.coverage import Coverage, coverage_of
+from curation.snapshots.folder import explain_mixed_scales
 from curation.snapshots.gather import counted_worklists
 from curation.snapshots.manifest import drafted
 from curation.snapshots.mix import MixRecipe
@@ -48,6 +49,7 @@ class Preview:
     digest: str
     refused: list[str]
     notice: str | None
+    mixed_scales: str | None
     subjects: str
     classes: list[ClassCounts]
     target: int
@@ -80,6 +82,7 @@ def preview_snapshot(session: Session, recipe: MixRecipe, target: int | None = N
             digest=manifest["digest"],
             refused=[str(refusal) for refusal in pool.refusals],
             notice=manifest["notice"],
+            mixed_scales=explain_mixed_scales(manifest),
             subjects=manifest["subjects"],
             classes=classes,
             target=target,

@@ -32,7 +32,8 @@ def preview_sections(preview: Preview) -> str:
     """The result of a recipe: refusals first, then classes, support, coverage and what is left out."""
     refused = "".join(f"<p>{escape(reason)}</p>" for reason in preview.refused)
     parts = [f'<section class="r-section r-warning"><h3>A build is refused</h3>{refused}</section>' if refused else ""]
-    notice = f'<p class="r-notice">{escape(preview.notice)}</p>' if preview.notice else ""
+    notices = [preview.notice, preview.mixed_scales]
+    notice = "".join(f'<p class="r-notice">{escape(line)}</p>' for line in notices if line)
     parts.append(section("By class", _classes(preview) + notice))
     parts.append(section("What approvals rest on", _support(preview)))
     if preview.coverage.screened:

@@ -187,6 +187,7 @@ def _run_card(
         "shape": list(folder.shape),
         "bits": folder.bits,
         "notice": folder.notice,
+        "mixed_scales": folder.mixed_scales,
         "backbone": {"given": config.backbone, "name": backbone.name, "digest": backbone.digest},
         "snapshot": {"name": folder.name, "digest": folder.digest, "subjects": folder.subjects},
         "n_images": {origin: origins.count(origin) for origin in sorted(set(origins))},

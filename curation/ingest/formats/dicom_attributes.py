@@ -1,4 +1,4 @@
-"""Read attributes of a DICOM data set as numbers; one that cannot be read is named, with what it holds."""
+"""Read attributes of a DICOM data set as numbers, and name one that cannot be read."""
 
 import re
 from typing import Any

@@ -2,6 +2,8 @@
 
 - Signed values are moved up by half their range; the geometry keeps the offset.
 - A modality LUT is applied (PS3.3, C.11.1); a slope and an intercept are kept beside the values instead.
+- Values in Hounsfield units are stored as HU + 32,768, whatever sign and intercept the file has.
+- A negative slope is turned, so that higher is brighter; the values stand for the same as before.
 - MONOCHROME1 is inverted within the range of its stored bits, and the window with it, so that air is dark on a page and
   for a model that does not know of it.
 - pydicom turns palettes and YBR into RGB.
@@ -35,12 +37,15 @@ from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.ingest.formats.codestreams import check_codestream
 from curation.ingest.formats.decoder_process import decode_in_process
-from curation.ingest.formats.dicom_geometry import read_rescale, read_window
+from curation.ingest.formats.dicom_attributes import read_numbers
+from curation.ingest.formats.dicom_geometry import find_macro, read_rescale, read_window
 from curation.ingest.formats.dicom_header import check_header, count_frames, read_header
 from curation.ingest.formats.dicom_preamble import is_bare, transfer_syntax
+from curation.ingest.formats.value_scale import SIGNED_OFFSET, store_whole_numbers, turn_values
 from curation.ingest.incoming import Unreadable
 
 _CALIBRATED = ("CT", "PT")
+_HOUNSFIELD = "HU"
 _PLUGINS = {  # GDCM decodes all of them too, and aborts the process on damaged ones
     JPEGBaseline8Bit: "pillow",
     JPEGExtended12Bit: "pillow",
@@ -50,6 +55,10 @@ _PLUGINS = {  # GDCM decodes all of them too, and aborts the process on damaged 
     JPEG2000: "pylibjpeg",
 }
 INVERTED = "MONOCHROME1 was turned, so that higher is brighter"
+TURNED_SLOPE = "a negative RescaleSlope was turned, so that higher is brighter; the values stand for the same"
+OTHER_UNIT = "CT whose RescaleType is not HU: its values are taken as the file rescales them"
+CONTRADICTION = "MONOCHROME2 with a PresentationLUTShape of INVERSE: shown as MONOCHROME2 says"
+NOT_SQUARE = "PixelAspectRatio is not 1:1, or cannot be read, and was not applied: the pixels are stored as they are"
 PALETTE_16 = "a palette of 16 bit colours was brought to 8 bit"
 
 
@@ -127,22 +136,36 @@ def to_stored_values(frame: NDArray[Any], header: Dataset, number: int) -> Value
         return _of_palette(frame, header)
     if frame.ndim == 3:
         return Values(_eight_bit(frame))
-    through_lut = bool(header.get("ModalityLUTSequence"))
-    slope, intercept = (1.0, 0.0) if through_lut else read_rescale(header, number)
     window, notes = read_window(header, number)
+    stored = _gray(frame, header, number)
+    stored = replace(stored, window=window, notes=(*notes, *_remarks(header, number), *stored.notes))
+    if photometric == "MONOCHROME2":
+        return stored
+    if header.get("Modality") in _CALIBRATED or _unit(header, number) == _HOUNSFIELD:
+        raise BadInput("MONOCHROME1 with calibrated values (CT, PET): inverting them would change their meaning")
+    return _invert(stored, header)
+
+
+def _gray(frame: NDArray[Any], header: Dataset, number: int) -> Values:
+    """The unsigned values of a gray frame, higher for a higher value, and what they stand for."""
+    through_lut = bool(header.get("ModalityLUTSequence"))
     values = _through_lut(frame, header) if through_lut else frame
+    slope, intercept = (1.0, 0.0) if through_lut else read_rescale(header, number)
+    if values.dtype.kind not in "iu" or values.dtype.itemsize > 2:
+        raise BadInput(f"values of type {values.dtype}: expected 8 or 16 bit integers")
+    is_ct = header.get("Modality") == "CT" or _unit(header, number) == _HOUNSFIELD
+    whole = store_whole_numbers(values, slope, intercept) if is_ct and values.dtype.itemsize == 2 else None
+    if whole is not None:
+        return Values(whole[:, :, None], 1.0, 0.0, SIGNED_OFFSET)
     signed_offset = 0
     if values.dtype.kind == "i":
         signed_offset = 1 << (8 * values.dtype.itemsize - 1)
         values = (values.astype(np.int32) + signed_offset).astype(f"u{values.dtype.itemsize}")
-    if values.dtype not in (np.uint8, np.uint16):
-        raise BadInput(f"values of type {values.dtype}: expected 8 or 16 bit integers")
-    stored = Values(np.ascontiguousarray(values)[:, :, None], slope, intercept, signed_offset, window, notes)
-    if photometric == "MONOCHROME2":
+    stored = Values(np.ascontiguousarray(values)[:, :, None], slope, intercept, signed_offset)
+    if slope > 0:
         return stored
-    if header.get("Modality") in _CALIBRATED:
-        raise BadInput("MONOCHROME1 with calibrated values (CT, PET): inverting them would change their meaning")
-    return _invert(stored, int(header.BitsStored), through_lut)
+    turned, slope, intercept = turn_values(stored.pixels, _ends(stored, header), slope, intercept, signed_offset)
+    return replace(stored, pixels=turned, slope=slope, intercept=intercept, notes=(TURNED_SLOPE,))
 
 
 def _through_lut(frame: NDArray[Any], header: Dataset) -> NDArray[Any]:
@@ -153,18 +176,46 @@ def _through_lut(frame: NDArray[Any], header: Dataset) -> NDArray[Any]:
     return looked_up
 
 
-def _invert(stored: Values, bits: int, through_lut: bool) -> Values:
-    """Invert stored values within their range, v' = low + high - v, and the centre of the window with them."""
-    pixels, signed_offset, shown = stored.pixels, stored.signed_offset, stored.window
+def _unit(header: Dataset, number: int) -> str:
+    """The unit of the values by their modality LUT or rescale (PS3.3, C.11.1.1.2); "" where none is named."""
+    lut = header.get("ModalityLUTSequence")
+    if lut:
+        return str(lut[0].get("ModalityLUTType") or "")
+    return str(find_macro(header, number, "PixelValueTransformationSequence").get("RescaleType") or "")
+
+
+def _remarks(header: Dataset, number: int) -> tuple[str, ...]:
+    """What the header says of the values that was not applied."""
+    is_other = header.get("Modality") == "CT" and _unit(header, number) not in ("", _HOUNSFIELD)
+    is_inverse = header.get("PresentationLUTShape") == "INVERSE" and header.PhotometricInterpretation == "MONOCHROME2"
+    remarks = ((is_other, OTHER_UNIT), (is_inverse, CONTRADICTION), (not _is_square(header), NOT_SQUARE))
+    return tuple(remark for holds, remark in remarks if holds)
+
+
+def _is_square(header: Dataset) -> bool:
+    try:
+        return len(set(read_numbers(header, "PixelAspectRatio"))) < 2
+    except BadInput:
+        return False
+
+
+def _ends(stored: Values, header: Dataset) -> int:
+    """The sum of the least and the greatest value that can be stored."""
+    pixels, signed_offset, bits = stored.pixels, stored.signed_offset, int(header.BitsStored)
     low, high = 0, (1 << bits) - 1
     if signed_offset:
         low, high = signed_offset - (1 << (bits - 1)), signed_offset + (1 << (bits - 1)) - 1
-    if through_lut:
+    if header.get("ModalityLUTSequence"):
         high = int(np.iinfo(pixels.dtype).max)
-    low, high = min(low, int(pixels.min())), max(high, int(pixels.max()))
-    inverted: Any = (low + high - pixels.astype(np.int32)).astype(pixels.dtype)
-    doubled_middle = (low + high - 2 * signed_offset) * stored.slope + 2 * stored.intercept
-    mirrored = None if shown is None else (doubled_middle - shown[0], shown[1])
+    return min(low, int(pixels.min())) + max(high, int(pixels.max()))
+
+
+def _invert(stored: Values, header: Dataset) -> Values:
+    """Invert stored values within their range, and the centre of the window with them."""
+    ends = _ends(stored, header)
+    inverted: Any = (ends - stored.pixels.astype(np.int32)).astype(stored.pixels.dtype)
+    doubled_middle = (ends - 2 * stored.signed_offset) * stored.slope + 2 * stored.intercept
+    mirrored = None if stored.window is None else (doubled_middle - stored.window[0], stored.window[1])
     return replace(stored, pixels=inverted, window=mirrored, notes=(*stored.notes, INVERTED))
 
 

@@ -97,8 +97,13 @@ def _label_numbers(path: Path, arrays: Mapping[str, NDArray[Any]], split: str) -
 
 def _images(path: Path, arrays: Mapping[str, NDArray[Any]], split: str, count: int) -> NDArray[np.uint8]:
     images = arrays[f"{split}_images"]
+    if images.dtype != np.uint8:
+        raise BadInput(
+            f"{path}, {split}_images: expected values of uint8, got {images.dtype}, and an .npz file does not say what "
+            "such values stand for. Bring them to uint8, or save them as DICOM or NIfTI."
+        )
     color = images.ndim == 4 and images.shape[3] == 3
-    if images.dtype != np.uint8 or not (images.ndim == 3 or color) or len(images) != count:
+    if not (images.ndim == 3 or color) or len(images) != count:
         raise BadInput(
             f"{path}, {split}_images: expected ({count}, H, W) or ({count}, H, W, 3) uint8, "
             f"got {images.shape} {images.dtype}. Volumes (the 3-D sets) are not 2-D images."

@@ -1,4 +1,4 @@
-"""A reason names the attribute and what it holds; an optional attribute that cannot be used costs no picture."""
+"""A reason names the attribute; an optional one that cannot be used costs no picture."""
 
 from collections.abc import Callable
 from pathlib import Path

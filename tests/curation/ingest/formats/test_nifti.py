@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from curation.ingest.formats import nifti_values
-from curation.ingest.formats.nifti_files import NO_ORIENTATION, NO_UNIT, TURNED_SLOPE
 from curation.ingest.import_report import ImportReport
 from curation.ingest.request import ImportRequest
 from curation.ingest.sources.image_folder import import_image_folder
@@ -87,104 +86,6 @@ def test_slope_and_intercept_are_kept_beside_exact_integers(project: Project, tm
     _import(project, _save(tmp_path / "v.nii.gz", _volume(3), slope=0.5, inter=-10.0), slices=(0, 1, 1))
     [image] = _images(project)
     assert (image.rescale_slope, image.rescale_intercept, image.signed_offset) == (0.5, -10.0, 32768)
-
-
-def _patched(path: Path, **fields: float) -> Path:
-    """The same file with these header fields, which nibabel would not write."""
-    content = bytearray(path.read_bytes())
-    header = nibabel.Nifti1Header(bytes(content[:348]))
-    for name, value in fields.items():
-        header[name] = value
-    content[:348] = header.binaryblock
-    path.write_bytes(content)
-    return path
-
-
-def test_an_orientation_that_is_not_stated_is_not_invented(project: Project, tmp_path: Path) -> None:
-    volume = _volume(5)
-    path = _patched(_save(tmp_path / "v.nii", volume, np.diag([1, 1, 1, 1])), sform_code=0, qform_code=0)
-    for plane in ("coronal", "sagittal"):
-        [fault] = _import(project, path, plane=plane).rejected
-        assert fault.reason.startswith(f"sform_code and qform_code are 0, so nothing says where its {plane} slices are")
-    report = _import(project, path)
-    assert (report.added, report.rejected) == (14, [])
-    assert f"14 pictures: {NO_ORIENTATION}" in report.notes
-    for image in _images(project):
-        assert image.affine is None
-        assert (image.spacing_row_mm, image.spacing_column_mm) == (1, 1)
-        assert np.array_equal(_values(project, image), volume[:, ::-1, image.frame].T)  # the second axis upwards
-
-
-@pytest.mark.parametrize("field", ["sform_code", "qform_code"])
-def test_an_orientation_that_is_stated_once_is_used(project: Project, tmp_path: Path, field: str) -> None:
-    image = nibabel.Nifti1Image(_volume(6), TO_LPS)
-    image.set_sform(TO_LPS, code=1 if field == "sform_code" else 0)
-    image.set_qform(TO_LPS, code=1 if field == "qform_code" else 0)
-    nibabel.save(image, tmp_path / "v.nii")
-    report = _import(project, tmp_path / "v.nii")
-    assert not any(NO_ORIENTATION in note for note in report.notes)
-    assert all(image.affine for image in _images(project))
-
-
-@pytest.mark.parametrize(("code", "unit_mm"), [(1, 1_000.0), (2, 1.0), (3, 0.001), (0, 1.0), (5, 1.0)])
-def test_spacing_and_affine_are_brought_to_millimetres_by_the_unit(
-    project: Project, tmp_path: Path, code: int, unit_mm: float
-) -> None:
-    report = _import(project, _patched(_save(tmp_path / "v.nii", _volume(7)), xyzt_units=code + 8))
-    image = _images(project)[0]
-    assert (image.spacing_row_mm, image.spacing_column_mm) == pytest.approx((3 * unit_mm, 2 * unit_mm))
-    assert image.affine is not None
-    assert abs(image.affine[1][0]) == pytest.approx(3 * unit_mm)
-    assert (f"14 pictures: {NO_UNIT}" in report.notes) is (code in (0, 5))
-
-
-@pytest.mark.parametrize("slope", [0.0, float("nan")])
-def test_a_slope_of_0_or_none_scales_nothing(project: Project, tmp_path: Path, slope: float) -> None:
-    volume = _volume(8)
-    _import(project, _patched(_save(tmp_path / "v.nii", volume), scl_slope=slope, scl_inter=-7))
-    image = _images(project)[0]
-    assert _values(project, image).min() == volume[:, :, image.frame].min()
-
-
-def test_an_intercept_that_is_no_number_is_named(project: Project, tmp_path: Path) -> None:
-    [fault] = _import(project, _patched(_save(tmp_path / "v.nii", _volume(8)), scl_slope=1, scl_inter=np.inf)).rejected
-    assert fault.reason == "its NIfTI header cannot be used: Valid slope but invalid intercept inf"
-
-
-@pytest.mark.parametrize("low", [-900, 0])
-def test_a_negative_slope_is_turned_and_stands_for_the_same(project: Project, tmp_path: Path, low: int) -> None:
-    volume = _volume(9, low, 900)
-    report = _import(project, _save(tmp_path / "v.nii", volume, slope=-0.5, inter=10.0))
-    image = _images(project)[0]
-    assert image.rescale_slope == 0.5
-    assert np.allclose(np.sort(_values(project, image).ravel()), np.sort(10 - 0.5 * volume[:, :, image.frame].ravel()))
-    assert f"14 pictures: {TURNED_SLOPE}" in report.notes
-
-
-def test_equal_values_are_stored_alike_whatever_type_and_slope_hold_them(project: Project, tmp_path: Path) -> None:
-    """As dcm2niix and others write one CT: signed, raw with an intercept, in steps of two, as whole floats."""
-    values = (_volume(10, -500, 700) * 2).astype("<i2")
-    values[0, 0, 0] = -1024
-    forms = {
-        "signed": _save(tmp_path / "a" / "signed.nii", values),
-        "raw": _save(tmp_path / "a" / "raw.nii", (values + 1024).astype("<u2"), slope=1.0, inter=-1024.0),
-        "halved": _save(tmp_path / "a" / "halved.nii", (values // 2).astype("<i2"), slope=2.0, inter=0.0),
-        "floats": _save(tmp_path / "a" / "floats.nii", values.astype("<f4")),
-    }
-    report = _import(project, tmp_path / "a", subject_pattern=r"(\w+)\.nii", slices=(0, 2, 1))
-    images = _images(project)
-    assert len(images) == 2 * len(forms)
-    assert {(image.rescale_slope, image.rescale_intercept, image.signed_offset) for image in images} == {(1, 0, 32768)}
-    assert len({image.pixel_sha256 for image in images}) == 2
-    assert not any("scales" in note for note in report.notes)
-
-
-def test_a_volume_without_negative_values_is_stored_as_its_neighbours(project: Project, tmp_path: Path) -> None:
-    _save(tmp_path / "a" / "1.nii", _volume(11, 0, 900))
-    _save(tmp_path / "a" / "2.nii", _volume(12, -1, 900))
-    report = _import(project, tmp_path / "a")
-    assert {image.signed_offset for image in _images(project)} == {32768}
-    assert not any("scales" in note for note in report.notes)
 
 
 def test_floating_point_is_refused_unless_it_may_be_brought_to_steps(project: Project, tmp_path: Path) -> None:

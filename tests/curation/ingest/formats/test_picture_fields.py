@@ -1,4 +1,4 @@
-"""What a TIFF, PNG or JPEG file says of its values and of how it lies is applied, said, or refused by name."""
+"""What a TIFF, PNG or JPEG says of its values and how it lies is applied, said, or refused by name."""
 
 import io
 import struct

@@ -96,7 +96,12 @@ def _changed(key: str, value: NDArray[np.generic]) -> dict[str, NDArray[np.gener
         (_changed("train_labels", np.full((12, 2), 7, np.uint8)), "0 or 1"),
         (_changed("train_images", np.zeros((12, 28, 28, 28), np.uint8)), "Volumes"),
         (_changed("train_images", np.zeros((11, 28, 28), np.uint8)), r"expected \(12, H, W\)"),
-        (_changed("train_images", np.zeros((12, 28, 28), np.float32)), "float32"),
+        (
+            _changed("train_images", np.zeros((12, 28, 28), np.float32)),
+            "train_images: expected values of uint8, got float",
+        ),
+        (_changed("train_images", np.zeros((12, 28, 28), np.int8)), "train_images: expected values of uint8, got int8"),
+        (_changed("val_images", np.zeros((4, 28, 28), np.uint16)), "val_images: expected values of uint8, got uint16"),
         (_changed("train_labels", np.zeros((12, 1), np.float32)), "integers"),
         (_changed("train_labels", np.array([{}] * 12, dtype=object)), "without pickles"),
     ],
