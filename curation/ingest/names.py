@@ -6,7 +6,7 @@ means another that differs from it by case alone, where only one does.
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from curation.errors import BadInput
@@ -49,6 +49,23 @@ class KnownNames:
         """The only name that `name` means; None when there is none, or when several fit."""
         fitting = self.fitting(name)
         return fitting[0] if len(fitting) == 1 else None
+
+
+def keep_nearest(meant: Mapping[str, str]) -> dict[str, str]:
+    """Of written names that mean the same, keep the nearest: the equal one, else those that differ in fewest parts."""
+    nearest: dict[str, tuple[int, int]] = {}
+    for written, name in meant.items():
+        distance = _distance(written, name)
+        nearest[name] = min(distance, nearest.get(name, distance))
+    return {written: name for written, name in meant.items() if _distance(written, name) == nearest[name]}
+
+
+def _distance(written: str, name: str) -> tuple[int, int]:
+    """How many parts of two paths differ by more than NFC, and how many at all."""
+    if written == name:
+        return 0, 0
+    parts = list(zip(written.split("/"), name.split("/"), strict=False))
+    return sum(compose(one) != compose(other) for one, other in parts), sum(one != other for one, other in parts)
 
 
 class Unmatched(BadInput):

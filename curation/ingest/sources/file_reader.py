@@ -45,7 +45,7 @@ class FileReader:
         path = self.directory / entry.file
         try:
             kind = kind_of(path)
-            masks = self.masks.paths(entry.file)
+            masks = self.masks.of(entry.file)
             if kind is FileKind.PICTURE:
                 yield self._picture(path, entry, masks)
                 return

@@ -30,7 +30,7 @@ from curation.ingest.preparing import prepared_shape
 from curation.ingest.request import NO_REQUEST, ImportRequest
 from curation.ingest.sources.file_reader import FileReader
 from curation.ingest.sources.layout import FolderLayout, make_entry
-from curation.ingest.sources.masks import MaskFiles, list_mask_files
+from curation.ingest.sources.masks import MaskFiles
 from curation.ingest.sources.source_files import FileKind, Listing, examine, kind_of, list_folder, reason_to_refuse
 from curation.ingest.sources.table_match import (
     list_missed,
@@ -62,15 +62,15 @@ def import_image_folder(
     found = _find(path, request, manifest)
     directory, table = found.directory, found.table
     _check_columns_have_a_table(table, request, directory)
-    masks = MaskFiles(directory, request)
-    are_masks, notes = list_mask_files(found.listing.files, masks, request) if request.masks else (set(), [])
-    files = [file for file in found.listing.files if file not in are_masks] if are_masks else found.listing.files
+    masks = MaskFiles(directory, found.listing.files, request)
+    files = [file for file in found.listing.files if file not in masks.files] if masks.files else found.listing.files
+    notes = masks.count(files)
     if not table.by_uid:
         notes += settle_missed(table, list_missed(table, files), found.absent, len(files), request)
     layout = FolderLayout.of(files)
     layout.check(table, request)
     with quiet_decoders():
-        seen = _examine_all(found, are_masks, request, manifest)
+        seen = _examine_all(found, masks.files, request, manifest)
     _check_keywords_have_files(seen, table, request)
     faults = set(table.faults)
     if table.by_uid:

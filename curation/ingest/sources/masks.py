@@ -1,7 +1,7 @@
 """Find the mask files of a file by a pattern, and read them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from curation.errors import BadInput
 from curation.ingest.formats.picture_files import decode_picture
-from curation.ingest.names import Unmatched
+from curation.ingest.names import Unmatched, keep_nearest
 from curation.ingest.request import ImportRequest
 from curation.ingest.sources.source_files import FileFinder, read_picture_file, reason_to_refuse
 
@@ -17,27 +17,45 @@ _FIELDS = "{dir}, {stem} and {name}"
 
 
 class MaskFiles:
-    """Finds the masks of files below a folder."""
+    """The masks of the files of a source, found by the patterns of the request."""
 
-    def __init__(self, directory: Path, request: ImportRequest) -> None:
+    def __init__(self, directory: Path, files: Iterable[str], request: ImportRequest) -> None:
         self._directory, self._request = directory, request
-        self._finder = FileFinder(directory)
+        self._masks: dict[str, dict[str, str]] = {}
+        if request.masks:
+            self._find({file: expected_masks(file, request) for file in files})
+        self.files = {mask for present in self._masks.values() for mask in present.values()}
 
-    def of(self, file: str) -> dict[str, str]:
-        """The masks that a file has: paths below the folder, by name."""
-        if not self._request.masks:
-            return {}
-        expected = expected_masks(file, self._request)
-        spelt = {name: self._finder.find(path) for name, path in expected.items()}
-        return {name: path for name, path in spelt.items() if path is not None and path != file}
+    def _find(self, expected: Mapping[str, Mapping[str, str]]) -> None:
+        finder, spelt = FileFinder(self._directory), dict[str, str]()
+        for file, paths in expected.items():
+            for path in paths.values():
+                mask = finder.find(path)
+                if mask is not None and mask != file:
+                    spelt[path] = mask
+        spelt = keep_nearest(spelt)
+        for file, paths in expected.items():
+            present = {name: spelt[path] for name, path in paths.items() if spelt.get(path) not in (None, file)}
+            if present:
+                self._masks[file] = present
 
-    def paths(self, file: str) -> dict[str, Path]:
-        """The masks that a file has, as they can be opened; raises BadInput for one that may not be."""
-        masks = {name: self._directory / path for name, path in self.of(file).items()}
+    def of(self, file: str) -> dict[str, Path]:
+        """The masks that a file has, by name; raises BadInput for one that may not be opened."""
+        masks = {name: self._directory / path for name, path in self._masks.get(file, {}).items()}
         for name, path in masks.items():
             if reason := reason_to_refuse(path, self._directory):
                 raise BadInput(f"its mask {name}: {reason}")
         return masks
+
+    def count(self, pictures: Sequence[str]) -> list[str]:
+        """Say how many pictures have each mask; raises Unmatched when none has, unless the request allows it."""
+        counts = Counter(name for file in pictures for name in self._masks.get(file, ()))
+        for name, pattern in self._request.masks:
+            if pictures and not counts[name] and not self._request.allow_unmatched:
+                where = expected_masks(pictures[0], self._request).get(name, pattern)
+                nameless = f"no picture has a mask {name} at {pattern}: correct --mask, or give --allow-unmatched."
+                raise Unmatched(f"{nameless} Of {pictures[0]} it would be {where}.", nameless)
+        return [f"mask {name}: {counts[name]} of {len(pictures)} pictures have one" for name, _ in self._request.masks]
 
 
 def expected_masks(file: str, request: ImportRequest) -> dict[str, str]:
@@ -56,25 +74,6 @@ def expected_masks(file: str, request: ImportRequest) -> dict[str, str]:
         if wanted != path:
             paths[name] = PurePosixPath(*(part for part in wanted.parts if part != ".")).as_posix()
     return paths
-
-
-def list_mask_files(files: Sequence[str], masks: MaskFiles, request: ImportRequest) -> tuple[set[str], list[str]]:
-    """The files that are masks of other files, and how many pictures have one, in words.
-
-    Raises Unmatched for a pattern that fits no picture at all, unless the request allows it.
-    """
-    found = {file: masks.of(file) for file in files}
-    are_masks = {path for of_file in found.values() for path in of_file.values()}
-    pictures = [file for file in files if file not in are_masks]
-    counts = Counter(name for file in pictures for name in found[file])
-    notes = []
-    for name, pattern in request.masks:
-        if pictures and not counts[name] and not request.allow_unmatched:
-            where = expected_masks(pictures[0], request).get(name, pattern)
-            nameless = f"no picture has a mask {name} at {pattern}: correct --mask, or go on with --allow-unmatched."
-            raise Unmatched(f"{nameless} Of {pictures[0]} it would be {where}.", nameless)
-        notes.append(f"mask {name}: {counts[name]} of {len(pictures)} pictures have one")
-    return are_masks, notes
 
 
 def read_picture_mask(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:

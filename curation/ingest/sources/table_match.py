@@ -4,13 +4,13 @@ A picture without its row comes in without its patient. That is the worst that a
 one patient may then be in training and in test: it is an error unless the request allows it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from curation.errors import BadInput
 from curation.ingest.formats.tables import Table, TableScope, read_table
 from curation.ingest.incoming import Rejected
-from curation.ingest.names import KnownNames, Unmatched, some_of
+from curation.ingest.names import KnownNames, Unmatched, keep_nearest, some_of
 from curation.ingest.request import ImportRequest
 from curation.ingest.sources.source_files import FileFinder, Listing, reason_to_refuse
 
@@ -31,27 +31,33 @@ def read_tables_beside(directory: Path, listing: Listing, request: ImportRequest
 
 
 def match_files(table: Table, files: Sequence[str]) -> list[str]:
-    """Put the rows under the names that the files have; refuse those that fit no file, or several.
+    """Put the rows under the names that the files have, and refuse those that fit no file, or several.
 
     Returns the names in the table that fit no file.
     """
     known = KnownNames(files)
-    absent = []
+    absent = _place_rows(table, known.find)
+    for name in absent:
+        several = "and several files differ from that name by case alone"
+        is_several = len(known.fitting(name)) > 1
+        table.refuse(name, f"named in {table.name}, {several if is_several else 'but not among the pictures'}")
+    return absent
+
+
+def _place_rows(table: Table, find: Callable[[str], str | None]) -> list[str]:
+    """Put the rows under the names that `find` gives; return the names that it has none for, whose rows are gone.
+
+    Where several names in the table mean one file, the nearest counts: `a.png` before `A.png`.
+    """
     rows, table.rows = table.rows, {}
     faults, table.faults = table.faults, {}
+    spelt = keep_nearest({name: file for name in (*faults, *rows) if (file := find(name)) is not None})
     for name, reason in faults.items():
-        file = known.find(name)
-        table.refuse(file or name, reason)
-        absent += [] if file else [name]
+        table.refuse(spelt.get(name, name), reason)
     for name, entry in rows.items():
-        fitting = known.fitting(name)
-        if len(fitting) == 1:
-            table.add(fitting[0], entry)
-            continue
-        several = "and several files differ from that name by case alone"
-        table.refuse(name, f"named in {table.name}, {several if fitting else 'but not among the pictures'}")
-        absent.append(name)
-    return absent
+        if name in spelt:
+            table.add(spelt[name], entry)
+    return [name for name in (*faults, *rows) if name not in spelt]
 
 
 def match_uids(table: Table, uids: Iterable[str | None]) -> list[str]:
@@ -69,22 +75,16 @@ def list_named_files(directory: Path, table: Table) -> Listing:
             f"{table.name} names files by SOP Instance UID: import their folder with --manifest {table.name}."
         )
     listing, finder = Listing([], [table.name], []), FileFinder(directory)
-    rows, table.rows = table.rows, {}
-    faults, table.faults = table.faults, {}
-    for name, reason in faults.items():
-        table.refuse(finder.find(name) or name, reason)
-    for name, entry in rows.items():
-        file = finder.find(name)
-        if file is None:
+    for name in _place_rows(table, finder.find):
+        if name not in table.faults:
             listing.rejected.append(Rejected(name, f"named in {table.name}, but not there"))
-            continue
+    for file in list(table.rows):
         refusal = reason_to_refuse(directory / file, directory)
         if refusal is None and not (directory / file).resolve().is_relative_to(directory):
             refusal = "a link that leads outside the folder"
         if refusal:
             listing.rejected.append(Rejected(file, refusal))
-        else:
-            table.add(file, entry)
+            del table.rows[file]
     listing.files = list(table.rows)
     return listing
 

@@ -53,6 +53,13 @@ def test_a_table_and_files_that_differ_by_case_or_by_how_an_accent_is_coded_meet
     assert _keys(project) == {"a/x_0.PNG": "P1", "a/x_1.PNG": "P1", f"b/{DECOMPOSED}": "P2"}
 
 
+def test_of_two_names_in_a_table_that_one_file_fits_the_nearer_counts(project: Project, folder: Maker) -> None:
+    directory = folder({"a/x.png": picture(0), "metadata.csv": b"file,subject\na/X.png,P2\na/x.png,P1\n"})
+    report = _import(project, directory)
+    assert reasons_of(report) == {"a/X.png": "named in metadata.csv, but not among the pictures"}
+    assert _keys(project) == {"a/x.png": "P1"}
+
+
 def test_a_name_that_several_files_fit_is_left_out_with_the_files(project: Project, folder: Maker) -> None:
     directory = folder({"a/x.png": picture(0), "a/X.png": picture(1), "metadata.csv": b"file,subject\na/X.PNG,P1\n"})
     with pytest.raises(Unmatched, match=r"misses 2 of 2 pictures \(a/X.png, a/x.png\); 1 of its rows fit no picture"):
@@ -136,13 +143,13 @@ def test_masks_meet_their_pictures_in_any_case_and_a_pattern_that_fits_none_stop
     project: Project, folder: Maker
 ) -> None:
     files: dict[str, bytes | Pixels] = {f"img/p{n}.PNG": picture(n) for n in range(3)}
-    files |= {f"masks/P{n}.png": picture(10 + n) for n in range(2)}
+    files |= {"masks/P0.png": picture(10), "masks/p1.png": picture(11), "img/P1.png": picture(12)}
     mask = (("lesion", "Masks/{stem}.png"),)
     report = _import(project, folder(files), label_from="mask", masks=mask)
-    assert (report.added, report.rejected) == (3, [])
-    assert "mask lesion: 2 of 3 pictures have one" in report.notes
+    assert (report.added, report.rejected) == (4, [])
+    assert "mask lesion: 2 of 4 pictures have one" in report.notes
     wrong = (("lesion", "masks/{stem}_seg.png"),)
-    with pytest.raises(Unmatched, match=r"no picture has a mask lesion .* it would be masks/p0_seg.png"):
+    with pytest.raises(Unmatched, match=r"no picture has a mask lesion .* it would be masks/P1_seg.png"):
         _import(project, folder(files), label_from="mask", masks=wrong)
     assert _import(project, folder(files), label_from="mask", masks=wrong, allow_unmatched=True).counts
 
