@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from screening.set_measures.scope import ImageSet, measure_scope
 from screening.set_measures.sets import RealImage, Sets, find_sets
 from screening.set_measures.vectors import SetVectors, one_a_subject, shuffled, vectors_of
 from train.backbones.load import Backbone
+from train.backbones.shipped import absolute_location
 
 # Raised whenever equal images could give another value: part of what makes a measurement the same one.
 METHOD = "set-measures/1"
@@ -61,9 +61,8 @@ def queue_measurement(
     """
     with project.database.read() as session:
         find_sets(session, request)
-    if backbone_path is not None and Path(backbone_path).is_dir():
-        backbone_path = str(Path(backbone_path).resolve())  # the worker may run in another directory
-    payload = {"request": request.model_dump(mode="json"), "backbone": backbone_path}
+    location = absolute_location(backbone_path) if backbone_path is not None else None
+    payload = {"request": request.model_dump(mode="json"), "backbone": location}
     with project.database.write() as session:
         return enqueue(session, now, "measure", payload)
 

@@ -1,13 +1,12 @@
 """The configuration of a run: how a backbone is adapted to a snapshot. Torch-free."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from curation.requests import FrozenRequest
 from train.adaptation.methods.table import DEFAULT_METHOD, METHODS, AnyMethod
-from train.backbones.shipped import SHIPPED
+from train.backbones.shipped import SHIPPED, absolute_location
 
 
 class AdaptationConfig(FrozenRequest):
@@ -26,7 +25,7 @@ class AdaptationConfig(FrozenRequest):
     weight_decay: float = Field(default=0.01, ge=0)
     warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
     class_balanced: bool = True
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     evaluations: int = Field(default=20, ge=1, description="how often validation is read during training")
     patience: int | None = Field(
         default=5,
@@ -76,5 +75,4 @@ class AdaptationConfig(FrozenRequest):
 
 def resolve_backbone(config: AdaptationConfig) -> AdaptationConfig:
     """Name the directory of the backbone in full: a worker may run in another directory."""
-    directory = Path(config.backbone)
-    return config.model_copy(update={"backbone": str(directory.resolve())}) if directory.is_dir() else config
+    return config.model_copy(update={"backbone": absolute_location(config.backbone)})

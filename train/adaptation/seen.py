@@ -11,6 +11,7 @@ from curation.snapshots.folder import SnapshotFolder
 from curation.tables.training import Snapshot
 from curation.tables.withdrawals import AffectedKind
 from train.adaptation.config import AdaptationConfig
+from train.backbones.shipped import backbone_location
 
 
 def collect_seen(folder: SnapshotFolder, backbone: Seen) -> Seen:
@@ -22,7 +23,7 @@ def find_withdrawals_behind(session: Session, snapshots: Sequence[Snapshot], con
     """Describe the withdrawals that reach the snapshots or the backbone; a backbone without a card adds none."""
     of_snapshots = (affected_note(session, AffectedKind.SNAPSHOT, snapshot.id) for snapshot in snapshots)
     notes = {note for note in of_snapshots if note}
-    directory = Path(config.backbone)
+    directory = Path(backbone_location(config.backbone))
     if (directory / "card.json").is_file():
         seen = Seen.by_backbone(directory, config.backbone)
         withdrawals = withdrawals_among(session, seen.subjects, seen.pixel_sha256)

@@ -26,7 +26,7 @@ from transformers.utils import logging as transformers_logging
 from curation.errors import BadInput, NotFound
 from curation.image_store import Pixels
 from train.backbones.preprocessing import Preprocessing
-from train.backbones.shipped import SHIPPED_BACKBONE
+from train.backbones.shipped import SHIPPED, SHIPPED_BACKBONE
 
 BACKBONE_FILES = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
 STATISTICS: dict[str, tuple[Callable[[Tensor], Tensor], ...]] = {
@@ -168,11 +168,11 @@ class Backbone:
 
     @classmethod
     def load(cls, id_or_dir: str | Path | None, device: str = "cpu") -> Self:
-        """Load a Hugging Face id, a directory, or for None the shipped one.
+        """Load a Hugging Face id, a directory, or for None and `shipped` the shipped one.
 
         Raises NotFound when absent, BadInput when it cannot be used.
         """
-        id_or_dir = id_or_dir or SHIPPED_BACKBONE
+        id_or_dir = SHIPPED_BACKBONE if id_or_dir in (None, SHIPPED) else id_or_dir
         directory = locate_backbone(id_or_dir)
         model = load_model(directory).to(device).eval()
         preprocessing = Preprocessing.read(directory, int(getattr(model.config, "num_channels", 3)))

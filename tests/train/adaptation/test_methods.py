@@ -3,13 +3,16 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from curation.errors import BadInput
-from train.adaptation.config import AdaptationConfig
+from train.adaptation.config import AdaptationConfig, resolve_backbone
 from train.adaptation.methods.implementation import find_implementation
 from train.adaptation.methods.table import METHODS, Full, LinearProbe, Lora, MethodConfig
+from train.backbones.load import Backbone
+from train.backbones.shipped import SHIPPED_BACKBONE
 from train.study.plan import StudyPlan
 
 # As release 0.1 wrote it.
@@ -64,3 +67,13 @@ def test_configurations_and_the_table_are_imported_without_torch() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
+
+
+def test_shipped_is_the_shipped_backbone_also_beside_a_directory_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shipped").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert resolve_backbone(AdaptationConfig()).backbone == "shipped"
+    assert resolve_backbone(AdaptationConfig(backbone="./shipped")).backbone == str(tmp_path / "shipped")
+    assert Backbone.load("shipped").directory == SHIPPED_BACKBONE
