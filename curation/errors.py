@@ -8,6 +8,7 @@
     ├── LeakRefused      a held-out subject would reach training
     ├── AffectedRefused  the result would descend from a withdrawn subject
     ├── Damaged          stored bytes no longer match their digest
+    ├── Diverged         a fit or a model gives no finite numbers any more
     ├── NotAllowed       the person signed in may not do this
     └── Unavailable      a disk is full, or a store or server cannot be reached or written to
 
@@ -45,6 +46,10 @@ class AffectedRefused(RoundsError):
 
 class Damaged(RoundsError):
     """Stored bytes no longer match their digest."""
+
+
+class Diverged(RoundsError):
+    """A fit, or a model that was fitted, gives NaN or infinity: it is no result."""
 
 
 class NotAllowed(RoundsError):

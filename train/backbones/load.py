@@ -23,9 +23,11 @@ from torch import Tensor
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from curation.errors import BadInput, NotFound
+from curation.digests import digest_of
+from curation.errors import BadInput, Diverged, NotFound
 from curation.image_store import Pixels
 from train.backbones.preprocessing import Preprocessing
+from train.backbones.processor_config import FILE
 from train.backbones.shipped import SHIPPED, SHIPPED_BACKBONE
 
 BACKBONE_FILES = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
@@ -36,7 +38,7 @@ STATISTICS: dict[str, tuple[Callable[[Tensor], Tensor], ...]] = {
         lambda tokens: tokens.mean(dim=1),
         lambda tokens: tokens.amax(dim=1),
         lambda tokens: tokens.amin(dim=1),
-        lambda tokens: tokens.std(dim=1),
+        lambda tokens: tokens.std(dim=1) if tokens.shape[1] > 1 else torch.zeros_like(tokens[:, 0]),
     ),
 }
 CLASS_TOKEN_NAMES = ("cls_token", "class_embedding", "class_token")
@@ -165,6 +167,7 @@ class Backbone:
     model: PreTrainedModel
     preprocessing: Preprocessing
     pooling: str
+    dimension: int  # length D of a feature vector
 
     @classmethod
     def load(cls, id_or_dir: str | Path | None, device: str = "cpu") -> Self:
@@ -176,11 +179,19 @@ class Backbone:
         directory = locate_backbone(id_or_dir)
         model = load_model(directory).to(device).eval()
         preprocessing = Preprocessing.read(directory, int(getattr(model.config, "num_channels", 3)))
-        with torch.inference_mode():
-            shape = (1, preprocessing.num_channels, *preprocessing.size)
-            hidden = model(torch.zeros(shape, device=device)).last_hidden_state
+        blank = torch.zeros(1, preprocessing.num_channels, *preprocessing.input_size)
+        output = try_inputs(model, blank, directory)
+        pooling = choose_pooling(model, output.last_hidden_state)
         name = directory.name if Path(id_or_dir).is_dir() else str(id_or_dir)
-        return cls(name, weights_digest(directory), directory, model, preprocessing, choose_pooling(model, hidden))
+        digest = features_digest(directory, preprocessing)
+        dimension = pool_features(output, pooling).shape[1]
+        return cls(name, digest, directory, model, preprocessing, pooling, dimension)
+
+    def check_images(self, height: int, width: int, channels: int) -> None:
+        """Raise BadInput where the model does not take images of this size, before any is read."""
+        blank = self.preprocessing(np.zeros((1, height, width, channels), np.uint8))
+        if blank.shape[2:] != self.preprocessing.input_size:
+            try_inputs(self.model, blank, self.directory)
 
     @property
     def device(self) -> torch.device:
@@ -202,14 +213,35 @@ class Backbone:
                 .numpy()
                 for start in range(0, len(pixels), batch_size)
             ]
-        return np.concatenate(batches) if batches else np.empty((0, self.dimension), np.float32)
+        features = np.concatenate(batches) if batches else np.empty((0, self.dimension), np.float32)
+        if not np.isfinite(features).all():
+            raise Diverged(
+                f"backbone {self.name!r} gives features that are NaN or infinite, so nothing can rest on them. Its "
+                "weights are broken, or its preprocessing is not what it was trained with; choose another."
+            )
+        return features
 
-    @property
-    def dimension(self) -> int:
-        """Length D of a feature vector."""
+
+def try_inputs(model: PreTrainedModel, inputs: Tensor, directory: Path) -> Any:
+    """Run the model on inputs (1, C, h, w) and return its output; raises BadInput where it does not take their size."""
+    try:
         with torch.inference_mode():
-            shape = (1, self.preprocessing.num_channels, *self.preprocessing.size)
-            return int(self.pooled(torch.zeros(shape, device=self.device)).shape[1])
+            return model(inputs.to(next(model.parameters()).device))
+    except (ValueError, RuntimeError) as error:
+        height, width = inputs.shape[2:]
+        raise BadInput(
+            f"{directory / FILE} makes inputs of {height} x {width}, and {type(model).__name__} does not take them "
+            f"({str(error).splitlines()[0]}). Set size to what the model was trained at."
+        ) from error
+
+
+def features_digest(directory: Path, preprocessing: Preprocessing) -> str:
+    """Hash what decides the features; a file that release 0.1 read otherwise counts as another backbone.
+
+    So features and runs of that reading are not taken for those of this one.
+    """
+    digest = weights_digest(directory)
+    return digest_of([digest, preprocessing.as_config()]) if preprocessing.is_read_anew else digest
 
 
 def choose_pooling(model: PreTrainedModel, hidden: Tensor) -> str:
@@ -224,5 +256,10 @@ def choose_pooling(model: PreTrainedModel, hidden: Tensor) -> str:
     pooling = getattr(model.config, "feature_pooling", "cls" if with_class_token else "tokens")
     if pooling == "cls":
         return "cls"
+    if pooling not in STATISTICS:
+        raise BadInput(
+            f"config.json: feature_pooling: expected cls or one of {', '.join(STATISTICS)}, got {pooling!r}. Leave it"
+            " out."
+        )
     registers = int(getattr(model.config, "num_register_tokens", 0) or 0)
     return f"{pooling}+{int(with_class_token) + registers}"
