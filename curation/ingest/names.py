@@ -25,10 +25,13 @@ def fold(name: str) -> str:
 
 
 class KnownNames:
-    """Names that exist; finds those that a name written elsewhere means."""
+    """Names that exist; finds those that a name written elsewhere means.
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = frozenset(names)
+    With `endings`, names of files may be written without one of these.
+    """
+
+    def __init__(self, names: Iterable[str], endings: tuple[str, ...] = ()) -> None:
+        self._names, self._endings = frozenset(names), endings
 
     @cached_property
     def _folded(self) -> dict[str, list[str]]:
@@ -37,11 +40,24 @@ class KnownNames:
             folded[fold(name)].append(name)
         return folded
 
+    @cached_property
+    def _without_ending(self) -> dict[str, list[str]]:
+        bare: dict[str, list[str]] = defaultdict(list)
+        for name in self._names:
+            folded = fold(name)
+            if ending := next((ending for ending in self._endings if folded.endswith(ending)), None):
+                bare[folded.removesuffix(ending)].append(name)
+        return bare
+
     def fitting(self, name: str) -> list[str]:
-        """The names that `name` means: itself, else those equal after NFC, else those that differ by case alone."""
+        """The names that `name` means: itself, else those equal after NFC, else those that differ by case alone.
+
+        A name without an ending that fits none of these means the files that have one.
+        """
         if name in self._names:
             return [name]
-        alike = self._folded.get(fold(name), [])
+        folded = fold(name)
+        alike = self._folded.get(folded) or (self._without_ending.get(folded) if self._endings else None) or []
         composed = compose(name)
         return sorted([other for other in alike if compose(other) == composed] or alike)
 

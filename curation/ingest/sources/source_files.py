@@ -20,6 +20,7 @@ from curation.tables.images import Shape
 MAX_PICTURE_BYTES = 1 << 30
 _AT_ONCE = 1 << 20
 _EXPECTED = ", ".join((*picture_files.SUFFIXES, ".dcm", *nifti_files.SUFFIXES))
+ENDINGS = (*sorted(nifti_files.SUFFIXES, key=len, reverse=True), *picture_files.SUFFIXES, *dicom_header.SUFFIXES)
 
 
 class FileKind(StrEnum):
@@ -133,7 +134,8 @@ class FileFinder:
     def _names_in(self, folder: str) -> KnownNames:
         if folder not in self._folders:
             path = self._directory / folder
-            self._folders[folder] = KnownNames(os.listdir(path) if os.access(path, os.R_OK) and path.is_dir() else ())
+            names = os.listdir(path) if os.access(path, os.R_OK) and path.is_dir() else ()
+            self._folders[folder] = KnownNames(names, ENDINGS)
         return self._folders[folder]
 
 

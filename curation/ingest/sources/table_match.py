@@ -12,7 +12,7 @@ from curation.ingest.formats.tables import Table, TableScope, read_table
 from curation.ingest.incoming import Rejected
 from curation.ingest.names import KnownNames, Unmatched, keep_nearest, some_of
 from curation.ingest.request import ImportRequest
-from curation.ingest.sources.source_files import FileFinder, Listing, reason_to_refuse
+from curation.ingest.sources.source_files import ENDINGS, FileFinder, Listing, reason_to_refuse
 
 _COSTS = {
     "subjects": "each would count as a patient of its own, and pictures of one patient may be in training and in test",
@@ -35,10 +35,10 @@ def match_files(table: Table, files: Sequence[str]) -> list[str]:
 
     Returns the names in the table that fit no file.
     """
-    known = KnownNames(files)
+    known = KnownNames(files, ENDINGS)
     absent = _place_rows(table, known.find)
     for name in absent:
-        several = "and several files differ from that name by case alone"
+        several = "and several files fit that name"
         is_several = len(known.fitting(name)) > 1
         table.refuse(name, f"named in {table.name}, {several if is_several else 'but not among the pictures'}")
     return absent

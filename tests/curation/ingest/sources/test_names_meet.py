@@ -53,6 +53,21 @@ def test_a_table_and_files_that_differ_by_case_or_by_how_an_accent_is_coded_meet
     assert _keys(project) == {"a/x_0.PNG": "P1", "a/x_1.PNG": "P1", f"b/{DECOMPOSED}": "P2"}
 
 
+def test_a_name_without_its_ending_means_the_only_file_that_has_one(project: Project, folder: Maker) -> None:
+    assert KnownNames(["v.nii.gz", "v.nii.png"], (".nii.gz", ".nii", ".png")).fitting("V") == ["v.nii.gz"]
+    files: dict[str, bytes | Pixels] = {
+        "a/ISIC_1.PNG": picture(1),
+        "a/ISIC_2.png": picture(2),
+        "a/ISIC_2.TIF": picture(3),
+    }
+    directory = folder({**files, "list.csv": b"image,patient\na/isic_1,P1\na/ISIC_2,P2\n"})
+    report = _import(project, directory, directory / "list.csv", allow_unmatched=True)
+    assert reasons_of(report)["a/ISIC_2"] == "named in list.csv, and several files fit that name"
+    assert _keys(project)["a/ISIC_1.PNG"] == "P1"
+    report = _import(project, directory / "list.csv", label="x")
+    assert reasons_of(report) == {"a/ISIC_2": "named in list.csv, but not there"}
+
+
 def test_of_two_names_in_a_table_that_one_file_fits_the_nearer_counts(project: Project, folder: Maker) -> None:
     directory = folder({"a/x.png": picture(0), "metadata.csv": b"file,subject\na/X.png,P2\na/x.png,P1\n"})
     report = _import(project, directory)
@@ -65,7 +80,7 @@ def test_a_name_that_several_files_fit_is_left_out_with_the_files(project: Proje
     with pytest.raises(Unmatched, match=r"misses 2 of 2 pictures \(a/X.png, a/x.png\); 1 of its rows fit no picture"):
         _import(project, directory)
     report = _import(project, directory, allow_unmatched=True)
-    assert "differ from that name by case alone" in reasons_of(report)["a/X.PNG"]
+    assert reasons_of(report)["a/X.PNG"] == "named in metadata.csv, and several files fit that name"
 
 
 @pytest.mark.parametrize(("column", "lost"), [("patient_id", "subjects"), ("label", "labels"), ("split", "splits")])
