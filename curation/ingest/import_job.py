@@ -129,7 +129,7 @@ def _import_in_turn(project: Project, request: SourceRequest, report: OnProgress
         try:
             return import_requested(project, request, report, utc_now)
         except Unmatched as error:
-            raise BadInput(error.nameless) from error
+            raise BadInput(f"{error.nameless} `rounds import` with --dry-run names some of them.") from error
         except Busy:  # another import began while this one hashed its files
             continue
 
