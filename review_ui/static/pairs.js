@@ -2,9 +2,10 @@
 const root = document.querySelector(".judging");
 const at = (id) => document.getElementById(id);
 const KEYS = { s: "same", d: "different", n: "unsure" };
-const OUTBOX = `rounds-pairs-${root.dataset.reader}`;
+const OUTBOX = `rounds-pairs-${root.dataset.reader}-`; // then the op_id: an entry has a key of its own, so two tabs lose nothing
 const RETRY_MS = 1500;
 const SOON_MS = 300;
+const ANSWER_MS = 20_000;
 const LOST = "No connection. Trying again.";
 
 const ahead = []; // { key, first, second } with their pixels
@@ -15,16 +16,36 @@ let done = 0;
 let shownAt = 0;
 let filling = false;
 let sending = false;
+let refused = ""; // what the server will never take stays on the page
 const timers = {}; // one wait for each, however often something was asked for meanwhile
 
 const hex = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-const outbox = () => JSON.parse(localStorage.getItem(OUTBOX) ?? "[]");
 
-function keep(entries) {
-  localStorage.setItem(OUTBOX, JSON.stringify(entries));
+// What waits, oldest first.
+function outbox() {
+  const keys = Object.keys(localStorage).filter((key) => key.startsWith(OUTBOX));
+  const entries = keys.map((key) => JSON.parse(localStorage.getItem(key)));
+  return entries.filter(Boolean).sort((a, b) => a.kept_ms - b.kept_ms);
+}
+
+let lastKeptMs = 0;
+
+function keep(entry) {
+  lastKeptMs = Math.max(lastKeptMs + 0.001, Date.now());
+  localStorage.setItem(OUTBOX + entry.op_id, JSON.stringify({ kept_ms: lastKeptMs, ...entry }));
+  tellKept();
+}
+
+function drop(entry) {
+  localStorage.removeItem(OUTBOX + entry.op_id);
+  tellKept();
+}
+
+function tellKept() {
+  const entries = outbox();
   const saved = at("saved");
-  saved.dataset.saved = entries.length ? "waiting" : "saved";
-  saved.textContent = entries.length ? `${entries.length} kept on this device` : "Saved";
+  saved.dataset.saved = entries.length || refused ? "waiting" : "saved";
+  saved.textContent = [entries.length ? `${entries.length} kept on this device` : "Saved", refused].filter(Boolean).join(". ");
 }
 
 function again(what, ms) {
@@ -33,8 +54,12 @@ function again(what, ms) {
 }
 
 async function ask(path, options) {
-  const response = await fetch(path, { credentials: "same-origin", ...options });
-  if (response.status === 401) location.assign("/rounds/sign-in");
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  const response = await fetch(path, { credentials: "same-origin", signal, ...options });
+  if (response.status === 401) {
+    location.assign("/rounds/sign-in");
+    throw new Error("signed out");
+  }
   return response;
 }
 
@@ -117,7 +142,7 @@ function judge(verdict) {
   const pair = ahead.shift();
   const opId = hex();
   const elapsed = Math.round(performance.now() - shownAt);
-  keep([...outbox(), { op_id: opId, key: pair.key, verdict, elapsed_ms: elapsed, read_at: new Date().toISOString() }]);
+  keep({ op_id: opId, key: pair.key, verdict, elapsed_ms: elapsed, read_at: new Date().toISOString() });
   given.push({ opId, pair });
   judged.add(pair.key);
   done += 1;
@@ -131,7 +156,7 @@ function judge(verdict) {
 function undo() {
   const last = given.pop();
   if (!last) return;
-  keep([...outbox(), { op_id: hex(), key: last.pair.key, voids_op_id: last.opId, read_at: new Date().toISOString() }]);
+  keep({ op_id: hex(), key: last.pair.key, voids_op_id: last.opId, read_at: new Date().toISOString() });
   ahead.unshift(last.pair);
   judged.delete(last.pair.key);
   done -= 1;
@@ -145,13 +170,15 @@ async function send() {
   try {
     for (let [entry] = outbox(); entry; [entry] = outbox()) {
       const headers = { "Content-Type": "application/json", "X-CSRF-Token": root.dataset.csrf };
-      const response = await ask("/rounds/api/pairs", { method: "POST", headers, body: JSON.stringify(entry) });
-      if (response.status >= 500 || response.status === 429) throw new Error("later");
+      const { kept_ms: _, ...judgement } = entry;
+      const response = await ask("/rounds/api/pairs", { method: "POST", headers, body: JSON.stringify(judgement) });
+      if (response.status === 403) location.reload(); // signed in again in another tab: the page brings the new token
+      if (response.status >= 500 || [403, 429].includes(response.status)) throw new Error("later");
       if (!response.ok) {
-        at("told").textContent = (await response.json()).error;
+        refused = `Not saved: ${(await response.json()).error}`;
         judged.delete(entry.key);
       }
-      keep(outbox().filter((other) => other.op_id !== entry.op_id));
+      drop(entry);
     }
   } catch (error) {
     again(send, RETRY_MS);
@@ -204,5 +231,6 @@ function start() {
     });
 }
 
-keep(outbox());
+tellKept();
+addEventListener("storage", tellKept); // another tab sent what both show
 start();

@@ -61,9 +61,8 @@ def standing(room: Room, reader: str) -> list[PairVerdict]:
     from curation.tables.people import Reader
 
     with room.project.database.read() as session:
-        rows = session.scalars(
-            select(PairReading).join(Reader, Reader.id == PairReading.reader_id).where(Reader.name == reader)
-        ).all()
+        query = select(PairReading).join(Reader, Reader.id == PairReading.reader_id).where(Reader.name == reader)
+        rows = session.scalars(query.order_by(PairReading.id)).all()
     voided = {row.voids_id for row in rows}
     return [row.verdict for row in rows if row.verdict is not None and row.id not in voided]
 
@@ -122,6 +121,51 @@ def test_judgements_without_a_server_are_kept_and_sent_later(archive: Room, new_
     archive.server.start()
     wait_until(archive, page, name, [PairVerdict.SAME] * 2)
     expect(page.locator("#saved")).to_have_text("Saved")
+
+
+def test_a_judgement_after_the_session_ended_is_sent_after_the_next_sign_in(
+    archive: Room, new_context: NewContext
+) -> None:
+    context = new_context()
+    page = open_pairs(archive, context)
+    name = f"reader-{archive.made}"
+    page.wait_for_load_state("networkidle")
+    context.clear_cookies()
+    press(page, "s")
+    page.wait_for_url("**/rounds/sign-in")
+    sign_in_anywhere(page, archive, name)
+    page.wait_for_selector("[data-testid=stTopNavLink]")
+    page.goto(f"{archive.server.url}/rounds/pairs")
+    wait_until(archive, page, name, [PairVerdict.SAME])
+    expect(page.locator("#left")).to_have_text("1 of 20 judged")
+
+
+def test_a_judgement_is_saved_after_another_tab_signed_in_again(archive: Room, new_context: NewContext) -> None:
+    context = new_context()
+    page = open_pairs(archive, context)
+    name = f"reader-{archive.made}"
+    other = context.new_page()
+    sign_in_anywhere(other, archive, name)
+    other.wait_for_selector("[data-testid=stTopNavLink]")
+    press(page, "d")
+    wait_until(archive, page, name, [PairVerdict.DIFFERENT])
+
+
+def test_two_tabs_lose_no_judgement_and_a_refused_one_stays_on_the_page(archive: Room, new_context: NewContext) -> None:
+    context = new_context()
+    page, other = open_pairs(archive, context), context.new_page()
+    name = f"reader-{archive.made}"
+    other.goto(f"{archive.server.url}/rounds/pairs")
+    other.wait_for_selector(".judging[data-state=judging]")
+    archive.server.kill()
+    press(other, "s")
+    press(page, "dd")
+    for tab in (page, other):  # neither has overwritten what the other keeps
+        expect(tab.locator("#saved")).to_contain_text("3 kept on this device")
+    archive.server.start()
+    wait_until(archive, page, name, [PairVerdict.SAME, PairVerdict.DIFFERENT])
+    refusal = "Not saved: this pair is judged already."
+    assert any(refusal in tab.locator("#saved").inner_text() for tab in (page, other))
 
 
 def test_space_lays_one_picture_over_the_other_and_axe_finds_nothing(archive: Room, new_context: NewContext) -> None:
