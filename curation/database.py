@@ -6,10 +6,12 @@ Functions that touch the database take a `Session` first and never commit; the c
         ...
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from alembic import command
 from alembic.config import Config
@@ -84,7 +86,7 @@ class Database:
 
     def revision(self) -> str | None:
         """The revision of the schema; None for a database without one."""
-        with self.engine.connect() as connection:
+        with explain_database_errors(), self.engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
 
     def check_revision(self) -> None:
@@ -171,12 +173,30 @@ def _engine(url: str, foreign_keys: bool = True) -> Engine:
         return create_engine(parsed, pool_pre_ping=True)
     if backend != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise BadInput(f"expected a database URL sqlite:///FILE or postgresql+psycopg://..., got {url!r}.")
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
-    event.listen(engine, "connect", _prepare_sqlite)
+    path = Path(parsed.database)
+    if path.is_file() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        engine = create_engine(parsed, creator=lambda: _open_read_only(path))
+    else:
+        engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
+        event.listen(engine, "connect", _prepare_sqlite)
     if foreign_keys:
         event.listen(engine, "connect", _enforce_foreign_keys)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _open_read_only(path: Path) -> sqlite3.Connection:
+    """Open a file that this account cannot write, as a copy on a disk that is closed for writing.
+
+    SQLite wants to write notes beside the file even to read it. Without a write-ahead log nobody has it open for
+    writing, so that it can be read as it stands.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    as_it_stands = "" if log.is_file() and log.stat().st_size else "&immutable=1"
+    address = f"file:{quote(str(path.resolve()))}?mode=ro{as_it_stands}"
+    connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+    connection.isolation_level = None
+    return connection
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

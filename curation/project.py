@@ -1,19 +1,38 @@
 """A project: a directory with `rounds.toml`, and its database, image store, event chain and secrets."""
 
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from curation.audit import Chain, anchor
 from curation.database import Database
-from curation.errors import BadInput
+from curation.errors import BadInput, Conflict, NotFound
 from curation.image_store import ImageStore
 from curation.settings import PROJECT_FILE, Settings, find_project, read_settings, write_project_file
+from curation.tables.images import Subject
+from curation.tables.operations import Event, EventHead
+
+AUDIT_KEY = "audit.key"
+SUBJECTS_KEY = "subjects.key"
+EXPORT_KEY = "export.key"
+REFERENCES_KEY = "references.key"
+STATE_KEY = "oidc-state.key"
+KEY_BYTES = 32
+KEYS = {  # what each key of a project is for
+    AUDIT_KEY: "the chain of events",
+    SUBJECTS_KEY: "the pseudonyms of patients and files",
+    EXPORT_KEY: "the names in exports",
+    REFERENCES_KEY: "the choice of reference images",
+    STATE_KEY: "sign-in by an identity provider",
+}
+_KEYED_SUBJECT = re.compile(r"(p|image)-[0-9a-f]{20}")
 
 
 @dataclass(frozen=True)
@@ -55,7 +74,7 @@ class Project:
     @cached_property
     def chain(self) -> Chain:
         """The chain of events under the key of this project."""
-        return Chain(self.secret("audit.key"))
+        return Chain(self.secret(AUDIT_KEY))
 
     @property
     def anchors_path(self) -> Path:
@@ -73,18 +92,36 @@ class Project:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
+    @property
+    def secrets_directory(self) -> Path:
+        """Where the keys of this project lie, outside the database."""
+        return self.root / self.settings.secrets_directory
+
     def secret(self, name: str) -> bytes:
-        """A 32-byte key outside the database, made on first use and readable by its owner only."""
-        directory = self.root / self.settings.secrets_directory
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = directory / name
+        """Read a key outside the database; raises NotFound, for a key that is lost is never replaced by another."""
+        path = self.secrets_directory / name
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            key = path.read_bytes()
+        except FileNotFoundError as error:
+            raise NotFound(
+                f"{path} is missing: expected the key of {KEYS[name]}. Put it back from where the project's keys are "
+                "kept; nothing else stands for it. Where nothing was made under it yet, `rounds init` makes it."
+            ) from error
+        except OSError as error:
+            raise BadInput(f"{path} cannot be read: {error.strerror}. Let this account read it.") from error
+        if len(key) < KEY_BYTES:
+            raise BadInput(f"{path} has {len(key)} bytes, expected {KEY_BYTES}. Put the whole key back.")
+        return key
+
+    def make_key(self, name: str) -> None:
+        """Make a key of 32 bytes, readable by its owner only; one that is there stays."""
+        self.secrets_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(self.secrets_directory / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            return path.read_bytes()
+            return
         with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(32))
-        return path.read_bytes()
+            file.write(secrets.token_bytes(KEY_BYTES))
 
 
 def open_or_make_project(
@@ -92,7 +129,7 @@ def open_or_make_project(
 ) -> tuple[Project, bool]:
     """Open the project in `root`, made where there is none, its database brought up to date; and whether it was made.
 
-    Raises BadInput when the database cannot be opened.
+    Raises BadInput when the database cannot be opened, Conflict when it has events and the key of the chain is missing.
     """
     is_new = not (root / PROJECT_FILE).exists()
     if is_new:
@@ -105,4 +142,29 @@ def open_or_make_project(
             f"the database {project.settings.database_url} cannot be opened: {error.orig}. "
             f"Correct it in {root / PROJECT_FILE} and run `rounds init` again."
         ) from error
+    _make_missing_keys(project)
     return project, is_new
+
+
+def _make_missing_keys(project: Project) -> None:
+    """Make the keys under which nothing was made yet; raises Conflict when the chain of events has lost its own."""
+    missing = [name for name in KEYS if not (project.secrets_directory / name).is_file()]
+    if not missing:
+        return
+    with project.database.read() as session:
+        events = session.scalars(select(EventHead.count)).one()
+        in_use = {
+            AUDIT_KEY: events > 0,
+            SUBJECTS_KEY: any(_KEYED_SUBJECT.fullmatch(key) for key in session.scalars(select(Subject.key))),
+            EXPORT_KEY: session.scalars(select(Event.sequence).where(Event.kind == "export").limit(1)).first()
+            is not None,
+        }
+    if AUDIT_KEY in missing and events:
+        raise Conflict(
+            f"{project.secrets_directory / AUDIT_KEY} is missing, and the database has {events} events under it. "
+            "Put the key back from where the project's keys are kept, or from a backup made with --with-secrets; "
+            "a new one would call every event altered."
+        )
+    for name in missing:
+        if not in_use.get(name, False):
+            project.make_key(name)

@@ -33,6 +33,7 @@ def serve(
     comma-separated addresses of proxies whose scheme and client are trusted. Raises Conflict when no port is free.
     """
     project.database.check_revision()
+    _ = project.chain  # without its key nothing can be recorded: better said here than at the first verdict
     listener = bind(host, port)
     bound_port = listener.getsockname()[1]
     scheme = "https" if certificate else "http"

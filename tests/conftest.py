@@ -14,10 +14,10 @@ import pytest
 
 from curation.database import Database
 from curation.project import Project
-from curation.settings import write_project_file
 from tests.memory import memory_root
 from tests.object_store import environment, new_bucket, running_object_store
 from tests.postgres import create_database, postgres_binaries, running_postgres
+from tests.projects import new_project
 from tests.sql import share_compiled_sql
 
 share_compiled_sql()
@@ -63,7 +63,7 @@ def make_project(migrated_file: Path) -> Callable[[Path], Project]:
     """Makes a migrated project in an empty directory."""
 
     def make(root: Path) -> Project:
-        write_project_file(root, root.name, "sqlite:///rounds.db", "store")
+        new_project(root, root.name, "sqlite:///rounds.db", "store")
         shutil.copy(migrated_file, root / "rounds.db")
         return Project.open(root)
 
@@ -149,7 +149,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def stored_project(tmp_path: Path, migrated_file: Path, store_url: str) -> Iterator[Project]:
     """A migrated project with nothing in it, its images once in a directory and once on S3."""
     root = tmp_path / "stored"
-    write_project_file(root, "stored", "sqlite:///rounds.db", store_url)
+    new_project(root, "stored", "sqlite:///rounds.db", store_url)
     shutil.copy(migrated_file, root / "rounds.db")
     made = Project.open(root)
     yield made

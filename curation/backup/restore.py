@@ -22,14 +22,13 @@ from curation.database import newest_revision
 from curation.errors import BadInput, Conflict, Damaged, NotFound
 from curation.files import whole_folder
 from curation.progress import OnProgress
-from curation.project import Project
+from curation.project import AUDIT_KEY, Project
 from curation.settings import PROJECT_FILE
 from curation.tables.operations import Job, JobStatus
 from curation.tables.people import SignIn
 from curation.tables.reading import Assignment, AssignmentState
 
 REPORT_EVERY = 100
-AUDIT_KEY = "audit.key"
 OVERRIDES = ("ROUNDS_DATABASE_URL", "ROUNDS_STORE_URL", "ROUNDS_SECRETS_DIRECTORY")
 _PLACES = re.compile(r"^(database_url|store_url|secrets_directory)\s*=.*\n", re.MULTILINE)
 

@@ -9,7 +9,6 @@ import hmac
 import re
 from dataclasses import dataclass
 
-KEY_FILE = "export.key"
 COHORT = "virtual-brains:"
 _COHORT_KEY = re.compile(r"vb-\d{6}")
 _LENGTH = 12

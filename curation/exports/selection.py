@@ -12,10 +12,10 @@ from typing import TypeAlias
 from curation.errors import BadInput, Damaged
 from curation.exports.image_facts import image_facts
 from curation.exports.permission import check_may_leave
-from curation.exports.pseudonyms import KEY_FILE, ExportPseudonyms, is_simulated
+from curation.exports.pseudonyms import ExportPseudonyms, is_simulated
 from curation.image_store import Pixels, decode_png
 from curation.ingest.incoming import Geometry
-from curation.project import Project
+from curation.project import EXPORT_KEY, Project
 from curation.queries import chunks
 from curation.snapshots.build import find_snapshot, list_snapshots
 from curation.snapshots.folder import SPLITS, SnapshotFolder, SnapshotRow
@@ -123,7 +123,7 @@ def select_images(project: Project, name: str, include_real: bool) -> Selection:
         stale = any(summary.stale for summary in list_snapshots(session) if summary.name == name)
     if folder.digest != snapshot.digest:
         raise Damaged(f"snapshot {name!r}: its folder says digest {folder.digest}, the database {snapshot.digest}.")
-    pseudonyms = ExportPseudonyms(project.secret(KEY_FILE))
+    pseudonyms = ExportPseudonyms(project.secret(EXPORT_KEY))
     readings = frozenset(int(reading) for reading in snapshot.reading_ids)
     selection = Selection(project, snapshot.id, folder, include_real, pseudonyms, readings, stale)
     if next(selection.rows(), None) is None:

@@ -10,10 +10,9 @@ from typing import Self
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.project import Project
+from curation.project import SUBJECTS_KEY, Project
 from curation.tables.images import Split, Subject
 
-KEY_NAME = "subjects.key"
 _KEPT = re.compile(r"file-[0-9a-f]{20}")
 
 
@@ -25,8 +24,8 @@ class Pseudonyms:
 
     @classmethod
     def of(cls, project: Project) -> Self:
-        """The pseudonyms of a project; the key is made on first use."""
-        return cls(project.secret(KEY_NAME))
+        """The pseudonyms of a project; raises NotFound when its key is missing."""
+        return cls(project.secret(SUBJECTS_KEY))
 
     def subject(self, published: str) -> str:
         """The subject key of a patient id: `p-` and 20 hex digits. Space around the id does not count."""

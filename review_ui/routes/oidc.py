@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from curation.errors import NotAllowed, NotFound, RoundsError
-from curation.project import Project
+from curation.project import STATE_KEY, Project
 from curation.readers.sign_ins import sign_in_by_provider
 from review_ui.own_pages.account import continue_page, refused_page
 from review_ui.routes.account import TOO_MANY
-from review_ui.security.oidc import STATE_KEY_FILE, TRIP, ProviderDown, Trip, open_provider
+from review_ui.security.oidc import TRIP, ProviderDown, Trip, open_provider
 from review_ui.security.sessions import Clock, named_cookie, session_cookie
 from review_ui.security.throttle import Throttle
 
@@ -39,7 +39,7 @@ class OidcRoutes:
         except ProviderDown as error:
             return HTMLResponse(refused_page(str(error)), 502)
         response = RedirectResponse(address, 303)
-        sealed = trip.sealed(self.project.secret(STATE_KEY_FILE))
+        sealed = trip.sealed(self.project.secret(STATE_KEY))
         response.headers.append("set-cookie", _trip_cookie(request, sealed, int(TRIP.total_seconds())))
         return response
 
@@ -66,7 +66,7 @@ class OidcRoutes:
     def _sign_in(self, request: Request) -> str:
         assert self.provider is not None
         now, parameters = self.clock(), request.query_params
-        trip = Trip.unsealed(self.project.secret(STATE_KEY_FILE), request.cookies.get(TRIP_COOKIE, ""), now)
+        trip = Trip.unsealed(self.project.secret(STATE_KEY), request.cookies.get(TRIP_COOKIE, ""), now)
         if not hmac.compare_digest(parameters.get("state", "").encode(), trip.state.encode()):
             raise NotAllowed("this answer belongs to another sign-in. Start again.")
         if "code" not in parameters:

@@ -4,13 +4,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from curation.errors import NotFound
-from curation.project import Project
+from curation.project import REFERENCES_KEY, Project
 from curation.provenance.withdrawn import newest_withdrawal
 from curation.reading.reference_panel import PanelImage, check_may_see_references, choose_references
 from review_ui.security.guard import READER_KEY
 from review_ui.security.sessions import SignedInReader
 
-SECRET = "references.key"
 NO_REFERENCE = "there is no reference image with this key."
 
 
@@ -47,6 +46,6 @@ class ReferenceRoutes:
             worklist = check_may_see_references(session, worklist_id, reader.reader_id)
             kept = (worklist_id, newest_withdrawal(session))
             if kept not in self.chosen:
-                references = choose_references(session, self.project.secret(SECRET), worklist)
+                references = choose_references(session, self.project.secret(REFERENCES_KEY), worklist)
                 self.chosen[kept] = {reference.key: reference for reference in references}
         return self.chosen[kept]

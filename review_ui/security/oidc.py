@@ -27,7 +27,6 @@ from curation.project import Project
 from curation.settings import OidcSettings
 
 SECRET_FILE = "oidc.secret"
-STATE_KEY_FILE = "oidc-state.key"
 TRIP = timedelta(minutes=10)
 METADATA_AGE = timedelta(minutes=10)
 LEEWAY_S = 60

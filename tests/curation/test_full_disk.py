@@ -17,9 +17,9 @@ from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
 from curation.progress import silent
 from curation.project import Project
-from curation.settings import write_project_file
 from curation.tables.images import Image, Label, Split
 from curation.verification.verify import verify_project
+from tests.projects import new_project
 from tests.rows import NOW, picture
 from tests.small_disk import close_for_writing, small_disk
 
@@ -59,7 +59,7 @@ def on_small_disk(tmp_path: Path, migrated_file: Path) -> Iterator[tuple[Project
     """A project whose store alone lies on a disk of 100 kB."""
     with small_disk(tmp_path / "small", 100) as small:
         root = tmp_path / "project"
-        write_project_file(root, "small", "sqlite:///rounds.db", str(small / "store"))
+        new_project(root, "small", "sqlite:///rounds.db", str(small / "store"))
         (root / "rounds.db").write_bytes(migrated_file.read_bytes())
         project = Project.open(root)
         yield project, small

@@ -30,7 +30,6 @@ def test_the_button_leads_to_the_provider_and_back_to_the_pages(
         issuer = f"http://localhost:{provider.server_port}"
         with (root / "rounds.toml").open("a") as file:
             file.write(f'\n[oidc]\nissuer = "{issuer}"\nclient_id = "rounds"\nname = "the clinic"\n')
-        project.secret("audit.key")
         (root / "secrets" / SECRET_FILE).write_text("a client secret\n")
         with project.database.write() as session:
             add_reader(session, project.chain, NOW, "carol", None, role=Role.CURATOR, oidc_subject=f"{issuer} carol")

@@ -15,11 +15,11 @@ from starlette.websockets import WebSocketDisconnect
 from curation.project import Project
 from curation.readers.accounts import add_reader, sign_out_everywhere
 from curation.readers.sign_ins import ABSOLUTE, IDLE, sign_in_by_provider
-from curation.settings import write_project_file
 from curation.tables.people import Role, SignIn
 from review_ui.routes.table import create_routes
 from review_ui.security.access import ACCESS, Who, need_of
 from review_ui.security.permissions import CAPABILITIES
+from tests.projects import new_project
 from tests.review_ui.conftest import ORIGIN, Browser, Clock
 from tests.rows import NOW
 
@@ -35,7 +35,7 @@ def registered(project: Project) -> list[tuple[str, str]]:
 
 def _routes_of_an_empty_project() -> list[tuple[str, str]]:
     with tempfile.TemporaryDirectory() as directory:
-        write_project_file(Path(directory), "routes", "sqlite:///rounds.db", "store")
+        new_project(Path(directory), "routes", "sqlite:///rounds.db", "store")
         return registered(Project.open(Path(directory)))
 
 

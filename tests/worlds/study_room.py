@@ -11,12 +11,12 @@ from curation.database import Database
 from curation.image_store import ImageStore, pixel_sha256
 from curation.project import Project
 from curation.reading.recipe import WorklistRecipe
-from curation.settings import write_project_file
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.worklists.choose import choose_candidates
 from curation.worklists.controls import Likeness
 from tests.builders import oval
 from tests.curation.reading_room import NOON, add_screened
+from tests.projects import new_project
 from tests.worlds.either_database import copy_either
 
 SIZE = 24
@@ -82,8 +82,7 @@ def likeness(database: Database) -> Likeness:
 
 def make_study_room(root: Path, database_url: str) -> None:
     """A project with twelve candidates, 24 real validation and 12 real training images."""
-    write_project_file(root, "study-room", database_url, "store")
-    project = Project.open(root)
+    project = new_project(root, "study-room", database_url, "store")
     add_study(project.database, project.store)
     project.database.dispose()
 

@@ -18,9 +18,9 @@ from curation.ingest.importer import import_source
 from curation.ingest.incoming import Geometry, IncomingImage, Rejected, Source
 from curation.project import Project
 from curation.provenance.real_images import is_ready_real
-from curation.settings import write_project_file
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Mask, Origin, Split, Subject
 from curation.tables.operations import Event
+from tests.projects import new_project
 from tests.rows import NOW, picture, stored
 
 COUNT = 40
@@ -30,8 +30,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture
 def both(database: Database, tmp_path: Path) -> Iterator[Project]:
     """A project on SQLite, then one on PostgreSQL."""
-    write_project_file(tmp_path / "both", "both", database.url, "store")
-    project = Project.open(tmp_path / "both")
+    project = new_project(tmp_path / "both", "both", database.url, "store")
     yield project
     project.database.dispose()
 

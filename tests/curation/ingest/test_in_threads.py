@@ -14,9 +14,8 @@ from curation.ingest import in_threads as module
 from curation.ingest.in_threads import map_in_threads
 from curation.ingest.request import ImportRequest
 from curation.ingest.sources.image_folder import import_image_folder
-from curation.project import Project
-from curation.settings import write_project_file
 from curation.tables.images import Image
+from tests.projects import new_project
 from tests.rows import NOW
 
 
@@ -72,8 +71,7 @@ def _folder(directory: Path) -> Path:
 
 
 def _imported(root: Path, folder: Path) -> tuple[object, list[tuple[object, ...]], dict[str, bytes]]:
-    write_project_file(root, "threads", "sqlite:///rounds.db", "store")
-    project = Project.open(root)
+    project = new_project(root, "threads", "sqlite:///rounds.db", "store")
     project.database.migrate()
     report = import_image_folder(project, NOW, folder, request=ImportRequest(public_subjects=True)).record()
     with project.database.read() as session:

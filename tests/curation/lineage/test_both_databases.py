@@ -10,9 +10,9 @@ from curation.lineage.naming import find_node
 from curation.lineage.walk import walk
 from curation.progress import silent
 from curation.project import Project
-from curation.settings import write_project_file
 from curation.verification.verify import verify_project
 from curation.withdrawal.withdraw import withdraw
+from tests.projects import new_project
 from tests.rows import NOW
 from tests.worlds.lineage import live_in
 
@@ -20,8 +20,7 @@ from tests.worlds.lineage import live_in
 @pytest.fixture
 def both(database: Database, tmp_path: Path) -> Iterator[Project]:
     """A project with everything in it, once on each database."""
-    write_project_file(tmp_path / "both", "both", database.url, "store")
-    made = Project.open(tmp_path / "both")
+    made = new_project(tmp_path / "both", "both", database.url, "store")
     live_in(made)
     yield made
     made.database.dispose()

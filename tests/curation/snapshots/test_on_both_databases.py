@@ -10,7 +10,6 @@ import pytest
 from curation.database import Database
 from curation.progress import silent
 from curation.project import Project
-from curation.settings import write_project_file
 from curation.snapshots.build import build_snapshot, find_snapshot, list_snapshots
 from curation.snapshots.diff import diff_snapshots
 from curation.snapshots.mix import MixRecipe
@@ -18,6 +17,7 @@ from curation.snapshots.preview import preview_snapshot
 from curation.verification.snapshot_folders import verify_folder
 from tests.curation.snapshots.test_build import fill
 from tests.postgres import create_database
+from tests.projects import new_project
 from tests.rows import NOW
 
 RECIPE = MixRecipe.model_validate({"max_ratio": 0.4, "weights": {"origins": {"synthetic": 0.5}}, "balance": "weights"})
@@ -32,7 +32,7 @@ def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]:
     if request.param == "postgres":
         server: str = request.getfixturevalue("postgres_template")
         url = create_database(server, f"rounds_{uuid.uuid4().hex}", template="migrated")
-    write_project_file(root, "either", url, "store")
+    new_project(root, "either", url, "store")
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("migrated_file"), root / "rounds.db")
     project = Project.open(root)

@@ -13,10 +13,10 @@ from joserfc.jwk import KeySet, OctKey, RSAKey
 from starlette.testclient import TestClient
 
 from curation.errors import NotAllowed
-from curation.project import Project
+from curation.project import STATE_KEY, Project
 from curation.readers.accounts import add_reader, deactivate_reader
 from curation.settings import OidcSettings
-from review_ui.security.oidc import SECRET_FILE, STATE_KEY_FILE, Provider, Trip
+from review_ui.security.oidc import SECRET_FILE, Provider, Trip
 from tests.review_ui.conftest import Browser, Clock
 
 with warnings.catch_warnings():
@@ -53,7 +53,6 @@ def linked(project: Project, clock: Clock, issuer: str) -> str:
     object.__setattr__(
         project.settings, "oidc", OidcSettings(issuer=issuer, client_id="rounds", name="the <b>clinic</b>")
     )
-    project.secret("audit.key")
     (project.root / "secrets" / SECRET_FILE).write_text("a client secret\n")
     with project.database.write() as session:
         add_reader(session, project.chain, clock(), "carol", None, oidc_subject=f"{issuer} carol")
@@ -118,7 +117,7 @@ def test_another_browser_cannot_finish_a_sign_in(browser: TestClient, open_brows
 
 
 def test_a_changed_or_old_cookie_is_refused(browser: TestClient, project: Project, clock: Clock) -> None:
-    key = project.secret(STATE_KEY_FILE)
+    key = project.secret(STATE_KEY)
     sealed = Trip("s", "n", "v", clock().timestamp()).sealed(key)
     for value in (sealed[:-1], "x" + sealed, sealed.split(".")[0], ".", "é"):
         cookie = {"Cookie": f"rounds_oidc={value}".encode()}

@@ -14,12 +14,12 @@ from sqlalchemy import select
 from curation.exports.facts.evidence import gather_evidence
 from curation.exports.facts.snapshot import gather_facts
 from curation.exports.options import ExportOptions
-from curation.exports.pseudonyms import KEY_FILE, ExportPseudonyms
+from curation.exports.pseudonyms import ExportPseudonyms
 from curation.exports.release.answers import claim_answers, tripod_answers
 from curation.exports.release.checklist_items import CLAIM, TRIPOD_AI
 from curation.exports.release.scorecard import DIMENSIONS
 from curation.exports.selection import select_images
-from curation.project import Project
+from curation.project import EXPORT_KEY, Project
 from curation.readers.consent import Experience, record_consent, withdraw_consent
 from curation.tables.generation import ScreenedImage, ScreeningCheck, ScreeningVerdict
 from curation.tables.people import Reader, ReaderKind
@@ -207,7 +207,7 @@ def test_a_reader_who_withdrew_has_no_pseudonym(tmp_path: Path, export_world: Pa
     page = (tmp_path / "out" / "READING.md").read_text()
     assert "1 readers withdrew" in page
     assert "| withdrew-1 |" in page
-    assert ExportPseudonyms(project.secret(KEY_FILE)).reader(reader) not in page
+    assert ExportPseudonyms(project.secret(EXPORT_KEY)).reader(reader) not in page
 
 
 @pytest.mark.slow
