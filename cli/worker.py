@@ -212,8 +212,8 @@ def is_gone(worker: str) -> bool:
 @click.option("--quiet", is_flag=True, help="No progress bars. Without a terminal, a line a minute stays.")
 @pass_project
 def worker(project: Project, until_idle: bool, quiet: bool) -> None:
-    """Run queued jobs until stopped. Ctrl-C puts the current job back in the queue. If the worker is killed, another
-    takes over.
+    """Run queued jobs until stopped, then anchor the chain of events. Ctrl-C puts the current job back in the queue.
+    If the worker is killed, another takes over.
 
     It ends with exit code 2 when a job failed while it ran, and names it.
 
@@ -232,5 +232,6 @@ def worker(project: Project, until_idle: bool, quiet: bool) -> None:
             if until_idle:
                 break
             time.sleep(POLL_S)
+    project.anchor()
     if failed:
         raise RoundsError(f"failed: job {', '.join(failed)}. `rounds jobs list --status failed` says why.")

@@ -1,10 +1,13 @@
 """Build the application: Streamlit's `st.App` with our routes, behind the guard."""
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import streamlit as st
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from streamlit import config
 
@@ -31,10 +34,18 @@ def create_app(project: Project, allowed_hosts: frozenset[str] = LOOPBACK_NAMES,
     guard = Middleware(Guard, sessions=Sessions(project, clock), allowed_hosts=allowed_hosts)
     return st.App(
         Path(__file__).with_name("app.py"),
+        lifespan=lambda _: _anchored_at_the_end(project),
         routes=create_routes(project, clock),
         middleware=[guard, Middleware(FirstPage)],
         exception_handlers=EXCEPTION_HANDLERS,
     )
+
+
+@asynccontextmanager
+async def _anchored_at_the_end(project: Project) -> AsyncIterator[None]:
+    """Anchor the chain of events when the server stops, so that the events since the last anchor cannot be cut off."""
+    yield
+    await run_in_threadpool(project.anchor)
 
 
 def application() -> st.App:

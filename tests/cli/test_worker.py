@@ -15,6 +15,7 @@ import cli.worker
 from cli.main import rounds
 from cli.terminal import now
 from cli.worker import RUNNERS, run_one
+from curation.audit import last_anchor
 from curation.errors import RoundsError
 from curation.jobs import claim_job, enqueue
 from curation.project import Project
@@ -147,9 +148,14 @@ def test_a_failing_job_is_marked_with_its_error_and_the_worker_goes_on(project: 
     assert project.anchors_path.exists()
 
 
-def test_until_idle_ends_at_once_when_there_is_nothing_to_do(project: Project, signal_handlers: None) -> None:
+def test_until_idle_ends_at_once_when_there_is_nothing_to_do_and_anchors_what_others_recorded(
+    project: Project, signal_handlers: None
+) -> None:
+    with project.database.write() as session:
+        project.chain.record(session, "tested", {}, NOW)
     result = CliRunner().invoke(rounds, ["--project", str(project.root), "worker", "--until-idle"])
     assert result.exit_code == 0
+    assert last_anchor(project.anchors_path) == 1
 
 
 def test_a_cancelled_job_stops_at_its_next_report_and_stays_cancelled(project: Project) -> None:

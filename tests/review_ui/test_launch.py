@@ -5,10 +5,13 @@ import socket
 
 import httpx
 import pytest
+from sqlalchemy import select
 
+from curation.audit import last_anchor
 from curation.errors import Conflict
 from curation.project import Project
 from curation.readers.accounts import add_reader
+from curation.tables.operations import EventHead
 from review_ui.launch import DEFAULT_PORT, bind
 from tests.review_ui.serving import ReviewServer
 from tests.rows import NOW
@@ -65,4 +68,6 @@ def test_only_a_proxy_that_was_named_is_believed_about_https_and_ctrl_c_ends_the
     assert ("Secure" in answer.headers["set-cookie"].split("; ")) == secure
     assert ("strict-transport-security" in answer.headers) == secure
     assert exit_code == 0
+    with project.database.read() as session:
+        assert last_anchor(project.anchors_path) == session.scalars(select(EventHead.count)).one() > 1
     assert "Traceback" not in (project.root / "server.log").read_text()
