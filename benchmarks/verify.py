@@ -1,28 +1,37 @@
 """What `rounds verify` costs as a project grows, beside a loop that reads and hashes the files.
 
-python -m benchmarks.verify [--sizes 1000,10000] [--rows 100000] [--directory DIRECTORY]
+python -m benchmarks.verify [--sizes 1000,10000] [--rows 100000] [--readings 100000] [--directory DIRECTORY]
 
 Each size is a project of its own with so many different files; `--rows` is one with so many images that share 64 files,
-which shows what rows cost. Peak memory is that of a process of its own, less what it needs before it begins.
+which shows what rows cost; `--readings` is one in which one reader has read so many images, and `rows against events`
+the part that holds readings and their events against each other. Peak memory is that of a process of its own, less what
+it needs before it begins.
 """
 
 import argparse
 import hashlib
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select, update
 
+from benchmarks.candidate_rows import make_project
 from benchmarks.own_process import run_apart
+from curation.audit import MEMBERS
 from curation.image_store import encode_png, file_name, pixel_sha256
 from curation.progress import silent
 from curation.project import Project, open_or_make_project
-from curation.tables.generation import Batch, Generator
+from curation.tables.content import CONTENT, reading_values
+from curation.tables.generation import Batch, Generator, Screening
 from curation.tables.images import BuildStatus, Image, Origin
+from curation.tables.reading import Assignment, AssignmentState, ReaderCursor, Reading, Verdict
+from curation.verification.recorded import recorded_faults
 from curation.verification.verify import verify_project
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -35,12 +44,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", default="1000,10000")
     parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--readings", type=int, default=100_000)
     parser.add_argument("--directory", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.directory) as scratch:
-        for size in map(int, options.sizes.split(",")):
+        for size in map(int, filter(None, options.sizes.split(","))):
             measure(Path(scratch) / f"files-{size}", images=size, files=size)
-        measure(Path(scratch) / f"rows-{options.rows}", images=options.rows, files=SHARED)
+        if options.rows:
+            measure(Path(scratch) / f"rows-{options.rows}", images=options.rows, files=SHARED)
+        if options.readings:
+            measure_readings(Path(scratch) / f"readings-{options.readings}", options.readings)
 
 
 def measure(root: Path, images: int, files: int) -> None:
@@ -69,6 +82,70 @@ def make(root: Path, images: int, files: int) -> None:
     for rows in image_rows(stored, images):
         with project.database.write() as session:
             session.execute(insert(Image), rows)
+    record_beside_commands(project, (Batch, "batch.requested"))
+    project.database.dispose()
+
+
+def measure_readings(root: Path, readings: int) -> None:
+    """Make a project that was read, then time the whole of verify and the part that holds rows against events."""
+    read_all(make_project(root, readings, ["ada"]))
+    full, part = run_apart(verify, root), run_apart(rows_against_events, root)
+    print(
+        f"{readings} readings: verify {full.wall_s:.1f} s, {full.peak_mib - full.before_mib:.0f} MiB above the start; "
+        f"rows against events {part.wall_s:.1f} s, {part.peak_mib - part.before_mib:.0f} MiB "
+        f"(load {os.getloadavg()[0]:.0f})",
+        flush=True,
+    )
+
+
+def read_all(project: Project) -> None:
+    """One reader accepts every image; rows in bulk, each with the event that a verdict has."""
+    with project.database.write() as session:
+        done = {"reader_id": 1, "state": AssignmentState.DONE}
+        session.execute(update(Assignment).values(**done).execution_options(synchronize_session=False))
+        count = session.scalar(select(func.count(Assignment.id))) or 0
+        session.add(
+            ReaderCursor(reader_id=1, worklist_id=1, position=0, done=count, pooled_done=count, controls_done=0)
+        )
+    last = 0
+    while True:
+        with project.database.write() as session:
+            chunk = select(Assignment).where(Assignment.id > last).order_by(Assignment.id).limit(1_000)
+            assignments = session.scalars(chunk).all()
+            readings = [accepted(assignment) for assignment in assignments]
+            session.add_all(readings)
+            session.flush()
+            for reading, assignment in zip(readings, assignments, strict=True):
+                content = project.chain.digest(reading_values(reading, assignment))
+                project.chain.record(session, "reading.recorded", {"reading": reading.id, CONTENT: content}, NOW)
+        if not assignments:
+            break
+        last = assignments[-1].id
+    record_beside_commands(project, (Batch, "batch.requested"), (Screening, "batch.screened"))
+    project.database.dispose()
+
+
+def accepted(assignment: Assignment) -> Reading:
+    """A reading as the page makes it."""
+    row = {"assignment_id": assignment.id, "item_id": assignment.item_id, "reader_id": 1, "verdict": Verdict.ACCEPT}
+    times = {"elapsed_ms": 900, "idle_ms": 0, "read_at": NOW, "created_at": NOW}
+    return Reading(op_id=f"{assignment.id:032x}", reasons=[], mode="single", **row, **times)
+
+
+def record_beside_commands(project: Project, *parents: tuple[Any, str]) -> None:
+    """Record the rows that were inserted in bulk."""
+    with project.database.write() as session:
+        project.chain.record_row(session, "generator.added", session.get_one(Generator, 1), {}, NOW)
+        for model, kind in parents:
+            payload = {MEMBERS: project.chain.members(session, model, 1)}
+            project.chain.record_row(session, kind, session.get_one(model, 1), payload, NOW)
+
+
+def rows_against_events(root: Path) -> None:
+    """The part of verify that the chain of events makes possible."""
+    project = Project.open(root)
+    with project.database.read() as session:
+        assert list(recorded_faults(session, project.chain, Counter())) == []
     project.database.dispose()
 
 

@@ -146,11 +146,7 @@ def print_verification(result: Verification) -> None:
         if names:
             click.echo(f"{len(names)} {what}:")
             print_some(names)
-    if result.not_covered:
-        rows = ", ".join(result.not_covered)
-        click.echo(
-            f"not covered: {rows}: their events, of an earlier version, keep no digest, so a change cannot be seen"
-        )
+    print_not_covered(result)
     if result.faults:
         click.echo(f"{len(result.faults)} faults:")
         print_some(result.faults)
@@ -158,6 +154,15 @@ def print_verification(result: Verification) -> None:
         click.echo("what was looked at is as it was stored; without --sample everything is read")
     else:
         click.echo(f"everything {'that is covered ' if result.not_covered else ''}is as it was stored")
+
+
+def print_not_covered(result: Verification) -> None:
+    """Print which rows no event covers."""
+    if result.not_covered:
+        rows = ", ".join(result.not_covered)
+        click.echo(
+            f"not covered: {rows}: their events, of an earlier version, keep no digest, so a change cannot be seen"
+        )
 
 
 def print_some(lines: list[str]) -> None:

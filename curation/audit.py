@@ -3,25 +3,39 @@
 Payloads are canonical JSON of ids and digests: no names, no labels. The head row is locked last in a transaction, so
 that writers wait there for microseconds only. A plain chain cannot show that its tail was cut off: `anchor` writes the
 count and the head to a file outside the database, and `verify` compares the chain with every anchor.
+
+An event that records a row keeps the digest of the row, under the same key: without the key nobody can try values until
+the digest fits, not even after a withdrawal. An event of a change also keeps the digest of what it found, so that a
+change made beside the commands before it is not sealed by it.
 """
 
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from curation.digests import canonical_json
 from curation.errors import Unavailable
+from curation.queries import chunks
+from curation.tables.base import Keyed
+from curation.tables.content import CONTENT
+from curation.tables.members import CHUNK, Member
 from curation.tables.operations import Event, EventHead
+from curation.tables.recorded import RecordedTable, table_of
 
 GENESIS = "0" * 64
+BEFORE = "content_before"
+MEMBERS = "members"
+MOST_DIGESTS = 1_000  # of members in one event
+MEMBER_LENGTH = 32  # hex digits of a member's digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,74 @@ class Chain:
         session.add(Event(sequence=sequence, at=at, kind=kind, payload=payload, hmac=link))
         head.count, head.hmac = sequence, link
         session.flush()
+
+    def record_row(
+        self, session: Session, kind: str, row: Keyed, payload: dict[str, Any], at: datetime, /, **more: Any
+    ) -> None:
+        """Append an event that records a row, with the digest of the row as it is stored."""
+        session.flush()
+        table = table_of(type(row))
+        content = self.content(session, type(row), row.id)
+        self.record(session, kind, {table.key: row.id, **payload, CONTENT: content, **more}, at)
+
+    @contextmanager
+    def change(
+        self, session: Session, kind: str, row: Keyed, payload: dict[str, Any], at: datetime, /, **more: Any
+    ) -> Iterator[None]:
+        """Append an event that records what the block changes of a row: the digests before and after."""
+        # Locked, so that of two changes at once the second finds what the first has made; readings go on meanwhile.
+        model = type(row)
+        session.execute(select(model.id).where(model.id == row.id).with_for_update(key_share=True))
+        before = self.content(session, model, row.id)
+        yield
+        self.record_row(session, kind, row, payload, at, **{BEFORE: before}, **more)
+
+    def content(self, session: Session, model: type[Any], row_id: int) -> str:
+        """Digest a row and what hangs on it, as they are stored."""
+        table = table_of(model)
+        [(_, content)] = self.contents(session, table, table.model.id == row_id, limit=1)
+        return content
+
+    def contents(
+        self, session: Session, table: RecordedTable, which: ColumnElement[bool], limit: int = CHUNK
+    ) -> list[tuple[int, str]]:
+        """Give ids and digests of the first rows of a table that are so, in the order of ids."""
+        if table.own_content is None:
+            return [(row_id, self.digest(values)) for row_id, values in table.read(session, which, limit)]
+        rows = session.scalars(select(table.model).where(which).order_by(table.model.id).limit(limit)).all()
+        return [(row.id, table.own_content(session, row)) for row in rows]
+
+    def members(self, session: Session, model: type[Any], row_id: int) -> dict[str, list[Any]]:
+        """Digest the members of a row in the order of their ids, so many together that there are at most a thousand.
+
+        `last` are the ids that end each group, `digests` what the members up to there give.
+        """
+        members = table_of(model).members
+        assert members is not None
+        together = -(-members.count(session, row_id) // MOST_DIGESTS) or 1
+        last, digests = list[int](), list[str]()
+        for group in chunks(members.read(session, row_id), together):
+            last.append(group[-1].id)
+            digests.append(self.group_digest(self.member_digest(member) for member in group))
+        return {"last": last, "digests": digests}
+
+    def member_digest(self, member: Member, facts: str | None = None) -> str:
+        """Digest a member; `facts` is the digest of what a withdrawal has cleared of it."""
+        if member.facts is None:
+            return self.digest(member.values)[:MEMBER_LENGTH]
+        return self.digest([member.values, facts or self.facts_digest(member)])[:MEMBER_LENGTH]
+
+    def facts_digest(self, member: Member) -> str:
+        """Digest what a withdrawal would clear of an image."""
+        return self.digest(member.facts)[:MEMBER_LENGTH]
+
+    def group_digest(self, digests: Iterable[str]) -> str:
+        """Digest several members together."""
+        return self.digest(list(digests))[:MEMBER_LENGTH]
+
+    def digest(self, value: Any) -> str:
+        """Digest JSON under the key."""
+        return hmac.new(self.key, canonical_json(value), hashlib.sha256).hexdigest()
 
     def verify(self, session: Session, anchors_path: Path) -> ChainReport:
         """Walk the whole chain, compare it with the anchors, and list altered, missing and reordered events."""

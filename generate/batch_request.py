@@ -55,5 +55,5 @@ def request_batch(
         inherit(session, AffectedKind.BATCH, batch.id, AffectedKind.GENERATOR, generator.id)
     job = enqueue(session, now, "generate", {"batch": batch.id}, dedupe_key=f"generate:{batch.id}")
     if is_new:
-        chain.record(session, "batch.requested", {"batch": batch.id, "request": batch.request_digest}, now)
+        chain.record_row(session, "batch.requested", batch, {"request": batch.request_digest}, now)
     return batch, job

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from curation.audit import MEMBERS
 from curation.errors import NotFound
 from curation.image_store import pixel_sha256
 from curation.jobs import enqueue, utc_now
@@ -47,12 +48,17 @@ def run_batch_job(project: Project, payload: dict[str, Any], report: OnProgress)
             done += len(chunk)
             report(done, size, None)
     now = utc_now()
+    with project.database.read() as session:
+        members = project.chain.members(session, Batch, batch_id)
     with project.database.write() as session:
         batch = session.get_one(Batch, batch_id)
         if batch.status != BuildStatus.READY:
-            batch.status = BuildStatus.READY
-            enqueue(session, now, "screen", {"batch": batch_id}, dedupe_key=f"screen:{batch_id}")
-            project.chain.record(session, "batch.ready", {"batch": batch_id, "images": size}, now)
+            withdrawn = select(Image.id).where(Image.batch_id == batch_id, Image.withdrawn_at.is_not(None))
+            if session.scalars(withdrawn.limit(1)).first() is not None:  # perhaps since they were read
+                members = project.chain.members(session, Batch, batch_id)
+            with project.chain.change(session, "batch.ready", batch, {"images": size, MEMBERS: members}, now):
+                batch.status = BuildStatus.READY
+                enqueue(session, now, "screen", {"batch": batch_id}, dedupe_key=f"screen:{batch_id}")
 
 
 def list_missing_images(session: Session, batch: Batch) -> list[tuple[int, str]]:

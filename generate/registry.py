@@ -163,7 +163,7 @@ def register_generator(
         rows = [{"generator_id": generator.id, "pixel_sha256": digest} for digest in pixels[start : start + CHUNK]]
         session.execute(insert(GeneratorPixels), rows)
     mark_if_withdrawn(session, AffectedKind.GENERATOR, generator.id, subjects, pixels)
-    chain.record(session, "generator.added", {"generator": generator.id, "weights": card["digest"]}, now)
+    chain.record_row(session, "generator.added", generator, {"weights": card["digest"]}, now)
     return generator
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, select
 
+from curation.audit import MEMBERS
 from curation.digests import digest_of
 from curation.errors import BadInput, NotFound
 from curation.jobs import utc_now
@@ -210,4 +211,5 @@ def _save(
         for table, values in ((ScreenedImage, verdicts), (ScreeningCheck, rows)):
             for start in range(0, len(values), CHUNK):
                 session.execute(insert(table), values[start : start + CHUNK])
-        project.chain.record(session, "batch.screened", {"batch": inputs.batch.id, "screening": screening.id}, now)
+        payload = {"batch": inputs.batch.id, MEMBERS: project.chain.members(session, Screening, screening.id)}
+        project.chain.record_row(session, "batch.screened", screening, payload, now)

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from curation.audit import anchor
+from curation.audit import MEMBERS, anchor
 from curation.digests import digest_of
 from curation.ingest import import_rows
 from curation.ingest.arrival import Arrival
@@ -200,10 +200,12 @@ def _scale_notes(scales: Mapping[ValueScale, int], standing: Mapping[ValueScale,
 
 def _finish(project: Project, now: datetime, import_id: int, report: ImportReport) -> None:
     record = report.record()
+    with project.database.read() as session:
+        members = project.chain.members(session, Import, import_id)
     with project.database.write() as session:
         row = session.get_one(Import, import_id)
         row.status, row.report, row.subjects_known = BuildStatus.READY, record, report.subjects_known
-        payload = {"import": import_id, "source_digest": report.source_digest, "report_digest": digest_of(record)}
-        project.chain.record(session, "import", payload | {"images": report.added}, now)
+        payload = {"source_digest": report.source_digest, "report_digest": digest_of(record), "images": report.added}
+        project.chain.record_row(session, "import", row, payload, now, **{MEMBERS: members})
     with project.database.read() as session:
         anchor(session, project.anchors_path)

@@ -51,7 +51,8 @@ def add_reader(
     )
     session.add(reader)
     session.flush()
-    _record(session, chain, now, "reader.added", reader, by, kind=kind.value, role=role.value)
+    payload = {"by": by, "kind": kind.value, "role": role.value}
+    chain.record_row(session, "reader.added", reader, payload, now)
     return reader
 
 
@@ -73,9 +74,9 @@ def change_password(
     reader = session.get_one(Reader, reader_id)
     if reader.password_hash is None or not checked.right or checked.password_hash != reader.password_hash:
         raise NotAllowed("the current password is not right.")
-    reader.password_hash, reader.must_change_password = hash_password(new), False
-    end_sign_ins(session, now, reader.id, keep_token)
-    _record(session, chain, now, "reader.password_changed", reader, reader.id)
+    with chain.change(session, "reader.password_changed", reader, {"by": reader.id}, now):
+        reader.password_hash, reader.must_change_password = hash_password(new), False
+        end_sign_ins(session, now, reader.id, keep_token)
 
 
 def reset_password(
@@ -83,9 +84,9 @@ def reset_password(
 ) -> Reader:
     """Set another password for a reader, which ends all their sessions; raises NotFound, BadInput."""
     reader = _person(session, name)
-    reader.password_hash, reader.failed_sign_ins, reader.locked_until = hash_password(password), 0, None
-    end_sign_ins(session, now, reader.id)
-    _record(session, chain, now, "reader.password_reset", reader, by)
+    with chain.change(session, "reader.password_reset", reader, {"by": by}, now):
+        reader.password_hash, reader.failed_sign_ins, reader.locked_until = hash_password(password), 0, None
+        end_sign_ins(session, now, reader.id)
     return reader
 
 
@@ -94,9 +95,9 @@ def link_provider(
 ) -> Reader:
     """Let an identity provider's account sign in as this reader; it replaces an earlier one. Raises Conflict."""
     reader = _person(session, name)
-    reader.oidc_subject = _free_subject(session, oidc_subject, reader)
-    end_sign_ins(session, now, reader.id)
-    _record(session, chain, now, "reader.linked", reader, by)
+    with chain.change(session, "reader.linked", reader, {"by": by}, now):
+        reader.oidc_subject = _free_subject(session, oidc_subject, reader)
+        end_sign_ins(session, now, reader.id)
     return reader
 
 
@@ -104,17 +105,17 @@ def deactivate_reader(session: Session, chain: Chain, now: datetime, name: str, 
     """Deactivate an account and end its sessions; readings stay. Raises Conflict for the last administrator."""
     reader = _person(session, name)
     _keep_an_administrator(session, reader)
-    reader.active = False
-    end_sign_ins(session, now, reader.id)
-    _record(session, chain, now, "reader.deactivated", reader, by)
+    with chain.change(session, "reader.deactivated", reader, {"by": by}, now):
+        reader.active = False
+        end_sign_ins(session, now, reader.id)
     return reader
 
 
 def activate_reader(session: Session, chain: Chain, now: datetime, name: str, *, by: int | None = None) -> Reader:
     """Activate an account again, and remove a lock after wrong passwords."""
     reader = _person(session, name)
-    reader.active, reader.failed_sign_ins, reader.locked_until = True, 0, None
-    _record(session, chain, now, "reader.activated", reader, by)
+    with chain.change(session, "reader.activated", reader, {"by": by}, now):
+        reader.active, reader.failed_sign_ins, reader.locked_until = True, 0, None
     return reader
 
 
@@ -123,8 +124,8 @@ def set_role(session: Session, chain: Chain, now: datetime, name: str, role: Rol
     reader = _person(session, name)
     if role is not Role.ADMINISTRATOR:
         _keep_an_administrator(session, reader)
-    reader.role = role
-    _record(session, chain, now, "reader.role_changed", reader, by, role=role.value)
+    with chain.change(session, "reader.role_changed", reader, {"by": by, "role": role.value}, now):
+        reader.role = role
     return reader
 
 
@@ -132,7 +133,7 @@ def unlock_reader(session: Session, chain: Chain, now: datetime, name: str, *, b
     """Remove the lock after too many wrong passwords."""
     reader = _person(session, name)
     reader.failed_sign_ins, reader.locked_until = 0, None
-    _record(session, chain, now, "reader.unlocked", reader, by)
+    chain.record(session, "reader.unlocked", {"reader": reader.id, "by": by}, now)
     return reader
 
 
@@ -140,7 +141,7 @@ def sign_out_everywhere(session: Session, chain: Chain, now: datetime, name: str
     """End every session of a reader; returns how many were live."""
     reader = _person(session, name)
     ended = end_sign_ins(session, now, reader.id)
-    _record(session, chain, now, "reader.signed_out_everywhere", reader, by, ended=ended)
+    chain.record(session, "reader.signed_out_everywhere", {"reader": reader.id, "by": by, "ended": ended}, now)
     return ended
 
 
@@ -170,12 +171,6 @@ def _free_subject(session: Session, oidc_subject: str, except_for: Reader | None
     if holder is not None and holder is not except_for:
         raise Conflict(f"this account signs in as {holder.name!r} already.")
     return oidc_subject
-
-
-def _record(
-    session: Session, chain: Chain, now: datetime, kind: str, reader: Reader, by: int | None, /, **more: object
-) -> None:
-    chain.record(session, kind, {"reader": reader.id, "by": by, **more}, now)
 
 
 def list_readers(session: Session) -> Sequence[Reader]:

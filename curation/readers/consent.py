@@ -97,21 +97,19 @@ def record_consent(
         agreed_at=now,
     )
     session.add(consent)
-    session.flush()
-    chain.record(session, "consent.given", {"reader": reader_id, "consent": consent.id}, now)
+    chain.record_row(session, "consent.given", consent, {"reader": reader_id}, now)
     return consent
 
 
 def withdraw_consent(session: Session, chain: Chain, now: datetime, reader_id: int) -> None:
-    """Withdraw every consent of this reader; raises Conflict when there is none."""
+    """Withdraw every consent of this reader, each with its event; raises Conflict when there is none."""
     live = select(Consent).where(Consent.reader_id == reader_id, Consent.withdrawn_at.is_(None))
     consents = session.scalars(live.order_by(Consent.id)).all()
     if not consents:
         raise Conflict("there is no consent of yours to withdraw.")
     for consent in consents:
-        consent.withdrawn_at = now
-    payload = {"reader": reader_id, "consents": [consent.id for consent in consents]}
-    chain.record(session, "consent.withdrawn", payload, now)
+        with chain.change(session, "consent.withdrawn", consent, {"reader": reader_id}, now):
+            consent.withdrawn_at = now
 
 
 def find_live_consent(session: Session, reader_id: int) -> Consent | None:

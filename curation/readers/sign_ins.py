@@ -120,8 +120,7 @@ def _begin(session: Session, chain: Chain, now: datetime, reader: Reader, by: st
         expires_at=now + ABSOLUTE,
     )
     session.add(row)
-    session.flush()
-    chain.record(session, "reader.signed_in", {"reader": reader.id, "sign_in": row.id, "by": by}, now)
+    chain.record_row(session, "reader.signed_in", row, {"reader": reader.id, "by": by}, now)
     return SignedIn(reader, token, csrf_token)
 
 

@@ -13,6 +13,7 @@ from curation.reading.recipe import WorklistRecipe, recipe_of
 from curation.reading.request import ReadingRequest, check_request
 from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT, lock_cursor
 from curation.reading.worklist import open_worklist
+from curation.tables.content import CONTENT, reading_values
 from curation.tables.reading import (
     Assignment,
     AssignmentPurpose,
@@ -56,7 +57,7 @@ def record_reading(session: Session, chain: Chain, now: datetime, reader_id: int
         _count(cursor, assignment, 1)
     session.flush()
     _update_slots(session, worklist, recipe, assignment, request.mode, request.verdict)
-    chain.record(session, "reading.recorded", {"reading": reading.id, "assignment": assignment.id}, now)
+    _record(session, chain, now, "reading.recorded", reading, assignment, {"assignment": assignment.id})
     return False
 
 
@@ -99,7 +100,21 @@ def void_reading(session: Session, chain: Chain, now: datetime, reader_id: int, 
     _count(cursor, assignment, -1)
     session.flush()
     _update_slots(session, worklist, recipe, assignment, target.mode, target.verdict, taken_back=True)
-    chain.record(session, "reading.voided", {"reading": void.id, "voids": target.id}, now)
+    _record(session, chain, now, "reading.voided", void, assignment, {"voids": target.id})
+
+
+def _record(
+    session: Session,
+    chain: Chain,
+    now: datetime,
+    kind: str,
+    reading: Reading,
+    assignment: Assignment,
+    payload: dict[str, int],
+) -> None:
+    """Record a reading with its digest, made of the rows at hand: reading them back would slow every verdict."""
+    content = chain.digest(reading_values(reading, assignment))
+    chain.record(session, kind, {"reading": reading.id, **payload, CONTENT: content}, now)
 
 
 def _count(cursor: ReaderCursor, assignment: Assignment, step: int) -> None:

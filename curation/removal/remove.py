@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from curation.audit import BEFORE, Chain
 from curation.digests import digest_of
 from curation.errors import Conflict, NotFound
 from curation.files import partial_path
@@ -94,7 +95,9 @@ def remove(project: Project, now: datetime, kind: NodeKind, name: str) -> Remova
             with project.database.write() as session:
                 row = _find_row(session, kind, name)
                 _refuse_in_use(project, session, kind, name, row)
-                payload = {"name": digest_of(name), "files": removal.files} | _remove_rows(session, kind, row)
+                payload = {"name": digest_of(name), "files": removal.files} | _remove_rows(
+                    session, project.chain, kind, row
+                )
                 project.chain.record(session, f"{kind}.removed", payload, now)
         except BaseException:
             if removal.folder and aside:
@@ -146,15 +149,18 @@ def _descendants(session: Session, kind: NodeKind, name: str, row: Any) -> Itera
                 yield f"the export of {event.at:%Y-%m-%d}"
 
 
-def _remove_rows(session: Session, kind: NodeKind, row: Any) -> dict[str, Any]:
+def _remove_rows(session: Session, chain: Chain, kind: NodeKind, row: Any) -> dict[str, Any]:
     """Remove the row, its parts and the marks of withdrawals; return what the event says of them."""
     if row is None:
         return {}
     removable = REMOVABLE[kind]
+    facts = {str(kind): row.id, "digest": removable.digest(row), BEFORE: chain.content(session, type(row), row.id)}
+    if kind is NodeKind.RUN:
+        parts = select(Evaluation.id).where(Evaluation.run_id == row.id).order_by(Evaluation.id)
+        facts["evaluations"] = list(session.scalars(parts))
     for column in removable.parts:
         session.execute(delete(column.class_).where(column == row.id))
     marks = (Affected.kind == removable.affected, Affected.target_id == row.id)
     session.execute(delete(Affected).where(*marks))
-    facts = {str(kind): row.id, "digest": removable.digest(row)}
     session.delete(row)
     return facts

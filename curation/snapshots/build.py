@@ -10,6 +10,7 @@ from sqlalchemy import and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from curation.audit import MEMBERS
 from curation.errors import BadInput, Conflict, NotFound, RoundsError
 from curation.files import whole_folder
 from curation.locks import file_lock
@@ -120,6 +121,8 @@ def _freeze(project: Project, snapshot_id: int, plan: Plan, now: datetime) -> No
     for chunk in plan.items():
         with project.database.write() as session:
             session.execute(insert(SnapshotItem), [{"snapshot_id": snapshot_id, **item} for item in chunk])
+    with project.database.read() as session:
+        members = project.chain.members(session, Snapshot, snapshot_id)
     with project.database.write() as session:
         ready = update(Snapshot).where(Snapshot.id == snapshot_id, Snapshot.status == BuildStatus.BUILDING)
         if not session.execute(ready.values(status=BuildStatus.READY).returning(Snapshot.id)).all():
@@ -127,8 +130,9 @@ def _freeze(project: Project, snapshot_id: int, plan: Plan, now: datetime) -> No
         refuse_withdrawn_items(session, snapshot_id)
         for generator_id in generators_of(session, snapshot_id):
             inherit(session, AffectedKind.SNAPSHOT, snapshot_id, AffectedKind.GENERATOR, generator_id)
-        payload = {"snapshot": snapshot_id, "digest": plan.manifest["digest"]}
-        project.chain.record(session, "snapshot.built", payload, now)
+        payload = {"digest": plan.manifest["digest"], MEMBERS: members}
+        snapshot = session.get_one(Snapshot, snapshot_id)
+        project.chain.record_row(session, "snapshot.built", snapshot, payload, now)
 
 
 def find_snapshot(session: Session, name: str) -> Snapshot:

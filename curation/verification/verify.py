@@ -5,23 +5,24 @@ that is still stored, and so are rows that contradict each other. Interrupted wo
 them), `.part` files and rows that are `building`: they are listed, and harmless.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
 from curation.audit import ChainReport
-from curation.errors import RoundsError
+from curation.errors import BadInput, RoundsError
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.snapshots.folder import SPLITS, SnapshotFolder
 from curation.tables.images import BuildStatus, Image
 from curation.tables.training import Snapshot
 from curation.verification.folders import folder_faults, torn_embeddings, unfinished_work
-from curation.verification.measured import measured_faults, not_covered
 from curation.verification.outcomes import frozen_reading_faults, outcome_faults
-from curation.verification.removed import folders_set_aside, removal_faults
+from curation.verification.recorded import recorded_faults
 from curation.verification.rows import row_faults
+from curation.verification.set_aside import folders_set_aside
 from curation.verification.snapshot_folders import verify_folder
 from curation.verification.stored_files import (
     PREFIXES,
@@ -71,12 +72,10 @@ def verify_project(
         _check_sample(project, result, sample, seed, pixels)
     report(0, 0, "rows")
     with project.database.read() as session:
-        for check in (row_faults, outcome_faults, frozen_reading_faults, measured_faults, removal_faults):
+        for check in (row_faults, outcome_faults, frozen_reading_faults):
             _collect(result.faults, check(session))
         _collect(result.faults, folder_faults(project, session))
         result.building = unfinished_work(session)
-        result.not_covered = not_covered(session)
-        result.chain = project.chain.verify(session, project.anchors_path)
         withdrawn_pixels = set(session.scalars(select(Image.pixel_sha256).where(Image.withdrawn_at.is_not(None))))
         columns = (Snapshot.name, Snapshot.directory, Snapshot.digest)
         snapshots = session.execute(select(*columns).where(Snapshot.status == BuildStatus.READY)).all()
@@ -86,8 +85,28 @@ def verify_project(
         faults = _snapshot_faults(project, name, directory, digest, withdrawn_pixels, report, whole=sample is None)
         _collect(result.faults, (f"snapshot {name!r}: {fault}" for fault in faults))
     result.snapshots = len(snapshots)
-    _collect(result.faults, (f"events: {fault}" for fault in result.chain.faults))
+    try:
+        _check_events(project, result)
+    except BadInput as error:  # the key is missing, or cannot be read
+        result.faults.append(f"events: {error}")
     return result
+
+
+def verify_events(project: Project) -> Verification:
+    """Check the chain of events, and what it records of rows against the rows; raises NotFound without the key."""
+    result = Verification()
+    _check_events(project, result)
+    return result
+
+
+def _check_events(project: Project, result: Verification) -> None:
+    bare: Counter[str] = Counter()
+    chain = project.chain
+    with project.database.read() as session:
+        _collect(result.faults, recorded_faults(session, chain, bare))
+        result.chain = chain.verify(session, project.anchors_path)
+    _collect(result.faults, (f"events: {fault}" for fault in result.chain.faults))
+    result.not_covered = [f"{plural} ({count})" for plural, count in bare.items()]
 
 
 def _check_store(project: Project, result: Verification, report: OnProgress, pixels: bool) -> None:

@@ -37,9 +37,10 @@ def forget_file_names(session: Session, chain: Chain, now: datetime, withdrawal_
         lists = {key: [_without(entry, names) for entry in row.report.get(key, ())] for key in LISTS}
         entries = sum(new != old for key in LISTS for new, old in zip(lists[key], row.report.get(key, ()), strict=True))
         if entries:
-            row.report = {**row.report, **lists}
-            payload = {"import": row.id, "withdrawal": withdrawal_id, "entries": entries}
-            chain.record(session, CHANGED, {**payload, "report_digest": digest_of(row.report)}, now)
+            report = {**row.report, **lists}
+            payload = {"withdrawal": withdrawal_id, "entries": entries, "report_digest": digest_of(report)}
+            with chain.change(session, CHANGED, row, payload, now):
+                row.report = report
             changed += entries
     return changed
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from curation.audit import anchor
+from curation.audit import BEFORE, Chain, anchor
 from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.lineage.descent import Descent, descent_of
@@ -23,6 +23,7 @@ from curation.provenance.withdrawn import add_mark, withdrawn_images, withdrawn_
 from curation.queries import chunks
 from curation.reading.slots import PROXY_SLOT
 from curation.tables.images import Image, ImageLabel
+from curation.tables.members import read_images
 from curation.tables.reading import Assignment, AssignmentState, ReaderCursor, Reading
 from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
 from curation.withdrawal.import_reports import file_names_of, forget_file_names
@@ -60,14 +61,15 @@ def withdraw(
             descent = descent_of(session, project.root, key)
             repeated = descent.subject.withdrawn_at is not None
             withdrawal = _open(session, now, descent, reason)
+            found = {BEFORE: project.chain.content(session, Withdrawal, withdrawal.id)} if repeated else {}
             names = file_names_of(session, descent.removed)
-            images = _make_tombstones(session, now, withdrawal.id, _removed(descent, descendants))
+            images = _make_tombstones(session, project.chain, now, withdrawal.id, _removed(descent, descendants))
             added = _mark_descendants(session, withdrawal.id, descent)
             _close_items(session)
             forget_file_names(session, project.chain, now, withdrawal.id, names)
             if added or images or not repeated:
                 withdrawal.plan = rebuild_plan(session, descent, f"-w{withdrawal.id}", descendants)
-                _record(session, project, now, withdrawal, descent, images)
+                _record(session, project.chain, now, withdrawal, descent, {"images": images, **found})
             session.flush()
         removed = remove_files(project, withdrawal, descent, descendants=descendants, purge=purge)
         with project.database.write() as session:
@@ -98,10 +100,18 @@ def _removed(descent: Descent, descendants: bool) -> ColumnElement[bool]:
     return or_(shown, drawn, Image.altered_from_id.in_(select(Image.id).where(drawn)))
 
 
-def _make_tombstones(session: Session, now: datetime, withdrawal_id: int, removed: ColumnElement[bool]) -> int:
-    """Turn images into tombstones; return how many were none yet."""
+def _make_tombstones(
+    session: Session, chain: Chain, now: datetime, withdrawal_id: int, removed: ColumnElement[bool]
+) -> int:
+    """Turn images into tombstones; return how many were none yet.
+
+    The events of imports and batches cover what is cleared. An event keeps its digest, so that they are still checked.
+    """
     ids = list(session.scalars(select(Image.id).where(removed, Image.withdrawn_at.is_(None)).order_by(Image.id)))
     for chunk in chunks(ids):
+        facts = [chain.facts_digest(member) for member in read_images(session, Image.id.in_(chunk))]
+        payload = {"withdrawal": withdrawal_id, "images": chunk, "facts": facts}
+        chain.record(session, "images.cleared", payload, now)
         session.execute(delete(ImageLabel).where(ImageLabel.image_id.in_(chunk)))
         session.execute(update(Image).where(Image.id.in_(chunk)).values(withdrawn_at=now, **CLEARED))
         mark = {"withdrawal_id": withdrawal_id, "kind": AffectedKind.IMAGE}
@@ -138,17 +148,15 @@ def _close_items(session: Session) -> None:
 
 
 def _record(
-    session: Session, project: Project, now: datetime, withdrawal: Withdrawal, descent: Descent, images: int
+    session: Session, chain: Chain, now: datetime, withdrawal: Withdrawal, descent: Descent, facts: dict[str, Any]
 ) -> None:
     ids_by_kind = {kind.value: [row.id for row in descent.affected if row.kind is kind] for kind in AffectedKind}
     payload = {
-        "withdrawal": withdrawal.id,
         "subject": descent.subject.id,
-        "images": images,
         "affected": {kind: ids for kind, ids in ids_by_kind.items() if ids},
         "plan_digest": digest_of(withdrawal.plan),
     }
-    project.chain.record(session, "subject.withdrawn", payload, now)
+    chain.record_row(session, "subject.withdrawn", withdrawal, payload | facts, now)
 
 
 def list_withdrawals(session: Session) -> Sequence[Withdrawal]:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, cast
 from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
-from curation.audit import Chain
+from curation.audit import MEMBERS, Chain
 from curation.errors import Conflict
 from curation.readers.accounts import find_reader
 from curation.reading.outcomes import recompute_outcomes
@@ -49,9 +49,15 @@ def create_worklist(session: Session, chain: Chain, now: datetime, recipe: Workl
     _add_items(session, worklist, items, recipe, dealt if recipe.shares == "allotted" else None)
     session.add_all(WorklistReader(worklist_id=worklist.id, reader_id=reader.id) for reader in readers)
     if recipe.practice:
-        _add_practice(session, worklist, recipe, items, now)
-    chain.record(session, "worklist.created", {"worklist": worklist.id, "items": len(items)}, now)
+        _record(session, chain, _add_practice(session, worklist, recipe, items, now), now)
+    _record(session, chain, worklist, now)
     return worklist
+
+
+def _record(session: Session, chain: Chain, worklist: Worklist, now: datetime) -> None:
+    session.flush()
+    members = chain.members(session, Worklist, worklist.id)
+    chain.record_row(session, "worklist.created", worklist, {"items": worklist.size, MEMBERS: members}, now)
 
 
 def _check_name(session: Session, name: str) -> None:
@@ -86,7 +92,7 @@ def _add_worklist(
 
 def _add_practice(
     session: Session, worklist: Worklist, recipe: WorklistRecipe, items: Sequence[Item], now: datetime
-) -> None:
+) -> Worklist:
     """Make the practice of a worklist: images of known truth from training subjects, with feedback."""
     renamed = recipe.model_copy(update={"name": f"{recipe.name[:PRACTICE_NAME]} (practice)"})
     _check_name(session, renamed.name)
@@ -94,6 +100,7 @@ def _add_practice(
     practice = _add_worklist(session, renamed, WorklistKind.PRACTICE, chosen, now)
     practice.practice_for_id = worklist.id
     _add_items(session, practice, chosen, recipe)
+    return practice
 
 
 def _add_items(
@@ -147,8 +154,8 @@ def close_worklist(session: Session, chain: Chain, now: datetime, name: str) -> 
     worklist = find_worklist(session, name)
     session.refresh(worklist, with_for_update=True)  # two callers at once record one event
     if worklist.closed_at is None:
-        worklist.closed_at = now
-        for practice in session.scalars(select(Worklist).where(Worklist.practice_for_id == worklist.id)):
-            practice.closed_at = now
-        chain.record(session, "worklist.closed", {"worklist": worklist.id}, now)
+        practices = session.scalars(select(Worklist).where(Worklist.practice_for_id == worklist.id)).all()
+        for closing in (*practices, worklist):
+            with chain.change(session, "worklist.closed", closing, {}, now):
+                closing.closed_at = now
     return worklist

@@ -36,8 +36,8 @@ def pause_worklist(session: Session, chain: Chain, now: datetime, name: str) -> 
     """Assign no more images for now; verdicts on images already assigned are saved. Pausing again changes nothing."""
     worklist = _open(session, name)
     if worklist.paused_at is None:
-        worklist.paused_at = now
-        chain.record(session, "worklist.paused", {"worklist": worklist.id}, now)
+        with chain.change(session, "worklist.paused", worklist, {}, now):
+            worklist.paused_at = now
     return worklist
 
 
@@ -45,8 +45,8 @@ def resume_worklist(session: Session, chain: Chain, now: datetime, name: str) ->
     """Assign images again; resuming a worklist that is not paused changes nothing."""
     worklist = _open(session, name)
     if worklist.paused_at is not None:
-        worklist.paused_at = None
-        chain.record(session, "worklist.resumed", {"worklist": worklist.id}, now)
+        with chain.change(session, "worklist.resumed", worklist, {}, now):
+            worklist.paused_at = None
     return worklist
 
 
@@ -54,15 +54,20 @@ def set_readers(session: Session, chain: Chain, now: datetime, name: str, reader
     """Set who may read from now on; without names every reader may. Raises NotFound for an unknown name."""
     worklist = _open(session, name)
     ids = [find_reader(session, reader).id for reader in dict.fromkeys(readers)]
-    session.execute(delete(WorklistReader).where(WorklistReader.worklist_id == worklist.id))
-    session.add_all(WorklistReader(worklist_id=worklist.id, reader_id=reader_id) for reader_id in ids)
+    with chain.change(session, "worklist.readers_set", worklist, {"readers": ids}, now):
+        session.execute(delete(WorklistReader).where(WorklistReader.worklist_id == worklist.id))
+        session.add_all(WorklistReader(worklist_id=worklist.id, reader_id=reader_id) for reader_id in ids)
+        _free_shares_of_others(session, worklist, ids)
+    return worklist
+
+
+def _free_shares_of_others(session: Session, worklist: Worklist, ids: Sequence[int]) -> None:
+    """Open to everyone what was dealt out to readers who are no longer named."""
     removed = select(ReaderCursor.reader_id).where(
         ReaderCursor.worklist_id == worklist.id, ReaderCursor.allotted.is_not(None), ReaderCursor.reader_id.not_in(ids)
     )
     if ids:
         _free_for_all(session, worklist, session.scalars(removed).all(), AssignmentState.OPEN)
-    chain.record(session, "worklist.readers_set", {"worklist": worklist.id, "readers": ids}, now)
-    return worklist
 
 
 def readers_of(session: Session, worklist_id: int) -> list[int]:
@@ -134,12 +139,12 @@ def change_rule(session: Session, chain: Chain, now: datetime, name: str, kind: 
         raise BadInput("the rule `single` goes with one reader per image, every other with two or more.")
     rule = OutcomeRule(kind, readers)  # type: ignore[arg-type]  # one of RULES
     before = OutcomeRule(**worklist.rule)
-    worklist.rule = {"kind": kind, "readers": readers}
-    session.flush()
-    update_all_extra_slots(session, worklist, before.readers)
-    worklist.readers_per_image = readers
-    payload = {"worklist": worklist.id, "before": before.digest, "after": rule.digest}
-    chain.record(session, "worklist.rule_changed", payload, now)
+    payload = {"before": before.digest, "after": rule.digest}
+    with chain.change(session, "worklist.rule_changed", worklist, payload, now):
+        worklist.rule = {"kind": kind, "readers": readers}
+        session.flush()
+        update_all_extra_slots(session, worklist, before.readers)
+        worklist.readers_per_image = readers
     return recompute_outcomes(session, worklist.id)
 
 

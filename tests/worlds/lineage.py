@@ -23,6 +23,7 @@ from curation.tables.training import Run, Snapshot, Study
 from generate.card import describe_fitted_images
 from generate.registry import register_generator
 from tests.rows import NOW, add_batch, add_image, add_import, add_real, label_id, picture
+from tests.worlds.recorded import record_rows
 from tests.worlds.shared import copy_world, make_once
 
 REAL_ONLY = MixRecipe(synthetic="none")
@@ -169,6 +170,7 @@ def live_in(project: Project) -> None:
     add_run(project, "direct", "base")
     add_run(project, "other", "third", backbone="runs/direct/model", saw={"subjects": ["s0"]})
     add_study(project, "trial", {"real_only": "base", "plus_raw": "third"})
+    record_rows(project)
 
 
 def images_of(project: Project, key: str) -> list[Image]:

@@ -16,7 +16,6 @@ from curation.project import Project
 from curation.reading.claims import claim
 from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import record_reading
-from curation.settings import write_project_file
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.mix import MixRecipe
 from curation.tables.generation import Generator
@@ -25,13 +24,14 @@ from curation.tables.people import Reader, SignIn
 from curation.worklists.create import create_worklist
 from tests.builders import add_candidates, oval
 from tests.curation.reading_room import NOON, add_person, verdict
+from tests.projects import new_project
 from tests.rows import NOW, picture
+from tests.worlds.recorded import record_rows
 
 
 def lived_in(root: Path, database_url: str, images: int = 30, readers: int = 2) -> tuple[Project, list[int]]:
     """A migrated database becomes a project with an import, a worklist of candidates, a snapshot, a sign-in."""
-    write_project_file(root, "lived-in", database_url, "store")
-    project = Project.open(root)
+    project = new_project(root, "lived-in", database_url, "store")
     splits = (Split.TRAIN, Split.VALIDATION, Split.TEST)
     real = [
         IncomingImage(f"{n}.png", picture(n, 64), ("normal", "ring_lesion")[n // 3 % 2], f"p{n}", splits[n % 3])
@@ -45,6 +45,7 @@ def lived_in(root: Path, database_url: str, images: int = 30, readers: int = 2) 
         ids = [add_person(session, f"r{number}") for number in range(readers)]
         signed_in = {"csrf_token": "c", "created_at": NOON, "last_seen_at": NOON, "expires_at": NOON}
         session.add(SignIn(reader_id=ids[0], token_sha256="t" * 64, **signed_in))
+    record_rows(project)
     build_snapshot(project, "first", MixRecipe(synthetic="none"), NOW, silent)
     return project, ids
 

@@ -52,8 +52,8 @@ def close_run(session: Session, chain: Chain, now: datetime, name: str, metrics:
     run = find_run(session, name)
     if (run.status, run.metrics) == (BuildStatus.READY, metrics):
         return
-    run.status, run.metrics = BuildStatus.READY, metrics
-    chain.record(session, "run.finished", {"run": run.id, "config": run.config_digest}, now)
+    with chain.change(session, "run.finished", run, {"config": run.config_digest}, now):
+        run.status, run.metrics = BuildStatus.READY, metrics
 
 
 def list_runs(session: Session) -> Sequence[Run]:

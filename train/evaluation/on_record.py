@@ -25,7 +25,7 @@ def evaluate_on_record(project: Project, request: EvaluationRequest, now: Callab
         record_opening(session, project.chain, now(), "run", run.id, split)
     evaluation = evaluate_run(project.root / run.directory, folder, request.split, request.n_bootstrap, request.seed)
     with project.database.write() as session:
-        record_evaluation(session, now(), session.get_one(Run, run.id), split, evaluation.as_json())
+        record_evaluation(session, project.chain, now(), session.get_one(Run, run.id), split, evaluation.as_json())
     return evaluation
 
 

@@ -15,6 +15,10 @@ def record_opening(session: Session, chain: Chain, now: datetime, reader_kind: s
     chain.record(session, "test.opened" if split == Split.TEST else "validation.read", {reader_kind: row_id}, now)
 
 
-def record_evaluation(session: Session, now: datetime, run: Run, split: Split, metrics: dict[str, Any]) -> None:
-    """Keep the metrics of one reading of a held-out split."""
-    session.add(Evaluation(run_id=run.id, split=split, metrics=metrics, created_at=now))
+def record_evaluation(
+    session: Session, chain: Chain, now: datetime, run: Run, split: Split, metrics: dict[str, Any]
+) -> None:
+    """Keep the metrics of one reading of a held-out split, and record them."""
+    evaluation = Evaluation(run_id=run.id, split=split, metrics=metrics, created_at=now)
+    session.add(evaluation)
+    chain.record_row(session, "run.evaluated", evaluation, {"run": run.id}, now)

@@ -53,8 +53,8 @@ def close_study(session: Session, chain: Chain, now: datetime, name: str, result
     study = session.scalars(select(Study).where(Study.name == name)).one()
     if (study.status, study.result) == (BuildStatus.READY, result):
         return
-    study.status, study.result = BuildStatus.READY, result
-    chain.record(session, "study.finished", {"study": study.id, "plan": study.plan_digest}, now)
+    with chain.change(session, "study.finished", study, {"plan": study.plan_digest}, now):
+        study.status, study.result = BuildStatus.READY, result
 
 
 def list_studies(session: Session) -> Sequence[Study]:

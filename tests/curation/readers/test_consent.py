@@ -61,8 +61,9 @@ def test_consent_keeps_what_was_said_and_the_chain_keeps_ids_only(database: Data
         assert Experience.model_validate(kept.experience) == EXPERIENCE
         assert Display.model_validate(kept.display) == DISPLAY
         events = session.scalars(select(Event).order_by(Event.sequence)).all()
+        content = CHAIN.content(session, Consent, consent.id)
     assert [(event.kind, event.payload) for event in events] == [
-        ("consent.given", {"reader": person, "consent": consent.id})
+        ("consent.given", {"reader": person, "consent": consent.id, "content": content})
     ]
 
 

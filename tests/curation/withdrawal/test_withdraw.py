@@ -22,6 +22,7 @@ from curation.verification.verify import verify_project
 from curation.withdrawal.withdraw import Done, withdraw
 from tests.rows import NOW, add_import, add_real
 from tests.worlds.lineage import images_of
+from tests.worlds.recorded import record_rows
 
 
 def files(project: Project, key: str) -> set[str]:
@@ -66,7 +67,7 @@ def test_everything_that_descends_is_marked_and_the_event_holds_ids_only(lived: 
     with lived.database.read() as session:
         event = session.scalars(select(Event).where(Event.kind == "subject.withdrawn")).one()
         removed = session.scalars(select(Event).where(Event.kind == "withdrawal.files_removed")).one()
-        assert set(event.payload) == {"withdrawal", "subject", "images", "affected", "plan_digest"}
+        assert set(event.payload) == {"withdrawal", "subject", "images", "affected", "plan_digest", "content"}
         assert "s0" not in json.dumps([event.payload, removed.payload])
         assert all(line.affected for line in list_snapshots(session))
         assert len(project_status(session, lived, NOW).affected) == 10
@@ -133,6 +134,7 @@ def test_a_file_that_another_image_needs_stays(lived: Project) -> None:
         )
         first = session.scalars(select(Image).where(Image.subject.has(key="s1"))).one()
         twin.file_sha256, twin.pixel_sha256 = first.file_sha256, first.pixel_sha256
+    record_rows(lived)
     done = withdraw(lived, NOW, "s1", "")
     assert (done.removed.files, done.removed.kept) == (0, 1)
     lived.store.check(twin.file_sha256)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from curation.verification.measured import measured_faults, not_covered
 from sqlalchemy import func, select
 
 from curation.alterations.faults import ALL_FAULTS, Fault
@@ -11,7 +12,6 @@ from curation.progress import silent
 from curation.project import Project
 from curation.tables.measures import CheckReport
 from curation.tables.operations import Event
-from curation.verification.measured import measured_faults, not_covered
 from screening.checks.fitted import CHECKS
 from screening.error_rates import checks
 from screening.error_rates.checks import measure_checks

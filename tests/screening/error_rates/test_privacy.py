@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from curation.verification.measured import measured_faults, not_covered
 from sqlalchemy import func, select
 
 from curation.errors import BadInput
@@ -12,7 +13,6 @@ from curation.project import Project
 from curation.tables.images import Image
 from curation.tables.measures import CheckReport
 from curation.tables.operations import Event
-from curation.verification.measured import measured_faults, not_covered
 from screening.error_rates.privacy import PrivacyPlan, reached
 from screening.error_rates.privacy_figure import plot_error_rates
 from screening.error_rates.privacy_run import KIND, STAND_IN, measure_privacy

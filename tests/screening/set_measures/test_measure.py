@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from curation.verification.measured import measured_faults, not_covered
 from sqlalchemy import func, select
 
 from curation.check_names import measure_key
@@ -18,7 +19,6 @@ from curation.tables.measures import SetMeasurement
 from curation.tables.operations import Event
 from curation.tables.people import ReaderKind
 from curation.tables.reading import Verdict
-from curation.verification.measured import measured_faults, not_covered
 from screening.report.measurements import every_figure, find_measurement, medoid_files, outcomes_by
 from screening.set_measures.measure import measure_sets
 from screening.set_measures.request import MeasureRequest

@@ -1,6 +1,7 @@
 """A changed or removed measurement or judgement is named by verification, and it alone."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -19,18 +20,19 @@ from curation.pairs.judging import Judgement, find_next_pairs, record_judgement
 from curation.pairs.recipe import PairRecipe
 from curation.progress import silent
 from curation.project import Project
-from curation.settings import write_project_file
 from curation.tables.content import CONTENT
 from curation.tables.operations import Event, EventHead
 from curation.tables.pairs import PairReading, PairVerdict
-from curation.verification.measured import measured_faults, not_covered
+from curation.verification.recorded import recorded_faults
 from curation.verification.rows import row_faults
 from curation.verification.verify import Verification, verify_project
 from curation.withdrawal.withdraw import withdraw
 from tests.curation.lineage.measured import add_measurement, add_report
 from tests.curation.pairs.rows import add_judge, add_suspects, add_training
 from tests.operation_ids import new_op_id
+from tests.projects import new_project
 from tests.rows import NOW
+from tests.worlds.recorded import record_rows
 
 pytestmark = pytest.mark.slow  # each test makes a project that was measured and judged
 
@@ -99,13 +101,13 @@ def measured_and_judged(project: Project) -> None:
         judge(session, project, key=keys[1], verdict=PairVerdict.SAME)
         judge(session, project, key=keys[0], voids_op_id=first)
         judge(session, project, key=keys[0], verdict=PairVerdict.UNSURE)
+    record_rows(project)
 
 
 @pytest.fixture
 def judged(database: Database, tmp_path: Path) -> Iterator[Project]:
     """A project in which things were measured and judged, once on each database."""
-    write_project_file(tmp_path / "judged", "judged", database.url, "store")
-    made = Project.open(tmp_path / "judged")
+    made = new_project(tmp_path / "judged", "judged", database.url, "store")
     measured_and_judged(made)
     yield made
     made.database.dispose()
@@ -129,7 +131,7 @@ def faults_after(project: Project, *tamperings: str) -> list[str]:
     with Session(project.database.engine) as session:
         for tampering in tamperings:
             session.execute(text(tampering))
-        faults = [*row_faults(session), *measured_faults(session)]
+        faults = [*row_faults(session), *recorded_faults(session, project.chain, Counter())]
         session.rollback()
     return faults
 
@@ -211,8 +213,10 @@ def test_rows_of_earlier_events_are_counted_as_not_covered_and_are_no_fault(
     add_report(judged, at=NOW + HOUR)
     verification = whole(judged)
     assert verification.faults == []
-    counts = ["reports of error rates (2)", "measurements of sets (2)", "lists of pairs (1)", "judgements of pairs (4)"]
-    assert verification.not_covered == counts
+    judged_rows = ["lists of pairs (1)", "judgements of pairs (4)"]
+    counts = verification.not_covered
+    assert counts[-4:] == ["reports of error rates (2)", "measurements of sets (2)", *judged_rows]
+    assert counts[:-4] == ["imports (1)", "generators (1)", "batches (1)", "screenings (1)", "readers (2)"]
     print_verification(verification)
     output = capsys.readouterr().out
     assert "everything that is covered is as it was stored" in output
@@ -223,8 +227,9 @@ def test_rows_of_earlier_events_are_counted_as_not_covered_and_are_no_fault(
     ]
     with Session(judged.database.engine) as session:
         session.execute(text("DELETE FROM set_measurements WHERE id = 1"))
-        assert [*measured_faults(session)] == [f"measurement of a set 1: {GONE}"]
-        assert "measurements of sets (1)" in not_covered(session)  # what is gone is a fault, and not counted too
+        bare: Counter[str] = Counter()
+        assert [*recorded_faults(session, judged.chain, bare)] == [f"measurement of a set 1: {GONE}"]
+        assert bare["measurements of sets"] == 1  # what is gone is a fault, and not counted too
         session.rollback()
 
 
