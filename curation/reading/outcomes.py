@@ -65,16 +65,16 @@ def iterate_decisions(session: Session, worklist: Worklist) -> Iterator[tuple[in
     if worklist.kind is not WorklistKind.VERDICT:
         return
     rule = OutcomeRule(**worklist.rule)
-    for image, readings in _standing(session, WorklistItem.worklist_id == worklist.id):
+    for image, readings in iterate_standing(session, WorklistItem.worklist_id == worklist.id):
         yield image, readings, decide(readings, rule)
 
 
 def load_standing_readings(session: Session, item_id: int) -> list[StandingReading]:
     """Load the readings of one candidate that count towards its outcome."""
-    return [reading for _, readings in _standing(session, WorklistItem.id == item_id) for reading in readings]
+    return [reading for _, readings in iterate_standing(session, WorklistItem.id == item_id) for reading in readings]
 
 
-def _standing(session: Session, which: ColumnElement[bool]) -> Iterator[tuple[int, list[StandingReading]]]:
+def iterate_standing(session: Session, which: ColumnElement[bool]) -> Iterator[tuple[int, list[StandingReading]]]:
     """Yield the standing readings of candidates, image by image.
 
     Hidden repeats measure the reader and do not count. An audit replaces the same reader's verdict in the grid.

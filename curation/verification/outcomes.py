@@ -4,19 +4,31 @@ An outcome of earlier readings is not wrong, only old: it is compared with the r
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from itertools import groupby
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from curation.queries import CHUNK, chunks, class_asked
 from curation.reading.outcome_rule import OutcomeRule, StandingReading, decide
+from curation.reading.outcomes import iterate_standing
 from curation.reading.slots import MOST_READERS
 from curation.tables.images import BuildStatus
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Assignment, AssignmentPurpose, Outcome, Purpose, Reading, WorklistItem
 from curation.tables.training import Snapshot
 
+A_MINUTE = timedelta(minutes=1)
 KINDS = ("single", "majority", "unanimous", "adjudicated")
+# Of an outcome: the column, how a fault begins, and what stands for nothing.
+DECIDED = (
+    ("verdict", "it says", "nothing"),
+    ("label", "its corrected class is", "none"),
+    ("proxy_only", "that it rests on models alone is", "False"),
+    ("grid", "that it rests on a page of the grid is", "False"),
+    ("adjudicated", "that it was adjudicated is", "False"),
+)
 
 
 def outcome_faults(session: Session) -> Iterator[str]:
@@ -43,12 +55,32 @@ def _chunk_faults(session: Session, outcomes: Sequence[Outcome], rules: dict[str
     key = (WorklistItem.worklist_id, WorklistItem.image_id)
     listed = select(*key).where(tuple_(*key).in_(pairs), WorklistItem.purpose == Purpose.CANDIDATE)
     candidates = {tuple(row) for row in session.execute(listed)}
+    standing = _standing_readings(session, outcomes)
     for outcome in outcomes:
-        fault = _outcome_fault(outcome, readings, rules.get(outcome.rule_digest))
+        rule = rules.get(outcome.rule_digest)
+        fault = _outcome_fault(outcome, readings, rule) or _left_out(
+            session, outcome, standing.get(_place(outcome), ()), rule
+        )
         if (outcome.worklist_id, outcome.image_id) not in candidates:
             fault = "the image is no candidate of that worklist"
         if fault:
             yield f"outcome of image {outcome.image_id} in worklist {outcome.worklist_id}: {fault}"
+
+
+def _place(outcome: Outcome) -> tuple[int, int]:
+    return outcome.worklist_id, outcome.image_id
+
+
+def _standing_readings(
+    session: Session, outcomes: Sequence[Outcome]
+) -> dict[tuple[int, int], Sequence[StandingReading]]:
+    """Load what stands now of the images of some outcomes, which are in the order of worklists and images."""
+    standing: dict[tuple[int, int], Sequence[StandingReading]] = {}
+    for worklist_id, group in groupby(outcomes, key=lambda outcome: outcome.worklist_id):
+        images = [outcome.image_id for outcome in group]
+        which = (WorklistItem.worklist_id == worklist_id) & WorklistItem.image_id.between(images[0], images[-1])
+        standing |= {(worklist_id, image): readings for image, readings in iterate_standing(session, which)}
+    return standing
 
 
 def _outcome_fault(
@@ -62,11 +94,33 @@ def _outcome_fault(
     if not outcome.reading_ids or any(readings[key][0] != outcome.image_id for key in outcome.reading_ids):
         return "it rests on readings of another image"
     decision = decide([readings[key][1] for key in outcome.reading_ids], rule)
-    stored = (outcome.verdict, outcome.label, outcome.proxy_only, outcome.adjudicated)
-    if stored != (decision.verdict, decision.label, decision.proxy_only, decision.adjudicated):
-        by_rule = f"{decision.verdict} under the rule {rule.kind} {rule.readers}"
-        return f"it says {outcome.verdict}, its readings give {by_rule}"
-    return None
+    by_rule = f"under the rule {rule.kind} {rule.readers}"
+    wrong = [
+        f"{says} {getattr(outcome, name) or none}, its readings give {getattr(decision, name) or none} {by_rule}"
+        for name, says, none in DECIDED
+        if getattr(outcome, name) != getattr(decision, name)
+    ]
+    return "; ".join(wrong) or None
+
+
+def _left_out(
+    session: Session, outcome: Outcome, standing: Sequence[StandingReading], rule: OutcomeRule | None
+) -> str | None:
+    """Name readings that an outcome leaves out although they stood when it was computed.
+
+    An outcome rests on all readings before the newest that it names; one that names a reading taken back since is old.
+    On PostgreSQL a reading may be committed after one with a higher number, so those of the last minute do not count.
+    """
+    named = set(outcome.reading_ids)
+    if rule is None or not named <= {reading.id for reading in standing}:
+        return None
+    known = [reading for reading in standing if reading.id <= max(named)]
+    missing = sorted(set(decide(known, rule).reading_ids) - named)
+    if missing:
+        newest = session.scalars(select(Reading.created_at).where(Reading.id == max(named))).one()
+        earlier = select(Reading.id).where(Reading.id.in_(missing), Reading.created_at < newest - A_MINUTE)
+        missing = list(session.scalars(earlier.order_by(Reading.id)))
+    return f"it leaves out readings that stood before those it names: {missing[:5]}" if missing else None
 
 
 def _load_readings(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, StandingReading]]:

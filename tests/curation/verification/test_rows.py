@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
+from curation.database import Database
 from curation.progress import silent
 from curation.project import Project
 from curation.reading.claims import claim
@@ -17,11 +18,13 @@ from curation.tables.pairs import Pair, PairList, PairTruth
 from curation.tables.reading import Outcome, Verdict
 from curation.tables.training import Snapshot
 from curation.verification.outcomes import frozen_reading_faults, outcome_faults
+from curation.verification.recorded import CHANGED
 from curation.verification.rows import row_faults
 from curation.verification.verify import verify_project
-from tests.curation.reading_room import NOON, verdict
+from tests.curation.reading_room import CHAIN, LATER, NOON, claimed, reading_room, verdict
 from tests.worlds.either_database import copy_either
 from tests.worlds.lived_in import lived_in_world, people_reading, readers_of
+from tests.worlds.recorded import record_rows
 
 TAMPERINGS = (
     ("UPDATE images SET import_id = NULL WHERE id = 1", "1 real images without an import or a subject: 1"),
@@ -68,6 +71,7 @@ def room(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> 
             seen = {"truth": PairTruth.DIFFERENT, "first_image_id": 1, "second_image_id": 2}
             session.add(Pair(id=place, key=f"pair-{place}", pair_list_id=1, position=place, **seen))
         project.chain.record(session, "pairs.created", {"pair_list": 1}, NOON)
+    record_rows(project)
     yield project
     project.database.dispose()
 
@@ -111,8 +115,9 @@ def test_an_outcome_is_held_against_the_readings_it_names_and_not_against_later_
 def test_frozen_readings_that_are_gone_are_counted(room: Project) -> None:
     with room.database.write() as session:
         session.scalars(select(Snapshot)).one().reading_ids = [1, 2, 99_998, 99_999]
-    [fault] = verify_project(room, silent).faults
+    [fault, recorded] = verify_project(room, silent).faults
     assert fault == "snapshot 'first': 2 of the 4 readings it rests on are missing"
+    assert recorded == f"snapshot 1: {CHANGED}"
 
 
 @pytest.mark.slow
@@ -120,3 +125,29 @@ def test_a_project_in_which_people_read_has_no_faults(room: Project) -> None:
     with people_reading(room, [1, 2]):
         for _ in range(3):
             assert verify_project(room, silent).faults == []
+
+
+def test_an_outcome_says_what_differs_and_may_not_leave_out_a_reading(database: Database) -> None:
+    worklist, [ada, ben] = reading_room(database, images=1, readers=2, readers_per_image=2)
+    answers = ((ada, Verdict.ACCEPT, NOON), (ben, Verdict.REJECT, LATER))
+    keys = [claimed(database, reader, worklist, 1)[0] for reader, _, _ in answers]
+    with database.write() as session:
+        for key, (reader, answer, at) in zip(keys, answers, strict=True):
+            record_reading(session, CHAIN, at, reader, verdict(key, answer=answer))
+        recompute_outcomes(session, worklist)
+    by_rule = "under the rule majority 2"
+    changed = (
+        (
+            {"verdict": "approved", "label": "b"},
+            f"it says approved, its readings give unresolved {by_rule}; "
+            f"its corrected class is b, its readings give none {by_rule}",
+        ),
+        ({"grid": True}, f"that it rests on a page of the grid is True, its readings give False {by_rule}"),
+        ({"reading_ids": [2]}, "it leaves out readings that stood before those it names: [1]"),
+    )
+    for values, fault in changed:
+        with Session(database.engine) as session:
+            assert [*outcome_faults(session)] == []
+            session.execute(update(Outcome).values(**values))
+            assert [*outcome_faults(session)] == [f"outcome of image 1 in worklist 1: {fault}"]
+            session.rollback()
