@@ -36,6 +36,11 @@ class Columns:
         columns = {"subjects": self.subject, "labels": self.labels, "splits": self.split}
         return tuple(what for what, column in columns.items() if column)
 
+    def used(self, request: ImportRequest) -> list[str]:
+        """The names of the columns that are used, covariates among them."""
+        names = (self.key, *self.labels, self.subject, self.split, *request.covariates)
+        return [name for name in names if name]
+
 
 def plain_name(cell: Any) -> str:
     """A cell that names a subject or a label: a whole number that was written as 7.0 is 7, and 007 stays 007."""
@@ -80,12 +85,6 @@ def columns_of(path: Path, names: list[str], request: ImportRequest, beside: boo
     own = {what: asked[name] for what, name in named.items() if name is not None}
     key = own.get("file") or usual_column(place, names, _FILE)
     uid = usual_column(place, names, _UID)
-    ours = {name for name in names if name} <= {*_OURS, *request.covariates, *asked.values()}
-    if (key is None and uid is None) or (beside and key == "file" and not ours):
-        raise BadInput(
-            f"{path}: expected the columns file, and any of label, subject, split; got {', '.join(names)}. "
-            "Rename them, or remove those that are not among these."
-        )
     labels = tuple(dict.fromkeys(asked[name] for name in request.label_columns))
     if not labels and (label := usual_column(place, names, LABEL)):
         labels = (label,)
@@ -96,12 +95,17 @@ def columns_of(path: Path, names: list[str], request: ImportRequest, beside: boo
         subject=own.get("subject") or usual_column(place, names, SUBJECT),
         split=own.get("split") or usual_column(place, names, SPLIT),
     )
+    unknown = {name for name in names if name} - {*_OURS, *asked.values(), *columns.used(request)}
+    if not columns.key or (beside and key == "file" and unknown):
+        raise BadInput(
+            f"{path}: expected the columns file, and any of label, subject, split; got {', '.join(names)}. "
+            "Rename them, or remove those that are not among these."
+        )
     _check_unique(place, names, columns, request)
     return columns
 
 
 def _check_unique(place: str, names: list[str], columns: Columns, request: ImportRequest) -> None:
-    used = [columns.key, *columns.labels, columns.subject, columns.split, *request.covariates]
-    twice = [name for name in dict.fromkeys(used) if name is not None and names.count(name) > 1]
+    twice = [name for name in dict.fromkeys(columns.used(request)) if names.count(name) > 1]
     if twice:
         raise BadInput(f"{place}: two columns are called {', '.join(twice)}. Rename one, or remove it.")

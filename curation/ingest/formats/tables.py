@@ -135,15 +135,19 @@ def _join(first: TableEntry, second: TableEntry) -> TableEntry:
     )
 
 
-def read_table(path: Path, request: ImportRequest, *, below: str = "", beside: bool = False) -> Table:
-    """Read a table whose file names are relative to `below`; `beside` is a `metadata` file in the folder.
+def read_table(
+    path: Path, request: ImportRequest, folder: Path | None = None, *, below: str = "", beside: bool = False
+) -> Table:
+    """Read a table whose file names are relative to `below` in the `folder` of the source, or whole paths in it.
+
+    `beside` is a `metadata` file in the folder; without a folder, it is that of the table.
 
     Raises BadInput when the whole table cannot be used: encoding, columns, a row longer than the header.
     """
     names, rows = open_table(path)
     columns = columns_of(path, names, request, beside)
     check_columns(path.name, request.covariates, names, columns.subject)
-    used = {columns.key, *columns.labels, columns.subject, columns.split, *request.covariates}
+    used = columns.used(request)
     table = Table(
         path.name,
         by_uid=columns.by_uid,
@@ -157,17 +161,20 @@ def read_table(path: Path, request: ImportRequest, *, below: str = "", beside: b
     for row in rows:
         key = str(row.get(columns.key, ""))
         try:
-            file = key if columns.by_uid else _file_below(key, below, path.name)
+            file = key if columns.by_uid else _file_below(key, folder or path.parent, below, path.name)
             table.adds_up |= any(isinstance(row.get(column), list) for column in columns.labels)
             table.add(file, _describe(row, columns, request))
         except BadInput as error:
-            table.refuse(f"{below}/{key}" if key and below and not columns.by_uid else key, str(error))
+            is_below = below and key and not key.startswith("/") and not columns.by_uid
+            table.refuse(f"{below}/{key}" if is_below else key, str(error))
     return table
 
 
-def _file_below(key: str, below: str, table: str) -> str:
+def _file_below(key: str, folder: Path, below: str, table: str) -> str:
     """The path of a file below the folder of the source, from how a table in `below` names it; raises BadInput."""
     name = PurePosixPath(key.replace("\\", "/"))  # as Windows writes it
+    if name.is_absolute() and name.is_relative_to(folder):
+        name, below = name.relative_to(folder), ""
     if not key or name.is_absolute() or ".." in name.parts or "\0" in key:
         raise BadInput(f"{table} must name files below the folder, with / between the parts")
     return (PurePosixPath(below) / name).as_posix()

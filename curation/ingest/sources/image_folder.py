@@ -128,7 +128,7 @@ def _find(path: Path, request: ImportRequest, manifest: Path | None) -> _Found:
                 f"{path} holds no file that can be read. Expected one folder per class, "
                 "with pictures, DICOM or NIfTI files in it."
             )
-        table = read_table(manifest, request) if manifest else read_tables_beside(path, listing, request)
+        table = read_table(manifest, request, path) if manifest else read_tables_beside(path, listing, request)
         check_keywords(request.covariates, elsewhere=bool(table.scopes))
         return _Found(path, listing, table, [] if table.by_uid else match_files(table, listing.files))
     if not path.is_file():
@@ -141,7 +141,7 @@ def _find(path: Path, request: ImportRequest, manifest: Path | None) -> _Found:
     check_keywords(request.covariates, elsewhere=manifest is not None)
     if reason := reason_to_refuse(path, path.parent):
         raise BadInput(f"{path}: {reason}, and not a table ({', '.join(SUFFIXES)}).")
-    listing, table = Listing([path.name], [], []), read_table(manifest, request) if manifest else Table()
+    listing, table = Listing([path.name], [], []), read_table(manifest, request, path.parent) if manifest else Table()
     absent = [] if table.by_uid else match_files(table, listing.files)
     return _Found(path.parent, listing, table, absent, is_single=True)
 

@@ -26,7 +26,9 @@ def read_tables_beside(directory: Path, listing: Listing, request: ImportRequest
     whole = Table()
     for file in listing.tables:
         below = str(Path(file).parent)
-        whole.add_all(read_table(directory / file, request, below="" if below == "." else below, beside=True))
+        whole.add_all(
+            read_table(directory / file, request, directory, below="" if below == "." else below, beside=True)
+        )
     return whole
 
 

@@ -53,6 +53,19 @@ def test_a_table_and_files_that_differ_by_case_or_by_how_an_accent_is_coded_meet
     assert _keys(project) == {"a/x_0.PNG": "P1", "a/x_1.PNG": "P1", f"b/{DECOMPOSED}": "P2"}
 
 
+def test_a_whole_path_into_the_folder_is_that_file_and_one_that_leads_elsewhere_is_refused(
+    project: Project, folder: Maker, tmp_path: Path
+) -> None:
+    directory = folder({"a/1.png": picture(1), "b/2.png": picture(2)})
+    table = (
+        f"file,label,patient_id\n{directory}/a/1.png,a,P1\n2.png,b,P2\n/etc/x.png,b,P3\n{directory}/a/../3.png,b,P4\n"
+    )
+    (directory / "b" / "metadata.csv").write_text(table)
+    report = _import(project, directory)
+    assert set(reasons_of(report)) == {"/etc/x.png", f"{directory}/a/../3.png"}
+    assert _keys(project) == {"a/1.png": "P1", "b/2.png": "P2"}
+
+
 def test_a_name_without_its_ending_means_the_only_file_that_has_one(project: Project, folder: Maker) -> None:
     assert KnownNames(["v.nii.gz", "v.nii.png"], (".nii.gz", ".nii", ".png")).fitting("V") == ["v.nii.gz"]
     files: dict[str, bytes | Pixels] = {
