@@ -1,17 +1,23 @@
 """`rounds generate`: generate candidates."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.terminal import emit, json_option, now, pass_project
+from cli.terminal import confirm, emit, json_option, now, pass_project, tell, use_torch_threads
 from cli.worker import draw_and_screen
 from curation.errors import BadInput
+from curation.progress import duration_words
 from curation.project import Project
 from curation.provenance.withdrawn import affected_note
 from curation.tables.images import Image
 from curation.tables.withdrawals import AffectedKind
 from curation.worklists.admitted import count_screened
+
+if TYPE_CHECKING:
+    from generate.request import GenerationRequest
+
+ASKED_ABOVE = 10_000
 
 
 @click.command()
@@ -27,6 +33,7 @@ from curation.worklists.admitted import count_screened
 @click.option("--guidance", default=2.0, show_default=True, help="Classifier-free guidance scale.")
 @click.option("--sampler", type=click.Choice(["unipc", "dpmpp", "euler"]), default="unipc", show_default=True)
 @click.option("--allow-affected", is_flag=True, help="Use a generator that saw a withdrawn subject.")
+@click.option("--yes", is_flag=True, help=f"Do not ask, also for more than {ASKED_ABOVE:,} images.")
 @click.option("--wait", is_flag=True, help="Generate and screen now, instead of leaving it to `rounds worker`.")
 @json_option
 @pass_project
@@ -39,11 +46,15 @@ def generate(
     guidance: float,
     sampler: str,
     allow_affected: bool,
+    yes: bool,
     wait: bool,
     as_json: bool,
 ) -> None:
     """Generate a batch of candidates. The same request gives the same images. If interrupted, it continues with the
     missing ones.
+
+    How long it takes on this machine is measured and said before it begins with --wait, and before more than 10,000
+    images are asked for: then it asks, or refuses where nobody can be asked and --yes is not given.
 
     \b
     Example:
@@ -60,6 +71,7 @@ def generate(
         guidance_scale=guidance,
         sampler=sampler,
     )
+    _announce(project, request, allow_affected, wait, yes)
     with project.database.write() as session:
         batch, job = request_batch(session, project.chain, now(), request, allow_affected=allow_affected)
         note = affected_note(session, AffectedKind.BATCH, batch.id)
@@ -74,6 +86,26 @@ def generate(
     emit(facts, as_json, title=f"batch {batch.id}")
     if not wait and not as_json:
         click.echo("queued: `rounds worker` generates it")
+
+
+def _announce(project: Project, request: "GenerationRequest", allow_affected: bool, wait: bool, yes: bool) -> None:
+    """Say how long the images that are missing take, and ask before very many."""
+    from generate.batch_request import check_request, count_missing
+    from generate.registry import resolve_directory
+
+    with project.database.read() as session:
+        generator = check_request(session, request, allow_affected=allow_affected)
+        missing, directory = count_missing(session, request), resolve_directory(project, generator)
+    is_many = missing > ASKED_ABOVE
+    if not missing or not (wait or is_many):
+        return
+    from generate.estimate import estimate_generation
+
+    use_torch_threads(project)
+    seconds = estimate_generation(directory, request, missing)
+    tell(f"{missing:,} images take about {duration_words(seconds)} on this machine, as measured now, before screening")
+    if is_many:
+        confirm(f"Generate {missing:,} images?", yes)
 
 
 def parse_counts(text: str) -> dict[str, int]:

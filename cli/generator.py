@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.canaries import canaries
+from cli.generator_recipe import recipe as recipe_command
 from cli.removal import remove_command
 from cli.snapshot_notes import warn_of_mixed_scales
 from cli.terminal import (
@@ -17,6 +18,7 @@ from cli.terminal import (
     pass_project,
     progress_bar,
     queue_option,
+    tell,
     this_command,
     use_torch_threads,
 )
@@ -63,6 +65,7 @@ def add(project: Project, source: str, name: str | None) -> None:
 
 
 generator.add_command(canaries)
+generator.add_command(recipe_command)
 generator.add_command(remove_command(NodeKind.GENERATOR))
 
 
@@ -193,7 +196,7 @@ def fit(
 
     use_torch_threads(project)
     with progress_bar("fitting") as report:
-        fit_in_project(project, request, report, now, this_command())
+        fit_in_project(project, request, report, now, this_command(), say=tell)
     click.echo(f"{project.root / 'generators' / name}: the grids in it show how the fit went")
     click.echo(f"generator {name} is ready: rounds generate --generator {name} --help")
 
@@ -202,11 +205,15 @@ def _fit_folder(folder: SnapshotFolder, recipe: "FitRecipe", out: Path, name: st
     """Fit outside any project; nothing is registered."""
     from generate.fit_job import make_fit_reporter
     from generate.latent_flow.fit import fit_generator
+    from generate.latent_flow.timing import estimate_fit
     from train.fitting.device import choose_device
 
     warn_of_mixed_scales(folder)
     origin = {"name": name, "made_by": this_command(), "date": now().date().isoformat()}
+    device = choose_device()
     with progress_bar("fitting") as report:
+        if not (out / "card.json").is_file():
+            tell(f"the fit takes {estimate_fit(folder, recipe, device).words()}")
         shown = make_fit_reporter(report)
-        fit_generator(folder, recipe, out, shown, **origin, device=choose_device(), allow_affected=allow_affected)
+        fit_generator(folder, recipe, out, shown, **origin, device=device, allow_affected=allow_affected)
     click.echo(f"{out}: the grids in it show how the fit went")

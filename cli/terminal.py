@@ -90,6 +90,11 @@ def emit_queued(job: Job, facts: dict[str, Any], as_json: bool) -> None:
         click.echo("queued: `rounds worker` does it, `rounds jobs list` shows how far it is")
 
 
+def tell(line: str) -> None:
+    """Say a line on standard error, where it does not mix with what a command prints."""
+    click.echo(line, err=True)
+
+
 def confirm(question: str, yes: bool) -> None:
     """Ask before something that cannot be undone or takes long; `--yes` answers beforehand.
 
@@ -160,7 +165,7 @@ def progress_bar(description: str, quiet: bool = False) -> Iterator[OnProgress]:
     """
     console = Console(stderr=True)
     if not console.is_terminal:
-        lines = ProgressLines(description, lambda line: click.echo(line, err=True))
+        lines = ProgressLines(description, tell)
         with lines.spoken() as report:
             yield report
         if lines.lines or not quiet:

@@ -11,28 +11,46 @@ from curation.project import Project
 from curation.tables.generation import Generator
 from generate.fit_request import FitRequest, check_fit
 from generate.latent_flow.fit import fit_generator
+from generate.latent_flow.timing import estimate_fit
 from generate.registry import add_generator
 from train.fitting.device import choose_device
 from train.fitting.phase import FitProgress
 
 
 def fit_in_project(
-    project: Project, request: FitRequest, report: OnProgress, now: Callable[[], datetime], made_by: str
+    project: Project,
+    request: FitRequest,
+    report: OnProgress,
+    now: Callable[[], datetime],
+    made_by: str,
+    say: Callable[[str], None] | None = None,
 ) -> Generator:
     """Fit a generator on a snapshot of the project and register it; killed, the next call continues.
 
+    `say` is given an estimate of the time before the fit begins; without it the estimate is the first report's note.
     `made_by` is the command, for the card. Raises Conflict while another process is at it, and what `check_fit`,
     `fit_generator` and `add_generator` raise.
     """
     with being_made(project, "generator", request.name):
-        return _fit_in_project(project, request, report, now, made_by)
+        return _fit_in_project(project, request, report, now, made_by, say)
 
 
 def _fit_in_project(
-    project: Project, request: FitRequest, report: OnProgress, now: Callable[[], datetime], made_by: str
+    project: Project,
+    request: FitRequest,
+    report: OnProgress,
+    now: Callable[[], datetime],
+    made_by: str,
+    say: Callable[[str], None] | None,
 ) -> Generator:
     folder = check_fit(project, request)
-    directory = project.directory("generators") / request.name
+    directory, device = project.directory("generators") / request.name, choose_device()
+    if not (directory / "card.json").is_file():
+        estimate = f"the fit takes {estimate_fit(folder, request.recipe, device).words()}"
+        if say is not None:
+            say(estimate)
+        else:
+            report(0, request.recipe.autoencoder.steps, estimate)
     fit_generator(
         folder,
         request.recipe,
@@ -41,7 +59,7 @@ def _fit_in_project(
         name=request.name,
         made_by=made_by,
         date=now().date().isoformat(),
-        device=choose_device(),
+        device=device,
         allow_affected=request.allow_affected,
     )
     return add_generator(project, now(), directory, request.name)

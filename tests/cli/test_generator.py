@@ -1,19 +1,25 @@
 """`rounds generator` and `rounds generate` as a user meets them."""
 
 import json
+import os
+import pty
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
+import generate.latent_flow.suggest
 from cli.generate import parse_counts
 from cli.main import rounds
-from curation.errors import BadInput, NotFound, RoundsError
+from cli.terminal import confirm
+from curation.errors import BadInput, Conflict, NotFound, RoundsError
 from curation.project import Project
 from curation.tables.generation import Screening
 from curation.tables.images import Split
 from curation.tables.operations import Job, JobStatus
+from generate.latent_flow.recipe import FitRecipe
 from tests.generate.folders import tiny_recipe, write_folder
 from tests.rows import add_import, add_real
 
@@ -138,3 +144,57 @@ def test_counts_are_read_and_those_of_one_class_added() -> None:
 def test_counts_that_cannot_be_read_are_named(text: str) -> None:
     with pytest.raises(BadInput, match="expected CLASS=NUMBER"):
         parse_counts(text)
+
+
+def test_more_than_ten_thousand_images_are_asked_for_and_without_a_terminal_refused(
+    project: Project, fitted: Path
+) -> None:
+    run(project.root, "generator", "add", str(fitted))
+    many = ("generate", "--generator", "tiny-flow", "--count", "bright=10001", "--steps", "4")
+    with pytest.raises(BadInput, match=r"Generate 10,001 images\? Nobody can be asked here: give --yes"):
+        run(project.root, *many)
+    with project.database.read() as session:
+        assert session.scalars(select(Job)).all() == []
+    result = run(project.root, *many, "--yes")
+    assert result.stderr.startswith("10,001 images take about ")
+    assert " on this machine, as measured now" in result.stderr
+    with project.database.read() as session:
+        assert session.scalars(select(Job)).one().status is JobStatus.QUEUED
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_on_a_terminal_a_question_is_asked(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    outside, inside = pty.openpty()
+    with os.fdopen(inside) as terminal, os.fdopen(outside, "w") as keyboard:
+        monkeypatch.setattr("sys.stdin", terminal)
+        keyboard.write(f"{answer}\n")
+        keyboard.flush()
+        if answer == "y":
+            confirm("Go on?", yes=False)
+        else:
+            with pytest.raises(click.Abort):
+                confirm("Go on?", yes=False)
+
+
+def test_a_recipe_for_so_many_hours_is_written_with_reasons_and_fits(
+    curated: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generate.latent_flow.suggest, "SIZES", {"tiny": ((8, 16), (32, 32))})
+    out = tmp_path / "mine.json"
+    wanted = ("generator", "recipe", "--for", "real", "--hours", "0.01", "--out", str(out))
+    told = run(curated.root, *wanted).output
+    assert "tiny networks: channels (8, 16) and (32, 32); a step took" in told
+    assert f"{out}: about " in told
+    assert FitRecipe.read(out).autoencoder.block_out_channels == (8, 16)
+    with pytest.raises(Conflict, match="exists already"):
+        run(curated.root, *wanted)
+    facts = json.loads(run(curated.root, *wanted[:-1], str(tmp_path / "again.json"), "--json").stdout)
+    assert facts["estimate"]["total_s"] > 0
+    assert len(facts["reasons"]) >= 5
+
+
+@pytest.mark.slow
+def test_a_fit_says_how_long_it_will_take_before_it_begins(curated: Project, recipe: Path) -> None:
+    result = run(curated.root, "generator", "fit", "--snapshot", "real", "--name", "mine", "--recipe", str(recipe))
+    assert result.stderr.startswith("the fit takes about ")
+    assert "on this machine" in result.stderr.splitlines()[0]

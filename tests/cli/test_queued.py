@@ -33,7 +33,7 @@ def test_a_queued_fit_ends_in_a_generator_and_stopped_midway_it_goes_on(curated:
     run(curated, *fit)
     [listed] = json.loads(run(curated, "jobs", "list", "--json"))
     assert (listed["kind"], listed["about"], listed["status"]) == ("fit", "mine", "queued")
-    assert work(curated, reports=1)
+    assert work(curated, reports=2)  # the first is the estimate
     job = job_of(curated, listed["job"])
     assert (job.status, job.done > 0, job.total) == (JobStatus.QUEUED, True, 6)
     assert (job.note or "").startswith("autoencoder, loss")

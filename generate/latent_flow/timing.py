@@ -1,0 +1,170 @@
+"""Time a few steps of a recipe's networks on this machine, and estimate how long the fit takes.
+
+The networks and their losses are those of the fit, the images are noise: a step takes as long whatever it is shown.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from curation.progress import Clock, duration_words
+from curation.snapshots.folder import SnapshotFolder
+from generate.canvas import Canvas
+from generate.latent_flow.fit_flow import GRID_PER_CLASS, make_unet
+from generate.latent_flow.fit_images import MAX_VALIDATION, autocast
+from generate.latent_flow.objectives import flow_loss, reconstruction_loss
+from generate.latent_flow.recipe import FitRecipe
+from generate.pipelines.autoencoder import DOWNSAMPLING, ImageAutoencoder
+from train.fitting.recipe import PhaseRecipe
+
+TIMED_STEPS = 3
+GRID_STEPS, GUIDED = 12, 2  # of the pictures that a fit draws to show how far it is
+FORWARD_SHARE = 1 / 3  # of a step: the pass back costs about twice the pass forward
+
+
+class TooSlow(Exception):
+    """Ends a timing: the first step took longer than is of use."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitSize:
+    """What decides the time of a step, besides the recipe: the images, how many classes, how many to validate on."""
+
+    height: int
+    width: int
+    channels: int
+    classes: int
+    validation: int
+
+    @classmethod
+    def of(cls, folder: SnapshotFolder) -> "FitSize":
+        """Read it from a snapshot."""
+        height, width, channels = folder.shape
+        held_out = sum(row.origin == "real" for row in folder.rows("validation"))
+        return cls(height, width, channels, len(folder.classes), min(held_out, MAX_VALIDATION))
+
+    def canvas(self, recipe: FitRecipe) -> Canvas:
+        """Plan the canvas as the fit does."""
+        multiple = DOWNSAMPLING * 2 ** (len(recipe.flow.block_out_channels) - 1)
+        return Canvas.plan(self.height, self.width, recipe.canvas, multiple)
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseEstimate:
+    """How long one phase takes: its steps, seconds a step as measured, and the evaluations in between."""
+
+    name: str
+    steps: int
+    step_s: float
+    evaluations_s: float
+
+    @property
+    def total_s(self) -> float:
+        """Seconds of the whole phase."""
+        return self.steps * self.step_s + self.evaluations_s
+
+
+@dataclass(frozen=True, slots=True)
+class FitEstimate:
+    """How long a fit takes on this machine."""
+
+    device: str
+    phases: tuple[PhaseEstimate, PhaseEstimate]
+
+    @property
+    def total_s(self) -> float:
+        """Seconds of the whole fit."""
+        return sum(phase.total_s for phase in self.phases)
+
+    def words(self) -> str:
+        """Say it in a line."""
+        parts = [f"{phase.name} {phase.steps:,} steps of {phase.step_s:.2g} s" for phase in self.phases]
+        where = self.device if self.device != "cpu" else f"{torch.get_num_threads()} threads of the processor"
+        return f"about {duration_words(self.total_s)} on this machine ({where}): {', '.join(parts)}, as measured now"
+
+
+def estimate_fit(folder: SnapshotFolder, recipe: FitRecipe, device: str, clock: Clock = time.monotonic) -> FitEstimate:
+    """Time a few steps of both networks and estimate the whole fit."""
+    size = FitSize.of(folder)
+    return estimate_from(
+        recipe, size, device, time_autoencoder(recipe, size, device, clock), time_flow(recipe, size, device, clock)
+    )
+
+
+def estimate_from(recipe: FitRecipe, size: FitSize, device: str, autoencoder_s: float, flow_s: float) -> FitEstimate:
+    """Estimate the fit from the seconds of a step of each network."""
+    shown = size.classes * GRID_PER_CLASS * GRID_STEPS * GUIDED
+    rows = {"autoencoder": size.validation, "flow": size.validation + shown}
+    phases = [("autoencoder", recipe.autoencoder, autoencoder_s), ("flow", recipe.flow, flow_s)]
+
+    def estimate(name: str, phase: PhaseRecipe, step_s: float) -> PhaseEstimate:
+        evaluations = -(-phase.steps // recipe.grid_every)
+        one = rows[name] / phase.batch_size * step_s * FORWARD_SHARE
+        return PhaseEstimate(name, phase.steps, step_s, evaluations * one)
+
+    first, second = (estimate(*phase) for phase in phases)
+    return FitEstimate(device, (first, second))
+
+
+def time_autoencoder(
+    recipe: FitRecipe, size: FitSize, device: str, clock: Clock = time.monotonic, patience_s: float | None = None
+) -> float:
+    """Measure the seconds of an autoencoder step; raises TooSlow when the first takes longer than `patience_s`."""
+    phase, canvas = recipe.autoencoder, size.canvas(recipe)
+    with torch.random.fork_rng():
+        model = ImageAutoencoder(
+            image_channels=size.channels,
+            block_out_channels=phase.block_out_channels,
+            layers_per_block=phase.layers_per_block,
+            latent_channels=phase.latent_channels,
+        ).to(device, memory_format=torch.channels_last)
+        images = torch.rand(phase.batch_size, size.channels, canvas.canvas_height, canvas.canvas_width, device=device)
+
+        def loss() -> torch.Tensor:
+            with autocast(recipe, device):
+                output = model(images)
+            return reconstruction_loss(output.float(), images, phase.squared_weight, phase.gradient_weight)
+
+        return _time_steps(model, loss, device, clock, patience_s)
+
+
+def time_flow(
+    recipe: FitRecipe, size: FitSize, device: str, clock: Clock = time.monotonic, patience_s: float | None = None
+) -> float:
+    """Measure the seconds of a step of the flow; raises TooSlow when the first takes longer than `patience_s`."""
+    phase, canvas = recipe.flow, size.canvas(recipe)
+    shape = (canvas.canvas_height // DOWNSAMPLING, canvas.canvas_width // DOWNSAMPLING)
+    with torch.random.fork_rng():
+        channels = recipe.autoencoder.latent_channels
+        unet = make_unet(phase, channels, shape, size.classes).to(device, memory_format=torch.channels_last)
+        latents = torch.randn(phase.batch_size, channels, *shape, device=device)
+        labels = torch.arange(phase.batch_size, device=device) % size.classes
+        generator = torch.Generator().manual_seed(0)
+
+        def loss() -> torch.Tensor:
+            with autocast(recipe, device):
+                return flow_loss(unet, latents, labels, generator, phase.label_drop)
+
+        return _time_steps(unet, loss, device, clock, patience_s)
+
+
+def _time_steps(
+    model: nn.Module, loss: Callable[[], torch.Tensor], device: str, clock: Clock, patience_s: float | None
+) -> float:
+    """Take one step to warm up and a few that count; return the median of these in seconds."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    seconds = []
+    for _ in range(1 + TIMED_STEPS):
+        began = clock()
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(clock() - began)
+        if patience_s is not None and seconds[0] > patience_s:
+            raise TooSlow
+    return sorted(seconds[1:])[TIMED_STEPS // 2]
