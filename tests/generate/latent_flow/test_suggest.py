@@ -1,4 +1,4 @@
-"""A recipe for so many hours: the largest networks that learn enough, timed on the real ones, with reasons."""
+"""A recipe for so many hours: the largest networks that learn enough, by timed steps, with reasons."""
 
 from pathlib import Path
 
