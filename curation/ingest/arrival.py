@@ -27,6 +27,7 @@ class Arrival:
     file_sha256: str
     shape: tuple[int, int, int]
     bits: int
+    levels: tuple[int, int] = (0, 0)  # the least and the greatest stored value
     geometry: Geometry = NO_GEOMETRY
     masks: Mapping[str, str] = field(default_factory=dict)  # name -> file SHA-256
     covariates: Mapping[str, str | float] | None = None

@@ -5,7 +5,7 @@ killed leaves rows under a `building` parent: nothing counts them, and the next 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -23,15 +23,14 @@ from curation.ingest.names import fold
 from curation.ingest.pseudonyms import Pseudonyms
 from curation.ingest.receiving import Reception
 from curation.ingest.staging import Staging
+from curation.ingest.value_notes import note_values
 from curation.locks import one_import_at_a_time
 from curation.progress import OnProgress, silent
 from curation.project import Project
-from curation.provenance.value_scales import ValueScale, describe_scales, explain_mix
 from curation.provenance.withdrawn import withdrawn_since
 from curation.tables.images import BuildStatus, Import, Label, Split
 
 _REPORT_EVERY = 25
-_SETTLED = "To bring all to one, import them into a new project with --window CENTRE:WIDTH."
 
 
 def import_source(
@@ -85,9 +84,6 @@ def _decide(
     with project.database.read() as session:
         import_rows.find_present(session, staging)
     intake = decide(staging, seed)
-    scales = staging.accepted_scales()
-    with project.database.read() as session:
-        standing = import_rows.count_value_scales(session, {scale.bits for scale in scales})
     for digests in staging.files_left(import_rows.CHUNK):
         with project.database.read() as session:
             unused = import_rows.find_unused_files(session, digests)
@@ -97,7 +93,8 @@ def _decide(
     report = _report(source, reception.digest, staging, intake)
     with project.database.read() as session:
         known = session.scalars(select(Label.name)).all()
-    return replace(report, notes=[*report.notes, *_alike(report, known), *_scale_notes(scales, standing)])
+        standing = import_rows.count_value_scales(session, {scale.bits for scale in staging.accepted_scales()})
+    return replace(report, notes=[*report.notes, *_alike(report, known), *note_values(staging, standing)])
 
 
 def _receive(reception: Reception, staging: Staging, source: Source, on_progress: OnProgress) -> list[Rejected]:
@@ -184,18 +181,6 @@ def _alike(report: ImportReport, known: Iterable[str]) -> list[str]:
         for alike in spelt.values()
         if len(alike) > 1 and alike & brought
     ]
-
-
-def _scale_notes(scales: Mapping[ValueScale, int], standing: Mapping[ValueScale, int]) -> list[str]:
-    """Say where equal values are stored differently: within the import, or in the project."""
-    mixed = explain_mix(scales, _SETTLED)
-    others = {scale: count for scale, count in standing.items() if scale not in scales}
-    apart = (
-        f"The project has real images on another scale than these: {describe_scales(others)}; here "
-        f"{describe_scales(scales)}. Equal values are stored differently, and one picture on two scales counts as two. "
-        f"{_SETTLED}"
-    )
-    return ([mixed] if mixed else []) + ([apart] if scales and others else [])
 
 
 def _finish(project: Project, now: datetime, import_id: int, report: ImportReport) -> None:

@@ -64,7 +64,8 @@ class Reception:
         labels = _check_labels(item.labels)
         if item.subject_key is not None and not 0 < len(item.subject_key.strip()) <= 200:
             raise BadInput(f"expected a subject of 1 to 200 characters, got one of {len(item.subject_key.strip())}")
-        if item.pixels.min() == item.pixels.max():
+        low, high = int(item.pixels.min()), int(item.pixels.max())
+        if low == high:
             raise BadInput("blank: one value everywhere")
         height, width, channels = item.pixels.shape
         is_no_name = item.subject_key is not None and fold(item.subject_key.strip()) in _NO_NAMES
@@ -78,6 +79,7 @@ class Reception:
             file_sha256=self._put(item.png or encode_png_fast(item.pixels)),
             shape=(height, width, channels),
             bits=item.pixels.dtype.itemsize * 8,
+            levels=(low, high),
             geometry=item.geometry,
             masks={name: self._put(encode_png_fast(mask[:, :, None])) for name, mask in item.masks.items()},
             covariates=item.covariates,

@@ -73,6 +73,8 @@ class ImportRequest(FrozenRequest):
                 f"{self.label_keyword} cannot be the label: it may identify somebody. "
                 f"There are {', '.join(DICOM_COVARIATES)}."
             )
+        if isinstance(self.window, tuple) and not self.window[1] > 0:
+            raise BadInput(f"expected a window with a width above 0, got {self.window[1]:g}.")
         if self.label is not None and self.label_from is not None:
             raise BadInput("--label and --label-from exclude each other. Give one of the two.")
         if self.label_columns and (self.label is not None or self.label_from not in (None, "manifest")):

@@ -24,7 +24,7 @@ _PRECEDENCE = {split.value: position for position, split in enumerate(Split)}
 
 _TABLES = """
 CREATE TABLE arrival(position INTEGER PRIMARY KEY, subject TEXT, split TEXT, picture TEXT, shown INTEGER,
-    known INTEGER, remarked INTEGER, scale INTEGER, record TEXT);
+    known INTEGER, remarked INTEGER, scale INTEGER, low INTEGER, high INTEGER, record TEXT);
 CREATE TABLE file(position INTEGER, digest TEXT);
 CREATE TABLE subject(key TEXT PRIMARY KEY, given TEXT, standing TEXT, withdrawn INTEGER DEFAULT 0, unit TEXT,
     split TEXT) WITHOUT ROWID;
@@ -75,7 +75,16 @@ class Staging:
         self._position += 1
         known, remarked = arrival.subject_known, bool(arrival.notes or arrival.burnt_in)
         scale = self._scales.setdefault(arrival.value_scale, len(self._scales))
-        asked = (arrival.subject_key, arrival.split, arrival.pixel_sha256, shown, known, remarked, scale)
+        asked = (
+            arrival.subject_key,
+            arrival.split,
+            arrival.pixel_sha256,
+            shown,
+            known,
+            remarked,
+            scale,
+            *arrival.levels,
+        )
         self._rows.append((self._position, *asked, arrival.record()))
         self.add_files_of(arrival, self._position)
 
@@ -86,7 +95,7 @@ class Staging:
             self._write()
 
     def _write(self) -> None:
-        self._database.executemany("INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
+        self._database.executemany("INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
         self._database.executemany("INSERT INTO file VALUES (?, ?)", self._files)
         self._rows.clear()
         self._files.clear()
@@ -238,6 +247,11 @@ class Staging:
         scales = {number: scale for scale, number in self._scales.items()}
         counts = {scales[number]: count for number, count in self._do(f"SELECT scale, count(*) {_ACCEPTED} GROUP BY 1")}
         return {scale: count for scale, count in counts.items() if scale is not None}
+
+    def accepted_levels(self) -> tuple[int, int] | None:
+        """The least and the greatest stored value of the accepted arrivals; None without any."""
+        low, high = self._do(f"SELECT min(low), max(high) {_ACCEPTED}").fetchone()
+        return None if low is None else (low, high)
 
     def accepted_subjects(self) -> dict[Split, int]:
         """Count the subjects of accepted arrivals by split."""

@@ -12,6 +12,7 @@ from pydicom.sequence import Sequence
 from sqlalchemy import select
 
 from cli.main import rounds
+from curation.errors import BadInput
 from curation.ingest.formats.dicom_frames import CONTRADICTION, INVERTED, NOT_SQUARE, OTHER_UNIT, TURNED_SLOPE
 from curation.ingest.import_report import ImportReport
 from curation.ingest.request import ImportRequest
@@ -135,6 +136,20 @@ def test_a_window_brings_them_to_one_scale(project: Project, tmp_path: Path) -> 
     assert (report.added, _scale_notes(report)) == (2, [])
     folder = build_snapshot(project, "one", MixRecipe(synthetic="none"), NOW, lambda *_: None)
     assert (folder.notice, folder.mixed_scales) == (None, None)
+
+
+def test_values_that_fill_little_of_16_bit_are_said_and_a_window_spreads_them(project: Project, tmp_path: Path) -> None:
+    path = _folder(tmp_path, x=_scanner(HU, 1, 0, True))
+    little = "The stored values of these 16 bit images lie between 31,768 and 34,267, 3.8% of the range."
+    assert any(note.startswith(little) for note in _import(project, path).notes)
+    assert not any("of the range" in note for note in _import(project, path, window=(40.0, 400.0)).notes)
+    spread = _folder(tmp_path / "wide", x=_scanner(20 * HU, 1, 0, True))
+    assert not any("of the range" in note for note in _import(project, spread).notes)
+
+
+def test_a_window_without_a_width_is_refused(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="expected a window with a width above 0, got 0"):
+        _import(project, _folder(tmp_path, x=_scanner(HU, 1, 0, True)), window=(40.0, 0.0))
 
 
 def test_windows_of_the_files_are_as_many_scales_as_there_are_windows(project: Project, tmp_path: Path) -> None:

@@ -61,3 +61,13 @@ def test_a_preview_shows_every_part_and_escapes_names(mixed: Project) -> None:
     with mixed.database.read() as session:
         refused = preview_sections(preview_snapshot(session, MixRecipe(min_agreement=1.0)))
     assert "A build is refused" in refused
+
+
+def test_a_preview_of_images_on_several_scales_says_so(mixed: Project) -> None:
+    with mixed.database.write() as session:
+        session.scalars(select(Image).where(Image.import_id.is_not(None))).first().rescale_slope = 0.5  # type: ignore[union-attr]
+    with mixed.database.read() as session:
+        shown = preview_sections(preview_snapshot(session, MixRecipe()))
+    assert "The stored values of these real images are on 2 scales" in shown
+    assert "1 with value = 0.5 x stored." in shown
+    assert "--window CENTRE:WIDTH" in shown
