@@ -166,10 +166,13 @@ def _check_columns_have_a_table(table: Table, request: ImportRequest, directory:
 
 
 def _check_keywords_have_files(seen: "_Examination", table: Table, request: ImportRequest) -> None:
-    """Raise BadInput for DICOM keywords where no file is DICOM and no table has a column of the name."""
-    keywords = [*request.covariates, *([request.label_keyword] if request.label_keyword else [])]
-    nowhere = [name for name in keywords if name not in table.columns]
-    if nowhere and not seen.has_dicom:
+    """Raise BadInput for DICOM keywords where no file is DICOM, and for a covariate no table has such a column."""
+    if seen.has_dicom:
+        return
+    if request.label_keyword:
+        raise BadInput(f"labels from {request.label_keyword}: no file here is DICOM. See --label-from.")
+    nowhere = [name for name in request.covariates if name not in table.columns]
+    if nowhere:
         raise BadInput(f"{', '.join(nowhere)}: no file here is DICOM, and no table has such a column.")
 
 
