@@ -7,14 +7,23 @@ locked) and feeds `UPDATE ... RETURNING`. The reader's cursor keeps a claim off 
 from collections.abc import Sequence
 from functools import cache
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from curation.provenance.withdrawn import withdrawn_images
+from curation.provenance.withdrawn import withdrawn_images, withdrawn_items
 from curation.reading.order import order_of
+from curation.reading.recipe import WorklistRecipe
 from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, LeaseTerms, slot_values
-from curation.tables.reading import Assignment, AssignmentPurpose, AssignmentState, Purpose, WorklistItem, WorklistKind
+from curation.tables.reading import (
+    Assignment,
+    AssignmentPurpose,
+    AssignmentState,
+    Purpose,
+    Worklist,
+    WorklistItem,
+    WorklistKind,
+)
 
 PLACES_AT_ONCE = 512  # looked at together
 MOST_PLACES = 2_048  # that one claim walks before it takes any free slot
@@ -156,16 +165,12 @@ def _take(free: str) -> ReturningUpdate[int, int]:
 
 def assign_adjudications(session: Session, terms: LeaseTerms, wanted: int) -> list[int]:
     """Assign disputed images that this adjudicator has not read; returns ids."""
-    other = aliased(Assignment)
-    has_read = exists().where(other.item_id == Assignment.item_id, other.reader_id == terms.cursor.reader_id)
     expired = and_(Assignment.state == AssignmentState.LEASED, Assignment.lease_until < terms.now)
     free = (
         select(Assignment.id)
         .where(
-            Assignment.worklist_id == terms.worklist.id,
-            Assignment.purpose == AssignmentPurpose.ADJUDICATION,
+            *_is_adjudication_for(terms.worklist.id, terms.cursor.reader_id),
             (Assignment.state == AssignmentState.OPEN) | expired,
-            ~has_read,
         )
         .order_by(Assignment.position)
         .limit(wanted)
@@ -175,3 +180,44 @@ def assign_adjudications(session: Session, terms: LeaseTerms, wanted: int) -> li
     if ids:
         session.execute(update(Assignment).where(Assignment.id.in_(ids)).values(**terms.lease))
     return ids
+
+
+def count_adjudications(session: Session, worklist_id: int, reader_id: int) -> tuple[int, int]:
+    """Count the disputed images that this adjudicator has settled, and those that may still come to them."""
+    done = (
+        Assignment.worklist_id == worklist_id,
+        Assignment.purpose == AssignmentPurpose.ADJUDICATION,
+        Assignment.reader_id == reader_id,
+        Assignment.state == AssignmentState.DONE,
+    )
+    left = (*_is_adjudication_for(worklist_id, reader_id), Assignment.state != AssignmentState.DONE)
+    settled, waiting = (session.scalar(select(func.count(Assignment.id)).where(*which)) for which in (done, left))
+    return settled or 0, waiting or 0
+
+
+def _is_adjudication_for(worklist_id: int, reader_id: int) -> list[ColumnElement[bool]]:
+    """The conditions for the adjudication of an image that is still here and that this reader has no other slot of."""
+    other = aliased(Assignment)
+    has_other = exists().where(
+        other.item_id == Assignment.item_id, other.reader_id == reader_id, other.id != Assignment.id
+    )
+    return [
+        Assignment.worklist_id == worklist_id,
+        Assignment.purpose == AssignmentPurpose.ADJUDICATION,
+        Assignment.item_id.not_in(withdrawn_items()),
+        ~has_other,
+    ]
+
+
+def count_shared_left(session: Session, worklist: Worklist, recipe: WorklistRecipe, reader_id: int) -> int:
+    """Count the candidates that may still come to this reader: free ones, and others' whose lease may run out."""
+    dealt = worklist.readers_per_image if recipe.shares == "allotted" else 0
+    with_others = and_(
+        Assignment.state == AssignmentState.LEASED, Assignment.reader_id != reader_id, Assignment.slot >= dealt
+    )
+    query = select(func.count(Assignment.item_id.distinct())).where(
+        *_is_shared_and_unread(),
+        Assignment.item_id.not_in(withdrawn_items()),
+        _is_open_to_reader(Assignment) | with_others,
+    )
+    return session.scalar(query, {"reader": reader_id, "worklist": worklist.id}) or 0

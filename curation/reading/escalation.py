@@ -1,6 +1,6 @@
 """Open a slot for another reader where one was unsure, and for an adjudicator where readers disagree."""
 
-from sqlalchemy import delete, exists, func, insert, select
+from sqlalchemy import delete, exists, insert, select
 from sqlalchemy.orm import Session
 
 from curation.provenance.withdrawn import withdrawn_images
@@ -84,16 +84,6 @@ def update_all_extra_slots(session: Session, worklist: Worklist, readers_before:
         readings = load_standing_readings(session, item.id)
         _update_adjudication(session, item, rule.kind == "adjudicated" and is_disputed(readings, rule))
         _update_shared(session, item, readings, rule)
-
-
-def count_waiting_adjudications(session: Session, worklist_id: int) -> int:
-    """Count the disputed images that no adjudicator has taken."""
-    query = select(func.count()).where(
-        Assignment.worklist_id == worklist_id,
-        Assignment.purpose == AssignmentPurpose.ADJUDICATION,
-        Assignment.state == AssignmentState.OPEN,
-    )
-    return session.scalar(query) or 0
 
 
 def _delete_unread(session: Session, ids: list[int]) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from curation.reading.escalation import count_waiting_adjudications
-from curation.reading.grid_audits import is_audit_of
+from curation.reading.assignment import count_adjudications, count_shared_left
+from curation.reading.grid_audits import has_waiting_audits
 from curation.reading.outcomes import stands
 from curation.reading.recipe import WorklistRecipe, recipe_of
+from curation.reading.slots import PROXY_SLOT
 from curation.reading.worklist import open_worklist
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import (
@@ -81,39 +82,64 @@ def progress_of(
 ) -> Progress:
     """Compute a reader's progress from counters that each reading keeps: it never counts readings.
 
-    `ended` says that a claim has just given no image.
+    `ended` says that a claim has just given no image: then what may still come is counted, slot by slot. An image that
+    can never come to this reader is not left.
     """
     worklist = open_worklist(session, worklist_id)
-    cursor = session.get(ReaderCursor, (reader_id, worklist_id))
+    is_over = worklist.closed_at is not None
     if mode == "adjudicate":
-        waiting = count_waiting_adjudications(session, worklist_id)
-        return Progress(0, waiting, waiting)
-    done, pooled, controls = (cursor.done, cursor.pooled_done, cursor.controls_done) if cursor else (0, 0, 0)
-    by_people = session.scalar(
-        select(func.sum(ReaderCursor.pooled_done))
-        .join(Reader, Reader.id == ReaderCursor.reader_id)
-        .where(ReaderCursor.worklist_id == worklist_id, Reader.kind == ReaderKind.HUMAN)
-    )
-    candidates = worklist.size - worklist.controls
-    free_slots = candidates * worklist.readers_per_image - int(by_people or 0)
+        settled, waiting = count_adjudications(session, worklist_id, reader_id)
+        return Progress(settled, 0 if is_over else waiting, settled + waiting)
+    cursor = session.get(ReaderCursor, (reader_id, worklist_id))
+    done, controls = (cursor.done, cursor.controls_done) if cursor else (0, 0)
     withdrawn = withdrawn_items_of(session, worklist, reader_id)
-    if cursor is None or cursor.allotted is None:
-        shared = max(0, min(candidates - pooled - withdrawn.shared, free_slots - withdrawn.slots))
-    else:
-        shared = max(0, cursor.allotted - pooled)  # a withdrawal lowers `allotted`
-    left = shared + worklist.controls - controls - withdrawn.unshared
     recipe = recipe_of(worklist)
+    shared = (
+        count_shared_left(session, worklist, recipe, reader_id)
+        if ended
+        else _estimate_shared_left(session, worklist, cursor, withdrawn)
+    )
+    left = 0 if is_over else shared + worklist.controls - controls - withdrawn.unshared
     if not has_repeats_or_audits(session, worklist.id, recipe, reader_id):
         return Progress(done, left, worklist.size - withdrawn.items)
     tens = max(10, math.ceil(left * (1 + recipe.repeat_share) / 10) * 10)
-    rounded = 0 if ended and left == 0 else tens
+    rounded = 0 if (ended or is_over) and left == 0 else tens
     return Progress(done, rounded, done + rounded, about=True)
+
+
+def _estimate_shared_left(
+    session: Session, worklist: Worklist, cursor: ReaderCursor | None, withdrawn: WithdrawnItems
+) -> int:
+    """Estimate from counters how many candidates this reader may still get, without a look at the slots."""
+    pooled = cursor.pooled_done if cursor else 0
+    if cursor is not None and cursor.allotted is not None:
+        return max(0, cursor.allotted - pooled)  # a withdrawal lowers `allotted`
+    by_people = session.scalar(
+        select(func.sum(ReaderCursor.pooled_done))
+        .join(Reader, Reader.id == ReaderCursor.reader_id)
+        .where(ReaderCursor.worklist_id == worklist.id, Reader.kind == ReaderKind.HUMAN)
+    )
+    candidates = worklist.size - worklist.controls
+    free_slots = candidates * worklist.readers_per_image - int(by_people or 0)
+    return max(0, min(candidates - pooled - withdrawn.shared, free_slots - withdrawn.slots))
 
 
 def has_repeats_or_audits(session: Session, worklist_id: int, recipe: WorklistRecipe, reader_id: int) -> bool:
     """Whether this reader reads some images of the worklist again, as repeats or as audits of their pages."""
-    if recipe.repeat_share:
-        return True
-    is_unread = Assignment.state.in_([AssignmentState.OPEN, AssignmentState.LEASED])
-    unread = select(Assignment.id).where(is_audit_of(reader_id), Assignment.worklist_id == worklist_id, is_unread)
-    return session.scalars(unread.limit(1)).first() is not None
+    return bool(recipe.repeat_share) or has_waiting_audits(session, reader_id, worklist_id)
+
+
+def count_readings_by_people(session: Session, worklist: Worklist) -> tuple[int, int]:
+    """Count the readings of candidates that people have given, and how many the worklist asks for.
+
+    In a Turing test everybody who has begun reads every image; controls, repeats and audits count in no other list.
+    """
+    if worklist.kind is WorklistKind.TURING:
+        of_people = (ReaderCursor.worklist_id == worklist.id, Reader.kind == ReaderKind.HUMAN)
+        query = select(func.sum(ReaderCursor.done), func.count()).select_from(ReaderCursor).join(Reader)
+        done, readers = session.execute(query.where(*of_people)).one()
+        return done or 0, readers * worklist.size
+    slots = (Assignment.worklist_id == worklist.id, Assignment.slot < PROXY_SLOT)
+    done_slots = func.count().filter(Assignment.state == AssignmentState.DONE)
+    given, wanted = session.execute(select(done_slots, func.count()).where(*slots)).one()
+    return given, wanted

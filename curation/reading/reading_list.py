@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
+from curation.reading.assignment import count_adjudications
 from curation.reading.recipe import recipe_of
 from curation.reading.worklist import ClaimMode, has_grid
 from curation.tables.images import BuildStatus
@@ -29,6 +30,7 @@ class ReadableWorklist:
     modality: str
     window: tuple[float, float] | None  # centre and width that every image opens at, in stored values
     practice_left: int | None
+    disputed: int  # images on which readers disagree and that this adjudicator may settle
 
 
 def list_readable_worklists(session: Session, reader_id: int, may_adjudicate: bool) -> list[ReadableWorklist]:
@@ -48,7 +50,7 @@ def list_readable_worklists(session: Session, reader_id: int, may_adjudicate: bo
     readable = []
     for worklist in session.scalars(query):
         practice, left = _practice(session, reader_id, worklist.id)
-        readable.append(_readable(practice or worklist, may_adjudicate, left))
+        readable.append(_readable(session, reader_id, practice or worklist, may_adjudicate, left))
     return readable
 
 
@@ -62,13 +64,16 @@ def _practice(session: Session, reader_id: int, worklist_id: int) -> tuple[Workl
     return (practice, left) if left > 0 else (None, None)
 
 
-def _readable(worklist: Worklist, may_adjudicate: bool, practice_left: int | None) -> ReadableWorklist:
+def _readable(
+    session: Session, reader_id: int, worklist: Worklist, may_adjudicate: bool, practice_left: int | None
+) -> ReadableWorklist:
     recipe = recipe_of(worklist)
     modes: list[ClaimMode] = ["single"]
     if has_grid(worklist, recipe):
         modes.append("grid")
     if may_adjudicate and worklist.rule["kind"] == "adjudicated" and worklist.kind is WorklistKind.VERDICT:
         modes.append("adjudicate")
+    disputed = count_adjudications(session, worklist.id, reader_id)[1] if "adjudicate" in modes else 0
     return ReadableWorklist(
         worklist.id,
         worklist.name,
@@ -83,4 +88,5 @@ def _readable(worklist: Worklist, may_adjudicate: bool, practice_left: int | Non
         recipe.modality,
         recipe.window,
         practice_left,
+        disputed,
     )

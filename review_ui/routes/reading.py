@@ -22,6 +22,7 @@ from curation.reading.grid_audits import has_waiting_audits
 from curation.reading.progress import progress_of
 from curation.reading.record import record_reading, void_reading
 from curation.reading.request import ReadingRequest
+from curation.reading.worklist import open_worklist
 from curation.tables.images import Image
 from curation.tables.reading import Assignment, WorklistItem
 from review_ui.routes.raw_pixels import raw_pixels, wait_until
@@ -69,7 +70,8 @@ class ReadingRoutes:
             ]
             state = progress_of(session, reader_id, worklist_id, wanted.mode, ended=not items)
             then_single = wanted.mode == "grid" and has_waiting_audits(session, reader_id, worklist_id)
-            return {"items": items, "progress": asdict(state), "then_single": then_single}
+            paused = open_worklist(session, worklist_id).paused_at is not None
+            return {"items": items, "progress": asdict(state), "then_single": then_single, "paused": paused}
 
     def pixels(self, request: Request) -> Response:
         """Send the image of an assignment of this reader."""

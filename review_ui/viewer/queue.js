@@ -24,6 +24,7 @@ class Queue {
     this.items = [];
     this.read = new Set(); // keys answered since the page was opened
     this.exhausted = false; // the last claim brought less than was asked for
+    this.paused = false; // whoever organises the reading has paused the worklist
     this.withOthers = 0; // images that are left to this reader but were not to be had
     this.looks = 0; // claims in a row that brought nothing
     this.claiming = false;
@@ -80,7 +81,7 @@ class Queue {
     }
   }
 
-  take({ items, progress, then_single: thenSingle }, count, underWay) {
+  take({ items, progress, then_single: thenSingle, paused }, count, underWay) {
     const held = new Set(this.items.map((item) => item.key));
     const fresh = items.filter((item) => !held.has(item.key) && !this.read.has(item.key) && !underWay.has(item.key));
     this.items.push(...fresh.map((item) => ({ ...item, pixels: this.known.get(item.key) ?? null, asked: this.known.has(item.key) })));
@@ -103,6 +104,7 @@ class Queue {
   load() {
     for (const item of this.items.slice(0, this.ahead)) {
       if (this.fetching >= FETCHES) return;
+    this.paused = paused;
       if (!item.asked) this.fetch(item);
     }
   }

@@ -65,7 +65,9 @@ class Room {
       });
       const remembered = Number(localStorage.getItem(CHOICE_KEY));
       const chosen = this.worklists.find((worklist) => worklist.id === remembered);
-      this.open((chosen ?? this.worklists[0]).id, (chosen && localStorage.getItem(MODE_KEY)) ?? "single");
+      const disputed = this.worklists.find((worklist) => worklist.disputed > 0); // an adjudicator's own task
+      const mode = chosen ? localStorage.getItem(MODE_KEY) : disputed && "adjudicate";
+      this.open((chosen ?? disputed ?? this.worklists[0]).id, mode ?? "single");
       this.outbox.flush();
     } catch (error) {
       if (this.closed) return;

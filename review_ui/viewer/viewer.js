@@ -38,6 +38,7 @@ class Viewer extends Tools {
     panel.state(exhausted && this.queue.withOthers === 0 ? "done" : "loading");
     if (!exhausted) return panel.blank("Loading", "The first images are on their way.");
     if (this.queue.withOthers > 0) return panel.blank("One moment", "The images that are left are with other readers. Asking again.");
+    if (this.queue.paused) return panel.blank("This worklist is paused", "It goes on once whoever organises the reading resumes it.");
     if (this.worklist.kind !== "practice") {
       const another = this.worklists.length > 1 ? " Another can be chosen at the top right." : "";
       return panel.blank("All read", `Nothing is waiting for you in this worklist.${another}`);

@@ -9,10 +9,12 @@ from curation.errors import BadInput, Conflict
 from curation.reading.claims import claim
 from curation.reading.feedback import feedback_after
 from curation.reading.outcomes import recompute_outcomes
-from curation.reading.progress import progress_of
+from curation.reading.progress import Progress, progress_of
 from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import record_reading, void_reading
+from curation.tables.images import Image, Split, Subject
 from curation.tables.reading import Outcome, Verdict, Worklist
+from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
 from curation.worklists.create import close_worklist, create_worklist
 from curation.worklists.manage import change_rule, pause_worklist, release_leases, resume_worklist
 from tests.curation.reading.test_assignment import both_classes
@@ -96,7 +98,7 @@ def test_an_adjudicator_is_blind_first_then_sees_the_others_nameless_and_may_cha
         assert feedback_after(session, say(session, first, worklist, ACCEPT)).reveal is None
         say(session, second, worklist, REJECT, reasons=("blur",), comment="soft")
         (item,) = claim(session, NOON, judge, worklist, 1, "adjudicate")
-        assert progress_of(session, judge, worklist, "adjudicate").left == 0
+        assert progress_of(session, judge, worklist, "adjudicate").left == 1  # held, and not read yet
         op_id = new_op_id()
         record_reading(session, CHAIN, NOON, judge, verdict(item.key, op_id=op_id, answer=ACCEPT))
         assert outcome(session, worklist) == ("approved", 3, True)
@@ -210,3 +212,57 @@ def test_an_operation_id_stands_for_one_image_alone(database: Database) -> None:
         record_reading(session, CHAIN, NOON, reader, verdict(first.key, op_id=op_id))
         with pytest.raises(Conflict, match="in use"):
             record_reading(session, CHAIN, NOON, reader, verdict(second.key, op_id=op_id))
+
+
+def test_what_can_never_come_to_an_adjudicator_is_not_left_for_them(database: Database) -> None:
+    with database.write() as session:
+        worklist, (first, second, judge) = room(session, 3, 3, readers_per_image=2, rule="adjudicated")
+        for _ in range(3):
+            say(session, first, worklist, ACCEPT)
+            say(session, second, worklist, REJECT)
+        for reader in (first, second):  # an adjudicator who has read all three, as any reader may have
+            assert claim(session, NOON, reader, worklist, 5, "adjudicate") == []
+            assert progress_of(session, reader, worklist, "adjudicate", ended=True) == Progress(0, 0, 0)
+        counts = [progress_of(session, judge, worklist, "adjudicate")]
+        for _ in range(3):
+            say(session, judge, worklist, ACCEPT, "adjudicate")
+            counts.append(progress_of(session, judge, worklist, "adjudicate"))
+        assert counts == [Progress(done, 3 - done, 3) for done in range(4)]
+
+
+def test_an_image_that_was_withdrawn_is_not_given_to_an_adjudicator(database: Database) -> None:
+    with database.write() as session:
+        worklist, (first, second, judge) = room(session, 2, 3, readers_per_image=2, rule="adjudicated")
+        for _ in range(2):
+            say(session, first, worklist, ACCEPT)
+            say(session, second, worklist, REJECT)
+        subject = Subject(key="s", split=Split.TRAIN, known=True)
+        session.add(subject)
+        session.flush()
+        withdrawal = Withdrawal(subject_id=subject.id, reason="asked", plan=[], created_at=NOON)
+        session.add(withdrawal)
+        session.flush()
+        image_id = session.scalars(select(Image.id).where(Image.batch_index == 0)).one()
+        session.add(Affected(withdrawal_id=withdrawal.id, kind=AffectedKind.IMAGE, target_id=image_id))
+        session.flush()
+        assert len(claim(session, NOON, judge, worklist, 5, "adjudicate")) == 1
+        assert progress_of(session, judge, worklist, "adjudicate").left == 1
+
+
+def test_what_can_never_come_to_a_reader_is_not_left_for_them(database: Database) -> None:
+    """Two have read the first image, one of them the second: its free slot is for others only."""
+    with database.write() as session:
+        worklist, (first, second, third) = room(session, 2, 3, readers_per_image=2, rule="unanimous")
+        one, other = claim(session, NOON, first, worklist, 2)
+        record_reading(session, CHAIN, NOON, first, verdict(one.key))
+        held = {item.file_sha256: item.key for item in claim(session, NOON, third, worklist, 2)}
+        record_reading(session, CHAIN, NOON, third, verdict(held[one.file_sha256]))
+        release_leases(session, CHAIN, NOON, "w")
+        (item,) = claim(session, NOON, second, worklist, 2)
+        assert item.file_sha256 == other.file_sha256
+        record_reading(session, CHAIN, NOON, second, verdict(item.key))
+        assert claim(session, NOON, second, worklist, 2) == []
+        assert progress_of(session, second, worklist, ended=True).left == 0
+        assert progress_of(session, first, worklist, ended=True).left == 1
+        close_worklist(session, CHAIN, NOON, "w")
+        assert progress_of(session, first, worklist).left == 0
