@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict, NotAllowed, NotFound
-from curation.readers.passwords import PasswordCheck, hash_password
+from curation.readers.passwords import PasswordCheck, check_password, hash_password
 from curation.readers.sign_ins import end_sign_ins
 from curation.tables.people import Reader, ReaderKind, Role
 
 SUBJECT_LENGTH = 500
+SAME_PASSWORD = "expected another password than the one there is, got the same. Choose a new one."
 
 
 def add_reader(
@@ -69,11 +70,14 @@ def change_password(
 ) -> None:
     """Replace a reader's own password, which ends their other sessions.
 
-    Raises NotAllowed when the current password was checked and is wrong, BadInput when `new` is too short.
+    Raises NotAllowed when the current password was checked and is wrong, BadInput when `new` is it once more, or too
+    short or too long.
     """
     reader = session.get_one(Reader, reader_id)
     if reader.password_hash is None or not checked.right or checked.password_hash != reader.password_hash:
         raise NotAllowed("the current password is not right.")
+    if new == checked.password:
+        raise BadInput(SAME_PASSWORD)
     with chain.change(session, "reader.password_changed", reader, {"by": reader.id}, now):
         reader.password_hash, reader.must_change_password = hash_password(new), False
         end_sign_ins(session, now, reader.id, keep_token)
@@ -84,6 +88,8 @@ def reset_password(
 ) -> Reader:
     """Set another password for a reader, which ends all their sessions; raises NotFound, BadInput."""
     reader = _person(session, name)
+    if check_password(name, reader.password_hash, password).right:
+        raise BadInput(SAME_PASSWORD)
     with chain.change(session, "reader.password_reset", reader, {"by": by}, now):
         reader.password_hash, reader.failed_sign_ins, reader.locked_until = hash_password(password), 0, None
         end_sign_ins(session, now, reader.id)

@@ -1,6 +1,6 @@
 """Passwords as argon2 hashes; a check is slow on purpose, so no transaction is open meanwhile."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from curation.errors import BadInput
 from curation.tables.people import Reader
 
-PASSWORD_LENGTH = 10
+SHORTEST = 10  # characters
+LONGEST = 1000
 
 _HASHER = PasswordHasher()
 # Checked for names that do not exist, so that they take as long as those that do.
@@ -24,6 +25,7 @@ class PasswordCheck:
     name: str
     password_hash: str | None
     right: bool
+    password: str = field(repr=False)
 
 
 def password_hash_of(session: Session, name: str) -> str | None:
@@ -37,11 +39,13 @@ def check_password(name: str, password_hash: str | None, password: str) -> Passw
         right = _HASHER.verify(password_hash or _NOBODY, password) and password_hash is not None
     except (VerificationError, InvalidHashError):
         right = False
-    return PasswordCheck(name, password_hash, right)
+    return PasswordCheck(name, password_hash, right, password)
 
 
 def hash_password(password: str) -> str:
-    """Hash a password by argon2; raises BadInput for one that is too short."""
-    if len(password) < PASSWORD_LENGTH:
-        raise BadInput(f"expected a password of at least {PASSWORD_LENGTH} characters, got {len(password)}.")
+    """Hash a password by argon2; raises BadInput for one that is too short or too long."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise BadInput(
+            f"expected a password of at least {SHORTEST} and at most {LONGEST} characters, got {len(password)}."
+        )
     return _HASHER.hash(password)

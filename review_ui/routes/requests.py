@@ -25,8 +25,8 @@ class Claim(FrozenRequest):
 class PasswordChange(FrozenRequest):
     """The current password and the one to replace it."""
 
-    current: str = Field(max_length=1000)
-    new: str = Field(max_length=1000)
+    current: str
+    new: str
 
 
 class Undo(FrozenRequest):

@@ -58,6 +58,10 @@ def test_a_first_password_must_be_changed_before_anything_else(
     page = browser.client.get("/rounds/account").text
     assert "Choose a password of your own" in page
     assert "Back to reading" not in page
+    same = {"current": PASSWORD, "new": PASSWORD}
+    refused = browser.client.post("/rounds/api/password", json=same, headers=browser.headers)
+    assert (refused.status_code, "another password" in refused.json()["error"]) == (422, True)
+    assert browser.client.get("/rounds/api/session").status_code == 403
     change = {"current": PASSWORD, "new": "another long password"}
     assert browser.client.post("/rounds/api/password", json=change, headers=browser.headers).status_code == 200
     assert browser.client.get("/rounds/api/session").status_code == 200
@@ -65,7 +69,13 @@ def test_a_first_password_must_be_changed_before_anything_else(
 
 
 @pytest.mark.parametrize(
-    ("current", "new", "status"), [("wrong", "another long password", 403), (PASSWORD, "short", 422)]
+    ("current", "new", "status"),
+    [
+        ("wrong", "another long password", 403),
+        (PASSWORD, "short", 422),
+        (PASSWORD, "x" * 1001, 422),
+        (PASSWORD, PASSWORD, 422),
+    ],
 )
 def test_a_password_is_only_changed_for_a_good_one_by_who_knows_the_old(
     ada: Browser, current: str, new: str, status: int

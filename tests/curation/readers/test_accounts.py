@@ -139,6 +139,11 @@ def test_passwords_are_changed_by_their_owner_and_reset_by_another(records: Data
         change_password(session, CHAIN, NOON, reader, wrong, "another horse", here.token)
     with pytest.raises(BadInput, match="at least 10"), records.write() as session:
         change_password(session, CHAIN, NOON, reader, right, "short", here.token)
+    for bad, why in ((PASSWORD, "another password"), ("x" * 1001, "at most 1000")):
+        with pytest.raises(BadInput, match=why), records.write() as session:
+            change_password(session, CHAIN, NOON, reader, right, bad, here.token)
+        with pytest.raises(BadInput, match=why), records.write() as session:
+            reset_password(session, CHAIN, NOON, "alice", bad)
     with records.write() as session:
         change_password(session, CHAIN, NOON, reader, right, "another horse", here.token)
     assert is_live(records, here.token)
