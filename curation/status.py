@@ -16,6 +16,7 @@ from curation.provenance.real_images import is_ready_real
 from curation.provenance.withdrawn import affected_notes
 from curation.queries import is_positive
 from curation.reading.outcomes import stands
+from curation.reading.progress import count_readings_by_people
 from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT
 from curation.removal.unfinished import list_unfinished_fits
 from curation.tables.generation import Batch, Generator
@@ -192,24 +193,25 @@ def _state_of_batch(session: Session, now: datetime, batch: Batch) -> str:
 
 
 def _worklists(session: Session) -> list[dict[str, Any]]:
-    """Count the slots of people and those read; the slots of proxies are counted apart."""
-    slots = select(func.count(Assignment.id)).where(Assignment.worklist_id == Worklist.id)
-    of_people = slots.where(Assignment.slot < PROXY_SLOT)
+    """Count the readings of candidates by people, as the overview does; those by proxies are counted apart."""
     done = Assignment.state == AssignmentState.DONE
-    by_proxies = slots.where(Assignment.slot >= PROXY_SLOT, Assignment.slot < CONTROL_SLOT, done).scalar_subquery()
-    query = select(Worklist, of_people.scalar_subquery(), of_people.where(done).scalar_subquery(), by_proxies)
-    query = query.where(Worklist.kind != WorklistKind.PRACTICE).order_by(Worklist.id)
-    return [
-        {
-            "worklist": worklist.name,
-            "images": worklist.size,
-            "to_read": total,
-            "read_by_people": people,
-            "read_by_proxies": proxies,
-            "state": "closed" if worklist.closed_at else "open",
-        }
-        for worklist, total, people, proxies in session.execute(query)
-    ]
+    of_proxies = (Assignment.slot >= PROXY_SLOT, Assignment.slot < CONTROL_SLOT, done)
+    by_proxies = select(func.count(Assignment.id)).where(Assignment.worklist_id == Worklist.id, *of_proxies)
+    query = select(Worklist, by_proxies.scalar_subquery()).where(Worklist.kind != WorklistKind.PRACTICE)
+    lines = []
+    for worklist, proxies in session.execute(query.order_by(Worklist.id)):
+        given, wanted = count_readings_by_people(session, worklist)
+        lines.append(
+            {
+                "worklist": worklist.name,
+                "images": worklist.size,
+                "readings_wanted": wanted,
+                "readings_by_people": given,
+                "read_by_proxies": proxies,
+                "state": "closed" if worklist.closed_at else "paused" if worklist.paused_at else "open",
+            }
+        )
+    return lines
 
 
 def _readings(session: Session) -> dict[str, int]:

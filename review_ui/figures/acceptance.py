@@ -6,6 +6,17 @@ from collections.abc import Callable, Sequence
 from curation.estimates import Estimate, proportion_over_images
 from review_ui.figures.readings import GivenReading
 
+# Said wherever such a share stands: the overview and the page of results count the same readings.
+DEFINITION = (
+    "Share of first readings of candidates that say accept; unsure counts as not accepted. Hidden repeats, audits, "
+    "adjudications and readers who withdrew are left out. Line: exact 95 % interval (Clopper-Pearson), reading by "
+    "reading."
+)
+TURING_DEFINITION = (
+    "Share of first readings of synthetic images that take them for real (4 to 6 of 6). Readers who withdrew are left "
+    "out. Line: exact 95 % interval (Clopper-Pearson), reading by reading."
+)
+
 DIMENSIONS: dict[str, Callable[[GivenReading], str]] = {
     "class": lambda row: row.label,
     "batch": lambda row: f"batch {row.batch_id}",

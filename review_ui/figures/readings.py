@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from curation.queries import class_asked
@@ -60,13 +60,31 @@ class GivenReading:
         return UNKNOWN if value is None else str(value)
 
 
+def is_first_reading(session: Session, worklist_id: int) -> list[ColumnElement[bool]]:
+    """The conditions for what every figure counts: `Reading`s that stand, on first slots, before any reveal.
+
+    Hidden repeats, audits and adjudications are left out, and readers who withdrew.
+    """
+    return [
+        WorklistItem.worklist_id == worklist_id,
+        Assignment.purpose == AssignmentPurpose.FIRST,
+        stands(),
+        Reading.after_reveal.is_(False),
+        Reading.reader_id.not_in(find_withdrawn_readers(session)),
+    ]
+
+
+def class_of_item() -> ColumnElement[str]:
+    """The class under which a `WorklistItem` is counted: what a control is, or what a candidate was asked to show."""
+    return func.coalesce(WorklistItem.truth, class_asked(WorklistItem.image_id), UNKNOWN)
+
+
 def readings_of(session: Session, worklist_id: int, kind: ReaderKind | None = None) -> list[GivenReading]:
-    """Load first readings, single and grid, that stand and came before any reveal; oldest first."""
-    label = func.coalesce(WorklistItem.truth, class_asked(WorklistItem.image_id), UNKNOWN)
+    """Load first readings, single and grid; oldest first."""
     query = (
         select(
-            Reading, Reader.name, Reader.kind, WorklistItem.purpose, Image.id, Image.file_sha256, label, Batch.id,
-            Generator.name, Batch.request,
+            Reading, Reader.name, Reader.kind, WorklistItem.purpose, Image.id, Image.file_sha256, class_of_item(),
+            Batch.id, Generator.name, Batch.request,
         )
         .join(Assignment, Assignment.id == Reading.assignment_id)
         .join(WorklistItem, WorklistItem.id == Reading.item_id)
@@ -74,13 +92,7 @@ def readings_of(session: Session, worklist_id: int, kind: ReaderKind | None = No
         .join(Reader, Reader.id == Reading.reader_id)
         .outerjoin(Batch, Batch.id == Image.batch_id)
         .outerjoin(Generator, Generator.id == Batch.generator_id)
-        .where(
-            WorklistItem.worklist_id == worklist_id,
-            Assignment.purpose == AssignmentPurpose.FIRST,
-            stands(),
-            Reading.after_reveal.is_(False),
-            Reading.reader_id.not_in(find_withdrawn_readers(session)),
-        )
+        .where(*is_first_reading(session, worklist_id))
         .order_by(Reading.id)
     )  # fmt: skip
     if kind is not None:

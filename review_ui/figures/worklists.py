@@ -1,40 +1,42 @@
 """The worklists of the overview, counted in the database, with intervals."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from curation.estimates import Estimate, ImageSums
-from curation.queries import is_positive
 from curation.reading.outcomes import stands
-from curation.reading.slots import PROXY_SLOT
-from curation.tables.images import BuildStatus, ImageLabel, Label
+from curation.reading.progress import count_readings_by_people
+from curation.tables.images import BuildStatus
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import (
     Assignment,
-    AssignmentState,
     Purpose,
     ReaderCursor,
     Reading,
     Verdict,
     Worklist,
     WorklistItem,
+    WorklistKind,
 )
+from review_ui.figures.readings import class_of_item, is_first_reading
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """The share accepted of the readings of candidates of one class by one kind of reader."""
+    """The share accepted of the first readings of candidates of one class by one kind of reader, singly or in pages."""
 
     label: str
     kind: ReaderKind
+    is_grid: bool
     share: Estimate
 
 
 @dataclass(frozen=True, slots=True)
 class ReaderCount:
-    """How many readings one reader has given."""
+    """How many readings that stand one reader has given: candidates, controls, repeats and all."""
 
     name: str
     kind: ReaderKind
@@ -43,10 +45,12 @@ class ReaderCount:
 
 @dataclass(frozen=True, slots=True)
 class WorklistFigures:
-    """One worklist: slots read by people, acceptance, and counts by reader and reason."""
+    """One worklist: readings by people, acceptance, and counts by reader and reason."""
 
     worklist_id: int
     name: str
+    kind: WorklistKind
+    is_own: bool  # one reader's own, not everybody's
     notice: str | None
     done: int
     slots: int
@@ -66,45 +70,50 @@ def worklist_figures(session: Session, reader_id: int | None) -> list[WorklistFi
 
 
 def _figures_of_worklist(session: Session, worklist: Worklist, reader_id: int | None) -> WorklistFigures:
-    slots, done = session.execute(
-        select(func.count(), func.count().filter(Assignment.state == AssignmentState.DONE)).where(
-            Assignment.worklist_id == worklist.id, Assignment.slot < PROXY_SLOT
-        )
-    ).one()
-    if reader_id is not None:
+    if reader_id is None:
+        done, slots = count_readings_by_people(session, worklist)
+    else:
         cursor = session.get(ReaderCursor, (reader_id, worklist.id))
         done = cursor.done if cursor else 0
         share = worklist.size if cursor is None or cursor.allotted is None else cursor.allotted + worklist.controls
         slots = max(done, share)
     accepted = _acceptance(session, worklist) if reader_id is None else []
     readers, reasons = _reader_counts(session, worklist, reader_id), _reason_counts(session, worklist, reader_id)
-    return WorklistFigures(worklist.id, worklist.name, worklist.notice, done, slots, accepted, readers, reasons)
+    facts = (worklist.id, worklist.name, worklist.kind, reader_id is not None, worklist.notice)
+    return WorklistFigures(*facts, done, slots, accepted, readers, reasons)
 
 
 def _standing_readings(worklist: Worklist, reader_id: int | None) -> list[ColumnElement[bool]]:
-    """The conditions for readings of this worklist that stand."""
-    conditions = [WorklistItem.worklist_id == worklist.id, stands()]
+    """The conditions for readings of this worklist that stand; a verdict changed after a reveal is no second one."""
+    conditions = [WorklistItem.worklist_id == worklist.id, stands(), Reading.after_reveal.is_(False)]
     return conditions if reader_id is None else [*conditions, Reading.reader_id == reader_id]
 
 
 def _acceptance(session: Session, worklist: Worklist) -> list[Acceptance]:
-    accepted = func.count().filter(Reading.verdict == Verdict.ACCEPT)
-    of_image = (
-        select(Label.name.label("label"), Reader.kind, accepted.label("hits"), func.count().label("n"))
+    accepted, is_grid = func.count().filter(Reading.verdict == Verdict.ACCEPT), Reading.mode == "grid"
+    of_item = (
+        select(WorklistItem.id, Reader.kind, is_grid.label("grid"), accepted.label("hits"), func.count().label("n"))
         .select_from(Reading)
+        .join(Assignment, Assignment.id == Reading.assignment_id)
         .join(WorklistItem, Reading.item_id == WorklistItem.id)
         .join(Reader, Reading.reader_id == Reader.id)
-        .join(ImageLabel, ImageLabel.image_id == WorklistItem.image_id)
-        .join(Label, Label.id == ImageLabel.label_id)
-        .where(*_standing_readings(worklist, None), WorklistItem.purpose == Purpose.CANDIDATE, is_positive("request"))
-        .group_by(Label.name, Reader.kind, WorklistItem.id)
+        .where(*is_first_reading(session, worklist.id), WorklistItem.purpose == Purpose.CANDIDATE)
+        .group_by(WorklistItem.id, Reader.kind, is_grid)
         .subquery()
     )
-    n, hits = of_image.c.n, of_image.c.hits
+    columns = of_item.c
+    with_class = (
+        select(class_of_item().label("label"), columns.kind, columns.grid, columns.hits, columns.n)
+        .join(WorklistItem, WorklistItem.id == columns.id)
+        .subquery()
+    )
+    n, hits, keys = with_class.c.n, with_class.c.hits, (with_class.c.kind, with_class.c.grid, with_class.c.label)
     sums = (func.count(), func.sum(n), func.sum(hits), func.sum(n * n), func.sum(hits * hits), func.sum(n * hits))
-    keys = (of_image.c.kind, of_image.c.label)
     counted = session.execute(select(*keys, *sums).group_by(*keys).order_by(*keys))
-    return [Acceptance(label, kind, ImageSums(*map(int, values)).proportion()) for kind, label, *values in counted]
+    return [
+        Acceptance(label, kind, bool(grid), ImageSums(*map(int, values)).proportion())
+        for kind, grid, label, *values in counted
+    ]
 
 
 def _reader_counts(session: Session, worklist: Worklist, reader_id: int | None) -> list[ReaderCount]:
@@ -121,15 +130,22 @@ def _reader_counts(session: Session, worklist: Worklist, reader_id: int | None) 
 
 
 def _reason_counts(session: Session, worklist: Worklist, reader_id: int | None) -> list[tuple[str, int]]:
+    """Reasons with their counts: of the single readings that acceptance counts, or of all of one reader's own."""
     texts = {reason["code"]: reason["text"] for reason in worklist.reasons}
-    counts = dict.fromkeys(texts, 0)
-    rejects = (
-        select(Reading.reasons)
-        .join(WorklistItem, Reading.item_id == WorklistItem.id)
-        .where(*_standing_readings(worklist, reader_id), Reading.verdict == Verdict.REJECT)
-    )
-    for reasons in session.scalars(rejects):
-        for code in reasons:
-            counts[code] = counts.get(code, 0) + 1
-    ranked = sorted(counts.items(), key=lambda entry: -entry[1])
-    return [(texts.get(code, code), count) for code, count in ranked if count]
+    rejects = select(Reader.kind, Reading.reasons).select_from(Reading).where(Reading.verdict == Verdict.REJECT)
+    rejects = rejects.join(WorklistItem, Reading.item_id == WorklistItem.id).join(Reader)
+    if reader_id is None:
+        of_candidates = (WorklistItem.purpose == Purpose.CANDIDATE, Reading.mode != "grid")
+        rejects = rejects.join(Assignment, Assignment.id == Reading.assignment_id)
+        rejects = rejects.where(*is_first_reading(session, worklist.id), *of_candidates)
+    else:
+        rejects = rejects.where(*_standing_readings(worklist, reader_id))
+    counts = Counter(
+        {(text, kind): 0 for kind in ReaderKind for text in texts.values()}
+    )  # equal counts keep this order
+    counts.update((texts.get(code, code), kind) for kind, reasons in session.execute(rejects) for code in reasons)
+    return [
+        (text if kind is ReaderKind.HUMAN else f"{text}, by a proxy", count)
+        for (text, kind), count in counts.most_common()
+        if count
+    ]

@@ -7,6 +7,7 @@ from curation.tables.operations import Job, JobStatus
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Worklist, WorklistKind
 from curation.worklists.summaries import WorklistSummary
+from review_ui.figures.acceptance import DEFINITION, TURING_DEFINITION
 from review_ui.figures.batches import BatchFigures
 from review_ui.figures.worklists import Acceptance, WorklistFigures
 from review_ui.markup.plots import readable, two_columns
@@ -33,14 +34,15 @@ def _bar(done: int, total: int) -> str:
     return f'<div class="r-bar"><i style="width:{share:.1f}%"></i></div>'
 
 
-def _acceptance(rows: list[Acceptance]) -> str:
-    if not rows:
-        return '<div class="r-wide"><h3>Accepted, by class</h3><p class="r-soft">Nothing read yet.</p></div>'
-    lines = "".join(_acceptance_row(row) for row in rows)
+def _acceptance(figures: WorklistFigures) -> str:
+    is_turing = figures.kind is WorklistKind.TURING
+    title = "Synthetic, taken for real, by class" if is_turing else "Accepted, by class"
+    if not figures.acceptance:
+        return f'<div class="r-wide"><h3>{title}</h3><p class="r-soft">Nothing read yet.</p></div>'
+    lines = "".join(map(_acceptance_row, figures.acceptance))
     return (
-        f'<div class="r-wide"><h3>Accepted, by class</h3><table class="r-table">{lines}</table>'
-        '<p class="r-soft r-small">Share of readings of candidates that say accept; unsure counts as not accepted. '
-        "Line: exact 95 % interval, reading by reading.</p></div>"
+        f'<div class="r-wide"><h3>{title}</h3><table class="r-table">{lines}</table>'
+        f'<p class="r-soft r-small">{TURING_DEFINITION if is_turing else DEFINITION}</p></div>'
     )
 
 
@@ -48,7 +50,8 @@ def _acceptance_row(row: Acceptance) -> str:
     share, low, high = row.share.percent()
     span = f"left:{low:.1f}%;width:{high - low:.1f}%"
     return (
-        f"<tr><th>{escape(readable(row.label))}<small>{KIND_WORD[row.kind]}</small></th>"
+    by = f"{KIND_WORD[row.kind]}{', in whole pages' if row.is_grid else ''}"
+        f"<tr><th>{escape(readable(row.label))}<small>{by}</small></th>"
         f'<td class="r-plot"><div class="r-track"><i style="width:{share:.1f}%"></i><u style="{span}"></u></div></td>'
         f'<td class="r-number">{share:.0f} %<small>{low:.0f} to {high:.0f}, n {row.share.n}</small>'
         "</td></tr>"
@@ -57,7 +60,8 @@ def _acceptance_row(row: Acceptance) -> str:
 
 def _reasons(figures: WorklistFigures) -> str:
     body = two_columns(figures.reasons) if figures.reasons else '<p class="r-soft">No reason given yet.</p>'
-    return f"<div><h3>Reasons for rejecting</h3>{body}</div>"
+    scope = "" if figures.is_own else _scope("Of first readings of candidates, image by image.")
+    return f"<div><h3>Reasons for rejecting</h3>{body}{scope}</div>"
 
 
 def _readers(figures: WorklistFigures) -> str:
@@ -67,7 +71,12 @@ def _readers(figures: WorklistFigures) -> str:
         for reader in figures.readers
     )
     body = f'<table class="r-table">{rows}</table>' if rows else '<p class="r-soft">Nobody yet.</p>'
-    return f"<div><h3>Readings by reader</h3>{body}</div>"
+    scope = "" if figures.is_own else _scope("All that stand: candidates, controls, repeats, audits, adjudications.")
+    return f"<div><h3>Readings by reader</h3>{body}{scope}</div>"
+
+
+def _scope(text: str) -> str:
+    return f'<p class="r-soft r-small">{text}</p>'
 
 
 def batch_heading(batch: BatchFigures) -> str:

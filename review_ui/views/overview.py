@@ -36,7 +36,7 @@ def _worklists() -> None:
     reader_id = None if reader.can(Capability.MANAGE) else reader.reader_id
     with current_project().database.read() as session:
         figures = worklist_figures(session, reader_id)
-    whose = "All readings" if reader_id is None else "Your readings"
+    whose = "Readings of candidates by people" if reader_id is None else "Your readings"
     st.html("".join(worklist_section(figure, whose) for figure in figures) or empty_overview())
 
 

@@ -10,6 +10,7 @@ from curation.provenance.withdrawn import still_here
 from curation.tables.people import ReaderKind
 from curation.tables.reading import Worklist, WorklistKind
 from review_ui.context import current_project
+from review_ui.figures.acceptance import DEFINITION, TURING_DEFINITION
 from review_ui.figures.readings import GivenReading
 from review_ui.figures.reasons import recent_rejects
 from review_ui.figures.results import ResultFigures, State, result_figures, state_of_results
@@ -20,14 +21,8 @@ from review_ui.views.parts import choose_worklist, reader_who_can
 
 KINDS = {"People": ReaderKind.HUMAN, "Proxies (models)": ReaderKind.PROXY}
 CARDS = 24
-ACCEPTANCE_NOTE = (
-    "Share of readings of candidates that say accept; unsure counts as not accepted. Line: exact 95 % interval "
-    "(Clopper-Pearson), reading by reading. Readings of whole pages of the grid are left out."
-)
-TURING_NOTE = (
-    "Share of readings of synthetic images that take them for real (4 to 6 of 6). The page Agreement has the AUC. "
-    "Line: exact 95 % interval (Clopper-Pearson), reading by reading."
-)
+ACCEPTANCE_NOTE = f"{DEFINITION} Readings of whole pages of the grid stand below, apart."
+TURING_NOTE = f"{TURING_DEFINITION} The page Agreement has the AUC."
 SCREENING_NOTE = "Among readings of candidates. The dots of a check that finds what readers reject are far apart."
 GRID_NOTE = "Verdicts given for a whole page: not used for agreement, d-prime or claims."
 

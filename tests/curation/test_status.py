@@ -91,5 +91,5 @@ def test_readings_count_by_who_gave_them_and_an_undone_one_does_not(project: Pro
                 session.add(Reading(op_id=f"{slot}-b", voids_id=first.id, **shared, **times))
     status = _status(project)
     assert status.readings == {"human": 0, "proxy": 1}
-    counts = {"to_read": 1, "read_by_people": 0, "read_by_proxies": 1}
+    counts = {"readings_wanted": 1, "readings_by_people": 0, "read_by_proxies": 1}
     assert status.worklists == [{"worklist": "first", "images": 1, **counts, "state": "open"}]
