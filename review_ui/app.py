@@ -6,7 +6,8 @@ from pathlib import Path
 import streamlit as st
 
 from review_ui.context import reader_or_stop
-from review_ui.security.permissions import Capability
+from review_ui.markup.overview import account_link
+from review_ui.security.permissions import FIRST_TASK, Capability
 from review_ui.views.accounts import accounts_page
 from review_ui.views.generate import generate_page
 from review_ui.views.images import images_page
@@ -43,13 +44,17 @@ PAGES: tuple[tuple[str, Callable[[], None], Capability], ...] = (
 st.set_page_config(page_title="Rounds", page_icon=str(STATIC / "icon.svg"), layout="wide")
 st.html(STATIC / "streamlit.css")
 reader = reader_or_stop()
-allowed = [row for row in PAGES if reader.can(row[2])]
-start = st.Page(allowed[0][1], title=allowed[0][0], url_path="start", default=True)
-shown = [start, *(st.Page(page, title=title, url_path=title.lower()) for title, page, _ in allowed[1:])]
+st.html(account_link(reader))
+first = FIRST_TASK[reader.role]
+shown = [
+    st.Page(page, title=title, url_path="start" if title == first else title.lower(), default=title == first)
+    for title, page, capability in PAGES
+    if reader.can(capability)
+]
 # Every page has its own address, also the start page; a page that the role may not see says so.
 others = [
     st.Page(with_role_check(page, capability), title=title, url_path=title.lower(), visibility="hidden")
     for title, page, capability in PAGES
-    if title not in {other[0] for other in allowed[1:]}
+    if title == first or not reader.can(capability)
 ]
 st.navigation([*shown, *others], position="top").run()

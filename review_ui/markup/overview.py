@@ -11,6 +11,7 @@ from review_ui.figures.acceptance import DEFINITION, TURING_DEFINITION
 from review_ui.figures.batches import BatchFigures
 from review_ui.figures.worklists import Acceptance, WorklistFigures
 from review_ui.markup.plots import readable, two_columns
+from review_ui.security.sessions import SignedInReader
 
 KIND_WORD = {ReaderKind.HUMAN: "people", ReaderKind.PROXY: "proxy (a model)"}
 STATUS_WORD = {status: status.value for status in JobStatus} | {JobStatus.QUEUED: "waiting"}
@@ -19,7 +20,7 @@ STATUS_WORD = {status: status.value for status in JobStatus} | {JobStatus.QUEUED
 def worklist_section(figures: WorklistFigures, whose: str) -> str:
     """One worklist: progress, acceptance by class, reasons, readers."""
     notice = f'<p class="r-notice">{escape(figures.notice)}</p>' if figures.notice else ""
-    accepted = _acceptance(figures.acceptance) if figures.acceptance or not figures.done else ""
+    accepted = _acceptance(figures) if figures.acceptance or not figures.done else ""
     return (
         f'<section class="r-section"><h2>{escape(figures.name)}</h2>'
         f"<p class='r-soft'>{escape(whose)}: {figures.done} of {figures.slots} read</p>"
@@ -49,8 +50,8 @@ def _acceptance(figures: WorklistFigures) -> str:
 def _acceptance_row(row: Acceptance) -> str:
     share, low, high = row.share.percent()
     span = f"left:{low:.1f}%;width:{high - low:.1f}%"
-    return (
     by = f"{KIND_WORD[row.kind]}{', in whole pages' if row.is_grid else ''}"
+    return (
         f"<tr><th>{escape(readable(row.label))}<small>{by}</small></th>"
         f'<td class="r-plot"><div class="r-track"><i style="width:{share:.1f}%"></i><u style="{span}"></u></div></td>'
         f'<td class="r-number">{share:.0f} %<small>{low:.0f} to {high:.0f}, n {row.share.n}</small>'
@@ -59,8 +60,8 @@ def _acceptance_row(row: Acceptance) -> str:
 
 
 def _reasons(figures: WorklistFigures) -> str:
-    body = two_columns(figures.reasons) if figures.reasons else '<p class="r-soft">No reason given yet.</p>'
     scope = "" if figures.is_own else _scope("Of first readings of candidates, image by image.")
+    body = two_columns(figures.reasons) if figures.reasons else '<p class="r-soft">No reason given yet.</p>'
     return f"<div><h3>Reasons for rejecting</h3>{body}{scope}</div>"
 
 
@@ -139,6 +140,14 @@ def account_line(row: Reader, now: datetime) -> str:
     return (
         f'<div class="r-line"><b>{escape(row.name)}<small>{escape(row.role.value)}</small></b>'
         f'<span class="r-state" data-state="{state}">{state}</span><span>{", ".join(held)}</span></div>'
+    )
+
+
+def account_link(reader: SignedInReader) -> str:
+    """The way to the account and the sign-out, on every page."""
+    return (
+        f'<a class="r-account" href="/rounds/account" target="_self"><b>{escape(reader.name)}</b>'
+        "<small>Account, sign out</small></a>"
     )
 
 

@@ -3,6 +3,8 @@
 from html import escape
 from string import Template
 
+from curation.readers.passwords import SHORTEST
+from review_ui.security.permissions import FIRST_TASK
 from review_ui.security.sessions import SignedInReader
 
 THEME = '<script src="/rounds/static/theme.js"></script>'  # before anything is painted
@@ -73,8 +75,8 @@ Verdicts given stay in the record and in outcomes.</p>
 _PASSWORD = Template("""<form id="password-form">
 <label for="current">Current password</label>
 <input id="current" ${focus}type="password" autocomplete="current-password" required>
-<label for="new">New password, 10 characters or more</label>
-<input id="new" type="password" autocomplete="new-password" minlength="10" required>
+<label for="new">New password, $shortest characters or more</label>
+<input id="new" type="password" autocomplete="new-password" minlength="$shortest" required>
 <button type="submit">Change password</button>
 </form>""")
 
@@ -114,14 +116,15 @@ def continue_page() -> str:
 def account_page(reader: SignedInReader, has_password: bool) -> str:
     """The account page: change the password, sign out here or everywhere, withdraw consent."""
     must_change = reader.must_change_password  # then there is no reading to go back to
-    hint = "Choose a password of your own before you read." if must_change else ""
+    focus = "autofocus " if must_change else ""
+    back = "Back to reading" if FIRST_TASK[reader.role] == "Read" else "Back"
     content = _ACCOUNT.substitute(
         name=escape(reader.name),
         role=escape(reader.role.value),
-        hint=hint,
+        hint="Choose a password of your own before you read." if must_change else "",
         csrf=escape(reader.csrf_token),
-        password=_PASSWORD.substitute(focus="autofocus " if must_change else "") if has_password else "",
-        back="<span></span>" if must_change else '<a href="/">Back to reading</a>',
+        password=_PASSWORD.substitute(focus=focus, shortest=SHORTEST) if has_password else "",
+        back="<span></span>" if must_change else f'<a href="/">{back}</a>',
         consent=_CONSENT if reader.consented else "",
     )
     script = THEME + '<script src="/rounds/static/account.js" defer></script>'

@@ -29,7 +29,8 @@ results.</p>
 <button id="over" type="button" class="quiet"><kbd>Space</kbd> Lay over</button>
 </div>
 <p class="note">Hold <kbd>Space</kbd> to lay the right picture over the left one. Each picture has its own
-brightness, stretched from its darkest to its brightest point. <a href="/">Back</a></p>
+brightness, stretched from its darkest to its brightest point. <a href="/">Back</a> ·
+<a href="/rounds/account">Account, sign out</a></p>
 </div>""")
 
 

@@ -41,7 +41,8 @@ $fields
 and I agree.</p>
 <p id="message" class="message error" role="alert" hidden></p>
 <p class="end"><button type="submit" aria-describedby="agreement">Agree and start reading</button>
-<button id="sign-out" type="button" class="quiet">Sign out instead</button></p>
+<button id="sign-out" type="button" class="quiet">Sign out instead</button>
+<a href="/rounds/account">Your account</a></p>
 </div>
 </form>
 </div>

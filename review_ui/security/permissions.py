@@ -39,3 +39,12 @@ CAPABILITIES: dict[Role, frozenset[Capability]] = {
     Role.CURATOR: _MANAGER,
     Role.ADMINISTRATOR: _MANAGER | {Capability.ADMINISTER, Capability.SEE_SUBJECTS},
 }
+
+# The page that a role opens on; the others are in the menu.
+FIRST_TASK: dict[Role, str] = {
+    Role.READER: "Read",
+    Role.ADJUDICATOR: "Read",
+    Role.PRIVACY: "Pairs",
+    Role.CURATOR: "Overview",
+    Role.ADMINISTRATOR: "Accounts",
+}

@@ -220,8 +220,10 @@ def sign_in_anywhere(page: Page, room: Room, name: str) -> None:
 
 
 def sign_in(page: Page, room: Room, name: str) -> None:
-    """Sign in and wait until an image is on the screen and the next ones are in memory."""
+    """Sign in, turn to reading where the role opens on another page, and wait until images are in memory."""
     sign_in_anywhere(page, room, name)
+    page.wait_for_selector("[data-testid=stTopNavLink][aria-current=page]")
+    page.get_by_role("link", name="Read", exact=True).click()
     wait_until_reading(page)
 
 
