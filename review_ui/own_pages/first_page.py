@@ -1,4 +1,4 @@
-"""Serve Streamlit's HTML page with our script first, which sets the theme before Streamlit starts."""
+"""Serve Streamlit's HTML page with our scripts first: the theme, and where its server is, before Streamlit starts."""
 
 from functools import cache
 from importlib.resources import files
@@ -7,7 +7,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-OURS = '<script src="/rounds/static/theme.js"></script>'
+OURS = '<script src="/rounds/static/theme.js"></script><script src="/rounds/static/address.js"></script>'
 NOT_PAGES = ("/rounds/", "/_stcore/", "/media/", "/component/", "/static/")
 
 
@@ -35,7 +35,7 @@ def is_navigation(connection: HTTPConnection) -> bool:
 
 @cache
 def first_page() -> str:
-    """The index.html of the installed Streamlit, with our script first in its head."""
+    """The index.html of the installed Streamlit, with our scripts first in its head."""
     page = files("streamlit").joinpath("static", "index.html").read_text()
     head, tag, rest = page.partition("<head>")
     if not tag:

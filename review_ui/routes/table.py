@@ -45,6 +45,7 @@ STATIC_TYPES = {
     "pairs.css": "text/css",
     "pairs.js": "text/javascript",
     "account.js": "text/javascript",
+    "address.js": "text/javascript",
     "consent.js": "text/javascript",
     "theme.js": "text/javascript",
     "welcome.js": "text/javascript",

@@ -32,6 +32,8 @@ def test_no_request_leaves_for_another_host_and_nothing_fails_on_the_way(room: R
     page.get_by_text("Overview").first.click()
     expect(page.get_by_text("Accepted, by class").first).to_be_visible()
     expect(page.locator("[data-testid=stImage] img").first).to_be_visible()
+    page.goto(f"{room.server.url}/worklists")  # by its own address
+    expect(page.get_by_text("Another worklist")).to_be_visible()
     assert hosts - {"", urlsplit(room.server.url).netloc} == set()
     assert troubles == []
 
