@@ -31,6 +31,13 @@ class Draft {
     this.mark = null;
   }
 
+  // Esc: a list that is open closes; reasons are let go with the list they stand in, or without one open.
+  cancel() {
+    if (this.asking === null || this.asking === "reject") this.reasons.clear();
+    this.asking = null;
+    this.rated = 0;
+  }
+
   get isTuring() {
     return this.worklist.kind === "turing";
   }

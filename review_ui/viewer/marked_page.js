@@ -53,7 +53,12 @@ class MarkedPage {
   reason(index) {
     const reason = this.viewer.worklist.reasons[index];
     if (!reason || !this.page) return;
-    this.memory.reason = this.memory.reason === reason.code ? null : reason.code;
+    this.giveReason(this.memory.reason === reason.code ? null : reason.code);
+  }
+
+  // The reason of every mark on the page, or none.
+  giveReason(code) {
+    this.memory.reason = code;
     this.memory.saveDraft();
     this.report();
   }
@@ -70,7 +75,7 @@ class MarkedPage {
       x: () => this.mark(this.cursor),
       enter: () => (this.large ? this.enlarge() : this.submit()),
       z: () => this.enlarge(),
-      escape: () => this.large && this.enlarge(),
+      escape: () => (this.large ? this.enlarge() : this.giveReason(null)),
       home: () => this.move(-this.cursor, event.shiftKey),
       end: () => this.page && this.move(this.page.items.length - 1 - this.cursor, event.shiftKey),
       ",": () => this.resize(PAGE_SIZES[step - 1]),

@@ -15,9 +15,13 @@ class Tools extends Room {
     this.extras.leave();
   }
 
+  // What was begun last goes first: the list that is open, then the reasons marked, then the examples.
   escape() {
-    if (this.draft.asking) this.ask(this.draft.asking);
-    else if (this.references.open) this.references.close();
+    const { draft, references } = this;
+    if (draft.asking || draft.reasons.size > 0) {
+      draft.cancel();
+      this.showDraft();
+    } else if (references.open) references.close();
   }
 
   tool(name) {
