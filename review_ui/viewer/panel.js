@@ -34,7 +34,7 @@ class Panel {
   worklists(all, chosen, mode) {
     const options = all.flatMap((worklist) =>
       worklist.modes.filter((each) => each in MODE_WORDS).map((each) => {
-        const isChosen = worklist.id === chosen.id && each === mode;
+        const isChosen = worklist.id === chosen.id && each === (mode in MODE_WORDS ? mode : "single");
         return new Option(`${worklist.name}${MODE_WORDS[each]}`, `${worklist.id} ${each}`, false, isChosen);
       }),
     );
