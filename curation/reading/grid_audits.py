@@ -1,13 +1,13 @@
 """Single audits of images that a reader left unmarked in a grid."""
 
-from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from curation.provenance.withdrawn import withdrawn_items
 from curation.reading.order import share_of
 from curation.reading.recipe import WorklistRecipe
 from curation.reading.slots import AUDIT_SLOT, LeaseTerms, slot_values
-from curation.tables.reading import Assignment, AssignmentPurpose, AssignmentState
+from curation.tables.reading import Assignment, AssignmentPurpose, AssignmentState, Reading
 
 AUDITS_AMONG = 6  # of so many images at most one is an audit while there are others
 
@@ -32,9 +32,9 @@ def open_audit(session: Session, worklist_id: int, reader_id: int, item_id: int,
 
 
 def close_audit(session: Session, reader_id: int, item_id: int) -> None:
-    """Remove an audit whose page was taken back, unless it is assigned already."""
-    unassigned = (Assignment.item_id == item_id, is_audit_of(reader_id), Assignment.state == AssignmentState.OPEN)
-    session.execute(delete(Assignment).where(*unassigned))
+    """Remove an audit whose page was taken back, unless it was read already, or read and taken back."""
+    unread = (Assignment.state != AssignmentState.DONE, ~exists().where(Reading.assignment_id == Assignment.id))
+    session.execute(delete(Assignment).where(Assignment.item_id == item_id, is_audit_of(reader_id), *unread))
 
 
 def find_waiting_audits(session: Session, reader_id: int, worklist_id: int, limit: int) -> list[int]:
@@ -51,5 +51,7 @@ def assign_audits(session: Session, terms: LeaseTerms, ids: list[int]) -> None:
 
 
 def has_waiting_audits(session: Session, reader_id: int, worklist_id: int) -> bool:
-    """Whether audits of this reader's pages wait to be read."""
-    return bool(find_waiting_audits(session, reader_id, worklist_id, 1))
+    """Whether audits of this reader's pages wait to be read, assigned or not."""
+    unread = (Assignment.worklist_id == worklist_id, Assignment.state != AssignmentState.DONE)
+    audits = select(Assignment.id).where(is_audit_of(reader_id), *unread)
+    return session.scalars(audits.limit(1)).first() is not None

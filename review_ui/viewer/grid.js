@@ -51,6 +51,12 @@ class Grid extends MarkedPage {
     this.lay();
   }
 
+  // Whether a page, not an image, was given last on this worklist, and pages are left: undo takes back what came last.
+  get isLast() {
+    const single = this.viewer.sitting.entries.at(-1)?.at ?? 0;
+    return this.possible && this.viewer.mode === "single" && this.memory.lastAt > single;
+  }
+
   // The page on the screen and the next one.
   get ahead() {
     return this.on ? Math.max(AHEAD, 2 * this.size) : AHEAD;
@@ -174,6 +180,11 @@ class Grid extends MarkedPage {
     viewer.queue.load();
     viewer.count(-said.length);
     viewer.panel.speak("Page taken back");
+  }
+
+  undoFromOutside() {
+    this.toggle();
+    this.undo();
   }
 
   resize(size) {

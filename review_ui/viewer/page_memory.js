@@ -6,8 +6,13 @@ class PageMemory {
     const draft = JSON.parse(sessionStorage.getItem(`${this.name}-draft`) ?? "{}");
     this.marks = new Set(draft.marks ?? []); // assignment keys
     this.reason = draft.reason ?? null; // of every mark on the page
-    this.pages = JSON.parse(sessionStorage.getItem(this.name) ?? "[]"); // each { reason, said: [{ item, opId, marked }] }
+    this.pages = JSON.parse(sessionStorage.getItem(this.name) ?? "[]"); // each { at, reason, said: [{ item, opId, marked }] }
     this.pixels = new Map(); // of the last page only
+  }
+
+  // When the last page that can be taken back was given.
+  get lastAt() {
+    return this.pages.at(-1)?.at ?? 0;
   }
 
   saveDraft() {
@@ -18,7 +23,7 @@ class PageMemory {
   given(said) {
     this.pixels = new Map(said.map(({ item }) => [item.key, item.pixels]));
     const kept = said.map(({ item: { pixels: _, ...item }, opId, marked }) => ({ item, opId, marked }));
-    this.pages = [...this.pages, { reason: this.reason, said: kept }].slice(-PAGES_KEPT);
+    this.pages = [...this.pages, { at: Date.now(), reason: this.reason, said: kept }].slice(-PAGES_KEPT);
     for (const { item } of said) this.marks.delete(item.key);
     this.reason = null;
     this.save();

@@ -104,11 +104,11 @@ class Room {
     this.extras.enter(this.worklist, this.draft);
     this.panel.worklists(this.worklists, this.worklist, this.mode);
     this.strip.all(this.sitting.entries, false);
-    this.panel.mayUndo(this.mayUndo);
     const failed = (error) => this.troubled(error);
     this.grid.enter(this.worklist, reader);
     this.queue = new Queue(this.server, this.outbox, worklistId, this.mode, () => this.arrived(), failed, this.grid.ahead);
     if (before) this.queue.inherit(before);
+    this.panel.mayUndo(this.mayUndo);
     this.show();
     this.queue.fill();
   }

@@ -12,7 +12,7 @@ class Sitting {
     this.name = `rounds-sitting-${reader}-${worklistId}-${mode}`;
     const { count, lastAt } = JSON.parse(sessionStorage.getItem(this.name) ?? '{"count":0,"lastAt":0}');
     this.lastAt = lastAt;
-    this.entries = []; // { opId, item, verdict, sign, said, here, elapsed_ms, picture? }
+    this.entries = []; // { at, opId, item, verdict, sign, said, here, elapsed_ms, picture? }
     for (let index = 0; index < count; index += 1) {
       this.entries.push(JSON.parse(sessionStorage.getItem(`${this.name}-${index}`)));
     }
@@ -22,7 +22,7 @@ class Sitting {
 
   add(entry) {
     this.beginAnewAfterGap();
-    this.lastAt = Date.now();
+    this.lastAt = entry.at = Date.now();
     this.entries.push(entry);
     Sitting.pictures.set(entry.opId, entry.picture);
     const old = this.entries.at(-PAINTED - 1);

@@ -7,7 +7,7 @@ class Viewer extends Tools {
   }
 
   get mayUndo() {
-    return !this.tells && this.sitting.entries.length > 0;
+    return !this.tells && (this.sitting.entries.length > 0 || this.grid.isLast);
   }
 
   // Paint the head of the queue if its pixels are here; a verdict can only be given on what is painted.
@@ -181,6 +181,7 @@ class Viewer extends Tools {
     if (this.lookedAt) return this.lookBack(null);
     if (this.draft.asking) return this.ask(this.draft.asking);
     const last = this.mayUndo ? this.sitting.takeBack() : null;
+    if (this.grid.isLast) return this.grid.undoFromOutside();
     if (!last) return;
     const undone = this.outbox.add(this.worklist.id, this.mode, "undo", randomHex(), { voids_op_id: last.opId });
     undone.catch((error) => this.unkept(error));
