@@ -7,10 +7,21 @@ const RETRY_MS = 1500;
 const SOON_MS = 300;
 const ANSWER_MS = 20_000;
 const LOST = "No connection. Trying again.";
+const PASSING = new Set([408, 425, 429]); // with the faults of a server, what may be answered otherwise after a while
+const OF_THE_ENTRY = new Set([404, 409, 422]); // what is said of one judgement; any other refusal is of all of them
+
+// Waiting does not change it, so it is not asked again by itself.
+class Refused extends Error {
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
 
 const ahead = []; // { key, first, second } with their pixels
 const given = []; // { op_id, pair }, newest last: undo reaches back to the start of the sitting
 const judged = new Set(); // keys: an answer that was on its way when a pair was judged must not bring it back
+const gone = new Set(); // keys of pairs whose pictures are there no more
 let list = null;
 let done = 0;
 let shownAt = 0;
@@ -56,11 +67,11 @@ function again(what, ms) {
 async function ask(path, options) {
   const signal = AbortSignal.timeout(ANSWER_MS);
   const response = await fetch(path, { credentials: "same-origin", signal, ...options });
-  if (response.status === 401) {
-    location.assign("/rounds/sign-in");
-    throw new Error("signed out");
-  }
-  return response;
+  if (response.ok) return response;
+  if (response.status === 401) location.assign("/rounds/sign-in");
+  if (response.status >= 500 || PASSING.has(response.status)) throw new Error(`the server answered ${response.status}`);
+  const answer = await response.json().catch(() => null); // a proxy on the way answers with a page of its own
+  throw new Refused(answer?.error ?? `the server answered ${response.status}`, response.status);
 }
 
 async function fill() {
@@ -71,31 +82,50 @@ async function fill() {
     const answer = await (await ask(`/rounds/api/pairs/${list.id}`)).json();
     const underWay = new Set(outbox().filter((entry) => entry.verdict).map((entry) => entry.key));
     const held = new Set(ahead.map((pair) => pair.key));
-    const fresh = answer.pairs.filter((pair) => ![held, underWay, judged].some((keys) => keys.has(pair.key)));
-    for (const pair of fresh) {
-      const [first, second] = await Promise.all([pixels(pair.key, "first", pair.first), pixels(pair.key, "second", pair.second)]);
+    const pairs = answer.pairs.filter((pair) => !gone.has(pair.key));
+    for (const pair of pairs.filter(({ key }) => ![held, underWay, judged].some((keys) => keys.has(key)))) {
+      const pictures = await picturesOf(pair);
       if (list !== asked) return; // another list was chosen meanwhile
-      ahead.push({ ...pair, pictures: [first, second] });
+      if (!pictures) continue;
+      ahead.push({ ...pair, pictures });
       if (ahead.length === 1) show();
     }
     if (list !== asked) return;
     if (at("told").textContent === LOST) at("told").textContent = "";
     if (ahead.length) return;
-    if (answer.pairs.length) again(fill, SOON_MS); // the answer is from before those judgements came: ask again
+    if (pairs.some(({ key }) => !gone.has(key))) again(fill, SOON_MS); // the answer is from before those judgements came
     else tell("done", "All judged. Nothing is waiting in this list.");
   } catch (error) {
-    tell(ahead.length ? "judging" : "loading", LOST);
-    again(fill, RETRY_MS);
+    if (!isRefused(error)) {
+      tell(ahead.length ? "judging" : "loading", LOST);
+      again(fill, RETRY_MS);
+    }
   } finally {
     filling = false;
     if (list !== asked) fill();
   }
 }
 
+// Says why nothing more comes, where waiting does not change it.
+function isRefused(error) {
+  if (error instanceof Refused) tell("done", error.message);
+  return error instanceof Refused;
+}
+
+// Both pictures; null where one of them was withdrawn since the pair was listed.
+async function picturesOf({ key, first, second }) {
+  try {
+    return await Promise.all([pixels(key, "first", first), pixels(key, "second", second)]);
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    gone.add(key);
+    return null;
+  }
+}
+
 // Stretched over each picture, so that a change of brightness hides nothing.
 async function pixels(key, side, [height, width, channels, bits]) {
   const response = await ask(`/rounds/pairs/${key}/${side}`, { cache: "no-store" });
-  if (!response.ok) throw new Error("no picture");
   const buffer = await response.arrayBuffer();
   const values = bits === 16 ? new Uint16Array(buffer) : new Uint8Array(buffer);
   let [low, high] = [Infinity, -Infinity];
@@ -164,24 +194,33 @@ function undo() {
   show();
 }
 
+async function sendOne({ kept_ms: _, ...judgement }) {
+  const headers = { "Content-Type": "application/json", "X-CSRF-Token": root.dataset.csrf };
+  try {
+    await ask("/rounds/api/pairs", { method: "POST", headers, body: JSON.stringify(judgement) });
+  } catch (error) {
+    if (error.status === 403 && (await signedInElsewhere())) location.reload(); // the page brings the new token
+    if (!OF_THE_ENTRY.has(error.status)) throw error;
+    refused = `Not saved: ${error.message}`;
+    judged.delete(judgement.key);
+  }
+}
+
+async function signedInElsewhere() {
+  const session = await (await ask("/rounds/api/session")).json();
+  return session.csrf !== root.dataset.csrf;
+}
+
 async function send() {
   if (sending) return;
   sending = true;
   try {
     for (let [entry] = outbox(); entry; [entry] = outbox()) {
-      const headers = { "Content-Type": "application/json", "X-CSRF-Token": root.dataset.csrf };
-      const { kept_ms: _, ...judgement } = entry;
-      const response = await ask("/rounds/api/pairs", { method: "POST", headers, body: JSON.stringify(judgement) });
-      if (response.status === 403) location.reload(); // signed in again in another tab: the page brings the new token
-      if (response.status >= 500 || [403, 429].includes(response.status)) throw new Error("later");
-      if (!response.ok) {
-        refused = `Not saved: ${(await response.json()).error}`;
-        judged.delete(entry.key);
-      }
+      await sendOne(entry);
       drop(entry);
     }
   } catch (error) {
-    again(send, RETRY_MS);
+    if (!isRefused(error)) again(send, RETRY_MS);
   } finally {
     sending = false;
   }
@@ -207,7 +246,7 @@ async function open(id) {
 
 for (const verdict of Object.values(KEYS)) at(verdict).addEventListener("click", () => judge(verdict));
 at("undo").addEventListener("click", undo);
-at("list").addEventListener("change", (event) => open(Number(event.target.value)));
+at("list").addEventListener("change", (event) => open(Number(event.target.value)).catch(failed));
 for (const name of ["pointerdown", "pointerup", "pointerleave"]) at("over").addEventListener(name, () => over(name === "pointerdown"));
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.target.matches("select")) return;
@@ -225,10 +264,13 @@ addEventListener("keyup", (event) => event.key === " " && over(false));
 function start() {
   send()
     .then(() => open())
-    .catch(() => {
-      tell("loading", LOST);
-      again(start, RETRY_MS);
-    });
+    .catch(failed);
+}
+
+function failed(error) {
+  if (isRefused(error)) return;
+  tell("loading", LOST);
+  again(start, RETRY_MS);
 }
 
 tellKept();

@@ -72,12 +72,12 @@ class Grid extends MarkedPage {
   // A page is painted when all of it is in memory, and stands until it is given.
   show() {
     const { queue, resting } = this.viewer;
-    if (this.page && !resting) return;
+    if (this.page && !resting && !queue.refusal) return;
     this.page = null;
     const wanted = this.pinned ?? this.size;
     const items = queue.items.slice(0, wanted);
     const whole = items.length === wanted || (queue.exhausted && items.length > 0);
-    if (whole && !resting && items.every((item) => item.pixels)) return this.put(items);
+    if (whole && !resting && !queue.refusal && items.every((item) => item.pixels)) return this.put(items);
     this.lay();
     this.viewer.panel.item(this.viewer.worklist, null);
     this.showNothing(queue.exhausted && items.length === 0);
@@ -85,7 +85,7 @@ class Grid extends MarkedPage {
 
   showNothing(exhausted) {
     const { viewer } = this;
-    const isEnd = exhausted && viewer.queue.thenSingle && viewer.outbox.waiting.length === 0 && !viewer.resting;
+    const isEnd = exhausted && !viewer.queue.refusal && viewer.queue.thenSingle && viewer.outbox.waiting.length === 0 && !viewer.resting;
     if (isEnd && this.seen) return this.endOfPages();
     viewer.showNothing(exhausted);
     if (isEnd) viewer.panel.blank("The pages are done", "Some images come back one by one: press G.");

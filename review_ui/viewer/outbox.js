@@ -3,6 +3,7 @@
 const OUTBOX_NAME = "rounds-outbox";
 const BATCH = 25;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+const RESUMED_BY = ["online", "focus"]; // after another tab signed in, this one is looked at again
 
 function settled(request) {
   return new Promise((resolve, reject) => {
@@ -35,11 +36,12 @@ class Outbox {
     this.refused = []; // what the server will never take, kept until the reader has seen it
     this.online = true;
     this.signedOut = false; // nothing is sent until somebody has signed in
+    this.halted = null; // why the server takes nothing, where waiting does not change it: kept until the next verdict
     this.failures = 0;
     this.sending = false;
     this.progress = null;
     this.resume = () => this.flush();
-    window.addEventListener("online", this.resume);
+    for (const name of RESUMED_BY) window.addEventListener(name, this.resume);
   }
 
   async open() {
@@ -52,7 +54,7 @@ class Outbox {
   }
 
   close() {
-    window.removeEventListener("online", this.resume);
+    for (const name of RESUMED_BY) window.removeEventListener(name, this.resume);
     clearTimeout(this.timer);
     this.database?.close();
     this.database = null;
@@ -153,19 +155,21 @@ class Outbox {
   connected() {
     this.online = true;
     this.signedOut = false;
+    this.halted = null;
     this.failures = 0;
   }
 
+  // Tried again by itself only where waiting may help; all stays on this device meanwhile.
   failed(error) {
-    let delay = RETRY_MS.at(-1); // signed out: this reader may sign in again in another tab
     if (error instanceof SignedOut) {
       this.signedOut = true;
-      this.on.signedOut();
-    } else {
-      this.online = false;
-      delay = RETRY_MS[Math.min(this.failures, RETRY_MS.length - 1)];
-      this.failures += 1;
+      return this.on.signedOut();
     }
+    this.online = false;
+    this.halted = error instanceof Refused ? error.message : null;
+    if (this.halted) return;
+    const delay = RETRY_MS[Math.min(this.failures, RETRY_MS.length - 1)];
+    this.failures += 1;
     this.timer = setTimeout(() => this.flush(), delay);
   }
 

@@ -115,7 +115,8 @@ class Panel {
   saved(outbox) {
     const waiting = outbox.waiting.length;
     const state = waiting === 0 ? "saved" : outbox.online ? "sending" : "offline";
-    const text = { saved: "Saved", sending: `Sending ${waiting}`, offline: `Offline, ${waiting} kept on this device` };
+    const offline = outbox.halted ? `${waiting} kept on this device, not taken: ${outbox.halted}` : `Offline, ${waiting} kept on this device`;
+    const text = { saved: "Saved", sending: `Sending ${waiting}`, offline };
     write(this.slots.saved, text[state]);
     this.slots.saved.dataset.saved = state;
     this.room.dataset.pending = waiting;

@@ -30,6 +30,7 @@ class Queue {
     this.claiming = false;
     this.fetching = 0;
     this.closed = false;
+    this.halted = null; // why nothing is asked any more: a refusal, or an ended session
     this.activeAt = Date.now();
     this.renewal = setInterval(() => this.renew(), RENEW_MS);
   }
@@ -52,6 +53,22 @@ class Queue {
     clearInterval(this.renewal);
   }
 
+  get silent() {
+    return this.closed || this.halted !== null;
+  }
+
+  // Somebody has signed in again.
+  resume() {
+    this.halted = null;
+    this.load();
+    if (this.exhausted && this.items.length === 0) this.watch();
+    this.fill();
+  }
+
+  get refusal() {
+    return this.halted instanceof Refused ? this.halted : null;
+  }
+
   // A claim renews our own leases first, whatever else it brings.
   renew() {
     if (this.attended && this.items.length > 0) this.claim();
@@ -66,7 +83,7 @@ class Queue {
   }
 
   async claim() {
-    if (this.claiming || this.closed) return;
+    if (this.claiming || this.silent) return;
     this.claiming = true;
     const underWay = this.outbox.keys();
     try {
@@ -75,7 +92,7 @@ class Queue {
       this.load();
       this.changed();
     } catch (error) {
-      this.retry(error);
+      this.trouble(error);
     } finally {
       this.claiming = false;
     }
@@ -87,6 +104,7 @@ class Queue {
     this.items.push(...fresh.map((item) => ({ ...item, pixels: this.known.get(item.key) ?? null, asked: this.known.has(item.key) })));
     this.exhausted = items.length < count;
     this.thenSingle = thenSingle;
+    this.paused = paused;
     this.looks = fresh.length > 0 ? 0 : this.looks + 1;
     this.withOthers = Math.max(0, progress.left - underWay.size - this.items.length);
     this.progress = progress;
@@ -102,9 +120,9 @@ class Queue {
   }
 
   load() {
+    if (this.silent) return;
     for (const item of this.items.slice(0, this.ahead)) {
       if (this.fetching >= FETCHES) return;
-    this.paused = paused;
       if (!item.asked) this.fetch(item);
     }
   }
@@ -115,11 +133,9 @@ class Queue {
     try {
       item.pixels = typed(await this.server.pixels(item.key), item.bits);
     } catch (error) {
-      if (error instanceof Refused) this.items = this.items.filter((other) => other !== item);
-      else {
-        item.asked = false;
-        this.retry(error);
-      }
+      item.asked = false;
+      if (error.status === 404) this.drop(item.key); // withdrawn meanwhile
+      else this.trouble(error);
     } finally {
       this.fetching -= 1;
       if (!this.closed) {
@@ -129,8 +145,17 @@ class Queue {
     }
   }
 
+  // A lost connection is tried again; what waiting does not change ends the asking.
+  trouble(error) {
+    if (this.silent) return;
+    if (!(error instanceof Refused || error instanceof SignedOut)) return this.retry(error);
+    this.halted = error;
+    clearTimeout(this.lookAgain);
+    this.failed(error);
+  }
+
   retry(error) {
-    if (this.closed || this.timer) return;
+    if (this.timer) return;
     this.failed(error);
     this.timer = setTimeout(() => {
       this.timer = null;
@@ -157,10 +182,11 @@ class Queue {
     this.load();
   }
 
-  // Another tab of this reader has read it.
+  // Another tab of this reader has read it, or it is there no more.
   drop(key) {
     this.read.add(key);
     this.items = this.items.filter((item) => item.key !== key);
+    if (this.exhausted && this.items.length === 0) this.watch();
     this.fill();
   }
 }

@@ -72,6 +72,8 @@ class Room {
     } catch (error) {
       if (this.closed) return;
       if (error instanceof SignedOut) return location.assign("/rounds/sign-in");
+      if (error instanceof Refused) return this.panel.blank("This page cannot be read", error.message);
+      if (!(error instanceof Offline)) return this.unkept(error);
       this.panel.blank("No connection", "The server does not answer. Trying again.");
       this.timer = setTimeout(() => this.start(), 1500);
     }
@@ -106,9 +108,9 @@ class Room {
     this.strip.all(this.sitting.entries, false);
     const failed = (error) => this.troubled(error);
     this.grid.enter(this.worklist, reader);
+    this.panel.mayUndo(this.mayUndo);
     this.queue = new Queue(this.server, this.outbox, worklistId, this.mode, () => this.arrived(), failed, this.grid.ahead);
     if (before) this.queue.inherit(before);
-    this.panel.mayUndo(this.mayUndo);
     this.show();
     this.queue.fill();
   }
@@ -157,11 +159,14 @@ class Room {
 
   troubled(error) {
     if (error instanceof SignedOut) return this.ended();
-    if (error instanceof Refused) {
-      const step = error.message.includes(CONSENT.href) ? CONSENT : null;
-      if (step) this.panel.blank("Before you read", "One page says what is recorded and asks for your consent.", step);
-      else this.panel.blank("This worklist cannot be read", error.message);
-    } else if (!this.shown) this.panel.blank("No connection", "Images come as soon as the server answers.");
+    if (error instanceof Refused) return this.told ? null : this.show();
+    if (!this.shown) this.panel.blank("No connection", "Images come as soon as the server answers.");
+  }
+
+  showRefusal({ message }) {
+    this.panel.state("loading");
+    if (!message.includes(CONSENT.href)) return this.panel.blank("This worklist cannot be read", message);
+    this.panel.blank("Before you read", "One page says what is recorded and asks for your consent.", CONSENT);
   }
 
   unkept(error) {
@@ -178,8 +183,8 @@ class Room {
     }
     if (this.server.session.reader !== before) location.reload();
     this.outbox.flush();
-    this.queue.load();
-    this.queue.fill();
+    this.queue.resume();
+    if (!this.shown && !this.told) this.show();
     return null;
   }
 }

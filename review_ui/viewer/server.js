@@ -1,8 +1,12 @@
-// Talks to our routes. Every failure is one of three kinds the rest of the viewer knows how to answer.
+// Talks to our routes. Every failure is one of three kinds the rest of the viewer knows how to answer: only what is
+// offline is asked again by itself.
+
+const PASSING = new Set([408, 425, 429]); // with the faults of a server, what may be answered otherwise after a while
 
 class SignedOut extends Error {}
 class Offline extends Error {}
 
+// Waiting does not change it: a role, a consent, a worklist that is for others, a request that does not fit.
 class Refused extends Error {
   constructor(message, status) {
     super(message);
@@ -58,7 +62,7 @@ class Server {
     const response = await this.reach(path, { cache: "no-store" });
     if (response.status === 401 && this.renewedSince(session)) return this.bytes(path);
     if (response.status === 401) throw new SignedOut();
-    if (response.status === 429) throw new Offline("asked too often");
+    if (mayPass(response.status)) throw new Offline(`the server answered ${response.status}`);
     if (!response.ok) throw new Refused(`image ${response.status}`, response.status);
     return response;
   }
@@ -77,11 +81,12 @@ class Server {
       const reader = session?.reader;
       await this.open(); // another tab signed in again: its token is ours too, if the reader is the same
       if (this.session.reader !== reader) throw new SignedOut();
-      return this.json(method, path, body, true);
+      if (this.session.csrf !== session?.csrf) return this.json(method, path, body, true);
     }
-    if (response.status >= 500 || response.status === 429) throw new Offline(`the server answered ${response.status}`);
-    const answer = await response.json();
-    if (!response.ok) throw new Refused(answer.error, response.status);
+    if (mayPass(response.status)) throw new Offline(`the server answered ${response.status}`);
+    const answer = await response.json().catch(() => null); // a proxy on the way answers with a page of its own
+    if (!response.ok) throw new Refused(answer?.error ?? `the server answered ${response.status}`, response.status);
+    if (answer === null) throw new Offline("the answer is not one of our server");
     return answer;
   }
 
@@ -97,6 +102,10 @@ class Server {
       throw new Offline(error.message);
     }
   }
+}
+
+function mayPass(status) {
+  return status >= 500 || PASSING.has(status);
 }
 
 // The server sends little-endian; so does every browser that runs today.

@@ -13,7 +13,7 @@ class Viewer extends Tools {
   // Paint the head of the queue if its pixels are here; a verdict can only be given on what is painted.
   show() {
     if (this.grid.on) return this.grid.show();
-    const item = this.queue.head;
+    const item = this.queue.refusal ? null : this.queue.head;
     this.shown = item?.pixels && !this.resting ? item : null;
     if (this.shown) {
       this.panel.blank(null);
@@ -35,10 +35,11 @@ class Viewer extends Tools {
       panel.state("resting");
       return panel.blank("Paused", "The clock stands still.", { text: "Go on reading", act: () => this.rest(false) });
     }
+    if (this.queue.refusal) return this.showRefusal(this.queue.refusal);
     panel.state(exhausted && this.queue.withOthers === 0 ? "done" : "loading");
     if (!exhausted) return panel.blank("Loading", "The first images are on their way.");
-    if (this.queue.withOthers > 0) return panel.blank("One moment", "The images that are left are with other readers. Asking again.");
     if (this.queue.paused) return panel.blank("This worklist is paused", "It goes on once whoever organises the reading resumes it.");
+    if (this.queue.withOthers > 0) return panel.blank("One moment", "The images that are left are with other readers. Asking again.");
     if (this.worklist.kind !== "practice") {
       const another = this.worklists.length > 1 ? " Another can be chosen at the top right." : "";
       return panel.blank("All read", `Nothing is waiting for you in this worklist.${another}`);
@@ -180,8 +181,8 @@ class Viewer extends Tools {
     if (this.grid.on) return this.grid.undo();
     if (this.lookedAt) return this.lookBack(null);
     if (this.draft.asking) return this.ask(this.draft.asking);
-    const last = this.mayUndo ? this.sitting.takeBack() : null;
     if (this.grid.isLast) return this.grid.undoFromOutside();
+    const last = this.mayUndo ? this.sitting.takeBack() : null;
     if (!last) return;
     const undone = this.outbox.add(this.worklist.id, this.mode, "undo", randomHex(), { voids_op_id: last.opId });
     undone.catch((error) => this.unkept(error));

@@ -202,3 +202,32 @@ def test_others_see_no_pair(archive: Room, new_context: NewContext) -> None:
     answer = page.goto(f"{archive.server.url}/rounds/pairs")
     assert answer is not None
     assert answer.status == 403
+
+
+def test_a_refusal_ends_the_asking_and_judgements_are_kept(archive: Room, new_context: NewContext) -> None:
+    context = new_context(fresh=True)
+    page = open_pairs(archive, context)
+    page.clock.install()
+    name = f"reader-{archive.made}"
+    page.wait_for_load_state("networkidle")
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.method)
+        route.fulfill(status=403, json={"error": "not for you."})
+
+    page.route("**/rounds/api/pairs*", refuse)
+    page.keyboard.press("s")
+    expect(page.locator("#told")).to_have_text("not for you.")
+    expect(page.locator("#saved")).to_contain_text("1 kept on this device")
+    page.clock.fast_forward(30_000)
+    page.wait_for_timeout(200)
+    assert asked == ["POST"]
+    page.reload()
+    expect(page.locator("#told")).to_have_text("not for you.")
+    page.clock.fast_forward(30_000)
+    page.wait_for_timeout(200)
+    assert asked == ["POST", "POST", "GET"]
+    page.unroute("**/rounds/api/pairs*")
+    page.reload()
+    wait_until(archive, page, name, [PairVerdict.SAME])
