@@ -30,6 +30,13 @@ PAGES = {
     Role.CURATOR: MANAGED,
     Role.ADMINISTRATOR: MANAGED | {"Accounts"},
 }
+FIRST = {
+    Role.READER: "Read",
+    Role.ADJUDICATOR: "Read",
+    Role.PRIVACY: "Pairs",
+    Role.CURATOR: "Overview",
+    Role.ADMINISTRATOR: "Accounts",
+}
 SEEN = {
     "Results": "Read by",
     "Agreement": "Figures",
@@ -63,14 +70,19 @@ def test_a_role_has_its_pages_and_they_open(room: Room, new_context: NewContext,
     if PAGES[role]:
         expect(bar).to_have_count(len(PAGES[role]))
     assert set(bar.all_inner_texts()) == PAGES[role]
+    expect(page.locator("[data-testid=stTopNavLink][aria-current=page]")).to_have_text(FIRST[role])
+    account = page.get_by_role("link", name="Account, sign out")
     for name in sorted(PAGES[role] & SEEN.keys()):
         page.get_by_role("link", name=name, exact=True).click()
         expect(page.get_by_text(SEEN[name]).first).to_be_visible()
+        expect(account).to_be_visible()
         assert page.locator("[data-testid=stException]").count() == 0
     for name in sorted(EVERY_PAGE - PAGES[role] - {"Read"}):
         page.goto(f"{room.server.url}/{name.lower()}")
         expect(page.get_by_text("Your role does not see this page")).to_be_visible()
         assert page.get_by_text(SEEN.get(name, "Accepted, by class"), exact=True).count() == 0
+    account.click()
+    expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
 
 
 def test_a_batch_asked_for_on_the_page_is_a_job_and_can_be_cancelled(room: Room, new_context: NewContext) -> None:
@@ -120,6 +132,8 @@ def test_a_worklist_made_on_the_page_can_be_paused_there(room: Room, new_context
 
 def test_the_start_page_opens_at_its_own_address_too(room: Room, new_context: NewContext) -> None:
     page = open_as(room, new_context(), Role.CURATOR)
+    page.goto(f"{room.server.url}/overview")
+    expect(page.get_by_text("Accepted, by class").first).to_be_visible()
     page.goto(f"{room.server.url}/read")
     expect(page.get_by_role("link", name="Overview", exact=True)).to_be_visible()
     page.wait_for_timeout(500)  # a dialog about a page that is not there would come now
