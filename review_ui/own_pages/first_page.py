@@ -1,4 +1,4 @@
-"""Serve Streamlit's HTML page with our scripts first: the theme, and where its server is, before Streamlit starts."""
+"""Serve Streamlit's HTML page with our scripts first: they set its theme and its server's address."""
 
 from functools import cache
 from importlib.resources import files

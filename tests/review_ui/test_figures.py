@@ -139,7 +139,7 @@ def test_progress_is_one_number_on_the_overview_and_in_the_status(project: Proje
         made.kind = WorklistKind.TURING  # everybody who has begun reads every image
         session.add(make_cursor(session.scalars(select(Reader.id).where(Reader.name == "ben")).one(), made.id))
         session.flush()
-        state = {row["worklist"]: row for row in project_status(session).worklists}
+        state = {row["worklist"]: row for row in project_status(session, project, NOW).worklists}
         pages = {row.name: row for row in worklist_figures(session, None)}
     assert {name: (row["readings_by_people"], row["readings_wanted"]) for name, row in state.items()} == {
         name: (row.done, row.slots) for name, row in pages.items()
