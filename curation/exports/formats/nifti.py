@@ -66,18 +66,18 @@ def mask_volume(item: ExportItem, pixels: Pixels) -> Any:
     return _described(Nifti1Image((pixels > 0).astype(np.uint8), _affine(item.geometry)), item)
 
 
-def _affine(geometry: Geometry) -> NDArray[np.float64]:
-    """Map (row, column, slice, 1) to millimetres, right, anterior and superior positive."""
-    if geometry.affine is not None:
-        return np.array(geometry.affine, dtype=np.float64)
-    row_mm, column_mm = geometry.spacing_mm or (1.0, 1.0)
-    return np.array([[0, -column_mm, 0, 0], [-row_mm, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], dtype=np.float64)
+def _affine(geometry: Geometry) -> NDArray[np.float64] | None:
+    """Map (row, column, slice, 1) to millimetres, right, anterior and superior positive; None where it is unknown."""
+    return None if geometry.affine is None else np.array(geometry.affine, dtype=np.float64)
 
 
 def _described(image: Any, item: ExportItem) -> Any:
-    known = item.geometry.affine is not None or item.geometry.spacing_mm is not None
-    if item.geometry.affine is not None:
+    geometry = item.geometry
+    known = geometry.affine is not None or geometry.spacing_mm is not None
+    if geometry.affine is not None:
         image.set_sform(image.affine, code="scanner")
+    else:  # the codes of qform and sform stay 0: nothing says how it lies (NIfTI-1, method 1)
+        image.header.set_zooms((*(geometry.spacing_mm or (1.0, 1.0)), 1.0))
     image.header.set_xyzt_units("mm" if known else "unknown")
     origin = "SYNTHETIC, no patient" if item.is_artificial else "real, deidentified"
     image.header["descrip"] = f"{origin}; {NAME} {software_version()}".encode()[:DESCRIPTION_LENGTH]
