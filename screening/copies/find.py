@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.digests import digest_of
+from curation.near_copies.fingerprints import placements
 from curation.progress import OnProgress, silent
 from screening.checks.check import Check, Unset
 from screening.copies.aligned_search import Aligned, AlignedSearch, Thumbnails
@@ -23,7 +24,6 @@ from screening.copies.gates import (
 )
 from screening.copies.thumbnails import thumbnails
 from screening.features.feature_file import FeatureFile
-from screening.features.fingerprints import placements
 from screening.features.neighbours import Features, Nearest, nearest, nearest_of_two_groups
 from screening.references import Reference
 

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from curation.alterations.copy_changes import COPY_CHANGES, TRIED, RoundTrip, blur_like_autoencoder
 from curation.digests import digest_of
 from curation.image_store import Pixels
+from curation.near_copies.fingerprints import fingerprints
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.provenance.real_images import is_ready_real
@@ -22,7 +23,6 @@ from screening.error_rates.privacy import Example, PrivacyPlan, RealSplit, measu
 from screening.error_rates.stored import store_report
 from screening.features.descriptors import pixel_fact_file, split_pixel_facts
 from screening.features.feature_file import FeatureFile
-from screening.features.fingerprints import fingerprints
 from screening.references import Reference, commonest_shape, real_references
 from screening.run import METHOD
 from train.backbones.load import Backbone

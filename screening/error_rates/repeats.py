@@ -7,11 +7,11 @@ import numpy as np
 
 from curation.estimates import rounded_interval
 from curation.image_store import ImageStore, Pixels
+from curation.near_copies.fingerprints import fingerprints
 from screening.checks.check import Unset
 from screening.checks.distances import sample
 from screening.checks.duplicates import duplicate_check, duplicate_distance
 from screening.checks.limits import folds
-from screening.features.fingerprints import fingerprints
 from screening.features.neighbours import Features, nearest
 from screening.references import Reference
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.image_store import Pixels
+from curation.near_copies.fingerprints import WIDTH as PRINT_WIDTH
+from curation.near_copies.fingerprints import fingerprints
 from curation.progress import OnProgress
 from curation.project import Project
 from screening.features.appearance import WIDTH as APPEARANCE_WIDTH
 from screening.features.appearance import appearance, split_appearance
 from screening.features.feature_file import FeatureFile
-from screening.features.fingerprints import WIDTH as PRINT_WIDTH
-from screening.features.fingerprints import fingerprints
 from screening.features.neighbours import Features
 from screening.features.technical import MEASURES, technical_measures
 from train.backbones.load import Backbone

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from curation.near_copies.fingerprints import fingerprints
 from curation.progress import silent
 from curation.project import Project
 from curation.tables.generation import ScreenedImage, Screening, ScreeningCheck
@@ -13,7 +14,6 @@ from curation.tables.images import Image
 from screening.checks import duplicates
 from screening.checks.check import Unset
 from screening.checks.duplicates import duplicate_distance, earlier_images, find_earlier
-from screening.features.fingerprints import fingerprints
 from screening.run import screen_batch
 from tests.rows import NOW
 from tests.screening.cohort import add_drawn, person

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from screening.features.fingerprints import fingerprints, placements
+from curation.near_copies.fingerprints import fingerprints, placements
 from tests.screening.cohort import person
 
 SOURCE = np.stack([person(number) for number in range(12)])
