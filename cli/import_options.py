@@ -97,6 +97,12 @@ file_options = with_options(
         help="NIfTI: which volume of a series (time, diffusion), from 0. Without it, files with a series are left out.",
     ),
     click.option("--slices", metavar="FROM:TO[:STEP]", help="NIfTI: which slices, from 0. Default: all."),
+    click.option(
+        "--group-near-copies",
+        is_flag=True,
+        help="Bind subjects whose images look like copies of each other into one before the split. Default: only say "
+        "how many held-out images look like a training image of another subject.",
+    ),
     click.option("--quantise", is_flag=True, help="NIfTI: store each floating-point volume in 65,536 steps."),
 )
 

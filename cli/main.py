@@ -21,6 +21,10 @@ COMMANDS = {  # the place of each command, and its line in `rounds --help`
     "restore": ("cli.backup:restore_backup", "Restore a backup into a new directory."),
     "audit": ("cli.audit:audit", "List the recorded events, and verify their chain."),
     "import": ("cli.imports:import_source", "Import real images and split their subjects."),
+    "near-copies": (
+        "cli.near_copies:near_copies",
+        "Find held-out images that look like training images, and bind such subjects.",
+    ),
     "pseudonym": ("cli.pseudonym:pseudonym", "Look up the subject key of a patient."),
     "snapshot": ("cli.snapshot:snapshot", "Build, list, verify, export and remove immutable dataset versions."),
     "export": ("cli.export:export", "Write a snapshot as imagefolder, Parquet, Croissant, DICOM, NIfTI or a release."),

@@ -72,6 +72,7 @@ def _overview(project: Project, state: Status) -> dict[str, Any]:
     for split, labels in state.real.items():
         images = f"{sum(labels.values())} images of {state.subjects[split]} subjects"
         lines[f"real, {split}"] = f"{images}: {_counts(labels)}"
+    lines["near copies"] = _near_copies(state)
     lines["synthetic"] = _counts(state.synthetic) or None
     lines["generators"] = state.generators or None
     lines |= {f"fit {row['name']}": f"on snapshot {row['snapshot']}, {_state(row)}" for row in state.fits}
@@ -97,6 +98,14 @@ def _state(row: dict[str, Any]) -> str:
     """The state in words; what nobody is at says how it goes on."""
     interrupted = row["status"] == "interrupted"
     return "interrupted: the same command continues it" if interrupted else str(row["status"])
+
+
+def _near_copies(state: Status) -> str | None:
+    """How many held-out images look like a training image of another subject; None where there are none held out."""
+    if state.near_copies is None:
+        return "not searched: run `rounds near-copies find`"
+    by_split = [f"{count['near_copies']} of {count['images']} {split}" for split, count in state.near_copies.items()]
+    return f"{', '.join(by_split)} images look like a training image of another subject" if by_split else None
 
 
 def _counts(counts: dict[str, int]) -> str:

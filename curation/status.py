@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from curation.jobs import is_lost, open_jobs_naming
 from curation.locks import is_being_made
+from curation.near_copies.on_record import count_near_copies, is_searched
 from curation.project import Project
 from curation.provenance.real_images import is_ready_real
 from curation.provenance.withdrawn import affected_notes
@@ -46,6 +47,7 @@ class Status:
     studies: list[dict[str, Any]]
     jobs: dict[str, int]  # status -> jobs
     affected: list[str]  # what descends from a withdrawn subject
+    near_copies: dict[str, dict[str, int]] | None  # held-out split -> images, of them near copies; None: not searched
 
 
 def project_status(session: Session, project: Project, now: datetime) -> Status:
@@ -77,6 +79,7 @@ def project_status(session: Session, project: Project, now: datetime) -> Status:
         ],
         jobs=_jobs(session, now),
         affected=_affected(session),
+        near_copies=_near_copies(session),
     )
 
 
@@ -122,6 +125,14 @@ def _state_of_jobs(jobs: Sequence[Job], now: datetime) -> str:
     if not jobs or is_lost(jobs[-1], now):
         return "interrupted"
     return jobs[-1].status.value
+
+
+def _near_copies(session: Session) -> dict[str, dict[str, int]] | None:
+    """Count the held-out images of each split that look like a training image of another subject."""
+    if not is_searched(session):
+        return None
+    counts = count_near_copies(session)
+    return {count.split.value: {"images": count.images, "near_copies": count.near_copies} for count in counts}
 
 
 def _affected(session: Session) -> list[str]:

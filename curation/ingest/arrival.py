@@ -6,6 +6,7 @@ from dataclasses import astuple, dataclass, field, fields
 from typing import Any, TypeAlias
 
 from curation.ingest.incoming import NO_GEOMETRY, Geometry
+from curation.near_copies.fingerprints import Floats
 from curation.provenance.value_scales import ValueScale
 from curation.tables.images import Split
 
@@ -35,6 +36,7 @@ class Arrival:
     burnt_in: str | None = None
     notes: tuple[str, ...] = ()
     in_project: bool = False
+    small: Floats | None = field(default=None, compare=False, repr=False)  # (1, 32, 32): what its fingerprint is of
 
     @property
     def label(self) -> str:
@@ -60,17 +62,17 @@ class Arrival:
         return [name for name, value in self.labels if value >= 0.5]
 
     def record(self) -> str:
-        """Every field but the split, as JSON; `from_record` reads it back."""
-        return json.dumps([getattr(self, name) for name in _RECORDED], default=_geometry_values)
+        """Every field but the split and the small picture, as JSON; `from_record` reads it back."""
+        return json.dumps([getattr(self, name) for name in RECORDED], default=_geometry_values)
 
     @classmethod
     def from_record(cls, record: str, split: Split | None) -> "Arrival":
         """Read an arrival back from its record, and place it in `split`."""
-        values = dict(zip(_RECORDED, map(_with_tuples, json.loads(record)), strict=True))
+        values = dict(zip(RECORDED, map(_with_tuples, json.loads(record)), strict=True))
         return cls(**values | {"split": split, "geometry": Geometry(*values["geometry"] or ())})
 
 
-_RECORDED = tuple(field.name for field in fields(Arrival) if field.name != "split")
+RECORDED = tuple(field.name for field in fields(Arrival) if field.name not in ("split", "small"))
 
 
 def _geometry_values(geometry: Geometry) -> tuple[Any, ...] | None:

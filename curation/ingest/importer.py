@@ -5,8 +5,8 @@ killed leaves rows under a `building` parent: nothing counts them, and the next 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -14,6 +14,7 @@ from sqlalchemy import select
 from curation.audit import MEMBERS, anchor
 from curation.digests import digest_of
 from curation.ingest import import_rows
+from curation.ingest.alike import AlikeSubjects
 from curation.ingest.arrival import Arrival
 from curation.ingest.formats.picture_files import explain_shape_difference, quiet_decoders
 from curation.ingest.import_report import ImportReport, Suspect
@@ -25,8 +26,12 @@ from curation.ingest.receiving import Reception
 from curation.ingest.staging import Staging
 from curation.ingest.value_notes import note_values
 from curation.locks import one_import_at_a_time
+from curation.near_copies.find import find_near_copies
+from curation.near_copies.on_record import near_copies_note
+from curation.near_copies.prints import IncomingPrints
 from curation.progress import OnProgress, silent
 from curation.project import Project
+from curation.provenance.aliases import all_aliases
 from curation.provenance.withdrawn import withdrawn_since
 from curation.tables.images import BuildStatus, Import, Label, Split
 
@@ -53,17 +58,19 @@ def import_source(
         with project.database.read() as session:
             earlier = session.scalars(select(Import).where(Import.source_digest == digest)).one_or_none()
         if earlier is not None and earlier.status == BuildStatus.READY:
-            with project.database.read() as session:
-                withdrawals = withdrawn_since(session, earlier.id)
-            repeated = ImportReport.from_record(earlier.report, repeated=True)
-            return replace(repeated, notes=[*repeated.notes, *withdrawals])
-        with Staging.open() as staging:
+            return _repeat(project, earlier)
+        with project.database.read() as session:
+            aliases = all_aliases(session)
+        with Staging.open() as staging, IncomingPrints.open() as prints:
+            alike = AlikeSubjects(project, staging, prints, on_progress) if source.group_near_copies else None
+            arrived = Arrived(staging, prints, alike)
             if dry_run:
-                return _decide(project, Reception(None, digest, names), staging, source, seed, on_progress)
+                return _decide(project, Reception(None, digest, names, aliases), arrived, source, seed, on_progress)
             import_rows.remove_unfinished(project.database)
             import_id = import_rows.begin(project.database, now, source, digest)
             try:
-                report = _decide(project, Reception(project.store, digest, names), staging, source, seed, on_progress)
+                reception = Reception(project.store, digest, names, aliases)
+                report = _decide(project, reception, arrived, source, seed, on_progress)
                 if report.added:
                     accepted = staging.accepted()
                     import_rows.write(project.database, now, import_id, accepted, report.added, on_progress)
@@ -73,17 +80,50 @@ def import_source(
                 raise
             if not report.added:
                 import_rows.forget(project.database, import_id)
-    return report
+                return report
+            prints.keep(project, staging.accepted_files())
+            bound = alike.bind(now) if alike else []
+        find_near_copies(project, now, on_progress)
+        return _with_notes(project, report, bound)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What has arrived: the pictures that wait, their fingerprints in the same order, and whose are drawn together."""
+
+    staging: Staging
+    prints: IncomingPrints
+    alike: AlikeSubjects | None
+
+
+def _repeat(project: Project, earlier: Import) -> ImportReport:
+    """Report an import of the same source again, with what was withdrawn since."""
+    with project.database.read() as session:
+        withdrawals = withdrawn_since(session, earlier.id)
+    return _with_notes(project, ImportReport.from_record(earlier.report, repeated=True), withdrawals)
+
+
+def _with_notes(project: Project, report: ImportReport, more: Sequence[str] = ()) -> ImportReport:
+    """Add notes to a report, and how many held-out images of the project look like training images."""
+    with project.database.read() as session:
+        near_copies = near_copies_note(session)
+    return replace(report, notes=[*report.notes, *more, *([near_copies] if near_copies else [])])
 
 
 def _decide(
-    project: Project, reception: Reception, staging: Staging, source: Source, seed: int, on_progress: OnProgress
+    project: Project,
+    reception: Reception,
+    arrived: Arrived,
+    source: Source,
+    seed: int,
+    on_progress: OnProgress,
 ) -> ImportReport:
+    staging = arrived.staging
     with quiet_decoders():
-        rejected = _receive(reception, staging, source, on_progress)
+        rejected = _receive(reception, arrived, source, on_progress)
     with project.database.read() as session:
         import_rows.find_present(session, staging)
-    intake = decide(staging, seed)
+    intake = decide(staging, seed, arrived.alike.find if arrived.alike else tuple)
     for digests in staging.files_left(import_rows.CHUNK):
         with project.database.read() as session:
             unused = import_rows.find_unused_files(session, digests)
@@ -97,7 +137,7 @@ def _decide(
     return replace(report, notes=[*report.notes, *_alike(report, known), *note_values(staging, standing)])
 
 
-def _receive(reception: Reception, staging: Staging, source: Source, on_progress: OnProgress) -> list[Rejected]:
+def _receive(reception: Reception, arrived: Arrived, source: Source, on_progress: OnProgress) -> list[Rejected]:
     """Store every readable picture of the source, outside any transaction; return what was left out."""
     first: Arrival | None = None
     rejected: list[Rejected] = []
@@ -109,12 +149,14 @@ def _receive(reception: Reception, staging: Staging, source: Source, on_progress
             if isinstance(item, Rejected):
                 rejected.append(item)
             elif first and (fault := _shape_fault(item, first)):
-                staging.add_files_of(item)
+                arrived.staging.add_files_of(item)
                 rejected.append(Rejected(item.source_file, fault))
             else:
                 first = first or item
-                staging.add(item)
-    staging.close_list()
+                arrived.staging.add(item)
+                assert item.small is not None
+                arrived.prints.add(item.small)
+    arrived.staging.close_list()
     return rejected
 
 

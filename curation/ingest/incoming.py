@@ -114,7 +114,8 @@ class Source:
 
     A part is a picture, a file that was left out, or a function that reads one file; several functions run at once in
     threads. Subjects and file names of a `private` source are kept as keyed pseudonyms only. `already` counts pictures
-    that the source knows to be in the project and does not produce again.
+    that the source knows to be in the project and does not produce again. With `group_near_copies` subjects whose
+    pictures look like copies of each other are drawn together and then bound into one.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Source:
     already: int = 0
     private: bool = False
     notes: Sequence[str] = ()
+    group_near_copies: bool = False
 
     def digest(self, seed: int) -> str:
         """The digest by which a second import of the same source is recognised."""

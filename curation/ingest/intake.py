@@ -4,8 +4,9 @@ A subject stands in one split, and a picture stands in one split: where either w
 listed. Subjects without a split are drawn; those that share a picture exactly are drawn together.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from curation.ingest.arrival import Arrival
 from curation.ingest.import_report import Duplicate, DuplicateKind
@@ -27,12 +28,16 @@ class Intake:
     without_subject: int = 0  # of `already`: here under an unknown subject, while the source names one
 
 
-def decide(staging: Staging, seed: int) -> Intake:
-    """Give every arrival a split, then leave out what would be in two splits or is in the project already."""
+def decide(staging: Staging, seed: int, find_alike: Callable[[], Iterable[tuple[str, str]]] = tuple) -> Intake:
+    """Give every arrival a split, then leave out what would be in two splits or is in the project already.
+
+    `find_alike` names pairs of subjects that are drawn together.
+    """
     intake = Intake()
     for arrival, source_splits, standing, withdrawn in staging.take_out_faulty():
         intake.rejected.append(Rejected(arrival.source_file, _reason_to_refuse(source_splits, standing, withdrawn)))
-    staging.bind(_bind_by_picture(staging.shared()))
+    alike = ((f"pair {number}", key) for number, pair in enumerate(find_alike()) for key in pair)
+    staging.bind(_bind_by_picture(chain(staging.shared(), alike)))
     staging.place_units(_with_lots(staging.units(), seed))
     staging.settle(draw_splits(staging.to_draw()))
     staging.accept_uncontested()

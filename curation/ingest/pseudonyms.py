@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.project import SUBJECTS_KEY, Project
+from curation.provenance.aliases import with_bound_subjects
 from curation.tables.images import Split, Subject
 
 _KEPT = re.compile(r"file-[0-9a-f]{20}")
@@ -46,4 +47,5 @@ class Pseudonyms:
 
 def find_splits(session: Session, subject_keys: Iterable[str]) -> dict[str, Split | None]:
     """The split of each subject key, in their order; None for a subject that is not in this project."""
-    return {key: session.scalar(select(Subject.split).where(Subject.key == key)) for key in subject_keys}
+    own_keys = {key: with_bound_subjects(session, [key]) for key in subject_keys}
+    return {key: session.scalar(select(Subject.split).where(Subject.key.in_(own))) for key, own in own_keys.items()}

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from curation.digests import digest_of
 from curation.errors import BadInput
@@ -13,6 +13,7 @@ from curation.ingest.in_threads import map_in_threads
 from curation.ingest.incoming import IncomingImage, Part, Rejected
 from curation.ingest.names import compose, fold
 from curation.ingest.pseudonyms import Pseudonyms
+from curation.near_copies.fingerprints import small_gray
 
 NO_NAME = (
     "the subject is called NA, None, unknown or the like, and counts as one patient of that name; leave it empty if it "
@@ -40,11 +41,15 @@ _NO_NAMES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """Stores pictures. Without a `store` nothing is kept; `names` are the pseudonyms for private sources."""
+    """Stores pictures. Without a `store` nothing is kept; `names` are the pseudonyms for private sources.
+
+    A subject that was bound into another arrives as that one: `aliases` has the keys.
+    """
 
     store: ImageStore | None
     digest: str
     names: Pseudonyms | None
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def receive(self, parts: Iterable[Part]) -> Iterator[tuple[int, list[Arrival | Rejected]]]:
         """Yield the arrivals and refusals of each part in the order of the source, and how many parts are done."""
@@ -86,12 +91,17 @@ class Reception:
             kept_as=self.names.file(item.source_file) if self.names else item.source_file,
             burnt_in=item.burnt_in,
             notes=(*item.notes, NO_NAME) if is_no_name else item.notes,
+            small=small_gray(item.pixels[None]),
         )
 
     def _put(self, png: bytes) -> str:
         return self.store.put(png) if self.store else ""
 
     def _subject_key(self, item: IncomingImage) -> str:
+        key = self._own_key(item)
+        return self.aliases.get(key, key)
+
+    def _own_key(self, item: IncomingImage) -> str:
         if item.subject_key is not None:
             return self.names.subject(item.subject_key) if self.names else compose(item.subject_key.strip())
         shared = item.group or item.source_file

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Any, Self
 
 from curation.errors import Unavailable
-from curation.ingest.arrival import NOTHING_SHOWN, Arrival
+from curation.ingest.arrival import NOTHING_SHOWN, RECORDED, Arrival
 from curation.provenance.value_scales import ValueScale
 from curation.tables.images import Split
 
@@ -32,6 +32,7 @@ CREATE TABLE standing(rank INTEGER PRIMARY KEY, picture TEXT, subject TEXT, spli
     UNIQUE(picture, subject));
 CREATE TABLE withdrawn(picture TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE unit(key TEXT PRIMARY KEY, stratum TEXT, lot TEXT, split TEXT) WITHOUT ROWID;
+CREATE TABLE alike(subject TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;
 CREATE TABLE contested(picture TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE accepted(position INTEGER PRIMARY KEY);
 """
@@ -139,6 +140,15 @@ class Staging:
             values,
         )
 
+    def subject_is_like(self, key: str, split: Split) -> None:
+        """Note that a picture of this subject looks like one that the project has in this split."""
+        kept = "split = CASE WHEN precedence(excluded.split) < precedence(split) THEN excluded.split ELSE split END"
+        self._do(f"INSERT INTO alike VALUES (?, ?) ON CONFLICT(subject) DO UPDATE SET {kept}", (key, split))
+
+    def arrived(self) -> Iterator[tuple[int, str]]:
+        """Yield the place in the source (from 0) and the subject of each arrival that may enter."""
+        yield from self._do("SELECT position - 1, subject FROM arrival ORDER BY position")
+
     def withdraw(self, pictures: Iterable[str]) -> None:
         """Note pictures that were withdrawn from the project."""
         self._database.executemany("INSERT INTO withdrawn VALUES (?)", ((picture,) for picture in pictures))
@@ -172,7 +182,8 @@ class Staging:
         names = {number: shown for shown, number in self._shown.items()}
         query = (
             "SELECT unit, shown, coalesce(standing, given), (SELECT split FROM standing "
-            "WHERE standing.picture = arrival.picture ORDER BY rank LIMIT 1) "
+            "WHERE standing.picture = arrival.picture ORDER BY rank LIMIT 1), "
+            "(SELECT split FROM alike WHERE alike.subject = arrival.subject) "
             "FROM arrival JOIN subject ON key = subject ORDER BY unit"
         )
         for unit, rows in groupby(self._do(query), key=lambda row: row[0]):
@@ -234,6 +245,11 @@ class Staging:
         query = f"SELECT record, subject.split {_ACCEPTED} {which} ORDER BY accepted.position"
         for record, split in self._do(query):
             yield Arrival.from_record(record, Split(split))
+
+    def accepted_files(self) -> Iterator[tuple[int, str]]:
+        """Yield the place in the source (from 0) and the file digest of each accepted arrival."""
+        digest = f"json_extract(record, '$[{RECORDED.index('file_sha256')}]')"
+        yield from self._do(f"SELECT position - 1, {digest} {_ACCEPTED} ORDER BY position")
 
     def accepted_counts(self) -> Iterator[tuple[Split, tuple[str, ...], bool, int]]:
         """Count accepted arrivals by split, labels and whether the subject is known."""

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from curation.errors import NotFound
+from curation.provenance.aliases import with_bound_subjects
 from curation.tables.generation import Batch, Generator, GeneratorPixels, GeneratorSubject
 from curation.tables.images import Image, Subject
 from curation.tables.reading import Reading, Worklist, WorklistItem
@@ -70,8 +71,8 @@ class Descent:
 
 
 def find_subject(session: Session, key: str) -> Subject:
-    """Find the subject by its key, which may be written in another Unicode form; raises NotFound."""
-    written = (key, unicodedata.normalize("NFC", key.strip()))
+    """Find the subject by its key, or by that of a subject bound into it, in any Unicode form; raises NotFound."""
+    written = with_bound_subjects(session, {key, unicodedata.normalize("NFC", key.strip())})
     subject = session.scalars(select(Subject).where(Subject.key.in_(written)).order_by(Subject.key != key)).first()
     if subject is None:
         raise NotFound(

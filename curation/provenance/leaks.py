@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from curation.errors import LeakRefused
 from curation.tables.generation import Generator, GeneratorPixels, GeneratorSubject
 from curation.tables.images import Image, Origin, Split, Subject
+from curation.tables.near_copies import SubjectAlias
 
 HELD_OUT = (Split.VALIDATION, Split.TEST)
 
@@ -30,7 +31,9 @@ def generator_lineage(session: Session, generator: Generator) -> GeneratorLineag
     """Look up what `generator` saw by its card; held-out images by subject key, or by pixels where keys differ."""
     subjects = select(GeneratorSubject.subject_key).where(GeneratorSubject.generator_id == generator.id)
     pixels = select(GeneratorPixels.pixel_sha256).where(GeneratorPixels.generator_id == generator.id)
-    by_key = select(Subject.key).where(Subject.split.in_(HELD_OUT), Subject.key.in_(subjects))
+    aliases = select(SubjectAlias.subject_id).where(SubjectAlias.key.in_(subjects))
+    is_seen = or_(Subject.key.in_(subjects), Subject.id.in_(aliases))
+    by_key = select(Subject.key).where(Subject.split.in_(HELD_OUT), is_seen)
     by_pixels = (
         select(Image.pixel_sha256)
         .join(Subject, Subject.id == Image.subject_id)

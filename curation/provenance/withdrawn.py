@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Select, func, insert, select
 from sqlalchemy.orm import Session
 
 from curation.errors import AffectedRefused, Conflict
+from curation.provenance.aliases import with_bound_subjects
 from curation.queries import chunks
 from curation.tables.generation import Batch
 from curation.tables.images import Image, Subject
@@ -86,7 +87,8 @@ def withdrawals_among(
     withdrawals: dict[int, datetime] = {}
     of_subject = select(Withdrawal.id, Withdrawal.created_at).join(Subject, Subject.id == Withdrawal.subject_id)
     for keys in chunks(sorted(set(subjects))):
-        withdrawals.update((row.id, row.created_at) for row in session.execute(of_subject.where(Subject.key.in_(keys))))
+        named = of_subject.where(Subject.key.in_(with_bound_subjects(session, keys)))
+        withdrawals.update((row.id, row.created_at) for row in session.execute(named))
     of_pixels = of_subject.join(Image, Image.subject_id == Subject.id)
     for digests in chunks(sorted(set(pixel_sha256))):
         rows = session.execute(of_pixels.where(Image.pixel_sha256.in_(digests)))

@@ -24,6 +24,7 @@ from curation.queries import chunks
 from curation.reading.slots import PROXY_SLOT
 from curation.tables.images import Image, ImageLabel
 from curation.tables.members import read_images
+from curation.tables.near_copies import NearCopy
 from curation.tables.reading import Assignment, AssignmentState, ReaderCursor, Reading
 from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
 from curation.withdrawal.import_reports import file_names_of, forget_file_names
@@ -113,6 +114,7 @@ def _make_tombstones(
         payload = {"withdrawal": withdrawal_id, "images": chunk, "facts": facts}
         chain.record(session, "images.cleared", payload, now)
         session.execute(delete(ImageLabel).where(ImageLabel.image_id.in_(chunk)))
+        session.execute(delete(NearCopy).where(or_(NearCopy.image_id.in_(chunk), NearCopy.like_image_id.in_(chunk))))
         session.execute(update(Image).where(Image.id.in_(chunk)).values(withdrawn_at=now, **CLEARED))
         mark = {"withdrawal_id": withdrawal_id, "kind": AffectedKind.IMAGE}
         session.execute(insert(Affected), [mark | {"target_id": image_id} for image_id in chunk])

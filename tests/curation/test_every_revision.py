@@ -12,6 +12,7 @@ from tests.curation.revisions import ROWS, columns_of, contents, downgrade, fill
 RELEASED = (
     "0001",
     "0002",
+    "0003",
 )
 
 

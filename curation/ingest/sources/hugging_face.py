@@ -96,6 +96,7 @@ def import_hugging_face(
         total=sum(arrow_files.count_rows(shard.path) for shard in shards),
         options=request.options(),
         private=not request.public_subjects,
+        group_near_copies=request.group_near_copies,
     )
     return import_source(project, now, source, seed, on_progress, dry_run=dry_run)
 

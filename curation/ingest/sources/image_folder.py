@@ -90,6 +90,7 @@ def import_image_folder(
         total=len(rejected) + sum(file not in faults for file in files),
         options=request.options(),
         private=not request.public_subjects,
+        group_near_copies=request.group_near_copies,
         notes=[*notes, *found.notes(manifest), *table.notes()],
     )
     return import_source(project, now, source, seed, on_progress, dry_run=dry_run)
