@@ -8,6 +8,7 @@ import click
 
 from cli.mix_options import mix_options, recipe_of
 from cli.removal import remove_command
+from cli.snapshot_notes import near_copies_of_folder
 from cli.snapshot_tables import readings_line, show_diff, show_preview
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, with_readable_keys
 from curation.errors import Damaged
@@ -205,6 +206,7 @@ def _facts(folder: SnapshotFolder) -> dict[str, Any]:
         "approved by": folder.manifest.get("approved_by"),
         "left out": folder.manifest.get("left_out"),
         "subjects": folder.subjects,
+        "near copies": [near_copies_of_folder(folder, split) for split in ("validation", "test")],
         "notice": folder.notice,
         **({"scales": folder.mixed_scales} if folder.mixed_scales else {}),
         **({"withdrawals": folder.affected} if folder.affected else {}),

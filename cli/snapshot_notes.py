@@ -1,4 +1,4 @@
-"""Warn before a snapshot is used that is stale, or whose images are on several scales."""
+"""What to know of a snapshot before it is used: stale, scales, near copies of training images."""
 
 from collections.abc import Sequence
 
@@ -25,3 +25,16 @@ def warn_of_mixed_scales(folder: SnapshotFolder) -> None:
     """Print a line on standard error where the real images of a snapshot are on several scales."""
     if folder.mixed_scales:
         click.secho(f"snapshot {folder.name!r}: {folder.mixed_scales}", fg="yellow", err=True)
+
+
+def near_copies_of_folder(folder: SnapshotFolder, split: str) -> str:
+    """How many images of a held-out split of the folder look like a training image of another subject."""
+    found = folder.near_copies(split)
+    return near_copies_line(split, None if found is None else len(found), sum(1 for _ in folder.iter_rows(split)))
+
+
+def near_copies_line(split: str, count: int | None, n_images: int) -> str:
+    """How many images of a held-out split look like a training image of another subject; None: nobody searched."""
+    if count is None:
+        return "not searched: run `rounds near-copies find` before a snapshot is built"
+    return f"{count} of {n_images} {split} images look like a training image of another subject"

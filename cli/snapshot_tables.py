@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cli.snapshot_notes import near_copies_line
 from cli.terminal import emit, with_readable_keys
 from curation.snapshots.coverage import Reach
 from curation.snapshots.diff import SnapshotDiff
@@ -47,6 +48,7 @@ def _facts(preview: Preview) -> dict[str, Any]:
         "candidates not read": preview.unread,
         "drawn, in no worklist": preview.in_no_worklist,
         "subjects": preview.subjects,
+        "near copies": [_near_copies(preview, split) for split in ("validation", "test")],
         "notice": preview.notice,
     }
     facts |= ScreenedCounts(preview.screened["by_class"]).lines()
@@ -56,6 +58,11 @@ def _facts(preview: Preview) -> dict[str, Any]:
     if preview.coverage.synthetic and not preview.coverage.screened:
         facts["coverage"] = "unknown: screening stored no neighbours of these images"
     return facts
+
+
+def _near_copies(preview: Preview, split: str) -> str:
+    n_images = sum(getattr(row, split) for row in preview.classes)
+    return near_copies_line(split, None if preview.near_copies is None else preview.near_copies[split], n_images)
 
 
 def readings_line(readings: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cli.snapshot_notes import stale_snapshots, warn_of_mixed_scales
+from cli.snapshot_notes import near_copies_line, near_copies_of_folder, stale_snapshots, warn_of_mixed_scales
 from cli.terminal import (
     emit,
     emit_queued,
@@ -18,6 +18,7 @@ from cli.terminal import (
     this_command,
     use_torch_threads,
 )
+from curation.estimates import Estimate
 from curation.project import Project
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.build import open_snapshot
@@ -153,7 +154,8 @@ def train(
         config = AdaptationConfig.checked(adaptation=adaptation, **options)
         request = RunRequest(snapshot=str(snapshot_name), name=name, config=config, allow_affected=allow_affected)
     stale = stale_snapshots(project, [request.snapshot])
-    warn_of_mixed_scales(open_snapshot(project, request.snapshot))
+    folder = open_snapshot(project, request.snapshot)
+    warn_of_mixed_scales(folder)
     if queue:
         emit_queued(queue_run(project, request, now()), {"run": request.name}, as_json)
         return
@@ -163,7 +165,8 @@ def train(
     with progress_bar(f"{request.config.method.kind} on {request.snapshot}", quiet=as_json) as report:
         run = train_run(project, request, report, now)
     facts: dict[str, Any] = {"run": request.name, "directory": str(run.directory), "validation": run.metrics}
-    facts |= {"notice": run.card["notice"]} | ({"stale": stale} if stale else {})
+    near = near_copies_of_folder(folder, "validation")
+    facts |= {"near copies": near, "notice": run.card["notice"]} | ({"stale": stale} if stale else {})
     if run.card.get("mixed_scales"):
         facts["scales"] = run.card["mixed_scales"]
     if run.card.get("affected"):
@@ -211,17 +214,28 @@ def evaluate(project: Project, /, run_name: str, queue: bool, as_json: bool, **o
 
 def _evaluation_lines(evaluation: Any) -> dict[str, Any]:
     """The metrics with their intervals, and what a reader of them has to know."""
+    others = evaluation.without_near_copies
     metrics = {
-        name.replace("_", " "): f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+        name.replace("_", " "): _with_interval(interval)
+        + (f"; without near copies {_with_interval(others.metrics[name])}" if others and others.metrics else "")
         for name, interval in evaluation.metrics.items()
     }
     level = f"{evaluation.confidence:.0%}, over {evaluation.n_units} subjects with {evaluation.n_images} images"
     if evaluation.resampled != "subject":
         level = f"{evaluation.confidence:.0%}, over {evaluation.n_images} images"
         level += ": subjects are unknown, so they are too narrow"
-    lines: dict[str, Any] = {**metrics, "intervals": level, "notice": evaluation.notice}
+    near = near_copies_line(evaluation.split, evaluation.near_copies, evaluation.n_images)
+    if others:
+        near += (
+            f"; {others.why_none or f'{others.n_images} images of {others.n_units} {evaluation.resampled}s are left'}"
+        )
+    lines: dict[str, Any] = {**metrics, "intervals": level, "near copies": near, "notice": evaluation.notice}
     if evaluation.unknown_provenance:
         lines["UNKNOWN PROVENANCE"] = evaluation.unknown_provenance
     if evaluation.affected:
         lines["withdrawals"] = evaluation.affected
     return lines
+
+
+def _with_interval(interval: Estimate) -> str:
+    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"

@@ -133,6 +133,14 @@ class SnapshotFolder:
         """Say that its real images are on several scales, where they are; None for a snapshot of an earlier version."""
         return explain_mixed_scales(self.manifest)
 
+    def near_copies(self, split: str) -> frozenset[str] | None:
+        """Name the files of a held-out split that look like a training image of another subject.
+
+        None when the folder was built before they were searched.
+        """
+        found = self.manifest.get("near_copies")
+        return None if found is None else frozenset(found[split])
+
     def rows(self, split: str) -> list[SnapshotRow]:
         """List the rows of one split in the order of the file; an absent split is empty."""
         return list(self.iter_rows(split))

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.errors import LeakRefused, RoundsError
+from curation.near_copies.on_record import HELD_OUT, is_searched, near_copies_of
 from curation.provenance.leaks import check_generator_allowed, generator_lineage
 from curation.provenance.value_scales import ValueScale
 from curation.provenance.withdrawn import affected_note
@@ -20,7 +21,7 @@ from curation.snapshots.mix import MixRecipe
 from curation.snapshots.pool import Pool
 from curation.snapshots.support import Support, support_of
 from curation.tables.generation import Batch, Generator
-from curation.tables.images import Import, Label
+from curation.tables.images import Import, Label, Split
 from curation.tables.withdrawals import AffectedKind
 
 _ROWS = "SELECT file_name, label, subject, origin, weight, pixel, file, split, why, batch_id, batch_index FROM rows"
@@ -96,6 +97,7 @@ def _plan(session: Session, pool: Pool, name: str, recipe: MixRecipe) -> Plan:
         "approved_by": support.by_reader(names=False),
         "left_out": dict(sorted(pool.left_out.items())),
         "counts": _count_images(pool),
+        "near_copies": _near_copies(session, pool, recipe),
     }
     digests = {key: (batch.generator.weights_digest, batch.request_digest) for key, batch in batches.items()}
     plan = Plan(pool, manifest, support, digests)
@@ -156,6 +158,19 @@ def _count_images(pool: Pool) -> dict[str, dict[str, int]]:
     for split, label, origin, count in pool.rows(query):
         counts[split][f"{label}, {origin}"] = count
     return counts
+
+
+def _near_copies(session: Session, pool: Pool, recipe: MixRecipe) -> dict[str, list[str]] | None:
+    """Name the held-out files that look like an image of another subject that is trained on; None: not searched."""
+    if not is_searched(session):
+        return None
+    trained_on = (Split.TRAIN, Split.RESERVE) if recipe.extra_real == "reserve" else (Split.TRAIN,)
+    copies = near_copies_of(session, trained_on)
+    files: dict[str, list[str]] = {split.value: [] for split in HELD_OUT}
+    for image, split, name in pool.rows("SELECT image, split, file_name FROM rows WHERE split <> 'train' ORDER BY 3"):
+        if image in copies:
+            files[split].append(name)
+    return files
 
 
 def _single_shape(pool: Pool) -> tuple[tuple[int, int, int], int]:

@@ -65,6 +65,7 @@ class Preview:
     left_out: dict[str, int]
     screened: dict[str, Any]  # what screening said of every synthetic image, and what worklists leave out
     kept_out_by_screening: dict[str, int]  # by class, under this recipe
+    near_copies: dict[str, int] | None  # held-out split -> images that look like training images; None: not searched
 
 
 def preview_snapshot(session: Session, recipe: MixRecipe, target: int | None = None) -> Preview:
@@ -98,6 +99,7 @@ def preview_snapshot(session: Session, recipe: MixRecipe, target: int | None = N
             left_out=manifest["left_out"],
             screened=count_screened(session).record(),
             kept_out_by_screening=pool.barred_by_class,
+            near_copies=_count_files(manifest["near_copies"]),
         )
 
 
@@ -127,6 +129,10 @@ def _count_classes(pool: Pool, recipe: MixRecipe, target: int | None) -> tuple[l
         for label, size in sizes.items()
     ]
     return classes, target
+
+
+def _count_files(files: dict[str, list[str]] | None) -> dict[str, int] | None:
+    return None if files is None else {split: len(names) for split, names in files.items()}
 
 
 def _generators(session: Session, pool: Pool) -> dict[str, int]:

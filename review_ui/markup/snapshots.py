@@ -35,6 +35,7 @@ def preview_sections(preview: Preview) -> str:
     notices = [preview.notice, preview.mixed_scales]
     notice = "".join(f'<p class="r-notice">{escape(line)}</p>' for line in notices if line)
     parts.append(section("By class", _classes(preview) + notice))
+    parts.append(section("Held-out images that look like training images", _near_copies(preview)))
     parts.append(section("What approvals rest on", _support(preview)))
     if preview.coverage.screened:
         note = "Share of real training images that screening found among the three nearest of a synthetic one."
@@ -51,6 +52,15 @@ def _classes(preview: Preview) -> str:
         for row in preview.classes
     ]
     return _table(titles, rows)
+
+
+def _near_copies(preview: Preview) -> str:
+    """Of each held-out split, how many images look like a training image of another subject."""
+    if preview.near_copies is None:
+        return "<p class='r-soft'>Not searched yet: <code>rounds near-copies find</code>.</p>"
+    held_out = {split: sum(getattr(row, split) for row in preview.classes) for split in preview.near_copies}
+    rows = [(readable(split), f"{count} of {held_out[split]}") for split, count in preview.near_copies.items()]
+    return two_columns(rows)
 
 
 def _support(preview: Preview) -> str:

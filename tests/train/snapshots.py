@@ -87,3 +87,10 @@ def _write_image(
         split,
         why,
     )
+
+
+def mark_near_copies(folder: SnapshotFolder, **names: Sequence[str]) -> SnapshotFolder:
+    """Say in `snapshot.json` which files of a held-out split look like training images; of the others none."""
+    found = {"validation": [], "test": []} | {split: list(files) for split, files in names.items()}
+    (folder.path / "snapshot.json").write_text(json.dumps(dict(folder.manifest) | {"near_copies": found}))
+    return SnapshotFolder.open(folder.path)

@@ -23,6 +23,7 @@ from train.adaptation.fit import Examples, predict_logits
 from train.adaptation.run_folder import SavedRun, load_run
 from train.evaluation.intervals import choose_resampling_units, draw_bootstrap_weights, percentile_interval
 from train.evaluation.metrics import METRICS, metric_value
+from train.evaluation.near_copies import MetricsWithoutNearCopies, are_near_copies, why_not_measured
 from train.fitting.device import choose_device
 
 Split = Literal["validation", "test"]
@@ -41,7 +42,11 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
-    """Metrics of one run on one split; `resampled` says whether intervals are over subjects or over images."""
+    """Metrics of one run on one split; `resampled` says whether intervals are over subjects or over images.
+
+    `near_copies` counts the images that look like a training image of another subject (None: they were not searched),
+    and where there are any, `without_near_copies` has the metrics of the others.
+    """
 
     run: str
     snapshot: str
@@ -57,6 +62,8 @@ class EvaluationResult:
     unknown_provenance: list[str]
     notice: str | None
     affected: list[str]
+    near_copies: int | None
+    without_near_copies: MetricsWithoutNearCopies | None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for a file or a database row."""
@@ -112,18 +119,8 @@ def evaluate_run(run_dir: Path, folder: SnapshotFolder, split: Split, n_bootstra
     """
     run = load_run(run_dir, choose_device())
     predictions = predict(run, folder, split)
-    resampled, units = choose_resampling_units(predictions.rows, folder.subjects)
-    n_units = int(units.max()) + 1
-    weights = draw_bootstrap_weights(units, n_bootstrap, seed)
-    metrics = {
-        name: percentile_interval(
-            metric_value(name, predictions.probabilities, predictions.labels),
-            metric(predictions.probabilities, predictions.labels, weights),
-            n_units,
-            CONFIDENCE,
-        )
-        for name, metric in METRICS.items()
-    }
+    resampled, n_units, metrics = _measure(predictions, folder.subjects, n_bootstrap, seed)
+    copies = are_near_copies([folder], predictions.rows)
     affected = sorted({*run.card.get("affected", ()), *Tombstones.read(run_dir).notes, *folder.affected})
     evaluation = EvaluationResult(
         run=run_dir.name,
@@ -140,6 +137,43 @@ def evaluate_run(run_dir: Path, folder: SnapshotFolder, split: Split, n_bootstra
         unknown_provenance=list(run.card["saw"]["unknown"]),
         notice=folder.notice,
         affected=affected,
+        near_copies=None if copies is None else int(copies.sum()),
+        without_near_copies=_measure_others(predictions, copies, folder, n_bootstrap, seed),
     )
     (run_dir / f"evaluation-{split}.json").write_text(json.dumps(evaluation.as_json(), indent=1) + "\n")
     return evaluation
+
+
+def _measure(
+    predictions: Predictions, subjects: str, n_bootstrap: int, seed: int
+) -> tuple[str, int, dict[str, Estimate]]:
+    """Compute what is resampled, how many units there are, and every metric with its interval."""
+    resampled, units = choose_resampling_units(predictions.rows, subjects)
+    n_units = int(units.max()) + 1
+    weights = draw_bootstrap_weights(units, n_bootstrap, seed)
+    metrics = {
+        name: percentile_interval(
+            metric_value(name, predictions.probabilities, predictions.labels),
+            metric(predictions.probabilities, predictions.labels, weights),
+            n_units,
+            CONFIDENCE,
+        )
+        for name, metric in METRICS.items()
+    }
+    return resampled, n_units, metrics
+
+
+def _measure_others(
+    predictions: Predictions, copies: NDArray[np.bool_] | None, folder: SnapshotFolder, n_bootstrap: int, seed: int
+) -> MetricsWithoutNearCopies | None:
+    """Measure the images that are no near copies; None where none is one."""
+    if copies is None or not copies.any():
+        return None
+    left_out, n_images = int(copies.sum()), int((~copies).sum())
+    why_none = why_not_measured(predictions.labels, ~copies, folder.classes)
+    if why_none:
+        return MetricsWithoutNearCopies(left_out, n_images, 0, {}, why_none)
+    rows = [row for row, copy in zip(predictions.rows, copies, strict=True) if not copy]
+    others = Predictions(rows, predictions.labels[~copies], predictions.probabilities[~copies])
+    _, n_units, metrics = _measure(others, folder.subjects, n_bootstrap, seed)
+    return MetricsWithoutNearCopies(left_out, n_images, n_units, metrics, None)

@@ -49,6 +49,7 @@ def _sections(result: dict[str, Any], facts: ReportFacts) -> list[str]:
         f"> {result['notice']}" if result["notice"] else "",
         f"**{state_conclusion(result, facts)}**",
         format_table(result),
+        describe_near_copies(result),
         f"![Differences to {plan['reference']} with intervals](report.png)",
         "## What was compared",
         _describe_method(result),
@@ -81,8 +82,18 @@ def reasons_against_a_claim(result: dict[str, Any], facts: ReportFacts) -> list[
         "one training seed says nothing about the variation between seeds": len(plan["seeds"]) < 2,
         f"the provenance of {', '.join(result['unknown_provenance'])} is unknown": bool(result["unknown_provenance"]),
         "an arm or the backbone descends from a withdrawn subject": bool(result.get("affected")),
+        "without the images that look like training images no gain is left": not _gains_without_near_copies(result),
     }
     return [reason for reason, holds in checks.items() if holds]
+
+
+def _gains_without_near_copies(result: dict[str, Any]) -> bool:
+    """Whether the difference stays above 0 without the near copies; also where there are none or nobody searched."""
+    others, plan = result.get("without_near_copies"), result["plan"]
+    if not others:
+        return True
+    arm = others["arms"].get(plan["primary"])
+    return bool(arm) and arm["differences"][plan["metric"]]["low"] > 0
 
 
 def state_conclusion(result: dict[str, Any], facts: ReportFacts) -> str:
@@ -106,16 +117,43 @@ def state_conclusion(result: dict[str, Any], facts: ReportFacts) -> str:
 def format_table(result: dict[str, Any]) -> str:
     """Format a Markdown table: a line per arm, with intervals, and the difference to the reference arm."""
     plan = result["plan"]
-    head = ["arm", "real", "synthetic", *TITLES.values(), f"{TITLES[plan['metric']]} minus {plan['reference']}"]
+    head = ["arm", "real", "synthetic", *_figure_titles(plan)]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     for name in plan["arms"]:
         arm = result["arms"][name]
-        metrics = [_format_interval(arm["metrics"][metric]) for metric in TITLES]
-        difference = (
-            _format_interval(arm["differences"][plan["metric"]], signed=True) if arm["differences"] else "reference"
-        )
         counts = [str(arm["n_images"].get(origin, 0)) for origin in ("real", "synthetic")]
-        lines.append([name, *counts, *metrics, difference])
+        lines.append([name, *counts, *_figures(arm, plan["metric"])])
+    return _as_markdown(lines)
+
+
+def describe_near_copies(result: dict[str, Any]) -> str:
+    """Say how many held-out images look like training images, and give every figure without them."""
+    plan, count = result["plan"], result.get("near_copies")
+    if count is None:
+        return f"Whether {plan['split']} images look like training images of other subjects was not searched."
+    n_images, others = result["n_images"], result["without_near_copies"]
+    found = f"{count} of the {n_images} {plan['split']} images look like a training image of another subject"
+    if not others:
+        return f"{found}."
+    if others["why_none"]:
+        return f"**{found}.** Without them nothing can be measured: {others['why_none']}."
+    head = ["arm", *_figure_titles(plan)]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    lines += [[name, *_figures(others["arms"][name], plan["metric"])] for name in plan["arms"]]
+    without = f"Without them, on the other {others['n_images']} images ({others['n_units']} {result['resampled']}s):"
+    return f"**{found}.** The figures above count them. {without}\n\n{_as_markdown(lines)}"
+
+
+def _figure_titles(plan: dict[str, Any]) -> list[str]:
+    return [*TITLES.values(), f"{TITLES[plan['metric']]} minus {plan['reference']}"]
+
+
+def _figures(arm: dict[str, Any], metric: str) -> list[str]:
+    difference = _format_interval(arm["differences"][metric], signed=True) if arm["differences"] else "reference"
+    return [*(_format_interval(arm["metrics"][name]) for name in TITLES), difference]
+
+
+def _as_markdown(lines: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 

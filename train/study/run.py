@@ -14,7 +14,7 @@ from curation.errors import Conflict
 from curation.files import whole_file
 from curation.progress import OnProgress, within_step
 from curation.provenance.withdrawn import refuse_affected
-from curation.snapshots.folder import SnapshotFolder
+from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.adapt import adapt
 from train.adaptation.features import FeatureCache
 from train.adaptation.run_folder import load_run, read_card
@@ -23,6 +23,7 @@ from train.backbones.shipped import backbone_location
 from train.evaluation.evaluate import predict, select_held_out_rows
 from train.evaluation.intervals import SeedInterval, choose_resampling_units, draw_bootstrap_weights, seed_interval
 from train.evaluation.metrics import LARGEST_VALUES, METRICS, metric_value
+from train.evaluation.near_copies import are_near_copies, why_not_measured
 from train.fitting.device import choose_device
 from train.study.comparison import check_arms
 from train.study.plan import StudyPlan
@@ -44,8 +45,23 @@ class ArmResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ArmsWithoutNearCopies:
+    """Every arm again without `left_out` images; `arms` is empty, and `why_none` says why, where too little is left."""
+
+    left_out: int
+    n_images: int
+    n_units: int
+    arms: dict[str, dict[str, Any]]
+    why_none: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StudyResult:
-    """The result of a study, with all that a report must say about it."""
+    """The result of a study, with all that a report must say about it.
+
+    `near_copies` counts the held-out images that look like a training image of another subject in any arm (None: they
+    were not searched), and where there are any, `without_near_copies` has every arm on the others.
+    """
 
     plan: StudyPlan
     arms: dict[str, ArmResult]
@@ -58,6 +74,8 @@ class StudyResult:
     notice: str | None
     unknown_provenance: list[str]
     affected: list[str]
+    near_copies: int | None
+    without_near_copies: ArmsWithoutNearCopies | None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for a file or a database row."""
@@ -142,9 +160,8 @@ def _compare(
     rows = select_held_out_rows(reference, plan.split)
     labels = reference.labels(rows)
     resampled, units = choose_resampling_units(rows, reference.subjects)
-    weights = draw_bootstrap_weights(units, plan.n_bootstrap, seed=0)
-    scores = {arm: dict(_score_metrics(runs, labels, weights)) for arm, runs in probabilities.items()}
-    n_units = int(units.max()) + 1
+    measured = _measure_arms(plan, probabilities, labels, units)
+    copies = are_near_copies(list(arms.values()), rows)
     cards = {arm: read_card(out / "runs" / arm / f"seed-{plan.seeds[0]}") for arm in plan.arms}
     results = {
         arm: ArmResult(
@@ -152,11 +169,7 @@ def _compare(
             snapshot_digest=arms[arm].digest,
             n_images=cards[arm]["n_images"],
             readings=cards[arm]["readings"],
-            per_seed={metric: values.tolist() for metric, (values, _) in scores[arm].items()},
-            metrics=_intervals(scores[arm], None, n_units, plan),
-            differences=None
-            if arm == plan.reference
-            else _intervals(scores[arm], scores[plan.reference], n_units, plan),
+            **measured[arm],
         )
         for arm in plan.arms
     }
@@ -167,12 +180,53 @@ def _compare(
         backbone=cards[plan.reference]["backbone"],
         subjects=reference.subjects,
         resampled=resampled,
-        n_units=n_units,
+        n_units=int(units.max()) + 1,
         n_images=len(rows),
         notice=next((folder.notice for folder in arms.values() if folder.notice), None),
         unknown_provenance=sorted({name for card in cards.values() for name in card["saw"]["unknown"]}),
         affected=sorted({line for card in cards.values() for line in card.get("affected", ())}),
+        near_copies=None if copies is None else int(copies.sum()),
+        without_near_copies=_compare_others(reference, plan, probabilities, rows, copies),
     )
+
+
+def _measure_arms(
+    plan: StudyPlan, probabilities: Mapping[str, list[Floats]], labels: NDArray[np.int64], units: NDArray[np.int64]
+) -> dict[str, dict[str, Any]]:
+    """Compute each arm's values per seed, its metrics, and its differences to the reference."""
+    weights = draw_bootstrap_weights(units, plan.n_bootstrap, seed=0)
+    scores = {arm: dict(_score_metrics(runs, labels, weights)) for arm, runs in probabilities.items()}
+    n_units = int(units.max()) + 1
+    return {
+        arm: {
+            "per_seed": {metric: values.tolist() for metric, (values, _) in scores[arm].items()},
+            "metrics": _intervals(scores[arm], None, n_units, plan),
+            "differences": None
+            if arm == plan.reference
+            else _intervals(scores[arm], scores[plan.reference], n_units, plan),
+        }
+        for arm in plan.arms
+    }
+
+
+def _compare_others(
+    reference: SnapshotFolder,
+    plan: StudyPlan,
+    probabilities: Mapping[str, list[Floats]],
+    rows: list[SnapshotRow],
+    copies: NDArray[np.bool_] | None,
+) -> ArmsWithoutNearCopies | None:
+    """Compare the arms on the images that are no near copies; None where none is one."""
+    if copies is None or not copies.any():
+        return None
+    labels, left_out, n_images = reference.labels(rows), int(copies.sum()), int((~copies).sum())
+    if why_none := why_not_measured(labels, ~copies, reference.classes):
+        return ArmsWithoutNearCopies(left_out, n_images, 0, {}, why_none)
+    others = [row for row, copy in zip(rows, copies, strict=True) if not copy]
+    _, units = choose_resampling_units(others, reference.subjects)
+    kept = {arm: [run[~copies] for run in runs] for arm, runs in probabilities.items()}
+    measured = _measure_arms(plan, kept, labels[~copies], units)
+    return ArmsWithoutNearCopies(left_out, n_images, int(units.max()) + 1, measured, None)
 
 
 def _score_metrics(

@@ -10,7 +10,7 @@ from matplotlib.image import imread
 from curation.errors import BadInput, Conflict, NotFound
 from curation.progress import silent
 from curation.snapshots.folder import SnapshotFolder
-from tests.train.snapshots import write_snapshot
+from tests.train.snapshots import mark_near_copies, write_snapshot
 from tests.train.tiny import save_backbone
 from train.adaptation.config import AdaptationConfig
 from train.adaptation.methods.table import Lora
@@ -209,3 +209,30 @@ def test_an_interval_around_zero_one_seed_a_loss_and_the_validation_split_stop_a
     changed = clear_gain(result)
     changed["plan"] |= {"split": "validation", "seeds": [0]}
     assert len(reasons_against_a_claim(changed, read)) == 2
+
+
+def test_a_study_gives_every_figure_again_without_near_copies_and_claims_nothing_that_rests_on_them(
+    studied: Path, tmp_path: Path
+) -> None:
+    arms = {arm: SnapshotFolder.open(shutil.copytree(studied / arm, tmp_path / arm)) for arm in ARMS}
+    names = [row.file_name for row in arms["plus_raw"].rows("test")]
+    arms = {arm: mark_near_copies(folder, test=names[:3]) for arm, folder in arms.items()}
+    arms["plus_raw"] = mark_near_copies(arms["plus_raw"], test=names[2:6])
+    finished = Path(shutil.copytree(studied / "study", tmp_path / "study"))
+    result = run_study(arms, plan(studied), finished, silent)
+    others = result.without_near_copies
+    assert others is not None
+    assert (result.near_copies, others.left_out, others.n_images) == (6, 6, 18)
+    assert others.arms["real_only"]["differences"] is None
+    assert others.arms["plus_raw"]["per_seed"]["auroc"] != result.arms["plus_raw"].per_seed["auroc"]
+    text = write_report(finished, ReportFacts()).read_text()
+    assert "**6 of the 24 test images look like a training image of another subject.**" in text
+    assert sum(line.startswith("| real_only") for line in text.splitlines()) == 2
+    changed, read = clear_gain(result), ReportFacts(human_readings=9)
+    difference = changed["without_near_copies"]["arms"]["plus_approved"]["differences"]["auroc"]
+    difference |= {"value": 0.01, "low": -0.02, "high": 0.04}
+    assert reasons_against_a_claim(changed, read) == [
+        "without the images that look like training images no gain is left"
+    ]
+    difference |= {"value": 0.04, "low": 0.02, "high": 0.06}
+    assert reasons_against_a_claim(changed, read) == []
