@@ -34,6 +34,7 @@ from curation.tables.recorded import RecordedTable, table_of
 GENESIS = "0" * 64
 BEFORE = "content_before"
 MEMBERS = "members"
+MEMBERS_BEFORE = "members_before"
 MOST_DIGESTS = 1_000  # of members in one event
 MEMBER_LENGTH = 32  # hex digits of a member's digest
 

@@ -5,13 +5,15 @@ rests on never moves.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, delete, exists, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from curation.audit import BEFORE, MEMBERS, MEMBERS_BEFORE, Chain, anchor
 from curation.digests import digest_of
 from curation.near_copies.find import RealImages
 from curation.near_copies.prints import stored_prints
@@ -20,7 +22,7 @@ from curation.progress import OnProgress
 from curation.project import Project
 from curation.queries import chunks, files_among
 from curation.tables.generation import GeneratorPixels
-from curation.tables.images import Image, ImageLabel, Mask, Split, Subject
+from curation.tables.images import Image, ImageLabel, Import, Mask, Split, Subject
 from curation.tables.near_copies import NearCopy, NearCopySearch, SubjectAlias
 from curation.tables.pairs import Pair
 from curation.tables.reading import WorklistItem
@@ -64,20 +66,47 @@ def bind_subjects(project: Project, now: datetime, pairs: Iterable[tuple[int, in
     """
     bound, groups, unneeded = Bound(), [], set[str]()
     with project.database.write() as session:
-        for members in _groups(pairs):
-            if subjects := _bindable(session, members, across_splits, bound):
-                unneeded |= _bind(session, subjects, bound)
+        bindable = [
+            subjects for group in _groups(pairs) if (subjects := _bindable(session, group, across_splits, bound))
+        ]
+        with _recorded(session, project.chain, now, bindable):
+            for subjects in bindable:
                 groups.append([subject.id for subject in subjects])
+                unneeded |= _bind(session, subjects, bound)
         if groups:
             session.execute(delete(NearCopySearch))
             payload = {"subjects": bound.subjects, "into": bound.groups, "groups_digest": digest_of(groups)}
             project.chain.record(session, "subjects.bound", payload | {"moved": dict(bound.moved)}, now)
+    with project.database.read() as session:
+        anchor(session, project.anchors_path)
     for chunk in chunks(sorted(unneeded)):
         with project.database.read() as session:
             unused = set(chunk) - files_among(session, chunk, Image.withdrawn_at.is_(None))
         for digest in unused:
             project.store.remove(digest)
     return bound
+
+
+@contextmanager
+def _recorded(session: Session, chain: Chain, now: datetime, groups: Sequence[Sequence[Subject]]) -> Iterator[None]:
+    """Record with each import whose images the block binds what they were before, and what they are.
+
+    The digests before are kept where no image of the import was withdrawn: of those, events keep something else.
+    """
+    subjects = [subject.id for group in groups for subject in group]
+    numbers: set[int] = set()
+    for chunk in chunks(subjects):
+        of_import = select(Image.import_id).where(Image.subject_id.in_(chunk), Image.import_id.is_not(None))
+        numbers.update(number for number in session.scalars(of_import.distinct()) if number is not None)
+    imports = session.scalars(select(Import).where(Import.id.in_(numbers)).order_by(Import.id)).all()
+    before = {row.id: chain.content(session, Import, row.id) for row in imports}
+    is_whole = {row.id: ~exists().where(Image.import_id == row.id, Image.withdrawn_at.is_not(None)) for row in imports}
+    whole = [row.id for row in imports if session.scalar(select(is_whole[row.id]))]
+    members = {number: {MEMBERS_BEFORE: chain.members(session, Import, number)} for number in whole}
+    yield
+    for row in imports:
+        more = {BEFORE: before[row.id], MEMBERS: chain.members(session, Import, row.id), **members.get(row.id, {})}
+        chain.record_row(session, "import.subjects_bound", row, {}, now, **more)
 
 
 def _groups(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:

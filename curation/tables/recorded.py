@@ -109,7 +109,7 @@ RECORDED: Sequence[RecordedTable] = (
         Import,
         "import",
         ("import",),
-        ("import.names_removed",),
+        ("import.names_removed", "import.subjects_bound"),
         members=MemberTable("image", Image.import_id, images_of(Image.import_id)),
     ),
     RecordedTable(

@@ -10,7 +10,7 @@ from typing import Any, Self
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.audit import BEFORE, MEMBERS
+from curation.audit import BEFORE, MEMBERS, MEMBERS_BEFORE
 from curation.tables.content import CONTENT
 from curation.tables.operations import Event
 from curation.tables.recorded import RECORDED, RecordedTable
@@ -19,6 +19,7 @@ CLEARED = "images.cleared"
 WITHDRAWN = "subject.withdrawn"
 VOCABULARY = "vocabulary.saved"
 CHANGED_BEFORE = "it was changed before event {event} recorded a change of it"
+MEMBERS_CHANGED = "its images were changed before event {event} recorded a change of them"
 TWICE = "two events record it, so the row of the first was removed"
 
 _SCHEMA = """
@@ -127,6 +128,7 @@ class Ledger:
         self._write("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", [(table.what, row_id, content)])
         members = payload.get(MEMBERS)
         if isinstance(members, dict):
+            self._note_changed_members(table, row_id, payload.get(MEMBERS_BEFORE), sequence)
             groups = json.dumps([members.get("last", []), members.get("digests", [])])
             self._write("INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?)", [(table.what, row_id, sequence, groups)])
         if kind == WITHDRAWN:
@@ -159,6 +161,12 @@ class Ledger:
             self.faults.append(f"{table.what} {row_id}: {TWICE}")
         elif known is not None and known[0] not in (None, before):
             self.faults.append(f"{table.what} {row_id}: {CHANGED_BEFORE.format(event=sequence)}")
+
+    def _note_changed_members(self, table: RecordedTable, row_id: int, before: Any, sequence: int) -> None:
+        """Note that an event of a change found other members than the event before it recorded."""
+        known = self.members(table, row_id)
+        if known is not None and isinstance(before, dict) and before != {"last": known.last, "digests": known.digests}:
+            self.faults.append(f"{table.what} {row_id}: {MEMBERS_CHANGED.format(event=sequence)}")
 
     def _write(self, statement: str, rows: Any) -> None:
         self._connection.executemany(statement, rows)

@@ -2,7 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from curation.near_copies.find import find_near_copies
@@ -48,6 +48,15 @@ def test_a_group_goes_to_its_first_split_and_nothing_held_out_looks_like_trainin
     assert event.payload["moved"] == dict(bound.moved)
     assert verify_project(project, silent, pixels=False, sample=None, seed=0).faults == []
     assert bind(project) == Bound()
+
+
+def test_binding_seals_no_change_made_beside_the_commands(project: Project) -> None:
+    import_scans(project, leaky())
+    with project.database.write() as session:
+        session.execute(update(Subject).where(Subject.key == "v2").values(split=Split.TEST))
+    bind(project)
+    [fault] = verify_project(project, silent, pixels=False, sample=None, seed=0).faults
+    assert "its images were changed before event" in fault
 
 
 def test_the_old_key_of_a_bound_subject_leads_to_it_in_imports_and_withdrawals(project: Project) -> None:
