@@ -28,7 +28,7 @@ def test_an_import_says_how_many_held_out_images_look_like_a_training_image(proj
     assert "--group-near-copies" in report.notes[-1]
     assert import_scans(project, leaky()).notes[-1] == report.notes[-1]
     with project.database.read() as session:
-        status = project_status(session).near_copies
+        status = project_status(session, project, NOW).near_copies
     assert status == {"validation": {"images": 3, "near_copies": 1}, "test": {"images": 3, "near_copies": 1}}
 
 
@@ -56,7 +56,7 @@ def test_a_project_of_an_earlier_version_is_searched_from_its_store(project: Pro
         session.execute(delete(NearCopySearch))
     with project.database.read() as session:
         assert not is_searched(session)
-        assert project_status(session).near_copies is None
+        assert project_status(session, project, NOW).near_copies is None
     find_near_copies(project, NOW)
     assert listed(project) == FOUND
     find_near_copies(project, NOW)
