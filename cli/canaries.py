@@ -5,7 +5,16 @@ from typing import Any
 
 import click
 
-from cli.terminal import emit, json_option, pass_project, progress_bar, use_torch_threads
+from cli.terminal import (
+    emit,
+    emit_queued,
+    json_option,
+    now,
+    pass_project,
+    progress_bar,
+    queue_option,
+    use_torch_threads,
+)
 from curation.project import Project
 
 
@@ -40,9 +49,12 @@ from curation.project import Project
     "--backbone", help="The backbone for features: a Hugging Face id or a directory. Default: the shipped one."
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@queue_option("fitting")
 @json_option
 @pass_project
-def canaries(project: Project, /, snapshot: str, out: Path, recipe: Path | None, as_json: bool, **options: Any) -> None:
+def canaries(
+    project: Project, /, snapshot: str, out: Path, recipe: Path | None, queue: bool, as_json: bool, **options: Any
+) -> None:
     """Fit one small generator with subjects planted 1, 10 and 100 times and one without; count the copies.
 
     The generators are fitted only for this and never registered. If the command is interrupted, run it again: it
@@ -56,9 +68,19 @@ def canaries(project: Project, /, snapshot: str, out: Path, recipe: Path | None,
     from screening.error_rates.canaries import CanaryPlan
     from screening.error_rates.canary_run import measure_canaries
 
-    use_torch_threads(project)
-    features = {"autoencoder": options.pop("autoencoder"), "backbone_path": options.pop("backbone")}
+    autoencoder, backbone = options.pop("autoencoder"), options.pop("backbone")
     plan = CanaryPlan(**options, **({"recipe": FitRecipe.read(recipe)} if recipe else {}))
+    if queue:
+        from screening.error_rates.queued import CanaryRequest, queue_canaries
+        from train.backbones.shipped import absolute_location
+
+        location = absolute_location(backbone) if backbone is not None else None
+        files = {"out": str(out.absolute()), "backbone": location}
+        request = CanaryRequest(snapshot=snapshot, plan=plan, autoencoder=autoencoder, **files)
+        emit_queued(queue_canaries(project, request, now()), {"report": str(out)}, as_json)
+        return
+    use_torch_threads(project)
+    features = {"autoencoder": autoencoder, "backbone_path": backbone}
     with progress_bar("fitting with canaries, then without", quiet=as_json) as report:
         result = measure_canaries(project, snapshot, plan, out, report, **features)
     _print(result, out, as_json)

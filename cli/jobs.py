@@ -87,5 +87,5 @@ def _note(job: Job, lost: bool) -> str | None:
 def _about(request: dict[str, Any]) -> str | None:
     """What a job is about: the batch, run, study, generator or source that its request names."""
     named = request | request.get("plan", {})
-    about = next((key for key in ("name", "run", "batch", "source") if named.get(key)), None)
+    about = next((key for key in ("name", "run", "batch", "source", "snapshot") if named.get(key)), None)
     return str(named[about]) if about else None

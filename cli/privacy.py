@@ -5,7 +5,16 @@ from typing import Any
 
 import click
 
-from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
+from cli.terminal import (
+    emit,
+    emit_queued,
+    json_option,
+    now,
+    pass_project,
+    progress_bar,
+    queue_option,
+    use_torch_threads,
+)
 from curation.project import Project
 
 
@@ -33,10 +42,18 @@ def privacy() -> None:
 )
 @click.option("--generator", help="The generator whose autoencoder copies images. Default: a blur instead.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write figures to this directory.")
+@queue_option("measuring")
 @json_option
 @pass_project
 def error_rates(
-    project: Project, /, backbone: str | None, generator: str | None, out: Path | None, as_json: bool, **plan: Any
+    project: Project,
+    /,
+    backbone: str | None,
+    generator: str | None,
+    out: Path | None,
+    queue: bool,
+    as_json: bool,
+    **plan: Any,
 ) -> None:
     """Count how many altered copies of training images are blocked, and how many images that are no copies.
 
@@ -52,6 +69,16 @@ def error_rates(
     from screening.error_rates.privacy_figure import plot_error_rates
     from screening.error_rates.privacy_run import measure_privacy
 
+    if queue:
+        from screening.error_rates.queued import PrivacyRequest, queue_privacy
+        from train.backbones.shipped import absolute_location
+
+        if out is not None:
+            raise click.UsageError("--out goes without --queue: its pictures are drawn where it is measured")
+        location = absolute_location(backbone) if backbone is not None else None
+        request = PrivacyRequest(plan=PrivacyPlan(**plan), autoencoder=generator, backbone=location)
+        emit_queued(queue_privacy(project, request, now()), {"measure": "privacy gate"}, as_json)
+        return
     use_torch_threads(project)
     with progress_bar("measuring the privacy gate", quiet=as_json) as report:
         measured, examples = measure_privacy(

@@ -72,6 +72,7 @@ def show(backbone_path: str, as_json: bool) -> None:
 @click.option("--recipe", type=click.Path(exists=True, path_type=Path), required=True, help="A JSON recipe.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The directory of the new backbone.")
 @click.option("--allow-affected", is_flag=True, help="Use a snapshot that descends from a withdrawn subject.")
+@queue_option("pretraining")
 @click.pass_context
 def pretrain(
     ctx: click.Context,
@@ -80,6 +81,7 @@ def pretrain(
     recipe: Path,
     out: Path,
     allow_affected: bool,
+    queue: bool,
 ) -> None:
     """Pretrain a small ViT by masked autoencoding on training subjects. If interrupted, run it again: it continues.
 
@@ -92,6 +94,19 @@ def pretrain(
 
     if (snapshot is None) == (snapshot_folder is None):
         raise click.UsageError("give either --snapshot NAME or --snapshot-folder DIRECTORY")
+    if queue:
+        if snapshot is None:
+            raise click.UsageError("--queue goes with --snapshot NAME: a worker has the snapshots of the project alone")
+        from train.pretraining.request import PretrainRequest, queue_pretraining
+
+        wanted = PretrainRequest(
+            snapshot=snapshot,
+            recipe=PretrainRecipe.parse(recipe.read_text()),
+            out=str(out.absolute()),
+            allow_affected=allow_affected,
+        )
+        emit_queued(queue_pretraining(find_project(ctx), wanted, now()), {"backbone": str(out)}, as_json=False)
+        return
     folder = (
         SnapshotFolder.open(snapshot_folder) if snapshot_folder else open_snapshot(find_project(ctx), str(snapshot))
     )

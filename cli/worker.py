@@ -25,11 +25,14 @@ from curation.tables.operations import Job, JobStatus
 
 # A job stores its kind only; the function that runs it stands here.
 RUNNERS = {
+    "canaries": "screening.error_rates.queued:run_canary_job",
     "evaluate": "train.evaluation.on_record:run_evaluate_job",
     "fit": "generate.fit_job:run_fit_job",
     "generate": "generate.batches:run_batch_job",
     "import": "curation.ingest.import_job:run_import_job",
     "measure": "screening.set_measures.measure:run_measure_job",
+    "pretrain": "train.pretraining.pretrain_job:run_pretrain_job",
+    "privacy": "screening.error_rates.queued:run_privacy_job",
     "screen": "screening.run:run_screening_job",
     "study": "train.study.conduct:run_study_job",
     "train": "train.adaptation.run_job:run_train_job",

@@ -153,8 +153,14 @@ def list_jobs(session: Session, statuses: Collection[JobStatus] | None = None, l
 _NAMES = {
     "run": (("train", ("name",)), ("evaluate", ("run",))),
     "study": (("study", ("plan", "name")),),
-    "snapshot": (("train", ("snapshot",)), ("fit", ("snapshot",)), ("measure", ("request", "snapshot"))),
-    "generator": (("fit", ("name",)),),
+    "snapshot": (
+        ("train", ("snapshot",)),
+        ("fit", ("snapshot",)),
+        ("pretrain", ("snapshot",)),
+        ("canaries", ("snapshot",)),
+        ("measure", ("request", "snapshot")),
+    ),
+    "generator": (("fit", ("name",)), ("canaries", ("autoencoder",)), ("privacy", ("autoencoder",))),
 }
 
 

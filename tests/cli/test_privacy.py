@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import func, select
 
 from cli.privacy import print_rates
-from curation.errors import BadInput
+from curation.errors import BadInput, NotFound
 from curation.project import Project
 from curation.tables.measures import CheckReport
-from curation.tables.operations import Event
+from curation.tables.operations import Event, JobStatus
+from tests.cli.queueing import job_of, queue, work
 from tests.cli.test_screening import run
 from tests.generate.folders import tiny_recipe
 from tests.screening.cohort import add_cohort
@@ -50,6 +51,12 @@ def test_too_few_subjects_are_said_in_plain_words(project: Project, tmp_path: Pa
     assert "pictures" not in text
     text = " ".join(run(project, *arguments, "--out", str(tmp_path / "out")).output.split())
     assert "pictures none: nothing was measured that they could show" in text
+    job = queue(project, *arguments)
+    assert job == queue(project, *arguments)
+    assert work(project)
+    assert job_of(project, job).status is JobStatus.DONE
+    with pytest.raises(NotFound, match="no generator named 'mine'"):
+        queue(project, *arguments, "--generator", "mine")
 
 
 @pytest.mark.slow
@@ -67,5 +74,9 @@ def test_canaries_are_fitted_weighed_and_pictured(project: Project, tmp_path: Pa
     assert json.loads((out / "canaries.json").read_text()) == printed
     assert (out / "canaries.png").is_file()
     assert "canaries among 40 generated images" in run(project, *arguments).output
+    job = queue(project, *arguments)
+    assert work(project)
+    assert job_of(project, job).status is JobStatus.DONE
+    assert json.loads((out / "canaries.json").read_text()) == printed
     with pytest.raises(BadInput, match="Ask for fewer --others"):
         run(project, *arguments[:-8], "--others", "60", "--per-repeat", "1")

@@ -18,6 +18,7 @@ from tests.cli.curated import study_command, train_command
 from tests.cli.queueing import job_of, queue, run, work
 from tests.cli.worker_process import wait_for, worker_process
 from tests.generate.folders import tiny_recipe
+from tests.train.pretraining.test_pretrain import RECIPE
 
 
 def count(project: Project, kind: str) -> int:
@@ -128,3 +129,22 @@ def test_a_fit_survives_a_killed_worker_and_ends_when_it_is_cancelled(curated: P
     job = job_of(curated, 1)
     assert (job.status, job.error) == (JobStatus.CANCELLED, None)
     assert count(curated, "generator.added") == 0
+
+
+@pytest.mark.slow
+def test_a_queued_pretraining_ends_in_a_backbone_and_stopped_midway_it_goes_on(
+    curated: Project, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "vit.json"
+    recipe.write_text(RECIPE.model_dump_json())
+    command = ("backbone", "pretrain", "--snapshot", "real", "--recipe", str(recipe), "--out", str(tmp_path / "vit"))
+    assert "queued: `rounds worker` does it" in run(curated, *command, "--queue")
+    [listed] = json.loads(run(curated, "jobs", "list", "--json"))
+    assert (listed["kind"], listed["about"], listed["status"]) == ("pretrain", "real", "queued")
+    assert work(curated, reports=2)
+    assert job_of(curated, listed["job"]).status is JobStatus.QUEUED
+    with pytest.raises(Conflict, match=r"job 1 \(pretrain, queued\) rests on it"):
+        run(curated, "snapshot", "remove", "real", "--yes")
+    assert work(curated)
+    assert job_of(curated, listed["job"]).status is JobStatus.DONE
+    assert json.loads((tmp_path / "vit" / "card.json").read_text())["made_by"].endswith("--queue")

@@ -69,7 +69,19 @@ def long_request() -> GenerationRequest:
 
 
 def test_every_kind_of_job_names_a_function_that_exists() -> None:
-    assert {"evaluate", "fit", "generate", "import", "measure", "screen", "study", "train"} <= RUNNERS.keys()
+    assert {
+        "canaries",
+        "evaluate",
+        "fit",
+        "generate",
+        "import",
+        "measure",
+        "pretrain",
+        "privacy",
+        "screen",
+        "study",
+        "train",
+    } <= RUNNERS.keys()
     for kind in RUNNERS:
         assert callable(cli.worker._runner(kind))
 

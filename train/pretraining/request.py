@@ -1,0 +1,30 @@
+"""The request to pretrain a backbone on a snapshot of a project. Torch-free."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from curation.jobs import enqueue_request
+from curation.project import Project
+from curation.provenance.withdrawn import refuse_affected
+from curation.requests import FrozenRequest
+from curation.snapshots.build import open_snapshot
+from curation.tables.operations import Job
+from train.pretraining.recipe import PretrainRecipe
+
+
+class PretrainRequest(FrozenRequest):
+    """One backbone, pretrained on one snapshot of a project into an absolute directory."""
+
+    snapshot: str = Field(min_length=1)
+    recipe: PretrainRecipe
+    out: str = Field(min_length=1)
+    allow_affected: bool = Field(default=False, description="use a snapshot that descends from a withdrawn subject")
+
+
+def queue_pretraining(project: Project, request: PretrainRequest, now: datetime) -> Job:
+    """Queue a pretraining for a worker; raises NotFound without the snapshot, AffectedRefused."""
+    folder = open_snapshot(project, request.snapshot)
+    refuse_affected(f"snapshot {request.snapshot!r}", folder.affected, request.allow_affected)
+    with project.database.write() as session:
+        return enqueue_request(session, now, "pretrain", request.model_dump(mode="json"))
