@@ -49,12 +49,12 @@ def show_value(dataset: Dataset, keyword: str) -> str:
     return repr(text).replace("\\\\", "\\") if _LIKE_NUMBERS.fullmatch(text) else "what is no number"
 
 
-def explain_failure(error: Exception, dataset: Dataset | None) -> BadInput:
-    """Name the attribute that fails as `error` did when it is looked at; without one it is Unreadable alone."""
+def explain_failure(error: Exception, dataset: Dataset | None, otherwise: str = "unreadable") -> BadInput:
+    """Name the attribute that fails as `error` did when it is looked at; without one the reason is `otherwise`."""
     for tag in dataset.keys() if dataset is not None else ():
         try:
             _ = dataset[tag]  # type: ignore[index]
         except Exception as other:  # of nearly every type there is
             if (type(other), str(other)) == (type(error), str(error)):
                 return Unreadable(error, f"{keyword_for_tag(tag) or tag} cannot be read")
-    return Unreadable(error)
+    return Unreadable(error, otherwise)

@@ -37,7 +37,7 @@ from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.ingest.formats.codestreams import check_codestream
 from curation.ingest.formats.decoder_process import decode_in_process
-from curation.ingest.formats.dicom_attributes import read_numbers
+from curation.ingest.formats.dicom_attributes import explain_failure, read_numbers
 from curation.ingest.formats.dicom_geometry import find_macro, read_rescale, read_window
 from curation.ingest.formats.dicom_header import check_header, count_frames, read_header
 from curation.ingest.formats.dicom_preamble import is_bare, transfer_syntax
@@ -220,7 +220,10 @@ def _invert(stored: Values, header: Dataset) -> Values:
 
 
 def _of_palette(frame: NDArray[Any], header: Dataset) -> Values:
-    colours = apply_color_lut(frame, header)
+    try:
+        colours = apply_color_lut(frame, header)
+    except Exception as error:  # a damaged table fails with nearly every type there is
+        raise explain_failure(error, header, "the colours of its palette cannot be looked up") from error
     if colours.dtype == np.uint16:  # PS3.3, C.7.6.3.1.6: entries of 16 bit; the high byte is the 8 bit colour
         return Values(_eight_bit((colours >> 8).astype(np.uint8)[..., :3]), notes=(PALETTE_16,))
     return Values(_eight_bit(colours[..., :3]))

@@ -90,21 +90,23 @@ def check_header(dataset: FileDataset) -> None:
     if photometric not in (*_GRAY, *_RGB):
         raise BadInput(f"the photometric interpretation {photometric[:16] or '(none)'!r} is not one that can be kept")
     if bits not in (8, 16):
-        raise BadInput(f"{bits} bits allocated: expected 8 or 16. Convert it to 16 bit first")
+        raise BadInput(f"BitsAllocated: {bits} bits allocated, expected 8 or 16. Convert it to 16 bit first")
     _check_numbers(dataset, bits)
     wanted = 3 if photometric in _RGB and photometric != "PALETTE COLOR" else 1
     samples = read_whole(dataset, "SamplesPerPixel")
     if samples != wanted:
-        raise BadInput(f"{samples} samples a pixel, and {photometric} has {wanted}")
+        raise BadInput(f"SamplesPerPixel: {samples} samples a pixel, and {photometric} has {wanted}")
     if wanted == 3 and bits != 8:
         raise BadInput(f"{bits} bit colour. Save it as 8 bit RGB")
+    if wanted == 3 and read_whole(dataset, "PlanarConfiguration", -1) not in (0, 1):  # PS3.3, C.7.6.3.1.3
+        raise BadInput("PlanarConfiguration: expected 0 or 1, how the three colours lie, and it says neither")
 
 
 def _check_numbers(dataset: Dataset, bits: int) -> None:
     """Raise BadInput unless the header says where the bits of a value lie, and whether it has a sign."""
     stored = read_whole(dataset, "BitsStored")
     if not 1 <= stored <= bits:
-        raise BadInput(f"{stored} bits stored of {bits} allocated")
+        raise BadInput(f"BitsStored: {stored} bits stored of {bits} allocated")
     high = read_whole(dataset, "HighBit", stored - 1)
     if high != stored - 1:  # PS3.5, 8.1.1
         raise BadInput(f"HighBit is {high}: expected {stored - 1}, since BitsStored is {stored}")

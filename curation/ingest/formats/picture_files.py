@@ -161,7 +161,7 @@ def _packing(picture: ImageFile) -> str:
 @contextmanager
 def quiet_decoders() -> Iterator[None]:
     """Silence the warnings of decoders, which may quote metadata; it acts on the whole process."""
-    loggers = [logging.getLogger(name) for name in ("pydicom", "nibabel.global")]
+    loggers = [logging.getLogger(name) for name in ("pydicom", "nibabel.global", "PIL")]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:

@@ -61,7 +61,7 @@ def read_tiff_fields(content: bytes) -> TiffFields | None:
         return None
     try:
         tags = _read_tags(content, "<" if content[:2] == b"II" else ">")
-    except struct.error:
+    except (struct.error, OverflowError):  # an offset that leads out of the file
         return None
     if tags is None:
         return None

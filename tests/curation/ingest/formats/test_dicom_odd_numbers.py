@@ -113,6 +113,24 @@ def test_what_must_be_read_and_fails_is_named(project: Project, tmp_path: Path) 
     assert fault.reason == "RedPaletteColorLookupTableDescriptor cannot be read"
 
 
+@pytest.mark.parametrize(
+    ("name", "keyword", "reason"),
+    [
+        ("CT_small.dcm", "BitsAllocated", "BitsAllocated: 0 bits allocated, expected 8 or 16"),
+        ("CT_small.dcm", "BitsStored", "BitsStored: 0 bits stored of 16 allocated"),
+        ("CT_small.dcm", "SamplesPerPixel", "SamplesPerPixel: 0 samples a pixel, and MONOCHROME2 has 1"),
+        ("examples_rgb_color.dcm", "PlanarConfiguration", "PlanarConfiguration: expected 0 or 1"),
+        ("examples_palette.dcm", "RedPaletteColorLookupTableData", "the colours of its palette cannot be looked up"),
+    ],
+)
+def test_an_attribute_that_is_missing_is_named(
+    project: Project, tmp_path: Path, name: str, keyword: str, reason: str
+) -> None:
+    path = changed(tmp_path / "a.dcm", name, lambda dataset: delattr(dataset, keyword))
+    [fault] = _import(project, path).rejected
+    assert fault.reason.startswith(reason)
+
+
 def test_a_file_that_does_not_say_whether_values_have_a_sign_is_refused(project: Project, tmp_path: Path) -> None:
     path = changed(tmp_path / "a.dcm", "CT_small.dcm", lambda dataset: delattr(dataset, "PixelRepresentation"))
     [fault] = _import(project, path).rejected

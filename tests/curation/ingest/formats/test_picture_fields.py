@@ -157,6 +157,13 @@ def test_a_jpeg_with_further_pictures_behind_it_is_its_first() -> None:
     assert (probe_picture(both.getvalue()), notes) == ((16, 16, 3, 8), (FIRST_OF_SEVERAL,))
 
 
+@pytest.mark.parametrize("offset", [0, 1 << 20, (1 << 64) - 1])
+def test_fields_that_lead_out_of_the_file_are_one_reason(offset: int) -> None:
+    for head in (struct.pack("<2sHHHQ", b"II", 43, 8, 0, offset), struct.pack(">2sHI", b"MM", 42, offset % (1 << 32))):
+        with pytest.raises(BadInput):
+            decode_picture(head + bytes(40))
+
+
 def test_a_file_that_begins_like_a_picture_and_breaks_off_is_not_called_another_kind() -> None:
     for suffix, kind, length in ((".png", "PNG", 9), (".jpg", "JPEG", 3), (".tif", "TIFF", 6)):
         with pytest.raises(BadInput, match=f"begins like a {kind} file, and its header cannot be read"):
