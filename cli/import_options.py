@@ -78,7 +78,8 @@ file_options = with_options(
     click.option(
         "--window",
         metavar="CENTRE:WIDTH|file",
-        help="Convert 16 bit gray to 8 bit by this window, in the units of the file, or by the window in the file.",
+        help="Convert 16 bit gray to 8 bit by this window, in the units of the file, or by the window in the file. "
+        "CENTRE:WIDTH brings files of several scales to one, also 8 bit gray with a slope.",
     ),
     click.option(
         "--gray", is_flag=True, help="Convert RGB images that show only gray to gray. Images with colour are left out."

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.sequence import Sequence
+from sqlalchemy import select
 
 from curation.ingest.formats.dicom_geometry import NO_PLACE, NO_VOI_LUT, NO_WINDOW
 from curation.project import Project
+from curation.tables.images import Image
 from tests.curation.ingest.formats.dicom_samples import changed, sample
 from tests.curation.ingest.formats.test_dicom import _import, _only
 
@@ -46,6 +48,31 @@ def test_a_spacing_that_cannot_be_read_is_named_with_what_it_holds(
     path = _written(tmp_path / "a.dcm", _spacing, (rb"0.751\0.752 ", held.ljust(12)))
     [fault] = _import(project, path).rejected
     assert fault.reason == reason
+
+
+def test_spacing_is_that_of_the_patient_else_of_the_detector_else_of_an_ultrasound_region(
+    project: Project, tmp_path: Path
+) -> None:
+    region = Dataset()
+    region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3  # centimetres
+    region.PhysicalDeltaX, region.PhysicalDeltaY = 0.02, 0.03
+    sources = {"PixelSpacing": [0.4, 0.5], "ImagerPixelSpacing": [0.6, 0.7], "NominalScannedPixelSpacing": [0.8, 0.9]}
+    expected = [*map(tuple, sources.values()), (0.3, 0.2), (None, None)]
+    for number, spacing in enumerate(expected):
+
+        def change(dataset: FileDataset, number: int = number) -> None:
+            del dataset.PixelSpacing
+            for keyword in list(sources)[number:]:
+                setattr(dataset, keyword, sources[keyword])
+            if number < 4:
+                dataset.SequenceOfUltrasoundRegions = Sequence([region])
+
+        report = _import(project, changed(tmp_path / f"{number}.dcm", "CT_small.dcm", change, seed=number))
+        assert report.added == 1
+        with project.database.read() as session:
+            image = session.scalars(select(Image).order_by(Image.id.desc())).first()
+        assert image is not None
+        assert (image.spacing_row_mm, image.spacing_column_mm) == pytest.approx(spacing)
 
 
 @pytest.mark.parametrize(("center", "width"), [(b"40,51", b"400"), (b"40.51", b"-40"), (b"40.51", b"4;0")])

@@ -109,6 +109,13 @@ def test_a_tiff_stands_upright_as_its_orientation_says(compression: int) -> None
     assert (probe_picture(content), notes) == ((8, 6, 1, 8), (UPRIGHT,))
 
 
+def test_limits_resolution_and_response_of_a_tiff_change_no_value() -> None:
+    values = np.arange(48).reshape(6, 8) * 1_000
+    pixels, notes = decode_picture(tiff_of(values, 16, "<", {280: 500, 281: 20_000, 290: 3, 296: 3}))
+    assert np.array_equal(pixels[:, :, 0], values)
+    assert notes == ()
+
+
 def test_a_channel_of_no_stated_meaning_is_dropped_and_said() -> None:
     buffer = io.BytesIO()
     PillowImage.fromarray(picture(1, channels=3)).convert("RGBX").save(buffer, "TIFF")
