@@ -1,4 +1,4 @@
-"""A frozen request: what is asked for, as data that is validated, hashed and saved beside its result."""
+"""A frozen request: what is asked for and under which name, validated, hashed, saved beside its result."""
 
 import re
 from typing import Any, Self
@@ -7,6 +7,21 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from curation.digests import digest_of
 from curation.errors import BadInput
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def check_name(name: str, what: str) -> str:
+    """Return the name given for a new `what` (run, snapshot, ...); raises BadInput for one that is not safe everywhere.
+
+    A name becomes a folder, a part of a command line and of a report, so it has no slash, no space, no leading dash.
+    """
+    if not NAME.fullmatch(name):
+        raise BadInput(
+            f"{what} name {name!r}: expected up to 100 letters, digits, dots, dashes and underscores, the first a "
+            "letter or digit. Choose another name."
+        )
+    return name
 
 
 class FrozenRequest(BaseModel):

@@ -9,12 +9,12 @@ from curation.errors import Conflict
 from curation.jobs import enqueue_request
 from curation.project import Project
 from curation.provenance.withdrawn import refuse_affected
-from curation.requests import FrozenRequest
+from curation.requests import FrozenRequest, check_name
 from curation.snapshots.build import open_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from curation.tables.operations import Job
 from generate.latent_flow.recipe import FitRecipe
-from generate.registry import check_name, list_generators
+from generate.registry import list_generators
 
 
 class FitRequest(FrozenRequest):
@@ -32,7 +32,7 @@ def check_fit(project: Project, request: FitRequest) -> SnapshotFolder:
     Raises BadInput for a name that cannot be a directory, NotFound without the snapshot, Conflict when the name stands
     for a generator of another snapshot or recipe, AffectedRefused when a withdrawal reaches the snapshot.
     """
-    check_name(request.name)
+    check_name(request.name, "generator")
     folder = open_snapshot(project, request.snapshot)
     with project.database.read() as session:
         cards = [generator.card for generator in list_generators(session) if generator.name == request.name]

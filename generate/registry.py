@@ -1,7 +1,6 @@
 """Generators of a project: registered from a directory with a card, found by name. Torch-free."""
 
 import json
-import re
 import shutil
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,6 +16,7 @@ from curation.project import Project
 from curation.provenance.seen import UNKNOWN
 from curation.provenance.withdrawn import mark_if_withdrawn
 from curation.queries import unused_number
+from curation.requests import check_name
 from curation.tables.generation import Generator, GeneratorPixels, GeneratorSubject
 from curation.tables.withdrawals import AffectedKind
 from generate.card import read_card, weights_digest
@@ -25,7 +25,6 @@ SHIPPED = Path(__file__).parent / "shipped" / "virtual-brains-flow"
 ALLOWED_SUFFIXES = frozenset({".json", ".safetensors", ".png", ".md"})
 ALLOWED_LIBRARIES = frozenset({"diffusers", "generate.pipelines.autoencoder"})
 CARD_KEYS = ("name", "classes", "digest", "fitted_on")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 ANCESTOR_KEYS = ("name", "weights_digest", "provenance", "ancestors")  # kept of the lineage
 CHUNK = 1_000
 
@@ -50,7 +49,7 @@ def add_generator(project: Project, now: datetime, source: Path | str, name: str
     is_shipped = str(source) == "shipped"
     directory = SHIPPED if is_shipped else Path(source)
     card = check_generator(directory)
-    name = check_name(name or str(card["name"]))
+    name = check_name(name or str(card["name"]), "generator")
     inside = f"generators/{name}"
     with project.database.read() as session:
         known = _find_same_weights(session, name, card)
@@ -60,16 +59,6 @@ def add_generator(project: Project, now: datetime, source: Path | str, name: str
         _copy(directory, project.directory("generators") / name, card)
     with project.database.write() as session:
         return register_generator(session, project.chain, now, name, "shipped" if is_shipped else inside, card)
-
-
-def check_name(name: str) -> str:
-    """Return `name` if it can be a directory of the project; raises BadInput if not."""
-    if not NAME.fullmatch(name):
-        raise BadInput(
-            f"generator name {name!r}: expected up to 100 letters, digits, dots, dashes and underscores, the first a "
-            "letter or digit. Give another --name."
-        )
-    return name
 
 
 def check_generator(directory: Path) -> dict[str, Any]:

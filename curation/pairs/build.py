@@ -22,6 +22,7 @@ from curation.pairs.choose import (
 )
 from curation.pairs.recipe import PairRecipe
 from curation.project import Project
+from curation.requests import check_name
 from curation.tables.content import CONTENT, pairs_content
 from curation.tables.images import BuildStatus, Image, Origin, Shape
 from curation.tables.pairs import Pair, PairList, PairTruth
@@ -35,7 +36,7 @@ def create_pair_list(project: Project, now: datetime, recipe: PairRecipe) -> Pai
     for a name in use, BadInput when nothing is suspected or there are too few real images that look like the suspects.
     """
     with project.database.read() as session:
-        _check_name(session, recipe.name)
+        _check_name(session, check_name(recipe.name, "list of pairs"))
         suspected = find_suspects(session, recipe.suspects, recipe.seed)
         if not suspected:
             raise BadInput(

@@ -1,7 +1,6 @@
 """Build a snapshot: write its folder, freeze its rows in the database."""
 
 import json
-import re
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -11,13 +10,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from curation.audit import MEMBERS
-from curation.errors import BadInput, Conflict, NotFound, RoundsError
+from curation.errors import Conflict, NotFound, RoundsError
 from curation.files import whole_folder
 from curation.locks import file_lock
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.provenance.withdrawn import generators_of, inherit, refuse_withdrawn_items
 from curation.queries import unused_number
+from curation.requests import check_name
 from curation.snapshots.folder import SPLITS, SnapshotFolder, write_rows_in_order
 from curation.snapshots.manifest import Plan, planned
 from curation.snapshots.mix import MixRecipe
@@ -28,7 +28,6 @@ from curation.tables.training import Snapshot, SnapshotItem
 from curation.tables.withdrawals import AffectedKind
 
 REPORT_EVERY = 500
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _BUSY = "this snapshot is being built by someone else at this moment. Wait for it, or choose another name."
 
 
@@ -38,9 +37,7 @@ def build_snapshot(project: Project, name: str, recipe: MixRecipe, now: datetime
     The same name and recipe over the same images is the same snapshot and changes nothing. A build that was killed
     counts for nothing, and the next one of its name takes its place; one that is still going on is a Conflict.
     """
-    target = project.directory("snapshots") / name
-    if not NAME.fullmatch(name):
-        raise BadInput(f"expected a name of letters, digits, dots, dashes and underscores, at most 100, got {name!r}.")
+    target = project.directory("snapshots") / check_name(name, "snapshot")
     with (
         file_lock(project.directory("locks") / f"snapshot-{name}.lock", _BUSY),
         project.database.read() as session,

@@ -15,6 +15,7 @@ from curation.reading.outcomes import recompute_outcomes
 from curation.reading.recipe import WorklistRecipe
 from curation.reading.slots import make_cursor, slot_values
 from curation.reading.worklist import find_worklist
+from curation.requests import check_name
 from curation.tables.images import BuildStatus, Label
 from curation.tables.reading import Assignment, Purpose, Worklist, WorklistItem, WorklistKind, WorklistReader
 from curation.worklists.choose import choose_items, choose_practice_items, draw_positions, notice_of
@@ -38,7 +39,7 @@ def create_worklist(session: Session, chain: Chain, now: datetime, recipe: Workl
     With `recipe.practice` a second worklist is made, which each reader finishes first. Raises Conflict for a name in
     use, NotFound for an unknown reader, BadInput when there is nothing to read or there are too few controls.
     """
-    _check_name(session, recipe.name)
+    _check_name(session, check_name(recipe.name, "worklist"))
     readers = [find_reader(session, name) for name in recipe.readers]
     for worklist_id in session.scalars(select(Worklist.id)).all():
         recompute_outcomes(session, worklist_id)

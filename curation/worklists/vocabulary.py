@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 from curation.audit import Chain
 from curation.digests import digest_of
 from curation.errors import BadInput, Conflict, NotFound
+from curation.requests import check_name
 from curation.tables.reading import Vocabulary
 
 DIGITS = "123456789"
 MOST_REASONS = len(DIGITS)
 LONGEST_TEXT = 60
-NAME = r"[A-Za-z0-9_-]{1,100}"
 CODE = r"[a-z][a-z0-9_]*"
 
 
@@ -111,8 +111,7 @@ def save_vocabulary(
     A name always stands for the same reasons, so that reasons can be counted over worklists. Raises BadInput for keys,
     codes or texts that are not allowed, Conflict for a name that stands for other reasons.
     """
-    if not re.fullmatch(NAME, name):
-        raise BadInput(f"expected a vocabulary's name of 1 to 100 letters, digits, - and _; got {name!r}.")
+    check_name(name, "vocabulary")
     fault = _fault_of(reasons)
     if fault:
         raise BadInput(fault)

@@ -71,7 +71,7 @@ class Room:
     def worklist(self, **recipe: object) -> int:
         """A worklist of this test's own over the 80 slices; the newest is the one that a fresh browser opens."""
         self.made += 1
-        basis = {"name": f"reading {self.made}", "batches": (self.batch_id,), "vocabulary": "brain_mr", "again": True}
+        basis = {"name": f"reading-{self.made}", "batches": (self.batch_id,), "vocabulary": "brain_mr", "again": True}
         fields = {**basis, **recipe}
         with self.project.database.write() as session:
             chosen = WorklistRecipe.model_validate(fields)

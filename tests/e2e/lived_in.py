@@ -60,14 +60,14 @@ def live_in(project: Project) -> None:
     controls = {"real_controls": CONTROLS, "defect_controls": CONTROLS, "repeat_share": 0.1}
     names = tuple(habit.name for habit in PEOPLE)
     first = _worklist(
-        project, name="First reading", readers_per_image=2, rule="unanimous", readers=names, grid=False, **controls
+        project, name="First-reading", readers_per_image=2, rule="unanimous", readers=names, grid=False, **controls
     )
     read_by_people(project, first)
-    second = _worklist(project, name="Second reading", readers_per_image=2, rule="adjudicated", readers=names)
+    second = _worklist(project, name="Second-reading", readers_per_image=2, rule="adjudicated", readers=names)
     for number, habit in enumerate(PEOPLE):
         _read(project, second, habit, number, until=4 * PAGE, grid=number == 2)
     with project.database.write() as session:
-        for name, worklist_id in (("First reading", first), ("Second reading", second)):
+        for name, worklist_id in (("First-reading", first), ("Second-reading", second)):
             close_worklist(session, project.chain, BEGAN + timedelta(days=2), name)
             recompute_outcomes(session, worklist_id)
 

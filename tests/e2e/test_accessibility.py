@@ -73,7 +73,7 @@ def _flat(target: list[Any]) -> list[str]:
 def test_axe_finds_nothing_serious_on_any_page_in_the_light_theme(used_room: Room, new_context: NewContext) -> None:
     """The dark theme is looked at where all other hosts are cut off."""
     room = used_room
-    room.worklist(name="in the light")
+    room.worklist(name="in-the-light")
     page = new_context().new_page()
     page.emulate_media(color_scheme="light")
     page.add_init_script("localStorage.setItem('rounds-theme', 'light')")
@@ -105,7 +105,7 @@ def test_axe_finds_nothing_serious_in_any_way_of_reading(used_room: Room, new_co
     page = new_context().new_page()
     sign_in_anywhere(page, room, room.reader(Role.ADJUDICATOR))
     if kind == "adjudicate":
-        page.locator("[data-slot=worklists]").select_option(label=f"reading {room.made - 1}, to adjudicate")
+        page.locator("[data-slot=worklists]").select_option(label=f"reading-{room.made - 1}, to adjudicate")
     page.wait_for_selector(".room[data-state=reading]")
     violations = found_by_axe(page)
     page.keyboard.press("2" if kind == "turing" else "a")

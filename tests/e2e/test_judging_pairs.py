@@ -30,7 +30,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[Pa
     with project.database.write() as session:
         images = add_training(project, session, subjects=16, images_each=2)
         add_suspects(project, session, images[:8], blocked=4)
-    create_pair_list(project, NOW, PairRecipe(name="first pairs", suspects=8, same=6, different=6))
+    create_pair_list(project, NOW, PairRecipe(name="first-pairs", suspects=8, same=6, different=6))
     server = ReviewServer(project.root)
     server.start()
     yield Room(server, project, 1)
@@ -197,7 +197,7 @@ def test_others_see_no_pair(archive: Room, new_context: NewContext) -> None:
     sign_in_anywhere(page, archive, archive.reader(Role.CURATOR))
     page.wait_for_selector("[data-testid=stTopNavLink]")
     page.get_by_role("link", name="Pairs", exact=True).click()
-    expect(page.get_by_text("first pairs")).to_be_visible()
+    expect(page.get_by_text("first-pairs")).to_be_visible()
     assert page.get_by_role("link", name="Judge pairs").count() == 0
     answer = page.goto(f"{archive.server.url}/rounds/pairs")
     assert answer is not None

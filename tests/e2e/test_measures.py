@@ -21,7 +21,7 @@ def measure(room: Room, images: str) -> None:
     from screening.set_measures.measure import measure_sets
     from screening.set_measures.request import MeasureRequest
 
-    request = MeasureRequest.checked(images=images, worklists=("First reading",), resamples=20, n=20)
+    request = MeasureRequest.checked(images=images, worklists=("First-reading",), resamples=20, n=20)
     measure_sets(room.project, request, NOW, silent)
 
 
@@ -42,7 +42,7 @@ def test_a_measured_set_is_shown_with_its_floor_its_pictures_and_another_beside(
     assert len(sizes) > 6
     assert min(sizes) > 0
     page.get_by_label("Beside").click()
-    page.get_by_text("1: raw of First reading, n 20").last.click()
+    page.get_by_text("1: raw of First-reading, n 20").last.click()
     wait_until_settled(page)
     expect(page.locator("b.r-own")).not_to_have_count(filled)
     assert found_by_axe(page) == []

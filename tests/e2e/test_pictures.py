@@ -32,7 +32,7 @@ def test_a_picture_of_every_page(used_room: Room, new_context: NewContext, theme
     room.close_worklists()
     wanted = {"modality": "mr", "readers_per_image": 4, "rule": "majority", "repeat_share": 0.1}
     controls = {"real_controls": CONTROLS, "defect_controls": CONTROLS}
-    read_by_people(room.project, room.worklist(name=f"Third reading, {width} {theme}", **wanted, **controls))
+    read_by_people(room.project, room.worklist(name=f"Third-reading-{width}-{theme}", **wanted, **controls))
     page = new_context(width, height).new_page()
     page.emulate_media(color_scheme=theme)
     page.add_init_script(f"localStorage.setItem('rounds-theme', '{theme}')")

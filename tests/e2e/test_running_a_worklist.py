@@ -45,9 +45,9 @@ def made(room: Room, name: str) -> Worklist:
 
 def test_who_may_read_is_said_on_the_page(room: Room, new_context: NewContext) -> None:
     chosen = room.reader()
-    worklist_id = room.worklist(name="for one reader")
+    worklist_id = room.worklist(name="for-one-reader")
     page = worklists_page(room, new_context())
-    manage(page, "for one reader")
+    manage(page, "for-one-reader")
     page.locator("[data-testid=stPopoverBody]").get_by_label("Who may read").click()
     page.keyboard.type(chosen)
     page.get_by_role("option", name=chosen, exact=True).click()
@@ -66,7 +66,7 @@ def test_who_may_read_is_said_on_the_page(room: Room, new_context: NewContext) -
 
 
 def test_images_that_somebody_holds_are_given_back_on_the_page(room: Room, new_context: NewContext) -> None:
-    worklist_id = room.worklist(name="held by one")
+    worklist_id = room.worklist(name="held-by-one")
     reading = new_context().new_page()
     sign_in(reading, room, room.reader())
     reading.close()
@@ -80,7 +80,7 @@ def test_images_that_somebody_holds_are_given_back_on_the_page(room: Room, new_c
 
     assert held() > 0
     page = worklists_page(room, new_context())
-    manage(page, "held by one")
+    manage(page, "held-by-one")
     page.get_by_role("button", name="Give held images back").click()
     for _ in range(100):
         if held() == 0:

@@ -105,7 +105,7 @@ def test_window_zoom_and_invert_change_the_picture_and_stay_for_the_next(room: R
 
 def test_a_picture_of_the_page_for_the_documentation(room: Room, new_context: NewContext) -> None:
     room.close_worklists()
-    room.worklist(name="first reading")
+    room.worklist(name="first-reading")
     page = new_context().new_page()
     sign_in(page, room, room.reader(Role.ADMINISTRATOR, "test reader"))
     for press in "aaxa3asaa2aaa":

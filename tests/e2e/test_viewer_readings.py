@@ -211,7 +211,7 @@ def test_an_adjudicator_says_first_and_then_sees_what_the_others_said(room: Room
     page = new_context().new_page()
     sign_in_anywhere(page, room, room.reader(Role.ADJUDICATOR))
     page.wait_for_selector(".room")
-    page.locator("[data-slot=worklists]").select_option(label=f"reading {room.made - 3}, to adjudicate")
+    page.locator("[data-slot=worklists]").select_option(label=f"reading-{room.made - 3}, to adjudicate")
     page.wait_for_selector(".room[data-state=reading][data-mode=adjudicate]")
     expect(page.locator("[data-slot=telling]")).to_be_hidden()
     page.keyboard.press("a")

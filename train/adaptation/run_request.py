@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from curation.jobs import enqueue_request
 from curation.project import Project
 from curation.provenance.withdrawn import refuse_affected
-from curation.requests import FrozenRequest
+from curation.requests import FrozenRequest, check_name
 from curation.snapshots.build import find_snapshot
 from curation.tables.operations import Job
 from curation.tables.training import Snapshot
@@ -29,8 +29,10 @@ class RunRequest(FrozenRequest):
 def check_run(session: Session, request: RunRequest) -> tuple[Snapshot, list[str]]:
     """Find the snapshot of `request` and the withdrawals behind it and its backbone.
 
-    Raises NotFound without the snapshot, AffectedRefused when a withdrawal reaches either and that is not allowed.
+    Raises BadInput for a name that cannot be a directory, NotFound without the snapshot, AffectedRefused when a
+    withdrawal reaches either and that is not allowed.
     """
+    check_name(request.name, "run")
     snapshot = find_snapshot(session, request.snapshot)
     withdrawals = find_withdrawals_behind(session, [snapshot], request.config)
     refuse_affected(f"snapshot {request.snapshot!r} or its backbone", withdrawals, request.allow_affected)

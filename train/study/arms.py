@@ -7,6 +7,7 @@ from typing import Any
 from curation.errors import BadInput
 from curation.progress import OnProgress, within_step
 from curation.project import Project
+from curation.requests import check_name
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from curation.snapshots.mix import MixRecipe
@@ -27,9 +28,9 @@ def build_arms(
 ) -> dict[str, SnapshotFolder]:
     """Build one snapshot per arm, named `STUDY-ARM`; `base` gives the seed, the worklists and the real images to keep.
 
-    Raises BadInput for an unknown arm, and whatever building a snapshot raises.
+    Raises BadInput for an unknown arm or a name that cannot be a directory, and whatever building a snapshot raises.
     """
-    check_arm_names(arms)
+    check_arm_names(study, arms)
     folders = {}
     for done, arm in enumerate(arms):
         report(done, len(arms), arm)
@@ -40,8 +41,11 @@ def build_arms(
     return folders
 
 
-def check_arm_names(arms: Sequence[str]) -> None:
-    """Raise BadInput for an unknown arm."""
+def check_arm_names(study: str, arms: Sequence[str]) -> None:
+    """Raise BadInput for an unknown arm, or for a study whose name, alone or with an arm's, cannot be a directory."""
+    check_name(study, "study")
     unknown = [arm for arm in arms if arm not in ADDED_IMAGES]
     if unknown:
         raise BadInput(f"expected arms of {', '.join(ADDED_IMAGES)}; got {', '.join(unknown)}.")
+    for arm in arms:
+        check_name(arm_snapshot_name(study, arm), "snapshot")

@@ -24,10 +24,10 @@ class StudyRequest(FrozenRequest):
 
 
 def queue_study(project: Project, request: StudyRequest, now: datetime) -> Job:
-    """Queue a study for a worker; raises BadInput for an unknown arm, Conflict for the name of another plan."""
+    """Queue a study for a worker; raises BadInput for an unknown arm or name, Conflict for another plan's name."""
     adaptation = resolve_backbone(request.plan.adaptation)
     request = request.model_copy(update={"plan": request.plan.model_copy(update={"adaptation": adaptation})})
-    check_arm_names(request.plan.arms)
+    check_arm_names(request.plan.name, request.plan.arms)
     with project.database.write() as session:
         find_open_study(session, request.plan)
         return enqueue_request(session, now, "study", request.model_dump(mode="json"))

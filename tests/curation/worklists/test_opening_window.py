@@ -116,7 +116,7 @@ def test_it_is_settled_once_and_sent_with_the_worklist_and_its_practice_never_wi
         recipe = RECIPE.model_copy(update={"real_controls": 6, "defect_controls": 4, "practice": 4})
         worklist = create_worklist(session, CHAIN, NOON, recipe)
         reader = add_person(session, "anna")
-        bare = recipe.model_copy(update={"name": "without practice", "practice": 0})
+        bare = recipe.model_copy(update={"name": "without-practice", "practice": 0})
         unpractised = create_worklist(session, CHAIN, NOON, bare)
         set_windows(session, train(session), [None] * 12)
         sent = {item.id: item.window for item in list_readable_worklists(session, reader, may_adjudicate=False)}

@@ -1,0 +1,53 @@
+"""One rule for every name that somebody gives: it is a folder, a word of a command line and a title."""
+
+import pytest
+from click.testing import CliRunner
+
+from cli.main import rounds
+from curation.errors import BadInput
+from curation.progress import silent
+from curation.project import Project
+from curation.requests import check_name
+from tests.rows import NOW
+from train.adaptation.run_job import train_run
+from train.adaptation.run_request import RunRequest, queue_run
+
+BAD = ["../../x", "a/b", ".hidden", "-x", "", "two words", "x" * 101, "a\nb", "é", "a:b", "C:\\x", ".."]
+PLACES = {
+    "a generator": "generator fit --snapshot real --name",
+    "a snapshot": "snapshot build",
+    "a worklist": "worklist create",
+    "a list of pairs": "pairs create",
+    "a vocabulary": "vocabulary add --reason blurred=Blurred",
+    "a study": "study run",
+    "a queued study": "study run --queue",
+}
+
+
+@pytest.mark.parametrize("command", PLACES.values(), ids=PLACES)
+def test_every_place_refuses_a_name_that_leads_outside(project: Project, command: str) -> None:
+    for name in ("../../x", "a/b"):
+        result = CliRunner().invoke(rounds, ["--project", str(project.root), *command.split(), name])
+        assert isinstance(result.exception, BadInput), result.output
+        assert "expected up to 100 letters, digits, dots, dashes and underscores" in str(result.exception)
+        assert [path.name for path in project.root.parent.iterdir()] == [project.root.name]
+        assert not [path for path in project.root.rglob("*") if path.name in ("x", "b")]
+
+
+def test_a_run_is_refused_too_trained_here_or_queued(project: Project) -> None:
+    request = RunRequest(snapshot="real", name="../../x")
+    with pytest.raises(BadInput, match=r"run name '\.\./\.\./x'"):
+        train_run(project, request, silent, lambda: NOW)
+    with pytest.raises(BadInput, match=r"run name '\.\./\.\./x'"):
+        queue_run(project, request, NOW)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_the_rule(name: str) -> None:
+    with pytest.raises(BadInput, match="Choose another name"):
+        check_name(name, "run")
+
+
+@pytest.mark.parametrize("name", ["first", "1st", "A.b-c_d", "x" * 100])
+def test_what_the_rule_lets_through(name: str) -> None:
+    assert check_name(name, "run") == name
