@@ -17,67 +17,97 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from curation.errors import BadInput, Conflict, Unavailable
+from curation.errors import BadInput, Conflict, Damaged, DatabaseAway
+from curation.store_errors import explain_database_error, explain_database_errors
 
 BUSY_TIMEOUT_S = 30
 
-# SQLite's primary result codes when the disk, and not the statement, is at fault.
-_SQLITE_REMEDIES = {
-    sqlite3.SQLITE_FULL: "Free some space",
-    sqlite3.SQLITE_IOERR: "Free some space, or check the disk",
-    sqlite3.SQLITE_READONLY: "Let this account write to the database file and its directory",
-    sqlite3.SQLITE_CANTOPEN: "Let this account write to the database file and its directory, or free some space",
-    sqlite3.SQLITE_BUSY: "Another process has been writing for long. Wait for it to finish",
-}
-
-
-_SAME_MOMENT = (
-    "someone else made or changed the same thing at the same moment; nothing was saved. "
-    "Look at what is there now, then try again if you still want it."
-)
+OnAway = Callable[[DatabaseAway, int], None]
 
 
 class Database:
     """Two session factories over one engine: `write` (BEGIN IMMEDIATE on SQLite) and `read` (deferred)."""
 
-    def __init__(self, url: str, before_write: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, url: URL | str, before_write: Callable[[], None] = lambda: None) -> None:
         """`before_write` runs before each write: the files that new rows will name must be on the disk."""
-        self.url = url
+        address = parse_url(url)
+        self.place = place_of(address)
         self._before_write = before_write
-        self.engine = _engine(url)
+        self.on_away: OnAway | None = None  # what waits before a transaction that could not begin is tried again
+        self.engine = _engine(address)
         self._write = sessionmaker(self.engine.execution_options(rounds_write=True), expire_on_commit=False)
         # PostgreSQL would show each statement another state; SQLite shows one state for a whole transaction anyway.
         postgresql = {"isolation_level": "REPEATABLE READ"} if self.engine.dialect.name == "postgresql" else {}
         self._read = sessionmaker(self.engine.execution_options(**postgresql), expire_on_commit=False)
 
+    @property
+    def url(self) -> str:
+        """The address, with its password."""
+        return self.engine.url.render_as_string(hide_password=False)
+
     @contextmanager
     def write(self) -> Iterator[Session]:
         """Open a short transaction that may write: committed at the end, rolled back on any error.
 
-        Raises Unavailable when the disk is full or read-only, or the database cannot be reached.
+        Raises DatabaseAway when the disk is full or read-only, or the database cannot be reached.
         """
         self._before_write()
-        with explain_database_errors(), self._write.begin() as session:
+        with explain_database_errors(self.place), self._open(self._write) as session:
             yield session
+            session.commit()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a consistent view; nothing done in it is saved."""
-        with explain_database_errors(), self._read() as session:
+        with explain_database_errors(self.place), self._open(self._read) as session:
             yield session
 
-    def migrate(self) -> None:
-        """Bring the schema to the newest revision."""
-        config = _alembic_config()
-        engine = _engine(self.url, foreign_keys=False)
+    @contextmanager
+    def waiting(self, on_away: OnAway) -> Iterator[None]:
+        """Within the block, a transaction that cannot begin because the database is away is tried again.
+
+        `on_away` is given the error and how many tries there were. It waits as long as it wants to, or raises.
+        """
+        before, self.on_away = self.on_away, on_away
         try:
-            with engine.execution_options(rounds_write=True).begin() as connection:
+            yield
+        finally:
+            self.on_away = before
+
+    def _open(self, sessions: sessionmaker[Session]) -> Session:
+        tries = 0
+        while True:
+            session = sessions()
+            if self.on_away is None:
+                return session
+            try:
+                session.connection()  # the transaction begins here: SQLite's lock is taken, a lost server is noticed
+                return session
+            except (DBAPIError, DatabaseAway) as error:
+                session.close()
+                away = explain_database_error(error, self.place) if isinstance(error, DBAPIError) else error
+                if not isinstance(away, DatabaseAway):
+                    raise
+                tries += 1
+                self.on_away(away, tries)
+
+    def migrate(self) -> None:
+        """Bring the schema to the newest revision; raises Conflict when a later version of Rounds made it."""
+        config = _alembic_config()
+        engine = _engine(self.engine.url, foreign_keys=False, create=True)
+        try:
+            with (
+                explain_database_errors(self.place),
+                engine.execution_options(rounds_write=True).begin() as connection,
+            ):
+                self._refuse_unknown_schema(connection)
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
                 _check_foreign_keys(connection)
@@ -86,68 +116,84 @@ class Database:
 
     def revision(self) -> str | None:
         """The revision of the schema; None for a database without one."""
-        with explain_database_errors(), self.engine.connect() as connection:
+        with explain_database_errors(self.place), self.engine.connect() as connection:
+            return self._revision(connection)
+
+    def _revision(self, connection: Connection) -> str | None:
+        try:
             return MigrationContext.configure(connection).get_current_revision()
+        except CommandError as error:
+            raise Damaged(f"the database {self.place} names more than one revision. Restore a backup.") from error
 
     def check_revision(self) -> None:
         """Raise Conflict unless the schema is at the newest revision."""
-        revision, expected = self.revision(), newest_revision()
+        with explain_database_errors(self.place), self.engine.connect() as connection:
+            revision, expected = self._refuse_unknown_schema(connection), newest_revision()
         if revision != expected:
             raise Conflict(
                 f"the database schema is at revision {revision}, this version of Rounds expects {expected}. "
                 "Run `rounds init` in the project to migrate it."
             )
 
+    def _refuse_unknown_schema(self, connection: Connection) -> str | None:
+        """Return the revision, which `rounds init` can bring up to date; raises Conflict or Damaged for any other."""
+        revision = self._revision(connection)
+        if revision is None:
+            if tables := inspect(connection).get_table_names():
+                raise Damaged(
+                    f"the database {self.place} holds {len(tables)} tables and no revision of Rounds. Restore a "
+                    "backup, or name another database_url."
+                )
+        elif revision not in {row.revision for row in ScriptDirectory.from_config(_alembic_config()).walk_revisions()}:
+            raise Conflict(
+                f"the database {self.place} is at revision {revision}, which a later version of Rounds made; this one "
+                f"knows revisions up to {newest_revision()}. Use that version; nothing was changed."
+            )
+        return revision
+
+    def files(self) -> list[Path]:
+        """The files of an SQLite database, there or not; none on a server."""
+        if self.engine.dialect.name != "sqlite":
+            return []
+        return [Path(f"{self.place}{suffix}") for suffix in ("", "-wal", "-shm", "-journal")]
+
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
 
 
-@contextmanager
-def explain_database_errors() -> Iterator[None]:
-    """Turn an error of the database into one meant for the user; in each case nothing was saved.
-
-    A full or read-only disk, a lock held for too long or a lost server becomes Unavailable; a name that another
-    transaction took at the same moment becomes Conflict.
-    """
+def parse_url(url: URL | str) -> URL:
+    """Parse the address of a database; raises BadInput, which never repeats what cannot be parsed."""
+    expected = "expected a database URL sqlite:///FILE or postgresql+psycopg://..."
     try:
-        yield
-    except IntegrityError as error:
-        if not _is_duplicate(error):
-            raise
-        raise Conflict(_SAME_MOMENT) from error
-    except OperationalError as error:
-        if str(getattr(error.orig, "sqlstate", None)).startswith("40"):  # a deadlock, or a change under our feet
-            raise Conflict(_SAME_MOMENT) from error
-        remedy = _remedy(error)
-        if remedy is None:
-            raise
-        raise Unavailable(
-            f"the database cannot be used just now ({str(error.orig).strip()}); nothing was saved. "
-            f"{remedy}, then try again."
-        ) from error
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise BadInput(f"{expected}, got one that cannot be read as a URL.") from error
+    backend = parsed.get_backend_name()
+    if backend == "sqlite" and parsed.query:
+        raise BadInput(
+            f"{expected}, got {place_of(parsed)!r} with a query. In a file's name, write ? as %3F, # as %23, % as %25."
+        )
+    is_file = backend == "sqlite" and not parsed.host and parsed.database not in (None, "", ":memory:")
+    if not is_file and backend != "postgresql":
+        raise BadInput(f"{expected}, got {parsed.render_as_string(hide_password=True)!r}.")
+    return parsed
 
 
-def _is_duplicate(error: IntegrityError) -> bool:
-    """Whether another transaction made the same name or key since this one looked."""
-    if isinstance(error.orig, sqlite3.Error):
-        codes = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
-        return getattr(error.orig, "sqlite_errorcode", 0) in codes
-    return getattr(error.orig, "sqlstate", None) == "23505"
+def file_url(path: Path) -> URL:
+    """The address of an SQLite file; a path is no URL, so that `?`, `#` and `%` are letters of its name."""
+    return URL.create("sqlite", database=str(path))
 
 
-def _remedy(error: OperationalError) -> str | None:
-    if isinstance(error.orig, sqlite3.Error):
-        return _SQLITE_REMEDIES.get(getattr(error.orig, "sqlite_errorcode", 0) & 0xFF)
-    state = getattr(error.orig, "sqlstate", None)  # PostgreSQL, appendix A: class 53 resources, 57P server gone
-    if state is None or state[:2] == "08" or state[:3] == "57P":
-        return "See whether the database server runs and can be reached"
-    return "Free resources of the database server" if state[:2] == "53" else None
+def place_of(url: URL) -> str:
+    """What messages call a database: its file, or its address without the password."""
+    return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
 
 
 def _alembic_config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    folder = str(Path(__file__).parent / "migrations")
+    config.set_main_option("script_location", folder.replace("%", "%%"))  # what follows a % would be a variable
     return config
 
 
@@ -166,18 +212,17 @@ def _check_foreign_keys(connection: Connection) -> None:
             )
 
 
-def _engine(url: str, foreign_keys: bool = True) -> Engine:
-    parsed = make_url(url)
-    backend = parsed.get_backend_name()
-    if backend == "postgresql":
-        return create_engine(parsed, pool_pre_ping=True)
-    if backend != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        raise BadInput(f"expected a database URL sqlite:///FILE or postgresql+psycopg://..., got {url!r}.")
-    path = Path(parsed.database)
+def _engine(url: URL, foreign_keys: bool = True, create: bool = False) -> Engine:
+    try:
+        if url.get_backend_name() == "postgresql":
+            return create_engine(url, pool_pre_ping=True)
+    except (ArgumentError, ImportError) as error:
+        raise BadInput(f"expected a database URL postgresql+psycopg://..., got {place_of(url)!r}.") from error
+    path = Path(str(url.database))
     if path.is_file() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
-        engine = create_engine(parsed, creator=lambda: _open_read_only(path))
+        engine = create_engine(url, creator=lambda: _open_read_only(path))
     else:
-        engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
+        engine = create_engine(url, creator=lambda: _open_file(path, create))
         event.listen(engine, "connect", _prepare_sqlite)
     if foreign_keys:
         event.listen(engine, "connect", _enforce_foreign_keys)
@@ -197,6 +242,20 @@ def _open_read_only(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
     connection.isolation_level = None
     return connection
+
+
+def _open_file(path: Path, create: bool) -> sqlite3.Connection:
+    """Open an SQLite file; without `create` one that is there, since SQLite would make an empty one."""
+    if create and not path.parent.is_dir():
+        raise BadInput(
+            f"the database {path} cannot be opened: its directory is missing. Make it, or name another database_url."
+        )
+    if not create and not path.exists():
+        raise DatabaseAway(
+            f"there is no database {path}. Make its disk available, or restore a backup; `rounds init` makes a new, "
+            "empty one."
+        )
+    return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

@@ -11,13 +11,29 @@
     ├── Diverged         a fit or a model gives no finite numbers any more
     ├── NotAllowed       the person signed in may not do this
     └── Unavailable      a disk is full, or a store or server cannot be reached or written to
+        └── DatabaseAway the database is locked, closed for writing or out of reach just now; waiting helps
 
-The edges (commands, routes, worker) turn them into one line without a traceback; the library never prints.
+The edges (commands, routes, worker) turn them into one line without a traceback; the library never prints. No message
+holds the password of an address: it may end in a log, on a screenshot or in the row of a job.
 """
+
+import re
+
+_HIDDEN = "***"
+_USER_INFO = re.compile(r"(?<=://)([^\s/?#:@'\"]*):[^\s'\"]*@")  # to the last @: a password may hold one, and a slash
+_IN_QUERY = re.compile(r"(?i)([?&][\w-]*(?:password|passwd|secret|token|credential|key)[\w-]*=)[^&\s'\"]*")
+
+
+def hide_passwords(text: str) -> str:
+    """Replace passwords and keys in the addresses of a text by `***`."""
+    return _IN_QUERY.sub(rf"\1{_HIDDEN}", _USER_INFO.sub(rf"\1:{_HIDDEN}@", text))
 
 
 class RoundsError(Exception):
     """The base of the errors that reach the user as a message, without a traceback."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(hide_passwords(message))
 
 
 class BadInput(RoundsError):
@@ -58,3 +74,7 @@ class NotAllowed(RoundsError):
 
 class Unavailable(RoundsError):
     """A disk is full, or a store or server cannot be reached or written to; trying again later may work."""
+
+
+class DatabaseAway(Unavailable):
+    """The database is locked, closed for writing or out of reach just now; trying again later may work."""

@@ -80,6 +80,19 @@ class ImageStore:
         self._fs, self._root, self._is_directory = open_location(url)
         self._unsettled = False
 
+    @property
+    def directory(self) -> Path | None:
+        """The directory of the store on this machine; None on an object store."""
+        return Path(self._root) if self._is_directory else None
+
+    def prepare(self) -> None:
+        """Make the directory of a new store; raises Unavailable where it cannot be made, or without the bucket."""
+        with explain_store_errors(self.url, "written to"):
+            if self._is_directory:
+                os.makedirs(self._root, exist_ok=True)
+            else:
+                self._check_bucket()
+
     def _path(self, digest: str) -> str:
         return f"{self._root}/{file_name(digest)}"
 

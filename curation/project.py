@@ -3,16 +3,17 @@
 import os
 import re
 import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
 
 from curation.audit import Chain, anchor
-from curation.database import Database
+from curation.database import Database, file_url, parse_url
 from curation.errors import BadInput, Conflict, NotFound
 from curation.image_store import ImageStore
 from curation.settings import PROJECT_FILE, Settings, find_project, read_settings, write_project_file
@@ -55,10 +56,9 @@ class Project:
     @cached_property
     def database(self) -> Database:
         """The database; a relative SQLite file is relative to the project."""
-        url = self.settings.database_url
-        prefix = "sqlite:///"
-        if url.startswith(prefix) and not url.startswith(prefix + "/"):
-            url = f"{prefix}{self.root / url.removeprefix(prefix)}"
+        url = parse_url(self.settings.database_url)
+        if url.get_backend_name() == "sqlite":
+            url = file_url(self.root / str(url.database))
         return Database(url, self._settle_store)
 
     def _settle_store(self) -> None:
@@ -129,21 +129,42 @@ def open_or_make_project(
 ) -> tuple[Project, bool]:
     """Open the project in `root`, made where there is none, its database brought up to date; and whether it was made.
 
-    Raises BadInput when the database cannot be opened, Conflict when it has events and the key of the chain is missing.
+    Raises BadInput, Conflict, Damaged or Unavailable when the database or the store cannot be used, Conflict also when
+    it has events and the key of the chain is missing; then nothing is left of a new project.
     """
-    is_new = not (root / PROJECT_FILE).exists()
-    if is_new:
-        write_project_file(root, name or root.name or "rounds", database_url, store_url)
-    project = Project.open(root)
-    try:
+    if (root / PROJECT_FILE).exists():
+        project = Project.open(root)
         project.database.migrate()
-    except OperationalError as error:
-        raise BadInput(
-            f"the database {project.settings.database_url} cannot be opened: {error.orig}. "
-            f"Correct it in {root / PROJECT_FILE} and run `rounds init` again."
-        ) from error
-    _make_missing_keys(project)
-    return project, is_new
+        _make_missing_keys(project)
+        return project, False
+    with _removed_on_failure() as note:
+        note(root / PROJECT_FILE)
+        shown_name = root.name.encode("utf-8", "replace").decode()
+        write_project_file(root, name or shown_name or "rounds", database_url, store_url)
+        project = Project.open(root)
+        for path in project.database.files():
+            note(path)
+        if project.store.directory is not None:
+            note(project.store.directory)
+        for key in KEYS:
+            note(project.secrets_directory / key)
+        project.store.prepare()
+        project.database.migrate()
+        _make_missing_keys(project)
+    return project, True
+
+
+@contextmanager
+def _removed_on_failure() -> Iterator[Callable[[Path], None]]:
+    """Yield a function that notes a path before it is made; when the block fails, what was not there before goes."""
+    noted: list[Path] = []
+    try:
+        yield lambda path: noted.extend(place for place in (path, *path.parents) if not place.exists())
+    except BaseException:
+        for path in sorted(set(noted), key=lambda place: -len(place.parts)):
+            with suppress(OSError):  # what is in a folder by now is somebody else's
+                path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
+        raise
 
 
 def _make_missing_keys(project: Project) -> None:

@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from curation.errors import BadInput, Conflict, NotFound
@@ -38,8 +38,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ROUNDS_", extra="forbid", frozen=True)
 
     name: str = "rounds"
-    database_url: str = "sqlite:///rounds.db"
-    store_url: str = "store"
+    database_url: str = Field(default="sqlite:///rounds.db", repr=False)  # it may hold a password
+    store_url: str = Field(default="store", repr=False)
     secrets_directory: Path = Path("secrets")
     torch_threads: int = Field(default=0, ge=0, description="0 lets torch choose")
     oidc: OidcSettings | None = None
@@ -62,10 +62,17 @@ def read_settings(root: Path) -> Settings:
     if not (root / PROJECT_FILE).is_file():
         raise NotFound(f"no {PROJECT_FILE} in {root}. Run `rounds init` there, or pass another --project DIRECTORY.")
     try:
-        values = tomllib.loads((root / PROJECT_FILE).read_text())
-        return Settings(**values)
+        return Settings(**tomllib.loads((root / PROJECT_FILE).read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise BadInput(f"{root / PROJECT_FILE} or a variable ROUNDS_... cannot be used: {_faults(error)}.") from error
     except ValueError as error:
         raise BadInput(f"{root / PROJECT_FILE} cannot be used: {error}") from error
+
+
+def _faults(error: ValidationError) -> str:
+    """Name each key at fault without its value, which may be a password or a client's secret."""
+    faults = error.errors(include_url=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
 
 
 def find_project(start: Path) -> Path:
@@ -84,7 +91,20 @@ def write_project_file(root: Path, name: str, database_url: str, store_url: str)
     root.mkdir(parents=True, exist_ok=True)
     path.write_text(
         "# Where this project's things are; relative paths start here. Each can be overridden by ROUNDS_<KEY>.\n"
-        f"name = {json.dumps(name)}\ndatabase_url = {json.dumps(database_url)}\nstore_url = {json.dumps(store_url)}\n"
+        f"name = {toml_string(name)}\n"
+        f"database_url = {toml_string(database_url)}\n"
+        f"store_url = {toml_string(store_url)}\n"
         'secrets_directory = "secrets"\n'
-        "torch_threads = 0  # 0 lets torch choose; 1 on a busy machine\n"
+        "torch_threads = 0  # 0 lets torch choose; 1 on a busy machine\n",
+        encoding="utf-8",
     )
+
+
+def toml_string(text: str) -> str:
+    """Write a text as TOML's basic string; raises BadInput for a path whose bytes are not UTF-8."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BadInput(f"expected a name or path in UTF-8, got {text!a}. Rename it, or choose another.") from error
+    # JSON's escapes are TOML's, but for pairs of surrogates, which `ensure_ascii` would write, and DEL.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

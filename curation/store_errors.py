@@ -1,23 +1,58 @@
-"""Open a store location, and turn its errors into messages that say what to do."""
+"""Open a store location; turn errors of stores, disks and databases into messages that say what to do."""
 
 import errno
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from curation.errors import BadInput, RoundsError, Unavailable
+from curation.errors import BadInput, Conflict, Damaged, DatabaseAway, RoundsError, Unavailable
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
-OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+MISNAMED = (errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST, errno.ENOENT, errno.EINVAL)
+BROKEN = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN, errno.ENODEV, errno.ENXIO)
+OF_THE_DISK = (*FULL, *REFUSED, *MISNAMED, *BROKEN)
+
+# SQLite's primary result codes when the disk, and not the statement, is at fault.
+_SQLITE_REMEDIES = {
+    sqlite3.SQLITE_FULL: "Free some space",
+    sqlite3.SQLITE_IOERR: "Free some space, or check the disk",
+    sqlite3.SQLITE_READONLY: "Let this account write to the database file and its directory",
+    sqlite3.SQLITE_PERM: "Let this account write to the database file and its directory",
+    sqlite3.SQLITE_CANTOPEN: "Let this account write to the database file and its directory, or free some space",
+    sqlite3.SQLITE_BUSY: "Another process has been writing for long. Wait for it to finish",
+    sqlite3.SQLITE_PROTOCOL: "Other processes have been writing for long. Wait for them to finish",
+}
+# PostgreSQL, appendix A: 08 the connection, 57P the server ends or starts, 53 resources, 25006 read-only, 42501 rights.
+_POSTGRESQL_REMEDIES = {
+    "08": "See whether the database server runs and can be reached",
+    "57P": "See whether the database server runs and can be reached",
+    "53": "Free resources of the database server",
+    "25006": "Let the database server accept writes",
+    "42501": "Let this account of the database server read and write its tables",
+}
+_POSTGRESQL_DAMAGED = ("42P01", "42703", "XX001", "XX002")  # no such table or column, damaged data or index
+_SQLITE_DAMAGED = ("no such table", "no such column", "has no column named", "Could not decode to UTF-8", "malformed")
+
+_SAME_MOMENT = (
+    "someone else made or changed the same thing at the same moment; nothing was saved. "
+    "Look at what is there now, then try again if you still want it."
+)
 
 
 def open_location(url: str) -> tuple[Any, str, bool]:
-    """Open `url`: its file system, the path in it, and whether it is a directory of this machine."""
+    """Open `url`: its file system, the path in it, and whether it is a directory of this machine.
+
+    Without `://` it is a directory, whatever it is called: `::` or `?` in its name means nothing.
+    """
+    if "://" not in url:
+        return LocalFileSystem(), os.path.abspath(url).rstrip("/"), True
     # No cache of listings: other processes write to the same store.
     options = {"use_listings_cache": False} if url.startswith(("s3://", "s3a://")) else {}
     try:
@@ -58,18 +93,82 @@ def remedy(error: Exception) -> str:
         return f"Let the account {account()} write there (on S3: its keys), then do the same again."
     if isinstance(error, FileNotFoundError):
         return "Make the bucket or directory, or correct store_url in rounds.toml."
+    if number in MISNAMED:
+        return "Choose another place, or correct store_url in rounds.toml."
     if not isinstance(error, OSError):
         return "Check AWS_ENDPOINT_URL, the network and the keys (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)."
     return "Check the disk or the network it is on, then do the same again."
 
 
 def describe_disk_error(error: OSError) -> str | None:
-    """What happened to a file and what to do, where the disk is full or refuses; None for any other error."""
+    """What happened to a file and what to do, where its disk or its name is at fault; None for any other error."""
     if error.errno not in OF_THE_DISK:
         return None
+    if error.errno in MISNAMED:
+        return f"{error.filename or 'a file'} cannot be used: {error.strerror}. Choose another place, then do it again."
     return f"{error.filename or 'a file'} cannot be written: {error.strerror}. {remedy(error)}"
 
 
 def account() -> str:
     """The number of the account that this process runs under."""
     return str(os.geteuid())
+
+
+@contextmanager
+def explain_database_errors(place: str) -> Iterator[None]:
+    """Turn an error of the database at `place` into one meant for the user; in each case nothing was saved.
+
+    A full or read-only disk, a lock held for too long or a lost server becomes DatabaseAway; a name that another
+    transaction took at the same moment becomes Conflict; a file that is no database, or not whole, becomes Damaged.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        explained = explain_database_error(error, place)
+        if explained is None:
+            raise
+        raise explained from error
+
+
+def explain_database_error(error: DBAPIError, place: str) -> RoundsError | None:
+    """The error meant for the user; None where a statement, and not the database, is at fault."""
+    if _is_duplicate(error) or _state(error).startswith("40"):  # 40: a deadlock, or a change under our feet
+        return Conflict(_SAME_MOMENT)
+    said = " ".join(str(error.orig).split())
+    if _is_damaged(error):
+        return Damaged(f"the database {place} is damaged or not one of Rounds ({said}). Restore a backup.")
+    if advice := _database_remedy(error):
+        return DatabaseAway(
+            f"the database {place} cannot be used just now ({said}); nothing was saved. {advice}, then try again."
+        )
+    return None
+
+
+def _is_duplicate(error: DBAPIError) -> bool:
+    """Whether another transaction made the same name or key since this one looked."""
+    if isinstance(error.orig, sqlite3.Error):
+        codes = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+        return isinstance(error, IntegrityError) and getattr(error.orig, "sqlite_errorcode", 0) in codes
+    return _state(error) == "23505"
+
+
+def _is_damaged(error: DBAPIError) -> bool:
+    if isinstance(error.orig, sqlite3.Error):
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        said = str(error.orig)
+        return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or any(part in said for part in _SQLITE_DAMAGED)
+    return _state(error) in _POSTGRESQL_DAMAGED
+
+
+def _database_remedy(error: DBAPIError) -> str | None:
+    if isinstance(error.orig, sqlite3.Error):
+        return _SQLITE_REMEDIES.get(getattr(error.orig, "sqlite_errorcode", 0) & 0xFF)
+    state = _state(error)
+    if error.connection_invalidated or (isinstance(error, OperationalError) and not state):
+        return _POSTGRESQL_REMEDIES["08"]
+    return next((advice for start, advice in _POSTGRESQL_REMEDIES.items() if state.startswith(start)), None)
+
+
+def _state(error: DBAPIError) -> str:
+    """PostgreSQL's code of an error; empty where there is none."""
+    return getattr(error.orig, "sqlstate", None) or ""

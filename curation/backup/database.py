@@ -13,10 +13,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import URL, Engine, create_engine, inspect, make_url, text
+from sqlalchemy import URL, Engine, create_engine, inspect, text
 from sqlalchemy.orm import Session
 
-from curation.database import Database
+from curation.database import Database, place_of
 from curation.errors import BadInput, Conflict, Damaged, NotFound, Unavailable
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
@@ -75,10 +75,10 @@ def check_copy(kind: str, path: Path) -> None:
         raise Damaged(f"the copy of the database is not whole: {'; '.join(faults[:3])}. Take another backup.")
 
 
-def load_copy(kind: str, path: Path, url: str) -> None:
+def load_copy(kind: str, path: Path, url: URL) -> None:
     """Load a copy into `url`, whole or not at all: a new SQLite file or a PostgreSQL database without tables."""
     if kind == SQLITE:
-        shutil.copyfile(path, str(make_url(url).database))
+        shutil.copyfile(path, str(url.database))
         return
     database = Database(url)
     try:
@@ -87,10 +87,10 @@ def load_copy(kind: str, path: Path, url: str) -> None:
         database.dispose()
     if tables:
         raise Conflict(
-            f"the database {make_url(url).render_as_string()} holds {len(tables)} tables already. "
+            f"the database {place_of(url)} holds {len(tables)} tables already. "
             "Make a new, empty one (createdb) and name it with --database-url."
         )
-    _run_program("pg_restore", make_url(url), ["--exit-on-error", "--single-transaction", "--no-owner"], [str(path)])
+    _run_program("pg_restore", url, ["--exit-on-error", "--single-transaction", "--no-owner"], [str(path)])
 
 
 def _run_program(program: str, url: URL | None, options: list[str], rest: list[str]) -> None:

@@ -4,7 +4,6 @@ Every file is checked against its digest before the first one is written. The pr
 and renamed. What belonged to the old server ends: sign-ins are revoked, leases run out at once. Nothing is migrated.
 """
 
-import json
 import os
 import re
 import shutil
@@ -18,12 +17,12 @@ from sqlalchemy.orm import Session
 from curation.backup.create import fingerprint, verify_backup
 from curation.backup.database import POSTGRESQL, load_copy
 from curation.backup.pool import BackupDirectory, Manifest, out_of_reach
-from curation.database import newest_revision
+from curation.database import file_url, newest_revision, parse_url, place_of
 from curation.errors import BadInput, Conflict, Damaged, NotFound
 from curation.files import whole_folder
 from curation.progress import OnProgress
 from curation.project import AUDIT_KEY, Project
-from curation.settings import PROJECT_FILE
+from curation.settings import PROJECT_FILE, toml_string
 from curation.tables.operations import Job, JobStatus
 from curation.tables.people import SignIn
 from curation.tables.reading import Assignment, AssignmentState
@@ -94,8 +93,9 @@ def _database_url(manifest: Manifest, places: Places) -> str:
     if kind == POSTGRESQL:
         if places.database_url is None:
             raise BadInput("this backup is of PostgreSQL: name a new, empty database with --database-url.")
-        if not places.database_url.startswith("postgresql"):
-            raise BadInput(f"this backup is of PostgreSQL and cannot become {places.database_url!r}.")
+        address = parse_url(places.database_url)
+        if address.get_backend_name() != "postgresql":
+            raise BadInput(f"this backup is of PostgreSQL and cannot become {place_of(address)!r}.")
         return places.database_url
     if places.database_url is not None:
         raise BadInput(
@@ -142,7 +142,7 @@ def _write_project(
     _write_settings(root / PROJECT_FILE, url, places.store_url)
     _copy_images(pool, manifest, Project.open(root), report)
     assert database is not None
-    place = f"sqlite:///{root / 'rounds.db'}" if url.startswith("sqlite") else url
+    place = file_url(root / "rounds.db") if url.startswith("sqlite") else parse_url(url)
     load_copy(manifest.header["database"], database, place)
 
 
@@ -169,10 +169,12 @@ def _copy_secret(source: Path, target: Path) -> None:
 
 def _write_settings(path: Path, database_url: str, store_url: str) -> None:
     """Write the project's own settings with the new places of its data."""
-    kept = _PLACES.sub("", path.read_text())
+    kept = _PLACES.sub("", path.read_text(encoding="utf-8"))
     # A key after a table's head would belong to that table, so what is new comes first.
     places = {"database_url": database_url, "store_url": store_url, "secrets_directory": "secrets"}
-    path.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in places.items()) + kept)
+    path.write_text(
+        "".join(f"{key} = {toml_string(value)}\n" for key, value in places.items()) + kept, encoding="utf-8"
+    )
 
 
 def _end_old_sessions(manifest: Manifest, root: Path, now: datetime) -> Restored:

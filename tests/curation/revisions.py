@@ -32,7 +32,7 @@ KEPT = {"alembic_version", "event_heads"}
 def downgrade(database: Database, revision: str) -> None:
     """Take the schema back to `revision`."""
     config = _alembic_config()
-    unchecked = _engine(database.url, foreign_keys=False)
+    unchecked = _engine(database.engine.url, foreign_keys=False)
     try:
         with unchecked.execution_options(rounds_write=True).begin() as connection:
             config.attributes["connection"] = connection

@@ -83,6 +83,7 @@ def test_readings_leases_and_progress_of_the_first_revision_live_on(at_first_rev
 
 
 def test_a_migration_that_cannot_be_made_whole_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "broken.db").touch()
     database = Database(f"sqlite:///{tmp_path}/broken.db")
     config = _alembic_config()
     with database.engine.execution_options(rounds_write=True).begin() as connection:

@@ -1,6 +1,7 @@
 """The schema is what the first migration makes, on both databases."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -9,7 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from curation.database import Database
-from curation.errors import BadInput, Conflict
+from curation.errors import BadInput, Conflict, DatabaseAway
 from curation.tables.images import Image, Origin, Split, Subject
 from curation.tables.operations import Job, JobStatus
 from curation.tables.schema import metadata
@@ -35,7 +36,11 @@ def test_migrating_again_changes_nothing(database: Database) -> None:
         assert session.scalars(select(Subject.key)).all() == ["s1"]
 
 
-def test_an_unmigrated_database_is_refused_with_what_to_do(tmp_path: object) -> None:
+def test_an_unmigrated_database_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseAway, match=r"there is no database .*empty.db"):
+        Database(f"sqlite:///{tmp_path}/empty.db").check_revision()
+    assert not (tmp_path / "empty.db").exists()
+    (tmp_path / "empty.db").touch()
     with pytest.raises(Conflict, match="rounds init"):
         Database(f"sqlite:///{tmp_path}/empty.db").check_revision()
 

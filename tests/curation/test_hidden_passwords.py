@@ -1,0 +1,124 @@
+"""A password in an address is never printed, logged or stored."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from cli.main import main
+from cli.worker import RUNNERS, run_one
+from curation.backup.database import load_copy
+from curation.database import Database, parse_url, place_of
+from curation.errors import BadInput, RoundsError, Unavailable, hide_passwords
+from curation.image_store import ImageStore
+from curation.jobs import enqueue
+from curation.project import Project
+from curation.settings import read_settings
+from curation.tables.operations import Job
+from tests.rows import NOW
+
+SECRET = "s3cretPW"
+ADDRESSES = [
+    f"postgresql+psycopg://rounds:{SECRET}@127.0.0.1:1/rounds",
+    f"postgresql+psycopg://rounds@127.0.0.1:1/rounds?password={SECRET}",
+    f"postgresql://rounds:{SECRET}@127.0.0.1:1/rounds",
+    f"postgresql+nothing://rounds:{SECRET}@127.0.0.1:1/rounds",
+    f"postgresql://rounds:{SECRET}@127.0.0.1:port/rounds",
+    f"postgres://rounds:{SECRET}@127.0.0.1:1/rounds",
+    f"mysql://rounds:{SECRET}@127.0.0.1:1/rounds",
+    f"sqlite://rounds:{SECRET}@x/rounds.db",
+    f"postgresql:/rounds:{SECRET}@127.0.0.1/rounds",
+]
+
+
+@pytest.mark.parametrize("option", ["--database-url", "--store-url"])
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_init_never_repeats_a_password(
+    tmp_path: Path, address: str, option: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if option == "--store-url" and "://" not in address:
+        pytest.skip("without :// it is a directory")
+    monkeypatch.setattr("sys.argv", ["rounds", "init", str(tmp_path / "p"), option, address])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    printed = "".join(capfd.readouterr())
+    assert ended.value.code == 2
+    assert SECRET not in printed
+    assert printed.count("\n") == 1
+    assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"got 'postgresql+psycopg://rounds:{SECRET}@h/d'.",
+        f"https://rounds:{SECRET}/x@@h:80/d and more",
+        f"s3://KEY:{SECRET}@bucket/prefix",
+        f"postgresql://h/d?sslmode=require&password={SECRET}&x=1",
+        f"s3://bucket/p?secret_key={SECRET}",
+        f"https://h/d?client_secret={SECRET}&access_token={SECRET}",
+    ],
+)
+def test_a_text_keeps_everything_but_the_password(text: str) -> None:
+    assert hide_passwords(text) == text.replace(f"{SECRET}/x@", "***").replace(SECRET, "***")
+    assert SECRET not in str(BadInput(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["sqlite:////data/rounds.db", "https://host:8080/path", "a: b@c.example", "s3://bucket/a:b", "x=1&key"]
+)
+def test_a_text_without_a_password_stays_as_it_is(text: str) -> None:
+    assert hide_passwords(text) == text
+
+
+def test_settings_name_the_key_that_is_wrong_and_not_its_value(tmp_path: Path) -> None:
+    (tmp_path / "rounds.toml").write_text(
+        f'database_ur = "postgresql://rounds:{SECRET}@h/d"\nsecrets_directory = ["{SECRET}"]\n'
+        f'[oidc]\nissuer = "https://login.example.org"\nclient_id = "rounds"\nclient_secret = "{SECRET}"\n'
+    )
+    with pytest.raises(BadInput, match="database_ur: Extra inputs") as refused:
+        read_settings(tmp_path)
+    assert SECRET not in str(refused.value)
+    assert "oidc.client_secret" in str(refused.value)
+
+
+def test_a_project_shows_no_password(tmp_path: Path) -> None:
+    (tmp_path / "rounds.toml").write_text(
+        f'database_url = "postgresql://rounds:{SECRET}@h/d"\nstore_url = "s3://k:{SECRET}@b"\n'
+    )
+    project = Project.open(tmp_path)
+    shown = f"{project!r} {project.settings!r} {project.database.engine!r} {project.database.place}"
+    assert SECRET not in shown
+
+
+def test_a_database_with_tables_is_refused_without_its_password(database: Database) -> None:
+    address = parse_url(database.url).set(password=SECRET)
+    if address.get_backend_name() == "sqlite":
+        pytest.skip("a file has no password")
+    with pytest.raises(RoundsError, match="tables already") as refused:
+        load_copy("postgresql", Path("nothing"), address)
+    assert SECRET not in str(refused.value)
+    assert "***" in place_of(address)
+
+
+def print_address(*_: object) -> None:
+    """A job that fails with an address in its error."""
+    raise OperationalError(f"could not reach postgresql://rounds:{SECRET}@h/d", {}, ValueError("x"))
+
+
+def test_a_failed_job_keeps_no_password(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RUNNERS, "print", "tests.curation.test_hidden_passwords:print_address")
+    with project.database.write() as session:
+        job_id = enqueue(session, NOW, "print", {}).id
+    assert run_one(project, "me", threading.Event(), quiet=True)
+    with project.database.read() as session:
+        error = session.get_one(Job, job_id).error or ""
+    assert "rounds:***@h/d" in error
+    assert SECRET not in error
+
+
+def test_a_store_that_cannot_be_opened_shows_no_key() -> None:
+    with pytest.raises((BadInput, Unavailable)) as refused:
+        ImageStore(f"nothing://KEY:{SECRET}@bucket/prefix")
+    assert SECRET not in str(refused.value)
