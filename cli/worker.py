@@ -13,10 +13,11 @@ from datetime import datetime
 from typing import Any
 
 import click
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
+from cli.patience import Patience, Stopped
 from cli.terminal import now, pass_project, progress_bar, use_torch_threads
-from curation.errors import RoundsError
+from curation.errors import DatabaseAway, RoundsError, Unavailable, hide_passwords
 from curation.jobs import LEASE_S, claim_job, enqueue, fail, finish, heartbeat, release
 from curation.progress import OnProgress
 from curation.project import Project
@@ -41,15 +42,11 @@ POLL_S = 1.0
 RENEW_S = LEASE_S / 4
 
 
-class Stopped(Exception):
-    """Ends a job here: the worker has to stop, the job was cancelled, or another worker has it."""
-
-
 class Lease:
     """Keeps the lease of a running job alive from a thread, so that a long silent step does not lose it."""
 
-    def __init__(self, project: Project, job: Job, worker: str, stopping: threading.Event) -> None:
-        self.project, self.job, self.worker, self.stopping = project, job, worker, stopping
+    def __init__(self, project: Project, job: Job, worker: str, patience: Patience) -> None:
+        self.project, self.job, self.worker, self.patience = project, job, worker, patience
         self.progress: tuple[int, int, str | None] = (job.done, job.total, None)
         self.lost = threading.Event()
 
@@ -57,14 +54,17 @@ class Lease:
         """Record progress and renew the lease; raises Stopped when the job must end here."""
         self.progress = (done, total, note)
         self.renew()
-        if self.lost.is_set() or self.stopping.is_set():
+        if self.lost.is_set() or self.patience.stopping.is_set():
             raise Stopped
 
-    def renew(self) -> None:
-        """Send one heartbeat."""
-        with self.project.database.write() as session:
-            if not heartbeat(session, now(), self.job.id, self.worker, *self.progress):
-                self.lost.set()
+    def renew(self, until: threading.Event | None = None) -> None:
+        """Send one heartbeat, as soon as the database answers; waits no longer than `until`."""
+
+        def beat(session: Session) -> bool:
+            return heartbeat(session, now(), self.job.id, self.worker, *self.progress)
+
+        if not self.patience.change(self.project.database, beat, until):
+            self.lost.set()
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -73,9 +73,12 @@ class Lease:
 
         def keep() -> None:
             while not over.wait(RENEW_S):
-                # A busy database is asked again before the lease is over.
-                with suppress(OperationalError):
-                    self.renew()
+                try:
+                    self.renew(over)
+                except Stopped:
+                    return
+                except RoundsError as error:  # the next one may succeed before the lease is over
+                    click.echo(f"the lease of job {self.job.id} was not renewed: {error}", err=True)
 
         thread = threading.Thread(target=keep, daemon=True)
         thread.start()
@@ -95,50 +98,75 @@ def run_one(
 ) -> bool:
     """Claim a job and run it to its end; False when there is none.
 
-    A failure is recorded with the job, and its name added to `failed`.
+    A failure is recorded with the job, and its name added to `failed`. While the database is away it is waited for: a
+    job fails through its own work only.
     """
-    with project.database.write() as session:
-        job = claim_job(session, now(), worker, kinds=RUNNERS)
+    patience = Patience(stopping)
+    try:
+        job = patience.change(project.database, lambda session: claim_job(session, now(), worker, kinds=RUNNERS))
+    except Stopped:
+        return False
     if job is None:
         return False
-    lease = Lease(project, job, worker, stopping)
-    error = None
-    with progress_bar(f"job {job.id}, {job.kind}", quiet) as show:
-
-        def report(done: int, total: int, note: str | None = None) -> None:
-            show(done, total, note)
-            lease.report(done, total, note)
-
-        try:
-            with lease.kept():
-                _runner(job.kind)(project, job.payload, report)
-        except (Stopped, KeyboardInterrupt) as stop:
-            with project.database.write() as session:
-                release(session, job.id, worker)
-            if isinstance(stop, KeyboardInterrupt):
-                raise
-            return True
-        except RoundsError as problem:
-            error = str(problem)
-        except OSError as problem:
-            error = describe_disk_error(problem) or traceback.format_exc()
-        except Exception:
-            error = traceback.format_exc()
-    _close(project, job, worker, error)
-    if error is not None and failed is not None:
-        failed.append(f"{job.id} ({job.kind})")
+    lease = Lease(project, job, worker, patience)
+    try:
+        with progress_bar(f"job {job.id}, {job.kind}", quiet) as show, lease.kept():
+            error = _run(project, job, lease, show)
+        _close(project, job, worker, patience, error)
+        if error is not None and failed is not None:
+            failed.append(f"{job.id} ({job.kind})")
+    except (Stopped, KeyboardInterrupt) as stop:
+        # Where the database is away just now, the job comes back to the queue when its lease is over.
+        with suppress(DatabaseAway), project.database.write() as session:
+            release(session, job.id, worker)
+        if isinstance(stop, KeyboardInterrupt):
+            raise
     return True
 
 
-def _close(project: Project, job: Job, worker: str, error: str | None) -> None:
-    with project.database.write() as session:
-        if error is None:
-            finish(session, now(), job.id, worker)
+def _run(project: Project, job: Job, lease: Lease, show: OnProgress) -> str | None:
+    """Run a job to its end and return its error; where the database goes away in the middle, run it again.
+
+    Every job continues where it was, so that running it again repeats little.
+    """
+
+    def report(done: int, total: int, note: str | None = None) -> None:
+        show(done, total, note)
+        lease.report(done, total, note)
+
+    tries = 0
+    while True:
+        try:
+            with project.database.waiting(lease.patience.pause):
+                _runner(job.kind)(project, job.payload, report)
+        except Stopped:
+            raise
+        except DatabaseAway as away:
+            tries += 1
+            lease.patience.pause(away, tries)
+        except RoundsError as problem:
+            return str(problem)
+        except OSError as problem:
+            return describe_disk_error(problem) or hide_passwords(traceback.format_exc())
+        except Exception:
+            return hide_passwords(traceback.format_exc())
         else:
-            fail(session, now(), job.id, worker, error)
+            return None
+
+
+def _close(project: Project, job: Job, worker: str, patience: Patience, error: str | None) -> None:
+    def end(session: Session) -> bool:
+        if error is None:
+            return finish(session, now(), job.id, worker)
+        return fail(session, now(), job.id, worker, error)
+
+    patience.change(project.database, end)
     if error is not None:
         click.echo(f"job {job.id} ({job.kind}) failed: {error.strip().splitlines()[-1]}", err=True)
-    project.anchor()
+    try:
+        project.anchor()
+    except Unavailable as problem:
+        click.echo(f"the chain was not anchored after job {job.id}, the next one anchors it: {problem}", err=True)
 
 
 def _runner(kind: str) -> Callable[[Project, dict[str, Any], OnProgress], None]:
@@ -155,9 +183,11 @@ def worker_name() -> str:
 def draw_and_screen(project: Project, batch_id: int, job_id: int, quiet: bool) -> None:
     """Work here until a batch is generated and screened; raises RoundsError when either failed."""
     run_until_done(project, job_id, quiet)
-    with project.database.write() as session:
-        # The batch has queued its screening; one that failed or was cancelled is queued again here.
-        screening = enqueue(session, now(), "screen", {"batch": batch_id}, dedupe_key=f"screen:{batch_id}")
+    # The batch has queued its screening; one that failed or was cancelled is queued again here.
+    screening = Patience(threading.Event()).change(
+        project.database,
+        lambda session: enqueue(session, now(), "screen", {"batch": batch_id}, dedupe_key=f"screen:{batch_id}"),
+    )
     run_until_done(project, screening.id, quiet)
 
 
@@ -172,8 +202,7 @@ def run_until_done(project: Project, job_id: int, quiet: bool) -> None:
     while True:
         if run_one(project, worker_name(), threading.Event(), quiet):
             continue
-        with project.database.read() as session:
-            job = session.get_one(Job, job_id)
+        job = Patience(threading.Event()).change(project.database, lambda session: session.get_one(Job, job_id))
         if job.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
             break
         if (holder := (job.worker, job.status)) != said:

@@ -166,19 +166,23 @@ def anchor(session: Session, anchors_path: Path) -> None:
     if head.count in dict(filter(None, _read_anchors(anchors_path))):
         return
     line = json.dumps({"count": head.count, "hmac": head.hmac}).encode() + b"\n"
-    with anchors_path.open("ab", buffering=0) as file:
+    try:
+        _append(anchors_path, line)
+    except OSError as error:
+        raise Unavailable(
+            f"{anchors_path} cannot be written: {error}. Free some space, or make it writable."
+        ) from error
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Append a line whole or not at all; raises Unavailable when only a part found room."""
+    with path.open("ab", buffering=0) as file:
         end = file.tell()
-        if end and not anchors_path.read_bytes().endswith(b"\n"):
+        if end and not path.read_bytes().endswith(b"\n"):
             line = b"\n" + line  # a power cut tore the line before: it stays, so that `verify` reports it
-        try:
-            written = file.write(line)
-        except OSError as error:
-            raise Unavailable(
-                f"{anchors_path} cannot be written: {error}. Free some space, or make it writable."
-            ) from error
-        if written != len(line):  # half a line on a full disk would be worse than none
+        if file.write(line) != len(line):  # half a line on a full disk would be worse than none
             file.truncate(end)
-            raise Unavailable(f"{anchors_path} cannot be written: the disk is full. Free some space, then try again.")
+            raise Unavailable(f"{path} cannot be written: the disk is full. Free some space, then try again.")
 
 
 def list_events(session: Session, kind: str | None = None, limit: int = 50) -> Sequence[Event]:

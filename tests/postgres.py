@@ -8,11 +8,35 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 from sqlalchemy import create_engine, text
 
 from tests.memory import memory_root
+
+
+@dataclass
+class PostgresServer:
+    """A server that can be stopped and started again on the same port."""
+
+    url: str  # without a database
+    control: list[str]
+    options: str
+    log: IO[str]
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        subprocess.run([*self.control, "-o", self.options, "start"], check=True, **self._output)
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop it; connections are ended."""
+        subprocess.run([*self.control, "-m", mode, "stop"], check=True, **self._output)
+
+    @property
+    def _output(self) -> dict[str, Any]:
+        return {"stdout": self.log, "stderr": self.log, "cwd": "/"}
 
 
 @contextmanager
@@ -21,6 +45,13 @@ def running_postgres(binaries: Path, durable: bool = False) -> Iterator[str]:
 
     Only a `durable` one waits for the disk at each commit.
     """
+    with postgres_server(binaries, durable) as server:
+        yield server.url
+
+
+@contextmanager
+def postgres_server(binaries: Path, durable: bool = False) -> Iterator[PostgresServer]:
+    """Start a server like `running_postgres`; yields it, so that a test can stop and start it."""
     # A directory of its own: pytest takes its temporary root away from other accounts whenever a second run starts.
     with (
         tempfile.TemporaryDirectory(prefix="rounds-postgres-", dir=None if durable else memory_root()) as directory,
@@ -38,11 +69,12 @@ def running_postgres(binaries: Path, durable: bool = False) -> Iterator[str]:
         if not durable:
             options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
         control = [*as_account, str(binaries / "pg_ctl"), "-D", str(data), "-w"]
-        subprocess.run([*control, "-o", options, "start"], check=True, stdout=log, stderr=log, cwd="/")
+        server = PostgresServer(f"postgresql+psycopg://rounds@127.0.0.1:{port}", control, options, log)
+        server.start()
         try:
-            yield f"postgresql+psycopg://rounds@127.0.0.1:{port}"
+            yield server
         finally:
-            subprocess.run([*control, "-m", "immediate", "stop"], check=True, stdout=log, stderr=log, cwd="/")
+            server.stop("immediate")
 
 
 def create_database(server: str, name: str, template: str = "template1") -> str:

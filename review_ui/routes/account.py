@@ -6,6 +6,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from curation.errors import Unavailable
 from curation.project import Project
 from curation.readers.accounts import change_password, sign_out_everywhere
 from curation.readers.passwords import PasswordCheck, check_password, password_hash_of
@@ -16,6 +17,7 @@ from review_ui.security.guard import READER_KEY
 from review_ui.security.sessions import Clock, SignedInReader, ended_cookie, session_cookie
 from review_ui.security.throttle import Throttle
 
+NO_DATABASE = "The database does not answer just now. Wait a moment, then sign in again."
 WRONG_SIGN_IN = "Name or password is not right. After five failures an account rests for five minutes."
 TOO_MANY = "Too many failed sign-ins from this address. Try again in five minutes."
 
@@ -38,7 +40,10 @@ class AccountRoutes:
         if self.throttle.is_closed(address, self.clock()):
             return self._not_signed_in(request, "", TOO_MANY, 429)
         name, password = _fields(await request.body())
-        signed_in = await run_in_threadpool(self._sign_in, name, password)
+        try:
+            signed_in = await run_in_threadpool(self._sign_in, name, password)
+        except Unavailable:
+            return self._not_signed_in(request, name[:100], NO_DATABASE, 503)
         if signed_in is None:
             self.throttle.failed(address, self.clock())
             return self._not_signed_in(request, name[:100], WRONG_SIGN_IN, 401)

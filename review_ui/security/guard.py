@@ -6,15 +6,18 @@ reader whose role may use the route (security/access.py); a write also needs the
 """
 
 import hmac
+import logging
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from curation.errors import Unavailable
 from curation.tables.people import Role
 from review_ui.security.access import Who, need_of
 from review_ui.security.headers import security_headers
@@ -30,6 +33,14 @@ ASKED_FIRST = frozenset({Role.READER, Role.ADJUDICATOR})  # roles that must cons
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 BODY_LIMIT_BYTES = 256 * 1024
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+AGAIN_S = 5
+LOG_EVERY_S = 15
+_LOG = logging.getLogger(__name__)
+_AWAY_PAGE = f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Waiting · Rounds</title>
+<meta http-equiv="refresh" content="{AGAIN_S}"><link rel="stylesheet" href="/rounds/static/rounds.css"></head>
+<body><main><h1>The database does not answer</h1>
+<p class="lead">This page tries again by itself. Nothing that was read is lost.</p></main></body></html>"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,7 @@ class Guard:
         self.sessions = sessions
         self.allowed_hosts = allowed_hosts
         self.paces = Paces()
+        self.logged_at: datetime | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, with its reader in `scope`, or refuse it."""
@@ -61,14 +73,35 @@ class Guard:
         connection = HTTPConnection(scope)
         refusal = refuse_origin(connection, self.allowed_hosts) or _refuse_path(connection)
         if refusal is None:
-            reader = await run_in_threadpool(self.sessions.find, connection.cookies.get(COOKIE_NAME))
-            scope[READER_KEY] = reader
-            refusal = _refuse_reader(connection, reader) or self._refuse_pace(connection, reader)
+            refusal = await self._refuse_or_know(connection)
         if scope["type"] == "websocket":
             if refusal is not None:
                 return await send({"type": "websocket.close", "code": 1008})
             return await self.app(scope, receive, send)
         await self._serve(connection, refusal, receive, _with_headers(connection, send))
+
+    async def _refuse_or_know(self, connection: HTTPConnection) -> Refusal | None:
+        """Find the reader of a request and put them into its scope, or refuse it; 503 while the database is away."""
+        scope = connection.scope
+        scope[READER_KEY] = None
+        try:
+            reader = await run_in_threadpool(self.sessions.find, connection.cookies.get(COOKIE_NAME))
+        except Unavailable as error:
+            refusal = _refuse_reader(connection, None)  # what everybody may see needs no database
+            if refusal is not None:
+                self._log_away(error)
+                message = "the database cannot be used just now; nothing was saved. Try again in a moment."
+                refusal = Refusal(503, message, retry_after_s=AGAIN_S)
+            return refusal
+        scope[READER_KEY] = reader
+        return _refuse_reader(connection, reader) or self._refuse_pace(connection, reader)
+
+    def _log_away(self, error: Unavailable) -> None:
+        """Log why the database is away, once in a while: every waiting browser asks again and again."""
+        now = self.sessions.clock()
+        if self.logged_at is None or abs((now - self.logged_at).total_seconds()) >= LOG_EVERY_S:
+            self.logged_at = now
+            _LOG.warning("%s", error)
 
     def _refuse_pace(self, connection: HTTPConnection, reader: SignedInReader | None) -> Refusal | None:
         if reader is None or connection.scope["type"] != "http":
@@ -172,6 +205,8 @@ def _answer(connection: HTTPConnection, refusal: Refusal) -> Response:
             return RedirectResponse(PASSWORD_PATH, 303)
         if refusal is NOT_CONSENTED:
             return RedirectResponse(WELCOME_PATH, 303)
+    if wants_page and refusal.status == 503:
+        return HTMLResponse(_AWAY_PAGE, 503, {"Retry-After": str(refusal.retry_after_s)})
     wait = {"Retry-After": str(refusal.retry_after_s)} if refusal.retry_after_s else None
     return JSONResponse({"error": refusal.message}, refusal.status, wait)
 

@@ -3,7 +3,7 @@ const root = document.querySelector(".judging");
 const at = (id) => document.getElementById(id);
 const KEYS = { s: "same", d: "different", n: "unsure" };
 const OUTBOX = `rounds-pairs-${root.dataset.reader}-`; // then the op_id: an entry has a key of its own, so two tabs lose nothing
-const RETRY_MS = 1500;
+const RETRY_MS = [500, 1000, 2000, 4000, 8000]; // longer with each failure in a row
 const SOON_MS = 300;
 const ANSWER_MS = 20_000;
 const LOST = "No connection. Trying again.";
@@ -28,6 +28,7 @@ let shownAt = 0;
 let filling = false;
 let sending = false;
 let refused = ""; // what the server will never take stays on the page
+let failures = 0;
 const timers = {}; // one wait for each, however often something was asked for meanwhile
 
 const hex = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -64,10 +65,18 @@ function again(what, ms) {
   timers[what.name] = setTimeout(what, ms);
 }
 
+function retry(what) {
+  again(what, RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]);
+  failures += 1;
+}
+
 async function ask(path, options) {
   const signal = AbortSignal.timeout(ANSWER_MS);
   const response = await fetch(path, { credentials: "same-origin", signal, ...options });
-  if (response.ok) return response;
+  if (response.ok) {
+    failures = 0;
+    return response;
+  }
   if (response.status === 401) location.assign("/rounds/sign-in");
   if (response.status >= 500 || PASSING.has(response.status)) throw new Error(`the server answered ${response.status}`);
   const answer = await response.json().catch(() => null); // a proxy on the way answers with a page of its own
@@ -98,7 +107,7 @@ async function fill() {
   } catch (error) {
     if (!isRefused(error)) {
       tell(ahead.length ? "judging" : "loading", LOST);
-      again(fill, RETRY_MS);
+      retry(fill);
     }
   } finally {
     filling = false;
@@ -220,7 +229,7 @@ async function send() {
       drop(entry);
     }
   } catch (error) {
-    if (!isRefused(error)) again(send, RETRY_MS);
+    if (!isRefused(error)) retry(send);
   } finally {
     sending = false;
   }
@@ -270,7 +279,7 @@ function start() {
 function failed(error) {
   if (isRefused(error)) return;
   tell("loading", LOST);
-  again(start, RETRY_MS);
+  retry(start);
 }
 
 tellKept();

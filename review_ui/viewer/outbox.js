@@ -2,7 +2,6 @@
 
 const OUTBOX_NAME = "rounds-outbox";
 const BATCH = 25;
-const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 const RESUMED_BY = ["online", "focus"]; // after another tab signed in, this one is looked at again
 
 function settled(request) {
@@ -168,7 +167,7 @@ class Outbox {
     this.online = false;
     this.halted = error instanceof Refused ? error.message : null;
     if (this.halted) return;
-    const delay = RETRY_MS[Math.min(this.failures, RETRY_MS.length - 1)];
+    const delay = pauseAfter(this.failures);
     this.failures += 1;
     this.timer = setTimeout(() => this.flush(), delay);
   }

@@ -27,6 +27,7 @@ class Queue {
     this.paused = false; // whoever organises the reading has paused the worklist
     this.withOthers = 0; // images that are left to this reader but were not to be had
     this.looks = 0; // claims in a row that brought nothing
+    this.failures = 0; // in a row, of claims and of pixels
     this.claiming = false;
     this.fetching = 0;
     this.closed = false;
@@ -89,6 +90,7 @@ class Queue {
     try {
       const count = Math.min(this.ahead + underWay.size, 200);
       this.take(await this.server.claim(this.worklistId, count, this.mode), count, underWay);
+      this.failures = 0;
       this.load();
       this.changed();
     } catch (error) {
@@ -132,6 +134,7 @@ class Queue {
     this.fetching += 1;
     try {
       item.pixels = typed(await this.server.pixels(item.key), item.bits);
+      this.failures = 0;
     } catch (error) {
       item.asked = false;
       if (error.status === 404) this.drop(item.key); // withdrawn meanwhile
@@ -161,7 +164,8 @@ class Queue {
       this.timer = null;
       this.load();
       this.fill();
-    }, 1500);
+    }, pauseAfter(this.failures));
+    this.failures += 1;
   }
 
   // Take the answered image off the front; the next one is in memory already.

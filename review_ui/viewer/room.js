@@ -12,6 +12,7 @@ class Room {
     this.told = null; // a verdict whose answer stands beside its image: practice and adjudication
     this.lookedAt = null; // an entry of the filmstrip, shown again
     this.resting = false;
+    this.failures = 0; // tries to start that failed, in a row
     this.server = new Server();
     this.panel = new Panel(root, {
       verdict: (verdict) => this.verdict(verdict),
@@ -75,7 +76,8 @@ class Room {
       if (error instanceof Refused) return this.panel.blank("This page cannot be read", error.message);
       if (!(error instanceof Offline)) return this.unkept(error);
       this.panel.blank("No connection", "The server does not answer. Trying again.");
-      this.timer = setTimeout(() => this.start(), 1500);
+      this.timer = setTimeout(() => this.start(), pauseAfter(this.failures));
+      this.failures += 1;
     }
   }
 

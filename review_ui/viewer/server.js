@@ -3,6 +3,10 @@
 
 const PASSING = new Set([408, 425, 429]); // with the faults of a server, what may be answered otherwise after a while
 
+// How long to wait before the next try, after so many failures in a row.
+const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+const pauseAfter = (failures) => RETRY_MS[Math.min(failures, RETRY_MS.length - 1)];
+
 class SignedOut extends Error {}
 class Offline extends Error {}
 
