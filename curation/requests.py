@@ -1,4 +1,4 @@
-"""A frozen request: what is asked for and under which name, validated, hashed, saved beside its result."""
+"""A frozen request: what is asked for, under which name, validated, hashed, saved with its result."""
 
 import re
 from typing import Any, Self

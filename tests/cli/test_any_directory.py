@@ -1,4 +1,4 @@
-"""A path is no address: a project works in a directory of any name, and two projects never share a database."""
+"""A path is no address: a project works in a directory of any name, with a database of its own."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The database goes away and comes back: the worker waits for it, and a job fails through its own work only."""
+"""The worker waits for a database that is away: a job fails through its own work only."""
 
 import sqlite3
 import threading

@@ -1,4 +1,4 @@
-"""While the database is away the page answers 503, says so and tries again; then it goes on as if nothing had been."""
+"""While the database is away the page answers 503 and tries again; then it goes on as before."""
 
 import logging
 
