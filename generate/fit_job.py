@@ -8,6 +8,7 @@ from curation.jobs import utc_now
 from curation.locks import being_made
 from curation.progress import OnProgress
 from curation.project import Project
+from curation.requests import check_name
 from curation.tables.generation import Generator
 from generate.fit_request import FitRequest, check_fit
 from generate.latent_flow.fit import fit_generator
@@ -31,7 +32,7 @@ def fit_in_project(
     `made_by` is the command, for the card. Raises Conflict while another process is at it, and what `check_fit`,
     `fit_generator` and `add_generator` raise.
     """
-    with being_made(project, "generator", request.name):
+    with being_made(project, "generator", check_name(request.name, "generator")):
         return _fit_in_project(project, request, report, now, made_by, say)
 
 

@@ -25,6 +25,7 @@ from curation.lineage.graph import NodeKind
 from curation.locks import being_made
 from curation.project import Project
 from curation.removal.unfinished import list_unfinished_fits
+from curation.requests import NAME
 from curation.tables.generation import Generator, GeneratorPixels, GeneratorSubject
 from curation.tables.measures import SetMeasurement
 from curation.tables.operations import Event
@@ -116,6 +117,8 @@ def _find_row(session: Session, kind: NodeKind, name: str) -> Any:
 def _folder(project: Project, kind: NodeKind, name: str, row: Any) -> Path | None:
     """Find its folder, also that of an interrupted fit without a row; shipped weights are not the project's."""
     if row is not None and row.directory == SHIPPED:
+        return None
+    if row is None and not NAME.fullmatch(name):
         return None
     parent = project.root / REMOVABLE[kind].folders
     folder = parent / name if row is None else project.root / row.directory

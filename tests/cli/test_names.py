@@ -4,17 +4,18 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import rounds
-from curation.errors import BadInput
+from curation.errors import BadInput, NotFound
 from curation.progress import silent
 from curation.project import Project
 from curation.requests import check_name
+from generate.fit_job import fit_in_project
+from generate.fit_request import FitRequest, queue_fit
 from tests.rows import NOW
 from train.adaptation.run_job import train_run
 from train.adaptation.run_request import RunRequest, queue_run
 
 BAD = ["../../x", "a/b", ".hidden", "-x", "", "two words", "x" * 101, "a\nb", "é", "a:b", "C:\\x", ".."]
 PLACES = {
-    "a generator": "generator fit --snapshot real --name",
     "a snapshot": "snapshot build",
     "a worklist": "worklist create",
     "a list of pairs": "pairs create",
@@ -32,6 +33,24 @@ def test_every_place_refuses_a_name_that_leads_outside(project: Project, command
         assert "expected up to 100 letters, digits, dots, dashes and underscores" in str(result.exception)
         assert [path.name for path in project.root.parent.iterdir()] == [project.root.name]
         assert not [path for path in project.root.rglob("*") if path.name in ("x", "b")]
+
+
+def test_a_fit_is_refused_too_made_here_or_queued(project: Project) -> None:
+    request = FitRequest(snapshot="real", name="../../x")
+    with pytest.raises(BadInput, match=r"generator name '\.\./\.\./x'"):
+        fit_in_project(project, request, silent, lambda: NOW, "a test")
+    with pytest.raises(BadInput, match=r"generator name '\.\./\.\./x'"):
+        queue_fit(project, request, NOW)
+
+
+@pytest.mark.parametrize("kind", ["run", "study", "snapshot", "generator"])
+@pytest.mark.parametrize("name", ["..", ".", "../../x", "a/.."])
+def test_nothing_outside_is_removed_under_a_name_that_leads_there(project: Project, kind: str, name: str) -> None:
+    for folder in ("runs", "studies", "snapshots", "generators"):
+        (project.root / folder).mkdir()
+    result = CliRunner().invoke(rounds, ["--project", str(project.root), kind, "remove", name, "--yes"])
+    assert isinstance(result.exception, NotFound), result.output
+    assert (project.root / "rounds.db").is_file()
 
 
 def test_a_run_is_refused_too_trained_here_or_queued(project: Project) -> None:

@@ -8,6 +8,7 @@ from curation.jobs import utc_now
 from curation.locks import being_made
 from curation.progress import OnProgress
 from curation.project import Project
+from curation.requests import check_name
 from curation.snapshots.build import open_snapshot
 from train.adaptation.adapt import RunResult, adapt
 from train.adaptation.records import close_run, open_run
@@ -20,7 +21,7 @@ def train_run(project: Project, request: RunRequest, report: OnProgress, now: Ca
     Raises Conflict when the name stands for another run or another process is at it, and whatever `adapt` and
     `check_run` raise.
     """
-    with being_made(project, "run", request.name):
+    with being_made(project, "run", check_name(request.name, "run")):
         return _train_run(project, request, report, now)
 
 

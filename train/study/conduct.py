@@ -14,7 +14,7 @@ from curation.snapshots.folder import SnapshotFolder
 from curation.tables.images import Split
 from train.adaptation.seen import find_withdrawals_behind
 from train.evaluation.records import record_opening
-from train.study.arms import build_arms
+from train.study.arms import build_arms, check_arm_names
 from train.study.plan import ReportFacts
 from train.study.records import close_study, open_study
 from train.study.report import write_report
@@ -30,6 +30,7 @@ def conduct_study(
     `made_by` is the command, for the report. Raises Conflict when the name stands for another plan or another process
     is at it, and whatever `build_arms` and `run_study` raise.
     """
+    check_arm_names(request.plan.name, request.plan.arms)
     with being_made(project, "study", request.plan.name):
         return _conduct_study(project, request, report, now, made_by)
 
