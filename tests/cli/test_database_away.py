@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import select
 
 import cli.patience
 import cli.worker
 import curation.database
-from cli.main import rounds
 from cli.worker import RUNNERS, run_one, run_until_done
 from curation.errors import DatabaseAway
 from curation.jobs import enqueue
 from curation.progress import OnProgress
-from curation.project import Project
+from curation.project import Project, open_or_make_project
 from curation.tables.images import Label
 from curation.tables.operations import Job, JobStatus
 from tests.conftest import missing
@@ -200,8 +198,7 @@ def test_a_postgresql_server_that_is_restarted_costs_no_job(tmp_path: Path, monk
     assert binaries is not None
     with postgres_server(binaries) as server:
         url = create_database(server.url, "away")
-        assert CliRunner().invoke(rounds, ["init", str(tmp_path / "away"), "--database-url", url]).exit_code == 0
-        project = Project.open(tmp_path / "away")
+        project, _ = open_or_make_project(tmp_path / "away", database_url=url)
         calls: list[int] = []
 
         def body(project: Project, report: OnProgress) -> None:
