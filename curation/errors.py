@@ -11,7 +11,7 @@
     ├── Diverged         a fit or a model gives no finite numbers any more
     ├── NotAllowed       the person signed in may not do this
     └── Unavailable      a disk is full, or a store or server cannot be reached or written to
-        └── DatabaseAway the database is locked, closed for writing or out of reach just now; waiting helps
+        └── DatabaseAway the database is locked, on a full disk or out of reach just now; waiting helps
 
 The edges (commands, routes, worker) turn them into one line without a traceback; the library never prints. No message
 holds the password of an address: it may end in a log, on a screenshot or in the row of a job.
@@ -77,4 +77,4 @@ class Unavailable(RoundsError):
 
 
 class DatabaseAway(Unavailable):
-    """The database is locked, closed for writing or out of reach just now; trying again later may work."""
+    """The database is locked, on a full disk or out of reach just now; trying again later may work."""

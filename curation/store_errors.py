@@ -19,12 +19,17 @@ MISNAMED = (errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.
 BROKEN = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN, errno.ENODEV, errno.ENXIO)
 OF_THE_DISK = (*FULL, *REFUSED, *MISNAMED, *BROKEN)
 
+_LET_WRITE = "Let this account write to the database file and its directory"
+_LET_USE = "Let this account of the database server read and write its tables"
+_ACCEPT_WRITES = "Let the database server accept writes"
+_LASTING = (_LET_WRITE, _LET_USE, _ACCEPT_WRITES)  # waiting does not help: rights stay as they are
+
 # SQLite's primary result codes when the disk, and not the statement, is at fault.
 _SQLITE_REMEDIES = {
     sqlite3.SQLITE_FULL: "Free some space",
     sqlite3.SQLITE_IOERR: "Free some space, or check the disk",
-    sqlite3.SQLITE_READONLY: "Let this account write to the database file and its directory",
-    sqlite3.SQLITE_PERM: "Let this account write to the database file and its directory",
+    sqlite3.SQLITE_READONLY: _LET_WRITE,
+    sqlite3.SQLITE_PERM: _LET_WRITE,
     sqlite3.SQLITE_CANTOPEN: "Let this account write to the database file and its directory, or free some space",
     sqlite3.SQLITE_BUSY: "Another process has been writing for long. Wait for it to finish",
     sqlite3.SQLITE_PROTOCOL: "Other processes have been writing for long. Wait for them to finish",
@@ -34,8 +39,8 @@ _POSTGRESQL_REMEDIES = {
     "08": "See whether the database server runs and can be reached",
     "57P": "See whether the database server runs and can be reached",
     "53": "Free resources of the database server",
-    "25006": "Let the database server accept writes",
-    "42501": "Let this account of the database server read and write its tables",
+    "25006": _ACCEPT_WRITES,
+    "42501": _LET_USE,
 }
 _POSTGRESQL_DAMAGED = ("42P01", "42703", "XX001", "XX002")  # no such table or column, damaged data or index
 _SQLITE_DAMAGED = ("no such table", "no such column", "has no column named", "Could not decode to UTF-8", "malformed")
@@ -118,8 +123,8 @@ def account() -> str:
 def explain_database_errors(place: str) -> Iterator[None]:
     """Turn an error of the database at `place` into one meant for the user; in each case nothing was saved.
 
-    A full or read-only disk, a lock held for too long or a lost server becomes DatabaseAway; a name that another
-    transaction took at the same moment becomes Conflict; a file that is no database, or not whole, becomes Damaged.
+    A full disk, a lock held for too long or a lost server becomes DatabaseAway, a read-only file Unavailable; a name
+    that another transaction took at the same moment Conflict; a file that is no database, or not whole, Damaged.
     """
     try:
         yield
@@ -138,7 +143,8 @@ def explain_database_error(error: DBAPIError, place: str) -> RoundsError | None:
     if _is_damaged(error):
         return Damaged(f"the database {place} is damaged or not one of Rounds ({said}). Restore a backup.")
     if advice := _database_remedy(error):
-        return DatabaseAway(
+        kind = Unavailable if advice in _LASTING else DatabaseAway
+        return kind(
             f"the database {place} cannot be used just now ({said}); nothing was saved. {advice}, then try again."
         )
     return None
