@@ -27,6 +27,7 @@ from tests.e2e.soak_account import Account, draw_up
 from tests.e2e.soak_reader import SoakReader
 from tests.review_ui.serving import ReviewServer
 from tests.soak_record import record_soak
+from tests.worlds.recorded import record_rows
 
 pytestmark = [pytest.mark.e2e, pytest.mark.soak, pytest.mark.slow]
 
@@ -43,6 +44,7 @@ def marked_room(tmp_path: Path, make_project: Callable[[Path], Project]) -> Iter
     project = make_project(tmp_path / "soak")
     with project.database.write() as session:
         batch_id = add_candidates(project, session, [marked_picture(n) for n in range(READINGS + 2 * AHEAD)]).id
+    record_rows(project)
     server = ReviewServer(project.root)
     server.start()
     yield Room(server, project, batch_id)

@@ -15,6 +15,7 @@ from tests.curation.test_full_disk import fill_up
 from tests.review_ui.conftest import Browser
 from tests.review_ui.routes.test_reading import send, verdict
 from tests.small_disk import small_disk
+from tests.worlds.recorded import record_rows
 
 
 @pytest.fixture
@@ -23,6 +24,7 @@ def project(template: tuple[Project, int], tmp_path: Path) -> Iterator[Project]:
     size = sum(path.stat().st_size for path in template[0].root.rglob("*") if path.is_file()) // 1024
     with small_disk(tmp_path / "small", size + 1_500) as small:
         made = copied(template[0], small / "project")
+        record_rows(made)
         yield made
         made.database.dispose()
 

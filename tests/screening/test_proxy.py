@@ -24,6 +24,7 @@ from tests.copies import copied
 from tests.curation.reading_room import add_person
 from tests.rows import NOW
 from tests.screening.cohort import CLASSES, add_drawn, person
+from tests.worlds.recorded import record_rows
 from tests.worlds.shared import copy_world
 
 TRUE, SWAPPED = range(3_000, 3_012), range(3_012, 3_024)
@@ -42,6 +43,7 @@ def screened(tmp_path_factory: pytest.TempPathFactory, cohort_world: Path, tiny_
     screen_batch(project, add_drawn(project, pictures, labels), NOW, silent, str(tiny_vit))
     with project.database.write() as session:
         create_worklist(session, project.chain, NOW, WorklistRecipe(name="w", seed=1))
+    record_rows(project)
     return project
 
 

@@ -11,6 +11,7 @@ from curation.verification.verify import verify_project
 from screening.run import screen_batch
 from tests.rows import NOW
 from tests.screening.cohort import add_cohort, add_drawn, person
+from tests.worlds.recorded import record_rows
 
 
 @pytest.mark.slow
@@ -20,4 +21,5 @@ def test_a_batch_is_screened_from_any_store(stored_project: Project, tiny_vit: P
     batch_id = add_drawn(stored_project, [blank, person(3_000), person(3_001)])
     counts = screen_batch(stored_project, batch_id, NOW, silent, str(tiny_vit))
     assert counts["block"] >= 1
+    record_rows(stored_project)
     assert verify_project(stored_project, silent).faults == []
