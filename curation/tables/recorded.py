@@ -42,9 +42,10 @@ Between: TypeAlias = tuple[int, int]  # the first and the last id of some rows
 class RecordedTable:
     """A table, the kinds of events that record its rows, and the key under which an event names a row.
 
-    `removed` is the kind of event that records that a row was removed by its command.
-    `more` reads what hangs on the rows between two ids. `own_content` is the plain digest of tables that have had one
-    from the first. Earlier versions recorded no event for some rows of a `late` table.
+    `removed` is the kind of event that says that a row was removed by its command. `more` reads what hangs on the rows
+    between two ids. `own_content` is the plain digest of tables that have had one from the first. Earlier versions
+    recorded no event for some rows of a `late` table. `told` are what events say of a row in so many words, and in
+    which column it stands, so that a fault can say what differs.
     """
 
     what: str
@@ -58,6 +59,7 @@ class RecordedTable:
     members: MemberTable | None = None
     own_content: Callable[[Session, Any], str] | None = None
     late: bool = False
+    told: Sequence[tuple[str, str]] = ()
 
     def read(self, session: Session, which: ColumnElement[bool], limit: int = CHUNK) -> list[tuple[int, Values]]:
         """Read ids and covered values of the first rows that are so, in the order of ids."""
@@ -111,6 +113,7 @@ RECORDED: Sequence[RecordedTable] = (
         ("import",),
         ("import.names_removed", "import.subjects_bound"),
         members=MemberTable("image", Image.import_id, images_of(Image.import_id)),
+        told=(("source_digest", "source_digest"),),
     ),
     RecordedTable(
         "generator",
@@ -120,6 +123,7 @@ RECORDED: Sequence[RecordedTable] = (
         ("generator.added",),
         removed="generator.removed",
         more=_seen_by_generators,
+        told=(("weights", "weights_digest"),),
     ),
     RecordedTable(
         "batch",
@@ -129,6 +133,7 @@ RECORDED: Sequence[RecordedTable] = (
         ("batch.requested",),
         ("batch.ready",),
         members=MemberTable("image", Image.batch_id, images_of(Image.batch_id)),
+        told=(("request", "request_digest"),),
     ),
     RecordedTable(
         "screening",
@@ -148,6 +153,7 @@ RECORDED: Sequence[RecordedTable] = (
             *("reader.password_changed", "reader.password_reset", "reader.linked", "reader.deactivated"),
             *("reader.activated", "reader.role_changed"),
         ),
+        told=(("kind", "kind"), ("role", "role")),
     ),
     RecordedTable("sign-in", "sign-ins", SignIn, "sign_in", ("reader.signed_in",)),
     RecordedTable("consent", "consents", Consent, "consent", ("consent.given",), ("consent.withdrawn",)),
@@ -164,6 +170,7 @@ RECORDED: Sequence[RecordedTable] = (
         more=_readers_of_worklists,
         members=MemberTable("item", WorklistItem.worklist_id, items_of),
         late=True,  # practice
+        told=(("items", "size"),),
     ),
     RecordedTable(
         "reading", "readings", Reading, "reading", ("reading.recorded", "reading.voided"), more=_slots_of_readings
@@ -176,10 +183,29 @@ RECORDED: Sequence[RecordedTable] = (
         ("snapshot.built",),
         removed="snapshot.removed",
         members=MemberTable("image", SnapshotItem.snapshot_id, snapshot_items),
+        told=(("digest", "digest"),),
     ),
-    RecordedTable("run", "runs", Run, "run", ("run.finished",), ("run.finished",), "run.removed"),
+    RecordedTable(
+        "run",
+        "runs",
+        Run,
+        "run",
+        ("run.finished",),
+        ("run.finished",),
+        "run.removed",
+        told=(("config", "config_digest"),),
+    ),
     RecordedTable("evaluation", "evaluations", Evaluation, "evaluation", ("run.evaluated",), late=True),
-    RecordedTable("study", "studies", Study, "study", ("study.finished",), ("study.finished",), "study.removed"),
+    RecordedTable(
+        "study",
+        "studies",
+        Study,
+        "study",
+        ("study.finished",),
+        ("study.finished",),
+        "study.removed",
+        told=(("plan", "plan_digest"),),
+    ),
     RecordedTable(
         *("withdrawal", "withdrawals", Withdrawal, "withdrawal"), ("subject.withdrawn",), ("subject.withdrawn",)
     ),

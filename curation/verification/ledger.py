@@ -24,6 +24,7 @@ TWICE = "two events record it, so the row of the first was removed"
 
 _SCHEMA = """
 CREATE TABLE entries (name TEXT, id INTEGER, content TEXT, PRIMARY KEY (name, id)) WITHOUT ROWID;
+CREATE TABLE told (name TEXT, id INTEGER, field TEXT, value TEXT, sequence INTEGER, PRIMARY KEY (name, id, field));
 CREATE TABLE gone (name TEXT, id INTEGER, PRIMARY KEY (name, id)) WITHOUT ROWID;
 CREATE TABLE members (name TEXT, id INTEGER, sequence INTEGER, members TEXT, PRIMARY KEY (name, id));
 CREATE TABLE cleared (image INTEGER PRIMARY KEY, sequence INTEGER, facts TEXT);
@@ -78,6 +79,12 @@ class Ledger:
         query = "SELECT 1 FROM gone WHERE name = ? AND id = ?"
         return self._connection.execute(query, (table.what, row_id)).fetchone() is not None
 
+    def told(self, table: RecordedTable, row_id: int) -> list[tuple[str, Any, int]]:
+        """List what events say of a row in so many words: the column, its value, and which event said so last."""
+        query = "SELECT field, value, sequence FROM told WHERE name = ? AND id = ? ORDER BY field"
+        rows = self._connection.execute(query, (table.what, row_id))
+        return [(field, json.loads(value), sequence) for field, value, sequence in rows]
+
     def members(self, table: RecordedTable, row_id: int) -> Members | None:
         """Find what an event says of the members of a row."""
         query = "SELECT sequence, members FROM members WHERE name = ? AND id = ?"
@@ -122,6 +129,9 @@ class Ledger:
         row_id, content, before = payload[table.key], payload.get(CONTENT), payload.get(BEFORE)
         known = self._known(table, row_id)
         self.has_earlier |= content is None
+        told = ((column, payload[key]) for key, column in table.told if key in payload)
+        rows = ((table.what, row_id, column, json.dumps(value), sequence) for column, value in told)
+        self._write("INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?, ?)", rows)
         if before is None and kind in table.changed and known is not None and content is None:
             return  # an event of an earlier version: it says that the row was changed, not what it says since
         self._note_contradiction(table, row_id, known, before, sequence)
@@ -142,7 +152,7 @@ class Ledger:
         if before is not None:
             self._note_contradiction(table, row_id, self._known(table, row_id), before, sequence)
         gone = [(table.what, row_id), *(("evaluation", number) for number in payload.get("evaluations", ()))]
-        for name in ("entries", "members"):
+        for name in ("entries", "members", "told"):
             self._write(f"DELETE FROM {name} WHERE name = ? AND id = ?", gone)
         self._write("DELETE FROM marks WHERE kind = ? AND target = ?", gone)
         self._write("INSERT OR IGNORE INTO gone VALUES (?, ?)", gone[:1])

@@ -58,6 +58,7 @@ def _table_faults(
             continue
         if entry.content is None:
             not_covered[table.plural] += 1
+            yield from (f"{table.what} {row_id}: {line}" for line in _differences(session, ledger, table, row_id))
         else:
             covered_before = True
             yield from _row_faults(session, chain, ledger, table, entry, content)
@@ -85,11 +86,22 @@ def _row_faults(
     session: Session, chain: Chain, ledger: Ledger, table: RecordedTable, entry: Entry, content: str
 ) -> Iterator[str]:
     if content != entry.content:
-        yield f"{table.what} {entry.id}: {CHANGED}"
+        known = "; ".join(_differences(session, ledger, table, entry.id))
+        yield f"{table.what} {entry.id}: {CHANGED}{known and ': '}{known}"
     said = ledger.members(table, entry.id) if table.members else None
     if said is not None and table.members is not None:
         for place, fault in _member_faults(session, chain, ledger, table.members, entry.id, said):
             yield f"{place} of {table.what} {entry.id}: {fault}"
+
+
+def _differences(session: Session, ledger: Ledger, table: RecordedTable, row_id: int) -> Iterator[str]:
+    """Say what differs between a row and what its events say in so many words, those of earlier versions too."""
+    told = ledger.told(table, row_id)
+    columns = [getattr(table.model, column) for column, _, _ in told]
+    values = session.execute(select(*columns).where(table.model.id == row_id)).one() if told else ()
+    for (column, said, sequence), value in zip(told, values, strict=True):
+        if value != said:
+            yield f"its {column} is {value}, event {sequence} says {said}"
 
 
 def _member_faults(

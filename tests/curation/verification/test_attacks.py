@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from curation.progress import silent
@@ -22,6 +22,7 @@ from curation.snapshots.build import build_snapshot
 from curation.snapshots.mix import MixRecipe
 from curation.tables.content import COLUMNS
 from curation.tables.images import BuildStatus, Split
+from curation.tables.operations import Event
 from curation.tables.people import Role
 from curation.tables.reading import Verdict
 from curation.tables.recorded import RECORDED
@@ -80,7 +81,10 @@ ATTACKS: tuple[tuple[str | tuple[str, ...], str], ...] = (
     ("DELETE FROM worklist_readers", f"worklist 1: {CHANGED}"),
     ("DELETE FROM consents WHERE id = 1", f"consent 1: {MISSING}"),
     ("UPDATE consents SET withdrawn_at = NULL WHERE id = 2", f"consent 2: {CHANGED}"),
-    ("UPDATE readers SET role = 'administrator' WHERE id = 2", f"reader 2: {CHANGED}"),
+    (
+        "UPDATE readers SET role = 'administrator' WHERE id = 2",
+        f"reader 2: {CHANGED}: its role is administrator",
+    ),
     ("UPDATE readers SET password_hash = 'x' WHERE id = 2", f"reader 2: {CHANGED}"),
     ("UPDATE readers SET kind = 'proxy' WHERE id = 2", f"reader 2: {CHANGED}"),
     (
@@ -237,6 +241,19 @@ def test_a_change_is_not_sealed_by_the_next_event_of_its_row(room: Project) -> N
         deactivate_reader(session, room.chain, LATER, "ben")
     [fault] = verify_events(room).faults
     assert fault.startswith("reader 2: it was changed before event ")
+
+
+def test_what_events_of_an_earlier_version_say_in_so_many_words_is_checked_too(room: Project) -> None:
+    told = {"reader": 2, "by": None, "role": "reader"}
+    with room.database.write() as session:
+        for event in session.scalars(
+            select(Event).where(Event.kind.in_(["reader.added", "reader.role_changed"]))
+        ).all():
+            event.payload = {name: value for name, value in event.payload.items() if not name.startswith("content")}
+        room.chain.record(session, "reader.role_changed", told, LATER)
+    faults = [fault for fault in verify_events(room).faults if not fault.startswith("events:")]
+    [number] = {event for fault in faults for event in [fault.split("event ")[1].split()[0]]}
+    assert faults == [f"reader 2: its role is curator, event {number} says reader"]
 
 
 def test_both_commands_look(room: Project) -> None:
