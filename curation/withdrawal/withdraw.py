@@ -64,13 +64,17 @@ def withdraw(
             withdrawal = _open(session, now, descent, reason)
             found = {BEFORE: project.chain.content(session, Withdrawal, withdrawal.id)} if repeated else {}
             names = file_names_of(session, descent.removed)
-            images = _make_tombstones(session, project.chain, now, withdrawal.id, _removed(descent, descendants))
+            images = _images_to_remove(session, _removed(descent, descendants))
+            cleared = [_digest_facts(session, project.chain, chunk) for chunk in chunks(images)]
+            _make_tombstones(session, now, withdrawal.id, images)
             added = _mark_descendants(session, withdrawal.id, descent)
             _close_items(session)
+            for facts in cleared:  # recorded last: who reads meanwhile waits for the head of the chain
+                project.chain.record(session, "images.cleared", {"withdrawal": withdrawal.id, **facts}, now)
             forget_file_names(session, project.chain, now, withdrawal.id, names)
             if added or images or not repeated:
                 withdrawal.plan = rebuild_plan(session, descent, f"-w{withdrawal.id}", descendants)
-                _record(session, project.chain, now, withdrawal, descent, {"images": images, **found})
+                _record(session, project.chain, now, withdrawal, descent, {"images": len(images), **found})
             session.flush()
         removed = remove_files(project, withdrawal, descent, descendants=descendants, purge=purge)
         with project.database.write() as session:
@@ -78,7 +82,7 @@ def withdraw(
                 payload = {"withdrawal": withdrawal.id, **removed.counts()}
                 project.chain.record(session, "withdrawal.files_removed", payload, now)
             anchor(session, project.anchors_path)
-    return Done(withdrawal.id, descent, list(withdrawal.plan), images, removed, repeated)
+    return Done(withdrawal.id, descent, list(withdrawal.plan), len(images), removed, repeated)
 
 
 def _open(session: Session, now: datetime, descent: Descent, reason: str) -> Withdrawal:
@@ -101,24 +105,25 @@ def _removed(descent: Descent, descendants: bool) -> ColumnElement[bool]:
     return or_(shown, drawn, Image.altered_from_id.in_(select(Image.id).where(drawn)))
 
 
-def _make_tombstones(
-    session: Session, chain: Chain, now: datetime, withdrawal_id: int, removed: ColumnElement[bool]
-) -> int:
-    """Turn images into tombstones; return how many were none yet.
+def _images_to_remove(session: Session, removed: ColumnElement[bool]) -> list[int]:
+    """List the images that are no tombstones yet."""
+    return list(session.scalars(select(Image.id).where(removed, Image.withdrawn_at.is_(None)).order_by(Image.id)))
 
-    The events of imports and batches cover what is cleared. An event keeps its digest, so that they are still checked.
-    """
-    ids = list(session.scalars(select(Image.id).where(removed, Image.withdrawn_at.is_(None)).order_by(Image.id)))
-    for chunk in chunks(ids):
-        facts = [chain.facts_digest(member) for member in read_images(session, Image.id.in_(chunk))]
-        payload = {"withdrawal": withdrawal_id, "images": chunk, "facts": facts}
-        chain.record(session, "images.cleared", payload, now)
+
+def _digest_facts(session: Session, chain: Chain, image_ids: list[int]) -> dict[str, Any]:
+    """Digest what will be cleared of images: the events of imports and batches cover it, and are still checked then."""
+    members = read_images(session, Image.id.in_(image_ids))
+    return {"images": image_ids, "facts": [chain.facts_digest(member) for member in members]}
+
+
+def _make_tombstones(session: Session, now: datetime, withdrawal_id: int, image_ids: Sequence[int]) -> None:
+    """Turn images into tombstones: what they say is cleared, their labels go."""
+    for chunk in chunks(image_ids):
         session.execute(delete(ImageLabel).where(ImageLabel.image_id.in_(chunk)))
         session.execute(delete(NearCopy).where(or_(NearCopy.image_id.in_(chunk), NearCopy.like_image_id.in_(chunk))))
         session.execute(update(Image).where(Image.id.in_(chunk)).values(withdrawn_at=now, **CLEARED))
         mark = {"withdrawal_id": withdrawal_id, "kind": AffectedKind.IMAGE}
         session.execute(insert(Affected), [mark | {"target_id": image_id} for image_id in chunk])
-    return len(ids)
 
 
 def _mark_descendants(session: Session, withdrawal_id: int, descent: Descent) -> int:
