@@ -51,6 +51,7 @@ study.add_command(remove_command(NodeKind.STUDY))
 @click.option(
     "--steps", type=click.IntRange(1), default=400, show_default=True, help="Optimiser steps, the same in every arm."
 )
+@click.option("--learning-rate", type=float, help="The same in every arm. Default: depends on the adaptation.")
 @click.option("--real-per-class", type=click.IntRange(1), help="Keep only this many real training images per class.")
 @click.option("--worklist", "worklists", multiple=True, help="Use outcomes of this worklist. Default: of all.")
 @click.option("--split", type=click.Choice(["test", "validation"]), default="test", show_default=True)

@@ -25,9 +25,9 @@ def check_name(name: str, what: str) -> str:
 
 
 class FrozenRequest(BaseModel):
-    """The base of every request and of its parts: it cannot change, and it refuses entries it does not know."""
+    """The base of every request and of its parts: it cannot change, and refuses unknown entries, NaN and infinity."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def parse(cls, text: str | bytes) -> Self:

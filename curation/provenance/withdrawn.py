@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, func, insert, select
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from curation.errors import AffectedRefused, Conflict
@@ -110,6 +110,11 @@ def add_mark(session: Session, withdrawal_id: int, kind: AffectedKind, target_id
     """Mark one thing once."""
     if session.get(Affected, (withdrawal_id, kind, target_id)) is None:
         session.execute(insert(Affected), [{"withdrawal_id": withdrawal_id, "kind": kind, "target_id": target_id}])
+
+
+def remove_marks(session: Session, kind: AffectedKind, target_id: int) -> None:
+    """Remove the marks of a row that starts anew from other things."""
+    session.execute(delete(Affected).where(Affected.kind == kind, Affected.target_id == target_id))
 
 
 def inherit(session: Session, kind: AffectedKind, target_id: int, parent: AffectedKind, parent_id: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from diffusers import DiffusionPipeline, ImagePipelineOutput, SchedulerMixin, UNet2DModel
 
-from curation.errors import BadInput
+from curation.errors import BadInput, Diverged
 from generate.canvas import Canvas, to_uint8
 from generate.pipelines.autoencoder import ImageAutoencoder
 
@@ -142,6 +142,11 @@ class LatentFlowPipeline(DiffusionPipeline):
     def _finish(self, latents: torch.Tensor, output_type: str):
         """Decode, take the image out of its canvas, and convert to the type asked for."""
         images = self.canvas.from_canvas(in_fixed_rows(self.autoencoder.decode, latents))
+        if not torch.isfinite(images).all():
+            raise Diverged(
+                "the generator gives pixels that are NaN or infinite: its fit diverged. Fit it again with lower "
+                "learning rates in the recipe."
+            )
         if output_type == "pt":
             return images
         pixels = to_uint8(images)

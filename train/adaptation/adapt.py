@@ -1,6 +1,7 @@
 """Adapt a backbone to a snapshot and save the run."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from curation.errors import BadInput, Conflict, LeakRefused
+from curation.errors import BadInput, Conflict, Diverged, LeakRefused
 from curation.image_store import Pixels
 from curation.progress import OnProgress
 from curation.provenance.seen import Seen
@@ -54,42 +55,37 @@ def adapt(
     *,
     allow_affected: bool = False,
     also_affected: Sequence[str] = (),
+    on_checked: Callable[[], None] = lambda: None,
 ) -> RunResult:
     """Adapt `config.backbone` to the training split of `folder` and save it in `out`; a finished run is returned as is.
 
     Killed and called again, it continues from its checkpoint to the same weights. `features` shares cached features and
-    the loaded backbone between runs of a frozen encoder; `also_affected` names withdrawals that the caller knows of.
-    Raises Conflict when `out` holds another run, LeakRefused when a held-out subject was seen or a backbone does not
-    say what it saw, AffectedRefused when the snapshot or the backbone descends from a withdrawn subject and that is not
-    allowed.
+    the loaded backbone between runs of a frozen encoder; `also_affected` names withdrawals that the caller knows of;
+    `on_checked` is called when nothing stands against the fit, before its first step.
+    Raises Conflict when `out` holds another run, what `check_adaptation` raises, AffectedRefused when the snapshot or
+    the backbone descends from a withdrawn subject and that is not allowed, Diverged when the fit gives no finite
+    numbers; then nothing of it is left.
     """
     if (out / "card.json").is_file():
-        return _finished_run(folder, config, out)
-    train_rows = folder.rows("train")
-    _check_rows(folder, train_rows)
+        result = _finished_run(folder, config, out, features)
+        on_checked()
+        return result
     backbone = features.backbone if features else Backbone.load(backbone_location(config.backbone), choose_device())
     notes = [*folder.affected, *Tombstones.read(backbone.directory).notes, *also_affected]
     affected = refuse_affected(f"snapshot {folder.name!r} or its backbone", notes, allow_affected)
-    seen_by_backbone = Seen.by_backbone(backbone.directory, config.backbone)
-    if seen_by_backbone.unknown and not config.allow_unknown_provenance:
-        raise LeakRefused(
-            f"backbone {config.backbone!r} has no card.json that says what it saw, which may include held-out subjects."
-            " Pass --allow-unknown-provenance to use it all the same; every report will say so."
-        )
-    seen = collect_seen(folder, seen_by_backbone)
-    for split in ("validation", "test"):
-        seen.refuse_leak(folder.rows(split), split)
+    seen = check_adaptation(folder, config, backbone)
+    on_checked()
     checkpoint = Checkpoint(
         out / CHECKPOINTS / "adaptation.pt", f"{config.digest()} on {folder.digest} from {backbone.digest}"
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        if config.method.frozen_encoder:
-            cache = features or FeatureCache(backbone)
-            model, history = _train_head(folder, config, cache, on_progress, checkpoint)
-        else:
-            model, history = _train_encoder(folder, config, backbone, on_progress, checkpoint)
-    card = _run_card(folder, config, backbone, seen, train_rows) | {
+    try:
+        model, history = _train(folder, config, features or FeatureCache(backbone), on_progress, checkpoint)
+    except Diverged:
+        remove_checkpoints(out)
+        with suppress(OSError):  # whatever else lies there is not of this fit
+            out.rmdir()
+        raise
+    card = _run_card(folder, config, backbone, seen) | {
         "parameters": model.parameter_counts(),
         "history": history.evaluations,
         "steps": history.steps,
@@ -102,16 +98,40 @@ def adapt(
     return RunResult(out, card)
 
 
-def _finished_run(folder: SnapshotFolder, config: AdaptationConfig, out: Path) -> RunResult:
+def _finished_run(
+    folder: SnapshotFolder, config: AdaptationConfig, out: Path, features: FeatureCache | None
+) -> RunResult:
     card = read_card(out)
+    if features and features.backbone.digest != card["backbone"]["digest"]:
+        raise Conflict(f"{out} holds a run of another version of {config.backbone!r}. Choose another directory.")
     if (card["config_digest"], card["snapshot"]["digest"]) != (config.digest(), folder.digest):
         raise Conflict(f"{out} holds a run of another snapshot or configuration. Choose another directory.")
     remove_checkpoints(out)
     return RunResult(out, card)
 
 
-def _check_rows(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> None:
-    missing = sorted(set(folder.classes) - {row.label for row in rows})
+def check_adaptation(folder: SnapshotFolder, config: AdaptationConfig, backbone: Backbone) -> Seen:
+    """Check that snapshot, configuration and backbone go together, and collect what the weights will have seen.
+
+    Raises BadInput where they do not, LeakRefused for a held-out subject or unknown provenance.
+    """
+    _check_rows(folder)
+    backbone.check_images(*folder.shape)
+    find_implementation(config.method).check(backbone, config.method)
+    seen_by_backbone = Seen.by_backbone(backbone.directory, config.backbone)
+    if seen_by_backbone.unknown and not config.allow_unknown_provenance:
+        raise LeakRefused(
+            f"backbone {config.backbone!r} has no card.json that says what it saw, which may include held-out subjects."
+            " Pass --allow-unknown-provenance to use it all the same; every report will say so."
+        )
+    seen = collect_seen(folder, seen_by_backbone)
+    for split in ("validation", "test"):
+        seen.refuse_leak(folder.rows(split), split)
+    return seen
+
+
+def _check_rows(folder: SnapshotFolder) -> None:
+    missing = sorted(set(folder.classes) - {row.label for row in folder.rows("train")})
     if len(folder.classes) < 2 or missing:
         raise BadInput(
             f"snapshot {folder.name!r}: expected two classes or more with training images of each; classes without any:"
@@ -126,6 +146,21 @@ def _examples(
     by_class = folder.manifest.get("recipe", {}).get("weights", {}).get("classes", {})
     class_weights = np.array([by_class.get(name, 1.0) for name in folder.classes], dtype=np.float64)
     return Examples(inputs, folder.labels(rows), weights, class_weights)
+
+
+def _train(
+    folder: SnapshotFolder,
+    config: AdaptationConfig,
+    cache: FeatureCache,
+    on_progress: OnProgress,
+    checkpoint: Checkpoint,
+) -> tuple[AdaptedModel, History]:
+    """Train what the method trains, from the seed of the configuration."""
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        if config.method.frozen_encoder:
+            return _train_head(folder, config, cache, on_progress, checkpoint)
+        return _train_encoder(folder, config, cache.backbone, on_progress, checkpoint)
 
 
 def _train_head(
@@ -174,11 +209,9 @@ def _train_encoder(
     return model, history
 
 
-def _run_card(
-    folder: SnapshotFolder, config: AdaptationConfig, backbone: Backbone, seen: Seen, rows: Sequence[SnapshotRow]
-) -> dict[str, Any]:
+def _run_card(folder: SnapshotFolder, config: AdaptationConfig, backbone: Backbone, seen: Seen) -> dict[str, Any]:
     """Describe what the run rests on."""
-    origins = [row.origin for row in rows]
+    origins = [row.origin for row in folder.rows("train")]
     return {
         "kind": "run",
         "config": config.model_dump(mode="json"),

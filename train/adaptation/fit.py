@@ -111,6 +111,7 @@ def train_model(
         kept=best,
         generator=generator,
         max_gradient_norm=None,
+        remedy=f"Repeat with a lower --learning-rate than {config.effective_learning_rate():g}, under the same name.",
     )
 
     def evaluate(step: int) -> dict[str, float]:

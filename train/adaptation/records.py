@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from curation.audit import Chain
 from curation.errors import Conflict, NotFound
-from curation.provenance.withdrawn import inherit
+from curation.provenance.withdrawn import inherit, remove_marks
 from curation.queries import unused_number
 from curation.tables.images import BuildStatus
 from curation.tables.training import Run, Snapshot
@@ -18,21 +18,18 @@ from train.adaptation.config import AdaptationConfig
 
 
 def open_run(session: Session, now: datetime, name: str, snapshot: Snapshot, config: AdaptationConfig) -> Run:
-    """Add the row of a run, or find that of the interrupted run; raises Conflict for the name of another run."""
+    """Add the row of a run, or find that of the interrupted run; a failed one starts anew with this configuration.
+
+    Raises Conflict for the name of another run.
+    """
     run = find_open_run(session, name, snapshot, config)
-    if run is not None:
+    if run is not None and run.status != BuildStatus.FAILED:
         return run
-    run = Run(
-        id=unused_number(session, Run, "run"),
-        name=name,
-        snapshot_id=snapshot.id,
-        config=config.model_dump(mode="json"),
-        config_digest=config.digest(),
-        directory=f"runs/{name}",
-        status=BuildStatus.BUILDING,
-        metrics={},
-        created_at=now,
-    )
+    if run is not None:
+        remove_marks(session, AffectedKind.RUN, run.id)
+    run = run or Run(id=unused_number(session, Run, "run"), name=name, directory=run_directory(name), metrics={})
+    run.snapshot_id, run.status, run.created_at = snapshot.id, BuildStatus.BUILDING, now
+    run.config, run.config_digest = config.model_dump(mode="json"), config.digest()
     session.add(run)
     session.flush()
     inherit(session, AffectedKind.RUN, run.id, AffectedKind.SNAPSHOT, snapshot.id)
@@ -40,11 +37,26 @@ def open_run(session: Session, now: datetime, name: str, snapshot: Snapshot, con
 
 
 def find_open_run(session: Session, name: str, snapshot: Snapshot, config: AdaptationConfig) -> Run | None:
-    """Find the run of this name, snapshot and configuration; raises Conflict for the name of another run."""
+    """Find the run of this name, snapshot and configuration; raises Conflict for the name of another run.
+
+    A failed run left nothing, so it is found under any configuration.
+    """
     run = session.scalars(select(Run).where(Run.name == name)).one_or_none()
-    if run is not None and (run.snapshot_id, run.config_digest) != (snapshot.id, config.digest()):
+    if run is None or run.status == BuildStatus.FAILED:
+        return run
+    if (run.snapshot_id, run.config_digest) != (snapshot.id, config.digest()):
         raise Conflict(f"run {name!r} exists with another snapshot or configuration. Choose another --name.")
     return run
+
+
+def run_directory(name: str) -> str:
+    """The place of a run inside its project."""
+    return f"runs/{name}"
+
+
+def fail_run(session: Session, name: str) -> None:
+    """Mark a run failed: it left nothing, and its name may be used again."""
+    find_run(session, name).status = BuildStatus.FAILED
 
 
 def close_run(session: Session, chain: Chain, now: datetime, name: str, metrics: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from curation.errors import Diverged
 from curation.jobs import utc_now
 from curation.locks import being_made
 from curation.progress import OnProgress
@@ -11,32 +12,45 @@ from curation.project import Project
 from curation.requests import check_name
 from curation.snapshots.build import open_snapshot
 from train.adaptation.adapt import RunResult, adapt
-from train.adaptation.records import close_run, open_run
+from train.adaptation.records import close_run, fail_run, find_open_run, open_run, run_directory
 from train.adaptation.run_request import RunRequest, check_run
 
 
 def train_run(project: Project, request: RunRequest, report: OnProgress, now: Callable[[], datetime]) -> RunResult:
     """Adapt the backbone of `request` to its snapshot; a finished run is returned as it is.
 
-    Raises Conflict when the name stands for another run or another process is at it, and whatever `adapt` and
-    `check_run` raise.
+    The row of the run is opened when nothing stands against it. Raises Conflict when the name stands for another run or
+    another process is at it, and whatever `adapt` and `check_run` raise; the row of a run that diverged is failed, and
+    its name is free.
     """
     with being_made(project, "run", check_name(request.name, "run")):
         return _train_run(project, request, report, now)
 
 
 def _train_run(project: Project, request: RunRequest, report: OnProgress, now: Callable[[], datetime]) -> RunResult:
-    with project.database.write() as session:
+    with project.database.read() as session:
         snapshot, withdrawals = check_run(session, request)
-        run = open_run(session, now(), request.name, snapshot, request.config)
-    result = adapt(
-        open_snapshot(project, request.snapshot),
-        request.config,
-        project.root / run.directory,
-        report,
-        allow_affected=request.allow_affected,
-        also_affected=withdrawals,
-    )
+        find_open_run(session, request.name, snapshot, request.config)
+
+    def open_row() -> None:
+        with project.database.write() as session:
+            snapshot, _ = check_run(session, request)
+            open_run(session, now(), request.name, snapshot, request.config)
+
+    try:
+        result = adapt(
+            open_snapshot(project, request.snapshot),
+            request.config,
+            project.root / run_directory(request.name),
+            report,
+            allow_affected=request.allow_affected,
+            also_affected=withdrawals,
+            on_checked=open_row,
+        )
+    except Diverged:
+        with project.database.write() as session:
+            fail_run(session, request.name)
+        raise
     with project.database.write() as session:
         close_run(session, project.chain, now(), request.name, result.metrics)
     return result

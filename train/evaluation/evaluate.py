@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from curation.errors import BadInput
+from curation.errors import BadInput, Diverged
 from curation.estimates import Estimate, as_saved
 from curation.progress import silent
 from curation.provenance.seen import Seen
@@ -90,7 +90,10 @@ def select_held_out_rows(folder: SnapshotFolder, split: str) -> list[SnapshotRow
 
 
 def predict(run: SavedRun, folder: SnapshotFolder, split: str, features: FeatureCache | None = None) -> Predictions:
-    """Predict class probabilities on a held-out split; raises LeakRefused when the run saw one of its subjects."""
+    """Predict class probabilities on a held-out split.
+
+    Raises LeakRefused when the run saw one of its subjects, Diverged when a logit is no finite number.
+    """
     if folder.classes != run.card["classes"]:
         raise BadInput(
             f"the run knows the classes {', '.join(run.card['classes'])}; the snapshot {folder.name!r} has"
@@ -107,6 +110,12 @@ def predict(run: SavedRun, folder: SnapshotFolder, split: str, features: Feature
         pixels, preprocessing = folder.pixels(rows), run.model.backbone.preprocessing
         model, examples = run.model, Examples(lambda chosen: preprocessing(pixels[chosen]), labels, weights)
     logits = predict_logits(model, examples, BATCH_SIZE)
+    unusable = int((~torch.isfinite(logits)).any(dim=1).sum())
+    if unusable:
+        raise Diverged(
+            f"the run in {run.directory} gives logits that are no finite numbers for {unusable} of {len(rows)} images, "
+            "so nothing can be measured. Train it again with a lower --learning-rate."
+        )
     return Predictions(rows, labels, logits.double().softmax(dim=1).numpy())
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from curation.errors import BadInput
 from curation.estimates import Estimate
 from curation.snapshots.folder import SnapshotRow
 
@@ -47,8 +48,20 @@ def draw_bootstrap_weights(units: NDArray[np.int64], n_bootstrap: int, seed: int
 
 def percentile_interval(value: float, resampled: Floats, n_units: int, confidence: float) -> Estimate:
     """Compute the percentile bootstrap interval; resamples without every class (NaN) are left out."""
+    _check_finite(value, resampled, n_units)
     low, high = np.nanquantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Estimate(value, float(low), float(high), n_units, "percentiles of resamples")
+
+
+def _check_finite(value: float, resampled: Floats, n_units: int) -> None:
+    """Raise BadInput where a metric or its interval would be no number."""
+    if not np.isfinite(value):
+        raise BadInput(f"a metric is {value}, which is no result. Train the run again with a lower --learning-rate.")
+    if int(np.isfinite(resampled).sum()) < 2:
+        raise BadInput(
+            f"of {len(resampled)} resamples of {n_units} held-out subjects or images fewer than two hold every class, "
+            "so there is no interval. Import more held-out subjects of each class."
+        )
 
 
 def seed_interval(
@@ -61,6 +74,7 @@ def seed_interval(
     one seed the variance between seeds is unknown and taken as zero: such an interval supports no claim.
     """
     n_seeds = len(per_seed)
+    _check_finite(float(np.mean(per_seed)), resampled_mean, n_units)
     between_seeds = float(np.var(per_seed, ddof=1)) / n_seeds if n_seeds > 1 else 0.0
     between_units = float(np.nanvar(resampled_mean, ddof=1))
     total = between_seeds + between_units

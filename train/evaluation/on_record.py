@@ -11,16 +11,21 @@ from curation.snapshots.folder import SnapshotFolder
 from curation.tables.images import Split
 from curation.tables.training import Run, Snapshot
 from train.adaptation.records import find_run
+from train.adaptation.run_folder import read_card
 from train.evaluation.evaluate import EvaluationResult, evaluate_run
 from train.evaluation.records import record_evaluation, record_opening
 from train.evaluation.request import EvaluationRequest
 
 
 def evaluate_on_record(project: Project, request: EvaluationRequest, now: Callable[[], datetime]) -> EvaluationResult:
-    """Record the opening of the split, evaluate the run on it, and keep the metrics; raises NotFound."""
+    """Record the opening of the split, evaluate the run on it, and keep the metrics; raises NotFound.
+
+    A run that is not finished opens nothing.
+    """
     split = Split(request.split)
     with project.database.write() as session:
         run = find_run(session, request.run)
+        read_card(project.root / run.directory)
         folder = SnapshotFolder.open(project.root / session.get_one(Snapshot, run.snapshot_id).directory)
         record_opening(session, project.chain, now(), "run", run.id, split)
     evaluation = evaluate_run(project.root / run.directory, folder, request.split, request.n_bootstrap, request.seed)

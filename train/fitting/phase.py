@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from curation.errors import Diverged
 from train.fitting.checkpoint import Checkpoint
 from train.fitting.kept_weights import KeptWeights, load_trained_state, trained_state
 from train.fitting.seeding import get_global_random_state, set_global_random_state
@@ -38,6 +39,7 @@ class Phase:
 
     `learning_rate` maps a step and the initial rate of a parameter group of `optimizer` to the rate at that step.
     `generator` is a sequential one from which the objective draws. Gradients are clipped to `max_gradient_norm`.
+    `remedy` names the option that a user lowers when the fit diverges.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Phase:
     kept: KeptWeights = field(default_factory=KeptWeights)
     generator: torch.Generator | None = None
     max_gradient_norm: float | None = 1.0
+    remedy: str = "Lower the learning rate."
     step: int = field(init=False, default=0)
     step_losses: list[float] = field(init=False, default_factory=list)
     losses: list[tuple[int, float]] = field(init=False, default_factory=list)  # (step, mean since the last entry)
@@ -74,8 +77,24 @@ class Phase:
     ) -> None:
         """Train to the end, from the checkpoint if there is one, and put the kept weights into the model.
 
-        The last step is always evaluated, reported and saved. Measures of `evaluate` are reported at once.
+        The last step is always evaluated, reported and saved. Measures of `evaluate` are reported at once. Raises
+        Diverged as soon as a loss, a measure or a kept weight is no finite number; the checkpoint is then removed.
         """
+        try:
+            self._run(objective, evaluate, on_progress, evaluate_every, report_every, checkpoint_every)
+        except Diverged:
+            self.checkpoint.path.unlink(missing_ok=True)
+            raise
+
+    def _run(
+        self,
+        objective: Objective,
+        evaluate: Evaluate,
+        on_progress: OnFitProgress,
+        evaluate_every: int,
+        report_every: int,
+        checkpoint_every: int,
+    ) -> None:
         self._resume()
         self.model.train()
         while self.step < self.steps and not self.kept.is_exhausted(self.step):
@@ -92,16 +111,25 @@ class Phase:
                 on_progress(FitProgress(self.name, self.step, self.steps, self.losses[-1][1], measures))
         self.kept.finish()
         self.model.eval()
+        if not all(bool(torch.isfinite(weights).all()) for weights in trained_state(self.model).values()):
+            raise self._diverged("its weights are no finite numbers")
 
     def _advance(self, objective: Objective) -> None:
         for group, initial in zip(self.optimizer.param_groups, self.initial_rates, strict=True):
             group["lr"] = self.learning_rate(self.step, initial)
         loss = objective(self.step)
+        if not torch.isfinite(loss):
+            raise self._diverged(f"its loss is {float(loss.detach())}")
         self.optimizer.zero_grad()
         loss.backward()
         if self.max_gradient_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.max_gradient_norm)
-        self.optimizer.step()
+        try:
+            self.optimizer.step()
+        except RuntimeError as error:
+            if "overflow" not in str(error):
+                raise
+            raise self._diverged("a learning rate is too large for a step") from error
         self.kept.after_step()
         self.step += 1
         self.step_losses.append(float(loss.detach()))
@@ -111,9 +139,15 @@ class Phase:
         with self.kept.for_evaluation():
             measures = evaluate(self.step)
         self.model.train()
+        for name, value in measures.items():
+            if not math.isfinite(value):
+                raise self._diverged(f"its {name.replace('_', ' ')} is {value}")
         self.evaluations.append((self.step, measures))
         self.kept.after_evaluation(self.step, measures)
         return measures
+
+    def _diverged(self, what: str) -> Diverged:
+        return Diverged(f"the fit of {self.name} diverged at step {self.step} of {self.steps}: {what}. {self.remedy}")
 
     def _save(self) -> None:
         state = {

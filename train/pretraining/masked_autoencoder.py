@@ -97,7 +97,7 @@ def augment(images: Tensor, recipe: PretrainRecipe, generator: torch.Generator) 
 
 def choose_batch(recipe: PretrainRecipe, count: int, step: int) -> NDArray[np.int64]:
     """Choose those of `count` images that a step takes: the next slice of the epoch's permutation."""
-    size = min(recipe.batch_size, count)
+    size = recipe.batch_size
     epoch, position = divmod(step, count // size)
     order = torch.randperm(count, generator=pretraining_generator(recipe.seed, -2 - epoch))
     return order[position * size : (position + 1) * size].numpy()

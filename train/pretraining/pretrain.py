@@ -7,6 +7,7 @@ beside them with everything the weights saw.
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import ViTConfig, ViTMAEForPreTraining, ViTModel
 
-from curation.errors import BadInput, Conflict
+from curation.errors import BadInput, Conflict, Diverged
 from curation.files import whole_file
 from curation.progress import OnProgress
 from curation.provenance.seen import Seen
@@ -65,16 +66,22 @@ def pretrain_backbone(
     """Fit a masked autoencoder on the real training images of `folder` and save its encoder; resumes if it was killed.
 
     `made_by` is the command and `date` the day for the card. Raises Conflict when `out` holds another finished
-    backbone, BadInput when there are too few images.
+    backbone, BadInput when there are too few images, Diverged when a loss is no finite number; then nothing is left.
     """
     affected = refuse_affected(f"snapshot {folder.name!r}", folder.affected, allow_affected)
     if (out / "card.json").is_file():
-        if json.loads((out / "card.json").read_text())["recipe"] != recipe.model_dump(mode="json"):
-            raise Conflict(f"{out} holds a backbone of another recipe. Choose another directory.")
+        card = json.loads((out / "card.json").read_text())
+        held = card.get("recipe"), card["fitted_on"].get("digest")
+        if held != (recipe.model_dump(mode="json"), folder.digest):
+            raise Conflict(f"{out} holds a backbone of another recipe or snapshot. Choose another directory.")
         shutil.rmtree(out / FIT, ignore_errors=True)
         return out
     images, rows = _prepare(folder, recipe)
-    model, losses = _fit(images, recipe, folder, out, on_progress)
+    try:
+        model, losses = _fit(images, recipe, folder, out, on_progress)
+    except Diverged:
+        remove_unfinished(out)
+        raise
     save_encoder(model, recipe, out)
     (out / "preprocessor_config.json").write_text(json.dumps(images.preprocessing.as_config(), indent=2) + "\n")
     card = backbone_card(folder, recipe, rows, losses) | {
@@ -89,6 +96,13 @@ def pretrain_backbone(
     return out
 
 
+def remove_unfinished(out: Path) -> None:
+    """Remove what a fit that diverged left, and `out` where nothing else lies in it."""
+    shutil.rmtree(out / FIT, ignore_errors=True)
+    with suppress(OSError):
+        out.rmdir()
+
+
 def _prepare(folder: SnapshotFolder, recipe: PretrainRecipe) -> tuple[PretrainingImages, list[SnapshotRow]]:
     """Split the real training images into fitted and held-out ones, and set the preprocessing by them."""
     rows = [row for row in folder.rows("train") if row.origin == "real"]
@@ -97,6 +111,11 @@ def _prepare(folder: SnapshotFolder, recipe: PretrainRecipe) -> tuple[Pretrainin
     if len(rows) <= recipe.held_out:
         raise BadInput(
             f"expected more than {recipe.held_out} real training images, got {len(rows)}. Lower held_out or add images."
+        )
+    if recipe.batch_size > len(rows) - recipe.held_out:
+        raise BadInput(
+            f"batch_size {recipe.batch_size} is more than the {len(rows) - recipe.held_out} images that are fitted "
+            f"({len(rows)} less held_out {recipe.held_out}). Lower batch_size or held_out, or add images."
         )
     pixels = folder.pixels(rows)
     full_scale = float(np.iinfo(pixels.dtype).max)
@@ -127,6 +146,7 @@ def _fit(
         recipe.steps,
         learning_rate=lambda step, initial: learning_rate(recipe, step, initial),
         checkpoint=Checkpoint(out / FIT / "checkpoint.pt", f"{recipe.digest()} on {folder.digest}"),
+        remedy=f"Lower learning_rate, now {recipe.learning_rate:g}, in the recipe (--recipe) and repeat.",
     )
 
     def objective(step: int) -> torch.Tensor:

@@ -34,7 +34,7 @@ class PretrainRecipe(FrozenRequest):
     held_out: int = Field(default=128, ge=1, description="training images kept from the fit to report a loss")
     checkpoint_every: int = Field(default=500, ge=1)
     feature_pooling: Literal["cls", "tokens", "tokens-max", "tokens-statistics"] = "tokens-statistics"
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -42,4 +42,12 @@ class PretrainRecipe(FrozenRequest):
             raise BadInput("image_size must divide by patch_size, and hidden_size by num_heads.")
         if self.hidden_size % 4 or self.decoder_hidden_size % 4:
             raise BadInput("hidden_size and decoder_hidden_size must divide by 4, for the sine and cosine positions.")
+        if self.decoder_hidden_size % self.decoder_num_heads:
+            raise BadInput("decoder_hidden_size must divide by decoder_num_heads.")
+        patches = (self.image_size // self.patch_size) ** 2
+        if not 0 < int(patches * (1 - self.mask_ratio)) < patches:
+            raise BadInput(
+                f"mask_ratio {self.mask_ratio:g} of {patches} patches hides all or none of them. Change it, or lower "
+                "patch_size."
+            )
         return self

@@ -1,14 +1,15 @@
 """Conduct a study in a project: build the arms, run and compare them, write the report."""
 
+import shutil
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from curation.errors import Diverged
 from curation.jobs import utc_now
 from curation.locks import being_made
 from curation.progress import OnProgress
 from curation.project import Project
-from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.build import find_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from curation.tables.images import Split
@@ -16,7 +17,7 @@ from train.adaptation.seen import find_withdrawals_behind
 from train.evaluation.records import record_opening
 from train.study.arms import build_arms, check_arm_names
 from train.study.plan import ReportFacts
-from train.study.records import close_study, open_study
+from train.study.records import close_study, fail_study, find_open_study, open_study, study_directory
 from train.study.report import write_report
 from train.study.request import StudyRequest
 from train.study.run import run_study
@@ -27,8 +28,9 @@ def conduct_study(
 ) -> dict[str, Any]:
     """Run every arm and seed of the plan and return the result; what an earlier call has finished is not repeated.
 
-    `made_by` is the command, for the report. Raises Conflict when the name stands for another plan or another process
-    is at it, and whatever `build_arms` and `run_study` raise.
+    `made_by` is the command, for the report. The row of the study is opened when nothing stands against it. Raises
+    Conflict when the name stands for another plan or another process is at it, and whatever `build_arms` and
+    `run_study` raise; the row of a study that diverged is failed, and its name is free.
     """
     check_arm_names(request.plan.name, request.plan.arms)
     with being_made(project, "study", request.plan.name):
@@ -39,17 +41,34 @@ def _conduct_study(
     project: Project, request: StudyRequest, report: OnProgress, now: Callable[[], datetime], made_by: str
 ) -> dict[str, Any]:
     plan = request.plan
+    with project.database.read() as session:
+        find_open_study(session, plan)
     folders = build_arms(project, plan.name, plan.arms, request.base, now(), report)
-    with project.database.write() as session:
+    with project.database.read() as session:
         snapshots = [find_snapshot(session, folder.name) for folder in folders.values()]
         withdrawals = find_withdrawals_behind(session, snapshots, plan.adaptation)
-        refuse_affected(f"study {plan.name!r}", withdrawals, request.allow_affected)
-        study = open_study(session, now(), plan)
-        record_opening(session, project.chain, now(), "study", study.id, Split(plan.split))
-    directory = project.root / study.directory
-    result = run_study(
-        folders, plan, directory, report, allow_affected=request.allow_affected, also_affected=withdrawals
-    ).as_json()
+
+    def open_row() -> None:
+        with project.database.write() as session:
+            study = open_study(session, now(), plan)
+            record_opening(session, project.chain, now(), "study", study.id, Split(plan.split))
+
+    directory = project.root / study_directory(plan.name)
+    try:
+        result = run_study(
+            folders,
+            plan,
+            directory,
+            report,
+            allow_affected=request.allow_affected,
+            also_affected=withdrawals,
+            on_checked=open_row,
+        ).as_json()
+    except Diverged:
+        with project.database.write() as session:
+            fail_study(session, plan.name)
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
     write_report(directory, _report_facts(list(folders.values()), made_by, now()))
     with project.database.write() as session:
         close_study(session, project.chain, now(), plan.name, result)

@@ -1,6 +1,6 @@
 """The plan of a study, and the facts for its report that the study cannot know. Torch-free."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,7 @@ class StudyPlan(FrozenRequest):
     name: str = Field(min_length=1)
     adaptation: AdaptationConfig = AdaptationConfig(steps=400)
     arms: tuple[str, ...] = ARMS
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = (0, 1, 2)
     reference: str = "real_only"
     primary: str | None = Field(
         default=None, description="the one arm the report's sentence is about; unset: plus_approved, else the first"

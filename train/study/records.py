@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from curation.audit import Chain
 from curation.errors import Conflict
 from curation.lineage.descent import arm_snapshots
-from curation.provenance.withdrawn import inherit
+from curation.provenance.withdrawn import inherit, remove_marks
 from curation.queries import unused_number
 from curation.tables.images import BuildStatus
 from curation.tables.training import Snapshot, Study
@@ -19,20 +19,20 @@ from train.study.plan import StudyPlan
 
 
 def open_study(session: Session, now: datetime, plan: StudyPlan) -> Study:
-    """Add the row of a study, or find that of the interrupted study; raises Conflict for the name of another plan."""
+    """Add the row of a study, or find that of the interrupted study; a failed one starts anew with this plan.
+
+    Raises Conflict for the name of another plan.
+    """
     study = find_open_study(session, plan)
-    if study is not None:
+    if study is not None and study.status != BuildStatus.FAILED:
         return study
-    study = Study(
-        id=unused_number(session, Study, "study"),
-        name=plan.name,
-        plan=plan.model_dump(mode="json"),
-        plan_digest=plan.digest(),
-        directory=f"studies/{plan.name}",
-        status=BuildStatus.BUILDING,
-        result={},
-        created_at=now,
+    if study is not None:
+        remove_marks(session, AffectedKind.STUDY, study.id)
+    study = study or Study(
+        id=unused_number(session, Study, "study"), name=plan.name, directory=study_directory(plan.name), result={}
     )
+    study.plan, study.plan_digest = plan.model_dump(mode="json"), plan.digest()
+    study.status, study.created_at = BuildStatus.BUILDING, now
     session.add(study)
     session.flush()
     for snapshot_id in session.scalars(select(Snapshot.id).where(Snapshot.name.in_(arm_snapshots(study)))).all():
@@ -41,11 +41,26 @@ def open_study(session: Session, now: datetime, plan: StudyPlan) -> Study:
 
 
 def find_open_study(session: Session, plan: StudyPlan) -> Study | None:
-    """Find the study of this plan; raises Conflict for the name of another plan."""
+    """Find the study of this plan; raises Conflict for the name of another plan.
+
+    A failed study left nothing, so it is found under any plan.
+    """
     study = session.scalars(select(Study).where(Study.name == plan.name)).one_or_none()
-    if study is not None and study.plan_digest != plan.digest():
+    if study is None or study.status == BuildStatus.FAILED:
+        return study
+    if study.plan_digest != plan.digest():
         raise Conflict(f"study {plan.name!r} exists with another plan. Choose another name.")
     return study
+
+
+def study_directory(name: str) -> str:
+    """The place of a study inside its project."""
+    return f"studies/{name}"
+
+
+def fail_study(session: Session, name: str) -> None:
+    """Mark a study failed: it left nothing, and its name may be used again."""
+    session.scalars(select(Study).where(Study.name == name)).one().status = BuildStatus.FAILED
 
 
 def close_study(session: Session, chain: Chain, now: datetime, name: str, result: dict[str, Any]) -> None:

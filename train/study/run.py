@@ -1,21 +1,21 @@
 """Run a study: one adaptation on several arms and seeds, compared on the same held-out subjects."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
 
 from curation.errors import Conflict
 from curation.files import whole_file
 from curation.progress import OnProgress, within_step
+from curation.provenance.tombstones import Tombstones
 from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
-from train.adaptation.adapt import adapt
+from train.adaptation.adapt import adapt, check_adaptation
 from train.adaptation.features import FeatureCache
 from train.adaptation.run_folder import load_run, read_card
 from train.backbones.load import Backbone
@@ -25,6 +25,7 @@ from train.evaluation.intervals import SeedInterval, choose_resampling_units, dr
 from train.evaluation.metrics import LARGEST_VALUES, METRICS, metric_value
 from train.evaluation.near_copies import are_near_copies, why_not_measured
 from train.fitting.device import choose_device
+from train.fitting.kept_array import read_kept_array, write_kept_array
 from train.study.comparison import check_arms
 from train.study.plan import StudyPlan
 
@@ -90,20 +91,25 @@ def run_study(
     *,
     allow_affected: bool = False,
     also_affected: Sequence[str] = (),
+    on_checked: Callable[[], None] = lambda: None,
 ) -> StudyResult:
     """Adapt, predict and compare every (arm, seed) of `plan`; what is finished in `out` is not repeated.
 
-    Reads the held-out split that the plan names; the caller records that. Writes `result.json`. Raises BadInput when
-    the arms differ in more than their training images, Conflict when `out` holds another study, LeakRefused, and
-    AffectedRefused when an arm or the backbone descends from a withdrawn subject and that is not allowed.
+    Reads the held-out split that the plan names; the caller records that. Writes `result.json`. `on_checked` is called
+    when nothing stands against the study, before its first step. Raises BadInput when the arms differ in more than
+    their training images, Conflict when `out` holds another study, Diverged when a fit gives no finite numbers, and
+    what `check_adaptation` raises.
     """
     check_arms(arms, plan)
-    notes = [*(line for folder in arms.values() for line in folder.affected), *also_affected]
+    backbone = Backbone.load(backbone_location(plan.adaptation.backbone), choose_device())
+    notes = [line for folder in arms.values() for line in folder.affected]
+    notes += [*Tombstones.read(backbone.directory).notes, *also_affected]
     affected = refuse_affected(f"study {plan.name!r}", notes, allow_affected)
+    for folder in arms.values():
+        check_adaptation(folder, plan.adaptation, backbone)
+    shared = FeatureCache(backbone) if plan.adaptation.method.frozen_encoder else None
     _claim_folder(arms, plan, out)
-    shared = None
-    if plan.adaptation.method.frozen_encoder:
-        shared = FeatureCache(Backbone.load(backbone_location(plan.adaptation.backbone), choose_device()))
+    on_checked()
     probabilities: dict[str, list[Floats]] = {arm: [] for arm in plan.arms}
     jobs = [(arm, seed) for arm in plan.arms for seed in plan.seeds]
     for done, (arm, seed) in enumerate(jobs):
@@ -142,13 +148,15 @@ def _predict_run(
 ) -> Floats:
     """Train and predict one run: class probabilities (N, n_classes), read from its folder when it is finished."""
     path = run_dir / f"predictions-{plan.split}.safetensors"
-    if not path.is_file():
-        config = plan.run_config(seed)
-        adapt(folder, config, run_dir, report, shared, allow_affected=bool(affected), also_affected=affected)
-        run = load_run(run_dir, choose_device(), shared.backbone if shared else None)
-        with whole_file(path) as partial:
-            save_file({"probabilities": predict(run, folder, plan.split, shared).probabilities}, partial)
-    probabilities: Floats = load_file(path)["probabilities"]
+    config = plan.run_config(seed)
+    run = adapt(folder, config, run_dir, report, shared, allow_affected=bool(affected), also_affected=affected)
+    belongs_to = f"{run.card['digest']} from {run.card['backbone']['digest']} on {folder.digest}"
+    kept = read_kept_array(path, belongs_to)
+    if kept is not None:
+        return kept
+    saved = load_run(run_dir, choose_device(), shared.backbone if shared else None)
+    probabilities = predict(saved, folder, plan.split, shared).probabilities
+    write_kept_array(path, probabilities, belongs_to)
     return probabilities
 
 

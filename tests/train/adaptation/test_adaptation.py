@@ -208,3 +208,23 @@ def test_an_adapter_of_the_shipped_backbone_names_its_base_so_that_stock_peft_lo
     named = json.loads((directory / "adapter" / "adapter_config.json").read_text())["base_model_name_or_path"]
     assert named == "train/shipped/virtual-brains-vit"
     assert PeftModel.from_pretrained(AutoModel.from_pretrained(named), directory / "adapter")
+
+
+def test_a_rank_above_the_width_of_a_layer_is_refused_before_an_image_is_read(
+    folder: SnapshotFolder, tmp_path: Path
+) -> None:
+    for split in ("train", "validation"):
+        for path in (folder.path / split).glob("*.png"):
+            path.unlink()
+    with pytest.raises(BadInput, match=r"lora_rank 33 is more than the 32 channels of .*q_proj"):
+        trained(tmp_path, folder, "lora", lora_rank=33)
+
+
+def test_images_that_the_backbone_does_not_take_are_refused_before_one_is_read(
+    folder: SnapshotFolder, tmp_path: Path
+) -> None:
+    settings = config(tmp_path, "linear-probe")
+    preprocessing = {"size": {"shortest_edge": 40}, "image_processor_type": "ViTImageProcessor"}
+    (tmp_path / "backbone" / "preprocessor_config.json").write_text(json.dumps(preprocessing))
+    with pytest.raises(BadInput, match="makes inputs of 40 x 40, and ViTModel does not take them"):
+        adapt(folder, settings, tmp_path / "run", silent)

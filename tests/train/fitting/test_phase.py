@@ -1,5 +1,6 @@
 """A fit that was killed and resumed is the fit that was not."""
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from curation.errors import Conflict, Damaged
+from curation.errors import Conflict, Damaged, Diverged
 from train.fitting.checkpoint import Checkpoint, remove_checkpoints
 from train.fitting.kept_weights import BestWeights, KeptWeights, trained_state
 from train.fitting.moving_average import MovingAverage
@@ -198,3 +199,39 @@ def test_the_learning_rate_warms_up_and_ends_at_nothing() -> None:
     assert warmup_cosine(0, 10, 100) == pytest.approx(0.1)
     assert warmup_cosine(10, 10, 100) == 1.0
     assert warmup_cosine(100, 10, 100) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_fit_whose_loss_is_no_number_stops_at_once_and_leaves_no_checkpoint(tmp_path: Path, bad: float) -> None:
+    phase = make_phase(tmp_path / "fit.pt")
+    losses = [1.0, 1.0, bad]
+
+    def objective(step: int) -> Tensor:
+        return phase.model(torch.ones(1, 3)).sum() * 0 + losses[step]
+
+    with pytest.raises(Diverged, match=f"small diverged at step 2 of 14: its loss is {bad}. Lower the learning rate"):
+        phase.run(objective, lambda _: {}, lambda _: None, evaluate_every=5, report_every=1, checkpoint_every=1)
+    assert not (tmp_path / "fit.pt").exists()
+
+
+def test_a_measure_or_a_weight_that_is_no_number_stops_a_fit_too(tmp_path: Path) -> None:
+    phase = make_phase(tmp_path / "measure.pt")
+    with pytest.raises(Diverged, match="at step 5 of 14: its validation loss is nan"):
+        phase.run(
+            lambda _: phase.model(torch.ones(1, 3)).sum(),
+            lambda _: {"validation_loss": math.nan},
+            lambda _: None,
+            evaluate_every=5,
+            report_every=1,
+            checkpoint_every=1,
+        )
+    phase = make_phase(tmp_path / "weights.pt", steps=1)
+    with pytest.raises(Diverged, match="its weights are no finite numbers"):
+        phase.run(
+            lambda _: torch.sqrt(phase.model(torch.ones(1, 3)).sum() * 0),  # 0, with a gradient of infinity times 0
+            lambda _: {},
+            lambda _: None,
+            evaluate_every=5,
+            report_every=1,
+            checkpoint_every=1,
+        )

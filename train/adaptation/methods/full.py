@@ -12,6 +12,10 @@ from train.backbones.load import Backbone, quiet_transformers
 DIRECTORY = "model"
 
 
+def check(backbone: Backbone, method: Config) -> None:
+    """Accept every encoder."""
+
+
 def prepare(backbone: Backbone, method: Config, name: str) -> Backbone:
     """Set every weight to train."""
     backbone.model.requires_grad_(True)

@@ -13,6 +13,9 @@ from train.backbones.load import Backbone
 class Implementation(Protocol):
     """How a method changes an encoder, and how what it changed is saved and read again."""
 
+    def check(self, backbone: Backbone, method: Any) -> None:
+        """Raise BadInput where the encoder cannot be adapted with these settings."""
+
     def prepare(self, backbone: Backbone, method: Any, name: str) -> Backbone:
         """Set which weights train, and add new ones; saved files call the base `name`."""
 

@@ -9,6 +9,10 @@ from train.adaptation.model import AdaptedModel
 from train.backbones.load import Backbone
 
 
+def check(backbone: Backbone, method: Config) -> None:
+    """Accept every encoder."""
+
+
 def prepare(backbone: Backbone, method: Config, name: str) -> Backbone:
     """Freeze the encoder."""
     backbone.model.requires_grad_(False)

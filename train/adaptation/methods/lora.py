@@ -2,9 +2,22 @@
 
 from peft import LoraConfig
 
+from curation.errors import BadInput
 from train.adaptation.methods.table import Lora as Config
 from train.adaptation.peft_adapters import add_adapter, find_attention_linears, load_adapter, save_adapter
 from train.backbones.load import Backbone
+
+
+def check(backbone: Backbone, method: Config) -> None:
+    """Refuse an encoder without linear layers, and a rank above the width of the narrowest one it would update."""
+    for name in find_attention_linears(backbone.model):
+        layer = backbone.model.get_submodule(name)
+        width = min(layer.in_features, layer.out_features)
+        if method.rank > width:
+            raise BadInput(
+                f"lora_rank {method.rank} is more than the {width} channels of {name}, so the update would not be of "
+                f"low rank. Set lora_rank to {width} at most."
+            )
 
 
 def prepare(backbone: Backbone, method: Config, name: str) -> Backbone:
