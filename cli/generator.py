@@ -1,7 +1,7 @@
 """`rounds generator`: fit, add, list, show and remove generators."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -145,6 +145,12 @@ def show(project: Project, name: str, as_json: bool) -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path), help="With --snapshot-folder: the directory of the new generator."
 )
+@click.option(
+    "--autoencoder-from",
+    metavar="GENERATOR",
+    help="Take over the autoencoder of this generator of the project and fit the flow alone. What it saw counts as "
+    "seen. With --snapshot-folder: the directory of a generator, or `shipped`.",
+)
 @click.option("--allow-affected", is_flag=True, help="Fit a snapshot that descends from a withdrawn subject.")
 @queue_option("fitting")
 @click.pass_context
@@ -156,6 +162,7 @@ def fit(
     name: str | None,
     resume: str | None,
     out: Path | None,
+    autoencoder_from: str | None,
     allow_affected: bool,
     queue: bool,
 ) -> None:
@@ -176,19 +183,27 @@ def fit(
         with here.database.read() as session:
             interrupted = find_unfinished_fit(session, here.root, resume)
         snapshot, name, recipe = interrupted.snapshot, resume, interrupted.recipe_path
+        autoencoder_from = interrupted.autoencoder_from
     fit_recipe = FitRecipe.read(recipe) if recipe else FitRecipe()
     if (snapshot is None) == (snapshot_folder is None):
         raise click.UsageError("give either --snapshot NAME or --snapshot-folder DIRECTORY")
     if snapshot_folder is not None:
         if out is None or queue:
             raise click.UsageError("--snapshot-folder goes with --out DIRECTORY, and without --queue")
-        _fit_folder(SnapshotFolder.open(snapshot_folder), fit_recipe, out, name or out.name, allow_affected)
+        folder = SnapshotFolder.open(snapshot_folder)
+        _fit_folder(folder, fit_recipe, out, name or out.name, allow_affected, autoencoder_from)
         return
     if name is None or snapshot is None:
         raise click.UsageError("--snapshot goes with --name NAME")
     project = find_project(ctx)
     warn_of_mixed_scales(open_snapshot(project, snapshot))
-    request = FitRequest(snapshot=snapshot, name=name, recipe=fit_recipe, allow_affected=allow_affected)
+    request = FitRequest.checked(
+        snapshot=snapshot,
+        name=name,
+        recipe=fit_recipe,
+        allow_affected=allow_affected,
+        autoencoder_from=autoencoder_from,
+    )
     if queue:
         emit_queued(queue_fit(project, request, now()), {"generator": name}, as_json=False)
         return
@@ -201,19 +216,34 @@ def fit(
     click.echo(f"generator {name} is ready: rounds generate --generator {name} --help")
 
 
-def _fit_folder(folder: SnapshotFolder, recipe: "FitRecipe", out: Path, name: str, allow_affected: bool) -> None:
+def _fit_folder(
+    folder: SnapshotFolder,
+    recipe: "FitRecipe",
+    out: Path,
+    name: str,
+    allow_affected: bool,
+    autoencoder_from: str | None,
+) -> None:
     """Fit outside any project; nothing is registered."""
     from generate.fit_job import make_fit_reporter
-    from generate.latent_flow.fit import fit_generator
+    from generate.latent_flow.autoencoder_source import AutoencoderSource
+    from generate.latent_flow.fit import check_networks, fit_generator
     from generate.latent_flow.timing import estimate_fit
+    from generate.registry import SHIPPED
     from train.fitting.device import choose_device
 
     warn_of_mixed_scales(folder)
-    origin = {"name": name, "made_by": this_command(), "date": now().date().isoformat()}
-    device = choose_device()
+    check_networks(folder, recipe)
+    source = None
+    if autoencoder_from is not None:
+        source = AutoencoderSource.read(SHIPPED if autoencoder_from == "shipped" else Path(autoencoder_from))
+        source.refuse_other_images(folder)
+    options: dict[str, Any] = {"device": choose_device(), "allow_affected": allow_affected, "autoencoder_from": source}
+    options |= {"name": name, "made_by": this_command(), "date": now().date().isoformat()}
     with progress_bar("fitting") as report:
         if not (out / "card.json").is_file():
-            tell(f"the fit takes {estimate_fit(folder, recipe, device).words()}")
+            estimate = estimate_fit(folder, recipe, options["device"], flow_only=source is not None)
+            tell(f"the fit takes {estimate.words()}")
         shown = make_fit_reporter(report)
-        fit_generator(folder, recipe, out, shown, **origin, device=device, allow_affected=allow_affected)
+        fit_generator(folder, recipe, out, shown, **options)
     click.echo(f"{out}: the grids in it show how the fit went")

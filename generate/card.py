@@ -17,11 +17,13 @@ from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 FORMAT = "rounds-generator-card/1"
 
 
-def describe_fitted_images(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> dict[str, Any]:
+def describe_fitted_images(
+    folder: SnapshotFolder, rows: Sequence[SnapshotRow], also: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """Describe what reached the weights: the snapshot, every image's subject and pixel digest, the ancestors.
 
-    Ancestors are the generators of the synthetic images among `rows`. An ancestor that the snapshot does not describe
-    is listed by its weights, with unknown provenance.
+    Ancestors are the generators of the synthetic images among `rows`, and `also`. An ancestor that the snapshot does
+    not describe is listed by its weights, with unknown provenance.
     """
     return {
         "snapshot": folder.name,
@@ -30,15 +32,18 @@ def describe_fitted_images(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) 
         "subjects_known": folder.subjects == "known",
         "subjects": sorted({row.subject for row in rows if row.subject is not None}),
         "pixel_sha256": sorted({row.pixel_sha256 for row in rows}),
-        "lineage": {**folder.lineage, "generators": list_ancestors(folder, rows)},
+        "lineage": {**folder.lineage, "generators": list_ancestors(folder, rows, also)},
     }
 
 
-def list_ancestors(folder: SnapshotFolder, rows: Sequence[SnapshotRow]) -> list[dict[str, Any]]:
-    """List the generators of the synthetic images among `rows`, with everything they saw in turn."""
+def list_ancestors(
+    folder: SnapshotFolder, rows: Sequence[SnapshotRow], also: Sequence[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """List the generators of the synthetic images among `rows`, and `also`, with everything they saw in turn."""
     generators = {row.generator or "" for row in rows if row.origin == "synthetic"}
     described = {entry["weights_digest"]: entry for entry in folder.lineage.get("generators", ())}
-    return [described.get(weights) or _undescribed(weights) for weights in sorted(generators)]
+    of_images = [described.get(weights) or _undescribed(weights) for weights in sorted(generators)]
+    return [*of_images, *(dict(entry) for entry in also if entry["weights_digest"] not in generators)]
 
 
 def _undescribed(weights: str) -> dict[str, Any]:

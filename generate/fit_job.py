@@ -11,7 +11,7 @@ from curation.project import Project
 from curation.requests import check_name
 from curation.tables.generation import Generator
 from generate.fit_request import FitRequest, check_fit
-from generate.latent_flow.fit import fit_generator
+from generate.latent_flow.fit import check_networks, fit_generator
 from generate.latent_flow.timing import estimate_fit
 from generate.registry import add_generator
 from train.fitting.device import choose_device
@@ -44,14 +44,16 @@ def _fit_in_project(
     made_by: str,
     say: Callable[[str], None] | None,
 ) -> Generator:
-    folder = check_fit(project, request)
+    folder, autoencoder_from = check_fit(project, request)
+    check_networks(folder, request.recipe)
     directory, device = project.directory("generators") / request.name, choose_device()
     if not (directory / "card.json").is_file():
-        estimate = f"the fit takes {estimate_fit(folder, request.recipe, device).words()}"
+        flow_only = autoencoder_from is not None
+        estimate = estimate_fit(folder, request.recipe, device, flow_only=flow_only)
         if say is not None:
-            say(estimate)
+            say(f"the fit takes {estimate.words()}")
         else:
-            report(0, request.recipe.autoencoder.steps, estimate)
+            report(0, estimate.phases[0].steps, f"the fit takes {estimate.words()}")
     fit_generator(
         folder,
         request.recipe,
@@ -62,6 +64,7 @@ def _fit_in_project(
         date=now().date().isoformat(),
         device=device,
         allow_affected=request.allow_affected,
+        autoencoder_from=autoencoder_from,
     )
     return add_generator(project, now(), directory, request.name)
 
@@ -69,8 +72,9 @@ def _fit_in_project(
 def run_fit_job(project: Project, payload: dict[str, Any], report: OnProgress) -> None:
     """Run a queued fit."""
     request = FitRequest.checked(**payload)
-    made_by = f"rounds generator fit --snapshot {request.snapshot} --name {request.name} --queue"
-    fit_in_project(project, request, report, utc_now, made_by)
+    made_by = f"rounds generator fit --snapshot {request.snapshot} --name {request.name}"
+    made_by += f" --autoencoder-from {request.autoencoder_from}" if request.autoencoder_from else ""
+    fit_in_project(project, request, report, utc_now, f"{made_by} --queue")
 
 
 def make_fit_reporter(report: OnProgress) -> Callable[[FitProgress], None]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from curation.errors import BadInput, Damaged, NotFound
 from generate.card import read_card, weights_digest
+from generate.pipelines.autoencoder import ImageAutoencoder
 from generate.pipelines.latent_flow import TRAIN_TIMESTEPS, LatentFlowPipeline
 from generate.request import GenerationRequest, Sampler
 from train.fitting.device import choose_device
@@ -61,6 +62,11 @@ def load_pipeline(directory: Path, device: str = "cpu") -> LatentFlowPipeline:
         pipeline = LatentFlowPipeline.from_pretrained(directory, dtype=torch.float32, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
+
+
+def load_autoencoder(directory: Path) -> ImageAutoencoder:
+    """Open the autoencoder of a fitted generator in float32; raises Damaged when its weights are not the card's."""
+    return load_pipeline(directory).autoencoder.eval()
 
 
 def sample_images(

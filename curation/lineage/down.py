@@ -9,6 +9,7 @@ from curation.lineage.nodes import altered_of, in_group, of_owner, split_group_k
 from curation.lineage.relations import (
     ancestor_weights,
     approved_between,
+    autoencoder_weights,
     run_in_path,
     snapshots_with,
     uses_outcomes_of,
@@ -78,7 +79,7 @@ def _below_snapshot(session: Session, key: str) -> list[Step]:
 
 
 def _below_generator(session: Session, key: str) -> list[Step]:
-    """Find its batches, and generators that were fitted on its images in a snapshot of another project."""
+    """Find its batches, and generators that took over its autoencoder, or were fitted on its images elsewhere."""
     row = session.scalars(select(Generator).where(Generator.name == key)).one()
     batches = session.scalars(select(Batch.id).where(Batch.generator_id == row.id).order_by(Batch.id))
     steps = [Step(Ref(NodeKind.BATCH, str(number)), "drew") for number in batches]
@@ -87,6 +88,8 @@ def _below_generator(session: Session, key: str) -> list[Step]:
         is_fitted_here = any(was_fitted_on(other, snapshot) for snapshot in snapshots)
         if row.weights_digest in ancestor_weights(other) and not is_fitted_here:
             steps.append(Step(Ref(NodeKind.GENERATOR, other.name), "fitted on its images"))
+        if row.weights_digest in autoencoder_weights(other):
+            steps.append(Step(Ref(NodeKind.GENERATOR, other.name), "took over its autoencoder"))
     return steps
 
 

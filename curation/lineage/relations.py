@@ -134,7 +134,14 @@ def was_fitted_on(generator: Generator, snapshot: Snapshot) -> bool:
 def ancestor_weights(generator: Generator) -> dict[str, str]:
     """Map the weights of the generators whose images it was fitted on to their names."""
     ancestors = generator.card.get("fitted_on", {}).get("ancestors", ())
-    return {str(entry["weights_digest"]): str(entry["name"]) for entry in ancestors if "weights_digest" in entry}
+    weights = {str(entry["weights_digest"]): str(entry["name"]) for entry in ancestors if "weights_digest" in entry}
+    return {digest: name for digest, name in weights.items() if digest not in autoencoder_weights(generator)}
+
+
+def autoencoder_weights(generator: Generator) -> dict[str, str]:
+    """Map the weights of the generator whose autoencoder it took over to that one's name; empty for its own."""
+    source = generator.card.get("autoencoder_from")
+    return {str(source["weights_digest"]): str(source["name"])} if source else {}
 
 
 def run_in_path(session: Session, backbone: str) -> Run | None:

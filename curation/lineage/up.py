@@ -1,5 +1,7 @@
 """Take one step up: find what a node descends from."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -9,6 +11,7 @@ from curation.lineage.nodes import split_group_key
 from curation.lineage.relations import (
     ancestor_weights,
     approved_between,
+    autoencoder_weights,
     fitted_on,
     images_of_snapshot,
     images_of_worklist,
@@ -47,17 +50,27 @@ def _above_image(session: Session, key: str) -> list[Step]:
 
 
 def _above_generator(session: Session, key: str) -> list[Step]:
-    """Find the snapshot it was fitted on; where that is of another project, the ancestors that its card names."""
+    """Find the snapshot it was fitted on, and the generator of its autoencoder.
+
+    Where the snapshot is of another project, the ancestors that its card names.
+    """
     row = session.scalars(select(Generator).where(Generator.name == key)).one()
     name, _ = fitted_on(row)
     snapshot = session.scalars(select(Snapshot).where(Snapshot.name == name)).one_or_none()
+    autoencoder = _named_generators(session, autoencoder_weights(row), "took over its autoencoder")
     if snapshot is not None and was_fitted_on(row, snapshot):
-        return [Step(Ref(NodeKind.SNAPSHOT, snapshot.name), "fitted on")]
+        return [Step(Ref(NodeKind.SNAPSHOT, snapshot.name), "fitted on"), *autoencoder]
     steps = [Step(Ref(NodeKind.ELSEWHERE, f"snapshot {name}"), "fitted on")] if name else []
-    for weights, ancestor in ancestor_weights(row).items():
+    return [*steps, *_named_generators(session, ancestor_weights(row), "fitted on its images"), *autoencoder]
+
+
+def _named_generators(session: Session, names_by_weights: Mapping[str, str], how: str) -> list[Step]:
+    """Find generators by their weights: those of this project, or their names elsewhere."""
+    steps = []
+    for weights, name in names_by_weights.items():
         known = session.scalars(select(Generator.name).where(Generator.weights_digest == weights)).first()
-        ref = Ref(NodeKind.GENERATOR, known) if known else Ref(NodeKind.ELSEWHERE, f"generator {ancestor}")
-        steps.append(Step(ref, "fitted on its images"))
+        ref = Ref(NodeKind.GENERATOR, known) if known else Ref(NodeKind.ELSEWHERE, f"generator {name}")
+        steps.append(Step(ref, how))
     return steps
 
 

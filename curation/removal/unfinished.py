@@ -13,21 +13,28 @@ from curation.tables.generation import Generator
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedFit:
-    """A folder that a fit has claimed and not finished, the snapshot it is fitted on, and its recipe."""
+    """A folder that a fit has claimed and not finished, and what it is fitted on and by.
+
+    `autoencoder_from` is the generator whose autoencoder it takes over, if any.
+    """
 
     name: str
     snapshot: str
     recipe_path: Path
+    autoencoder_from: str | None
 
 
 def list_unfinished_fits(session: Session, root: Path) -> list[UnfinishedFit]:
     """List the fits in the project at `root` that are under way or interrupted, by name."""
     finished = set(session.scalars(select(Generator.name)))
     claims = [path for path in sorted((root / "generators").glob("*/fit.json")) if path.parent.name not in finished]
-    return [
-        UnfinishedFit(path.parent.name, str(json.loads(path.read_text())["snapshot"]), path.parent / "recipe.json")
-        for path in claims
-    ]
+    return [_read_claim(path) for path in claims]
+
+
+def _read_claim(path: Path) -> UnfinishedFit:
+    claim = json.loads(path.read_text())
+    recipe = path.parent / "recipe.json"
+    return UnfinishedFit(path.parent.name, str(claim["snapshot"]), recipe, claim.get("autoencoder_from"))
 
 
 def find_unfinished_fit(session: Session, root: Path, name: str) -> UnfinishedFit:

@@ -94,11 +94,13 @@ def _build_snapshot(snapshot: Snapshot, names: dict[str, str]) -> RebuildStep:
 def _fit_generator(generator: Generator, names: dict[str, str], why: str) -> RebuildStep:
     of = f"generator {generator.name}"
     fitted_on = generator.card.get("fitted_on", {}).get("snapshot")
-    if generator.directory == "shipped" or fitted_on not in names:
+    autoencoder = generator.card.get("autoencoder_from", {}).get("name")
+    if generator.directory == "shipped" or not (fitted_on in names or (fitted_on and autoencoder)):
         note = f"it was fitted elsewhere ({fitted_on or 'no card'}): ask for one that was fitted without this subject"
         return RebuildStep(of, None, note)
     recipe = f"{generator.directory}/recipe.json"
-    options = {"snapshot": names[fitted_on], "name": names[generator.name], "recipe": recipe}
+    options = {"snapshot": names.get(fitted_on, fitted_on), "name": names[generator.name], "recipe": recipe}
+    options |= {"autoencoder_from": names.get(autoencoder, autoencoder)} if autoencoder else {}
     return RebuildStep(of, PlannedCommand("generator fit", options=options), why)
 
 

@@ -10,12 +10,24 @@ from generate.canvas import Canvas, to_uint8
 from generate.grids import save_grid
 from generate.latent_flow.fit_images import MAX_VALIDATION, FitImages, autocast, canvas_batches, draw_batch
 from generate.latent_flow.objectives import psnr_db, reconstruction_loss
-from generate.latent_flow.recipe import FitRecipe
+from generate.latent_flow.recipe import AutoencoderRecipe, FitRecipe
 from generate.latent_flow.run_phase import run_phase
-from generate.pipelines.autoencoder import DOWNSAMPLING, ImageAutoencoder
+from generate.pipelines.autoencoder import ImageAutoencoder
+from generate.pipelines.sizes import DOWNSAMPLING
+from generate.sample import load_autoencoder
 from train.fitting.phase import OnFitProgress, Phase
 
 GRID_COLUMNS = 12
+
+
+def make_autoencoder(recipe: AutoencoderRecipe, image_channels: int) -> ImageAutoencoder:
+    """Make an autoencoder without weights worth keeping."""
+    return ImageAutoencoder(
+        image_channels=image_channels,
+        block_out_channels=recipe.block_out_channels,
+        layers_per_block=recipe.layers_per_block,
+        latent_channels=recipe.latent_channels,
+    )
 
 
 def fit_autoencoder(
@@ -24,12 +36,7 @@ def fit_autoencoder(
     """Fit the autoencoder and store the mean and deviation of its latents."""
     phase_recipe = recipe.autoencoder
     torch.manual_seed(recipe.seed)
-    model = ImageAutoencoder(
-        image_channels=images.train.shape[3],
-        block_out_channels=phase_recipe.block_out_channels,
-        layers_per_block=phase_recipe.layers_per_block,
-        latent_channels=phase_recipe.latent_channels,
-    )
+    model = make_autoencoder(phase_recipe, images.train.shape[3])
     model = model.to(device, memory_format=torch.channels_last)
 
     def objective(generator: torch.Generator) -> torch.Tensor:
@@ -46,28 +53,55 @@ def fit_autoencoder(
             output = model(target, noise)
         return reconstruction_loss(output.float(), target, phase_recipe.squared_weight, phase_recipe.gradient_weight)
 
-    # Without validation rows training images are scored, and the name of the metric says so.
+    def evaluate(step: int) -> dict[str, float]:
+        return measure_reconstruction(model, images, out, step, device)
+
+    fit = f"{recipe.autoencoder_digest()} on {images.digest}"
+    phase = run_phase("autoencoder", model, phase_recipe, recipe, out, fit, objective, evaluate, on_progress)
+    normalise_latents(model, images, device)
+    return model, phase
+
+
+def reuse_autoencoder(
+    images: FitImages, directory: Path, out: Path, device: str
+) -> tuple[ImageAutoencoder, dict[str, float]]:
+    """Load the autoencoder of the generator in `directory`, and measure it on these images.
+
+    Its weights stay as they are; the mean and the deviation of its latents become those of these images.
+    """
+    model = load_autoencoder(directory).to(device, memory_format=torch.channels_last)
+    measures = measure_reconstruction(model, images, out, 0, device)
+    normalise_latents(model, images, device)
+    return model, measures
+
+
+@torch.no_grad()
+def normalise_latents(model: ImageAutoencoder, images: FitImages, device: str) -> None:
+    """Store the mean and the deviation of the latents of the training images."""
+    raw = [model.encoder(batch) for batch in canvas_batches(images.canvas, images.train, device)]
+    model.normalise(torch.cat(raw))
+
+
+def measure_reconstruction(
+    model: ImageAutoencoder, images: FitImages, out: Path, step: int, device: str
+) -> dict[str, float]:
+    """Measure the signal-to-noise ratio of reconstructions in dB, overall and by class, and save a grid of them.
+
+    Without validation rows training images are scored, and the name of the measure says so.
+    """
     held_out = len(images.validation) > 0
     scored = images.validation if held_out else images.train[:MAX_VALIDATION]
     labels = images.validation_labels if held_out else images.train_labels[:MAX_VALIDATION]
-
-    def evaluate(step: int) -> dict[str, float]:
-        reconstructions = reconstruct(model, images.canvas, scored, device)
-        save_comparison(scored, reconstructions, out / "grids" / f"autoencoder-{step:06d}.png")
-        score = psnr_db(reconstructions, scored)
-        prefix = "psnr_db" if held_out else "training_psnr_db"
-        of_classes = {
-            f"{prefix}/{name}": float(score[(labels == index).numpy()].mean())
-            for index, name in enumerate(images.classes)
-            if bool((labels == index).any())
-        }
-        return {prefix: float(score.mean()), **of_classes}
-
-    phase = run_phase("autoencoder", model, phase_recipe, recipe, out, objective, evaluate, on_progress)
-    with torch.no_grad():
-        raw = [model.encoder(batch) for batch in canvas_batches(images.canvas, images.train, device)]
-    model.normalise(torch.cat(raw))
-    return model, phase
+    reconstructions = reconstruct(model, images.canvas, scored, device)
+    save_comparison(scored, reconstructions, out / "grids" / f"autoencoder-{step:06d}.png")
+    score = psnr_db(reconstructions, scored)
+    prefix = "psnr_db" if held_out else "training_psnr_db"
+    of_classes = {
+        f"{prefix}/{name}": float(score[(labels == index).numpy()].mean())
+        for index, name in enumerate(images.classes)
+        if bool((labels == index).any())
+    }
+    return {prefix: float(score.mean()), **of_classes}
 
 
 @torch.no_grad()

@@ -1,6 +1,5 @@
 """The second phase of a fit: a UNet learns the velocity field from noise to latents of each class."""
 
-import math
 from pathlib import Path
 
 import torch
@@ -10,7 +9,7 @@ from generate.canvas import to_uint8
 from generate.grids import save_grid
 from generate.latent_flow.fit_images import FitImages, autocast, canvas_batches, draw_batch
 from generate.latent_flow.objectives import flow_loss
-from generate.latent_flow.recipe import FitRecipe, FlowRecipe
+from generate.latent_flow.recipe import FitRecipe, FlowRecipe, norm_groups
 from generate.latent_flow.run_phase import run_phase
 from generate.pipelines.autoencoder import ImageAutoencoder
 from generate.pipelines.latent_flow import LatentFlowPipeline
@@ -19,9 +18,6 @@ from train.fitting.phase import OnFitProgress, Phase
 from train.fitting.seeding import step_generator
 
 GRID_PER_CLASS = 12
-# Time and class are added per channel just before a group norm, which removes a shift common to its group. With few
-# channels per group the network hardly sees them, with one channel not at all.
-MAX_NORM_GROUPS = 8
 
 
 def make_unet(recipe: FlowRecipe, latent_channels: int, size: tuple[int, int], classes: int) -> UNet2DModel:
@@ -36,7 +32,7 @@ def make_unet(recipe: FlowRecipe, latent_channels: int, size: tuple[int, int], c
         down_block_types=("DownBlock2D",) * (levels - 1) + ("AttnDownBlock2D",),
         up_block_types=("AttnUpBlock2D",) + ("UpBlock2D",) * (levels - 1),
         attention_head_dim=recipe.attention_head_dim,
-        norm_num_groups=math.gcd(MAX_NORM_GROUPS, *recipe.block_out_channels),
+        norm_num_groups=norm_groups(recipe.block_out_channels),
         num_class_embeds=classes + 1,
     )
 
@@ -77,8 +73,12 @@ def fit_flow(
     out: Path,
     on_progress: OnFitProgress,
     device: str,
+    autoencoder_from: str = "",
 ) -> tuple[UNet2DModel, Phase]:
-    """Fit the flow on the latents of a fitted autoencoder."""
+    """Fit the flow on the latents of a fitted autoencoder.
+
+    `autoencoder_from` is the weights digest of the generator whose autoencoder it is, if it was not fitted here.
+    """
     phase_recipe = recipe.flow
     latents = encode_training_images(autoencoder, images, recipe.horizontal_flip, device)
     labels = images.train_labels.to(device)
@@ -103,7 +103,8 @@ def fit_flow(
         save_grid(to_uint8(generated), GRID_PER_CLASS, out / "grids" / f"flow-{step:06d}.png")
         return measure_validation_loss(unet, autoencoder, images, recipe, device)
 
-    phase = run_phase("flow", unet, phase_recipe, recipe, out, objective, evaluate, on_progress)
+    fit = " ".join(filter(None, (recipe.digest(), "on", images.digest, autoencoder_from)))
+    phase = run_phase("flow", unet, phase_recipe, recipe, out, fit, objective, evaluate, on_progress)
     return unet, phase
 
 

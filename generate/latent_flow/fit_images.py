@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from generate.canvas import Canvas
 from generate.latent_flow.recipe import FitRecipe
-from generate.pipelines.autoencoder import DOWNSAMPLING
 
 ENCODE_BATCH = 64
 MAX_VALIDATION = 600
@@ -29,6 +29,11 @@ class FitImages:
     weights: torch.Tensor  # (N,) float64: how often each training image is drawn, against the others
     validation: NDArray[np.uint8]
     validation_labels: torch.Tensor
+
+    @property
+    def digest(self) -> str:
+        """Digest of what is fitted: every training image with its label and weight, in order."""
+        return digest_of([[row.file_sha256, row.label, row.weight] for row in self.rows])
 
 
 def load_images(folder: SnapshotFolder, recipe: FitRecipe) -> FitImages:
@@ -49,10 +54,9 @@ def load_images(folder: SnapshotFolder, recipe: FitRecipe) -> FitImages:
     held_out = [row for row in folder.rows("validation") if row.origin == "real"]
     chosen = np.linspace(0, len(held_out) - 1, min(len(held_out), MAX_VALIDATION)).astype(int)
     held_out = [held_out[position] for position in chosen]
-    multiple = DOWNSAMPLING * 2 ** (len(recipe.flow.block_out_channels) - 1)
     return FitImages(
         classes=folder.classes,
-        canvas=Canvas.plan(height, width, recipe.canvas, multiple),
+        canvas=Canvas.plan(height, width, recipe.canvas, recipe.multiple),
         rows=train,
         train=folder.pixels(train).astype(np.uint8, copy=False),
         train_labels=torch.from_numpy(folder.labels(train)),

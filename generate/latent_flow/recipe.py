@@ -1,12 +1,15 @@
 """The recipe of a fit: frozen, hashed, saved beside the weights. Torch-free."""
 
+from math import gcd
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
 
+from curation.digests import digest_of
 from curation.errors import BadInput, NotFound
 from curation.requests import FrozenRequest
+from generate.pipelines.sizes import DOWNSAMPLING, MAX_NORM_GROUPS, NORM_GROUPS
 from train.fitting.recipe import Fraction, PhaseRecipe, Weight
 
 
@@ -23,6 +26,13 @@ class AutoencoderRecipe(PhaseRecipe):
     gradient_weight: Weight = 0.5
     latent_noise: Weight = 0.05  # standard deviation, in units of the latents' own
 
+    @field_validator("block_out_channels")
+    @classmethod
+    def _check_groups(cls, channels: tuple[int, int]) -> tuple[int, int]:
+        if any(count % NORM_GROUPS for count in channels):
+            raise ValueError(f"expected multiples of {NORM_GROUPS}, the groups of its norms")
+        return channels
+
 
 class FlowRecipe(PhaseRecipe):
     """A class-conditional UNet on the normalised latents, trained by rectified flow with logit-normal time."""
@@ -32,8 +42,35 @@ class FlowRecipe(PhaseRecipe):
     learning_rate: Annotated[float, Field(gt=0.0)] = 5e-4
     block_out_channels: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] = (128, 192)
     layers_per_block: PositiveInt = 2
-    attention_head_dim: PositiveInt = 32
+    attention_head_dim: Annotated[PositiveInt, Field(validate_default=True)] = 32
     label_drop: Fraction = 0.1
+
+    @field_validator("block_out_channels")
+    @classmethod
+    def _check_groups(cls, channels: tuple[int, ...]) -> tuple[int, ...]:
+        groups = norm_groups(channels)
+        if min(channels) == groups:
+            raise ValueError(
+                f"expected more channels than the {groups} groups of its norms at every level: a norm over one channel "
+                "takes out time and class"
+            )
+        return channels
+
+    @field_validator("attention_head_dim")
+    @classmethod
+    def _check_heads(cls, head_dim: int, others: ValidationInfo) -> int:
+        lowest = others.data.get("block_out_channels", (head_dim,))[-1]
+        if head_dim > lowest:
+            raise ValueError(
+                f"attention_head_dim {head_dim} is more than the {lowest} channels of the lowest level, the last of "
+                "block_out_channels"
+            )
+        return head_dim
+
+
+def norm_groups(channels: tuple[int, ...]) -> int:
+    """The number of groups of every norm of a UNet with these channels."""
+    return gcd(MAX_NORM_GROUPS, *channels)
 
 
 class FitRecipe(FrozenRequest):
@@ -49,6 +86,29 @@ class FitRecipe(FrozenRequest):
     grid_every: PositiveInt = 250
     autoencoder: AutoencoderRecipe = AutoencoderRecipe()
     flow: FlowRecipe = FlowRecipe()
+
+    @model_validator(mode="after")
+    def _check_canvas(self) -> Self:
+        if self.canvas != "pad" and self.canvas % self.multiple:
+            raise ValueError(
+                f"canvas: expected a multiple of {self.multiple}, which the autoencoder and {self.flow_levels} levels "
+                f"of the flow divide by, got {self.canvas}"
+            )
+        return self
+
+    @property
+    def flow_levels(self) -> int:
+        """How many levels the UNet has."""
+        return len(self.flow.block_out_channels)
+
+    @property
+    def multiple(self) -> int:
+        """What the sides of the canvas divide by."""
+        return int(DOWNSAMPLING * 2 ** (self.flow_levels - 1))
+
+    def autoencoder_digest(self) -> str:
+        """Digest of what decides the weights of the autoencoder, besides the snapshot."""
+        return digest_of(self.model_dump(mode="json", exclude={"flow", "weights_dtype"}))
 
     @classmethod
     def read(cls, path: Path | str) -> Self:

@@ -22,11 +22,15 @@ def run_phase(
     phase_recipe: PhaseRecipe,
     recipe: FitRecipe,
     out: Path,
+    fit: str,
     objective: Callable[[torch.Generator], torch.Tensor],
     evaluate: Evaluate,
     on_progress: OnFitProgress,
 ) -> Phase:
-    """Fit `model` by `phase_recipe`, a part of `recipe`; `objective` draws random numbers from its generator."""
+    """Fit `model` by `phase_recipe`, a part of `recipe`; `objective` draws random numbers from its generator.
+
+    `fit` names the recipe, the images and the earlier weights of this phase: a checkpoint of another is refused.
+    """
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=phase_recipe.learning_rate, weight_decay=phase_recipe.weight_decay, betas=(0.9, 0.99)
     )
@@ -36,8 +40,9 @@ def run_phase(
         optimizer,
         phase_recipe.steps,
         lambda step, initial: initial * warmup_cosine(step, phase_recipe.warmup_steps, phase_recipe.steps),
-        checkpoint=Checkpoint(out / CHECKPOINTS / f"{name}.pt", recipe.digest()),
+        checkpoint=Checkpoint(out / CHECKPOINTS / f"{name}.pt", fit),
         kept=MovingAverage(model, phase_recipe.ema_decay),
+        remedy=f"Lower {name}.learning_rate, now {phase_recipe.learning_rate:g}, in the recipe (--recipe) and repeat.",
     )
     phase.run(
         lambda step: objective(step_generator(recipe.seed, name, step)),

@@ -5,7 +5,7 @@ The networks and their losses are those of the fit, the images are noise: a step
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -17,7 +17,8 @@ from generate.latent_flow.fit_flow import GRID_PER_CLASS, make_unet
 from generate.latent_flow.fit_images import MAX_VALIDATION, autocast
 from generate.latent_flow.objectives import flow_loss, reconstruction_loss
 from generate.latent_flow.recipe import FitRecipe
-from generate.pipelines.autoencoder import DOWNSAMPLING, ImageAutoencoder
+from generate.pipelines.autoencoder import ImageAutoencoder
+from generate.pipelines.sizes import DOWNSAMPLING
 from train.fitting.recipe import PhaseRecipe
 
 TIMED_STEPS = 3
@@ -48,8 +49,7 @@ class FitSize:
 
     def canvas(self, recipe: FitRecipe) -> Canvas:
         """Plan the canvas as the fit does."""
-        multiple = DOWNSAMPLING * 2 ** (len(recipe.flow.block_out_channels) - 1)
-        return Canvas.plan(self.height, self.width, recipe.canvas, multiple)
+        return Canvas.plan(self.height, self.width, recipe.canvas, recipe.multiple)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class FitEstimate:
     """How long a fit takes on this machine."""
 
     device: str
-    phases: tuple[PhaseEstimate, PhaseEstimate]
+    phases: tuple[PhaseEstimate, ...]
 
     @property
     def total_s(self) -> float:
@@ -86,12 +86,14 @@ class FitEstimate:
         return f"about {duration_words(self.total_s)} on this machine ({where}): {', '.join(parts)}, as measured now"
 
 
-def estimate_fit(folder: SnapshotFolder, recipe: FitRecipe, device: str, clock: Clock = time.monotonic) -> FitEstimate:
-    """Time a few steps of both networks and estimate the whole fit."""
+def estimate_fit(
+    folder: SnapshotFolder, recipe: FitRecipe, device: str, clock: Clock = time.monotonic, *, flow_only: bool = False
+) -> FitEstimate:
+    """Time a few steps of both networks and estimate the whole fit; `flow_only` where an autoencoder is taken over."""
     size = FitSize.of(folder)
-    return estimate_from(
-        recipe, size, device, time_autoencoder(recipe, size, device, clock), time_flow(recipe, size, device, clock)
-    )
+    autoencoder_s = 0.0 if flow_only else time_autoencoder(recipe, size, device, clock)
+    estimate = estimate_from(recipe, size, device, autoencoder_s, time_flow(recipe, size, device, clock))
+    return replace(estimate, phases=estimate.phases[1:]) if flow_only else estimate
 
 
 def estimate_from(recipe: FitRecipe, size: FitSize, device: str, autoencoder_s: float, flow_s: float) -> FitEstimate:

@@ -10,8 +10,7 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import nn
 
-DOWNSAMPLING = 4
-NORM_GROUPS = 8
+from generate.pipelines.sizes import NORM_GROUPS
 
 
 class ResidualBlock(nn.Module):

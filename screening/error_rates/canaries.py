@@ -6,6 +6,7 @@ Diffusion Models", for the criterion). The generators are measured and thrown aw
 """
 
 import json
+import shutil
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,20 +18,22 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
 from curation.digests import digest_of
-from curation.errors import BadInput, Conflict
-from curation.files import whole_file
+from curation.errors import BadInput, Conflict, Diverged
 from curation.requests import FrozenRequest
 from curation.snapshots.folder import SnapshotFolder
+from generate.card import weights_digest
+from generate.latent_flow.fit import check_networks
 from generate.latent_flow.fit_autoencoder import fit_autoencoder
 from generate.latent_flow.fit_flow import fit_flow, make_pipeline
 from generate.latent_flow.fit_images import FitImages, load_images
 from generate.latent_flow.recipe import AutoencoderRecipe, FitRecipe, FlowRecipe
-from generate.pipelines.autoencoder import ImageAutoencoder
 from generate.pipelines.latent_flow import LatentFlowPipeline
-from generate.sample import image_generator
+from generate.sample import image_generator, load_autoencoder
+from train.fitting.kept_array import read_kept_array, write_kept_array
 from train.fitting.phase import OnFitProgress
 
 DRAW = 16
+CLAIM = "plan.json"
 SMALL_RECIPE = FitRecipe(
     autoencoder=AutoencoderRecipe(steps=1200, batch_size=16, block_out_channels=(32, 64), layers_per_block=1),
     flow=FlowRecipe(steps=2400, batch_size=32, block_out_channels=(64, 96), layers_per_block=1, label_drop=0.1),
@@ -66,6 +69,7 @@ class Planted:
 
 def plant(folder: SnapshotFolder, plan: CanaryPlan) -> Planted:
     """Choose canary subjects and others from the real training rows of a snapshot; raises BadInput when too few."""
+    check_networks(folder, plan.recipe)
     images = load_images(folder, plan.recipe)
     positions_of_subject: dict[str, list[int]] = defaultdict(list)
     for position, row in enumerate(images.rows):
@@ -124,18 +128,20 @@ def fit_and_generate(
     `autoencoder` is the directory of a fitted generator whose autoencoder is used; without it one is fitted too.
     Both fits are asked for the same classes: those of `labels`, in a shuffled order.
     """
-    drawn = out / "drawn.npy"
-    if drawn.is_file():
-        return np.load(drawn, allow_pickle=False)
+    source = weights_digest(autoencoder) if autoencoder else ""
+    belongs_to = digest_of([plan.model_dump(mode="json"), images.digest, labels.tolist(), source])
+    drawn = out / "drawn.safetensors"
+    kept = read_kept_array(drawn, belongs_to)
+    if kept is not None:
+        return kept
     if autoencoder is None:
         model, _ = fit_autoencoder(images, plan.recipe, out, on_progress, "cpu")
     else:
-        model = ImageAutoencoder.from_pretrained(autoencoder / "autoencoder", torch_dtype=torch.float32).eval()
-    unet, _ = fit_flow(images, model, plan.recipe, out, on_progress, "cpu")
+        model = load_autoencoder(autoencoder)
+    unet, _ = fit_flow(images, model, plan.recipe, out, on_progress, "cpu", source)
     pipeline = make_pipeline(images, model, unet.eval())
     pixels = generate(pipeline, plan, labels)
-    with whole_file(drawn) as partial, partial.open("wb") as file:
-        np.save(file, pixels)
+    write_kept_array(drawn, pixels, belongs_to)
     return pixels
 
 
@@ -144,13 +150,19 @@ def fit_both(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The images of the fit with canaries, and those of its control without them.
 
-    Raises Conflict when `out` holds another plan's fits.
+    Raises Conflict when `out` holds another plan's fits, Diverged when a loss is no finite number; then `out` is free.
     """
     claim(out, planted, plan, autoencoder)
-    drawn, control = (
-        fit_and_generate(images, planted.labels, plan, out / name, on_progress, autoencoder)
-        for name, images in (("with", planted.with_canaries), ("without", planted.without))
-    )
+    try:
+        drawn, control = (
+            fit_and_generate(images, planted.labels, plan, out / name, on_progress, autoencoder)
+            for name, images in (("with", planted.with_canaries), ("without", planted.without))
+        )
+    except Diverged:
+        for name in ("with", "without"):
+            shutil.rmtree(out / name, ignore_errors=True)
+        (out / CLAIM).unlink()
+        raise
     return drawn, control
 
 
@@ -158,7 +170,7 @@ def claim(out: Path, planted: Planted, plan: CanaryPlan, autoencoder: Path | Non
     """Mark `out` as the place of this plan on these images; raises Conflict when it holds another plan."""
     content = {"plan": plan.model_dump(mode="json"), "images": digest_of(planted.file_sha256)}
     text = json.dumps(content | {"autoencoder": str(autoencoder or "fitted")}, indent=1, sort_keys=True) + "\n"
-    path = out / "plan.json"
+    path = out / CLAIM
     if path.is_file() and path.read_text() != text:
         raise Conflict(f"{out} holds canaries of another plan or snapshot. Choose another --out, or delete it.")
     out.mkdir(parents=True, exist_ok=True)
