@@ -184,6 +184,8 @@ def train(
     facts |= {"near copies": near, "notice": run.card["notice"]} | ({"stale": stale} if stale else {})
     if run.card.get("mixed_scales"):
         facts["scales"] = run.card["mixed_scales"]
+    if run.card.get("constant_features"):
+        facts["features that do not vary"] = run.card["constant_features"]
     if run.card.get("affected"):
         facts["withdrawals"] = run.card["affected"]
     emit(facts, as_json, title=f"run {request.name}")

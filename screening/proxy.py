@@ -36,6 +36,7 @@ from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Verdict, Worklist, WorklistItem
 from screening.features.feature_file import FeatureFile
 from screening.features.neighbours import Features, nearest
+from screening.features.spread import refuse_constant_features
 from screening.references import real_references
 from train.backbones.load import Backbone
 
@@ -71,7 +72,7 @@ class Proxy:
 def fit_proxy(train: Features, train_labels: list[str], validation: Features, validation_labels: list[str]) -> Proxy:
     """Fit the probe on training features (N, D); its penalty and what is typical come from validation features.
 
-    Raises BadInput when a class has no training or no validation image.
+    Raises BadInput when a class has no training or no validation image, or no feature varies.
     """
     classes = sorted(set(train_labels))
     missing = sorted(set(classes) ^ set(validation_labels))
@@ -80,6 +81,7 @@ def fit_proxy(train: Features, train_labels: list[str], validation: Features, va
             "a proxy needs training and validation images of at least two classes, the same in both; "
             f"got {', '.join(classes) or 'none'}{', only in fitted: ' + ', '.join(missing) if missing else ''}."
         )
+    refuse_constant_features(train, "real training images")
     probes = [
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=2_000, C=penalty)).fit(train, train_labels)
         for penalty in PENALTIES

@@ -58,7 +58,7 @@ def fit_autoencoder(
 
     fit = f"{recipe.autoencoder_digest()} on {images.digest}"
     phase = run_phase("autoencoder", model, phase_recipe, recipe, out, fit, objective, evaluate, on_progress)
-    normalise_latents(model, images, device)
+    phase.evaluations[-1][1].update(normalise_latents(model, images, device))
     return model, phase
 
 
@@ -71,15 +71,18 @@ def reuse_autoencoder(
     """
     model = load_autoencoder(directory).to(device, memory_format=torch.channels_last)
     measures = measure_reconstruction(model, images, out, 0, device)
-    normalise_latents(model, images, device)
-    return model, measures
+    return model, measures | normalise_latents(model, images, device)
 
 
 @torch.no_grad()
-def normalise_latents(model: ImageAutoencoder, images: FitImages, device: str) -> None:
-    """Store the mean and the deviation of the latents of the training images."""
+def normalise_latents(model: ImageAutoencoder, images: FitImages, device: str) -> dict[str, float]:
+    """Store the mean and the deviation of the latents of the training images.
+
+    Returns a measure for the card where channels do not vary: they carry nothing, and the recipe may have fewer.
+    """
     raw = [model.encoder(batch) for batch in canvas_batches(images.canvas, images.train, device)]
-    model.normalise(torch.cat(raw))
+    constant = model.normalise(torch.cat(raw))
+    return {"constant_latent_channels": float(constant)} if constant else {}
 
 
 def measure_reconstruction(

@@ -12,6 +12,8 @@ from torch import nn
 
 from generate.pipelines.sizes import NORM_GROUPS
 
+ROUNDING = 1e-6  # of the size of a latent: a deviation below it is that of rounding
+
 
 class ResidualBlock(nn.Module):
     """Norm, SiLU, convolution, twice, added to the input; the last convolution starts at zero."""
@@ -90,7 +92,14 @@ class ImageAutoencoder(ModelMixin, ConfigMixin):
         return self.decoder(latents)
 
     @torch.no_grad()
-    def normalise(self, raw_latents: torch.Tensor) -> None:
-        """Store the channel means and standard deviations of `raw_latents`, as `encoder` gave them."""
-        self.latent_mean.copy_(raw_latents.mean(dim=(0, 2, 3), keepdim=True))
-        self.latent_std.copy_(raw_latents.std(dim=(0, 2, 3), keepdim=True))
+    def normalise(self, raw_latents: torch.Tensor) -> int:
+        """Store the channel means and standard deviations of `raw_latents`, as `encoder` gave them.
+
+        A channel that does not vary has scale 1; returns how many there are.
+        """
+        mean = raw_latents.mean(dim=(0, 2, 3), keepdim=True)
+        std = raw_latents.std(dim=(0, 2, 3), keepdim=True)
+        constant = std <= ROUNDING * (1 + mean.abs())
+        self.latent_mean.copy_(mean)
+        self.latent_std.copy_(std.masked_fill(constant, 1.0))
+        return int(constant.sum())

@@ -16,12 +16,14 @@ from screening.checks.check import Unset
 from screening.features.appearance import LEVELS, RINGS
 from screening.features.descriptors import Descriptors
 from screening.features.neighbours import Features, nearest
+from screening.features.spread import is_constant
 
 K = 5
 MOST_REFERENCES = 2_000
 LEAST_OF_CLASS = 20
 SMOOTH_RINGS = slice(RINGS // 2, RINGS)
 AT_ONCE = 64
+NO_DISTANCE = 1e-6  # cosine distances below it are those of rounding
 TOO_FEW = Unset(f"more than {K} real training images are needed")
 
 Floats = NDArray[np.floating[Any]]
@@ -47,7 +49,9 @@ class SpectrumDistance:
         """Fit to training images; more than five are needed."""
         if len(train.spectra) <= K:
             return TOO_FEW
-        mean, spread = train.spectra.mean(axis=0), train.spectra.std(axis=0) + 1e-6
+        mean = train.spectra.mean(axis=0)
+        # A ring without any power in real images has scale 1, and a synthetic one is as far as its powers of ten say.
+        spread = np.where(is_constant(train.spectra), 1.0, train.spectra.std(axis=0) + 1e-6)
         return cls(mean, spread, (train.spectra[sample(len(train.spectra), MOST_REFERENCES)] - mean) / spread)
 
     def values(self, images: Descriptors) -> Floats:
@@ -92,7 +96,7 @@ class ManifoldDistance:
     """The feature distance to the fifth nearest training image of the class; training images lie at about 1.
 
     `typical` is the median distance of a training image of the class to its own fifth nearest: classes vary by
-    different amounts, and one limit serves all.
+    different amounts, and one limit serves all. It is 1 for a class whose images are all alike.
     """
 
     by_class: dict[str, Features]
@@ -107,7 +111,7 @@ class ManifoldDistance:
         for name, class_features in by_class.items():
             sampled = class_features[sample(len(class_features), MOST_REFERENCES)]
             median = float(np.median(nearest(sampled, sampled, k=K, skip_self=True).distances[:, K - 1]))
-            typical[name] = max(float(f"{median:.6g}"), 1e-6)
+            typical[name] = float(f"{median:.6g}") if median > NO_DISTANCE else 1.0
         return cls(by_class, typical)
 
     def values(self, images: Descriptors) -> Floats:

@@ -23,6 +23,7 @@ from screening.checks.check import Saved, Unset
 from screening.checks.distances import sample
 from screening.features.descriptors import Descriptors
 from screening.features.neighbours import Features
+from screening.features.spread import is_constant
 
 FOLDS = 5
 LEAST_SUBJECTS = 20  # of a class
@@ -92,6 +93,8 @@ class LabelProbe:
             return Unset(f"{len(classes)} classes with {LEAST_SUBJECTS} real training subjects, two are needed")
         rows = np.array([row for row, label in enumerate(labels) if label in classes])
         rows = rows[sample(len(rows), MOST_TRAINING)]
+        if is_constant(features[rows]).all():
+            return Unset("the backbone gives every real training image the same features")
         wanted, groups = np.array([labels[row] for row in rows]), np.array(subjects)[rows]
         components = min(COMPONENTS, features.shape[1], len(rows) // 2)
         reduce = make_pipeline(StandardScaler(), PCA(components, random_state=0))

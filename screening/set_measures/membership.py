@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
+from statsmodels.stats.proportion import proportion_confint
 
 from curation.estimates import Estimate, proportion
 from screening.set_measures.intervals import Z
@@ -87,7 +88,7 @@ def area_under_curve(members: NDArray[np.float64], others: NDArray[np.float64]) 
     """AUC (ties count half) with DeLong's interval (1988) on the logit scale (Pepe 2003, section 5.2).
 
     Where every pair is ordered alike its variance is zero; then the bound is that of min(M, N) separate pairs that
-    all came out alike, 0.025^(1 / min(M, N)).
+    all came out alike, 0.025^(1 / min(M, N)). Where all are ties it is zero too; then Wilson's for as many pairs.
     """
     m, n = len(members), len(others)
     ranks = rankdata(np.concatenate([members, others]))
@@ -99,6 +100,9 @@ def area_under_curve(members: NDArray[np.float64], others: NDArray[np.float64]) 
         low, high = (bound, 1.0) if value else (0.0, 1 - bound)
         return Estimate(value, low, high, m + n, "separate pairs")
     error = float(np.sqrt(placed.var(ddof=1) / m + passed.var(ddof=1) / n))
+    if error == 0:
+        low, high = proportion_confint(value * min(m, n), min(m, n), method="wilson")
+        return Estimate(value, float(low), float(high), m + n, "separate pairs")
     reach = Z * error / (value * (1 - value))
     low, high = expit(logit(value) - reach), expit(logit(value) + reach)
     return Estimate(value, float(low), float(high), m + n, "DeLong")

@@ -14,6 +14,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 
+from screening.features.spread import is_constant
 from screening.set_measures.manifold import Vectors, distances
 
 SUBJECTS_PER_MODE = 30
@@ -45,9 +46,11 @@ class Modes:
 def find_modes(features: Vectors, seed: int) -> Modes:
     """Cluster the real training images (N, D) of one class; the largest mode comes first."""
     components = min(COMPONENTS, len(features) - 1, features.shape[1])
-    reduced = PCA(components, svd_solver="full").fit(features)
+    with np.errstate(invalid="ignore"):  # the shares of a variance of zero; nothing reads them
+        reduced = PCA(components, svd_solver="full").fit(features)
     points = reduced.transform(features)
-    k = int(np.clip(len(features) // SUBJECTS_PER_MODE, 1, MOST_MODES))
+    # A class whose images are all alike is one mode.
+    k = 1 if is_constant(features).all() else int(np.clip(len(features) // SUBJECTS_PER_MODE, 1, MOST_MODES))
     fits = [KMeans(k, n_init=10, random_state=seed + step).fit(points) for step in range(SEEDS + 1 if k > 1 else 1)]
     order = np.argsort(-np.bincount(fits[0].labels_, minlength=k), kind="stable")
     centres = fits[0].cluster_centers_[order].astype(np.float64)

@@ -8,6 +8,7 @@ import numpy as np
 from curation.progress import OnProgress
 from curation.project import Project
 from screening.features.feature_file import FeatureFile
+from screening.features.spread import refuse_constant_features
 from screening.set_measures.distances import Vectors
 from screening.set_measures.scope import ImageSet
 from screening.set_measures.sets import DrawnImage, RealImage, Sets
@@ -25,7 +26,10 @@ class SetVectors:
 
 
 def vectors_of(project: Project, sets: Sets, backbone: Backbone, report: OnProgress) -> SetVectors:
-    """Read the vectors of the sets; those not kept yet are computed."""
+    """Read the vectors of the sets; those not kept yet are computed.
+
+    Raises BadInput where the features of the training images do not vary: every distance would be 0 of no width.
+    """
     first = project.store.pixels(sets.drawn[0].file_sha256)
     height, width = first.shape[:2]
     directory = project.directory("embeddings")
@@ -44,7 +48,9 @@ def vectors_of(project: Project, sets: Sets, backbone: Backbone, report: OnProgr
         ]
         return ImageSet(*vectors)
 
-    return SetVectors(image_set(sets.drawn), image_set(sets.train), image_set(sets.validation))
+    train = image_set(sets.train)
+    refuse_constant_features(train.features, "real training images")
+    return SetVectors(image_set(sets.drawn), train, image_set(sets.validation))
 
 
 def one_a_subject(images: Sequence[RealImage], positions: Sequence[int], seed: int) -> list[int]:

@@ -87,6 +87,7 @@ def adapt(
         raise
     card = _run_card(folder, config, backbone, seen) | {
         "parameters": model.parameter_counts(),
+        **({"constant_features": model.head.n_constant} if model.head.n_constant else {}),
         "history": history.evaluations,
         "steps": history.steps,
         "best_step": history.best_step,

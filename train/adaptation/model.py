@@ -8,24 +8,41 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from curation.errors import BadInput
 from train.backbones.load import Backbone
 
-SMALLEST_DEVIATION = 1e-6
+ROUNDING = 1e-6  # of the size of a feature: a deviation below it is that of rounding
 
 
 class StandardizedHead(nn.Module):
-    """A linear head on features brought to mean 0 and deviation 1; saved as one plain linear layer."""
+    """A linear head on features brought to mean 0 and deviation 1; saved as one plain linear layer.
+
+    A feature that does not vary has scale 1: dividing by nearly nothing would blow up its first change.
+    """
 
     def __init__(self, mean: Tensor, std: Tensor, n_classes: int) -> None:
         super().__init__()
         self.register_buffer("mean", mean)
-        self.register_buffer("std", std.clamp_min(SMALLEST_DEVIATION))
+        self.register_buffer("std", std)
         self.linear = nn.Linear(len(mean), n_classes)
+        self.n_constant = 0  # features that do not vary among those it was fitted to
 
     @classmethod
     def fitted(cls, features: Tensor, n_classes: int) -> Self:
-        """Make a head that standardises by the mean and deviation of `features` (N, D)."""
-        return cls(features.mean(dim=0), features.std(dim=0, correction=0), n_classes)
+        """Make a head that standardises by the mean and deviation of `features` (N, D).
+
+        Raises BadInput where no feature varies.
+        """
+        mean, std = features.mean(dim=0), features.std(dim=0, correction=0)
+        constant = std <= ROUNDING * (1 + mean.abs())
+        if bool(constant.all()):
+            raise BadInput(
+                f"the backbone gives all {len(features)} training images the same features, so nothing can be learnt. "
+                "Choose another --backbone, or check that its preprocessing and the images are not blank."
+            )
+        head = cls(mean, std.masked_fill(constant, 1.0), n_classes)
+        head.n_constant = int(constant.sum())
+        return head
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from curation.errors import BadInput
 from generate.latent_flow.fit import check_networks, fit_generator
 from generate.latent_flow.recipe import FitRecipe
+from generate.pipelines.autoencoder import ImageAutoencoder
 from tests.generate.folders import tiny_recipe, write_folder
 from train.pretraining.recipe import PretrainRecipe
 
@@ -71,3 +73,12 @@ def test_networks_that_cannot_be_made_are_refused_before_the_first_phase(
 def test_a_recipe_of_pretraining_is_checked_in_itself_too(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(BadInput, match=named):
         PretrainRecipe.checked(name="v", steps=1, **changes)
+
+
+def test_a_latent_channel_that_does_not_vary_has_scale_one() -> None:
+    model = ImageAutoencoder(block_out_channels=(8, 8), layers_per_block=1, latent_channels=3)
+    latents = torch.randn(4, 3, 5, 5, generator=torch.Generator().manual_seed(0))
+    latents[:, 2] = 7.0
+    assert model.normalise(latents) == 1
+    assert model.latent_std.flatten()[2] == 1.0
+    assert torch.isfinite((latents - model.latent_mean) / model.latent_std).all()

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from curation.errors import Damaged
 from curation.image_store import ImageStore, Pixels
 from curation.progress import silent
 from curation.vector_files import LINE, forget_vectors
@@ -95,3 +96,13 @@ def test_what_is_withdrawn_leaves_no_vector_behind_and_the_others_stay(tmp_path:
     np.testing.assert_array_equal(files[0].features(store, others, silent), expected([0, 2, 3, 4, 5]))
     # Brought back on purpose, it is computed again.
     np.testing.assert_array_equal(files[0].features(store, digests, silent), expected(list(range(6))))
+
+
+def test_a_matrix_that_is_shorter_than_its_list_is_said_to_be_damaged(tmp_path: Path) -> None:
+    store, digests = store_with(tmp_path, 3)
+    file = FeatureFile(tmp_path / "embeddings", "short", 3, first_values)
+    file.features(store, digests, silent)
+    matrix = tmp_path / "embeddings" / "short.3.f32"
+    matrix.write_bytes(matrix.read_bytes()[:-4])
+    with pytest.raises(Damaged, match="shorter than its list says"):
+        file.features(store, digests, silent)

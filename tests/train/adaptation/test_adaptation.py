@@ -17,6 +17,7 @@ from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
 from train.adaptation.adapt import RunResult, adapt
 from train.adaptation.config import AdaptationConfig
+from train.adaptation.model import StandardizedHead
 from train.adaptation.peft_adapters import find_attention_linears
 from train.adaptation.run_folder import load_run
 from train.backbones.load import Backbone
@@ -228,3 +229,16 @@ def test_images_that_the_backbone_does_not_take_are_refused_before_one_is_read(
     (tmp_path / "backbone" / "preprocessor_config.json").write_text(json.dumps(preprocessing))
     with pytest.raises(BadInput, match="makes inputs of 40 x 40, and ViTModel does not take them"):
         adapt(folder, settings, tmp_path / "run", silent)
+
+
+def test_a_feature_that_does_not_vary_has_scale_one_and_where_none_varies_nothing_is_learnt(tmp_path: Path) -> None:
+    features = torch.randn(30, 3, generator=torch.Generator().manual_seed(0))
+    features[:, 1] = 300.0
+    features[:, 1] += 1e-5 * torch.randn(30, generator=torch.Generator().manual_seed(1))
+    head = StandardizedHead.fitted(features, 2)
+    assert (head.n_constant, float(head.std[1])) == (1, 1.0)
+    nearly = features[:1].clone()
+    nearly[:, 1] += 0.01
+    assert (head(nearly) - head(features[:1])).abs().max() < 0.02  # 10^2 times as much when divided by rounding
+    with pytest.raises(BadInput, match="all 30 training images the same features"):
+        StandardizedHead.fitted(torch.full((30, 2), 300.0), 2)
