@@ -9,7 +9,6 @@ the digest fits, not even after a withdrawal. An event of a change also keeps th
 change made beside the commands before it is not sealed by it.
 """
 
-import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -130,7 +129,7 @@ class Chain:
 
     def digest(self, value: Any) -> str:
         """Digest JSON under the key."""
-        return hmac.new(self.key, canonical_json(value), hashlib.sha256).hexdigest()
+        return hmac.digest(self.key, canonical_json(value), "sha256").hex()
 
     def verify(self, session: Session, anchors_path: Path) -> ChainReport:
         """Walk the whole chain, compare it with the anchors, and list altered, missing and reordered events."""
@@ -157,7 +156,7 @@ class Chain:
 
     def _link(self, previous: str, sequence: int, at: datetime, kind: str, payload: dict[str, Any]) -> str:
         body = [previous, sequence, at.astimezone(UTC).isoformat(), kind, payload]
-        return hmac.new(self.key, canonical_json(body), hashlib.sha256).hexdigest()
+        return self.digest(body)
 
 
 def anchor(session: Session, anchors_path: Path) -> None:

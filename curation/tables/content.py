@@ -5,6 +5,7 @@ Error rates, measurements, lists of pairs and judgements keep the plain digests 
 """
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -82,8 +83,16 @@ COLUMNS: dict[type[Base], tuple[str, ...]] = {
 
 def values_of(names: tuple[str, ...], row: Any) -> Values:
     """Give the named values of a row as JSON, those that are NULL left out."""
-    values = ((name, getattr(row, name)) for name in names)
-    return {name: _time(value) if isinstance(value, datetime) else value for name, value in values if value is not None}
+    return json_values(names, [getattr(row, name) for name in names])
+
+
+def json_values(names: Iterable[str], values: Iterable[Any]) -> Values:
+    """Give named values as JSON, those that are NULL left out."""
+    return {
+        name: _time(value) if isinstance(value, datetime) else value
+        for name, value in zip(names, values, strict=False)
+        if value is not None
+    }
 
 
 def reading_values(reading: Any, assignment: Any) -> Values:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from curation.tables.content import IMAGE, IMAGE_FACTS, ITEM, SNAPSHOT_ITEM, SUBJECT, Values, values_of
+from curation.tables.content import IMAGE, IMAGE_FACTS, ITEM, SNAPSHOT_ITEM, SUBJECT, Values, json_values, values_of
 from curation.tables.generation import ScreenedImage, ScreeningCheck
 from curation.tables.images import Image, ImageLabel, Label, Mask, Subject
 from curation.tables.reading import WorklistItem
@@ -58,8 +58,8 @@ def read_images(session: Session, which: ColumnElement[bool]) -> list[Member]:
     return [
         Member(
             row.id,
-            values_of(IMAGE, row) | {"subject": of_image.get(row.id), "masks": masks.get(row.id)},
-            values_of(IMAGE_FACTS, row) | {"labels": labels.get(row.id)},
+            json_values(IMAGE, row[1:]) | {"subject": of_image.get(row.id), "masks": masks.get(row.id)},
+            json_values(IMAGE_FACTS, row[1 + len(IMAGE) :]) | {"labels": labels.get(row.id)},
         )
         for row in rows
     ]

@@ -12,6 +12,7 @@ from curation.tables.content import (
     ASSIGNMENT,
     COLUMNS,
     Values,
+    json_values,
     judgement_content,
     measurement_content,
     pairs_content,
@@ -67,7 +68,7 @@ class RecordedTable:
         query = select(self.model.id, *(getattr(self.model, name) for name in names)).where(which)
         rows = session.execute(query.order_by(self.model.id).limit(limit)).all()
         more = self.more(session, (rows[0].id, rows[-1].id)) if rows and self.more else {}
-        return [(row.id, values_of(names, row) | more.get(row.id, {})) for row in rows]
+        return [(row[0], json_values(names, row[1:]) | more.get(row[0], {})) for row in rows]
 
 
 def _readers_of_worklists(session: Session, between: Between) -> Mapping[int, Values]:
