@@ -19,6 +19,7 @@ from curation.readers.accounts import (
     sign_out_everywhere,
     unlock_reader,
 )
+from curation.readers.sign_ins import is_slowed
 from curation.tables.people import Role
 
 
@@ -140,7 +141,9 @@ def activate(project: Project, name: str) -> None:
 @click.argument("name")
 @pass_project
 def unlock_command(project: Project, name: str) -> None:
-    """Let a reader try again at once after too many wrong passwords.
+    """Forgive the wrong passwords under a reader's name: nobody waits before the next try.
+
+    A reader on a device that signed in before never waits for the wrong passwords of others.
 
     \b
     Example:
@@ -187,13 +190,20 @@ def _password(from_stdin: bool) -> str:
 def list_readers_command(project: Project, as_json: bool) -> None:
     """List readers. Proxies are models, and marked.
 
+    Wrong passwords are those since the last sign-in; while some device or address must wait before it may try again,
+    `slowed_until` says until when. Others, and devices that signed in before, need not wait.
+
     \b
     Example:
       rounds reader list
     """
     with project.database.read() as session:
         rows = [
-            {"name": row.name, "kind": row.kind.value, "role": row.role.value, "active": row.active}
+            {
+                **{"name": row.name, "kind": row.kind.value, "role": row.role.value, "active": row.active},
+                "wrong_passwords": row.failed_sign_ins,
+                "slowed_until": row.locked_until if is_slowed(row, now()) else None,
+            }
             for row in list_readers(session)
         ]
     emit(rows, as_json, title="readers")

@@ -4,8 +4,14 @@ from pathlib import Path
 
 import click
 
-from cli.terminal import pass_project
+from cli.terminal import pass_project, tell
 from curation.project import Project
+
+HIDDEN_BY_PROXY = (
+    "Other machines reach this address through a proxy only, and none is named: all readers seem to come from one "
+    "address, so a stranger's wrong passwords make readers wait on devices that never signed in. Name the proxy's "
+    "address with --forwarded-allow-ips."
+)
 
 
 @click.command()
@@ -46,10 +52,13 @@ def review(
     if (certificate is None) != (key is None):
         raise click.UsageError("--certificate and --key go together")
     from review_ui.launch import serve
+    from review_ui.security.guard import LOOPBACK_NAMES
 
     pair = (str(certificate), str(key)) if certificate and key else None
 
     def ready(address: str) -> None:
         click.echo(f"Review page: {address}\nCtrl-C stops it.")
+        if host in LOOPBACK_NAMES and not forwarded_allow_ips and not LOOPBACK_NAMES.issuperset(allowed_hosts):
+            tell(HIDDEN_BY_PROXY)
 
     serve(project, host, port, allowed_hosts, pair, forwarded_allow_ips, ready)

@@ -31,7 +31,7 @@ KEYS = {  # what each key of a project is for
     SUBJECTS_KEY: "the pseudonyms of patients and files",
     EXPORT_KEY: "the names in exports",
     REFERENCES_KEY: "the choice of reference images",
-    STATE_KEY: "sign-in by an identity provider",
+    STATE_KEY: "sign-in by an identity provider, and devices that signed in before",
 }
 _KEYED_SUBJECT = re.compile(r"(p|image)-[0-9a-f]{20}")
 

@@ -91,7 +91,8 @@ def reset_password(
     if check_password(name, reader.password_hash, password).right:
         raise BadInput(SAME_PASSWORD)
     with chain.change(session, "reader.password_reset", reader, {"by": by}, now):
-        reader.password_hash, reader.failed_sign_ins, reader.locked_until = hash_password(password), 0, None
+        reader.password_hash = hash_password(password)
+        _forgive(reader, now)
         end_sign_ins(session, now, reader.id)
     return reader
 
@@ -118,10 +119,11 @@ def deactivate_reader(session: Session, chain: Chain, now: datetime, name: str, 
 
 
 def activate_reader(session: Session, chain: Chain, now: datetime, name: str, *, by: int | None = None) -> Reader:
-    """Activate an account again, and remove a lock after wrong passwords."""
+    """Activate an account again, and forgive the wrong passwords before."""
     reader = _person(session, name)
     with chain.change(session, "reader.activated", reader, {"by": by}, now):
-        reader.active, reader.failed_sign_ins, reader.locked_until = True, 0, None
+        reader.active = True
+        _forgive(reader, now)
     return reader
 
 
@@ -136,19 +138,24 @@ def set_role(session: Session, chain: Chain, now: datetime, name: str, role: Rol
 
 
 def unlock_reader(session: Session, chain: Chain, now: datetime, name: str, *, by: int | None = None) -> Reader:
-    """Remove the lock after too many wrong passwords."""
+    """Forgive the wrong passwords until now: the next try under this name waits nowhere."""
     reader = _person(session, name)
-    reader.failed_sign_ins, reader.locked_until = 0, None
+    _forgive(reader, now)
     chain.record(session, "reader.unlocked", {"reader": reader.id, "by": by}, now)
     return reader
 
 
 def sign_out_everywhere(session: Session, chain: Chain, now: datetime, name: str, *, by: int | None = None) -> int:
-    """End every session of a reader; returns how many were live."""
+    """End every session of a reader and forget the devices they signed in on; returns how many sessions were live."""
     reader = _person(session, name)
+    reader.devices_since = now
     ended = end_sign_ins(session, now, reader.id)
     chain.record(session, "reader.signed_out_everywhere", {"reader": reader.id, "by": by, "ended": ended}, now)
     return ended
+
+
+def _forgive(reader: Reader, now: datetime) -> None:
+    reader.failed_sign_ins, reader.locked_until, reader.unlocked_at = 0, None, now
 
 
 def _person(session: Session, name: str) -> Reader:

@@ -1,7 +1,9 @@
 """Sign in by password or by an identity provider; only the SHA-256 of a session's token is stored.
 
 Checking a password is slow on purpose, so it happens between two transactions: read the hash, check, then `sign_in`,
-which reads the row again. A failure for an unknown name writes as well, so that response times reveal nothing.
+which reads the row again. A failure for an unknown name writes as well, so that response times reveal nothing. No
+failure is an event: strangers cannot lengthen the chain. Who must wait before another try is decided by the review page
+(review_ui/security/throttle.py), not here: nothing that a stranger does keeps a reader out.
 """
 
 import hashlib
@@ -18,8 +20,6 @@ from curation.readers.consent import has_consent
 from curation.readers.passwords import PasswordCheck
 from curation.tables.people import Reader, SignIn
 
-FAILURES_TO_LOCK = 5
-LOCK = timedelta(minutes=5)
 IDLE = timedelta(minutes=60)
 ABSOLUTE = timedelta(hours=12)
 TOUCH = timedelta(minutes=1)
@@ -34,28 +34,46 @@ class SignedIn:
     csrf_token: str
 
 
-def sign_in(session: Session, chain: Chain, now: datetime, checked: PasswordCheck) -> SignedIn | None:
-    """Begin a session if the password is right, else return None; the caller commits, so that failures count."""
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What is known of a name before its password is checked; all empty for an unknown name."""
+
+    reader_id: int = 0
+    password_hash: str | None = None
+    unlocked_at: datetime | None = None
+    devices_since: datetime | None = None
+
+
+def find_account(session: Session, name: str) -> Account:
+    """Find the account of a name; an unknown name has an empty one."""
+    columns = (Reader.id, Reader.password_hash, Reader.unlocked_at, Reader.devices_since)
+    row = session.execute(select(*columns).where(Reader.name == name)).one_or_none()
+    return Account(*row) if row is not None else Account()
+
+
+def sign_in(
+    session: Session, chain: Chain, now: datetime, checked: PasswordCheck, slowed_until: datetime | None = None
+) -> SignedIn | None:
+    """Begin a session if the password is right, else return None; the caller commits, so that failures are counted.
+
+    `slowed_until` is when the same device or address may try again after a wrong password, to be shown.
+    """
     query = select(Reader).where(Reader.name == checked.name).with_for_update()
     reader = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
-    if reader is None or reader.password_hash is None or not reader.active or _is_locked(reader, now):
+    if reader is None or reader.password_hash is None or not reader.active:
         _spend_a_write(session)
         return None
     if not checked.right or checked.password_hash != reader.password_hash:
         reader.failed_sign_ins += 1
-        if reader.failed_sign_ins >= FAILURES_TO_LOCK:
-            reader.locked_until, reader.failed_sign_ins = now + LOCK, 0
-            chain.record(session, "reader.locked", {"reader": reader.id}, now)
+        reader.locked_until = max(filter(None, (slowed_until, reader.locked_until)), default=None)
         return None
-    reader.failed_sign_ins, reader.locked_until = 0, None
+    if not is_slowed(reader, now):
+        reader.failed_sign_ins = 0
     return _begin(session, chain, now, reader, "password")
 
 
 def sign_in_by_provider(session: Session, chain: Chain, now: datetime, oidc_subject: str) -> SignedIn | None:
-    """Begin a session for the reader of a provider's account; None for an unknown account.
-
-    A lock after wrong passwords does not count here: the provider has checked who it is.
-    """
+    """Begin a session for the reader of a provider's account; None for an unknown account."""
     reader = session.scalars(select(Reader).where(Reader.oidc_subject == oidc_subject)).one_or_none()
     if reader is None or not reader.active:
         return None
@@ -124,7 +142,8 @@ def _begin(session: Session, chain: Chain, now: datetime, reader: Reader, by: st
     return SignedIn(reader, token, csrf_token)
 
 
-def _is_locked(reader: Reader, now: datetime) -> bool:
+def is_slowed(reader: Reader, now: datetime) -> bool:
+    """Whether tries under this name wait on some device or at some address."""
     return reader.locked_until is not None and reader.locked_until > now
 
 

@@ -31,6 +31,9 @@ class Reader(Keyed, Base):
     """A person who reads, or a proxy. The password is kept as an argon2 hash; a proxy has none and cannot sign in.
 
     `oidc_subject` is "issuer subject" of the identity provider's account that signs in as this reader.
+    `failed_sign_ins` counts wrong passwords from anywhere since the last sign-in. `locked_until` says until when tries
+    from some address or device wait; it is shown, and locks nobody out. An unlock forgives the tries before
+    `unlocked_at`. Devices that signed in before `devices_since` are known no more.
     """
 
     __tablename__ = "readers"
@@ -44,6 +47,8 @@ class Reader(Keyed, Base):
     active: Mapped[bool] = mapped_column(default=True)
     failed_sign_ins: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
+    unlocked_at: Mapped[datetime | None]
+    devices_since: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from html import escape
 
+from curation.readers.sign_ins import is_slowed
 from curation.tables.operations import Job, JobStatus
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Worklist, WorklistKind
@@ -133,7 +134,7 @@ def worklist_line(row: Worklist, summary: WorklistSummary) -> str:
 def account_line(row: Reader, now: datetime) -> str:
     """One account: its name, its role, and what keeps it from signing in."""
     held = ["proxy, a model"] if row.kind is ReaderKind.PROXY else []
-    held += ["locked for a while"] if row.locked_until is not None and row.locked_until > now else []
+    held += [f"{row.failed_sign_ins} wrong passwords, further ones must wait"] if is_slowed(row, now) else []
     held += ["one-time password not changed yet"] if row.must_change_password else []
     held += ["signs in by the provider"] if row.oidc_subject else []
     state = "active" if row.active else "deactivated"

@@ -1,25 +1,47 @@
 """The routes to sign in and out, and to change the password."""
 
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
 from urllib.parse import parse_qs
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from curation.errors import Unavailable
-from curation.project import Project
+from curation.errors import NotAllowed, RoundsError, Unavailable
+from curation.project import STATE_KEY, Project
 from curation.readers.accounts import change_password, sign_out_everywhere
 from curation.readers.passwords import PasswordCheck, check_password, password_hash_of
-from curation.readers.sign_ins import sign_in, sign_out
+from curation.readers.sign_ins import Account, find_account, sign_in, sign_out
 from review_ui.own_pages.account import account_page, sign_in_page
 from review_ui.routes.requests import PasswordChange, parse_json
+from review_ui.security.devices import DEVICE_COOKIE, KNOWN_FOR, find_device, remember_device
 from review_ui.security.guard import READER_KEY
-from review_ui.security.sessions import Clock, SignedInReader, ended_cookie, session_cookie
-from review_ui.security.throttle import Throttle
+from review_ui.security.sessions import Clock, SignedInReader, ended_cookie, named_cookie, session_cookie
+from review_ui.security.throttle import Line, SlowDown, TryLater, network_of
 
 NO_DATABASE = "The database does not answer just now. Wait a moment, then sign in again."
-WRONG_SIGN_IN = "Name or password is not right. After five failures an account rests for five minutes."
-TOO_MANY = "Too many failed sign-ins from this address. Try again in five minutes."
+WRONG_SIGN_IN = "Name or password is not right. After five wrong tries each further one has to wait."
+
+LONGEST_NAME = 100
+
+_log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Who seems to sign in, from where: `place` is a known device of the account, else the network of the address."""
+
+    name: str
+    account: Account
+    place: str
+    is_known: bool
 
 
 class AccountRoutes:
@@ -28,7 +50,10 @@ class AccountRoutes:
     def __init__(self, project: Project, clock: Clock) -> None:
         self.project = project
         self.clock = clock
-        self.throttle = Throttle()
+        self.slow_down = SlowDown()
+        self.strangers = Line(threads=2, places=16, places_each=4)
+        self.known = Line(threads=2, places=64, places_each=2)
+        self.has_named_proxy = False
 
     async def show_sign_in(self, request: Request) -> Response:
         """Show the sign-in form."""
@@ -36,35 +61,78 @@ class AccountRoutes:
 
     async def sign_in(self, request: Request) -> Response:
         """Check name and password (form-encoded); a browser goes on to the review page, a script gets the token."""
-        address = request.client.host if request.client else ""
-        if self.throttle.is_closed(address, self.clock()):
-            return self._not_signed_in(request, "", TOO_MANY, 429)
+        self._name_proxy(request)
         name, password = _fields(await request.body())
         try:
-            signed_in = await run_in_threadpool(self._sign_in, name, password)
+            visit = await run_in_threadpool(self._recognise, request, name)
+            signed_in = await self._checked(visit, partial(self._sign_in, name, password))
+        except TryLater as error:
+            return self._not_signed_in(request, name, f"{error}"[0].upper() + f"{error}"[1:], error.status, error)
         except Unavailable:
-            return self._not_signed_in(request, name[:100], NO_DATABASE, 503)
+            return self._not_signed_in(request, name, NO_DATABASE, 503)
         if signed_in is None:
-            self.throttle.failed(address, self.clock())
-            return self._not_signed_in(request, name[:100], WRONG_SIGN_IN, 401)
+            return self._not_signed_in(request, name, WRONG_SIGN_IN, 401)
         token, answer = signed_in
         response = JSONResponse(answer) if _wants_json(request) else RedirectResponse("/", 303)
         response.headers.append("set-cookie", session_cookie(token, secure=request.url.scheme == "https"))
+        self._remember_device(request, response, visit.account)
         return response
 
-    def _not_signed_in(self, request: Request, name: str, why: str, status: int) -> Response:
+    def _name_proxy(self, request: Request) -> None:
+        """Say once in the log that a proxy hides the addresses of readers."""
+        if self.has_named_proxy or request.client is None:
+            return
+        forwarded = request.headers.get("x-forwarded-for", "") + request.headers.get("forwarded", "")
+        if forwarded and request.client.host not in forwarded:
+            self.has_named_proxy = True
+            _log.warning(
+                "A proxy at %s forwards sign-ins, and what it says of their addresses is not trusted: all come from "
+                "one address, so a stranger's wrong passwords make readers wait on devices that never signed in. "
+                "Start with --forwarded-allow-ips %s.",
+                request.client.host,
+                request.client.host,
+            )
+
+    def _recognise(self, request: Request, name: str) -> Visit:
+        account = self._account(name)
+        device = find_device(self._key, request.cookies.get(DEVICE_COOKIE, ""), account, self.clock())
+        return Visit(name, account, device or network_of(request.client.host if request.client else ""), bool(device))
+
+    def _account(self, name: str) -> Account:
+        with self.project.database.read() as session:
+            return find_account(session, name)
+
+    async def _checked(self, visit: Visit, check: Callable[[datetime], Result]) -> Result:
+        """Count a try, then let its password be checked when it is its turn; raises TryLater. Success is forgiven."""
+        due = self.slow_down.take(visit.name, visit.place, self.clock(), visit.account.unlocked_at)
+        line = self.known if visit.is_known else self.strangers
+        try:
+            result = await line.run(visit.place, partial(check, due))
+        except NotAllowed:
+            raise
+        except RoundsError:
+            self.slow_down.give_back(visit.name, visit.place)
+            raise
+        if result is not None:
+            self.slow_down.forget(visit.name, visit.place)
+        return result
+
+    def _not_signed_in(
+        self, request: Request, name: str, why: str, status: int, error: TryLater | None = None
+    ) -> Response:
+        wait = {"Retry-After": str(error.retry_after_s)} if error else None
         if _wants_json(request):
-            return JSONResponse({"error": why}, status)
-        return HTMLResponse(self._page(name, why), status)
+            return JSONResponse({"error": why}, status, wait)
+        return HTMLResponse(self._page(name, why), status, wait)
 
     def _page(self, name: str = "", error: str | None = None) -> str:
         oidc = self.project.settings.oidc
         return sign_in_page(self.project.settings.name, name, error, oidc.name if oidc else None)
 
-    def _sign_in(self, name: str, password: str) -> tuple[str, dict[str, object]] | None:
-        checked = self._check(name, password)
+    def _sign_in(self, name: str, password: str, due: datetime) -> tuple[str, dict[str, object]] | None:
+        checked, now = self._check(name, password), self.clock()
         with self.project.database.write() as session:
-            signed_in = sign_in(session, self.project.chain, self.clock(), checked)
+            signed_in = sign_in(session, self.project.chain, now, checked, due if due > now else None)
             if signed_in is None:
                 return None
             reader = signed_in.reader
@@ -74,6 +142,16 @@ class AccountRoutes:
         with self.project.database.read() as session:
             password_hash = password_hash_of(session, name)
         return check_password(name, password_hash, password)
+
+    def _remember_device(self, request: Request, response: Response, account: Account) -> None:
+        value = remember_device(self._key, request.cookies.get(DEVICE_COOKIE, ""), account, self.clock())
+        morsel = named_cookie(DEVICE_COOKIE, value, request.url.scheme == "https", "Strict")
+        morsel["max-age"] = int(KNOWN_FOR.total_seconds())
+        response.headers.append("set-cookie", morsel.OutputString())
+
+    @property
+    def _key(self) -> bytes:
+        return self.project.secret(STATE_KEY)
 
     def show_account(self, request: Request) -> Response:
         """Show the account page of the reader."""
@@ -91,14 +169,20 @@ class AccountRoutes:
     async def change_password(self, request: Request) -> Response:
         """Replace the password of the reader, given the current one; their other sessions end."""
         change = parse_json(PasswordChange, await request.body())
-        await run_in_threadpool(self._change_password, request.scope[READER_KEY], change)
-        return JSONResponse({"state": "changed"})
+        reader: SignedInReader = request.scope[READER_KEY]
+        account = await run_in_threadpool(self._account, reader.name)
+        visit = Visit(reader.name, account, f"session of {reader.reader_id}", is_known=True)
+        changed = await self._checked(visit, lambda _: self._change_password(reader, change))
+        response = JSONResponse({"state": "changed"})
+        self._remember_device(request, response, changed)
+        return response
 
-    def _change_password(self, reader: SignedInReader, change: PasswordChange) -> None:
+    def _change_password(self, reader: SignedInReader, change: PasswordChange) -> Account:
         checked = self._check(reader.name, change.current)
         with self.project.database.write() as session:
             chain, now = self.project.chain, self.clock()
             change_password(session, chain, now, reader.reader_id, checked, change.new, reader.token)
+            return find_account(session, reader.name)
 
     def sign_out(self, request: Request) -> Response:
         """End this session on the server and in the browser."""
@@ -122,13 +206,13 @@ def _signed_out(request: Request) -> Response:
 
 
 def _fields(body: bytes) -> tuple[str, str]:
-    """Read name and password from the form; both are empty when it cannot be read."""
+    """Read name and password from the form; empty when it cannot be read, or when no reader can have such a name."""
     try:
         fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=4)
     except ValueError:
         return "", ""
     name, password = (fields.get(field, [""])[0] for field in ("name", "password"))
-    return (name if name.isprintable() else ""), password
+    return (name if name.isprintable() and len(name) <= LONGEST_NAME else ""), password
 
 
 def _wants_json(request: Request) -> bool:

@@ -38,6 +38,7 @@ from review_ui.routes.references import ReferenceRoutes
 from review_ui.routes.welcome import WelcomeRoutes
 from review_ui.security.guard import SIGN_IN_PATH
 from review_ui.security.sessions import Clock
+from review_ui.security.throttle import TryLater
 
 STATIC_TYPES = {
     "rounds.css": "text/css",
@@ -97,6 +98,8 @@ def create_routes(project: Project, clock: Clock) -> list[BaseRoute]:
 
 async def answer_rounds_error(request: Request, error: RoundsError) -> Response:
     """Answer an error meant for the user with its status and its message."""
+    if isinstance(error, TryLater):
+        return JSONResponse({"error": str(error)}, error.status, {"Retry-After": str(error.retry_after_s)})
     status = next((status for kind, status in ERROR_STATUS if isinstance(error, kind)), 400)
     return JSONResponse({"error": str(error)}, status)
 

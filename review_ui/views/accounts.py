@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,9 @@ from curation.readers.accounts import (
     reset_password,
     set_role,
     sign_out_everywhere,
+    unlock_reader,
 )
+from curation.readers.sign_ins import is_slowed
 from curation.tables.people import Reader, ReaderKind, Role
 from review_ui.asgi import utc_now
 from review_ui.context import current_project
@@ -48,16 +51,18 @@ def accounts_page() -> None:
             line.html(account_line(row, now))
             if row.kind is ReaderKind.HUMAN:
                 with more.popover("Manage", width="stretch"):
-                    _manage(row)
+                    _manage(row, now)
     _form()
 
 
-def _manage(row: Reader) -> None:
+def _manage(row: Reader, now: datetime) -> None:
     role = st.selectbox("Role", list(Role), list(Role).index(row.role), format_func=_word, key=f"role-{row.id}")
     if st.button("Save the role", key=f"save-{row.id}", width="stretch", disabled=role is row.role):
         _change(partial(set_role, role=role or row.role), row.name)
     if st.button("New one-time password", key=f"reset-{row.id}", width="stretch"):
         _give_password(reset_password, row.name)
+    if is_slowed(row, now) and st.button("Forgive wrong passwords", key=f"unlock-{row.id}", width="stretch"):
+        _change(unlock_reader, row.name)
     if st.button("Sign out everywhere", key=f"out-{row.id}", width="stretch"):
         _change(sign_out_everywhere, row.name)
     if row.active and st.button("Deactivate", key=f"off-{row.id}", width="stretch"):

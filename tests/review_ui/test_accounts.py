@@ -1,14 +1,13 @@
 """Signing in, being locked out, changing a first password."""
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 
 from curation.project import Project
 from curation.readers.accounts import add_reader
-from curation.readers.sign_ins import FAILURES_TO_LOCK, LOCK
-from tests.review_ui.conftest import ORIGIN, PASSWORD, Browser, Clock
+from review_ui.security.throttle import FREE_TRIES
+from tests.review_ui.conftest import ORIGIN, PASSWORD, Browser
 from tests.rows import NOW
 
 
@@ -36,13 +35,13 @@ def test_a_name_is_shown_back_as_text(stranger: Browser) -> None:
     assert "<script>" not in answer.text
 
 
-@pytest.mark.slow
-def test_five_failures_lock_the_account_for_five_minutes(stranger: Browser, clock: Clock) -> None:
-    for _ in range(FAILURES_TO_LOCK):
-        assert stranger.sign_in("ada", "wrong") == 401
-    assert stranger.sign_in("ada") == 401
-    clock.move(LOCK + timedelta(seconds=1))
-    assert stranger.sign_in("ada") == 200
+def test_guesses_of_the_current_password_by_a_stolen_session_have_to_wait(ada: Browser) -> None:
+    change = {"current": "wrong", "new": "another long password"}
+    for _ in range(FREE_TRIES):
+        assert ada.client.post("/rounds/api/password", json=change, headers=ada.headers).status_code == 403
+    slowed = ada.client.post("/rounds/api/password", json=change, headers=ada.headers)
+    assert (slowed.status_code, slowed.headers["retry-after"]) == (429, "5")
+    assert ada.client.get("/rounds/api/session").status_code == 200
 
 
 @pytest.mark.slow

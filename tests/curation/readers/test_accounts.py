@@ -22,7 +22,15 @@ from curation.readers.accounts import (
     unlock_reader,
 )
 from curation.readers.passwords import PasswordCheck, check_password, password_hash_of
-from curation.readers.sign_ins import FAILURES_TO_LOCK, SignedIn, find_sign_in, sign_in, sign_in_by_provider, sign_out
+from curation.readers.sign_ins import (
+    SignedIn,
+    find_account,
+    find_sign_in,
+    is_slowed,
+    sign_in,
+    sign_in_by_provider,
+    sign_out,
+)
 from curation.tables.operations import Event
 from curation.tables.people import Reader, ReaderKind, Role, SignIn
 from tests.curation.reading_room import CHAIN, NOON
@@ -93,21 +101,21 @@ def test_wrong_passwords_and_unknown_names_are_told_nothing(records: Database, r
     assert signed_in(records, name="nobody") is None
 
 
-@pytest.mark.slow
-def test_failures_lock_the_account_for_a_while(records: Database, reader: int) -> None:
-    for _ in range(FAILURES_TO_LOCK):
-        assert signed_in(records, "wrong password") is None
-    assert signed_in(records, after=4) is None
-    assert signed_in(records, after=5) is not None
-
-
-@pytest.mark.slow
-def test_a_sign_in_in_between_forgives_earlier_failures(records: Database, reader: int) -> None:
-    for _ in range(FAILURES_TO_LOCK - 1):
-        signed_in(records, "wrong password")
+def test_wrong_passwords_are_counted_and_shown_and_keep_nobody_out(records: Database, reader: int) -> None:
+    for _ in range(20):
+        check = checked(records, "wrong password")
+        with records.write() as session:
+            assert sign_in(session, CHAIN, NOON, check, slowed_until=NOON + MINUTE) is None
+    with records.read() as session:
+        row = find_reader(session, "alice")
+        assert (row.failed_sign_ins, is_slowed(row, NOON), is_slowed(row, NOON + MINUTE)) == (20, True, False)
+        assert session.scalars(select(Event.kind)).all() == ["reader.added"]
     assert signed_in(records) is not None
-    signed_in(records, "wrong password")
-    assert signed_in(records) is not None
+    with records.read() as session:
+        assert find_reader(session, "alice").failed_sign_ins == 20, "an administrator still sees what goes on"
+    assert signed_in(records, after=1) is not None
+    with records.read() as session:
+        assert find_reader(session, "alice").failed_sign_ins == 0
 
 
 def test_a_session_ends_when_idle_and_after_twelve_hours(records: Database, reader: int) -> None:
@@ -194,14 +202,13 @@ def test_the_last_administrator_stays_one(database: Database) -> None:
         deactivate_reader(session, CHAIN, NOON, "alice")
 
 
-@pytest.mark.slow
-def test_a_locked_reader_is_let_in_again_by_an_administrator(records: Database, reader: int) -> None:
-    for _ in range(FAILURES_TO_LOCK):
-        assert signed_in(records, "wrong password") is None
-    assert signed_in(records) is None
+def test_an_unlock_forgives_what_was_counted_until_then(records: Database, reader: int) -> None:
+    assert signed_in(records, "wrong password") is None
     with records.write() as session:
         unlock_reader(session, CHAIN, NOON, "alice")
-    assert signed_in(records) is not None
+    with records.read() as session:
+        assert find_account(session, "alice").unlocked_at == NOON
+        assert find_reader(session, "alice").failed_sign_ins == 0
 
 
 def test_signing_out_everywhere_ends_and_counts_live_sessions(records: Database, reader: int) -> None:
