@@ -1,4 +1,4 @@
-"""Devices that signed in before: a cookie by which a reader need not wait for the wrong passwords of strangers.
+"""Devices that signed in before: with their cookie a reader waits for no stranger.
 
 The cookie opens nothing. It holds up to eight marks, since readers share workstations. A mark is a random number, the
 time and a seal over both, the account and its password's hash: it names no one, fits one account only, and fits no more

@@ -1,4 +1,4 @@
-"""Slow down who guesses passwords, bound slow work for strangers, and limit the requests of a signed-in reader.
+"""Slow down guesses of passwords, bound slow work for strangers, limit the requests of readers.
 
 Nothing here keeps a reader out for what somebody else does: tries are counted by the pair of a name and the place they
 come from, an address or a device that signed in before, and such devices have threads of their own. The limit on
