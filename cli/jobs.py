@@ -59,6 +59,7 @@ def cancel(project: Project, job_id: int) -> None:
     """
     with project.database.write() as session:
         job = cancel_job(session, now(), job_id)
+        project.chain.record(session, "job.cancelled", {"job": job.id, "by": None}, now())
     click.echo(f"cancelled job {job.id} ({job.kind})")
 
 

@@ -188,7 +188,7 @@ def _batches(session: Session, now: datetime) -> list[dict[str, Any]]:
         {
             "batch": batch.id,
             "generator": generator,
-            "status": _state_of_batch(session, now, batch),
+            "status": state_of_batch(session, now, batch),
             "drawn": count,
             "size": batch.size,
         }
@@ -196,7 +196,8 @@ def _batches(session: Session, now: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def _state_of_batch(session: Session, now: datetime, batch: Batch) -> str:
+def state_of_batch(session: Session, now: datetime, batch: Batch) -> str:
+    """Say of a batch whether it is ready, running, waiting for a worker (`queued`), cancelled or interrupted."""
     if batch.status is not BuildStatus.BUILDING:
         return batch.status.value
     job = session.scalars(select(Job).where(Job.dedupe_key == f"generate:{batch.id}")).one_or_none()

@@ -17,6 +17,8 @@ from review_ui.security.sessions import SignedInReader
 KIND_WORD = {ReaderKind.HUMAN: "people", ReaderKind.PROXY: "proxy (a model)"}
 STATUS_WORD = {status: status.value for status in JobStatus} | {JobStatus.QUEUED: "waiting"}
 
+BATCH_WORD = {"queued": "waiting for a worker", "running": "being drawn"}
+
 
 def worklist_section(figures: WorklistFigures, whose: str) -> str:
     """One worklist: progress, acceptance by class, reasons, readers."""
@@ -84,9 +86,11 @@ def _scope(text: str) -> str:
 def batch_heading(batch: BatchFigures) -> str:
     """The heading of a batch: its generator, what was asked for, and how far it is."""
     counts = ", ".join(f"{count} {escape(readable(label)).lower()}" for label, count in batch.counts.items())
+    state = "" if batch.state == "ready" else f"{BATCH_WORD.get(batch.state, batch.state)}, "
     return (
         f'<section class="r-section"><h2>Batch {batch.batch_id}, {escape(batch.generator)}</h2>'
-        f'<p class="r-soft">{batch.drawn} of {batch.size} drawn: {counts}</p>{_bar(batch.drawn, batch.size)}</section>'
+        f'<p class="r-soft">{state}{batch.drawn} of {batch.size} drawn: {counts}</p>'
+        f"{_bar(batch.drawn, batch.size)}</section>"
     )
 
 

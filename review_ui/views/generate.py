@@ -1,5 +1,6 @@
 """The page of generation: request candidates, watch them being generated, see and cancel jobs."""
 
+import secrets
 from datetime import datetime
 from typing import Any, get_args
 
@@ -25,6 +26,8 @@ from review_ui.views.parts import reader_who_can, run_action
 REFRESH_S = 2
 JOBS = 12
 PATIENCE_S = 10.0
+SEEDS = 2**31  # a request of a seed that was drawn before is the batch that is there
+SEED, TOLD = "proposed_seed", "batch_told"  # in the session of the page
 MOST_PER_CLASS = 10_000
 
 
@@ -48,6 +51,10 @@ def generate_page() -> None:
 
 def _form(generators: dict[str, dict[str, Any]]) -> None:
     st.html(section("Draw candidates", ""))
+    told = st.session_state.pop(TOLD, None)
+    if told is not None:
+        st.success(told)
+    proposed = st.session_state.setdefault(SEED, secrets.randbelow(SEEDS))
     with st.container(key="page-form"):
         name = st.selectbox("Generator", list(generators))
         with st.form("request", border=False):
@@ -59,7 +66,7 @@ def _form(generators: dict[str, dict[str, Any]]) -> None:
             }
             seed, steps, guidance, sampler = st.columns(4)
             values = {
-                "seed": int(seed.number_input("Seed", 0, 2**53 - 1, 0, step=1)),
+                "seed": int(seed.number_input("Seed", 0, 2**53 - 1, proposed, step=1)),
                 "num_inference_steps": int(steps.number_input("Sampler steps", 1, 1000, 12, step=1)),
                 "guidance_scale": float(guidance.number_input("Guidance", 0.0, 20.0, 2.0, step=0.5)),
                 "sampler": sampler.selectbox("Sampler", get_args(Sampler)),
@@ -79,7 +86,9 @@ def _request(name: str, counts: dict[str, int], values: dict[str, Any]) -> None:
 
     made = run_action(Capability.MANAGE, queue)
     if made is not None:
-        st.success(f"Batch {made[0]} is queued as job {made[1]}.")
+        st.session_state[TOLD] = f"Batch {made[0]} is queued as job {made[1]}."
+        st.session_state[SEED] = secrets.randbelow(SEEDS)
+        st.rerun()
 
 
 @st.fragment(run_every=REFRESH_S)
@@ -105,13 +114,14 @@ def _job(job: Job, now: datetime) -> None:
 
 
 def _cancel(job_id: int) -> None:
-    def stop(session: Session, reader: SignedInReader) -> None:
+    def stop(session: Session, reader: SignedInReader) -> bool:
         now = utc_now()
         cancel(session, now, job_id)
         current_project().chain.record(session, "job.cancelled", {"job": job_id, "by": reader.reader_id}, now)
+        return True
 
-    run_action(Capability.MANAGE, stop)
-    st.rerun(scope="fragment")
+    if run_action(Capability.MANAGE, stop):
+        st.rerun(scope="fragment")
 
 
 @st.fragment(run_every=REFRESH_S)

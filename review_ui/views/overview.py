@@ -8,6 +8,7 @@ import streamlit as st
 from curation.errors import RoundsError
 from curation.image_store import ImageStore, Pixels
 from curation.tables.images import BuildStatus
+from review_ui.asgi import utc_now
 from review_ui.context import current_project, reader_or_stop
 from review_ui.figures.batches import BatchFigures, batch_figures
 from review_ui.figures.jobs import newest_jobs
@@ -50,7 +51,7 @@ def show_batches() -> None:
     """Show the newest batches with their newest images."""
     project = current_project()
     with project.database.read() as session:
-        batches = batch_figures(session, BATCHES, PREVIEWS)
+        batches = batch_figures(session, utc_now(), BATCHES, PREVIEWS)
     for batch in batches:
         st.html(batch_heading(batch))
         if batch.newest:

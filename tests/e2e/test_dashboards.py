@@ -89,10 +89,14 @@ def test_a_batch_asked_for_on_the_page_is_a_job_and_can_be_cancelled(room: Room,
     add_generator(room.project, NOW, "shipped")
     page = open_as(room, new_context(), Role.CURATOR)
     page.get_by_role("link", name="Generate", exact=True).click()
+    seed = page.get_by_label("Seed", exact=True)
+    drawn = seed.input_value()
     page.get_by_role("button", name="Draw", exact=True).click()
     expect(page.get_by_text("is queued as job")).to_be_visible()
+    expect(seed).not_to_have_value(drawn)  # the same seed again would be the same batch
+    expect(page.get_by_text("waiting for a worker, 0 of")).to_be_visible()
     page.get_by_role("button", name="Cancel", exact=True).first.click()
-    expect(page.get_by_text("cancelled").first).to_be_visible()
+    expect(page.get_by_text("cancelled, 0 of")).to_be_visible()
     with room.project.database.read() as session:
         job = session.scalars(select(Job).where(Job.kind == "generate")).one()
         assert job.status is JobStatus.CANCELLED

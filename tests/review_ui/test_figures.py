@@ -2,6 +2,7 @@
 
 from sqlalchemy import select
 
+from curation.jobs import cancel, enqueue
 from curation.project import Project
 from curation.readers.accounts import add_reader
 from curation.readers.consent import withdraw_consent
@@ -12,6 +13,8 @@ from curation.reading.record import record_reading, void_reading
 from curation.reading.request import ReadingRequest
 from curation.reading.slots import make_cursor
 from curation.status import project_status
+from curation.tables.generation import Batch
+from curation.tables.images import BuildStatus
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import ReaderCursor, Verdict, Worklist, WorklistKind
 from curation.worklists.create import create_worklist
@@ -83,9 +86,24 @@ def test_names_are_shown_as_text(project: Project, worklist_id: int) -> None:
 
 def test_a_batch_shows_its_newest_images_first(project: Project) -> None:
     with project.database.read() as session:
-        batch = batch_figures(session, batches=3, previews=5)[0]
+        batch = batch_figures(session, NOW, batches=3, previews=5)[0]
     assert (batch.drawn, batch.size, len(batch.newest)) == (12, 12, 5)
     assert "12 of 12 drawn" in batch_heading(batch)
+
+
+def test_a_batch_whose_job_is_cancelled_is_cancelled(project: Project) -> None:
+    with project.database.write() as session:
+        batch = session.scalars(select(Batch)).one()
+        batch.status, key = BuildStatus.BUILDING, f"generate:{batch.id}"
+        job = enqueue(session, NOW, "generate", {"batch": batch.id}, dedupe_key=key)
+        for state, words in (("queued", "waiting for a worker"), ("cancelled", "cancelled")):
+            if state == "cancelled":
+                cancel(session, NOW, job.id)
+                session.expire_all()
+            (figures,) = batch_figures(session, NOW, batches=3, previews=5)
+            assert figures.state == state
+            assert f"{words}, 12 of 12 drawn" in batch_heading(figures)
+            assert [row["status"] for row in project_status(session, project, NOW).batches] == [state]
 
 
 def test_a_proxy_is_marked(project: Project, worklist_id: int) -> None:
