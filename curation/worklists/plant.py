@@ -49,15 +49,6 @@ class DefectToPlant:
         return self.original.image_id, self.name, self.seed
 
 
-def count_images_for_controls(session: Session, recipe: WorklistRecipe) -> int:
-    """Count real validation images that look like the candidates; each control takes one of them.
-
-    Raises BadInput when there is no candidate, or candidates are of several shapes.
-    """
-    like = Likeness.of(choose_candidates(session, recipe))
-    return len(find_real_images(session, like, Split.VALIDATION, recipe.seed))
-
-
 def plant_for_worklist(
     database: Database, store: ImageStore, now: datetime, recipe: WorklistRecipe, report: OnProgress
 ) -> dict[str, int]:

@@ -18,7 +18,8 @@ from curation.project import Project
 from curation.reading.recipe import WorklistRecipe
 from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Origin, Split, Subject
 from curation.worklists.create import create_worklist
-from curation.worklists.plant import count_images_for_controls, plant_defects, plant_for_worklist
+from curation.worklists.limits import limits_of
+from curation.worklists.plant import plant_defects, plant_for_worklist
 from tests.curation.reading_room import CHAIN, NOON
 from tests.worlds.study_room import add_study, likeness
 
@@ -166,7 +167,7 @@ def test_as_many_controls_as_are_said_to_be_at_hand_can_be_had_and_one_more_cann
 ) -> None:
     add_study(database, store, validation=30)
     with database.read() as session:
-        there = count_images_for_controls(session, WorklistRecipe(name="w"))
+        there = limits_of(session, WorklistRecipe(name="w")).controls
     assert there == 30
     recipe = {"name": "w", "label_shown": False, "defect_controls": 10}
     plant_for_worklist(database, store, NOON, WorklistRecipe(**recipe), silent)
