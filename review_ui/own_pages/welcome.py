@@ -17,6 +17,7 @@ _WELCOME = Template("""<div class="welcome">
 <h1 id="told">Before you read</h1>
 <p class="purpose">$purpose</p>
 <dl>$recorded</dl>
+<p><a href="/rounds/account">Your account</a></p>
 </section>
 <form id="consent-form" data-csrf="$csrf" data-version="$version" aria-label="Your consent">
 <fieldset class="step">
@@ -41,8 +42,7 @@ $fields
 and I agree.</p>
 <p id="message" class="message error" role="alert" hidden></p>
 <p class="end"><button type="submit" aria-describedby="agreement">Agree and start reading</button>
-<button id="sign-out" type="button" class="quiet">Sign out instead</button>
-<a href="/rounds/account">Your account</a></p>
+<button id="sign-out" type="button" class="quiet">Sign out instead</button></p>
 </div>
 </form>
 </div>

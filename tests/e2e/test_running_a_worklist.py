@@ -97,7 +97,7 @@ def test_a_reader_study_made_on_the_page_deals_out_its_images(used_room: Room, n
     form = page.locator(".st-key-page-form")
     page.wait_for_timeout(300)
     wait_until_settled(page)  # until then the other form is there as well
-    form.get_by_text("Settled images again").click()
+    form.get_by_text("Settled images again", exact=True).click()
     expect(form.get_by_text("both together can be")).to_be_visible()
     expect(form.get_by_text("Evidence asks for 100 controls; the form begins with what there is")).to_be_visible()
     for label, value in (("Real controls", "6"), ("Planted defects", "6"), ("Practice images", "4")):
