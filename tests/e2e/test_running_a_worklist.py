@@ -101,7 +101,7 @@ def test_a_reader_study_made_on_the_page_deals_out_its_images(used_room: Room, n
     expect(form.get_by_text("both together can be")).to_be_visible()
     expect(form.get_by_text("Evidence asks for 100 controls; the form begins with what there is")).to_be_visible()
     for label, value in (("Real controls", "6"), ("Planted defects", "6"), ("Practice images", "4")):
-        form.get_by_label(label).fill(value)
+        form.get_by_label(label, exact=True).fill(value)
         page.keyboard.press("Tab")
     form.get_by_label("Name", exact=True).fill("a study from the page")
     for name in readers:
