@@ -65,9 +65,9 @@ def test_pages_of_the_older_of_two_worklists_have_its_name_also_after_a_reload(
     room: Room, new_context: NewContext
 ) -> None:
     room.close_worklists()
-    for name in ("the older list", "the newer list"):
+    for name in ("the-older-list", "the-newer-list"):
         room.worklist(grid_audit_share=0.0, name=name)
-    name = "the older list"
+    name = "the-older-list"
     page = new_context().new_page()
     sign_in(page, room, room.reader())
     chosen = page.locator("[data-slot=worklists]")

@@ -121,15 +121,15 @@ def test_an_account_made_on_the_page_has_a_password_that_is_shown_once(room: Roo
 def test_a_worklist_made_on_the_page_can_be_paused_there(room: Room, new_context: NewContext) -> None:
     page = open_as(room, new_context(), Role.CURATOR)
     page.get_by_role("link", name="Worklists", exact=True).click()
-    page.get_by_label("Name", exact=True).fill("from the page")
+    page.get_by_label("Name", exact=True).fill("from-the-page")
     page.get_by_text("Settled images again").click()
     page.get_by_role("button", name="Make the worklist").click()
-    expect(page.locator(".st-key-worklists").get_by_text("from the page")).to_be_visible()
+    expect(page.locator(".st-key-worklists").get_by_text("from-the-page")).to_be_visible()
     page.get_by_role("button", name="Manage").first.click()
     page.get_by_role("button", name="Pause", exact=True).click()
     expect(page.get_by_text("paused", exact=True).first).to_be_visible()
     with room.project.database.read() as session:
-        made = session.scalars(select(Worklist).where(Worklist.name == "from the page")).one()
+        made = session.scalars(select(Worklist).where(Worklist.name == "from-the-page")).one()
     assert made.paused_at is not None
     room.close_worklists()
 

@@ -59,7 +59,7 @@ def reading(room: Room, page: Page) -> None:
 
 def test_a_refusal_of_any_status_ends_the_asking_for_images(room: Room, new_context: NewContext) -> None:
     room.close_worklists()
-    names = ("one of two", "two of two")
+    names = ("one-of-two", "two-of-two")
     for name in names:
         room.worklist(name=name)
     page = new_context(fresh=True).new_page()

@@ -103,16 +103,16 @@ def test_a_reader_study_made_on_the_page_deals_out_its_images(used_room: Room, n
     for label, value in (("Real controls", "6"), ("Planted defects", "6"), ("Practice images", "4")):
         form.get_by_label(label, exact=True).fill(value)
         page.keyboard.press("Tab")
-    form.get_by_label("Name", exact=True).fill("a study from the page")
+    form.get_by_label("Name", exact=True).fill("a-study-from-the-page")
     for name in readers:
         form.get_by_label("Who may read").click()
         page.keyboard.type(name)
         page.get_by_role("option", name=name, exact=True).click()
         page.keyboard.press("Tab")
     page.get_by_role("button", name="Make the worklist").click()
-    line = page.locator(".st-key-worklists .r-line").filter(has_text="a study from the page")
+    line = page.locator(".st-key-worklists .r-line").filter(has_text="a-study-from-the-page")
     expect(line).to_be_visible()  # the name in the form does not count
-    worklist = made(used_room, "a study from the page")
+    worklist = made(used_room, "a-study-from-the-page")
     assert (worklist.label_shown, worklist.readers_per_image, worklist.controls) == (False, 2, 12)
     with used_room.project.database.read() as session:
         shares = session.execute(

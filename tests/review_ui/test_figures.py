@@ -121,7 +121,7 @@ def test_a_proxy_is_marked(project: Project, worklist_id: int) -> None:
 def test_the_overview_and_the_results_count_the_same_readings(project: Project) -> None:
     """An adjudication, a verdict changed after it, and those of a reader who withdrew are no first readings."""
     with project.database.write() as session:
-        recipe = WorklistRecipe(name="two views", readers_per_image=2, rule="adjudicated", repeat_share=0.5, again=True)
+        recipe = WorklistRecipe(name="two-views", readers_per_image=2, rule="adjudicated", repeat_share=0.5, again=True)
         worklist = create_worklist(session, project.chain, NOW, recipe)
         judge = add_reader(session, project.chain, NOW, "judge", "a long enough password")
         eve = add_reader(session, project.chain, NOW, "eve", "a long enough password")

@@ -61,7 +61,7 @@ def number(form: AppTest, label: str, value: float) -> None:
 
 def made(form: AppTest, project: Project) -> Worklist:
     """Name the worklist, make it, and read it back."""
-    next(widget for widget in form.text_input if widget.label == "Name").set_value("from the form").run()
+    next(widget for widget in form.text_input if widget.label == "Name").set_value("from-the-form").run()
     (button,) = form.button
     assert not button.disabled
     button.click().run()
