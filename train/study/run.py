@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
 from curation.errors import Conflict
 from curation.files import whole_file
@@ -152,12 +153,20 @@ def _predict_run(
     run = adapt(folder, config, run_dir, report, shared, allow_affected=bool(affected), also_affected=affected)
     belongs_to = f"{run.card['digest']} from {run.card['backbone']['digest']} on {folder.digest}"
     kept = read_kept_array(path, belongs_to)
+    kept = _read_earlier_predictions(path, folder, plan.split) if kept is None else kept
     if kept is not None:
         return kept
     saved = load_run(run_dir, choose_device(), shared.backbone if shared else None)
     probabilities = predict(saved, folder, plan.split, shared).probabilities
     write_kept_array(path, probabilities, belongs_to)
     return probabilities
+
+
+def _read_earlier_predictions(path: Path, folder: SnapshotFolder, split: str) -> Floats | None:
+    """Read predictions of release 0.1, which do not say what they belong to; None unless they fit these images."""
+    probabilities: Floats | None = load_file(path).get("probabilities") if path.is_file() else None
+    expected = (len(folder.rows(split)), len(folder.classes))
+    return probabilities if probabilities is not None and probabilities.shape == expected else None
 
 
 def _compare(
