@@ -18,6 +18,7 @@ class ReadableWorklist:
     """A worklist as the viewer is sent it: nothing here says how many controls there are."""
 
     id: int
+    created_at: str  # tells it from the worklist of that id in another project at the same address
     name: str
     kind: str
     modes: tuple[ClaimMode, ...]
@@ -76,6 +77,7 @@ def _readable(
     disputed = count_adjudications(session, worklist.id, reader_id)[1] if "adjudicate" in modes else 0
     return ReadableWorklist(
         worklist.id,
+        worklist.created_at.isoformat(),
         worklist.name,
         worklist.kind.value,
         tuple(modes),

@@ -31,9 +31,7 @@ class Pointer {
       const dx = moved.clientX - event.clientX;
       const dy = moved.clientY - event.clientY;
       if (!panning) return this.stage.window(view, dx, dy);
-      Object.assign(this.stage.view, { x: view.x + dx * ratio, y: view.y + dy * ratio });
-      this.stage.draw();
-      this.stage.keep();
+      this.stage.move(view, dx * ratio, dy * ratio);
     });
   }
 

@@ -49,10 +49,25 @@ function inStoredUnits({ name, center, width }, slope, intercept) {
   return { name, center: (center - intercept) / slope, width: Math.abs(width / slope) };
 }
 
-// The window, zoom, pan and invert of one reader and worklist, kept over a reload.
+const VIEW_PREFIX = "rounds-view-";
+const KEPT_DAYS = 60;
+
+// The window, zoom, pan and invert of one reader and worklist, kept over a reload. With the time at which the worklist was
+// made: another project at the same address numbers its worklists from 1 as well.
 class KeptView {
-  constructor(reader, worklistId) {
-    this.name = `rounds-view-${reader}-${worklistId}`;
+  constructor(reader, worklist) {
+    this.name = `${VIEW_PREFIX}${reader}-${worklist.id}-${worklist.created_at}`;
+    KeptView.forget();
+  }
+
+  // What no one has looked through for two months goes, so that a device does not gather the views of all worklists.
+  static forget() {
+    const oldest = Date.now() - KEPT_DAYS * 24 * 3600 * 1000;
+    const names = Object.keys(localStorage).filter((name) => name.startsWith(VIEW_PREFIX));
+    for (const name of names) {
+      const keptMs = JSON.parse(localStorage.getItem(name)).keptMs ?? 0;
+      if (keptMs < oldest) localStorage.removeItem(name);
+    }
   }
 
   read() {
@@ -68,7 +83,7 @@ class KeptView {
 
   write() {
     clearTimeout(this.timer);
-    if (this.pending) localStorage.setItem(this.name, JSON.stringify(this.pending));
+    if (this.pending) localStorage.setItem(this.name, JSON.stringify({ ...this.pending, keptMs: Date.now() }));
     this.pending = null;
   }
 }

@@ -104,7 +104,7 @@ class Room {
     this.marker.mark = null;
     this.references.close();
     this.telling.hide();
-    this.stage.enter(this.worklist.modality, this.worklist.window, new KeptView(reader, worklistId));
+    this.stage.enter(this.worklist.modality, this.worklist.window, new KeptView(reader, this.worklist));
     this.extras.enter(this.worklist, this.draft);
     this.panel.worklists(this.worklists, this.worklist, this.mode);
     this.strip.all(this.sitting.entries, false);

@@ -1,5 +1,6 @@
 // Paints raw pixels through a lookup table: window and level in stored units, invert, zoom to the pointer, pan.
 
+const STORED = "stored"; // a zoom: one screen pixel for each stored one
 const MAX_SCALE = 64;
 const FIT_SHARE = 0.97;
 const PAN_SHARE = 0.08;
@@ -15,7 +16,7 @@ class Stage {
     this.item = null;
     this.table = null;
     this.presets = []; // from the first image of a worklist, for all of them
-    this.view = { center: 0, width: 0, preset: null, invert: false, scale: null, x: 0, y: 0 };
+    this.view = newView();
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(canvas);
   }
@@ -33,7 +34,7 @@ class Stage {
     this.kept = kept;
     const left = kept.read();
     this.presets = left?.presets ?? [];
-    this.view = left?.view ?? { center: 0, width: 0, preset: null, invert: false, scale: null, x: 0, y: 0 };
+    this.view = left?.view ?? newView();
     this.show(null);
   }
 
@@ -126,12 +127,12 @@ class Stage {
     const [row, column] = this.item.spacing ?? [1, 1];
     const aspect = row / column;
     const fit = Math.min(canvas.width / columns, canvas.height / (rows * aspect)) * FIT_SHARE;
-    const scale = view.scale === null ? fit : view.scale * (window.devicePixelRatio || 1);
+    const scale = view.zoom === STORED ? 1 : fit * view.zoom;
     const width = columns * scale;
     const height = rows * aspect * scale;
     // Whole screen pixels: at 1:1 a stored pixel is then one screen pixel, untouched by smoothing.
-    const left = Math.round((canvas.width - width) / 2 + view.x);
-    const top = Math.round((canvas.height - height) / 2 + view.y);
+    const left = Math.round((canvas.width - width) / 2 + view.x * width);
+    const top = Math.round((canvas.height - height) / 2 + view.y * height);
     return { left, top, width, height, scale, fit, aspect };
   }
 
@@ -154,15 +155,15 @@ class Stage {
   }
 
   fit() {
-    Object.assign(this.view, { scale: null, x: 0, y: 0 });
+    Object.assign(this.view, { zoom: 1, x: 0, y: 0 });
     this.draw();
     this.keep();
   }
 
   toggleFit() {
-    const isFit = this.view.scale === null && this.view.x === 0 && this.view.y === 0;
+    const isFit = this.view.zoom === 1 && this.view.x === 0 && this.view.y === 0;
     if (!isFit) return this.fit();
-    this.view.scale = 1 / (window.devicePixelRatio || 1);
+    this.view.zoom = STORED;
     this.draw();
     this.keep();
   }
@@ -171,12 +172,12 @@ class Stage {
   zoomBy(factor, px = 0, py = 0) {
     if (!this.item) return;
     const ratio = window.devicePixelRatio || 1;
-    const { scale: before, fit } = this.geometry();
+    const { scale: before, fit, width, height } = this.geometry();
     const smallest = Math.min(fit, ratio) / 2;
     const after = Math.min(MAX_SCALE * ratio, Math.max(smallest, before * factor));
     const { x, y } = this.view;
-    const moved = (at, pan) => at - ((at - pan) * after) / before;
-    Object.assign(this.view, { x: moved(px, x), y: moved(py, y), scale: after / ratio });
+    const moved = (at, pan) => pan + at * (before / after - 1);
+    Object.assign(this.view, { x: moved(px / width, x), y: moved(py / height, y), zoom: after / fit });
     this.draw();
     this.keep();
   }
@@ -184,11 +185,23 @@ class Stage {
   // Arrows look further to that side: the image moves the other way.
   pan(columns, rows) {
     const step = Math.min(this.canvas.width, this.canvas.height) * PAN_SHARE;
-    this.view.x -= columns * step;
-    this.view.y -= rows * step;
+    this.move(this.view, -columns * step, -rows * step);
+  }
+
+  // So many canvas pixels away from where the view `from` has the image.
+  move(from, dx, dy) {
+    if (!this.item) return;
+    const { width, height } = this.geometry();
+    Object.assign(this.view, { x: from.x + dx / width, y: from.y + dy / height });
     this.draw();
     this.keep();
   }
+}
+
+// `zoom` is in multiples of the fitted size and the pan (x, y) in shares of the drawn image: the next image may have
+// another size, and the window of the browser too, and the same part of the image is still what is looked at.
+function newView() {
+  return { center: 0, width: 0, preset: null, invert: false, zoom: 1, x: 0, y: 0 };
 }
 
 // Stored values to screen values, into a canvas of the image's own size; returns the buffer for the next one.
