@@ -243,9 +243,8 @@ def _evaluation_lines(evaluation: Any) -> dict[str, Any]:
         level += ": subjects are unknown, so they are too narrow"
     near = near_copies_line(evaluation.split, evaluation.near_copies, evaluation.n_images)
     if others:
-        near += (
-            f"; {others.why_none or f'{others.n_images} images of {others.n_units} {evaluation.resampled}s are left'}"
-        )
+        of_subjects = f" of {others.n_units} subjects" if evaluation.resampled == "subject" else ""
+        near += f"; {others.why_none or f'{others.n_images} images{of_subjects} are left'}"
     lines: dict[str, Any] = {**metrics, "intervals": level, "near copies": near, "notice": evaluation.notice}
     if evaluation.unknown_provenance:
         lines["UNKNOWN PROVENANCE"] = evaluation.unknown_provenance

@@ -76,6 +76,9 @@ def _origin_gaps(facts: SnapshotFacts) -> Iterator[str]:
         )
     if facts.subjects != "known":
         yield "Subjects of the real images are unknown: the same person may stand in two splits."
+    for split, count in facts.near_copies.items():
+        if count:
+            yield f"{count} {split} images look like a training image of another subject: figures on them flatter."
     if facts.real and not facts.simulated:
         yield "Pixels of the real images were not searched for burnt-in text or faces by this export."
     for generator in facts.generators:

@@ -3,6 +3,10 @@
 import pytest
 from sqlalchemy import delete
 
+from curation.exports.facts.gaps import known_gaps
+from curation.exports.facts.snapshot import gather_facts
+from curation.exports.options import ExportOptions
+from curation.exports.selection import select_images
 from curation.progress import silent
 from curation.project import Project
 from curation.snapshots.build import build_snapshot
@@ -53,3 +57,10 @@ def test_before_a_search_nothing_is_claimed(leaking: Project) -> None:
     assert preview.near_copies is None
     assert "rounds near-copies find" in preview_sections(preview)
     assert build_snapshot(leaking, "first", REAL_ONLY, NOW, silent).near_copies("test") is None
+
+
+def test_a_data_set_card_lists_them_as_a_gap(leaking: Project) -> None:
+    build_snapshot(leaking, "first", REAL_ONLY, NOW, silent)
+    options = ExportOptions(include_real=True)
+    gaps = known_gaps(gather_facts(select_images(leaking, "first", True), options, NOW))
+    assert "1 test images look like a training image of another subject: figures on them flatter." in gaps
