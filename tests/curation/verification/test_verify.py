@@ -239,7 +239,7 @@ def test_a_run_without_its_checkpoint_and_a_study_without_its_folder_are_named(f
 @pytest.mark.slow
 def test_torn_embeddings_are_listed_without_being_a_fault(filled: Project) -> None:
     folder = filled.root / "embeddings"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)  # an import keeps fingerprints there
     (folder / "whole.rows").write_bytes(b"a" * 130)
     (folder / "whole.f32").write_bytes(b"0" * 16)
     (folder / "torn.rows").write_bytes(b"a" * 70)
