@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from cli.terminal import emit, json_option, now, pass_project, progress_bar
+from cli.numbers import IMAGES
+from cli.terminal import emit, json_option, now, open_project, pass_project, progress_bar
 from curation.errors import Damaged
 from curation.project import Project, open_or_make_project
 from curation.status import Status, project_status
@@ -114,13 +115,13 @@ def _counts(counts: dict[str, int]) -> str:
 
 @click.command()
 @click.option("--pixels", is_flag=True, help="Decode every image too and check its pixels against their digest.")
-@click.option(
-    "--sample", type=click.IntRange(1), help="A quick look: read only this many files, chosen at random each time."
-)
+@click.option("--sample", type=IMAGES, help="A quick look: read only this many files, chosen at random each time.")
 @json_option
-@pass_project
-def verify(project: Project, pixels: bool, sample: int | None, as_json: bool) -> None:
+@click.pass_context
+def verify(ctx: click.Context, pixels: bool, sample: int | None, as_json: bool) -> None:
     """Check every stored file, row, snapshot and event. Repairs nothing.
+
+    Without a usable database it checks what it can: each file against its name, each snapshot against its digest.
 
     Ends with exit code 0 when everything is as it was stored, with 2 when there is a fault or nothing could be checked.
 
@@ -129,7 +130,7 @@ def verify(project: Project, pixels: bool, sample: int | None, as_json: bool) ->
       rounds verify --pixels
       rounds verify --sample 1000
     """
-    seed = secrets.randbits(32)
+    project, seed = open_project(ctx), secrets.randbits(32)
     with progress_bar("verifying", quiet=as_json) as report:
         result = verify_project(project, report, pixels=pixels, sample=sample, seed=seed)
     if as_json:

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from curation.errors import BadInput
+from curation.database import Database
+from curation.errors import BadInput, Damaged, RoundsError
 from curation.jobs import utc_now
 from curation.progress import OnProgress, ProgressLines
 from curation.project import Project
@@ -37,17 +38,40 @@ def pass_project(function: Callable[Concatenate[Project, P], R]) -> Callable[P, 
 
     @wraps(function)
     def with_project(*args: P.args, **kwargs: P.kwargs) -> R:
-        return function(find_project(click.get_current_context()), *args, **kwargs)
+        project = find_project(click.get_current_context())
+        with damage_told(project.database):
+            return function(project, *args, **kwargs)
 
     return with_project
 
 
 def find_project(context: click.Context) -> Project:
     """Open the project of --project, or the nearest one from the current directory upwards."""
-    directory: Path | None = context.find_root().obj
-    project = Project.open(directory.resolve()) if directory else Project.find(Path.cwd())
+    project = open_project(context)
     project.database.check_revision()
     return project
+
+
+def open_project(context: click.Context) -> Project:
+    """Open the project like `find_project`, whatever has become of its database."""
+    directory: Path | None = context.find_root().obj
+    return Project.open(directory.resolve()) if directory else Project.find(Path.cwd())
+
+
+@contextmanager
+def damage_told(database: Database) -> Iterator[None]:
+    """Say in one line that the database is damaged, where that is why a command failed in a way nobody meant."""
+    try:
+        yield
+    except (RoundsError, click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except Exception as error:
+        if faults := database.faults():
+            raise Damaged(
+                f"the database {database.place} is damaged ({'; '.join(faults)}). `rounds verify` says what is whole; "
+                "restore a backup."
+            ) from error
+        raise
 
 
 def emit(rows: Sequence[dict[str, Any]] | dict[str, Any], as_json: bool, title: str | None = None) -> None:

@@ -197,6 +197,11 @@ def last_anchor(anchors_path: Path) -> int:
     return max((line[0] for line in _read_anchors(anchors_path) if line), default=0)
 
 
+def torn_anchors(anchors_path: Path) -> int:
+    """Count the lines of the file that are no anchors."""
+    return sum(line is None for line in _read_anchors(anchors_path))
+
+
 def _read_anchors(path: Path) -> list[tuple[int, str] | None]:
     """The count and the link of each line; None for a line that is no anchor."""
     return [_anchor_of(line) for line in path.read_text(errors="replace").splitlines()] if path.is_file() else []

@@ -24,7 +24,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from curation.errors import BadInput, Conflict, Damaged, DatabaseAway
+from curation.errors import BadInput, Conflict, Damaged, DatabaseAway, RoundsError
 from curation.store_errors import explain_database_error, explain_database_errors
 
 BUSY_TIMEOUT_S = 30
@@ -150,6 +150,17 @@ class Database:
                 f"knows revisions up to {newest_revision()}. Use that version; nothing was changed."
             )
         return revision
+
+    def faults(self) -> list[str]:
+        """What SQLite's own quick check finds wrong with its file; PostgreSQL looks after its pages itself."""
+        if self.engine.dialect.name != "sqlite":
+            return []
+        try:
+            with self.engine.connect() as connection:
+                found = connection.exec_driver_sql("PRAGMA quick_check(3)").scalars().all()
+        except (DBAPIError, RoundsError) as error:
+            return [" ".join(str(getattr(error, "orig", error)).split())]
+        return [" ".join(str(fault).split()) for fault in found if fault != "ok"]
 
     def files(self) -> list[Path]:
         """The files of an SQLite database, there or not; none on a server."""

@@ -112,6 +112,13 @@ def _file_fault(store: ImageStore, digest: str, pixel_digests: set[str]) -> str 
     return None if pixel_digests == {current} else "its pixels are not those of its row"
 
 
+def content_faults(store: ImageStore, digests: Sequence[str]) -> Iterator[str]:
+    """Describe each stored file whose bytes no longer hash to its name; no row is asked."""
+    for digest in digests:
+        if fault := _file_fault(store, digest, set()):
+            yield f"{file_name(digest)}: {fault}"
+
+
 def leftovers(listed: Sequence[str], expected: Mapping[str, Expected]) -> Leftovers:
     """List the files in a folder of the store that no row points at."""
     known = {file_name(digest) for digest in expected}

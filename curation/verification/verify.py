@@ -7,11 +7,12 @@ them), `.part` files and rows that are `building`: they are listed, and harmless
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
-from curation.audit import ChainReport
+from curation.audit import ChainReport, torn_anchors
 from curation.errors import BadInput, RoundsError
 from curation.progress import OnProgress
 from curation.project import Project
@@ -26,6 +27,7 @@ from curation.verification.set_aside import folders_set_aside
 from curation.verification.snapshot_folders import verify_folder
 from curation.verification.stored_files import (
     PREFIXES,
+    content_faults,
     count_files,
     drawn_files,
     expected_files,
@@ -35,6 +37,11 @@ from curation.verification.stored_files import (
 )
 
 AGAIN = "`rounds withdraw SUBJECT --yes` again removes it"
+ROW_CHECKS = {
+    "rows": row_faults,
+    "outcomes": outcome_faults,
+    "frozen readings": frozen_reading_faults,
+}
 LISTED = 1_000  # of each kind; the rest is counted
 
 
@@ -66,30 +73,81 @@ def verify_project(
     `seed`, and of snapshots the digest only: minutes become seconds, and what was not drawn is not known.
     """
     result = Verification(sampled=sample is not None)
-    if sample is None:
-        _check_store(project, result, report, pixels)
-    else:
-        _check_sample(project, result, sample, seed, pixels)
+    try:
+        project.database.check_revision()
+    except RoundsError as error:
+        check_without_database(project, result, report, str(error))
+        return result
+    with _going_on(result, "files"):
+        if sample is None:
+            _check_store(project, result, report, pixels)
+        else:
+            _check_sample(project, result, sample, seed, pixels)
     report(0, 0, "rows")
-    with project.database.read() as session:
-        for check in (row_faults, outcome_faults, frozen_reading_faults):
+    _check_rows(project, result)
+    _collect(result.unfinished, torn_embeddings(project))
+    _collect(result.unfinished, folders_set_aside(project))
+    with _going_on(result, "snapshots"):
+        _check_snapshots(project, result, report, whole=sample is None)
+    with _going_on(result, "events"):
+        try:
+            _check_events(project, result)
+        except BadInput as error:  # the key is missing, or cannot be read
+            result.faults.append(f"events: {error}")
+    return result
+
+
+@contextmanager
+def _going_on(result: Verification, what: str) -> Iterator[None]:
+    """Make a fault of what keeps a part from being checked, so that the others still are."""
+    try:
+        yield
+    except Exception as error:  # rows on a damaged page fail with nearly every type there is
+        result.faults.append(f"{what} cannot be checked: {error}")
+
+
+def _check_rows(project: Project, result: Verification) -> None:
+    """Check rows, and folders against rows; each part reads one state of the database."""
+    for what, check in ROW_CHECKS.items():
+        with _going_on(result, what), project.database.read() as session:
             _collect(result.faults, check(session))
+    with _going_on(result, "folders"), project.database.read() as session:
         _collect(result.faults, folder_faults(project, session))
+    with _going_on(result, "unfinished work"), project.database.read() as session:
         result.building = unfinished_work(session)
+
+
+def _check_snapshots(project: Project, result: Verification, report: OnProgress, whole: bool) -> None:
+    with project.database.read() as session:
         withdrawn_pixels = set(session.scalars(select(Image.pixel_sha256).where(Image.withdrawn_at.is_not(None))))
         columns = (Snapshot.name, Snapshot.directory, Snapshot.digest)
         snapshots = session.execute(select(*columns).where(Snapshot.status == BuildStatus.READY)).all()
-    _collect(result.unfinished, torn_embeddings(project))
-    _collect(result.unfinished, folders_set_aside(project))
     for name, directory, digest in snapshots:
-        faults = _snapshot_faults(project, name, directory, digest, withdrawn_pixels, report, whole=sample is None)
+        faults = _snapshot_faults(project, name, directory, digest, withdrawn_pixels, report, whole)
         _collect(result.faults, (f"snapshot {name!r}: {fault}" for fault in faults))
     result.snapshots = len(snapshots)
-    try:
-        _check_events(project, result)
-    except BadInput as error:  # the key is missing, or cannot be read
-        result.faults.append(f"events: {error}")
-    return result
+
+
+def check_without_database(project: Project, result: Verification, report: OnProgress, why: str) -> None:
+    """Check what needs no rows: each stored file against its name, each snapshot's folder against its own digest.
+
+    Whether anything is missing cannot be said then, and neither rows nor events can be checked.
+    """
+    result.faults.append(f"{why} Rows and events were not checked, and what is missing cannot be seen.")
+    with _going_on(result, "files"):
+        for prefix in project.store.folders():
+            names = project.store.folder(prefix)
+            result.unfinished += [name for name in names if name.endswith(".part")]
+            digests = [name.rsplit("/", 1)[-1].removesuffix(".png") for name in names if name.endswith(".png")]
+            _collect(result.faults, content_faults(project.store, digests))
+            result.files += len(digests)
+            report(result.files, 0, "images")
+    for directory in sorted((project.root / "snapshots").glob("[!.]*/")):
+        faults = _snapshot_faults(project, directory.name, f"snapshots/{directory.name}", None, set(), report, True)
+        _collect(result.faults, (f"snapshot {directory.name!r}: {fault}" for fault in faults))
+        result.snapshots += 1
+    torn = torn_anchors(project.anchors_path)
+    result.faults += [f"events: {torn} lines of {project.anchors_path.name} are no anchors"] if torn else []
 
 
 def verify_events(project: Project) -> Verification:
@@ -169,5 +227,5 @@ def _snapshot_faults(
         place = f"{row.split}/{row.file_name}"
         if place in purged and row.pixel_sha256 not in withdrawn_pixels:
             yield f"withdrawn.json names {place} as withdrawn, and the database does not"
-    if folder.digest != digest:
+    if digest is not None and folder.digest != digest:
         yield f"the folder says digest {folder.digest}, the database {digest}"
