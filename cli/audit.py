@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cli.numbers import LINES
 from cli.project import print_not_covered, print_some
 from cli.terminal import emit, json_option, pass_project
 from curation.audit import MEMBERS, last_anchor, list_events
@@ -57,9 +58,7 @@ def verify(project: Project, as_json: bool) -> None:
 
 @audit.command()
 @click.option("--kind", help="Only events of this kind (reader.role_changed) or of this group (reader).")
-@click.option(
-    "--limit", type=click.IntRange(1), default=50, show_default=True, help="How many events, the newest ones."
-)
+@click.option("--limit", type=LINES, default=50, show_default=True, help="How many events, the newest ones.")
 @json_option
 @pass_project
 def show(project: Project, kind: str | None, limit: int, as_json: bool) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cli.numbers import SEED
 from cli.terminal import (
     emit,
     emit_queued,
@@ -30,25 +31,29 @@ from curation.project import Project
     "--per-repeat",
     default=3,
     show_default=True,
-    type=click.IntRange(1),
+    type=click.IntRange(1, 1_000),
     help="How many canary subjects for each number of repeats.",
 )
 @click.option(
     "--others",
     default=300,
     show_default=True,
-    type=click.IntRange(50),
+    type=click.IntRange(50, 100_000),
     help="How many other subjects, each taken once.",
 )
 @click.option(
-    "--images", default=600, show_default=True, type=click.IntRange(40), help="How many images each generator makes."
+    "--images",
+    default=600,
+    show_default=True,
+    type=click.IntRange(40, 100_000),
+    help="How many images each generator makes.",
 )
 @click.option("--recipe", type=click.Path(exists=True, path_type=Path), help="A JSON recipe. Default: a small one.")
 @click.option("--autoencoder", help="Use the autoencoder of this generator instead of fitting one.")
 @click.option(
     "--backbone", help="The backbone for features: a Hugging Face id or a directory. Default: the shipped one."
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--seed", default=0, show_default=True, type=SEED)
 @queue_option("fitting")
 @json_option
 @pass_project
@@ -69,7 +74,7 @@ def canaries(
     from screening.error_rates.canary_run import measure_canaries
 
     autoencoder, backbone = options.pop("autoencoder"), options.pop("backbone")
-    plan = CanaryPlan(**options, **({"recipe": FitRecipe.read(recipe)} if recipe else {}))
+    plan = CanaryPlan.checked(**options, **({"recipe": FitRecipe.read(recipe)} if recipe else {}))
     if queue:
         from screening.error_rates.queued import CanaryRequest, queue_canaries
         from train.backbones.shipped import absolute_location

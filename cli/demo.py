@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 from sqlalchemy import select
 
+from cli.numbers import PORT
 from cli.terminal import now, progress_bar, this_command, use_torch_threads
 from cli.worker import draw_and_screen
 from curation.ingest.virtual_brains.cohort import import_virtual_brains
@@ -47,16 +48,20 @@ CONTROLS = 8  # of each kind: enough to see how they work, too few for any stati
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"))
 @click.option("--auto", is_flag=True, help="Run without a person: a proxy reads, and a study ends it.")
 @click.option(
-    "--subjects", type=click.IntRange(200), default=600, show_default=True, help="How many virtual subjects to import."
+    "--subjects",
+    type=click.IntRange(200, 100_000),
+    default=600,
+    show_default=True,
+    help="How many virtual subjects to import.",
 )
 @click.option(
     "--per-class",
-    type=click.IntRange(4),
+    type=click.IntRange(4, 100_000),
     default=40,
     show_default=True,
     help="How many candidates of each class to generate.",
 )
-@click.option("--port", type=int, help="The port of the review page. Default: the first free one from 8630 on.")
+@click.option("--port", type=PORT, help="The port of the review page. Default: the first free one from 8630 on.")
 @click.option("--browser/--no-browser", default=True, help="Open the page in a browser, where there is a screen.")
 def demo(directory: Path, auto: bool, subjects: int, per_class: int, port: int | None, browser: bool) -> None:
     """Run the loop on a simulated cohort in DIRECTORY: import, generate, screen, read. Then go on by hand.

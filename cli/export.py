@@ -35,7 +35,7 @@ def export(
       rounds export dicom first ~/first-dicom
       rounds export release first ~/first-release --license CC-BY-4.0 --creator "A group"
     """
-    chosen = ExportOptions(**options)
+    chosen = ExportOptions.checked(**options)
     with progress_bar("exporting", quiet=as_json) as report:
         summary = export_snapshot(project, snapshot_name, format_name, directory, chosen, now(), report)
     if as_json:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.numbers import Real
 from cli.terminal import confirm, emit, json_option, now, pass_project, tell, use_torch_threads
 from cli.worker import draw_and_screen
 from curation.errors import BadInput
@@ -28,9 +29,9 @@ ASKED_ABOVE = 10_000
     help="The name of the generator; `rounds generator list` shows them.",
 )
 @click.option("--count", required=True, help="How many images of each class: normal=40,ring_lesion=40")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**53 - 1))
 @click.option("--steps", default=12, show_default=True, type=click.IntRange(1, 1000), help="Sampler steps.")
-@click.option("--guidance", default=2.0, show_default=True, help="Classifier-free guidance scale.")
+@click.option("--guidance", type=Real(0, 20), default=2.0, show_default=True, help="Classifier-free guidance scale.")
 @click.option("--sampler", type=click.Choice(["unipc", "dpmpp", "euler"]), default="unipc", show_default=True)
 @click.option("--allow-affected", is_flag=True, help="Use a generator that saw a withdrawn subject.")
 @click.option("--yes", is_flag=True, help=f"Do not ask, also for more than {ASKED_ABOVE:,} images.")

@@ -93,7 +93,7 @@ file_options = with_options(
     ),
     click.option(
         "--volume",
-        type=click.IntRange(0),
+        type=click.IntRange(0, 1_000_000),
         metavar="N",
         help="NIfTI: which volume of a series (time, diffusion), from 0. Without it, files with a series are left out.",
     ),
@@ -112,7 +112,7 @@ def request_from(
     manifest: Path | None, mask: Sequence[str], size: str | None, window: str | None, slices: str | None, **plain: Any
 ) -> ImportRequest:
     """The request that the options make; raises BadInput."""
-    request = ImportRequest(
+    request = ImportRequest.checked(
         **plain,
         masks=tuple(_mask(text) for text in mask),
         size=_size(size),
@@ -156,7 +156,7 @@ def _window(text: str | None) -> Window | None:
 def _slices(text: str | None) -> tuple[int | None, int | None, int]:
     if text is None:
         return None, None, 1
-    match = re.fullmatch(r"(\d*):(\d*)(?::(\d+))?", text)
-    if not match or match[3] == "0":
+    match = re.fullmatch(r"(\d{0,9}):(\d{0,9})(?::(\d{1,9}))?", text)
+    if not match or (match[3] and not int(match[3])):
         raise BadInput(f"expected --slices FROM:TO or FROM:TO:STEP, as in 20:60:2, got {text!r}.")
     return int(match[1]) if match[1] else None, int(match[2]) if match[2] else None, int(match[3] or 1)

@@ -6,6 +6,7 @@ import click
 
 from cli.import_options import file_options, request_from
 from cli.import_printing import print_report
+from cli.numbers import PROCESSES, SEED
 from cli.terminal import emit, emit_queued, json_option, now, pass_project, progress_bar, queue_option
 from curation.errors import BadInput
 from curation.project import Project
@@ -14,10 +15,10 @@ from curation.project import Project
 @click.command("import")
 @click.argument("source")
 @click.option("--name", help="The name of the source in the project. Default: the name of its file or directory.")
-@click.option("--seed", default=0, show_default=True, help="Seed for the split of subjects that have none.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for the split of subjects that have none.")
 @click.option("--dry-run", is_flag=True, help="Read and report everything, but store nothing.")
 @file_options
-@click.option("--workers", type=click.IntRange(1), help="For virtual-brains: how many processes render the images.")
+@click.option("--workers", type=PROCESSES, help="For virtual-brains: how many processes render the images.")
 @queue_option("importing")
 @json_option
 @pass_project

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cli.numbers import LINES, ROW_ID
 from cli.terminal import emit, json_option, now, pass_project
 from curation.jobs import cancel as cancel_job
 from curation.jobs import is_lost, list_jobs
@@ -30,7 +31,7 @@ def jobs() -> None:
     type=click.Choice([status.value for status in JobStatus]),
     help="Only jobs in this state. Repeat it for several.",
 )
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1))
+@click.option("--limit", default=50, show_default=True, type=LINES)
 @json_option
 @pass_project
 def list_command(project: Project, statuses: tuple[str, ...], limit: int, as_json: bool) -> None:
@@ -48,7 +49,7 @@ def list_command(project: Project, statuses: tuple[str, ...], limit: int, as_jso
 
 
 @jobs.command()
-@click.argument("job_id", type=int)
+@click.argument("job_id", type=ROW_ID)
 @pass_project
 def cancel(project: Project, job_id: int) -> None:
     """Cancel a queued or running job. Its worker stops at the next step and keeps what is done.

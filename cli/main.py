@@ -107,7 +107,7 @@ def main() -> None:
     except RoundsError as error:
         click.echo(f"rounds: {error}", err=True)
         sys.exit(EXIT_USER_ERROR)
-    except OSError as error:
+    except Exception as error:
         from curation.store_errors import describe_disk_error  # slow to import, and rarely needed
 
         if (fault := describe_disk_error(error)) is None:

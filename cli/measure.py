@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cli.numbers import ROW_ID, SEED
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.check_names import scope_name
 from curation.project import Project
@@ -35,11 +36,23 @@ def measure() -> None:
 @click.option("--snapshot", help="Measure the synthetic images of this snapshot instead.")
 @click.option("--worklist", "worklists", multiple=True, help="Use outcomes of this worklist. Default: of all.")
 @click.option(
-    "--batch", "batches", multiple=True, type=int, help="Take images of this batch. Default: of every finished batch."
+    "--batch",
+    "batches",
+    multiple=True,
+    type=ROW_ID,
+    help="Take images of this batch. Default: of every finished batch.",
 )
-@click.option("--n", type=int, help="How many images of each set. Default: as many as the smallest set has.")
-@click.option("--resamples", default=200, show_default=True, help="How many resamples give the intervals.")
-@click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--n", type=click.IntRange(20, 4_000), help="How many images of each set. Default: as many as the smallest set has."
+)
+@click.option(
+    "--resamples",
+    type=click.IntRange(20, 2_000),
+    default=200,
+    show_default=True,
+    help="How many resamples give the intervals.",
+)
+@click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option(
     "--backbone", help="The backbone for features: a Hugging Face id or a directory. Default: the shipped one."
 )
@@ -99,7 +112,7 @@ def show_list(project: Project, as_json: bool) -> None:
 
 
 @measure.command()
-@click.argument("measurement", type=int)
+@click.argument("measurement", type=ROW_ID)
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Write figures and tables to this directory."
 )

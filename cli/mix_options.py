@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from cli.numbers import IMAGES, SEED, Real
 from cli.terminal import with_options
 from curation.errors import BadInput
 from curation.snapshots.mix import MixRecipe
@@ -31,8 +32,10 @@ mix_options = with_options(
         type=click.Choice(["none", "duplicated", "reserve"]),
         help="Add as many real images as were approved.  [default: none]",
     ),
-    click.option("--max-ratio", type=float, help="Synthetic images per real training image, at most."),
-    click.option("--real-per-class", type=int, help="Keep this many real training images per class."),
+    click.option(
+        "--max-ratio", type=Real(0, 1_000_000, min_open=True), help="Synthetic images per real training image, at most."
+    ),
+    click.option("--real-per-class", type=IMAGES, help="Keep this many real training images per class."),
     click.option("--worklist", "worklists", multiple=True, help="Use outcomes of this worklist. Default: of all."),
     click.option("--class", "classes", multiple=True, help="Take images of this class. Default: of all."),
     click.option(
@@ -44,7 +47,7 @@ mix_options = with_options(
     click.option("--no-proxy", is_flag=True, help="Ignore outcomes that rest on proxy models alone."),
     click.option(
         "--min-agreement",
-        type=float,
+        type=Real(0, 1, min_open=True),
         help="The least share of readings that agree with the outcome, where there are two or more.",
     ),
     click.option(
@@ -53,8 +56,12 @@ mix_options = with_options(
         help="Screening results to admit. Images blocked for privacy never enter.  [default: any]",
     ),
     click.option("--check", "checks", multiple=True, help='A limit on a screening check: "sharpness>=0.2".'),
-    click.option("--max-per-generator", type=int, help="Synthetic images of one generator, at most."),
-    click.option("--max-generator-share", type=float, help="The largest share of synthetic images from one generator."),
+    click.option("--max-per-generator", type=IMAGES, help="Synthetic images of one generator, at most."),
+    click.option(
+        "--max-generator-share",
+        type=Real(0, 1, min_open=True),
+        help="The largest share of synthetic images from one generator.",
+    ),
     click.option(
         "--balance",
         type=click.Choice(["none", "cap", "weights"]),
@@ -68,7 +75,7 @@ mix_options = with_options(
     click.option(
         "--allow-unknown-provenance", is_flag=True, help="Take images of generators without a list of what they saw."
     ),
-    click.option("--seed", type=int, help="Seed for the choice of images.  [default: 0]"),
+    click.option("--seed", type=SEED, help="Seed for the choice of images.  [default: 0]"),
 )
 
 

@@ -1,4 +1,4 @@
-"""Numbers on the command line: each within stated bounds, never `nan`, `inf` or too long for the database."""
+"""Numbers on the command line: each within stated bounds, never `nan`, `inf` or too long."""
 
 import math
 from typing import Any

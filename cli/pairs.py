@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cli.numbers import SEED
 from cli.terminal import emit, json_option, now, pass_project, progress_bar
 from curation.estimates import Estimate
 from curation.pairs.build import close_pair_list, create_pair_list, find_pair_list, list_pair_lists
@@ -47,7 +48,7 @@ def pairs() -> None:
     show_default=True,
     help="How many pairs of two subjects, as controls.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed for the choice and the order of pairs.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for the choice and the order of pairs.")
 @json_option
 @pass_project
 def create(project: Project, name: str, suspects: int, same: int, different: int, seed: int, as_json: bool) -> None:

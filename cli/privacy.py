@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cli.numbers import SEED
 from cli.terminal import (
     emit,
     emit_queued,
@@ -33,10 +34,10 @@ def privacy() -> None:
     "--copies",
     default=200,
     show_default=True,
-    type=click.IntRange(1),
+    type=click.IntRange(1, 100_000),
     help="How many copies of each kind and severity.",
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--seed", default=0, show_default=True, type=SEED)
 @click.option(
     "--backbone", help="The backbone for features: a Hugging Face id or a directory. Default: the shipped one."
 )

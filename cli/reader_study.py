@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cli.numbers import SEED
 from cli.terminal import emit, json_option, pass_project
 from curation.errors import BadInput
 from curation.project import Project
@@ -19,7 +20,7 @@ def evidence_options(command: Callable[..., None]) -> Callable[..., None]:
     written = click.option(
         "--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures to this CSV file."
     )
-    seed = click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
+    seed = click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the bootstrap.")
     return click.argument("worklist_name", metavar="WORKLIST")(written(seed(json_option(pass_project(command)))))
 
 

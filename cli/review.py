@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cli.numbers import PORT
 from cli.terminal import pass_project, tell
 from curation.project import Project
 
@@ -16,7 +17,7 @@ HIDDEN_BY_PROXY = (
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=int, help="The port. Default: the first free one from 8630 on.")
+@click.option("--port", type=PORT, help="The port. Default: the first free one from 8630 on.")
 @click.option(
     "--allow-host",
     "allowed_hosts",

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cli.numbers import ROW_ID, SEED
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.check_names import check_name
 from curation.project import Project
@@ -20,7 +21,7 @@ from screening.report.write import write_report
 
 
 @click.command()
-@click.argument("batch", type=int, required=False)
+@click.argument("batch", type=ROW_ID, required=False)
 @click.option(
     "--backbone", help="The backbone for features: a Hugging Face id or a directory. Default: the shipped one."
 )
@@ -97,12 +98,12 @@ def screening() -> None:
 )
 @click.option(
     "--images",
-    type=click.IntRange(40),
+    type=click.IntRange(40, 100_000),
     default=200,
     show_default=True,
     help="How many validation images get planted faults.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed for the choice of images and faults.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for the choice of images and faults.")
 @json_option
 @pass_project
 def error_rates(project: Project, backbone: str | None, images: int, seed: int, as_json: bool) -> None:
@@ -166,7 +167,7 @@ def list_command(project: Project, as_json: bool) -> None:
 
 
 @screening.command("report")
-@click.argument("batch", type=int, required=False)
+@click.argument("batch", type=ROW_ID, required=False)
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("screening-report"), show_default=True
 )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cli.numbers import PROCESSES
 from cli.terminal import progress_bar
 
 
@@ -20,10 +21,20 @@ def shipped() -> None:
 @shipped.command()
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="A new directory.")
 @click.option(
-    "--train", default=6000, show_default=True, help="How many subjects from the start of the reserved range."
+    "--train",
+    type=click.IntRange(1, 100_000),
+    default=6000,
+    show_default=True,
+    help="How many subjects from the start of the reserved range.",
 )
-@click.option("--validation", default=300, show_default=True, help="How many subjects from its end, to score the fit.")
-@click.option("--workers", default=2, show_default=True, help="How many processes render.")
+@click.option(
+    "--validation",
+    type=click.IntRange(1, 100_000),
+    default=300,
+    show_default=True,
+    help="How many subjects from its end, to score the fit.",
+)
+@click.option("--workers", type=PROCESSES, default=2, show_default=True, help="How many processes render.")
 def snapshot(out: Path, train: int, validation: int, workers: int) -> None:
     """Render the reserved subjects into a snapshot folder.
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cli.mix_options import mix_options, recipe_of
+from cli.numbers import IMAGES
 from cli.removal import remove_command
 from cli.snapshot_notes import near_copies_of_folder
 from cli.snapshot_tables import readings_line, show_diff, show_preview
@@ -62,7 +63,7 @@ def build(project: Project, /, name: str, as_json: bool, **options: Any) -> None
 @mix_options
 @click.option(
     "--target",
-    type=click.IntRange(1),
+    type=IMAGES,
     help="How many training images each class should have. Default: as many as the largest class.",
 )
 @json_option
@@ -87,7 +88,7 @@ def preview(project: Project, /, target: int | None, as_json: bool, **options: A
 @click.argument("second")
 @click.option(
     "--examples",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 10_000),
     default=10,
     show_default=True,
     help="How many images to list of each kind of change.",

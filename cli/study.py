@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import click
 
+from cli.numbers import IMAGES, STEPS, Real
 from cli.removal import remove_command
 from cli.snapshot_notes import stale_snapshots, warn_of_mixed_scales
 from cli.terminal import (
@@ -47,12 +48,12 @@ study.add_command(remove_command(NodeKind.STUDY))
 @click.option(
     "--arm", "arms", multiple=True, help="An arm. Repeat it for several. Default: all that need no reserve subjects."
 )
-@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="How many training seeds per arm.")
 @click.option(
-    "--steps", type=click.IntRange(1), default=400, show_default=True, help="Optimiser steps, the same in every arm."
+    "--seeds", type=click.IntRange(1, 1_000), default=5, show_default=True, help="How many training seeds per arm."
 )
-@click.option("--learning-rate", type=float, help="The same in every arm. Default: depends on the adaptation.")
-@click.option("--real-per-class", type=click.IntRange(1), help="Keep only this many real training images per class.")
+@click.option("--learning-rate", type=Real(0, 1, min_open=True), help="The same in every arm. Default: depends on the adaptation.")
+@click.option("--steps", type=STEPS, default=400, show_default=True, help="Optimiser steps, the same in every arm.")
+@click.option("--real-per-class", type=IMAGES, help="Keep only this many real training images per class.")
 @click.option("--worklist", "worklists", multiple=True, help="Use outcomes of this worklist. Default: of all.")
 @click.option("--split", type=click.Choice(["test", "validation"]), default="test", show_default=True)
 @click.option(
@@ -91,9 +92,9 @@ def run_command(
 
     mix = {key: options.pop(key) for key in ("real_per_class", "worklists")}
     config = AdaptationConfig.checked(allow_unknown_provenance=allow_unknown_provenance, **options)
-    plan = StudyPlan(name=name, adaptation=config, arms=arms or ARMS, seeds=tuple(range(seeds)), split=split)
-    base = MixRecipe(allow_unknown_provenance=allow_unknown_provenance, **mix)
-    request = StudyRequest(plan=plan, base=base, allow_affected=allow_affected)
+    plan = StudyPlan.checked(name=name, adaptation=config, arms=arms or ARMS, seeds=tuple(range(seeds)), split=split)
+    base = MixRecipe.checked(allow_unknown_provenance=allow_unknown_provenance, **mix)
+    request = StudyRequest.checked(plan=plan, base=base, allow_affected=allow_affected)
     if queue:
         emit_queued(queue_study(project, request, now()), {"study": name}, as_json)
         return

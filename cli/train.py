@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cli.numbers import SEED, STEPS, Real
 from cli.snapshot_notes import near_copies_line, near_copies_of_folder, stale_snapshots, warn_of_mixed_scales
 from cli.terminal import (
     emit,
@@ -110,7 +111,7 @@ def pretrain(
     folder = (
         SnapshotFolder.open(snapshot_folder) if snapshot_folder else open_snapshot(find_project(ctx), str(snapshot))
     )
-    parsed, today = PretrainRecipe.parse(recipe.read_text()), now().date().isoformat()
+    parsed, today = PretrainRecipe.parse(recipe.read_bytes()), now().date().isoformat()
     warn_of_mixed_scales(folder)
     with progress_bar("pretraining") as report:
         pretrain_backbone(folder, parsed, out, report, this_command(), today, allow_affected=allow_affected)
@@ -123,11 +124,11 @@ def pretrain(
 @click.option("--adaptation", type=click.Choice(list(METHODS)), default=DEFAULT_METHOD.kind, show_default=True)
 @click.option("--backbone", default="shipped", show_default=True, help="`shipped`, a Hugging Face id or a directory.")
 @click.option("--name", help="The name of the run. Default: SNAPSHOT-ADAPTATION-sSEED.")
-@click.option("--epochs", type=click.IntRange(1), default=30, show_default=True)
-@click.option("--steps", type=click.IntRange(1), help="Optimiser steps instead of epochs.")
-@click.option("--learning-rate", type=float, help="Default: depends on the adaptation.")
-@click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--epochs", type=click.IntRange(1, 100_000), default=30, show_default=True)
+@click.option("--steps", type=STEPS, help="Optimiser steps instead of epochs.")
+@click.option("--learning-rate", type=Real(0, 1, min_open=True), help="Default: depends on the adaptation.")
+@click.option("--batch-size", type=click.IntRange(1, 65_536), default=64, show_default=True)
+@click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--allow-unknown-provenance", is_flag=True, help="Use a backbone without a list of what it saw.")
 @click.option(
     "--allow-affected", is_flag=True, help="Use what descends from a withdrawn subject. Every report says so."
@@ -167,7 +168,9 @@ def train(
     else:
         name = name or f"{snapshot_name}-{adaptation}-s{options['seed']}"
         config = AdaptationConfig.checked(adaptation=adaptation, **options)
-        request = RunRequest(snapshot=str(snapshot_name), name=name, config=config, allow_affected=allow_affected)
+        request = RunRequest.checked(
+            snapshot=str(snapshot_name), name=name, config=config, allow_affected=allow_affected
+        )
     stale = stale_snapshots(project, [request.snapshot])
     folder = open_snapshot(project, request.snapshot)
     warn_of_mixed_scales(folder)
@@ -198,12 +201,12 @@ def train(
 @click.option("--split", type=click.Choice(["test", "validation"]), default="test", show_default=True)
 @click.option(
     "--bootstrap",
-    type=click.IntRange(100),
+    type=click.IntRange(100, 100_000),
     default=1000,
     show_default=True,
     help="How many resamples of subjects give the intervals.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=SEED, default=0, show_default=True)
 @queue_option("measuring")
 @json_option
 @pass_project
@@ -216,7 +219,7 @@ def evaluate(project: Project, /, run_name: str, queue: bool, as_json: bool, **o
     """
     from train.evaluation.request import EvaluationRequest, queue_evaluation
 
-    request = EvaluationRequest(run=run_name, n_bootstrap=options.pop("bootstrap"), **options)
+    request = EvaluationRequest.checked(run=run_name, n_bootstrap=options.pop("bootstrap"), **options)
     if queue:
         emit_queued(queue_evaluation(project, request, now()), {"run": run_name, "split": request.split}, as_json)
         return

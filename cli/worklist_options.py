@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from cli.numbers import IMAGES, ROW_ID, SEED, SHARE, Real
 from cli.terminal import with_options
 from curation.reading.recipe import WorklistRecipe
 from curation.worklists.recipe import EVIDENCE, should_deal_out
@@ -12,18 +13,17 @@ EXCLUSION = ("min_sensitivity", "max_false_rejects", "min_repeat_agreement", "mi
 RULES = ("single", "majority", "unanimous", "adjudicated")
 ORDERS = ("random", "batch", "flags", "priority")
 MODALITIES = ("general", "mr", "ct", "xray", "ultrasound", "histology")
-_SHARE = click.FloatRange(0, 1)
 
 # No option has a default of its own: an option that is not set takes its value from the preset, or from the recipe.
 recipe_options = with_options(
     click.option(
         "--batch",
         "batches",
-        type=int,
+        type=ROW_ID,
         multiple=True,
         help="Take candidates of this batch. Default: of every screened batch.",
     ),
-    click.option("--limit", type=click.IntRange(1), help="At most this many candidates."),
+    click.option("--limit", type=IMAGES, help="At most this many candidates."),
     click.option("--passed-only", is_flag=True, help="Leave out what screening flagged."),
     click.option("--again", is_flag=True, help="Also take images that have an outcome already."),
     click.option(
@@ -56,7 +56,7 @@ recipe_options = with_options(
     ),
     click.option(
         "--grid-audit-share",
-        type=_SHARE,
+        type=SHARE,
         help="Share of images left unmarked in a grid that are also read singly [0.1].",
     ),
     click.option(
@@ -73,17 +73,19 @@ recipe_options = with_options(
         type=click.IntRange(60, 86_400),
         help="Seconds for which an image stays assigned to a reader [600].",
     ),
-    click.option("--real-controls", type=click.IntRange(0), help="How many real images are mixed in blind [0]."),
     click.option(
-        "--defect-controls", type=click.IntRange(0), help="How many images with planted defects are mixed in blind [0]."
+        "--real-controls", type=click.IntRange(0, 100_000), help="How many real images are mixed in blind [0]."
     ),
     click.option(
-        "--repeat-share", type=click.FloatRange(0, 0.5), help="Share of images that are shown twice, unannounced [0]."
+        "--defect-controls",
+        type=click.IntRange(0, 100_000),
+        help="How many images with planted defects are mixed in blind [0].",
     ),
+    click.option("--repeat-share", type=Real(0, 0.5), help="Share of images that are shown twice, unannounced [0]."),
     click.option(
         "--gate-audit",
         "gate_audit_share",
-        type=_SHARE,
+        type=SHARE,
         help="Share of images blocked by screening that are read too [0].",
     ),
     click.option(
@@ -94,22 +96,22 @@ recipe_options = with_options(
     ),
     click.option(
         "--margin",
-        type=click.FloatRange(0.5, 1, True, True),
+        type=Real(0.5, 1, True, True),
         help="With --turing: the AUC below which real and synthetic count as alike.",
     ),
-    click.option("--min-sensitivity", type=_SHARE, help="Exclude readers who reject a smaller share of the defects."),
+    click.option("--min-sensitivity", type=SHARE, help="Exclude readers who reject a smaller share of the defects."),
     click.option(
-        "--max-false-rejects", type=_SHARE, help="Exclude readers who reject a larger share of the real images."
+        "--max-false-rejects", type=SHARE, help="Exclude readers who reject a larger share of the real images."
     ),
     click.option(
-        "--min-repeat-agreement", type=_SHARE, help="Exclude readers who read a smaller share of the repeats alike."
+        "--min-repeat-agreement", type=SHARE, help="Exclude readers who read a smaller share of the repeats alike."
     ),
     click.option(
         "--min-median-ms",
-        type=click.IntRange(0),
+        type=click.IntRange(0, 3_600_000),
         help="Exclude readers whose median time for an image is shorter, in milliseconds.",
     ),
-    click.option("--seed", type=int, help="Seed for the choice and the order of images [0]."),
+    click.option("--seed", type=SEED, help="Seed for the choice and the order of images [0]."),
 )
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,13 +106,26 @@ def remedy(error: Exception) -> str:
     return "Check the disk or the network it is on, then do the same again."
 
 
-def describe_disk_error(error: OSError) -> str | None:
+def describe_disk_error(error: Exception) -> str | None:
     """What happened to a file and what to do, where its disk or its name is at fault; None for any other error."""
-    if error.errno not in OF_THE_DISK:
+    number, place = _disk_error(error)
+    if number not in OF_THE_DISK:
         return None
-    if error.errno in MISNAMED:
-        return f"{error.filename or 'a file'} cannot be used: {error.strerror}. Choose another place, then do it again."
-    return f"{error.filename or 'a file'} cannot be written: {error.strerror}. {remedy(error)}"
+    said = os.strerror(number)
+    if number in MISNAMED:
+        return f"{place} cannot be used: {said}. Choose another place, then do it again."
+    return f"{place} cannot be written: {said}. {remedy(OSError(number, said))}"
+
+
+def _disk_error(error: Exception) -> tuple[int | None, Any]:
+    """The system's number of an error and the file; two libraries of weights hide them in a text of their own."""
+    if isinstance(error, OSError):
+        return error.errno, error.filename or "a file"
+    hidden = re.search(r"Os \{ code: (\d+)", str(error))  # safetensors
+    if hidden is not None:
+        return int(hidden[1]), "a file of weights"
+    written = "PytorchStreamWriter failed writing file" in str(error)  # torch, which says no more
+    return (errno.ENOSPC if written else None), "a file of weights"
 
 
 def account() -> str:

@@ -119,6 +119,6 @@ class FitRecipe(FrozenRequest):
                 f"no recipe at {path}: expected a JSON file such as generate/shipped/virtual-brains-flow.recipe.json."
             )
         try:
-            return cls.parse(path.read_text())
+            return cls.parse(path.read_bytes())
         except BadInput as error:
             raise BadInput(f"{path}: {error}") from error

@@ -83,7 +83,7 @@ def test_the_recipe_of_a_snapshot_builds_another_and_options_have_the_last_word(
         (["--check", "sharp"], "expected a limit like"),
         (["--weight", "synthetic"], "expected a weight like"),
         (["--weight", "synthetic=heavy"], "weights.origins.synthetic"),
-        (["--max-ratio", "-1"], "max_ratio: Input should be greater than 0"),
+        (["--weight", "synthetic=inf"], "weights.origins.synthetic: Input should be a finite number"),
         (["--class", "zebra"], "no class named zebra"),
         (["--worklist", "nowhere"], "no worklist named nowhere"),
         (["--recipe", "{folder}/list.json"], "expected a recipe as a JSON object"),
