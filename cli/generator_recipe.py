@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from cli.numbers import Real
 from cli.terminal import emit, json_option, pass_project, progress_bar, use_torch_threads
 from curation.errors import Conflict
 from curation.files import whole_file
@@ -14,7 +15,7 @@ from curation.snapshots.build import open_snapshot
 
 @click.command()
 @click.option("--for", "snapshot", required=True, help="The name of the snapshot; `rounds snapshot list` shows them.")
-@click.option("--hours", type=click.FloatRange(0, min_open=True), required=True, help="How long the fit may take.")
+@click.option("--hours", type=Real(0, 10_000, min_open=True), required=True, help="How long the fit may take.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
