@@ -29,6 +29,7 @@ EVERY = {
     if not isinstance(command, click.Group) and " ".join(path[1:]) not in WITHOUT_PROJECT
 }
 OPTIONS = {
+    "worklist readers": ["--everyone"],
     "withdraw": ["x"],
     "generator fit": ["--snapshot", "x", "--name", "x"],
     "worker": ["--until-idle"],
@@ -96,18 +97,8 @@ def without_revision(path: Path) -> None:
 def without_tables(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA foreign_keys=OFF")
-        for table in (
-            "images",
-            "subjects",
-            "worklists",
-            "snapshots",
-            "jobs",
-            "events",
-            "event_heads",
-            "readers",
-            "generators",
-            "runs",
-        ):
+        query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        for table in {row[0] for row in database.execute(query)} - {"alembic_version"}:
             database.execute(f"DROP TABLE {table}")
         database.commit()
 
@@ -153,7 +144,7 @@ def call(root: Path, words: list[str], capfd: pytest.CaptureFixture[str], monkey
     output, errors = capfd.readouterr()
     assert ended.value.code == 2, f"{words}: {output}{errors}"
     assert "Traceback" not in output + errors
-    lines = [line for line in errors.splitlines() if line.startswith("rounds: ")]
+    lines = [line for line in errors.splitlines() if line.startswith(("rounds: ", "Error: "))]
     assert len(lines) == 1, f"{words}: {errors}"
     return lines[0]
 
