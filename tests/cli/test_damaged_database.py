@@ -29,6 +29,8 @@ EVERY = {
     if not isinstance(command, click.Group) and " ".join(path[1:]) not in WITHOUT_PROJECT
 }
 OPTIONS = {
+    "reader add": ["--password-stdin"],
+    "reader reset-password": ["--password-stdin"],
     "worklist readers": ["--everyone"],
     "withdraw": ["x"],
     "generator fit": ["--snapshot", "x", "--name", "x"],
