@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from curation.errors import BadInput, RoundsError
 from curation.reading.recipe import WorklistRecipe
+from curation.requests import check_name
 from curation.tables.images import Split
 from curation.worklists.choose import choose_audits, choose_candidates
 from curation.worklists.controls import Likeness, find_real_images
@@ -43,6 +44,7 @@ def limits_of(session: Session, recipe: WorklistRecipe) -> Limits:
 def find_fault(session: Session, recipe: WorklistRecipe, limits: Limits) -> str | None:
     """Say why a recipe cannot be built: it contradicts itself, or asks for more images than there are."""
     try:
+        check_name(recipe.name, "worklist")
         check_recipe(session, recipe)
     except RoundsError as error:
         return str(error)

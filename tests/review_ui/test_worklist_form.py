@@ -130,6 +130,8 @@ def test_what_cannot_be_built_is_not_offered(project: Project) -> None:
     assert [warning.value for warning in form.warning] == []
     next(widget for widget in form.multiselect if widget.label == "Who may read").set_value(["ada"]).run()
     assert "no active reader named ada" in form.warning[0].value.lower()
+    next(widget for widget in form.text_input if widget.label == "Name").set_value("a name with spaces").run()
+    assert "letters, digits, dots" in form.warning[0].value
 
 
 def test_without_candidates_there_is_no_form(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
