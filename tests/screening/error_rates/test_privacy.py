@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from curation.verification.measured import measured_faults, not_covered
 from sqlalchemy import func, select
 
 from curation.errors import BadInput
@@ -20,6 +19,7 @@ from screening.report.rates import newest_report
 from tests.rows import NOW
 from tests.screening.cohort import add_cohort
 from tests.worlds.privacy import read_measured
+from tests.worlds.recorded import assert_recorded
 from tests.worlds.shared import fill_from
 
 
@@ -57,7 +57,7 @@ def test_rates_are_measured_on_other_subjects_and_kept(project: Project, privacy
     with project.database.read() as session:
         assert session.scalar(select(func.count()).select_from(CheckReport)) == 1
         assert session.scalars(select(Event.kind)).all() == ["privacy.measured"]
-        assert [*measured_faults(session), *not_covered(session)] == []
+    assert_recorded(project, "report of error rates")
 
 
 @pytest.mark.slow
