@@ -2,11 +2,13 @@
 
 import importlib
 import sys
+import traceback
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
-from curation.errors import RoundsError
+from curation.errors import RoundsError, plain_message
 
 EXIT_USER_ERROR = 2
 
@@ -111,9 +113,15 @@ def main() -> None:
         from curation.store_errors import describe_disk_error  # slow to import, and rarely needed
 
         if (fault := describe_disk_error(error)) is None:
-            raise
+            _end_with_traceback()
         click.echo(f"rounds: {fault}", err=True)
         sys.exit(EXIT_USER_ERROR)
+
+
+def _end_with_traceback() -> NoReturn:
+    """Show where the program failed, without the passwords and links in a library's message."""
+    click.echo(plain_message(traceback.format_exc()), err=True, nl=False)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from cli.patience import Patience, Stopped
 from cli.terminal import now, pass_project, progress_bar, use_torch_threads
-from curation.errors import DatabaseAway, RoundsError, Unavailable, hide_passwords
+from curation.errors import DatabaseAway, RoundsError, Unavailable, plain_message
 from curation.jobs import LEASE_S, claim_job, enqueue, fail, finish, heartbeat, release
 from curation.progress import OnProgress
 from curation.project import Project
@@ -147,9 +147,9 @@ def _run(project: Project, job: Job, lease: Lease, show: OnProgress) -> str | No
         except RoundsError as problem:
             return str(problem)
         except OSError as problem:
-            return describe_disk_error(problem) or hide_passwords(traceback.format_exc())
+            return describe_disk_error(problem) or plain_message(traceback.format_exc())
         except Exception:
-            return hide_passwords(traceback.format_exc())
+            return plain_message(traceback.format_exc())
         else:
             return None
 

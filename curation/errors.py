@@ -23,17 +23,27 @@ _HIDDEN = "***"
 _USER_INFO = re.compile(r"(?<=://)([^\s/?#:@'\"]*):[^\s'\"]*@")  # to the last @: a password may hold one, and a slash
 _IN_QUERY = re.compile(r"(?i)([?&][\w-]*(?:password|passwd|secret|token|credential|key)[\w-]*=)[^&\s'\"]*")
 
+_LINK = re.compile(  # of SQLAlchemy, pydantic and others: a sentence of its own, or one in brackets
+    r"\s*(?:\((?:Background on this [^()]{1,60}|[Ss]ee[^()]{0,60}|For (?:more|further) [^()]{1,60})https?://[^\s()]+\)"
+    r"|(?:For (?:more|further) (?:information|details)[^\n.]{0,40}|Background on this [\w ]{1,30}at: *)https?://[^\s()'\"]+)"
+)
+
 
 def hide_passwords(text: str) -> str:
     """Replace passwords and keys in the addresses of a text by `***`."""
     return _IN_QUERY.sub(rf"\1{_HIDDEN}", _USER_INFO.sub(rf"\1:{_HIDDEN}@", text))
 
 
+def plain_message(text: str) -> str:
+    """A text for the user: without passwords, and without the links that libraries add to their own messages."""
+    return _LINK.sub("", hide_passwords(text))
+
+
 class RoundsError(Exception):
     """The base of the errors that reach the user as a message, without a traceback."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(hide_passwords(message))
+        super().__init__(plain_message(message))
 
 
 class BadInput(RoundsError):

@@ -10,7 +10,7 @@ import streamlit as st
 from curation.errors import DatabaseAway
 from curation.project import Project
 from review_ui.asgi import PROJECT_VARIABLE, utc_now
-from review_ui.security.sessions import COOKIE_NAME, Sessions, SignedInReader
+from review_ui.security.sessions import COOKIE_NAME, Sessions, SignedInReader, cookie_name
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 8.0
@@ -45,8 +45,14 @@ def reader_or_stop(active: bool = True) -> SignedInReader:
 
     Fragments that refresh themselves call it too, with `active=False`: a rerun of a fragment runs nothing else.
     """
-    reader = Sessions(current_project(), utc_now).find(st.context.cookies.get(COOKIE_NAME), active)
+    reader = Sessions(current_project(), utc_now).find(_token(), active)
     if reader is None or reader.must_change_password:
         st.html('<p class="rounds-ended">Your session has ended. <a href="/" target="_self">Sign in again</a></p>')
         st.stop()
     return reader
+
+
+def _token() -> str | None:
+    """The token of the session; the guard has refused a page by https whose cookie lacks the prefix."""
+    cookies = st.context.cookies
+    return cookies.get(cookie_name(COOKIE_NAME, secure=True)) or cookies.get(COOKIE_NAME)

@@ -1,20 +1,37 @@
 """Start the review application: bind a socket, run uvicorn, and give the address to open."""
 
+import logging
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 import uvicorn
+from uvicorn.config import LOGGING_CONFIG
 
-from curation.errors import Conflict
+from curation.errors import Conflict, plain_message
 from curation.project import Project
 from review_ui.asgi import create_app
+from review_ui.security.connections import TimelyProtocol
 from review_ui.security.guard import LOOPBACK_NAMES, SIGN_IN_PATH
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8630
 PORTS_TRIED = 20
 SHUTDOWN_S = 3
+KEEP_ALIVE_S = 10
+HEADERS_BYTES = 32 * 1024
+MESSAGE_BYTES = 1024 * 1024  # of a browser's message to Streamlit; widgets send far less
+
+
+class PlainFormatter(logging.Formatter):
+    """Writes a line of the server's log, tracebacks included, without passwords and a library's own links."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write the record."""
+        return plain_message(f"{record.levelname}: {super().format(record)}")
+
+
+LOG = {**LOGGING_CONFIG, "formatters": {**LOGGING_CONFIG["formatters"], "default": {"()": PlainFormatter}}}
 
 
 def serve(
@@ -44,9 +61,14 @@ def serve(
             app,
             access_log=False,
             log_level="warning",
+            log_config=LOG,
             server_header=False,
             date_header=True,
+            http=TimelyProtocol,
+            h11_max_incomplete_event_size=HEADERS_BYTES,
+            timeout_keep_alive=KEEP_ALIVE_S,
             ws="websockets-sansio",
+            ws_max_size=MESSAGE_BYTES,
             proxy_headers=bool(forwarded_allow_ips),
             forwarded_allow_ips=forwarded_allow_ips,
             timeout_graceful_shutdown=SHUTDOWN_S,

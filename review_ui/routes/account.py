@@ -21,7 +21,15 @@ from review_ui.own_pages.account import account_page, sign_in_page
 from review_ui.routes.requests import PasswordChange, parse_json
 from review_ui.security.devices import DEVICE_COOKIE, KNOWN_FOR, find_device, remember_device
 from review_ui.security.guard import READER_KEY
-from review_ui.security.sessions import Clock, SignedInReader, ended_cookie, named_cookie, session_cookie
+from review_ui.security.sessions import (
+    Clock,
+    SignedInReader,
+    ended_cookie,
+    is_secure,
+    named_cookie,
+    read_cookie,
+    session_cookie,
+)
 from review_ui.security.throttle import Line, SlowDown, TryLater, network_of
 
 NO_DATABASE = "The database does not answer just now. Wait a moment, then sign in again."
@@ -51,7 +59,7 @@ class AccountRoutes:
         self.project = project
         self.clock = clock
         self.slow_down = SlowDown()
-        self.strangers = Line(threads=2, places=16, places_each=4)
+        self.strangers = Line(threads=2, places=64, places_each=16)  # a group signs in at eight from one address
         self.known = Line(threads=2, places=64, places_each=2)
         self.has_named_proxy = False
 
@@ -74,7 +82,7 @@ class AccountRoutes:
             return self._not_signed_in(request, name, WRONG_SIGN_IN, 401)
         token, answer = signed_in
         response = JSONResponse(answer) if _wants_json(request) else RedirectResponse("/", 303)
-        response.headers.append("set-cookie", session_cookie(token, secure=request.url.scheme == "https"))
+        response.headers.append("set-cookie", session_cookie(token, secure=is_secure(request)))
         self._remember_device(request, response, visit.account)
         return response
 
@@ -95,7 +103,7 @@ class AccountRoutes:
 
     def _recognise(self, request: Request, name: str) -> Visit:
         account = self._account(name)
-        device = find_device(self._key, request.cookies.get(DEVICE_COOKIE, ""), account, self.clock())
+        device = find_device(self._key, read_cookie(request, DEVICE_COOKIE) or "", account, self.clock())
         return Visit(name, account, device or network_of(request.client.host if request.client else ""), bool(device))
 
     def _account(self, name: str) -> Account:
@@ -144,8 +152,8 @@ class AccountRoutes:
         return check_password(name, password_hash, password)
 
     def _remember_device(self, request: Request, response: Response, account: Account) -> None:
-        value = remember_device(self._key, request.cookies.get(DEVICE_COOKIE, ""), account, self.clock())
-        morsel = named_cookie(DEVICE_COOKIE, value, request.url.scheme == "https", "Strict")
+        value = remember_device(self._key, read_cookie(request, DEVICE_COOKIE) or "", account, self.clock())
+        morsel = named_cookie(DEVICE_COOKIE, value, is_secure(request), "Strict")
         morsel["max-age"] = int(KNOWN_FOR.total_seconds())
         response.headers.append("set-cookie", morsel.OutputString())
 
@@ -201,7 +209,7 @@ class AccountRoutes:
 
 def _signed_out(request: Request) -> Response:
     response = JSONResponse({"state": "signed out"})
-    response.headers.append("set-cookie", ended_cookie(secure=request.url.scheme == "https"))
+    response.headers.append("set-cookie", ended_cookie(secure=is_secure(request)))
     return response
 
 

@@ -11,7 +11,7 @@ from curation.project import STATE_KEY, Project
 from curation.readers.sign_ins import sign_in_by_provider
 from review_ui.own_pages.account import continue_page, refused_page
 from review_ui.security.oidc import TRIP, ProviderDown, Trip, open_provider
-from review_ui.security.sessions import Clock, named_cookie, session_cookie
+from review_ui.security.sessions import Clock, is_secure, named_cookie, read_cookie, session_cookie
 from review_ui.security.throttle import Line, TryLater, network_of
 
 TRIP_COOKIE = "rounds_oidc"
@@ -55,7 +55,7 @@ class OidcRoutes:
         else:
             # The session's cookie is SameSite=Strict: a browser sends it only when one of our own pages goes on.
             response = HTMLResponse(continue_page())
-            cookie = session_cookie(token, secure=request.url.scheme == "https")
+            cookie = session_cookie(token, secure=is_secure(request))
             response.headers.append("set-cookie", cookie)
         response.headers.append("set-cookie", _trip_cookie(request, "", 0))
         return response
@@ -64,7 +64,7 @@ class OidcRoutes:
         """The sign-in that this answer of the provider belongs to, and its code; raises NotAllowed."""
         assert self.provider is not None
         now, parameters = self.clock(), request.query_params
-        trip = Trip.unsealed(self.project.secret(STATE_KEY), request.cookies.get(TRIP_COOKIE, ""), now)
+        trip = Trip.unsealed(self.project.secret(STATE_KEY), read_cookie(request, TRIP_COOKIE) or "", now)
         if not hmac.compare_digest(parameters.get("state", "").encode(), trip.state.encode()):
             raise NotAllowed("this answer belongs to another sign-in. Start again.")
         if "code" not in parameters:
@@ -99,6 +99,6 @@ def _callback(request: Request) -> str:
 
 
 def _trip_cookie(request: Request, value: str, max_age: int) -> str:
-    morsel = named_cookie(TRIP_COOKIE, value, secure=request.url.scheme == "https", same_site="Lax")
-    morsel["path"], morsel["max-age"] = "/rounds/oidc/", max_age
+    morsel = named_cookie(TRIP_COOKIE, value, secure=is_secure(request), same_site="Lax")
+    morsel["max-age"] = max_age
     return morsel.OutputString()

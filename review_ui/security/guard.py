@@ -21,7 +21,7 @@ from curation.errors import Unavailable
 from curation.tables.people import Role
 from review_ui.security.access import Who, need_of
 from review_ui.security.headers import security_headers
-from review_ui.security.sessions import COOKIE_NAME, Sessions, SignedInReader
+from review_ui.security.sessions import COOKIE_NAME, Sessions, SignedInReader, is_secure, read_cookie
 from review_ui.security.throttle import Paces
 
 READER_KEY = "rounds.reader"
@@ -55,6 +55,9 @@ class Refusal:
 
 NOT_CONSENTED = Refusal(403, "you have not agreed to how reading is recorded. Open /rounds/welcome, then read.")
 
+FROM_ELSEWHERE = Refusal(403, "expected a request from this page itself, got one from elsewhere.")
+BODY_BROKE_OFF = Refusal(400, "the request broke off before its end. Send it again.")
+
 
 class Guard:
     """Wraps the whole application; the docstring of the module says which requests pass."""
@@ -85,7 +88,7 @@ class Guard:
         scope = connection.scope
         scope[READER_KEY] = None
         try:
-            reader = await run_in_threadpool(self.sessions.find, connection.cookies.get(COOKIE_NAME))
+            reader = await run_in_threadpool(self.sessions.find, read_cookie(connection, COOKIE_NAME))
         except Unavailable as error:
             refusal = _refuse_reader(connection, None)  # what everybody may see needs no database
             if refusal is not None:
@@ -114,8 +117,8 @@ class Guard:
         scope = connection.scope
         if refusal is None and scope["method"] not in SAFE_METHODS:
             body = await _read_body(receive)
-            if body is None:
-                refusal = Refusal(413, f"expected at most {BODY_LIMIT_BYTES} bytes in one request. Send less at once.")
+            if isinstance(body, Refusal):
+                refusal = body
             else:
                 receive = _replay(body, receive)
         if refusal is not None:
@@ -133,8 +136,10 @@ def refuse_origin(connection: HTTPConnection, allowed_hosts: frozenset[str]) -> 
         return Refusal(421, "this server does not answer to this address. Start it with --allow-host NAME.")
     is_write = connection.scope["type"] == "websocket" or connection.scope["method"] not in SAFE_METHODS
     origin = headers.get("origin")
-    if (is_write or origin is not None) and not _same_origin(origin, headers["host"]):
-        return Refusal(403, "expected a request from this page itself, got one from elsewhere.")
+    if is_write or origin is not None:
+        refusal = _refuse_page(origin, headers["host"], "https" if is_secure(connection) else "http")
+        if refusal is not None:
+            return refusal
     site = headers.get("sec-fetch-site", "same-origin")
     from_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
     if site not in ("same-origin", "none") and (is_write or not from_link):
@@ -153,14 +158,21 @@ def _host_name(host: str) -> str | None:
     return parts.hostname
 
 
-def _same_origin(origin: str | None, host: str) -> bool:
-    if origin is None:
-        return False
+def _refuse_page(origin: str | None, host: str, scheme: str) -> Refusal | None:
+    """Refuse a page that does not come from this host by this scheme: anybody on the way can write an http page."""
     try:
-        parts = urlsplit(origin)
+        parts = urlsplit(origin or "")
     except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower() and not parts.path
+        return FROM_ELSEWHERE
+    if parts.scheme not in ("http", "https") or parts.netloc.lower() != host.lower() or parts.path:
+        return FROM_ELSEWHERE
+    if parts.scheme == scheme:
+        return None
+    return Refusal(
+        403,
+        f"expected a page that came by {scheme}, got one by {parts.scheme}. Open the page by {scheme}; behind a proxy "
+        "with TLS start `rounds review` with --forwarded-allow-ips and the proxy's address.",
+    )
 
 
 def _refuse_path(connection: HTTPConnection) -> Refusal | None:
@@ -211,13 +223,15 @@ def _answer(connection: HTTPConnection, refusal: Refusal) -> Response:
     return JSONResponse({"error": refusal.message}, refusal.status, wait)
 
 
-async def _read_body(receive: Receive) -> bytes | None:
+async def _read_body(receive: Receive) -> bytes | Refusal:
     body = bytearray()
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return BODY_BROKE_OFF  # what came so far is not what was sent
         body += message.get("body", b"")
         if len(body) > BODY_LIMIT_BYTES:
-            return None
+            return Refusal(413, f"expected at most {BODY_LIMIT_BYTES} bytes in one request. Send less at once.")
         if not message.get("more_body", False):
             return bytes(body)
 
@@ -232,7 +246,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _with_headers(connection: HTTPConnection, send: Send) -> Send:
-    added = security_headers(connection.scope["path"], secure=connection.scope["scheme"] == "https")
+    added = security_headers(connection.scope["path"], secure=is_secure(connection))
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -1,13 +1,16 @@
 """Sessions: find the reader of a session cookie among the sign-ins of the database.
 
-The cookie is HttpOnly and SameSite=Strict, and Secure when the page came by https. Its token is looked up on every
-request and on every rerun of a Streamlit page: revoking a sign-in takes effect at once.
+The cookie is HttpOnly and SameSite=Strict. By https it is Secure, and its name begins with `__Host-`, so that no other
+host of the domain, and no http page, can set it. Its token is looked up on every request and on every rerun of a
+Streamlit page: revoking a sign-in takes effect at once.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from http.cookies import Morsel, SimpleCookie
+
+from starlette.requests import HTTPConnection
 
 from curation.project import Project
 from curation.readers.sign_ins import find_sign_in, find_sign_in_and_consent
@@ -67,6 +70,21 @@ class Sessions:
         )
 
 
+def is_secure(connection: HTTPConnection) -> bool:
+    """Whether a request came by https, as far as the server or a proxy that it trusts knows."""
+    return connection.scope["scheme"] in ("https", "wss")
+
+
+def cookie_name(name: str, secure: bool) -> str:
+    """The name under which a cookie is set and read; browsers hold what its prefix promises (RFC 6265bis, 4.1.3.2)."""
+    return f"__Host-{name}" if secure else name
+
+
+def read_cookie(connection: HTTPConnection, name: str) -> str | None:
+    """The value of a cookie of ours; by https one without the prefix counts for nothing."""
+    return connection.cookies.get(cookie_name(name, is_secure(connection)))
+
+
 def session_cookie(token: str, secure: bool) -> str:
     """The Set-Cookie value of a new session; it ends with the browser, or earlier on the server."""
     return named_cookie(COOKIE_NAME, token, secure, "Strict").OutputString()
@@ -80,7 +98,8 @@ def ended_cookie(secure: bool) -> str:
 
 
 def named_cookie(name: str, value: str, secure: bool, same_site: str) -> "Morsel[str]":
-    """A cookie that no script can read."""
+    """A cookie that no script can read; by https no other host and no http page can set it."""
+    name = cookie_name(name, secure)
     morsel = SimpleCookie({name: value})[name]
     morsel["path"] = "/"
     morsel["httponly"] = True

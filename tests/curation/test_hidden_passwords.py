@@ -1,21 +1,25 @@
 """A password in an address is never printed, logged or stored."""
 
+import logging
 import threading
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
 from cli.main import main
 from cli.worker import RUNNERS, run_one
 from curation.backup.database import load_copy
 from curation.database import Database, parse_url, place_of
-from curation.errors import BadInput, RoundsError, Unavailable, hide_passwords
+from curation.errors import BadInput, RoundsError, Unavailable, hide_passwords, plain_message
 from curation.image_store import ImageStore
 from curation.jobs import enqueue
 from curation.project import Project
 from curation.settings import read_settings
 from curation.tables.operations import Job
+from review_ui.launch import PlainFormatter
 from tests.rows import NOW
 
 SECRET = "s3cretPW"
@@ -122,3 +126,55 @@ def test_a_store_that_cannot_be_opened_shows_no_key() -> None:
     with pytest.raises((BadInput, Unavailable)) as refused:
         ImageStore(f"nothing://KEY:{SECRET}@bucket/prefix")
     assert SECRET not in str(refused.value)
+
+
+def links_of_libraries() -> list[str]:
+    """Messages as the installed libraries write them."""
+    made = []
+    with create_engine("sqlite://").connect() as connection, pytest.raises(OperationalError) as refused:
+        connection.exec_driver_sql("SELECT 1 FROM nowhere")
+    made.append(str(refused.value))
+    with pytest.raises(ValidationError) as invalid:
+        TypeAdapter(int).validate_python("x")
+    made.append(str(invalid.value))
+    return made
+
+
+def test_no_message_carries_the_link_of_a_library_and_each_keeps_the_rest() -> None:
+    for text in links_of_libraries():
+        assert "https://" in text
+        for shown in (plain_message(text), str(RoundsError(text))):
+            assert "http" not in shown
+            assert "For further" not in shown
+            assert "Background" not in shown
+            assert shown.splitlines()[:2] == [line.rstrip() for line in text.splitlines()[:2]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["the store https://host:8080/path cannot be read.", "expected https://x.example (see rounds.toml)."],
+)
+def test_an_address_that_the_user_gave_stays(text: str) -> None:
+    assert plain_message(text) == text
+
+
+def test_a_command_that_fails_shows_where_without_a_librarys_link(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**_: object) -> None:
+        create_engine("sqlite://").connect().exec_driver_sql("SELECT 1 FROM nowhere")
+
+    monkeypatch.setattr("cli.main.rounds", fail)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert "no such table: nowhere" in said
+    assert "Traceback" in said
+    assert "http" not in said
+
+
+def test_the_log_of_the_server_carries_no_link_of_a_library() -> None:
+    record = logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, links_of_libraries()[0], None, None)
+    assert PlainFormatter().format(record).startswith("ERROR: (sqlite3.OperationalError) no such table: nowhere")
+    assert "http" not in PlainFormatter().format(record)

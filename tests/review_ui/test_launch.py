@@ -59,12 +59,22 @@ def test_only_a_proxy_that_was_named_is_believed_about_https_and_ctrl_c_ends_the
     server = ReviewServer(project.root, options=options)
     server.start()
     try:
-        headers = {"X-Forwarded-Proto": "https", "Origin": f"https://127.0.0.1:{server.port}"}
         fields = {"name": "dora", "password": PASSWORD}
-        answer = httpx.post(f"{server.url}/rounds/sign-in", data=fields, headers=headers, trust_env=False)
+        answers = {
+            scheme: httpx.post(
+                f"{server.url}/rounds/sign-in",
+                data=fields,
+                headers={"X-Forwarded-Proto": "https", "Origin": f"{scheme}://127.0.0.1:{server.port}"},
+                trust_env=False,
+            )
+            for scheme in ("http", "https")
+        }
     finally:
         exit_code = server.stop()
+    foreign, answer = answers["http" if secure else "https"], answers["https" if secure else "http"]
+    assert (foreign.status_code, "--forwarded-allow-ips" in foreign.json()["error"]) == (403, True)
     assert answer.status_code == 303
+    assert answer.headers["set-cookie"].startswith("__Host-rounds_session=" if secure else "rounds_session=")
     assert ("Secure" in answer.headers["set-cookie"].split("; ")) == secure
     assert ("strict-transport-security" in answer.headers) == secure
     assert exit_code == 0

@@ -153,3 +153,19 @@ def test_the_cookie_is_closed_to_scripts_and_other_sites_and_secure_over_https(s
     assert "Secure" not in plain.split("; ")
     assert "Secure" in tls.headers["set-cookie"].split("; ")
     assert tls.headers["strict-transport-security"]
+    assert tls.headers["set-cookie"].startswith("__Host-rounds_session=")
+
+
+def test_by_https_a_cookie_without_the_prefix_counts_for_nothing(ada: Browser) -> None:
+    token = ada.client.cookies["rounds_session"]
+    for name, status in (("rounds_session", 401), ("__Host-rounds_session", 200)):
+        answer = ada.client.get("https://testserver/rounds/api/session", headers={"Cookie": f"{name}={token}"})
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize(("page", "server"), [("http", "https"), ("https", "http")])
+def test_a_page_of_another_scheme_is_foreign(stranger: Browser, page: str, server: str) -> None:
+    fields = {"name": "ada", "password": "a long enough password"}
+    headers = {"Origin": f"{page}://testserver", "Accept": "application/json"}
+    answer = stranger.client.post(f"{server}://testserver/rounds/sign-in", data=fields, headers=headers)
+    assert (answer.status_code, f"expected a page that came by {server}" in answer.json()["error"]) == (403, True)

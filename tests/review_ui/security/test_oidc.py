@@ -100,7 +100,7 @@ def test_the_way_there_carries_a_challenge_and_leaves_a_cookie_for_the_way_back(
     assert asked["code_challenge_method"] == ["S256"]
     assert asked["response_type"] == ["code"]
     assert asked["redirect_uri"] == ["http://testserver/rounds/oidc/callback"]
-    assert {"HttpOnly", "SameSite=Lax", "Path=/rounds/oidc/"} <= set(answer.headers["set-cookie"].split("; "))
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(answer.headers["set-cookie"].split("; "))
 
 
 def test_a_forged_or_missing_state_is_refused(browser: TestClient) -> None:
