@@ -83,6 +83,7 @@ class MarkedPage {
     };
     if (key in acts) return acts[key];
     const shared = SHARED_KEYS.has(key) || (this.large && STAGE_KEYS.has(key));
-    return shared ? this.viewer.keys.view(event) : () => {};
+    if (shared) return this.viewer.keys.view(event);
+    return key.length === 1 ? () => {} : null; // a letter does nothing here, nor in Streamlit; Tab and F5 are the browser's
   }
 }

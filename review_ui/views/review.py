@@ -11,7 +11,7 @@ from review_ui.context import current_project, reader_or_stop
 from review_ui.security.permissions import Capability
 
 VIEWER = Path(__file__).parent.parent / "viewer"
-STYLES = ("viewer.css", "panel.css", "dialogs.css", "grid.css")
+STYLES = ("viewer.css", "panel.css", "dialogs.css", "grid.css", "narrow.css")
 SCRIPTS = (
     "server.js",
     "outbox.js",
