@@ -13,8 +13,9 @@ from cli.main import rounds
 from cli.reference import walk
 from curation.project import Project
 from curation.tables.generation import Generator
-from curation.tables.images import BuildStatus, Split, Subject
+from curation.tables.images import BuildStatus, Image, Origin, Split, Subject
 from curation.tables.measures import CheckReport, SetMeasurement
+from curation.tables.near_copies import NearCopy
 from curation.tables.operations import Job, JobStatus
 from curation.tables.pairs import PairList
 from curation.tables.training import Run, Study
@@ -60,6 +61,8 @@ def busy(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Itera
         subject = Subject(key=LONG, split=Split.TRAIN, known=True)
         session.add(subject)
         session.flush()
+        train, held_out = session.scalars(select(Image).where(Image.origin == Origin.REAL).order_by(Image.id).limit(2))
+        session.add(NearCopy(image_id=held_out.id, like_image_id=train.id, correlation=0.97))
         session.add(Withdrawal(subject_id=subject.id, reason="asked in a letter", plan=[], created_at=NOW))
     yield project
     project.database.dispose()
