@@ -8,6 +8,7 @@ from contextlib import suppress
 import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
+from curation.audit import list_events
 from curation.errors import Conflict, plain_message
 from curation.project import Project
 from review_ui.asgi import create_app
@@ -51,6 +52,8 @@ def serve(
     """
     project.database.check_revision()
     _ = project.chain  # without its key nothing can be recorded: better said here than at the first verdict
+    with project.database.read() as session:
+        list_events(session, limit=1)  # and so is a database without its tables
     listener = bind(host, port)
     bound_port = listener.getsockname()[1]
     scheme = "https" if certificate else "http"

@@ -9,6 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from curation.digests import digest_of
 from curation.errors import BadInput, NotFound
 from curation.lineage.graph import NodeKind, Ref
+from curation.provenance.aliases import with_bound_subjects
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import Image, Import, Subject
 from curation.tables.operations import Event
@@ -49,6 +50,8 @@ def find_node(session: Session, text: str) -> Ref:
     column = (NAMED.get(kind) or NUMBERED[kind])[0]
     written = (int(key),) if kind in NUMBERED else (key, unicodedata.normalize("NFC", key.strip()))
     found = session.scalars(select(column).where(column.in_(written)).order_by(column != written[0])).first()
+    if found is None and kind is NodeKind.SUBJECT:
+        found = next(iter(with_bound_subjects(session, [str(name) for name in written]) - set(written)), None)
     if found is None:
         removed = _removal_note(session, kind, key)
         raise NotFound(f"there is no {kind} {key!r} in this project{removed}. `rounds status` shows what there is.")

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from curation.lineage.naming import find_node
 from curation.near_copies.find import find_near_copies
 from curation.near_copies.group import Bound, _groups, bind_subjects, find_alike_subjects
 from curation.near_copies.on_record import count_near_copies
@@ -59,13 +60,14 @@ def test_binding_seals_no_change_made_beside_the_commands(project: Project) -> N
     assert "its images were changed before event" in fault
 
 
-def test_the_old_key_of_a_bound_subject_leads_to_it_in_imports_and_withdrawals(project: Project) -> None:
+def test_the_old_key_of_a_bound_subject_leads_to_it_in_imports_lineage_and_withdrawals(project: Project) -> None:
     import_scans(project, leaky())
     bind(project)
     again = import_scans(project, [("v1", 1, True, None), ("v1", 40, False, None)], "again")
     assert (again.added, again.already) == (1, 1)
     with project.database.read() as session:
         assert subjects(session)["t1"] == ("train", 3)
+        assert find_node(session, "subject:v1").key == "t1"
     assert withdraw(project, NOW, "v1", "asked to").images == 3
     assert "withdrawn" in import_scans(project, [("v1", 41, False, None)], "once more").rejected[0].reason
 
