@@ -69,6 +69,7 @@ class Room {
       const disputed = this.worklists.find((worklist) => worklist.disputed > 0); // an adjudicator's own task
       const mode = chosen ? localStorage.getItem(MODE_KEY) : disputed && "adjudicate";
       this.open((chosen ?? disputed ?? this.worklists[0]).id, mode ?? "single");
+      this.takeFocus();
       this.outbox.flush();
     } catch (error) {
       if (this.closed) return;
@@ -79,6 +80,12 @@ class Room {
       this.timer = setTimeout(() => this.start(), pauseAfter(this.failures));
       this.failures += 1;
     }
+  }
+
+  // Whoever came by a link of the bar goes on with the keys of reading: the link would keep Enter and Space to itself.
+  takeFocus() {
+    if (!document.activeElement?.closest("a")) return;
+    this.root.querySelector(this.mode === "grid" ? ".tiles" : ".stage canvas").focus({ preventScroll: true });
   }
 
   close() {
