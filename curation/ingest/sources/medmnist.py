@@ -27,6 +27,7 @@ from curation.project import Project
 _SPLITS = ("train", "val", "test")
 _TIMEOUT_S = 30
 _BLOCK = 1 << 20
+_LAST_CLASS = 9_999  # a larger number is no class, but one that stands for something else
 
 
 def import_medmnist(
@@ -89,9 +90,17 @@ def _label_numbers(path: Path, arrays: Mapping[str, NDArray[Any]], split: str) -
     labels = arrays[f"{split}_labels"]
     if labels.ndim not in (1, 2) or labels.dtype.kind not in "ui":
         raise BadInput(f"{path}, {split}_labels: expected (N, L) integers, got {labels.shape} {labels.dtype}.")
+    outside = labels[(labels < 0) | (labels > _LAST_CLASS)]
+    if outside.size:
+        raise BadInput(
+            f"{path}, {split}_labels: expected the numbers of classes, 0 to {_LAST_CLASS:,}, got "
+            f"{int(outside.flat[0])} in {outside.size} place(s). Leave out images without a class."
+        )
     numbers: NDArray[np.int64] = labels.reshape(len(labels), -1).astype(np.int64)
-    if numbers.shape[1] > 1 and (numbers.min() < 0 or numbers.max() > 1):
-        raise BadInput(f"{path}, {split}_labels: expected 0 or 1 for each of {numbers.shape[1]} labels.")
+    if numbers.shape[1] > 1 and numbers.max(initial=0) > 1:
+        raise BadInput(
+            f"{path}, {split}_labels: expected 0 or 1 for each of {numbers.shape[1]} labels, got {numbers.max()}."
+        )
     return numbers
 
 
@@ -122,15 +131,16 @@ def _label_names(path: Path, entry: MedMNIST | None, labels: Mapping[str, NDArra
         if entry is not None and len(entry.labels) != width:
             raise BadInput(f"{path} has {width} labels for each image, {entry.name} has {len(entry.labels)}.")
         return list(entry.labels) if entry else [f"label {number}" for number in range(width)]
-    numbers = sorted({int(number) for values in labels.values() for number in np.unique(values)})
     if entry is None:
-        return [f"class {number}" for number in range(max([0, *numbers]) + 1)]
-    unknown = [number for number in numbers if not 0 <= number < len(entry.labels)]
-    if unknown:
-        raise BadInput(
-            f"{path} holds the label(s) {unknown}, {entry.name} has 0 to {len(entry.labels) - 1}. "
-            "Rename the file if it is another data set."
-        )
+        last = max(int(values.max(initial=0)) for values in labels.values())
+        return [f"class {number}" for number in range(last + 1)]
+    for split, values in labels.items():
+        unknown = [int(number) for number in np.unique(values) if number >= len(entry.labels)]
+        if unknown:
+            raise BadInput(
+                f"{path}, {split}_labels: it holds the label(s) {unknown}, {entry.name} has 0 to "
+                f"{len(entry.labels) - 1}. Rename the file if it is another data set."
+            )
     return list(entry.labels)
 
 

@@ -115,8 +115,21 @@ def test_a_file_of_another_layout_is_refused_whole(
 
 def test_labels_that_the_named_data_set_does_not_have_are_refused(project: Project, tmp_path: Path) -> None:
     arrays = _changed("val_labels", np.full((4, 1), 9, np.uint8))
-    with pytest.raises(BadInput, match="Rename the file"):
+    with pytest.raises(BadInput, match=r"val_labels: it holds the label\(s\) \[9\].*Rename the file"):
         import_medmnist(project, NOW, _save(tmp_path / "breastmnist.npz", arrays))
+
+
+@pytest.mark.parametrize("name", ["ours", "breastmnist"])
+@pytest.mark.parametrize(
+    ("label", "kind"), [(-1, np.int8), (-128, np.int64), (10_000, np.int32), (2**64 - 1, np.uint64)]
+)
+def test_a_number_that_is_no_class_is_refused_by_its_array_and_value(
+    project: Project, tmp_path: Path, name: str, label: int, kind: type[np.generic]
+) -> None:
+    labels = np.zeros((6, 1), kind)
+    labels[2] = label
+    with pytest.raises(BadInput, match=f"test_labels: expected the numbers of classes, .*, got {label} in 1 place"):
+        import_medmnist(project, NOW, _save(tmp_path / f"{name}.npz", _changed("test_labels", labels)))
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 broken"])
