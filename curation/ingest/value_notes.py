@@ -1,18 +1,21 @@
 """Say in the report of an import where stored values do not mean what a model would take them for."""
 
+from collections import Counter
 from collections.abc import Mapping
 
+from curation.ingest.formats.value_remarks import NO_RESCALE, OTHER_UNIT
 from curation.ingest.staging import Staging
 from curation.provenance.value_scales import ValueScale, describe_scales, explain_mix
 
 _SETTLED = "To bring all to one, import them into a new project with --window CENTRE:WIDTH."
+_UNITS = {NO_RESCALE: "of an unknown unit", OTHER_UNIT: "of a RescaleType other than HU"}
 _SMALL_SHARE = 1 / 8  # of the range of 16 bit
 
 
 def note_values(staging: Staging, standing: Mapping[ValueScale, int]) -> list[str]:
     """Note values on several scales, in the import or beside those `standing` in the project, and low contrast."""
     scales = staging.accepted_scales()
-    return [*_scale_notes(scales, standing), *_range_note(scales, staging.accepted_levels())]
+    return [*_scale_notes(scales, standing), *_unit_notes(staging), *_range_note(scales, staging.accepted_levels())]
 
 
 def _scale_notes(scales: Mapping[ValueScale, int], standing: Mapping[ValueScale, int]) -> list[str]:
@@ -24,6 +27,25 @@ def _scale_notes(scales: Mapping[ValueScale, int], standing: Mapping[ValueScale,
         f"{_SETTLED}"
     )
     return ([mixed] if mixed else []) + ([apart] if scales and others else [])
+
+
+def _unit_notes(staging: Staging) -> list[str]:
+    """Say that CT images of an unknown or another unit come beside others in Hounsfield units."""
+    if not any(note in _UNITS for arrival in staging.accepted(remarked=True) for note in arrival.notes):
+        return []
+    units = Counter(
+        next((_UNITS[note] for note in arrival.notes if note in _UNITS), "in HU")
+        for arrival in staging.accepted()
+        if arrival.geometry.modality == "CT"
+    )
+    if len(units) < 2:
+        return []
+    shown = "; ".join(f"{count:,} {unit}" for unit, count in units.most_common())
+    return [
+        f"The CT images are in several units: {shown}. Equal stored values do not mean the same, and a window or a "
+        "model takes them as if they did. Import only files of one unit, or give the others their RescaleSlope, "
+        "RescaleIntercept and RescaleType."
+    ]
 
 
 def _range_note(scales: Mapping[ValueScale, int], levels: tuple[int, int] | None) -> list[str]:

@@ -38,9 +38,10 @@ from curation.image_store import Pixels
 from curation.ingest.formats.codestreams import check_codestream
 from curation.ingest.formats.decoder_process import decode_in_process
 from curation.ingest.formats.dicom_attributes import explain_failure, read_numbers
-from curation.ingest.formats.dicom_geometry import find_macro, read_rescale, read_window
+from curation.ingest.formats.dicom_geometry import find_macro, has_rescale, read_rescale, read_window
 from curation.ingest.formats.dicom_header import check_header, count_frames, read_header
 from curation.ingest.formats.dicom_preamble import is_bare, transfer_syntax
+from curation.ingest.formats.value_remarks import NO_RESCALE, OTHER_UNIT
 from curation.ingest.formats.value_scale import SIGNED_OFFSET, store_whole_numbers, turn_values
 from curation.ingest.incoming import Unreadable
 
@@ -56,7 +57,6 @@ _PLUGINS = {  # GDCM decodes all of them too, and aborts the process on damaged 
 }
 INVERTED = "MONOCHROME1 was turned, so that higher is brighter"
 TURNED_SLOPE = "a negative RescaleSlope was turned, so that higher is brighter; the values stand for the same"
-OTHER_UNIT = "CT whose RescaleType is not HU: its values are taken as the file rescales them"
 CONTRADICTION = "MONOCHROME2 with a PresentationLUTShape of INVERSE: shown as MONOCHROME2 says"
 NOT_SQUARE = "PixelAspectRatio is not 1:1, or cannot be read, and was not applied: the pixels are stored as they are"
 PALETTE_16 = "a palette of 16 bit colours was brought to 8 bit"
@@ -188,7 +188,14 @@ def _remarks(header: Dataset, number: int) -> tuple[str, ...]:
     """What the header says of the values that was not applied."""
     is_other = header.get("Modality") == "CT" and _unit(header, number) not in ("", _HOUNSFIELD)
     is_inverse = header.get("PresentationLUTShape") == "INVERSE" and header.PhotometricInterpretation == "MONOCHROME2"
-    remarks = ((is_other, OTHER_UNIT), (is_inverse, CONTRADICTION), (not _is_square(header), NOT_SQUARE))
+    is_calibrated = header.get("Modality") in _CALIBRATED or _unit(header, number) == _HOUNSFIELD
+    lacks_rescale = is_calibrated and not header.get("ModalityLUTSequence") and not has_rescale(header, number)
+    remarks = (
+        (is_other, OTHER_UNIT),
+        (lacks_rescale, NO_RESCALE),
+        (is_inverse, CONTRADICTION),
+        (not _is_square(header), NOT_SQUARE),
+    )
     return tuple(remark for holds, remark in remarks if holds)
 
 

@@ -100,6 +100,12 @@ def read_rescale(dataset: Dataset, frame: int) -> tuple[float, float]:
     return slope, intercept
 
 
+def has_rescale(dataset: Dataset, frame: int) -> bool:
+    """Whether both slope and intercept are there and not empty."""
+    item = find_macro(dataset, frame, "PixelValueTransformationSequence")
+    return all(read_numbers(item, keyword) for keyword in ("RescaleSlope", "RescaleIntercept"))
+
+
 def read_window(dataset: Dataset, frame: int) -> tuple[tuple[float, float] | None, Notes]:
     """Read centre and width of the first window (PS3.3, C.11.2.1.2), else where the VOI LUT rises from 2 to 98 %."""
     item = find_macro(dataset, frame, "FrameVOILUTSequence")

@@ -13,7 +13,8 @@ from sqlalchemy import select
 
 from cli.main import rounds
 from curation.errors import BadInput
-from curation.ingest.formats.dicom_frames import CONTRADICTION, INVERTED, NOT_SQUARE, OTHER_UNIT, TURNED_SLOPE
+from curation.ingest.formats.dicom_frames import CONTRADICTION, INVERTED, NOT_SQUARE, TURNED_SLOPE
+from curation.ingest.formats.value_remarks import NO_RESCALE, OTHER_UNIT
 from curation.ingest.import_report import ImportReport
 from curation.ingest.request import ImportRequest
 from curation.ingest.sources.image_folder import import_image_folder
@@ -243,3 +244,52 @@ def test_eight_bit_gray_with_a_slope_goes_through_a_window_that_is_named() -> No
     back = ready.pixels * ready.geometry.rescale_slope + ready.geometry.rescale_intercept
     assert np.abs(back - (stored * 8.0 - 100).clip(-160, 240)).max() <= 400 / 255 / 2 + 1e-9
     assert prepare(image, ImportRequest(window="file")) is image
+
+
+def _without(*keywords: str, empty: bool = False, **attributes: object) -> Change:
+    def change(dataset: FileDataset) -> None:
+        _scanner(HU + 1000, 1, 0, False, **attributes)(dataset)
+        for keyword in keywords:
+            if empty:
+                setattr(dataset, keyword, None)
+            else:
+                delattr(dataset, keyword)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _without("RescaleSlope", "RescaleIntercept"),
+        _without("RescaleSlope", "RescaleIntercept", empty=True),
+        _without("RescaleIntercept"),
+        _without("RescaleSlope", Modality="PT"),
+        _without("RescaleIntercept", Modality="OT", RescaleType="HU"),
+    ],
+)
+def test_calibrated_values_without_a_rescale_are_counted_as_of_an_unknown_unit(
+    project: Project, tmp_path: Path, change: Change
+) -> None:
+    assert f"1 pictures: {NO_RESCALE}" in _import(project, _folder(tmp_path, x=change)).notes
+
+
+def test_ct_of_unknown_and_other_units_beside_hounsfield_units_is_said(project: Project, tmp_path: Path) -> None:
+    files = {
+        "x": _scanner(HU, 1, -1024, False),
+        "y": _scanner(HU // 2, 1, 0, True, RescaleType="HU"),
+        "bare": _without("RescaleSlope", "RescaleIntercept"),
+        "other": _scanner(HU // 3, 1, 0, True, RescaleType="US"),
+        "mr": _scanner(HU // 4, 1, 0, True, Modality="MR"),
+    }
+    notes = _import(project, _folder(tmp_path, **files)).notes
+    [note] = [note for note in notes if "in several units" in note]
+    assert note.startswith("The CT images are in several units: 2 in HU; 1 of ")
+    assert {"1 of an unknown unit", "1 of a RescaleType other than HU"} <= set(
+        note.split(". ")[0].split(": ")[1].split("; ")
+    )
+
+
+def test_ct_of_one_unknown_unit_is_not_called_mixed(project: Project, tmp_path: Path) -> None:
+    files = {"x": _without("RescaleSlope"), "mr": _scanner(HU, 1, 0, True, Modality="MR")}
+    assert not any("in several units" in note for note in _import(project, _folder(tmp_path, **files)).notes)
