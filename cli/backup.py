@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cli.paths import LocalPath
 from cli.project import print_some, print_verification
 from cli.terminal import emit, json_option, now, pass_project, progress_bar
 from curation.backup.create import back_up, verify_backup
@@ -14,8 +15,8 @@ from curation.errors import Damaged
 from curation.project import Project
 from curation.verification.verify import verify_project
 
-directory_path = click.Path(file_okay=False, path_type=Path)
-present_directory = click.Path(exists=True, file_okay=False, path_type=Path)
+directory_path = LocalPath(file_okay=False, path_type=Path)
+present_directory = LocalPath(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command()

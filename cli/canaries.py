@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from cli.numbers import SEED
+from cli.paths import LocalPath
 from cli.terminal import (
     emit,
     emit_queued,
@@ -24,7 +25,7 @@ from curation.project import Project
 @click.option(
     "--out",
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=LocalPath(file_okay=False, path_type=Path),
     help="A directory for the fits and the report.",
 )
 @click.option(
@@ -48,7 +49,7 @@ from curation.project import Project
     type=click.IntRange(40, 100_000),
     help="How many images each generator makes.",
 )
-@click.option("--recipe", type=click.Path(exists=True, path_type=Path), help="A JSON recipe. Default: a small one.")
+@click.option("--recipe", type=LocalPath(exists=True, path_type=Path), help="A JSON recipe. Default: a small one.")
 @click.option("--autoencoder", help="Use the autoencoder of this generator instead of fitting one.")
 @click.option(
     "--backbone", help="The backbone for features: a Hugging Face id or a directory. Default: the shipped one."

@@ -17,6 +17,7 @@ import click
 from sqlalchemy import select
 
 from cli.numbers import PORT
+from cli.paths import LocalPath
 from cli.terminal import now, progress_bar, this_command, use_torch_threads
 from cli.worker import draw_and_screen
 from curation.ingest.virtual_brains.cohort import import_virtual_brains
@@ -45,7 +46,7 @@ CONTROLS = 8  # of each kind: enough to see how they work, too few for any stati
 
 
 @click.command()
-@click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"))
+@click.argument("directory", type=LocalPath(file_okay=False, path_type=Path), default=Path("demo"))
 @click.option("--auto", is_flag=True, help="Run without a person: a proxy reads, and a study ends it.")
 @click.option(
     "--subjects",

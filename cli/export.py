@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cli.paths import LocalPath
 from cli.terminal import emit, json_option, now, pass_project, progress_bar
 from curation.exports.options import ExportOptions
 from curation.exports.run import FORMATS, export_snapshot
@@ -15,7 +16,7 @@ from curation.project import Project
 @click.command()
 @click.argument("format_name", metavar="FORMAT", type=click.Choice(list(FORMATS)))
 @click.argument("snapshot_name", metavar="SNAPSHOT")
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=LocalPath(path_type=Path))
 @click.option("--include-real", is_flag=True, help="Also export images of real patients, under keyed pseudonyms.")
 @click.option("--license", default="", help="The licence of the data: an SPDX id or an address. Default: unknown.")
 @click.option("--creator", default="", help="Who publishes the data, as it should be cited.")

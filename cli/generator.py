@@ -7,6 +7,7 @@ import click
 
 from cli.canaries import canaries
 from cli.generator_recipe import recipe as recipe_command
+from cli.paths import LocalPath
 from cli.removal import remove_command
 from cli.snapshot_notes import warn_of_mixed_scales
 from cli.terminal import (
@@ -134,16 +135,16 @@ def show(project: Project, name: str, as_json: bool) -> None:
 @click.option("--snapshot", help="Fit on the real training images of this snapshot of the project.")
 @click.option(
     "--snapshot-folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=LocalPath(exists=True, file_okay=False, path_type=Path),
     help="Fit on a snapshot folder outside a project.",
 )
 @click.option(
-    "--recipe", type=click.Path(exists=True, path_type=Path), help="A JSON recipe. Default: the values of `FitRecipe`."
+    "--recipe", type=LocalPath(exists=True, path_type=Path), help="A JSON recipe. Default: the values of `FitRecipe`."
 )
 @click.option("--name", help="The name of the generator; required with --snapshot.")
 @click.option("--resume", help="Continue the fit of this name with its snapshot and recipe.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="With --snapshot-folder: the directory of the new generator."
+    "--out", type=LocalPath(path_type=Path), help="With --snapshot-folder: the directory of the new generator."
 )
 @click.option(
     "--autoencoder-from",

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from cli.numbers import Real
+from cli.paths import LocalPath
 from cli.terminal import emit, json_option, pass_project, progress_bar, use_torch_threads
 from curation.errors import Conflict
 from curation.files import whole_file
@@ -18,7 +19,7 @@ from curation.snapshots.build import open_snapshot
 @click.option("--hours", type=Real(0, 10_000, min_open=True), required=True, help="How long the fit may take.")
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=LocalPath(dir_okay=False, path_type=Path),
     default=Path("recipe.json"),
     show_default=True,
     help="The file to write.",

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import click
 
+from cli.paths import LocalPath
 from cli.terminal import with_options
 from curation.errors import BadInput
 from curation.ingest.request import ImportRequest, Plane, Window
@@ -15,7 +16,7 @@ from curation.ingest.request import ImportRequest, Plane, Window
 file_options = with_options(
     click.option(
         "--manifest",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=LocalPath(exists=True, dir_okay=False, path_type=Path),
         help="CSV, Parquet or JSON lines with a column that names the files, or their SOPInstanceUID.",
     ),
     click.option("--label", help="One label for every image."),

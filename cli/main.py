@@ -3,11 +3,14 @@
 import importlib
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
+from cli.paths import LocalPath
 from curation.errors import RoundsError, plain_message
 
 EXIT_USER_ERROR = 2
@@ -60,6 +63,16 @@ COMMANDS = {  # the place of each command, and its line in `rounds --help`
 }
 
 
+@contextmanager
+def _without_passwords() -> Iterator[None]:
+    """Hide the passwords in what click says of an argument, as our own errors do."""
+    try:
+        yield
+    except click.ClickException as error:
+        vars(error)["message"] = plain_message(error.message)  # click calls it final
+        raise
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported on use; their summaries stand in the table above."""
 
@@ -75,6 +88,16 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        """Read what stands before the command; an error repeats no password."""
+        with _without_passwords():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error about its arguments repeats no password."""
+        with _without_passwords():
+            return super().invoke(ctx)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands for `--help`."""
         with formatter.section("Commands, in the order of the loop"):
@@ -85,7 +108,7 @@ class LazyGroup(click.Group):
 @click.option(
     "--project",
     "project_directory",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=LocalPath(file_okay=False, path_type=Path),
     help="The directory of the project. Default: the nearest directory with a rounds.toml, from here upwards.",
 )
 @click.version_option(package_name="rounds")

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cli.numbers import ROW_ID, SEED
+from cli.paths import LocalPath
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.check_names import scope_name
 from curation.project import Project
@@ -57,7 +58,7 @@ def measure() -> None:
     "--backbone", help="The backbone for features: a Hugging Face id or a directory. Default: the shipped one."
 )
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="Write figures and tables to this directory."
+    "--out", type=LocalPath(file_okay=False, path_type=Path), help="Write figures and tables to this directory."
 )
 @click.option("--queue", is_flag=True, help="Leave it to `rounds worker`, instead of measuring here.")
 @json_option
@@ -114,7 +115,7 @@ def show_list(project: Project, as_json: bool) -> None:
 @measure.command()
 @click.argument("measurement", type=ROW_ID)
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="Write figures and tables to this directory."
+    "--out", type=LocalPath(file_okay=False, path_type=Path), help="Write figures and tables to this directory."
 )
 @json_option
 @pass_project

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cli.numbers import IMAGES, SEED, Real
+from cli.paths import LocalPath
 from cli.terminal import with_options
 from curation.errors import BadInput
 from curation.snapshots.mix import MixRecipe
@@ -19,7 +20,7 @@ mix_options = with_options(
     click.option(
         "--recipe",
         "recipe_file",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=LocalPath(exists=True, dir_okay=False, path_type=Path),
         help="A JSON recipe, or a snapshot.json. Other options override it.",
     ),
     click.option(

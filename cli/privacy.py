@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from cli.numbers import SEED
+from cli.paths import LocalPath
 from cli.terminal import (
     emit,
     emit_queued,
@@ -42,7 +43,7 @@ def privacy() -> None:
     "--backbone", help="The backbone for features: a Hugging Face id or a directory. Default: the shipped one."
 )
 @click.option("--generator", help="The generator whose autoencoder copies images. Default: a blur instead.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write figures to this directory.")
+@click.option("--out", type=LocalPath(file_okay=False, path_type=Path), help="Write figures to this directory.")
 @queue_option("measuring")
 @json_option
 @pass_project

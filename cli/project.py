@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cli.numbers import IMAGES
+from cli.paths import LocalPath
 from cli.terminal import emit, json_option, now, open_project, pass_project, progress_bar
 from curation.errors import Damaged
 from curation.project import Project, open_or_make_project
@@ -18,7 +19,7 @@ SHOWN = 20
 
 
 @click.command()
-@click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.argument("directory", required=False, type=LocalPath(file_okay=False, path_type=Path))
 @click.option("--name", help="The name of the project. Default: the name of its directory.")
 @click.option(
     "--database-url",

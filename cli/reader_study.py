@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from cli.numbers import SEED
+from cli.paths import LocalPath
 from cli.terminal import emit, json_option, pass_project
 from curation.errors import BadInput
 from curation.project import Project
@@ -18,7 +19,7 @@ from curation.reading.worklist import find_worklist
 def evidence_options(command: Callable[..., None]) -> Callable[..., None]:
     """The argument and options that the three commands share."""
     written = click.option(
-        "--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures to this CSV file."
+        "--csv", "csv_file", type=LocalPath(dir_okay=False, path_type=Path), help="Write the figures to this CSV file."
     )
     seed = click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the bootstrap.")
     return click.argument("worklist_name", metavar="WORKLIST")(written(seed(json_option(pass_project(command)))))

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from cli.numbers import PORT
+from cli.paths import LocalPath
 from cli.terminal import pass_project, tell
 from curation.project import Project
 
@@ -24,8 +25,8 @@ HIDDEN_BY_PROXY = (
     multiple=True,
     help="Another host name under which browsers reach the page. Repeat it for several.",
 )
-@click.option("--certificate", type=click.Path(exists=True, path_type=Path), help="TLS certificate file, with --key.")
-@click.option("--key", type=click.Path(exists=True, path_type=Path), help="TLS key file.")
+@click.option("--certificate", type=LocalPath(exists=True, path_type=Path), help="TLS certificate file, with --key.")
+@click.option("--key", type=LocalPath(exists=True, path_type=Path), help="TLS key file.")
 @click.option(
     "--forwarded-allow-ips",
     default="",

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cli.numbers import ROW_ID, SEED
+from cli.paths import LocalPath
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.check_names import check_name
 from curation.project import Project
@@ -169,7 +170,7 @@ def list_command(project: Project, as_json: bool) -> None:
 @screening.command("report")
 @click.argument("batch", type=ROW_ID, required=False)
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("screening-report"), show_default=True
+    "--out", type=LocalPath(file_okay=False, path_type=Path), default=Path("screening-report"), show_default=True
 )
 @json_option
 @pass_project

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from cli.numbers import PROCESSES
+from cli.paths import LocalPath
 from cli.terminal import progress_bar
 
 
@@ -19,7 +20,7 @@ def shipped() -> None:
 
 
 @shipped.command()
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="A new directory.")
+@click.option("--out", type=LocalPath(path_type=Path), required=True, help="A new directory.")
 @click.option(
     "--train",
     type=click.IntRange(1, 100_000),

@@ -8,6 +8,7 @@ import click
 
 from cli.mix_options import mix_options, recipe_of
 from cli.numbers import IMAGES
+from cli.paths import LocalPath
 from cli.removal import remove_command
 from cli.snapshot_notes import near_copies_of_folder
 from cli.snapshot_tables import readings_line, show_diff, show_preview
@@ -181,7 +182,7 @@ def verify(project: Project, name: str, as_json: bool) -> None:
 
 @snapshot.command()
 @click.argument("name")
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("target", type=LocalPath(path_type=Path))
 @pass_project
 def export(project: Project, name: str, target: Path) -> None:
     """Copy a snapshot to the new directory TARGET, in the Hugging Face imagefolder layout.

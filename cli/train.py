@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from cli.numbers import SEED, STEPS, Real
+from cli.paths import LocalPath
 from cli.snapshot_notes import near_copies_line, near_copies_of_folder, stale_snapshots, warn_of_mixed_scales
 from cli.terminal import (
     emit,
@@ -67,11 +68,11 @@ def show(backbone_path: str, as_json: bool) -> None:
 @click.option("--snapshot", help="Use the real training images of this snapshot of the project.")
 @click.option(
     "--snapshot-folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=LocalPath(exists=True, file_okay=False, path_type=Path),
     help="Use a snapshot folder outside a project.",
 )
-@click.option("--recipe", type=click.Path(exists=True, path_type=Path), required=True, help="A JSON recipe.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The directory of the new backbone.")
+@click.option("--recipe", type=LocalPath(exists=True, path_type=Path), required=True, help="A JSON recipe.")
+@click.option("--out", type=LocalPath(path_type=Path), required=True, help="The directory of the new backbone.")
 @click.option("--allow-affected", is_flag=True, help="Use a snapshot that descends from a withdrawn subject.")
 @queue_option("pretraining")
 @click.pass_context

@@ -188,6 +188,8 @@ def parse_url(url: URL | str) -> URL:
     is_file = backend == "sqlite" and not parsed.host and parsed.database not in (None, "", ":memory:")
     if not is_file and backend != "postgresql":
         raise BadInput(f"{expected}, got {parsed.render_as_string(hide_password=True)!r}.")
+    if backend == "postgresql" and str(url).count("@") > 1:  # the rest of a password would be a host, and be shown
+        raise BadInput(f"{expected}, got one with @ twice. In a user, a password or a name, write @ as %40.")
     return parsed
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from curation.errors import BadInput, Conflict, NotFound
+from curation.store_errors import check_store_url
 
 PROJECT_FILE = "rounds.toml"
 
@@ -43,6 +44,11 @@ class Settings(BaseSettings):
     secrets_directory: Path = Path("secrets")
     torch_threads: int = Field(default=0, ge=0, description="0 lets torch choose")
     oidc: OidcSettings | None = None
+
+    @field_validator("store_url")
+    @classmethod
+    def _is_a_store(cls, store_url: str) -> str:
+        return check_store_url(store_url)
 
     @classmethod
     def settings_customise_sources(

@@ -10,7 +10,7 @@ from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
 from curation.errors import BadInput, Conflict, Damaged, DatabaseAway, RoundsError, Unavailable
 
@@ -50,6 +50,23 @@ _SAME_MOMENT = (
     "someone else made or changed the same thing at the same moment; nothing was saved. "
     "Look at what is there now, then try again if you still want it."
 )
+
+
+def check_store_url(url: str) -> str:
+    """Return the place of a store when it is a directory or s3://BUCKET/PREFIX; raises BadInput without its keys."""
+    expected = "expected a store_url that is a directory or s3://BUCKET/PREFIX"
+    if "://" not in url:
+        return url
+    scheme, rest = url.split("://", 1)
+    bucket = rest.split("/", 1)[0]
+    if "@" in bucket or (":" in bucket and "@" in rest):  # a secret may hold a slash
+        raise BadInput(
+            f"{expected}, got one with a user or a key in it. Leave them out: the keys are AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY."
+        )
+    if scheme not in ("s3", "s3a") or not bucket or "::" in rest:
+        raise BadInput(f"{expected}, got {url!r}. Correct it.")
+    return url
 
 
 def open_location(url: str) -> tuple[Any, str, bool]:
@@ -154,6 +171,8 @@ def explain_database_error(error: DBAPIError, place: str) -> RoundsError | None:
     if _is_duplicate(error) or _state(error).startswith("40"):  # 40: a deadlock, or a change under our feet
         return Conflict(_SAME_MOMENT)
     said = " ".join(str(error.orig).split())
+    if isinstance(error, ProgrammingError) and error.statement is None and not _state(error):  # before any statement
+        return BadInput(f"the address of the database {place} cannot be used ({said}). Correct database_url.")
     if _is_damaged(error):
         return Damaged(f"the database {place} is damaged or not one of Rounds ({said}). Restore a backup.")
     if advice := _database_remedy(error):

@@ -23,6 +23,7 @@ from curation.files import whole_folder
 from curation.progress import OnProgress
 from curation.project import AUDIT_KEY, Project
 from curation.settings import PROJECT_FILE, toml_string
+from curation.store_errors import check_store_url
 from curation.tables.operations import Job, JobStatus
 from curation.tables.people import SignIn
 from curation.tables.reading import Assignment, AssignmentState
@@ -64,6 +65,7 @@ def restore(
     """
     manifest = BackupDirectory(directory).manifest(name)
     url = _database_url(manifest, places)
+    check_store_url(places.store_url)
     _check_target(target)
     _check_keys(manifest, places)
     _, faults = verify_backup(directory, manifest.name, report)

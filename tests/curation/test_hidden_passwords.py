@@ -33,6 +33,12 @@ ADDRESSES = [
     f"mysql://rounds:{SECRET}@127.0.0.1:1/rounds",
     f"sqlite://rounds:{SECRET}@x/rounds.db",
     f"postgresql:/rounds:{SECRET}@127.0.0.1/rounds",
+    f"postgresql+psycopg://rounds:a@{SECRET}@127.0.0.1:1/rounds",
+    f"postgresql+psycopg://rounds:a@b/{SECRET}@127.0.0.1:1/rounds",
+    f"postgresql+psycopg://rounds:a@b?{SECRET}@127.0.0.1:1/rounds",
+    f"s3://AKIA:{SECRET}@bucket/prefix",
+    f"s3://AKIA:a/{SECRET}@bucket/prefix",
+    f"http://rounds:{SECRET}@h/store",
 ]
 
 
@@ -51,6 +57,64 @@ def test_init_never_repeats_a_password(
     assert SECRET not in printed
     assert printed.count("\n") == 1
     assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["backup", f"s3://k:{SECRET}@b/x"],
+        ["backup", f"http://k:{SECRET}@b/x", "--verify"],
+        ["restore", f"s3://k:{SECRET}@b/x", "p"],
+        ["--project", f"s3://k:{SECRET}@b/x", "status"],
+        ["init", f"s3://k:{SECRET}@b/x"],
+        ["backbone", "show", f"https://k:{SECRET}@b/x"],
+        ["import", f"s3://k:{SECRET}@b/x"],
+        ["jobs", "cancel", f"s3://k:{SECRET}@b/x"],
+        ["jobs", f"s3://k:{SECRET}@b/x"],
+        [f"s3://k:{SECRET}@b/x"],
+    ],
+    ids=lambda words: " ".join(words[:2]).partition(":")[0],
+)
+def test_an_address_where_something_of_this_machine_is_expected_is_refused_without_its_password(
+    project: Project, words: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.root)
+    monkeypatch.setattr("sys.argv", ["rounds", *words])
+    before = set(project.root.iterdir())
+    with pytest.raises(SystemExit) as ended:
+        main()
+    printed = "".join(capfd.readouterr())
+    assert (ended.value.code, SECRET in printed) == (2, False)
+    assert set(project.root.iterdir()) - before <= {project.root / "rounds.db-wal", project.root / "rounds.db-shm"}
+
+
+@pytest.mark.parametrize(
+    "store", ["ftp://h/x", "http://h/x", "gs://b/x", "file:///x", "s3://", "s3:///x", "s3://b::x", f"s3://{SECRET}@b"]
+)
+def test_a_store_that_is_neither_a_directory_nor_s3_is_refused_when_settings_are_read(
+    tmp_path: Path, store: str
+) -> None:
+    (tmp_path / "rounds.toml").write_text(f'store_url = "{store}"\n')
+    with pytest.raises(
+        BadInput, match=r"expected a store_url that is a directory or s3://BUCKET/PREFIX, got"
+    ) as refused:
+        read_settings(tmp_path)
+    assert "\n" not in str(refused.value)
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("store", ["store", "/data/a@b:c", "s3://bucket", "s3://bucket/a@b", "s3a://bucket/p"])
+def test_a_directory_and_s3_are_stores(tmp_path: Path, store: str) -> None:
+    (tmp_path / "rounds.toml").write_text(f'store_url = "{store}"\n')
+    assert read_settings(tmp_path).store_url == store
+
+
+@pytest.mark.parametrize("option", ["bogus=1", "connect_timeout=abc"])
+def test_an_option_that_the_database_client_does_not_know_is_one_line(option: str) -> None:
+    database = Database(f"postgresql+psycopg://rounds:{SECRET}@127.0.0.1:1/rounds?{option}")
+    with pytest.raises(BadInput, match=f"{option.partition('=')[0]}.*Correct database_url") as refused:
+        database.check_revision()
+    assert SECRET not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -88,9 +152,7 @@ def test_settings_name_the_key_that_is_wrong_and_not_its_value(tmp_path: Path) -
 
 
 def test_a_project_shows_no_password(tmp_path: Path) -> None:
-    (tmp_path / "rounds.toml").write_text(
-        f'database_url = "postgresql://rounds:{SECRET}@h/d"\nstore_url = "s3://k:{SECRET}@b"\n'
-    )
+    (tmp_path / "rounds.toml").write_text(f'database_url = "postgresql://rounds:{SECRET}@h/d"\nstore_url = "s3://b"\n')
     project = Project.open(tmp_path)
     shown = f"{project!r} {project.settings!r} {project.database.engine!r} {project.database.place}"
     assert SECRET not in shown
