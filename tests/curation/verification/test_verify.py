@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from curation.audit import anchor
 from curation.image_store import encode_png, file_name
@@ -21,6 +21,7 @@ from curation.tables.images import BuildStatus, Image, Mask, Split
 from curation.tables.operations import Event
 from curation.tables.training import Run, Snapshot, Study
 from curation.verification.recorded import CHANGED
+from curation.verification.stored_files import drawn_files
 from curation.verification.verify import Verification, verify_project
 from tests.rows import NOW, add_generator, add_import, picture
 from tests.worlds.recorded import record_rows
@@ -144,6 +145,15 @@ def test_a_quick_look_reads_a_few_files_and_says_so(filled: Project) -> None:
     for number in range(6):
         _file(filled, number).unlink()
     assert verify_project(filled, silent, sample=2, seed=1).faults != []
+
+
+@pytest.mark.parametrize("asked", [6, 1_000_000])
+def test_a_sample_of_all_files_is_read_in_two_queries(filled: Project, asked: int) -> None:
+    sent: list[str] = []
+    event.listen(filled.database.engine, "before_cursor_execute", lambda *about: sent.append(about[2]))
+    with filled.database.read() as session:
+        assert len(drawn_files(session, asked, 1)) == 6
+    assert sum(statement.startswith("SELECT") for statement in sent) == 2
 
 
 @pytest.mark.slow
