@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict, NotAllowed, NotFound
 from curation.readers.passwords import PasswordCheck, check_password, hash_password
-from curation.readers.sign_ins import end_sign_ins
+from curation.readers.sign_ins import end_sign_ins, find_number
 from curation.tables.people import Reader, ReaderKind, Role
 
 SUBJECT_LENGTH = 500
@@ -78,7 +78,8 @@ def change_password(
         raise NotAllowed("the current password is not right.")
     if new == checked.password:
         raise BadInput(SAME_PASSWORD)
-    with chain.change(session, "reader.password_changed", reader, {"by": reader.id}, now):
+    facts = {"by": reader.id, "sign_in": find_number(session, keep_token)}  # the one that goes on
+    with chain.change(session, "reader.password_changed", reader, facts, now):
         reader.password_hash, reader.must_change_password = hash_password(new), False
         end_sign_ins(session, now, reader.id, keep_token)
 

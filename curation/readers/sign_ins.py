@@ -116,6 +116,11 @@ def sign_out(session: Session, chain: Chain, now: datetime, token: str) -> None:
         chain.record(session, "reader.signed_out", {"reader": row.reader_id, "sign_in": row.id}, now)
 
 
+def find_number(session: Session, token: str) -> int | None:
+    """Find the number of the sign-in of `token`, ended or not; None for an unknown one."""
+    return session.scalar(select(SignIn.id).where(SignIn.token_sha256 == _token_digest(token)))
+
+
 def end_sign_ins(session: Session, now: datetime, reader_id: int, keep_token: str | None = None) -> int:
     """Revoke every session of a reader except that of `keep_token`; returns how many were live."""
     live = select(SignIn).where(SignIn.reader_id == reader_id, SignIn.revoked_at.is_(None))

@@ -20,6 +20,7 @@ from curation.tables.reading import Vocabulary
 from curation.tables.recorded import RECORDED, RecordedTable
 from curation.tables.withdrawals import Affected
 from curation.verification.ledger import Entry, Ledger, Members
+from curation.verification.marks import mark_faults
 
 CHANGED = "it was changed, its event records another content"
 MISSING = "it is missing, an event records it"
@@ -35,6 +36,7 @@ def recorded_faults(session: Session, chain: Chain, not_covered: Counter[str]) -
             yield from _table_faults(session, chain, ledger, table, not_covered)
         yield from _mark_faults(session, ledger)
         yield from _vocabulary_faults(session, ledger)
+    yield from mark_faults(session)
 
 
 def _table_faults(

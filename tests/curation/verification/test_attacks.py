@@ -1,48 +1,26 @@
 """A row that is changed beside the commands is named, whatever else is changed to match."""
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.orm import Session
 
 from curation.progress import silent
 from curation.project import Project
-from curation.readers.accounts import add_reader, deactivate_reader, set_role
-from curation.readers.consent import withdraw_consent
-from curation.readers.passwords import check_password, password_hash_of
-from curation.readers.sign_ins import sign_in
-from curation.reading.claims import claim
-from curation.reading.outcomes import recompute_outcomes
-from curation.reading.recipe import WorklistRecipe
-from curation.reading.record import record_reading, void_reading
-from curation.snapshots.build import build_snapshot
-from curation.snapshots.mix import MixRecipe
+from curation.readers.accounts import (
+    add_reader,
+    deactivate_reader,
+)
 from curation.tables.content import COLUMNS
-from curation.tables.images import BuildStatus, Split
 from curation.tables.operations import Event
 from curation.tables.people import Role
-from curation.tables.reading import Verdict
 from curation.tables.recorded import RECORDED
 from curation.tables.schema import metadata
-from curation.tables.training import Run, Study
-from curation.verification.recorded import recorded_faults
 from curation.verification.verify import verify_events, verify_project
-from curation.withdrawal.withdraw import withdraw
-from curation.worklists.create import close_worklist, create_worklist
-from curation.worklists.manage import change_rule, pause_worklist, set_readers
-from curation.worklists.plant import plant_for_worklist
-from curation.worklists.vocabulary import Reason, save_vocabulary
-from tests.curation.reading_room import LATER, NOON, verdict
-from tests.rows import add_consent
+from tests.curation.reading_room import LATER
+from tests.curation.verification.lived_in import faults_after, make_lived_in_study_room
 from tests.worlds.either_database import copy_either
-from tests.worlds.recorded import record_rows
-from tests.worlds.study_room import make_study_room
-from train.adaptation.records import close_run
-from train.evaluation.records import record_evaluation
-from train.study.records import close_study
 
 CHANGED = "it was changed, its event records another content"
 MISSING = "it is missing, an event records it"
@@ -94,8 +72,9 @@ ATTACKS: tuple[tuple[str | tuple[str, ...], str], ...] = (
         f"reader 99: {UNRECORDED}",
     ),
     (
-        f"{SIGN_IN} SELECT reader_id, 'forged', csrf_token, created_at, last_seen_at, expires_at FROM sign_ins",
-        f"sign-in 2: {UNRECORDED}",
+        f"{SIGN_IN} SELECT reader_id, 'forged', csrf_token, created_at, last_seen_at, expires_at FROM sign_ins"
+        " WHERE id = 1",
+        f"sign-in 6: {UNRECORDED}",
     ),
     (
         f"UPDATE subjects SET split = 'test' WHERE id = (SELECT subject_id FROM images WHERE id = {REAL})",
@@ -121,6 +100,17 @@ ATTACKS: tuple[tuple[str | tuple[str, ...], str], ...] = (
     ("UPDATE studies SET result = '{\"gain\": true}'", f"study 1: {CHANGED}"),
     ("UPDATE withdrawals SET plan = '[]'", f"withdrawal 1: {CHANGED}"),
     ("DELETE FROM affected WHERE kind = 'snapshot'", "withdrawal 1: its mark on snapshot 1 is missing"),
+    (
+        "UPDATE subjects SET withdrawn_at = NULL",
+        "it is not marked as withdrawn, event",
+    ),
+    (
+        "UPDATE subjects SET withdrawn_at = '2026-01-01 00:00:00' WHERE id = (SELECT max(id) FROM subjects)",
+        "it is marked as withdrawn, no event records its withdrawal",
+    ),
+    ("UPDATE sign_ins SET revoked_at = NULL WHERE id = 2", "sign-in 2: it is not ended, event"),
+    ("UPDATE sign_ins SET revoked_at = NULL WHERE id = 3", "sign-in 3: it is not ended, event"),
+    ("UPDATE sign_ins SET revoked_at = NULL WHERE id = 4", "(reader.password_changed) ended it"),
     ("UPDATE vocabularies SET reasons = '[]'", "vocabulary 'ours': it was changed, or no event records it"),
     ("DELETE FROM vocabularies", f"{MISSING}, or it was changed"),
 )
@@ -133,7 +123,7 @@ LEFT_OUT = {
     "jobs": "work under way",
     "events": "the chain itself",
     "event_heads": "the chain itself",
-    "subjects": "covered with each of their images, the time of a withdrawal by that of the images",
+    "subjects": "covered with each of their images; whether one is withdrawn by the events of withdrawals",
     "labels": "covered with each image that has one",
     "image_labels": "covered with their image",
     "masks": "covered with their image",
@@ -153,61 +143,12 @@ LEFT_OUT = {
     "readers.unlocked_at": "unlocking is an event",
     "readers.devices_since": "signing out everywhere is an event",
     "sign_ins.last_seen_at": "every request changes it",
-    "sign_ins.revoked_at": "signing out is an event",
+    "sign_ins.revoked_at": "held against the events that end sign-ins",
     "pair_lists.closed_at": "closing is an event",
     "worklist_items.worklist_id": "the worklist's members are read by it",
     "snapshot_items.snapshot_id": "the snapshot's items are read by it",
     "snapshot_items.image_id": "the id of the member",
 }
-
-
-def live_in(project: Project) -> None:
-    """Read, judge, build, withdraw: something in every table, all of it through the functions of the commands."""
-    record_rows(project)
-    chain = project.chain
-    recipe = WorklistRecipe(name="w", real_controls=2, defect_controls=2, readers=("ada", "ben"))
-    with project.database.write() as session:
-        for name in ("ada", "ben"):
-            reader = add_reader(session, chain, NOON, name, "a long enough password")
-            add_consent(session, chain, reader.id)
-        set_role(session, chain, NOON, "ben", Role.CURATOR)
-        withdraw_consent(session, chain, NOON, reader.id)
-        checked = check_password("ada", password_hash_of(session, "ada"), "a long enough password")
-        assert sign_in(session, chain, NOON, checked) is not None
-    plant_for_worklist(project.database, project.store, NOON, recipe, silent)
-    with project.database.write() as session:
-        create_worklist(session, chain, NOON, recipe)
-        held = claim(session, NOON, 1, 1, 4)
-        requests = [verdict(item.key, answer=answer) for item, answer in zip(held, [*Verdict], strict=False)]
-        for request in requests:
-            record_reading(session, chain, NOON, 1, request)
-        void_reading(session, chain, NOON, 1, "f" * 32, requests[0].op_id)
-        recompute_outcomes(session, 1)
-        save_vocabulary(session, chain, NOON, "ours", [Reason("1", "odd", "Odd")])
-    build_snapshot(project, "first", MixRecipe(synthetic="none"), NOON, silent)
-    with project.database.write() as session:
-        common = {"status": BuildStatus.BUILDING, "created_at": NOON}
-        run = Run(name="r", snapshot_id=1, config={}, config_digest="0", directory="runs/r", metrics={}, **common)
-        study = Study(name="t", plan={}, plan_digest="0", directory="studies/t", result={}, **common)
-        session.add_all([run, study])
-        session.flush()
-        close_run(session, chain, NOON, "r", {"auroc": 0.7})
-        record_evaluation(session, chain, NOON, run, Split.TEST, {"auroc": 0.6})
-        close_study(session, chain, NOON, "t", {"gain": False})
-    withdraw(project, LATER, "p1000", "")
-    with project.database.write() as session:
-        pause_worklist(session, chain, NOON, "w")
-        set_readers(session, chain, NOON, "w", ["ada"])
-        change_rule(session, chain, NOON, "w", "majority", 2)
-        close_worklist(session, chain, NOON, "w")
-
-
-def make_lived_in_study_room(root: Path, database_url: str) -> None:
-    """A study room in which all of that has happened."""
-    make_study_room(root, database_url)
-    project = Project.open(root)
-    live_in(project)
-    project.database.dispose()
 
 
 @pytest.fixture
@@ -216,18 +157,6 @@ def room(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> 
     project = copy_either(request, "lived-in-study-room", make_lived_in_study_room, tmp_path / "project")
     yield project
     project.database.dispose()
-
-
-def faults_after(project: Project, *tamperings: str) -> list[str]:
-    """What is found while changes are there that are then taken back."""
-    with Session(project.database.engine) as session:
-        if session.get_bind().dialect.name == "sqlite":
-            session.execute(text("PRAGMA defer_foreign_keys = ON"))
-        for tampering in tamperings:
-            session.execute(text(tampering.replace(":", "\\:")))
-        faults = list(recorded_faults(session, project.chain, Counter()))
-        session.rollback()
-    return faults
 
 
 def test_every_change_beside_the_commands_is_named_with_its_place(room: Project) -> None:
