@@ -76,6 +76,11 @@ class ImportRequest(FrozenRequest):
             )
         if isinstance(self.window, tuple) and not self.window[1] > 0:
             raise BadInput(f"expected a window with a width above 0, got {self.window[1]:g}.")
+        first, end, _ = self.slices
+        if end is not None and (first or 0) >= end:
+            raise BadInput(
+                f"expected --slices FROM:TO with FROM below TO, got {first or 0}:{end}, which holds no slice."
+            )
         if self.label is not None and self.label_from is not None:
             raise BadInput("--label and --label-from exclude each other. Give one of the two.")
         if self.label_columns and (self.label is not None or self.label_from not in (None, "manifest")):

@@ -182,6 +182,12 @@ def test_a_table_of_several_labels_and_a_size_are_options_of_the_command(project
         (["--window", "40:-1"], "width above 0"),
         (["--slices", "a:b"], "FROM:TO"),
         (["--slices", "1:9:0"], "FROM:TO"),
+        (["--slices", "60:20"], "FROM below TO, got 60:20"),
+        (["--slices", ":0"], "FROM below TO, got 0:0"),
+        (["--slices", "0:9"], "--slices is for NIfTI volumes, and no file here is one"),
+        (["--volume", "1", "--quantise"], "--volume, --quantise is for NIfTI volumes"),
+        (["--plane", "coronal"], "--plane is for NIfTI volumes"),
+        (["--label-separator", "|"], "--label-separator is for a column of a table that lists labels"),
         (["--mask", "lesion"], "NAME=PATTERN"),
         (["--mask", "lesion=../{stem}.png"], "leads outside"),
         (["--mask", "lesion={nothing}.png"], "may hold"),
@@ -197,6 +203,25 @@ def test_an_option_that_makes_no_sense_says_what_would(
     with pytest.raises(BadInput, match=message):
         _run(project, "import", str(cells), *arguments)
     assert stored(project) == set()
+
+
+def test_a_subject_pattern_is_refused_only_where_a_table_gives_every_subject(project: Project, cells: Path) -> None:
+    rows = [f"{'ab'[n % 2]}/p{n // 4}_{n}.png,s{n // 4}" for n in range(16)]
+    (cells / "list.csv").write_text("\n".join(["file,subject", *rows]))
+    command = ["import", str(cells / "list.csv"), "--label", "x", "--subject-pattern", r"(p\d+)_"]
+    with pytest.raises(BadInput, match=r"--subject-pattern is for files without .* list.csv gives a subject to every"):
+        _run(project, *command)
+    (cells / "list.csv").write_text("\n".join(["file,subject", *rows[1:], "a/p0_0.png,"]))
+    assert json.loads(_run(project, *command, "--json").output)["added"] == 16
+
+
+def test_a_label_separator_that_stands_in_no_label_is_said(project: Project, cells: Path) -> None:
+    rows = "".join(f"{'ab'[n % 2]}/p{n // 4}_{n}.png,x;y\n" for n in range(16))
+    (cells / "list.csv").write_text(f"file,label\n{rows}")
+    for separator, is_said in (("|", True), (";", False)):
+        command = ["import", str(cells / "list.csv"), "--label-separator", separator, "--dry-run", "--json"]
+        notes = json.loads(_run(project, *command).output)["notes"]
+        assert (f"the label separator '{separator}' stands in no label of list.csv" in notes) is is_said
 
 
 def test_whoever_holds_the_secrets_finds_a_patients_subject(project: Project, cells: Path) -> None:

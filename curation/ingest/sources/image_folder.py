@@ -40,6 +40,7 @@ from curation.ingest.sources.table_match import (
     read_tables_beside,
     settle_missed,
 )
+from curation.ingest.sources.used_options import check_options_are_used
 from curation.progress import OnProgress, silent
 from curation.project import Project
 from curation.tables.images import Shape
@@ -72,6 +73,7 @@ def import_image_folder(
     with quiet_decoders():
         seen = _examine_all(found, masks.files, request, manifest)
     _check_keywords_have_files(seen, table, request)
+    notes += check_options_are_used(request, seen.kinds, table, seen.uids.values() if table.by_uid else files)
     faults = set(table.faults)
     if table.by_uid:
         faults, uid_notes = _match_by_uid(found, seen, request)
@@ -168,7 +170,7 @@ def _check_columns_have_a_table(table: Table, request: ImportRequest, directory:
 
 def _check_keywords_have_files(seen: "_Examination", table: Table, request: ImportRequest) -> None:
     """Raise BadInput for DICOM keywords where no file is DICOM, and for a covariate no table has such a column."""
-    if seen.has_dicom:
+    if FileKind.DICOM in seen.kinds:
         return
     if request.label_keyword:
         raise BadInput(f"labels from {request.label_keyword}: no file here is DICOM. See --label-from.")
@@ -197,7 +199,7 @@ class _Examination:
     digest: str  # over tables and files, by name
     files_digest: str  # over what is in the files
     usual: Shape | None  # that most pictures have
-    has_dicom: bool
+    kinds: set[FileKind | None]  # of files, masks left out
     uids: dict[str, str | None]  # of readable pictures, where the table names them by SOP Instance UID
 
 
@@ -205,7 +207,7 @@ def _examine_all(found: _Found, masks: Container[str], request: ImportRequest, m
     digest, inside = hashlib.sha256(), hashlib.sha256()
     shapes: Counter[Shape] = Counter()
     uids: dict[str, str | None] = {}
-    has_dicom = False
+    kinds: set[FileKind | None] = set()
     beside = [(file, found.directory / file) for file in found.listing.tables]
     for file, path in beside + ([("", manifest)] if manifest else []):
         with path.open("rb") as content:
@@ -213,13 +215,14 @@ def _examine_all(found: _Found, masks: Container[str], request: ImportRequest, m
     for examined in examine(found.directory, found.listing.files, request):
         digest.update(f"{examined.file}\0{examined.sha256}\n".encode())
         inside.update(examined.sha256.encode())
-        has_dicom |= examined.kind is FileKind.DICOM
+        if examined.file not in masks:
+            kinds.add(examined.kind)
         if examined.shape and examined.file not in masks:
             shapes[prepared_shape(examined.shape, request)] += 1
             if found.table.by_uid:
                 uids[examined.file] = examined.uid
     usual = shapes.most_common(1)[0][0] if shapes else None
-    return _Examination(digest.hexdigest(), inside.hexdigest(), usual, has_dicom, uids)
+    return _Examination(digest.hexdigest(), inside.hexdigest(), usual, kinds, uids)
 
 
 def _default_name(path: Path, directory: Path, listing: Listing, seen: _Examination) -> str:

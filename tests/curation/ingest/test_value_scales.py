@@ -110,7 +110,7 @@ def test_values_that_cannot_come_to_one_scale_are_said_at_import_snapshot_and_tr
 ) -> None:
     half = _scanner(HU / 2, 0.5, 0, True)  # not whole
     scanners = {f"h{n}": half for n in range(2)} | {"w0": _scanner(HU, 1, 0, True)}
-    report = _import(project, _folder(tmp_path, **scanners), label="a", slices=(0, None, 1))
+    report = _import(project, _folder(tmp_path, **scanners), label="a")
     [note] = _scale_notes(report)
     assert "on 2 scales: 2 with value = 0.5 x stored - 16,384; 1 with value = stored - 32,768. Equal values" in note
     assert "with --window CENTRE:WIDTH" in note
