@@ -1,10 +1,13 @@
 """Covariates that may be kept for subgroups: none that identifies, ages in decades up to 90."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from curation.errors import BadInput
+
+Covariates: TypeAlias = dict[str, str | float]
+Notes: TypeAlias = tuple[str, ...]
 
 # What DICOM says of the acquisition and, of the person, sex and age alone. Free text is not among them: it may hold
 # names (DICOM PS3.15, table E.1-1, lists what identifies; this list is of what does not).
@@ -37,6 +40,7 @@ _IDENTIFIES = re.compile(
     r"|institution|hospital|station|serial|(^|_)id$|^id(_|$)|patient_?id|comment|note|free_?text",
     re.IGNORECASE,
 )
+_LIKE_NUMBERS = re.compile(r"[0-9+\-.,eE\\ ]{1,64}")  # what else is written somewhere may name a person
 _OLDEST = 90
 _LONGEST = 64
 
@@ -67,50 +71,71 @@ def check_keywords(wanted: Sequence[str], elsewhere: bool) -> None:
         )
 
 
-def covariates_of_row(row: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, str | float]:
-    """The chosen cells of a table row; an age becomes its decade."""
-    kept: dict[str, str | float] = {}
-    for name in wanted:
-        cell = row.get(name, "")
-        if cell != "" and not isinstance(cell, list):
-            kept[name] = _decade(str(cell), name) if _AGE.search(name) else _value(str(cell))
-    return kept
+def covariates_of_row(row: Mapping[str, Any], wanted: Sequence[str]) -> tuple[Covariates, Notes]:
+    """The chosen cells of a table row, an age as its decade; and notes on those that cannot be read."""
+    cells = {name: row.get(name, "") for name in wanted}
+    texts = {name: str(cell) for name, cell in cells.items() if cell != "" and not isinstance(cell, list)}
+    return _keep(texts, {name: _decade if _AGE.search(name) else _value for name in texts})
 
 
-def covariates_of_dataset(dataset: Any, wanted: Sequence[str]) -> dict[str, str | float]:
-    """The chosen attributes that a DICOM data set has."""
-    kept: dict[str, str | float] = {}
+def covariates_of_dataset(dataset: Any, wanted: Sequence[str]) -> tuple[Covariates, Notes]:
+    """The chosen attributes that a DICOM data set has, and notes on those that cannot be read."""
+    texts: dict[str, str] = {}
     for name in wanted:
         value = dataset.get(name) if name in DICOM_COVARIATES else None
-        if value is None or str(value) == "":
-            continue
-        text = "\\".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        kept[name] = _decade_of_age_string(text) if name == "PatientAge" else _value(text)
-        if name in _OF_NUMBERS and isinstance(kept[name], str):  # free text may name somebody
-            raise BadInput(f"{name}: expected one number")
-    return kept
+        if value is not None and str(value) != "":
+            texts[name] = "\\".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    readers = {"PatientAge": _decade_of_age_string} | dict.fromkeys(_OF_NUMBERS, _number)
+    return _keep(texts, {name: readers.get(name, _value) for name in texts})
+
+
+def quote_numbers(text: str) -> str:
+    """Quote what somebody wrote, unless it may be text about somebody."""
+    return repr(text).replace("\\\\", "\\") if _LIKE_NUMBERS.fullmatch(text) else "what is no number"
+
+
+def _keep(
+    texts: Mapping[str, str], readers: Mapping[str, Callable[[str], str | float | None]]
+) -> tuple[Covariates, Notes]:
+    """Read each text by its reader; one that gives None counts as absent, and is noted."""
+    read = {name: readers[name](text) for name, text in texts.items()}
+    notes = tuple(
+        f"{name}: expected {'one number' if readers[name] is _number else 'an age in years'}, got "
+        f"{quote_numbers(texts[name])}; it counts as absent"
+        for name, value in read.items()
+        if value is None
+    )
+    return {name: value for name, value in read.items() if value is not None}, notes
 
 
 def _value(text: str) -> str | float:
+    number = _number(text)
+    return text[:_LONGEST] if number is None else number
+
+
+def _number(text: str) -> float | None:
+    """One number; None for what else stands there, since free text may name somebody."""
     try:
         number = float(text)
     except ValueError:
-        return text[:_LONGEST]
-    return number if number == number and abs(number) < 1e12 else text[:_LONGEST]
+        return None
+    return number if number == number and abs(number) < 1e12 else None
 
 
-def _decade_of_age_string(text: str) -> str:
+def _decade_of_age_string(text: str) -> str | None:
     """DICOM PS3.5, 6.2: AS is nnnD, nnnW, nnnM or nnnY; what is under a year is in the first decade."""
-    years = text[:-1] if text[-1:].upper() == "Y" else "0" if text[-1:].upper() in "DWM" else text
-    return _decade(years, "PatientAge")
+    digits, unit = text[:-1], text[-1:].upper()
+    if unit in ("D", "W", "M"):
+        return _decade("0") if digits.strip().isdecimal() else None
+    return _decade(digits if unit == "Y" else text)
 
 
-def _decade(text: str, name: str) -> str:
+def _decade(text: str) -> str | None:
     try:
         years = int(float(text))
     except (ValueError, OverflowError):
-        raise BadInput(f"{name}: expected an age in years") from None
+        return None
     if years < 0:
-        raise BadInput(f"{name}: expected an age in years")
+        return None
     low = years // 10 * 10
     return f"{_OLDEST}+" if years >= _OLDEST else f"{low}-{low + 9}"

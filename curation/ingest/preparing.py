@@ -14,6 +14,7 @@ from PIL import Image as PillowImage
 
 from curation.errors import BadInput
 from curation.image_store import Pixels
+from curation.ingest.formats.value_remarks import NO_WINDOW
 from curation.ingest.incoming import Geometry, IncomingImage
 from curation.ingest.request import ImportRequest, Window
 from curation.tables.images import Shape
@@ -70,7 +71,9 @@ def _through_window(image: IncomingImage, wanted: Window) -> IncomingImage:
     geometry = image.geometry
     window = geometry.window if wanted == "file" else wanted
     if window is None:
-        raise BadInput("the file has no window of its own. Give one as CENTRE:WIDTH")
+        unread = NO_WINDOW in image.notes
+        why = "its WindowCenter and WindowWidth cannot be read" if unread else "the file has no window of its own"
+        raise BadInput(f"{why}. Give one as CENTRE:WIDTH")
     center, width = window
     low = center - width / 2
     values = image.pixels.astype(np.float32) - geometry.signed_offset

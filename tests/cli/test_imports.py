@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image as PillowImage
+from sqlalchemy import select
 
 from cli.main import rounds
 from curation import jobs
 from curation.errors import BadInput, Damaged, RoundsError
 from curation.project import Project
+from curation.tables.images import Image
 from tests.rows import picture, stored
 
 
@@ -172,6 +174,20 @@ def test_a_table_of_several_labels_and_a_size_are_options_of_the_command(project
     assert report["options"]["size"] == [32, 24]
     assert sum(counts.get("right", 0) for counts in report["counts"].values()) == 16
     assert sum(report["subjects"].values()) == 4
+
+
+def test_an_age_that_a_table_does_not_state_costs_no_picture(project: Project, cells: Path) -> None:
+    ages = ["unknown", "-3", "3e400", "61"]
+    rows = "".join(f"{'ab'[n % 2]}/p{n // 4}_{n}.png,{ages[n // 4]}\n" for n in range(16))
+    (cells / "list.csv").write_text(f"file,age\n{rows}")
+    command = ["import", str(cells / "list.csv"), "--label", "x", "--covariate", "age", "--json"]
+    report = json.loads(_run(project, *command).output)
+    assert (report["added"], report["rejected"]) == (16, [])
+    for shown in ("what is no number", "'-3'", "'3e400'"):
+        assert f"4 rows of list.csv: age: expected an age in years, got {shown}; it counts as absent" in report["notes"]
+    with project.database.read() as session:
+        kept = [image.covariates for image in session.scalars(select(Image))]
+    assert sorted(map(str, kept)) == sorted(["None"] * 12 + ["{'age': '60-69'}"] * 4)
 
 
 @pytest.mark.parametrize(

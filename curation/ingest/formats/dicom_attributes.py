@@ -1,15 +1,13 @@
 """Read attributes of a DICOM data set as numbers, and name one that cannot be read."""
 
-import re
 from typing import Any
 
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
 
 from curation.errors import BadInput
+from curation.ingest.covariates import quote_numbers
 from curation.ingest.incoming import Unreadable
-
-_LIKE_NUMBERS = re.compile(r"[0-9+\-.,eE\\ ]{1,64}")  # what else an attribute holds may name a person
 
 
 def read_numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
@@ -45,8 +43,7 @@ def show_value(dataset: Dataset, keyword: str) -> str:
         text = value.decode("ascii", "replace")
     else:
         text = str(value) if isinstance(value, str | int | float) else "\\".join(map(str, value or ()))
-    text = text.strip(" \0")
-    return repr(text).replace("\\\\", "\\") if _LIKE_NUMBERS.fullmatch(text) else "what is no number"
+    return quote_numbers(text.strip(" \0"))
 
 
 def explain_failure(error: Exception, dataset: Dataset | None, otherwise: str = "unreadable") -> BadInput:

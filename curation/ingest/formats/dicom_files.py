@@ -56,8 +56,7 @@ def _image(name: str, header: FileDataset, number: int, values: Values, facts: d
         name,
         values.pixels,
         geometry=geometry,
-        notes=(*values.notes, *place_notes, *bare),
-        **facts,
+        **facts | {"notes": (*values.notes, *place_notes, *bare, *facts["notes"])},
     )
 
 
@@ -71,7 +70,7 @@ def _file_facts(
     for label in [labels] if isinstance(labels, str) else labels:
         if any(text == fold_text(label) or (len(text) > 3 and text in fold_text(label)) for text in identifying):
             raise BadInput("its label names the patient or the study. Take labels from a manifest or another keyword")
-    covariates = {**covariates_of_dataset(header, request.covariates)}
+    covariates, notes = covariates_of_dataset(header, request.covariates)
     covariates |= (row.covariates if row else None) or entry.covariates or {}
     for value in covariates.values():
         if fold_text(str(value)) in identifying:
@@ -81,7 +80,7 @@ def _file_facts(
     study = str(header.get("StudyInstanceUID") or "") or entry.file
     split = (row.split if row else None) or entry.split
     facts = {"labels": labels, "subject_key": subject, "split": split, "group": study}
-    return facts | {"covariates": covariates or None, "burnt_in": burnt_in_by_header(header)}
+    return facts | {"covariates": covariates or None, "burnt_in": burnt_in_by_header(header), "notes": notes}
 
 
 def _labels(

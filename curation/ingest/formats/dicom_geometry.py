@@ -12,11 +12,11 @@ from pydicom.dataset import Dataset
 
 from curation.errors import BadInput
 from curation.ingest.formats.dicom_attributes import read_number, read_numbers, show_value
+from curation.ingest.formats.value_remarks import NO_WINDOW
 
 Affine = tuple[tuple[float, ...], ...]
 Notes = tuple[str, ...]
 
-NO_WINDOW = "WindowCenter and WindowWidth could not be used and count as absent"
 NO_VOI_LUT = "VOILUTSequence could not be used and counts as absent"
 NO_PLACE = "ImagePositionPatient and ImageOrientationPatient could not be used: the place in the patient is unknown"
 _CM = 3  # PS3.3, C.8.5.5.1.15

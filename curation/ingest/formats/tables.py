@@ -1,11 +1,12 @@
 """Read a table of files (CSV, Parquet or JSON lines): labels, subjects, splits, covariates."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from curation.errors import BadInput
-from curation.ingest.covariates import check_columns, covariates_of_row
+from curation.ingest.covariates import Covariates, check_columns, covariates_of_row
 from curation.ingest.formats.table_columns import Columns, columns_of, plain_name
 from curation.ingest.formats.table_rows import SUFFIXES, Row, open_table
 from curation.ingest.incoming import Rejected, parse_split
@@ -54,6 +55,7 @@ class Table:
     columns: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     scopes: list[TableScope] = field(default_factory=list)
+    unread: Counter[str] = field(default_factory=Counter)  # covariates that count as absent, and why
     repeated: int = 0  # rows that name a picture again and agree with its first row
 
     @property
@@ -66,6 +68,7 @@ class Table:
         notes = [f"columns not used: {', '.join(self.unused)}"] if self.unused else []
         if self.repeated:
             notes.append(f"{self.repeated} rows name a picture again and say nothing else of it, or a further finding")
+        notes += [f"{count} rows of {self.name}: {note}" for note, count in sorted(self.unread.items())]
         subjects = {entry.subject for entry in self.rows.values() if entry.subject}
         if different := len(subjects) - len({fold(subject) for subject in subjects}):
             notes.append(
@@ -101,6 +104,7 @@ class Table:
         self.adds_up |= other.adds_up
         self.scopes += other.scopes
         self.repeated += other.repeated
+        self.unread += other.unread
         for file, reason in other.faults.items():
             self.refuse(file, reason)
         for file, entry in other.rows.items():
@@ -163,7 +167,9 @@ def read_table(
         try:
             file = key if columns.by_uid else _file_below(key, folder or path.parent, below, path.name)
             table.adds_up |= any(isinstance(row.get(column), list) for column in columns.labels)
-            table.add(file, _describe(row, columns, request))
+            covariates, unread = covariates_of_row(row, request.covariates)
+            table.add(file, _describe(row, columns, request, covariates))
+            table.unread.update(unread)
         except BadInput as error:
             is_below = below and key and not key.startswith("/") and not columns.by_uid
             table.refuse(f"{below}/{key}" if is_below else key, str(error))
@@ -180,14 +186,14 @@ def _file_below(key: str, folder: Path, below: str, table: str) -> str:
     return (PurePosixPath(below) / name).as_posix()
 
 
-def _describe(row: Row, columns: Columns, request: ImportRequest) -> TableEntry:
+def _describe(row: Row, columns: Columns, request: ImportRequest, covariates: Covariates) -> TableEntry:
     split = row.get(columns.split, "") if columns.split else ""
     subject = row.get(columns.subject, "") if columns.subject else ""
     return TableEntry(
         labels=_labels(row, columns.labels, request.label_separator) or None,
         subject=plain_name(subject) or None,
         split=parse_split(str(split)) if split else None,
-        covariates=covariates_of_row(row, request.covariates) or None,
+        covariates=covariates or None,
     )
 
 

@@ -194,16 +194,19 @@ def _read(
             )
         pixels, notes = decode_picture(content)
         split_name = str(row[columns.split]) if columns.split and row[columns.split] is not None else ""
+        covariates, unread = covariates_of_row(
+            {name: _text(row[name]) or "" for name in request.covariates}, request.covariates
+        )
         image = IncomingImage(
             name,
             pixels,
             {request.label: 1.0} if request.label is not None else _labels(row, columns, request),
             _text(row[columns.subject]) if columns.subject else None,
             parse_split(split_name) if split_name else split,
-            covariates=_covariates(row, request),
+            covariates=covariates or None,
             png=strip_png(content),
             burnt_in=looks_burnt_in(pixels),
-            notes=notes,
+            notes=(*notes, *unread),
         )
         return [prepare(image, request)]
     except BadInput as error:
@@ -229,10 +232,6 @@ def _labels(row: dict[str, Any], columns: _Columns, request: ImportRequest) -> d
     if isinstance(value, list) and names is not None:
         return {name: labels.get(name, 0.0) for name in names}
     return labels
-
-
-def _covariates(row: dict[str, Any], request: ImportRequest) -> dict[str, str | float] | None:
-    return covariates_of_row({name: _text(row[name]) or "" for name in request.covariates}, request.covariates) or None
 
 
 def _text(value: Any) -> str | None:

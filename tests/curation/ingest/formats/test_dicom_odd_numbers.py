@@ -8,7 +8,8 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.sequence import Sequence
 from sqlalchemy import select
 
-from curation.ingest.formats.dicom_geometry import NO_PLACE, NO_VOI_LUT, NO_WINDOW
+from curation.ingest.formats.dicom_geometry import NO_PLACE, NO_VOI_LUT
+from curation.ingest.formats.value_remarks import NO_WINDOW
 from curation.project import Project
 from curation.tables.images import Image
 from tests.curation.ingest.formats.dicom_samples import changed, sample
@@ -89,6 +90,17 @@ def test_a_window_that_cannot_be_used_counts_as_none(
     assert (image.window_center, image.window_width) == (None, None)
 
 
+def test_a_window_of_the_file_that_cannot_be_read_is_not_called_absent(project: Project, tmp_path: Path) -> None:
+    def windowed(dataset: FileDataset) -> None:
+        dataset.WindowCenter, dataset.WindowWidth = 40.51, 777.5
+
+    path = _written(tmp_path / "a.dcm", windowed, (b"40.51", b"40,51"))
+    [fault] = _import(project, path, window="file").rejected
+    assert fault.reason == "its WindowCenter and WindowWidth cannot be read. Give one as CENTRE:WIDTH"
+    [fault] = _import(project, sample("CT_small.dcm"), window="file").rejected
+    assert fault.reason == "the file has no window of its own. Give one as CENTRE:WIDTH"
+
+
 def test_a_voi_lut_that_cannot_be_used_counts_as_none(project: Project, tmp_path: Path) -> None:
     for number, entries in enumerate(([7] * 20, [7])):
 
@@ -122,16 +134,22 @@ def test_a_place_in_the_patient_that_cannot_be_used_is_unknown(
     assert image.spacing_row_mm is not None
 
 
-def test_what_must_be_read_and_fails_is_named(project: Project, tmp_path: Path) -> None:
+def test_a_covariate_that_cannot_be_read_is_absent_and_counted(project: Project, tmp_path: Path) -> None:
     def covariates(dataset: FileDataset) -> None:
-        dataset.EchoTime, dataset.PatientAge = 12.75, "041Y"
+        dataset.EchoTime, dataset.PatientAge, dataset.KVP = 12.75, "041Y", 120
 
-    path = _written(tmp_path / "echo.dcm", covariates, (b"12.75", b"12,75"))
-    [fault] = _import(project, path, covariates=("EchoTime",)).rejected
-    assert fault.reason == "EchoTime: expected one number"
-    path = _written(tmp_path / "age.dcm", covariates, (b"041Y", b"old!"))
-    [fault] = _import(project, path, covariates=("PatientAge",)).rejected
-    assert fault.reason == "PatientAge: expected an age in years"
+    path = _written(tmp_path / "a.dcm", covariates, (b"12.75", b"12,75"), (b"041Y", b"abc "))
+    report = _import(project, path, covariates=("EchoTime", "PatientAge", "KVP"))
+    assert (report.added, report.rejected) == (1, [])
+    assert "1 pictures: EchoTime: expected one number, got '12,75'; it counts as absent" in report.notes
+    assert (
+        "1 pictures: PatientAge: expected an age in years, got what is no number; it counts as absent" in report.notes
+    )
+    image, _ = _only(project)
+    assert image.covariates == {"KVP": 120.0}
+
+
+def test_what_must_be_read_and_fails_is_named(project: Project, tmp_path: Path) -> None:
     content = sample("examples_palette.dcm").read_bytes()
     descriptor = b"\x28\x00\x01\x11US\x06\x00"
     assert content.count(descriptor) == 1
