@@ -41,3 +41,4 @@ LINES = click.IntRange(1, 1_000_000)
 PROCESSES = click.IntRange(1, 256)
 PORT = click.IntRange(0, 65_535)
 SHARE = Real(0, 1)
+LEARNING_RATE = Real(0, 1e38, min_open=True)  # a 32 bit number; one that is too high is stopped where it diverges

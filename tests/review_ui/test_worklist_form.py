@@ -1,5 +1,6 @@
 """The form for a worklist has the choices of the command, in words, and offers what can be built."""
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def project(
     curator = SignedInReader(1, "curator", Role.CURATOR, "", False, "", True)
     monkeypatch.setattr(Sessions, "find", lambda *_: curator)
     monkeypatch.setenv(PROJECT_VARIABLE, str(made.root))
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # Streamlit leaves its script there
     yield made
     made.database.dispose()
 

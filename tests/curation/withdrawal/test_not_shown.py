@@ -244,10 +244,10 @@ def test_neighbours_previews_and_new_worklists_leave_it_out(room: Project) -> No
     with room.database.read() as session:
         rows, total = neighbours_of(session, worklist_id, 0, 20)
         assert (total, {len(row.neighbours) for row in rows}) == (12, {1})
-        assert len(batch_figures(session, 1, 24)[0].newest) == 12
+        assert len(batch_figures(session, NOW, 1, 24)[0].newest) == 12
     withdraw(room, NOW, "p0", "", descendants=True)
     with room.database.read() as session:
         assert neighbours_of(session, worklist_id, 0, 20) == ([], 0)
-        assert batch_figures(session, 1, 24)[0].newest == []
+        assert batch_figures(session, NOW, 1, 24)[0].newest == []
         with pytest.raises(BadInput, match="expected screened candidates"):
             choose_candidates(session, WorklistRecipe(name="x", again=True))

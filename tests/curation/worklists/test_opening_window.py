@@ -143,4 +143,4 @@ def test_of_an_imported_ct_it_is_the_window_of_the_file(project: Project, tmp_pa
     with project.database.write() as session:
         add_candidates(project, session, [oval(n, 128, 16) for n in range(4)], [CLASSES[0]] * 4)
         worklist = create_worklist(session, project.chain, NOW, RECIPE)
-    assert worklist.recipe["window"] == [40 + 1024 + 32_768, 400]
+    assert worklist.recipe["window"] == [40 + 32_768, 400]
