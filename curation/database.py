@@ -125,10 +125,22 @@ class Database:
         except CommandError as error:
             raise Damaged(f"the database {self.place} names more than one revision. Restore a backup.") from error
 
+    def is_empty(self) -> bool:
+        """Whether nothing is in it: no file, or neither a revision nor a table."""
+        if (files := self.files()) and not files[0].exists():
+            return True
+        with explain_database_errors(self.place), self.engine.connect() as connection:
+            return self._revision(connection) is None and not inspect(connection).get_table_names()
+
     def check_revision(self) -> None:
-        """Raise Conflict unless the schema is at the newest revision."""
+        """Raise Conflict unless the schema is at the newest revision, Damaged where there is none."""
         with explain_database_errors(self.place), self.engine.connect() as connection:
             revision, expected = self._refuse_unknown_schema(connection), newest_revision()
+        if revision is None:
+            raise Damaged(
+                f"the database {self.place} is empty or damaged: it has no table. Restore a backup; only where nothing "
+                "was imported yet, run `rounds init`."
+            )
         if revision != expected:
             raise Conflict(
                 f"the database schema is at revision {revision}, this version of Rounds expects {expected}. "
@@ -265,8 +277,8 @@ def _open_file(path: Path, create: bool) -> sqlite3.Connection:
         )
     if not create and not path.exists():
         raise DatabaseAway(
-            f"there is no database {path}. Make its disk available, or restore a backup; `rounds init` makes a new, "
-            "empty one."
+            f"there is no database {path}. Make its disk available, or restore a backup; only where nothing was "
+            "imported yet, run `rounds init`."
         )
     return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
 

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from curation.audit import Chain, anchor
 from curation.database import Database, file_url, parse_url
-from curation.errors import BadInput, Conflict, NotFound
+from curation.errors import BadInput, Conflict, Damaged, NotFound
 from curation.image_store import ImageStore
 from curation.settings import PROJECT_FILE, Settings, find_project, read_settings, write_project_file
 from curation.tables.images import Subject
@@ -134,6 +134,8 @@ def open_or_make_project(
     """
     if (root / PROJECT_FILE).exists():
         project = Project.open(root)
+        if project.database.is_empty():
+            _refuse_to_begin_again(project, in_store=bool(project.store.folders()))
         project.database.migrate()
         _make_missing_keys(project)
         return project, False
@@ -144,6 +146,8 @@ def open_or_make_project(
         project = Project.open(root)
         for path in project.database.files():
             note(path)
+        if project.database.is_empty():
+            _refuse_to_begin_again(project, in_store=False)  # its store may be one that others use too
         if project.store.directory is not None:
             note(project.store.directory)
         for key in KEYS:
@@ -152,6 +156,17 @@ def open_or_make_project(
         project.database.migrate()
         _make_missing_keys(project)
     return project, True
+
+
+def _refuse_to_begin_again(project: Project, *, in_store: bool) -> None:
+    """Raise Damaged where anchors or pictures say that the empty database held something."""
+    has_anchors = project.anchors_path.is_file() and project.anchors_path.stat().st_size > 0
+    if has_anchors or in_store:
+        left = " and ".join([project.anchors_path.name] * has_anchors + ["stored images"] * in_store)
+        raise Damaged(
+            f"the database {project.database.place} is missing, empty or damaged, and {left} show that it held "
+            "something. Restore a backup with `rounds restore`, or begin anew in another directory."
+        )
 
 
 @contextmanager

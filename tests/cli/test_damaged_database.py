@@ -17,7 +17,7 @@ import pytest
 from cli.main import main, rounds
 from cli.reference import walk
 from curation.image_store import encode_png
-from curation.project import Project
+from curation.project import Project, open_or_make_project
 from tests.rows import picture
 from tests.small_disk import close_for_writing, small_disk
 
@@ -109,12 +109,16 @@ def missing(path: Path) -> None:
     path.unlink()
 
 
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
 def directory(path: Path) -> None:
     path.unlink()
     path.mkdir()
 
 
-ALL_FAULTS = (not_sqlite, truncated, garbage, later, without_revision, without_tables, missing, directory)
+ALL_FAULTS = (not_sqlite, truncated, garbage, later, without_revision, without_tables, missing, empty, directory)
 EVERYWHERE = (not_sqlite, later, garbage, without_tables)
 
 
@@ -198,6 +202,39 @@ def test_init_repairs_nothing_and_says_so(
     before = (root / "rounds.db").read_bytes()
     call(root, ["init", str(root)], capfd, monkeypatch)
     assert (root / "rounds.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("left", ["anchors.jsonl", "store"])
+@pytest.mark.parametrize("fault", [empty, missing], ids=lambda fault: fault.__name__)
+def test_init_makes_no_empty_database_where_something_was_imported(
+    damaged: Callable[[Callable[[Path], None]], Path],
+    fault: Callable[[Path], None],
+    left: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root = damaged(fault)
+    if left == "store":
+        (root / "anchors.jsonl").unlink()
+    else:
+        shutil.rmtree(root / "store")
+    line = call(root, ["init", str(root)], capfd, monkeypatch)
+    assert "Restore a backup" in line
+    assert ("stored images" if left == "store" else left) in line
+    assert (root / "rounds.db").exists() is not (fault is missing)
+    (root / "rounds.toml").unlink()
+    if left != "store":
+        call(root, ["init", str(root)], capfd, monkeypatch)
+        assert not (root / "rounds.toml").exists()
+
+
+def test_a_project_with_nothing_in_it_gets_its_database_again(project: Project) -> None:
+    project.database.dispose()
+    empty(project.root / "rounds.db")
+    made, is_new = open_or_make_project(project.root)
+    made.database.check_revision()
+    made.database.dispose()
+    assert not is_new
 
 
 @pytest.mark.parametrize("words", [["snapshot", "build", "x"], ["worker", "--until-idle"]])

@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from curation.database import Database
-from curation.errors import BadInput, Conflict, DatabaseAway
+from curation.errors import BadInput, Damaged, DatabaseAway
 from curation.tables.images import Image, Origin, Split, Subject
 from curation.tables.operations import Job, JobStatus
 from curation.tables.schema import metadata
@@ -41,7 +41,7 @@ def test_an_unmigrated_database_is_refused_with_what_to_do(tmp_path: Path) -> No
         Database(f"sqlite:///{tmp_path}/empty.db").check_revision()
     assert not (tmp_path / "empty.db").exists()
     (tmp_path / "empty.db").touch()
-    with pytest.raises(Conflict, match="rounds init"):
+    with pytest.raises(Damaged, match=r"empty or damaged.*Restore a backup.*rounds init"):
         Database(f"sqlite:///{tmp_path}/empty.db").check_revision()
 
 
