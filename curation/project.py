@@ -16,6 +16,7 @@ from curation.audit import Chain, anchor
 from curation.database import Database, file_url, parse_url
 from curation.errors import BadInput, Conflict, Damaged, NotFound
 from curation.image_store import ImageStore
+from curation.requests import check_title
 from curation.settings import PROJECT_FILE, Settings, find_project, read_settings, write_project_file
 from curation.tables.images import Subject
 from curation.tables.operations import Event, EventHead
@@ -141,8 +142,9 @@ def open_or_make_project(
         return project, False
     with _removed_on_failure() as note:
         note(root / PROJECT_FILE)
-        shown_name = root.name.encode("utf-8", "replace").decode()
-        write_project_file(root, name or shown_name or "rounds", database_url, store_url)
+        shown_name = "".join(letter if letter.isprintable() else "?" for letter in root.name)
+        title = check_title(name, "project") if name is not None else shown_name or "rounds"
+        write_project_file(root, title, database_url, store_url)
         project = Project.open(root)
         for path in project.database.files():
             note(path)

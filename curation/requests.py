@@ -9,6 +9,7 @@ from curation.digests import digest_of
 from curation.errors import BadInput
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+LONGEST = 100
 
 
 def check_name(name: str, what: str) -> str:
@@ -20,6 +21,20 @@ def check_name(name: str, what: str) -> str:
         raise BadInput(
             f"{what} name {name!r}: expected up to 100 letters, digits, dots, dashes and underscores, the first a "
             "letter or digit. Choose another name."
+        )
+    return name
+
+
+def check_title(name: str, what: str) -> str:
+    """Return the name given for a new `what` (reader, source, project) that is only shown; raises BadInput.
+
+    It may have spaces and letters of any language, but nothing that leads elsewhere or hides on a screen.
+    """
+    is_path = name in (".", "..") or "/" in name or "\\" in name
+    if not 1 <= len(name) <= LONGEST or name != name.strip() or not name.isprintable() or is_path:
+        raise BadInput(
+            f"{what} name {name!r}: expected 1 to {LONGEST} characters without slashes, backslashes, control "
+            "characters and spaces around it. Choose another name."
         )
     return name
 

@@ -22,7 +22,7 @@ from curation.jobs import enqueue_request, utc_now
 from curation.locks import one_import_at_a_time
 from curation.progress import OnProgress
 from curation.project import Project
-from curation.requests import FrozenRequest
+from curation.requests import FrozenRequest, check_title
 from curation.tables.operations import Job
 
 COHORT = "virtual-brains"
@@ -58,6 +58,8 @@ class SourceRequest(FrozenRequest):
 
     def check(self) -> None:
         """Raise BadInput, or NotFound, for a source that does not exist, and options that it has no use for."""
+        if self.name is not None:
+            check_title(self.name, "source")
         useless = [flag_of(field) for field in self.options.options() if field not in _OF_ALL]
         if self.kind != "files" and useless:
             raise BadInput(

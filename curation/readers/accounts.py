@@ -13,6 +13,7 @@ from curation.audit import Chain
 from curation.errors import BadInput, Conflict, NotAllowed, NotFound
 from curation.readers.passwords import PasswordCheck, check_password, hash_password
 from curation.readers.sign_ins import end_sign_ins, find_number
+from curation.requests import check_title
 from curation.tables.people import Reader, ReaderKind, Role
 
 SUBJECT_LENGTH = 500
@@ -33,8 +34,8 @@ def add_reader(
     by: int | None = None,
 ) -> Reader:
     """Add a reader; a proxy has neither password nor provider and cannot sign in. Raises Conflict, BadInput."""
-    if not name.strip() or len(name) > 100 or name != name.strip() or not name.isprintable():
-        raise BadInput(f"expected a name of 1 to 100 characters without spaces around it, got {name!r}.")
+    # A proxy is called after its backbone, which may be OWNER/NAME.
+    check_title(name.replace("/", " ") if kind is ReaderKind.PROXY else name, "reader")
     if (password is None and oidc_subject is None) != (kind is ReaderKind.PROXY):
         raise BadInput("a person needs a password or an identity provider's account, and a proxy must have neither.")
     if session.scalars(select(Reader.id).where(Reader.name == name)).first() is not None:

@@ -1,16 +1,20 @@
 """One rule for every name that somebody gives: it is a folder, a word of a command line and a title."""
 
+import re
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from cli.main import rounds
 from curation.errors import BadInput, NotFound
+from curation.image_store import encode_png
 from curation.progress import silent
 from curation.project import Project
-from curation.requests import check_name
+from curation.requests import check_name, check_title
 from generate.fit_job import fit_in_project
 from generate.fit_request import FitRequest, queue_fit
-from tests.rows import NOW
+from tests.rows import NOW, picture
 from train.adaptation.run_job import train_run
 from train.adaptation.run_request import RunRequest, queue_run
 
@@ -59,6 +63,31 @@ def test_a_run_is_refused_too_trained_here_or_queued(project: Project) -> None:
         train_run(project, request, silent, lambda: NOW)
     with pytest.raises(BadInput, match=r"run name '\.\./\.\./x'"):
         queue_run(project, request, NOW)
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", "a\\b", "..", "a\nb", "a\x1b[2Jb", "a\u202eb", " a", "", "x" * 101])
+def test_a_name_that_is_only_shown_leads_nowhere_and_hides_nothing(project: Project, tmp_path: Path, name: str) -> None:
+    pictures = tmp_path / "pictures" / "normal"
+    pictures.mkdir(parents=True)
+    (pictures / "1.png").write_bytes(encode_png(picture(1)))
+    inside = ["--project", str(project.root)]
+    new = tmp_path / "new"
+    for words in (
+        [*inside, "import", str(pictures.parent), "--name", name],
+        [*inside, "import", "--queue", str(pictures.parent), "--name", name],
+        [*inside, "reader", "add", "--password-stdin", "--", name],
+        ["init", str(new), "--name", name],
+    ):
+        result = CliRunner().invoke(rounds, words, input="a long enough password\n")
+        assert isinstance(result.exception, BadInput), result.output
+        assert "expected 1 to 100 characters without slashes" in str(result.exception)
+        assert not re.search(r"[\n\x1b\u202e]", str(result.exception))
+    assert not new.exists()
+
+
+@pytest.mark.parametrize("name", ["Dr. A. Müller-Haas", "胸部 X線", "CT (1990-2001), 2nd"])
+def test_a_name_that_is_only_shown_may_have_spaces_and_letters_of_any_language(name: str) -> None:
+    assert check_title(name, "reader") == name
 
 
 @pytest.mark.parametrize("name", BAD)
