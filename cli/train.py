@@ -59,6 +59,7 @@ def show(backbone_path: str, as_json: bool) -> None:
         "digest": loaded.digest,
         "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
         "says what it saw": card.is_file(),
+        **({"preprocessing": note} if (note := loaded.preprocessing.note) else {}),
         **({"withdrawals": notes} if (notes := Tombstones.read(loaded.directory).notes) else {}),
     }
     emit(facts, as_json, title=f"backbone {loaded.name}")

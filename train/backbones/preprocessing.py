@@ -18,6 +18,10 @@ FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5:
 FILTER_NUMBERS = {name: number for number, name in FILTERS.items()}
 OF_TORCH = ("bilinear", "bicubic")  # with antialiasing these are Pillow's filters; the others are left to Pillow
 BYTE_RANGE = 255.0
+STRETCHED = (
+    "the reference crops the centre; here the whole image is stretched to {} x {}, since a crop would hide what lies "
+    "at the border. Features differ from those of the reference"
+)
 Resize = Literal["stretch", "shortest_edge", "longest_edge", "within"]
 
 
@@ -27,7 +31,8 @@ class Preprocessing:
 
     `size` is the height and width that an image is stretched to; otherwise its sides keep their proportion: the shorter
     or the longer one becomes `size`, or both stay within it. `pad` is the size that zeros fill up below and at the
-    right, after normalisation. `is_read_anew` marks a file that release 0.1 read otherwise.
+    right, after normalisation. `note` says where the reference does otherwise. `is_read_anew` marks a file that release
+    0.1 read otherwise.
     """
 
     size: tuple[int, int]
@@ -39,6 +44,7 @@ class Preprocessing:
     offset: float = 0.0
     resize: Resize = "stretch"
     pad: tuple[int, int] | None = None
+    note: str | None = field(default=None, compare=False)
     is_read_anew: bool = field(default=False, compare=False)
 
     @classmethod
@@ -64,6 +70,7 @@ class Preprocessing:
             offset=config.rescale_offset,
             resize=resize,
             pad=_plan_pad(path, config, size),
+            note=STRETCHED.format(*size) if _crops(config) else None,
         )
         return replace(read, is_read_anew=not _was_read_alike(read, read_json(path, "size")))
 
@@ -163,6 +170,12 @@ def _plan_resize(path: Path, config: ProcessorConfig) -> tuple[Resize, tuple[int
         f"{path}: size {sides} is not understood with {config.type_name}. Write height and width, shortest_edge, or "
         "max_height and max_width."
     )
+
+
+def _crops(config: ProcessorConfig) -> bool:
+    """Whether the reference crops the centre; ConvNeXt's does below 384 pixels, by a share of its own."""
+    of_convnext = config.type_name == "ConvNextImageProcessor" and config.size.get("shortest_edge", 384) < 384
+    return config.crop_size is not None or of_convnext
 
 
 def _plan_pad(path: Path, config: ProcessorConfig, size: tuple[int, int]) -> tuple[int, int] | None:

@@ -32,6 +32,7 @@ DEFAULTS = {"DINOv3ViTImageProcessor": {"image_mean": IMAGENET_DEFAULT_MEAN, "im
 # Entries that change pixels, or cannot: any other that begins with `do_` and is true is refused unless its type has it.
 HARMLESS = frozenset({"do_convert_rgb", "do_reduce_labels"})
 OF_SOME_TYPES = frozenset({"rescale_offset", "include_top", "keep_aspect_ratio"})
+SIZES = ("size", "crop_size", "pad_size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ def read_processor_config(directory: Path) -> ProcessorConfig:
     path = directory / FILE
     content = read_json(path, "size, mean, std")
     type_name = _type_name(content, directory)
+    _check_kinds(path, content)
     processor = _make_processor(path, type_name, content)
     if processor.do_resize is False:
         raise BadInput(
@@ -66,7 +68,7 @@ def read_processor_config(directory: Path) -> ProcessorConfig:
         crop_size=_crop_size(path, content, processor),
         pad_size=_sides(path, "pad_size", processor.pad_size) if processor.do_pad and processor.pad_size else None,
         resample=2 if processor.resample is None else processor.resample,
-        rescale_factor=_number(path, "rescale_factor", processor.rescale_factor) if processor.do_rescale else None,
+        rescale_factor=_rescale_factor(path, processor.rescale_factor) if processor.do_rescale else None,
         rescale_offset=-1.0 if processor.do_rescale and getattr(processor, "rescale_offset", False) else 0.0,
         **_normalization(path, processor),
     )
@@ -124,6 +126,19 @@ def _make_processor(path: Path, type_name: str, content: Mapping[str, Any]) -> A
         raise BadInput(f"{path}: {type_name} of transformers does not understand it: {error}") from error
 
 
+def _check_kinds(path: Path, content: Mapping[str, Any]) -> None:
+    """Raise BadInput for a switch that is not true or false, and for a size that is no number, pair or named sides."""
+    for name, value in content.items():
+        if (name.startswith("do_") or name in OF_SOME_TYPES) and not isinstance(value, bool | None):
+            raise BadInput(f"{path}: {name}: expected true or false, got {value!r}.")
+        is_pair = isinstance(value, list) and len(value) == 2
+        if name in SIZES and not (isinstance(value, int | dict | None) or is_pair):
+            raise BadInput(
+                f"{path}: {name}: expected a whole number of pixels, [height, width] or an object such as "
+                f'{{"height": 224, "width": 224}}, got {value!r}.'
+            )
+
+
 def _crop_size(path: Path, content: Mapping[str, Any], processor: Any) -> dict[str, int] | None:
     """The size of the crop; a height and width in the file are not cropped to a size that is not in it."""
     is_default = "crop_size" not in content and "do_center_crop" not in content
@@ -161,6 +176,14 @@ def _number(path: Path, entry: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise BadInput(f"{path}: {entry}: expected finite numbers, got {value!r}. Write what the model was trained at.")
     return float(value)
+
+
+def _rescale_factor(path: Path, value: Any) -> float:
+    """The factor; raises BadInput for 0, which makes every image alike, and below it."""
+    factor = _number(path, "rescale_factor", value)
+    if factor <= 0:
+        raise BadInput(f"{path}: rescale_factor: expected a number above 0, as 1/255 is, got {value!r}.")
+    return factor
 
 
 def _sides(path: Path, entry: str, size: Any) -> dict[str, int]:

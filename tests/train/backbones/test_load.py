@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from transformers import (
     AutoModel,
     CLIPConfig,
@@ -23,6 +24,7 @@ from transformers import (
     ViTMAEConfig,
 )
 
+from cli.main import rounds
 from curation.errors import BadInput, NotFound
 from tests.train.tiny import PREPROCESSING, save_backbone
 from train.backbones.load import Backbone
@@ -154,6 +156,15 @@ def test_the_whole_image_is_resized_where_the_model_would_crop_its_centre(tmp_pa
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(PREPROCESSING | config))
     preprocessing = Preprocessing.read(tmp_path, 3)
     assert preprocessing(images(2)).shape == (2, 3, 32, 32)
+
+
+def test_a_backbone_is_shown_with_the_stretch_that_stands_for_a_crop(tmp_path: Path) -> None:
+    directory = save_backbone(tmp_path / "vit")
+    assert "preprocessing" not in CliRunner().invoke(rounds, ["backbone", "show", str(directory)]).output
+    config = {"size": {"shortest_edge": 36}, "crop_size": {"height": 32, "width": 32}, "do_center_crop": True}
+    (directory / "preprocessor_config.json").write_text(json.dumps(PREPROCESSING | config))
+    shown = json.loads(CliRunner().invoke(rounds, ["backbone", "show", str(directory), "--json"]).output)
+    assert "the whole image is stretched to 32 x 32" in shown["preprocessing"]
 
 
 def test_preprocessing_survives_being_written_and_read(tmp_path: Path) -> None:

@@ -113,8 +113,14 @@ def test_a_file_without_a_type_is_read_by_the_type_of_its_model(tmp_path: Path) 
         ({"size": {"longest_edge": 32}}, "size .*'longest_edge': 32.* is not understood with ViTImageProcessor"),
         ({"size": {"shortest_edge": 32, "longest_edge": 64}}, "size .* is not understood"),
         ({"size": {"side": 32}}, "size must have one of the following set of keys"),
-        ({"size": "large"}, "Could not convert size input"),
-        ({"size": [32]}, "does not understand it"),
+        ({"size": "large"}, "size: expected a whole number of pixels, .* got 'large'"),
+        ({"size": "32"}, "size: expected a whole number of pixels, .* got '32'"),
+        ({"size": [32]}, r"size: expected a whole number of pixels, .* got \[32\]"),
+        ({"do_center_crop": True, "crop_size": 24.5}, "crop_size: expected a whole number of pixels, .* got 24.5"),
+        ({"do_normalize": "false"}, "do_normalize: expected true or false, got 'false'"),
+        ({"do_rescale": 0}, "do_rescale: expected true or false, got 0"),
+        ({"rescale_factor": 0}, "rescale_factor: expected a number above 0, as 1/255 is, got 0"),
+        ({"rescale_factor": -0.5}, "rescale_factor: expected a number above 0"),
         ({"size": [32, 0]}, "size.width: expected a whole number"),
         ({"do_resize": False}, "do_resize is false"),
         ({"rescale_offset": True}, "has no entry rescale_offset, got True"),
@@ -136,6 +142,19 @@ def test_an_entry_that_is_not_understood_is_named(content: dict[str, Any], named
     written(tmp_path, {"image_processor_type": VIT, "size": SQUARE} | content)
     with pytest.raises(BadInput, match=named):
         Preprocessing.read(tmp_path, 3)
+
+
+def test_where_the_reference_crops_the_stretch_is_noted(tmp_path: Path) -> None:
+    plain = {"image_processor_type": VIT, "size": SQUARE}
+    assert Preprocessing.read(written(tmp_path / "a", plain), 3).note is None
+    cropped = {"size": {"shortest_edge": 40}, "do_center_crop": True, "crop_size": {"height": 32, "width": 24}}
+    note = Preprocessing.read(written(tmp_path / "b", {"image_processor_type": CLIP} | cropped), 3).note
+    assert note is not None
+    assert note.startswith("the reference crops the centre; here the whole image is stretched to 32 x 24")
+    shortest = {"image_processor_type": CONVNEXT, "size": {"shortest_edge": 32}}
+    assert Preprocessing.read(written(tmp_path / "c", shortest), 3).note is not None
+    shortest = {"image_processor_type": CONVNEXT, "size": {"shortest_edge": 384}}
+    assert Preprocessing.read(written(tmp_path / "d", shortest), 3).note is None
 
 
 @pytest.mark.parametrize("text", ["{", "[]"])
