@@ -123,6 +123,14 @@ class Chain:
         """Digest what a withdrawal would clear of an image."""
         return self.digest(member.facts)[:MEMBER_LENGTH]
 
+    def alias_digest(self, key: str) -> str:
+        """Digest the key of a bound subject, so that an event can name it without saying it."""
+        return self.digest(["alias", key])[:MEMBER_LENGTH]
+
+    def near_copy_digest(self, image_id: int, like_image_id: int, correlation: float) -> str:
+        """Digest how much an image looks like another."""
+        return self.digest(["near copy", image_id, like_image_id, correlation])[:MEMBER_LENGTH]
+
     def group_digest(self, digests: Iterable[str]) -> str:
         """Digest several members together."""
         return self.digest(list(digests))[:MEMBER_LENGTH]

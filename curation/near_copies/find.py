@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from curation.near_copies.on_record import HELD_OUT, searched_through
+from curation.audit import MOST_DIGESTS, Chain, anchor
+from curation.near_copies.on_record import HELD_OUT, SEARCHED, searched_through
 from curation.near_copies.prints import stored_prints
 from curation.near_copies.search import METHOD, PrintedImages, most_alike
 from curation.progress import OnProgress, silent
@@ -83,6 +84,8 @@ def find_near_copies(project: Project, now: datetime, report: OnProgress = silen
                 for position in np.nonzero(nearest.are_near_copies)[0]
             ]
     _keep(project, now, through, int(images.ids[-1]), found)
+    with project.database.read() as session:
+        anchor(session, project.anchors_path)
 
 
 def _keep(project: Project, now: datetime, through: int, newest: int, found: list[dict[str, int | float]]) -> None:
@@ -93,3 +96,15 @@ def _keep(project: Project, now: datetime, through: int, newest: int, found: lis
         for chunk in chunks(found):
             session.execute(insert(NearCopy), chunk)
         session.add(NearCopySearch(method=METHOD, through_image_id=newest, created_at=now))
+        _record(session, project.chain, now, anew=not through, newest=newest, found=found)
+
+
+def _record(
+    session: Session, chain: Chain, now: datetime, *, anew: bool, newest: int, found: Sequence[dict[str, int | float]]
+) -> None:
+    """Record what a search found, a thousand at most in one event; `anew` is whether it replaces what was there."""
+    pairs = [(int(row["image_id"]), int(row["like_image_id"]), row["correlation"]) for row in found]
+    for number, chunk in enumerate(list(chunks(pairs, MOST_DIGESTS)) or [[]]):
+        digests = [[image, like, chain.near_copy_digest(image, like, alike)] for image, like, alike in chunk]
+        facts = {"method": METHOD, "through": newest, "anew": anew and not number, "found": digests}
+        chain.record(session, SEARCHED, facts, now)

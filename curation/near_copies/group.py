@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, delete, exists, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
@@ -75,8 +76,13 @@ def bind_subjects(project: Project, now: datetime, pairs: Iterable[tuple[int, in
                 unneeded |= _bind(session, subjects, bound)
         if groups:
             session.execute(delete(NearCopySearch))
-            payload = {"subjects": bound.subjects, "into": bound.groups, "groups_digest": digest_of(groups)}
-            project.chain.record(session, "subjects.bound", payload | {"moved": dict(bound.moved)}, now)
+            payload: dict[str, Any] = {
+                "subjects": bound.subjects,
+                "into": bound.groups,
+                "groups_digest": digest_of(groups),
+            }
+            payload |= {"moved": dict(bound.moved), "aliases": _aliases(session, project.chain, groups)}
+            project.chain.record(session, "subjects.bound", payload, now)
     with project.database.read() as session:
         anchor(session, project.anchors_path)
     for chunk in chunks(sorted(unneeded)):
@@ -107,6 +113,15 @@ def _recorded(session: Session, chain: Chain, now: datetime, groups: Sequence[Se
     for row in imports:
         more = {BEFORE: before[row.id], MEMBERS: chain.members(session, Import, row.id), **members.get(row.id, {})}
         chain.record_row(session, "import.subjects_bound", row, {}, now, **more)
+
+
+def _aliases(session: Session, chain: Chain, groups: Sequence[Sequence[int]]) -> dict[str, int]:
+    """Digest every key that leads to the first subject of a group, those bound earlier too, with that subject."""
+    aliases: dict[str, int] = {}
+    for chunk in chunks([group[0] for group in groups]):
+        query = select(SubjectAlias.key, SubjectAlias.subject_id).where(SubjectAlias.subject_id.in_(chunk))
+        aliases |= {chain.alias_digest(key): subject for key, subject in session.execute(query)}
+    return aliases
 
 
 def _groups(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:

@@ -12,6 +12,7 @@ from curation.provenance.real_images import is_ready_real
 from curation.tables.images import Image, Split, Subject
 from curation.tables.near_copies import NearCopy, NearCopySearch
 
+SEARCHED = "near_copies.searched"
 HELD_OUT = (Split.VALIDATION, Split.TEST)
 REMEDY = (
     "They may show the same scan, and figures on them flatter. Evaluations and studies give every figure without them "

@@ -19,8 +19,10 @@ from curation.tables.members import Member, MemberTable
 from curation.tables.reading import Vocabulary
 from curation.tables.recorded import RECORDED, RecordedTable
 from curation.tables.withdrawals import Affected
+from curation.verification.aliases import alias_faults
 from curation.verification.ledger import Entry, Ledger, Members
 from curation.verification.marks import mark_faults
+from curation.verification.near_copies import near_copy_faults
 
 CHANGED = "it was changed, its event records another content"
 MISSING = "it is missing, an event records it"
@@ -37,6 +39,8 @@ def recorded_faults(session: Session, chain: Chain, not_covered: Counter[str]) -
         yield from _mark_faults(session, ledger)
         yield from _vocabulary_faults(session, ledger)
     yield from mark_faults(session)
+    yield from alias_faults(session, chain, not_covered)
+    yield from near_copy_faults(session, chain, not_covered)
 
 
 def _table_faults(

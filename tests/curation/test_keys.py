@@ -82,7 +82,7 @@ def test_init_does_not_replace_the_key_of_a_chain_that_has_events(recorded: Proj
     key.unlink()
     result = run(recorded, "init", str(recorded.root))
     assert isinstance(result.exception, Conflict)
-    assert "the database has 2 events under it. Put the key back" in str(result.exception)
+    assert "the database has 3 events under it. Put the key back" in str(result.exception)
     assert not key.exists()
     key.write_bytes(kept)
     assert run(recorded, "init", str(recorded.root)).exit_code == 0

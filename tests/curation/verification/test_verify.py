@@ -57,7 +57,7 @@ def _file(project: Project, number: int) -> Path:
 @pytest.mark.slow
 def test_an_untouched_project_has_no_faults(filled: Project) -> None:
     result = _verify(filled, pixels=True)
-    assert (result.files, result.chain.events, result.chain.anchors) == (7, 1, 1)
+    assert (result.files, result.chain.events, result.chain.anchors) == (7, 2, 2)
     assert (result.faults, result.orphans, result.unfinished) == ([], [], [])
 
 
@@ -268,6 +268,6 @@ def test_a_torn_anchor_is_a_fault_and_the_next_one_is_written_after_it(filled: P
         anchor(session, filled.anchors_path)
     result = _verify(filled)
     assert (result.faults, result.chain.anchors) == (
-        ["events: line 2 of anchors.jsonl is torn or was altered"],
-        2,
+        ["events: line 3 of anchors.jsonl is torn or was altered"],
+        3,
     )
