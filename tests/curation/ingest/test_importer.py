@@ -66,10 +66,10 @@ def _statuses(project: Project) -> list[BuildStatus]:
         return list(session.scalars(select(Import.status)))
 
 
-def test_an_import_writes_images_subjects_labels_masks_geometry_and_one_event(both: Project) -> None:
+def test_an_import_writes_images_subjects_labels_masks_geometry_and_events(both: Project) -> None:
     report = import_source(both, NOW, _source())
     assert (report.added, report.already, report.rejected) == (COUNT, 0, [])
-    assert _rows(both) == {"images": 40, "image_labels": 40, "masks": 20, "subjects": 20, "events": 1}
+    assert _rows(both) == {"images": 40, "image_labels": 40, "masks": 20, "subjects": 20, "events": 2}
     with both.database.read() as session:
         image = session.scalars(select(Image).where(Image.source_file == "007.png")).one()
         assert image.subject is not None
