@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from curation.errors import BadInput
 from curation.image_store import Pixels
+from curation.ingest.formats.nifti_place import is_flat, load_volume, orientation, unusable_place
 from curation.ingest.formats.nifti_values import check_values, choose_volume, count_volumes, is_rgb, read_raw_values
 from curation.ingest.formats.picture_files import check_size
 from curation.ingest.formats.value_scale import SIGNED_OFFSET, store_whole_numbers, turn_values
@@ -34,6 +35,7 @@ _orientations: Any = nibabel.orientations  # without type hints of its own
 QUANTISED = "values of the volume were brought to 65,536 steps"
 NO_UNIT = "xyzt_units names no unit of length: spacing and affine are taken as millimetres"
 NO_ORIENTATION = "sform_code and qform_code are 0: the orientation is unknown; slices follow the third axis as stored"
+NO_PLACE = "{} cannot be used: the place in the patient is unknown; slices follow the third axis as stored"
 TURNED_SLOPE = "a negative scl_slope was turned, so that higher is brighter; the values stand for the same"
 
 
@@ -60,7 +62,7 @@ def probe_nifti(path: Path, request: ImportRequest) -> Shape:
     """Read from the header which shape the slices of the chosen plane have; raises BadInput."""
     image = _open(path)
     _check_plane(image, request.plane)
-    order = _orientation(image.affine)[:, 0].astype(int)
+    order = orientation(image.affine)[:, 0].astype(int)
     size = [0, 0, 0]
     for axis, target in enumerate(order):
         size[target] = int(image.shape[axis])
@@ -119,20 +121,15 @@ def _slices(
         yield Rejected(entry.file, f"{blank} of {len(positions)} slices are blank: one value everywhere")
 
 
-def _orientation(affine: NDArray[np.float64]) -> NDArray[Any]:
-    """The axis of the patient that each axis of the values follows, and its sign."""
-    orientation: NDArray[Any] = _orientations.io_orientation(affine)
-    return orientation
-
-
 def _open(path: Path) -> Any:
     """Open a volume without its values and check its header; raises BadInput."""
     if path.stat().st_size == 0:
         raise BadInput("the file is empty")
     try:
-        image = nibabel.load(path)
+        image = load_volume(path)
     except nibabel.spatialimages.HeaderDataError as error:  # in nibabel's words, of fields of numbers
-        raise BadInput(f"its NIfTI header cannot be used: {error}") from error
+        words = str(error).replace("Valid slope but invalid intercept", "scl_inter: expected a finite number, got")
+        raise BadInput(f"its NIfTI header cannot be used: {words}") from error
     except Exception as error:  # a damaged header fails with nearly every type there is
         raise Unreadable(error, "not a NIfTI file that can be read") from error
     if not isinstance(image, nibabel.Nifti1Image | nibabel.Nifti2Image):
@@ -147,10 +144,10 @@ def _check(image: Any) -> None:
     if not 0 <= float(image.header["vox_offset"]) <= _MAX_OFFSET:
         raise BadInput("the offset of its values is larger than any header")
     zooms = np.array(image.header.get_zooms()[:3], float)
-    if not (np.isfinite(image.affine).all() and np.isfinite(zooms).all() and (zooms > 0).all()):
-        raise BadInput("spacing or affine is not in finite numbers above 0")
-    flat = not abs(np.linalg.det(image.affine[:3, :3])) > 1e-12
-    if flat or not np.isfinite(_orientation(image.affine)).all():  # of an axis that is not there it says NaN
+    if not (np.isfinite(zooms).all() and (zooms > 0).all() and np.isfinite(image.affine).all()):
+        shown = ", ".join(f"{zoom:g}" for zoom in zooms)
+        raise BadInput(f"pixdim: expected a spacing in finite numbers above 0, got {shown}")
+    if is_flat(image.affine):
         raise BadInput("its affine maps all slices to one place")
 
 
@@ -161,9 +158,11 @@ def _states_orientation(image: Any) -> bool:
 
 def _check_plane(image: Any, plane: Plane) -> None:
     if plane != "axial" and not _states_orientation(image):
+        field = unusable_place(image)
+        why = f"{field} cannot be used" if field else "sform_code and qform_code are 0"
         raise BadInput(
-            f"sform_code and qform_code are 0, so nothing says where its {plane} slices are. Give it an sform or a "
-            "qform, or import it without --plane"
+            f"{why}, so nothing says where its {plane} slices are. Give it an sform or a qform, or import it without "
+            "--plane"
         )
 
 
@@ -175,10 +174,12 @@ def _volume(image: Any, number: int, quantise: bool) -> _Volume:
             f"expected a finite scl_slope other than 0 and a finite scl_inter, got {slope:g} and {intercept:g}"
         )
     values, slope, intercept, signed_offset, notes = _to_stored(raw, slope, intercept, quantise)
-    to_ras = _orientation(image.affine)
+    to_ras = orientation(image.affine)
     affine = image.affine @ _orientations.inv_ornt_aff(to_ras, values.shape[:3])
     unit, is_oriented = _MM.get(int(image.header["xyzt_units"]) & 7), _states_orientation(image)
-    notes += (() if unit else (NO_UNIT,)) + (() if is_oriented else (NO_ORIENTATION,))
+    field = unusable_place(image)
+    no_place = NO_PLACE.format(field) if field else NO_ORIENTATION
+    notes += (() if unit else (NO_UNIT,)) + (() if is_oriented else (no_place,))
     values = _orientations.apply_orientation(values, to_ras)
     return _Volume(values, affine, is_oriented, unit or 1.0, slope, intercept, signed_offset, notes)
 
@@ -242,7 +243,7 @@ def _mask(path: Path, image: Any, number: int) -> NDArray[np.uint8]:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise BadInput("its mask holds values that are not finite numbers")
     oriented: NDArray[np.uint8] = _orientations.apply_orientation(
-        (values != 0).astype(np.uint8), _orientation(mask.affine)
+        (values != 0).astype(np.uint8), orientation(mask.affine)
     )
     return oriented
 

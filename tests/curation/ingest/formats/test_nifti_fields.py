@@ -1,17 +1,19 @@
 """What a NIfTI header says of values, place and units is applied, or kept as unknown and said."""
 
+import gzip
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
 
-from curation.ingest.formats.nifti_files import NO_ORIENTATION, NO_UNIT, TURNED_SLOPE
+from curation.ingest.formats.nifti_files import NO_ORIENTATION, NO_PLACE, NO_UNIT, TURNED_SLOPE
 from curation.project import Project
 from tests.curation.ingest.formats.test_nifti import TO_LPS, _images, _import, _save, _values, _volume
 
 
-def _patched(path: Path, **fields: float) -> Path:
+def _patched(path: Path, **fields: Any) -> Path:
     """The same file with these header fields, which nibabel would not write."""
     content = bytearray(path.read_bytes())
     header = nibabel.Nifti1Header(bytes(content[:348]))
@@ -48,6 +50,36 @@ def test_an_orientation_that_is_stated_once_is_used(project: Project, tmp_path: 
     assert all(image.affine for image in _images(project))
 
 
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"srow_y": [0, np.nan, 0, 0]}, "srow_y"),
+        ({"srow_x": [np.inf, 0, 0, 0], "srow_z": [0, 0, 1, np.nan]}, "srow_x, srow_z"),
+        ({"srow_x": [0, 0, 0, 5]}, "srow_x, srow_y, srow_z"),
+        ({"sform_code": 0, "qform_code": 1, "quatern_b": np.nan}, "quatern_b"),
+        ({"sform_code": 0, "qform_code": 1, "quatern_b": 1, "quatern_c": 1}, "quatern_b, quatern_c, quatern_d"),
+        ({"sform_code": 0, "qform_code": 1, "qoffset_z": np.inf}, "qoffset_z"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_place_that_cannot_be_used_is_unknown_and_names_its_field(
+    project: Project, tmp_path: Path, fields: dict[str, Any], named: str, suffix: str
+) -> None:
+    volume = _volume(5)
+    path = _patched(_save(tmp_path / "v.nii", volume), **fields)
+    if suffix == ".nii.gz":
+        path = tmp_path / "v.nii.gz"
+        path.write_bytes(gzip.compress((tmp_path / "v.nii").read_bytes()))
+    [fault] = _import(project, path, plane="coronal").rejected
+    assert fault.reason.startswith(f"{named} cannot be used, so nothing says where its coronal slices are")
+    report = _import(project, path)
+    assert (report.added, report.rejected) == (14, [])
+    assert f"14 pictures: {NO_PLACE.format(named)}" in report.notes
+    for image in _images(project):
+        assert image.affine is None
+        assert np.array_equal(_values(project, image), volume[:, ::-1, image.frame].T)
+
+
 @pytest.mark.parametrize(("code", "unit_mm"), [(1, 1_000.0), (2, 1.0), (3, 0.001), (0, 1.0), (5, 1.0)])
 def test_spacing_and_affine_are_brought_to_millimetres_by_the_unit(
     project: Project, tmp_path: Path, code: int, unit_mm: float
@@ -70,7 +102,7 @@ def test_a_slope_of_0_or_none_scales_nothing(project: Project, tmp_path: Path, s
 
 def test_an_intercept_that_is_no_number_is_named(project: Project, tmp_path: Path) -> None:
     [fault] = _import(project, _patched(_save(tmp_path / "v.nii", _volume(8)), scl_slope=1, scl_inter=np.inf)).rejected
-    assert fault.reason == "its NIfTI header cannot be used: Valid slope but invalid intercept inf"
+    assert fault.reason == "its NIfTI header cannot be used: scl_inter: expected a finite number, got inf"
 
 
 @pytest.mark.parametrize("low", [-900, 0])
