@@ -42,6 +42,8 @@ class Room {
     // Streamlit's "Connection error" dialog makes the whole page inert; reading goes on without a connection.
     this.dialogs = new MutationObserver(() => document.querySelector(".stDialog button")?.click());
     this.dialogs.observe(document.body, { childList: true });
+    this.clicked = (event) => event.detail > 0 && event.target.closest?.("a") && setTimeout(() => this.takeFocus());
+    document.addEventListener("click", this.clicked);
     this.update(data);
     this.start();
   }
@@ -82,9 +84,9 @@ class Room {
     }
   }
 
-  // Whoever came by a link of the bar goes on with the keys of reading: the link would keep Enter and Space to itself.
+  // Who came by a link of the bar, or clicked it, goes on with the keys of reading: it would keep Enter and Space to itself.
   takeFocus() {
-    if (!document.activeElement?.closest("a")) return;
+    if (this.closed || !document.activeElement?.closest("a")) return;
     this.root.querySelector(this.mode === "grid" ? ".tiles" : ".stage canvas").focus({ preventScroll: true });
   }
 
@@ -92,6 +94,7 @@ class Room {
     this.closed = true;
     clearTimeout(this.timer);
     this.dialogs.disconnect();
+    document.removeEventListener("click", this.clicked);
     this.queue?.close();
     for (const part of [this.keys, this.clock, this.outbox, this.stage, this.grid, this.tabs]) part?.close();
   }

@@ -23,7 +23,7 @@ from tests.rows import NOW
 pytestmark = pytest.mark.e2e
 
 SIZE = 128
-CENTER, WIDTH = 40 + 1_024 + 32_768, 400  # soft tissue in the stored values of CT_small.dcm: intercept -1024, signed
+CENTER, WIDTH = 40 + 32_768, 400  # soft tissue as CT is stored: Hounsfield units + 32,768
 
 
 @pytest.fixture
