@@ -27,7 +27,7 @@ demo: $(READY)  ## Run the loop on the simulated cohort, up to the review page i
 demo-auto: $(READY)  ## The whole loop without a person, through a proxy reader, to the study's report
 	$(BIN)/rounds demo $(DEMO)-auto --auto
 
-test: $(READY)  ## Every test (12 to 13 minutes on two cores: half without a browser, half with one)
+test: $(READY)  ## Every test (16 minutes on two quiet cores: 9 without a browser, 7 with one)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/e2e -m "not alone" -n 2 --dist worksteal
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/e2e -m e2e -n 2 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest tests/review_ui -m alone

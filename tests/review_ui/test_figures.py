@@ -76,8 +76,8 @@ def test_a_reader_with_a_share_is_told_of_the_share(project: Project, worklist_i
 
 def test_names_are_shown_as_text(project: Project, worklist_id: int) -> None:
     with project.database.write() as session:
-        add_reader(session, project.chain, NOW, "<b>eve</b>", "a long enough password")
-    read(project, worklist_id, "<b>eve</b>", "a")
+        add_reader(session, project.chain, NOW, "<b>eve<b>", "a long enough password")
+    read(project, worklist_id, "<b>eve<b>", "a")
     with project.database.read() as session:
         html = worklist_section(worklist_figures(session, None)[0], "All readings")
     assert "<b>eve" not in html

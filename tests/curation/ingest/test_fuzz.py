@@ -182,15 +182,15 @@ def _not_numbers(root: Path) -> None:
     nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), root / "nan.nii")
 
 
-def _absurd_place(root: Path) -> None:
+def _absurd_spacing(root: Path) -> None:
     header = nibabel.Nifti1Header()
     header.set_data_dtype(np.int16)
     header.set_data_shape((8, 8, 8))
-    header["vox_offset"], header["magic"], header["pixdim"][1:4], header["sform_code"] = 352, b"n+1", 1, 1
+    header["vox_offset"], header["magic"], header["pixdim"][1:4] = 352, b"n+1", np.nan
     (root / "flat.nii").write_bytes(header.binaryblock + bytes(4) + random.Random(0).randbytes(1024))
 
 
-@pytest.mark.parametrize("lay", [_link_out, _link_ring, _device, _bomb, _not_numbers, _absurd_place])
+@pytest.mark.parametrize("lay", [_link_out, _link_ring, _device, _bomb, _not_numbers, _absurd_spacing])
 def test_what_leads_elsewhere_or_claims_too_much_is_left_out_in_a_line(
     project: Project, tmp_path: Path, lay: Callable[[Path], None]
 ) -> None:
