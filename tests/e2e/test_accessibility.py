@@ -53,6 +53,15 @@ VIEWER = "[data-testid=stBidiComponentIsolated]"
 
 
 def found_by_axe(page: Page) -> list[str]:
+    """Serious and critical violations that stay; colours that change from one theme to the other pass."""
+    lines = _found_now(page)
+    if lines:
+        page.wait_for_timeout(1_000)
+        lines = _found_now(page)
+    return lines
+
+
+def _found_now(page: Page) -> list[str]:
     """Serious and critical violations, one line per element, without those that Streamlit renders."""
     lines = []
     for violation in Axe().run(page).response["violations"]:

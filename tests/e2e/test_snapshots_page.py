@@ -23,7 +23,6 @@ def test_a_curator_previews_a_mix_and_is_told_what_builds_it(
     expect(page.get_by_text("rounds snapshot build NAME --no-proxy")).to_be_visible()
     expect(page.get_by_role("heading", name="By class")).to_be_visible()
     expect(page.get_by_text("A build is refused")).to_be_visible()
-    expect(page.get_by_text("does not say what it was fitted on")).to_be_visible()
     expect(page.get_by_text("Candidates not read yet")).to_be_visible()
     assert page.locator("[data-testid=stException]").count() == 0
     assert not list(room.project.directory("snapshots").iterdir())
