@@ -48,8 +48,9 @@ check: $(READY)  ## Lint, types, the direction of imports, and the rules of the 
 bench: $(READY)  ## Every benchmark, one after the other
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
-docs: $(READY)  ## Write docs/commands.md from the commands
+docs: $(READY)  ## Write docs/commands.md from the commands, and the index of docs/decisions.md
 	$(BIN)/python -m cli.reference
+	$(BIN)/python -m tests.decisions_index
 
 lock: $(READY)  ## Write requirements.lock from what is installed
 	{ echo '# The versions that were tried together on Python 3.11, without local version suffixes. Made by `make lock`.'; \

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.decisions_index import PAGE, render
+
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ("docs/architecture.md", "CONTRIBUTING.md")
 FLOORS = ("cli", "curation", "generate", "review_ui", "screening", "train")
@@ -49,3 +51,8 @@ def test_every_path_named_exists(document: str) -> None:
     assert paths
     for name in (name for name in paths if "NAME" not in name and "FAMILY" not in name):
         assert (ROOT / name).exists(), name
+
+
+def test_the_index_of_decisions_lists_what_stands_below_it() -> None:
+    page = PAGE.read_text()
+    assert page == render(page), "run `make docs` and commit docs/decisions.md"
