@@ -1,4 +1,4 @@
-"""How much frozen features of each network tell, on three data sets, with intervals; and what an image costs.
+"""What frozen features of each network tell on three data sets, with intervals, and what an image costs.
 
 python -m benchmarks.backbones --data DIR [--backbone NAME=DIR ...] [--efficientnet FILE.pth] [--out table.json]
 
