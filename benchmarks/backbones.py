@@ -1,4 +1,4 @@
-"""What frozen features of each network tell on three data sets, with intervals, and what an image costs.
+"""What frozen features of each network tell on three data sets, with intervals, and what they cost.
 
 python -m benchmarks.backbones --data DIR [--backbone NAME=DIR ...] [--efficientnet FILE.pth] [--out table.json]
 
