@@ -1,30 +1,26 @@
 """`rounds backbone`, `rounds train`, `rounds evaluate`: adapt foundation models, and measure."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from cli.numbers import LEARNING_RATE, SEED, STEPS
-from cli.paths import LocalPath
+from cli.pretrain import pretrain
 from cli.snapshot_notes import near_copies_line, near_copies_of_folder, stale_snapshots, warn_of_mixed_scales
 from cli.terminal import (
     emit,
     emit_queued,
-    find_project,
     json_option,
     now,
     pass_project,
     progress_bar,
     queue_option,
-    this_command,
     use_torch_threads,
 )
 from curation.estimates import Estimate
 from curation.project import Project
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.build import open_snapshot
-from curation.snapshots.folder import SnapshotFolder
 from train.adaptation.methods.table import DEFAULT_METHOD, METHODS
 
 
@@ -65,59 +61,7 @@ def show(backbone_path: str, as_json: bool) -> None:
     emit(facts, as_json, title=f"backbone {loaded.name}")
 
 
-@backbone.command()
-@click.option("--snapshot", help="Use the real training images of this snapshot of the project.")
-@click.option(
-    "--snapshot-folder",
-    type=LocalPath(exists=True, file_okay=False, path_type=Path),
-    help="Use a snapshot folder outside a project.",
-)
-@click.option("--recipe", type=LocalPath(exists=True, path_type=Path), required=True, help="A JSON recipe.")
-@click.option("--out", type=LocalPath(path_type=Path), required=True, help="The directory of the new backbone.")
-@click.option("--allow-affected", is_flag=True, help="Use a snapshot that descends from a withdrawn subject.")
-@queue_option("pretraining")
-@click.pass_context
-def pretrain(
-    ctx: click.Context,
-    snapshot: str | None,
-    snapshot_folder: Path | None,
-    recipe: Path,
-    out: Path,
-    allow_affected: bool,
-    queue: bool,
-) -> None:
-    """Pretrain a small ViT by masked autoencoding on training subjects. If interrupted, run it again: it continues.
-
-    \b
-    Example:
-      rounds backbone pretrain --snapshot first --recipe train/shipped/virtual-brains-vit.recipe.json --out vit
-    """
-    from train.pretraining.pretrain import pretrain_backbone
-    from train.pretraining.recipe import PretrainRecipe
-
-    if (snapshot is None) == (snapshot_folder is None):
-        raise click.UsageError("give either --snapshot NAME or --snapshot-folder DIRECTORY")
-    if queue:
-        if snapshot is None:
-            raise click.UsageError("--queue goes with --snapshot NAME: a worker has the snapshots of the project alone")
-        from train.pretraining.request import PretrainRequest, queue_pretraining
-
-        wanted = PretrainRequest(
-            snapshot=snapshot,
-            recipe=PretrainRecipe.parse(recipe.read_text()),
-            out=str(out.absolute()),
-            allow_affected=allow_affected,
-        )
-        emit_queued(queue_pretraining(find_project(ctx), wanted, now()), {"backbone": str(out)}, as_json=False)
-        return
-    folder = (
-        SnapshotFolder.open(snapshot_folder) if snapshot_folder else open_snapshot(find_project(ctx), str(snapshot))
-    )
-    parsed, today = PretrainRecipe.parse(recipe.read_bytes()), now().date().isoformat()
-    warn_of_mixed_scales(folder)
-    with progress_bar("pretraining") as report:
-        pretrain_backbone(folder, parsed, out, report, this_command(), today, allow_affected=allow_affected)
-    click.echo(f"{out}: use it with --backbone {out}")
+backbone.add_command(pretrain)
 
 
 @click.command()

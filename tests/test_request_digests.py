@@ -11,6 +11,7 @@ from generate.latent_flow.recipe import AutoencoderRecipe, FitRecipe, FlowRecipe
 from generate.request import GenerationRequest
 from screening.set_measures.request import MeasureRequest
 from train.adaptation.config import AdaptationConfig
+from train.pretraining.continued_recipe import ContinuedRecipe
 from train.pretraining.recipe import PretrainRecipe
 from train.study.plan import ReportFacts, StudyPlan
 
@@ -39,6 +40,9 @@ STUDY = StudyPlan(
 )
 PRETRAINING = PretrainRecipe(
     name="Ü", steps=10, image_size=32, hidden_size=32, num_heads=2, flip=False, feature_pooling="cls", seed=4
+)
+CONTINUED = ContinuedRecipe.checked(
+    name="Ü", objective={"kind": "hybrid", "self_supervised": {"kind": "feature-distillation", "teacher": "shipped"}}
 )
 GENERATION = GenerationRequest(
     generator="Ü",
@@ -77,6 +81,7 @@ DIGESTS: list[tuple[FrozenRequest, str]] = [
     (REPORT, "eff01808d55324eba4eb567789489b41862e41067b1953c3de0597a217866bcf"),
     (PretrainRecipe(name="p", steps=10), "52526fd5a8a15fc8cc70a7ec0be7894174ef0780af5c2c5ce91170a0d03b60a0"),
     (PRETRAINING, "a36fe65574603081ec248550df1c40bd9d95ed90f5f8bc762e37f48f65030b9b"),
+    (CONTINUED, "45d45617933ab81fde826ddef8b1d5412511549ca40cece249463f9c1acd18e7"),
     (
         GenerationRequest(generator="g", counts={"b": 1, "a": 2}, seed=7),
         "b1cf783c5efeec197c9aa1e1a7904ccfbcf602717925d9d582ffe95090c9c83f",

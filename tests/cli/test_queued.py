@@ -138,6 +138,7 @@ def test_a_queued_pretraining_ends_in_a_backbone_and_stopped_midway_it_goes_on(
     recipe = tmp_path / "vit.json"
     recipe.write_text(RECIPE.model_copy(update={"batch_size": 4}).model_dump_json())
     command = ("backbone", "pretrain", "--snapshot", "real", "--recipe", str(recipe), "--out", str(tmp_path / "vit"))
+    command = (*command, "--from-nothing")
     assert "queued: `rounds worker` does it" in run(curated, *command, "--queue")
     [listed] = json.loads(run(curated, "jobs", "list", "--json"))
     assert (listed["kind"], listed["about"], listed["status"]) == ("pretrain", "real", "queued")

@@ -1,29 +1,19 @@
-"""A masked autoencoder and its training: batches, masks, loss, learning rate.
+"""A masked autoencoder from random weights: its shape, its augmentation, its learning rate.
 
-He et al. 2021, arXiv:2111.06377. Batches and masks are functions of seed and step.
+He et al. 2021, arXiv:2111.06377.
 """
 
-import hashlib
 import math
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import ViTMAEConfig, ViTMAEForPreTraining
 
 from train.pretraining.recipe import PretrainRecipe
 
 NUM_CHANNELS = 3  # gray is repeated, so that colour images reach the same encoder
-EVALUATION_STEP = -1
 TOKEN_DEVIATION = 0.02
-
-
-def pretraining_generator(seed: int, step: int) -> torch.Generator:
-    """Make the generator of one step, independent of all steps before it."""
-    digest = hashlib.sha256(f"pretrain:{seed}:{step}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
 def make_masked_autoencoder(recipe: PretrainRecipe) -> ViTMAEForPreTraining:
@@ -93,24 +83,6 @@ def augment(images: Tensor, recipe: PretrainRecipe, generator: torch.Generator) 
         window = padded[index, :, top : top + size, left : left + size]
         out[index] = window.flip(-1) if mirror and recipe.flip else window
     return out
-
-
-def choose_batch(recipe: PretrainRecipe, count: int, step: int) -> NDArray[np.int64]:
-    """Choose those of `count` images that a step takes: the next slice of the epoch's permutation."""
-    size = recipe.batch_size
-    epoch, position = divmod(step, count // size)
-    order = torch.randperm(count, generator=pretraining_generator(recipe.seed, -2 - epoch))
-    return order[position * size : (position + 1) * size].numpy()
-
-
-def reconstruction_loss(
-    model: ViTMAEForPreTraining, recipe: PretrainRecipe, images: Tensor, generator: torch.Generator
-) -> Tensor:
-    """Compute the loss on the masked patches of (B, C, H, W); masks are drawn from `generator`."""
-    num_patches = (recipe.image_size // recipe.patch_size) ** 2
-    noise = torch.rand(len(images), num_patches, generator=generator)
-    loss: Tensor = model(images.to(model.device), noise=noise.to(model.device)).loss
-    return loss
 
 
 def learning_rate(recipe: PretrainRecipe, step: int, initial: float) -> float:

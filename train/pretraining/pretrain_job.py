@@ -23,4 +23,5 @@ def run_pretrain_job(project: Project, payload: dict[str, Any], report: OnProgre
         made_by,
         utc_now().date().isoformat(),
         allow_affected=request.allow_affected,
+        from_nothing=request.from_nothing,
     )

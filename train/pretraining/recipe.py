@@ -1,4 +1,4 @@
-"""The recipe of pretraining by masked autoencoding. Torch-free."""
+"""The recipe of pretraining from nothing, by masked autoencoding. Torch-free."""
 
 from typing import Literal, Self
 
@@ -6,6 +6,9 @@ from pydantic import Field, model_validator
 
 from curation.errors import BadInput
 from curation.requests import FrozenRequest
+from curation.snapshots.folder import SnapshotFolder
+
+FEWEST_IMAGES = 30_000  # to start from nothing
 
 
 class PretrainRecipe(FrozenRequest):
@@ -44,10 +47,25 @@ class PretrainRecipe(FrozenRequest):
             raise BadInput("hidden_size and decoder_hidden_size must divide by 4, for the sine and cosine positions.")
         if self.decoder_hidden_size % self.decoder_num_heads:
             raise BadInput("decoder_hidden_size must divide by decoder_num_heads.")
-        patches = (self.image_size // self.patch_size) ** 2
-        if not 0 < int(patches * (1 - self.mask_ratio)) < patches:
+        kept = int(self.num_patches * (1 - self.mask_ratio))
+        if not 0 < kept < self.num_patches:
             raise BadInput(
-                f"mask_ratio {self.mask_ratio:g} of {patches} patches hides all or none of them. Change it, or lower "
-                "patch_size."
+                f"mask_ratio {self.mask_ratio:g} of {self.num_patches} patches hides all or none of them. Change it, "
+                "or lower patch_size."
             )
         return self
+
+    @property
+    def num_patches(self) -> int:
+        """How many patches an image has."""
+        return (self.image_size // self.patch_size) ** 2
+
+
+def refuse_few_images(folder: SnapshotFolder, force: bool) -> None:
+    """Raise BadInput below 30,000 real training images, where a given backbone is the better start, unless forced."""
+    count = sum(row.origin == "real" for row in folder.rows("train"))
+    if count < FEWEST_IMAGES and not force:
+        raise BadInput(
+            f"expected {FEWEST_IMAGES:,} real training images or more to pretrain from nothing, got {count:,}. "
+            "Start from a backbone (--objective with --backbone), or force it with --from-nothing."
+        )

@@ -8,6 +8,7 @@ import torch
 from transformers import ViTModel
 
 from curation.errors import BadInput, Conflict
+from curation.progress import silent
 from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import write_snapshot
 from train.backbones.load import Backbone, weights_digest
@@ -35,7 +36,8 @@ def pretrain(tmp_path: Path, out: str, recipe: PretrainRecipe = RECIPE, kill_at:
             raise Killed
 
     folder = SnapshotFolder.open(folder_path)
-    return pretrain_backbone(folder, recipe, tmp_path / out, progress, made_by="rounds backbone pretrain", date="today")
+    made_by = "rounds backbone pretrain"
+    return pretrain_backbone(folder, recipe, tmp_path / out, progress, made_by, "today", from_nothing=True)
 
 
 def test_the_encoder_loads_with_stock_transformers_and_with_our_loader(tmp_path: Path) -> None:
@@ -110,6 +112,13 @@ def test_training_lowers_the_held_out_loss(tmp_path: Path) -> None:
 def test_too_few_images_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="more than 24 real training images, got 24"):
         pretrain(tmp_path, "vit", RECIPE.model_copy(update={"held_out": 24}))
+
+
+def test_few_images_are_no_start_from_nothing_unless_it_is_forced(tmp_path: Path) -> None:
+    folder = write_snapshot(tmp_path / "snapshot", {"train": 12, "validation": 2, "test": 2})
+    with pytest.raises(BadInput, match=r"expected 30,000 real training images or more .* got 24.*--from-nothing"):
+        pretrain_backbone(folder, RECIPE, tmp_path / "out", silent, "made by", "today")
+    assert not (tmp_path / "out").exists()
 
 
 def test_positions_are_set_although_the_library_leaves_them_at_zero() -> None:

@@ -1,0 +1,119 @@
+"""Pretrain from a given backbone by any objective, and measure its frozen probe before and after."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from curation.errors import BadInput
+from curation.progress import OnProgress
+from curation.snapshots.folder import SnapshotFolder, SnapshotRow
+from train.backbones.load import BACKBONE_FILES, Backbone
+from train.pretraining.continued_recipe import ContinuedRecipe
+from train.pretraining.descent import collect_seen, describe_ancestors
+from train.pretraining.fit import FIT
+from train.pretraining.from_nothing import check_counts
+from train.pretraining.probe import ProbeSet
+from train.pretraining.report import VariantResult, write_report
+from train.pretraining.result_folder import describe_fit
+from train.pretraining.sampling import split_held_out
+from train.pretraining.tokens import load_backbone
+from train.pretraining.variant import FittedImages, fit_variant
+
+
+def continue_pretraining(
+    folder: SnapshotFolder, recipe: ContinuedRecipe, out: Path, on_progress: OnProgress
+) -> dict[str, Any]:
+    """Fit the objective of `recipe` and save the backbone, a report and a plot in `out`; returns the card's content.
+
+    Raises BadInput where images, network and objective do not go together, LeakRefused for a held-out subject or
+    unknown provenance, Diverged.
+    """
+    start = load_backbone(recipe.backbone, recipe.input_size)
+    start.check_images(*folder.shape)
+    rows = choose_rows(folder, recipe)
+    seen = collect_seen(folder, recipe, rows)
+    probes, why_no_probe = choose_probes(folder, recipe)
+    images = split_images(folder, recipe, rows)
+    results = _fit_variants(folder, recipe, images, start, probes, out, on_progress)
+    best = max(results, key=lambda result: result.score)
+    for path in sorted(path for pattern in BACKBONE_FILES for path in best.directory.glob(pattern)):
+        shutil.copyfile(path, out / path.name)
+    report = write_report(out, folder, recipe, results, best, seen, why_no_probe)
+    return describe_fit(folder, recipe, recipe.name, len(rows), seen, best.losses) | {
+        "objective": recipe.objective.kind,
+        "ancestors": describe_ancestors(recipe),
+        **{name: report[name] for name in ("probe", "word", "variants", "chosen")},
+    }
+
+
+def choose_rows(folder: SnapshotFolder, recipe: ContinuedRecipe) -> list[SnapshotRow]:
+    """Choose the real training images and, if asked for, the approved synthetic ones; BadInput when too few."""
+    rows = [
+        row
+        for row in folder.rows("train")
+        if row.origin == "real" or (recipe.with_approved and row.why.startswith("approved"))
+    ]
+    if recipe.with_approved and all(row.origin == "real" for row in rows):
+        raise BadInput(
+            f"snapshot {folder.name!r} has no approved synthetic training image. Leave out --with-approved, or build a "
+            "snapshot with --synthetic approved."
+        )
+    check_counts(len(rows), recipe.held_out, recipe.batch_size)
+    return rows
+
+
+def choose_probes(folder: SnapshotFolder, recipe: ContinuedRecipe) -> tuple[ProbeSet | None, str | None]:
+    """Choose the images of the probes, or say why there are none.
+
+    Raises BadInput where a weight is to be chosen by the probe, and there is none.
+    """
+    try:
+        return ProbeSet.choose(folder, recipe.probe_images, recipe.seed), None
+    except BadInput as error:
+        if len(recipe.objective.variants()) > 1:
+            raise BadInput(f"validation chooses the weight, and cannot: {error} Or give one weight.") from error
+        return None, str(error)
+
+
+def split_images(folder: SnapshotFolder, recipe: ContinuedRecipe, rows: list[SnapshotRow]) -> FittedImages:
+    """Read the images, and keep some from the fit to report a loss on."""
+    fitted, held_out = split_held_out(recipe.seed, len(rows), recipe.held_out)
+    pixels, labels = folder.pixels(rows), folder.labels(rows)
+    if pixels.min() == pixels.max():
+        raise BadInput("expected training images that differ, got one value in every pixel. Check the import.")
+    return FittedImages(pixels[fitted], labels[fitted], pixels[held_out], labels[held_out], len(folder.classes))
+
+
+def _fit_variants(
+    folder: SnapshotFolder,
+    recipe: ContinuedRecipe,
+    images: FittedImages,
+    start: Backbone,
+    probes: ProbeSet | None,
+    out: Path,
+    on_progress: OnProgress,
+) -> list[VariantResult]:
+    """Fit every variant of the objective, and probe each."""
+    variants, kept = recipe.objective.variants(), out / FIT / "probes"
+    before = probes.probabilities(start, kept / "before.safetensors") if probes else None
+    results = []
+    for number, (name, settings) in enumerate(variants.items()):
+        directory = out / FIT / re.sub(r"[^a-z0-9.]+", "-", name)
+        report = _report_variant(on_progress, name, number * recipe.steps, len(variants) * recipe.steps)
+        losses = fit_variant(images, recipe, settings, directory, folder.digest, report)
+        comparison = None
+        if probes and before is not None:
+            after = probes.probabilities(load_backbone(str(directory), None), kept / f"{directory.name}.safetensors")
+            comparison = probes.compare(before, after, len(variants))
+        results.append(VariantResult(name, directory, losses, comparison))
+    return results
+
+
+def _report_variant(on_progress: OnProgress, name: str, done_before: int, total: int) -> OnProgress:
+    """The callback of one of several fits: it counts the steps of all."""
+
+    def report(done: int, _: int, note: str | None) -> None:
+        on_progress(done_before + done, total, f"{name}, {note}")
+
+    return report
