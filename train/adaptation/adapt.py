@@ -70,7 +70,9 @@ def adapt(
         result = _finished_run(folder, config, out, features)
         on_checked()
         return result
-    backbone = features.backbone if features else Backbone.load(backbone_location(config.backbone), choose_device())
+    if features is None:
+        features = FeatureCache(Backbone.load(backbone_location(config.backbone), choose_device()))
+    backbone = features.backbone
     notes = [*folder.affected, *Tombstones.read(backbone.directory).notes, *also_affected]
     affected = refuse_affected(f"snapshot {folder.name!r} or its backbone", notes, allow_affected)
     seen = check_adaptation(folder, config, backbone)
@@ -79,7 +81,7 @@ def adapt(
         out / CHECKPOINTS / "adaptation.pt", f"{config.digest()} on {folder.digest} from {backbone.digest}"
     )
     try:
-        model, history = _train(folder, config, features or FeatureCache(backbone), on_progress, checkpoint)
+        model, history = _train(folder, config, features, on_progress, checkpoint)
     except Diverged:
         remove_checkpoints(out)
         with suppress(OSError):  # whatever else lies there is not of this fit
@@ -103,7 +105,7 @@ def _finished_run(
     folder: SnapshotFolder, config: AdaptationConfig, out: Path, features: FeatureCache | None
 ) -> RunResult:
     card = read_card(out)
-    if features and features.backbone.digest != card["backbone"]["digest"]:
+    if features is not None and features.backbone.digest != card["backbone"]["digest"]:
         raise Conflict(f"{out} holds a run of another version of {config.backbone!r}. Choose another directory.")
     if (card["config_digest"], card["snapshot"]["digest"]) != (config.digest(), folder.digest):
         raise Conflict(f"{out} holds a run of another snapshot or configuration. Choose another directory.")

@@ -73,6 +73,8 @@ def load_run(directory: Path, device: str, backbone: Backbone | None = None) -> 
     def load_base() -> Backbone:
         base = backbone or Backbone.load(backbone_location(config.backbone), device)
         if base.digest != card["backbone"]["digest"]:
+            base = base.pooled_as_before()
+        if base.digest != card["backbone"]["digest"]:
             raise Conflict(f"{directory} was adapted from another version of {config.backbone!r}. Train the run again.")
         return base
 

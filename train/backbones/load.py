@@ -7,9 +7,9 @@ safetensors only, `trust_remote_code` off.
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,22 +26,20 @@ from transformers.utils import logging as transformers_logging
 from curation.digests import digest_of
 from curation.errors import BadInput, Diverged, NotFound
 from curation.image_store import Pixels
+from train.backbones.input_size import is_asked_to_interpolate, run_model, try_inputs
+from train.backbones.pooling import (
+    CLASS_AND_PATCHES,
+    CLASS_TOKEN,
+    Tokens,
+    choose_pooling,
+    pool_features,
+    says_pooling,
+    split_tokens,
+)
 from train.backbones.preprocessing import Preprocessing
-from train.backbones.processor_config import FILE
 from train.backbones.shipped import SHIPPED, SHIPPED_BACKBONE
 
 BACKBONE_FILES = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
-STATISTICS: dict[str, tuple[Callable[[Tensor], Tensor], ...]] = {
-    "tokens": (lambda tokens: tokens.mean(dim=1),),
-    "tokens-max": (lambda tokens: tokens.mean(dim=1), lambda tokens: tokens.amax(dim=1)),
-    "tokens-statistics": (
-        lambda tokens: tokens.mean(dim=1),
-        lambda tokens: tokens.amax(dim=1),
-        lambda tokens: tokens.amin(dim=1),
-        lambda tokens: tokens.std(dim=1) if tokens.shape[1] > 1 else torch.zeros_like(tokens[:, 0]),
-    ),
-}
-CLASS_TOKEN_NAMES = ("cls_token", "class_embedding", "class_token")
 
 
 def weights_digest(directory: Path) -> str:
@@ -119,6 +117,12 @@ def load_model(directory: Path) -> PreTrainedModel:
         raise BadInput(
             f"{directory}: {config.model_type!r} has no feature model in transformers. Choose another backbone."
         )
+    reads = MODEL_MAPPING[type(config)].main_input_name
+    if reads != "pixel_values":
+        raise BadInput(
+            f"{directory}: {config.model_type!r} is no model of images: it reads {reads}. Choose a vision model as"
+            " backbone."
+        )
     without_pooler = "add_pooling_layer" in inspect.signature(MODEL_MAPPING[type(config)].__init__).parameters
     options: dict[str, Any] = {"add_pooling_layer": False} if without_pooler else {}
     with quiet_transformers():
@@ -135,28 +139,6 @@ def load_model(directory: Path) -> PreTrainedModel:
     return model
 
 
-def has_class_token(model: torch.nn.Module) -> bool:
-    """Whether the first token of the model's sequence is a class token."""
-    return any(name.rsplit(".", 1)[-1] in CLASS_TOKEN_NAMES for name, _ in model.named_parameters())
-
-
-def pool_features(output: Any, pooling: str) -> Tensor:
-    """Pool a model's output to (N, D).
-
-    `cls`: the first token. `map`: mean of a feature map. Of the tokens after the first K: `tokens+K` their mean,
-    `tokens-max+K` that beside their maximum, `tokens-statistics+K` mean, maximum, minimum and standard deviation, which
-    keep what is small and strong.
-    """
-    hidden: Tensor = output.last_hidden_state  # (N, T, D), or (N, D, h, w) for a convolutional map
-    if pooling == "map":
-        return hidden.mean(dim=(2, 3))
-    if pooling == "cls":
-        return hidden[:, 0]
-    kind, prefix = pooling.split("+")
-    tokens = hidden[:, int(prefix) :]
-    return torch.cat([statistic(tokens) for statistic in STATISTICS[kind]], dim=1)
-
-
 @dataclass(frozen=True, slots=True)
 class Backbone:
     """A vision model with the preprocessing and pooling that make one feature vector of one image."""
@@ -168,24 +150,28 @@ class Backbone:
     preprocessing: Preprocessing
     pooling: str
     dimension: int  # length D of a feature vector
+    is_asked_to_interpolate: bool = False
 
     @classmethod
-    def load(cls, id_or_dir: str | Path | None, device: str = "cpu") -> Self:
+    def load(cls, id_or_dir: str | Path | None, device: str = "cpu", input_size: int | None = None) -> Self:
         """Load a Hugging Face id, a directory, or for None and `shipped` the shipped one.
 
-        Raises NotFound when absent, BadInput when it cannot be used.
+        Images become `input_size` squares; unset: as `preprocessor_config.json` says. Raises NotFound when absent,
+        BadInput when it cannot be used.
         """
         id_or_dir = SHIPPED_BACKBONE if id_or_dir in (None, SHIPPED) else id_or_dir
         directory = locate_backbone(id_or_dir)
         model = load_model(directory).to(device).eval()
-        preprocessing = Preprocessing.read(directory, int(getattr(model.config, "num_channels", 3)))
+        read = Preprocessing.read(directory, int(getattr(model.config, "num_channels", 3)))
+        preprocessing = read if input_size is None else read.squared(input_size)
         blank = torch.zeros(1, preprocessing.num_channels, *preprocessing.input_size)
         output = try_inputs(model, blank, directory)
         pooling = choose_pooling(model, output.last_hidden_state)
         name = directory.name if Path(id_or_dir).is_dir() else str(id_or_dir)
-        digest = features_digest(directory, preprocessing)
+        digest = features_digest(directory, preprocessing, pooling)
         dimension = pool_features(output, pooling).shape[1]
-        return cls(name, digest, directory, model, preprocessing, pooling, dimension)
+        is_asked = is_asked_to_interpolate(model)
+        return cls(name, digest, directory, model, preprocessing, pooling, dimension, is_asked)
 
     def check_images(self, height: int, width: int, channels: int) -> None:
         """Raise BadInput where the model does not take images of this size, before any is read."""
@@ -200,7 +186,18 @@ class Backbone:
 
     def pooled(self, inputs: Tensor) -> Tensor:
         """Features (N, D) of preprocessed inputs (N, C, h, w); gradients flow."""
-        return pool_features(self.model(inputs), self.pooling)
+        return pool_features(run_model(self.model, inputs, self.is_asked_to_interpolate), self.pooling)
+
+    def tokens(self, inputs: Tensor) -> Tokens:
+        """Class token (N, D) and patch tokens (N, T, D) of preprocessed inputs (N, C, h, w); gradients flow."""
+        return split_tokens(run_model(self.model, inputs, self.is_asked_to_interpolate), self.model)
+
+    def pooled_as_before(self) -> Self:
+        """Pool as release 0.1 did: the class token alone where `feature_pooling` does not say otherwise."""
+        if not self.pooling.startswith(CLASS_AND_PATCHES) or says_pooling(self.model.config):
+            return self
+        digest = features_digest(self.directory, self.preprocessing, CLASS_TOKEN)
+        return replace(self, digest=digest, pooling=CLASS_TOKEN, dimension=self.dimension // 2)
 
     def features(self, pixels: Pixels, batch_size: int = 64) -> NDArray[np.float32]:
         """Features (N, D) float32 of images (N, H, W, C) uint8 or uint16, without gradients."""
@@ -222,44 +219,13 @@ class Backbone:
         return features
 
 
-def try_inputs(model: PreTrainedModel, inputs: Tensor, directory: Path) -> Any:
-    """Run the model on inputs (1, C, h, w) and return its output; raises BadInput where it does not take their size."""
-    try:
-        with torch.inference_mode():
-            return model(inputs.to(next(model.parameters()).device))
-    except (ValueError, RuntimeError) as error:
-        height, width = inputs.shape[2:]
-        raise BadInput(
-            f"{directory / FILE} makes inputs of {height} x {width}, and {type(model).__name__} does not take them "
-            f"({str(error).splitlines()[0]}). Set size to what the model was trained at."
-        ) from error
-
-
-def features_digest(directory: Path, preprocessing: Preprocessing) -> str:
-    """Hash what decides the features; a file that release 0.1 read otherwise counts as another backbone.
+def features_digest(directory: Path, preprocessing: Preprocessing, pooling: str) -> str:
+    """Hash what decides the features; what release 0.1 read or pooled otherwise counts as another backbone.
 
     So features and runs of that reading are not taken for those of this one.
     """
+    beside: list[Any] = [preprocessing.as_config()] if preprocessing.is_read_anew else []
+    if pooling.startswith(CLASS_AND_PATCHES):
+        beside.append(pooling)
     digest = weights_digest(directory)
-    return digest_of([digest, preprocessing.as_config()]) if preprocessing.is_read_anew else digest
-
-
-def choose_pooling(model: PreTrainedModel, hidden: Tensor) -> str:
-    """Choose the class token where the model has it, else the mean of the patch tokens; a feature map is averaged.
-
-    `feature_pooling` in config.json overrides this (a key of STATISTICS): a masked autoencoder trains the patch tokens
-    and leaves the class token without a task.
-    """
-    if hidden.ndim == 4:
-        return "map"
-    with_class_token = has_class_token(model)
-    pooling = getattr(model.config, "feature_pooling", "cls" if with_class_token else "tokens")
-    if pooling == "cls":
-        return "cls"
-    if pooling not in STATISTICS:
-        raise BadInput(
-            f"config.json: feature_pooling: expected cls or one of {', '.join(STATISTICS)}, got {pooling!r}. Leave it"
-            " out."
-        )
-    registers = int(getattr(model.config, "num_register_tokens", 0) or 0)
-    return f"{pooling}+{int(with_class_token) + registers}"
+    return digest_of([digest, *beside]) if beside else digest

@@ -32,7 +32,7 @@ class Preprocessing:
     `size` is the height and width that an image is stretched to; otherwise its sides keep their proportion: the shorter
     or the longer one becomes `size`, or both stay within it. `pad` is the size that zeros fill up below and at the
     right, after normalisation. `note` says where the reference does otherwise. `is_read_anew` marks a file that release
-    0.1 read otherwise.
+    0.1 read otherwise, and another size than that of the file.
     """
 
     size: tuple[int, int]
@@ -73,6 +73,16 @@ class Preprocessing:
             note=STRETCHED.format(*size) if _crops(config) else None,
         )
         return replace(read, is_read_anew=not _was_read_alike(read, read_json(path, "size")))
+
+    def squared(self, input_size: int) -> Self:
+        """The same with images stretched to a square of `input_size` pixels."""
+        size = (input_size, input_size)
+        if input_size < 1:
+            raise BadInput(f"input size: expected a whole number of pixels above 0, got {input_size}.")
+        if self.size == size and self.resize == "stretch" and self.pad in (None, size):
+            return self
+        note = self.note and STRETCHED.format(*size)
+        return replace(self, size=size, resize="stretch", pad=None, note=note, is_read_anew=True)
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -125,9 +135,8 @@ class Preprocessing:
         if pixels.ndim != 4 or pixels.dtype not in (np.uint8, np.uint16):
             raise BadInput(f"expected pixels (N, H, W, C) uint8 or uint16, got {pixels.shape} {pixels.dtype}.")
         if pixels.shape[3] not in (1, self.num_channels):
-            raise BadInput(
-                f"expected images of 1 or {self.num_channels} channels, got {pixels.shape[3]}. Choose another backbone."
-            )
+            accepted = "1 channel" if self.num_channels == 1 else f"1 or {self.num_channels} channels"
+            raise BadInput(f"expected images of {accepted}, got {pixels.shape[3]}. Choose another backbone.")
         unit = torch.from_numpy(pixels.astype(np.float32) / np.iinfo(pixels.dtype).max).permute(0, 3, 1, 2)
         size = self.resized(pixels.shape[1], pixels.shape[2])
         if unit.shape[2:] != size:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
-from transformers import AutoModel, ConvNextConfig, Dinov2Config, ResNetConfig
+from transformers import AutoModel, ConvNextConfig, Dinov2Config, ResNetConfig, ViTConfig, ViTModel
 
 from curation.errors import BadInput, Conflict, Damaged, LeakRefused
 from curation.progress import silent
@@ -17,6 +17,7 @@ from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
 from train.adaptation.adapt import RunResult, adapt
 from train.adaptation.config import AdaptationConfig
+from train.adaptation.features import FeatureCache
 from train.adaptation.model import StandardizedHead
 from train.adaptation.peft_adapters import find_attention_linears
 from train.adaptation.run_folder import load_run
@@ -242,3 +243,26 @@ def test_a_feature_that_does_not_vary_has_scale_one_and_where_none_varies_nothin
     assert (head(nearly) - head(features[:1])).abs().max() < 0.02  # 10^2 times as much when divided by rounding
     with pytest.raises(BadInput, match="all 30 training images the same features"):
         StandardizedHead.fitted(torch.full((30, 2), 300.0), 2)
+
+
+@pytest.mark.parametrize("adaptation", ["linear-probe", "lora", "full"])
+def test_a_run_on_the_class_token_alone_keeps_its_predictions_and_is_not_continued_on_other_features(
+    adaptation: str, folder: SnapshotFolder, tmp_path: Path
+) -> None:
+    """Release 0.1 pooled the class token where a model has one and says nothing."""
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    model = ViTModel(ViTConfig(**sizes, image_size=32, patch_size=8), add_pooling_layer=False)
+    settings = config(tmp_path, adaptation, backbone=str(save_backbone(tmp_path / "vit", model)), steps=2)
+    before = Backbone.load(tmp_path / "vit").pooled_as_before()
+    adapt(folder, settings, tmp_path / "run", silent, FeatureCache(before))
+    saved_config = tmp_path / "run" / "model" / "config.json"
+    if saved_config.exists():
+        entries = json.loads(saved_config.read_text())
+        assert entries.pop("feature_pooling") == "cls"
+        saved_config.write_text(json.dumps(entries))
+    saved = load_run(tmp_path / "run", "cpu")
+    assert (saved.model.backbone.pooling, saved.model.backbone.digest == before.digest) == ("cls", adaptation != "full")
+    pixels = folder.pixels(folder.rows("validation"))
+    assert saved.model(saved.model.backbone.preprocessing(pixels)).shape == (len(pixels), 2)
+    with pytest.raises(Conflict, match="another version of"):
+        adapt(folder, settings, tmp_path / "run", silent, FeatureCache(Backbone.load(tmp_path / "vit")))

@@ -8,6 +8,7 @@ from typing import Any
 from train.adaptation.methods.table import Full as Config
 from train.adaptation.model import AdaptedModel
 from train.backbones.load import Backbone, quiet_transformers
+from train.backbones.pooling import MAP
 
 DIRECTORY = "model"
 
@@ -28,9 +29,12 @@ def save(model: AdaptedModel, directory: Path, card: dict[str, Any]) -> None:
     The saved model may become a backbone in turn, and must then say what it saw.
     """
     target = directory / DIRECTORY
+    backbone = model.backbone
+    if backbone.pooling != MAP:
+        backbone.model.config.feature_pooling = backbone.pooling.split("+")[0]
     with quiet_transformers():
         model.encoder.save_pretrained(target)
-    preprocessing = json.dumps(model.backbone.preprocessing.as_config(), indent=1) + "\n"
+    preprocessing = json.dumps(backbone.preprocessing.as_config(), indent=1) + "\n"
     (target / "preprocessor_config.json").write_text(preprocessing)
     if not card["saw"]["unknown"]:
         backbone_card = {"kind": "backbone", "name": directory.name, "fitted_on": card["saw"]}
@@ -38,5 +42,8 @@ def save(model: AdaptedModel, directory: Path, card: dict[str, Any]) -> None:
 
 
 def load(directory: Path, device: str, base: Callable[[], Backbone]) -> Backbone:
-    """Load the saved encoder; the backbone it started from is not needed."""
-    return Backbone.load(directory / DIRECTORY, device)
+    """Load the saved encoder; the backbone it started from is not needed.
+
+    A run of release 0.1 does not say its pooling and is pooled as then.
+    """
+    return Backbone.load(directory / DIRECTORY, device).pooled_as_before()
