@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cli.backbone_option import backbone_option
 from cli.numbers import SEED
 from cli.paths import LocalPath
 from cli.terminal import (
@@ -51,9 +52,7 @@ from curation.project import Project
 )
 @click.option("--recipe", type=LocalPath(exists=True, path_type=Path), help="A JSON recipe. Default: a small one.")
 @click.option("--autoencoder", help="Use the autoencoder of this generator instead of fitting one.")
-@click.option(
-    "--backbone", help="The backbone for features: a Hugging Face id or a directory. Default: the shipped one."
-)
+@backbone_option()
 @click.option("--seed", default=0, show_default=True, type=SEED)
 @queue_option("fitting")
 @json_option
@@ -78,9 +77,9 @@ def canaries(
     plan = CanaryPlan.checked(**options, **({"recipe": FitRecipe.read(recipe)} if recipe else {}))
     if queue:
         from screening.error_rates.queued import CanaryRequest, queue_canaries
-        from train.backbones.shipped import absolute_location
+        from train.backbones.names import absolute_location
 
-        location = absolute_location(backbone) if backbone is not None else None
+        location = absolute_location(backbone, project.root) if backbone is not None else None
         files = {"out": str(out.absolute()), "backbone": location}
         request = CanaryRequest(snapshot=snapshot, plan=plan, autoencoder=autoencoder, **files)
         emit_queued(queue_canaries(project, request, now()), {"report": str(out)}, as_json)

@@ -53,7 +53,7 @@ COMMANDS = {  # the place of each command, and its line in `rounds --help`
     ),
     "turing": ("cli.reader_study:turing", "Test whether readers can tell real from synthetic images."),
     "review": ("cli.review:review", "Open the review page."),
-    "backbone": ("cli.train:backbone", "Pretrain a backbone, or show one."),
+    "backbone": ("cli.backbone:backbone", "List, add, show, remove or pretrain backbones."),
     "train": ("cli.train:train", "Adapt a backbone to a snapshot."),
     "run": ("cli.run:run", "List runs, and remove them."),
     "evaluate": ("cli.train:evaluate", "Measure a run on held-out subjects."),

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cli.backbone_option import backbone_option
 from cli.numbers import ROW_ID, SEED
 from cli.paths import LocalPath
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
@@ -54,9 +55,7 @@ def measure() -> None:
     help="How many resamples give the intervals.",
 )
 @click.option("--seed", type=SEED, default=0, show_default=True)
-@click.option(
-    "--backbone", help="The backbone for features: a Hugging Face id or a directory. Default: the shipped one."
-)
+@backbone_option()
 @click.option(
     "--out", type=LocalPath(file_okay=False, path_type=Path), help="Write figures and tables to this directory."
 )

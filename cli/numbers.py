@@ -41,4 +41,5 @@ LINES = click.IntRange(1, 1_000_000)
 PROCESSES = click.IntRange(1, 256)
 PORT = click.IntRange(0, 65_535)
 SHARE = Real(0, 1)
+INPUT_SIZE = click.IntRange(1, 4096)
 LEARNING_RATE = Real(0, 1e38, min_open=True)  # a 32 bit number; one that is too high is stopped where it diverges

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cli.backbone_option import backbone_option
 from cli.numbers import SEED
 from cli.paths import LocalPath
 from cli.terminal import (
@@ -39,9 +40,7 @@ def privacy() -> None:
     help="How many copies of each kind and severity.",
 )
 @click.option("--seed", default=0, show_default=True, type=SEED)
-@click.option(
-    "--backbone", help="The backbone for features: a Hugging Face id or a directory. Default: the shipped one."
-)
+@backbone_option()
 @click.option("--generator", help="The generator whose autoencoder copies images. Default: a blur instead.")
 @click.option("--out", type=LocalPath(file_okay=False, path_type=Path), help="Write figures to this directory.")
 @queue_option("measuring")
@@ -73,11 +72,11 @@ def error_rates(
 
     if queue:
         from screening.error_rates.queued import PrivacyRequest, queue_privacy
-        from train.backbones.shipped import absolute_location
+        from train.backbones.names import absolute_location
 
         if out is not None:
             raise click.UsageError("--out goes without --queue: its pictures are drawn where it is measured")
-        location = absolute_location(backbone) if backbone is not None else None
+        location = absolute_location(backbone, project.root) if backbone is not None else None
         request = PrivacyRequest(plan=PrivacyPlan(**plan), autoencoder=generator, backbone=location)
         emit_queued(queue_privacy(project, request, now()), {"measure": "privacy gate"}, as_json)
         return

@@ -1,4 +1,4 @@
-"""The command `remove` of runs, studies, snapshots and generators."""
+"""The command `remove` of runs, studies, snapshots, backbones and generators."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ STAYS = {
     NodeKind.RUN: "its snapshot and its backbone stay",
     NodeKind.STUDY: "the snapshots of its arms stay: `rounds snapshot list`",
     NodeKind.SNAPSHOT: "its images stay in the project",
+    NodeKind.BACKBONE: "what was measured with it stays",
     NodeKind.GENERATOR: "its snapshot stays",
 }
 

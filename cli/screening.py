@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cli.backbone_option import backbone_option
 from cli.numbers import ROW_ID, SEED
 from cli.paths import LocalPath
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
@@ -23,9 +24,7 @@ from screening.report.write import write_report
 
 @click.command()
 @click.argument("batch", type=ROW_ID, required=False)
-@click.option(
-    "--backbone", help="The backbone for features: a Hugging Face id or a directory. Default: the shipped one."
-)
+@backbone_option()
 @json_option
 @pass_project
 def screen(project: Project, batch: int | None, backbone: str | None, as_json: bool) -> None:
@@ -94,9 +93,7 @@ def screening() -> None:
 
 
 @screening.command("error-rates")
-@click.option(
-    "--backbone", help="The backbone for features: a Hugging Face id or a directory. Default: the shipped one."
-)
+@backbone_option()
 @click.option(
     "--images",
     type=click.IntRange(40, 100_000),

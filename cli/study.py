@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import click
 
+from cli.backbone_option import backbone_option
 from cli.numbers import IMAGES, LEARNING_RATE, STEPS
 from cli.removal import remove_command
 from cli.snapshot_notes import stale_snapshots, warn_of_mixed_scales
@@ -44,7 +45,7 @@ study.add_command(remove_command(NodeKind.STUDY))
 @study.command("run")
 @click.argument("name")
 @click.option("--adaptation", type=click.Choice(list(METHODS)), default=DEFAULT_METHOD.kind, show_default=True)
-@click.option("--backbone", default="shipped", show_default=True, help="`shipped`, a Hugging Face id or a directory.")
+@backbone_option("The backbone to adapt")
 @click.option(
     "--arm", "arms", multiple=True, help="An arm. Repeat it for several. Default: all that need no reserve subjects."
 )
@@ -91,6 +92,7 @@ def run_command(
     from train.study.request import StudyRequest, queue_study
 
     mix = {key: options.pop(key) for key in ("real_per_class", "worklists")}
+    options["backbone"] = options["backbone"] or project.settings.train.backbone
     config = AdaptationConfig.checked(allow_unknown_provenance=allow_unknown_provenance, **options)
     plan = StudyPlan.checked(name=name, adaptation=config, arms=arms or ARMS, seeds=tuple(range(seeds)), split=split)
     base = MixRecipe.checked(allow_unknown_provenance=allow_unknown_provenance, **mix)

@@ -1,11 +1,11 @@
-"""`rounds backbone`, `rounds train`, `rounds evaluate`: adapt foundation models, and measure."""
+"""`rounds train`, `rounds evaluate`: adapt foundation models, and measure."""
 
 from typing import Any
 
 import click
 
+from cli.backbone_option import backbone_option
 from cli.numbers import LEARNING_RATE, SEED, STEPS
-from cli.pretrain import pretrain
 from cli.snapshot_notes import near_copies_line, near_copies_of_folder, stale_snapshots, warn_of_mixed_scales
 from cli.terminal import (
     emit,
@@ -19,56 +19,15 @@ from cli.terminal import (
 )
 from curation.estimates import Estimate
 from curation.project import Project
-from curation.provenance.tombstones import Tombstones
 from curation.snapshots.build import open_snapshot
 from train.adaptation.methods.table import DEFAULT_METHOD, METHODS
-
-
-@click.group()
-def backbone() -> None:
-    """Pretrain a backbone, or show one.
-
-    \b
-    Example:
-      rounds backbone show shipped
-    """
-
-
-@backbone.command()
-@click.argument("backbone_path", metavar="BACKBONE")
-@json_option
-def show(backbone_path: str, as_json: bool) -> None:
-    """Show BACKBONE (`shipped`, a Hugging Face id or a directory) and whether it lists what it saw.
-
-    \b
-    Example:
-      rounds backbone show shipped
-    """
-    from train.backbones.load import Backbone
-    from train.backbones.shipped import backbone_location
-
-    loaded = Backbone.load(backbone_location(backbone_path))
-    card = loaded.directory / "card.json"
-    facts = {
-        "name": loaded.name,
-        "directory": str(loaded.directory),
-        "digest": loaded.digest,
-        "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
-        "says what it saw": card.is_file(),
-        **({"preprocessing": note} if (note := loaded.preprocessing.note) else {}),
-        **({"withdrawals": notes} if (notes := Tombstones.read(loaded.directory).notes) else {}),
-    }
-    emit(facts, as_json, title=f"backbone {loaded.name}")
-
-
-backbone.add_command(pretrain)
 
 
 @click.command()
 @click.option("--snapshot", "snapshot_name", help="The name of the snapshot; `rounds snapshot list` shows them.")
 @click.option("--resume", help="Continue the run of this name with its snapshot and settings.")
 @click.option("--adaptation", type=click.Choice(list(METHODS)), default=DEFAULT_METHOD.kind, show_default=True)
-@click.option("--backbone", default="shipped", show_default=True, help="`shipped`, a Hugging Face id or a directory.")
+@backbone_option("The backbone to adapt")
 @click.option("--name", help="The name of the run. Default: SNAPSHOT-ADAPTATION-sSEED.")
 @click.option("--epochs", type=click.IntRange(1, 100_000), default=30, show_default=True)
 @click.option("--steps", type=STEPS, help="Optimiser steps instead of epochs.")
@@ -113,6 +72,7 @@ def train(
             request = resume_run(session, resume, allow_affected=allow_affected)
     else:
         name = name or f"{snapshot_name}-{adaptation}-s{options['seed']}"
+        options["backbone"] = options["backbone"] or project.settings.train.backbone
         config = AdaptationConfig.checked(adaptation=adaptation, **options)
         request = RunRequest.checked(
             snapshot=str(snapshot_name), name=name, config=config, allow_affected=allow_affected

@@ -160,12 +160,20 @@ _NAMES = {
         ("canaries", ("snapshot",)),
         ("measure", ("request", "snapshot")),
     ),
+    "backbone": (
+        ("train", ("config", "backbone")),
+        ("study", ("plan", "adaptation", "backbone")),
+        ("measure", ("backbone",)),
+        ("canaries", ("backbone",)),
+        ("privacy", ("backbone",)),
+        ("pretrain", ("backbone",)),
+    ),
     "generator": (("fit", ("name",)), ("canaries", ("autoencoder",)), ("privacy", ("autoencoder",))),
 }
 
 
 def open_jobs_naming(session: Session, thing: str, name: str) -> list[Job]:
-    """Find the queued and running jobs whose request names this `run`, `study`, `snapshot` or `generator`."""
+    """Find the queued and running jobs whose request names this run, study, snapshot, backbone or generator."""
     jobs = session.scalars(select(Job).where(Job.status.in_(_OPEN)).order_by(Job.id))
     return [
         job

@@ -33,6 +33,14 @@ class OidcSettings(BaseModel):
         return issuer
 
 
+class TrainSettings(BaseModel):
+    """What fits and features use where a command says nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backbone: str = Field(default="shipped", min_length=1, description="what `--backbone` takes")
+
+
 class Settings(BaseSettings):
     """`rounds.toml`, overridden by `ROUNDS_*` environment variables. Relative paths are relative to the project."""
 
@@ -43,6 +51,7 @@ class Settings(BaseSettings):
     store_url: str = Field(default="store", repr=False)
     secrets_directory: Path = Path("secrets")
     torch_threads: int = Field(default=0, ge=0, description="0 lets torch choose")
+    train: TrainSettings = TrainSettings()
     oidc: OidcSettings | None = None
 
     @field_validator("store_url")

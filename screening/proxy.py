@@ -39,6 +39,7 @@ from screening.features.neighbours import Features, nearest
 from screening.features.spread import refuse_constant_features
 from screening.references import real_references
 from train.backbones.load import Backbone
+from train.backbones.names import backbone_of_project
 
 CONFIDENCE = 0.6
 PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)
@@ -110,7 +111,7 @@ def read_worklist_by_proxy(
         train, validation = _references(session, worklist)
     if not worklist.label_shown:
         raise BadInput(f"worklist {worklist_name!r} hides the class that was asked for; a proxy judges by it.")
-    backbone = Backbone.load(backbone_path)
+    backbone = Backbone.load(backbone_of_project(project, backbone_path))
     embeddings = FeatureFile.of_backbone(project.directory("embeddings"), backbone)
 
     def features_of(digests: list[str]) -> Features:

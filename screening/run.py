@@ -41,6 +41,7 @@ from screening.copies.thumbnails import thumbnail_file
 from screening.features.descriptors import DescriptorFiles, Descriptors, Floats
 from screening.references import Reference, classes_asked, real_references
 from train.backbones.load import Backbone
+from train.backbones.names import backbone_of_project
 
 CHUNK = 1_000
 # Raised whenever equal images could get another verdict: part of what makes a screening the same one.
@@ -75,7 +76,7 @@ def screen_batch(
     batch, BadInput for an unfinished one.
     """
     inputs = _inputs(project, batch_id)
-    backbone = Backbone.load(backbone_path)
+    backbone = Backbone.load(backbone_of_project(project, backbone_path))
     files = DescriptorFiles.of(project, backbone)
     train_files = [reference.file_sha256 for reference in inputs.train]
     train = files.descriptors(train_files, [reference.label for reference in inputs.train], report)

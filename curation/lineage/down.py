@@ -131,6 +131,14 @@ def _below_run(session: Session, key: str) -> list[Step]:
     return steps + [Step(Ref(NodeKind.STUDY, name), "backbone") for name in on_it]
 
 
+def _below_backbone(session: Session, key: str) -> list[Step]:
+    runs = session.scalars(select(Run).order_by(Run.id)).all()
+    studies = session.scalars(select(Study).order_by(Study.id)).all()
+    steps = [Step(Ref(NodeKind.RUN, run.name), "adapted") for run in runs if run.config.get("backbone") == key]
+    on_it = [study.name for study in studies if study.plan.get("adaptation", {}).get("backbone") == key]
+    return steps + [Step(Ref(NodeKind.STUDY, name), "adapted") for name in on_it]
+
+
 DOWN: dict[NodeKind, Steps] = {
     NodeKind.SUBJECTS: lambda _, key: [Step(Ref(NodeKind.IMPORT, split_group_key(key)[1]))],
     NodeKind.SUBJECT: lambda _, key: [Step(Ref(NodeKind.IMAGES, f"subject/{key}"))],
@@ -143,6 +151,7 @@ DOWN: dict[NodeKind, Steps] = {
     NodeKind.WORKLIST: _below_worklist,
     NodeKind.READINGS: _below_readings,
     NodeKind.OUTCOMES: _below_outcomes,
+    NodeKind.BACKBONE: _below_backbone,
     NodeKind.RUN: _below_run,
     NodeKind.STUDY: lambda _, key: [Step(Ref(NodeKind.REPORT, f"study/{key}"))],
 }

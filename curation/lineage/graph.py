@@ -27,6 +27,7 @@ class NodeKind(StrEnum):
     WORKLIST = "worklist"
     READINGS = "readings"
     OUTCOMES = "outcomes"
+    BACKBONE = "backbone"
     RUN = "run"
     STUDY = "study"
     REPORT = "report"

@@ -14,12 +14,13 @@ from curation.tables.generation import Batch, Generator
 from curation.tables.images import Image, Import, Subject
 from curation.tables.operations import Event
 from curation.tables.reading import Worklist
-from curation.tables.training import Run, Snapshot, Study
+from curation.tables.training import AddedBackbone, Run, Snapshot, Study
 from curation.tables.withdrawals import AffectedKind
 
 NAMED: dict[NodeKind, tuple[InstrumentedAttribute[Any], AffectedKind | None]] = {
     NodeKind.GENERATOR: (Generator.name, AffectedKind.GENERATOR),
     NodeKind.SNAPSHOT: (Snapshot.name, AffectedKind.SNAPSHOT),
+    NodeKind.BACKBONE: (AddedBackbone.name, None),
     NodeKind.RUN: (Run.name, AffectedKind.RUN),
     NodeKind.STUDY: (Study.name, AffectedKind.STUDY),
     NodeKind.WORKLIST: (Worklist.name, None),

@@ -15,7 +15,7 @@ from curation.tables.generation import Batch, Generator, ScreenedImage, Screenin
 from curation.tables.images import Image, Import, Origin, Split, Subject
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Outcome, Reading, Worklist, WorklistItem
-from curation.tables.training import Evaluation, Run, Snapshot, Study
+from curation.tables.training import AddedBackbone, Evaluation, Run, Snapshot, Study
 from curation.tables.withdrawals import AffectedKind
 
 Row = TypeVar("Row")
@@ -186,6 +186,16 @@ def _describe_run(session: Session, ref: Ref) -> Node:
     return Node(ref, f"run {row.name}", (str(row.config.get("adaptation", "")), f"of {backbone}", row.status.value))
 
 
+def _describe_backbone(session: Session, ref: Ref) -> Node:
+    row = _row_named(session, AddedBackbone, AddedBackbone.name, ref.key)
+    facts = (
+        str(row.card.get("source", "")),
+        f"provenance {row.card.get('provenance', '')}",
+        f"digest {row.digest[:12]}",
+    )
+    return Node(ref, f"backbone {row.name}", facts)
+
+
 def _describe_study(session: Session, ref: Ref) -> Node:
     row = _row_named(session, Study, Study.name, ref.key)
     return Node(ref, f"study {row.name}", (f"{len(row.plan.get('arms', ()))} arms", row.status.value))
@@ -215,6 +225,7 @@ DESCRIBE: dict[NodeKind, Callable[[Session, Ref], Node]] = {
     NodeKind.READINGS: _describe_readings,
     NodeKind.OUTCOMES: _describe_outcomes,
     NodeKind.RUN: _describe_run,
+    NodeKind.BACKBONE: _describe_backbone,
     NodeKind.STUDY: _describe_study,
     NodeKind.REPORT: _describe_report,
     NodeKind.ELSEWHERE: lambda _, ref: Node(ref, ref.key, ("not in this project",)),

@@ -22,7 +22,7 @@ from curation.lineage.relations import (
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import Image, Subject
 from curation.tables.reading import Worklist
-from curation.tables.training import Run, Snapshot, Study
+from curation.tables.training import AddedBackbone, Run, Snapshot, Study
 
 
 def _above_images(session: Session, key: str) -> list[Step]:
@@ -104,8 +104,15 @@ def _above_study(session: Session, key: str) -> list[Step]:
 
 def _backbone(session: Session, config: dict[str, object]) -> list[Step]:
     backbone = str(config.get("backbone", "shipped"))
+    if session.scalars(select(AddedBackbone.id).where(AddedBackbone.name == backbone)).first() is not None:
+        return [Step(Ref(NodeKind.BACKBONE, backbone), "backbone")]
     run = run_in_path(session, backbone)
     return [Step(Ref(NodeKind.RUN, run.name) if run else Ref(NodeKind.ELSEWHERE, f"backbone {backbone}"), "backbone")]
+
+
+def _above_backbone(session: Session, key: str) -> list[Step]:
+    row = session.scalars(select(AddedBackbone).where(AddedBackbone.name == key)).one()
+    return [Step(Ref(NodeKind.ELSEWHERE, str(row.card.get("source", "weights from elsewhere"))), "added from")]
 
 
 def _above_report(session: Session, key: str) -> list[Step]:
@@ -125,6 +132,7 @@ UP: dict[NodeKind, Steps] = {
     NodeKind.READINGS: _above_images,
     NodeKind.OUTCOMES: lambda _, key: [Step(Ref(NodeKind.READINGS, key))],
     NodeKind.SNAPSHOT: _above_snapshot,
+    NodeKind.BACKBONE: _above_backbone,
     NodeKind.RUN: _above_run,
     NodeKind.STUDY: _above_study,
     NodeKind.REPORT: _above_report,

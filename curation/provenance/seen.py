@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 from curation.errors import LeakRefused
 
 UNKNOWN = "UNKNOWN"
+PUBLIC_WEB = "public web"
 
 
 class ShownImage(Protocol):

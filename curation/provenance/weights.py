@@ -13,7 +13,11 @@ def weights_digest(directory: Path) -> str:
     if not files:
         raise NotFound(f"no safetensors under {directory}: expected a generator in diffusers layout.")
     for path in files:
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{path.relative_to(directory).as_posix()}:{content}\n".encode())
+        digest.update(f"{path.relative_to(directory).as_posix()}:{file_sha256(path)}\n".encode())
     return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Compute the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

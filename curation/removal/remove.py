@@ -1,4 +1,4 @@
-"""Remove a run, a study, a snapshot or a generator: its files and rows go, an event stays.
+"""Remove a run, a study, a snapshot, a generator or a backbone: its files and rows go, an event stays.
 
 What something still descends from stays, and so does what is being made or waited for. The folder is set aside first,
 then one transaction removes the rows and records the event, then the files go: killed in between, the same command
@@ -29,7 +29,7 @@ from curation.requests import NAME
 from curation.tables.generation import Generator, GeneratorPixels, GeneratorSubject
 from curation.tables.measures import SetMeasurement
 from curation.tables.operations import Event
-from curation.tables.training import Evaluation, Run, Snapshot, SnapshotItem, Study
+from curation.tables.training import AddedBackbone, Evaluation, Run, Snapshot, SnapshotItem, Study
 from curation.tables.withdrawals import Affected, AffectedKind
 
 SHIPPED = "shipped"
@@ -41,7 +41,7 @@ class _Removable:
 
     table: Any
     parts: tuple[Any, ...]  # columns that refer to it, of rows that go with it
-    affected: AffectedKind
+    affected: AffectedKind | None  # None: no withdrawal is marked on its kind
     folders: str
     digest: Callable[[Any], str | None]
 
@@ -52,6 +52,7 @@ REMOVABLE = {
     NodeKind.SNAPSHOT: _Removable(
         Snapshot, (SnapshotItem.snapshot_id,), AffectedKind.SNAPSHOT, "snapshots", lambda row: row.digest
     ),
+    NodeKind.BACKBONE: _Removable(AddedBackbone, (), None, "backbones", lambda row: row.digest),
     NodeKind.GENERATOR: _Removable(
         Generator,
         (GeneratorSubject.generator_id, GeneratorPixels.generator_id),
@@ -163,7 +164,8 @@ def _remove_rows(session: Session, chain: Chain, kind: NodeKind, row: Any) -> di
         facts["evaluations"] = list(session.scalars(parts))
     for column in removable.parts:
         session.execute(delete(column.class_).where(column == row.id))
-    marks = (Affected.kind == removable.affected, Affected.target_id == row.id)
-    session.execute(delete(Affected).where(*marks))
+    if removable.affected is not None:
+        marks = (Affected.kind == removable.affected, Affected.target_id == row.id)
+        session.execute(delete(Affected).where(*marks))
     session.delete(row)
     return facts

@@ -17,7 +17,7 @@ from curation.tables.measures import CheckReport, SetMeasurement
 from curation.tables.pairs import Pair, PairList, PairReading
 from curation.tables.people import Consent, Reader, SignIn
 from curation.tables.reading import Assignment, Reading, Worklist, WorklistItem
-from curation.tables.training import Evaluation, Run, Snapshot, SnapshotItem, Study
+from curation.tables.training import AddedBackbone, Evaluation, Run, Snapshot, SnapshotItem, Study
 from curation.tables.withdrawals import Withdrawal
 
 Values: TypeAlias = dict[str, Any]
@@ -46,6 +46,7 @@ SNAPSHOT = (
     *("name", "directory", "digest", "recipe", "status", "counts", "reading_ids", "outcomes_digest", "created_at"),
 )
 SNAPSHOT_ITEM = ("copy", "split", "label", "weight", "why")
+BACKBONE = ("name", "kind", "directory", "digest", "card", "created_at")
 RUN = ("name", "snapshot_id", "config", "config_digest", "directory", "status", "metrics", "created_at")
 EVALUATION = ("run_id", "split", "metrics", "created_at")
 STUDY = ("name", "plan", "plan_digest", "directory", "status", "result", "created_at")
@@ -73,6 +74,7 @@ COLUMNS: dict[type[Base], tuple[str, ...]] = {
     Assignment: ASSIGNMENT,
     Snapshot: SNAPSHOT,
     SnapshotItem: SNAPSHOT_ITEM,
+    AddedBackbone: BACKBONE,
     Run: RUN,
     Evaluation: EVALUATION,
     Study: STUDY,

@@ -33,7 +33,7 @@ from curation.tables.members import CHUNK, MemberTable, images_of, items_of, scr
 from curation.tables.pairs import Pair, PairList, PairReading
 from curation.tables.people import Consent, Reader, SignIn
 from curation.tables.reading import Assignment, Reading, Worklist, WorklistItem, WorklistReader
-from curation.tables.training import Evaluation, Run, Snapshot, SnapshotItem, Study
+from curation.tables.training import AddedBackbone, Evaluation, Run, Snapshot, SnapshotItem, Study
 from curation.tables.withdrawals import Withdrawal
 
 Between: TypeAlias = tuple[int, int]  # the first and the last id of some rows
@@ -184,6 +184,15 @@ RECORDED: Sequence[RecordedTable] = (
         ("snapshot.built",),
         removed="snapshot.removed",
         members=MemberTable("image", SnapshotItem.snapshot_id, snapshot_items),
+        told=(("digest", "digest"),),
+    ),
+    RecordedTable(
+        "backbone",
+        "backbones",
+        AddedBackbone,
+        "backbone",
+        ("backbone.added",),
+        removed="backbone.removed",
         told=(("digest", "digest"),),
     ),
     RecordedTable(

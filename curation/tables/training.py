@@ -1,4 +1,4 @@
-"""Snapshots, training runs, evaluations and studies."""
+"""Snapshots, backbones, training runs, evaluations and studies."""
 
 from datetime import datetime
 from typing import Any
@@ -41,6 +41,19 @@ class SnapshotItem(Base):
     label: Mapped[str] = mapped_column(String(100))
     weight: Mapped[float] = mapped_column(default=1.0)
     why: Mapped[str] = mapped_column(String(200))
+
+
+class AddedBackbone(Keyed, Base):
+    """A backbone that was added to the project; `digest` covers every file of its folder, which the card lists."""
+
+    __tablename__ = "backbones"
+
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    directory: Mapped[str] = mapped_column(String(1024))
+    digest: Mapped[str] = mapped_column(String(64))
+    card: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
 
 
 class Run(Keyed, Base):

@@ -1,4 +1,4 @@
-"""Check the folders of generators, runs and studies, and the embeddings; list unfinished work."""
+"""Check folders of generators, backbones, runs and studies, and embeddings; list unfinished work."""
 
 import json
 from collections.abc import Iterator
@@ -10,19 +10,19 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from curation.errors import NotFound
 from curation.project import Project
-from curation.provenance.weights import weights_digest
+from curation.provenance.weights import file_sha256, weights_digest
 from curation.tables.generation import Batch, Generator, Screening
 from curation.tables.images import BuildStatus, Import
 from curation.tables.measures import CheckReport, SetMeasurement
 from curation.tables.reading import Worklist
-from curation.tables.training import Run, Snapshot, Study
+from curation.tables.training import AddedBackbone, Run, Snapshot, Study
 from curation.vector_files import LINE
 
 SHIPPED = "shipped"
 
 
 def folder_faults(project: Project, session: Session) -> Iterator[str]:
-    """Describe each generator, run or study whose folder is missing or no longer what its row says.
+    """Describe each generator, backbone, run or study whose folder is missing or no longer what its row says.
 
     Shipped weights lie beside the code and are checked against their card whenever they are used.
     """
@@ -30,6 +30,9 @@ def folder_faults(project: Project, session: Session) -> Iterator[str]:
     for name, directory, digest in session.execute(generators.where(Generator.directory != SHIPPED)):
         if fault := _weights_fault(project.root / directory, digest):
             yield f"generator {name!r}: {fault}"
+    for row in session.scalars(select(AddedBackbone).order_by(AddedBackbone.id)):
+        if fault := files_fault(project.root / row.directory, row.card["files"]):
+            yield f"backbone {row.name!r}: {fault}"
     for name, directory in session.execute(select(Run.name, Run.directory).where(Run.status == BuildStatus.READY)):
         if fault := _card_fault(project.root / directory):
             yield f"run {name!r}: {fault}"
@@ -47,6 +50,17 @@ def _weights_fault(directory: Path, digest: str) -> str | None:
     except (NotFound, OSError) as error:
         return str(error)
     return None if current == digest else "its weights are not those that were added"
+
+
+def files_fault(directory: Path, files: dict[str, str]) -> str | None:
+    """Compare the files of a folder with their digests."""
+    for name, digest in files.items():
+        path = directory / name
+        if not path.is_file():
+            return f"its file {directory.name}/{name} is missing"
+        if file_sha256(path) != digest:
+            return f"its file {directory.name}/{name} is not the one that was added"
+    return None
 
 
 def _card_fault(directory: Path) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from curation.project import Project
 
-FOLDERS = ("generators", "runs", "snapshots", "studies")
+FOLDERS = ("backbones", "generators", "runs", "snapshots", "studies")
 
 
 def folders_set_aside(project: Project) -> Iterator[str]:

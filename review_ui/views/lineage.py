@@ -22,6 +22,7 @@ WAYS: dict[str, Direction] = {"Both ways": "both", "Up: descends from": "up", "D
 CHOICES = (
     NodeKind.STUDY,
     NodeKind.RUN,
+    NodeKind.BACKBONE,
     NodeKind.SNAPSHOT,
     NodeKind.GENERATOR,
     NodeKind.WORKLIST,

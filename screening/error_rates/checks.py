@@ -32,6 +32,7 @@ from screening.features.descriptors import DescriptorFiles, Descriptors, Floats
 from screening.references import Reference, commonest_shape, real_references
 from screening.run import METHOD
 from train.backbones.load import Backbone
+from train.backbones.names import backbone_of_project
 
 KIND = "checks"
 EXAMPLES = 4
@@ -62,7 +63,7 @@ def measure_checks(
 
     Raises BadInput for fewer than 40 real validation images of the shape that most training images have.
     """
-    backbone = Backbone.load(backbone_path)
+    backbone = Backbone.load(backbone_of_project(project, backbone_path))
     with project.database.read() as session:
         shape = commonest_shape(session)
         train, held_out = (real_references(session, split, shape) for split in (Split.TRAIN, Split.VALIDATION))

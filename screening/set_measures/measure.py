@@ -27,7 +27,7 @@ from screening.set_measures.scope import ImageSet, measure_scope
 from screening.set_measures.sets import RealImage, Sets, find_sets
 from screening.set_measures.vectors import SetVectors, one_a_subject, shuffled, vectors_of
 from train.backbones.load import Backbone
-from train.backbones.shipped import absolute_location
+from train.backbones.names import absolute_location, backbone_of_project
 
 # Raised whenever equal images could give another value: part of what makes a measurement the same one.
 METHOD = "set-measures/1"
@@ -61,7 +61,7 @@ def queue_measurement(
     """
     with project.database.read() as session:
         find_sets(session, request)
-    location = absolute_location(backbone_path) if backbone_path is not None else None
+    location = absolute_location(backbone_path, project.root) if backbone_path is not None else None
     payload = {"request": request.model_dump(mode="json"), "backbone": location}
     with project.database.write() as session:
         return enqueue(session, now, "measure", payload)
@@ -81,7 +81,7 @@ def measure_sets(
     The same request over the same images, outcomes and backbone is the same measurement. Raises NotFound, Conflict, or
     BadInput where there is nothing to measure or too little to measure it against.
     """
-    backbone = Backbone.load(backbone_path)
+    backbone = Backbone.load(backbone_of_project(project, backbone_path))
     with project.database.read() as session:
         sets = find_sets(session, request)
         seen = SeenByGenerators(session, sets.generator_ids)

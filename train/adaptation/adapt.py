@@ -26,7 +26,7 @@ from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.adaptation.run_folder import read_card, save_run
 from train.adaptation.seen import collect_seen
 from train.backbones.load import Backbone
-from train.backbones.shipped import backbone_location, portable_name
+from train.backbones.names import backbone_location, portable_name
 from train.fitting.checkpoint import CHECKPOINTS, Checkpoint, remove_checkpoints
 from train.fitting.device import choose_device
 
@@ -71,7 +71,7 @@ def adapt(
         on_checked()
         return result
     if features is None:
-        features = FeatureCache(Backbone.load(backbone_location(config.backbone), choose_device()))
+        features = FeatureCache(Backbone.load(backbone_location(config.backbone, out), choose_device()))
     backbone = features.backbone
     notes = [*folder.affected, *Tombstones.read(backbone.directory).notes, *also_affected]
     affected = refuse_affected(f"snapshot {folder.name!r} or its backbone", notes, allow_affected)
@@ -174,7 +174,8 @@ def _train_head(
     checkpoint: Checkpoint,
 ) -> tuple[AdaptedModel, History]:
     """Train the head alone, on features computed once."""
-    backbone = find_implementation(config.method).prepare(cache.backbone, config.method, portable_name(config.backbone))
+    name = portable_name(config.backbone, cache.backbone.directory)
+    backbone = find_implementation(config.method).prepare(cache.backbone, config.method, name)
 
     def examples(rows: Sequence[SnapshotRow]) -> Examples:
         features = torch.from_numpy(cache.of(folder, rows, on_progress))
@@ -205,7 +206,8 @@ def _train_encoder(
     pixels: Pixels = folder.pixels(train_rows)
     sample = pixels[:: max(1, len(pixels) // STANDARDIZATION_IMAGES)]
     head = StandardizedHead.fitted(torch.from_numpy(backbone.features(sample)), len(folder.classes))
-    adapted = find_implementation(config.method).prepare(backbone, config.method, portable_name(config.backbone))
+    name = portable_name(config.backbone, backbone.directory)
+    adapted = find_implementation(config.method).prepare(backbone, config.method, name)
     model = AdaptedModel(adapted, head).to(backbone.device)
     validation = examples(validation_rows, folder.pixels(validation_rows)) if validation_rows else None
     history = train_model(model, examples(train_rows, pixels), validation, config, on_progress, checkpoint)

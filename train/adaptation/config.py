@@ -1,12 +1,14 @@
 """The configuration of a run: how a backbone is adapted to a snapshot. Torch-free."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from curation.requests import FrozenRequest
 from train.adaptation.methods.table import DEFAULT_METHOD, METHODS, AnyMethod
-from train.backbones.shipped import SHIPPED, absolute_location
+from train.backbones.names import absolute_location
+from train.backbones.shipped import SHIPPED
 
 
 class AdaptationConfig(FrozenRequest):
@@ -17,7 +19,7 @@ class AdaptationConfig(FrozenRequest):
     """
 
     method: Annotated[AnyMethod, Field(discriminator="kind")] = DEFAULT_METHOD
-    backbone: str = Field(default=SHIPPED, description="`shipped`, a Hugging Face id or a directory")
+    backbone: str = Field(default=SHIPPED, description="`shipped`, a name of the project, an id or a directory")
     steps: int | None = Field(default=None, ge=1, description="optimiser steps; unset: `epochs` over the snapshot")
     epochs: int = Field(default=30, ge=1)
     batch_size: int = Field(default=64, ge=1)
@@ -73,6 +75,6 @@ class AdaptationConfig(FrozenRequest):
         return self.steps or self.epochs * max(1, -(-n_images // self.batch_size))
 
 
-def resolve_backbone(config: AdaptationConfig) -> AdaptationConfig:
+def resolve_backbone(config: AdaptationConfig, near: Path) -> AdaptationConfig:
     """Name the directory of the backbone in full: a worker may run in another directory."""
-    return config.model_copy(update={"backbone": absolute_location(config.backbone)})
+    return config.model_copy(update={"backbone": absolute_location(config.backbone, near)})

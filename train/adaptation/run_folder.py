@@ -15,7 +15,7 @@ from train.adaptation.config import AdaptationConfig
 from train.adaptation.methods.implementation import find_implementation
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.backbones.load import Backbone
-from train.backbones.shipped import backbone_location
+from train.backbones.names import backbone_location
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def load_run(directory: Path, device: str, backbone: Backbone | None = None) -> 
         raise Damaged(f"{directory}: the weights no longer hash to the digest in card.json. Train the run again.")
 
     def load_base() -> Backbone:
-        base = backbone or Backbone.load(backbone_location(config.backbone), device)
+        base = backbone or Backbone.load(backbone_location(config.backbone, directory), device)
         if base.digest != card["backbone"]["digest"]:
             base = base.pooled_as_before()
         if base.digest != card["backbone"]["digest"]:

@@ -29,12 +29,12 @@ def train_run(project: Project, request: RunRequest, report: OnProgress, now: Ca
 
 def _train_run(project: Project, request: RunRequest, report: OnProgress, now: Callable[[], datetime]) -> RunResult:
     with project.database.read() as session:
-        snapshot, withdrawals = check_run(session, request)
+        snapshot, withdrawals = check_run(session, request, project.root)
         find_open_run(session, request.name, snapshot, request.config)
 
     def open_row() -> None:
         with project.database.write() as session:
-            snapshot, _ = check_run(session, request)
+            snapshot, _ = check_run(session, request, project.root)
             open_run(session, now(), request.name, snapshot, request.config)
 
     try:

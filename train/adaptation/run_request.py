@@ -1,6 +1,7 @@
 """The request of a run: which snapshot, which adaptation, under which name. Torch-free."""
 
 from datetime import datetime
+from pathlib import Path
 
 from pydantic import Field
 from sqlalchemy.orm import Session
@@ -26,7 +27,7 @@ class RunRequest(FrozenRequest):
     allow_affected: bool = Field(default=False, description="use what descends from a withdrawn subject")
 
 
-def check_run(session: Session, request: RunRequest) -> tuple[Snapshot, list[str]]:
+def check_run(session: Session, request: RunRequest, near: Path) -> tuple[Snapshot, list[str]]:
     """Find the snapshot of `request` and the withdrawals behind it and its backbone.
 
     Raises BadInput for a name that cannot be a directory, NotFound without the snapshot, AffectedRefused when a
@@ -34,7 +35,7 @@ def check_run(session: Session, request: RunRequest) -> tuple[Snapshot, list[str
     """
     check_name(request.name, "run")
     snapshot = find_snapshot(session, request.snapshot)
-    withdrawals = find_withdrawals_behind(session, [snapshot], request.config)
+    withdrawals = find_withdrawals_behind(session, [snapshot], request.config, near)
     refuse_affected(f"snapshot {request.snapshot!r} or its backbone", withdrawals, request.allow_affected)
     return snapshot, withdrawals
 
@@ -49,8 +50,8 @@ def resume_run(session: Session, name: str, *, allow_affected: bool = False) -> 
 
 def queue_run(project: Project, request: RunRequest, now: datetime) -> Job:
     """Queue a run for a worker; raises Conflict when the name stands for another run, and what `check_run` raises."""
-    request = request.model_copy(update={"config": resolve_backbone(request.config)})
+    request = request.model_copy(update={"config": resolve_backbone(request.config, project.root)})
     with project.database.write() as session:
-        snapshot, _ = check_run(session, request)
+        snapshot, _ = check_run(session, request, project.root)
         find_open_run(session, request.name, snapshot, request.config)
         return enqueue_request(session, now, "train", request.model_dump(mode="json"))

@@ -11,7 +11,7 @@ from curation.snapshots.folder import SnapshotFolder
 from curation.tables.training import Snapshot
 from curation.tables.withdrawals import AffectedKind
 from train.adaptation.config import AdaptationConfig
-from train.backbones.shipped import backbone_location
+from train.backbones.names import backbone_location
 
 
 def collect_seen(folder: SnapshotFolder, backbone: Seen) -> Seen:
@@ -19,11 +19,13 @@ def collect_seen(folder: SnapshotFolder, backbone: Seen) -> Seen:
     return Seen.by_rows(folder.rows("train")) | Seen.by_lineage(folder.lineage) | backbone
 
 
-def find_withdrawals_behind(session: Session, snapshots: Sequence[Snapshot], config: AdaptationConfig) -> list[str]:
+def find_withdrawals_behind(
+    session: Session, snapshots: Sequence[Snapshot], config: AdaptationConfig, near: Path
+) -> list[str]:
     """Describe the withdrawals that reach the snapshots or the backbone; a backbone without a card adds none."""
     of_snapshots = (affected_note(session, AffectedKind.SNAPSHOT, snapshot.id) for snapshot in snapshots)
     notes = {note for note in of_snapshots if note}
-    directory = Path(backbone_location(config.backbone))
+    directory = Path(backbone_location(config.backbone, near))
     if (directory / "card.json").is_file():
         seen = Seen.by_backbone(directory, config.backbone)
         withdrawals = withdrawals_among(session, seen.subjects, seen.pixel_sha256)

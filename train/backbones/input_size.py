@@ -1,4 +1,4 @@
-"""Run a vision model on images of another size than it was trained at, with its table of positions interpolated."""
+"""Run a vision model at another size than it was trained at, its table of positions interpolated."""
 
 import inspect
 from pathlib import Path

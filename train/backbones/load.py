@@ -7,7 +7,7 @@ safetensors only, `trust_remote_code` off.
 
 import hashlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,12 +19,13 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from curation.digests import digest_of
-from curation.errors import BadInput, Diverged, NotFound
+from curation.errors import BadInput, Damaged, Diverged, NotFound
 from curation.image_store import Pixels
 from train.backbones.input_size import is_asked_to_interpolate, run_model, try_inputs
 from train.backbones.pooling import (
@@ -50,7 +51,7 @@ def weights_digest(directory: Path) -> str:
     return digest.hexdigest()
 
 
-def locate_backbone(id_or_dir: str | Path) -> Path:
+def locate_backbone(id_or_dir: str | Path, patterns: Sequence[str] = BACKBONE_FILES) -> Path:
     """Find the directory of a backbone; a Hugging Face id is downloaded once into its cache. Raises NotFound."""
     directory = Path(id_or_dir)
     if directory.is_dir():
@@ -60,7 +61,7 @@ def locate_backbone(id_or_dir: str | Path) -> Path:
             f"expected a backbone directory at {directory}, found none. Give a directory or a Hugging Face id."
         )
     try:
-        return Path(snapshot_download(str(id_or_dir), allow_patterns=list(BACKBONE_FILES)))
+        return Path(snapshot_download(str(id_or_dir), allow_patterns=list(patterns)))
     except HFValidationError as error:
         raise NotFound(
             f"{id_or_dir!r} is neither a directory nor a Hugging Face id such as facebook/dinov2-small."
@@ -125,11 +126,19 @@ def load_model(directory: Path) -> PreTrainedModel:
         )
     without_pooler = "add_pooling_layer" in inspect.signature(MODEL_MAPPING[type(config)].__init__).parameters
     options: dict[str, Any] = {"add_pooling_layer": False} if without_pooler else {}
-    with quiet_transformers():
-        model, report = AutoModel.from_pretrained(
-            directory, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
-            local_files_only=True, output_loading_info=True, **options,
-        )  # fmt: skip
+    try:
+        with quiet_transformers():
+            model, report = AutoModel.from_pretrained(
+                directory, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
+                local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True, **options,
+            )  # fmt: skip
+    except SafetensorError as error:
+        raise Damaged(f"{directory}: its safetensors are not whole ({error}). Fetch or save them again.") from error
+    if other := sorted(map(str, report["mismatched_keys"])):
+        raise BadInput(
+            f"{directory}: {len(other)} weights have another shape than config.json says and would be random, the first"
+            f" is {other[0]}. Weights and configuration are of two models; save the whole model again."
+        )
     missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
     if missing:
         raise BadInput(

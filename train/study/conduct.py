@@ -46,7 +46,7 @@ def _conduct_study(
     folders = build_arms(project, plan.name, plan.arms, request.base, now(), report)
     with project.database.read() as session:
         snapshots = [find_snapshot(session, folder.name) for folder in folders.values()]
-        withdrawals = find_withdrawals_behind(session, snapshots, plan.adaptation)
+        withdrawals = find_withdrawals_behind(session, snapshots, plan.adaptation, project.root)
 
     def open_row() -> None:
         with project.database.write() as session:

@@ -25,7 +25,7 @@ class StudyRequest(FrozenRequest):
 
 def queue_study(project: Project, request: StudyRequest, now: datetime) -> Job:
     """Queue a study for a worker; raises BadInput for an unknown arm or name, Conflict for another plan's name."""
-    adaptation = resolve_backbone(request.plan.adaptation)
+    adaptation = resolve_backbone(request.plan.adaptation, project.root)
     request = request.model_copy(update={"plan": request.plan.model_copy(update={"adaptation": adaptation})})
     check_arm_names(request.plan.name, request.plan.arms)
     with project.database.write() as session:

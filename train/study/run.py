@@ -20,7 +20,7 @@ from train.adaptation.adapt import adapt, check_adaptation
 from train.adaptation.features import FeatureCache
 from train.adaptation.run_folder import load_run, read_card
 from train.backbones.load import Backbone
-from train.backbones.shipped import backbone_location
+from train.backbones.names import backbone_location
 from train.evaluation.evaluate import predict, select_held_out_rows
 from train.evaluation.intervals import SeedInterval, choose_resampling_units, draw_bootstrap_weights, seed_interval
 from train.evaluation.metrics import LARGEST_VALUES, METRICS, metric_value
@@ -102,7 +102,7 @@ def run_study(
     what `check_adaptation` raises.
     """
     check_arms(arms, plan)
-    backbone = Backbone.load(backbone_location(plan.adaptation.backbone), choose_device())
+    backbone = Backbone.load(backbone_location(plan.adaptation.backbone, out), choose_device())
     notes = [line for folder in arms.values() for line in folder.affected]
     notes += [*Tombstones.read(backbone.directory).notes, *also_affected]
     affected = refuse_affected(f"study {plan.name!r}", notes, allow_affected)

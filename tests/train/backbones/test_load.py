@@ -27,7 +27,7 @@ from transformers import (
 )
 
 from cli.main import rounds
-from curation.errors import BadInput, Diverged, NotFound
+from curation.errors import BadInput, Damaged, Diverged, NotFound
 from tests.train.tiny import PREPROCESSING, save_backbone
 from train.backbones.load import Backbone, weights_digest
 from train.backbones.preprocessing import Preprocessing
@@ -248,6 +248,19 @@ def test_weights_that_would_be_random_are_refused(tmp_path: Path) -> None:
     config = json.loads((directory / "config.json").read_text())
     (directory / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}))
     with pytest.raises(BadInput, match="would be random"):
+        Backbone.load(directory)
+
+
+def test_weights_of_another_shape_and_weights_cut_short_are_refused(tmp_path: Path) -> None:
+    directory = save_backbone(tmp_path / "vit")
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(config | {"intermediate_size": 48}))
+    with pytest.raises(BadInput, match=r"have another shape than config.json says"):
+        Backbone.load(directory)
+    (directory / "config.json").write_text(json.dumps(config))
+    weights = directory / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(Damaged, match="are not whole"):
         Backbone.load(directory)
 
 
