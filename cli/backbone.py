@@ -20,6 +20,8 @@ from cli.terminal import (
 from curation.errors import NotFound
 from curation.lineage.graph import NodeKind
 from curation.project import Project
+from curation.provenance.public_web import OVERLAP
+from curation.provenance.seen import PUBLIC_WEB
 from curation.provenance.tombstones import Tombstones
 
 
@@ -138,9 +140,6 @@ def add(
 
 
 def _provenance_line(card: dict[str, Any]) -> str:
-    from curation.provenance.seen import PUBLIC_WEB
-    from train.backbones.card import OVERLAP
-
     data = card["fitted_on"].get("data")
     words = f"{card['provenance']}{f' ({data})' if data else ''}"
     return f"{words}; {OVERLAP}" if card["provenance"] == PUBLIC_WEB else words

@@ -19,6 +19,7 @@ from cli.terminal import (
     use_torch_threads,
 )
 from curation.project import Project
+from curation.provenance.public_web import describe_backbone
 
 
 @click.command()
@@ -110,7 +111,7 @@ def _print(result: dict[str, Any], out: Path, as_json: bool) -> None:
     facts = {
         "other generated images blocked": _share(result["blocked_of_other_images"]),
         "control's images blocked": _share(result["blocked_of_control"]),
-        "features": result["backbone"],
+        "features": describe_backbone(result),
         "report": str(out / "canaries.json"),
         "picture": str(out / "canaries.png"),
     }

@@ -12,6 +12,7 @@ from cli.paths import LocalPath
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.check_names import scope_name
 from curation.project import Project
+from curation.provenance.public_web import describe_backbone
 from curation.tables.measures import SetMeasurement
 from curation.withdrawal.affected_results import WithdrawnSubjects, measurements_on, withdrawn_subjects_note
 from screening.report.measurements import find_measurement, list_measurements, outcomes_by, withdrawn_behind
@@ -139,7 +140,7 @@ def _line(row: SetMeasurement, readable: Callable[[str], str], withdrawn: int) -
         "id": row.id,
         "set": row.result["set"],
         "n": {readable(scope["scope"]): scope["n"] for scope in scopes},
-        "features": row.request["backbone"],
+        "features": describe_backbone(row.request),
         "read by": outcomes_by(row.result),
         "made": row.created_at,
         "withdrawals": withdrawn_subjects_note(withdrawn),

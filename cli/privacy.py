@@ -19,6 +19,7 @@ from cli.terminal import (
     use_torch_threads,
 )
 from curation.project import Project
+from curation.provenance.public_web import describe_backbone
 
 
 @click.group()
@@ -97,7 +98,7 @@ def print_rates(measured: dict[str, Any]) -> None:
     """Two tables and what they rest on."""
     parameters, result = measured["parameters"], measured["result"]
     facts = {
-        "features": f"{parameters['backbone']} ({parameters['backbone_digest'][:12]})",
+        "features": f"{describe_backbone(parameters)} ({parameters['backbone_digest'][:12]})",
         "autoencoder": parameters["autoencoder"],
         **{name.replace("_", " "): value for name, value in result["counts"].items()},
     }

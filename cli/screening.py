@@ -12,6 +12,7 @@ from cli.paths import LocalPath
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, use_torch_threads
 from curation.check_names import check_name
 from curation.project import Project
+from curation.provenance.public_web import describe_backbone
 from curation.tables.images import Image
 from curation.tables.measures import CheckReport
 from curation.withdrawal.affected_results import WithdrawnSubjects, check_reports_on, withdrawn_subjects_note
@@ -65,7 +66,7 @@ def _screening_facts(project: Project, batch_id: int, named: Callable[[str], str
         f"false blocks, {named('near_copy_pixels')}": false_blocks(parameters["near_copy_pixels"]),
         "false alarms of the other checks": describe_false_alarms(parameters["flags_on_validation"]),
         "label probe": describe_probe(parameters["label_probe"]),
-        "features": f"{parameters['backbone']}, digest {parameters['backbone_digest'][:16]}",
+        "features": f"{describe_backbone(parameters)}, digest {parameters['backbone_digest'][:16]}",
         "earlier images compared": parameters["earlier_images"],
         "validation images that are training images": parameters["validation_copies_of_training"],
         "images its generator saw": f"{parameters['generator_images']}, of which "
@@ -135,7 +136,7 @@ def error_rates(project: Project, backbone: str | None, images: int, seed: int, 
         }
         for rate in rates_of(measured.result)
     ]
-    emit(rows, as_json, title=f"checks with {measured.parameters['backbone']}; 95 % intervals (Clopper-Pearson)")
+    emit(rows, as_json, title=f"checks with {describe_backbone(measured.parameters)}; 95 % intervals (Clopper-Pearson)")
     click.echo(f"label probe: {describe_probe(measured.result['label_probe'])}")
 
 
@@ -155,7 +156,7 @@ def list_command(project: Project, as_json: bool) -> None:
             {
                 "report": report.id,
                 "kind": report.kind,
-                "features": report.parameters.get("backbone"),
+                "features": describe_backbone(report.parameters) if "backbone" in report.parameters else None,
                 "made": report.created_at,
                 "withdrawals": withdrawn_subjects_note(withdrawn.get(report.id, 0)),
             }

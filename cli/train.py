@@ -19,6 +19,8 @@ from cli.terminal import (
 )
 from curation.estimates import Estimate
 from curation.project import Project
+from curation.provenance.public_web import OVERLAP
+from curation.provenance.seen import PUBLIC_WEB
 from curation.snapshots.build import open_snapshot
 from train.adaptation.methods.table import DEFAULT_METHOD, METHODS
 
@@ -95,6 +97,8 @@ def train(
         facts["scales"] = run.card["mixed_scales"]
     if run.card.get("constant_features"):
         facts["features that do not vary"] = run.card["constant_features"]
+    if web := run.card["saw"].get("public_web"):
+        facts[PUBLIC_WEB] = f"{', '.join(web)} saw web images; {OVERLAP}"
     if run.card.get("affected"):
         facts["withdrawals"] = run.card["affected"]
     emit(facts, as_json, title=f"run {request.name}")
@@ -155,6 +159,8 @@ def _evaluation_lines(evaluation: Any) -> dict[str, Any]:
         of_subjects = f" of {others.n_units} subjects" if evaluation.resampled == "subject" else ""
         near += f"; {others.why_none or f'{others.n_images} images{of_subjects} are left'}"
     lines: dict[str, Any] = {**metrics, "intervals": level, "near copies": near, "notice": evaluation.notice}
+    if evaluation.public_web:
+        lines[PUBLIC_WEB] = f"{', '.join(evaluation.public_web)} saw web images; {OVERLAP}"
     if evaluation.unknown_provenance:
         lines["UNKNOWN PROVENANCE"] = evaluation.unknown_provenance
     if evaluation.affected:

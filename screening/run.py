@@ -42,6 +42,7 @@ from screening.features.descriptors import DescriptorFiles, Descriptors, Floats
 from screening.references import Reference, classes_asked, real_references
 from train.backbones.load import Backbone
 from train.backbones.names import backbone_of_project
+from train.backbones.provenance import backbone_facts
 
 CHUNK = 1_000
 # Raised whenever equal images could get another verdict: part of what makes a screening the same one.
@@ -124,8 +125,7 @@ def _basis(inputs: Inputs, backbone: Backbone) -> dict[str, Any]:
     """The method, the backbone and the counts that a screening rests on."""
     return {
         "method": METHOD,
-        "backbone": backbone.name,
-        "backbone_digest": backbone.digest,
+        **backbone_facts(backbone),
         "real_training_images": len(inputs.train),
         "real_validation_images": len(inputs.validation),
         "earlier_batches": inputs.earlier.batches,

@@ -28,17 +28,23 @@ class ShownImage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The subjects and images (by pixel digest) that weights were fitted on, and the ancestors that list none."""
+    """The subjects and images (by pixel digest) that weights were fitted on, and the ancestors that list none.
+
+    Of those, `public_web` saw web images that were public before: no unpublished patient is among them. `unknown` may
+    have seen anything.
+    """
 
     subjects: frozenset[str]
     pixel_sha256: frozenset[str]
     unknown: tuple[str, ...] = ()
+    public_web: tuple[str, ...] = ()
 
     def __or__(self, other: Self) -> Self:
         return type(self)(
             self.subjects | other.subjects,
             self.pixel_sha256 | other.pixel_sha256,
             tuple(sorted({*self.unknown, *other.unknown})),
+            tuple(sorted({*self.public_web, *other.public_web})),
         )
 
     @classmethod
@@ -55,10 +61,16 @@ class Seen:
         if not card_path.is_file():
             return cls(frozenset(), frozenset(), (f"backbone {name}",))
         fitted_on = json.loads(card_path.read_text())["fitted_on"]
+        stated = fitted_on.get("provenance")
+        if stated in (PUBLIC_WEB, UNKNOWN):
+            itself = (f"backbone {name}",)
+            empty: frozenset[str] = frozenset()
+            return cls(empty, empty, public_web=itself) if stated == PUBLIC_WEB else cls(empty, empty, itself)
         listed = cls(
             frozenset(fitted_on["subjects"]),
             frozenset(fitted_on["pixel_sha256"]),
             tuple(str(ancestor) for ancestor in fitted_on.get("unknown", ())),
+            tuple(str(ancestor) for ancestor in fitted_on.get("public_web", ())),
         )
         return listed | cls.by_lineage(fitted_on.get("lineage", {}))
 

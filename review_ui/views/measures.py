@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from curation.check_names import scope_name
+from curation.provenance.public_web import describe_backbone
 from curation.tables.measures import SetMeasurement
 from curation.withdrawal.affected_results import WithdrawnSubjects, measurements_on, withdrawn_subjects_note
 from review_ui.context import current_project
@@ -92,7 +93,7 @@ def _facts(row: SetMeasurement, reached: str | None) -> None:
     result = row.result
     counts = ", ".join(f"{count} {name}" for name, count in result["images"].items())
     facts = [
-        f"{counts}. Features: {row.request['backbone']}, {result['dimension']} dimensions. Intervals: "
+        f"{counts}. Features: {describe_backbone(row.request)}, {result['dimension']} dimensions. Intervals: "
         f"{result['intervals']}. Outcomes by: {outcomes_by(result)}. Measured {row.created_at:%Y-%m-%d %H:%M} UTC."
     ]
     facts += [f"{readable(reason)}." for reason in measures_without_value(result)]

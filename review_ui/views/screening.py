@@ -7,6 +7,7 @@ from html import escape
 
 import streamlit as st
 
+from curation.provenance.public_web import describe_backbone
 from curation.withdrawal.affected_results import withdrawn_subjects_note
 from review_ui.context import current_project
 from review_ui.markup.plots import section
@@ -86,7 +87,7 @@ def _rates() -> None:
         st.html(section("How often the checks err", f'<p class="r-soft">{words}</p>'))
         return
     table = rates_table(rates_of(report.result), checks_of(report.result))
-    measured = f"Measured {report.created_at:%Y-%m-%d} with {report.parameters['backbone']}. "
+    measured = f"Measured {report.created_at:%Y-%m-%d} with {describe_backbone(report.parameters)}. "
     link = f"/rounds/exports/error-rates/{report.id}.csv"
     notice = f'<p class="r-notice">AFFECTED: this report {escape(reached)}. Measure again.</p>' if reached else ""
     body = f'<div class="r-wide-table">{table}</div>{notice}'

@@ -18,6 +18,7 @@ from screening.copies.find import CopyGates
 from screening.error_rates.canaries import CanaryPlan, fit_both, plant
 from screening.error_rates.canary_evidence import plot_canaries, weigh
 from screening.error_rates.privacy_run import describe, project_gates
+from train.backbones.provenance import backbone_facts
 
 
 def measure_canaries(
@@ -49,8 +50,7 @@ def measure_canaries(
     result = {
         "plan": plan.model_dump(mode="json"),
         "autoencoder": autoencoder or "fitted here",
-        "backbone": backbone.name,
-        "backbone_digest": backbone.digest,
+        **backbone_facts(backbone),
         **weigh(planted, drawn, control, blocked),
     }
     (out / "canaries.json").write_text(json.dumps(result, indent=1) + "\n")

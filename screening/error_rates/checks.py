@@ -33,6 +33,7 @@ from screening.references import Reference, commonest_shape, real_references
 from screening.run import METHOD
 from train.backbones.load import Backbone
 from train.backbones.names import backbone_of_project
+from train.backbones.provenance import backbone_facts
 
 KIND = "checks"
 EXAMPLES = 4
@@ -105,8 +106,7 @@ def _parameters(
 ) -> dict[str, Any]:
     return {
         "method": METHOD,
-        "backbone": backbone.name,
-        "backbone_digest": backbone.digest,
+        **backbone_facts(backbone),
         "shape": list(shape),
         "images": images,
         "seed": seed,

@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 from curation.image_store import Pixels
+from curation.provenance.public_web import describe_backbone
 from screening.error_rates.privacy import CAUGHT, Example
 
 PAIRS_A_ROW = 8
@@ -45,7 +46,7 @@ def _plot_shares(report: dict[str, Any], path: Path) -> None:
     parameters = report["parameters"]
     figure.suptitle(
         f"Copies of training images that the privacy gate blocks, 95 % Clopper-Pearson; line: {CAUGHT:.0%}.\n"
-        f"Features: {parameters['backbone']}. Autoencoder: {parameters['autoencoder']}.",
+        f"Features: {describe_backbone(parameters)}. Autoencoder: {parameters['autoencoder']}.",
         fontsize=9,
     )
     figure.savefig(path, dpi=110)

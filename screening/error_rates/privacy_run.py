@@ -27,6 +27,7 @@ from screening.references import Reference, commonest_shape, real_references
 from screening.run import METHOD
 from train.backbones.load import Backbone
 from train.backbones.names import backbone_of_project
+from train.backbones.provenance import backbone_facts
 
 KIND = "privacy"
 SPLITS = (Split.TRAIN, Split.VALIDATION)
@@ -59,8 +60,7 @@ def measure_privacy(
     parameters = {
         "method": METHOD,
         "plan": plan.model_dump(mode="json"),
-        "backbone": backbone.name,
-        "backbone_digest": backbone.digest,
+        **backbone_facts(backbone),
         "autoencoder": name,
         "shape": list(shape),
         "severities": {

@@ -3,6 +3,7 @@
 from typing import Any
 
 from curation.check_names import check_name
+from curation.provenance.public_web import describe_backbone
 
 PLOTS_MEAN = (
     "Bars: this batch. Grey behind them: held-out real images. Dashed line: beyond it an image is flagged; solid: "
@@ -15,7 +16,7 @@ def screening_basis(parameters: dict[str, Any]) -> list[tuple[str, str]]:
     """The basis of the verdicts as lines of a name and a text."""
     flags = parameters.get("flags_on_validation")
     lines = [
-        ("Features", f"{parameters['backbone']}, digest {parameters['backbone_digest'][:16]}"),
+        ("Features", f"{describe_backbone(parameters)}, digest {parameters['backbone_digest'][:16]}"),
         ("Method", str(parameters["method"])),
         ("Reference", f"{parameters['real_training_images']} real training images of this shape"),
         (

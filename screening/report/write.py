@@ -17,6 +17,7 @@ from curation.errors import NotFound
 from curation.files import whole_file
 from curation.image_store import ImageStore
 from curation.project import Project
+from curation.provenance.public_web import describe_backbone
 from curation.tables.measures import CheckReport
 from curation.withdrawal.affected_results import withdrawn_subjects_note
 from screening.report.figures import ScreeningFigures, notices, screened_batches, screening_figures
@@ -135,8 +136,9 @@ def _rates(report: CheckReport | None, reached: str | None) -> str:
         return f'{title}<p class="soft">{MEASURE_FIRST}</p>'
     parameters = report.parameters
     words = (
-        f"Measured {report.created_at:%Y-%m-%d} with {parameters['backbone']} ({parameters['backbone_digest'][:16]}) "
-        f"on {parameters['real_validation_images']} real validation images of {parameters['subjects']} subjects, each "
+        f"Measured {report.created_at:%Y-%m-%d} with {describe_backbone(parameters)} "
+        f"({parameters['backbone_digest'][:16]}) on {parameters['real_validation_images']} real validation images of "
+        f"{parameters['subjects']} subjects, each "
         "under thresholds that no image of its subject set. Caught: flagged or blocked by any check, with the exact "
         "95 % interval (Clopper-Pearson). Then what each check alone catches, in percent. A fault that is caught as "
         "often as untouched images are flagged is not seen. The copy gates have error rates of their own."

@@ -28,6 +28,7 @@ from screening.set_measures.sets import RealImage, Sets, find_sets
 from screening.set_measures.vectors import SetVectors, one_a_subject, shuffled, vectors_of
 from train.backbones.load import Backbone
 from train.backbones.names import absolute_location, backbone_of_project
+from train.backbones.provenance import backbone_facts
 
 # Raised whenever equal images could give another value: part of what makes a measurement the same one.
 METHOD = "set-measures/1"
@@ -88,8 +89,7 @@ def measure_sets(
     parameters = {
         "method": METHOD,
         **request.model_dump(mode="json"),
-        "backbone": backbone.name,
-        "backbone_digest": backbone.digest,
+        **backbone_facts(backbone),
         "images_digest": _digest(sets, seen),
     }
     with project.database.read() as session:

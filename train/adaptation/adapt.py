@@ -27,6 +27,7 @@ from train.adaptation.run_folder import read_card, save_run
 from train.adaptation.seen import collect_seen
 from train.backbones.load import Backbone
 from train.backbones.names import backbone_location, portable_name
+from train.backbones.provenance import seen_by_backbone
 from train.fitting.checkpoint import CHECKPOINTS, Checkpoint, remove_checkpoints
 from train.fitting.device import choose_device
 
@@ -121,13 +122,13 @@ def check_adaptation(folder: SnapshotFolder, config: AdaptationConfig, backbone:
     _check_rows(folder)
     backbone.check_images(*folder.shape)
     find_implementation(config.method).check(backbone, config.method)
-    seen_by_backbone = Seen.by_backbone(backbone.directory, config.backbone)
-    if seen_by_backbone.unknown and not config.allow_unknown_provenance:
+    by_backbone = seen_by_backbone(backbone.directory, config.backbone)
+    if by_backbone.unknown and not config.allow_unknown_provenance:
         raise LeakRefused(
             f"backbone {config.backbone!r} has no card.json that says what it saw, which may include held-out subjects."
             " Pass --allow-unknown-provenance to use it all the same; every report will say so."
         )
-    seen = collect_seen(folder, seen_by_backbone)
+    seen = collect_seen(folder, by_backbone)
     for split in ("validation", "test"):
         seen.refuse_leak(folder.rows(split), split)
     return seen
@@ -234,5 +235,6 @@ def _run_card(folder: SnapshotFolder, config: AdaptationConfig, backbone: Backbo
             "subjects": sorted(seen.subjects),
             "pixel_sha256": sorted(seen.pixel_sha256),
             "unknown": list(seen.unknown),
+            **({"public_web": list(seen.public_web)} if seen.public_web else {}),
         },
     }

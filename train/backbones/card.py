@@ -13,7 +13,6 @@ from train.backbones.catalogue import CatalogueEntry
 from train.backbones.names import CARD
 
 KNOWN = "known"
-OVERLAP = "overlap with a published data set cannot be excluded"
 
 
 def list_files(directory: Path) -> dict[str, str]:

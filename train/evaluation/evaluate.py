@@ -60,6 +60,7 @@ class EvaluationResult:
     n_bootstrap: int
     confidence: float
     unknown_provenance: list[str]
+    public_web: list[str]
     notice: str | None
     affected: list[str]
     near_copies: int | None
@@ -144,6 +145,7 @@ def evaluate_run(run_dir: Path, folder: SnapshotFolder, split: Split, n_bootstra
         n_bootstrap=n_bootstrap,
         confidence=CONFIDENCE,
         unknown_provenance=list(run.card["saw"]["unknown"]),
+        public_web=list(run.card["saw"].get("public_web", ())),
         notice=folder.notice,
         affected=affected,
         near_copies=None if copies is None else int(copies.sum()),

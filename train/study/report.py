@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from curation.errors import NotFound
+from curation.provenance.public_web import OVERLAP
 from train.study.plan import ReportFacts
 
 TITLES = {
@@ -111,7 +112,9 @@ def state_conclusion(result: dict[str, Any], facts: ReportFacts) -> str:
     reasons = reasons_against_a_claim(result, facts)
     if reasons:
         return f"No gain is claimed: {measured}, but {'; '.join(reasons)}."
-    return f"In this study {measured}, at equal optimiser steps; it says nothing of other data, sites or models."
+    overlap = f" The weights saw public web images: {OVERLAP}." if result.get("public_web") else ""
+    limits = "at equal optimiser steps; it says nothing of other data, sites or models"
+    return f"In this study {measured}, {limits}.{overlap}"
 
 
 def format_table(result: dict[str, Any]) -> str:
@@ -222,6 +225,8 @@ def _describe_provenance(result: dict[str, Any], facts: ReportFacts) -> str:
     arms = ((name, result["arms"][name]) for name in result["plan"]["arms"])
     lines = [f"- plan `{result['plan_digest'][:12]}`, backbone `{result['backbone']['digest'][:12]}`"]
     lines += [f"- `{name}`: snapshot {arm['snapshot']} `{arm['snapshot_digest'][:12]}`" for name, arm in arms]
+    if result.get("public_web"):
+        lines.append(f"- **Public web:** {', '.join(result['public_web'])} saw web images; {OVERLAP}")
     if result["unknown_provenance"]:
         lines.append(f"- **Unknown provenance:** {', '.join(result['unknown_provenance'])}")
     lines += [f"- **{line}**: an arm or the backbone descends from that subject" for line in result.get("affected", ())]

@@ -75,6 +75,7 @@ class StudyResult:
     n_images: int
     notice: str | None
     unknown_provenance: list[str]
+    public_web: list[str]
     affected: list[str]
     near_copies: int | None
     without_near_copies: ArmsWithoutNearCopies | None
@@ -201,6 +202,7 @@ def _compare(
         n_images=len(rows),
         notice=next((folder.notice for folder in arms.values() if folder.notice), None),
         unknown_provenance=sorted({name for card in cards.values() for name in card["saw"]["unknown"]}),
+        public_web=sorted({name for card in cards.values() for name in card["saw"].get("public_web", ())}),
         affected=sorted({line for card in cards.values() for line in card.get("affected", ())}),
         near_copies=None if copies is None else int(copies.sum()),
         without_near_copies=_compare_others(reference, plan, probabilities, rows, copies),

@@ -10,6 +10,7 @@ from curation.exports.facts.measured import SavedMeasurement, set_measures, tell
 from curation.exports.facts.screening import ScreeningFacts, screening_facts
 from curation.exports.facts.snapshot import SnapshotFacts
 from curation.exports.pseudonyms import ExportPseudonyms
+from curation.provenance.public_web import saw_public_web
 from curation.reader_study.report import Figure, ReaderStudy, reader_study
 from curation.tables.images import BuildStatus
 from curation.tables.measures import CheckReport, SetMeasurement
@@ -94,6 +95,7 @@ def _check_reports(session: Session) -> list[SavedMeasurement]:
             tellable_numbers(session, report.result),
             not_said=report.result.get("cannot_be_said"),
             withdrawn_subjects=withdrawn.get(report.id, 0),
+            saw_public_web=saw_public_web(report.parameters),
         )
         for report in session.scalars(query)
     ]
@@ -112,6 +114,7 @@ def _set_measurements(session: Session) -> list[SavedMeasurement]:
             row.result.get("membership", {}).get("reason") or None,
             withdrawn.get(row.id, 0),
             tuple(set_measures(row.result, numbers)),
+            saw_public_web(row.request),
         )
         for row in session.scalars(query)
     ]

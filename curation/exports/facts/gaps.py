@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from curation.check_names import check_name
 from curation.exports.facts.evidence import Evidence
 from curation.exports.facts.snapshot import SnapshotFacts
+from curation.provenance.public_web import OVERLAP, saw_public_web
+from curation.provenance.seen import PUBLIC_WEB
 from curation.tables.people import ReaderKind
 
 FEWEST_PER_CLASS = 50
@@ -63,6 +65,9 @@ def _unmeasured(facts: SnapshotFacts, evidence: Evidence) -> Iterator[str]:
         yield "How many faults the automatic checks miss was not measured."
     if facts.made and not any(saved.snapshot == facts.name for saved in evidence.sets):
         yield "The set as a whole was not held against real images in a backbone's features."
+    on_web = any(saved.saw_public_web for saved in [*evidence.checks, *evidence.sets])
+    if on_web or any(saw_public_web(batch.screening or {}) for batch in facts.batches):
+        yield f"Measurements rest on features of weights that saw {PUBLIC_WEB} images: {OVERLAP}."
     resting = sum(saved.affected is not None for saved in [*evidence.checks, *evidence.sets])
     if resting:
         yield f"{resting} of the measurements in it rest on withdrawn subjects; SCREENING.md says which."

@@ -57,6 +57,7 @@ class SavedMeasurement:
     not_said: str | None = None  # why it could not say what was asked: error rates, or membership
     withdrawn_subjects: int = 0  # on how many that were withdrawn since it rests
     measures: tuple[SetMeasure, ...] = ()
+    saw_public_web: bool = False  # the weights behind its features
 
     @property
     def affected(self) -> str | None:

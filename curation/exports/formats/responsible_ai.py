@@ -8,6 +8,7 @@ from curation.exports.facts.snapshot import SnapshotFacts
 from curation.exports.formats.dataset_card import settings_line
 from curation.exports.markdown import figure_text
 from curation.exports.software import NAME, NOT_ANONYMOUS, notice_text, software_version
+from curation.provenance.public_web import describe_backbone
 from curation.tables.people import ReaderKind
 
 
@@ -97,7 +98,7 @@ def _per_item(facts: SnapshotFacts) -> str:
 
 def _machines(facts: SnapshotFacts) -> list[str]:
     screens = [
-        f"screening {batch.screening.get('method')} with backbone {batch.screening.get('backbone')}"
+        f"screening {batch.screening.get('method')} with backbone {describe_backbone(batch.screening)}"
         for batch in facts.batches
         if batch.screening
     ]

@@ -74,6 +74,6 @@ def test_shipped_is_the_shipped_backbone_also_beside_a_directory_of_that_name(
 ) -> None:
     (tmp_path / "shipped").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert resolve_backbone(AdaptationConfig()).backbone == "shipped"
-    assert resolve_backbone(AdaptationConfig(backbone="./shipped")).backbone == str(tmp_path / "shipped")
+    assert resolve_backbone(AdaptationConfig(), tmp_path).backbone == "shipped"
+    assert resolve_backbone(AdaptationConfig(backbone="./shipped"), tmp_path).backbone == str(tmp_path / "shipped")
     assert Backbone.load("shipped").directory == SHIPPED_BACKBONE

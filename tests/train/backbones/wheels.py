@@ -1,4 +1,4 @@
-"""A tiny wheel with a tiny DINOv2 in an ONNX file, named as an exporter names it, and a package index of files."""
+"""A tiny wheel with a tiny DINOv2 in an ONNX file, and a package index of files."""
 
 import hashlib
 import zipfile
