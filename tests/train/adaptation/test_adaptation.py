@@ -226,9 +226,9 @@ def test_images_that_the_backbone_does_not_take_are_refused_before_one_is_read(
     folder: SnapshotFolder, tmp_path: Path
 ) -> None:
     settings = config(tmp_path, "linear-probe")
-    preprocessing = {"size": {"shortest_edge": 40}, "image_processor_type": "ViTImageProcessor"}
+    preprocessing = {"size": {"shortest_edge": 42}, "image_processor_type": "ViTImageProcessor"}
     (tmp_path / "backbone" / "preprocessor_config.json").write_text(json.dumps(preprocessing))
-    with pytest.raises(BadInput, match="makes inputs of 40 x 40, and ViTModel does not take them"):
+    with pytest.raises(BadInput, match="makes inputs of 42 x 42, and ViTModel"):
         adapt(folder, settings, tmp_path / "run", silent)
 
 
