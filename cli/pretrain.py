@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cli.backbone_option import backbone_option
 from cli.numbers import LEARNING_RATE, SEED, STEPS
 from cli.paths import LocalPath
 from cli.snapshot_notes import warn_of_mixed_scales
@@ -23,7 +24,7 @@ from train.pretraining.recipes import AnyRecipe, make_recipe, read_recipe
     help="Use a snapshot folder outside a project.",
 )
 @click.option("--objective", type=click.Choice(list(OBJECTIVES)), help="What the backbone learns.")
-@click.option("--backbone", help="Where it starts: `shipped`, a Hugging Face id or a directory. Default: shipped.")
+@backbone_option("Where it starts")
 @click.option("--teacher", help="The backbone that feature-distillation learns from.")
 @click.option(
     "--trainable", type=click.Choice(["lora", "full"]), help="Low-rank updates or all weights. Default: lora."
@@ -71,6 +72,8 @@ def pretrain(
     """
     if (snapshot is None) == (snapshot_folder is None):
         raise click.UsageError("give either --snapshot NAME or --snapshot-folder DIRECTORY")
+    if recipe is None and snapshot is not None and options["backbone"] is None:
+        options["backbone"] = find_project(ctx).settings.train.backbone
     wanted = _choose_recipe(recipe, out, options)
     if queue:
         if snapshot is None:

@@ -29,7 +29,7 @@ def continue_pretraining(
     Raises BadInput where images, network and objective do not go together, LeakRefused for a held-out subject or
     unknown provenance, Diverged.
     """
-    start = load_backbone(recipe.backbone, recipe.input_size)
+    start = load_backbone(recipe.backbone, recipe.input_size, folder.path)
     start.check_images(*folder.shape)
     rows = choose_rows(folder, recipe)
     seen = collect_seen(folder, recipe, rows)
@@ -42,7 +42,7 @@ def continue_pretraining(
     report = write_report(out, folder, recipe, results, best, seen, why_no_probe)
     return describe_fit(folder, recipe, recipe.name, len(rows), seen, best.losses) | {
         "objective": recipe.objective.kind,
-        "ancestors": describe_ancestors(recipe),
+        "ancestors": describe_ancestors(recipe, folder.path),
         **{name: report[name] for name in ("probe", "word", "variants", "chosen")},
     }
 
@@ -82,7 +82,9 @@ def split_images(folder: SnapshotFolder, recipe: ContinuedRecipe, rows: list[Sna
     pixels, labels = folder.pixels(rows), folder.labels(rows)
     if pixels.min() == pixels.max():
         raise BadInput("expected training images that differ, got one value in every pixel. Check the import.")
-    return FittedImages(pixels[fitted], labels[fitted], pixels[held_out], labels[held_out], len(folder.classes))
+    return FittedImages(
+        pixels[fitted], labels[fitted], pixels[held_out], labels[held_out], len(folder.classes), folder.path
+    )
 
 
 def _fit_variants(
@@ -104,7 +106,8 @@ def _fit_variants(
         losses = fit_variant(images, recipe, settings, directory, folder.digest, report)
         comparison = None
         if probes and before is not None:
-            after = probes.probabilities(load_backbone(str(directory), None), kept / f"{directory.name}.safetensors")
+            made = load_backbone(str(directory), None, folder.path)
+            after = probes.probabilities(made, kept / f"{directory.name}.safetensors")
             comparison = probes.compare(before, after, len(variants))
         results.append(VariantResult(name, directory, losses, comparison))
     return results

@@ -1,12 +1,14 @@
 """The recipe of pretraining from a given backbone. Torch-free."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from curation.errors import BadInput
 from curation.requests import FrozenRequest
-from train.backbones.shipped import SHIPPED, absolute_location
+from train.backbones.names import absolute_location
+from train.backbones.shipped import SHIPPED
 from train.pretraining.objective_table import AnyObjective
 
 LEARNING_RATES = {"lora": 5e-4, "full": 5e-5}
@@ -66,7 +68,7 @@ class ContinuedRecipe(FrozenRequest):
         teacher = self.objective.teacher_name
         return tuple(dict.fromkeys((self.backbone, *([teacher] if teacher else []))))
 
-    def resolved(self) -> Self:
+    def resolved(self, near: Path) -> Self:
         """Name the directories of backbones in full: a worker may run in another directory."""
-        objective = self.objective.with_teacher(absolute_location)
-        return self.model_copy(update={"backbone": absolute_location(self.backbone), "objective": objective})
+        objective = self.objective.with_teacher(lambda name: absolute_location(name, near))
+        return self.model_copy(update={"backbone": absolute_location(self.backbone, near), "objective": objective})

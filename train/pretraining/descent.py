@@ -10,13 +10,14 @@ from curation.provenance.seen import Seen
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.backbones.load import locate_backbone, weights_digest
-from train.backbones.shipped import backbone_location, portable_name
+from train.backbones.names import backbone_location, portable_name
+from train.backbones.provenance import seen_by_backbone
 from train.pretraining.continued_recipe import ContinuedRecipe
 
 
-def ancestor_directories(recipe: ContinuedRecipe) -> dict[str, Path]:
-    """The folders of the backbones that the recipe names, by name; raises NotFound."""
-    return {name: locate_backbone(backbone_location(name)) for name in recipe.backbone_names()}
+def ancestor_directories(recipe: ContinuedRecipe, near: Path) -> dict[str, Path]:
+    """The folders of the backbones that the recipe names, by name, `near` a path of the project; raises NotFound."""
+    return {name: locate_backbone(backbone_location(name, near)) for name in recipe.backbone_names()}
 
 
 def collect_seen(folder: SnapshotFolder, recipe: ContinuedRecipe, rows: Sequence[SnapshotRow]) -> Seen:
@@ -25,8 +26,8 @@ def collect_seen(folder: SnapshotFolder, recipe: ContinuedRecipe, rows: Sequence
     Raises LeakRefused when a held-out subject is among it, or where it is unknown and that is not allowed.
     """
     ancestors = Seen.by_rows([])
-    for name, directory in ancestor_directories(recipe).items():
-        ancestors |= Seen.by_backbone(directory, name)
+    for name, directory in ancestor_directories(recipe, folder.path).items():
+        ancestors |= seen_by_backbone(directory, name)
     if ancestors.unknown and not recipe.allow_unknown_provenance:
         raise LeakRefused(
             f"{', '.join(ancestors.unknown)} does not say what it saw, which may include held-out subjects. Pass "
@@ -40,16 +41,17 @@ def collect_seen(folder: SnapshotFolder, recipe: ContinuedRecipe, rows: Sequence
     return seen
 
 
-def withdrawal_notes(recipe: ContinuedRecipe) -> list[str]:
+def withdrawal_notes(recipe: ContinuedRecipe, near: Path) -> list[str]:
     """The withdrawals that reach the backbones which the recipe names."""
-    return [note for directory in ancestor_directories(recipe).values() for note in Tombstones.read(directory).notes]
+    directories = ancestor_directories(recipe, near).values()
+    return [note for directory in directories for note in Tombstones.read(directory).notes]
 
 
-def describe_ancestors(recipe: ContinuedRecipe) -> list[dict[str, Any]]:
+def describe_ancestors(recipe: ContinuedRecipe, near: Path) -> list[dict[str, Any]]:
     """Name the backbones that the new one descends from, with their cards; what they saw stands in the new card."""
     return [
-        {"name": portable_name(name), "digest": weights_digest(directory), "card": _read_card(directory)}
-        for name, directory in ancestor_directories(recipe).items()
+        {"name": portable_name(name, directory), "digest": weights_digest(directory), "card": _read_card(directory)}
+        for name, directory in ancestor_directories(recipe, near).items()
     ]
 
 

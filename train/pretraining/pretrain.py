@@ -38,7 +38,7 @@ def pretrain_backbone(
     """
     notes = list(folder.affected)
     if isinstance(recipe, ContinuedRecipe):
-        notes += withdrawal_notes(recipe)
+        notes += withdrawal_notes(recipe, folder.path)
     affected = refuse_affected(f"snapshot {folder.name!r} or its backbone", notes, allow_affected)
     if is_finished(out, recipe, folder):
         return out

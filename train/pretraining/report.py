@@ -7,9 +7,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from curation.provenance.seen import Seen
+from curation.provenance.public_web import OVERLAP
+from curation.provenance.seen import PUBLIC_WEB, Seen
 from curation.snapshots.folder import SnapshotFolder
-from train.backbones.shipped import portable_name
+from train.backbones.names import find_added, portable_name
 from train.pretraining.continued_recipe import ContinuedRecipe
 from train.pretraining.probe import DECIDING, ProbeComparison
 
@@ -44,7 +45,7 @@ def write_report(
     report = {
         "name": recipe.name,
         "objective": recipe.objective.kind,
-        "backbone": portable_name(recipe.backbone),
+        "backbone": portable_name(recipe.backbone, find_added(recipe.backbone, folder.path) or Path(recipe.backbone)),
         "snapshot": {"name": folder.name, "digest": folder.digest},
         "chosen": best.name,
         "variants": {result.name: result.score for result in results} if best.comparison else {},
@@ -52,6 +53,7 @@ def write_report(
         "word": best.comparison.word if best.comparison else "not measured",
         "losses": {result.name: result.losses for result in results},
         "unknown_provenance": list(seen.unknown),
+        "public_web": list(seen.public_web),
         "notice": folder.notice,
     }
     (out / REPORT).write_text(json.dumps(report, indent=1, sort_keys=True) + "\n")
@@ -104,6 +106,8 @@ def describe_report(report: dict[str, Any]) -> dict[str, str]:
     if probe["num_variants"] > 1:
         scores = ", ".join(f"{name} {score:.3f}" for name, score in report["variants"].items())
         lines["chosen on validation"] = f"{report['chosen']} of {scores}; the interval is wider for it"
+    if report.get("public_web"):
+        lines[PUBLIC_WEB] = f"{', '.join(report['public_web'])} saw web images; {OVERLAP}"
     return lines | {"frozen probe": report["word"]}
 
 

@@ -28,7 +28,7 @@ class PretrainRequest(FrozenRequest):
 def queue_pretraining(project: Project, request: PretrainRequest, now: datetime) -> Job:
     """Queue a pretraining for a worker; raises NotFound without the snapshot, AffectedRefused."""
     if isinstance(request.recipe, ContinuedRecipe):
-        request = request.model_copy(update={"recipe": request.recipe.resolved()})
+        request = request.model_copy(update={"recipe": request.recipe.resolved(project.root)})
     folder = open_snapshot(project, request.snapshot)
     refuse_affected(f"snapshot {request.snapshot!r}", folder.affected, request.allow_affected)
     if not isinstance(request.recipe, ContinuedRecipe):

@@ -60,6 +60,7 @@ def describe_fit(
             "subjects": sorted(seen.subjects),
             "pixel_sha256": sorted(seen.pixel_sha256),
             **({"unknown": list(seen.unknown)} if seen.unknown else {}),
+            **({"public_web": list(seen.public_web)} if seen.public_web else {}),
         },
         "recipe": recipe.model_dump(mode="json"),
         "losses": losses,

@@ -1,7 +1,7 @@
 """The class token and the features of the cells of a network, apart."""
 
 import inspect
-from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,17 +9,10 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from train.backbones.load import Backbone, has_class_token, try_inputs
-from train.backbones.shipped import backbone_location
+from train.backbones.load import Backbone
+from train.backbones.names import backbone_location
+from train.backbones.pooling import Tokens, split_tokens
 from train.fitting.device import choose_device
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """Class token (N, D), None where there is none, and the features of the cells (N, T, D), row by row."""
-
-    class_token: Tensor | None
-    patches: Tensor
 
 
 def find_network(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
@@ -40,23 +33,12 @@ def call_network(model: PreTrainedModel | PeftModel, inputs: Tensor, **options: 
 
 def read_tokens(model: PreTrainedModel | PeftModel, inputs: Tensor, **options: Any) -> Tokens:
     """Read class token and cells of inputs (N, C, h, w); registers are left out, a feature map is its cells."""
-    hidden = call_network(model, inputs, **options).last_hidden_state
-    if hidden.ndim == 4:
-        return Tokens(None, hidden.flatten(2).transpose(1, 2))
-    network = find_network(model)
-    with_class_token = has_class_token(network)
-    registers = int(getattr(network.config, "num_register_tokens", 0) or 0)
-    return Tokens(hidden[:, 0] if with_class_token else None, hidden[:, int(with_class_token) + registers :])
+    return split_tokens(call_network(model, inputs, **options), find_network(model))
 
 
-def load_backbone(name: str, input_size: int | None) -> Backbone:
-    """Load a backbone by its name on the device that fits run on; images are fed at `input_size` where it is given.
+def load_backbone(name: str, input_size: int | None, near: Path) -> Backbone:
+    """Load a backbone by its name on the device that fits run on; `near` is a path of its project.
 
-    Raises BadInput where the network does not take that size.
+    Raises BadInput where the network does not take images of `input_size`.
     """
-    backbone = Backbone.load(backbone_location(name), choose_device())
-    if input_size is None:
-        return backbone
-    preprocessing = replace(backbone.preprocessing, size=(input_size, input_size), resize="stretch", pad=None)
-    try_inputs(backbone.model, torch.zeros(1, preprocessing.num_channels, input_size, input_size), backbone.directory)
-    return replace(backbone, preprocessing=preprocessing)
+    return Backbone.load(backbone_location(name, near), choose_device(), input_size)

@@ -13,7 +13,8 @@ from transformers import PreTrainedModel
 from curation.errors import BadInput
 from train.adaptation.methods.implementation import find_implementation
 from train.adaptation.methods.table import Full, Lora
-from train.backbones.load import Backbone, pool_features, quiet_transformers
+from train.backbones.load import Backbone, quiet_transformers
+from train.backbones.pooling import pool_features
 from train.pretraining.continued_recipe import ContinuedRecipe
 from train.pretraining.tokens import Tokens, call_network, find_network, read_tokens
 

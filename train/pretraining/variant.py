@@ -40,6 +40,11 @@ class FittedImages:
     held_out: Pixels
     held_out_labels: NDArray[np.int64]
     n_classes: int
+    source: Path  # the snapshot; names of backbones are those of its project
+
+    def load_backbone(self, name: str, input_size: int | None) -> Backbone:
+        """Load a backbone by its name in the project of the images."""
+        return load_backbone(name, input_size, self.source)
 
 
 def fit_variant(
@@ -56,7 +61,7 @@ def fit_variant(
         return finished
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
-        backbone = load_backbone(recipe.backbone, recipe.input_size)
+        backbone = images.load_backbone(recipe.backbone, recipe.input_size)
         belongs_to = digest_of([recipe.digest(), settings.digest(), belongs_to, backbone.digest])
         model, loss, needs = prepare_objective(backbone, recipe, settings, images)
         losses = _fit(
@@ -79,13 +84,13 @@ def prepare_objective(
         steps=recipe.steps,
         n_classes=images.n_classes,
         sample=backbone.preprocessing(images.fitted[:SAMPLE]),
-        load_backbone=load_backbone,
+        load_backbone=images.load_backbone,
     )
     objective = find_objective(settings)
     model = objective.make_model(TrainedEncoder.prepare(backbone, recipe), settings, context)
     if recipe.anchor == 0:
         return model, objective.loss, settings.batch_needs()
-    start = load_backbone(recipe.backbone, recipe.input_size)
+    start = images.load_backbone(recipe.backbone, recipe.input_size)
     model = anchored.AnchoredModel(model, start, objective.loss, recipe.anchor, context)
     return model, anchored.loss, (*settings.batch_needs(), *anchored.NEEDS)
 

@@ -63,7 +63,7 @@ def make_model(
     """The model of an objective around a tiny network."""
     torch.manual_seed(0)
     recipe = ContinuedRecipe.checked(name="x", objective=settings, trainable=trainable, lora_rank=2)
-    context = FitContext(4, 2, images(), lambda name, size: load_backbone(str(networks / name), size))
+    context = FitContext(4, 2, images(), lambda name, size: load_backbone(str(networks / name), size, networks))
     encoder = TrainedEncoder.prepare(Backbone.load(networks / kind), recipe)
     return find_objective(settings).make_model(encoder, settings, context)
 
