@@ -23,6 +23,7 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY)  ## Run the loop on the simulated cohort, up to the review page in your browser
 	$(BIN)/rounds demo $(DEMO)
+	@echo "With a real backbone: $(BIN)/rounds demo $(DEMO)-real --backbone dinov2-small"
 
 demo-auto: $(READY)  ## The whole loop without a person, through a proxy reader, to the study's report
 	$(BIN)/rounds demo $(DEMO)-auto --auto

@@ -20,6 +20,7 @@ from cli.numbers import PORT
 from cli.paths import LocalPath
 from cli.terminal import now, progress_bar, this_command, use_torch_threads
 from cli.worker import draw_and_screen
+from curation.errors import Conflict
 from curation.ingest.virtual_brains.cohort import import_virtual_brains
 from curation.ingest.virtual_brains.render import CLASSES, NOTICE
 from curation.project import Project, open_or_make_project
@@ -27,6 +28,7 @@ from curation.readers.accounts import add_reader, reset_password
 from curation.reading.outcomes import recompute_outcomes
 from curation.reading.recipe import WorklistRecipe
 from curation.reading.worklist import find_worklist
+from curation.settings import write_default_backbone
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.mix import MixRecipe
 from curation.tables.people import Reader, Role
@@ -38,6 +40,7 @@ from curation.worklists.summaries import list_worklists
 READER = "demo"
 WORKLIST = "demo"
 GENERATOR = "virtual-brains-flow"
+SHIPPED_BACKBONE, REAL_BACKBONE = "shipped", "dinov2-small"
 SEED = 7
 STEPS = 400  # of every run of the study
 SEEDS = 5
@@ -62,17 +65,33 @@ CONTROLS = 8  # of each kind: enough to see how they work, too few for any stati
     show_default=True,
     help="How many candidates of each class to generate.",
 )
+@click.option(
+    "--backbone",
+    help="Run the loop with this backbone, added to the project first: a name from `rounds backbone list --catalogue`, "
+    "a Hugging Face id or a directory. Default: the small one that comes with Rounds.",
+)
 @click.option("--port", type=PORT, help="The port of the review page. Default: the first free one from 8630 on.")
 @click.option("--browser/--no-browser", default=True, help="Open the page in a browser, where there is a screen.")
-def demo(directory: Path, auto: bool, subjects: int, per_class: int, port: int | None, browser: bool) -> None:
+def demo(
+    directory: Path,
+    auto: bool,
+    subjects: int,
+    per_class: int,
+    backbone: str | None,
+    port: int | None,
+    browser: bool,
+) -> None:
     """Run the loop on a simulated cohort in DIRECTORY: import, generate, screen, read. Then go on by hand.
 
     \b
     Example:
       rounds demo demo
+      rounds demo real-eyes --backbone dinov2-small
     """
     started = time.monotonic()
-    project, _ = open_or_make_project(directory.resolve())
+    project, is_new = open_or_make_project(directory.resolve())
+    if backbone is not None:
+        project = with_backbone(project, backbone, is_new)
     use_torch_threads(project)
     click.secho(NOTICE, fg="yellow")
     step("1  Real images", f"{subjects} virtual subjects, split by subject")
@@ -82,11 +101,37 @@ def demo(directory: Path, auto: bool, subjects: int, per_class: int, port: int |
     generate_candidates(project, per_class)
     step("3  Worklist", "what screening let through, in random order")
     make_worklist(project)
+    if project.settings.train.backbone == SHIPPED_BACKBONE:
+        click.echo(
+            f"Features are the small shipped backbone's; a real one: rounds demo OTHER --backbone {REAL_BACKBONE}"
+        )
     if auto:
         finish_by_proxy(project)
         click.echo(f"\n{(time.monotonic() - started) / 60:.1f} minutes in all")
     else:
         read_in_browser(project, port, browser)
+
+
+def with_backbone(project: Project, source: str, is_new: bool) -> Project:
+    """Add the backbone and name it in `rounds.toml`, so that every step takes it; an earlier call's is kept.
+
+    Raises Conflict where the demo has begun with another one.
+    """
+    from train.backbones.add import AddRequest, add_backbone, name_of
+
+    name = name_of(AddRequest(source))
+    if not is_new and project.settings.train.backbone != name:
+        raise Conflict(
+            f"{project.root} has begun with the backbone {project.settings.train.backbone!r}. Choose another directory "
+            f"for {name!r}."
+        )
+    step("0  Backbone", f"{source}, its weights read as data")
+    with progress_bar("adding"):
+        added = add_backbone(project, now(), AddRequest(source), click.echo)
+    if project.settings.train.backbone != added.name:
+        write_default_backbone(project.root, added.name)
+    click.echo(f"{added.name}: {added.card['source']}, {added.card['provenance']}, {added.card['input_size']} px")
+    return Project.open(project.root)
 
 
 def step(title: str, detail: str) -> None:
@@ -197,6 +242,7 @@ def finish_by_proxy(project: Project) -> None:
     from train.study.plan import StudyPlan
     from train.study.request import StudyRequest
 
+    backbone = project.settings.train.backbone
     step("4  Read", "by a proxy, a model: no claim rests on its readings")
     with progress_bar("reading") as report:
         facts = read_worklist_by_proxy(project, WORKLIST, now(), report)
@@ -205,13 +251,15 @@ def finish_by_proxy(project: Project) -> None:
     step("5  Snapshot and adaptation", "20 real images of each class, and what was approved")
     with progress_bar("building") as report:
         build_snapshot(project, "demo", base, now(), report)
-    config = AdaptationConfig.checked(adaptation="lora", epochs=EPOCHS, batch_size=32)
+    config = AdaptationConfig.checked(adaptation="lora", backbone=backbone, epochs=EPOCHS, batch_size=32)
     with progress_bar("LoRA") as report:
         run = train_run(project, RunRequest(snapshot="demo", name="demo-lora", config=config), report, now)
     metrics = ", ".join(f"{name} {value:.3f}" for name, value in run.metrics.items() if name != "step")
     click.echo(f"validation: {metrics}")
     step("6  Study", "the same adaptation on five arms and five seeds")
-    plan = StudyPlan(name="demo", adaptation=AdaptationConfig(steps=STEPS), seeds=tuple(range(SEEDS)))
+    plan = StudyPlan(
+        name="demo", adaptation=AdaptationConfig(backbone=backbone, steps=STEPS), seeds=tuple(range(SEEDS))
+    )
     with project.database.read() as session:
         finished = session.scalars(select(Study.result).where(Study.name == "demo", Study.status == "ready")).first()
     if finished is None:

@@ -115,6 +115,15 @@ def write_project_file(root: Path, name: str, database_url: str, store_url: str)
     )
 
 
+def write_default_backbone(root: Path, name: str) -> None:
+    """Name the project's backbone at the end of its `rounds.toml`; raises Conflict where one is named already."""
+    path = root / PROJECT_FILE
+    content = path.read_text(encoding="utf-8")
+    if "train" in tomllib.loads(content):
+        raise Conflict(f"{path} has a section [train] already. Change its backbone there.")
+    path.write_text(f"{content.rstrip()}\n\n[train]\nbackbone = {toml_string(name)}\n", encoding="utf-8")
+
+
 def toml_string(text: str) -> str:
     """Write a text as TOML's basic string; raises BadInput for a path whose bytes are not UTF-8."""
     try:

