@@ -1,10 +1,11 @@
-"""`rounds backbone`: list, add, show, remove and pretrain backbones."""
+"""`rounds backbone`: list, add, show, remove, pretrain and distil backbones."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
+from cli.distil import distil
 from cli.numbers import INPUT_SIZE
 from cli.paths import LocalPath
 from cli.pretrain import pretrain
@@ -15,9 +16,9 @@ from cli.terminal import (
     json_option,
     now,
     pass_project,
+    project_root,
     use_torch_threads,
 )
-from curation.errors import NotFound
 from curation.lineage.graph import NodeKind
 from curation.project import Project
 from curation.provenance.public_web import OVERLAP
@@ -27,7 +28,7 @@ from curation.provenance.tombstones import Tombstones
 
 @click.group()
 def backbone() -> None:
-    """List, add, show, remove or pretrain backbones.
+    """List, add, show, remove, pretrain or distil backbones.
 
     \b
     Example:
@@ -159,7 +160,7 @@ def show(ctx: click.Context, backbone_path: str, as_json: bool) -> None:
     from train.backbones.load import Backbone
     from train.backbones.names import backbone_location
 
-    loaded = Backbone.load(backbone_location(backbone_path, _project_root(ctx)))
+    loaded = Backbone.load(backbone_location(backbone_path, project_root(ctx)))
     card = loaded.directory / "card.json"
     facts = {
         "name": loaded.name,
@@ -175,12 +176,5 @@ def show(ctx: click.Context, backbone_path: str, as_json: bool) -> None:
     emit(facts, as_json, title=f"backbone {loaded.name}")
 
 
-def _project_root(ctx: click.Context) -> Path:
-    """The root of the project, or this directory where there is none."""
-    try:
-        return find_project(ctx).root
-    except NotFound:
-        return Path.cwd()
-
-
 backbone.add_command(pretrain)
+backbone.add_command(distil)

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from curation.database import Database
-from curation.errors import BadInput, Damaged, RoundsError
+from curation.errors import BadInput, Damaged, NotFound, RoundsError
 from curation.jobs import utc_now
 from curation.progress import OnProgress, ProgressLines
 from curation.project import Project
@@ -56,6 +56,14 @@ def open_project(context: click.Context) -> Project:
     """Open the project like `find_project`, whatever has become of its database."""
     directory: Path | None = context.find_root().obj
     return Project.open(directory.resolve()) if directory else Project.find(Path.cwd())
+
+
+def project_root(context: click.Context) -> Path:
+    """The root of the project, or this directory where there is none."""
+    try:
+        return find_project(context).root
+    except NotFound:
+        return Path.cwd()
 
 
 @contextmanager

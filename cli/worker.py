@@ -27,6 +27,7 @@ from curation.tables.operations import Job, JobStatus
 # A job stores its kind only; the function that runs it stands here.
 RUNNERS = {
     "canaries": "screening.error_rates.queued:run_canary_job",
+    "distil": "train.distillation.distil_job:run_distil_job",
     "evaluate": "train.evaluation.on_record:run_evaluate_job",
     "fit": "generate.fit_job:run_fit_job",
     "generate": "generate.batches:run_batch_job",

@@ -157,6 +157,7 @@ _NAMES = {
         ("train", ("snapshot",)),
         ("fit", ("snapshot",)),
         ("pretrain", ("snapshot",)),
+        ("distil", ("snapshot",)),
         ("canaries", ("snapshot",)),
         ("measure", ("request", "snapshot")),
     ),

@@ -163,6 +163,7 @@ def test_init_where_store_or_database_cannot_be_made_leaves_nothing(
         "generator canaries --snapshot x --out out --recipe {}",
         "snapshot preview --recipe {}",
         "backbone pretrain --snapshot-folder . --out out --recipe {}",
+        "backbone distil --teacher shipped --snapshot-folder . --out out --recipe {}",
     ],
 )
 def test_a_recipe_that_is_none_is_one_line(

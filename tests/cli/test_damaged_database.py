@@ -22,7 +22,13 @@ from tests.rows import picture
 from tests.small_disk import close_for_writing, small_disk
 
 ROOT = Path(__file__).parents[2]
-WITHOUT_PROJECT = {"restore", "shipped snapshot", "backbone show", "backbone pretrain"}  # they open none
+WITHOUT_PROJECT = {  # they open none
+    "restore",
+    "shipped snapshot",
+    "backbone show",
+    "backbone pretrain",
+    "backbone distil",
+}
 EVERY = {
     " ".join(path[1:]): command
     for path, command in walk(rounds, ("rounds",))

@@ -18,6 +18,7 @@ from tests.cli.curated import study_command, train_command
 from tests.cli.queueing import job_of, queue, run, work
 from tests.cli.worker_process import wait_for, worker_process
 from tests.generate.folders import tiny_recipe
+from tests.train.distillation.test_distil import RECIPE as DISTILLATION
 from tests.train.pretraining.test_pretrain import RECIPE
 
 
@@ -149,3 +150,26 @@ def test_a_queued_pretraining_ends_in_a_backbone_and_stopped_midway_it_goes_on(
     assert work(curated)
     assert job_of(curated, listed["job"]).status is JobStatus.DONE
     assert json.loads((tmp_path / "vit" / "card.json").read_text())["made_by"].endswith("--queue")
+
+
+@pytest.mark.slow
+def test_a_queued_distillation_ends_in_a_backbone_and_stopped_midway_it_goes_on(
+    curated: Project, backbone: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "small.json"
+    recipe.write_text(DISTILLATION.model_copy(update={"batch_size": 4}).model_dump_json())
+    command = ("backbone", "distil", "--teacher", str(backbone), "--snapshot", "real", "--recipe", str(recipe))
+    command = (*command, "--out", str(tmp_path / "small"))
+    assert "queued: `rounds worker` does it" in run(curated, *command, "--queue")
+    [listed] = json.loads(run(curated, "jobs", "list", "--json"))
+    assert (listed["kind"], listed["about"], listed["status"]) == ("distil", "real", "queued")
+    assert work(curated, reports=4)
+    assert job_of(curated, listed["job"]).status is JobStatus.QUEUED
+    with pytest.raises(Conflict, match=r"job 1 \(distil, queued\) rests on it"):
+        run(curated, "snapshot", "remove", "real", "--yes")
+    assert work(curated)
+    assert job_of(curated, listed["job"]).status is JobStatus.DONE
+    card = json.loads((tmp_path / "small" / "card.json").read_text())
+    assert card["made_by"].endswith("--queue")
+    facts = json.loads(run(curated, *command, "--json"))
+    assert (facts["digest"], facts["teacher"]) == (card["digest"], backbone.name)

@@ -71,6 +71,7 @@ def long_request() -> GenerationRequest:
 def test_every_kind_of_job_names_a_function_that_exists() -> None:
     assert {
         "canaries",
+        "distil",
         "evaluate",
         "fit",
         "generate",

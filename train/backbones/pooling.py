@@ -19,7 +19,12 @@ STATISTICS: dict[str, tuple[Callable[[Tensor], Tensor], ...]] = {
         lambda tokens: tokens.std(dim=1) if tokens.shape[1] > 1 else torch.zeros_like(tokens[:, 0]),
     ),
 }
-CLASS_TOKEN, CLASS_AND_PATCHES, MAP = "cls", "cls-tokens", "map"
+CLASS_TOKEN, CLASS_AND_PATCHES = "cls", "cls-tokens"
+MAP = "map"
+OF_MAPS: dict[str, Callable[[Tensor], Tensor]] = {
+    MAP: lambda hidden: hidden.mean(dim=(2, 3)),
+    "map-max": lambda hidden: torch.cat([hidden.mean(dim=(2, 3)), hidden.amax(dim=(2, 3))], dim=1),
+}
 CLASS_TOKEN_NAMES = ("cls_token", "class_embedding", "class_token")
 
 
@@ -43,33 +48,39 @@ def says_pooling(config: PreTrainedConfig) -> bool:
 def choose_pooling(model: PreTrainedModel, hidden: Tensor) -> str:
     """Choose class token beside patch mean where both exist, else the patch mean; a feature map is averaged.
 
-    `feature_pooling` in config.json overrides this (`cls`, `cls-tokens` or a key of STATISTICS): a masked autoencoder
-    trains the patch tokens and leaves the class token without a task.
+    `feature_pooling` in config.json overrides this (`cls`, `cls-tokens`, a key of STATISTICS; of OF_MAPS for a map): a
+    masked autoencoder trains the patch tokens and leaves the class token without a task.
     """
     if hidden.ndim == 4:
-        return MAP
+        return _check_pooling(model, MAP, list(OF_MAPS))
     with_class_token = has_class_token(model)
     default = CLASS_AND_PATCHES if with_class_token else "tokens"
-    pooling = model.config.feature_pooling if says_pooling(model.config) else default
     expected = ([CLASS_TOKEN, CLASS_AND_PATCHES] if with_class_token else []) + list(STATISTICS)
+    pooling = _check_pooling(model, default, expected)
+    return pooling if pooling == CLASS_TOKEN else f"{pooling}+{_count_before_patches(model, with_class_token)}"
+
+
+def _check_pooling(model: PreTrainedModel, default: str, expected: list[str]) -> str:
+    """Read the pooling that config.json names, else the default; raises BadInput for one the model cannot have."""
+    pooling: str = model.config.feature_pooling if says_pooling(model.config) else default
     if pooling not in expected:
         raise BadInput(
             f"config.json: feature_pooling: expected one of {', '.join(expected)} for {type(model).__name__}, got "
             f"{pooling!r}. Leave it out."
         )
-    return pooling if pooling == CLASS_TOKEN else f"{pooling}+{_count_before_patches(model, with_class_token)}"
+    return pooling
 
 
 def pool_features(output: Any, pooling: str) -> Tensor:
     """Pool a model's output to (N, D).
 
-    `cls`: the first token. `map`: mean of a feature map. Of the tokens after the first K: `tokens+K` their mean,
-    `cls-tokens+K` the first token beside their mean, `tokens-max+K` their mean and maximum, `tokens-statistics+K` mean,
-    maximum, minimum and standard deviation, which keep what is small and strong.
+    `cls`: the first token. `map`: mean of a feature map, `map-max` that beside its maximum. Of the tokens after the
+    first K: `tokens+K` their mean, `cls-tokens+K` the first token beside their mean, `tokens-max+K` their mean and
+    maximum, `tokens-statistics+K` mean, maximum, minimum and standard deviation, which keep what is small and strong.
     """
     hidden: Tensor = output.last_hidden_state  # (N, T, D), or (N, D, h, w) for a convolutional map
-    if pooling == MAP:
-        return hidden.mean(dim=(2, 3))
+    if pooling in OF_MAPS:
+        return OF_MAPS[pooling](hidden)
     if pooling == CLASS_TOKEN:
         return hidden[:, 0]
     kind, prefix = pooling.split("+")

@@ -34,7 +34,7 @@ from train.pretraining.masked_autoencoder import (
 )
 from train.pretraining.objective_table import MaskedAutoencoding
 from train.pretraining.objectives.implementation import find_objective
-from train.pretraining.recipe import PretrainRecipe, refuse_few_images
+from train.pretraining.recipe import ImageRecipe, PretrainRecipe, refuse_few_images
 from train.pretraining.result_folder import describe_fit
 from train.pretraining.sampling import EVALUATION_STEP, choose_batch, pretraining_generator, split_held_out
 
@@ -64,7 +64,7 @@ def pretrain_from_nothing(
     return describe_fit(folder, recipe, recipe.name, len(rows), Seen.by_rows(rows), losses)
 
 
-def choose_rows(folder: SnapshotFolder, recipe: PretrainRecipe) -> list[SnapshotRow]:
+def choose_rows(folder: SnapshotFolder, recipe: ImageRecipe) -> list[SnapshotRow]:
     """Choose the real training images; raises BadInput when they are too few, LeakRefused for a held-out subject."""
     rows = [row for row in folder.rows("train") if row.origin == "real"]
     for split in ("validation", "test"):
@@ -86,7 +86,7 @@ def check_counts(n_images: int, held_out: int, batch_size: int) -> None:
         )
 
 
-def split_images(folder: SnapshotFolder, recipe: PretrainRecipe, rows: Sequence[SnapshotRow]) -> PretrainingImages:
+def split_images(folder: SnapshotFolder, recipe: ImageRecipe, rows: Sequence[SnapshotRow]) -> PretrainingImages:
     """Split the images into fitted and held-out ones, and set the preprocessing by them."""
     pixels = folder.pixels(rows)
     full_scale = float(np.iinfo(pixels.dtype).max)
@@ -126,7 +126,8 @@ def _fit(
     def make_batch(step: int) -> TrainingBatch:
         generator = pretraining_generator(recipe.seed, step)
         chosen = choose_batch(recipe.seed, recipe.batch_size, len(images.fitted), step)
-        return batch_of(augment(images.preprocessing(images.fitted[chosen]), recipe, generator), generator)
+        inputs = images.preprocessing(images.fitted[chosen])
+        return batch_of(augment(inputs, recipe.shift_pixels, recipe.flip, generator), generator)
 
     def make_held_out() -> TrainingBatch:
         always = pretraining_generator(recipe.seed, EVALUATION_STEP)  # the same masks

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import ViTMAEConfig, ViTMAEForPreTraining
 
-from train.pretraining.recipe import PretrainRecipe
+from train.pretraining.recipe import ImageRecipe, PretrainRecipe
 
 NUM_CHANNELS = 3  # gray is repeated, so that colour images reach the same encoder
 TOKEN_DEVIATION = 0.02
@@ -71,9 +71,8 @@ def _configuration(recipe: PretrainRecipe) -> ViTMAEConfig:
     )
 
 
-def augment(images: Tensor, recipe: PretrainRecipe, generator: torch.Generator) -> Tensor:
-    """Shift each of (B, C, H, W) by a few pixels, its edges repeated, and mirror half of them."""
-    shift = recipe.shift_pixels
+def augment(images: Tensor, shift: int, flip: bool, generator: torch.Generator) -> Tensor:
+    """Shift each of (B, C, H, W) by up to `shift` pixels, its edges repeated, and mirror half of them if `flip`."""
     size = images.shape[-1]
     padded = torch.nn.functional.pad(images, (shift,) * 4, mode="replicate")
     offsets = torch.randint(0, 2 * shift + 1, (len(images), 2), generator=generator).tolist()
@@ -81,11 +80,11 @@ def augment(images: Tensor, recipe: PretrainRecipe, generator: torch.Generator) 
     out = torch.empty_like(images)
     for index, ((top, left), mirror) in enumerate(zip(offsets, mirrored, strict=True)):
         window = padded[index, :, top : top + size, left : left + size]
-        out[index] = window.flip(-1) if mirror and recipe.flip else window
+        out[index] = window.flip(-1) if mirror and flip else window
     return out
 
 
-def learning_rate(recipe: PretrainRecipe, step: int, initial: float) -> float:
+def learning_rate(recipe: ImageRecipe, step: int, initial: float) -> float:
     """Return the rate of `step`, counted from 0: linear warm-up times a cosine to zero."""
     warmup = min(1.0, (step + 1) / max(1, recipe.warmup_steps))
     return initial * warmup * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))

@@ -1,4 +1,4 @@
-"""The recipe of pretraining from nothing, by masked autoencoding. Torch-free."""
+"""The recipe of masked autoencoding, and what it shares with that of distilling. Torch-free."""
 
 from typing import Literal, Self
 
@@ -11,11 +11,25 @@ from curation.snapshots.folder import SnapshotFolder
 FEWEST_IMAGES = 30_000  # to start from nothing
 
 
-class PretrainRecipe(FrozenRequest):
-    """Masked autoencoding (He et al. 2021, arXiv:2111.06377) of a small ViT."""
+class ImageRecipe(FrozenRequest):
+    """What a new network learns from unlabelled images: their size, the steps, and how batches are drawn."""
 
     name: str = Field(min_length=1)
-    image_size: int = Field(default=64, ge=8)
+    image_size: int = Field(default=64, ge=8, description="height and width of the new network's input")
+    steps: int = Field(ge=1)
+    batch_size: int = Field(default=64, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    warmup_steps: int = Field(default=200, ge=0)
+    shift_pixels: int = Field(default=4, ge=0, description="random translation in each direction")
+    held_out: int = Field(default=128, ge=1, description="training images kept from the fit to report a loss")
+    checkpoint_every: int = Field(default=500, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+
+
+class PretrainRecipe(ImageRecipe):
+    """Masked autoencoding (He et al. 2021, arXiv:2111.06377) of a small ViT."""
+
     patch_size: int = Field(default=8, ge=1)
     hidden_size: int = Field(default=192, ge=8)
     num_layers: int = Field(default=6, ge=1)
@@ -27,17 +41,8 @@ class PretrainRecipe(FrozenRequest):
     normalized_targets: bool = Field(
         default=True, description="predict each patch with its own mean and deviation removed"
     )
-    steps: int = Field(ge=1)
-    batch_size: int = Field(default=64, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
-    weight_decay: float = Field(default=0.05, ge=0)
-    warmup_steps: int = Field(default=200, ge=0)
-    shift_pixels: int = Field(default=4, ge=0, description="random translation in each direction")
     flip: bool = Field(default=True, description="random left-right mirroring")
-    held_out: int = Field(default=128, ge=1, description="training images kept from the fit to report a loss")
-    checkpoint_every: int = Field(default=500, ge=1)
     feature_pooling: Literal["cls", "tokens", "tokens-max", "tokens-statistics"] = "tokens-statistics"
-    seed: int = Field(default=0, ge=0, lt=2**63)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

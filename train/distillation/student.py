@@ -1,0 +1,62 @@
+"""The small network that learns a teacher's features, with the heads it needs while it learns."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import smooth_l1_loss
+from transformers import ConvNextConfig, ConvNextModel
+
+from train.backbones.pooling import pool_features
+from train.distillation.recipe import DistilRecipe
+from train.pretraining.masked_autoencoder import NUM_CHANNELS
+
+
+class Features(NamedTuple):
+    """What a network says of images: one vector of the whole, and one of each place of a square grid."""
+
+    whole: Tensor  # (B, S)
+    patches: Tensor  # (B, T, D), rows of the image one after the other
+
+
+class Student(nn.Module):
+    """A ConvNeXt and two linear heads; only the ConvNeXt, `encoder`, is kept after the fit."""
+
+    def __init__(self, recipe: DistilRecipe, whole_size: int, patch_size: int) -> None:
+        super().__init__()
+        config = ConvNextConfig(
+            num_channels=NUM_CHANNELS,
+            patch_size=recipe.patch_size,
+            num_stages=len(recipe.depths),
+            hidden_sizes=list(recipe.hidden_sizes),
+            depths=list(recipe.depths),
+            layer_scale_init_value=recipe.layer_scale,
+            image_size=recipe.image_size,
+            feature_pooling=recipe.feature_pooling,
+        )
+        self.pooling = recipe.feature_pooling
+        self.encoder = ConvNextModel(config)
+        channels = recipe.hidden_sizes[-1]
+        self.whole_head = nn.Linear(channels * len(self.pooling.split("-")), whole_size)
+        self.patch_head = nn.Linear(channels, patch_size)
+
+    def forward(self, inputs: Tensor) -> Features:
+        """Predict the teacher's features of inputs (B, C, h, w)."""
+        output = self.encoder(inputs)
+        places = output.last_hidden_state.flatten(2).transpose(1, 2)  # (B, T, channels)
+        return Features(self.whole_head(pool_features(output, self.pooling)), self.patch_head(places))
+
+
+def make_student(recipe: DistilRecipe, whole_size: int, patch_size: int) -> Student:
+    """Make a randomly initialised student for a teacher whose features have these lengths."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        return Student(recipe, whole_size, patch_size)
+
+
+def feature_loss(predicted: Features, wanted: Features, patch_weight: float) -> Tensor:
+    """Compute the smooth L1 distance of standardised features: of the whole image, and of the patches beside it."""
+    loss = smooth_l1_loss(predicted.whole, wanted.whole)
+    if not patch_weight:
+        return loss
+    return loss + patch_weight * smooth_l1_loss(predicted.patches, wanted.patches)
