@@ -39,7 +39,7 @@ def read_dicom(
 
 def _image(name: str, header: FileDataset, number: int, values: Values, facts: dict[str, Any]) -> IncomingImage:
     modality = str(header.get("Modality") or "")[:16] or None
-    spacing = read_spacing_mm(header, number)
+    spacing, spacing_notes = read_spacing_mm(header, number)
     affine, place_notes = read_affine(header, number, spacing)
     geometry = Geometry(
         spacing_mm=spacing,
@@ -56,7 +56,7 @@ def _image(name: str, header: FileDataset, number: int, values: Values, facts: d
         name,
         values.pixels,
         geometry=geometry,
-        **facts | {"notes": (*values.notes, *place_notes, *bare, *facts["notes"])},
+        **facts | {"notes": (*values.notes, *spacing_notes, *place_notes, *bare, *facts["notes"])},
     )
 
 

@@ -1,7 +1,7 @@
 """Read spacing, affine, rescale and window of a DICOM frame, also from functional groups.
 
-An optional attribute that cannot be used (a window, the place in the patient) counts as absent, with a note. One that
-says what numbers mean (spacing, rescale) is refused by name.
+An optional attribute that cannot be used (a window, the spacing, the place in the patient) counts as absent, with a
+note. One that says what stored values mean (rescale) is refused by name.
 """
 
 import math
@@ -18,6 +18,7 @@ Affine = tuple[tuple[float, ...], ...]
 Notes = tuple[str, ...]
 
 NO_VOI_LUT = "VOILUTSequence could not be used and counts as absent"
+NO_SPACING = "the spacing is unknown, and so is the place in the patient"
 NO_PLACE = "ImagePositionPatient and ImageOrientationPatient could not be used: the place in the patient is unknown"
 _CM = 3  # PS3.3, C.8.5.5.1.15
 _COSINES = 0.01  # by how much the two axes of a picture may be off unit length and a right angle
@@ -36,8 +37,18 @@ def find_macro(dataset: Dataset, frame: int, sequence: str) -> Dataset:
     return dataset
 
 
-def read_spacing_mm(dataset: Dataset, frame: int) -> tuple[float, float] | None:
-    """Read row and column spacing: in the patient, at the detector (PS3.3, 10.7.1.3), or of an ultrasound region."""
+def read_spacing_mm(dataset: Dataset, frame: int) -> tuple[tuple[float, float] | None, Notes]:
+    """Read row and column spacing: in the patient, at the detector (PS3.3, 10.7.1.3), or of an ultrasound region.
+
+    Where the first that is there cannot be used, no other is taken instead: they mean other lengths.
+    """
+    try:
+        return _spacing_mm(dataset, frame), ()
+    except BadInput as error:
+        return None, (f"{error}; {NO_SPACING}",)
+
+
+def _spacing_mm(dataset: Dataset, frame: int) -> tuple[float, float] | None:
     measures = find_macro(dataset, frame, "PixelMeasuresSequence")
     for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         for place in (measures, dataset):
@@ -144,5 +155,5 @@ def _is_little_endian(dataset: Dataset) -> bool:
 
 def _positive(keyword: str, number: float) -> float:
     if not (math.isfinite(number) and 0 < number < 10_000):
-        raise BadInput(f"a {keyword} of {number:g}: expected millimetres above 0")
+        raise BadInput(f"{keyword}: expected millimetres above 0, got {number:g}")
     return number

@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.sequence import Sequence
 from sqlalchemy import select
 
-from curation.ingest.formats.dicom_geometry import NO_PLACE, NO_VOI_LUT
+from curation.ingest.formats.dicom_geometry import NO_PLACE, NO_SPACING, NO_VOI_LUT
 from curation.ingest.formats.value_remarks import NO_WINDOW
 from curation.project import Project
 from curation.tables.images import Image
@@ -41,14 +41,32 @@ def _spacing(dataset: FileDataset) -> None:
         (b"0.751 mm    ", "PixelSpacing: expected numbers, got what is no number"),
         (b"DOE^JOHN 751", "PixelSpacing: expected numbers, got what is no number"),
         (b"0.751       ", "PixelSpacing: expected two numbers, of rows and columns, got '0.751'"),
+        (b"0.751\\0", "PixelSpacing: expected millimetres above 0, got 0"),
+        (b"inf\\1", "PixelSpacing: expected millimetres above 0, got inf"),
+        (b"0.5\\-0.5", "PixelSpacing: expected millimetres above 0, got -0.5"),
     ],
 )
-def test_a_spacing_that_cannot_be_read_is_named_with_what_it_holds(
+def test_a_spacing_that_cannot_be_used_costs_no_picture_and_is_named_with_what_it_holds(
     project: Project, tmp_path: Path, held: bytes, reason: str
 ) -> None:
-    path = _written(tmp_path / "a.dcm", _spacing, (rb"0.751\0.752 ", held.ljust(12)))
-    [fault] = _import(project, path).rejected
-    assert fault.reason == reason
+    report = _import(project, _written(tmp_path / "a.dcm", _spacing, (rb"0.751\0.752 ", held.ljust(12))))
+    assert (report.added, report.rejected) == (1, [])
+    assert f"1 pictures: {reason}; {NO_SPACING}" in report.notes
+    image, _ = _only(project)
+    assert (image.spacing_row_mm, image.spacing_column_mm, image.affine) == (None, None, None)
+
+
+def test_a_region_of_ultrasound_without_a_spacing_costs_no_picture(project: Project, tmp_path: Path) -> None:
+    def change(dataset: FileDataset) -> None:
+        del dataset.PixelSpacing
+        region = Dataset()
+        region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3
+        region.PhysicalDeltaX = 0.02
+        dataset.SequenceOfUltrasoundRegions = Sequence([region])
+
+    report = _import(project, changed(tmp_path / "a.dcm", "CT_small.dcm", change))
+    assert (report.added, report.rejected) == (1, [])
+    assert f"1 pictures: PhysicalDeltaY: expected millimetres above 0, got 0; {NO_SPACING}" in report.notes
 
 
 def test_spacing_is_that_of_the_patient_else_of_the_detector_else_of_an_ultrasound_region(
