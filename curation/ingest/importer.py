@@ -21,6 +21,7 @@ from curation.ingest.import_report import ImportReport, Suspect
 from curation.ingest.incoming import Rejected, Source
 from curation.ingest.intake import Intake, decide
 from curation.ingest.names import fold
+from curation.ingest.preparing import GRAY_EXACT, GRAY_NEARLY
 from curation.ingest.pseudonyms import Pseudonyms
 from curation.ingest.receiving import Reception
 from curation.ingest.staging import Staging
@@ -191,9 +192,15 @@ def _report(source: Source, digest: str, staging: Staging, intake: Intake) -> Im
         counts={split.value: dict(sorted(counts[split].items())) for split in Split if split in counts},
         subjects={split.value: subjects[split] for split in Split if split in subjects},
         options=dict(source.options),
-        notes=[*source.notes, *_notes(done, intake.without_subject, unknown)],
+        notes=[*source.notes, *_idle_gray(source, done), *_notes(done, intake.without_subject, unknown)],
         burnt_in=suspects,
     )
+
+
+def _idle_gray(source: Source, done: Counter[str]) -> list[str]:
+    """Say that --gray changed nothing, where that is known only after all is read."""
+    idle = "gray" in source.options and GRAY_EXACT not in done and GRAY_NEARLY not in done
+    return ["--gray changed nothing: no new image was RGB"] if idle else []
 
 
 def _notes(done: Counter[str], without_subject: int, unknown: int) -> list[str]:

@@ -23,14 +23,16 @@ GRAY_SPREAD = 8  # steps of 255 between a pixel's channels; the most that JPEG m
 _LUMA = np.array([[0.299], [0.587], [0.114]])  # ITU-R BT.601, as JPEG computes it
 GRAY_EXACT = "RGB with equal channels became gray"
 GRAY_NEARLY = f"RGB whose channels differ by at most {GRAY_SPREAD} of 255 became gray, by luma"
+NOT_WINDOWED = "they have 8 bit already, and --window left their values as they are"
 
 
 def prepare(image: IncomingImage, request: ImportRequest) -> IncomingImage:
     """Bring a picture to what the request asks for; raises BadInput when it has no window, or has colour."""
     if request.gray and image.pixels.shape[2] == 3:
         image = _turn_gray(image)
-    if request.window is not None and _takes_window(image, request.window):
-        image = _through_window(image, request.window)
+    if request.window is not None:
+        takes_it = _takes_window(image, request.window)
+        image = _through_window(image, request.window) if takes_it else _with_note(image, NOT_WINDOWED)
     if request.size is not None and image.pixels.shape[:2] != request.size:
         image = _resize(image, *request.size)
     return image
@@ -41,6 +43,10 @@ def prepared_shape(shape: Shape, request: ImportRequest) -> Shape:
     height, width, channels, bits = shape
     height, width = request.size or (height, width)
     return height, width, 1 if request.gray else channels, 8 if request.window is not None else bits
+
+
+def _with_note(image: IncomingImage, note: str) -> IncomingImage:
+    return replace(image, notes=(*image.notes, note))
 
 
 def _turn_gray(image: IncomingImage) -> IncomingImage:

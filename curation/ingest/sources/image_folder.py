@@ -73,7 +73,8 @@ def import_image_folder(
     with quiet_decoders():
         seen = _examine_all(found, masks.files, request, manifest)
     _check_keywords_have_files(seen, table, request)
-    notes += check_options_are_used(request, seen.kinds, table, seen.uids.values() if table.by_uid else files)
+    keys = seen.uids.values() if table.by_uid else files
+    notes += check_options_are_used(request, seen.kinds, seen.shapes, table, keys)
     faults = set(table.faults)
     if table.by_uid:
         faults, uid_notes = _match_by_uid(found, seen, request)
@@ -200,12 +201,14 @@ class _Examination:
     files_digest: str  # over what is in the files
     usual: Shape | None  # that most pictures have
     kinds: set[FileKind | None]  # of files, masks left out
+    shapes: set[Shape]  # of readable pictures, before size, window or gray
     uids: dict[str, str | None]  # of readable pictures, where the table names them by SOP Instance UID
 
 
 def _examine_all(found: _Found, masks: Container[str], request: ImportRequest, manifest: Path | None) -> _Examination:
     digest, inside = hashlib.sha256(), hashlib.sha256()
-    shapes: Counter[Shape] = Counter()
+    shapes: set[Shape] = set()
+    prepared: Counter[Shape] = Counter()
     uids: dict[str, str | None] = {}
     kinds: set[FileKind | None] = set()
     beside = [(file, found.directory / file) for file in found.listing.tables]
@@ -218,11 +221,12 @@ def _examine_all(found: _Found, masks: Container[str], request: ImportRequest, m
         if examined.file not in masks:
             kinds.add(examined.kind)
         if examined.shape and examined.file not in masks:
-            shapes[prepared_shape(examined.shape, request)] += 1
+            shapes.add(examined.shape)
+            prepared[prepared_shape(examined.shape, request)] += 1
             if found.table.by_uid:
                 uids[examined.file] = examined.uid
-    usual = shapes.most_common(1)[0][0] if shapes else None
-    return _Examination(digest.hexdigest(), inside.hexdigest(), usual, kinds, uids)
+    usual = prepared.most_common(1)[0][0] if prepared else None
+    return _Examination(digest.hexdigest(), inside.hexdigest(), usual, kinds, shapes, uids)
 
 
 def _default_name(path: Path, directory: Path, listing: Listing, seen: _Examination) -> str:

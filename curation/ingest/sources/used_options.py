@@ -6,17 +6,24 @@ from curation.errors import BadInput
 from curation.ingest.formats.tables import Table
 from curation.ingest.request import ImportRequest, flag_of
 from curation.ingest.sources.source_files import FileKind
+from curation.tables.images import Shape
 
 _OF_NIFTI = ("plane", "volume", "slices", "quantise")
 
 
 def check_options_are_used(
-    request: ImportRequest, kinds: Collection[FileKind | None], table: Table, keys: Iterable[str | None]
+    request: ImportRequest,
+    kinds: Collection[FileKind | None],
+    shapes: Collection[Shape],
+    table: Table,
+    keys: Iterable[str | None],
 ) -> list[str]:
     """Note an idle label separator; raises BadInput for options without a use here.
 
-    `keys` are the names of the pictures in the table: their files, or their SOP Instance UIDs.
+    `shapes` are those of the files by their headers, `keys` the names of the pictures in the table: their files, or
+    their SOP Instance UIDs.
     """
+    _check_values_are_changed(request, kinds, shapes)
     given = request.options()
     useless = [flag_of(name) for name in _OF_NIFTI if name in given]
     if useless and FileKind.NIFTI not in kinds:
@@ -33,6 +40,22 @@ def check_options_are_used(
         )
     is_idle = request.label_separator is not None and all(len(row.labels or ()) < 2 for row in table.rows.values())
     return [f"the label separator {request.label_separator!r} stands in no label of {table.name}"] if is_idle else []
+
+
+def _check_values_are_changed(
+    request: ImportRequest, kinds: Collection[FileKind | None], shapes: Collection[Shape]
+) -> None:
+    """Raise BadInput where every file has the depth, or the channels, that an option was to bring it to."""
+    if not shapes:
+        return
+    if request.gray and all(channels == 1 for _, _, channels, _ in shapes):
+        raise BadInput("--gray is for RGB images that show only gray, and every image here is gray. Leave it out.")
+    are_8_bit = all(bits == 8 for _, _, _, bits in shapes)
+    if request.window is not None and are_8_bit and set(kinds) <= {FileKind.PICTURE}:
+        raise BadInput(
+            "--window is for 16 bit gray, and for 8 bit gray with a slope or an intercept, and every image here has 8 "
+            "bit and neither. Leave it out."
+        )
 
 
 def _table_labels(request: ImportRequest, table: Table) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.ingest.import_report import ImportReport
 from curation.ingest.preparing import GRAY_EXACT, GRAY_NEARLY
@@ -112,3 +113,18 @@ def test_a_data_set_of_both_kinds_is_told_of_the_option_and_read_with_it(project
     assert fault.reason.endswith(HINT)
     report = import_hugging_face(project, NOW, tmp_path / "set", request=ImportRequest(gray=True))
     assert (report.added, report.already, report.rejected) == (1, 2, [])
+    assert not any(note.startswith("--gray") for note in report.notes)
+
+
+def test_where_no_image_has_colour_the_option_is_refused_or_said_to_change_nothing(
+    project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "files" / "a").mkdir(parents=True)
+    (tmp_path / "files" / "a" / "0.png").write_bytes(encoded(picture(0)))
+    with pytest.raises(BadInput, match="--gray is for RGB images that show only gray"):
+        _import(project, tmp_path / "files", gray=True)
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("string")})
+    rows = {"image": [{"bytes": encoded(picture(1)), "path": None}], "label": ["x"]}
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(str(tmp_path / "set"))
+    report = import_hugging_face(project, NOW, tmp_path / "set", request=ImportRequest(gray=True))
+    assert "--gray changed nothing: no new image was RGB" in report.notes

@@ -16,6 +16,8 @@ from curation.errors import BadInput
 from curation.ingest.formats.dicom_frames import CONTRADICTION, INVERTED, NOT_SQUARE, TURNED_SLOPE
 from curation.ingest.formats.value_remarks import NO_RESCALE, OTHER_UNIT
 from curation.ingest.import_report import ImportReport
+from curation.ingest.incoming import Geometry, IncomingImage
+from curation.ingest.preparing import NOT_WINDOWED, prepare
 from curation.ingest.request import ImportRequest
 from curation.ingest.sources.image_folder import import_image_folder
 from curation.project import Project
@@ -24,7 +26,8 @@ from curation.snapshots.mix import MixRecipe
 from curation.snapshots.preview import preview_snapshot
 from curation.tables.images import Image
 from tests.curation.ingest.formats.dicom_samples import changed
-from tests.rows import NOW
+from tests.curation.ingest.sources.folders import encoded
+from tests.rows import NOW, picture
 
 HU = np.random.default_rng(6).integers(-1000, 1500, (128, 128))
 Change = Callable[[FileDataset], None]
@@ -235,15 +238,27 @@ def test_hounsfield_units_that_have_no_room_keep_their_scale_and_are_said(projec
 
 
 def test_eight_bit_gray_with_a_slope_goes_through_a_window_that_is_named() -> None:
-    from curation.ingest.incoming import Geometry, IncomingImage
-    from curation.ingest.preparing import prepare
-
     stored = np.arange(64, dtype=np.uint8).reshape(8, 8, 1)
     image = IncomingImage("x", stored, "a", geometry=Geometry(rescale_slope=8, rescale_intercept=-100))
     ready = prepare(image, ImportRequest(window=(40.0, 400.0)))
     back = ready.pixels * ready.geometry.rescale_slope + ready.geometry.rescale_intercept
     assert np.abs(back - (stored * 8.0 - 100).clip(-160, 240)).max() <= 400 / 255 / 2 + 1e-9
-    assert prepare(image, ImportRequest(window="file")) is image
+    left = prepare(image, ImportRequest(window="file"))
+    assert np.array_equal(left.pixels, stored)
+    assert left.notes == (NOT_WINDOWED,)
+
+
+def test_a_window_where_every_image_has_8_bit_is_refused_and_beside_deeper_ones_counted(
+    project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "set" / "a").mkdir(parents=True)
+    for number in range(2):
+        (tmp_path / "set" / "a" / f"{number}.png").write_bytes(encoded(picture(number)))
+    with pytest.raises(BadInput, match="--window is for 16 bit gray"):
+        _import(project, tmp_path / "set", window=(40.0, 400.0), subject_pattern=None)
+    (tmp_path / "set" / "a" / "deep.png").write_bytes(encoded(picture(3).astype(np.uint16) * 257))
+    report = _import(project, tmp_path / "set", window=(40.0, 400.0), subject_pattern=None)
+    assert (report.added, report.notes[0]) == (3, f"2 pictures: {NOT_WINDOWED}")
 
 
 def _without(*keywords: str, empty: bool = False, **attributes: object) -> Change:
