@@ -50,12 +50,14 @@ class ProgressLines:
         self._lock = threading.Lock()
         self._now: tuple[int, int, str | None] | None = None
         self._part_began = (self.started, 0)
+        self._parts = 0
 
     def report(self, done: int, total: int, note: str | None = None) -> None:
         """Take note of the progress; say a line when one is due."""
         with self._lock:
             if self._now is None or total != self._now[1] or done < self._now[0]:
                 self._part_began = (self.clock(), done)
+                self._parts += 1
             self._now = (done, total, note)
         self.say_if_due()
 
@@ -71,17 +73,19 @@ class ProgressLines:
         self.say(line)
 
     def say_end(self) -> None:
-        """Say how much was done and how long it took; nothing where nothing was reported."""
+        """Say how long it took, and how much was done in work of one part; nothing where nothing was reported."""
         if self._now is not None:
             done, took = self._now[0], duration_words(self.clock() - self.started)
-            self.say(f"{self.description}: {done:,} done in {took}")
+            count = f"{done:,} " if done and self._parts == 1 else ""
+            self.say(f"{self.description}: {count}done in {took}")
 
     def _line(self, now: float) -> str:
         if self._now is None:
             return f"{self.description}: under way for {duration_words(now - self.started)}"
         done, total, note = self._now
         began, before = self._part_began
-        parts = [f"{done:,} of {total:,}" if total else f"{done:,}", *([note] if note else [])]
+        count = f"{done:,} of {total:,}" if total else f"{done:,}" if done else None
+        parts = [part for part in (count, note) if part]
         if done > before and now > began:
             rate = (done - before) / (now - began)
             parts.append(rate_words(rate))

@@ -122,6 +122,7 @@ def _decide(
     staging = arrived.staging
     with quiet_decoders():
         rejected = _receive(reception, arrived, source, on_progress)
+    on_progress(0, 0, "settling splits and repeats")
     with project.database.read() as session:
         import_rows.find_present(session, staging)
     intake = decide(staging, seed, arrived.alike.find if arrived.alike else tuple)

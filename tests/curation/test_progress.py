@@ -61,6 +61,23 @@ def test_work_that_reports_nothing_speaks_too(clock: Clock) -> None:
     assert said == ["verifying: under way for 1 min", "verifying: 3 of 25, plus_raw, seed 0, at this step for 5 min"]
 
 
+def test_work_whose_amount_is_not_known_is_said_without_a_count_of_nothing(clock: Clock) -> None:
+    said: list[str] = []
+    lines = ProgressLines("importing", said.append, clock)
+    for done, total, note in ((0, 0, "looking for files"), (0, 300, "looking at files"), (0, 40, "near copies")):
+        lines.report(done, total, note)
+        clock.seconds += 61
+        lines.say_if_due()
+    lines.report(25, 0, None)
+    lines.say_end()
+    assert said == [
+        "importing: looking for files, at this step for 1 min",
+        "importing: 0 of 300, looking at files, at this step for 1 min",
+        "importing: 0 of 40, near copies, at this step for 1 min",
+        "importing: done in 3 min",
+    ]
+
+
 def test_a_thread_speaks_while_the_work_is_silent() -> None:
     spoken = threading.Event()
     lines = ProgressLines("measuring", lambda line: spoken.set(), every_s=0.02)

@@ -86,7 +86,8 @@ def import_hugging_face(
     for shard in shards[1:]:
         _check_columns_agree(columns, shards[0], shard, request)
     digest = hashlib.sha256()
-    for shard in shards:
+    for done, shard in enumerate(shards):
+        on_progress(done, len(shards), "looking at the files")
         with shard.path.open("rb") as content:
             digest.update(f"{shard.name}\0{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
     source = Source(

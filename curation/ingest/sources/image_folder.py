@@ -45,6 +45,8 @@ from curation.progress import OnProgress, silent
 from curation.project import Project
 from curation.tables.images import Shape
 
+_REPORT_EVERY = 250  # headers
+
 
 def import_image_folder(
     project: Project,
@@ -60,6 +62,7 @@ def import_image_folder(
 ) -> ImportReport:
     """Import the folder or file at `path`; raises BadInput when nothing can be read, or an option is wrong."""
     request.check()
+    on_progress(0, 0, "listing the files and reading the tables")
     found = _find(path, request, manifest)
     directory, table = found.directory, found.table
     _check_columns_have_a_table(table, request, directory)
@@ -71,7 +74,7 @@ def import_image_folder(
     layout = FolderLayout.of(files)
     layout.check(table, request)
     with quiet_decoders():
-        seen = _examine_all(found, masks.files, request, manifest)
+        seen = _examine_all(found, masks.files, request, manifest, on_progress)
     _check_keywords_have_files(seen, table, request)
     keys = seen.uids.values() if table.by_uid else files
     notes += check_options_are_used(request, seen.kinds, seen.shapes, table, keys)
@@ -205,7 +208,9 @@ class _Examination:
     uids: dict[str, str | None]  # of readable pictures, where the table names them by SOP Instance UID
 
 
-def _examine_all(found: _Found, masks: Container[str], request: ImportRequest, manifest: Path | None) -> _Examination:
+def _examine_all(
+    found: _Found, masks: Container[str], request: ImportRequest, manifest: Path | None, on_progress: OnProgress
+) -> _Examination:
     digest, inside = hashlib.sha256(), hashlib.sha256()
     shapes: set[Shape] = set()
     prepared: Counter[Shape] = Counter()
@@ -215,7 +220,9 @@ def _examine_all(found: _Found, masks: Container[str], request: ImportRequest, m
     for file, path in beside + ([("", manifest)] if manifest else []):
         with path.open("rb") as content:
             digest.update(f"{file}\0{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
-    for examined in examine(found.directory, found.listing.files, request):
+    for done, examined in enumerate(examine(found.directory, found.listing.files, request)):
+        if done % _REPORT_EVERY == 0:
+            on_progress(done, len(found.listing.files), "looking at the headers")
         digest.update(f"{examined.file}\0{examined.sha256}\n".encode())
         inside.update(examined.sha256.encode())
         if examined.file not in masks:

@@ -46,6 +46,7 @@ def import_medmnist(
     path = source if isinstance(source, Path) else _download(find_medmnist(source), project, on_progress)
     if not path.is_file():
         raise BadInput(f"{path} is not a file.")
+    on_progress(0, 0, "reading the arrays")
     arrays = _load(path)
     entry = find_by_file(path.name)
     labels = {split: _label_numbers(path, arrays, split) for split in _SPLITS}
