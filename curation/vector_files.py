@@ -128,10 +128,11 @@ def forget_vectors(directory: Path, digests: Iterable[str]) -> int:
     A second call finds none. Rows keep their places, since others may be reading.
     """
     unwanted = set(digests)
-    return sum(_forget(path, unwanted) for path in sorted(directory.glob("*.rows")))
+    widths = {path: path.stem.rpartition(".")[2] for path in sorted(directory.glob("*.rows"))}
+    return sum(_forget(path, int(width), unwanted) for path, width in widths.items() if width.isdecimal())
 
 
-def _forget(path: Path, digests: Set[str]) -> int:
+def _forget(path: Path, width: int, digests: Set[str]) -> int:
     """Blank vectors first, then names: after a crash in between the names are found again."""
     with path.open("r+b") as rows:
         fcntl.flock(rows, fcntl.LOCK_EX)
@@ -140,11 +141,9 @@ def _forget(path: Path, digests: Set[str]) -> int:
         if not places:
             return 0
         with path.with_suffix(".f32").open("r+b") as matrix:
-            width = os.fstat(matrix.fileno()).st_size // len(names)
-            width -= width % FLOAT
             for place in places:
-                matrix.seek(place * width)
-                matrix.write(bytes(width))
+                matrix.seek(place * width * FLOAT)
+                matrix.write(bytes(width * FLOAT))
             os.fsync(matrix.fileno())
         for place in places:
             rows.seek(place * LINE)

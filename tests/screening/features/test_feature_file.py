@@ -8,7 +8,7 @@ import pytest
 from curation.errors import Damaged
 from curation.image_store import ImageStore, Pixels
 from curation.progress import silent
-from curation.vector_files import LINE, forget_vectors
+from curation.vector_files import LINE, forget_vectors, rows_of
 from screening.features.feature_file import FeatureFile
 from tests.processes import fork
 from tests.rows import picture
@@ -106,3 +106,17 @@ def test_a_matrix_that_is_shorter_than_its_list_is_said_to_be_damaged(tmp_path: 
     matrix.write_bytes(matrix.read_bytes()[:-4])
     with pytest.raises(Damaged, match="shorter than its list says"):
         file.features(store, digests, silent)
+
+
+def test_what_is_withdrawn_is_blanked_in_its_own_row_also_after_a_crash(tmp_path: Path) -> None:
+    store, digests = store_with(tmp_path, 4)
+    file = FeatureFile(tmp_path / "embeddings", "torn", 3, first_values)
+    file.features(store, digests, silent)
+    with (tmp_path / "embeddings" / "torn.3.f32").open("ab") as matrix:
+        matrix.write(b"rows that nothing names yet" * 2)
+    place = rows_of(tmp_path / "embeddings" / "torn.3.rows")[digests[2]]
+    before = np.fromfile(tmp_path / "embeddings" / "torn.3.f32", np.float32, 12).reshape(4, 3)
+    assert forget_vectors(tmp_path / "embeddings", [digests[2]]) == 1
+    rows = np.fromfile(tmp_path / "embeddings" / "torn.3.f32", np.float32, 12).reshape(4, 3)
+    assert not rows[place].any()
+    np.testing.assert_array_equal(np.delete(rows, place, axis=0), np.delete(before, place, axis=0))
