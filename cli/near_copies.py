@@ -9,7 +9,13 @@ from cli.terminal import emit, json_option, now, pass_project, progress_bar
 from curation.locks import one_import_at_a_time
 from curation.near_copies.find import find_near_copies
 from curation.near_copies.group import Bound, bind_subjects, find_alike_subjects
-from curation.near_copies.on_record import count_near_copies, list_near_copies, near_copies_note
+from curation.near_copies.on_record import (
+    NOT_SEARCHED,
+    count_near_copies,
+    is_searched,
+    list_near_copies,
+    near_copies_note,
+)
 from curation.project import Project
 
 
@@ -52,8 +58,10 @@ def list_command(project: Project, as_json: bool) -> None:
       rounds near-copies list --json
     """
     with project.database.read() as session:
-        rows = [asdict(row) for row in list_near_copies(session)]
+        rows, searched = [asdict(row) for row in list_near_copies(session)], is_searched(session)
     emit(rows, as_json, title="near copies")
+    if not searched and not as_json:
+        click.echo(f"note: {NOT_SEARCHED}")
 
 
 @near_copies.command()

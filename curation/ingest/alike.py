@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from curation.ingest.staging import Staging
 from curation.near_copies.find import ORDER, RealImages
-from curation.near_copies.group import bind_subjects
+from curation.near_copies.group import Bound, bind_in
 from curation.near_copies.prints import IncomingPrints, stored_prints
 from curation.near_copies.search import PrintedImages, most_alike
 from curation.progress import OnProgress
@@ -56,21 +57,24 @@ class AlikeSubjects:
         rows = np.nonzero(alike.are_near_copies)[0].tolist()
         return [(arrived[row][1], others[int(alike.positions[row])]) for row in rows]
 
-    def bind(self, now: datetime) -> list[str]:
-        """Bind the subjects that stand in one split; return notes for the report of the import."""
+    def bind(self, session: Session, now: datetime) -> Bound:
+        """Bind the subjects that stand in one split, in the transaction that makes the import count."""
         ids: dict[str, int] = {}
-        with self.project.database.read() as session:
-            for keys in chunks(sorted({key for pair in self.pairs for key in pair})):
-                rows = session.execute(select(Subject.key, Subject.id).where(Subject.key.in_(keys)))
-                ids |= {row.key: row.id for row in rows}
+        for keys in chunks(sorted({key for pair in self.pairs for key in pair})):
+            rows = session.execute(select(Subject.key, Subject.id).where(Subject.key.in_(keys)))
+            ids |= {row.key: row.id for row in rows}
         pairs = [(ids[one], ids[other]) for one, other in self.pairs if one in ids and other in ids]
-        bound = bind_subjects(self.project, now, pairs, across_splits=False)
-        notes = [f"{bound.subjects} subjects whose pictures look like copies were bound into {bound.groups}."]
-        if bound.across_splits:
-            notes.append(
-                f"{bound.across_splits} groups of such subjects stand in several splits, which the source or the "
-                "project gives; they were left. `rounds near-copies group` moves those that nothing rests on."
-            )
-        if bound.in_use:
-            notes.append(f"{bound.in_use} groups of such subjects are in use by a snapshot or a worklist; left as is.")
-        return notes
+        return bind_in(session, self.project.chain, now, pairs, across_splits=False)
+
+
+def note_bound(bound: Bound) -> list[str]:
+    """Notes for the report of an import on the subjects that were bound, and on those that were left."""
+    notes = [f"{bound.subjects} subjects whose pictures look like copies were bound into {bound.groups}."]
+    if bound.across_splits:
+        notes.append(
+            f"{bound.across_splits} groups of such subjects stand in several splits, which the source or the "
+            "project gives; they were left. `rounds near-copies group` moves those that nothing rests on."
+        )
+    if bound.in_use:
+        notes.append(f"{bound.in_use} groups of such subjects are in use by a snapshot or a worklist; left as is.")
+    return notes

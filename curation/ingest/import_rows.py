@@ -111,7 +111,13 @@ def remove_unfinished(database: Database) -> None:
 
 
 def abandon(database: Database, import_id: int) -> None:
-    """Remove the rows of an import in chunks and mark it failed; `rounds verify` lists its files as orphans."""
+    """Remove the rows of an import in chunks and mark it failed; `rounds verify` lists its files as orphans.
+
+    One that counts stays: the database may have saved its last transaction and gone away before it said so.
+    """
+    with database.read() as session:
+        if session.get_one(Import, import_id).status is BuildStatus.READY:
+            return
     while _remove_chunk(database, import_id):
         pass
     with database.write() as session:

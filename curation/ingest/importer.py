@@ -4,8 +4,8 @@ The parent row is `building` until the last transaction. An import that fails ta
 killed leaves rows under a `building` parent: nothing counts them, and the next import removes them.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,30 +13,36 @@ from sqlalchemy import select
 
 from curation.audit import MEMBERS, anchor
 from curation.digests import digest_of
+from curation.errors import RoundsError, Unavailable
 from curation.ingest import import_rows
-from curation.ingest.alike import AlikeSubjects
+from curation.ingest.alike import AlikeSubjects, note_bound
 from curation.ingest.arrival import Arrival
 from curation.ingest.formats.picture_files import explain_shape_difference, quiet_decoders
-from curation.ingest.import_report import ImportReport, Suspect
+from curation.ingest.import_report import ImportReport
 from curation.ingest.incoming import Rejected, Source
-from curation.ingest.intake import Intake, decide
-from curation.ingest.names import fold
-from curation.ingest.preparing import GRAY_EXACT, GRAY_NEARLY
+from curation.ingest.intake import decide
+from curation.ingest.make_report import make_report, note_labels
 from curation.ingest.pseudonyms import Pseudonyms
 from curation.ingest.receiving import Reception
 from curation.ingest.staging import Staging
 from curation.ingest.value_notes import note_values
 from curation.locks import one_import_at_a_time
 from curation.near_copies.find import find_near_copies
+from curation.near_copies.group import Bound, remove_unneeded
 from curation.near_copies.on_record import near_copies_note
 from curation.near_copies.prints import IncomingPrints
 from curation.progress import OnProgress, silent
 from curation.project import Project
 from curation.provenance.aliases import all_aliases
 from curation.provenance.withdrawn import withdrawn_since
-from curation.tables.images import BuildStatus, Import, Label, Split
+from curation.store_errors import describe_disk_error
+from curation.tables.images import BuildStatus, Import, Label
 
 _REPORT_EVERY = 25
+_STAND = (
+    "The images are recorded and stay, but were not compared with those of other subjects; run this again, or "
+    "`rounds near-copies find`, once the cause is mended:"
+)
 
 
 def import_source(
@@ -50,8 +56,9 @@ def import_source(
 ) -> ImportReport:
     """Import `source`; the same source again adds nothing and returns the earlier report as `repeated`.
 
-    An import that adds nothing leaves no row. A dry run reads and decides, and stores nothing at all. Raises Conflict
-    while another import runs.
+    An import that fails, or adds nothing, leaves no row. Once its images are recorded they stay, and the search for
+    near copies begins; where that fails, the error says so, and the next import or the same one again goes on with it.
+    A dry run reads and decides, and stores nothing at all. Raises Conflict while another import runs.
     """
     digest = source.digest(seed)
     names = Pseudonyms.of(project) if source.private else None
@@ -59,6 +66,8 @@ def import_source(
         with project.database.read() as session:
             earlier = session.scalars(select(Import).where(Import.source_digest == digest)).one_or_none()
         if earlier is not None and earlier.status == BuildStatus.READY:
+            if not dry_run:
+                _compare(project, now, on_progress)
             return _repeat(project, earlier)
         with project.database.read() as session:
             aliases = all_aliases(session)
@@ -75,17 +84,18 @@ def import_source(
                 if report.added:
                     accepted = staging.accepted()
                     import_rows.write(project.database, now, import_id, accepted, report.added, on_progress)
-                    _finish(project, now, import_id, report.kept(names.file) if names else report)
+                    bound = _finish(project, now, import_id, report.kept(names.file) if names else report, alike)
             except BaseException:
                 import_rows.abandon(project.database, import_id)
                 raise
             if not report.added:
                 import_rows.forget(project.database, import_id)
                 return report
-            prints.keep(project, staging.accepted_files())
-            bound = alike.bind(now) if alike else []
-        find_near_copies(project, now, on_progress)
-        return _with_notes(project, report, bound)
+            with _images_stay():
+                remove_unneeded(project, bound)
+                prints.keep(project, staging.accepted_files())
+        _compare(project, now, on_progress)
+        return _with_notes(project, report, note_bound(bound) if alike else [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,28 @@ class Arrived:
     staging: Staging
     prints: IncomingPrints
     alike: AlikeSubjects | None
+
+
+def _compare(project: Project, now: datetime, on_progress: OnProgress) -> None:
+    """Look for near copies among the images that are recorded, unless an earlier call compared them all."""
+    with _images_stay():
+        with project.database.read() as session:
+            anchor(session, project.anchors_path)
+        find_near_copies(project, now, on_progress)
+
+
+@contextmanager
+def _images_stay() -> Iterator[None]:
+    """Say that the images are in the project where what is done after they are recorded fails."""
+    try:
+        yield
+    except RoundsError as error:
+        error.args = (f"{_STAND} {error}",)
+        raise
+    except OSError as error:
+        if (fault := describe_disk_error(error)) is None:
+            raise
+        raise Unavailable(f"{_STAND} {fault}") from error
 
 
 def _repeat(project: Project, earlier: Import) -> ImportReport:
@@ -132,11 +164,11 @@ def _decide(
         for digest in unused:
             project.store.remove(digest)
     intake.rejected[:0] = rejected
-    report = _report(source, reception.digest, staging, intake)
+    report = make_report(source, reception.digest, staging, intake)
     with project.database.read() as session:
         known = session.scalars(select(Label.name)).all()
         standing = import_rows.count_value_scales(session, {scale.bits for scale in staging.accepted_scales()})
-    return replace(report, notes=[*report.notes, *_alike(report, known), *note_values(staging, standing)])
+    return replace(report, notes=[*report.notes, *note_labels(report, known), *note_values(staging, standing)])
 
 
 def _receive(reception: Reception, arrived: Arrived, source: Source, on_progress: OnProgress) -> list[Rejected]:
@@ -167,73 +199,10 @@ def _shape_fault(arrival: Arrival, first: Arrival) -> str | None:
     return None if expected == actual else explain_shape_difference(expected, actual, "the pictures before it")
 
 
-def _report(source: Source, digest: str, staging: Staging, intake: Intake) -> ImportReport:
-    counts: dict[Split, Counter[str]] = defaultdict(Counter)
-    added = unknown = 0
-    for split, shown, known, count in staging.accepted_counts():
-        counts[split].update(dict.fromkeys(shown, count))
-        added += count
-        unknown += 0 if known else count
-    done: Counter[str] = Counter()
-    suspects: list[Suspect] = []
-    for arrival in staging.accepted(remarked=True):
-        done.update(arrival.notes)
-        if arrival.burnt_in:
-            suspects.append(Suspect(arrival.source_file, arrival.burnt_in))
-    subjects = staging.accepted_subjects()
-    return ImportReport(
-        source=source.name,
-        source_digest=digest,
-        added=added,
-        already=source.already + intake.already,
-        subjects_known=not unknown,
-        notice=source.notice,
-        rejected=intake.rejected,
-        duplicates=intake.duplicates,
-        counts={split.value: dict(sorted(counts[split].items())) for split in Split if split in counts},
-        subjects={split.value: subjects[split] for split in Split if split in subjects},
-        options=dict(source.options),
-        notes=[*source.notes, *_idle_gray(source, done), *_notes(done, intake.without_subject, unknown)],
-        burnt_in=suspects,
-    )
-
-
-def _idle_gray(source: Source, done: Counter[str]) -> list[str]:
-    """Say that --gray changed nothing, where that is known only after all is read."""
-    idle = "gray" in source.options and GRAY_EXACT not in done and GRAY_NEARLY not in done
-    return ["--gray changed nothing: no new image was RGB"] if idle else []
-
-
-def _notes(done: Counter[str], without_subject: int, unknown: int) -> list[str]:
-    notes = [f"{count} pictures: {note}" for note, count in sorted(done.items())]
-    if without_subject:
-        notes.append(
-            f"{without_subject} pictures are in the project already, without a subject. An import never changes a "
-            "subject. To have them under the subjects of this source, import it into a new project."
-        )
-    if unknown:
-        notes.append(
-            f"{unknown} pictures have no subject. Each picture, volume or study counts as a subject of its own, so "
-            "pictures of one patient may be in two splits. Intervals will be image-level, and claims are refused."
-        )
-    return notes
-
-
-def _alike(report: ImportReport, known: Iterable[str]) -> list[str]:
-    """A note for labels of this import that differ from others by case alone, or by how an accent is coded."""
-    brought = {label for counts in report.counts.values() for label in counts}
-    spelt: dict[str, set[str]] = defaultdict(set)
-    for label in {*brought, *known}:
-        spelt[fold(label)].add(label)
-    return [
-        f"the labels {', '.join(sorted(alike))} differ by case alone, and are different classes in this project: if "
-        "they mean the same, import them under one name"
-        for alike in spelt.values()
-        if len(alike) > 1 and alike & brought
-    ]
-
-
-def _finish(project: Project, now: datetime, import_id: int, report: ImportReport) -> None:
+def _finish(
+    project: Project, now: datetime, import_id: int, report: ImportReport, alike: AlikeSubjects | None
+) -> Bound:
+    """Make the import count, with its event and its bound subjects, in one transaction."""
     record = report.record()
     with project.database.read() as session:
         members = project.chain.members(session, Import, import_id)
@@ -242,5 +211,4 @@ def _finish(project: Project, now: datetime, import_id: int, report: ImportRepor
         row.status, row.report, row.subjects_known = BuildStatus.READY, record, report.subjects_known
         payload = {"source_digest": report.source_digest, "report_digest": digest_of(record), "images": report.added}
         project.chain.record_row(session, "import", row, payload, now, **{MEMBERS: members})
-    with project.database.read() as session:
-        anchor(session, project.anchors_path)
+        return alike.bind(session, now) if alike else Bound()

@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from curation.audit import MOST_DIGESTS, Chain, anchor
-from curation.near_copies.on_record import HELD_OUT, SEARCHED, searched_through
+from curation.near_copies.on_record import HELD_OUT, SEARCHED, is_searched, searched_through
 from curation.near_copies.prints import stored_prints
 from curation.near_copies.search import METHOD, PrintedImages, most_alike
 from curation.progress import OnProgress, silent
@@ -57,10 +57,10 @@ def find_near_copies(project: Project, now: datetime, report: OnProgress = silen
     The caller holds the import lock. No label and no model is read.
     """
     with project.database.read() as session:
+        if is_searched(session):
+            return
         through = searched_through(session)
         images = RealImages.of(session)
-    if not len(images.ids) or images.ids[-1] <= through:
-        return
     prints = stored_prints(project, images.files, report)
     found: list[dict[str, int | float]] = []
     held_out, is_new = images.are_of(HELD_OUT), images.ids > through

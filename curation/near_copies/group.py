@@ -38,6 +38,7 @@ class Bound:
 
     `subjects` were bound into `groups`; `moved` counts images by "test to train"; `twice` counts images left out since
     their subject has the same picture from the same import; `in_use` and `across_splits` count groups left as they are.
+    `unneeded` are files that nothing may rest on any more.
     """
 
     groups: int = 0
@@ -46,6 +47,7 @@ class Bound:
     in_use: int = 0
     across_splits: int = 0
     moved: Counter[str] = field(default_factory=Counter)
+    unneeded: set[str] = field(default_factory=set)
 
 
 def find_alike_subjects(project: Project, report: OnProgress) -> list[tuple[int, int]]:
@@ -59,38 +61,49 @@ def find_alike_subjects(project: Project, report: OnProgress) -> list[tuple[int,
 
 
 def bind_subjects(project: Project, now: datetime, pairs: Iterable[tuple[int, int]], *, across_splits: bool) -> Bound:
+    """Bind subjects as `bind_in` does, and remove the files that nothing rests on then."""
+    with project.database.write() as session:
+        bound = bind_in(session, project.chain, now, pairs, across_splits=across_splits)
+    with project.database.read() as session:
+        anchor(session, project.anchors_path)
+    remove_unneeded(project, bound)
+    return bound
+
+
+def bind_in(
+    session: Session, chain: Chain, now: datetime, pairs: Iterable[tuple[int, int]], *, across_splits: bool
+) -> Bound:
     """Bind the subjects of each connected group of `pairs` into one of them; the caller holds the import lock.
 
     With `across_splits` a group in several splits goes to the first of train, validation, test and reserve that it
     stands in; without, it is left. Of that split the oldest subject stays. The next search for near copies compares
     everything again.
     """
-    bound, groups, unneeded = Bound(), [], set[str]()
-    with project.database.write() as session:
-        bindable = [
-            subjects for group in _groups(pairs) if (subjects := _bindable(session, group, across_splits, bound))
-        ]
-        with _recorded(session, project.chain, now, bindable):
-            for subjects in bindable:
-                groups.append([subject.id for subject in subjects])
-                unneeded |= _bind(session, subjects, bound)
-        if groups:
-            session.execute(delete(NearCopySearch))
-            payload: dict[str, Any] = {
-                "subjects": bound.subjects,
-                "into": bound.groups,
-                "groups_digest": digest_of(groups),
-            }
-            payload |= {"moved": dict(bound.moved), "aliases": _aliases(session, project.chain, groups)}
-            project.chain.record(session, "subjects.bound", payload, now)
-    with project.database.read() as session:
-        anchor(session, project.anchors_path)
-    for chunk in chunks(sorted(unneeded)):
+    bound, groups = Bound(), []
+    bindable = [subjects for group in _groups(pairs) if (subjects := _bindable(session, group, across_splits, bound))]
+    with _recorded(session, chain, now, bindable):
+        for subjects in bindable:
+            groups.append([subject.id for subject in subjects])
+            bound.unneeded |= _bind(session, subjects, bound)
+    if groups:
+        session.execute(delete(NearCopySearch))
+        payload: dict[str, Any] = {
+            "subjects": bound.subjects,
+            "into": bound.groups,
+            "groups_digest": digest_of(groups),
+        }
+        payload |= {"moved": dict(bound.moved), "aliases": _aliases(session, chain, groups)}
+        chain.record(session, "subjects.bound", payload, now)
+    return bound
+
+
+def remove_unneeded(project: Project, bound: Bound) -> None:
+    """Remove the files of images that were left out, unless another image has them."""
+    for chunk in chunks(sorted(bound.unneeded)):
         with project.database.read() as session:
             unused = set(chunk) - files_among(session, chunk, Image.withdrawn_at.is_(None))
         for digest in unused:
             project.store.remove(digest)
-    return bound
 
 
 @contextmanager

@@ -20,6 +20,11 @@ REMEDY = (
     "into a new project, binds such images into one subject."
 )
 
+NOT_SEARCHED = (
+    "Not every image of the project was compared with those of other subjects yet, so nothing is known of near copies. "
+    "`rounds near-copies find` compares them."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class NearCopyCount:
@@ -101,7 +106,12 @@ def list_near_copies(session: Session) -> list[ListedNearCopy]:
 
 
 def near_copies_note(session: Session) -> str | None:
-    """Say how many held-out images look like a training image of another subject, and what helps; None for none."""
+    """Say how many held-out images look like a training image of another subject, and what helps; None for none.
+
+    While images wait to be compared it says that instead.
+    """
+    if not is_searched(session):
+        return NOT_SEARCHED
     counts = count_near_copies(session)
     found, images = (sum(getattr(count, name) for count in counts) for name in ("near_copies", "images"))
     if not found:

@@ -9,6 +9,7 @@ from curation.image_store import Pixels
 from curation.ingest.import_report import ImportReport
 from curation.ingest.importer import import_source
 from curation.ingest.incoming import IncomingImage, Source
+from curation.progress import OnProgress, silent
 from curation.project import Project
 from curation.tables.images import Split
 from tests.rows import NOW
@@ -30,7 +31,13 @@ def changed(number: int) -> Pixels:
 
 
 def import_scans(
-    project: Project, entries: Sequence[Entry], name: str = "scans", *, group: bool = False
+    project: Project,
+    entries: Sequence[Entry],
+    name: str = "scans",
+    *,
+    group: bool = False,
+    dry_run: bool = False,
+    on_progress: OnProgress = silent,
 ) -> ImportReport:
     """Import them under one label each."""
     items = [
@@ -44,7 +51,7 @@ def import_scans(
         for place, (subject, number, is_copy, split) in enumerate(entries)
     ]
     source = Source(name=name, content_digest=name, items=items, total=len(items), group_near_copies=group)
-    return import_source(project, NOW, source)
+    return import_source(project, NOW, source, on_progress=on_progress, dry_run=dry_run)
 
 
 def leaky() -> list[Entry]:
