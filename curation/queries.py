@@ -14,7 +14,7 @@ from curation.tables.operations import Event
 
 CHUNK = 500  # values in one condition, or rows in one statement
 SHAPE = (Image.height, Image.width, Image.channels, Image.bits)
-VALUE_SCALE = (Image.bits, Image.rescale_slope, Image.rescale_intercept, Image.signed_offset)
+VALUE_SCALE = (Image.bits, Image.rescale_slope, Image.rescale_intercept, Image.signed_offset, Image.value_unit)
 
 
 def has_shape(shape: Shape) -> ColumnElement[bool]:

@@ -91,6 +91,7 @@ def _geometry(image: Image) -> Geometry:
         rescale_slope=image.rescale_slope,
         rescale_intercept=image.rescale_intercept,
         signed_offset=image.signed_offset,
+        value_unit=image.value_unit,
         modality=image.modality,
         window=None if window[0] is None or window[1] is None else (window[0], window[1]),
         frame=image.frame,

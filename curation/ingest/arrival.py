@@ -54,7 +54,8 @@ class Arrival:
         if self.shape[2] != 1:
             return None
         geometry = self.geometry
-        return ValueScale.of(self.bits, geometry.rescale_slope, geometry.rescale_intercept, geometry.signed_offset)
+        slope, intercept = geometry.rescale_slope, geometry.rescale_intercept
+        return ValueScale.of(self.bits, slope, intercept, geometry.signed_offset, geometry.value_unit)
 
     @property
     def shown(self) -> list[str]:

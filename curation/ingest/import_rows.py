@@ -76,8 +76,8 @@ def count_value_scales(session: Session, bits: Collection[int]) -> dict[ValueSca
     """Count the real gray images of these depths in the project by what their values stand for."""
     query = select(*VALUE_SCALE, func.count()).where(is_ready_real(), Image.channels == 1, Image.bits.in_(bits))
     counts = Counter[ValueScale]()
-    for depth, slope, intercept, signed_offset, count in session.execute(query.group_by(*VALUE_SCALE)):
-        counts[ValueScale.of(depth, slope, intercept, signed_offset)] += count
+    for depth, slope, intercept, signed_offset, unit, count in session.execute(query.group_by(*VALUE_SCALE)):
+        counts[ValueScale.of(depth, slope, intercept, signed_offset, unit)] += count
     return dict(counts)
 
 
@@ -175,6 +175,7 @@ def _image_row(arrival: Arrival, now: datetime, import_id: int, subject_id: int)
         "rescale_slope": geometry.rescale_slope,
         "rescale_intercept": geometry.rescale_intercept,
         "signed_offset": geometry.signed_offset,
+        "value_unit": geometry.value_unit,
         "modality": geometry.modality,
         "window_center": center,
         "window_width": window_width,

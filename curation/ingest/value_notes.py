@@ -1,21 +1,27 @@
 """Say in the report of an import where stored values do not mean what a model would take them for."""
 
-from collections import Counter
 from collections.abc import Mapping
 
-from curation.ingest.formats.value_remarks import NO_RESCALE, OTHER_UNIT
 from curation.ingest.staging import Staging
-from curation.provenance.value_scales import ValueScale, describe_scales, explain_mix
+from curation.provenance.value_scales import (
+    ValueScale,
+    describe_scales,
+    describe_units,
+    explain_mix,
+    explain_units,
+    units_of,
+    without_units,
+)
 
 _SETTLED = "To bring all to one, import them into a new project with --window CENTRE:WIDTH."
-_UNITS = {NO_RESCALE: "of an unknown unit", OTHER_UNIT: "of a RescaleType other than HU"}
 _SMALL_SHARE = 1 / 8  # of the range of 16 bit
 
 
 def note_values(staging: Staging, standing: Mapping[ValueScale, int]) -> list[str]:
-    """Note values on several scales, in the import or beside those `standing` in the project, and low contrast."""
+    """Note several scales or units, in the import or beside those `standing` in the project, and low contrast."""
     scales = staging.accepted_scales()
-    return [*_scale_notes(scales, standing), *_unit_notes(staging), *_range_note(scales, staging.accepted_levels())]
+    notes = [*_scale_notes(without_units(scales), without_units(standing)), *_unit_notes(scales, standing)]
+    return [*notes, *_range_note(scales, staging.accepted_levels())]
 
 
 def _scale_notes(scales: Mapping[ValueScale, int], standing: Mapping[ValueScale, int]) -> list[str]:
@@ -29,23 +35,16 @@ def _scale_notes(scales: Mapping[ValueScale, int], standing: Mapping[ValueScale,
     return ([mixed] if mixed else []) + ([apart] if scales and others else [])
 
 
-def _unit_notes(staging: Staging) -> list[str]:
+def _unit_notes(scales: Mapping[ValueScale, int], standing: Mapping[ValueScale, int]) -> list[str]:
     """Say that CT images of an unknown or another unit come beside others in Hounsfield units."""
-    if not any(note in _UNITS for arrival in staging.accepted(remarked=True) for note in arrival.notes):
-        return []
-    units = Counter(
-        next((_UNITS[note] for note in arrival.notes if note in _UNITS), "in HU")
-        for arrival in staging.accepted()
-        if arrival.geometry.modality == "CT"
+    mixed = explain_units(scales)
+    here, others = units_of(scales), units_of(standing)
+    apart = (
+        f"The project has real CT images in another unit than these: {describe_units(others)}; here "
+        f"{describe_units(here)}. Equal stored values do not mean the same. Import images of another unit into a "
+        "project of their own."
     )
-    if len(units) < 2:
-        return []
-    shown = "; ".join(f"{count:,} {unit}" for unit, count in units.most_common())
-    return [
-        f"The CT images are in several units: {shown}. Equal stored values do not mean the same, and a window or a "
-        "model takes them as if they did. Import only files of one unit, or give the others their RescaleSlope, "
-        "RescaleIntercept and RescaleType."
-    ]
+    return ([mixed] if mixed else []) + ([apart] if here and set(others) - set(here) else [])
 
 
 def _range_note(scales: Mapping[ValueScale, int], levels: tuple[int, int] | None) -> list[str]:

@@ -18,7 +18,7 @@ from curation.errors import BadInput, Conflict, NotFound
 from curation.files import whole_folder
 from curation.image_store import decode_png
 from curation.provenance.tombstones import Tombstones
-from curation.provenance.value_scales import ValueScale, explain_mix
+from curation.provenance.value_scales import ValueScale, explain_mix, explain_units
 from curation.snapshots.content import Content, ContentDigest
 
 FORMAT = "rounds-snapshot/1"
@@ -192,10 +192,13 @@ class SnapshotFolder:
 
 
 def explain_mixed_scales(manifest: Mapping[str, Any]) -> str | None:
-    """Say that the real images of a manifest are on several scales and what settles it; None where all are on one."""
-    entries = manifest.get("value_scales", ())
-    scales = {ValueScale(manifest["bits"], entry["slope"], entry["intercept"]): entry["images"] for entry in entries}
-    return explain_mix(scales, "Import them into a new project with --window CENTRE:WIDTH to bring all to one.")
+    """Say that the real images of a manifest are on several scales, or in several units; None where all are on one."""
+    scales = {
+        ValueScale(manifest["bits"], entry["slope"], entry["intercept"], entry.get("unit") or ""): entry["images"]
+        for entry in manifest.get("value_scales", ())
+    }
+    settled = "Import them into a new project with --window CENTRE:WIDTH to bring all to one."
+    return " ".join(filter(None, [explain_mix(scales, settled), explain_units(scales)])) or None
 
 
 def write_rows(folder: Path, split: str, rows: Iterable[SnapshotRow]) -> None:

@@ -28,7 +28,7 @@ PRIVACY = "blocked as a near copy of a training image"
 WITHDRAWN = "withdrawn"
 OTHER_OUTCOME = "synthetic: an outcome of a kind the recipe does not let count"
 _IMAGE = (Image.id, Image.pixel_sha256, Image.file_sha256, *SHAPE)
-_INSERT = f"INSERT INTO images VALUES ({', '.join('?' * 19)})"
+_INSERT = f"INSERT INTO images VALUES ({', '.join('?' * 20)})"
 
 
 def gather(session: Session, pool: Pool, recipe: MixRecipe) -> None:
@@ -117,11 +117,11 @@ def _real_images(session: Session, pool: Pool, recipe: MixRecipe) -> Iterator[tu
     query = query.join(Subject, Subject.id == Image.subject_id).where(is_ready_real())
     for row, label in _with_one_label(session, pool, query, recipe.classes, "real"):
         shape, origin = tuple(row[3:7]), (row.import_id, None, None, None)
-        scale = ValueScale.of(row.bits, row.rescale_slope, row.rescale_intercept, row.signed_offset)
+        scale = ValueScale.of(row.bits, row.rescale_slope, row.rescale_intercept, row.signed_offset, row.value_unit)
         place = (_position(recipe, row.pixel_sha256), f"{row.file_sha256}{row.key}")
         yield (
             row.id, Origin.REAL.value, row.split.value, row.key, label, row.pixel_sha256, row.file_sha256,
-            *shape, *origin, *place, scale.slope, scale.intercept,
+            *shape, *origin, *place, scale.slope, scale.intercept, scale.unit,
         )  # fmt: skip
 
 
@@ -138,7 +138,7 @@ def _synthetic_images(session: Session, pool: Pool, recipe: MixRecipe) -> Iterat
         place = (_position(recipe, row.pixel_sha256), f"{row.file_sha256}{row.request_digest}{row.batch_index:09}")
         yield (
             row.id, Origin.SYNTHETIC.value, "train", None, label, row.pixel_sha256, row.file_sha256,
-            *shape, *origin, *place, None, None,
+            *shape, *origin, *place, None, None, None,
         )  # fmt: skip
 
 

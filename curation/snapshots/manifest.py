@@ -88,7 +88,7 @@ def _plan(session: Session, pool: Pool, name: str, recipe: MixRecipe) -> Plan:
         "bits": bits,
         "subjects": "known" if _subjects_known(session, pool) else "unknown",
         "value_scales": [
-            {"slope": scale.slope, "intercept": scale.intercept, "images": count}
+            {"slope": scale.slope, "intercept": scale.intercept, "unit": scale.unit or None, "images": count}
             for scale, count in _count_scales(pool).items()
         ],
         "notice": _notice(session, pool, generators),
@@ -189,8 +189,8 @@ def _single_shape(pool: Pool) -> tuple[tuple[int, int, int], int]:
 def _count_scales(pool: Pool) -> dict[ValueScale, int]:
     """Count the real gray images by what their values stand for."""
     query = """
-    SELECT images.bits, slope, intercept, COUNT(*) FROM rows JOIN images ON images.id = rows.image
-    WHERE images.origin = 'real' AND images.channels = 1 GROUP BY 1, 2, 3 ORDER BY 4 DESC, 2, 3
+    SELECT images.bits, slope, intercept, unit, COUNT(*) FROM rows JOIN images ON images.id = rows.image
+    WHERE images.origin = 'real' AND images.channels = 1 GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC, 2, 3, 4
     """
     return {ValueScale(*scale): count for *scale, count in pool.rows(query)}
 

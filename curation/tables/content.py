@@ -54,7 +54,7 @@ WITHDRAWAL = ("subject_id", "reason", "plan", "created_at")
 IMAGE = (
     *("origin", "import_id", "subject_id", "batch_id", "batch_index", "altered_from_id", "alteration", "file_sha256"),
     *("pixel_sha256", "height", "width", "channels", "bits", "spacing_row_mm", "spacing_column_mm", "rescale_slope"),
-    *("rescale_intercept", "signed_offset", "modality", "created_at"),
+    *("rescale_intercept", "signed_offset", "value_unit", "modality", "created_at"),
 )
 # What a withdrawal clears of an image; its event keeps the digest of what was there.
 IMAGE_FACTS = ("source_file", "window_center", "window_width", "frame", "affine", "covariates", "withdrawn_at")

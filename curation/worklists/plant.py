@@ -32,6 +32,7 @@ GEOMETRY = (
     "rescale_slope",
     "rescale_intercept",
     "signed_offset",
+    "value_unit",
 )
 
 

@@ -20,7 +20,9 @@ from curation.exports.facts.snapshot import SnapshotFacts
 from curation.exports.selection import ExportItem, Selection
 from curation.exports.software import NAME, NOT_ANONYMOUS, notice_text, software_version
 from curation.image_store import Pixels
+from curation.ingest.incoming import Geometry
 from curation.progress import OnProgress
+from curation.provenance.value_scales import ANOTHER_UNIT, UNKNOWN_UNIT
 
 OPENS_WITH = 'pydicom.dcmread("{directory}/train/synthetic-000001.dcm")'
 LONG_STRING = 64  # characters of VR LO
@@ -169,11 +171,18 @@ def _add_pixels(dataset: Dataset, item: ExportItem, pixels: Pixels) -> None:
         slope = geometry.rescale_slope
         dataset.RescaleIntercept = _decimal(geometry.rescale_intercept - geometry.signed_offset * slope)
         dataset.RescaleSlope = _decimal(slope)
-        dataset.RescaleType = "HU" if dataset.Modality == "CT" else "US"
+        dataset.RescaleType = _rescale_type(geometry, dataset.Modality)
         if geometry.window is not None:
             dataset.WindowCenter, dataset.WindowWidth = (_decimal(value) for value in geometry.window)
     content = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("<")).tobytes()
     dataset.add_new("PixelData", "OW" if bits == 16 else "OB", content + b"\0" * (len(content) % 2))
+
+
+def _rescale_type(geometry: Geometry, modality: str) -> str:
+    """The unit of the values (PS3.3, C.11.1.1.2), US where it is not known; earlier versions kept none of CT."""
+    if geometry.value_unit in (UNKNOWN_UNIT, ANOTHER_UNIT):
+        return "US"
+    return geometry.value_unit or ("HU" if modality == "CT" else "US")
 
 
 def _decimal(value: float) -> DSfloat:

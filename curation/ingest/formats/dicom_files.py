@@ -46,6 +46,7 @@ def _image(name: str, header: FileDataset, number: int, values: Values, facts: d
         rescale_slope=values.slope,
         rescale_intercept=values.intercept,
         signed_offset=values.signed_offset,
+        value_unit=values.unit,
         modality=modality,
         window=values.window,
         frame=number,

@@ -44,9 +44,10 @@ from curation.ingest.formats.dicom_preamble import is_bare, transfer_syntax
 from curation.ingest.formats.value_remarks import NO_RESCALE, OTHER_UNIT
 from curation.ingest.formats.value_scale import SIGNED_OFFSET, store_whole_numbers, turn_values
 from curation.ingest.incoming import Unreadable
+from curation.provenance.value_scales import ANOTHER_UNIT, HOUNSFIELD, UNKNOWN_UNIT
 
 _CALIBRATED = ("CT", "PT")
-_HOUNSFIELD = "HU"
+_RESCALE_TYPES = ("OD", HOUNSFIELD, "US", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT")  # PS3.3, C.11.1.1.2
 _PLUGINS = {  # GDCM decodes all of them too, and aborts the process on damaged ones
     JPEGBaseline8Bit: "pillow",
     JPEGExtended12Bit: "pillow",
@@ -70,6 +71,7 @@ class Values:
     slope: float = 1.0
     intercept: float = 0.0
     signed_offset: int = 0
+    unit: str | None = None
     window: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
 
@@ -137,11 +139,11 @@ def to_stored_values(frame: NDArray[Any], header: Dataset, number: int) -> Value
     if frame.ndim == 3:
         return Values(_eight_bit(frame))
     window, notes = read_window(header, number)
-    stored = _gray(frame, header, number)
+    stored = replace(_gray(frame, header, number), unit=_kept_unit(header, number))
     stored = replace(stored, window=window, notes=(*notes, *_remarks(header, number), *stored.notes))
     if photometric == "MONOCHROME2":
         return stored
-    if header.get("Modality") in _CALIBRATED or _unit(header, number) == _HOUNSFIELD:
+    if header.get("Modality") in _CALIBRATED or _unit(header, number) == HOUNSFIELD:
         raise BadInput("MONOCHROME1 with calibrated values (CT, PET): inverting them would change their meaning")
     return _invert(stored, header)
 
@@ -153,7 +155,7 @@ def _gray(frame: NDArray[Any], header: Dataset, number: int) -> Values:
     slope, intercept = (1.0, 0.0) if through_lut else read_rescale(header, number)
     if values.dtype.kind not in "iu" or values.dtype.itemsize > 2:
         raise BadInput(f"values of type {values.dtype}: expected 8 or 16 bit integers")
-    is_ct = header.get("Modality") == "CT" or _unit(header, number) == _HOUNSFIELD
+    is_ct = header.get("Modality") == "CT" or _unit(header, number) == HOUNSFIELD
     whole = store_whole_numbers(values, slope, intercept) if is_ct and values.dtype.itemsize == 2 else None
     if whole is not None:
         return Values(whole[:, :, None], 1.0, 0.0, SIGNED_OFFSET)
@@ -184,15 +186,29 @@ def _unit(header: Dataset, number: int) -> str:
     return str(find_macro(header, number, "PixelValueTransformationSequence").get("RescaleType") or "")
 
 
+def _kept_unit(header: Dataset, number: int) -> str | None:
+    """The unit that is kept of CT, and of whatever is in Hounsfield units; a type that the standard lacks is not."""
+    named = _unit(header, number)
+    if header.get("Modality") != "CT" and named != HOUNSFIELD:
+        return None
+    if _lacks_rescale(header, number):
+        return UNKNOWN_UNIT
+    return named if named in _RESCALE_TYPES else ANOTHER_UNIT if named else HOUNSFIELD
+
+
+def _lacks_rescale(header: Dataset, number: int) -> bool:
+    """Whether slope or intercept, which CT and PET must have, is not there."""
+    is_calibrated = header.get("Modality") in _CALIBRATED or _unit(header, number) == HOUNSFIELD
+    return is_calibrated and not header.get("ModalityLUTSequence") and not has_rescale(header, number)
+
+
 def _remarks(header: Dataset, number: int) -> tuple[str, ...]:
     """What the header says of the values that was not applied."""
-    is_other = header.get("Modality") == "CT" and _unit(header, number) not in ("", _HOUNSFIELD)
+    is_other = header.get("Modality") == "CT" and _unit(header, number) not in ("", HOUNSFIELD)
     is_inverse = header.get("PresentationLUTShape") == "INVERSE" and header.PhotometricInterpretation == "MONOCHROME2"
-    is_calibrated = header.get("Modality") in _CALIBRATED or _unit(header, number) == _HOUNSFIELD
-    lacks_rescale = is_calibrated and not header.get("ModalityLUTSequence") and not has_rescale(header, number)
     remarks = (
         (is_other, OTHER_UNIT),
-        (lacks_rescale, NO_RESCALE),
+        (_lacks_rescale(header, number), NO_RESCALE),
         (is_inverse, CONTRADICTION),
         (not _is_square(header), NOT_SQUARE),
     )

@@ -300,9 +300,49 @@ def test_ct_of_unknown_and_other_units_beside_hounsfield_units_is_said(project: 
     notes = _import(project, _folder(tmp_path, **files)).notes
     [note] = [note for note in notes if "in several units" in note]
     assert note.startswith("The CT images are in several units: 2 in HU; 1 of ")
-    assert {"1 of an unknown unit", "1 of a RescaleType other than HU"} <= set(
-        note.split(". ")[0].split(": ")[1].split("; ")
+    assert {"1 of an unknown unit", "1 of RescaleType US"} <= set(note.split(". ")[0].split(": ")[1].split("; "))
+
+
+def test_ct_of_another_unit_than_that_of_an_earlier_import_is_said_at_import_snapshot_and_training(
+    project: Project, tmp_path: Path
+) -> None:
+    _import(project, _folder(tmp_path / "bare", p0=_without("RescaleSlope"), p1=_without("RescaleIntercept")))
+    in_hu = {"p2": _scanner(HU, 1, -1024, False), "p3": _scanner(HU // 2, 1, 0, True)}
+    report = _import(project, _folder(tmp_path / "hu", **in_hu))
+    assert not any("another scale" in note for note in report.notes)
+    [note] = [note for note in report.notes if "another unit" in note]
+    assert note.startswith(
+        "The project has real CT images in another unit than these: 2 of an unknown unit; here 2 in HU."
     )
+    with project.database.read() as session:
+        notice = preview_snapshot(session, MixRecipe(synthetic="none")).mixed_scales
+    assert notice is not None
+    assert notice.startswith("The CT images are in several units: ")
+    folder = build_snapshot(project, "s1", MixRecipe(synthetic="none"), NOW, lambda *_: None)
+    assert folder.mixed_scales == notice
+    assert {scale["unit"] for scale in folder.manifest["value_scales"]} == {"HU", "unknown"}
+    shown = CliRunner().invoke(rounds, ["--project", str(project.root), "snapshot", "show", "s1"]).output
+    assert "in several units" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("change", "unit"),
+    [
+        (_scanner(HU, 1, 0, True), "HU"),
+        (_scanner(HU, 1, 0, True, RescaleType="HU_MOD"), "HU_MOD"),
+        (_scanner(HU, 1, 0, True, RescaleType="of Dr Doe"), "other"),
+        (_scanner(HU, 1, 0, True, Modality="OT", RescaleType="HU"), "HU"),
+        (_scanner(HU, 1, 0, True, Modality="MR", RescaleType="US"), None),
+        (_without("RescaleSlope"), "unknown"),
+        (_without("RescaleSlope", Modality="MR"), None),
+    ],
+)
+def test_the_unit_of_ct_is_kept_beside_its_scale(
+    project: Project, tmp_path: Path, change: Change, unit: str | None
+) -> None:
+    _import(project, _folder(tmp_path, x=change))
+    [image] = _images(project)
+    assert image.value_unit == unit
 
 
 def test_ct_of_one_unknown_unit_is_not_called_mixed(project: Project, tmp_path: Path) -> None:
