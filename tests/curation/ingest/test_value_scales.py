@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.sequence import Sequence
 from sqlalchemy import select
@@ -323,6 +324,10 @@ def test_ct_of_another_unit_than_that_of_an_earlier_import_is_said_at_import_sna
     assert {scale["unit"] for scale in folder.manifest["value_scales"]} == {"HU", "unknown"}
     shown = CliRunner().invoke(rounds, ["--project", str(project.root), "snapshot", "show", "s1"]).output
     assert "in several units" in " ".join(shown.split())
+    to_folder = ["--project", str(project.root), "export", "dicom", "s1", str(tmp_path / "exported")]
+    assert CliRunner().invoke(rounds, to_folder).exit_code == 0
+    exported = [dcmread(path).RescaleType for path in (tmp_path / "exported").rglob("*.dcm")]
+    assert sorted(exported) == ["HU", "HU", "US", "US"]
 
 
 @pytest.mark.parametrize(
