@@ -93,6 +93,8 @@ def train(
     facts: dict[str, Any] = {"run": request.name, "directory": str(run.directory), "validation": run.metrics}
     near = near_copies_of_folder(folder, "validation")
     facts |= {"near copies": near, "notice": run.card["notice"]} | ({"stale": stale} if stale else {})
+    if note := run.card["backbone"].get("preprocessing"):
+        facts["preprocessing"] = note
     if run.card.get("mixed_scales"):
         facts["scales"] = run.card["mixed_scales"]
     if run.card.get("constant_features"):

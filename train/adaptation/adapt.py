@@ -218,6 +218,9 @@ def _train_encoder(
 def _run_card(folder: SnapshotFolder, config: AdaptationConfig, backbone: Backbone, seen: Seen) -> dict[str, Any]:
     """Describe what the run rests on."""
     origins = [row.origin for row in folder.rows("train")]
+    of_backbone = {"given": config.backbone, "name": backbone.name, "digest": backbone.digest}
+    if backbone.preprocessing.note:
+        of_backbone["preprocessing"] = backbone.preprocessing.note
     return {
         "kind": "run",
         "config": config.model_dump(mode="json"),
@@ -227,7 +230,7 @@ def _run_card(folder: SnapshotFolder, config: AdaptationConfig, backbone: Backbo
         "bits": folder.bits,
         "notice": folder.notice,
         "mixed_scales": folder.mixed_scales,
-        "backbone": {"given": config.backbone, "name": backbone.name, "digest": backbone.digest},
+        "backbone": of_backbone,
         "snapshot": {"name": folder.name, "digest": folder.digest, "subjects": folder.subjects},
         "n_images": {origin: origins.count(origin) for origin in sorted(set(origins))},
         "readings": {key: value for key, value in folder.lineage.get("readings", {}).items() if key != "ids"},

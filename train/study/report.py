@@ -191,6 +191,12 @@ def _format_interval(interval: dict[str, float], signed: bool = False) -> str:
     return f"{interval['value']:{form}} ({interval['low']:{form}} to {interval['high']:{form}})"
 
 
+def _describe_preprocessing(result: dict[str, Any]) -> str:
+    """Say where the backbone is given its images otherwise than the reference gives them."""
+    note = result["backbone"].get("preprocessing")
+    return f" Preprocessing: {note}." if note else ""
+
+
 def _describe_method(result: dict[str, Any]) -> str:
     plan, adaptation = result["plan"], result["plan"]["adaptation"]
     arms = "\n".join(f"- `{name}`: {ARM_TITLES.get(name, 'as named by who built it')}" for name in plan["arms"])
@@ -204,6 +210,7 @@ def _describe_method(result: dict[str, Any]) -> str:
         f" optimiser steps of {adaptation['batch_size']} images, seeds {', '.join(map(str, plan['seeds']))}; the"
         f" weights of the best validation loss; read on the same {result['n_images']} real {plan['split']} images."
         " AUROC is one class against the rest, averaged over classes; calibration error over 15 bins of the top label."
+        f"{_describe_preprocessing(result)}"
         f" {level} Intervals add the variance between seeds to the bootstrap variance ({plan['n_bootstrap']} resamples)"
         " with Satterthwaite's degrees of freedom. They do not cover the choice of training subjects, nor another fit"
         f" of the generator. The sentence above is about `{plan['primary']}`, named before; the other differences are"

@@ -324,7 +324,7 @@ def test_ct_of_another_unit_than_that_of_an_earlier_import_is_said_at_import_sna
     assert {scale["unit"] for scale in folder.manifest["value_scales"]} == {"HU", "unknown"}
     shown = CliRunner().invoke(rounds, ["--project", str(project.root), "snapshot", "show", "s1"]).output
     assert "in several units" in " ".join(shown.split())
-    to_folder = ["--project", str(project.root), "export", "dicom", "s1", str(tmp_path / "exported")]
+    to_folder = ["--project", str(project.root), "export", "dicom", "s1", str(tmp_path / "exported"), "--include-real"]
     assert CliRunner().invoke(rounds, to_folder).exit_code == 0
     exported = [dcmread(path).RescaleType for path in (tmp_path / "exported").rglob("*.dcm")]
     assert sorted(exported) == ["HU", "HU", "US", "US"]
