@@ -1,4 +1,4 @@
-"""What follows an import once its images are recorded: where it breaks off, they stay, and it is taken up again."""
+"""Images that are recorded stay where the search for near copies breaks off, and it is taken up again."""
 
 import os
 import signal
