@@ -1,4 +1,4 @@
-"""Compare what stored values stand for: images on different scales, or in different units, store it differently."""
+"""Compare what stored values stand for: on other scales or in other units, equal values differ."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The unit of CT is kept, and images in several units are said at import, for snapshots and at training."""
+"""The unit of CT is kept; several units are said at import, for snapshots and at training."""
 
 from pathlib import Path
 
