@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from curation.errors import BadInput
-from curation.progress import OnProgress
+from curation.progress import OnProgress, within_step
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.backbones.load import BACKBONE_FILES, Backbone
 from train.pretraining.continued_recipe import ContinuedRecipe
 from train.pretraining.descent import collect_seen, describe_ancestors
-from train.pretraining.fit import FIT
+from train.pretraining.fit import FIT, PROBES
 from train.pretraining.from_nothing import check_counts
 from train.pretraining.probe import ProbeSet
-from train.pretraining.report import VariantResult, write_report
+from train.pretraining.report import Report, VariantResult
 from train.pretraining.result_folder import describe_fit
 from train.pretraining.sampling import split_held_out
 from train.pretraining.tokens import load_backbone
@@ -39,11 +39,12 @@ def continue_pretraining(
     best = max(results, key=lambda result: result.score)
     for path in sorted(path for pattern in BACKBONE_FILES for path in best.directory.glob(pattern)):
         shutil.copyfile(path, out / path.name)
-    report = write_report(out, folder, recipe, results, best, seen, why_no_probe)
+    report = Report(recipe.name, recipe.objective.kind, recipe.backbone, results, best, why_no_probe)
+    report.write(out, folder, seen)
     return describe_fit(folder, recipe, recipe.name, len(rows), seen, best.losses) | {
         "objective": recipe.objective.kind,
         "ancestors": describe_ancestors(recipe, folder.path),
-        **{name: report[name] for name in ("probe", "word", "variants", "chosen")},
+        **report.findings(),
     }
 
 
@@ -68,12 +69,10 @@ def choose_probes(folder: SnapshotFolder, recipe: ContinuedRecipe) -> tuple[Prob
 
     Raises BadInput where a weight is to be chosen by the probe, and there is none.
     """
-    try:
-        return ProbeSet.choose(folder, recipe.probe_images, recipe.seed), None
-    except BadInput as error:
-        if len(recipe.objective.variants()) > 1:
-            raise BadInput(f"validation chooses the weight, and cannot: {error} Or give one weight.") from error
-        return None, str(error)
+    probes, why_none = ProbeSet.choose_or_explain(folder, recipe.probe_images, recipe.seed)
+    if probes is None and len(recipe.objective.variants()) > 1:
+        raise BadInput(f"validation chooses the weight, and cannot: {why_none} Or give one weight.")
+    return probes, why_none
 
 
 def split_images(folder: SnapshotFolder, recipe: ContinuedRecipe, rows: list[SnapshotRow]) -> FittedImages:
@@ -97,17 +96,20 @@ def _fit_variants(
     on_progress: OnProgress,
 ) -> list[VariantResult]:
     """Fit every variant of the objective, and probe each."""
-    variants, kept = recipe.objective.variants(), out / FIT / "probes"
-    before = probes.probabilities(start, kept / "before.safetensors") if probes else None
+    variants, kept = recipe.objective.variants(), out / FIT / PROBES
+    total = len(variants) * recipe.steps
+    report_before = within_step(on_progress, 0, total, "probe before")
+    before = probes.probabilities(start, kept, report_before) if probes else None
     results = []
     for number, (name, settings) in enumerate(variants.items()):
         directory = out / FIT / re.sub(r"[^a-z0-9.]+", "-", name)
-        report = _report_variant(on_progress, name, number * recipe.steps, len(variants) * recipe.steps)
+        report = _report_variant(on_progress, name, number * recipe.steps, total)
         losses = fit_variant(images, recipe, settings, directory, folder.digest, report)
         comparison = None
         if probes and before is not None:
             made = load_backbone(str(directory), None, folder.path)
-            after = probes.probabilities(made, kept / f"{directory.name}.safetensors")
+            report_after = within_step(on_progress, (number + 1) * recipe.steps, total, f"{name}, probe after")
+            after = probes.probabilities(made, kept, report_after)
             comparison = probes.compare(before, after, len(variants))
         results.append(VariantResult(name, directory, losses, comparison))
     return results

@@ -11,6 +11,7 @@ from train.pretraining.batch import TrainingBatch
 from train.pretraining.objectives.implementation import Loss
 
 FIT = "fit"  # the directory of checkpoints inside that of a backbone, gone when the fit has finished
+PROBES = "probes"  # what the probes said, inside that of checkpoints
 
 
 def run_objective(

@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from transformers import ViTConfig, ViTMAEForPreTraining, ViTModel
 
 from curation.errors import BadInput
-from curation.progress import OnProgress
+from curation.progress import OnProgress, within_step
 from curation.provenance.seen import Seen
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
-from train.backbones.load import quiet_transformers
+from train.backbones.load import Backbone, quiet_transformers
 from train.backbones.preprocessing import Preprocessing
 from train.fitting.checkpoint import Checkpoint
 from train.fitting.device import choose_device
 from train.fitting.phase import Phase
 from train.pretraining.batch import TrainingBatch
-from train.pretraining.fit import FIT, run_objective
+from train.pretraining.fit import FIT, PROBES, run_objective
 from train.pretraining.masked_autoencoder import (
     NUM_CHANNELS,
     augment,
@@ -34,9 +34,13 @@ from train.pretraining.masked_autoencoder import (
 )
 from train.pretraining.objective_table import MaskedAutoencoding
 from train.pretraining.objectives.implementation import find_objective
+from train.pretraining.probe import Probabilities, ProbeSet
 from train.pretraining.recipe import ImageRecipe, PretrainRecipe, refuse_few_images
+from train.pretraining.report import Report, VariantResult
 from train.pretraining.result_folder import describe_fit
 from train.pretraining.sampling import EVALUATION_STEP, choose_batch, pretraining_generator, split_held_out
+
+PROBE_IMAGES = 2_000  # real training images that the probes are fitted to
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,24 @@ def pretrain_from_nothing(
     refuse_few_images(folder, force)
     rows = choose_rows(folder, recipe)
     images = split_images(folder, recipe, rows)
+    probes, why_none = ProbeSet.choose_or_explain(folder, PROBE_IMAGES, recipe.seed)
+    random_weights, kept = out / FIT / "random", out / FIT / PROBES
+    save_encoder(make_masked_autoencoder(recipe), recipe, images.preprocessing, random_weights)
+
+    def probe(directory: Path, which: str, done: int) -> Probabilities | None:
+        report = within_step(on_progress, done, recipe.steps, f"probe {which}")
+        backbone = Backbone.load(directory, choose_device())
+        return probes.probabilities(backbone, kept, report) if probes else None
+
+    before = probe(random_weights, "before", 0)
     model, losses = _fit(images, recipe, folder, out, on_progress)
-    save_encoder(model, recipe, out)
-    (out / "preprocessor_config.json").write_text(json.dumps(images.preprocessing.as_config(), indent=2) + "\n")
-    return describe_fit(folder, recipe, recipe.name, len(rows), Seen.by_rows(rows), losses)
+    save_encoder(model, recipe, images.preprocessing, out)
+    after, kind, seen = probe(out, "after", recipe.steps), MaskedAutoencoding.kind_name(), Seen.by_rows(rows)
+    comparison = probes.compare(before, after, 1) if probes and before is not None and after is not None else None
+    result = VariantResult(kind, out, losses, comparison)
+    report = Report(recipe.name, kind, None, [result], result, why_none)
+    report.write(out, folder, seen)
+    return describe_fit(folder, recipe, recipe.name, len(rows), seen, losses) | report.findings()
 
 
 def choose_rows(folder: SnapshotFolder, recipe: ImageRecipe) -> list[SnapshotRow]:
@@ -137,10 +155,11 @@ def _fit(
     return model, run_objective(phase, loss, make_batch, make_held_out, recipe.checkpoint_every, on_progress)
 
 
-def save_encoder(model: ViTMAEForPreTraining, recipe: PretrainRecipe, out: Path) -> None:
+def save_encoder(model: ViTMAEForPreTraining, recipe: PretrainRecipe, preprocessing: Preprocessing, out: Path) -> None:
     """Write the encoder as a stock `ViTModel`; the fixed sine-cosine positions become its position table."""
     config = ViTConfig(**encoder_shape(recipe), feature_pooling=recipe.feature_pooling)
     encoder = ViTModel(config, add_pooling_layer=False)
     encoder.load_state_dict(model.vit.state_dict())
     with quiet_transformers():
         encoder.save_pretrained(out)
+    (out / "preprocessor_config.json").write_text(json.dumps(preprocessing.as_config(), indent=2) + "\n")

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.estimates import CONFIDENCE, Estimate, as_saved
-from curation.progress import silent
+from curation.progress import OnProgress, silent
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.config import AdaptationConfig
 from train.adaptation.features import FeatureCache
@@ -62,21 +63,30 @@ class ProbeSet:
             )
         return cls(folder, train, select_held_out_rows(folder, "validation"), seed)
 
-    def probabilities(self, backbone: Backbone, kept: Path) -> Probabilities:
-        """Fit a head to frozen features and predict validation (N, n_classes); `kept` holds them for the next call."""
+    @classmethod
+    def choose_or_explain(cls, folder: SnapshotFolder, most: int, seed: int) -> "tuple[ProbeSet | None, str | None]":
+        """Choose as `choose` does, or say why there is no probe."""
+        try:
+            return cls.choose(folder, most, seed), None
+        except BadInput as error:
+            return None, str(error)
+
+    def probabilities(self, backbone: Backbone, directory: Path, on_progress: OnProgress) -> Probabilities:
+        """Fit a head to frozen features and predict validation (N, n_classes); kept in `directory` for a next call."""
         belongs_to = f"{backbone.digest} on {self.folder.digest}, {len(self.train)} images, seed {self.seed}"
+        kept = directory / f"{digest_of(belongs_to)[:16]}.safetensors"
         if (found := read_kept_array(kept, belongs_to)) is not None:
             return found
         features = FeatureCache(backbone)
         config = AdaptationConfig(patience=None, seed=self.seed)
-        inputs = torch.from_numpy(features.of(self.folder, self.train, silent))
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        inputs = torch.from_numpy(features.of(self.folder, self.train, on_progress))
+        directory.mkdir(parents=True, exist_ok=True)
         checkpoint = Checkpoint(kept.with_suffix(".pt"), belongs_to)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             head = StandardizedHead.fitted(inputs, len(self.folder.classes))
             train_model(head, self._examples(self.train, inputs), None, config, silent, checkpoint)
-        held_out = torch.from_numpy(features.of(self.folder, self.validation, silent))
+        held_out = torch.from_numpy(features.of(self.folder, self.validation, on_progress))
         logits = predict_logits(head, self._examples(self.validation, held_out), BATCH_SIZE)
         probabilities: Probabilities = logits.double().softmax(dim=1).numpy()
         write_kept_array(kept, probabilities, belongs_to)

@@ -11,7 +11,6 @@ from curation.provenance.public_web import OVERLAP
 from curation.provenance.seen import PUBLIC_WEB, Seen
 from curation.snapshots.folder import SnapshotFolder
 from train.backbones.names import find_added, portable_name
-from train.pretraining.continued_recipe import ContinuedRecipe
 from train.pretraining.probe import DECIDING, ProbeComparison
 
 REPORT, PLOT = "pretraining.json", "losses.png"
@@ -19,7 +18,7 @@ REPORT, PLOT = "pretraining.json", "losses.png"
 
 @dataclass(frozen=True, slots=True)
 class VariantResult:
-    """One fit: its name, its folder, its losses, and the probe of what it made (None without validation)."""
+    """One fit: its name, its folder, its losses, and the probe of what it made (None without one)."""
 
     name: str
     directory: Path
@@ -32,37 +31,56 @@ class VariantResult:
         return (self.comparison.after[DECIDING].value or 0.0) if self.comparison else 0.0
 
 
-def write_report(
-    out: Path,
-    folder: SnapshotFolder,
-    recipe: ContinuedRecipe,
-    results: list[VariantResult],
-    best: VariantResult,
-    seen: Seen,
-    why_no_probe: str | None,
-) -> dict[str, Any]:
-    """Write `pretraining.json` and `losses.png` into `out`; returns what the file holds."""
-    report = {
-        "name": recipe.name,
-        "objective": recipe.objective.kind,
-        "backbone": portable_name(recipe.backbone, find_added(recipe.backbone, folder.path) or Path(recipe.backbone)),
-        "snapshot": {"name": folder.name, "digest": folder.digest},
-        "chosen": best.name,
-        "variants": {result.name: result.score for result in results} if best.comparison else {},
-        "probe": best.comparison.as_json() if best.comparison else {"why_none": why_no_probe},
-        "word": best.comparison.word if best.comparison else "not measured",
-        "losses": {result.name: result.losses for result in results},
-        "unknown_provenance": list(seen.unknown),
-        "public_web": list(seen.public_web),
-        "notice": folder.notice,
-    }
-    (out / REPORT).write_text(json.dumps(report, indent=1, sort_keys=True) + "\n")
-    plot_losses(results, f"{recipe.objective.kind}: {report['word']}").savefig(out / PLOT, dpi=120)
-    return report
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a pretraining says of itself; `best` is the fit whose weights are kept."""
+
+    name: str
+    objective: str
+    backbone: str | None  # None: random weights
+    results: list[VariantResult]
+    best: VariantResult
+    why_no_probe: str | None
+
+    @property
+    def word(self) -> str:
+        """The word that the probe allows."""
+        return self.best.comparison.word if self.best.comparison else "not measured"
+
+    def findings(self) -> dict[str, Any]:
+        """What the card says too: the probe, its word, and what was chosen among what."""
+        comparison = self.best.comparison
+        return {
+            "chosen": self.best.name,
+            "variants": {result.name: result.score for result in self.results} if comparison else {},
+            "probe": comparison.as_json() if comparison else {"why_none": self.why_no_probe},
+            "word": self.word,
+        }
+
+    def write(self, out: Path, folder: SnapshotFolder, seen: Seen) -> None:
+        """Write `pretraining.json` and `losses.png` into `out`."""
+        content = {
+            "name": self.name,
+            "objective": self.objective,
+            "backbone": self._portable_name(folder),
+            "snapshot": {"name": folder.name, "digest": folder.digest},
+            **self.findings(),
+            "losses": {result.name: result.losses for result in self.results},
+            "unknown_provenance": list(seen.unknown),
+            "public_web": list(seen.public_web),
+            "notice": folder.notice,
+        }
+        (out / REPORT).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+        plot_losses(self.results, f"{self.objective}: {self.word}").savefig(out / PLOT, dpi=120)
+
+    def _portable_name(self, folder: SnapshotFolder) -> str | None:
+        if self.backbone is None:
+            return None
+        return portable_name(self.backbone, find_added(self.backbone, folder.path) or Path(self.backbone))
 
 
 def read_report(out: Path) -> dict[str, Any]:
-    """Read what `write_report` wrote; empty for a backbone that was pretrained from nothing."""
+    """Read what a report wrote; empty for a backbone of an earlier version, which has none."""
     if not (out / REPORT).is_file():
         return {}
     report: dict[str, Any] = json.loads((out / REPORT).read_text())

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from curation.digests import digest_of
+from curation.errors import Conflict
 from curation.files import whole_file
 from curation.image_store import Pixels
 from curation.progress import OnProgress
@@ -52,24 +53,39 @@ def fit_variant(
     recipe: ContinuedRecipe,
     settings: ObjectiveConfig,
     directory: Path,
-    belongs_to: str,
+    folder_digest: str,
     on_progress: OnProgress,
 ) -> list[dict[str, float]]:
-    """Fit an objective and save the backbone in `directory`; returns its losses. A finished one is left alone."""
-    if (directory / LOSSES).is_file():
-        finished: list[dict[str, float]] = json.loads((directory / LOSSES).read_text())
-        return finished
+    """Fit an objective and save the backbone in `directory`; returns its losses. A finished one is left alone.
+
+    Raises Conflict where the folder holds a fit of another recipe, backbone or images.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         backbone = images.load_backbone(recipe.backbone, recipe.input_size)
-        belongs_to = digest_of([recipe.digest(), settings.digest(), belongs_to, backbone.digest])
+        belongs_to = digest_of([recipe.digest(), settings.digest(), folder_digest, backbone.digest])
+        if (losses := read_losses(directory, belongs_to)) is not None:
+            return losses
         model, loss, needs = prepare_objective(backbone, recipe, settings, images)
-        losses = _fit(
-            model, loss, needs, images, recipe, Checkpoint(directory / "checkpoint.pt", belongs_to), on_progress
-        )
+        checkpoint = Checkpoint(directory / "checkpoint.pt", belongs_to)
+        losses = _fit(model, loss, needs, images, recipe, checkpoint, on_progress)
     save_backbone(model.encoder.merged(), directory)
     with whole_file(directory / LOSSES) as partial:
-        partial.write_text(json.dumps(losses))
+        partial.write_text(json.dumps({"belongs_to": belongs_to, "losses": losses}))
+    return losses
+
+
+def read_losses(directory: Path, belongs_to: str) -> list[dict[str, float]] | None:
+    """Read the losses of a finished fit; None where it is not finished. Raises Conflict for another fit's."""
+    if not (directory / LOSSES).is_file():
+        return None
+    content = json.loads((directory / LOSSES).read_text())
+    if content["belongs_to"] != belongs_to:
+        raise Conflict(
+            f"{directory} belongs to a fit of another recipe or of other images. Finish that fit, delete its "
+            "directory, or choose another."
+        )
+    losses: list[dict[str, float]] = content["losses"]
     return losses
 
 

@@ -117,6 +117,18 @@ def test_a_finished_fit_is_left_alone_and_another_recipe_is_refused(world: Path,
         pretrain(world, out, make_recipe(world, steps=2))
 
 
+def test_the_unfinished_fit_of_another_recipe_is_refused_also_where_a_weight_of_it_is_finished(
+    world: Path, tmp_path: Path
+) -> None:
+    objective = {"kind": "hybrid", "self_supervised": {"kind": "simmim"}, "weights": [0.1, 1.0]}
+    recipe = make_recipe(world, objective, steps=2)
+    for kill_at in (2, 3):  # at the end of the first weight, in the second
+        with pytest.raises(Killed):
+            pretrain(world, tmp_path / "out", recipe, kill_at)
+        with pytest.raises(Conflict, match="a fit of another recipe or of other images"):
+            pretrain(world, tmp_path / "out", recipe.model_copy(update={"seed": 1}))
+
+
 def test_a_teacher_and_approved_images_are_seen_and_named(world: Path, tmp_path: Path) -> None:
     objective = {"kind": "feature-distillation", "teacher": str(world / "convnext")}
     card = card_of(pretrain(world, tmp_path / "out", make_recipe(world, objective, steps=1, with_approved=True)))

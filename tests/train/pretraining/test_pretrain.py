@@ -59,6 +59,9 @@ def test_the_card_lists_what_the_weights_saw_and_nothing_held_out(tmp_path: Path
     assert all(subject.startswith("train-") for subject in card["fitted_on"]["subjects"])
     assert card["digest"] == weights_digest(out)
     assert [loss["step"] for loss in card["losses"]] == [4, 8, 12]
+    report = json.loads((out / "pretraining.json").read_text())
+    assert (report["backbone"], report["objective"], report["word"]) == (None, "masked-autoencoding", card["word"])
+    assert set(report["probe"]) >= {"before", "after", "difference"}
     assert not (out / "fit").exists()
 
 
