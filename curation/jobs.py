@@ -167,7 +167,9 @@ _NAMES = {
         ("measure", ("backbone",)),
         ("canaries", ("backbone",)),
         ("privacy", ("backbone",)),
-        ("pretrain", ("backbone",)),
+        ("pretrain", ("recipe", "backbone")),
+        ("pretrain", ("recipe", "objective", "teacher")),
+        ("pretrain", ("recipe", "objective", "self_supervised", "teacher")),
     ),
     "generator": (("fit", ("name",)), ("canaries", ("autoencoder",)), ("privacy", ("autoencoder",))),
 }

@@ -7,11 +7,15 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import rounds
+from cli.terminal import now
 from curation.errors import BadInput
+from curation.jobs import enqueue_request, open_jobs_naming
 from curation.project import Project
 from curation.tables.operations import JobStatus
 from tests.cli.queueing import job_of, queue, run, work
 from tests.train.pretraining.test_pretrain import RECIPE
+from train.pretraining.continued_recipe import ContinuedRecipe
+from train.pretraining.request import PretrainRequest
 
 HEAD = ("backbone", "pretrain", "--snapshot", "real")
 TAIL = ("--allow-unknown-provenance", "--steps", "2", "--batch-size", "2")
@@ -78,3 +82,22 @@ def test_options_that_do_not_go_together_are_one_line(
     result = CliRunner().invoke(rounds, command)
     assert result.exit_code != 0
     assert message in (result.output if isinstance(result.exception, SystemExit) else str(result.exception))
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        {"kind": "feature-distillation", "teacher": "eye"},
+        {"kind": "hybrid", "self_supervised": {"kind": "feature-distillation", "teacher": "eye"}},
+    ],
+)
+def test_a_backbone_that_a_queued_pretraining_starts_from_or_learns_from_is_waited_for(
+    project: Project, objective: dict[str, object]
+) -> None:
+    recipe = ContinuedRecipe.checked(name="own", objective=objective, backbone="start")
+    request = PretrainRequest(snapshot="real", recipe=recipe, out="/own")
+    with project.database.write() as session:
+        job = enqueue_request(session, now(), "pretrain", request.model_dump(mode="json"))
+        for name in ("start", "eye"):
+            assert open_jobs_naming(session, "backbone", name) == [job]
+        assert open_jobs_naming(session, "backbone", "other") == []
