@@ -21,7 +21,7 @@ from curation.snapshots.folder import SnapshotFolder
 from train.backbones.load import Backbone, quiet_transformers, weights_digest
 from train.backbones.provenance import seen_by_backbone
 from train.distillation.recipe import DistilRecipe
-from train.distillation.student import Features, Student, feature_loss, make_student
+from train.distillation.student import Student, make_student
 from train.distillation.teacher_features import Standard, TeacherFeatures, compute_teacher_features
 from train.fitting.checkpoint import Checkpoint
 from train.fitting.device import choose_device
@@ -29,6 +29,7 @@ from train.fitting.phase import FitProgress, Phase
 from train.pretraining.fit import FIT
 from train.pretraining.from_nothing import PretrainingImages, choose_rows, split_images
 from train.pretraining.masked_autoencoder import augment, learning_rate
+from train.pretraining.objectives.feature_distillation import Features, feature_loss
 from train.pretraining.result_folder import CARD, describe_fit, is_finished, remove_unfinished, write_card
 from train.pretraining.sampling import choose_batch, pretraining_generator
 

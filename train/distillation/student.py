@@ -1,22 +1,13 @@
 """The small network that learns a teacher's features, with the heads it needs while it learns."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import smooth_l1_loss
 from transformers import ConvNextConfig, ConvNextModel
 
 from train.backbones.pooling import pool_features
 from train.distillation.recipe import DistilRecipe
 from train.pretraining.masked_autoencoder import NUM_CHANNELS
-
-
-class Features(NamedTuple):
-    """What a network says of images: one vector of the whole, and one of each place of a square grid."""
-
-    whole: Tensor  # (B, S)
-    patches: Tensor  # (B, T, D), rows of the image one after the other
+from train.pretraining.objectives.feature_distillation import Features
 
 
 class Student(nn.Module):
@@ -52,11 +43,3 @@ def make_student(recipe: DistilRecipe, whole_size: int, patch_size: int) -> Stud
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         return Student(recipe, whole_size, patch_size)
-
-
-def feature_loss(predicted: Features, wanted: Features, patch_weight: float) -> Tensor:
-    """Compute the smooth L1 distance of standardised features: of the whole image, and of the patches beside it."""
-    loss = smooth_l1_loss(predicted.whole, wanted.whole)
-    if not patch_weight:
-        return loss
-    return loss + patch_weight * smooth_l1_loss(predicted.patches, wanted.patches)

@@ -13,9 +13,8 @@ from torch import Tensor
 from curation.errors import BadInput, Diverged
 from curation.progress import OnProgress
 from train.backbones.load import Backbone
-from train.distillation.student import Features
 from train.fitting.kept_array import read_kept_array, write_kept_array
-from train.pretraining.objectives.feature_distillation import resize_grid, summarize
+from train.pretraining.objectives.feature_distillation import Features, resize_grid, summarize
 
 PART = 256  # images of one file
 BATCH = 16

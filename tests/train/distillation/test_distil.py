@@ -19,8 +19,8 @@ from train.adaptation.config import AdaptationConfig
 from train.backbones.load import Backbone, weights_digest
 from train.distillation.distil import distil_backbone
 from train.distillation.recipe import DistilRecipe
-from train.distillation.student import Features, feature_loss
 from train.distillation.teacher_features import Standard, TeacherFeatures, compute_teacher_features
+from train.pretraining.objectives.feature_distillation import Features, feature_loss
 
 RECIPE = DistilRecipe(
     name="tiny", image_size=32, patch_size=4, hidden_sizes=(8, 16), depths=(1, 1), steps=12, batch_size=8,

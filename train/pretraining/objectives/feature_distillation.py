@@ -4,7 +4,7 @@ Class token, mean of the patches, and each patch: standardised by the teacher's 
 L1. The same distance to the backbone that a fit starts from anchors any other objective.
 """
 
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,13 @@ from train.pretraining.tokens import Tokens, read_tokens
 from train.pretraining.trained_encoder import TrainedEncoder
 
 SMALLEST_DEVIATION = 1e-4
+
+
+class Features(NamedTuple):
+    """What a network says of images: one vector of the whole, and one of each place of a square grid."""
+
+    whole: Tensor  # (B, S)
+    patches: Tensor  # (B, T, D), rows of the image one after the other
 
 
 class Standardization(nn.Module):
@@ -67,11 +74,10 @@ class FeatureTarget(nn.Module):
         """Compute the distance of the student's tokens on `inputs` to the teacher's."""
         with torch.no_grad():
             teacher = self.teacher_tokens(inputs)
-            summary = self.standardize_summary(summarize(teacher))
-            patches = self.standardize_patches(teacher.patches)
-        own_summary, own_patches = self.map_summary(summarize(student)), self.map_patches(student.patches)
-        patches = resize_grid(patches, own_patches.shape[1])
-        return functional.smooth_l1_loss(own_summary, summary) + functional.smooth_l1_loss(own_patches, patches)
+            patches = resize_grid(self.standardize_patches(teacher.patches), student.patches.shape[1])
+            wanted = Features(self.standardize_summary(summarize(teacher)), patches)
+        predicted = Features(self.map_summary(summarize(student)), self.map_patches(student.patches))
+        return feature_loss(predicted, wanted, patch_weight=1.0)
 
 
 class FeatureDistillationModel(ObjectiveModel):
@@ -93,6 +99,14 @@ def loss(model: FeatureDistillationModel, batch: TrainingBatch) -> Tensor:
     batch.require(Config.needs, Config.kind_name())
     distance: Tensor = model.target(model.encoder.tokens(batch.images), batch.images)
     return distance
+
+
+def feature_loss(predicted: Features, wanted: Features, patch_weight: float) -> Tensor:
+    """Compute the smooth L1 distance of standardised features: of the whole image, and of the patches beside it."""
+    loss = functional.smooth_l1_loss(predicted.whole, wanted.whole)
+    if not patch_weight:
+        return loss
+    return loss + patch_weight * functional.smooth_l1_loss(predicted.patches, wanted.patches)
 
 
 def summarize(tokens: Tokens) -> Tensor:
