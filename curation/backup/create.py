@@ -27,7 +27,7 @@ from curation.project import Project
 from curation.settings import PROJECT_FILE
 from curation.tables.generation import Generator
 from curation.tables.images import BuildStatus, Image, Mask
-from curation.tables.training import Run, Snapshot, Study
+from curation.tables.training import AddedBackbone, Run, Snapshot, Study
 
 REPORT_EVERY = 100
 ANCHORS = "anchors.jsonl"
@@ -217,8 +217,9 @@ def referenced_files(session: Session) -> Iterator[str]:
 
 
 def _finished_folders(session: Session) -> list[str]:
-    """List the folders of finished snapshots, generators, runs and studies."""
+    """List the folders of finished snapshots, generators, backbones, runs and studies."""
     directories = set(session.scalars(select(Generator.directory).where(Generator.directory != "shipped")))
+    directories |= set(session.scalars(select(AddedBackbone.directory)))
     for table in (Snapshot, Run, Study):
         directories |= set(session.scalars(select(table.directory).where(table.status == BuildStatus.READY)))
     return sorted(directories)

@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 
 from curation.lineage.descent import Descent
 from curation.project import Project
+from curation.provenance.seen import Seen
 from curation.provenance.tombstones import Tombstones
 from curation.provenance.withdrawn import withdrawn_images
 from curation.queries import chunks, files_among
 from curation.snapshots.folder import SnapshotFolder
 from curation.tables.generation import Generator
 from curation.tables.images import Image, Mask
-from curation.tables.training import Run, Study
+from curation.tables.training import AddedBackbone, Run, Study
 from curation.tables.withdrawals import Affected, Withdrawal
 from curation.vector_files import forget_vectors
 from curation.withdrawal.remaining_copies import pictures_in, rows_of
@@ -77,13 +78,26 @@ def _unused_files(session: Session, image_ids: Select[int]) -> tuple[set[str], i
 
 
 def _directories(session: Session, root: Path, descent: Descent) -> list[Path]:
-    """List the existing directories of affected generators, runs (and the models in them) and studies."""
+    """List the existing directories of affected generators, backbones, runs (and the models in them) and studies."""
     directories = [session.get_one(Generator, row.id).directory for row in descent.generators]
     directories += [session.get_one(Run, row.id).directory for row in descent.runs]
     directories += [session.get_one(Study, row.id).directory for row in descent.studies]
+    directories += _backbones_that_saw(session, root, descent)
     inside = [root / directory for directory in directories if directory != SHIPPED]
     inside += [directory / "model" for directory in inside]
     return [directory for directory in inside if directory.is_dir()]
+
+
+def _backbones_that_saw(session: Session, root: Path, descent: Descent) -> list[str]:
+    """List the directories of added backbones whose card lists the subject or one of its images."""
+    pixels = set(session.scalars(select(Image.pixel_sha256).where(Image.id.in_(descent.removed))))
+    backbones = session.scalars(select(AddedBackbone).order_by(AddedBackbone.id)).all()
+    seen = {row.directory: Seen.by_backbone(root / row.directory, row.name) for row in backbones}
+    return [
+        directory
+        for directory, saw in seen.items()
+        if descent.subject.key in saw.subjects or not pixels.isdisjoint(saw.pixel_sha256)
+    ]
 
 
 def _bury_in_snapshot(folder: Path, number: int, date: str, withdrawn: set[tuple[str, str | None]], purge: bool) -> int:

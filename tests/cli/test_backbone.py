@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from cli.demo import with_backbone
-from curation.errors import Conflict, NotFound
+from curation.errors import AffectedRefused, Conflict, NotFound
 from curation.project import Project
 from curation.provenance.public_web import OVERLAP
 from curation.settings import write_default_backbone
+from curation.verification.verify import verify_project
 from tests.cli.queueing import queue, run, work
 from tests.train.tiny import save_backbone
 
@@ -63,6 +64,25 @@ def test_measures_say_what_cannot_be_excluded_and_the_default_reaches_them(curat
     project = Project.open(curated.root)
     printed = run(project, "privacy", "error-rates")
     assert f"eye (public web: {OVERLAP})" in " ".join(printed.split())
+
+
+@pytest.mark.slow
+def test_a_withdrawal_reaches_an_added_backbone_that_saw_the_subject_and_a_backup_holds_it(
+    curated: Project, tmp_path: Path
+) -> None:
+    directory = save_backbone(tmp_path / "saw")
+    (directory / "card.json").write_text(json.dumps({"fitted_on": {"subjects": ["s0"], "pixel_sha256": []}}))
+    run(curated, "backbone", "add", str(directory), "--name", "eye")
+    run(curated, "backup", str(tmp_path / "backup"))
+    listings = [path for path in (tmp_path / "backup").rglob("*") if path.suffix in (".jsonl", ".json")]
+    assert any("backbones/eye/model.safetensors" in listing.read_text() for listing in listings)
+    run(curated, "withdraw", "s0", "--yes", "--reason", "consent withdrawn")
+    assert "withdrawals" in json.loads(run(curated, "backbone", "show", "eye", "--json"))
+    run(curated, "snapshot", "build", "after", "--synthetic", "none")
+    with pytest.raises(AffectedRefused):
+        run(curated, "train", "--snapshot", "after", "--backbone", "eye", "--name", "refused")
+    faults = verify_project(curated, lambda done, total, note: None).faults
+    assert not [fault for fault in faults if "backbone" in fault]
 
 
 def test_the_catalogue_and_the_shipped_backbone_are_listed(project: Project) -> None:

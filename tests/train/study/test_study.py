@@ -9,6 +9,7 @@ from matplotlib.image import imread
 
 from curation.errors import BadInput, Conflict, NotFound
 from curation.progress import silent
+from curation.provenance.public_web import OVERLAP
 from curation.snapshots.folder import SnapshotFolder
 from tests.train.snapshots import mark_near_copies, write_snapshot
 from tests.train.tiny import save_backbone
@@ -176,6 +177,10 @@ def test_a_gain_is_stated_only_when_nothing_speaks_against_it(result: StudyResul
     sentence = state_conclusion(clear_gain(result), ReportFacts(human_readings=9))
     assert sentence.startswith("In this study plus_approved reached")
     assert "+0.050 (+0.020 to +0.080)" in sentence
+    assert OVERLAP not in sentence
+    on_web = clear_gain(result) | {"public_web": ["backbone x"]}
+    assert sentence.removesuffix(".") in state_conclusion(on_web, ReportFacts(human_readings=9))
+    assert state_conclusion(on_web, ReportFacts(human_readings=9)).endswith(f"public web images: {OVERLAP}.")
 
 
 @pytest.mark.parametrize(
