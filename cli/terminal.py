@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from curation.database import Database
-from curation.errors import BadInput, Damaged, NotFound, RoundsError
+from curation.errors import BadInput, Damaged, NotFound, RoundsError, hide_passwords
 from curation.jobs import utc_now
 from curation.progress import OnProgress, ProgressLines
 from curation.project import Project
@@ -229,5 +229,5 @@ def use_torch_threads(project: Project) -> None:
 
 
 def this_command() -> str:
-    """Give the command line that runs, for cards and reports."""
-    return f"rounds {' '.join(sys.argv[1:])}"
+    """Give the command line that runs, for cards and reports; without the passwords of addresses."""
+    return hide_passwords(f"rounds {' '.join(sys.argv[1:])}")

@@ -94,18 +94,33 @@ def load_copy(kind: str, path: Path, url: URL) -> None:
 
 
 def _run_program(program: str, url: URL | None, options: list[str], rest: list[str]) -> None:
-    """Run a program of PostgreSQL; the password goes by the environment, where other accounts cannot see it."""
+    """Run a program of PostgreSQL on the database at `url`, if one is given."""
     path = shutil.which(program)
     if path is None:
         raise BadInput(
             f"{program} is not on the PATH: it comes with PostgreSQL's client (on Debian, postgresql-client)."
         )
-    environment = dict(os.environ)
-    if url is not None:
-        if url.password:
-            environment["PGPASSWORD"] = str(url.password)
-        plain = URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
-        options = [*options, f"--dbname={plain.render_as_string(hide_password=False)}"]
-    done = subprocess.run([path, *options, *rest], env=environment, capture_output=True, text=True)
+    address, secrets = program_address(url) if url is not None else ([], {})
+    command = [path, *options, *address, *rest]
+    done = subprocess.run(command, env={**os.environ, **secrets}, capture_output=True, text=True)
     if done.returncode != 0:
         raise Damaged(f"{program} failed, nothing partial was kept: {done.stderr.strip()[-600:]}")
+
+
+def program_address(url: URL) -> tuple[list[str], dict[str, str]]:
+    """Give the options that lead a program of PostgreSQL to `url`, and the variables that hold its password.
+
+    Other accounts can read a command line, but not the environment. Raises BadInput for a secret that PostgreSQL takes
+    from no variable.
+    """
+    query = dict(url.query)
+    if "sslpassword" in query:
+        raise BadInput(
+            "expected an address of the database without sslpassword: on the command line of PostgreSQL's programs "
+            "others could read it. Use a key without a passphrase that its owner alone can read, or name a service "
+            "(?service=NAME) whose file says it."
+        )
+    password = query.pop("password", None) or url.password
+    plain = URL.create("postgresql", url.username, None, url.host, url.port, url.database, query)
+    secrets = {"PGPASSWORD": str(password)} if password else {}
+    return [f"--dbname={plain.render_as_string(hide_password=False)}"], secrets

@@ -10,8 +10,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
 from cli.main import main
+from cli.terminal import this_command
 from cli.worker import RUNNERS, run_one
-from curation.backup.database import load_copy
+from curation.backup.database import copied_state, load_copy, program_address
 from curation.database import Database, parse_url, place_of
 from curation.errors import BadInput, RoundsError, Unavailable, hide_passwords, plain_message
 from curation.image_store import ImageStore
@@ -168,6 +169,44 @@ def test_a_database_with_tables_is_refused_without_its_password(database: Databa
     assert "***" in place_of(address)
 
 
+def test_a_password_in_a_query_reaches_no_command_line(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As other accounts of the machine see it, in the list of processes."""
+    if database.engine.dialect.name == "sqlite":
+        pytest.skip("a file is copied by no program")
+    pg_dump = tmp_path / "pg_dump"
+    pg_dump.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\necho "$PGPASSWORD" > {tmp_path}/password\n')
+    pg_dump.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    address = parse_url(database.url).update_query_dict({"password": SECRET, "application_name": "backup"})
+    copied = Database(address)
+    with copied_state(copied, tmp_path / "copy"):
+        pass
+    copied.dispose()
+    assert SECRET not in (tmp_path / "arguments").read_text()
+    assert "application_name=backup" in (tmp_path / "arguments").read_text()
+    assert (tmp_path / "password").read_text().strip() == SECRET
+
+
+@pytest.mark.parametrize("address", ADDRESSES[:3])
+def test_the_programs_of_postgresql_are_given_a_password_in_their_environment(address: str) -> None:
+    options, variables = program_address(parse_url(address))
+    assert SECRET not in " ".join(options)
+    assert variables == {"PGPASSWORD": SECRET}
+
+
+def test_a_passphrase_of_a_key_in_an_address_is_refused_where_others_could_read_it() -> None:
+    with pytest.raises(BadInput, match="without sslpassword") as refused:
+        program_address(parse_url(f"postgresql+psycopg://h/d?sslpassword={SECRET}"))
+    assert SECRET not in str(refused.value)
+
+
+def test_the_command_on_a_card_holds_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["rounds", "train", "--backbone", f"https://me:{SECRET}@h/x"])
+    assert this_command() == "rounds train --backbone https://me:***@h/x"
+
+
 def print_address(*_: object) -> None:
     """A job that fails with an address in its error."""
     raise OperationalError(f"could not reach postgresql://rounds:{SECRET}@h/d", {}, ValueError("x"))
@@ -213,8 +252,27 @@ def test_no_message_carries_the_link_of_a_library_and_each_keeps_the_rest() -> N
 
 
 @pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Check https://huggingface.co/docs/hub/models.", "Check (a page of its library)."),
+        ("open an issue on https://github.com/a/b/issues, please", "open an issue on (a page of its library), please"),
+        ("as 'https://docs.pytorch.org/x?y=1#z' says", "as '(a page of its library)' says"),
+        ("see <https://monai.readthedocs.io/en/stable>", "see <(a page of its library)>"),
+    ],
+)
+def test_a_link_in_words_that_are_not_known_goes_and_its_place_is_told(text: str, shown: str) -> None:
+    assert plain_message(text) == str(RoundsError(text)) == shown
+
+
+@pytest.mark.parametrize(
     "text",
-    ["the store https://host:8080/path cannot be read.", "expected https://x.example (see rounds.toml)."],
+    [
+        "the store https://host:8080/path cannot be read.",
+        "expected https://x.example (see rounds.toml).",
+        "the provider https://login.hospital.example/realms/x does not answer",
+        "the store https://minio.docs-archive.example/a cannot be read.",
+        "got 'https://github.com.example/x'.",
+    ],
 )
 def test_an_address_that_the_user_gave_stays(text: str) -> None:
     assert plain_message(text) == text
