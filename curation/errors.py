@@ -28,6 +28,15 @@ _LINK = re.compile(  # of SQLAlchemy, pydantic and others: a sentence of its own
     r"|(?:For (?:more|further) (?:information|details)[^\n.]{0,40}|Background on this [\w ]{1,30}at: *)https?://[^\s()'\"]+)"
 )
 
+# What is left: an address of pages about software, by its host. Nobody's server, store or provider stands there.
+_PAGES = re.compile(
+    r"https?://(?:[\w-]+\.)*(?:docs?\.[\w.-]+|readthedocs\.\w+|github\.com|githubusercontent\.com|huggingface\.co|hf\.co"
+    r"|pytorch\.org|python\.org|pydata\.org|numpy\.org|scipy\.org|scikit-learn\.org|matplotlib\.org|streamlit\.io"
+    r"|sqlalche\.me|sqlalchemy\.org|sqlite\.org|postgresql\.org|palletsprojects\.com|pydantic\.dev|uvicorn\.dev"
+    r"|arxiv\.org|wikipedia\.org)(?:[:/?#][^\s()<>'\"]*?)?(?=[.,;:]?(?:[\s()<>'\"]|$))"
+)
+_A_PAGE = "(a page of its library)"
+
 
 def hide_passwords(text: str) -> str:
     """Replace passwords and keys in the addresses of a text by `***`."""
@@ -35,8 +44,12 @@ def hide_passwords(text: str) -> str:
 
 
 def plain_message(text: str) -> str:
-    """A text for the user: without passwords, and without the links that libraries add to their own messages."""
-    return _LINK.sub("", hide_passwords(text))
+    """A text for the user: without passwords, and without the links that libraries add to their own messages.
+
+    A sentence or bracket that only leads to such a link goes; from any other sentence the link goes, and it is said
+    that there was one.
+    """
+    return _PAGES.sub(_A_PAGE, _LINK.sub("", hide_passwords(text)))
 
 
 class RoundsError(Exception):
