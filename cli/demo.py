@@ -163,7 +163,7 @@ def make_worklist(project: Project) -> None:
         made = any(row.name == WORKLIST for row in list_worklists(session))
     if not made:
         with progress_bar("planting defects") as report:
-            plant_for_worklist(project.database, project.store, now(), recipe, report)
+            plant_for_worklist(project.database, project.store, project.chain, now(), recipe, report)
         with project.database.write() as session:
             create_worklist(session, project.chain, now(), recipe)
     with project.database.read() as session:

@@ -152,6 +152,7 @@ def print_verification(result: Verification) -> None:
         "orphan files (no row points at them), left by interrupted work, harmless": result.orphans,
         "unfinished files, left by interrupted work, harmless": result.unfinished,
         "under way, or interrupted and resumed by the same command": result.building,
+        "worklists with stored outcomes that are older than their readings, worked out again on use": result.outdated,
     }
     for what, names in leftovers.items():
         if names:

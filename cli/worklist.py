@@ -8,7 +8,6 @@ import click
 from cli.terminal import emit, json_option, now, pass_project, progress_bar, with_readable_keys
 from cli.worklist_options import RULES, recipe_from, recipe_options
 from curation.project import Project
-from curation.reading.outcomes import recompute_outcomes
 from curation.reading.worklist import find_worklist
 from curation.tables.reading import Purpose
 from curation.worklists.create import close_worklist, create_worklist
@@ -54,7 +53,7 @@ def create(project: Project, /, name: str, as_json: bool, **options: Any) -> Non
     """
     recipe = recipe_from(name, **options)
     with progress_bar("planting defects", quiet=as_json) as report:
-        planted = plant_for_worklist(project.database, project.store, now(), recipe, report)
+        planted = plant_for_worklist(project.database, project.store, project.chain, now(), recipe, report)
     with project.database.write() as session:
         made = create_worklist(session, project.chain, now(), recipe)
         audits = count_items(session, made.id, Purpose.GATE_AUDIT)
@@ -181,7 +180,6 @@ def close(project: Project, name: str) -> None:
       rounds worklist close first
     """
     with project.database.write() as session:
-        close_worklist(session, project.chain, now(), name)
-        counts = recompute_outcomes(session, find_worklist(session, name).id)
+        counts = close_worklist(session, project.chain, now(), name)
     project.anchor()
     click.echo(f"{name}: closed; outcomes: {counts or 'none'}")

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.alterations.moved_copies import NAME, draw_copy, replay_copy
+from curation.alterations.on_record import record_altered
 from curation.audit import Chain
 from curation.errors import BadInput, Conflict, NotFound
 from curation.image_store import pixel_sha256
@@ -104,6 +105,7 @@ def _store_copy(project: Project, now: datetime, image: TrainingImage, seed: int
         copy = Image(origin=Origin.ALTERED, altered_from_id=original.id, created_at=now, **geometry, **columns)
         session.add(copy)
         session.flush()
+        record_altered(session, project.chain, now, [copy.id])
         return copy.id
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from curation.audit import BEFORE, MEMBERS, MEMBERS_BEFORE
 from curation.tables.content import CONTENT
+from curation.tables.members import Member
 from curation.tables.operations import Event
 from curation.tables.recorded import RECORDED, RecordedTable
 
@@ -93,10 +94,12 @@ class Ledger:
             return None
         return Members(row[0], *json.loads(row[1]))
 
-    def facts(self, image_id: int, since: int) -> str | None:
-        """Find the digest of what a withdrawal cleared of an image after event `since`."""
+    def cleared_facts(self, member: Member, since: int) -> str | None:
+        """Find the digest of what a withdrawal cleared of a member after event `since`; None of one that stands."""
+        if member.facts is None or "withdrawn_at" not in member.facts:
+            return None
         query = "SELECT facts FROM cleared WHERE image = ? AND sequence > ?"
-        row = self._connection.execute(query, (image_id, since)).fetchone()
+        row = self._connection.execute(query, (member.id, since)).fetchone()
         return None if row is None else str(row[0])
 
     def marks(self) -> Iterator[tuple[int, str, int]]:

@@ -20,13 +20,11 @@ from curation.tables.reading import Vocabulary
 from curation.tables.recorded import RECORDED, RecordedTable
 from curation.tables.withdrawals import Affected
 from curation.verification.aliases import alias_faults
+from curation.verification.altered_images import CHANGED, MISSING, UNRECORDED, altered_image_faults
 from curation.verification.ledger import Entry, Ledger, Members
 from curation.verification.marks import mark_faults
 from curation.verification.near_copies import near_copy_faults
 
-CHANGED = "it was changed, its event records another content"
-MISSING = "it is missing, an event records it"
-UNRECORDED = "no event records it"
 THERE = "it is there, though an event records its removal"
 
 
@@ -38,6 +36,7 @@ def recorded_faults(session: Session, chain: Chain, not_covered: Counter[str]) -
             yield from _table_faults(session, chain, ledger, table, not_covered)
         yield from _mark_faults(session, ledger)
         yield from _vocabulary_faults(session, ledger)
+        yield from altered_image_faults(session, chain, ledger, not_covered)
     yield from mark_faults(session)
     yield from alias_faults(session, chain, not_covered)
     yield from near_copy_faults(session, chain, not_covered)
@@ -117,7 +116,7 @@ def _member_faults(
     members = _Ahead(table.read(session, row_id))
     for last, digest in zip(said.last, said.digests, strict=False):
         group = list(members.up_to(last))
-        digests = (chain.member_digest(member, _cleared_facts(ledger, member, said)) for member in group)
+        digests = (chain.member_digest(member, ledger.cleared_facts(member, said.sequence)) for member in group)
         if not group:
             yield f"{table.what} {last}", MISSING
         elif chain.group_digest(digests) != digest:
@@ -126,12 +125,6 @@ def _member_faults(
             place = f"{table.what} {last}" if alone else f"{table.what}s {ids[0]} to {max(last, ids[-1])}"
             yield place, CHANGED if alone else "some of them were changed, removed or added"
     yield from ((f"{table.what} {member.id}", UNRECORDED) for member in members.up_to(None))
-
-
-def _cleared_facts(ledger: Ledger, member: Member, said: Members) -> str | None:
-    """Find the digest of what a withdrawal cleared of a member after its event."""
-    withdrawn = member.facts is not None and "withdrawn_at" in member.facts
-    return ledger.facts(member.id, said.sequence) if withdrawn else None
 
 
 class _Ahead:

@@ -14,7 +14,16 @@ from curation.reading.slots import CONTROL_SLOT, PROXY_SLOT, REPEAT_SLOT
 from curation.tables.generation import Batch, ScreenedImage, Screening
 from curation.tables.images import BuildStatus, Image, Mask, Origin, Split, Subject
 from curation.tables.pairs import Pair, PairList
-from curation.tables.reading import Assignment, AssignmentState, ReaderCursor, Reading, Worklist, WorklistItem
+from curation.tables.reading import (
+    Assignment,
+    AssignmentState,
+    Purpose,
+    ReaderCursor,
+    Reading,
+    Worklist,
+    WorklistItem,
+    WorklistKind,
+)
 from curation.tables.training import Snapshot, SnapshotItem
 
 EXAMPLES = 5
@@ -97,7 +106,16 @@ def _worklist_rules() -> Rules:
         Assignment.state == AssignmentState.LEASED,
         or_(Assignment.reader_id.is_(None), Assignment.lease_until.is_(None)),
     )
+    shared = WorklistItem.purpose.in_((Purpose.CANDIDATE, Purpose.GATE_AUDIT))
+    is_read = and_(Worklist.kind == WorklistKind.VERDICT, Worklist.status == BuildStatus.READY)
+    place = exists().where(Assignment.item_id == WorklistItem.id, Assignment.slot < PROXY_SLOT)
     return {
+        "images that no reader can be given, since their places were removed (worklist/image)": select(
+            Worklist.name, WorklistItem.image_id
+        )
+        .join(Worklist, Worklist.id == WorklistItem.worklist_id)
+        .join(Image, Image.id == WorklistItem.image_id)
+        .where(is_read, Worklist.closed_at.is_(None), shared, Image.withdrawn_at.is_(None), not_(place)),
         "worklists whose size is not the number of their images": select(Worklist.name).where(
             Worklist.status == BuildStatus.READY, items != Worklist.size
         ),

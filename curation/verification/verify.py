@@ -21,6 +21,7 @@ from curation.tables.images import BuildStatus, Image
 from curation.tables.training import Snapshot
 from curation.verification.folders import folder_faults, torn_embeddings, unfinished_work
 from curation.verification.outcomes import frozen_reading_faults, outcome_faults
+from curation.verification.outdated_outcomes import outdated_outcomes
 from curation.verification.recorded import recorded_faults
 from curation.verification.rows import row_faults
 from curation.verification.set_aside import folders_set_aside
@@ -49,7 +50,8 @@ LISTED = 1_000  # of each kind; the rest is counted
 class Verification:
     """The result of a verification; `faults` is empty when everything is as it was stored.
 
-    `sampled` says that only so many files were read; `not_covered` counts rows whose events keep no digest of what they
+    `sampled` says that only so many files were read; `outdated` names worklists under way whose stored outcomes are
+    older than their readings, which is harmless; `not_covered` counts rows whose events keep no digest of what they
     say. Of each list the first thousand are kept, the last line counts the rest.
     """
 
@@ -60,6 +62,7 @@ class Verification:
     orphans: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     building: list[str] = field(default_factory=list)
+    outdated: list[str] = field(default_factory=list)
     not_covered: list[str] = field(default_factory=list)
     sampled: bool = False
 
@@ -111,6 +114,9 @@ def _check_rows(project: Project, result: Verification) -> None:
     for what, check in ROW_CHECKS.items():
         with _going_on(result, what), project.database.read() as session:
             _collect(result.faults, check(session))
+    with _going_on(result, "stored outcomes"), project.database.read() as session:
+        for outdated in outdated_outcomes(session):
+            (result.faults if outdated.closed else result.outdated).append(outdated.line)
     with _going_on(result, "folders"), project.database.read() as session:
         _collect(result.faults, folder_faults(project, session))
     with _going_on(result, "unfinished work"), project.database.read() as session:

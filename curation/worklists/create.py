@@ -150,8 +150,8 @@ def _item_values(worklist: Worklist, item: Item, position: int) -> dict[str, Any
     }
 
 
-def close_worklist(session: Session, chain: Chain, now: datetime, name: str) -> Worklist:
-    """Close a worklist; closing it again changes nothing."""
+def close_worklist(session: Session, chain: Chain, now: datetime, name: str) -> dict[str, int]:
+    """Close a worklist and work out its outcomes; returns counts by verdict. Closing it again changes nothing else."""
     worklist = find_worklist(session, name)
     session.refresh(worklist, with_for_update=True)  # two callers at once record one event
     if worklist.closed_at is None:
@@ -159,4 +159,4 @@ def close_worklist(session: Session, chain: Chain, now: datetime, name: str) -> 
         for closing in (*practices, worklist):
             with chain.change(session, "worklist.closed", closing, {}, now):
                 closing.closed_at = now
-    return worklist
+    return recompute_outcomes(session, worklist.id)

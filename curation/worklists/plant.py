@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from curation.alterations.on_record import record_altered
 from curation.alterations.replay import PIXEL_DEFECTS, draw_defect, replay
+from curation.audit import Chain
 from curation.database import Database
 from curation.errors import BadInput
 from curation.image_store import ImageStore, Pixels, pixel_sha256
@@ -51,7 +53,7 @@ class DefectToPlant:
 
 
 def plant_for_worklist(
-    database: Database, store: ImageStore, now: datetime, recipe: WorklistRecipe, report: OnProgress
+    database: Database, store: ImageStore, chain: Chain, now: datetime, recipe: WorklistRecipe, report: OnProgress
 ) -> dict[str, int]:
     """Plant the defects that a worklist of this recipe needs; returns how many by split.
 
@@ -71,7 +73,7 @@ def plant_for_worklist(
             report(before + done, total, note)
 
         ids = plant_defects(
-            database, store, now, split=split, count=count, seed=recipe.seed, like=like, report=report_total
+            database, store, chain, now, split=split, count=count, seed=recipe.seed, like=like, report=report_total
         )
         planted[split.value] = len(ids)
     return planted
@@ -80,6 +82,7 @@ def plant_for_worklist(
 def plant_defects(
     database: Database,
     store: ImageStore,
+    chain: Chain,
     now: datetime,
     *,
     split: Split,
@@ -102,7 +105,7 @@ def plant_defects(
         report(len(planted), len(defects), "planting defects")
         stored = [_store_damaged(store, defect, _file(database, defect.original.image_id)) for defect in chunk]
         with database.write() as session:
-            planted |= _write_rows(session, now, chunk, stored)
+            planted |= _write_rows(session, chain, now, chunk, stored)
     report(len(defects), len(defects), None)
     return [planted[defect.key] for defect in defects]
 
@@ -152,10 +155,15 @@ def _store_damaged(store: ImageStore, defect: DefectToPlant, digest: str) -> dic
 
 
 def _write_rows(
-    session: Session, now: datetime, defects: Sequence[DefectToPlant], stored: Sequence[dict[str, Any]]
+    session: Session,
+    chain: Chain,
+    now: datetime,
+    defects: Sequence[DefectToPlant],
+    stored: Sequence[dict[str, Any]],
 ) -> dict[tuple[int, str, int], int]:
-    """Add the rows that nobody else has added meanwhile; returns the ids of all by key."""
+    """Add and record the rows that nobody else has added meanwhile; returns the ids of all by key."""
     planted = _planted_before(session, defects)
+    added = []
     ids = [defect.original.image_id for defect in defects]
     originals = {image.id: image for image in session.scalars(select(Image).where(Image.id.in_(ids)))}
     for defect, columns in zip(defects, stored, strict=True):
@@ -167,9 +175,11 @@ def _write_rows(
         session.add(image)
         session.flush()
         planted[defect.key] = image.id
+        added.append(image.id)
         labels = select(ImageLabel.label_id, ImageLabel.value).where(
             ImageLabel.image_id == original.id, ImageLabel.source == "import"
         )
         copied = [{"image_id": image.id, "source": ALTERED, **row._mapping} for row in session.execute(labels)]
         session.execute(insert(ImageLabel), copied)
+    record_altered(session, chain, now, added)
     return planted

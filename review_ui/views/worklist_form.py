@@ -206,7 +206,7 @@ def _create(recipe: WorklistRecipe) -> None:
     try:
         with st.spinner("Planting defects and dealing out the images"):
             # Many short transactions: every image is stored before its row, and none is held open meanwhile.
-            plant_for_worklist(project.database, project.store, utc_now(), recipe, silent)
+            plant_for_worklist(project.database, project.store, project.chain, utc_now(), recipe, silent)
     except RoundsError as error:
         st.error(str(error))
         return

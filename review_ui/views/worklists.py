@@ -8,7 +8,6 @@ import streamlit as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.reading.outcomes import recompute_outcomes
 from curation.tables.people import Reader, ReaderKind, Role
 from curation.tables.reading import Worklist, WorklistKind
 from curation.worklists.create import close_worklist
@@ -76,7 +75,7 @@ def _worklist(row: Worklist, line: str, allowed: list[str], people: list[str]) -
             _rule(row)
         sure = st.checkbox("Reading ends for good", key=f"sure-{row.id}")
         if st.button("Close", key=f"close-{row.id}", width="stretch", disabled=not sure):
-            _change(_close, row.name)
+            _change(close_worklist, row.name)
 
 
 def _rule(row: Worklist) -> None:
@@ -86,10 +85,6 @@ def _rule(row: Worklist) -> None:
     same = (kind, readers) == (row.rule["kind"], row.rule["readers"])
     if st.button("Change the rule", key=f"change-{row.id}", width="stretch", disabled=same or not sure):
         _change(partial(change_rule, kind=kind, readers=readers), row.name)
-
-
-def _close(session: Session, chain: Any, now: Any, name: str) -> None:
-    recompute_outcomes(session, close_worklist(session, chain, now, name).id)
 
 
 def _change(action: Callable[..., Any], name: str) -> None:

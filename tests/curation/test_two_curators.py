@@ -16,6 +16,7 @@ from curation.progress import silent
 from curation.project import Project
 from curation.queries import find_or_add_labels
 from curation.reading.recipe import WorklistRecipe
+from curation.reading.worklist import find_worklist
 from curation.snapshots.build import build_snapshot
 from curation.snapshots.mix import MixRecipe
 from curation.tables.generation import Generator
@@ -127,7 +128,8 @@ def test_of_worklists_of_one_name_one_is_made_whole(shared: Project) -> None:
 def test_two_who_close_a_worklist_close_it_once(shared: Project) -> None:
     def close(project: Project) -> Any:
         with project.database.write() as session:
-            return close_worklist(session, project.chain, NOW, "w").closed_at
+            close_worklist(session, project.chain, NOW, "w")
+            return find_worklist(session, "w").closed_at
 
     assert at_once(shared, *[close] * CURATORS) == [NOW] * CURATORS
     assert kinds(shared).count("worklist.closed") == 1

@@ -80,7 +80,7 @@ def read_by_people(project: Project, worklist_id: int) -> None:
 
 def _worklist(project: Project, **fields: object) -> int:
     recipe = WorklistRecipe.model_validate({"vocabulary": "brain_mr", "modality": "mr", "again": True, **fields})
-    plant_for_worklist(project.database, project.store, BEGAN, recipe, silent)
+    plant_for_worklist(project.database, project.store, project.chain, BEGAN, recipe, silent)
     with project.database.write() as session:
         return create_worklist(session, project.chain, BEGAN, recipe).id
 

@@ -57,7 +57,7 @@ def live_in(project: Project) -> None:
         checked = check_password("ada", password_hash_of(session, "ada"), "a long enough password")
         assert sign_in(session, chain, NOON, checked) is not None
         end_in_every_way(session, chain)
-    plant_for_worklist(project.database, project.store, NOON, recipe, silent)
+    plant_for_worklist(project.database, project.store, project.chain, NOON, recipe, silent)
     with project.database.write() as session:
         create_worklist(session, chain, NOON, recipe)
         held = claim(session, NOON, 1, 1, 4)

@@ -25,6 +25,7 @@ from tests.worlds.either_database import copy_either
 CHANGED = "it was changed, its event records another content"
 MISSING = "it is missing, an event records it"
 UNRECORDED = "no event records it"
+ALTERED = "(SELECT min(id) FROM images WHERE origin = 'altered')"
 CONTROL = "(SELECT min(id) FROM worklist_items WHERE purpose = 'defect_control' AND worklist_id = 1)"
 REAL = "(SELECT min(id) FROM images WHERE origin = 'real' AND withdrawn_at IS NULL)"
 UNREAD = (  # a reading that nobody took back goes, and with it every count of it
@@ -55,6 +56,9 @@ ATTACKS: tuple[tuple[str | tuple[str, ...], str], ...] = (
     (f"UPDATE worklist_items SET truth = 'blur' WHERE id = {CONTROL}", f"of worklist 1: {CHANGED}"),
     (f"UPDATE worklist_items SET purpose = 'candidate' WHERE id = {CONTROL}", f"of worklist 1: {CHANGED}"),
     ('UPDATE worklists SET rule = \'{"kind": "single", "readers": 1}\' WHERE id = 1', f"worklist 1: {CHANGED}"),
+    (f"UPDATE images SET alteration = '{{}}' WHERE id = {ALTERED}", "altered image "),
+    (f"UPDATE images SET altered_from_id = {REAL} + 1 WHERE id = {ALTERED}", "altered image "),
+    (f"UPDATE images SET spacing_row_mm = 3 WHERE id = {ALTERED}", "altered image "),
     ("UPDATE worklists SET closed_at = NULL WHERE id = 1", f"worklist 1: {CHANGED}"),
     ("DELETE FROM worklist_readers", f"worklist 1: {CHANGED}"),
     ("DELETE FROM consents WHERE id = 1", f"consent 1: {MISSING}"),

@@ -18,9 +18,12 @@ from curation.tables.pairs import Pair, PairList, PairTruth
 from curation.tables.reading import Outcome, Verdict
 from curation.tables.training import Snapshot
 from curation.verification.outcomes import frozen_reading_faults, outcome_faults
+from curation.verification.outdated_outcomes import outdated_outcomes
 from curation.verification.recorded import CHANGED
 from curation.verification.rows import row_faults
 from curation.verification.verify import verify_project
+from curation.worklists.create import close_worklist
+from curation.worklists.summaries import list_worklists_anew
 from tests.curation.reading_room import CHAIN, LATER, NOON, claimed, reading_room, verdict
 from tests.worlds.either_database import copy_either
 from tests.worlds.lived_in import lived_in_world, people_reading, readers_of
@@ -45,6 +48,7 @@ TAMPERINGS = (
     ("DELETE FROM reader_cursors", "readers with readings and no count of them"),
     ("UPDATE snapshots SET digest = NULL", "finished snapshots without a digest: first"),
     ("DELETE FROM snapshot_items", "finished snapshots without images: first"),
+    ("DELETE FROM assignments WHERE state = 'open'", "since their places were removed (worklist/image): w/"),
     ("UPDATE subjects SET split = 'test'", "in a split that is not their subject's"),
 )
 
@@ -109,6 +113,34 @@ def test_an_outcome_is_held_against_the_readings_it_names_and_not_against_later_
     assert "its rule is none that Rounds knows" in unknown
     [control, *_] = faults_after(room, "UPDATE worklist_items SET purpose = 'gate_audit'")
     assert "no candidate of that worklist" in control
+
+
+def test_outcomes_that_were_removed_are_told_while_reading_and_a_fault_once_the_worklist_is_closed(
+    room: Project,
+) -> None:
+    """Three are stored, one of which rests on a reading that was taken back since."""
+    line = "worklist 'w': the stored outcome of {} images ({}) is missing, or is not what its readings give now"
+    with room.database.read() as session:
+        first, *others = session.scalars(select(Outcome.image_id).order_by(Outcome.reading_ids)).all()
+        [old] = outdated_outcomes(session)
+    assert (old.line.startswith(line.format(1, first)), old.closed) == (True, False)
+    with room.database.write() as session:
+        session.execute(text("DELETE FROM outcomes"))
+    result = verify_project(room, silent)
+    named = ", ".join(map(str, sorted(others)))
+    assert (result.faults, result.outdated[0].startswith(line.format(2, named))) == ([], True)
+    with room.database.write() as session:
+        close_worklist(session, room.chain, NOON, "w")
+    again = verify_project(room, silent)
+    assert (again.faults, again.outdated) == ([], [])
+    with room.database.write() as session:
+        session.execute(text("DELETE FROM outcomes"))
+    [fault] = verify_project(room, silent).faults
+    assert fault.startswith(line.format(2, named))
+    assert fault.endswith("`rounds worklist list` works them out again")
+    with room.database.write() as session:
+        list_worklists_anew(session)
+    assert verify_project(room, silent).faults == []
 
 
 @pytest.mark.slow

@@ -59,7 +59,7 @@ def room(project: Project) -> Project:
 
 def make(project: Project, **fields: object) -> int:
     recipe = WorklistRecipe.model_validate({"name": "w", "seed": 1, **fields})
-    plant_for_worklist(project.database, project.store, NOW, recipe, silent)
+    plant_for_worklist(project.database, project.store, project.chain, NOW, recipe, silent)
     with project.database.write() as session:
         return create_worklist(session, project.chain, NOW, recipe).id
 
@@ -214,7 +214,7 @@ def test_hidden_repeats_leave_it_out(room: Project) -> None:
 def test_no_control_no_reference_and_no_measure_uses_it_again(room: Project) -> None:
     like = Likeness(SHAPE, frozenset({(3.0, 3.0)}), Counter({"a": 6, "b": 6}))
     settings = {"split": Split.TRAIN, "count": 12, "seed": 1, "like": like, "report": silent}
-    plant_defects(room.database, room.store, NOW, **settings)
+    plant_defects(room.database, room.store, room.chain, NOW, **settings)
     worklist_id = make(room)
     with room.database.read() as session:
         worklist = session.get_one(Worklist, worklist_id)

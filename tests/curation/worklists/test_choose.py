@@ -55,7 +55,7 @@ def planted(planted_study: Project) -> Database:
 def make_planted(root: Path, database_url: str) -> None:
     make_study_room(root, database_url)
     project = Project.open(root)
-    plant_for_worklist(project.database, project.store, NOON, recipe(**MIXED, practice=8), silent)
+    plant_for_worklist(project.database, project.store, project.chain, NOON, recipe(**MIXED, practice=8), silent)
     project.database.dispose()
 
 

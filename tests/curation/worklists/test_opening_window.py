@@ -46,7 +46,7 @@ def make_study(root: Path, database_url: str) -> None:
     make_study_room(root, database_url)
     project = Project.open(root)
     recipe = RECIPE.model_copy(update={"defect_controls": 4, "practice": 4})
-    plant_for_worklist(project.database, project.store, NOON, recipe, silent)
+    plant_for_worklist(project.database, project.store, project.chain, NOON, recipe, silent)
     project.database.dispose()
 
 

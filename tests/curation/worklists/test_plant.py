@@ -34,7 +34,7 @@ def plant(
     database: Database, store: ImageStore, count: int, split: Split = Split.VALIDATION, seed: int = 0
 ) -> list[int]:
     return plant_defects(
-        database, store, NOON, split=split, count=count, seed=seed, like=likeness(database), report=silent
+        database, store, CHAIN, NOON, split=split, count=count, seed=seed, like=likeness(database), report=silent
     )
 
 
@@ -116,7 +116,7 @@ def test_planting_goes_on_where_it_was_interrupted(study_room: Project, monkeypa
 
     like = likeness(database)
     with pytest.raises(KeyboardInterrupt):
-        plant_defects(database, store, NOON, split=Split.VALIDATION, count=8, seed=0, like=like, report=stops)
+        plant_defects(database, store, CHAIN, NOON, split=Split.VALIDATION, count=8, seed=0, like=like, report=stops)
     with database.read() as session:
         before = session.scalars(select(Image.id).where(Image.origin == Origin.ALTERED)).all()
     assert len(before) == 4
@@ -157,8 +157,8 @@ def test_images_of_an_unfinished_import_or_of_another_shape_are_not_damaged(
 def test_a_recipe_gets_defects_for_its_controls_and_for_its_practice(study_room: Project) -> None:
     database, store = study_room.database, study_room.store
     recipe = WorklistRecipe(name="w", defect_controls=6, practice=8)
-    assert plant_for_worklist(database, store, NOON, recipe, silent) == {"validation": 6, "train": 4}
-    assert plant_for_worklist(database, store, NOON, WorklistRecipe(name="w"), silent) == {}
+    assert plant_for_worklist(database, store, CHAIN, NOON, recipe, silent) == {"validation": 6, "train": 4}
+    assert plant_for_worklist(database, store, CHAIN, NOON, WorklistRecipe(name="w"), silent) == {}
 
 
 @pytest.mark.slow
@@ -170,7 +170,7 @@ def test_as_many_controls_as_are_said_to_be_at_hand_can_be_had_and_one_more_cann
         there = limits_of(session, WorklistRecipe(name="w")).controls
     assert there == 30
     recipe = {"name": "w", "label_shown": False, "defect_controls": 10}
-    plant_for_worklist(database, store, NOON, WorklistRecipe(**recipe), silent)
+    plant_for_worklist(database, store, CHAIN, NOON, WorklistRecipe(**recipe), silent)
     with database.write() as session:
         create_worklist(session, CHAIN, NOON, WorklistRecipe(**recipe, real_controls=there - 10))
     with database.write() as session, pytest.raises(BadInput, match="there are 20 beside 10"):
