@@ -27,6 +27,7 @@ from curation.audit import MEMBERS
 from curation.image_store import encode_png, file_name, pixel_sha256
 from curation.progress import silent
 from curation.project import Project, open_or_make_project
+from curation.reading.outcomes import recompute_outcomes
 from curation.tables.content import CONTENT, reading_values
 from curation.tables.generation import Batch, Generator, Screening
 from curation.tables.images import BuildStatus, Image, Origin
@@ -123,6 +124,8 @@ def read_all(project: Project) -> None:
         if not assignments:
             break
         last = assignments[-1].id
+    with project.database.write() as session:
+        recompute_outcomes(session, 1)
     record_beside_commands(project, (Batch, "batch.requested"), (Screening, "batch.screened"))
     project.database.dispose()
 
