@@ -9,6 +9,7 @@ from cli.canaries import canaries
 from cli.generator_recipe import recipe as recipe_command
 from cli.paths import LocalPath
 from cli.removal import remove_command
+from cli.resume import refuse_beside_resume, resume_option
 from cli.snapshot_notes import warn_of_mixed_scales
 from cli.terminal import (
     emit,
@@ -142,7 +143,7 @@ def show(project: Project, name: str, as_json: bool) -> None:
     "--recipe", type=LocalPath(exists=True, path_type=Path), help="A JSON recipe. Default: the values of `FitRecipe`."
 )
 @click.option("--name", help="The name of the generator; required with --snapshot.")
-@click.option("--resume", help="Continue the fit of this name with its snapshot and recipe.")
+@resume_option("fit")
 @click.option(
     "--out", type=LocalPath(path_type=Path), help="With --snapshot-folder: the directory of the new generator."
 )
@@ -178,8 +179,7 @@ def fit(
     from generate.latent_flow.recipe import FitRecipe
 
     if resume is not None:
-        if snapshot or snapshot_folder or recipe or name:
-            raise click.UsageError("--resume NAME goes without --snapshot, --recipe and --name: they are stored")
+        refuse_beside_resume("allow_affected", "queue")
         here = find_project(ctx)
         with here.database.read() as session:
             interrupted = find_unfinished_fit(session, here.root, resume)

@@ -35,6 +35,7 @@ COMMANDS = {  # the place of each command, and its line in `rounds --help`
     "export": ("cli.export:export", "Write a snapshot as imagefolder, Parquet, Croissant, DICOM, NIfTI or a release."),
     "generator": ("cli.generator:generator", "Fit, add, list, show and remove diffusion generators."),
     "generate": ("cli.generate:generate", "Generate a batch of synthetic candidates."),
+    "batch": ("cli.batch:batch", "List batches of generated images, and remove them."),
     "screen": ("cli.screening:screen", "Run the automatic checks over a batch."),
     "privacy": ("cli.privacy:privacy", "Measure how well the privacy gate catches copies of training images."),
     "screening": ("cli.screening:screening", "Measure how often the checks are wrong, and write the screening report."),

@@ -1,11 +1,14 @@
-"""The command `remove` of runs, studies, snapshots, backbones and generators."""
+"""The command `remove` of runs, studies, snapshots, batches, backbones and generators."""
 
-from typing import Any
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeAlias
 
 import click
 
 from cli.terminal import confirm, emit, json_option, now, pass_project, progress_bar
 from curation.lineage.graph import NodeKind
+from curation.lineage.naming import NUMBERED
 from curation.project import Project
 from curation.removal.remove import Removal, plan_removal, remove
 
@@ -15,10 +18,14 @@ STAYS = {
     NodeKind.SNAPSHOT: "its images stay in the project",
     NodeKind.BACKBONE: "what was measured with it stays",
     NodeKind.GENERATOR: "its snapshot stays",
+    NodeKind.BATCH: "its generator stays",
 }
 
+PlanRemoval: TypeAlias = Callable[[Project, NodeKind, str], Removal]
+Remove: TypeAlias = Callable[[Project, datetime, NodeKind, str], Removal]
 
-def remove_command(kind: NodeKind) -> click.Command:
+
+def remove_command(kind: NodeKind, plan_removal: PlanRemoval = plan_removal, remove: Remove = remove) -> click.Command:
     """Make the command that removes a thing of this kind."""
 
     @click.command("remove", help=_help(kind), short_help=f"Remove a {kind} from which nothing descends.")
@@ -42,14 +49,16 @@ def remove_command(kind: NodeKind) -> click.Command:
 
 
 def _help(kind: NodeKind) -> str:
-    return f"""Remove the {kind} NAME: its files and rows go, its events stay, and an event records the removal.
+    what, names, example = f"{kind} NAME", "A name that was removed can be used again.", "NAME"
+    if kind in NUMBERED:
+        what, names, example = f"{kind} with the number NAME", "No other is given its number.", "3"
+    return f"""Remove the {what}: its files and rows go, its events stay, and an event records the removal.
 
-    Refused while something descends from it or a job waits for it; what that is is named. A name that was removed can
-    be used again.
+    Refused while something descends from it or a job waits for it; what that is is named. {names}
 
     \b
     Example:
-      rounds {kind} remove NAME --yes
+      rounds {kind} remove {example} --yes
     """
 
 

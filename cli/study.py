@@ -7,6 +7,7 @@ import click
 from cli.backbone_option import backbone_option
 from cli.numbers import IMAGES, LEARNING_RATE, STEPS
 from cli.removal import remove_command
+from cli.resume import refuse_beside_resume, resume_option
 from cli.snapshot_notes import stale_snapshots, warn_of_mixed_scales
 from cli.terminal import (
     emit,
@@ -43,7 +44,8 @@ study.add_command(remove_command(NodeKind.STUDY))
 
 
 @study.command("run")
-@click.argument("name")
+@click.argument("name", required=False)
+@resume_option("study")
 @click.option("--adaptation", type=click.Choice(list(METHODS)), default=DEFAULT_METHOD.kind, show_default=True)
 @backbone_option("The backbone to adapt")
 @click.option(
@@ -67,7 +69,8 @@ study.add_command(remove_command(NodeKind.STUDY))
 def run_command(
     project: Project,
     /,
-    name: str,
+    name: str | None,
+    resume: str | None,
     arms: tuple[str, ...],
     seeds: int,
     split: Literal["test", "validation"],
@@ -80,23 +83,32 @@ def run_command(
     """Run study NAME and write its report: a table, a figure and one sentence.
 
     Arms: real_only, plus_raw, plus_approved, plus_random (as many as approved, chosen at random),
-    plus_duplicated_real and plus_reserve_real (as many real ones). If it is interrupted, run it again:
-    it continues.
+    plus_duplicated_real and plus_reserve_real (as many real ones). If it is interrupted, run it again, or use
+    --resume: it continues.
 
     \b
     Example:
       rounds study run first --real-per-class 20
+      rounds study run --resume first
     """
     from train.adaptation.config import AdaptationConfig
     from train.study.plan import ARMS, StudyPlan
-    from train.study.request import StudyRequest, queue_study
+    from train.study.request import StudyRequest, queue_study, resume_study
 
-    mix = {key: options.pop(key) for key in ("real_per_class", "worklists")}
-    options["backbone"] = options["backbone"] or project.settings.train.backbone
-    config = AdaptationConfig.checked(allow_unknown_provenance=allow_unknown_provenance, **options)
-    plan = StudyPlan.checked(name=name, adaptation=config, arms=arms or ARMS, seeds=tuple(range(seeds)), split=split)
-    base = MixRecipe.checked(allow_unknown_provenance=allow_unknown_provenance, **mix)
-    request = StudyRequest.checked(plan=plan, base=base, allow_affected=allow_affected)
+    if (name is None) == (resume is None):
+        raise click.UsageError("give either NAME or --resume NAME")
+    if resume is not None:
+        refuse_beside_resume("allow_affected", "queue", "as_json")
+        request = resume_study(project, resume, allow_affected=allow_affected)
+    else:
+        mix = {key: options.pop(key) for key in ("real_per_class", "worklists")}
+        options["backbone"] = options["backbone"] or project.settings.train.backbone
+        config = AdaptationConfig.checked(allow_unknown_provenance=allow_unknown_provenance, **options)
+        seeds_of_all = tuple(range(seeds))
+        plan = StudyPlan.checked(name=name, adaptation=config, arms=arms or ARMS, seeds=seeds_of_all, split=split)
+        base = MixRecipe.checked(allow_unknown_provenance=allow_unknown_provenance, **mix)
+        request = StudyRequest.checked(plan=plan, base=base, allow_affected=allow_affected)
+    name = request.plan.name
     if queue:
         emit_queued(queue_study(project, request, now()), {"study": name}, as_json)
         return
@@ -121,7 +133,9 @@ def run_command(
 @json_option
 @pass_project
 def list_command(project: Project, as_json: bool) -> None:
-    """List studies, with whether each is ready, running, queued or interrupted. The same command continues one.
+    """List studies, with whether each is ready, running, queued or interrupted.
+
+    `rounds study run --resume NAME` continues an interrupted one.
 
     \b
     Example:

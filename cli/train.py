@@ -6,6 +6,7 @@ import click
 
 from cli.backbone_option import backbone_option
 from cli.numbers import LEARNING_RATE, SEED, STEPS
+from cli.resume import refuse_beside_resume, resume_option
 from cli.snapshot_notes import near_copies_line, near_copies_of_folder, stale_snapshots, warn_of_mixed_scales
 from cli.terminal import (
     emit,
@@ -27,7 +28,7 @@ from train.adaptation.methods.table import DEFAULT_METHOD, METHODS
 
 @click.command()
 @click.option("--snapshot", "snapshot_name", help="The name of the snapshot; `rounds snapshot list` shows them.")
-@click.option("--resume", help="Continue the run of this name with its snapshot and settings.")
+@resume_option("run")
 @click.option("--adaptation", type=click.Choice(list(METHODS)), default=DEFAULT_METHOD.kind, show_default=True)
 @backbone_option("The backbone to adapt")
 @click.option("--name", help="The name of the run. Default: SNAPSHOT-ADAPTATION-sSEED.")
@@ -70,6 +71,7 @@ def train(
     if (snapshot_name is None) == (resume is None):
         raise click.UsageError("give either --snapshot NAME or --resume RUN")
     if resume is not None:
+        refuse_beside_resume("allow_affected", "queue", "as_json")
         with project.database.read() as session:
             request = resume_run(session, resume, allow_affected=allow_affected)
     else:

@@ -149,6 +149,11 @@ class ImageStore:
         """Encode and store (H, W, C); return the SHA-256 of the file."""
         return self.put(encode_png(pixels))
 
+    def size_bytes(self, digest: str) -> int:
+        """The size of a file; 0 where it is missing."""
+        with explain_store_errors(self.url, "read"):
+            return self._size(self._path(digest)) or 0
+
     def content(self, digest: str) -> bytes:
         """The bytes of a file; raises NotFound when it is missing, Unavailable when the store cannot be read."""
         try:

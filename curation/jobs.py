@@ -149,7 +149,7 @@ def list_jobs(session: Session, statuses: Collection[JobStatus] | None = None, l
     return session.scalars(query).all()
 
 
-# Where the request of each kind of job names a run, a study, a snapshot or a generator.
+# Where the request of each kind of job names a run, a study, a snapshot, a batch or a generator.
 _NAMES = {
     "run": (("train", ("name",)), ("evaluate", ("run",))),
     "study": (("study", ("plan", "name")),),
@@ -171,24 +171,24 @@ _NAMES = {
         ("pretrain", ("recipe", "objective", "teacher")),
         ("pretrain", ("recipe", "objective", "self_supervised", "teacher")),
     ),
+    "batch": (("generate", ("batch",)), ("screen", ("batch",)), ("measure", ("request", "batches"))),
     "generator": (("fit", ("name",)), ("canaries", ("autoencoder",)), ("privacy", ("autoencoder",))),
 }
 
 
-def open_jobs_naming(session: Session, thing: str, name: str) -> list[Job]:
-    """Find the queued and running jobs whose request names this run, study, snapshot, backbone or generator."""
+def open_jobs_naming(session: Session, thing: str, name: str | int) -> list[Job]:
+    """Find the queued and running jobs whose request names this run, study, snapshot, batch, backbone or generator."""
     jobs = session.scalars(select(Job).where(Job.status.in_(_OPEN)).order_by(Job.id))
     return [
-        job
-        for job in jobs
-        if any(job.kind == kind and _value_at(job.payload, path) == name for kind, path in _NAMES[thing])
+        job for job in jobs if any(job.kind == kind and _names(job.payload, path, name) for kind, path in _NAMES[thing])
     ]
 
 
-def _value_at(payload: Any, path: tuple[str, ...]) -> Any:
+def _names(payload: Any, path: tuple[str, ...], name: str | int) -> bool:
+    """Tell whether this place of a request holds the name, alone or among others."""
     for key in path:
         payload = payload.get(key) if isinstance(payload, dict) else None
-    return payload
+    return name in payload if isinstance(payload, list) else payload == name
 
 
 def is_lost(job: Job, now: datetime) -> bool:

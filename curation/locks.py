@@ -62,6 +62,31 @@ def _lock_path(project: Project, kind: str, name: str) -> Path:
 
 
 @contextmanager
+def drawing_images(project: Project) -> Iterator[None]:
+    """Hold a lock that others who draw share; waits while a batch is removed."""
+    with _drawing_path(project).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+
+
+@contextmanager
+def nobody_draws(project: Project) -> Iterator[None]:
+    """Hold the lock that keeps images from being drawn; raises Busy while somebody draws.
+
+    Two batches may hold one picture: it is stored once, so whoever draws it counts on its file.
+    """
+    busy = "images are being drawn at this moment, perhaps the same ones. Wait for it, or stop it, then do this again."
+    with file_lock(_drawing_path(project), busy):
+        yield
+
+
+def _drawing_path(project: Project) -> Path:
+    path = project.root / "locks" / "drawing.lock"
+    path.parent.mkdir(exist_ok=True)
+    return path
+
+
+@contextmanager
 def one_import_at_a_time(project: Project) -> Iterator[None]:
     """Hold the project's import lock; raises Busy when another process holds it.
 

@@ -62,15 +62,18 @@ def blocked_for_privacy() -> Select[int]:
     return select(ScreeningCheck.image_id).where(ScreeningCheck.name.in_(PRIVACY_CHECKS), is_blocked)
 
 
-def unused_number(session: Session, table: Any, thing: str) -> int | None:
+def unused_number(session: Session, table: Any, thing: str, removed_with: str | None = None) -> int | None:
     """The number for a new row of a table from which `rounds ... remove` removes rows: never one that an event names.
 
-    SQLite gives the number of a removed last row to the next one, PostgreSQL never does: None leaves it the choice.
+    A thing that goes together with another one stands under its plural in the event of that removal. SQLite gives the
+    number of a removed last row to the next one, PostgreSQL never does: None leaves it the choice.
     """
     if session.get_bind().dialect.name != "sqlite":
         return None
-    removed = session.scalars(select(Event.payload).where(Event.kind == f"{thing}.removed"))
-    numbers: list[int] = [payload.get(thing, 0) for payload in removed]
+    removed = session.scalars(select(Event.payload).where(Event.kind == f"{removed_with or thing}.removed"))
+    numbers: list[int] = [
+        number for payload in removed for number in (payload.get(thing, 0), *payload.get(f"{thing}s", ()))
+    ]
     return max(session.scalar(select(func.max(table.id))) or 0, *numbers, 0) + 1
 
 

@@ -62,7 +62,7 @@ def project_status(session: Session, project: Project, now: datetime) -> Status:
             {"name": fit.name, "snapshot": fit.snapshot, "status": state_of_fit(session, project, now, fit.name)}
             for fit in list_unfinished_fits(session, project.root)
         ],
-        batches=_batches(session, now),
+        batches=list_batches(session, now),
         worklists=_worklists(session),
         readings=_readings(session),
         snapshots=[
@@ -181,7 +181,8 @@ def _synthetic_images(session: Session) -> dict[str, int]:
     return {label: count for label, count in rows}
 
 
-def _batches(session: Session, now: datetime) -> list[dict[str, Any]]:
+def list_batches(session: Session, now: datetime) -> list[dict[str, Any]]:
+    """Say of every batch which generator draws it, how far it is and in which state."""
     drawn_count = select(func.count(Image.id)).where(Image.batch_id == Batch.id).scalar_subquery()
     query = select(Batch, Generator.name, drawn_count).join(Batch.generator).order_by(Batch.id)
     return [

@@ -10,6 +10,7 @@ from curation.errors import BadInput
 from curation.jobs import enqueue
 from curation.provenance.leaks import check_generator_allowed
 from curation.provenance.withdrawn import affected_note, inherit, refuse_affected
+from curation.queries import unused_number
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import BuildStatus, Image
 from curation.tables.operations import Job
@@ -32,6 +33,7 @@ def request_batch(
     is_new = batch is None
     if batch is None:
         batch = Batch(
+            id=unused_number(session, Batch, "batch"),
             generator_id=generator.id,
             request=request.model_dump(mode="json"),
             request_digest=request.digest(),

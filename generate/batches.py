@@ -13,6 +13,7 @@ from curation.audit import MEMBERS
 from curation.errors import NotFound
 from curation.image_store import pixel_sha256
 from curation.jobs import enqueue, utc_now
+from curation.locks import drawing_images
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.queries import find_or_add_labels
@@ -43,10 +44,11 @@ def run_batch_job(project: Project, payload: dict[str, Any], report: OnProgress)
         from generate.sample import sample_images
 
         done, images = size - len(missing), sample_images(directory, missing, request)
-        while chunk := list(islice(images, CHUNK)):
-            _store(project, batch_id, chunk)
-            done += len(chunk)
-            report(done, size, None)
+        with drawing_images(project):
+            while chunk := list(islice(images, CHUNK)):
+                _store(project, batch_id, chunk)
+                done += len(chunk)
+                report(done, size, None)
     now = utc_now()
     with project.database.read() as session:
         members = project.chain.members(session, Batch, batch_id)
@@ -74,7 +76,8 @@ def _store(project: Project, batch_id: int, chunk: Sequence[Generated]) -> None:
     now = utc_now()
     with project.database.write() as session:
         # A worker whose lease ran out may still be generating: the lock on the batch lets them write in turn.
-        session.get_one(Batch, batch_id, with_for_update=True)
+        if session.get(Batch, batch_id, with_for_update=True) is None:
+            raise NotFound(f"batch {batch_id} was removed while it was drawn.")
         query = select(Image.batch_index).where(Image.batch_id == batch_id, Image.batch_index.in_(list(files)))
         present = set(session.scalars(query))
         labels = find_or_add_labels(session, {label for _, label, _ in chunk})

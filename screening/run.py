@@ -15,6 +15,7 @@ from curation.jobs import utc_now
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.provenance.real_images import is_ready_real
+from curation.queries import unused_number
 from curation.tables.generation import (
     Batch,
     GeneratorPixels,
@@ -190,7 +191,10 @@ def _save(
         known = select(Screening.id).where(Screening.batch_id == inputs.batch.id, Screening.parameters_digest == digest)
         if session.scalars(known).first() is not None:
             return
+        if session.get(Batch, inputs.batch.id) is None:
+            raise NotFound(f"batch {inputs.batch.id} was removed while it was screened.")
         screening = Screening(
+            id=unused_number(session, Screening, "screening", removed_with="batch"),
             batch_id=inputs.batch.id,
             parameters=parameters,
             parameters_digest=digest,

@@ -133,6 +133,7 @@ RECORDED: Sequence[RecordedTable] = (
         "batch",
         ("batch.requested",),
         ("batch.ready",),
+        "batch.removed",
         members=MemberTable("image", Image.batch_id, images_of(Image.batch_id)),
         told=(("request", "request_digest"),),
     ),

@@ -18,6 +18,7 @@ from curation.tables.recorded import RECORDED, RecordedTable
 
 CLEARED = "images.cleared"
 WITHDRAWN = "subject.withdrawn"
+GONE_TOO = ("evaluation", "screening")  # rows that go with another, whose removal names them
 VOCABULARY = "vocabulary.saved"
 CHANGED_BEFORE = "it was changed before event {event} recorded a change of it"
 MEMBERS_CHANGED = "its images were changed before event {event} recorded a change of them"
@@ -154,7 +155,8 @@ class Ledger:
         row_id, before = payload[table.key], payload.get(BEFORE)
         if before is not None:
             self._note_contradiction(table, row_id, self._known(table, row_id), before, sequence)
-        gone = [(table.what, row_id), *(("evaluation", number) for number in payload.get("evaluations", ()))]
+        gone = [(table.what, row_id)]
+        gone += [(what, number) for what in GONE_TOO for number in payload.get(f"{what}s", ())]
         for name in ("entries", "members", "told"):
             self._write(f"DELETE FROM {name} WHERE name = ? AND id = ?", gone)
         self._write("DELETE FROM marks WHERE kind = ? AND target = ?", gone)

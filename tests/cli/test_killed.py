@@ -5,6 +5,7 @@ import os
 import signal
 from pathlib import Path
 
+import click
 import pytest
 from sqlalchemy import select
 
@@ -92,7 +93,36 @@ def test_a_killed_fit_is_listed_among_the_generators_and_resumed(curated: Projec
 
 @pytest.mark.slow
 def test_a_killed_study_is_interrupted_and_the_same_command_continues_it(curated: Project, backbone: Path) -> None:
-    kill(curated, *study_command(backbone))
+    command = [*study_command(backbone), "--real-per-class", "2"]
+    kill(curated, *command)
     assert state(curated, "study", "first") == status_of(curated, "studies", "first") == "interrupted"
-    run(curated, *study_command(backbone))
+    with pytest.raises(NotFound, match="no study named 'other' has begun; the studies are: first"):
+        run(curated, "study", "run", "--resume", "other")
+    run(curated, "study", "run", "--resume", "first")
     assert state(curated, "study", "first") == "ready"
+    report = (curated.root / "studies" / "first" / "result.json").read_bytes()
+    run(curated, *command)
+    assert (curated.root / "studies" / "first" / "result.json").read_bytes() == report
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("train", "--steps", "3", "--backbone", "shipped"), "--backbone, --steps"),
+        (("study", "run", "--seeds", "2"), "--seeds"),
+        (("generator", "fit", "--name", "y", "--autoencoder-from", "z"), "--name, --autoencoder-from"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else None,
+)
+def test_what_would_have_no_effect_beside_resume_is_refused(
+    project: Project, words: tuple[str, ...], named: str
+) -> None:
+    with pytest.raises(click.UsageError) as refused:
+        rounds(["--project", str(project.root), *words, "--resume", "x"], standalone_mode=False)
+    assert refused.value.message == f"--resume NAME goes without {named}: what it continues has its own"
+
+
+def test_a_study_is_named_once(project: Project) -> None:
+    for words in ([], ["first", "--resume", "first"]):
+        with pytest.raises(click.UsageError, match="either NAME or --resume NAME"):
+            rounds(["--project", str(project.root), "study", "run", *words], standalone_mode=False)

@@ -41,6 +41,12 @@ def build_arms(
     return folders
 
 
+def base_of(arm: str, recipe: MixRecipe) -> MixRecipe:
+    """Give the mix that an arm's recipe was made from: the same without what the arm adds."""
+    default = MixRecipe()
+    return recipe.model_copy(update={name: getattr(default, name) for name in ADDED_IMAGES[arm]})
+
+
 def check_arm_names(study: str, arms: Sequence[str]) -> None:
     """Raise BadInput for an unknown arm, or for a study whose name, alone or with an arm's, cannot be a directory."""
     check_name(study, "study")

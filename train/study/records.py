@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.audit import Chain
-from curation.errors import Conflict
+from curation.errors import Conflict, NotFound
 from curation.lineage.descent import arm_snapshots
 from curation.provenance.withdrawn import inherit, remove_marks
 from curation.queries import unused_number
@@ -53,6 +53,18 @@ def find_open_study(session: Session, plan: StudyPlan) -> Study | None:
     return study
 
 
+def find_study(session: Session, name: str) -> Study:
+    """Find a study by its name; raises NotFound."""
+    study = session.scalars(select(Study).where(Study.name == name)).one_or_none()
+    if study is None:
+        known = ", ".join(session.scalars(select(Study.name).order_by(Study.id))) or "none yet"
+        raise NotFound(
+            f"no study named {name!r} has begun; the studies are: {known}. The same command continues one that was "
+            "stopped while its snapshots were built."
+        )
+    return study
+
+
 def study_directory(name: str) -> str:
     """The place of a study inside its project."""
     return f"studies/{name}"
@@ -60,12 +72,12 @@ def study_directory(name: str) -> str:
 
 def fail_study(session: Session, name: str) -> None:
     """Mark a study failed: it left nothing, and its name may be used again."""
-    session.scalars(select(Study).where(Study.name == name)).one().status = BuildStatus.FAILED
+    find_study(session, name).status = BuildStatus.FAILED
 
 
 def close_study(session: Session, chain: Chain, now: datetime, name: str, result: dict[str, Any]) -> None:
     """Mark a study ready with its result; one that is ready with it stays as it is."""
-    study = session.scalars(select(Study).where(Study.name == name)).one()
+    study = find_study(session, name)
     if (study.status, study.result) == (BuildStatus.READY, result):
         return
     with chain.change(session, "study.finished", study, {"plan": study.plan_digest}, now):

@@ -1,0 +1,27 @@
+"""The option `--resume NAME` of commands that continue what was interrupted from what is stored of it."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def resume_option(what: str) -> Callable[[C], C]:
+    """The option --resume of a command that makes a thing of this kind."""
+    return click.option("--resume", metavar="NAME", help=f"Continue the {what} of this name with what is stored of it.")
+
+
+def refuse_beside_resume(*taken: str) -> None:
+    """Raise UsageError for any parameter given beside --resume, except those `taken`: they would have no effect."""
+    context = click.get_current_context()
+    source = context.get_parameter_source
+    given = [
+        parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name
+        for parameter in context.command.params
+        if parameter.name not in ("resume", *taken) and source(str(parameter.name)) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(f"--resume NAME goes without {', '.join(given)}: what it continues has its own")
