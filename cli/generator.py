@@ -232,6 +232,7 @@ def _fit_folder(
     from generate.latent_flow.timing import estimate_fit
     from generate.registry import SHIPPED
     from train.fitting.device import choose_device
+    from train.fitting.timing import tell_estimate
 
     warn_of_mixed_scales(folder)
     check_networks(folder, recipe)
@@ -244,7 +245,7 @@ def _fit_folder(
     with progress_bar("fitting") as report:
         if not (out / "card.json").is_file():
             estimate = estimate_fit(folder, recipe, options["device"], flow_only=source is not None)
-            tell(f"the fit takes {estimate.words()}")
+            tell_estimate("the fit", report, tell)(estimate)
         shown = make_fit_reporter(report)
         fit_generator(folder, recipe, out, shown, **options)
     click.echo(f"{out}: the grids in it show how the fit went")

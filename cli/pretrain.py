@@ -9,7 +9,17 @@ from cli.backbone_option import backbone_option
 from cli.numbers import LEARNING_RATE, SEED, STEPS
 from cli.paths import LocalPath
 from cli.snapshot_notes import warn_of_mixed_scales
-from cli.terminal import emit, emit_queued, find_project, json_option, now, progress_bar, queue_option, this_command
+from cli.terminal import (
+    emit,
+    emit_queued,
+    find_project,
+    json_option,
+    now,
+    progress_bar,
+    queue_option,
+    tell,
+    this_command,
+)
 from curation.snapshots.build import open_snapshot
 from curation.snapshots.folder import SnapshotFolder
 from train.pretraining.objective_table import OBJECTIVES
@@ -89,6 +99,7 @@ def pretrain(
         )
         emit_queued(queue_pretraining(find_project(ctx), request, now()), {"backbone": str(out)}, as_json)
         return
+    from train.fitting.timing import tell_estimate
     from train.pretraining.pretrain import pretrain_backbone
     from train.pretraining.report import describe_report, read_report
 
@@ -99,7 +110,15 @@ def pretrain(
     warn_of_mixed_scales(folder)
     with progress_bar("pretraining", quiet=as_json) as report:
         pretrain_backbone(
-            folder, wanted, out, report, this_command(), today, allow_affected=allow_affected, from_nothing=from_nothing
+            folder,
+            wanted,
+            out,
+            report,
+            this_command(),
+            today,
+            allow_affected=allow_affected,
+            from_nothing=from_nothing,
+            on_estimate=tell_estimate("the pretraining", report, tell),
         )
     made = read_report(out)
     facts = {"directory": str(out), **made} if as_json else describe_report(made)

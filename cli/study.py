@@ -17,6 +17,7 @@ from cli.terminal import (
     pass_project,
     progress_bar,
     queue_option,
+    tell,
     this_command,
     use_torch_threads,
 )
@@ -116,7 +117,7 @@ def run_command(
 
     use_torch_threads(project)
     with progress_bar(f"study {name}", quiet=as_json) as report:
-        result = conduct_study(project, request, report, now, this_command())
+        result = conduct_study(project, request, report, now, this_command(), say=tell)
     snapshots = [arm["snapshot"] for arm in result["arms"].values()]
     stale_snapshots(project, snapshots)
     folders = (open_snapshot(project, snapshot) for snapshot in snapshots)

@@ -16,6 +16,7 @@ from cli.terminal import (
     pass_project,
     progress_bar,
     queue_option,
+    tell,
     use_torch_threads,
 )
 from curation.estimates import Estimate
@@ -91,7 +92,7 @@ def train(
 
     use_torch_threads(project)
     with progress_bar(f"{request.config.method.kind} on {request.snapshot}", quiet=as_json) as report:
-        run = train_run(project, request, report, now)
+        run = train_run(project, request, report, now, say=tell)
     facts: dict[str, Any] = {"run": request.name, "directory": str(run.directory), "validation": run.metrics}
     near = near_copies_of_folder(folder, "validation")
     facts |= {"near copies": near, "notice": run.card["notice"]} | ({"stale": stale} if stale else {})

@@ -16,6 +16,7 @@ from generate.latent_flow.timing import estimate_fit
 from generate.registry import add_generator
 from train.fitting.device import choose_device
 from train.fitting.phase import FitProgress
+from train.fitting.timing import tell_estimate
 
 
 def fit_in_project(
@@ -50,10 +51,7 @@ def _fit_in_project(
     if not (directory / "card.json").is_file():
         flow_only = autoencoder_from is not None
         estimate = estimate_fit(folder, request.recipe, device, flow_only=flow_only)
-        if say is not None:
-            say(f"the fit takes {estimate.words()}")
-        else:
-            report(0, estimate.phases[0].steps, f"the fit takes {estimate.words()}")
+        tell_estimate("the fit", report, say)(estimate)
     fit_generator(
         folder,
         request.recipe,

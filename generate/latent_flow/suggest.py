@@ -12,14 +12,8 @@ from curation.errors import BadInput
 from curation.progress import Clock, duration_words
 from curation.snapshots.folder import SnapshotFolder
 from generate.latent_flow.recipe import AutoencoderRecipe, FitRecipe, FlowRecipe
-from generate.latent_flow.timing import (
-    FitEstimate,
-    FitSize,
-    TooSlow,
-    estimate_from,
-    time_autoencoder,
-    time_flow,
-)
+from generate.latent_flow.timing import FitSize, estimate_from, time_autoencoder, time_flow
+from train.fitting.timing import FitEstimate, TooSlow
 
 CanvasSize = Literal["pad"] | int
 

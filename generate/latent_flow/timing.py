@@ -4,13 +4,11 @@ The networks and their losses are those of the fit, the images are noise: a step
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
 
-from curation.progress import Clock, duration_words
+from curation.progress import Clock
 from curation.snapshots.folder import SnapshotFolder
 from generate.canvas import Canvas
 from generate.latent_flow.fit_flow import GRID_PER_CLASS, make_unet
@@ -20,14 +18,9 @@ from generate.latent_flow.recipe import FitRecipe
 from generate.pipelines.autoencoder import ImageAutoencoder
 from generate.pipelines.sizes import DOWNSAMPLING
 from train.fitting.recipe import PhaseRecipe
+from train.fitting.timing import FORWARD_SHARE, FitEstimate, PhaseEstimate, time_steps
 
-TIMED_STEPS = 3
 GRID_STEPS, GUIDED = 12, 2  # of the pictures that a fit draws to show how far it is
-FORWARD_SHARE = 1 / 3  # of a step: the pass back costs about twice the pass forward
-
-
-class TooSlow(Exception):
-    """Ends a timing: the first step took longer than is of use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,40 +43,6 @@ class FitSize:
     def canvas(self, recipe: FitRecipe) -> Canvas:
         """Plan the canvas as the fit does."""
         return Canvas.plan(self.height, self.width, recipe.canvas, recipe.multiple)
-
-
-@dataclass(frozen=True, slots=True)
-class PhaseEstimate:
-    """How long one phase takes: its steps, seconds a step as measured, and the evaluations in between."""
-
-    name: str
-    steps: int
-    step_s: float
-    evaluations_s: float
-
-    @property
-    def total_s(self) -> float:
-        """Seconds of the whole phase."""
-        return self.steps * self.step_s + self.evaluations_s
-
-
-@dataclass(frozen=True, slots=True)
-class FitEstimate:
-    """How long a fit takes on this machine."""
-
-    device: str
-    phases: tuple[PhaseEstimate, ...]
-
-    @property
-    def total_s(self) -> float:
-        """Seconds of the whole fit."""
-        return sum(phase.total_s for phase in self.phases)
-
-    def words(self) -> str:
-        """Say it in a line."""
-        parts = [f"{phase.name} {phase.steps:,} steps of {phase.step_s:.2g} s" for phase in self.phases]
-        where = self.device if self.device != "cpu" else f"{torch.get_num_threads()} threads of the processor"
-        return f"about {duration_words(self.total_s)} on this machine ({where}): {', '.join(parts)}, as measured now"
 
 
 def estimate_fit(
@@ -130,7 +89,7 @@ def time_autoencoder(
                 output = model(images)
             return reconstruction_loss(output.float(), images, phase.squared_weight, phase.gradient_weight)
 
-        return _time_steps(model, loss, device, clock, patience_s)
+        return time_steps(model, loss, device, clock, patience_s)
 
 
 def time_flow(
@@ -150,23 +109,4 @@ def time_flow(
             with autocast(recipe, device):
                 return flow_loss(unet, latents, labels, generator, phase.label_drop)
 
-        return _time_steps(unet, loss, device, clock, patience_s)
-
-
-def _time_steps(
-    model: nn.Module, loss: Callable[[], torch.Tensor], device: str, clock: Clock, patience_s: float | None
-) -> float:
-    """Take one step to warm up and a few that count; return the median of these in seconds."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-    seconds = []
-    for _ in range(1 + TIMED_STEPS):
-        began = clock()
-        optimizer.zero_grad()
-        loss().backward()
-        optimizer.step()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        seconds.append(clock() - began)
-        if patience_s is not None and seconds[0] > patience_s:
-            raise TooSlow
-    return sorted(seconds[1:])[TIMED_STEPS // 2]
+        return time_steps(unet, loss, device, clock, patience_s)

@@ -25,11 +25,13 @@ from train.adaptation.methods.implementation import find_implementation
 from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.adaptation.run_folder import read_card, save_run
 from train.adaptation.seen import collect_seen
+from train.adaptation.timing import estimate_runs
 from train.backbones.load import Backbone
 from train.backbones.names import backbone_location, portable_name
 from train.backbones.provenance import seen_by_backbone
 from train.fitting.checkpoint import CHECKPOINTS, Checkpoint, remove_checkpoints
 from train.fitting.device import choose_device
+from train.fitting.timing import OnEstimate
 
 STANDARDIZATION_IMAGES = 512
 
@@ -57,12 +59,14 @@ def adapt(
     allow_affected: bool = False,
     also_affected: Sequence[str] = (),
     on_checked: Callable[[], None] = lambda: None,
+    on_estimate: OnEstimate | None = None,
 ) -> RunResult:
     """Adapt `config.backbone` to the training split of `folder` and save it in `out`; a finished run is returned as is.
 
     Killed and called again, it continues from its checkpoint to the same weights. `features` shares cached features and
     the loaded backbone between runs of a frozen encoder; `also_affected` names withdrawals that the caller knows of;
-    `on_checked` is called when nothing stands against the fit, before its first step.
+    `on_checked` is called when nothing stands against the fit, before its first step; then `on_estimate` is told how
+    long it takes.
     Raises Conflict when `out` holds another run, what `check_adaptation` raises, AffectedRefused when the snapshot or
     the backbone descends from a withdrawn subject and that is not allowed, Diverged when the fit gives no finite
     numbers; then nothing of it is left.
@@ -81,6 +85,8 @@ def adapt(
     checkpoint = Checkpoint(
         out / CHECKPOINTS / "adaptation.pt", f"{config.digest()} on {folder.digest} from {backbone.digest}"
     )
+    if on_estimate is not None and not checkpoint.path.exists():
+        on_estimate(estimate_runs([folder], config, backbone))
     try:
         model, history = _train(folder, config, features, on_progress, checkpoint)
     except Diverged:

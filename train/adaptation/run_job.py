@@ -14,20 +14,34 @@ from curation.snapshots.build import open_snapshot
 from train.adaptation.adapt import RunResult, adapt
 from train.adaptation.records import close_run, fail_run, find_open_run, open_run, run_directory
 from train.adaptation.run_request import RunRequest, check_run
+from train.fitting.timing import tell_estimate
 
 
-def train_run(project: Project, request: RunRequest, report: OnProgress, now: Callable[[], datetime]) -> RunResult:
+def train_run(
+    project: Project,
+    request: RunRequest,
+    report: OnProgress,
+    now: Callable[[], datetime],
+    say: Callable[[str], None] | None = None,
+) -> RunResult:
     """Adapt the backbone of `request` to its snapshot; a finished run is returned as it is.
 
-    The row of the run is opened when nothing stands against it. Raises Conflict when the name stands for another run or
-    another process is at it, and whatever `adapt` and `check_run` raise; the row of a run that diverged is failed, and
-    its name is free.
+    `say` is given an estimate of the time before the first step; without it the estimate is a report's note. The row of
+    the run is opened when nothing stands against it. Raises Conflict when the name stands for another run or another
+    process is at it, and whatever `adapt` and `check_run` raise; the row of a run that diverged is failed, and its name
+    is free.
     """
     with being_made(project, "run", check_name(request.name, "run")):
-        return _train_run(project, request, report, now)
+        return _train_run(project, request, report, now, say)
 
 
-def _train_run(project: Project, request: RunRequest, report: OnProgress, now: Callable[[], datetime]) -> RunResult:
+def _train_run(
+    project: Project,
+    request: RunRequest,
+    report: OnProgress,
+    now: Callable[[], datetime],
+    say: Callable[[str], None] | None,
+) -> RunResult:
     with project.database.read() as session:
         snapshot, withdrawals = check_run(session, request, project.root)
         find_open_run(session, request.name, snapshot, request.config)
@@ -46,6 +60,7 @@ def _train_run(project: Project, request: RunRequest, report: OnProgress, now: C
             allow_affected=request.allow_affected,
             also_affected=withdrawals,
             on_checked=open_row,
+            on_estimate=tell_estimate("the run", report, say),
         )
     except Diverged:
         with project.database.write() as session:

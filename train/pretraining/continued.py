@@ -9,6 +9,7 @@ from curation.errors import BadInput
 from curation.progress import OnProgress, within_step
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.backbones.load import BACKBONE_FILES, Backbone
+from train.fitting.timing import OnEstimate, of_several
 from train.pretraining.continued_recipe import ContinuedRecipe
 from train.pretraining.descent import collect_seen, describe_ancestors
 from train.pretraining.fit import FIT, PROBES
@@ -22,7 +23,11 @@ from train.pretraining.variant import FittedImages, fit_variant
 
 
 def continue_pretraining(
-    folder: SnapshotFolder, recipe: ContinuedRecipe, out: Path, on_progress: OnProgress
+    folder: SnapshotFolder,
+    recipe: ContinuedRecipe,
+    out: Path,
+    on_progress: OnProgress,
+    on_estimate: OnEstimate | None = None,
 ) -> dict[str, Any]:
     """Fit the objective of `recipe` and save the backbone, a report and a plot in `out`; returns the card's content.
 
@@ -35,7 +40,7 @@ def continue_pretraining(
     seen = collect_seen(folder, recipe, rows)
     probes, why_no_probe = choose_probes(folder, recipe)
     images = split_images(folder, recipe, rows)
-    results = _fit_variants(folder, recipe, images, start, probes, out, on_progress)
+    results = _fit_variants(folder, recipe, images, start, probes, out, on_progress, on_estimate)
     best = max(results, key=lambda result: result.score)
     for path in sorted(path for pattern in BACKBONE_FILES for path in best.directory.glob(pattern)):
         shutil.copyfile(path, out / path.name)
@@ -94,6 +99,7 @@ def _fit_variants(
     probes: ProbeSet | None,
     out: Path,
     on_progress: OnProgress,
+    on_estimate: OnEstimate | None,
 ) -> list[VariantResult]:
     """Fit every variant of the objective, and probe each."""
     variants, kept = recipe.objective.variants(), out / FIT / PROBES
@@ -104,7 +110,8 @@ def _fit_variants(
     for number, (name, settings) in enumerate(variants.items()):
         directory = out / FIT / re.sub(r"[^a-z0-9.]+", "-", name)
         report = _report_variant(on_progress, name, number * recipe.steps, total)
-        losses = fit_variant(images, recipe, settings, directory, folder.digest, report)
+        told = of_several(on_estimate, len(variants)) if on_estimate and number == 0 else None
+        losses = fit_variant(images, recipe, settings, directory, folder.digest, report, told)
         comparison = None
         if probes and before is not None:
             made = load_backbone(str(directory), None, folder.path)

@@ -7,8 +7,10 @@ from torch import Tensor
 
 from curation.progress import OnProgress
 from train.fitting.phase import FitProgress, Phase
+from train.fitting.timing import OnEstimate
 from train.pretraining.batch import TrainingBatch
 from train.pretraining.objectives.implementation import Loss
+from train.pretraining.timing import estimate_objective
 
 FIT = "fit"  # the directory of checkpoints inside that of a backbone, gone when the fit has finished
 PROBES = "probes"  # what the probes said, inside that of checkpoints
@@ -21,11 +23,12 @@ def run_objective(
     make_held_out: Callable[[], TrainingBatch],
     every: int,
     on_progress: OnProgress,
+    on_estimate: OnEstimate | None = None,
 ) -> list[dict[str, float]]:
     """Fit the model of `phase`, from its checkpoint if there is one; returns its losses after every `every` steps.
 
-    `make_batch` makes the batch of a step, `make_held_out` always the same one of images that are not fitted. Raises
-    Diverged when a loss is no finite number.
+    `make_batch` makes the batch of a step, `make_held_out` always the same one of images that are not fitted;
+    `on_estimate` is told before the first step how long it takes. Raises Diverged when a loss is no finite number.
     """
 
     def objective(step: int) -> Tensor:
@@ -39,5 +42,7 @@ def run_objective(
     def report(progress: FitProgress) -> None:
         on_progress(progress.step, progress.steps, f"loss {progress.loss:.4f}")
 
+    if on_estimate is not None and not phase.checkpoint.path.exists():
+        on_estimate(estimate_objective(phase, loss, make_batch, every))
     phase.run(objective, evaluate, report, evaluate_every=every, report_every=1, checkpoint_every=every)
     return [{"step": step, **losses} for step, losses in phase.evaluations]

@@ -23,6 +23,7 @@ from train.backbones.preprocessing import Preprocessing
 from train.fitting.checkpoint import Checkpoint
 from train.fitting.device import choose_device
 from train.fitting.phase import Phase
+from train.fitting.timing import OnEstimate
 from train.pretraining.batch import TrainingBatch
 from train.pretraining.fit import FIT, PROBES, run_objective
 from train.pretraining.masked_autoencoder import (
@@ -53,7 +54,13 @@ class PretrainingImages:
 
 
 def pretrain_from_nothing(
-    folder: SnapshotFolder, recipe: PretrainRecipe, out: Path, on_progress: OnProgress, *, force: bool
+    folder: SnapshotFolder,
+    recipe: PretrainRecipe,
+    out: Path,
+    on_progress: OnProgress,
+    on_estimate: OnEstimate | None = None,
+    *,
+    force: bool,
 ) -> dict[str, Any]:
     """Fit a masked autoencoder and save its encoder in `out`; returns the content of the card.
 
@@ -72,7 +79,7 @@ def pretrain_from_nothing(
         return probes.probabilities(backbone, kept, report) if probes else None
 
     before = probe(random_weights, "before", 0)
-    model, losses = _fit(images, recipe, folder, out, on_progress)
+    model, losses = _fit(images, recipe, folder, out, on_progress, on_estimate)
     save_encoder(model, recipe, images.preprocessing, out)
     after, kind, seen = probe(out, "after", recipe.steps), MaskedAutoencoding.kind_name(), Seen.by_rows(rows)
     comparison = probes.compare(before, after, 1) if probes and before is not None and after is not None else None
@@ -120,7 +127,12 @@ def split_images(folder: SnapshotFolder, recipe: ImageRecipe, rows: Sequence[Sna
 
 
 def _fit(
-    images: PretrainingImages, recipe: PretrainRecipe, folder: SnapshotFolder, out: Path, on_progress: OnProgress
+    images: PretrainingImages,
+    recipe: PretrainRecipe,
+    folder: SnapshotFolder,
+    out: Path,
+    on_progress: OnProgress,
+    on_estimate: OnEstimate | None,
 ) -> tuple[ViTMAEForPreTraining, list[dict[str, float]]]:
     """Fit a masked autoencoder; returns it and its losses at every checkpoint."""
     device = choose_device()
@@ -152,7 +164,8 @@ def _fit(
         return batch_of(images.preprocessing(images.held_out), always)
 
     loss = find_objective(MaskedAutoencoding()).loss
-    return model, run_objective(phase, loss, make_batch, make_held_out, recipe.checkpoint_every, on_progress)
+    every = recipe.checkpoint_every
+    return model, run_objective(phase, loss, make_batch, make_held_out, every, on_progress, on_estimate)
 
 
 def save_encoder(model: ViTMAEForPreTraining, recipe: PretrainRecipe, preprocessing: Preprocessing, out: Path) -> None:

@@ -11,6 +11,7 @@ from curation.progress import OnProgress
 from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder
 from train.backbones.load import weights_digest
+from train.fitting.timing import OnEstimate
 from train.pretraining.continued import continue_pretraining
 from train.pretraining.continued_recipe import ContinuedRecipe
 from train.pretraining.descent import withdrawal_notes
@@ -29,11 +30,12 @@ def pretrain_backbone(
     *,
     allow_affected: bool = False,
     from_nothing: bool = False,
+    on_estimate: OnEstimate | None = None,
 ) -> Path:
     """Fit what the recipe asks for and save the backbone in `out`; resumes if it was killed.
 
-    `made_by` is the command and `date` the day for the card; `from_nothing` forces random weights on few images. Raises
-    Conflict when `out` holds another finished backbone, BadInput when images, network and recipe do not go together,
+    `made_by` is the command and `date` the day for the card; `from_nothing` forces random weights on few images;
+    `on_estimate` is told before the first step how long it takes. Raises Conflict when `out` holds another finished backbone, BadInput when images, network and recipe do not go together,
     AffectedRefused, Diverged when a loss is no finite number; then nothing is left.
     """
     notes = list(folder.affected)
@@ -44,9 +46,9 @@ def pretrain_backbone(
         return out
     try:
         if isinstance(recipe, ContinuedRecipe):
-            card = continue_pretraining(folder, recipe, out, on_progress)
+            card = continue_pretraining(folder, recipe, out, on_progress, on_estimate)
         else:
-            card = pretrain_from_nothing(folder, recipe, out, on_progress, force=from_nothing)
+            card = pretrain_from_nothing(folder, recipe, out, on_progress, on_estimate, force=from_nothing)
     except Diverged:
         remove_unfinished(out)
         raise

@@ -7,6 +7,7 @@ from curation.jobs import utc_now
 from curation.progress import OnProgress
 from curation.project import Project
 from curation.snapshots.build import open_snapshot
+from train.fitting.timing import tell_estimate
 from train.pretraining.pretrain import pretrain_backbone
 from train.pretraining.request import PretrainRequest
 
@@ -24,4 +25,5 @@ def run_pretrain_job(project: Project, payload: dict[str, Any], report: OnProgre
         utc_now().date().isoformat(),
         allow_affected=request.allow_affected,
         from_nothing=request.from_nothing,
+        on_estimate=tell_estimate("the pretraining", report, None),
     )

@@ -17,6 +17,7 @@ from train.backbones.load import Backbone
 from train.fitting.checkpoint import Checkpoint
 from train.fitting.device import choose_device
 from train.fitting.phase import Phase, warmup_cosine
+from train.fitting.timing import OnEstimate
 from train.pretraining.batch import TrainingBatch, make_batch
 from train.pretraining.continued_recipe import ContinuedRecipe
 from train.pretraining.fit import run_objective
@@ -55,6 +56,7 @@ def fit_variant(
     directory: Path,
     folder_digest: str,
     on_progress: OnProgress,
+    on_estimate: OnEstimate | None = None,
 ) -> list[dict[str, float]]:
     """Fit an objective and save the backbone in `directory`; returns its losses. A finished one is left alone.
 
@@ -68,7 +70,7 @@ def fit_variant(
             return losses
         model, loss, needs = prepare_objective(backbone, recipe, settings, images)
         checkpoint = Checkpoint(directory / "checkpoint.pt", belongs_to)
-        losses = _fit(model, loss, needs, images, recipe, checkpoint, on_progress)
+        losses = _fit(model, loss, needs, images, recipe, checkpoint, on_progress, on_estimate)
     save_backbone(model.encoder.merged(), directory)
     with whole_file(directory / LOSSES) as partial:
         partial.write_text(json.dumps({"belongs_to": belongs_to, "losses": losses}))
@@ -119,6 +121,7 @@ def _fit(
     recipe: ContinuedRecipe,
     checkpoint: Checkpoint,
     on_progress: OnProgress,
+    on_estimate: OnEstimate | None,
 ) -> list[dict[str, float]]:
     device = choose_device()
     model.to(device)
@@ -152,4 +155,4 @@ def _fit(
     def held_out_batch() -> TrainingBatch:
         return batch_of(images.held_out, images.held_out_labels, EVALUATION_STEP)
 
-    return run_objective(phase, loss, batch_of_step, held_out_batch, recipe.checkpoint_every, on_progress)
+    return run_objective(phase, loss, batch_of_step, held_out_batch, recipe.checkpoint_every, on_progress, on_estimate)

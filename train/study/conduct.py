@@ -15,6 +15,7 @@ from curation.snapshots.folder import SnapshotFolder
 from curation.tables.images import Split
 from train.adaptation.seen import find_withdrawals_behind
 from train.evaluation.records import record_opening
+from train.fitting.timing import tell_estimate
 from train.study.arms import build_arms, check_arm_names
 from train.study.plan import ReportFacts
 from train.study.records import close_study, fail_study, find_open_study, open_study, study_directory
@@ -24,21 +25,32 @@ from train.study.run import run_study
 
 
 def conduct_study(
-    project: Project, request: StudyRequest, report: OnProgress, now: Callable[[], datetime], made_by: str
+    project: Project,
+    request: StudyRequest,
+    report: OnProgress,
+    now: Callable[[], datetime],
+    made_by: str,
+    say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Run every arm and seed of the plan and return the result; what an earlier call has finished is not repeated.
 
-    `made_by` is the command, for the report. The row of the study is opened when nothing stands against it. Raises
-    Conflict when the name stands for another plan or another process is at it, and whatever `build_arms` and
-    `run_study` raise; the row of a study that diverged is failed, and its name is free.
+    `made_by` is the command, for the report; `say` is given an estimate of the time before the first run. The row of
+    the study is opened when nothing stands against it. Raises Conflict when the name stands for another plan or another
+    process is at it, and whatever `build_arms` and `run_study` raise; the row of a study that diverged is failed, and
+    its name is free.
     """
     check_arm_names(request.plan.name, request.plan.arms)
     with being_made(project, "study", request.plan.name):
-        return _conduct_study(project, request, report, now, made_by)
+        return _conduct_study(project, request, report, now, made_by, say)
 
 
 def _conduct_study(
-    project: Project, request: StudyRequest, report: OnProgress, now: Callable[[], datetime], made_by: str
+    project: Project,
+    request: StudyRequest,
+    report: OnProgress,
+    now: Callable[[], datetime],
+    made_by: str,
+    say: Callable[[str], None] | None,
 ) -> dict[str, Any]:
     plan = request.plan
     with project.database.read() as session:
@@ -63,6 +75,7 @@ def _conduct_study(
             allow_affected=request.allow_affected,
             also_affected=withdrawals,
             on_checked=open_row,
+            on_estimate=tell_estimate("the study", report, say),
         ).as_json()
     except Diverged:
         with project.database.write() as session:

@@ -19,6 +19,7 @@ from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.adapt import adapt, check_adaptation
 from train.adaptation.features import FeatureCache
 from train.adaptation.run_folder import load_run, read_card
+from train.adaptation.timing import estimate_runs
 from train.backbones.load import Backbone
 from train.backbones.names import backbone_location
 from train.evaluation.evaluate import predict, select_held_out_rows
@@ -27,6 +28,7 @@ from train.evaluation.metrics import LARGEST_VALUES, METRICS, metric_value
 from train.evaluation.near_copies import are_near_copies, why_not_measured
 from train.fitting.device import choose_device
 from train.fitting.kept_array import read_kept_array, write_kept_array
+from train.fitting.timing import OnEstimate
 from train.study.comparison import check_arms
 from train.study.plan import StudyPlan
 
@@ -94,13 +96,14 @@ def run_study(
     allow_affected: bool = False,
     also_affected: Sequence[str] = (),
     on_checked: Callable[[], None] = lambda: None,
+    on_estimate: OnEstimate | None = None,
 ) -> StudyResult:
     """Adapt, predict and compare every (arm, seed) of `plan`; what is finished in `out` is not repeated.
 
     Reads the held-out split that the plan names; the caller records that. Writes `result.json`. `on_checked` is called
-    when nothing stands against the study, before its first step. Raises BadInput when the arms differ in more than
-    their training images, Conflict when `out` holds another study, Diverged when a fit gives no finite numbers, and
-    what `check_adaptation` raises.
+    when nothing stands against the study, before its first step; then `on_estimate` is told how long it takes. Raises
+    BadInput when the arms differ in more than their training images, Conflict when `out` holds another study, Diverged
+    when a fit gives no finite numbers, and what `check_adaptation` raises.
     """
     check_arms(arms, plan)
     backbone = Backbone.load(backbone_location(plan.adaptation.backbone, out), choose_device())
@@ -112,6 +115,9 @@ def run_study(
     shared = FeatureCache(backbone) if plan.adaptation.method.frozen_encoder else None
     _claim_folder(arms, plan, out)
     on_checked()
+    if on_estimate is not None and not (out / "runs").exists():
+        adaptation = plan.run_config(plan.seeds[0])
+        on_estimate(estimate_runs([*arms.values()], adaptation, backbone, len(plan.seeds), plan.split))
     probabilities: dict[str, list[Floats]] = {arm: [] for arm in plan.arms}
     jobs = [(arm, seed) for arm in plan.arms for seed in plan.seeds]
     for done, (arm, seed) in enumerate(jobs):

@@ -8,8 +8,9 @@ import generate.latent_flow.suggest
 from curation.snapshots.folder import SnapshotFolder
 from generate.latent_flow.recipe import FitRecipe
 from generate.latent_flow.suggest import AUTOENCODER_STEPS, FLOW_STEPS, SIZES, suggest_recipe
-from generate.latent_flow.timing import FitSize, TooSlow, estimate_fit, time_flow
+from generate.latent_flow.timing import FitSize, estimate_fit, time_flow
 from tests.generate.folders import tiny_recipe, write_folder
+from train.fitting.timing import TooSlow
 
 
 class StepClock:
