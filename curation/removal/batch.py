@@ -1,4 +1,4 @@
-"""Remove a batch: its images, labels and screenings go, its events stay, and an event records the removal.
+"""Remove a batch: its images and screenings go, its events stay, and one more records the removal.
 
 A batch stays that a worklist, a list of pairs, a snapshot, a measurement or a withdrawal rests on. One transaction
 removes the rows, then the files go that no other image needs: killed in between, `rounds verify` lists them as orphans.
