@@ -35,8 +35,9 @@ def pretrain_backbone(
     """Fit what the recipe asks for and save the backbone in `out`; resumes if it was killed.
 
     `made_by` is the command and `date` the day for the card; `from_nothing` forces random weights on few images;
-    `on_estimate` is told before the first step how long it takes. Raises Conflict when `out` holds another finished backbone, BadInput when images, network and recipe do not go together,
-    AffectedRefused, Diverged when a loss is no finite number; then nothing is left.
+    `on_estimate` is told before the first step how long it takes. Raises Conflict when `out` holds another finished
+    backbone, BadInput when images, network and recipe do not go together, AffectedRefused, Diverged when a loss is no
+    finite number; then nothing is left.
     """
     notes = list(folder.affected)
     if isinstance(recipe, ContinuedRecipe):

@@ -87,7 +87,9 @@ def test_a_pretraining_that_was_timed_gives_the_same_weights(tmp_path: Path) -> 
     plain = pretrain(tmp_path, "plain", recipe)
     folder = SnapshotFolder.open(tmp_path / "snapshot")
     torch.manual_seed(3)
-    timed = pretrain_backbone(folder, recipe, tmp_path / "timed", silent, "", "today", on_estimate=estimates.append)
+    timed = pretrain_backbone(
+        folder, recipe, tmp_path / "timed", silent, "", "today", from_nothing=True, on_estimate=estimates.append
+    )
     assert weights_digest(timed) == weights_digest(plain)
     [estimate] = estimates
     assert estimate is not None
