@@ -9,11 +9,14 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModel
 
+import train.pretraining.timing
 from curation.errors import BadInput, Conflict, Diverged, LeakRefused
+from curation.progress import silent
 from curation.snapshots.folder import SnapshotFolder
 from tests.train.pretraining.networks import save_network
 from tests.train.snapshots import write_snapshot
 from train.backbones.load import Backbone, weights_digest
+from train.fitting.timing import FitEstimate
 from train.pretraining.continued_recipe import ContinuedRecipe
 from train.pretraining.pretrain import pretrain_backbone
 
@@ -105,6 +108,21 @@ def test_a_fit_killed_and_resumed_gives_the_weights_of_one_that_was_not(
     assert weights_digest(whole) == weights_digest(resumed)
     assert card_of(whole) == card_of(resumed)
     assert card_of(whole)["chosen"] in card_of(whole)["variants"]
+
+
+def test_a_fit_that_was_timed_gives_the_same_weights_and_all_variants_are_told(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train.pretraining.timing, "WORTH_STEPS", 1)
+    recipe = make_recipe(world, {"kind": "hybrid", "self_supervised": SMALL_DINO, "weights": [0.1, 1.0]}, steps=3)
+    estimates: list[FitEstimate | None] = []
+    folder = SnapshotFolder.open(world / "snapshot")
+    plain = pretrain(world, tmp_path / "plain", recipe)
+    timed = pretrain_backbone(folder, recipe, tmp_path / "timed", silent, "", "", on_estimate=estimates.append)
+    assert weights_digest(timed) == weights_digest(plain)
+    [estimate] = estimates
+    assert estimate is not None
+    assert [phase.steps for phase in estimate.phases] == [3 * len(recipe.objective.variants())]
 
 
 def test_a_finished_fit_is_left_alone_and_another_recipe_is_refused(world: Path, tmp_path: Path) -> None:
