@@ -1,6 +1,6 @@
 """Key press to next image painted: our viewer beside the obvious Streamlit page, in one run.
 
-    python -m benchmarks.key_to_paint --presses 100 --images 100000
+    python -m benchmarks.key_to_paint --presses 100 --images 100000 --width 3840 --height 2160
 
 Each press waits for the picture of the one before it; the time runs from the `keydown` event to the first task after
 the frame that shows the next image. The last column is how many of 30 presses at 50 ms end up in the database.
@@ -10,7 +10,7 @@ import sqlite3
 import time
 
 import numpy as np
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 from sqlalchemy import func, select
 
 from benchmarks.browser import bench, our_server, parse_arguments, sign_in, streamlit_server
@@ -73,9 +73,9 @@ def burst(page: Page) -> None:
     time.sleep(4)
 
 
-def open_page(browser: Browser, url: str) -> Page:
-    """A page that notes when a key is pressed."""
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
+def open_page(browser: Browser, url: str, window: ViewportSize) -> Page:
+    """A page in a window of this size that notes when a key is pressed."""
+    page = browser.new_page(viewport=window)
     page.add_init_script(PRESSED)
     page.goto(url)
     return page
@@ -91,10 +91,10 @@ def measure_page(page: Page, image: str, watch: str, presses: int) -> list[float
     return times
 
 
-def measure_viewer(browser: Browser, project: Project, presses: int) -> tuple[list[float], int]:
+def measure_viewer(browser: Browser, project: Project, presses: int, window: ViewportSize) -> tuple[list[float], int]:
     """Our viewer, signed in: times, and readings of the burst."""
     with our_server(project) as url:
-        page = open_page(browser, f"{url}/rounds/sign-in")
+        page = open_page(browser, f"{url}/rounds/sign-in", window)
         sign_in(page)
         times = measure_page(page, ".room[data-state=reading]", "viewer", presses)
     with project.database.read() as session:
@@ -102,10 +102,10 @@ def measure_viewer(browser: Browser, project: Project, presses: int) -> tuple[li
     return times, recorded - presses
 
 
-def measure_obvious(browser: Browser, project: Project, presses: int) -> tuple[list[float], int]:
+def measure_obvious(browser: Browser, project: Project, presses: int, window: ViewportSize) -> tuple[list[float], int]:
     """`st.image` and two buttons: times, and verdicts of the burst."""
     with streamlit_server(project, "obvious_page.py") as url:
-        times = measure_page(open_page(browser, url), "[data-testid=stImage] img", "image", presses)
+        times = measure_page(open_page(browser, url, window), "[data-testid=stImage] img", "image", presses)
     with sqlite3.connect(project.root / "obvious.db") as connection:
         recorded: int = connection.execute("SELECT count(*) FROM verdicts").fetchone()[0]
     return times, recorded - presses
@@ -119,13 +119,13 @@ def row(name: str, times: list[float], recorded: int) -> str:
 
 def main() -> None:
     """Measure both and print a Markdown table."""
-    arguments = parse_arguments(__doc__, presses=100, images=100_000)
+    arguments = parse_arguments(__doc__, presses=100, images=100_000, width=1440, height=900)
+    window: ViewportSize = {"width": arguments.width, "height": arguments.height}
     with bench(arguments.images) as (browser, project):
-        ours = measure_viewer(browser, project, arguments.presses)
-        obvious = measure_obvious(browser, project, arguments.presses)
-    print(
-        f"| key to next image painted, {arguments.presses} presses, ms | p50 | p95 | max | kept of a burst at 50 ms |"
-    )
+        ours = measure_viewer(browser, project, arguments.presses, window)
+        obvious = measure_obvious(browser, project, arguments.presses, window)
+    what = f"key to next image painted, {arguments.presses} presses, {arguments.width} x {arguments.height}, ms"
+    print(f"| {what} | p50 | p95 | max | kept of a burst at 50 ms |")
     print("|---|---|---|---|---|")
     print(row("Rounds viewer", *ours))
     print(row("st.image and two buttons with shortcut", *obvious))

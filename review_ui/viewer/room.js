@@ -30,7 +30,8 @@ class Room {
     this.clock = new Clock();
     this.marker = new Marker((mark) => this.pointed(mark), (active) => this.pointing(active));
     const canvas = root.querySelector(".stage canvas");
-    this.stage = new Stage(canvas, (stage) => this.painted(stage), (context, stage) => this.marker.draw(context, stage));
+    const overlay = (context, stage) => this.marker.draw(context, stage);
+    this.stage = new Stage(canvas, (stage) => this.painted(stage), overlay, (count) => this.following(count));
     this.pointer = new Pointer(this.stage, this.marker);
     this.outbox = new Outbox(this.server, {
       changed: () => this.report(),
@@ -136,7 +137,14 @@ class Room {
       this.queue.progress = null;
     }
     if (!this.shown) this.show();
+    else this.stage.prepared.follow();
     if (this.progress) this.showProgress(); // its words depend on whether an image is there
+  }
+
+  // The images after the one on the screen whose pixels are here; pages are not drawn on the stage.
+  following(count) {
+    const items = this.grid?.on ? [] : (this.queue?.items ?? []);
+    return items.slice(1, count + 1).filter((item) => item.pixels);
   }
 
   painted(stage) {

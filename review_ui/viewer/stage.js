@@ -6,13 +6,15 @@ const FIT_SHARE = 0.97;
 const PAN_SHARE = 0.08;
 
 class Stage {
-  // `changed(stage)` is called after each painting, `overlay(context, stage)` draws on top of the image.
-  constructor(canvas, changed, overlay) {
+  // `changed(stage)` is called after each painting, `overlay(context, stage)` draws on top of the image, and `next(count)`
+  // gives so many of the images that come after it.
+  constructor(canvas, changed, overlay, next) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d", { alpha: false, desynchronized: false });
     this.native = document.createElement("canvas");
     this.changed = changed;
     this.overlay = overlay;
+    this.prepared = new Prepared((count) => (this.item ? [this.item, ...next(count)] : []).map((item) => this.drawing(item)));
     this.item = null;
     this.table = null;
     this.presets = []; // from the first image of a worklist, for all of them
@@ -23,6 +25,7 @@ class Stage {
 
   close() {
     this.observer.disconnect();
+    this.prepared.close();
     this.kept?.write();
   }
 
@@ -105,6 +108,10 @@ class Stage {
   }
 
   lookup(bits) {
+    return this.lookupTable(bits).values;
+  }
+
+  lookupTable(bits) {
     const { center, width, invert } = this.view;
     const size = bits === 16 ? 65536 : 256;
     const signature = `${center} ${width} ${invert} ${size}`;
@@ -117,14 +124,14 @@ class Stage {
       }
       this.table = { signature, values };
     }
-    return this.table.values;
+    return this.table;
   }
 
   // Where the image lies on the canvas; a pixel that is not square in millimetres is not drawn square.
-  geometry() {
+  geometry(item = this.item) {
     const { canvas, view } = this;
-    const [rows, columns] = this.item.shape;
-    const [row, column] = this.item.spacing ?? [1, 1];
+    const [rows, columns] = item.shape;
+    const [row, column] = item.spacing ?? [1, 1];
     const aspect = row / column;
     const fit = Math.min(canvas.width / columns, canvas.height / (rows * aspect)) * FIT_SHARE;
     const scale = view.zoom === STORED ? 1 : fit * view.zoom;
@@ -136,18 +143,29 @@ class Stage {
     return { left, top, width, height, scale, fit, aspect };
   }
 
+  // All that decides how an image looks on this canvas, and its name.
+  drawing(item) {
+    const size = [this.canvas.width, this.canvas.height];
+    const { left, top, width, height } = this.geometry(item);
+    const { signature, values } = this.lookupTable(item.bits);
+    const place = [left, top, width, height];
+    return { signature: [item.key, ...size, ...place, signature].join(" "), item, table: values, size, place };
+  }
+
   draw() {
     const { context, canvas } = this;
-    context.fillStyle = "#000";
-    context.fillRect(0, 0, canvas.width, canvas.height);
     if (this.item) {
-      const { left, top, width, height } = this.geometry();
-      context.imageSmoothingEnabled = true;
-      context.imageSmoothingQuality = "high";
-      context.drawImage(this.native, left, top, width, height);
+      const { signature, place } = this.drawing(this.item);
+      const picture = this.prepared.picture(signature);
+      if (picture) drawPrepared(context, picture);
+      else drawEnlarged(context, this.native, place);
       this.overlay(context, this);
+    } else {
+      context.fillStyle = "#000";
+      context.fillRect(0, 0, canvas.width, canvas.height);
     }
     this.changed(this);
+    this.prepared.follow();
   }
 
   get zoom() {
@@ -202,27 +220,4 @@ class Stage {
 // another size, and the window of the browser too, and the same part of the image is still what is looked at.
 function newView() {
   return { center: 0, width: 0, preset: null, invert: false, zoom: 1, x: 0, y: 0 };
-}
-
-// Stored values to screen values, into a canvas of the image's own size; returns the buffer for the next one.
-function paintNative(canvas, item, table, buffer = null) {
-  const [height, width, channels] = item.shape;
-  const context = canvas.getContext("2d");
-  let target = buffer;
-  if (canvas.width !== width || canvas.height !== height || !buffer) {
-    canvas.width = width;
-    canvas.height = height;
-    target = context.createImageData(width, height);
-  }
-  const out = target.data;
-  const pixels = item.pixels;
-  const step = channels === 3 ? 1 : 0;
-  for (let from = 0, to = 0; to < out.length; from += channels, to += 4) {
-    out[to] = table[pixels[from]];
-    out[to + 1] = table[pixels[from + step]];
-    out[to + 2] = table[pixels[from + 2 * step]];
-    out[to + 3] = 255;
-  }
-  context.putImageData(target, 0, 0);
-  return target;
 }

@@ -17,6 +17,8 @@ SCRIPTS = (
     "outbox.js",
     "queue.js",
     "presets.js",
+    "painting.js",
+    "prepared.js",
     "stage.js",
     "marker.js",
     "pointer.js",
