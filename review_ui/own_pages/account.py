@@ -1,4 +1,4 @@
-"""The sign-in page and the account page, outside Streamlit; the sign-in page has no script."""
+"""The frame of our own pages, outside Streamlit, and the pages of sign-in and account."""
 
 from html import escape
 from string import Template
@@ -7,13 +7,13 @@ from curation.readers.passwords import SHORTEST
 from review_ui.security.permissions import FIRST_TASK
 from review_ui.security.sessions import SignedInReader
 
-THEME = '<script src="/rounds/static/theme.js"></script>'  # before anything is painted
 _SHELL = Template("""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>$title · Rounds</title>
+<script src="/rounds/static/theme.js"></script>
 <link rel="icon" href="/rounds/static/icon.svg">
 <link rel="stylesheet" href="/rounds/static/rounds.css">
 $head
@@ -127,6 +127,6 @@ def account_page(reader: SignedInReader, has_password: bool) -> str:
         back="<span></span>" if must_change else f'<a href="/">{back}</a>',
         consent=_CONSENT if reader.consented else "",
     )
-    script = THEME + '<script src="/rounds/static/account.js" defer></script>'
+    script = '<script src="/rounds/static/account.js" defer></script>'
     script += '<script src="/rounds/static/consent.js" defer></script>' if reader.consented else ""
     return _SHELL.substitute(title="Account", head=script, content=content)

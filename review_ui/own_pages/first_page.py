@@ -7,6 +7,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from review_ui.security.guard import wants_page
+
 OURS = '<script src="/rounds/static/theme.js"></script><script src="/rounds/static/address.js"></script>'
 NOT_PAGES = ("/rounds/", "/_stcore/", "/media/", "/component/", "/static/")
 
@@ -28,9 +30,8 @@ class FirstPage:
 def is_navigation(connection: HTTPConnection) -> bool:
     """Whether a browser asks for a page of the application: HTML, one level deep, and not a file."""
     path = connection.scope["path"]
-    wants_page = connection.headers.get("accept", "").startswith("text/html")
     is_page = not path.startswith(NOT_PAGES) and path.count("/") == 1 and "." not in path
-    return connection.scope["method"] == "GET" and wants_page and is_page
+    return wants_page(connection) and is_page
 
 
 @cache

@@ -3,11 +3,11 @@
 from html import escape
 from string import Template
 
-from review_ui.own_pages.account import THEME, page
+from review_ui.own_pages.account import page
 from review_ui.security.sessions import SignedInReader
 
-_HEAD = f"""<link rel="stylesheet" href="/rounds/static/pairs.css">
-{THEME}<script src="/rounds/static/pairs.js" type="module"></script>"""
+_HEAD = """<link rel="stylesheet" href="/rounds/static/pairs.css">
+<script src="/rounds/static/pairs.js" type="module"></script>"""
 
 _PAGE = Template("""<div class="judging" data-csrf="$csrf" data-reader="$reader" data-state="loading">
 <header>

@@ -24,11 +24,12 @@ from typing import Any
 
 from pydantic import ValidationError
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from curation.errors import BadInput, Conflict, NotAllowed, NotFound, RoundsError, Unavailable
 from curation.project import Project
+from review_ui.own_pages.refused import cannot_show_page
 from review_ui.routes.account import AccountRoutes
 from review_ui.routes.exports import ExportRoutes
 from review_ui.routes.oidc import CALLBACK_PATH, OidcRoutes
@@ -36,7 +37,7 @@ from review_ui.routes.pairs import PairRoutes
 from review_ui.routes.reading import ReadingRoutes
 from review_ui.routes.references import ReferenceRoutes
 from review_ui.routes.welcome import WelcomeRoutes
-from review_ui.security.guard import SIGN_IN_PATH
+from review_ui.security.guard import SIGN_IN_PATH, wants_page
 from review_ui.security.sessions import Clock
 from review_ui.security.throttle import TryLater
 
@@ -97,10 +98,12 @@ def create_routes(project: Project, clock: Clock) -> list[BaseRoute]:
 
 
 async def answer_rounds_error(request: Request, error: RoundsError) -> Response:
-    """Answer an error meant for the user with its status and its message."""
+    """Answer an error meant for the user with its status and its message, as a page where a browser shows one."""
     if isinstance(error, TryLater):
         return JSONResponse({"error": str(error)}, error.status, {"Retry-After": str(error.retry_after_s)})
     status = next((status for kind, status in ERROR_STATUS if isinstance(error, kind)), 400)
+    if wants_page(request):
+        return HTMLResponse(cannot_show_page(str(error)), status)
     return JSONResponse({"error": str(error)}, status)
 
 
@@ -123,6 +126,6 @@ async def _health(request: Request) -> Response:
 async def _static(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in STATIC_TYPES:
-        return JSONResponse({"error": "there is nothing here."}, 404)
+        raise NotFound("there is nothing here.")
     content = files("review_ui").joinpath("static", name).read_bytes()
     return Response(content, media_type=STATIC_TYPES[name])

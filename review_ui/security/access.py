@@ -56,6 +56,7 @@ ACCESS: dict[tuple[str, str], Need] = {
     ("GET", "/rounds/health"): EVERYBODY,
     ("GET", "/rounds/static/rounds.css"): EVERYBODY,
     ("GET", "/rounds/static/icon.svg"): EVERYBODY,
+    ("GET", "/rounds/static/theme.js"): EVERYBODY,
     ("GET", "/rounds/static/{name}"): FIRST_PASSWORD,
     ("GET", "/rounds/sign-in"): EVERYBODY,
     ("POST", "/rounds/sign-in"): EVERYBODY,

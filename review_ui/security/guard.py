@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from curation.errors import Unavailable
 from curation.tables.people import Role
+from review_ui.own_pages.refused import cannot_show_page, database_away_page
 from review_ui.security.access import Who, need_of
 from review_ui.security.headers import security_headers
 from review_ui.security.sessions import COOKIE_NAME, Sessions, SignedInReader, is_secure, read_cookie
@@ -36,11 +37,6 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 AGAIN_S = 5
 LOG_EVERY_S = 15
 _LOG = logging.getLogger(__name__)
-_AWAY_PAGE = f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Waiting · Rounds</title>
-<meta http-equiv="refresh" content="{AGAIN_S}"><link rel="stylesheet" href="/rounds/static/rounds.css"></head>
-<body><main><h1>The database does not answer</h1>
-<p class="lead">This page tries again by itself. Nothing that was read is lost.</p></main></body></html>"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,19 +204,25 @@ def _refuse_reader(connection: HTTPConnection, reader: SignedInReader | None) ->
 
 
 def _answer(connection: HTTPConnection, refusal: Refusal) -> Response:
-    wants_page = connection.headers.get("accept", "").startswith("text/html")
-    if wants_page and connection.scope["method"] == "GET" and refusal.status in (401, 403):
-        reader = connection.scope.get(READER_KEY)
-        if refusal.to_sign_in:
-            return RedirectResponse(SIGN_IN_PATH, 303)
-        if reader is not None and reader.must_change_password:
-            return RedirectResponse(PASSWORD_PATH, 303)
-        if refusal is NOT_CONSENTED:
-            return RedirectResponse(WELCOME_PATH, 303)
-    if wants_page and refusal.status == 503:
-        return HTMLResponse(_AWAY_PAGE, 503, {"Retry-After": str(refusal.retry_after_s)})
-    wait = {"Retry-After": str(refusal.retry_after_s)} if refusal.retry_after_s else None
-    return JSONResponse({"error": refusal.message}, refusal.status, wait)
+    if not wants_page(connection):
+        wait = {"Retry-After": str(refusal.retry_after_s)} if refusal.retry_after_s else None
+        return JSONResponse({"error": refusal.message}, refusal.status, wait)
+    if refusal.status == 503:
+        return HTMLResponse(database_away_page(AGAIN_S), 503, {"Retry-After": str(refusal.retry_after_s)})
+    reader = connection.scope.get(READER_KEY)
+    if refusal.to_sign_in:
+        return RedirectResponse(SIGN_IN_PATH, 303)
+    if refusal.status == 403 and reader is not None and reader.must_change_password:
+        return RedirectResponse(PASSWORD_PATH, 303)
+    if refusal is NOT_CONSENTED:
+        return RedirectResponse(WELCOME_PATH, 303)
+    return HTMLResponse(cannot_show_page(refusal.message), refusal.status)
+
+
+def wants_page(connection: HTTPConnection) -> bool:
+    """Whether a browser asks for a page to show, not a script for an answer."""
+    accepted = connection.headers.get("accept", "")
+    return connection.scope["method"] == "GET" and accepted.startswith("text/html")
 
 
 async def _read_body(receive: Receive) -> bytes | Refusal:

@@ -1,14 +1,12 @@
 """Axe finds nothing serious in any way of reading, and the keyboard reaches every control."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page
 
 from curation.tables.people import Role
+from tests.e2e.axe import found_by_axe
 from tests.e2e.conftest import Room, sign_in, sign_in_anywhere
 from tests.e2e.every_page import MENU, every_page, menu_pages
 from tests.e2e.lived_in import read_by_people
@@ -16,17 +14,6 @@ from tests.e2e.lived_in import read_by_people
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 NewContext = Callable[..., BrowserContext]
 
-
-@dataclass(frozen=True)
-class Excused:
-    """What axe finds on elements that Streamlit renders and we cannot change."""
-
-    rule: str
-    selector: str  # a part of the element's path
-    why: str
-
-
-STREAMLITS_OWN: tuple[Excused, ...] = ()
 
 # Controls that a person can use, with those inside our components, less what cannot take the focus by itself.
 CONTROLS = """
@@ -52,31 +39,13 @@ FOCUSED = """
 VIEWER = "[data-testid=stBidiComponentIsolated]"
 
 
-def found_by_axe(page: Page) -> list[str]:
-    """Serious and critical violations that stay; colours that change from one theme to the other pass."""
-    lines = _found_now(page)
-    if lines:
-        page.wait_for_timeout(1_000)
-        lines = _found_now(page)
-    return lines
-
-
-def _found_now(page: Page) -> list[str]:
-    """Serious and critical violations, one line per element, without those that Streamlit renders."""
-    lines = []
-    for violation in Axe().run(page).response["violations"]:
-        if violation["impact"] not in ("serious", "critical"):
-            continue
-        for node in violation["nodes"]:
-            path = " ".join(_flat(node["target"]))
-            if not any(one.rule == violation["id"] and one.selector in path for one in STREAMLITS_OWN):
-                lines.append(f"{violation['id']}: {path}: {node['html'][:160]}")
-    return lines
-
-
-def _flat(target: list[Any]) -> list[str]:
-    """Axe gives a list for what lies in a shadow root."""
-    return [part for one in target for part in (one if isinstance(one, list) else [one])]
+def test_axe_looks_at_the_colours_that_a_page_ends_with(new_context: NewContext) -> None:
+    page = new_context().new_page()
+    words = '<p style="transition: color 400ms; color: #000; background: #fff">Words that fade</p>'
+    page.set_content(f'<html lang="en"><head><title>Fading</title></head><body><main>{words}</main></body></html>')
+    assert found_by_axe(page) == []
+    page.evaluate("() => { document.querySelector('p').style.color = '#ddd'; }")
+    assert [line.partition(":")[0] for line in found_by_axe(page)] == ["color-contrast"]
 
 
 def test_axe_finds_nothing_serious_on_any_page_in_the_light_theme(used_room: Room, new_context: NewContext) -> None:

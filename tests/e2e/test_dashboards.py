@@ -10,9 +10,9 @@ from curation.tables.operations import Event, Job, JobStatus
 from curation.tables.people import Reader, Role
 from curation.tables.reading import Worklist
 from generate.registry import add_generator
+from tests.e2e.axe import found_by_axe
 from tests.e2e.conftest import Room, sign_in_anywhere
 from tests.e2e.every_page import wait_until_settled
-from tests.e2e.test_accessibility import found_by_axe
 from tests.rows import NOW
 
 pytestmark = pytest.mark.e2e

@@ -7,8 +7,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import select
 
 from curation.tables.reading import Assignment, AssignmentPurpose, Reading, Verdict
+from tests.e2e.axe import found_by_axe
 from tests.e2e.conftest import Room, shown_key, sign_in, sign_in_anywhere, wait_until_saved
-from tests.e2e.test_accessibility import found_by_axe
 
 pytestmark = pytest.mark.e2e
 NewContext = Callable[..., BrowserContext]

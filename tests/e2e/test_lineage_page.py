@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from curation.tables.people import Role
+from tests.e2e.axe import found_by_axe
 from tests.e2e.conftest import Room, sign_in_anywhere
 from tests.e2e.every_page import wait_until_settled
-from tests.e2e.test_accessibility import found_by_axe
 
 pytestmark = pytest.mark.e2e
 NewContext = Callable[..., BrowserContext]

@@ -7,9 +7,9 @@ from playwright.sync_api import BrowserContext, expect
 
 from curation.progress import silent
 from curation.tables.people import Role
+from tests.e2e.axe import found_by_axe
 from tests.e2e.conftest import NOTICE, Room
 from tests.e2e.every_page import wait_until_settled
-from tests.e2e.test_accessibility import found_by_axe
 from tests.e2e.test_dashboards import open_as
 from tests.rows import NOW
 

@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import BrowserContext, Route
 
 from curation.tables.people import Role
+from tests.e2e.axe import found_by_axe
 from tests.e2e.conftest import Room
 from tests.e2e.every_page import every_page
-from tests.e2e.test_accessibility import found_by_axe
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 NewContext = Callable[..., BrowserContext]

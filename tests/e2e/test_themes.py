@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from curation.tables.people import Role
+from tests.e2e.axe import found_by_axe
 from tests.e2e.conftest import Room, sign_in, sign_in_anywhere, wait_until_reading
 
 pytestmark = pytest.mark.e2e
@@ -27,6 +28,8 @@ def brightness(page: Page, selector: str = "[data-testid=stApp]") -> float:
 def test_without_a_choice_every_page_is_dark(room: Room, new_context: NewContext, system: str) -> None:
     page = new_context().new_page()
     page.emulate_media(color_scheme=system)
+    page.goto(f"{room.server.url}/rounds/sign-in")
+    assert brightness(page, "body") < 30
     sign_in_anywhere(page, room, room.reader(Role.CURATOR))
     page.wait_for_selector("[data-testid=stTopNavLink]")
     assert brightness(page) < 30
@@ -49,6 +52,16 @@ def test_the_account_page_turns_the_light_theme_on_everywhere(room: Room, new_co
         page.goto(f"{room.server.url}/{at}")
         page.wait_for_selector("[data-testid=stTopNavLink]")
         assert brightness(page) > 230
+    page.context.clear_cookies()
+    page.goto(f"{room.server.url}/rounds/sign-in")
+    assert brightness(page, "body") > 230
+    sign_in_anywhere(page, room, room.reader(consent=False))
+    page.wait_for_url("**/rounds/welcome")
+    assert brightness(page, "body") > 230
+    assert found_by_axe(page) == []
+    page.goto(f"{room.server.url}/rounds/pairs")  # not for readers
+    expect(page.get_by_role("heading", name="This page is not shown")).to_be_visible()
+    assert brightness(page, "body") > 230
 
 
 def test_the_viewer_turns_it_on_for_the_bar_above_it_too_and_reading_goes_on(

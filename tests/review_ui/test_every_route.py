@@ -69,7 +69,7 @@ def enter(project: Project, open_browser: Callable[[], Browser]) -> Callable[[Ro
 def test_every_route_has_its_line_and_every_line_a_route() -> None:
     assert [route for route in ROUTES if route not in ACCESS] == []
     assert all(need_of("http", method, filled(path)) is not None for method, path in ROUTES)
-    static = {("GET", "/rounds/static/rounds.css"), ("GET", "/rounds/static/icon.svg")}
+    static = {("GET", f"/rounds/static/{name}") for name in ("rounds.css", "icon.svg", "theme.js")}
     assert set(ACCESS) - set(ROUTES) - static == set()
 
 

@@ -44,6 +44,29 @@ def test_a_strangers_page_visit_leads_to_the_sign_in_page(stranger: Browser) -> 
     assert "no-store" in form.headers["cache-control"]
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "why"),
+    [
+        ("/rounds/pairs", 403, "This is not for the role reader."),
+        ("/rounds/exports/worklists/1/reasons.csv", 403, "This is not for the role reader."),
+        ("/rounds/nowhere", 404, "There is nothing here."),
+        ("/rounds/static/nowhere.js", 404, "There is nothing here."),
+        ("/rounds/pixels/nowhere", 404, "There is no such image"),
+    ],
+)
+def test_a_refused_page_visit_gets_a_page_and_a_script_an_answer(
+    ada: Browser, path: str, status: int, why: str
+) -> None:
+    shown = ada.client.get(path, headers={"Accept": "text/html,*/*"})
+    assert shown.status_code == status
+    assert shown.headers["content-type"].startswith("text/html")
+    assert why in shown.text
+    assert 'href="/"' in shown.text
+    answer = ada.client.get(path)
+    assert answer.status_code == status
+    assert "error" in answer.json()
+
+
 @pytest.mark.parametrize("path", ["/_stcore/upload_file/a/b", "/_stcore/metrics", "/_stcore/agent/mcp", "/auth/login"])
 def test_what_streamlit_offers_and_we_do_not_use_is_closed(ada: Browser, path: str) -> None:
     assert ada.client.get(path).status_code == 404
