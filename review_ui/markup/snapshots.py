@@ -5,6 +5,7 @@ from html import escape
 
 from curation.snapshots.preview import Preview
 from curation.snapshots.stale import SnapshotSummary
+from curation.worklists.admitted import ScreenedCounts
 from review_ui.markup.plots import readable, section, two_columns
 
 
@@ -36,6 +37,7 @@ def preview_sections(preview: Preview) -> str:
     notice = "".join(f'<p class="r-notice">{escape(line)}</p>' for line in notices if line)
     parts.append(section("By class", _classes(preview) + notice))
     parts.append(section("Held-out images that look like training images", _near_copies(preview)))
+    parts.append(_screening(preview))
     parts.append(section("What approvals rest on", _support(preview)))
     if preview.coverage.screened:
         note = "Share of real training images that screening found among the three nearest of a synthetic one."
@@ -52,6 +54,20 @@ def _classes(preview: Preview) -> str:
         for row in preview.classes
     ]
     return _table(titles, rows)
+
+
+def _screening(preview: Preview) -> str:
+    """What screening said of the synthetic images of each class, and what worklists and this mix leave out for it."""
+    counts = ScreenedCounts(preview.screened["by_class"])
+    if not counts.by_class:
+        return section("Screening", "<p class='r-soft'>No synthetic image has been screened.</p>")
+    titles = ("Class", "Passed", "Flagged", "Blocked", "No worklist takes, by default", "Kept out of this mix")
+    rows = [
+        (readable(name), *said.values(), counts.left_out[name], preview.kept_out_by_screening.get(name, 0))
+        for name, said in counts.by_class.items()
+    ]
+    default = str(counts.lines()["default"])
+    return section("Screening", _table(titles, rows), note=f"{default[0].upper()}{default[1:]}.")
 
 
 def _near_copies(preview: Preview) -> str:

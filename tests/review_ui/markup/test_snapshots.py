@@ -11,7 +11,8 @@ from curation.project import Project
 from curation.snapshots.build import build_snapshot, list_snapshots
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.preview import preview_snapshot
-from curation.tables.images import Image, Label
+from curation.tables.generation import Batch, ScreenedImage, Screening, ScreeningVerdict
+from curation.tables.images import BuildStatus, Image, Label
 from curation.tables.people import Reader
 from review_ui.markup.snapshots import preview_sections, snapshot_table
 from tests.curation.snapshots.test_build import approve, fill
@@ -61,6 +62,29 @@ def test_a_preview_shows_every_part_and_escapes_names(mixed: Project) -> None:
     with mixed.database.read() as session:
         refused = preview_sections(preview_snapshot(session, MixRecipe(min_agreement=1.0)))
     assert "A build is refused" in refused
+
+
+def test_a_preview_counts_what_screening_leaves_out_by_class(mixed: Project) -> None:
+    said = {0: ScreeningVerdict.PASS, 1: ScreeningVerdict.BLOCK, 2: ScreeningVerdict.FLAG}
+    with mixed.database.write() as session:
+        images = session.scalars(select(Image).where(Image.batch_index.in_(said)))
+        chosen = {image.id: said[image.batch_index or 0] for image in images}
+        batch_id = session.scalars(select(Batch.id)).one()
+        details = {"parameters": {}, "parameters_digest": "2" * 64, "status": BuildStatus.READY, "created_at": NOW}
+        screening = Screening(batch_id=batch_id, **details)
+        session.add(screening)
+        session.flush()
+        rows = [
+            ScreenedImage(screening_id=screening.id, image_id=key, verdict=chosen[key], neighbours=[]) for key in chosen
+        ]
+        session.add_all(rows)
+    recipe = MixRecipe.model_validate({"synthetic": "raw", "screening": {"admit": "pass"}})
+    with mixed.database.read() as session:
+        shown = preview_sections(preview_snapshot(session, recipe))
+    assert "No worklist takes, by default" in shown
+    assert "<th>A</th><td>1</td><td>1</td><td>0</td><td>0</td><td>3</td>" in shown  # two were not screened
+    assert "<th>B</th><td>0</td><td>0</td><td>1</td><td>1</td><td>4</td>" in shown
+    assert "A worklist takes what passed or was flagged: that leaves out 1 of 1 b." in shown
 
 
 def test_a_preview_of_images_on_several_scales_says_so(mixed: Project) -> None:
