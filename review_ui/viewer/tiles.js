@@ -48,7 +48,7 @@ class Tiles {
     this.paint();
   }
 
-  // As many columns as make the images largest. Every tile has the same size and every image the same scale.
+  // A caption is shown whole: on one line, or where the tiles are too narrow for that, on several smaller ones.
   layOut() {
     const ratio = window.devicePixelRatio || 1;
     const { clientWidth: width, clientHeight: height } = this.node;
@@ -56,20 +56,34 @@ class Tiles {
     const extents = this.items.map(extent);
     const widest = Math.max(...extents.map((one) => one.width));
     const highest = Math.max(...extents.map((one) => one.height));
-    const caption = Math.min(40, Math.max(26, Math.round(width / 70)));
+    const line = Math.min(40, Math.max(26, Math.round(width / 70)));
+    const settings = captionSettings(line).map((setting) => ({ ...setting, ...this.arrange(setting.height, widest, highest) }));
+    const captions = [...this.node.querySelectorAll(".caption")].map((node) => node.textContent);
+    const { fontFamily } = getComputedStyle(this.node);
+    const chosen = settings.find((one) => captionsFit(captions, one, widest * one.scale, fontFamily)) ?? settings.at(-1);
+    this.columns = chosen.columns;
+    this.scale = chosen.scale * ratio;
+    this.node.classList.toggle("wrapped", chosen.lines > 1);
+    this.node.style.setProperty("--columns", this.columns);
+    this.node.style.setProperty("--line", `${line}px`);
+    this.node.style.setProperty("--caption", `${chosen.height}px`);
+    this.node.style.setProperty("--caption-font", `${chosen.font}px`);
+    this.node.style.setProperty("--tile", `${widest * chosen.scale}px`);
+    this.node.style.setProperty("--image", `${highest * chosen.scale}px`);
+  }
+
+  // As many columns as make the images largest. Every tile has the same size and every image the same scale.
+  arrange(caption, widest, highest) {
+    const { clientWidth: width, clientHeight: height } = this.node;
     const scaleOf = (columns) => {
       const rows = Math.ceil(this.size / columns);
       const across = (width - GAP_PX * (columns + 1)) / columns / widest;
       return Math.min(across, ((height - GAP_PX * (rows + 1)) / rows - caption) / highest);
     };
-    const columns = [...Array(this.size).keys()].map((index) => index + 1);
-    this.columns = columns.reduce((best, one) => (scaleOf(one) > scaleOf(best) ? one : best), 1);
+    const all = [...Array(this.size).keys()].map((index) => index + 1);
+    const columns = all.reduce((best, one) => (scaleOf(one) > scaleOf(best) ? one : best), 1);
     // Smooth, as on the stage, and never rounded to whole multiples: a page is to look like the image enlarged from it.
-    this.scale = Math.max(scaleOf(this.columns), 4 / widest) * ratio;
-    this.node.style.setProperty("--columns", this.columns);
-    this.node.style.setProperty("--caption", `${caption}px`);
-    this.node.style.setProperty("--tile", `${(widest * this.scale) / ratio}px`);
-    this.node.style.setProperty("--image", `${(highest * this.scale) / ratio}px`);
+    return { columns, scale: Math.max(scaleOf(columns), 4 / widest) };
   }
 
   // Through the table of the stage's window: 16 bit and colour go the same way as one image at a time.

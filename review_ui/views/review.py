@@ -35,6 +35,7 @@ SCRIPTS = (
     "panel.js",
     "keys.js",
     "page_memory.js",
+    "captions.js",
     "tiles.js",
     "grid_side.js",
     "marked_page.js",

@@ -59,6 +59,8 @@ FAULTS = """
       const inside = one.contains(other);
       if (across > 1 && down > 1 && !scrolledUnder && !inside) faults.push(`${named(one)} over ${named(other)}`);
     }
+  for (const node of all(".caption"))
+    if (node.scrollWidth > node.clientWidth + 1) faults.push(`shortened: ${named(node)}`);
   const picture = all(".stage, .pages, .pair").find((node) => node.checkVisibility());
   const share = picture ? picture.getBoundingClientRect().height / innerHeight : 1;
   if (share < 0.4) faults.push(`the picture has ${Math.round(100 * share)} % of the height`);
