@@ -1,4 +1,4 @@
-"""The pages that stand in for one that cannot be shown: the request was refused, or the database is away."""
+"""The pages that stand in for one that is not shown: a refusal, or the database is away."""
 
 from html import escape
 

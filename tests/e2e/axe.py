@@ -1,4 +1,4 @@
-"""Axe on a page whose animations and transitions have ended: a colour on its way to another is neither."""
+"""Axe on a page whose animations have ended: a colour on its way to another is neither."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""The next images are drawn enlarged before their turn: the same picture, and never more of them than fit a bound."""
+"""The next images are drawn before their turn: the same picture, within a bound of memory."""
 
 from collections.abc import Callable
 
