@@ -1,31 +1,12 @@
-"""The frame of our own pages, outside Streamlit, and the pages of sign-in and account."""
+"""The sign-in page and the account page, outside Streamlit."""
 
 from html import escape
 from string import Template
 
 from curation.readers.passwords import SHORTEST
+from review_ui.frame import page
 from review_ui.security.permissions import FIRST_TASK
 from review_ui.security.sessions import SignedInReader
-
-_SHELL = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title · Rounds</title>
-<script src="/rounds/static/theme.js"></script>
-<link rel="icon" href="/rounds/static/icon.svg">
-<link rel="stylesheet" href="/rounds/static/rounds.css">
-$head
-</head>
-<body>
-<main>
-<p class="mark"><img src="/rounds/static/icon.svg" alt="" width="28" height="28">Rounds</p>
-$content
-</main>
-</body>
-</html>
-""")
 
 _SIGN_IN = Template("""<h1>Sign in to read</h1>
 <p class="lead">$project</p>
@@ -94,23 +75,18 @@ def sign_in_page(project: str, name: str = "", error: str | None = None, provide
     message = f'<p class="message error" role="alert">{escape(error)}</p>' if error else ""
     link = f'<a class="button" href="/rounds/oidc/sign-in">Sign in with {escape(provider)}</a>' if provider else ""
     content = _SIGN_IN.substitute(project=escape(project), name=escape(name), error=message, provider=link)
-    return _SHELL.substitute(title="Sign in", head="", content=content)
-
-
-def page(title: str, content: str, head: str = "") -> str:
-    """Wrap `content`, which is HTML, in the frame of our own pages."""
-    return _SHELL.substitute(title=escape(title), head=head, content=content)
+    return page("Sign in", content)
 
 
 def refused_page(why: str) -> str:
     """The page that says in one sentence why a sign-in by the provider was refused."""
-    return _SHELL.substitute(title="Not signed in", head="", content=_REFUSED.substitute(why=escape(why)))
+    return page("Not signed in", _REFUSED.substitute(why=escape(why)))
 
 
 def continue_page() -> str:
     """The page after a sign-in by the provider; it leads on to the review page by itself."""
     content = '<h1>Signed in</h1>\n<p><a href="/">Go on to the review page</a></p>'
-    return _SHELL.substitute(title="Signed in", head='<meta http-equiv="refresh" content="0;url=/">', content=content)
+    return page("Signed in", content, '<meta http-equiv="refresh" content="0;url=/">')
 
 
 def account_page(reader: SignedInReader, has_password: bool) -> str:
@@ -129,4 +105,4 @@ def account_page(reader: SignedInReader, has_password: bool) -> str:
     )
     script = '<script src="/rounds/static/account.js" defer></script>'
     script += '<script src="/rounds/static/consent.js" defer></script>' if reader.consented else ""
-    return _SHELL.substitute(title="Account", head=script, content=content)
+    return page("Account", content, script)

@@ -3,7 +3,7 @@
 from html import escape
 from string import Template
 
-from review_ui.own_pages.account import page
+from review_ui.frame import page
 from review_ui.security.sessions import SignedInReader
 
 _HEAD = """<link rel="stylesheet" href="/rounds/static/pairs.css">

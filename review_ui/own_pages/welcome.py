@@ -4,7 +4,7 @@ from html import escape
 from string import Template
 
 from curation.readers.consent import CONSENT_VERSION, PROFESSIONS, PURPOSE, RECORDED
-from review_ui.own_pages.account import page
+from review_ui.frame import page
 from review_ui.security.sessions import SignedInReader
 
 PLACES = 6  # where a faint square of the display check may be

@@ -29,7 +29,6 @@ from starlette.routing import BaseRoute, Route
 
 from curation.errors import BadInput, Conflict, NotAllowed, NotFound, RoundsError, Unavailable
 from curation.project import Project
-from review_ui.own_pages.refused import cannot_show_page
 from review_ui.routes.account import AccountRoutes
 from review_ui.routes.exports import ExportRoutes
 from review_ui.routes.oidc import CALLBACK_PATH, OidcRoutes
@@ -38,6 +37,7 @@ from review_ui.routes.reading import ReadingRoutes
 from review_ui.routes.references import ReferenceRoutes
 from review_ui.routes.welcome import WelcomeRoutes
 from review_ui.security.guard import SIGN_IN_PATH, wants_page
+from review_ui.security.refused import cannot_show_page
 from review_ui.security.sessions import Clock
 from review_ui.security.throttle import TryLater
 

@@ -19,9 +19,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from curation.errors import Unavailable
 from curation.tables.people import Role
-from review_ui.own_pages.refused import cannot_show_page, database_away_page
 from review_ui.security.access import Who, need_of
 from review_ui.security.headers import security_headers
+from review_ui.security.refused import cannot_show_page, database_away_page
 from review_ui.security.sessions import COOKIE_NAME, Sessions, SignedInReader, is_secure, read_cookie
 from review_ui.security.throttle import Paces
 

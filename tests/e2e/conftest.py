@@ -36,6 +36,7 @@ from tests.e2e.browser import (
     unwanted_arguments,
 )
 from tests.e2e.lived_in import live_in
+from tests.passwords import cheap_passwords
 from tests.review_ui.serving import ReviewServer
 from tests.rows import NOW, add_consent
 from tests.worlds.shared import copy_world, make_once
@@ -82,7 +83,7 @@ class Room:
         """A reader of this test's own, who has been through the welcome page; returns the name."""
         self.made += 1
         name = name or f"reader-{self.made}"
-        with self.project.database.write() as session:
+        with cheap_passwords(), self.project.database.write() as session:
             reader = add_reader(session, self.project.chain, NOW, name, PASSWORD, role=role)
             if consent:
                 add_consent(session, self.project.chain, reader.id)
@@ -159,7 +160,8 @@ def used_room(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[[
             generate_candidates(project, IMAGES // 2)
         else:
             _add_rendered(project)
-        live_in(project)
+        with cheap_passwords():
+            live_in(project)
         project.database.dispose()
 
     yield from _serve(make_once(tmp_path_factory, "virtual brains", make), tmp_path_factory)

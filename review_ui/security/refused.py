@@ -2,7 +2,7 @@
 
 from html import escape
 
-from review_ui.own_pages.account import page
+from review_ui.frame import page
 
 
 def cannot_show_page(why: str) -> str:
