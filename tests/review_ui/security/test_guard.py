@@ -51,7 +51,7 @@ def test_a_strangers_page_visit_leads_to_the_sign_in_page(stranger: Browser) -> 
         ("/rounds/exports/worklists/1/reasons.csv", 403, "This is not for the role reader."),
         ("/rounds/nowhere", 404, "There is nothing here."),
         ("/rounds/static/nowhere.js", 404, "There is nothing here."),
-        ("/rounds/pixels/nowhere", 404, "There is no such image"),
+        ("/rounds/pixels/nowhere", 404, "You hold no assignment with this key."),
     ],
 )
 def test_a_refused_page_visit_gets_a_page_and_a_script_an_answer(
