@@ -74,8 +74,8 @@ def check_keywords(wanted: Sequence[str], elsewhere: bool) -> None:
 def covariates_of_row(row: Mapping[str, Any], wanted: Sequence[str]) -> tuple[Covariates, Notes]:
     """The chosen cells of a table row, an age as its decade; and notes on those that cannot be read."""
     cells = {name: row.get(name, "") for name in wanted}
-    texts = {name: str(cell) for name, cell in cells.items() if cell != "" and not isinstance(cell, list)}
-    return _keep(texts, {name: _decade if _AGE.search(name) else _value for name in texts})
+    texts = {name: str(cell) for name, cell in cells.items() if cell != "" and not isinstance(cell, list | dict)}
+    return _keep(texts, {name: _decade_of_age_string if _AGE.search(name) else _value for name in texts})
 
 
 def covariates_of_dataset(dataset: Any, wanted: Sequence[str]) -> tuple[Covariates, Notes]:

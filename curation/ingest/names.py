@@ -1,9 +1,11 @@
 """Compare names that people and programs write differently: files, columns, classes.
 
-Two names are one when they are equal after Unicode normalisation (NFC; Unicode standard, section 3.7). A name also
-means another that differs from it by case alone, where only one does.
+Two names are one when they are equal after Unicode normalisation (NFC; Unicode standard, section 3.7), without marks
+that nobody sees (spaces of no width, marks of direction, soft hyphens). A name also means another that differs from it
+by case alone, where only one does.
 """
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -14,9 +16,13 @@ from curation.errors import BadInput
 SHOWN = 3  # names given as examples
 
 
+# Of category Cf, as copies from pages and dialogs bring them; joiners (U+200C, U+200D) shape letters and stay.
+_INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
+
+
 def compose(name: str) -> str:
-    """The name in Unicode's composed form (NFC): an accented letter is one character."""
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
+    """The name in Unicode's composed form (NFC), in which an accented letter is one character, without unseen marks."""
+    return name if name.isascii() else unicodedata.normalize("NFC", _INVISIBLE.sub("", name))
 
 
 def fold(name: str) -> str:

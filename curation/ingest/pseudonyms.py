@@ -2,7 +2,6 @@
 
 import hmac
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
@@ -10,6 +9,7 @@ from typing import Self
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from curation.ingest.names import compose
 from curation.project import SUBJECTS_KEY, Project
 from curation.provenance.aliases import with_bound_subjects
 from curation.tables.images import Split, Subject
@@ -30,7 +30,7 @@ class Pseudonyms:
 
     def subject(self, published: str) -> str:
         """The subject key of a patient id: `p-` and 20 hex digits. Space around the id does not count."""
-        return f"p-{self._token('subject', unicodedata.normalize('NFC', published.strip()))}"
+        return f"p-{self._token('subject', compose(published.strip()).strip())}"
 
     def file(self, name: str) -> str:
         """The pseudonym of a file name: `file-` and 20 hex digits; a pseudonym stays as it is."""

@@ -1,6 +1,7 @@
 """Store the pictures of a source in threads, in order, with few in memory at once."""
 
 import math
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -67,8 +68,7 @@ class Reception:
 
     def _store(self, item: IncomingImage) -> Arrival:
         labels = _check_labels(item.labels)
-        if item.subject_key is not None and not 0 < len(item.subject_key.strip()) <= 200:
-            raise BadInput(f"expected a subject of 1 to 200 characters, got one of {len(item.subject_key.strip())}")
+        _check_subject(item.subject_key)
         low, high = int(item.pixels.min()), int(item.pixels.max())
         if low == high:
             raise BadInput("blank: one value everywhere")
@@ -103,11 +103,26 @@ class Reception:
 
     def _own_key(self, item: IncomingImage) -> str:
         if item.subject_key is not None:
-            return self.names.subject(item.subject_key) if self.names else compose(item.subject_key.strip())
+            return self.names.subject(item.subject_key) if self.names else compose(item.subject_key.strip()).strip()
         shared = item.group or item.source_file
         if self.names:
             return self.names.lone_subject(f"{self.digest}\0{shared}")
         return f"image-{digest_of([self.digest, shared])[:32]}"
+
+
+def _check_subject(key: str | None) -> None:
+    """Raise BadInput for the name of a subject that is empty, too long or no text; the message does not quote it."""
+    if key is None:
+        return
+    length = len(compose(key.strip()).strip())
+    if not 0 < length <= 200:
+        raise BadInput(f"expected a subject of 1 to 200 characters, got one of {length}")
+    if _has_controls(key):
+        raise BadInput("its subject holds a control character: expected a text")
+
+
+def _has_controls(text: str) -> bool:
+    return any(unicodedata.category(character) == "Cc" for character in text.strip())
 
 
 def _check_labels(labels: str | Mapping[str, float]) -> Labels:
@@ -117,7 +132,9 @@ def _check_labels(labels: str | Mapping[str, float]) -> Labels:
         raise BadInput("no label")
     stripped: dict[str, float] = {}
     for written, value in by_name.items():
-        name = compose(written.strip())
+        name = compose(written.strip()).strip()
+        if _has_controls(name):
+            raise BadInput(f"its label {name[:120]!r} holds a control character: expected a text")
         stripped[name] = max(float(value), stripped.get(name, float(value)))
     for name, value in stripped.items():
         if not 0 < len(name) <= 100:

@@ -10,6 +10,16 @@ from curation.ingest.covariates import quote_numbers
 from curation.ingest.incoming import Unreadable
 
 
+def read_code(dataset: Dataset, keyword: str) -> str:
+    """Read the first value of an attribute of coded words in capitals, without spaces around it; "" where it is absent.
+
+    Such words are in capitals (PS3.5, 6.2, CS); a program that writes `ct` or `hu` means them.
+    """
+    value = dataset.get(keyword)
+    first = value if isinstance(value, str) or not value else next(iter(value))
+    return str(first or "").strip().upper()
+
+
 def read_numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
     """Read the numbers of an attribute, none where it is absent or empty; raises BadInput that names it."""
     try:

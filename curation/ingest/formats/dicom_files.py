@@ -9,7 +9,7 @@ from pydicom.dataset import FileDataset
 from curation.errors import BadInput
 from curation.ingest.burnt_in import burnt_in_by_header
 from curation.ingest.covariates import covariates_of_dataset
-from curation.ingest.formats.dicom_attributes import explain_failure
+from curation.ingest.formats.dicom_attributes import explain_failure, read_code
 from curation.ingest.formats.dicom_frames import Values, decode_frames, to_stored_values
 from curation.ingest.formats.dicom_geometry import read_affine, read_spacing_mm
 from curation.ingest.formats.dicom_header import count_frames, find_identifying_texts, fold_text, read_header
@@ -38,7 +38,7 @@ def read_dicom(
 
 
 def _image(name: str, header: FileDataset, number: int, values: Values, facts: dict[str, Any]) -> IncomingImage:
-    modality = str(header.get("Modality") or "")[:16] or None
+    modality = read_code(header, "Modality")[:16] or None
     spacing, spacing_notes = read_spacing_mm(header, number)
     affine, place_notes = read_affine(header, number, spacing)
     geometry = Geometry(

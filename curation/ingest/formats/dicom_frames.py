@@ -37,7 +37,7 @@ from curation.errors import BadInput
 from curation.image_store import Pixels
 from curation.ingest.formats.codestreams import check_codestream
 from curation.ingest.formats.decoder_process import decode_in_process
-from curation.ingest.formats.dicom_attributes import explain_failure, read_numbers
+from curation.ingest.formats.dicom_attributes import explain_failure, read_code, read_numbers
 from curation.ingest.formats.dicom_geometry import find_macro, has_rescale, read_rescale, read_window
 from curation.ingest.formats.dicom_header import check_header, count_frames, read_header
 from curation.ingest.formats.dicom_preamble import is_bare, transfer_syntax
@@ -143,7 +143,7 @@ def to_stored_values(frame: NDArray[Any], header: Dataset, number: int) -> Value
     stored = replace(stored, window=window, notes=(*notes, *_remarks(header, number), *stored.notes))
     if photometric == "MONOCHROME2":
         return stored
-    if header.get("Modality") in _CALIBRATED or _unit(header, number) == HOUNSFIELD:
+    if read_code(header, "Modality") in _CALIBRATED or _unit(header, number) == HOUNSFIELD:
         raise BadInput("MONOCHROME1 with calibrated values (CT, PET): inverting them would change their meaning")
     return _invert(stored, header)
 
@@ -155,7 +155,7 @@ def _gray(frame: NDArray[Any], header: Dataset, number: int) -> Values:
     slope, intercept = (1.0, 0.0) if through_lut else read_rescale(header, number)
     if values.dtype.kind not in "iu" or values.dtype.itemsize > 2:
         raise BadInput(f"values of type {values.dtype}: expected 8 or 16 bit integers")
-    is_ct = header.get("Modality") == "CT" or _unit(header, number) == HOUNSFIELD
+    is_ct = read_code(header, "Modality") == "CT" or _unit(header, number) == HOUNSFIELD
     whole = store_whole_numbers(values, slope, intercept) if is_ct and values.dtype.itemsize == 2 else None
     if whole is not None:
         return Values(whole[:, :, None], 1.0, 0.0, SIGNED_OFFSET)
@@ -182,14 +182,14 @@ def _unit(header: Dataset, number: int) -> str:
     """The unit of the values by their modality LUT or rescale (PS3.3, C.11.1.1.2); "" where none is named."""
     lut = header.get("ModalityLUTSequence")
     if lut:
-        return str(lut[0].get("ModalityLUTType") or "")
-    return str(find_macro(header, number, "PixelValueTransformationSequence").get("RescaleType") or "")
+        return read_code(lut[0], "ModalityLUTType")
+    return read_code(find_macro(header, number, "PixelValueTransformationSequence"), "RescaleType")
 
 
 def _kept_unit(header: Dataset, number: int) -> str | None:
     """The unit that is kept of CT, and of whatever is in Hounsfield units; a type that the standard lacks is not."""
     named = _unit(header, number)
-    if header.get("Modality") != "CT" and named != HOUNSFIELD:
+    if read_code(header, "Modality") != "CT" and named != HOUNSFIELD:
         return None
     if _lacks_rescale(header, number):
         return UNKNOWN_UNIT
@@ -198,13 +198,13 @@ def _kept_unit(header: Dataset, number: int) -> str | None:
 
 def _lacks_rescale(header: Dataset, number: int) -> bool:
     """Whether slope or intercept, which CT and PET must have, is not there."""
-    is_calibrated = header.get("Modality") in _CALIBRATED or _unit(header, number) == HOUNSFIELD
+    is_calibrated = read_code(header, "Modality") in _CALIBRATED or _unit(header, number) == HOUNSFIELD
     return is_calibrated and not header.get("ModalityLUTSequence") and not has_rescale(header, number)
 
 
 def _remarks(header: Dataset, number: int) -> tuple[str, ...]:
     """What the header says of the values that was not applied."""
-    is_other = header.get("Modality") == "CT" and _unit(header, number) not in ("", HOUNSFIELD)
+    is_other = read_code(header, "Modality") == "CT" and _unit(header, number) not in ("", HOUNSFIELD)
     is_inverse = header.get("PresentationLUTShape") == "INVERSE" and header.PhotometricInterpretation == "MONOCHROME2"
     remarks = (
         (is_other, OTHER_UNIT),

@@ -43,8 +43,14 @@ class Columns:
 
 
 def plain_name(cell: Any) -> str:
-    """A cell that names a subject or a label: a whole number that was written as 7.0 is 7, and 007 stays 007."""
-    text = compose(str(plain_cell(cell)))
+    """A cell that names a subject or a label: a whole number that was written as 7.0 is 7, and 007 stays 007.
+
+    Raises BadInput for what is no name: an object, or a list.
+    """
+    plain = plain_cell(cell)
+    if isinstance(plain, dict | list):
+        raise BadInput(f"expected a text or a number, got {'an object' if isinstance(plain, dict) else 'a list'}")
+    text = compose(str(plain))
     return text.removesuffix(".0") if _WHOLE.fullmatch(text) else text
 
 
@@ -95,6 +101,8 @@ def columns_of(path: Path, names: list[str], request: ImportRequest, beside: boo
         subject=own.get("subject") or usual_column(place, names, SUBJECT),
         split=own.get("split") or usual_column(place, names, SPLIT),
     )
+    if not any(names):
+        raise BadInput(f"{path} is empty: expected a first line with the names of the columns.")
     unknown = {name for name in names if name} - {*_OURS, *asked.values(), *columns.used(request)}
     if not columns.key or (beside and key == "file" and unknown):
         raise BadInput(

@@ -14,6 +14,7 @@ from curation.ingest.names import fold
 from curation.ingest.request import ImportRequest
 from curation.tables.images import Split
 
+_FLAGS = {"true": 1.0, "false": 0.0}  # as programs write what is so and what is not
 BESIDE = tuple(f"metadata{suffix}" for suffix in SUFFIXES)
 
 
@@ -201,7 +202,8 @@ def _labels(row: Row, columns: tuple[str, ...], separator: str | None) -> dict[s
     """One column names or lists labels; each of several columns holds 0, 1, a probability, or nothing."""
     if len(columns) == 1:
         cell = row.get(columns[0], "")
-        names = cell if isinstance(cell, list) else cell.split(separator) if separator else [cell]
+        lists = isinstance(cell, str) and separator
+        names = cell if isinstance(cell, list) else cell.split(separator) if lists else [cell]
         return {plain_name(name): 1.0 for name in names if str(name).strip()}
     labels: dict[str, float] = {}
     for column in columns:
@@ -209,7 +211,7 @@ def _labels(row: Row, columns: tuple[str, ...], separator: str | None) -> dict[s
         if cell == "":
             continue
         try:
-            labels[column] = float(cell)
+            labels[column] = _FLAGS[cell.lower()] if str(cell).lower() in _FLAGS else float(cell)
         except (TypeError, ValueError):
             raise BadInput(f"expected 0, 1, a probability or nothing in the column {column!r}") from None
         if not 0 <= labels[column] <= 1:

@@ -131,8 +131,10 @@ def _find(path: Path, request: ImportRequest, manifest: Path | None) -> _Found:
     if path.is_dir():
         listing = list_folder(path)
         if not listing.files:
+            reasons = Counter(rejected.reason for rejected in listing.rejected).most_common(SHOWN)
+            held = "; ".join(f"{count} files: {reason}" for reason, count in reasons)
             raise BadInput(
-                f"{path} holds no file that can be read. Expected one folder per class, "
+                f"{path} holds no file that can be read{f' ({held})' if held else ''}. Expected one folder per class, "
                 "with pictures, DICOM or NIfTI files in it."
             )
         table = read_table(manifest, request, path) if manifest else read_tables_beside(path, listing, request)

@@ -58,7 +58,7 @@ def _folders(path: str) -> tuple[str, ...]:
 
 def _class_name(folder: str) -> str:
     """The class that a folder is named for: in composed form, without space around it."""
-    return compose(folder.strip())
+    return compose(folder.strip()).strip()
 
 
 def make_entry(

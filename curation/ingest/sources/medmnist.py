@@ -5,6 +5,7 @@ The layout: `{train,val,test}_images` (N, H, W) or (N, H, W, 3) uint8 and `{trai
 """
 
 import hashlib
+import math
 import os
 import urllib.request
 import zipfile
@@ -28,6 +29,11 @@ _SPLITS = ("train", "val", "test")
 _TIMEOUT_S = 30
 _BLOCK = 1 << 20
 _LAST_CLASS = 9_999  # a larger number is no class, but one that stands for something else
+
+NUMBERED = (
+    "the classes have numbers for names: the file is not called like a data set of MedMNIST (NAME.npz, NAME_64.npz, "
+    "NAME_128.npz, NAME_224.npz), whose names would be known"
+)
 
 
 def import_medmnist(
@@ -60,6 +66,7 @@ def import_medmnist(
         items=_items(images, labels, names),
         total=sum(len(numbers) for numbers in labels.values()),
         notice=f"MedMNIST {entry.name}, {entry.licence}" if entry else None,
+        notes=[] if entry else [NUMBERED],
     )
     return import_source(project, now, content, on_progress=on_progress, dry_run=dry_run)
 
@@ -78,7 +85,7 @@ def _items(
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     wanted = [f"{split}_{kind}" for split in _SPLITS for kind in ("images", "labels")]
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
             missing = [key for key in wanted if key not in archive.files]
             if missing:
                 raise BadInput(f"{path} is not in MedMNIST's layout: expected the array(s) {', '.join(missing)} in it.")
@@ -97,7 +104,7 @@ def _label_numbers(path: Path, arrays: Mapping[str, NDArray[Any]], split: str) -
             f"{path}, {split}_labels: expected the numbers of classes, 0 to {_LAST_CLASS:,}, got "
             f"{int(outside.flat[0])} in {outside.size} place(s). Leave out images without a class."
         )
-    numbers: NDArray[np.int64] = labels.reshape(len(labels), -1).astype(np.int64)
+    numbers: NDArray[np.int64] = labels.reshape(len(labels), math.prod(labels.shape[1:])).astype(np.int64)
     if numbers.shape[1] > 1 and numbers.max(initial=0) > 1:
         raise BadInput(
             f"{path}, {split}_labels: expected 0 or 1 for each of {numbers.shape[1]} labels, got {numbers.max()}."
@@ -112,13 +119,15 @@ def _images(path: Path, arrays: Mapping[str, NDArray[Any]], split: str, count: i
             f"{path}, {split}_images: expected values of uint8, got {images.dtype}, and an .npz file does not say what "
             "such values stand for. Bring them to uint8, or save them as DICOM or NIfTI."
         )
-    color = images.ndim == 4 and images.shape[3] == 3
-    if not (images.ndim == 3 or color) or len(images) != count:
+    has_channels = images.ndim == 4 and images.shape[3] in (1, 3)
+    if not (images.ndim == 3 or has_channels):
         raise BadInput(
-            f"{path}, {split}_images: expected ({count}, H, W) or ({count}, H, W, 3) uint8, "
+            f"{path}, {split}_images: expected (N, H, W), (N, H, W, 1) or (N, H, W, 3) uint8, "
             f"got {images.shape} {images.dtype}. Volumes (the 3-D sets) are not 2-D images."
         )
-    shaped: NDArray[np.uint8] = images if color else images[:, :, :, None]
+    if len(images) != count:
+        raise BadInput(f"{path}: {split}_images holds {len(images)} images, and {split}_labels {count} labels.")
+    shaped: NDArray[np.uint8] = images if has_channels else images[:, :, :, None]
     return shaped
 
 

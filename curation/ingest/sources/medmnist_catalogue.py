@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from curation.errors import NotFound
 
 _RECORD = "https://zenodo.org/records/10519652/files"
-_FILE_NAME = re.compile(r"(?P<name>[a-z]+mnist)(_(28|64|128|224))?\.npz")
+_FILE_NAME = re.compile(r"(?P<name>[a-z]+mnist)(_(28|64|128|224))?( ?\(\d+\))?\.npz")
 
 
 def split_labels(names: str) -> tuple[str, ...]:
@@ -107,7 +107,10 @@ CATALOGUE = {
 
 
 def find_by_file(file_name: str) -> MedMNIST | None:
-    """Find the data set that a file is named for: NAME.npz, or NAME_64, _128 or _224 as MedMNIST+ calls its sizes."""
+    """Find the data set that a file is named for: NAME.npz, or NAME_64, _128 or _224 as MedMNIST+ calls its sizes.
+
+    A browser adds " (1)" to the name of a file that it fetches again.
+    """
     match = _FILE_NAME.fullmatch(file_name.lower())
     return CATALOGUE.get(match["name"]) if match else None
 

@@ -24,6 +24,12 @@ def test_a_name_that_is_there_means_itself_and_nothing_means_a_name_of_other_let
     assert (found is not None) == (written in names or len(known.fitting(written)) == 1)
 
 
+def test_marks_that_nobody_sees_do_not_count_and_joiners_that_shape_letters_do() -> None:
+    assert KnownNames(["scan\u200b1.png"]).find("\ufeffscan1.png") == "scan\u200b1.png"
+    assert compose("\u200ep\u00ad7\u2060") == "p7"
+    assert compose("\u0646\u200c\u0627") != compose("\u0646\u0627")
+
+
 @given(meant=st.dictionaries(LETTERS, LETTERS, max_size=6))
 def test_of_names_that_mean_the_same_an_equal_one_is_kept_alone(meant: dict[str, str]) -> None:
     kept = keep_nearest(meant)

@@ -42,8 +42,16 @@ ENTRY = TableEntry({"a": 1.0}, "007", Split.TRAIN)
         ("file,label,subject,split\n1.png,a,007,train,,\n", "utf-8"),
         (' File , Label,"Patient ID",Split\n"1.png", a ,007 ,train\n', "utf-8"),
         (",file,label,subject,split\n0,1.png,a,007,train\n", "utf-8"),
+        ("file\tlabel\tsubject\tsplit\r\n1.png\ta\t007\ttrain\r\n", "utf-16"),
+        ("sep=;\r\nfile;label;subject;split\r\n1.png;a;007;train\r\n", "utf-8-sig"),
+        ('"sep=|"\nfile|label|subject|split\n1.png|a|007|train\n', "utf-8"),
+        ("file|label|subject|split\n1.png|a|007|train\n", "utf-8"),
+        ("file,label,subject,split\n1.png,\u200ea,\ufeff007\u202c,train\n", "utf-8"),
     ],
-    ids=["bom", "crlf", "semicolon", "tab", "empty-columns", "empty-cells", "spaces", "index-column"],
+    ids=[
+        *("bom", "crlf", "semicolon", "tab", "empty-columns", "empty-cells", "spaces", "index-column"),
+        *("utf-16", "says-semicolon", "says-bar", "bar", "invisible-marks"),
+    ],
 )
 def test_a_table_is_read_as_spreadsheets_write_it(tmp_path: Path, content: str, encoding: str) -> None:
     assert _read(tmp_path, content, encoding=encoding).rows == {"1.png": ENTRY}
@@ -64,6 +72,52 @@ def test_a_table_with_tabs_is_read_by_its_ending_or_by_its_header(tmp_path: Path
 def test_columns_with_one_name_are_refused_where_it_is_used(tmp_path: Path, content: str, reason: str) -> None:
     with pytest.raises(BadInput, match=reason):
         _read(tmp_path, content, subject_column="who" if "who" in content else None)
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "reason"),
+    [
+        (b"", "list.csv", "is empty: expected a first line with the names of the columns"),
+        (b"PK\x03\x04\x00\x00", "list.csv", "is a spreadsheet, despite its name"),
+        ("file,label\n1.png,a\n".encode("utf-16-le"), "list.csv", "holds zero bytes, so it is no text in UTF-8"),
+        (b"file,label\n1.png,a\0\n", "list.csv", "holds zero bytes, so it is no text in UTF-8"),
+        ('{"file": "1.png"}'.encode("utf-16-be"), "list.jsonl", "holds zero bytes, so it is no text in UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_table_is_called_what_it_is(tmp_path: Path, content: bytes, name: str, reason: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInput, match=reason):
+        read_table(tmp_path / name, ImportRequest())
+
+
+def test_lines_of_json_may_be_in_utf_16_and_an_object_is_no_label_and_no_subject(tmp_path: Path) -> None:
+    lines = [
+        {"file": "1.png", "label": "a", "boxes": {"x": 1}},
+        {"file": "2.png", "label": {"name": "a"}},
+        {"file": "3.png", "label": [{"name": "a"}]},
+        {"file": "4.png", "label": "a", "subject": {"id": 4}},
+        {"file": "5.png", "label": "a", "subject": ["p5"]},
+    ]
+    content = "".join(json.dumps(line) + "\n" for line in lines)
+    table = _read(tmp_path, content, "list.jsonl", encoding="utf-16")
+    assert [row.label for row in table.rows.values()] == ["a"]
+    expected = "expected a text or a number, got"
+    assert table.faults == {f"{n}.png": f"{expected} an object" for n in (2, 3, 4)} | {"5.png": f"{expected} a list"}
+
+
+def test_names_in_parquet_may_be_bytes_and_ages_those_of_dicom_headers(tmp_path: Path) -> None:
+    rows = [{"file": b"1.png", "label": b"a", "age": "041Y"}, {"file": b"2.png", "label": b"a", "age": "11M"}]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "list.parquet")
+    table = read_table(tmp_path / "list.parquet", ImportRequest(covariates=("age",)))
+    assert {file: (row.label, row.covariates) for file, row in table.rows.items()} == {
+        "1.png": ("a", {"age": "40-49"}),
+        "2.png": ("a", {"age": "0-9"}),
+    }
+
+
+def test_findings_may_be_true_and_false(tmp_path: Path) -> None:
+    table = _read(tmp_path, "file,eff,nod\n1.png,True,False\n2.png,FALSE,0.5\n", label_columns=("eff", "nod"))
+    assert [row.labels for row in table.rows.values()] == [{"eff": 1.0, "nod": 0.0}, {"eff": 0.0, "nod": 0.5}]
 
 
 def test_columns_with_one_name_do_no_harm_where_none_is_used(tmp_path: Path) -> None:

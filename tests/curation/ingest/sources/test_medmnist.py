@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from curation.errors import BadInput, Damaged, NotFound
 from curation.ingest.import_report import DuplicateKind
-from curation.ingest.sources.medmnist import import_medmnist
+from curation.ingest.sources.medmnist import NUMBERED, import_medmnist
 from curation.ingest.sources.medmnist_catalogue import CATALOGUE
 from curation.project import Project
 from curation.tables.images import Image, Split
@@ -64,18 +64,26 @@ def test_a_validation_image_equal_to_a_training_one_is_listed_and_left_out(proje
     assert report.left_out == 1
 
 
-@pytest.mark.parametrize("name", ["pneumoniamnist_64", "PneumoniaMNIST_128", "pneumoniamnist_224"])
+@pytest.mark.parametrize("name", ["pneumoniamnist_64", "PneumoniaMNIST_128", "pneumoniamnist_224 (1)"])
 def test_a_larger_size_of_a_data_set_is_that_data_set(project: Project, tmp_path: Path, name: str) -> None:
     report = import_medmnist(project, NOW, _save(tmp_path / f"{name}.npz", _arrays()))
     assert set(report.counts["train"]) == {"normal", "pneumonia"}
     assert report.notice == "MedMNIST pneumoniamnist, CC BY 4.0"
     with pytest.raises(NotFound, match="is a larger size of pneumoniamnist"):
-        import_medmnist(project, NOW, name)
+        import_medmnist(project, NOW, name.split()[0])
 
 
 def test_a_file_of_another_name_has_numbered_classes(project: Project, tmp_path: Path) -> None:
     report = import_medmnist(project, NOW, _save(tmp_path / "ours.npz", _arrays()))
     assert set(report.counts["train"]) == {"class 0", "class 1"}
+    assert NUMBERED in report.notes
+
+
+def test_a_split_may_be_empty_and_gray_may_have_an_axis_of_its_own(project: Project, tmp_path: Path) -> None:
+    arrays = {key: value[:0] if key.startswith("val") else value for key, value in _arrays().items()}
+    arrays["test_images"] = arrays["test_images"][..., None]
+    report = import_medmnist(project, NOW, _save(tmp_path / "x.npz", arrays))
+    assert (report.added, set(report.counts)) == (18, {"train", "test"})
 
 
 def test_the_same_file_twice_adds_nothing(project: Project, tmp_path: Path) -> None:
@@ -95,7 +103,10 @@ def _changed(key: str, value: NDArray[np.generic]) -> dict[str, NDArray[np.gener
         (_changed("train_labels", np.zeros((12, 14), np.uint8)), "different numbers of labels"),
         (_changed("train_labels", np.full((12, 2), 7, np.uint8)), "0 or 1"),
         (_changed("train_images", np.zeros((12, 28, 28, 28), np.uint8)), "Volumes"),
-        (_changed("train_images", np.zeros((11, 28, 28), np.uint8)), r"expected \(12, H, W\)"),
+        (
+            _changed("train_images", np.zeros((11, 28, 28), np.uint8)),
+            "train_images holds 11 images, and train_labels 12 labels",
+        ),
         (
             _changed("train_images", np.zeros((12, 28, 28), np.float32)),
             "train_images: expected values of uint8, got float",
@@ -135,6 +146,10 @@ def test_a_number_that_is_no_class_is_refused_by_its_array_and_value(
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 broken"])
 def test_a_file_that_is_no_archive_is_refused(project: Project, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(BadInput, match="cannot be read"):
+        import_medmnist(project, NOW, tmp_path / "x.npz")
+    np.save(tmp_path / "x.npy", np.zeros(3))  # a single array, renamed
+    (tmp_path / "x.npy").rename(tmp_path / "x.npz")
     with pytest.raises(BadInput, match="cannot be read"):
         import_medmnist(project, NOW, tmp_path / "x.npz")
 

@@ -269,3 +269,23 @@ def test_a_subject_is_found_in_whichever_unicode_form_it_is_written(project: Pro
     with project.database.read() as session:
         assert find_subject(session, f" {written}").key == key
         assert find_node(session, f"subject:{written}").key == key
+
+
+def test_a_subject_with_a_mark_that_nobody_sees_is_the_same_patient_and_one_with_a_control_character_is_refused(
+    project: Project, folder: Maker
+) -> None:
+    path = folder({f"a/{number}.png": encoded(picture(number)) for number in range(4)})
+    rows = ["file,subject", "a/0.png,p1", "a/1.png,p1\u200b", "a/2.png,\u202ap1\u202c", "a/3.png,p\x071"]
+    (path / "metadata.csv").write_text("\n".join(rows))
+    report = import_image_folder(project, NOW, path, request=ImportRequest())
+    assert (report.added, report.subjects) == (3, {"train": 1})
+    [fault] = report.rejected
+    assert fault.reason == "its subject holds a control character: expected a text"
+
+
+def test_a_folder_without_a_file_that_can_be_read_says_why(project: Project, folder: Maker) -> None:
+    path = folder({"a/0.bmp": b"BM", "a/1.bmp": b"BM", "a/.hidden.png": b""})
+    with pytest.raises(
+        BadInput, match=r"no file that can be read \(2 files: not one of .png, .*; 1 files: hidden"
+    ):
+        import_image_folder(project, NOW, path)
