@@ -107,8 +107,8 @@ def recipe_of(
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
-    except ValueError as error:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{path}: expected a recipe as JSON; {error}.") from error
     if not isinstance(content, dict):
         raise BadInput(f"{path}: expected a recipe as a JSON object, got {type(content).__name__}.")

@@ -1,5 +1,6 @@
 """A frozen request: what is asked for, under which name, validated, hashed, saved with its result."""
 
+import codecs
 import re
 from typing import Any, Self
 
@@ -46,9 +47,10 @@ class FrozenRequest(BaseModel):
 
     @classmethod
     def parse(cls, text: str | bytes) -> Self:
-        """Read a request saved as JSON; raises BadInput that names each entry at fault."""
+        """Read a request saved as JSON, with or without a byte order mark; raises BadInput that names each fault."""
+        content = text if isinstance(text, bytes) else text.encode(errors="surrogatepass")
         try:
-            return cls.model_validate_json(text)
+            return cls.model_validate_json(content.removeprefix(codecs.BOM_UTF8))
         except ValidationError as error:
             raise BadInput(describe(error)) from error
 

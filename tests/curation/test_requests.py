@@ -57,6 +57,14 @@ def test_a_saved_request_that_does_not_fit_is_refused(text: str, named: str) -> 
         ScanRequest.parse(text)
 
 
+def test_a_request_saved_with_a_byte_order_mark_is_the_same_request() -> None:
+    assert (
+        ScanRequest.parse('\ufeff{"name": "a"}')
+        == ScanRequest.parse(b'\xef\xbb\xbf{"name": "a"}')
+        == ScanRequest(name="a")
+    )
+
+
 def test_an_entry_may_have_any_name() -> None:
     with pytest.raises(BadInput, match="cls: Extra inputs"):
         ScanRequest.checked(**{"name": "a", "cls": 1})

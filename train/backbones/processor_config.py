@@ -33,6 +33,8 @@ DEFAULTS = {"DINOv3ViTImageProcessor": {"image_mean": IMAGENET_DEFAULT_MEAN, "im
 HARMLESS = frozenset({"do_convert_rgb", "do_reduce_labels"})
 OF_SOME_TYPES = frozenset({"rescale_offset", "include_top", "keep_aspect_ratio"})
 SIZES = ("size", "crop_size", "pad_size")
+MOST_PIXELS = 8_192  # a side, as for images that are imported
+LEAST_DEVIATION = 1e-6  # a smaller one gives no finite input
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,8 @@ def read_json(path: Path, holds: str) -> dict[str, Any]:
     if not path.is_file():
         raise BadInput(f"{path.parent}: expected {path.name} ({holds}). Save it beside the weights.")
     try:
-        content = json.loads(path.read_text())
-    except ValueError as error:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{path}: expected JSON, got what does not parse ({error}). Save it again.") from error
     if not isinstance(content, dict):
         raise BadInput(f"{path}: expected a JSON object ({holds}), got {type(content).__name__}. Save it again.")
@@ -159,8 +161,10 @@ def _normalization(path: Path, processor: Any) -> dict[str, Any]:
     again = bool(getattr(processor, "include_top", False))
     std = _numbers(path, "image_std", processor.image_std) if processor.do_normalize or again else 1.0
     mean = _numbers(path, "image_mean", processor.image_mean) if processor.do_normalize else 0.0
-    if min(std if isinstance(std, tuple) else (std,)) <= 0:
-        raise BadInput(f"{path}: image_std: expected numbers above 0, got {processor.image_std}.")
+    if min(std if isinstance(std, tuple) else (std,)) < LEAST_DEVIATION:
+        raise BadInput(
+            f"{path}: image_std: expected numbers above 0, {LEAST_DEVIATION:g} or more, got {processor.image_std}."
+        )
     if again and processor.do_normalize:
         std = tuple(value**2 for value in std) if isinstance(std, tuple) else std**2
     return {"mean": mean, "std": std}
@@ -194,4 +198,6 @@ def _sides(path: Path, entry: str, size: Any) -> dict[str, int]:
     for name, value in sides.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise BadInput(f"{path}: {entry}.{name}: expected a whole number of pixels, got {value!r}.")
+        if value > MOST_PIXELS:
+            raise BadInput(f"{path}: {entry}.{name}: expected {MOST_PIXELS:,} pixels at most, got {value:,}.")
     return sides

@@ -107,6 +107,16 @@ def test_a_file_without_a_type_is_read_by_the_type_of_its_model(tmp_path: Path) 
     assert Preprocessing.read(tmp_path, 3).mean == pytest.approx((0.485, 0.456, 0.406))
 
 
+def test_a_file_may_begin_with_a_byte_order_mark_and_may_not_be_nested_without_end(tmp_path: Path) -> None:
+    written(tmp_path, {"size": SQUARE})
+    file = tmp_path / "preprocessor_config.json"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert Preprocessing.read(tmp_path, 3).size == (24, 24)
+    file.write_text("[" * 100_000)
+    with pytest.raises(BadInput, match="expected JSON, got what does not parse"):
+        Preprocessing.read(tmp_path, 3)
+
+
 @pytest.mark.parametrize(
     ("content", "named"),
     [
@@ -122,6 +132,8 @@ def test_a_file_without_a_type_is_read_by_the_type_of_its_model(tmp_path: Path) 
         ({"rescale_factor": 0}, "rescale_factor: expected a number above 0, as 1/255 is, got 0"),
         ({"rescale_factor": -0.5}, "rescale_factor: expected a number above 0"),
         ({"size": [32, 0]}, "size.width: expected a whole number"),
+        ({"size": [32, 10**9]}, "size.width: expected 8,192 pixels at most, got 1,000,000,000"),
+        ({"image_std": [0.5, 1e-300, 0.5]}, "image_std: expected numbers above 0, 1e-06 or more"),
         ({"do_resize": False}, "do_resize is false"),
         ({"rescale_offset": True}, "has no entry rescale_offset, got True"),
         ({"do_flip_channel_order": True}, "has no entry do_flip_channel_order"),

@@ -285,7 +285,5 @@ def test_a_subject_with_a_mark_that_nobody_sees_is_the_same_patient_and_one_with
 
 def test_a_folder_without_a_file_that_can_be_read_says_why(project: Project, folder: Maker) -> None:
     path = folder({"a/0.bmp": b"BM", "a/1.bmp": b"BM", "a/.hidden.png": b""})
-    with pytest.raises(
-        BadInput, match=r"no file that can be read \(2 files: not one of .png, .*; 1 files: hidden"
-    ):
+    with pytest.raises(BadInput, match=r"no file that can be read \(2 files: not one of .png, .*; 1 files: hidden"):
         import_image_folder(project, NOW, path)
