@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from curation.errors import LeakRefused
+from curation.errors import BadInput, LeakRefused
 
 UNKNOWN = "UNKNOWN"
 PUBLIC_WEB = "public web"
@@ -56,11 +56,23 @@ class Seen:
 
     @classmethod
     def by_backbone(cls, directory: Path, name: str) -> Self:
-        """Read what a backbone's card.json lists; without one its provenance is unknown."""
+        """Read what a backbone's card.json lists; without one its provenance is unknown.
+
+        Raises BadInput for a card that Rounds did not write: what the backbone saw must not be guessed.
+        """
         card_path = directory / "card.json"
         if not card_path.is_file():
             return cls(frozenset(), frozenset(), (f"backbone {name}",))
-        fitted_on = json.loads(card_path.read_text())["fitted_on"]
+        try:
+            return cls._of_card(json.loads(card_path.read_text())["fitted_on"], name)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise BadInput(
+                f"{card_path}: expected a card with fitted_on, in it subjects and pixel_sha256, as Rounds writes it. "
+                "Put it right, or move it away: without a card nobody knows what the backbone saw."
+            ) from error
+
+    @classmethod
+    def _of_card(cls, fitted_on: dict[str, Any], name: str) -> Self:
         stated = fitted_on.get("provenance")
         if stated in (PUBLIC_WEB, UNKNOWN):
             itself = (f"backbone {name}",)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.errors import LeakRefused
+from curation.errors import BadInput, LeakRefused
 from curation.progress import silent
 from curation.provenance.public_web import OVERLAP, describe_backbone
 from curation.provenance.seen import PUBLIC_WEB, Seen
@@ -73,3 +73,12 @@ def test_an_id_of_the_catalogue_is_public_web_only_in_the_cache_of_the_hub(tmp_p
 def test_what_was_seen_is_joined_with_its_public_web_ancestors() -> None:
     joined = Seen(frozenset("a"), frozenset(), public_web=("x",)) | Seen(frozenset("b"), frozenset(), ("u",), ("y",))
     assert (joined.unknown, joined.public_web) == (("u",), ("x", "y"))
+
+
+@pytest.mark.parametrize(
+    "card", ["{", "[]", "{}", '{"fitted_on": []}', '{"fitted_on": {"subjects": []}}', "[" * 90_000]
+)
+def test_a_card_that_rounds_did_not_write_is_refused_in_one_line(tmp_path: Path, card: str) -> None:
+    (tmp_path / "card.json").write_text(card)
+    with pytest.raises(BadInput, match=r"card\.json: expected a card with fitted_on"):
+        Seen.by_backbone(tmp_path, "other")
