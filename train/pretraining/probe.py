@@ -33,6 +33,7 @@ from train.fitting.seeding import seeded_generator
 SHOWN = ("auroc", "balanced_accuracy")
 DECIDING = "auroc"  # the measure that the word rests on
 HELPED, HURT, UNDECIDED = "helped", "hurt", "no difference that these images can show"
+MOVED = {1: "rose", -1: "fell"}
 N_BOOTSTRAP = 1_000
 BATCH_SIZE = 64
 
@@ -147,12 +148,19 @@ class ProbeComparison:
 
     @property
     def word(self) -> str:
-        """What the interval of the difference in AUROC allows to say."""
-        difference = self.difference[DECIDING]
-        if difference.low is not None and difference.low > 0:
-            return HELPED
-        return HURT if difference.high is not None and difference.high < 0 else UNDECIDED
+        """What the intervals of the differences allow to say: by AUROC, unless another measure says otherwise."""
+        moved = {name: _direction(difference) for name, difference in self.difference.items()}
+        decided = moved[DECIDING]
+        others = [f"{name.replace('_', ' ')} {MOVED[way]}" for name, way in moved.items() if way not in (0, decided)]
+        if not others:
+            return {1: HELPED, -1: HURT, 0: UNDECIDED}[decided]
+        return ", ".join([f"AUROC {MOVED[decided]}" if decided else "no difference in AUROC", *others])
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for a card and a report."""
         return {**as_saved(self), "word": self.word}
+
+
+def _direction(difference: Estimate) -> int:
+    """1 where the whole interval lies above zero, -1 where it lies below, else 0."""
+    return int((difference.low or 0.0) > 0) - int((difference.high or 0.0) < 0)

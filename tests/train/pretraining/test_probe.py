@@ -38,6 +38,17 @@ def test_helped_stands_only_where_the_interval_of_the_difference_lies_above_zero
     assert alike.word == UNDECIDED
 
 
+def test_a_measure_that_says_otherwise_is_named_instead_of_the_word(probes: ProbeSet) -> None:
+    labels = probes.folder.labels(probes.validation)
+    first = np.where(labels == 1, 0.45, 0.05)  # every image is called the first class, in the right order
+    blind = np.stack([1 - first, first], axis=1)
+    good = read_with_noise(probes, 0.2)
+    assert probes.compare(good, blind, 1).word == "no difference in AUROC, balanced accuracy fell"
+    assert probes.compare(blind, good, 1).word == "no difference in AUROC, balanced accuracy rose"
+    noisy = read_with_noise(probes, 1.2)
+    assert probes.compare(noisy, blind, 1).word == "AUROC rose, balanced accuracy fell"
+
+
 def test_the_best_of_several_variants_has_a_wider_interval(probes: ProbeSet) -> None:
     before, after = read_with_noise(probes, 3.0), read_with_noise(probes, 1.5, seed=1)
     one, five = probes.compare(before, after, 1).difference[DECIDING], probes.compare(before, after, 5)
