@@ -43,6 +43,11 @@ file_options = with_options(
     click.option("--subject-column", metavar="COLUMN", help="The column of subjects."),
     click.option("--split-column", metavar="COLUMN", help="The column of splits: train, validation, test, reserve."),
     click.option(
+        "--caption-column",
+        metavar="COLUMN",
+        help="The column of captions or reports: free text that is kept with the image, and not searched for names.",
+    ),
+    click.option(
         "--subject-pattern",
         metavar="REGEX",
         help="A pattern with one group, which gives the subject from the path of each file.",

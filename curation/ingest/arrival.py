@@ -35,6 +35,7 @@ class Arrival:
     kept_as: str = ""
     burnt_in: str | None = None
     notes: tuple[str, ...] = ()
+    caption: str | None = None
     in_project: bool = False
     small: Floats | None = field(default=None, compare=False, repr=False)  # (1, 32, 32): what its fingerprint is of
 

@@ -17,7 +17,17 @@ from curation.progress import OnProgress
 from curation.provenance.real_images import is_ready_real
 from curation.provenance.value_scales import ValueScale
 from curation.queries import VALUE_SCALE, find_or_add_labels
-from curation.tables.images import BuildStatus, Image, ImageLabel, Import, Label, Mask, Origin, Subject
+from curation.tables.images import (
+    BuildStatus,
+    Image,
+    ImageCaption,
+    ImageLabel,
+    Import,
+    Label,
+    Mask,
+    Origin,
+    Subject,
+)
 
 CHUNK = 1_000
 IN_LIST = 500
@@ -152,6 +162,9 @@ def _write_chunk(session: Session, now: datetime, import_id: int, chunk: Sequenc
     ]
     if masks:
         session.execute(insert(Mask), masks)
+    captions = [{"image_id": image_id, "text": arrival.caption} for image_id, arrival in pairs if arrival.caption]
+    if captions:
+        session.execute(insert(ImageCaption), captions)
 
 
 def _image_row(arrival: Arrival, now: datetime, import_id: int, subject_id: int) -> dict[str, Any]:
@@ -224,7 +237,7 @@ def _remove_chunk(database: Database, import_id: int) -> int:
         query = select(Image.id, Image.subject_id).where(Image.import_id == import_id).limit(CHUNK)
         rows = session.execute(query).all()
         images = [row.id for row in rows]
-        for model in (ImageLabel, Mask):
+        for model in (ImageLabel, ImageCaption, Mask):
             session.execute(delete(model).where(model.image_id.in_(images)))
         session.execute(delete(Image).where(Image.id.in_(images)))
         subjects = {row.subject_id for row in rows}

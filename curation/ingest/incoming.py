@@ -78,6 +78,7 @@ class IncomingImage:
     png: bytes | None = None
     burnt_in: str | None = None
     notes: tuple[str, ...] = ()  # what was done to the values, counted in the report
+    caption: str | None = None  # free text that describes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ class FileEntry:
     subject: str | None
     split: Split | None
     covariates: Mapping[str, str | float] | None = None
+    caption: str | None = None
 
 
 def find_labels(

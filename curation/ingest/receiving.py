@@ -9,6 +9,7 @@ from curation.digests import digest_of
 from curation.errors import BadInput
 from curation.image_store import ImageStore, pixel_sha256
 from curation.ingest.arrival import Arrival, Labels
+from curation.ingest.captions import NOT_CHECKED, clean_caption
 from curation.ingest.formats.png_files import encode_png_fast
 from curation.ingest.in_threads import map_in_threads
 from curation.ingest.incoming import IncomingImage, Part, Rejected
@@ -69,6 +70,7 @@ class Reception:
     def _store(self, item: IncomingImage) -> Arrival:
         labels = _check_labels(item.labels)
         _check_subject(item.subject_key)
+        caption, remarks = clean_caption(item.caption)
         low, high = int(item.pixels.min()), int(item.pixels.max())
         if low == high:
             raise BadInput("blank: one value everywhere")
@@ -90,7 +92,13 @@ class Reception:
             covariates=item.covariates,
             kept_as=self.names.file(item.source_file) if self.names else item.source_file,
             burnt_in=item.burnt_in,
-            notes=(*item.notes, NO_NAME) if is_no_name else item.notes,
+            notes=(
+                *item.notes,
+                *remarks,
+                *((NOT_CHECKED,) if caption and self.names else ()),
+                *((NO_NAME,) if is_no_name else ()),
+            ),
+            caption=caption,
             small=small_gray(item.pixels[None]),
         )
 

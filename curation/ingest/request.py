@@ -28,6 +28,7 @@ class ImportRequest(FrozenRequest):
     file_column: str | None = None
     subject_column: str | None = None
     split_column: str | None = None
+    caption_column: str | None = None  # free text that describes a picture, a report
     covariates: tuple[str, ...] = ()
     masks: tuple[tuple[str, str], ...] = ()  # name, and where its file is: labels/{stem}.png
     size: tuple[int, int] | None = None  # height, width

@@ -20,9 +20,10 @@ OTHER_CLASS = "a class the recipe leaves out"
 _FINAL = """
 CREATE TABLE rows AS SELECT
     split, CASE WHEN repeat = 1 THEN file || '.png' ELSE file || '-' || (repeat - 1) || '.png' END AS file_name,
-    label, subject, origin, weight, pixel, file, why, batch_id, batch_index, image, copy
+    label, subject, origin, weight, pixel, file, why, batch_id, batch_index, image, copy, caption
 FROM (
     SELECT chosen.*, images.pixel, images.file, images.subject, images.origin, images.batch_id, images.batch_index,
+        images.caption,
         ROW_NUMBER() OVER (
             PARTITION BY chosen.split, images.file
             ORDER BY COALESCE(images.subject, ''), chosen.label, images.tie, chosen.copy

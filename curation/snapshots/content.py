@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from curation.digests import canonical_json
 
-Content = tuple[str, str, str, str, str, float]  # split, file name, pixel digest, label, subject or "", weight
+# Split, file name, pixel digest, label, subject or "", weight; in a snapshot with captions also their digest.
+Content = tuple[str, str, str, str, str, float] | tuple[str, str, str, str, str, float, str]
 
 
 class ContentDigest:

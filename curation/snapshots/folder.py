@@ -4,6 +4,7 @@ The layout is the Hugging Face `imagefolder` one, so `datasets.load_dataset("ima
 Generator fits and training read this folder and never the database.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.errors import BadInput, Conflict, NotFound
-from curation.files import whole_folder
+from curation.files import whole_file, whole_folder
 from curation.image_store import decode_png
 from curation.provenance.tombstones import Tombstones
 from curation.provenance.value_scales import ValueScale, explain_mix, explain_units
@@ -42,6 +43,13 @@ class SnapshotRow:
     generator: str | None = None
     batch: str | None = None
     index: int | None = None
+    text: str | None = None  # the caption, "" where there is none; None in a snapshot without captions
+    text_sha256: str | None = None  # of the caption: it outlives one that a purge took out
+
+    @property
+    def caption(self) -> str | None:
+        """The caption, where there is one."""
+        return self.text or None
 
     def metadata(self) -> dict[str, Any]:
         """Give the row as `metadata.jsonl` holds it; the split is its folder.
@@ -49,12 +57,13 @@ class SnapshotRow:
         What does not apply is "" or -1 there: a column of nulls has no type, and `datasets` refuses splits whose
         columns differ in type.
         """
-        row = {name: getattr(self, name) for name in _COLUMNS}
+        row = {name: getattr(self, name) for name in _COLUMNS if name not in _CAPTION or self.text is not None}
         return row | {key: value for key, value in ABSENT.items() if row[key] is None}
 
     def content(self) -> Content:
         """Give what the snapshot's digest covers of this row."""
-        return self.split, self.file_name, self.pixel_sha256, self.label, self.subject or "", self.weight
+        known = self.split, self.file_name, self.pixel_sha256, self.label, self.subject or "", self.weight
+        return known if self.text_sha256 is None else (*known, self.text_sha256)
 
     @classmethod
     def from_metadata(cls, row: dict[str, Any], split: str) -> Self:
@@ -63,6 +72,7 @@ class SnapshotRow:
         return cls(**values, split=split)
 
 
+_CAPTION = ("text", "text_sha256")
 _COLUMNS = tuple(column.name for column in fields(SnapshotRow) if column.name != "split")
 
 
@@ -133,6 +143,11 @@ class SnapshotFolder:
         """Say that its real images are on several scales, where they are; None for a snapshot of an earlier version."""
         return explain_mixed_scales(self.manifest)
 
+    @property
+    def captioned(self) -> bool:
+        """Whether images have captions: then `metadata.jsonl` has the columns `text` and `text_sha256`."""
+        return bool(self.manifest.get("captions"))
+
     def near_copies(self, split: str) -> frozenset[str] | None:
         """Name the files of a held-out split that look like a training image of another subject.
 
@@ -199,6 +214,22 @@ def explain_mixed_scales(manifest: Mapping[str, Any]) -> str | None:
     }
     settled = "Import them into a new project with --window CENTRE:WIDTH to bring all to one."
     return " ".join(filter(None, [explain_mix(scales, settled), explain_units(scales)])) or None
+
+
+def caption_digest(text: str | None) -> str | None:
+    """Compute SHA-256 of a caption; "" where there is none, None in a snapshot without captions."""
+    return hashlib.sha256(text.encode()).hexdigest() if text else text
+
+
+def purge_captions(folder: Path, split: str, file_names: Iterable[str]) -> None:
+    """Take the captions of some files out of `metadata.jsonl`, whole or not at all; their digests stay."""
+    path, purged = folder / split / "metadata.jsonl", frozenset(file_names)
+    with path.open() as lines, whole_file(path) as partial, partial.open("w") as file:
+        for line in lines:
+            row = json.loads(line)
+            if row["file_name"] in purged and row.get("text"):
+                line = json.dumps(row | {"text": ""}, sort_keys=True) + "\n"
+            file.write(line)
 
 
 def write_rows(folder: Path, split: str, rows: Iterable[SnapshotRow]) -> None:

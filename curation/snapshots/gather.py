@@ -19,7 +19,7 @@ from curation.reading.outcomes import iterate_decisions
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.pool import CHUNK, Pool
 from curation.tables.generation import Batch, ScreenedImage, ScreeningCheck
-from curation.tables.images import BuildStatus, Image, ImageLabel, Label, Origin, Subject
+from curation.tables.images import BuildStatus, Image, ImageCaption, ImageLabel, Label, Origin, Subject
 from curation.tables.reading import OutcomeVerdict, Verdict, Worklist
 
 SEVERAL = "several of its classes are positive, and a snapshot has one label an image"
@@ -28,7 +28,7 @@ PRIVACY = "blocked as a near copy of a training image"
 WITHDRAWN = "withdrawn"
 OTHER_OUTCOME = "synthetic: an outcome of a kind the recipe does not let count"
 _IMAGE = (Image.id, Image.pixel_sha256, Image.file_sha256, *SHAPE)
-_INSERT = f"INSERT INTO images VALUES ({', '.join('?' * 20)})"
+_INSERT = f"INSERT INTO images VALUES ({', '.join('?' * 21)})"
 
 
 def gather(session: Session, pool: Pool, recipe: MixRecipe) -> None:
@@ -115,13 +115,14 @@ def _position(recipe: MixRecipe, pixel: str) -> bytes:
 def _real_images(session: Session, pool: Pool, recipe: MixRecipe) -> Iterator[tuple[Any, ...]]:
     query = _labels("import").add_columns(Subject.key, Subject.split, Image.import_id, *VALUE_SCALE[1:])
     query = query.join(Subject, Subject.id == Image.subject_id).where(is_ready_real())
+    query = query.add_columns(ImageCaption.text).outerjoin(ImageCaption, ImageCaption.image_id == Image.id)
     for row, label in _with_one_label(session, pool, query, recipe.classes, "real"):
         shape, origin = tuple(row[3:7]), (row.import_id, None, None, None)
         scale = ValueScale.of(row.bits, row.rescale_slope, row.rescale_intercept, row.signed_offset, row.value_unit)
         place = (_position(recipe, row.pixel_sha256), f"{row.file_sha256}{row.key}")
         yield (
             row.id, Origin.REAL.value, row.split.value, row.key, label, row.pixel_sha256, row.file_sha256,
-            *shape, *origin, *place, scale.slope, scale.intercept, scale.unit,
+            *shape, *origin, *place, scale.slope, scale.intercept, scale.unit, row.text,
         )  # fmt: skip
 
 
@@ -138,7 +139,7 @@ def _synthetic_images(session: Session, pool: Pool, recipe: MixRecipe) -> Iterat
         place = (_position(recipe, row.pixel_sha256), f"{row.file_sha256}{row.request_digest}{row.batch_index:09}")
         yield (
             row.id, Origin.SYNTHETIC.value, "train", None, label, row.pixel_sha256, row.file_sha256,
-            *shape, *origin, *place, None, None, None,
+            *shape, *origin, *place, None, None, None, None,
         )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -16,7 +16,7 @@ from curation.provenance.withdrawn import affected_note
 from curation.queries import chunks
 from curation.snapshots.choice import choose
 from curation.snapshots.content import ContentDigest
-from curation.snapshots.folder import FORMAT, SPLITS, SnapshotRow
+from curation.snapshots.folder import FORMAT, SPLITS, SnapshotRow, caption_digest
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.pool import Pool
 from curation.snapshots.support import Support, support_of
@@ -24,7 +24,10 @@ from curation.tables.generation import Batch, Generator
 from curation.tables.images import Import, Label, Split
 from curation.tables.withdrawals import AffectedKind
 
-_ROWS = "SELECT file_name, label, subject, origin, weight, pixel, file, split, why, batch_id, batch_index FROM rows"
+_ROWS = (
+    "SELECT file_name, label, subject, origin, weight, pixel, file, split, why, batch_id, batch_index, caption"
+    " FROM rows"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Plan:
     manifest: dict[str, Any]
     support: Support
     batches: dict[int, tuple[str, str]]  # batch id: weights digest of its generator, digest of its request
+    captioned: bool  # whether any row has a caption: then every row has the column
 
     @property
     def size(self) -> int:
@@ -46,9 +50,11 @@ class Plan:
         return (self._snapshot_row(row) for row in self.pool.rows(f"{_ROWS} WHERE split = ? ORDER BY rowid", split))
 
     def _snapshot_row(self, row: tuple[Any, ...]) -> SnapshotRow:
-        file_name, label, subject, origin, weight, pixel, file, split, why, batch_id, index = row
+        file_name, label, subject, origin, weight, pixel, file, split, why, batch_id, index, caption = row
         generator, batch = self.batches.get(batch_id, (None, None))
-        return SnapshotRow(file_name, label, subject, origin, weight, pixel, file, split, why, generator, batch, index)
+        text = caption or ""
+        known = SnapshotRow(file_name, label, subject, origin, weight, pixel, file, split, why, generator, batch, index)
+        return replace(known, text=text, text_sha256=caption_digest(text)) if self.captioned else known
 
     def items(self) -> Iterator[list[dict[str, Any]]]:
         """Yield the values of the database rows, a chunk at a time."""
@@ -100,7 +106,10 @@ def _plan(session: Session, pool: Pool, name: str, recipe: MixRecipe) -> Plan:
         "near_copies": _near_copies(session, pool, recipe),
     }
     digests = {key: (batch.generator.weights_digest, batch.request_digest) for key, batch in batches.items()}
-    plan = Plan(pool, manifest, support, digests)
+    captioned = pool.value("SELECT COUNT(caption) FROM rows")
+    if captioned:
+        manifest["captions"] = captioned
+    plan = Plan(pool, manifest, support, digests, bool(captioned))
     content = ContentDigest(classes)
     for split in sorted(SPLITS):
         for row in plan.rows(split):

@@ -19,7 +19,7 @@ CREATE TABLE images (
     id INTEGER PRIMARY KEY, origin TEXT, split TEXT, subject TEXT, label TEXT, pixel TEXT, file TEXT,
     height INTEGER, width INTEGER, channels INTEGER, bits INTEGER,
     import_id INTEGER, batch_id INTEGER, generator_id INTEGER, batch_index INTEGER,
-    position BLOB, tie TEXT, slope REAL, intercept REAL, unit TEXT
+    position BLOB, tie TEXT, slope REAL, intercept REAL, unit TEXT, caption TEXT
 );
 CREATE TABLE outcomes (
     image INTEGER, worklist INTEGER, verdict TEXT, label TEXT, readings TEXT, n INTEGER, agreeing INTEGER,

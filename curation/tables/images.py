@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from curation.tables.base import Base, BigKey, Keyed, text_enum
@@ -141,6 +141,15 @@ class ImageLabel(Base):
 
     image: Mapped[Image] = relationship(back_populates="labels")
     label: Mapped[Label] = relationship()
+
+
+class ImageCaption(Base):
+    """Free text that describes an image: a report, or what a simulation knows; not searched for names."""
+
+    __tablename__ = "image_captions"
+
+    image_id: Mapped[int] = mapped_column(BigKey, ForeignKey("images.id"), primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
 
 
 class Mask(Keyed, Base):

@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from curation.tables.content import IMAGE, IMAGE_FACTS, ITEM, SNAPSHOT_ITEM, SUBJECT, Values, json_values, values_of
 from curation.tables.generation import ScreenedImage, ScreeningCheck
-from curation.tables.images import Image, ImageLabel, Label, Mask, Subject
+from curation.tables.images import Image, ImageCaption, ImageLabel, Label, Mask, Subject
 from curation.tables.reading import WorklistItem
 from curation.tables.training import SnapshotItem
 
@@ -43,7 +43,7 @@ class MemberTable:
 
 
 def read_images(session: Session, which: ColumnElement[bool]) -> list[Member]:
-    """Read images with their subject, masks and labels; the caller keeps them few."""
+    """Read images with their subject, masks, labels and captions; the caller keeps them few."""
     images = select(Image.id, *(getattr(Image, name) for name in (*IMAGE, *IMAGE_FACTS))).where(which)
     rows = session.execute(images.order_by(Image.id)).all()
     subjects = select(Image.id, *(getattr(Subject, name) for name in SUBJECT)).join(
@@ -55,11 +55,13 @@ def read_images(session: Session, which: ColumnElement[bool]) -> list[Member]:
     )
     named = select(ImageLabel.image_id, Label.name, ImageLabel.source, ImageLabel.value)
     labels = _listed(session, named.join(Label, Label.id == ImageLabel.label_id).join(ImageLabel.image).where(which))
+    written = select(ImageCaption.image_id, ImageCaption.text).join(Image, Image.id == ImageCaption.image_id)
+    captions = {image_id: {"caption": text} for image_id, text in session.execute(written.where(which))}
     return [
         Member(
             row.id,
             json_values(IMAGE, row[1:]) | {"subject": of_image.get(row.id), "masks": masks.get(row.id)},
-            json_values(IMAGE_FACTS, row[1 + len(IMAGE) :]) | {"labels": labels.get(row.id)},
+            json_values(IMAGE_FACTS, row[1 + len(IMAGE) :]) | {"labels": labels.get(row.id)} | captions.get(row.id, {}),
         )
         for row in rows
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from curation.image_store import decode_png, pixel_sha256
 from curation.progress import OnProgress
 from curation.snapshots.content import ContentDigest
-from curation.snapshots.folder import SPLITS, SnapshotFolder, SnapshotRow
+from curation.snapshots.folder import SPLITS, SnapshotFolder, SnapshotRow, caption_digest
 
 REPORT_EVERY = 100
 
@@ -73,6 +73,8 @@ def _file_faults(path: Path, row: SnapshotRow) -> list[str]:
     name = f"{row.split}/{row.file_name}"
     if not path.is_file():
         return [f"{name} is missing"]
+    if caption_digest(row.text) != row.text_sha256:
+        return [f"{name}: its caption was changed: it does not give the digest of its row"]
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != row.file_sha256:
         return [f"{name} was changed: its bytes no longer give the digest of its row"]

@@ -15,7 +15,7 @@ from curation.provenance.seen import Seen
 from curation.provenance.tombstones import Tombstones
 from curation.provenance.withdrawn import withdrawn_images
 from curation.queries import chunks, files_among
-from curation.snapshots.folder import SnapshotFolder
+from curation.snapshots.folder import SPLITS, SnapshotFolder, purge_captions
 from curation.tables.generation import Generator
 from curation.tables.images import Image, Mask
 from curation.tables.training import AddedBackbone, Run, Study
@@ -101,10 +101,14 @@ def _backbones_that_saw(session: Session, root: Path, descent: Descent) -> list[
 
 
 def _bury_in_snapshot(folder: Path, number: int, date: str, withdrawn: set[tuple[str, str | None]], purge: bool) -> int:
-    """Note which rows are withdrawn, then remove their pictures when asked to; return how many were removed."""
+    """Note which rows are withdrawn, then remove their pictures and captions when asked to; count the pictures."""
     names = list(pictures_in(SnapshotFolder.open(folder), withdrawn))
     Tombstones.read(folder).add(number, date, names, purge).write(folder)
     pictures = [folder / name for name in names if purge and (folder / name).is_file()]
     for path in pictures:
         path.unlink()
+    for split in SPLITS if purge else ():
+        inside = [name.removeprefix(f"{split}/") for name in names if name.startswith(f"{split}/")]
+        if inside:
+            purge_captions(folder, split, inside)
     return len(pictures)

@@ -22,7 +22,7 @@ from curation.project import Project
 from curation.provenance.withdrawn import add_mark, withdrawn_images, withdrawn_items
 from curation.queries import chunks
 from curation.reading.slots import PROXY_SLOT
-from curation.tables.images import Image, ImageLabel
+from curation.tables.images import Image, ImageCaption, ImageLabel
 from curation.tables.members import read_images
 from curation.tables.near_copies import NearCopy
 from curation.tables.reading import Assignment, AssignmentState, ReaderCursor, Reading
@@ -117,9 +117,10 @@ def _digest_facts(session: Session, chain: Chain, image_ids: list[int]) -> dict[
 
 
 def _make_tombstones(session: Session, now: datetime, withdrawal_id: int, image_ids: Sequence[int]) -> None:
-    """Turn images into tombstones: what they say is cleared, their labels go."""
+    """Turn images into tombstones: what they say is cleared, their labels and captions go."""
     for chunk in chunks(image_ids):
         session.execute(delete(ImageLabel).where(ImageLabel.image_id.in_(chunk)))
+        session.execute(delete(ImageCaption).where(ImageCaption.image_id.in_(chunk)))
         session.execute(delete(NearCopy).where(or_(NearCopy.image_id.in_(chunk), NearCopy.like_image_id.in_(chunk))))
         session.execute(update(Image).where(Image.id.in_(chunk)).values(withdrawn_at=now, **CLEARED))
         mark = {"withdrawal_id": withdrawal_id, "kind": AffectedKind.IMAGE}

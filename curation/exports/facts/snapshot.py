@@ -84,6 +84,7 @@ class SnapshotFacts:
     generators: list[GeneratorFacts]
     batches: list[BatchFacts]
     reading: ReadingFacts
+    captioned: bool  # whether images have captions
     near_copies: dict[str, int]  # held-out split: images that look like a training image of another subject
 
     @property
@@ -141,6 +142,7 @@ def gather_facts(selection: Selection, options: ExportOptions, now: datetime) ->
             generators=_generator_facts(session, snapshot.id, folder.lineage),
             batches=_batch_facts(session, snapshot.id),
             reading=reading_facts(session, snapshot.id, selection.readings, selection.pseudonyms),
+            captioned=folder.captioned,
             near_copies={split: len(folder.near_copies(split) or ()) for split in SPLITS[1:]},
         )
 

@@ -54,6 +54,7 @@ COLUMNS = {
     "pixel_sha256": ("sc:Text", "SHA-256 of shape, depth and values."),
     "file_sha256": ("sc:Text", "SHA-256 of the file."),
 }
+CAPTION = {"text": ("sc:Text", "The caption that came with the image; empty where there was none.")}
 
 
 def write_croissant(directory: Path, facts: SnapshotFacts, evidence: Evidence, data: str = "") -> None:
@@ -68,7 +69,7 @@ def write_croissant(directory: Path, facts: SnapshotFacts, evidence: Evidence, d
         **responsible_ai(facts, evidence),
         "prov:wasDerivedFrom": [{"@id": _by_digest(digest)} for digest in _ancestors(facts)],
         "distribution": [part for split in splits for part in _files(directory, prefix, split)],
-        "recordSet": [_records(split) for split in splits],
+        "recordSet": [_records(split, facts.captioned) for split in splits],
     }
     (directory / FILE_NAME).write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -132,7 +133,7 @@ def _files(directory: Path, prefix: str, split: str) -> list[dict[str, Any]]:
     ]
 
 
-def _records(split: str) -> dict[str, Any]:
+def _records(split: str, captioned: bool) -> dict[str, Any]:
     return {
         "@type": "cr:RecordSet",
         "@id": split,
@@ -166,7 +167,7 @@ def _records(split: str) -> dict[str, Any]:
                     "dataType": data_type,
                     "source": {"fileObject": {"@id": f"{split}-metadata"}, "extract": {"column": name}},
                 }
-                for name, (data_type, description) in COLUMNS.items()
+                for name, (data_type, description) in (COLUMNS | (CAPTION if captioned else {})).items()
             ),
         ],
     }

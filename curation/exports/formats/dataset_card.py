@@ -31,7 +31,7 @@ def dataset_card(facts: SnapshotFacts, layout: str, evidence: Evidence | None = 
 def _front_matter(facts: SnapshotFacts, layout: str) -> Iterator[str]:
     """Yield the front matter. JSON is YAML: values are written as JSON, so no name can be read as markup."""
     files = [{"split": split, "path": PATTERNS[layout].format(split=split)} for split in splits_there(facts)]
-    features = features_of(facts.classes)
+    features = features_of(facts.classes, facts.captioned)
     known = _SPDX.fullmatch(facts.options.license)
     values: dict[str, Any] = {
         "pretty_name": facts.name,
@@ -61,7 +61,7 @@ def _body(facts: SnapshotFacts, layout: str, gaps: list[str], more: str) -> str:
         more.strip(),
         "## Known gaps",
         "\n".join(f"- {gap}" for gap in gaps),
-        *(["## Columns", _COLUMNS] if layout in PATTERNS else []),
+        *(["## Columns", _COLUMNS + (_TEXT if facts.captioned else "")] if layout in PATTERNS else []),
         "## Licence, citation, software",
         _imprint(facts),
     ]
@@ -148,3 +148,5 @@ made rather than acquired; `subject` a pseudonym, empty where nothing was acquir
 empty where no approval was asked for; `why` the reason an image was taken; `generator`, `batch` and `index` give a
 synthetic image again (weights digest, request digest, place in the batch); `spacing_*_mm` is -1 where it is not known;
 `pixel_sha256` is over shape, depth and values, whatever the file format; `file_sha256` over the file."""
+_TEXT = """ `text` is the caption that came with the image, empty where there was none; whether a caption of acquired
+images names anybody was not checked."""

@@ -63,10 +63,11 @@ def metadata_of(item: ExportItem, content: bytes) -> dict[str, Any]:
         "spacing_column_mm": spacing[1],
         "pixel_sha256": row.pixel_sha256,
         "file_sha256": hashlib.sha256(content).hexdigest(),
+        **({} if row.text is None else {"text": row.text}),
     }
 
 
-def features_of(classes: list[str]) -> list[dict[str, Any]]:
+def features_of(classes: list[str], captioned: bool) -> list[dict[str, Any]]:
     """List the columns as a dataset card declares them; the label is a class with names."""
     text = ("origin", "subject", "approved_by", "why", "generator", "batch", "pixel_sha256", "file_sha256")
     types: dict[str, Any] = {
@@ -81,6 +82,7 @@ def features_of(classes: list[str]) -> list[dict[str, Any]]:
         "spacing_row_mm": "float64",
         "spacing_column_mm": "float64",
         **dict.fromkeys(text[6:], "string"),
+        **({"text": "string"} if captioned else {}),
     }
     return [{"name": name, "dtype": dtype} for name, dtype in types.items()]
 

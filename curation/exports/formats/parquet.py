@@ -25,16 +25,17 @@ def write_parquet(directory: Path, selection: Selection, facts: SnapshotFacts, r
     before = 0
     for split, items in groupby(selection.items(), key=lambda item: item.row.split):
         rows = ((item, stamped_content(selection, item, facts)) for item in items)
-        for written in _write_split(directory / "data", split, rows, facts.classes):
+        for written in _write_split(directory / "data", split, rows, facts):
             report(before + written, facts.images, None)
         before += written
 
 
 def _write_split(
-    directory: Path, split: str, rows: Iterator[tuple[ExportItem, bytes]], classes: list[str]
+    directory: Path, split: str, rows: Iterator[tuple[ExportItem, bytes]], facts: SnapshotFacts
 ) -> Iterator[int]:
     """Write the shards of one split; yield how many rows are written, at least once."""
-    schema = schema_of(classes)
+    classes = facts.classes
+    schema = schema_of(classes, facts.captioned)
     shard = size = written = 0
     writer = None
     try:
@@ -59,7 +60,7 @@ def _table_row(item: ExportItem, content: bytes, classes: list[str]) -> dict[str
     return row | {"image": {"bytes": content, "path": file_name}, "label": classes.index(item.row.label)}
 
 
-def schema_of(classes: list[str]) -> Any:
+def schema_of(classes: list[str], captioned: bool) -> Any:
     """Build the schema; its `huggingface` features let `datasets` decode pictures and name classes."""
     text, number = (pa.string(), {"dtype": "string", "_type": "Value"}), (pa.float64(), _value("float64"))
     columns: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -78,6 +79,7 @@ def schema_of(classes: list[str]) -> Any:
         "spacing_column_mm": number,
         "pixel_sha256": text,
         "file_sha256": text,
+        **({"text": text} if captioned else {}),
     }
     features = {name: feature for name, (_, feature) in columns.items()}
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}

@@ -8,6 +8,7 @@ from pydicom.dataset import FileDataset
 
 from curation.errors import BadInput
 from curation.ingest.burnt_in import burnt_in_by_header
+from curation.ingest.captions import refuse_identifying
 from curation.ingest.covariates import covariates_of_dataset
 from curation.ingest.formats.dicom_attributes import explain_failure, read_code
 from curation.ingest.formats.dicom_frames import Values, decode_frames, to_stored_values
@@ -76,11 +77,13 @@ def _file_facts(
     for value in covariates.values():
         if fold_text(str(value)) in identifying:
             raise BadInput("a covariate identifies the patient or the study")
+    caption = (row.caption if row else None) or entry.caption
+    refuse_identifying(caption, identifying)
     patient = str(header.get("PatientID") or "").strip()
     subject = (row.subject if row else None) or entry.subject or patient or None
     study = str(header.get("StudyInstanceUID") or "") or entry.file
     split = (row.split if row else None) or entry.split
-    facts = {"labels": labels, "subject_key": subject, "split": split, "group": study}
+    facts = {"labels": labels, "subject_key": subject, "split": split, "group": study, "caption": caption}
     return facts | {"covariates": covariates or None, "burnt_in": burnt_in_by_header(header), "notes": notes}
 
 

@@ -116,6 +116,7 @@ def _slices(
             covariates=entry.covariates,
             group=entry.file,
             notes=volume.notes,
+            caption=entry.caption,
         )
     if blank:
         yield Rejected(entry.file, f"{blank} of {len(positions)} slices are blank: one value everywhere")

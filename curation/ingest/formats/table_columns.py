@@ -29,6 +29,7 @@ class Columns:
     labels: tuple[str, ...]
     subject: str | None
     split: str | None
+    caption: str | None = None
 
     @property
     def gives(self) -> tuple[str, ...]:
@@ -38,7 +39,7 @@ class Columns:
 
     def used(self, request: ImportRequest) -> list[str]:
         """The names of the columns that are used, covariates among them."""
-        names = (self.key, *self.labels, self.subject, self.split, *request.covariates)
+        names = (self.key, *self.labels, self.subject, self.split, self.caption, *request.covariates)
         return [name for name in names if name]
 
 
@@ -87,7 +88,7 @@ def columns_of(path: Path, names: list[str], request: ImportRequest, beside: boo
     """Find the columns of the table at `path`; raises BadInput when one that is needed is not there, or not once."""
     place = str(path)
     named = {"file": request.file_column, "subject": request.subject_column, "split": request.split_column}
-    asked = find_columns(place, names, [*named.values(), *request.label_columns])
+    asked = find_columns(place, names, [*named.values(), *request.label_columns, request.caption_column])
     own = {what: asked[name] for what, name in named.items() if name is not None}
     key = own.get("file") or usual_column(place, names, _FILE)
     uid = usual_column(place, names, _UID)
@@ -100,6 +101,7 @@ def columns_of(path: Path, names: list[str], request: ImportRequest, beside: boo
         labels=() if request.label is not None or request.label_from not in (None, "manifest") else labels,
         subject=own.get("subject") or usual_column(place, names, SUBJECT),
         split=own.get("split") or usual_column(place, names, SPLIT),
+        caption=asked.get(request.caption_column or ""),
     )
     if not any(names):
         raise BadInput(f"{path} is empty: expected a first line with the names of the columns.")

@@ -26,6 +26,7 @@ class TableEntry:
     subject: str | None
     split: Split | None
     covariates: Mapping[str, str | float] | None = None
+    caption: str | None = None
 
     @property
     def label(self) -> str | None:
@@ -122,6 +123,8 @@ def _find_difference(first: TableEntry, second: TableEntry, adds_up: bool) -> st
         return "splits"
     if first.labels and second.labels and first.labels != second.labels and not adds_up:
         return "labels (if a picture may have several, say so with --label-separator)"
+    if None not in (first.caption, second.caption) and first.caption != second.caption:
+        return "captions"
     before, after = first.covariates or {}, second.covariates or {}
     different = sorted(name for name in before.keys() & after.keys() if before[name] != after[name])
     return f"values of {', '.join(different)}" if different else None
@@ -137,6 +140,7 @@ def _join(first: TableEntry, second: TableEntry) -> TableEntry:
         subject=first.subject or second.subject,
         split=first.split or second.split,
         covariates={**(second.covariates or {}), **(first.covariates or {})} or None,
+        caption=first.caption or second.caption,
     )
 
 
@@ -195,6 +199,7 @@ def _describe(row: Row, columns: Columns, request: ImportRequest, covariates: Co
         subject=plain_name(subject) or None,
         split=parse_split(str(split)) if split else None,
         covariates=covariates or None,
+        caption=(str(row.get(columns.caption, "")).strip() or None) if columns.caption else None,
     )
 
 

@@ -74,6 +74,7 @@ class FileReader:
             covariates=entry.covariates,
             png=strip_png(content),
             notes=notes,
+            caption=entry.caption,
         )
 
     def _prepare(self, image: IncomingImage) -> IncomingImage | Rejected:

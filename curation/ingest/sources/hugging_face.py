@@ -37,6 +37,7 @@ _OPTIONS = (  # that say how a data set with its pictures in it is read
     "label_separator",
     "subject_column",
     "split_column",
+    "caption_column",
     "covariates",
     "public_subjects",
     "size",
@@ -108,7 +109,8 @@ def _check_options(path: Path, request: ImportRequest) -> None:
     if useless:
         raise BadInput(
             f"{', '.join(useless)} is for files in folders, and {path} is a data set with its pictures in it. Its "
-            "columns say what they are: --label-column, --subject-column, --split-column, --covariate."
+            "columns say what they are: --label-column, --subject-column, --split-column, --caption-column, "
+            "--covariate."
         )
 
 
@@ -121,6 +123,7 @@ class _Columns:
     class_names: dict[str, list[str]]
     subject: str | None
     split: str | None
+    caption: str | None
 
     @classmethod
     def of(cls, schema: pyarrow.Schema, request: ImportRequest) -> "_Columns":
@@ -129,7 +132,8 @@ class _Columns:
             raise BadInput("expected a column of pictures (a struct of bytes and path); the data set has none.")
         names = list(schema.names)
         place = "the data set"
-        asked = find_columns(place, names, [*request.label_columns, request.subject_column, request.split_column])
+        named = (request.subject_column, request.split_column, request.caption_column)
+        asked = find_columns(place, names, [*request.label_columns, *named])
         subject = asked.get(request.subject_column or "") or usual_column(place, names, SUBJECT)
         check_columns(place, request.covariates, names, subject, only_columns=True)
         labels = tuple(dict.fromkeys(asked[name] for name in request.label_columns))
@@ -145,6 +149,7 @@ class _Columns:
             {name: known_names for name in labels if (known_names := arrow_files.read_class_names(schema, name))},
             subject,
             asked.get(request.split_column or "") or usual_column(place, names, SPLIT),
+            asked.get(request.caption_column or ""),
         )
 
 
@@ -170,7 +175,7 @@ def _check_columns_agree(
 def _parts(shards: Sequence[arrow_files.Shard], columns: _Columns, request: ImportRequest) -> Iterator[Part]:
     """Yield one function for each row, so that threads decode; a shard that breaks off is one refusal."""
     wanted = [columns.picture, *columns.labels, *request.covariates]
-    wanted += [name for name in (columns.subject, columns.split) if name]
+    wanted += [name for name in (columns.subject, columns.split, columns.caption) if name]
     for shard in shards:
         position = 0
         try:
@@ -208,6 +213,7 @@ def _read(
             png=strip_png(content),
             burnt_in=looks_burnt_in(pixels),
             notes=(*notes, *unread),
+            caption=_text(row[columns.caption]) if columns.caption else None,
         )
         return [prepare(image, request)]
     except BadInput as error:

@@ -165,7 +165,8 @@ def _match_by_uid(found: _Found, seen: "_Examination", request: ImportRequest) -
 
 
 def _check_columns_have_a_table(table: Table, request: ImportRequest, directory: Path) -> None:
-    asked = [request.file_column, request.subject_column, request.split_column, *request.label_columns]
+    named = (request.file_column, request.subject_column, request.split_column, request.caption_column)
+    asked = [*named, *request.label_columns]
     columns = [name for name in asked if name is not None]
     if columns and not table.scopes:
         raise BadInput(

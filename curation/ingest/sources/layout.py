@@ -77,7 +77,7 @@ def make_entry(
         if not match or not match[1]:
             raise BadInput(f"the subject pattern {request.subject_pattern!r} finds nothing in its name")
         subject = match[1]
-    return FileEntry(file, labels, subject, split, row.covariates if row else None)
+    return FileEntry(file, labels, subject, split, row.covariates if row else None, row.caption if row else None)
 
 
 def _settle_labels(

@@ -57,6 +57,7 @@ def _items(numbers: Sequence[int], workers: int) -> Iterator[IncomingImage]:
             split=Split(virtual.split),
             geometry=Geometry(spacing_mm=(virtual.spacing_mm, virtual.spacing_mm)),
             masks={MASK_NAME: virtual.mask} if virtual.mask.any() else {},
+            caption=virtual.caption,
         )
 
 

@@ -72,6 +72,16 @@ class RingLesion:
             texture=rng.normal(0, 1, (15, 15)),
         )
 
+    @property
+    def middle_mm(self) -> tuple[float, float]:
+        """The middle of the lesion in the frame."""
+        return self.centre_mm
+
+    @property
+    def across_mm(self) -> float:
+        """The mean diameter of the ring."""
+        return 2 * self.radius_mm
+
     def _polar(self, n: int) -> tuple[Array, Array, Array, Array]:
         """Offsets from the centre, distance from it, and the outer radius in that direction, all (n, n) mm."""
         x, y = frame_mm(n)
@@ -141,6 +151,17 @@ class OldInfarct:
             sunken_mm=rng.uniform(3.0, 8.0),
             texture=rng.normal(0, 1, (15, 15)),
         )
+
+    @property
+    def middle_mm(self) -> tuple[float, float]:
+        """The middle of the wedge in the frame."""
+        halfway = self.depth_mm / 2
+        return self.apex_mm[0] + halfway * self.outward[0], self.apex_mm[1] + halfway * self.outward[1]
+
+    @property
+    def across_mm(self) -> float:
+        """The width of the wedge at the surface of the brain."""
+        return 2 * self.half_width_mm
 
     def _wedge(self, n: int) -> tuple[Array, Array]:
         """Position of every pixel in the wedge's own axes: outward from the apex, and to its side, (n, n) mm."""

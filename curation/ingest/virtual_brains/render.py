@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from curation.errors import BadInput
 from curation.ingest.in_threads import map_batches
-from curation.ingest.virtual_brains.anatomy import FIELD_OF_VIEW_MM, Field, Warp, smooth_field
-from curation.ingest.virtual_brains.lesions import Lesion, OldInfarct, RingLesion
+from curation.ingest.virtual_brains.anatomy import FIELD_OF_VIEW_MM, Field, Warp, frame_mm, smooth_field
+from curation.ingest.virtual_brains.captions import Finding, describe_lesion, write_caption
+from curation.ingest.virtual_brains.lesions import OldInfarct, RingLesion
 
 NOTICE = "SIMULATED from one template; intervals cover warps, not patients; not for diagnosis"
 CLASSES = ("normal", "ring_lesion", "old_infarct")
+LESIONS: dict[str, type[RingLesion] | type[OldInfarct]] = {"ring_lesion": RingLesion, "old_infarct": OldInfarct}
 SPLIT_SHARES = {"train": 0.60, "validation": 0.15, "test": 0.15, "reserve": 0.10}
 SHIPPED_RANGE = range(900_000, 1_000_000)  # fitted into the shipped weights: always training subjects
 _COHORT = "virtual-brains/1"
@@ -38,6 +40,7 @@ class VirtualSlice:
     pixels: NDArray[np.uint8]  # (H, W)
     mask: NDArray[np.uint8]  # (H, W) 1 in the lesion: rim and core of a ring, the wedge of an infarct
     spacing_mm: float
+    caption: str  # in words, from the parameters of the lesion
 
 
 def label_of(number: int) -> str:
@@ -79,11 +82,7 @@ def render(number: int, size: int = 64) -> VirtualSlice:
     label = label_of(number)
     warp = Warp.draw(rng)
     fine = size * _OVERSAMPLING
-    lesion: Lesion | None = None
-    if label == "ring_lesion":
-        lesion = RingLesion.draw(rng, warp.sample(64))
-    elif label == "old_infarct":
-        lesion = OldInfarct.draw(rng, warp.sample(64))
+    lesion, finding = _draw_lesion(label, rng, warp)
     tissue = warp.sample(fine, lesion.push(fine) if lesion else None)
     tissue = tissue._replace(t1=_contrast(tissue.t1, tissue.gray, rng))
     t1, share = lesion.paint(tissue) if lesion else (tissue.t1, np.zeros_like(tissue.t1))
@@ -97,6 +96,22 @@ def render(number: int, size: int = 64) -> VirtualSlice:
         pixels=_acquire(_area_mean(t1), brain, rng),
         mask=mask.astype(np.uint8),
         spacing_mm=FIELD_OF_VIEW_MM / size,
+        caption=write_caption(label, finding, _digest(number)[1]),
+    )
+
+
+def _draw_lesion(
+    label: str, rng: np.random.Generator, warp: Warp
+) -> tuple[RingLesion | OldInfarct | None, Finding | None]:
+    """Draw the lesion of a class, and describe where it lies in this brain; a normal one has none."""
+    if label not in LESIONS:
+        return None, None
+    coarse = warp.sample(64)
+    lesion = LESIONS[label].draw(rng, coarse)
+    x, y = frame_mm(64)
+    brain = coarse.brain > 0.5
+    return lesion, describe_lesion(
+        label, lesion, float(x[brain].mean()), (float(y[brain].min()), float(y[brain].max()))
     )
 
 
