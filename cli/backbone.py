@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from cli.distil import distil
+from cli.image_text import align, measure_zero_shot
 from cli.numbers import INPUT_SIZE
 from cli.paths import LocalPath
 from cli.pretrain import pretrain
@@ -28,7 +29,7 @@ from curation.provenance.tombstones import Tombstones
 
 @click.group()
 def backbone() -> None:
-    """List, add, show, remove, pretrain or distil backbones.
+    """List, add, show, remove, pretrain, distil or align backbones.
 
     \b
     Example:
@@ -38,6 +39,8 @@ def backbone() -> None:
 
 
 backbone.add_command(remove_command(NodeKind.BACKBONE))
+backbone.add_command(align)
+backbone.add_command(measure_zero_shot)
 
 
 @backbone.command("list")

@@ -26,6 +26,7 @@ from curation.tables.operations import Job, JobStatus
 
 # A job stores its kind only; the function that runs it stands here.
 RUNNERS = {
+    "align": "train.image_text.align_job:run_align_job",
     "canaries": "screening.error_rates.queued:run_canary_job",
     "distil": "train.distillation.distil_job:run_distil_job",
     "evaluate": "train.evaluation.on_record:run_evaluate_job",

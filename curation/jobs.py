@@ -158,6 +158,7 @@ _NAMES = {
         ("fit", ("snapshot",)),
         ("pretrain", ("snapshot",)),
         ("distil", ("snapshot",)),
+        ("align", ("snapshot",)),
         ("canaries", ("snapshot",)),
         ("measure", ("request", "snapshot")),
     ),
