@@ -168,6 +168,7 @@ _NAMES = {
         ("measure", ("backbone",)),
         ("canaries", ("backbone",)),
         ("privacy", ("backbone",)),
+        ("distil", ("teacher",)),
         ("pretrain", ("recipe", "backbone")),
         ("pretrain", ("recipe", "objective", "teacher")),
         ("pretrain", ("recipe", "objective", "self_supervised", "teacher")),

@@ -74,17 +74,15 @@ class Seen:
     @classmethod
     def _of_card(cls, fitted_on: dict[str, Any], name: str) -> Self:
         stated = fitted_on.get("provenance")
-        if stated in (PUBLIC_WEB, UNKNOWN):
-            itself = (f"backbone {name}",)
-            empty: frozenset[str] = frozenset()
-            return cls(empty, empty, public_web=itself) if stated == PUBLIC_WEB else cls(empty, empty, itself)
-        listed = cls(
-            frozenset(fitted_on["subjects"]),
-            frozenset(fitted_on["pixel_sha256"]),
-            tuple(str(ancestor) for ancestor in fitted_on.get("unknown", ())),
-            tuple(str(ancestor) for ancestor in fitted_on.get("public_web", ())),
-        )
-        return listed | cls.by_lineage(fitted_on.get("lineage", {}))
+        itself = (f"backbone {name}",)
+        lists_nothing = ("subjects", "pixel_sha256") if stated in (PUBLIC_WEB, UNKNOWN) else ()
+        entries: dict[str, Any] = {**dict.fromkeys(lists_nothing, ()), **fitted_on}
+        return cls(
+            frozenset(entries["subjects"]),
+            frozenset(entries["pixel_sha256"]),
+            (*(itself if stated == UNKNOWN else ()), *map(str, entries.get("unknown", ()))),
+            (*(itself if stated == PUBLIC_WEB else ()), *map(str, entries.get("public_web", ()))),
+        ) | cls.by_lineage(entries.get("lineage", {}))
 
     @classmethod
     def by_lineage(cls, lineage: Mapping[str, Any]) -> Self:

@@ -82,3 +82,10 @@ def test_a_card_that_rounds_did_not_write_is_refused_in_one_line(tmp_path: Path,
     (tmp_path / "card.json").write_text(card)
     with pytest.raises(BadInput, match=r"card\.json: expected a card with fitted_on"):
         Seen.by_backbone(tmp_path, "other")
+
+
+def test_a_card_that_lists_subjects_beside_public_web_counts_for_both(on_web: Path) -> None:
+    fitted_on = {"provenance": PUBLIC_WEB, "subjects": ["a"], "pixel_sha256": ["b"]}
+    (on_web / "card.json").write_text(json.dumps({"fitted_on": fitted_on}))
+    seen = seen_by_backbone(on_web, "mine")
+    assert (seen.subjects, seen.pixel_sha256, seen.public_web) == ({"a"}, {"b"}, ("backbone mine",))
