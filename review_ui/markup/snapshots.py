@@ -42,6 +42,9 @@ def preview_sections(preview: Preview) -> str:
     if preview.coverage.screened:
         note = "Share of real training images that screening found among the three nearest of a synthetic one."
         parts.append(section("Coverage", _coverage(preview), note=note))
+    elif preview.coverage.synthetic:
+        unknown = "<p class='r-soft'>Unknown: screening stored no neighbours of these images.</p>"
+        parts.append(section("Coverage", unknown))
     if preview.left_out:
         parts.append(section("Left out", two_columns(list(preview.left_out.items()))))
     return "".join(parts)
@@ -91,6 +94,8 @@ def _support(preview: Preview) -> str:
         ("Candidates not read yet", preview.unread),
         ("Drawn, in no worklist that counts", preview.in_no_worklist),
     ]
+    if preview.corrected_label_ignored:
+        rows.append(("Kept under the class asked for, against a correction", preview.corrected_label_ignored))
     readers = [
         (name, facts["kind"] if facts["kind"] == "human" else "proxy, a model", facts["readings"], facts["accepted"])
         for name, facts in preview.approved_by.items()

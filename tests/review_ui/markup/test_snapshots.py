@@ -15,7 +15,9 @@ from curation.tables.generation import Batch, ScreenedImage, Screening, Screenin
 from curation.tables.images import BuildStatus, Image, Label
 from curation.tables.people import Reader
 from review_ui.markup.snapshots import preview_sections, snapshot_table
+from tests.curation.snapshots.mixes import ReadingSpec, Synthetic, write_mix
 from tests.curation.snapshots.test_build import approve, fill
+from tests.curation.snapshots.test_choice import REAL
 from tests.rows import NOW
 
 
@@ -52,6 +54,7 @@ def test_a_preview_shows_every_part_and_escapes_names(mixed: Project) -> None:
         "By class",
         "What approvals rest on",
         "Left out",
+        "Unknown: screening stored no neighbours of these images.",
         "SIMULATED",
         "&lt;b&gt;ada&lt;/b&gt;",
         "Short of 6",
@@ -85,6 +88,20 @@ def test_a_preview_counts_what_screening_leaves_out_by_class(mixed: Project) -> 
     assert "<th>A</th><td>1</td><td>1</td><td>0</td><td>0</td><td>3</td>" in shown  # two were not screened
     assert "<th>B</th><td>0</td><td>0</td><td>1</td><td>1</td><td>4</td>" in shown
     assert "A worklist takes what passed or was flagged: that leaves out 1 of 1 b." in shown
+
+
+def test_a_preview_counts_corrections_that_the_mix_ignores(
+    tmp_path: Path, make_project: Callable[[Path], Project]
+) -> None:
+    project = make_project(tmp_path / "corrected")
+    write_mix(project, [*REAL, Synthetic(11, "a", readings=(ReadingSpec(label="b"),))])
+    shown = {}
+    with project.database.read() as session:
+        for corrected_labels in (False, True):
+            preview = preview_snapshot(session, MixRecipe(corrected_labels=corrected_labels))
+            shown[corrected_labels] = "against a correction</th>" in preview_sections(preview)
+    project.database.dispose()
+    assert shown == {False: True, True: False}
 
 
 def test_a_preview_of_images_on_several_scales_says_so(mixed: Project) -> None:
