@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 
 from curation.progress import Clock
-from generate.pipelines.latent_flow import NETWORK_ROWS
 from generate.request import GenerationRequest
 from generate.sample import image_generator, load_pipeline, make_scheduler
+from train.backbones.fixed_rows import NETWORK_ROWS
 from train.fitting.device import choose_device
 
 FEW, MORE = 2, 4  # sampler steps of the two timings: their difference is steps alone

@@ -12,26 +12,11 @@ from diffusers import DiffusionPipeline, ImagePipelineOutput, SchedulerMixin, UN
 from curation.errors import BadInput, Diverged
 from generate.canvas import Canvas, to_uint8
 from generate.pipelines.autoencoder import ImageAutoencoder
+from train.backbones.fixed_rows import in_fixed_rows
 
 TRAIN_TIMESTEPS = 1000  # the network sees sigma times this
 
-NETWORK_ROWS = 8
-
 StepCallback = Callable[[int, torch.Tensor], None]
-
-
-def in_fixed_rows(network: Callable[..., torch.Tensor], *inputs: torch.Tensor) -> torch.Tensor:
-    """Run `network` on exactly `NETWORK_ROWS` rows at a time, the last ones repeated to fill up.
-
-    How a matrix product adds up depends on its shape: a network given 1, 3 or 32 rows differs in the last bits, which
-    rounding to gray levels now and then makes visible. With one shape an image does not depend on its neighbours.
-    """
-    outputs = []
-    for rows in zip(*(tensor.split(NETWORK_ROWS) for tensor in inputs), strict=True):
-        count = len(rows[0])
-        full = [torch.cat([tensor, tensor[-1:].expand(NETWORK_ROWS - count, *tensor.shape[1:])]) for tensor in rows]
-        outputs.append(network(*full)[:count])
-    return torch.cat(outputs)
 
 
 class LatentFlowPipeline(DiffusionPipeline):

@@ -28,6 +28,7 @@ from curation.digests import digest_of
 from curation.errors import BadInput, Damaged, Diverged, NotFound
 from curation.image_store import Pixels
 from train.backbones.catalogue import find_entry
+from train.backbones.fixed_rows import NETWORK_ROWS, choose_rows, in_fixed_rows
 from train.backbones.input_size import is_asked_to_interpolate, run_model, try_inputs
 from train.backbones.pooling import (
     CLASS_AND_PATCHES,
@@ -152,7 +153,22 @@ def load_model(directory: Path) -> PreTrainedModel:
             f"{directory}: expected every weight, but {len(missing)} are missing and would be random, the first is"
             f" {missing[0]}. Save the whole model again."
         )
+    if hasattr(config, "mask_ratio"):
+        model.register_forward_pre_hook(keep_patches_in_order, with_kwargs=True)
     return model
+
+
+def keep_patches_in_order(
+    model: torch.nn.Module, inputs: tuple[Tensor, ...], options: dict[str, Any]
+) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
+    """Give a masked autoencoder the noise that sorts its patches: it shuffles them even where it hides none.
+
+    Shuffled by chance the same image has other features at every call, in the last bits.
+    """
+    count, _, height, width = inputs[0].shape
+    patch = model.config.patch_size  # type: ignore[union-attr]
+    places = torch.arange(height // patch * (width // patch), dtype=torch.float32, device=inputs[0].device)
+    return inputs, {"noise": places.expand(count, -1), **options}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +183,7 @@ class Backbone:
     pooling: str
     dimension: int  # length D of a feature vector
     is_asked_to_interpolate: bool = False
+    rows_at_once: int = NETWORK_ROWS  # images in every batch of `features`
 
     @classmethod
     def load(cls, id_or_dir: str | Path | None, device: str = "cpu", input_size: int | None = None) -> Self:
@@ -187,7 +204,8 @@ class Backbone:
         digest = features_digest(directory, preprocessing, pooling)
         dimension = pool_features(output, pooling).shape[1]
         is_asked = is_asked_to_interpolate(model)
-        return cls(name, digest, directory, model, preprocessing, pooling, dimension, is_asked)
+        rows = choose_rows(lambda inputs: run_model(model, inputs, is_asked), blank.to(device))
+        return cls(name, digest, directory, model, preprocessing, pooling, dimension, is_asked, rows)
 
     def check_images(self, height: int, width: int, channels: int) -> None:
         """Raise BadInput where the model does not take images of this size, before any is read."""
@@ -215,16 +233,23 @@ class Backbone:
         digest = features_digest(self.directory, self.preprocessing, CLASS_TOKEN)
         return replace(self, digest=digest, pooling=CLASS_TOKEN, dimension=self.dimension // 2)
 
-    def features(self, pixels: Pixels, batch_size: int = 64) -> NDArray[np.float32]:
-        """Features (N, D) float32 of images (N, H, W, C) uint8 or uint16, without gradients."""
+    def features(self, pixels: Pixels) -> NDArray[np.float32]:
+        """Features (N, D) float32 of images (N, H, W, C) uint8 or uint16, without gradients.
+
+        Every batch has one shape, so those of an image are equal to the last bit whichever images stand beside it.
+        """
         self.model.eval()
         with torch.inference_mode():
             batches = [
-                self.pooled(self.preprocessing(pixels[start : start + batch_size]).to(self.device))
+                in_fixed_rows(
+                    self.pooled,
+                    self.preprocessing(pixels[start : start + self.rows_at_once]).to(self.device),
+                    rows=self.rows_at_once,
+                )
                 .float()
                 .cpu()
                 .numpy()
-                for start in range(0, len(pixels), batch_size)
+                for start in range(0, len(pixels), self.rows_at_once)
             ]
         features = np.concatenate(batches) if batches else np.empty((0, self.dimension), np.float32)
         if not np.isfinite(features).all():

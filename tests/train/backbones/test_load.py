@@ -59,7 +59,7 @@ def images(count: int = 3, channels: int = 1, size: int = 40) -> np.ndarray:
 def test_every_architecture_gives_one_finite_vector_per_image(name: str, tmp_path: Path) -> None:
     config, pooling = ARCHITECTURES[name]
     backbone = Backbone.load(save_backbone(tmp_path / "model", AutoModel.from_config(config)))
-    features = backbone.features(images(), batch_size=2)
+    features = backbone.features(images())
     assert backbone.pooling == pooling
     assert features.shape == (3, backbone.dimension)
     assert features.dtype == np.float32
@@ -200,14 +200,23 @@ def test_weights_that_are_not_numbers_are_refused_with_the_first_features(tmp_pa
         backbone.features(images())
 
 
-def test_features_do_not_depend_on_the_batch_size_and_equal_sixteen_bit_pixels_give_equal_features(
-    tmp_path: Path,
-) -> None:
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_features_are_equal_to_the_last_bit_whichever_images_stand_beside(name: str, tmp_path: Path) -> None:
+    backbone = Backbone.load(save_backbone(tmp_path / "model", AutoModel.from_config(ARCHITECTURES[name][0])))
+    pixels = images(11)
+    together = backbone.features(pixels)
+    np.testing.assert_array_equal(
+        np.concatenate([backbone.features(pixels[row : row + 1]) for row in range(11)]), together
+    )
+    order = np.random.default_rng(1).permutation(11)
+    np.testing.assert_array_equal(backbone.features(pixels[order]), together[order])
+
+
+def test_equal_sixteen_bit_pixels_give_equal_features(tmp_path: Path) -> None:
     backbone = Backbone.load(save_backbone(tmp_path / "vit"))
     pixels = images(5, size=32)
-    alone = backbone.features(pixels, batch_size=1)
-    np.testing.assert_allclose(backbone.features(pixels, batch_size=5), alone, atol=1e-5)
-    np.testing.assert_allclose(backbone.features(pixels.astype(np.uint16) * 257), alone, atol=1e-5)
+    sixteen_bit = pixels.astype(np.uint16) * 257
+    np.testing.assert_allclose(backbone.features(sixteen_bit), backbone.features(pixels), atol=1e-5)
 
 
 def test_the_digest_is_of_the_weights_and_the_preprocessing_not_of_the_place(tmp_path: Path) -> None:
