@@ -1,23 +1,29 @@
 """The vector files beside a store: append and read rows, and blank those of withdrawn images.
 
-A vector file is a matrix `NAME.WIDTH.f32` and a list `NAME.WIDTH.rows` of its rows' digests.
+A vector file is a matrix `NAME.WIDTH.f32` and a list `NAME.WIDTH.rows` of its rows' digests: of a backbone's features
+the digests of the pixels, of anything else those of the stored files.
 """
 
 import fcntl
 import os
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.errors import Damaged
+from curation.errors import Conflict, Damaged
+from curation.progress import OnProgress
 
 LINE = 65  # a SHA-256 in hexadecimal, and a line feed
 FLOAT = 4
 
 Vectors = NDArray[np.float32]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ class VectorFile:
     """`NAME.WIDTH.f32` holds rows of float32, `NAME.WIDTH.rows` the file digest of each, under `embeddings/`.
 
     The matrix grows first and the digests after it, under a lock: a crash leaves rows that nothing names, and the next
-    writer overwrites them. Several processes may fill one file.
+    writer cuts them off. Several processes may fill one file.
     """
 
     directory: Path
@@ -77,32 +83,82 @@ class VectorFile:
     width: int
 
     def places(self) -> dict[str, int]:
-        """The row of each digest that the file has."""
-        return rows_of(self._rows_path)
+        """The row of each digest that the file has; rows that the matrix lost with a power cut do not count."""
+        return self._held(rows_of(self._rows_path))
+
+    def _held(self, rows: dict[str, int]) -> dict[str, int]:
+        if not rows:
+            return rows
+        size = self._matrix_path.stat().st_size if self._matrix_path.exists() else 0
+        held = size // (self.width * FLOAT)
+        return rows if held >= len(rows) else {digest: row for digest, row in rows.items() if row < held}
 
     def stored(self, digests: Sequence[str]) -> StoredRows:
-        """The rows of these digests, all of which the file has, left in it until they are asked for."""
+        """The rows of these digests, left in the file until they are asked for.
+
+        Raises Conflict where the file lacks one: its image was withdrawn while the others were computed.
+        """
         rows = self.places()
-        return StoredRows(self._matrix_path, self.width, np.array([rows[digest] for digest in digests], np.int64))
+        try:
+            places = np.array([rows[digest] for digest in digests], np.int64)
+        except KeyError as error:
+            raise Conflict(
+                f"image {error.args[0]} was withdrawn while the vectors of others were computed. Do the same again."
+            ) from error
+        return StoredRows(self._matrix_path, self.width, places)
+
+    def fill(
+        self,
+        digests: Iterable[str],
+        read: Callable[[list[str]], T],
+        compute: Callable[[T], Vectors],
+        report: OnProgress,
+        note: str,
+        at_once: int,
+    ) -> None:
+        """Compute and keep the vectors that the file lacks, `at_once` images at a time.
+
+        The next images are read while those before are computed. Interrupted, the next call goes on.
+        """
+        missing = sorted(set(digests) - self.places().keys())
+        portions = [missing[start : start + at_once] for start in range(0, len(missing), at_once)]
+
+        def computed() -> Iterator[tuple[list[str], Vectors]]:
+            done = 0
+            for portion, images in read_ahead(read, portions):
+                yield portion, compute(images)
+                done += len(portion)
+                report(done, len(missing), note)
+
+        self.extend(computed())
 
     def append(self, digests: Sequence[str], vectors: Vectors) -> None:
         """Keep the vectors (N, D) of these digests; one that is there already stays."""
         self.extend([(digests, vectors)])
 
     def extend(self, parts: Iterable[tuple[Sequence[str], Vectors]]) -> None:
-        """Append part after part; the list of what is there is read once."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with self._rows_path.open("ab") as rows, self._matrix_path.open("ab") as matrix:
-            fcntl.flock(rows, fcntl.LOCK_EX)
-            known = self.places().keys()
-            rows.truncate(len(known) * LINE)
-            matrix.truncate(len(known) * self.width * FLOAT)
-            for digests, vectors in parts:
-                new = [position for position, digest in enumerate(digests) if digest not in known]
-                matrix.write(np.ascontiguousarray(vectors[new], np.float32).data)
-                matrix.flush()
-                rows.write("".join(f"{digests[position]}\n" for position in new).encode())
-                rows.flush()
+        """Append part after part, each under the lock; of the list only what others added is read again."""
+        known: dict[str, int] = {}
+        for digests, vectors in parts:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            with self._rows_path.open("ab", 0) as rows, self._matrix_path.open("ab", 0) as matrix:
+                fcntl.flock(rows, fcntl.LOCK_EX)
+                known = self._held(known | rows_of(self._rows_path, len(known)))
+                new = {digest: place for place, digest in enumerate(digests) if digest not in known}
+                self._cut(len(known))
+                try:
+                    _write(matrix.fileno(), np.ascontiguousarray(vectors[list(new.values())], np.float32).tobytes())
+                    _write(rows.fileno(), "".join(f"{digest}\n" for digest in new).encode())
+                except OSError as error:  # a full disk takes a part of what is written
+                    with suppress(OSError):
+                        self._cut(len(known))
+                    raise OSError(error.errno, os.strerror(error.errno or 0), str(self._matrix_path)) from error
+                known |= {digest: row for row, digest in enumerate(new, len(known))}
+
+    def _cut(self, count: int) -> None:
+        """Cut off what lies behind the first `count` rows."""
+        os.truncate(self._rows_path, count * LINE)
+        os.truncate(self._matrix_path, count * self.width * FLOAT)
 
     @property
     def _matrix_path(self) -> Path:
@@ -113,13 +169,31 @@ class VectorFile:
         return self.directory / f"{self.name}.{self.width}.rows"
 
 
-def rows_of(path: Path) -> dict[str, int]:
-    """The row of each digest in a `.rows` file; a last line torn by a crash does not count."""
+def _write(descriptor: int, content: bytes) -> None:
+    remaining = memoryview(content)
+    while remaining:
+        remaining = remaining[os.write(descriptor, remaining) :]
+
+
+def read_ahead(read: Callable[[list[str]], T], portions: Sequence[list[str]]) -> Iterator[tuple[list[str], T]]:
+    """Yield each portion with what is read of it; the next one is read in a thread while the caller is at work."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
+        coming = [reader.submit(read, portion) for portion in portions[:1]]
+        for following, portion in enumerate(portions, 1):
+            images = coming.pop().result()
+            coming += [reader.submit(read, portion) for portion in portions[following : following + 1]]
+            yield portion, images
+
+
+def rows_of(path: Path, after: int = 0) -> dict[str, int]:
+    """The row of each digest in a `.rows` file behind the first `after`; a last line torn by a crash does not count."""
     if not path.exists():
         return {}
-    content = path.read_bytes()
+    with path.open("rb") as rows:
+        rows.seek(after * LINE)
+        content = rows.read()
     whole = content[: len(content) // LINE * LINE]
-    return {digest: row for row, digest in enumerate(whole.decode().splitlines())}
+    return {digest: row for row, digest in enumerate(whole.decode().splitlines(), after)}
 
 
 def forget_vectors(directory: Path, digests: Iterable[str]) -> int:
@@ -134,6 +208,7 @@ def forget_vectors(directory: Path, digests: Iterable[str]) -> int:
 
 def _forget(path: Path, width: int, digests: Set[str]) -> int:
     """Blank vectors first, then names: after a crash in between the names are found again."""
+    width = int(path.stem.rsplit(".", 1)[1]) * FLOAT
     with path.open("r+b") as rows:
         fcntl.flock(rows, fcntl.LOCK_EX)
         names = [rows.read(LINE) for _ in range(os.fstat(rows.fileno()).st_size // LINE)]
@@ -150,3 +225,23 @@ def _forget(path: Path, width: int, digests: Set[str]) -> int:
             rows.write(f"{f'withdrawn-{place}-':.<64}\n".encode())
         os.fsync(rows.fileno())
     return len(places)
+
+
+def kept_digests(directory: Path) -> Iterator[tuple[Path, Set[str]]]:
+    """Yield each `.rows` file and the digests of images it names."""
+    for path in sorted(directory.glob("*.rows")):
+        yield path, rows_of(path).keys()
+
+
+def remove_features(directory: Path, backbone_digest: str) -> int:
+    """Remove the feature files of a backbone that is removed itself; return how many there were."""
+    paths = sorted(directory.glob(f"{feature_prefix(backbone_digest)}*.rows"))
+    for path in paths:
+        path.unlink()
+        path.with_suffix(".f32").unlink(missing_ok=True)
+    return len(paths)
+
+
+def feature_prefix(backbone_digest: str) -> str:
+    """What the names of the feature files of a backbone begin with."""
+    return f"features-{backbone_digest[:16]}-"

@@ -24,12 +24,11 @@ def print_file(project: Project) -> VectorFile:
 def stored_prints(project: Project, digests: Sequence[str], report: OnProgress) -> StoredRows:
     """The fingerprints of stored images of any shape, in the order asked; missing ones are computed and kept."""
     file = print_file(project)
-    missing = sorted(set(digests) - file.places().keys())
-    for start in range(0, len(missing), MOVED_AT_ONCE):
-        chunk = missing[start : start + MOVED_AT_ONCE]
-        small = np.concatenate([small_gray(project.store.pixels(digest)[None]) for digest in chunk])
-        file.append(chunk, local_fingerprints(small))
-        report(min(start + MOVED_AT_ONCE, len(missing)), len(missing), "fingerprints")
+
+    def read(portion: Sequence[str]) -> Floats:
+        return np.concatenate([small_gray(project.store.pixels(digest)[None]) for digest in portion])
+
+    file.fill(digests, read, local_fingerprints, report, "fingerprints", MOVED_AT_ONCE)
     return file.stored(digests)
 
 

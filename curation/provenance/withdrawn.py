@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, delete, func, insert, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from curation.errors import AffectedRefused, Conflict
 from curation.provenance.aliases import with_bound_subjects
@@ -20,6 +20,15 @@ from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
 def withdrawn_images() -> Select[int]:
     """Select the ids of removed images: few, so a condition on them costs nothing where there are none."""
     return select(Affected.target_id).where(Affected.kind == AffectedKind.IMAGE)
+
+
+def digests_of_withdrawn(session: Session, image_ids: Select[int], column: InstrumentedAttribute[str]) -> set[str]:
+    """Find the digests of these removed images (of their files, or of their pixels) that no other image has."""
+    digests = set(session.scalars(select(column).where(Image.id.in_(image_ids))))
+    needed: set[str] = set()
+    for portion in chunks(sorted(digests)):
+        needed |= set(session.scalars(select(column).where(column.in_(portion), Image.withdrawn_at.is_(None))))
+    return digests - needed
 
 
 def withdrawn_items() -> Select[int]:

@@ -11,12 +11,13 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from curation.errors import NotFound
 from curation.project import Project
 from curation.provenance.weights import file_sha256, weights_digest
+from curation.provenance.withdrawn import digests_of_withdrawn, withdrawn_images
 from curation.tables.generation import Batch, Generator, Screening
-from curation.tables.images import BuildStatus, Import
+from curation.tables.images import BuildStatus, Image, Import
 from curation.tables.measures import CheckReport, SetMeasurement
 from curation.tables.reading import Worklist
 from curation.tables.training import AddedBackbone, Run, Snapshot, Study
-from curation.vector_files import LINE
+from curation.vector_files import LINE, kept_digests
 
 SHIPPED = "shipped"
 
@@ -77,6 +78,16 @@ def _card_fault(directory: Path) -> str | None:
 def torn_embeddings(project: Project) -> list[str]:
     """List feature files that interrupted work left with a torn end; the next screening repairs them."""
     return sorted(f"embeddings/{rows.name}" for rows in (project.root / "embeddings").glob("*.rows") if _is_torn(rows))
+
+
+def vectors_of_withdrawn(project: Project, session: Session) -> Iterator[str]:
+    """Describe each vector file that keeps vectors of withdrawn images, which should have been blanked."""
+    columns = (Image.file_sha256, Image.pixel_sha256)
+    withdrawn = {digest for column in columns for digest in digests_of_withdrawn(session, withdrawn_images(), column)}
+    if withdrawn:
+        for rows, digests in kept_digests(project.root / "embeddings"):
+            if count := len(withdrawn & digests):
+                yield f"embeddings/{rows.name} keeps vectors of {count} withdrawn images"
 
 
 def _is_torn(rows: Path) -> bool:

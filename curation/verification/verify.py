@@ -19,7 +19,7 @@ from curation.project import Project
 from curation.snapshots.folder import SPLITS, SnapshotFolder
 from curation.tables.images import BuildStatus, Image
 from curation.tables.training import Snapshot
-from curation.verification.folders import folder_faults, torn_embeddings, unfinished_work
+from curation.verification.folders import folder_faults, torn_embeddings, unfinished_work, vectors_of_withdrawn
 from curation.verification.outcomes import frozen_reading_faults, outcome_faults
 from curation.verification.outdated_outcomes import outdated_outcomes
 from curation.verification.recorded import recorded_faults
@@ -119,6 +119,8 @@ def _check_rows(project: Project, result: Verification) -> None:
             (result.faults if outdated.closed else result.outdated).append(outdated.line)
     with _going_on(result, "folders"), project.database.read() as session:
         _collect(result.faults, folder_faults(project, session))
+    with _going_on(result, "embeddings"), project.database.read() as session:
+        _collect(result.faults, (f"{left}: {AGAIN}" for left in vectors_of_withdrawn(project, session)))
     with _going_on(result, "unfinished work"), project.database.read() as session:
         result.building = unfinished_work(session)
 

@@ -13,7 +13,7 @@ from curation.lineage.descent import Descent
 from curation.project import Project
 from curation.provenance.seen import Seen
 from curation.provenance.tombstones import Tombstones
-from curation.provenance.withdrawn import withdrawn_images
+from curation.provenance.withdrawn import digests_of_withdrawn, withdrawn_images
 from curation.queries import chunks, files_among
 from curation.snapshots.folder import SPLITS, SnapshotFolder, purge_captions
 from curation.tables.generation import Generator
@@ -52,9 +52,10 @@ def remove_files(
     with project.database.read() as session:
         image_ids = withdrawn_images().where(Affected.withdrawal_id == withdrawal.id)
         unused, kept = _unused_files(session, image_ids)
+        pixels = digests_of_withdrawn(session, image_ids, Image.pixel_sha256)
         directories = _directories(session, project.root, descent)
         in_snapshots = {row.id: rows_of(session, row.id, Image.id.in_(image_ids)) for row in descent.snapshots}
-    vectors = forget_vectors(project.directory("embeddings"), unused)
+    vectors = forget_vectors(project.directory("embeddings"), unused | pixels)
     date = withdrawal.created_at.date().isoformat()
     for directory in directories:
         Tombstones.read(directory).add(withdrawal.id, date, (), False).write(directory)

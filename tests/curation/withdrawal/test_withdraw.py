@@ -17,6 +17,7 @@ from curation.status import project_status
 from curation.tables.images import Image, ImageLabel, Mask, Origin, Split, Subject
 from curation.tables.operations import Event
 from curation.tables.withdrawals import Affected, AffectedKind, Withdrawal
+from curation.vector_files import VectorFile
 from curation.verification.snapshot_folders import verify_folder
 from curation.verification.verify import verify_project
 from curation.withdrawal.withdraw import Done, withdraw
@@ -191,17 +192,41 @@ def test_a_tombstone_that_the_database_does_not_know_hides_no_damage(lived: Proj
 def test_vectors_are_blanked_in_place(lived: Project) -> None:
     directory = lived.directory("embeddings")
     names = [row.file_sha256 for row in [*images_of(lived, "s0"), *images_of(lived, "s1")]]
-    (directory / "abc.rows").write_text("".join(f"{name}\n" for name in names))
-    np.arange(12, dtype=np.float32).tofile(directory / "abc.f32")
+    (directory / "abc.4.rows").write_text("".join(f"{name}\n" for name in names))
+    np.arange(12, dtype=np.float32).tofile(directory / "abc.4.f32")
     done = withdraw(lived, NOW, "s0", "")
     assert done.removed.vectors == 2
-    lines = (directory / "abc.rows").read_text().splitlines()
+    lines = (directory / "abc.4.rows").read_text().splitlines()
     assert [len(line) for line in lines] == [64] * 3
     assert len(set(lines)) == 3
     assert (lines[2], lines[0] in names, lines[1] in names) == (names[2], False, False)
-    matrix = np.fromfile(directory / "abc.f32", np.float32).reshape(3, 4)
+    matrix = np.fromfile(directory / "abc.4.f32", np.float32).reshape(3, 4)
     assert not matrix[:2].any()
     assert matrix[2].tolist() == [8, 9, 10, 11]
+
+
+def test_features_by_pixels_go_too_unless_another_image_has_the_same_pixels(lived: Project) -> None:
+    shared, own = images_of(lived, "s0")[:2]
+    other = images_of(lived, "s1")[0]
+    with lived.database.write() as session:
+        session.get_one(Image, other.id).pixel_sha256 = shared.pixel_sha256
+    directory = lived.directory("embeddings")
+    features = VectorFile(directory, "features-abc", 4)
+    features.append([shared.pixel_sha256, own.pixel_sha256], np.ones((2, 4), np.float32))
+    assert withdraw(lived, NOW, "s0", "").removed.vectors == 1
+    assert features.places().keys() == {shared.pixel_sha256, "withdrawn-1-".ljust(64, ".")}
+    assert not features.stored(["withdrawn-1-".ljust(64, ".")])[np.arange(1)].any()
+
+
+def test_a_vector_that_was_kept_after_a_withdrawal_is_a_fault_and_the_command_again_removes_it(lived: Project) -> None:
+    image = images_of(lived, "s0")[0]
+    withdraw(lived, NOW, "s0", "")
+    features = VectorFile(lived.directory("embeddings"), "features-abc", 4)
+    features.append([image.pixel_sha256], np.ones((1, 4), np.float32))
+    [fault] = faults(lived)
+    assert "embeddings/features-abc.4.rows keeps vectors of 1 withdrawn images: `rounds withdraw SUBJECT" in fault
+    assert withdraw(lived, NOW, "s0", "").removed.vectors == 1
+    assert faults(lived) == []
 
 
 @pytest.mark.slow

@@ -98,14 +98,26 @@ def test_what_is_withdrawn_leaves_no_vector_behind_and_the_others_stay(tmp_path:
     np.testing.assert_array_equal(files[0].features(store, digests, silent), expected(list(range(6))))
 
 
-def test_a_matrix_that_is_shorter_than_its_list_is_said_to_be_damaged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", [4, 20, 36])
+def test_rows_that_a_matrix_lost_are_computed_again_and_none_is_read_as_zeros(tmp_path: Path, lost: int) -> None:
+    store, digests = store_with(tmp_path, 6)
+    file = FeatureFile(tmp_path / "embeddings", "short", 3, first_values)
+    file.features(store, digests[:3], silent)
+    matrix = tmp_path / "embeddings" / "short.3.f32"
+    matrix.write_bytes(matrix.read_bytes()[:-lost])
+    np.testing.assert_array_equal(file.features(store, digests[3:], silent), expected([3, 4, 5]))
+    np.testing.assert_array_equal(file.features(store, digests, silent), expected(list(range(6))))
+    assert (tmp_path / "embeddings" / "short.3.rows").stat().st_size == 6 * LINE
+
+
+def test_rows_lost_while_they_are_read_are_said_to_be_damaged(tmp_path: Path) -> None:
     store, digests = store_with(tmp_path, 3)
     file = FeatureFile(tmp_path / "embeddings", "short", 3, first_values)
-    file.features(store, digests, silent)
+    rows = file.rows(store, digests, silent)
     matrix = tmp_path / "embeddings" / "short.3.f32"
     matrix.write_bytes(matrix.read_bytes()[:-4])
     with pytest.raises(Damaged, match="shorter than its list says"):
-        file.features(store, digests, silent)
+        rows[np.arange(3)]
 
 
 def test_what_is_withdrawn_is_blanked_in_its_own_row_also_after_a_crash(tmp_path: Path) -> None:
