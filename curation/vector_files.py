@@ -208,7 +208,6 @@ def forget_vectors(directory: Path, digests: Iterable[str]) -> int:
 
 def _forget(path: Path, width: int, digests: Set[str]) -> int:
     """Blank vectors first, then names: after a crash in between the names are found again."""
-    width = int(path.stem.rsplit(".", 1)[1]) * FLOAT
     with path.open("r+b") as rows:
         fcntl.flock(rows, fcntl.LOCK_EX)
         names = [rows.read(LINE) for _ in range(os.fstat(rows.fileno()).st_size // LINE)]

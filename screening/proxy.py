@@ -34,12 +34,12 @@ from curation.reading.worklist import find_worklist
 from curation.tables.images import Split
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Verdict, Worklist, WorklistItem
-from screening.features.feature_file import FeatureFile
 from screening.features.neighbours import Features, nearest
 from screening.features.spread import refuse_constant_features
-from screening.references import real_references
+from screening.references import Reference, real_references
 from train.backbones.load import Backbone
 from train.backbones.names import backbone_of_project
+from train.features.feature_cache import FeatureCache, ImageDigests
 
 CONFIDENCE = 0.6
 PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)
@@ -112,15 +112,15 @@ def read_worklist_by_proxy(
     if not worklist.label_shown:
         raise BadInput(f"worklist {worklist_name!r} hides the class that was asked for; a proxy judges by it.")
     backbone = Backbone.load(backbone_of_project(project, backbone_path))
-    embeddings = FeatureFile.of_backbone(project.directory("embeddings"), backbone)
+    cache = FeatureCache(backbone, project.directory("embeddings"))
 
-    def features_of(digests: list[str]) -> Features:
-        return embeddings.features(project.store, digests, report)
+    def features_of(images: Sequence[ImageDigests]) -> Features:
+        return cache.of_stored(project.store, images, report)
 
     report(0, worklist.size, "fitting the probe on real training images")
-    held_out = features_of(list(validation))
-    proxy = fit_proxy(features_of(list(train)), list(train.values()), held_out, list(validation.values()))
-    on_real = proxy.verdicts(held_out, list(validation.values()))
+    held_out, held_out_labels = features_of(validation), _labels(validation)
+    proxy = fit_proxy(features_of(train), _labels(train), held_out, held_out_labels)
+    on_real = proxy.verdicts(held_out, held_out_labels)
     reader_id, name = _open(project, worklist.id, backbone, now)
     counts: Counter[str] = Counter()
     while True:
@@ -128,7 +128,7 @@ def read_worklist_by_proxy(
             held = claim(session, now, reader_id, worklist.id, CHUNK)
         if not held:
             break
-        features = features_of([item.file_sha256 for item in held])
+        features = features_of(held)
         for position, item in enumerate(held):
             verdict, reasons = proxy.read(features[position : position + 1], item.shown_label or "")
             known = {reason["code"] for reason in worklist.reasons}
@@ -154,18 +154,18 @@ def read_worklist_by_proxy(
     }
 
 
-def _references(session: Session, worklist: Worklist) -> tuple[dict[str, str], dict[str, str]]:
-    """Training and validation images of the worklist's shape that have one class: file digest to class."""
+def _references(session: Session, worklist: Worklist) -> tuple[list[Reference], list[Reference]]:
+    """Training and validation images of the worklist's shape that have one class."""
     image = session.scalars(select(WorklistItem).where(WorklistItem.worklist_id == worklist.id).limit(1)).one().image
     train, validation = (
-        {
-            reference.file_sha256: reference.label
-            for reference in real_references(session, split, image.shape)
-            if reference.label is not None
-        }
+        [reference for reference in real_references(session, split, image.shape) if reference.label is not None]
         for split in (Split.TRAIN, Split.VALIDATION)
     )
     return train, validation
+
+
+def _labels(references: Sequence[Reference]) -> list[str]:
+    return [reference.label for reference in references if reference.label is not None]
 
 
 def _open(project: Project, worklist_id: int, backbone: Backbone, now: datetime) -> tuple[int, str]:

@@ -14,10 +14,11 @@ from curation.tables.images import Image, ImageLabel, Label, Shape, Split, Subje
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A real image: its row, its file, its subject, and its class where it has exactly one."""
+    """A real image: its row, its file, its pixels, its subject, and its class where it has exactly one."""
 
     image_id: int
     file_sha256: str
+    pixel_sha256: str
     subject_id: int
     label: str | None
 
@@ -37,14 +38,15 @@ def real_references(session: Session, split: Split, shape: Shape) -> Sequence[Re
     for image_id, name in session.execute(query):
         labels.setdefault(image_id, []).append(name)
     rows = session.execute(
-        select(Image.id, Image.file_sha256, Subject.id)
+        select(Image.id, Image.file_sha256, Image.pixel_sha256, Subject.id)
         .join(Subject, Subject.id == Image.subject_id)
         .where(*wanted)
         .order_by(Image.file_sha256, Image.id)
     )
     by_digest: dict[str, Reference] = {}
-    for image_id, digest, subject_id in rows:
-        by_digest.setdefault(digest, Reference(image_id, digest, subject_id, _only(labels.get(image_id, []))))
+    for image_id, digest, pixels, subject_id in rows:
+        label = _only(labels.get(image_id, []))
+        by_digest.setdefault(digest, Reference(image_id, digest, pixels, subject_id, label))
     return list(by_digest.values())
 
 

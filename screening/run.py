@@ -81,11 +81,11 @@ def screen_batch(
     backbone = Backbone.load(backbone_of_project(project, backbone_path))
     files = DescriptorFiles.of(project, backbone)
     train_files = [reference.file_sha256 for reference in inputs.train]
-    train = files.descriptors(train_files, [reference.label for reference in inputs.train], report)
+    train = files.descriptors(inputs.train, [reference.label for reference in inputs.train], report)
     held_out = [reference.file_sha256 for reference in inputs.validation]
-    validation = files.descriptors(held_out, [reference.label for reference in inputs.validation], report)
+    validation = files.descriptors(inputs.validation, [reference.label for reference in inputs.validation], report)
     drawn_files = [image.file_sha256 for image in inputs.images]
-    drawn = files.descriptors(drawn_files, inputs.asked, report)
+    drawn = files.descriptors(inputs.images, inputs.asked, report)
     report(0, len(inputs.images), "checks")
     references = References.fit(train, [reference.subject_id for reference in inputs.train])
     real = references.values(validation)

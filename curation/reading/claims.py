@@ -36,6 +36,7 @@ class Claimed:
     bits: int
     shown_label: str | None
     file_sha256: str
+    pixel_sha256: str
     spacing: tuple[float, float] | None
     rescale: tuple[float, float] | None
 
@@ -177,6 +178,7 @@ def _claimed(session: Session, ids: list[int], scales_sent: bool) -> list[Claime
             bits=row.Image.bits,
             shown_label=row.shown_label,
             file_sha256=row.Image.file_sha256,
+            pixel_sha256=row.Image.pixel_sha256,
             spacing=_spacing(row.Image) if scales_sent else None,
             rescale=_rescale(row.Image) if scales_sent else None,
         )

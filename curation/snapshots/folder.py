@@ -175,7 +175,7 @@ class SnapshotFolder:
         """Decode `rows`: (N, H, W, C), uint8 or uint16 by the snapshot's bit depth."""
         height, width, channels = self.shape
         images = np.empty((len(rows), height, width, channels), np.uint16 if self.bits == 16 else np.uint8)
-        self._refuse_purged(rows)
+        self.refuse_purged(rows)
         for position, row in enumerate(rows):
             images[position] = decode_png((self.path / row.split / row.file_name).read_bytes())
         return images
@@ -191,7 +191,8 @@ class SnapshotFolder:
         through = (entry.get("affected") for entry in self.lineage.get("generators", ()))
         return sorted({*self.tombstones.notes, *(line for line in through if line)})
 
-    def _refuse_purged(self, rows: Sequence[SnapshotRow]) -> None:
+    def refuse_purged(self, rows: Sequence[SnapshotRow]) -> None:
+        """Raise BadInput where a picture of these rows was removed with a withdrawn subject."""
         purged = self.tombstones.purged
         removed = sum(f"{row.split}/{row.file_name}" in purged for row in rows) if purged else 0
         if removed:

@@ -80,8 +80,7 @@ def measure_checks(
         return report_id
     files = DescriptorFiles.of(project, backbone)
     train_descriptors, held_out_descriptors = (
-        files.descriptors([image.file_sha256 for image in images], [image.label for image in images], report)
-        for images in (train, held_out)
+        files.descriptors(images, [image.label for image in images], report) for images in (train, held_out)
     )
     references = References.fit(train_descriptors, [reference.subject_id for reference in train])
     values = references.values(held_out_descriptors)

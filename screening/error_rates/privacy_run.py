@@ -22,12 +22,12 @@ from screening.copies.thumbnails import thumbnail_file, thumbnails
 from screening.error_rates.privacy import Example, PrivacyPlan, RealSplit, measure_gate
 from screening.error_rates.stored import store_report
 from screening.features.descriptors import pixel_fact_file, split_pixel_facts
-from screening.features.feature_file import FeatureFile
 from screening.references import Reference, commonest_shape, real_references
 from screening.run import METHOD
 from train.backbones.load import Backbone
 from train.backbones.names import backbone_of_project
 from train.backbones.provenance import backbone_facts
+from train.features.feature_cache import FeatureCache
 
 KIND = "privacy"
 SPLITS = (Split.TRAIN, Split.VALIDATION)
@@ -105,7 +105,7 @@ def describe(backbone: Backbone, pixels: Pixels) -> CopyDescriptors:
 def _real_images(project: Project, backbone: Backbone, references: list[Reference], report: OnProgress) -> RealSplit:
     digests = [reference.file_sha256 for reference in references]
     directory = project.directory("embeddings")
-    features = FeatureFile.of_backbone(directory, backbone).features(project.store, digests, report)
+    features = FeatureCache(backbone, directory).of_stored(project.store, references, report)
     _, prints = split_pixel_facts(pixel_fact_file(directory).features(project.store, digests, report))
     thumbs = thumbnail_file(directory).rows(project.store, digests, report)
 

@@ -19,6 +19,7 @@ from screening.features.feature_file import FeatureFile
 from screening.features.neighbours import Features
 from screening.features.technical import MEASURES, technical_measures
 from train.backbones.load import Backbone
+from train.features.feature_cache import FeatureCache, ImageDigests
 
 Floats = NDArray[np.floating[Any]]
 
@@ -55,24 +56,27 @@ class DescriptorFiles:
     """The files that keep descriptors of stored images, each computed once."""
 
     project: Project
-    of_features: FeatureFile
+    of_features: FeatureCache
     of_pixels: FeatureFile
     of_appearance: FeatureFile
 
     @classmethod
     def of(cls, project: Project, backbone: Backbone) -> Self:
-        """Features by the backbone's digest; the others do not depend on it."""
+        """Features by the backbone's digest and that of the pixels; the others by the file."""
         directory = project.directory("embeddings")
         return cls(
             project,
-            FeatureFile.of_backbone(directory, backbone),
+            FeatureCache(backbone, directory),
             pixel_fact_file(directory),
             FeatureFile(directory, "appearance-1", APPEARANCE_WIDTH, appearance),
         )
 
-    def descriptors(self, digests: Sequence[str], labels: Sequence[str | None], report: OnProgress) -> Descriptors:
+    def descriptors(
+        self, images: Sequence[ImageDigests], labels: Sequence[str | None], report: OnProgress
+    ) -> Descriptors:
         """Descriptors of stored images, in the order asked."""
-        features = self.of_features.features(self.project.store, digests, report)
+        digests = [image.file_sha256 for image in images]
+        features = self.of_features.of_stored(self.project.store, images, report)
         measured, prints = split_pixel_facts(self.of_pixels.features(self.project.store, digests, report))
         spectra, levels = split_appearance(self.of_appearance.features(self.project.store, digests, report))
         return Descriptors(features, measured, prints, spectra, levels, list(labels))

@@ -30,6 +30,7 @@ class DrawnImage:
 
     image_id: int
     file_sha256: str
+    pixel_sha256: str
     label: str
     settings: dict[str, str]
     verdict: OutcomeVerdict | None
@@ -170,6 +171,7 @@ def _drawn(
     return DrawnImage(
         image_id=image.id,
         file_sha256=image.file_sha256,
+        pixel_sha256=image.pixel_sha256,
         label=labels.get(image.id, "unlabelled"),
         settings=settings,
         verdict=decision.verdict if decision else None,

@@ -9,11 +9,11 @@ from curation.progress import OnProgress
 from curation.project import Project
 from screening.features.feature_file import FeatureFile
 from screening.features.spread import refuse_constant_features
-from screening.set_measures.distances import Vectors
 from screening.set_measures.scope import ImageSet
 from screening.set_measures.sets import DrawnImage, RealImage, Sets
 from screening.set_measures.spectrum import radial_spectra
 from train.backbones.load import Backbone
+from train.features.feature_cache import FeatureCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def vectors_of(project: Project, sets: Sets, backbone: Backbone, report: OnProgr
     first = project.store.pixels(sets.drawn[0].file_sha256)
     height, width = first.shape[:2]
     directory = project.directory("embeddings")
-    features = FeatureFile.of_backbone(directory, backbone)
+    features = FeatureCache(backbone, directory)
     spectra = FeatureFile(
         directory,
         f"radial-spectra-1-{height}x{width}",
@@ -43,10 +43,8 @@ def vectors_of(project: Project, sets: Sets, backbone: Backbone, report: OnProgr
 
     def image_set(images: Sequence[DrawnImage] | Sequence[RealImage]) -> ImageSet:
         digests = [image.file_sha256 for image in images]
-        vectors: list[Vectors] = [
-            file.features(project.store, digests, report).astype(np.float64) for file in (features, spectra)
-        ]
-        return ImageSet(*vectors)
+        embedded = features.of_stored(project.store, images, report).astype(np.float64)
+        return ImageSet(embedded, spectra.features(project.store, digests, report).astype(np.float64))
 
     train = image_set(sets.train)
     refuse_constant_features(train.features, "real training images")

@@ -13,13 +13,12 @@ from torch import Tensor
 
 from curation.errors import BadInput, Conflict, Diverged, LeakRefused
 from curation.image_store import Pixels
-from curation.progress import OnProgress
+from curation.progress import OnProgress, silent
 from curation.provenance.seen import Seen
 from curation.provenance.tombstones import Tombstones
 from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.features import FeatureCache
 from train.adaptation.fit import Examples, History, train_model
 from train.adaptation.methods.implementation import find_implementation
 from train.adaptation.model import AdaptedModel, StandardizedHead
@@ -29,6 +28,7 @@ from train.adaptation.timing import estimate_runs
 from train.backbones.load import Backbone
 from train.backbones.names import backbone_location, portable_name
 from train.backbones.provenance import seen_by_backbone
+from train.features.feature_cache import FeatureCache
 from train.fitting.checkpoint import CHECKPOINTS, Checkpoint, remove_checkpoints
 from train.fitting.device import choose_device
 from train.fitting.timing import OnEstimate
@@ -56,6 +56,7 @@ def adapt(
     on_progress: OnProgress,
     features: FeatureCache | None = None,
     *,
+    feature_directory: Path | None = None,
     allow_affected: bool = False,
     also_affected: Sequence[str] = (),
     on_checked: Callable[[], None] = lambda: None,
@@ -64,9 +65,9 @@ def adapt(
     """Adapt `config.backbone` to the training split of `folder` and save it in `out`; a finished run is returned as is.
 
     Killed and called again, it continues from its checkpoint to the same weights. `features` shares cached features and
-    the loaded backbone between runs of a frozen encoder; `also_affected` names withdrawals that the caller knows of;
-    `on_checked` is called when nothing stands against the fit, before its first step; then `on_estimate` is told how
-    long it takes.
+    the loaded backbone between runs of a frozen encoder; without it, `feature_directory` keeps features for others.
+    `also_affected` names withdrawals that the caller knows of; `on_checked` is called when nothing stands against the
+    fit, before its first step; then `on_estimate` is told how long it takes.
     Raises Conflict when `out` holds another run, what `check_adaptation` raises, AffectedRefused when the snapshot or
     the backbone descends from a withdrawn subject and that is not allowed, Diverged when the fit gives no finite
     numbers; then nothing of it is left.
@@ -76,7 +77,8 @@ def adapt(
         on_checked()
         return result
     if features is None:
-        features = FeatureCache(Backbone.load(backbone_location(config.backbone, out), choose_device()))
+        location = backbone_location(config.backbone, out)
+        features = FeatureCache(Backbone.load(location, choose_device()), feature_directory)
     backbone = features.backbone
     notes = [*folder.affected, *Tombstones.read(backbone.directory).notes, *also_affected]
     affected = refuse_affected(f"snapshot {folder.name!r} or its backbone", notes, allow_affected)
@@ -170,7 +172,7 @@ def _train(
         torch.manual_seed(config.seed)
         if config.method.frozen_encoder:
             return _train_head(folder, config, cache, on_progress, checkpoint)
-        return _train_encoder(folder, config, cache.backbone, on_progress, checkpoint)
+        return _train_encoder(folder, config, cache, on_progress, checkpoint)
 
 
 def _train_head(
@@ -200,19 +202,21 @@ def _train_head(
 def _train_encoder(
     folder: SnapshotFolder,
     config: AdaptationConfig,
-    backbone: Backbone,
+    cache: FeatureCache,
     on_progress: OnProgress,
     checkpoint: Checkpoint,
 ) -> tuple[AdaptedModel, History]:
     """Train the head and the encoder, or its adapter; the head starts from the frozen features' mean and deviation."""
+    backbone = cache.backbone
 
     def examples(rows: Sequence[SnapshotRow], images: Pixels) -> Examples:
         return _examples(folder, rows, lambda chosen: backbone.preprocessing(images[chosen]))
 
     train_rows, validation_rows = folder.rows("train"), folder.rows("validation")
     pixels: Pixels = folder.pixels(train_rows)
-    sample = pixels[:: max(1, len(pixels) // STANDARDIZATION_IMAGES)]
-    head = StandardizedHead.fitted(torch.from_numpy(backbone.features(sample)), len(folder.classes))
+    sample = train_rows[:: max(1, len(train_rows) // STANDARDIZATION_IMAGES)]
+    frozen = torch.from_numpy(cache.of(folder, sample, silent))
+    head = StandardizedHead.fitted(frozen, len(folder.classes))
     name = portable_name(config.backbone, backbone.directory)
     adapted = find_implementation(config.method).prepare(backbone, config.method, name)
     model = AdaptedModel(adapted, head).to(backbone.device)

@@ -57,6 +57,7 @@ def _train_run(
             request.config,
             project.root / run_directory(request.name),
             report,
+            feature_directory=project.directory("embeddings"),
             allow_affected=request.allow_affected,
             also_affected=withdrawals,
             on_checked=open_row,

@@ -1,4 +1,4 @@
-"""Run a network on batches of one shape, so that what it says of an image does not depend on the other images.
+"""Run a network on batches of one shape, so that an image does not depend on those beside it.
 
 How a matrix product adds up depends on its shape: a network given 1, 3 or 32 rows may differ in the last bits. On a
 processor 8 rows are also the quickest or close to it; on a GPU a batch fills a part of its memory.

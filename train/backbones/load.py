@@ -236,22 +236,25 @@ class Backbone:
     def features(self, pixels: Pixels) -> NDArray[np.float32]:
         """Features (N, D) float32 of images (N, H, W, C) uint8 or uint16, without gradients.
 
+        Those of stored images come from `train.features.feature_cache`, which computes them once.
+        """
+        portions = range(0, len(pixels), self.rows_at_once)
+        batches = [self.embed(self.preprocessing(pixels[start : start + self.rows_at_once])) for start in portions]
+        return np.concatenate(batches) if batches else np.empty((0, self.dimension), np.float32)
+
+    def embed(self, inputs: Tensor) -> NDArray[np.float32]:
+        """Features (N, D) float32 of preprocessed inputs (N, C, h, w), without gradients.
+
         Every batch has one shape, so those of an image are equal to the last bit whichever images stand beside it.
+        Raises Diverged where they are no finite numbers.
         """
         self.model.eval()
         with torch.inference_mode():
-            batches = [
-                in_fixed_rows(
-                    self.pooled,
-                    self.preprocessing(pixels[start : start + self.rows_at_once]).to(self.device),
-                    rows=self.rows_at_once,
-                )
-                .float()
-                .cpu()
-                .numpy()
-                for start in range(0, len(pixels), self.rows_at_once)
+            pooled = [
+                in_fixed_rows(self.pooled, rows.to(self.device), rows=self.rows_at_once).float().cpu()
+                for rows in inputs.split(self.rows_at_once)
             ]
-        features = np.concatenate(batches) if batches else np.empty((0, self.dimension), np.float32)
+        features: NDArray[np.float32] = torch.cat(pooled).numpy()
         if not np.isfinite(features).all():
             raise Diverged(
                 f"backbone {self.name!r} gives features that are NaN or infinite, so nothing can rest on them. Its "

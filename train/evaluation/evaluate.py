@@ -18,12 +18,12 @@ from curation.progress import silent
 from curation.provenance.seen import Seen
 from curation.provenance.tombstones import Tombstones
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
-from train.adaptation.features import FeatureCache
 from train.adaptation.fit import Examples, predict_logits
 from train.adaptation.run_folder import SavedRun, load_run
 from train.evaluation.intervals import choose_resampling_units, draw_bootstrap_weights, percentile_interval
 from train.evaluation.metrics import METRICS, metric_value
 from train.evaluation.near_copies import MetricsWithoutNearCopies, are_near_copies, why_not_measured
+from train.features.feature_cache import FeatureCache
 from train.fitting.device import choose_device
 
 Split = Literal["validation", "test"]
@@ -120,7 +120,14 @@ def predict(run: SavedRun, folder: SnapshotFolder, split: str, features: Feature
     return Predictions(rows, labels, logits.double().softmax(dim=1).numpy())
 
 
-def evaluate_run(run_dir: Path, folder: SnapshotFolder, split: Split, n_bootstrap: int, seed: int) -> EvaluationResult:
+def evaluate_run(
+    run_dir: Path,
+    folder: SnapshotFolder,
+    split: Split,
+    n_bootstrap: int,
+    seed: int,
+    feature_directory: Path | None = None,
+) -> EvaluationResult:
     """Measure the run in `run_dir` on `split`, with percentile intervals over resampled subjects.
 
     Writes them to `evaluation-SPLIT.json` in the run's folder. Where subjects are unknown, images are resampled and
@@ -128,7 +135,7 @@ def evaluate_run(run_dir: Path, folder: SnapshotFolder, split: Split, n_bootstra
     `affected` names the withdrawals that reach the run or the snapshot.
     """
     run = load_run(run_dir, choose_device())
-    predictions = predict(run, folder, split)
+    predictions = predict(run, folder, split, FeatureCache(run.model.backbone, feature_directory))
     resampled, n_units, metrics = _measure(predictions, folder.subjects, n_bootstrap, seed)
     copies = are_near_copies([folder], predictions.rows)
     affected = sorted({*run.card.get("affected", ()), *Tombstones.read(run_dir).notes, *folder.affected})

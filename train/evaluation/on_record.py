@@ -28,7 +28,14 @@ def evaluate_on_record(project: Project, request: EvaluationRequest, now: Callab
         read_card(project.root / run.directory)
         folder = SnapshotFolder.open(project.root / session.get_one(Snapshot, run.snapshot_id).directory)
         record_opening(session, project.chain, now(), "run", run.id, split)
-    evaluation = evaluate_run(project.root / run.directory, folder, request.split, request.n_bootstrap, request.seed)
+    evaluation = evaluate_run(
+        project.root / run.directory,
+        folder,
+        request.split,
+        request.n_bootstrap,
+        request.seed,
+        project.directory("embeddings"),
+    )
     with project.database.write() as session:
         record_evaluation(session, project.chain, now(), session.get_one(Run, run.id), split, evaluation.as_json())
     return evaluation

@@ -19,13 +19,13 @@ from curation.estimates import CONFIDENCE, Estimate, as_saved
 from curation.progress import OnProgress, silent
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.features import FeatureCache
 from train.adaptation.fit import Examples, predict_logits, train_model
 from train.adaptation.model import StandardizedHead
 from train.backbones.load import Backbone
 from train.evaluation.evaluate import select_held_out_rows
 from train.evaluation.intervals import Floats, choose_resampling_units, draw_bootstrap_weights, percentile_interval
 from train.evaluation.metrics import METRICS
+from train.features.feature_cache import FeatureCache
 from train.fitting.checkpoint import Checkpoint
 from train.fitting.kept_array import read_kept_array, write_kept_array
 from train.fitting.seeding import seeded_generator

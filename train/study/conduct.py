@@ -72,6 +72,7 @@ def _conduct_study(
             plan,
             directory,
             report,
+            feature_directory=project.directory("embeddings"),
             allow_affected=request.allow_affected,
             also_affected=withdrawals,
             on_checked=open_row,

@@ -16,8 +16,7 @@ from curation.progress import OnProgress, within_step
 from curation.provenance.tombstones import Tombstones
 from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
-from train.adaptation.adapt import adapt, check_adaptation
-from train.adaptation.features import FeatureCache
+from train.adaptation.adapt import RunResult, adapt, check_adaptation
 from train.adaptation.run_folder import load_run, read_card
 from train.adaptation.timing import estimate_runs
 from train.backbones.load import Backbone
@@ -26,6 +25,7 @@ from train.evaluation.evaluate import predict, select_held_out_rows
 from train.evaluation.intervals import SeedInterval, choose_resampling_units, draw_bootstrap_weights, seed_interval
 from train.evaluation.metrics import LARGEST_VALUES, METRICS, metric_value
 from train.evaluation.near_copies import are_near_copies, why_not_measured
+from train.features.feature_cache import FeatureCache
 from train.fitting.device import choose_device
 from train.fitting.kept_array import read_kept_array, write_kept_array
 from train.fitting.timing import OnEstimate
@@ -93,6 +93,7 @@ def run_study(
     out: Path,
     on_progress: OnProgress,
     *,
+    feature_directory: Path | None = None,
     allow_affected: bool = False,
     also_affected: Sequence[str] = (),
     on_checked: Callable[[], None] = lambda: None,
@@ -100,10 +101,11 @@ def run_study(
 ) -> StudyResult:
     """Adapt, predict and compare every (arm, seed) of `plan`; what is finished in `out` is not repeated.
 
-    Reads the held-out split that the plan names; the caller records that. Writes `result.json`. `on_checked` is called
-    when nothing stands against the study, before its first step; then `on_estimate` is told how long it takes. Raises
-    BadInput when the arms differ in more than their training images, Conflict when `out` holds another study, Diverged
-    when a fit gives no finite numbers, and what `check_adaptation` raises.
+    Reads the held-out split that the plan names; the caller records that. Writes `result.json`. `feature_directory`
+    keeps features for others. `on_checked` is called when nothing stands against the study, before its first step; then
+    `on_estimate` is told how long it takes. Raises BadInput when the arms differ in more than their training images,
+    Conflict when `out` holds another study, Diverged when a fit gives no finite numbers, and what `check_adaptation`
+    raises.
     """
     check_arms(arms, plan)
     backbone = Backbone.load(backbone_location(plan.adaptation.backbone, out), choose_device())
@@ -112,7 +114,7 @@ def run_study(
     affected = refuse_affected(f"study {plan.name!r}", notes, allow_affected)
     for folder in arms.values():
         check_adaptation(folder, plan.adaptation, backbone)
-    shared = FeatureCache(backbone) if plan.adaptation.method.frozen_encoder else None
+    shared = FeatureCache(backbone, feature_directory) if plan.adaptation.method.frozen_encoder else None
     _claim_folder(arms, plan, out)
     on_checked()
     if on_estimate is not None and not (out / "runs").exists():
@@ -125,7 +127,17 @@ def run_study(
         on_progress(*step)
         run_dir = out / "runs" / arm / f"seed-{seed}"
         inside = within_step(on_progress, *step)
-        probabilities[arm].append(_predict_run(arms[arm], plan, seed, run_dir, shared, affected, inside))
+        run = adapt(
+            arms[arm],
+            plan.run_config(seed),
+            run_dir,
+            inside,
+            shared,
+            feature_directory=feature_directory,
+            allow_affected=bool(affected),
+            also_affected=affected,
+        )
+        probabilities[arm].append(_predict_run(run, arms[arm], plan.split, shared))
     on_progress(len(jobs), len(jobs), None)
     result = _compare(arms, plan, out, probabilities)
     with whole_file(out / "result.json") as partial:
@@ -145,26 +157,16 @@ def _claim_folder(arms: Mapping[str, SnapshotFolder], plan: StudyPlan, out: Path
     path.write_text(json.dumps(comparison, indent=1, sort_keys=True) + "\n")
 
 
-def _predict_run(
-    folder: SnapshotFolder,
-    plan: StudyPlan,
-    seed: int,
-    run_dir: Path,
-    shared: FeatureCache | None,
-    affected: list[str],
-    report: OnProgress,
-) -> Floats:
-    """Train and predict one run: class probabilities (N, n_classes), read from its folder when it is finished."""
-    path = run_dir / f"predictions-{plan.split}.safetensors"
-    config = plan.run_config(seed)
-    run = adapt(folder, config, run_dir, report, shared, allow_affected=bool(affected), also_affected=affected)
+def _predict_run(run: RunResult, folder: SnapshotFolder, split: str, shared: FeatureCache | None) -> Floats:
+    """Predict with one run: class probabilities (N, n_classes), read from its folder when it has them."""
+    path = run.directory / f"predictions-{split}.safetensors"
     belongs_to = f"{run.card['digest']} from {run.card['backbone']['digest']} on {folder.digest}"
     kept = read_kept_array(path, belongs_to)
-    kept = _read_earlier_predictions(path, folder, plan.split) if kept is None else kept
+    kept = _read_earlier_predictions(path, folder, split) if kept is None else kept
     if kept is not None:
         return kept
-    saved = load_run(run_dir, choose_device(), shared.backbone if shared else None)
-    probabilities = predict(saved, folder, plan.split, shared).probabilities
+    saved = load_run(run.directory, choose_device(), shared.backbone if shared else None)
+    probabilities = predict(saved, folder, split, shared).probabilities
     write_kept_array(path, probabilities, belongs_to)
     return probabilities
 

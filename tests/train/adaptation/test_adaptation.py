@@ -17,11 +17,11 @@ from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
 from train.adaptation.adapt import RunResult, adapt
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.features import FeatureCache
 from train.adaptation.model import StandardizedHead
 from train.adaptation.peft_adapters import find_attention_linears
 from train.adaptation.run_folder import load_run
 from train.backbones.load import Backbone
+from train.features.feature_cache import FeatureCache
 
 LEARNING_RATES = {"linear-probe": 2e-2, "lora": 1e-2, "full": 2e-3}
 
