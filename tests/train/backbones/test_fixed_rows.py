@@ -1,10 +1,17 @@
 """A network is given batches of one shape."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from transformers import AutoModel
 
+from tests.train.backbones.test_load import ARCHITECTURES, images
+from tests.train.tiny import save_backbone
 from train.backbones.fixed_rows import MOST_ROWS, NETWORK_ROWS, choose_rows, in_fixed_rows, rows_that_fit
+from train.backbones.load import Backbone
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 24])
@@ -36,3 +43,15 @@ def test_a_gpu_gets_as_many_rows_as_a_quarter_of_its_memory_holds() -> None:
     network = torch.nn.Conv2d(1, 64, 3, device="cuda")
     rows = choose_rows(network, torch.zeros(1, 1, 64, 64, device="cuda"))
     assert NETWORK_ROWS <= rows <= MOST_ROWS
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_features_are_equal_to_the_last_bit_whichever_images_stand_beside(name: str, tmp_path: Path) -> None:
+    backbone = Backbone.load(save_backbone(tmp_path / "model", AutoModel.from_config(ARCHITECTURES[name][0])))
+    pixels = images(11)
+    together = backbone.features(pixels)
+    np.testing.assert_array_equal(
+        np.concatenate([backbone.features(pixels[row : row + 1]) for row in range(11)]), together
+    )
+    order = np.random.default_rng(1).permutation(11)
+    np.testing.assert_array_equal(backbone.features(pixels[order]), together[order])

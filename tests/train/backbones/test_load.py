@@ -200,18 +200,6 @@ def test_weights_that_are_not_numbers_are_refused_with_the_first_features(tmp_pa
         backbone.features(images())
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_features_are_equal_to_the_last_bit_whichever_images_stand_beside(name: str, tmp_path: Path) -> None:
-    backbone = Backbone.load(save_backbone(tmp_path / "model", AutoModel.from_config(ARCHITECTURES[name][0])))
-    pixels = images(11)
-    together = backbone.features(pixels)
-    np.testing.assert_array_equal(
-        np.concatenate([backbone.features(pixels[row : row + 1]) for row in range(11)]), together
-    )
-    order = np.random.default_rng(1).permutation(11)
-    np.testing.assert_array_equal(backbone.features(pixels[order]), together[order])
-
-
 def test_equal_sixteen_bit_pixels_give_equal_features(tmp_path: Path) -> None:
     backbone = Backbone.load(save_backbone(tmp_path / "vit"))
     pixels = images(5, size=32)
