@@ -39,6 +39,7 @@ def test_a_processor_gets_eight_rows() -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_gets_as_many_rows_as_a_quarter_of_its_memory_holds() -> None:
     network = torch.nn.Conv2d(1, 64, 3, device="cuda")
     rows = choose_rows(network, torch.zeros(1, 1, 64, 64, device="cuda"))
