@@ -14,10 +14,10 @@ from curation.provenance.seen import Seen
 from curation.provenance.tombstones import Tombstones
 from curation.provenance.withdrawn import refuse_affected
 from curation.snapshots.folder import SnapshotFolder
-from train.adaptation.features import FeatureCache
 from train.backbones.load import Backbone
 from train.backbones.names import backbone_location, find_added
 from train.backbones.provenance import seen_by_backbone
+from train.features.feature_cache import FeatureCache
 from train.fitting.device import choose_device
 from train.image_text.aligned_folder import folder_digest, save_aligned
 from train.image_text.alignment import TowerPairs, checkpoint_of, fit_alignment

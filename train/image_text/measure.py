@@ -16,7 +16,6 @@ from curation.provenance.seen import Seen
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.adapt import adapt
 from train.adaptation.config import AdaptationConfig
-from train.adaptation.features import FeatureCache
 from train.adaptation.run_folder import load_run
 from train.backbones.load import Backbone
 from train.backbones.names import backbone_location
@@ -29,6 +28,7 @@ from train.evaluation.intervals import (
     seed_interval,
 )
 from train.evaluation.metrics import METRICS, metric_value
+from train.features.feature_cache import FeatureCache
 from train.fitting.device import choose_device
 from train.image_text.aligned_folder import ALIGNED, image_tower_of
 from train.image_text.few_shot import HEADS, LabelledShots, draw_shots, zero_shot

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from curation.progress import OnProgress
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
-from train.adaptation.features import FeatureCache
+from train.features.feature_cache import FeatureCache
 from train.image_text.two_towers import TwoTowers
 
 CHUNK = 256
