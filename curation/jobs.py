@@ -168,6 +168,8 @@ _NAMES = {
         ("measure", ("backbone",)),
         ("canaries", ("backbone",)),
         ("privacy", ("backbone",)),
+        ("align", ("image",)),
+        ("align", ("text",)),
         ("distil", ("teacher",)),
         ("pretrain", ("recipe", "backbone")),
         ("pretrain", ("recipe", "objective", "teacher")),

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from cli.demo import with_backbone
+from cli.terminal import now
 from curation.errors import AffectedRefused, Conflict, NotFound
+from curation.jobs import enqueue_request, open_jobs_naming
 from curation.project import Project
 from curation.provenance.public_web import OVERLAP
 from curation.settings import write_default_backbone
@@ -83,6 +85,25 @@ def test_a_withdrawal_reaches_an_added_backbone_that_saw_the_subject_and_a_backu
         run(curated, "train", "--snapshot", "after", "--backbone", "eye", "--name", "refused")
     faults = verify_project(curated, lambda done, total, note: None).faults
     assert not [fault for fault in faults if "backbone" in fault]
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [
+        ("distil", {"teacher": "eye"}),
+        ("align", {"image": "eye", "text": "words"}),
+        ("align", {"image": "shipped", "text": "eye"}),
+        ("privacy", {"backbone": "eye"}),
+        ("study", {"plan": {"adaptation": {"backbone": "eye"}}}),
+    ],
+)
+def test_a_waiting_job_of_any_kind_is_found_by_the_backbone_that_it_names(
+    kind: str, payload: dict[str, object], project: Project
+) -> None:
+    with project.database.write() as session:
+        job = enqueue_request(session, now(), kind, payload)
+        assert open_jobs_naming(session, "backbone", "eye") == [job]
+        assert open_jobs_naming(session, "backbone", "other") == []
 
 
 def test_the_catalogue_and_the_shipped_backbone_are_listed(project: Project) -> None:
