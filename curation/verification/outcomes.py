@@ -14,7 +14,7 @@ from curation.queries import CHUNK, chunks, class_asked
 from curation.reading.outcome_rule import OutcomeRule, StandingReading, decide
 from curation.reading.outcomes import iterate_standing
 from curation.reading.slots import MOST_READERS
-from curation.tables.images import BuildStatus
+from curation.tables.images import BuildStatus, Image
 from curation.tables.people import Reader, ReaderKind
 from curation.tables.reading import Assignment, AssignmentPurpose, Outcome, Purpose, Reading, WorklistItem
 from curation.tables.training import Snapshot
@@ -56,9 +56,12 @@ def _chunk_faults(session: Session, outcomes: Sequence[Outcome], rules: dict[str
     listed = select(*key).where(tuple_(*key).in_(pairs), WorklistItem.purpose == Purpose.CANDIDATE)
     candidates = {tuple(row) for row in session.execute(listed)}
     standing = _standing_readings(session, outcomes)
+    images = [outcome.image_id for outcome in outcomes]
+    withdrawn = set(session.scalars(select(Image.id).where(Image.id.in_(images), Image.withdrawn_at.is_not(None))))
     for outcome in outcomes:
         rule = rules.get(outcome.rule_digest)
-        fault = _outcome_fault(outcome, readings, rule) or _left_out(
+        is_withdrawn = outcome.image_id in withdrawn
+        fault = _outcome_fault(outcome, readings, rule, is_withdrawn) or _left_out(
             session, outcome, standing.get(_place(outcome), ()), rule
         )
         if (outcome.worklist_id, outcome.image_id) not in candidates:
@@ -84,7 +87,7 @@ def _standing_readings(
 
 
 def _outcome_fault(
-    outcome: Outcome, readings: dict[int, tuple[int, StandingReading]], rule: OutcomeRule | None
+    outcome: Outcome, readings: dict[int, tuple[int, StandingReading]], rule: OutcomeRule | None, withdrawn: bool
 ) -> str | None:
     if rule is None:
         return "its rule is none that Rounds knows"
@@ -93,12 +96,15 @@ def _outcome_fault(
         return f"readings it rests on are missing: {missing[:5]}"
     if not outcome.reading_ids or any(readings[key][0] != outcome.image_id for key in outcome.reading_ids):
         return "it rests on readings of another image"
-    decision = decide([readings[key][1] for key in outcome.reading_ids], rule)
+    contents = [readings[key][1] for key in outcome.reading_ids]
+    decision = decide(contents, rule)
+    # A withdrawal removes the class that was asked for, with which a class in a reading was compared.
+    open_questions = ("verdict", "label") if withdrawn and any(content.label for content in contents) else ()
     by_rule = f"under the rule {rule.kind} {rule.readers}"
     wrong = [
         f"{says} {getattr(outcome, name) or none}, its readings give {getattr(decision, name) or none} {by_rule}"
         for name, says, none in DECIDED
-        if getattr(outcome, name) != getattr(decision, name)
+        if name not in open_questions and getattr(outcome, name) != getattr(decision, name)
     ]
     return "; ".join(wrong) or None
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
 from curation.database import Database
@@ -12,8 +12,9 @@ from curation.progress import silent
 from curation.project import Project
 from curation.reading.claims import claim
 from curation.reading.outcomes import recompute_outcomes
+from curation.reading.recipe import WorklistRecipe
 from curation.reading.record import record_reading, void_reading
-from curation.tables.images import BuildStatus
+from curation.tables.images import BuildStatus, Image, ImageLabel
 from curation.tables.pairs import Pair, PairList, PairTruth
 from curation.tables.reading import Outcome, Verdict
 from curation.tables.training import Snapshot
@@ -22,9 +23,19 @@ from curation.verification.outdated_outcomes import outdated_outcomes
 from curation.verification.recorded import CHANGED
 from curation.verification.rows import row_faults
 from curation.verification.verify import verify_project
-from curation.worklists.create import close_worklist
+from curation.worklists.create import close_worklist, create_worklist
 from curation.worklists.summaries import list_worklists_anew
-from tests.curation.reading_room import CHAIN, LATER, NOON, claimed, reading_room, verdict
+from tests.curation.reading_room import (
+    CHAIN,
+    LATER,
+    NOON,
+    add_person,
+    add_screened,
+    claimed,
+    read,
+    reading_room,
+    verdict,
+)
 from tests.worlds.either_database import copy_either
 from tests.worlds.lived_in import lived_in_world, people_reading, readers_of
 from tests.worlds.recorded import record_rows
@@ -183,3 +194,21 @@ def test_an_outcome_says_what_differs_and_may_not_leave_out_a_reading(database: 
             session.execute(update(Outcome).values(**values))
             assert [*outcome_faults(session)] == [f"outcome of image 1 in worklist 1: {fault}"]
             session.rollback()
+
+
+def test_the_outcome_of_a_withdrawn_image_is_not_held_against_the_class_that_was_asked_for(database: Database) -> None:
+    """Where the class was not shown, a reader names it each time; a withdrawal removes what it is compared with."""
+    recipe = WorklistRecipe(name="w", label_shown=False)
+    with database.write() as session:
+        add_screened(session, 2)
+        worklist = create_worklist(session, CHAIN, NOON, recipe).id
+        ada = add_person(session, "ada")
+    for key in claimed(database, ada, worklist, 2):
+        read(database, ada, key, corrected_label="a")
+    with database.write() as session:
+        recompute_outcomes(session, worklist)
+        assert [*outcome_faults(session)] == []
+        session.execute(delete(ImageLabel))
+        session.execute(update(Image).values(withdrawn_at=LATER))
+    with database.read() as session:
+        assert [*outcome_faults(session)] == []
