@@ -55,7 +55,16 @@ def find_project(context: click.Context) -> Project:
 def open_project(context: click.Context) -> Project:
     """Open the project like `find_project`, whatever has become of its database."""
     directory: Path | None = context.find_root().obj
-    return Project.open(directory.resolve()) if directory else Project.find(Path.cwd())
+    return Project.open(directory.resolve()) if directory else Project.find(_this_directory())
+
+
+def _this_directory() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise NotFound(
+            "the directory that this command was called in is gone. Go to another one, or give --project DIRECTORY."
+        ) from error
 
 
 def project_root(context: click.Context) -> Path:
@@ -63,7 +72,7 @@ def project_root(context: click.Context) -> Path:
     try:
         return find_project(context).root
     except NotFound:
-        return Path.cwd()
+        return _this_directory()
 
 
 @contextmanager

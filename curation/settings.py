@@ -77,7 +77,7 @@ def read_settings(root: Path) -> Settings:
     if not (root / PROJECT_FILE).is_file():
         raise NotFound(f"no {PROJECT_FILE} in {root}. Run `rounds init` there, or pass another --project DIRECTORY.")
     try:
-        return Settings(**tomllib.loads((root / PROJECT_FILE).read_text(encoding="utf-8")))
+        return Settings(**tomllib.loads((root / PROJECT_FILE).read_text(encoding="utf-8-sig")))
     except ValidationError as error:
         raise BadInput(f"{root / PROJECT_FILE} or a variable ROUNDS_... cannot be used: {_faults(error)}.") from error
     except ValueError as error:

@@ -12,6 +12,7 @@ from PIL import Image as PillowImage
 
 from cli.main import rounds
 from curation.database import Database, file_url
+from curation.errors import NotFound
 from curation.image_store import ImageStore
 from curation.project import Project, open_or_make_project
 from tests.rows import picture
@@ -110,3 +111,20 @@ def test_a_directory_whose_name_is_not_utf_8_holds_a_project_too(tmp_path: Path)
     assert os.listdir(os.fsencode(root))
     assert project.settings.name == "??"
     project.database.dispose()
+
+
+def test_a_directory_that_is_gone_is_named_as_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(NotFound, match=r"the directory that this command was called in is gone.* --project DIRECTORY"):
+        run("status")
+    os.chdir(tmp_path)
+
+
+def test_settings_written_by_an_editor_that_marks_its_files_are_read(tmp_path: Path) -> None:
+    open_or_make_project(tmp_path / "p")
+    settings = tmp_path / "p" / "rounds.toml"
+    settings.write_bytes(b"\xef\xbb\xbf" + settings.read_bytes())
+    assert Project.open(tmp_path / "p").settings.name == "p"
