@@ -81,34 +81,31 @@ class Phase:
         Diverged as soon as a loss, a measure or a kept weight is no finite number; the checkpoint is then removed.
         """
         try:
-            self._run(objective, evaluate, on_progress, evaluate_every, report_every, checkpoint_every)
+            self._resume()
+            self.model.train()
+            while self.step < self.steps and not self.kept.is_exhausted(self.step):
+                self._advance(objective)
+                is_last = self.step == self.steps
+                measures = self._evaluate(evaluate) if is_last or self.step % evaluate_every == 0 else {}
+                is_reported = is_last or bool(measures) or self.step % report_every == 0
+                if is_reported:
+                    self._note_loss()
+                if is_last or self.step % checkpoint_every == 0:
+                    self._save()
+                if is_reported:
+                    on_progress(FitProgress(self.name, self.step, self.steps, self.losses[-1][1], measures))
+            self._finish()
         except Diverged:
             self.checkpoint.path.unlink(missing_ok=True)
             raise
 
-    def _run(
-        self,
-        objective: Objective,
-        evaluate: Evaluate,
-        on_progress: OnFitProgress,
-        evaluate_every: int,
-        report_every: int,
-        checkpoint_every: int,
-    ) -> None:
-        self._resume()
-        self.model.train()
-        while self.step < self.steps and not self.kept.is_exhausted(self.step):
-            self._advance(objective)
-            is_last = self.step == self.steps
-            measures = self._evaluate(evaluate) if is_last or self.step % evaluate_every == 0 else {}
-            is_reported = is_last or bool(measures) or self.step % report_every == 0
-            if is_reported:
-                recent = self.step_losses[self.losses[-1][0] if self.losses else 0 :]
-                self.losses.append((self.step, sum(recent) / len(recent)))
-            if is_last or self.step % checkpoint_every == 0:
-                self._save()
-            if is_reported:
-                on_progress(FitProgress(self.name, self.step, self.steps, self.losses[-1][1], measures))
+    def _note_loss(self) -> None:
+        """Keep the mean loss since the last report."""
+        recent = self.step_losses[self.losses[-1][0] if self.losses else 0 :]
+        self.losses.append((self.step, sum(recent) / len(recent)))
+
+    def _finish(self) -> None:
+        """Put the kept weights into the model; raises Diverged for one that is no finite number."""
         self.kept.finish()
         self.model.eval()
         if not all(bool(torch.isfinite(weights).all()) for weights in trained_state(self.model).values()):
