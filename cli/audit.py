@@ -38,8 +38,8 @@ def verify(project: Project, as_json: bool) -> None:
     verification = verify_events(project)
     chain, anchored = verification.chain, last_anchor(project.anchors_path)
     if as_json:
-        found = {"faults": verification.faults, "not_covered": verification.not_covered}
-        emit({**asdict(chain), **found, "last_anchor": anchored}, as_json)
+        checked = {"faults": verification.faults, "not_covered": verification.not_covered}
+        emit({**asdict(chain), **checked, "last_anchor": anchored}, as_json)
     else:
         click.echo(f"{chain.events} events, the last one {chain.head}")
         click.echo(

@@ -18,10 +18,10 @@ def refuse_beside_resume(*taken: str) -> None:
     """Raise UsageError for any parameter given beside --resume, except those `taken`: they would have no effect."""
     context = click.get_current_context()
     source = context.get_parameter_source
-    given = [
+    without_effect = [
         parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name
         for parameter in context.command.params
         if parameter.name not in ("resume", *taken) and source(str(parameter.name)) is ParameterSource.COMMANDLINE
     ]
-    if given:
-        raise click.UsageError(f"--resume NAME goes without {', '.join(given)}: what it continues has its own")
+    if without_effect:
+        raise click.UsageError(f"--resume NAME goes without {', '.join(without_effect)}: what it continues has its own")

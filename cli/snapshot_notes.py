@@ -29,8 +29,8 @@ def warn_of_mixed_scales(folder: SnapshotFolder) -> None:
 
 def near_copies_of_folder(folder: SnapshotFolder, split: str) -> str:
     """How many images of a held-out split of the folder look like a training image of another subject."""
-    found = folder.near_copies(split)
-    return near_copies_line(split, None if found is None else len(found), sum(1 for _ in folder.iter_rows(split)))
+    names = folder.near_copies(split)
+    return near_copies_line(split, None if names is None else len(names), sum(1 for _ in folder.iter_rows(split)))
 
 
 def near_copies_line(split: str, count: int | None, n_images: int) -> str:

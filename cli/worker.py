@@ -200,16 +200,16 @@ def run_until_done(project: Project, job_id: int, quiet: bool) -> None:
     What is waited for is said once, and again when it changes.
     """
     use_torch_threads(project)
-    said = None
+    told_holder = None
     while True:
         if run_one(project, worker_name(), threading.Event(), quiet):
             continue
         job = Patience(threading.Event()).change(project.database, lambda session: session.get_one(Job, job_id))
         if job.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
             break
-        if (holder := (job.worker, job.status)) != said:
+        if (holder := (job.worker, job.status)) != told_holder:
             click.echo(describe_wait(job, now()), err=True)
-            said = holder
+            told_holder = holder
         time.sleep(POLL_S)
     if job.status != JobStatus.DONE:
         reason = job.error.strip().splitlines()[-1] if job.error else "see `rounds jobs list`"

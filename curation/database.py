@@ -169,10 +169,10 @@ class Database:
             return []
         try:
             with self.engine.connect() as connection:
-                found = connection.exec_driver_sql("PRAGMA quick_check(3)").scalars().all()
+                answers = connection.exec_driver_sql("PRAGMA quick_check(3)").scalars().all()
         except (DBAPIError, RoundsError) as error:
             return [" ".join(str(getattr(error, "orig", error)).split())]
-        return [" ".join(str(fault).split()) for fault in found if fault != "ok"]
+        return [" ".join(str(fault).split()) for fault in answers if fault != "ok"]
 
     def files(self) -> list[Path]:
         """The files of an SQLite database, there or not; none on a server."""

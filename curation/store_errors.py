@@ -128,10 +128,10 @@ def describe_disk_error(error: Exception) -> str | None:
     number, place = _disk_error(error)
     if number not in OF_THE_DISK:
         return None
-    said = os.strerror(number)
+    why = os.strerror(number)
     if number in MISNAMED:
-        return f"{place} cannot be used: {said}. Choose another place, then do it again."
-    return f"{place} cannot be written: {said}. {remedy(OSError(number, said))}"
+        return f"{place} cannot be used: {why}. Choose another place, then do it again."
+    return f"{place} cannot be written: {why}. {remedy(OSError(number, why))}"
 
 
 def _disk_error(error: Exception) -> tuple[int | None, Any]:
@@ -170,15 +170,15 @@ def explain_database_error(error: DBAPIError, place: str) -> RoundsError | None:
     """The error meant for the user; None where a statement, and not the database, is at fault."""
     if _is_duplicate(error) or _state(error).startswith("40"):  # 40: a deadlock, or a change under our feet
         return Conflict(_SAME_MOMENT)
-    said = " ".join(str(error.orig).split())
+    why = " ".join(str(error.orig).split())
     if isinstance(error, ProgrammingError) and error.statement is None and not _state(error):  # before any statement
-        return BadInput(f"the address of the database {place} cannot be used ({said}). Correct database_url.")
+        return BadInput(f"the address of the database {place} cannot be used ({why}). Correct database_url.")
     if _is_damaged(error):
-        return Damaged(f"the database {place} is damaged or not one of Rounds ({said}). Restore a backup.")
+        return Damaged(f"the database {place} is damaged or not one of Rounds ({why}). Restore a backup.")
     if advice := _database_remedy(error):
         kind = Unavailable if advice in _LASTING else DatabaseAway
         return kind(
-            f"the database {place} cannot be used just now ({said}); nothing was saved. {advice}, then try again."
+            f"the database {place} cannot be used just now ({why}); nothing was saved. {advice}, then try again."
         )
     return None
 
@@ -194,8 +194,8 @@ def _is_duplicate(error: DBAPIError) -> bool:
 def _is_damaged(error: DBAPIError) -> bool:
     if isinstance(error.orig, sqlite3.Error):
         code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-        said = str(error.orig)
-        return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or any(part in said for part in _SQLITE_DAMAGED)
+        why = str(error.orig)
+        return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or any(part in why for part in _SQLITE_DAMAGED)
     return _state(error) in _POSTGRESQL_DAMAGED
 
 

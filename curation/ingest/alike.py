@@ -63,7 +63,7 @@ class AlikeSubjects:
         for keys in chunks(sorted({key for pair in self.pairs for key in pair})):
             rows = session.execute(select(Subject.key, Subject.id).where(Subject.key.in_(keys)))
             ids |= {row.key: row.id for row in rows}
-        pairs = [(ids[one], ids[other]) for one, other in self.pairs if one in ids and other in ids]
+        pairs = [(ids[first], ids[second]) for first, second in self.pairs if first in ids and second in ids]
         return bind_in(session, self.project.chain, now, pairs, across_splits=False)
 
 

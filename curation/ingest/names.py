@@ -87,7 +87,7 @@ def _distance(written: str, name: str) -> tuple[int, int]:
     if written == name:
         return 0, 0
     parts = list(zip(written.split("/"), name.split("/"), strict=False))
-    return sum(compose(one) != compose(other) for one, other in parts), sum(one != other for one, other in parts)
+    return sum(compose(left) != compose(right) for left, right in parts), sum(left != right for left, right in parts)
 
 
 class Unmatched(BadInput):

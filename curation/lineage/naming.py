@@ -50,13 +50,13 @@ def find_node(session: Session, text: str) -> Ref:
         raise BadInput(f"expected a number after {kind}:, got {key!r}.")
     column = (NAMED.get(kind) or NUMBERED[kind])[0]
     written = (int(key),) if kind in NUMBERED else (key, unicodedata.normalize("NFC", key.strip()))
-    found = session.scalars(select(column).where(column.in_(written)).order_by(column != written[0])).first()
-    if found is None and kind is NodeKind.SUBJECT:
-        found = next(iter(with_bound_subjects(session, [str(name) for name in written]) - set(written)), None)
-    if found is None:
+    stored = session.scalars(select(column).where(column.in_(written)).order_by(column != written[0])).first()
+    if stored is None and kind is NodeKind.SUBJECT:
+        stored = next(iter(with_bound_subjects(session, [str(name) for name in written]) - set(written)), None)
+    if stored is None:
         removed = _removal_note(session, kind, key)
         raise NotFound(f"there is no {kind} {key!r} in this project{removed}. `rounds status` shows what there is.")
-    return Ref(kind, str(found))
+    return Ref(kind, str(stored))
 
 
 def _removal_note(session: Session, kind: NodeKind, name: str) -> str:

@@ -57,7 +57,7 @@ def find_alike_subjects(project: Project, report: OnProgress) -> list[tuple[int,
     printed = PrintedImages(stored_prints(project, images.files, report), images.subjects)
     alike = most_alike(printed, printed, report)
     pairs = zip(images.subjects, images.subjects[alike.positions], alike.are_near_copies, strict=True)
-    return sorted({(int(min(one, other)), int(max(one, other))) for one, other, near in pairs if near})
+    return sorted({(int(min(first, second)), int(max(first, second))) for first, second, near in pairs if near})
 
 
 def bind_subjects(project: Project, now: datetime, pairs: Iterable[tuple[int, int]], *, across_splits: bool) -> Bound:
@@ -140,9 +140,9 @@ def _aliases(session: Session, chain: Chain, groups: Sequence[Sequence[int]]) ->
 def _groups(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
     """The connected groups of subjects, each in order."""
     neighbours: dict[int, set[int]] = defaultdict(set)
-    for one, other in pairs:
-        neighbours[one].add(other)
-        neighbours[other].add(one)
+    for first, second in pairs:
+        neighbours[first].add(second)
+        neighbours[second].add(first)
     groups: list[list[int]] = []
     seen: set[int] = set()
     for start in sorted(neighbours):

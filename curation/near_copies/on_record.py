@@ -70,8 +70,8 @@ def count_near_copies(session: Session) -> list[NearCopyCount]:
     images = {split: count for split, count in session.execute(totals.where(is_ready_real()).group_by(Subject.split))}
     copies = near_copies_of(session)
     splits = select(Image.id, Subject.split).join(Subject, Subject.id == Image.subject_id)
-    found = session.execute(splits.where(Image.id.in_(select(NearCopy.image_id)))).all()
-    counts = Counter(row.split for row in found if row.id in copies)
+    rows = session.execute(splits.where(Image.id.in_(select(NearCopy.image_id)))).all()
+    counts = Counter(row.split for row in rows if row.id in copies)
     return [NearCopyCount(split, images[split], counts[split]) for split in HELD_OUT if split in images]
 
 

@@ -153,8 +153,8 @@ class SnapshotFolder:
 
         None when the folder was built before they were searched.
         """
-        found = self.manifest.get("near_copies")
-        return None if found is None else frozenset(found[split])
+        names = self.manifest.get("near_copies")
+        return None if names is None else frozenset(names[split])
 
     def rows(self, split: str) -> list[SnapshotRow]:
         """List the rows of one split in the order of the file; an absent split is empty."""

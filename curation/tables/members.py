@@ -82,11 +82,11 @@ def _in_chunks(column: InstrumentedAttribute[Any], parent: InstrumentedAttribute
         last = 0
         while True:
             ids = select(column).where(parent == parent_id, column > last).distinct().order_by(column).limit(CHUNK)
-            found = session.scalars(ids).all()
-            if not found:
+            span = session.scalars(ids).all()
+            if not span:
                 return
-            yield column.between(found[0], found[-1]) & (parent == parent_id)
-            last = found[-1]
+            yield column.between(span[0], span[-1]) & (parent == parent_id)
+            last = span[-1]
 
     return spans
 

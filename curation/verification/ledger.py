@@ -133,8 +133,8 @@ class Ledger:
         row_id, content, before = payload[table.key], payload.get(CONTENT), payload.get(BEFORE)
         known = self._known(table, row_id)
         self.has_earlier |= content is None
-        told = ((column, payload[key]) for key, column in table.told if key in payload)
-        rows = ((table.what, row_id, column, json.dumps(value), sequence) for column, value in told)
+        values = ((column, payload[key]) for key, column in table.told if key in payload)
+        rows = ((table.what, row_id, column, json.dumps(value), sequence) for column, value in values)
         self._write("INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?, ?)", rows)
         if before is None and kind in table.changed and known is not None and content is None:
             return  # an event of an earlier version: it says that the row was changed, not what it says since
@@ -155,12 +155,12 @@ class Ledger:
         row_id, before = payload[table.key], payload.get(BEFORE)
         if before is not None:
             self._note_contradiction(table, row_id, self._known(table, row_id), before, sequence)
-        gone = [(table.what, row_id)]
-        gone += [(what, number) for what in GONE_TOO for number in payload.get(f"{what}s", ())]
+        removed = [(table.what, row_id)]
+        removed += [(what, number) for what in GONE_TOO for number in payload.get(f"{what}s", ())]
         for name in ("entries", "members", "told"):
-            self._write(f"DELETE FROM {name} WHERE name = ? AND id = ?", gone)
-        self._write("DELETE FROM marks WHERE kind = ? AND target = ?", gone)
-        self._write("INSERT OR IGNORE INTO gone VALUES (?, ?)", gone[:1])
+            self._write(f"DELETE FROM {name} WHERE name = ? AND id = ?", removed)
+        self._write("DELETE FROM marks WHERE kind = ? AND target = ?", removed)
+        self._write("INSERT OR IGNORE INTO gone VALUES (?, ?)", removed[:1])
 
     def _known(self, table: RecordedTable, row_id: int) -> tuple[str | None] | None:
         """Find the digest that the events so far give a row; None without one."""

@@ -93,30 +93,30 @@ def _row_faults(
     if content != entry.content:
         known = "; ".join(_differences(session, ledger, table, entry.id))
         yield f"{table.what} {entry.id}: {CHANGED}{known and ': '}{known}"
-    said = ledger.members(table, entry.id) if table.members else None
-    if said is not None and table.members is not None:
-        for place, fault in _member_faults(session, chain, ledger, table.members, entry.id, said):
+    recorded = ledger.members(table, entry.id) if table.members else None
+    if recorded is not None and table.members is not None:
+        for place, fault in _member_faults(session, chain, ledger, table.members, entry.id, recorded):
             yield f"{place} of {table.what} {entry.id}: {fault}"
 
 
 def _differences(session: Session, ledger: Ledger, table: RecordedTable, row_id: int) -> Iterator[str]:
     """Say what differs between a row and what its events say in so many words, those of earlier versions too."""
-    told = ledger.told(table, row_id)
-    columns = [getattr(table.model, column) for column, _, _ in told]
-    values = session.execute(select(*columns).where(table.model.id == row_id)).one() if told else ()
-    for (column, said, sequence), value in zip(told, values, strict=True):
-        if value != said:
-            yield f"its {column} is {value}, event {sequence} says {said}"
+    recorded = ledger.told(table, row_id)
+    columns = [getattr(table.model, column) for column, _, _ in recorded]
+    values = session.execute(select(*columns).where(table.model.id == row_id)).one() if recorded else ()
+    for (column, expected, sequence), value in zip(recorded, values, strict=True):
+        if value != expected:
+            yield f"its {column} is {value}, event {sequence} says {expected}"
 
 
 def _member_faults(
-    session: Session, chain: Chain, ledger: Ledger, table: MemberTable, row_id: int, said: Members
+    session: Session, chain: Chain, ledger: Ledger, table: MemberTable, row_id: int, recorded: Members
 ) -> Iterator[tuple[str, str]]:
     """Walk over members and their groups in the order of ids; yield places and what is wrong there."""
     members = _Ahead(table.read(session, row_id))
-    for last, digest in zip(said.last, said.digests, strict=False):
+    for last, digest in zip(recorded.last, recorded.digests, strict=False):
         group = list(members.up_to(last))
-        digests = (chain.member_digest(member, ledger.cleared_facts(member, said.sequence)) for member in group)
+        digests = (chain.member_digest(member, ledger.cleared_facts(member, recorded.sequence)) for member in group)
         if not group:
             yield f"{table.what} {last}", MISSING
         elif chain.group_digest(digests) != digest:

@@ -62,7 +62,7 @@ def withdraw(
             descent = descent_of(session, project.root, key)
             repeated = descent.subject.withdrawn_at is not None
             withdrawal = _open(session, now, descent, reason)
-            found = {BEFORE: project.chain.content(session, Withdrawal, withdrawal.id)} if repeated else {}
+            before = {BEFORE: project.chain.content(session, Withdrawal, withdrawal.id)} if repeated else {}
             names = file_names_of(session, descent.removed)
             images = _images_to_remove(session, _removed(descent, descendants))
             cleared = [_digest_facts(session, project.chain, chunk) for chunk in chunks(images)]
@@ -74,7 +74,7 @@ def withdraw(
             forget_file_names(session, project.chain, now, withdrawal.id, names)
             if added or images or not repeated:
                 withdrawal.plan = rebuild_plan(session, descent, f"-w{withdrawal.id}", descendants)
-                _record(session, project.chain, now, withdrawal, descent, {"images": len(images), **found})
+                _record(session, project.chain, now, withdrawal, descent, {"images": len(images), **before})
             session.flush()
         removed = remove_files(project, withdrawal, descent, descendants=descendants, purge=purge)
         with project.database.write() as session:

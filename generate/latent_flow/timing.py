@@ -63,8 +63,8 @@ def estimate_from(recipe: FitRecipe, size: FitSize, device: str, autoencoder_s: 
 
     def estimate(name: str, phase: PhaseRecipe, step_s: float) -> PhaseEstimate:
         evaluations = -(-phase.steps // recipe.grid_every)
-        one = rows[name] / phase.batch_size * step_s * FORWARD_SHARE
-        return PhaseEstimate(name, phase.steps, step_s, evaluations * one)
+        evaluation_s = rows[name] / phase.batch_size * step_s * FORWARD_SHARE
+        return PhaseEstimate(name, phase.steps, step_s, evaluations * evaluation_s)
 
     first, second = (estimate(*phase) for phase in phases)
     return FitEstimate(device, (first, second))

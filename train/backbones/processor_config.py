@@ -91,13 +91,13 @@ def read_json(path: Path, holds: str) -> dict[str, Any]:
 
 def _type_name(content: Mapping[str, Any], directory: Path) -> str:
     """Name the processor as transformers does: by the file, else by the model, else the plain one."""
-    given = content.get("image_processor_type") or content.get("feature_extractor_type")
-    if given is None:
+    type_name = content.get("image_processor_type") or content.get("feature_extractor_type")
+    if type_name is None:
         config = directory / "config.json"
         model_type = read_json(config, "the architecture").get("model_type", "") if config.is_file() else ""
         of_model = IMAGE_PROCESSOR_MAPPING_NAMES.get(model_type, {})
-        given = of_model.get("torchvision") or of_model.get("pil") or PLAIN
-    name = str(given).replace("FeatureExtractor", "ImageProcessor")
+        type_name = of_model.get("torchvision") or of_model.get("pil") or PLAIN
+    name = str(type_name).replace("FeatureExtractor", "ImageProcessor")
     return name.removesuffix("Fast").removesuffix("Pil")
 
 

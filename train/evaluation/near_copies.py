@@ -26,10 +26,10 @@ def are_near_copies(folders: Sequence[SnapshotFolder], rows: Sequence[SnapshotRo
 
     None when one of the folders was built before near copies were searched.
     """
-    found = [folder.near_copies(row_split) for folder in folders for row_split in {row.split for row in rows}]
-    if any(names is None for names in found):
+    of_splits = [folder.near_copies(row_split) for folder in folders for row_split in {row.split for row in rows}]
+    if any(names is None for names in of_splits):
         return None
-    names = frozenset[str]().union(*(names for names in found if names))
+    names = frozenset[str]().union(*(names for names in of_splits if names))
     return np.array([row.file_name in names for row in rows], bool)
 
 

@@ -135,16 +135,16 @@ def describe_near_copies(result: dict[str, Any]) -> str:
     if count is None:
         return f"Whether {plan['split']} images look like training images of other subjects was not searched."
     n_images, others = result["n_images"], result["without_near_copies"]
-    found = f"{count} of the {n_images} {plan['split']} images look like a training image of another subject"
+    how_many = f"{count} of the {n_images} {plan['split']} images look like a training image of another subject"
     if not others:
-        return f"{found}."
+        return f"{how_many}."
     if others["why_none"]:
-        return f"**{found}.** Without them nothing can be measured: {others['why_none']}."
+        return f"**{how_many}.** Without them nothing can be measured: {others['why_none']}."
     head = ["arm", *_figure_titles(plan)]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     lines += [[name, *_figures(others["arms"][name], plan["metric"])] for name in plan["arms"]]
     without = f"Without them, on the other {others['n_images']} images ({others['n_units']} {result['resampled']}s):"
-    return f"**{found}.** The figures above count them. {without}\n\n{_as_markdown(lines)}"
+    return f"**{how_many}.** The figures above count them. {without}\n\n{_as_markdown(lines)}"
 
 
 def _figure_titles(plan: dict[str, Any]) -> list[str]:

@@ -24,8 +24,8 @@ def check_options_are_used(
     their SOP Instance UIDs.
     """
     _check_values_are_changed(request, kinds, shapes)
-    given = request.options()
-    useless = [flag_of(name) for name in _OF_NIFTI if name in given]
+    options = request.options()
+    useless = [flag_of(name) for name in _OF_NIFTI if name in options]
     if useless and FileKind.NIFTI not in kinds:
         raise BadInput(f"{', '.join(useless)} is for NIfTI volumes, and no file here is one. Leave it out.")
     if request.label_separator is not None and not _table_labels(request, table):
