@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import ssl
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
@@ -9,8 +10,9 @@ import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
 from curation.audit import list_events
-from curation.errors import Conflict, plain_message
+from curation.errors import BadInput, Conflict, plain_message
 from curation.project import Project
+from curation.store_errors import account
 from review_ui.asgi import create_app
 from review_ui.security.connections import TimelyProtocol
 from review_ui.security.guard import LOOPBACK_NAMES, SIGN_IN_PATH
@@ -48,7 +50,8 @@ def serve(
 
     `port` None takes the first free one from 8630 on, 0 any free one. `allowed_hosts` are further names browsers may
     use for this server. `certificate` is (certificate file, key file) for https. `forwarded_allow_ips` are the
-    comma-separated addresses of proxies whose scheme and client are trusted. Raises Conflict when no port is free.
+    comma-separated addresses of proxies whose scheme and client are trusted. Raises Conflict when no port is free,
+    BadInput for a certificate that cannot be used.
     """
     project.database.check_revision()
     _ = project.chain  # without its key nothing can be recorded: better said here than at the first verdict
@@ -59,30 +62,44 @@ def serve(
     scheme = "https" if certificate else "http"
     shown_host = f"[{host}]" if ":" in host else host
     app = create_app(project, LOOPBACK_NAMES | {host.lower()} | {name.lower() for name in allowed_hosts})
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            access_log=False,
-            log_level="warning",
-            log_config=LOG,
-            server_header=False,
-            date_header=True,
-            http=TimelyProtocol,
-            h11_max_incomplete_event_size=HEADERS_BYTES,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            ws="websockets-sansio",
-            ws_max_size=MESSAGE_BYTES,
-            proxy_headers=bool(forwarded_allow_ips),
-            forwarded_allow_ips=forwarded_allow_ips,
-            timeout_graceful_shutdown=SHUTDOWN_S,
-            ssl_certfile=certificate[0] if certificate else None,
-            ssl_keyfile=certificate[1] if certificate else None,
-        )
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        log_level="warning",
+        log_config=LOG,
+        server_header=False,
+        date_header=True,
+        http=TimelyProtocol,
+        h11_max_incomplete_event_size=HEADERS_BYTES,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        ws="websockets-sansio",
+        ws_max_size=MESSAGE_BYTES,
+        proxy_headers=bool(forwarded_allow_ips),
+        forwarded_allow_ips=forwarded_allow_ips,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        ssl_certfile=certificate[0] if certificate else None,
+        ssl_keyfile=certificate[1] if certificate else None,
     )
+    load_certificate(config, listener)
     on_ready(f"{scheme}://{shown_host}:{bound_port}{SIGN_IN_PATH}")
     # uvicorn ends in good order on Ctrl-C and then raises the interrupt once more for its caller.
     with listener, suppress(KeyboardInterrupt):
-        server.run(sockets=[listener])
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def load_certificate(config: uvicorn.Config, listener: socket.socket) -> None:
+    """Read the certificate and its key; raises BadInput, and gives the port back, where they cannot be used."""
+    try:
+        config.load()
+    except (ssl.SSLError, OSError) as error:
+        listener.close()
+        if config.ssl_certfile is None:
+            raise
+        raise BadInput(
+            f"expected --certificate and --key to be a TLS certificate and its own key as PEM files, got "
+            f"{config.ssl_certfile} and {config.ssl_keyfile}: {error.strerror or error}. Name others, or let account "
+            f"{account()} read them."
+        ) from error
 
 
 def bind(host: str, port: int | None) -> socket.socket:

@@ -2,17 +2,18 @@
 
 import asyncio
 import socket
+from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy import select
 
 from curation.audit import last_anchor
-from curation.errors import Conflict
+from curation.errors import BadInput, Conflict
 from curation.project import Project
 from curation.readers.accounts import add_reader
 from curation.tables.operations import EventHead
-from review_ui.launch import DEFAULT_PORT, bind
+from review_ui.launch import DEFAULT_PORT, bind, serve
 from tests.review_ui.serving import ReviewServer
 from tests.rows import NOW
 
@@ -81,3 +82,21 @@ def test_only_a_proxy_that_was_named_is_believed_about_https_and_ctrl_c_ends_the
     with project.database.read() as session:
         assert last_anchor(project.anchors_path) == session.scalars(select(EventHead.count)).one() > 1
     assert "Traceback" not in (project.root / "server.log").read_text()
+
+
+@pytest.mark.parametrize("kind", ["half a file", "a directory"])
+def test_a_certificate_that_cannot_be_used_is_one_line_and_the_port_is_free_again(
+    project: Project, tmp_path: Path, kind: str
+) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    for path in (certificate, key):
+        path.mkdir() if kind == "a directory" else path.write_text("-----BEGIN CERTIFICATE-----\n")
+    ready: list[str] = []
+    port = bind("127.0.0.1", 0)
+    number = port.getsockname()[1]
+    port.close()
+    with pytest.raises(BadInput, match=r"certificate\.pem and .*key\.pem: .*\. Name others") as refused:
+        serve(project, port=number, certificate=(str(certificate), str(key)), on_ready=ready.append)
+    assert "\n" not in str(refused.value)
+    assert ready == []
+    bind("127.0.0.1", number).close()
