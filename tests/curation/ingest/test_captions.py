@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from pydicom.dataset import FileDataset
 from sqlalchemy import select, update
@@ -11,6 +13,7 @@ from curation.errors import BadInput
 from curation.ingest.captions import CUT, LONGEST, NOT_CHECKED, clean_caption
 from curation.ingest.import_report import ImportReport
 from curation.ingest.request import ImportRequest
+from curation.ingest.sources.hugging_face import import_hugging_face
 from curation.ingest.sources.image_folder import import_image_folder
 from curation.ingest.virtual_brains.cohort import import_virtual_brains
 from curation.ingest.virtual_brains.render import render
@@ -108,6 +111,15 @@ def test_a_changed_caption_is_a_fault_and_a_withdrawn_one_is_gone(project: Proje
         first = select(Image.id).where(Image.source_file == "vb-000002").scalar_subquery()
         session.execute(update(ImageCaption).where(ImageCaption.image_id == first).values(text="something else"))
     assert any("were changed" in fault or "changed" in fault for fault in verify_project(project, silent).faults)
+
+
+def test_a_column_of_a_data_set_with_its_pictures_in_it_is_kept(project: Project, tmp_path: Path) -> None:
+    pictures = [{"bytes": encoded(picture(number)), "path": f"{number}.png"} for number in range(3)]
+    rows = {"image": pictures, "label": ["a"] * 3, "note": ["left", None, "right  side"]}
+    pyarrow.parquet.write_table(pyarrow.table(rows), tmp_path / "set.parquet")
+    request = ImportRequest(caption_column="note", public_subjects=True)
+    import_hugging_face(project, NOW, tmp_path / "set.parquet", request=request)
+    assert sorted(captions(project).values()) == ["left", "right side"]
 
 
 def test_a_caption_without_words_is_none() -> None:
