@@ -1,5 +1,6 @@
 """`rounds backbone`: list, add, show, remove, pretrain and distil backbones."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ backbone.add_command(measure_zero_shot)
 @json_option
 @click.pass_context
 def list_command(ctx: click.Context, catalogue: bool, as_json: bool) -> None:
-    """List the project's backbones, the shipped one first; with --catalogue the usual ones, whether or not added.
+    """List the project's backbones, the shipped ones first; with --catalogue the usual ones, whether or not added.
 
     \b
     Example:
@@ -59,16 +60,12 @@ def list_command(ctx: click.Context, catalogue: bool, as_json: bool) -> None:
         emit(_catalogue_rows(as_json), as_json, title="backbones that can be added")
         return
     from train.backbones.registry import list_backbones
-    from train.backbones.shipped import SHIPPED, SHIPPED_BACKBONE
+    from train.backbones.shipped import EARLIER_SHIPPED, SHIPPED, SHIPPED_BACKBONE
 
     project = find_project(ctx)
-    rows: list[dict[str, Any]] = [
-        {
-            "name": SHIPPED,
-            "kind": "image",
-            "source": f"with Rounds: {SHIPPED_BACKBONE.name}",
-            "provenance": "known",
-        }
+    rows = [_shipped_row(SHIPPED, SHIPPED_BACKBONE, f"with Rounds: {SHIPPED_BACKBONE.name}")]
+    rows += [
+        _shipped_row(earlier.name, earlier, "with Rounds: what `shipped` was before") for earlier in EARLIER_SHIPPED
     ]
     with project.database.read() as session:
         for row in list_backbones(session):
@@ -79,6 +76,14 @@ def list_command(ctx: click.Context, catalogue: bool, as_json: bool) -> None:
     default = project.settings.train.backbone
     shown = [dict.fromkeys(columns) | row | {"default": "yes" if row["name"] == default else None} for row in rows]
     emit(shown, as_json, title="backbones")
+
+
+def _shipped_row(name: str, directory: Path, source: str) -> dict[str, Any]:
+    from train.backbones.card import provenance_of
+
+    card = json.loads((directory / "card.json").read_text())
+    facts = {"name": name, "kind": "image", "source": source, "digest": card["digest"][:12]}
+    return facts | {"provenance": provenance_of(card["fitted_on"]), "input": card["recipe"]["image_size"]}
 
 
 def _catalogue_rows(as_json: bool) -> list[dict[str, Any]]:

@@ -53,7 +53,11 @@ def test_a_name_is_found_by_a_run_here_a_run_of_the_worker_and_the_default_of_th
     evaluated = run(by_default, "evaluate", "default", "--split", "validation", "--bootstrap", "100", "--json")
     assert json.loads(evaluated)["public_web"] == ["backbone eye"]
     rows = json.loads(run(by_default, "backbone", "list", "--json"))
-    assert [(row["name"], row["default"]) for row in rows] == [("shipped", None), ("eye", "yes")]
+    assert [(row["name"], row["default"]) for row in rows] == [
+        ("shipped", None),
+        ("virtual-brains-vit", None),
+        ("eye", "yes"),
+    ]
     lineage = run(by_default, "lineage", "backbone:eye")
     assert "run default" in lineage
     assert json.loads(run(by_default, "backbone", "show", "eye", "--json"))["input"] == "48 x 48"

@@ -25,8 +25,8 @@ from train.adaptation.model import AdaptedModel, StandardizedHead
 from train.adaptation.run_folder import read_card, save_run
 from train.adaptation.seen import collect_seen
 from train.adaptation.timing import estimate_runs
-from train.backbones.load import Backbone
-from train.backbones.names import backbone_location, portable_name
+from train.backbones.load import Backbone, load_version
+from train.backbones.names import portable_name
 from train.backbones.provenance import seen_by_backbone
 from train.features.feature_cache import FeatureCache
 from train.fitting.checkpoint import CHECKPOINTS, Checkpoint, remove_checkpoints
@@ -61,13 +61,15 @@ def adapt(
     also_affected: Sequence[str] = (),
     on_checked: Callable[[], None] = lambda: None,
     on_estimate: OnEstimate | None = None,
+    backbone_digest: str | None = None,
 ) -> RunResult:
     """Adapt `config.backbone` to the training split of `folder` and save it in `out`; a finished run is returned as is.
 
     Killed and called again, it continues from its checkpoint to the same weights. `features` shares cached features and
     the loaded backbone between runs of a frozen encoder; without it, `feature_directory` keeps features for others.
     `also_affected` names withdrawals that the caller knows of; `on_checked` is called when nothing stands against the
-    fit, before its first step; then `on_estimate` is told how long it takes.
+    fit, before its first step; then `on_estimate` is told how long it takes. `backbone_digest` asks for the version of
+    the shipped backbone that has it.
     Raises Conflict when `out` holds another run, what `check_adaptation` raises, AffectedRefused when the snapshot or
     the backbone descends from a withdrawn subject and that is not allowed, Diverged when the fit gives no finite
     numbers; then nothing of it is left.
@@ -77,8 +79,8 @@ def adapt(
         on_checked()
         return result
     if features is None:
-        location = backbone_location(config.backbone, out)
-        features = FeatureCache(Backbone.load(location, choose_device()), feature_directory)
+        version = load_version(config.backbone, out, backbone_digest, choose_device())
+        features = FeatureCache(version, feature_directory)
     backbone = features.backbone
     notes = [*folder.affected, *Tombstones.read(backbone.directory).notes, *also_affected]
     affected = refuse_affected(f"snapshot {folder.name!r} or its backbone", notes, allow_affected)

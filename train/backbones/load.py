@@ -30,6 +30,7 @@ from curation.image_store import Pixels
 from train.backbones.catalogue import find_entry
 from train.backbones.fixed_rows import NETWORK_ROWS, choose_rows, in_fixed_rows
 from train.backbones.input_size import is_asked_to_interpolate, run_model, try_inputs
+from train.backbones.names import backbone_location
 from train.backbones.pooling import (
     CLASS_AND_PATCHES,
     CLASS_TOKEN,
@@ -40,7 +41,7 @@ from train.backbones.pooling import (
     split_tokens,
 )
 from train.backbones.preprocessing import Preprocessing
-from train.backbones.shipped import SHIPPED, SHIPPED_BACKBONE
+from train.backbones.shipped import EARLIER_SHIPPED, SHIPPED, SHIPPED_BACKBONE
 
 BACKBONE_FILES = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
 
@@ -273,3 +274,16 @@ def features_digest(directory: Path, preprocessing: Preprocessing, pooling: str)
         beside.append(pooling)
     digest = weights_digest(directory)
     return digest_of([digest, *beside]) if beside else digest
+
+
+def load_version(backbone: str, near: Path, digest: str | None, device: str) -> Backbone:
+    """Load a backbone by its name in requests; `shipped` in the version that has `digest`, where one has it.
+
+    `near` is a path of the project. What earlier releases shipped stays in the tree for the runs and studies that rest
+    on it.
+    """
+    loaded = Backbone.load(backbone_location(backbone, near), device)
+    if backbone != SHIPPED or digest in (None, loaded.digest):
+        return loaded
+    earlier = (Backbone.load(directory, device) for directory in EARLIER_SHIPPED)
+    return next((version for version in earlier if version.digest == digest), loaded)

@@ -24,6 +24,9 @@ MAP = "map"
 OF_MAPS: dict[str, Callable[[Tensor], Tensor]] = {
     MAP: lambda hidden: hidden.mean(dim=(2, 3)),
     "map-max": lambda hidden: torch.cat([hidden.mean(dim=(2, 3)), hidden.amax(dim=(2, 3))], dim=1),
+    "map-statistics": lambda hidden: torch.cat(
+        [statistic(hidden.flatten(2).transpose(1, 2)) for statistic in STATISTICS["tokens-statistics"]], dim=1
+    ),
 }
 CLASS_TOKEN_NAMES = ("cls_token", "class_embedding", "class_token")
 
@@ -74,9 +77,9 @@ def _check_pooling(model: PreTrainedModel, default: str, expected: list[str]) ->
 def pool_features(output: Any, pooling: str) -> Tensor:
     """Pool a model's output to (N, D).
 
-    `cls`: the first token. `map`: mean of a feature map, `map-max` that beside its maximum. Of the tokens after the
-    first K: `tokens+K` their mean, `cls-tokens+K` the first token beside their mean, `tokens-max+K` their mean and
-    maximum, `tokens-statistics+K` mean, maximum, minimum and standard deviation, which keep what is small and strong.
+    `cls`: the first token. Of the tokens after the first K: `tokens+K` their mean, `cls-tokens+K` the first token
+    beside their mean, `tokens-max+K` their mean and maximum, `tokens-statistics+K` mean, maximum, minimum and standard
+    deviation, which keep what is small and strong. `map`, `map-max` and `map-statistics`: the same of a feature map.
     """
     hidden: Tensor = output.last_hidden_state  # (N, T, D), or (N, D, h, w) for a convolutional map
     if pooling in OF_MAPS:

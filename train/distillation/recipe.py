@@ -17,7 +17,9 @@ class DistilRecipe(ImageRecipe):
     hidden_sizes: Sizes = Field(default=(64, 128, 256), description="channels of each stage")
     depths: Sizes = Field(default=(1, 2, 3), description="blocks of each stage")
     layer_scale: float = Field(default=0.1, gt=0, description="initial scale of each block's branch")
-    feature_pooling: Literal["map", "map-max"] = "map-max"
+    feature_pooling: Literal["map", "map-max", "map-statistics"] = Field(
+        default="map-statistics", description="of the finished network; the fit does not depend on it"
+    )
     teacher_input_size: PositiveInt | None = Field(
         default=None, description="squares that the teacher sees; unset: as its preprocessing says"
     )

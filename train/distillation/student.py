@@ -9,6 +9,8 @@ from train.distillation.recipe import DistilRecipe
 from train.pretraining.masked_autoencoder import NUM_CHANNELS
 from train.pretraining.objectives.feature_distillation import Features
 
+LEARNT_POOLING = "map-max"  # what the teacher's whole-image features are predicted from
+
 
 class Student(nn.Module):
     """A ConvNeXt and two linear heads; only the ConvNeXt, `encoder`, is kept after the fit."""
@@ -25,17 +27,16 @@ class Student(nn.Module):
             image_size=recipe.image_size,
             feature_pooling=recipe.feature_pooling,
         )
-        self.pooling = recipe.feature_pooling
         self.encoder = ConvNextModel(config)
         channels = recipe.hidden_sizes[-1]
-        self.whole_head = nn.Linear(channels * len(self.pooling.split("-")), whole_size)
+        self.whole_head = nn.Linear(2 * channels, whole_size)
         self.patch_head = nn.Linear(channels, patch_size)
 
     def forward(self, inputs: Tensor) -> Features:
         """Predict the teacher's features of inputs (B, C, h, w)."""
         output = self.encoder(inputs)
         places = output.last_hidden_state.flatten(2).transpose(1, 2)  # (B, T, channels)
-        return Features(self.whole_head(pool_features(output, self.pooling)), self.patch_head(places))
+        return Features(self.whole_head(pool_features(output, LEARNT_POOLING)), self.patch_head(places))
 
 
 def make_student(recipe: DistilRecipe, whole_size: int, patch_size: int) -> Student:

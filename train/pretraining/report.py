@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from curation.provenance.public_web import OVERLAP
 from curation.provenance.seen import PUBLIC_WEB, Seen
 from curation.snapshots.folder import SnapshotFolder
-from train.backbones.names import find_added, portable_name
+from train.backbones.names import backbone_location, portable_name
 from train.pretraining.probe import DECIDING, ProbeComparison
 
 REPORT, PLOT = "pretraining.json", "losses.png"
@@ -76,7 +76,7 @@ class Report:
     def _portable_name(self, folder: SnapshotFolder) -> str | None:
         if self.backbone is None:
             return None
-        return portable_name(self.backbone, find_added(self.backbone, folder.path) or Path(self.backbone))
+        return portable_name(self.backbone, Path(backbone_location(self.backbone, folder.path)))
 
 
 def read_report(out: Path) -> dict[str, Any]:

@@ -19,8 +19,7 @@ from curation.snapshots.folder import SnapshotFolder, SnapshotRow
 from train.adaptation.adapt import RunResult, adapt, check_adaptation
 from train.adaptation.run_folder import load_run, read_card
 from train.adaptation.timing import estimate_runs
-from train.backbones.load import Backbone
-from train.backbones.names import backbone_location
+from train.backbones.load import load_version
 from train.evaluation.evaluate import predict, select_held_out_rows
 from train.evaluation.intervals import SeedInterval, choose_resampling_units, draw_bootstrap_weights, seed_interval
 from train.evaluation.metrics import LARGEST_VALUES, METRICS, metric_value
@@ -108,7 +107,8 @@ def run_study(
     raises.
     """
     check_arms(arms, plan)
-    backbone = Backbone.load(backbone_location(plan.adaptation.backbone, out), choose_device())
+    digest = _digest_begun_with(plan, out)
+    backbone = load_version(plan.adaptation.backbone, out, digest, choose_device())
     notes = [line for folder in arms.values() for line in folder.affected]
     notes += [*Tombstones.read(backbone.directory).notes, *also_affected]
     affected = refuse_affected(f"study {plan.name!r}", notes, allow_affected)
@@ -136,6 +136,7 @@ def run_study(
             feature_directory=feature_directory,
             allow_affected=bool(affected),
             also_affected=affected,
+            backbone_digest=backbone.digest,
         )
         probabilities[arm].append(_predict_run(run, arms[arm], plan.split, shared))
     on_progress(len(jobs), len(jobs), None)
@@ -143,6 +144,12 @@ def run_study(
     with whole_file(out / "result.json") as partial:
         partial.write_text(json.dumps(result.as_json(), indent=1, sort_keys=True) + "\n")
     return result
+
+
+def _digest_begun_with(plan: StudyPlan, out: Path) -> str | None:
+    """The digest of the backbone that the study's first finished run rests on; None before there is one."""
+    cards = (out / "runs" / arm / f"seed-{seed}" / "card.json" for arm in plan.arms for seed in plan.seeds)
+    return next((str(read_card(path.parent)["backbone"]["digest"]) for path in cards if path.is_file()), None)
 
 
 def _claim_folder(arms: Mapping[str, SnapshotFolder], plan: StudyPlan, out: Path) -> None:

@@ -208,7 +208,7 @@ def test_an_adapter_of_the_shipped_backbone_names_its_base_so_that_stock_peft_lo
     shipped = AdaptationConfig.checked(adaptation="lora", steps=2, batch_size=2, evaluations=1)
     directory = adapt(folder, shipped, tmp_path / "run", silent).directory
     named = json.loads((directory / "adapter" / "adapter_config.json").read_text())["base_model_name_or_path"]
-    assert named == "train/shipped/virtual-brains-vit"
+    assert named == "train/shipped/virtual-brains-student"
     assert PeftModel.from_pretrained(AutoModel.from_pretrained(named), directory / "adapter")
 
 

@@ -217,7 +217,7 @@ def test_a_name_stands_before_a_directory_and_is_found_from_the_folders_of_its_p
     assert absolute_location("./mine", project.root) == str(elsewhere / "mine")
     assert portable_name("mine", place) == "backbones/mine"
     assert portable_name("/a/mine", Path("/a/mine")) == "/a/mine"
-    assert backbone_of_project(project, None).endswith("virtual-brains-vit")
+    assert backbone_of_project(project, None).endswith("virtual-brains-student")
 
 
 def test_rounds_toml_names_the_default(project: Project, tmp_path: Path) -> None:
@@ -248,10 +248,10 @@ def test_the_catalogue_has_one_row_a_name_and_a_default_size_where_it_was_measur
     assert default_input_size(convnext, 64) is None
 
 
-@pytest.mark.parametrize("source", ["shipped", "a/b c"])
-def test_a_name_that_cannot_be_one_is_refused(source: str, project: Project) -> None:
+@pytest.mark.parametrize("name", ["shipped", "virtual-brains-vit", "a/b c"])
+def test_a_name_that_cannot_be_one_is_refused(name: str, project: Project) -> None:
     with pytest.raises(BadInput):
-        add_backbone(project, NOW, AddRequest(source, name="shipped"), silent)
+        add_backbone(project, NOW, AddRequest("facebook/dinov2-small", name=name), silent)
 
 
 def test_a_full_disk_leaves_nothing(project: Project, wheel: Path, entry: CatalogueEntry) -> None:

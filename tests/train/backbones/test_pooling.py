@@ -20,5 +20,5 @@ def test_a_directory_of_a_map_may_name_the_maximum_beside_the_mean(tmp_path: Pat
     assert (backbone.pooling, backbone.dimension) == ("map-max", 32)
     assert torch.equal(backbone.pooled(inputs), torch.cat([hidden.mean((2, 3)), hidden.amax((2, 3))], dim=1))
     AutoModel.from_config(ConvNextConfig(**config.to_dict() | {"feature_pooling": "cls"})).save_pretrained(directory)
-    with pytest.raises(BadInput, match="expected one of map, map-max for ConvNextModel, got 'cls'"):
+    with pytest.raises(BadInput, match="expected one of map, map-max, map-statistics for ConvNextModel, got 'cls'"):
         Backbone.load(directory)

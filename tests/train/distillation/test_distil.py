@@ -80,7 +80,7 @@ def test_the_student_loads_with_stock_transformers_and_takes_lora(
     assert not report["missing_keys"]
     assert not report["unexpected_keys"]
     backbone = Backbone.load(student)
-    assert (type(model).__name__, backbone.pooling, backbone.dimension) == ("ConvNextModel", "map-max", 32)
+    assert (type(model).__name__, backbone.pooling, backbone.dimension) == ("ConvNextModel", "map-statistics", 64)
     assert backbone.preprocessing.input_size == (32, 32)
     config = AdaptationConfig.checked(adaptation="lora", backbone=str(student), steps=2, lora_rank=2)
     run = adapt(folder, config, tmp_path / "run", silent)
@@ -180,7 +180,7 @@ def test_standardised_features_have_mean_0_and_deviation_1_and_constant_ones_are
 def test_a_convolutional_teacher_is_learnt_from_by_its_map(folder: SnapshotFolder, tmp_path: Path) -> None:
     config = ConvNextConfig(hidden_sizes=[8, 12], depths=[1, 1], num_stages=2)
     teacher = save_backbone(tmp_path / "map", AutoModel.from_config(config))
-    assert Backbone.load(distil(folder, teacher, tmp_path / "student")).dimension == 32
+    assert Backbone.load(distil(folder, teacher, tmp_path / "student")).dimension == 64
 
 
 def test_a_teacher_of_unknown_provenance_is_refused_unless_that_is_allowed(
