@@ -151,7 +151,7 @@ def test_the_table_gives_labels_subjects_and_splits_and_contradictions_are_liste
         ("file,spilt\nx,train\n", "got file, spilt"),
         ("file,label\na/x.png,a,b,c\n", "line 2: expected 2 fields"),
         ("file,label\na/x.png\n", "line 2: expected 2 fields"),
-        ("", "expected the columns file"),
+        ("", "is empty: expected a first line with the names of the columns"),
         (b"file,label\n\xff\xfe,a\n", "UTF-8"),
         ('file,label\n"a/x.png,a\n', "cannot be read"),
     ],
