@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from curation.errors import BadInput
 from curation.ingest.incoming import Geometry, IncomingImage
-from curation.ingest.preparing import prepare, prepared_shape
+from curation.ingest.preparing import NOT_WINDOWED, prepare, prepared_shape
 from curation.ingest.request import ImportRequest
 
 AFFINE = ((0.0, -2.0, 0.0, 10.0), (-3.0, 0.0, 0.0, 20.0), (0.0, 0.0, 4.0, 30.0), (0.0, 0.0, 0.0, 1.0))
@@ -67,4 +67,5 @@ def test_the_files_own_window_is_used_when_there_is_one_and_eight_bits_stay_as_t
     with pytest.raises(BadInput, match="no window of its own"):
         prepare(IncomingImage("a", values, "x"), request)
     eight = _image(8, 8)
-    assert prepare(eight, request) is eight
+    left = prepare(eight, request)
+    assert (left.pixels is eight.pixels, left.geometry, left.notes) == (True, eight.geometry, (NOT_WINDOWED,))
