@@ -5,18 +5,20 @@ the digests of the pixels, of anything else those of the stored files.
 """
 
 import fcntl
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curation.errors import Conflict, Damaged
+from curation.files import whole_file
 from curation.progress import OnProgress
 
 LINE = 65  # a SHA-256 in hexadecimal, and a line feed
@@ -232,13 +234,27 @@ def kept_digests(directory: Path) -> Iterator[tuple[Path, Set[str]]]:
         yield path, rows_of(path).keys()
 
 
-def remove_features(directory: Path, backbone_digest: str) -> int:
-    """Remove the feature files of a backbone that is removed itself; return how many there were."""
-    paths = sorted(directory.glob(f"{feature_prefix(backbone_digest)}*.rows"))
-    for path in paths:
-        path.unlink()
-        path.with_suffix(".f32").unlink(missing_ok=True)
-    return len(paths)
+def note_backbone(directory: Path, name: str, backbone: Path) -> None:
+    """Note beside a feature file whose it is, where the backbone lies in the project; the first note stays."""
+    note, root = directory / f"{name}.json", directory.parent.resolve()
+    if not note.exists() and backbone.resolve().is_relative_to(root):
+        with whole_file(note) as partial:
+            partial.write_text(json.dumps({"backbone": backbone.resolve().relative_to(root).as_posix()}) + "\n")
+
+
+def remove_features(directory: Path, removed: str) -> int:
+    """Remove the feature files of backbones in a removed folder (`backbones/NAME`); return how many there were.
+
+    A backbone that was added under two names has one file: the other computes its features again.
+    """
+    count = 0
+    for note in sorted(directory.glob("features-*.json")):
+        backbone = PurePosixPath(json.loads(note.read_text())["backbone"])
+        if backbone.is_relative_to(removed):
+            for path in [*directory.glob(f"{note.stem}.*.rows"), *directory.glob(f"{note.stem}.*.f32"), note]:
+                path.unlink(missing_ok=True)
+            count += 1
+    return count
 
 
 def feature_prefix(backbone_digest: str) -> str:

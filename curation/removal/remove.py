@@ -31,6 +31,7 @@ from curation.tables.measures import SetMeasurement
 from curation.tables.operations import Event
 from curation.tables.training import AddedBackbone, Evaluation, Run, Snapshot, SnapshotItem, Study
 from curation.tables.withdrawals import Affected, AffectedKind
+from curation.vector_files import remove_features
 
 SHIPPED = "shipped"
 
@@ -105,8 +106,9 @@ def remove(project: Project, now: datetime, kind: NodeKind, name: str) -> Remova
             if removal.folder and aside:
                 aside.rename(removal.folder)
             raise
-        if aside:
+        if removal.folder and aside:
             shutil.rmtree(aside)
+            remove_features(project.root / "embeddings", removal.folder.relative_to(project.root).as_posix())
     return removal
 
 

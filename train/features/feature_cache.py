@@ -15,7 +15,7 @@ from curation.digests import digest_of
 from curation.image_store import ImageStore, Pixels
 from curation.progress import OnProgress
 from curation.snapshots.folder import SnapshotFolder, SnapshotRow
-from curation.vector_files import VectorFile, Vectors, feature_prefix, read_ahead
+from curation.vector_files import VectorFile, Vectors, feature_prefix, note_backbone, read_ahead
 from train.backbones.load import Backbone
 
 AT_ONCE = 64
@@ -89,6 +89,8 @@ class FeatureCache:
             digests = [image.pixel_sha256 for image in lasting]
             inputs = self._prepare(lasting, read)
             self._file.fill(digests, inputs, self.backbone.embed, on_progress, NOTE, self._at_once)
+            if lasting:
+                note_backbone(self._file.directory, self._file.name, self.backbone.directory)
             features[in_file] = self._file.stored(digests)[np.arange(len(digests))]
         return features
 

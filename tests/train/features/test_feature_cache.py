@@ -2,7 +2,9 @@
 
 import dataclasses
 import errno
+import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -108,8 +110,23 @@ def test_weights_preprocessing_pooling_and_device_each_have_a_file_of_their_own(
     FeatureCache(backbone, tmp_path).of_stored(store, images, silent)
     other = FeatureCache(others[2], tmp_path).of_stored(store, images, silent)
     np.testing.assert_array_equal(other, others[2].features(pixels))
-    assert remove_features(tmp_path, backbone.digest) == 2
-    assert not list(tmp_path.glob("features-*"))
+
+
+def test_features_go_with_the_backbone_that_made_them_and_others_stay(tiny_vit: Path, tmp_path: Path) -> None:
+    store, images, _ = store_with(tmp_path, 3)
+    directory = tmp_path / "embeddings"
+    for number, place in enumerate(("backbones/eye", "backbones/eye-2", "runs/eye/model")):
+        shutil.copytree(tiny_vit, tmp_path / place)
+        own = {"size": 32, "image_mean": [0.1 * number] * 3, "image_std": [0.25] * 3}
+        (tmp_path / place / "preprocessor_config.json").write_text(json.dumps(own))
+        FeatureCache(Backbone.load(tmp_path / place), directory).of_stored(store, images, silent)
+    outside = FeatureCache(Backbone.load(tiny_vit), directory)
+    kept = outside.of_stored(store, images, silent)
+    assert len(list(directory.glob("features-*.rows"))) == 4
+    assert (remove_features(directory, "backbones/eye"), remove_features(directory, "backbones/eye")) == (1, 0)
+    assert remove_features(directory, "runs/eye") == 1
+    assert len(list(directory.glob("features-*.rows"))) == len(list(directory.glob("features-*.f32"))) == 2
+    np.testing.assert_array_equal(outside.of_stored(store, images, silent), kept)
 
 
 def embed_all(backbone_directory: Path, directory: Path, order: list[int]) -> None:
