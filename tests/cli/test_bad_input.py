@@ -203,9 +203,10 @@ def _options_in(place: str, text: str) -> list[tuple[str, str, str]]:
     return found
 
 
-# Options of other programs (PostgreSQL's, uvicorn), and a variable of a style sheet.
+# Options of other programs (PostgreSQL's, uvicorn, pip), and a variable of a style sheet.
 OTHERS = {"--dbname", "--exit-on-error", "--factory", "--file", "--format", "--heat", "--list", "--no-owner"}
 OTHERS |= {"--no-privileges", "--single-transaction", "--label"}
+OTHERS |= {"--no-deps", "--only-binary", "--no-input", "--disable-pip-version-check", "--dest"}
 
 
 def test_every_option_that_a_message_names_exists_on_the_command_it_names() -> None:
