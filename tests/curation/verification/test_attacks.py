@@ -131,6 +131,7 @@ LEFT_OUT = {
     "labels": "covered with each image that has one",
     "image_labels": "covered with their image",
     "masks": "covered with their image",
+    "image_captions": "covered with their image",
     "generator_subjects": "covered with their generator",
     "generator_pixels": "covered with their generator",
     "worklist_readers": "covered with their worklist",
