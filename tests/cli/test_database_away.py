@@ -200,17 +200,19 @@ def test_a_postgresql_server_that_is_restarted_costs_no_job(tmp_path: Path, monk
         url = create_database(server.url, "away")
         project, _ = open_or_make_project(tmp_path / "away", database_url=url)
         calls: list[int] = []
+        comes_back = threading.Timer(0.3, server.start)
 
         def body(project: Project, report: OnProgress) -> None:
             calls.append(1)
             if len(calls) == 1:
                 server.stop()
-                threading.Timer(0.3, server.start).start()
+                comes_back.start()
             report(1, 3)  # the server is away when this begins
             with project.database.write() as session:
                 session.add(Label(name=f"kept {len(calls)}"))
                 session.flush()
                 if len(calls) == 1:
+                    comes_back.join()  # pg_ctl waits until the server answers, and would miss one that is gone again
                     server.stop("immediate")  # and goes away in the middle of this
                     server.start()
             report(3, 3)

@@ -132,7 +132,8 @@ def test_outcomes_that_were_removed_are_told_while_reading_and_a_fault_once_the_
     """Three are stored, one of which rests on a reading that was taken back since."""
     line = "worklist 'w': the stored outcome of {} images ({}) is missing, or is not what its readings give now"
     with room.database.read() as session:
-        first, *others = session.scalars(select(Outcome.image_id).order_by(Outcome.reading_ids)).all()
+        rested = session.execute(select(Outcome.reading_ids, Outcome.image_id)).all()
+        first, *others = (image_id for _, image_id in sorted(rested))
         [old] = outdated_outcomes(session)
     assert (old.line.startswith(line.format(1, first)), old.closed) == (True, False)
     with room.database.write() as session:
