@@ -24,7 +24,7 @@ from cli.terminal import (
 from curation.lineage.graph import NodeKind
 from curation.project import Project
 from curation.provenance.public_web import OVERLAP
-from curation.provenance.seen import PUBLIC_WEB
+from curation.provenance.seen import PUBLIC_WEB, UNKNOWN
 from curation.provenance.tombstones import Tombstones
 
 
@@ -165,19 +165,22 @@ def show(ctx: click.Context, backbone_path: str, as_json: bool) -> None:
     Example:
       rounds backbone show shipped
     """
+    from train.backbones.card import summarize_card
     from train.backbones.load import Backbone
     from train.backbones.names import backbone_location
 
     loaded = Backbone.load(backbone_location(backbone_path, project_root(ctx)))
-    card = loaded.directory / "card.json"
+    path = loaded.directory / "card.json"
+    card = summarize_card(json.loads(path.read_text())) if path.is_file() else {}
     facts = {
         "name": loaded.name,
         "directory": str(loaded.directory),
-        "digest": loaded.digest,
+        **{key: card[key] for key in ("source", "licence", "digest") if key in card},
+        "digest of features": loaded.digest,
         "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
         "input": " x ".join(map(str, loaded.preprocessing.input_size)),
         "features": f"{loaded.dimension} ({loaded.pooling})",
-        "says what it saw": card.is_file(),
+        "provenance": _provenance_line(card) if card else f"{UNKNOWN}: no card.json says what it saw",
         **({"preprocessing": note} if (note := loaded.preprocessing.note) else {}),
         **({"withdrawals": notes} if (notes := Tombstones.read(loaded.directory).notes) else {}),
     }

@@ -60,7 +60,9 @@ def test_a_name_is_found_by_a_run_here_a_run_of_the_worker_and_the_default_of_th
     ]
     lineage = run(by_default, "lineage", "backbone:eye")
     assert "run default" in lineage
-    assert json.loads(run(by_default, "backbone", "show", "eye", "--json"))["input"] == "48 x 48"
+    shown = json.loads(run(by_default, "backbone", "show", "eye", "--json"))
+    assert (shown["input"], shown["digest"][:12]) == ("48 x 48", rows[-1]["digest"])
+    assert shown["provenance"].startswith("public web")
 
 
 @pytest.mark.slow

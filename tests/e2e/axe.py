@@ -14,12 +14,21 @@ SETTLED_COLOURS = """async () => {
   const frame = () => new Promise((done) => requestAnimationFrame(done));
   await frame();
   await frame();
-  while (moving().length > 0) {
+  while (moving().length > 0 || document.querySelector("[data-stale=true]")) {
     await Promise.allSettled(moving().map((one) => one.finished));
     await frame();
     await frame();
   }
 }"""
+
+# Streamlit runs a page's script again at any time, and shows what it will replace paler.
+WATCH_FOR_CHANGES = """() => {
+  window.changedUnderAxe = false;
+  const watch = new MutationObserver(() => { window.changedUnderAxe = true; });
+  const attributeFilter = ["class", "disabled", "data-stale", "data-test-script-state"];
+  watch.observe(document, { subtree: true, attributes: true, attributeFilter });
+}"""
+LOOKS = 5
 
 
 @dataclass(frozen=True)
@@ -36,9 +45,8 @@ STREAMLITS_OWN: tuple[Excused, ...] = ()
 
 def found_by_axe(page: Page) -> list[str]:
     """Serious and critical violations once every colour stands, without those of Streamlit's; one line per element."""
-    page.evaluate(SETTLED_COLOURS)
     lines = []
-    for violation in Axe().run(page).response["violations"]:
+    for violation in _look_while_still(page):
         if violation["impact"] not in ("serious", "critical"):
             continue
         for node in violation["nodes"]:
@@ -46,6 +54,17 @@ def found_by_axe(page: Page) -> list[str]:
             if not any(one.rule == violation["id"] and one.selector in path for one in STREAMLITS_OWN):
                 lines.append(f"{violation['id']}: {path}: {node['html'][:160]}")
     return lines
+
+
+def _look_while_still(page: Page) -> list[dict[str, Any]]:
+    """Every violation on a page that did not change while axe looked at it; looks again where it did."""
+    for _ in range(LOOKS):
+        page.evaluate(SETTLED_COLOURS)
+        page.evaluate(WATCH_FOR_CHANGES)
+        violations: list[dict[str, Any]] = Axe().run(page).response["violations"]
+        if not violations or not page.evaluate("window.changedUnderAxe"):
+            return violations
+    raise AssertionError(f"the page changed under each of {LOOKS} looks of axe")
 
 
 def _flat(target: list[Any]) -> list[str]:
