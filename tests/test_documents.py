@@ -55,4 +55,5 @@ def test_every_path_named_exists(document: str) -> None:
 
 def test_the_index_of_decisions_lists_what_stands_below_it() -> None:
     page = PAGE.read_text()
+    assert re.findall(r"^\d{4}-\d\d-\d\d.*", page, re.M) == [], "an entry begins with **its date. Its title**"
     assert page == render(page), "run `make docs` and commit docs/decisions.md"
