@@ -172,7 +172,7 @@ def show(ctx: click.Context, backbone_path: str, as_json: bool) -> None:
     loaded = Backbone.load(backbone_location(backbone_path, project_root(ctx)))
     path = loaded.directory / "card.json"
     card: dict[str, Any] = summarize_card(json.loads(path.read_text())) if path.is_file() else {}
-    facts = {
+    facts: dict[str, Any] = {
         "name": loaded.name,
         "directory": str(loaded.directory),
         **{key: card[key] for key in ("source", "licence", "digest") if key in card},
