@@ -88,8 +88,8 @@ def align(
     settings = AlignmentRecipe.parse(recipe.read_bytes()) if recipe else AlignmentRecipe()
     if captions:
         settings = AlignmentRecipe.checked(**settings.model_dump() | {"captions": captions})
-    given = {"image": image or project.settings.train.backbone, "text": text}
-    towers = {tower: absolute_location(name, project.root) for tower, name in given.items()}
+    names = {"image": image or project.settings.train.backbone, "text": text}
+    towers = {tower: absolute_location(name, project.root) for tower, name in names.items()}
     request = AlignmentRequest.checked(**towers, out=str(out.absolute()), recipe=settings, **options)
     folder = open_snapshot(project, request.snapshot)
     if queue:
@@ -142,8 +142,8 @@ def measure_zero_shot(
     from train.image_text.measure import measure_two_towers
     from train.image_text.measure_request import ImageTextMeasureRequest
 
-    given = {key: value for key, value in {"templates": templates, "shots": shots}.items() if value}
-    request = ImageTextMeasureRequest.checked(model=absolute_location(model, project.root), **given, **options)
+    chosen = {key: value for key, value in {"templates": templates, "shots": shots}.items() if value}
+    request = ImageTextMeasureRequest.checked(model=absolute_location(model, project.root), **chosen, **options)
     use_torch_threads(project)
     with progress_bar("measuring", quiet=as_json) as report:
         result = measure_two_towers(open_snapshot(project, snapshot), request, report)

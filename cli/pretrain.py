@@ -130,12 +130,12 @@ def pretrain(
 
 def _choose_recipe(recipe: Path | None, out: Path, options: dict[str, Any]) -> AnyRecipe:
     """The recipe of a file, or the one that the options describe; raises UsageError for both or neither."""
-    given = {name: value for name, value in options.items() if value not in (None, False)}
+    settings = {name: value for name, value in options.items() if value not in (None, False)}
     if recipe is None:
-        if "objective" not in given:
+        if "objective" not in settings:
             raise click.UsageError("give --objective NAME, or --recipe FILE")
-        return make_recipe(name=out.name, **given)
-    if given:
-        option = f"--{next(iter(given)).replace('_', '-')}"
+        return make_recipe(name=out.name, **settings)
+    if settings:
+        option = f"--{next(iter(settings)).replace('_', '-')}"
         raise click.UsageError(f"{option} does not go with --recipe: write it into the recipe")
     return read_recipe(recipe.read_bytes())

