@@ -74,6 +74,11 @@ class Outbox {
     this.refused = rows.filter((row) => row.refused);
   }
 
+  // How many are safe on this device's disk; the others are still being written there.
+  get kept() {
+    return this.waiting.filter((entry) => entry.kept).length;
+  }
+
   // Assignment keys whose verdict is still under way: the server may lease them to us again meanwhile.
   keys() {
     return new Set(this.waiting.filter((entry) => entry.kind === "reading").map((entry) => entry.body.assignment_key));
@@ -92,8 +97,10 @@ class Outbox {
     this.on.changed(this);
     const store = this.store("readwrite");
     const added = Promise.all(rows.map((row) => settled(store.add(row))));
+    store.transaction.commit?.(); // now, not after the answers: a tab that closes at once still keeps them
     const [sequences] = await Promise.all([added, committed(store.transaction)]);
     entries.forEach((entry, index) => Object.assign(entry, { sequence: sequences[index], kept: true }));
+    this.on.changed(this);
     this.flush();
   }
 

@@ -115,7 +115,9 @@ class Panel {
   saved(outbox) {
     const waiting = outbox.waiting.length;
     const state = waiting === 0 ? "saved" : outbox.online ? "sending" : "offline";
-    const offline = outbox.halted ? `${waiting} kept on this device, not taken: ${outbox.halted}` : `Offline, ${waiting} kept on this device`;
+    const unwritten = waiting - outbox.kept;
+    const kept = unwritten ? `${outbox.kept} kept on this device, ${unwritten} being written` : `${waiting} kept on this device`;
+    const offline = outbox.halted ? `${kept}, not taken: ${outbox.halted}` : `Offline, ${kept}`;
     const text = { saved: "Saved", sending: `Sending ${waiting}`, offline };
     write(this.slots.saved, text[state]);
     this.slots.saved.dataset.saved = state;

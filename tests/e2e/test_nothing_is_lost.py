@@ -21,6 +21,9 @@ from tests.e2e.conftest import (
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 NewContext = Callable[..., BrowserContext]
+SLOW_DISK = """Object.defineProperty(IDBTransaction.prototype, "oncomplete", {
+  set(listener) { this.addEventListener("complete", (event) => setTimeout(() => listener(event), 2000)); },
+})"""
 
 
 def press(page: Page, times: int) -> list[str]:
@@ -106,6 +109,20 @@ def test_a_tab_closed_while_the_server_was_down_sends_when_it_opens_again(room: 
     keys += press(again, 2)
     readings = room.wait_for_readings(worklist_id, 6)
     assert [reading.key for reading in readings] == keys
+
+
+def test_a_reading_is_called_kept_once_it_is_on_the_disk(room: Room, new_context: NewContext) -> None:
+    room.worklist()
+    page = new_context().new_page()
+    page.add_init_script(SLOW_DISK)
+    sign_in(page, room, room.reader())
+    page.route("**/rounds/api/readings", lambda route: route.abort())
+    saved = page.locator("[data-slot=saved]")
+    press(page, 1)
+    expect(saved).to_have_text("Offline, 1 kept on this device")
+    press(page, 1)
+    expect(saved).to_have_text("Offline, 1 kept on this device, 1 being written")
+    expect(saved).to_have_text("Offline, 2 kept on this device")
 
 
 def test_what_a_closed_tab_could_not_send_is_sent_by_the_one_that_is_open(room: Room, new_context: NewContext) -> None:
