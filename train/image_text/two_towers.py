@@ -17,8 +17,7 @@ from curation.errors import BadInput, Diverged
 from curation.image_store import Pixels
 from train.backbones.load import Backbone, locate_backbone
 from train.backbones.preprocessing import Preprocessing
-from train.image_text.aligned_folder import ALIGNED, load_aligned
-from train.image_text.text_tower import (
+from train.backbones.text_tower import (
     TEXT_FILES,
     count_cut,
     load_tokenizer,
@@ -26,6 +25,7 @@ from train.image_text.text_tower import (
     read_config,
     text_digest,
 )
+from train.image_text.aligned_folder import ALIGNED, load_aligned
 
 STOCK_FILES = (*TEXT_FILES, "preprocessor_config.json")
 BATCH = 64

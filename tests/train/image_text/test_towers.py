@@ -11,7 +11,7 @@ from transformers import AutoModel, AutoTokenizer
 from curation.errors import BadInput
 from curation.snapshots.folder import SnapshotFolder
 from train.backbones.preprocessing import Preprocessing
-from train.image_text.text_tower import TextTower, explain_cut
+from train.backbones.text_tower import TextTower, explain_cut
 from train.image_text.two_towers import load_two_towers
 
 TEXTS = ["a bright square", "there is a bright square at the centre corner", "unknown words"]
