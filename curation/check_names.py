@@ -53,6 +53,7 @@ COMPONENTS = re.compile(r"\d+ principal components")
 # Measures of sets by key, as stored results call them; how many components were taken differs by scope.
 MEASURE_TITLES = {
     "frechet": "Fréchet distance",
+    "frechet_class_token": "Fréchet distance, class token",
     "frechet_components": "Fréchet distance, principal components",
     "kernel": "kernel distance",
     "precision": "precision",

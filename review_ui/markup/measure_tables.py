@@ -12,6 +12,7 @@ WIDEST = 16.0  # a ratio beyond it, or below its inverse, stands at the edge
 MEANS = {
     "frechet_components": "How far the set as a whole lies from real images, by the features of a network.",
     "frechet": "How far the set as a whole lies from real images, by the features of a network.",
+    "frechet_class_token": "The same by the token that the network reads the whole image with, as in the literature.",
     "kernel": "How far the two lie apart, whatever their shape: about 0 if alike, sometimes below by chance.",
     "precision": "Share of the set that lies among real images: does it look real?",
     "recall": "Share of real images that lie within the set: does it have all of their variety?",

@@ -31,7 +31,7 @@ from train.backbones.names import absolute_location, backbone_of_project
 from train.backbones.provenance import backbone_facts
 
 # Raised whenever equal images could give another value: part of what makes a measurement the same one.
-METHOD = "set-measures/1"
+METHOD = "set-measures/2"
 USUAL_MOST = 1_000
 WHOLE = "whole"
 
@@ -212,7 +212,14 @@ def _measure_scope(
         "drawn": vectors.drawn.take(np.array(scope.drawn)),
     }
     every_real = vectors.train.features[scope.every_real]
-    rows = measure_scope(**sides, every_real=every_real, resamples=request.resamples, seed=request.seed, report=report)
+    rows = measure_scope(
+        **sides,
+        every_real=every_real,
+        resamples=request.resamples,
+        seed=request.seed,
+        report=report,
+        class_token=vectors.class_token,
+    )
     return {
         "scope": scope.name,
         "n": scope.n,

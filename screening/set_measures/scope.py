@@ -24,7 +24,7 @@ MOST_COMPONENTS = 32
 IMAGES_PER_COMPONENT = 5
 SHARES = ("precision", "recall", "coverage")
 LOWEST: Mapping[str, float | None] = {"kernel": None}  # unbiased, so it may fall below zero
-LESS_IS_NEARER = ("frechet", "frechet_components", "kernel", "spectral")
+LESS_IS_NEARER = ("frechet", "frechet_class_token", "frechet_components", "kernel", "spectral")
 
 Positions = tuple[NDArray[np.int64], ...]
 
@@ -65,31 +65,41 @@ def measure_scope(
     resamples: int,
     seed: int,
     report: Callable[[int], None] = lambda _: None,
+    class_token: int | None = None,
 ) -> list[ScopeMeasure]:
-    """All measures of three sets of one size; `every_real` (M, D) is what could have been copied."""
+    """All measures of three sets of one size; `every_real` (M, D) is what could have been copied.
+
+    Where the first `class_token` features are a class token's, the Fréchet distance of it alone is given, too: the one
+    of the literature, and with fewer dimensions for fewer images.
+    """
     n = len(real)
     components = min(MOST_COMPONENTS, n // IMAGES_PER_COMPONENT, every_real.shape[1])
     reduced = PCA(components, svd_solver="covariance_eigh").fit(every_real)
-    plain = n > real.features.shape[1]
-    sides = Sides(real, held_out, drawn, reduced, plain)
+    widths = {"frechet": real.features.shape[1]} | ({"frechet_class_token": class_token} if class_token else {})
+    sides = Sides(real, held_out, drawn, reduced, {key: width for key, width in widths.items() if width < n})
     whole, parts = measured_on_parts(sides.measure, (n, n, n), resamples, seed, report)
     shared = 100 * reduced.explained_variance_ratio_.sum()
     titles = {**MEASURE_TITLES, "frechet_components": f"Fréchet distance, {components} principal components"}
     notes = {"frechet_components": f"{shared:.0f} % of the variance of the training images' features"}
-    measures = [] if plain else [_too_few(n, real.features.shape[1])]
+    measures = [_too_few(key, n, width) for key, width in widths.items() if width >= n]
     measures += [_set_measure(key, titles[key], n, whole, parts, notes.get(key, "")) for key in sides.measure_keys()]
     return [*measures, _authenticity(drawn.features, held_out.features, every_real)]
 
 
-def _too_few(n: int, dimension: int) -> ScopeMeasure:
+def _too_few(key: str, n: int, dimension: int) -> ScopeMeasure:
     note = f"not given: {n} images do not exceed the {dimension} feature dimensions"
-    return ScopeMeasure("frechet", MEASURE_TITLES["frechet"], None, None, None, "less", note)
+    return ScopeMeasure(key, MEASURE_TITLES[key], None, None, None, "less", note)
 
 
 class Sides:
-    """Generated and held-out images against the same real ones; each distance is computed once."""
+    """Generated and held-out images against the same real ones; each distance is computed once.
 
-    def __init__(self, real: ImageSet, held_out: ImageSet, drawn: ImageSet, reduced: PCA, plain: bool) -> None:
+    `plain` holds, by the name of the measure, how many of the first features a plain Fréchet distance is taken on.
+    """
+
+    def __init__(
+        self, real: ImageSet, held_out: ImageSet, drawn: ImageSet, reduced: PCA, plain: Mapping[str, int]
+    ) -> None:
         self.real, self.others = real, {"value": drawn, "floor": held_out}
         sides = (real, held_out, drawn)
         self.plain = plain
@@ -102,8 +112,8 @@ class Sides:
 
     def measure_keys(self) -> list[str]:
         """List the measures in the order in which they are shown."""
-        frechet = ["frechet"] if self.plain else []
-        return [*frechet, "frechet_components", "kernel", "precision", "recall", "density", "coverage", "spectral"]
+        rest = ("frechet_components", "kernel", "precision", "recall", "density", "coverage", "spectral")
+        return [*self.plain, *rest]
 
     def measure(self, positions: Positions) -> dict[str, float]:
         """`KEY/value` and `KEY/floor` of the images at these positions of real, held-out and generated ones."""
@@ -132,8 +142,10 @@ class Sides:
             "coverage": manifold.coverage(real, across),
             "spectral": spectral_distance(self.real.spectra[rows], other.spectra[columns]),
         }
-        if self.plain:
-            measured["frechet"] = unchecked_frechet_distance(self.real.features[rows], other.features[columns])
+        for key, width in self.plain.items():
+            measured[key] = unchecked_frechet_distance(
+                self.real.features[rows, :width], other.features[columns, :width]
+            )
         return measured
 
 

@@ -13,16 +13,21 @@ from screening.set_measures.scope import ImageSet
 from screening.set_measures.sets import DrawnImage, RealImage, Sets
 from screening.set_measures.spectrum import radial_spectra
 from train.backbones.load import Backbone
+from train.backbones.pooling import class_token_width
 from train.features.feature_cache import FeatureCache
 
 
 @dataclass(frozen=True, slots=True)
 class SetVectors:
-    """Features and spectra of generated, training and validation images, in the order of the sets."""
+    """Features and spectra of generated, training and validation images, in the order of the sets.
+
+    The first `class_token` features are the class token's, where the backbone has one beside the patches.
+    """
 
     drawn: ImageSet
     train: ImageSet
     validation: ImageSet
+    class_token: int | None
 
 
 def vectors_of(project: Project, sets: Sets, backbone: Backbone, report: OnProgress) -> SetVectors:
@@ -48,7 +53,8 @@ def vectors_of(project: Project, sets: Sets, backbone: Backbone, report: OnProgr
 
     train = image_set(sets.train)
     refuse_constant_features(train.features, "real training images")
-    return SetVectors(image_set(sets.drawn), train, image_set(sets.validation))
+    width = class_token_width(backbone.pooling, backbone.dimension)
+    return SetVectors(image_set(sets.drawn), train, image_set(sets.validation), width)
 
 
 def one_a_subject(images: Sequence[RealImage], positions: Sequence[int], seed: int) -> list[int]:

@@ -93,6 +93,11 @@ def pool_features(output: Any, pooling: str) -> Tensor:
     return torch.cat([statistic(tokens) for statistic in STATISTICS[kind]], dim=1)
 
 
+def class_token_width(pooling: str, dimension: int) -> int | None:
+    """Return how many of `dimension` features are the class token, which comes first; None where it stands apart."""
+    return dimension // 2 if pooling.startswith(CLASS_AND_PATCHES) else None
+
+
 def split_tokens(output: Any, model: torch.nn.Module) -> Tokens:
     """Take class token and patch tokens apart; the places of a convolutional map are patches."""
     hidden: Tensor = output.last_hidden_state

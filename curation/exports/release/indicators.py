@@ -17,7 +17,7 @@ from curation.exports.release.scorecard import Indicator
 from curation.exports.selection import Selection
 from curation.tables.images import Origin
 
-CONGRUENT = ("frechet", "frechet_components", "kernel", "spectral", "precision", "density")
+CONGRUENT = ("frechet", "frechet_class_token", "frechet_components", "kernel", "spectral", "precision", "density")
 COVERING = ("recall", "coverage", "authenticity")
 IN_FEATURES = "against real training images in a backbone's features, at equal n; measures.json has all"
 
