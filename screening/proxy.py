@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 from curation.errors import BadInput
 from curation.progress import OnProgress
 from curation.project import Project
+from curation.provenance.public_web import describe_backbone
 from curation.readers.accounts import add_reader
 from curation.reading.claims import claim
 from curation.reading.outcomes import recompute_outcomes
@@ -39,6 +40,7 @@ from screening.features.spread import refuse_constant_features
 from screening.references import Reference, real_references
 from train.backbones.load import Backbone
 from train.backbones.names import backbone_of_project
+from train.backbones.provenance import backbone_facts
 from train.features.feature_cache import FeatureCache, ImageDigests
 
 CONFIDENCE = 0.6
@@ -148,6 +150,7 @@ def read_worklist_by_proxy(
     return {
         "reader": name,
         "kind": "proxy",
+        "features": describe_backbone(backbone_facts(backbone)),
         "readings": dict(counts),
         "of real validation images": dict(on_real),
         "outcomes": outcomes,

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from curation.check_names import ALL_CLASSES
 from curation.errors import NotFound
+from curation.provenance.public_web import describe_backbone, saw_public_web
 from curation.tables.images import BuildStatus, Image
 from curation.tables.measures import SetMeasurement
 from curation.withdrawal.affected_results import WithdrawnSubjects, measurements_on
@@ -56,12 +57,14 @@ def withdrawn_behind(session: Session, measurement_id: int) -> int:
 def every_figure(measurement: SetMeasurement, withdrawn: int) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:
     """Every figure with its interval as one long table: measures, membership, representation, odds.
 
-    Where it rests on `withdrawn` subjects, the last row says so.
+    Where it rests on weights that saw public web images, or on `withdrawn` subjects, the last rows say so.
     """
     result = measurement.result
     readers = outcomes_by(result)
     parts = (_measures, _membership, _representation, _odds)
     rows = [(*row[:-1], readers, row[-1]) for part in parts for row in part(result)]
+    if saw_public_web(measurement.request):
+        rows.append(("notice", "whole", "features", *[None] * 6, readers, describe_backbone(measurement.request)))
     if withdrawn:
         rows.append(("notice", "whole", "withdrawn subjects it rests on", "", withdrawn, *[None] * 4, readers, ""))
     return HEADER, rows

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from sqlalchemy.orm import Session
 
 from curation.errors import NotFound
+from curation.provenance.public_web import describe_backbone, saw_public_web
 from curation.tables.images import BuildStatus
 from curation.tables.measures import CheckReport
 from screening.report.figures import ScreeningFigures, screening_figures
@@ -33,6 +34,8 @@ def error_rate_table(session: Session, report_id: int) -> Table:
         rows += [
             (rate.group, rate.name, check, caught, None, rate.n, None, None) for check, caught in rate.by_check.items()
         ]
+    if saw_public_web(report.parameters):
+        rows.append(("notice", "features", describe_backbone(report.parameters), *[None] * 5))
     withdrawn = withdrawn_behind(session, report)
     if withdrawn:
         rows.append(("notice", "withdrawn subjects it rests on", "", None, None, withdrawn, None, None))

@@ -22,20 +22,25 @@ KINDS = {"real": (GRAY, "o", 9), "approved": ("#1d7a55", "o", 16), "rejected": (
 STATES = {"missed": "#b3402a", "scarce": "#c98a2b", "ample": "#5b52a3", "even": "#1d7a55"}
 
 
-def _png(figure: Figure, result: dict[str, Any], legend: str) -> bytes:
-    """Save a figure with its legend and the notices of the result below it."""
-    lines = [legend]
+def notices(result: dict[str, Any], features: str) -> list[str]:
+    """List what has to stand on every plot: whose features, a model's outcomes, and the notice of the images."""
+    lines = [f"Features: {features}."]
     if result["outcomes_by_proxy_alone"]:
         lines.append(f"Outcomes of {result['outcomes_by_proxy_alone']} images are by a PROXY (a model) alone.")
     if result["notice"]:
         lines.append(result["notice"])
-    figure.text(0.5, -0.02, "\n".join(lines), ha="center", va="top", fontsize=8, color="#444")
+    return lines
+
+
+def _png(figure: Figure, lines: Sequence[str], legend: str) -> bytes:
+    """Save a figure with its legend and the notices of the measurement below it."""
+    figure.text(0.5, -0.02, "\n".join([legend, *lines]), ha="center", va="top", fontsize=8, color="#444")
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=120, bbox_inches="tight")
     return out.getvalue()
 
 
-def plot_measures(result: dict[str, Any]) -> bytes:
+def plot_measures(result: dict[str, Any], lines: Sequence[str]) -> bytes:
     """A panel for each measure: the generated images and, below, held-out real ones, by scope."""
     scopes = result["scopes"]
     measures = {
@@ -56,7 +61,7 @@ def plot_measures(result: dict[str, Any]) -> bytes:
         axis.set_visible(False)
     sizes = ", ".join(f"{scope['scope']} {scope['n']}" for scope in scopes)
     figure.suptitle(f"{result['set']}   (n: {sizes})", fontsize=11)
-    return _png(figure, result, "Orange: the set. Blue, hollow: held-out real images at the same n. Lines: 95 %.")
+    return _png(figure, lines, "Orange: the set. Blue, hollow: held-out real images at the same n. Lines: 95 %.")
 
 
 def _dots(axis: Axes, rows: Sequence[dict[str, Any] | None], names: Sequence[str]) -> None:
@@ -73,7 +78,7 @@ def _dots(axis: Axes, rows: Sequence[dict[str, Any] | None], names: Sequence[str
     axis.grid(axis="x", alpha=0.25)
 
 
-def plot_spectra(result: dict[str, Any]) -> bytes:
+def plot_spectra(result: dict[str, Any], lines: Sequence[str]) -> bytes:
     """Mean log power by frequency of the three sets, a panel for each scope."""
     scopes = result["scopes"]
     figure = Figure(figsize=(4.2 * len(scopes), 3.4), layout="constrained")
@@ -88,10 +93,10 @@ def plot_spectra(result: dict[str, Any]) -> bytes:
         axis.grid(alpha=0.25)
     figure.axes[0].set_ylabel("mean log power, dB", fontsize=9)
     figure.axes[-1].legend(fontsize=8)
-    return _png(figure, result, "Bands: 95 % of the mean, frequency by frequency.")
+    return _png(figure, lines, "Bands: 95 % of the mean, frequency by frequency.")
 
 
-def plot_map(result: dict[str, Any]) -> bytes | None:
+def plot_map(result: dict[str, Any], lines: Sequence[str]) -> bytes | None:
     """Real and generated images in a plane, a panel for each class."""
     points = result["map"]["points"]
     if not points:
@@ -110,11 +115,11 @@ def plot_map(result: dict[str, Any]) -> bytes | None:
         axis.set_yticks([])
         axis.legend(fontsize=7, loc="best")
     return _png(
-        figure, result, "t-SNE of features: near images lie near; far distances and the size of heaps mean nothing."
+        figure, lines, "t-SNE of features: near images lie near; far distances and the size of heaps mean nothing."
     )
 
 
-def plot_curation(result: dict[str, Any]) -> bytes | None:
+def plot_curation(result: dict[str, Any], lines: Sequence[str]) -> bytes | None:
     """Kept share by real share of each mode and subgroup; 1 is as often as among real images."""
     rows = [row for row in result["map"]["representation"] if row["ratio"] and row["ratio"]["low"] is not None]
     if not rows:
@@ -125,10 +130,10 @@ def plot_curation(result: dict[str, Any]) -> bytes | None:
         f"{result['map']['kept_are']} share by real share",
     )  # fmt: skip
     legend = "Red: missed, ochre: scarce, violet: ample, green: even, gray: unsure, at a level divided by "
-    return _png(figure, result, f"{legend}{result['map']['looks']} looks. Lines: 95 % each.")
+    return _png(figure, lines, f"{legend}{result['map']['looks']} looks. Lines: 95 % each.")
 
 
-def plot_odds(result: dict[str, Any]) -> bytes | None:
+def plot_odds(result: dict[str, Any], lines: Sequence[str]) -> bytes | None:
     """Odds ratio of being approved, each level against all others of its class."""
     rows = [row for row in result["map"]["odds"] if row["ratio"]]
     if not rows:
@@ -138,7 +143,7 @@ def plot_odds(result: dict[str, Any]) -> bytes | None:
     ]
     figure = _forest([row["ratio"] for row in rows], names, [DRAWN] * len(rows), "odds ratio of being approved")
     legend = "In brackets: approved of approved and rejected. Lines: 95 % each; of twenty, one misses by chance."
-    return _png(figure, result, legend)
+    return _png(figure, lines, legend)
 
 
 def _forest(ratios: Sequence[dict[str, float]], names: Sequence[str], colors: Sequence[str], label: str) -> Figure:
@@ -159,7 +164,7 @@ def _forest(ratios: Sequence[dict[str, float]], names: Sequence[str], colors: Se
     return figure
 
 
-def plot_medoids(result: dict[str, Any], images: dict[str, Pixels]) -> bytes | None:
+def plot_medoids(result: dict[str, Any], lines: Sequence[str], images: dict[str, Pixels]) -> bytes | None:
     """The real image in the middle of each mode, with what became of the mode."""
     rows = [row for row in result["map"]["representation"] if row["grouping"] == "mode" and row["level"] in images]
     if not rows:
@@ -175,4 +180,4 @@ def plot_medoids(result: dict[str, Any], images: dict[str, Pixels]) -> bytes | N
         color = STATES.get(row["state"], GRAY)
         counts = f"real {row['real']['hits']}, drawn {row['drawn']['hits']}, kept {row['kept']['hits']}"
         axis.set_title(f"{row['level']}: {row['state']}\n{counts}", fontsize=8, color=color)
-    return _png(figure, result, "Real training images, the nearest to the middle of their mode.")
+    return _png(figure, lines, "Real training images, the nearest to the middle of their mode.")

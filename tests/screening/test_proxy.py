@@ -66,6 +66,7 @@ def test_it_accepts_the_class_that_was_asked_for_and_rejects_the_other(to_read: 
     total = find(to_read)
     assert sum(facts["readings"].values()) == total
     assert sum(facts["of real validation images"].values()) == 48
+    assert facts["features"] == "tiny-vit"
     assert facts["of real validation images"]["accept"] >= 30
     with to_read.database.read() as session:
         query = select(Image.batch_index, Reading).join(WorklistItem, WorklistItem.image_id == Image.id)
