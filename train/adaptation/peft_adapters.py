@@ -17,19 +17,23 @@ from train.backbones.load import Backbone
 DIRECTORY = "adapter"
 
 
-def find_attention_linears(model: nn.Module) -> list[str]:
-    """Find the linear layers to adapt: those of the attention where the model has them, else all of them.
+def find_layers_to_adapt(model: nn.Module) -> list[str]:
+    """Find the layers to adapt: the linear ones of the attention, else all linear ones, else the convolutions.
 
-    Discovered from the model, since their names change between architectures and releases. Raises BadInput when the
-    model has no linear layer.
+    Discovered from the model, since their names change between architectures and releases. The convolution that reads
+    the image stays as it is: it has as few channels as the image. Raises BadInput when the model has no such layer.
     """
     linears = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-    if not linears:
+    convolutions = [
+        name for name, module in model.named_modules() if isinstance(module, nn.Conv2d) and module.groups == 1
+    ]
+    found = [name for name in linears if "attention" in name or "attn" in name] or linears or convolutions[1:]
+    if not found:
         raise BadInput(
-            f"expected linear layers to adapt, but {type(model).__name__} has no linear layer. Choose another"
+            f"expected linear layers or convolutions to adapt, but {type(model).__name__} has none. Choose another"
             " --adaptation or another backbone."
         )
-    return [name for name in linears if "attention" in name or "attn" in name] or linears
+    return found
 
 
 def add_adapter(backbone: Backbone, config: PeftConfig, name: str) -> Backbone:

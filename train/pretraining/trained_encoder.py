@@ -48,12 +48,8 @@ class TrainedEncoder(nn.Module):
 
     @classmethod
     def prepare(cls, backbone: Backbone, recipe: ContinuedRecipe) -> "TrainedEncoder":
-        """Set which weights train; raises BadInput for low-rank updates of a network without linear layers."""
+        """Set which weights train; raises BadInput for low-rank updates that the network cannot have."""
         method = Lora(rank=recipe.lora_rank, alpha=recipe.lora_alpha) if recipe.trainable == "lora" else Full()
-        if recipe.trainable == "lora" and not any(isinstance(part, nn.Linear) for part in backbone.model.modules()):
-            raise BadInput(
-                f"{type(backbone.model).__name__} has no linear layers for low-rank updates. Use --trainable full."
-            )
         implementation = find_implementation(method)
         implementation.check(backbone, method)
         return cls(implementation.prepare(backbone, method, recipe.backbone))

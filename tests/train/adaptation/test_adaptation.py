@@ -8,6 +8,7 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
+from torch import nn
 from transformers import AutoModel, ConvNextConfig, Dinov2Config, ResNetConfig, ViTConfig, ViTModel
 
 from curation.errors import BadInput, Conflict, Damaged, LeakRefused
@@ -18,7 +19,7 @@ from tests.train.tiny import save_backbone
 from train.adaptation.adapt import RunResult, adapt
 from train.adaptation.config import AdaptationConfig
 from train.adaptation.model import StandardizedHead
-from train.adaptation.peft_adapters import find_attention_linears
+from train.adaptation.peft_adapters import find_layers_to_adapt
 from train.adaptation.run_folder import load_run
 from train.backbones.load import Backbone
 from train.features.feature_cache import FeatureCache
@@ -183,22 +184,24 @@ def test_a_class_without_training_images_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_lora_finds_the_linears_of_each_architecture_and_batch_norm_stays_in_eval(
+def test_lora_finds_the_layers_of_each_architecture_and_batch_norm_stays_in_eval(
     folder: SnapshotFolder, tmp_path: Path
 ) -> None:
     dinov2 = AutoModel.from_config(Dinov2Config(hidden_size=32, num_hidden_layers=2, num_attention_heads=2))
-    assert {name.rsplit(".", 1)[-1] for name in find_attention_linears(dinov2)} >= {"q_proj", "v_proj"}
+    assert {name.rsplit(".", 1)[-1] for name in find_layers_to_adapt(dinov2)} >= {"q_proj", "v_proj"}
     convnext = AutoModel.from_config(ConvNextConfig(hidden_sizes=[8, 8, 8, 8], depths=[1, 1, 1, 1]))
-    assert all("pwconv" in name for name in find_attention_linears(convnext))
+    assert all("pwconv" in name for name in find_layers_to_adapt(convnext))
     resnet = AutoModel.from_config(ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1]))
-    with pytest.raises(BadInput, match="no linear layer"):
-        find_attention_linears(resnet)
+    assert all(name.startswith("encoder.") for name in find_layers_to_adapt(resnet))
+    with pytest.raises(BadInput, match="linear layers or convolutions to adapt"):
+        find_layers_to_adapt(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()))
     save_backbone(tmp_path / "convnet", resnet)
-    run = trained(tmp_path, folder, "full", backbone=str(tmp_path / "convnet"), steps=4)
     inputs = Backbone.load(tmp_path / "convnet").preprocessing(folder.pixels(folder.rows("validation")))
-    with torch.inference_mode():
-        first, second = (load_run(run.directory, "cpu").model(inputs) for _ in range(2))
-    assert torch.equal(first, second)
+    for method, more in (("full", {}), ("lora", {"lora_rank": 2})):
+        run = trained(tmp_path, folder, method, backbone=str(tmp_path / "convnet"), steps=4, out=method, **more)
+        with torch.inference_mode():
+            first, second = (load_run(run.directory, "cpu").model(inputs) for _ in range(2))
+        assert torch.equal(first, second)
 
 
 @pytest.mark.slow
