@@ -16,7 +16,9 @@ from cli.terminal import (
     progress_bar,
     project_root,
     queue_option,
+    tell,
     this_command,
+    use_torch_threads,
 )
 from curation.provenance.public_web import OVERLAP
 from curation.snapshots.build import open_snapshot
@@ -34,6 +36,7 @@ from train.backbones.names import absolute_location, backbone_location
 )
 @click.option("--recipe", type=LocalPath(exists=True, path_type=Path), required=True, help="A JSON recipe.")
 @click.option("--out", type=LocalPath(path_type=Path), required=True, help="The directory of the new backbone.")
+@click.option("--name", help="Add the result to the project under this name, as `rounds backbone add` does.")
 @click.option(
     "--allow-unknown-provenance", is_flag=True, help="Use a teacher without a list of what it saw. The card says so."
 )
@@ -48,6 +51,7 @@ def distil(
     snapshot_folder: Path | None,
     recipe: Path,
     out: Path,
+    name: str | None,
     allow_unknown_provenance: bool,
     allow_affected: bool,
     queue: bool,
@@ -60,45 +64,53 @@ def distil(
     \b
     Example:
       rounds backbone distil --teacher dinov2-small --snapshot first --recipe small.json --out small
+      rounds backbone distil --teacher dinov2-small --snapshot first --recipe small.json --out small --name small
     """
+    from train.backbones.add import AddRequest, add_backbone, refuse_taken_name
+    from train.distillation.distil import distil_backbone
     from train.distillation.recipe import DistilRecipe
+    from train.distillation.request import DistilRequest, queue_distillation
+    from train.fitting.timing import tell_estimate
 
     if (snapshot is None) == (snapshot_folder is None):
         raise click.UsageError("give either --snapshot NAME or --snapshot-folder DIRECTORY")
+    if queue and snapshot is None:
+        raise click.UsageError("--queue goes with --snapshot NAME: a worker has the snapshots of the project alone")
     parsed = DistilRecipe.parse(recipe.read_bytes())
+    project = find_project(ctx) if snapshot or name else None
+    wanted = AddRequest(str(out.absolute()), name)
+    if project and name:
+        refuse_taken_name(project, wanted)
     allowed = {"allow_unknown_provenance": allow_unknown_provenance, "allow_affected": allow_affected}
-    if queue:
-        if snapshot is None:
-            raise click.UsageError("--queue goes with --snapshot NAME: a worker has the snapshots of the project alone")
-        from train.distillation.request import DistilRequest, queue_distillation
-
-        wanted = DistilRequest(
-            snapshot=snapshot,
-            teacher=absolute_location(teacher, project_root(ctx)),
-            recipe=parsed,
-            out=str(out.absolute()),
-            **allowed,
+    if queue and project:
+        location = absolute_location(teacher, project.root)
+        request = DistilRequest(
+            snapshot=str(snapshot), teacher=location, recipe=parsed, out=wanted.source, name=name, **allowed
         )
-        emit_queued(queue_distillation(find_project(ctx), wanted, now()), {"backbone": str(out)}, as_json)
+        emit_queued(queue_distillation(project, request, now()), {"backbone": name or str(out)}, as_json)
         return
-    from train.distillation.distil import distil_backbone
-
     folder = (
         SnapshotFolder.open(snapshot_folder) if snapshot_folder else open_snapshot(find_project(ctx), str(snapshot))
     )
     warn_of_mixed_scales(folder)
+    if project:
+        use_torch_threads(project)
     location, today = backbone_location(teacher, project_root(ctx)), now().date().isoformat()
     with progress_bar("distilling", quiet=as_json) as report:
-        distil_backbone(folder, location, parsed, out, report, this_command(), today, **allowed)
-    _tell_result(out, as_json)
+        say = tell_estimate("the distillation", report, tell)
+        distil_backbone(folder, location, parsed, out, report, this_command(), today, on_estimate=say, **allowed)
+    if project and name:
+        add_backbone(project, now(), wanted, tell)
+        project.anchor()
+    _tell_result(out, name, as_json)
 
 
-def _tell_result(out: Path, as_json: bool) -> None:
+def _tell_result(out: Path, name: str | None, as_json: bool) -> None:
     """Print what the card says of the fit."""
     card = json.loads((out / "card.json").read_text())
     unknown, public_web = (card["fitted_on"].get(kind) for kind in ("unknown", "public_web"))
     facts = {
-        "backbone": str(out),
+        "backbone": name or str(out),
         "digest": card["digest"],
         "teacher": card["teacher"]["name"],
         "explained": round(card["metrics"]["explained"], 4),
@@ -108,7 +120,7 @@ def _tell_result(out: Path, as_json: bool) -> None:
         **({"public web": f"{', '.join(public_web)}; {OVERLAP}"} if public_web else {}),
         **({"withdrawals": card["affected"]} if card["affected"] else {}),
     }
-    emit(facts, as_json, title=f"backbone {out.name}")
+    emit(facts, as_json, title=f"backbone {name or out.name}")
     if not as_json:
         click.echo("explained: share of the variance of the teacher's features, on training images kept from the fit")
-        click.echo(f"use it with --backbone {out}")
+        click.echo(f"use it with --backbone {name or out}")

@@ -19,6 +19,7 @@ from cli.terminal import (
     queue_option,
     tell,
     this_command,
+    use_torch_threads,
 )
 from curation.snapshots.build import open_snapshot
 from curation.snapshots.folder import SnapshotFolder
@@ -108,6 +109,8 @@ def pretrain(
     )
     today = now().date().isoformat()
     warn_of_mixed_scales(folder)
+    if snapshot is not None:
+        use_torch_threads(find_project(ctx))
     with progress_bar("pretraining", quiet=as_json) as report:
         pretrain_backbone(
             folder,

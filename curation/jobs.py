@@ -171,6 +171,7 @@ _NAMES = {
         ("align", ("image",)),
         ("align", ("text",)),
         ("distil", ("teacher",)),
+        ("distil", ("name",)),
         ("pretrain", ("recipe", "backbone")),
         ("pretrain", ("recipe", "objective", "teacher")),
         ("pretrain", ("recipe", "objective", "self_supervised", "teacher")),

@@ -1,19 +1,21 @@
 """`rounds backbone`, and the names it gives everywhere else."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from cli.demo import with_backbone
 from cli.terminal import now
-from curation.errors import AffectedRefused, Conflict, NotFound
+from curation.errors import AffectedRefused, BadInput, Conflict, NotFound
 from curation.jobs import enqueue_request, open_jobs_naming
 from curation.project import Project
 from curation.provenance.public_web import OVERLAP
 from curation.settings import write_default_backbone
 from curation.verification.verify import verify_project
 from tests.cli.queueing import queue, run, work
+from tests.train.distillation.test_distil import RECIPE as DISTILLATION
 from tests.train.tiny import save_backbone
 
 
@@ -93,10 +95,35 @@ def test_a_withdrawal_reaches_an_added_backbone_that_saw_the_subject_and_a_backu
     assert not [fault for fault in faults if "backbone" in fault]
 
 
+@pytest.mark.slow
+def test_a_distillation_is_added_under_its_name_and_a_name_in_use_is_refused_before_it_begins(
+    curated: Project, on_web: Path, tmp_path: Path
+) -> None:
+    recipe, out = tmp_path / "small.json", tmp_path / "small"
+    recipe.write_text(DISTILLATION.model_copy(update={"batch_size": 4}).model_dump_json())
+    run(curated, "backbone", "add", str(on_web), "--name", "eye")
+    command = ("backbone", "distil", "--teacher", "eye", "--snapshot", "real", "--recipe", str(recipe), "--out")
+    for name, message in (("eye", "'eye' is there already"), ("shipped", "other than 'shipped'")):
+        with pytest.raises((Conflict, BadInput), match=message):
+            run(curated, *command, str(out), "--name", name)
+    assert not out.exists()
+    printed = run(curated, *command, str(out), "--name", "small")
+    assert "use it with --backbone small" in printed
+    shown = json.loads(run(curated, "backbone", "show", "small", "--json"))
+    assert (shown["directory"], shown["provenance"].startswith("public web")) == (
+        str(curated.root / "backbones" / "small"),
+        True,
+    )
+    shutil.rmtree(out)
+    with pytest.raises(Conflict, match=r"'small' is there already, from what was in .* before"):
+        run(curated, *command, str(out), "--name", "small")
+
+
 @pytest.mark.parametrize(
     ("kind", "payload"),
     [
         ("distil", {"teacher": "eye"}),
+        ("distil", {"teacher": "shipped", "name": "eye"}),
         ("align", {"image": "eye", "text": "words"}),
         ("align", {"image": "shipped", "text": "eye"}),
         ("privacy", {"backbone": "eye"}),

@@ -159,10 +159,10 @@ def test_a_queued_distillation_ends_in_a_backbone_and_stopped_midway_it_goes_on(
     recipe = tmp_path / "small.json"
     recipe.write_text(DISTILLATION.model_copy(update={"batch_size": 4}).model_dump_json())
     command = ("backbone", "distil", "--teacher", str(backbone), "--snapshot", "real", "--recipe", str(recipe))
-    command = (*command, "--out", str(tmp_path / "small"))
+    command = (*command, "--out", str(tmp_path / "small"), "--name", "small")
     assert "queued: `rounds worker` does it" in run(curated, *command, "--queue")
     [listed] = json.loads(run(curated, "jobs", "list", "--json"))
-    assert (listed["kind"], listed["about"], listed["status"]) == ("distil", "real", "queued")
+    assert (listed["kind"], listed["about"], listed["status"]) == ("distil", "small", "queued")
     assert work(curated, reports=4)
     assert job_of(curated, listed["job"]).status is JobStatus.QUEUED
     with pytest.raises(Conflict, match=r"job 1 \(distil, queued\) rests on it"):
@@ -172,4 +172,7 @@ def test_a_queued_distillation_ends_in_a_backbone_and_stopped_midway_it_goes_on(
     card = json.loads((tmp_path / "small" / "card.json").read_text())
     assert card["made_by"].endswith("--queue")
     facts = json.loads(run(curated, *command, "--json"))
-    assert (facts["digest"], facts["teacher"]) == (card["digest"], backbone.name)
+    assert (facts["digest"], facts["teacher"], facts["backbone"]) == (card["digest"], backbone.name, "small")
+    listed = json.loads(run(curated, "backbone", "list", "--json"))
+    assert [(row["name"], row["source"]) for row in listed[2:]] == [("small", str(tmp_path / "small"))]
+    assert count(curated, "backbone.added") == 1  # by the job, and not again

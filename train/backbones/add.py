@@ -64,6 +64,20 @@ def add_backbone(project: Project, now: datetime, request: AddRequest, say: Call
             return register_backbone(session, project.chain, now, name, card)
 
 
+def refuse_taken_name(project: Project, request: AddRequest) -> None:
+    """Refuse, before a directory is made, a name that another backbone has; raises Conflict, BadInput for no name.
+
+    A finished directory that was added under the name already is no other backbone.
+    """
+    name, directory = name_of(request), Path(request.source)
+    card = _card_of_finished(project, name, project.directory(FOLDER) / name, request, find_entry(request.source))
+    if card is not None and not (directory / CARD).is_file():
+        raise Conflict(
+            f"backbone {name!r} is there already, from what was in {directory} before. Choose another --name, or run "
+            f"`rounds backbone remove {name}` first."
+        )
+
+
 def name_of(request: AddRequest) -> str:
     """The name that the backbone gets: the one that was asked for, else that of the catalogue, the id or directory."""
     entry = find_entry(request.source)

@@ -1,6 +1,6 @@
-"""Distil a small ConvNeXt from a teacher on a snapshot's training subjects.
+"""Distil a small convolutional network from a teacher on a snapshot's training subjects.
 
-The labels are not read. The small network is saved as a stock `ConvNextModel`, with card.json beside it: its teacher,
+The labels are not read. The small network is saved in a layout of transformers, with card.json beside it: its teacher,
 and everything that either of them saw.
 """
 
@@ -23,9 +23,11 @@ from train.backbones.provenance import seen_by_backbone
 from train.distillation.recipe import DistilRecipe
 from train.distillation.student import Student, make_student
 from train.distillation.teacher_features import Standard, TeacherFeatures, compute_teacher_features
+from train.distillation.timing import estimate_distillation
 from train.fitting.checkpoint import Checkpoint
 from train.fitting.device import choose_device
 from train.fitting.phase import FitProgress, Phase
+from train.fitting.timing import OnEstimate
 from train.pretraining.fit import FIT
 from train.pretraining.from_nothing import PretrainingImages, choose_rows, split_images
 from train.pretraining.masked_autoencoder import augment, learning_rate
@@ -34,6 +36,8 @@ from train.pretraining.result_folder import CARD, describe_fit, is_finished, rem
 from train.pretraining.sampling import choose_batch, pretraining_generator
 
 TEACHER_FEATURES = "teacher"  # the folder inside FIT
+HELD_OUT, FITTED = "held-out", "fitted"  # the folders inside that of the features
+CHECKPOINT = "checkpoint.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +63,12 @@ def distil_backbone(
     *,
     allow_unknown_provenance: bool = False,
     allow_affected: bool = False,
+    on_estimate: OnEstimate | None = None,
 ) -> Path:
     """Fit a student on the real training images of `folder` and save it in `out`; resumes if it was killed.
 
-    `made_by` is the command and `date` the day for the card. Raises NotFound without the teacher, Conflict when `out`
+    `made_by` is the command and `date` the day for the card; `on_estimate` is told before a fit begins how long it
+    takes. Raises NotFound without the teacher, Conflict when `out`
     holds another finished backbone, BadInput when there are too few images, LeakRefused when the teacher does not say
     what it saw or saw held-out subjects, Diverged when a loss is no finite number; then nothing is left.
     """
@@ -76,6 +82,9 @@ def distil_backbone(
     rows = choose_rows(folder, recipe)
     images = split_images(folder, recipe, rows)
     teacher.check_images(*images.fitted.shape[1:])
+    if on_estimate is not None and not (out / FIT / CHECKPOINT).exists():
+        kept = [out / FIT / TEACHER_FEATURES / part for part in (FITTED, HELD_OUT)]
+        on_estimate(estimate_distillation(recipe, teacher, images, *kept))
     try:
         fit = _with_teacher(folder, recipe, teacher, images, out, on_progress)
         student, losses = _fit(fit, out, on_progress)
@@ -137,7 +146,7 @@ def _with_teacher(
             f"{name} images of {folder.digest}, seed {recipe.seed}, {recipe.held_out} held out",
             on_progress,
         )
-        for name, pixels in (("held-out", images.held_out), ("fitted", images.fitted))
+        for name, pixels in ((HELD_OUT, images.held_out), (FITTED, images.fitted))
     ]
     return Fit(folder, recipe, teacher, images, fitted=features[1], held_out=features[0])
 
@@ -158,7 +167,7 @@ def _fit(fit: Fit, out: Path, on_progress: OnProgress) -> tuple[Student, list[di
         recipe.steps,
         learning_rate=lambda step, initial: learning_rate(recipe, step, initial),
         checkpoint=Checkpoint(
-            out / FIT / "checkpoint.pt", f"{recipe.digest()} on {fit.folder.digest} from {fit.teacher.digest}"
+            out / FIT / CHECKPOINT, f"{recipe.digest()} on {fit.folder.digest} from {fit.teacher.digest}"
         ),
         remedy=f"Lower learning_rate, now {recipe.learning_rate:g}, in the recipe (--recipe) and repeat.",
     )

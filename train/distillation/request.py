@@ -20,6 +20,7 @@ class DistilRequest(FrozenRequest):
     teacher: str = Field(min_length=1, description="a name of the project, a Hugging Face id or a directory in full")
     recipe: DistilRecipe
     out: str = Field(min_length=1)
+    name: str | None = Field(default=None, description="the name that the project gives the result")
     allow_unknown_provenance: bool = Field(default=False, description="use a teacher that does not say what it saw")
     allow_affected: bool = Field(default=False, description="use what descends from a withdrawn subject")
 

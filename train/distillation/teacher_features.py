@@ -82,7 +82,7 @@ def compute_teacher_features(
     belongs_to = f"{teacher.digest} on {images} at {grid}"
     wholes, patches = [], []
     for start in range(0, len(pixels), PART):
-        parts = [directory / f"{kind}-{start:07d}.safetensors" for kind in ("whole", "patches")]
+        parts = _part_files(directory, start)
         kept = [read_kept_array(path, belongs_to) for path in parts]
         if any(array is None for array in kept):
             kept = list(_compute_part(teacher, pixels[start : start + PART], grid))
@@ -93,6 +93,17 @@ def compute_teacher_features(
         patches.append(kept[1])
         on_progress(min(start + PART, len(pixels)), len(pixels), "features of the teacher")
     return TeacherFeatures(np.concatenate(wholes), np.concatenate(patches))
+
+
+def count_missing(count: int, directory: Path) -> int:
+    """Count the images, of `count`, whose features are not kept in `directory` yet."""
+    starts = [start for start in range(0, count, PART) if not _part_files(directory, start)[-1].is_file()]
+    return sum(min(PART, count - start) for start in starts)
+
+
+def _part_files(directory: Path, start: int) -> list[Path]:
+    """The two files of the images from `start` on, in the order in which they are written."""
+    return [directory / f"{kind}-{start:07d}.safetensors" for kind in ("whole", "patches")]
 
 
 @torch.inference_mode()

@@ -12,6 +12,7 @@ from curation.errors import BadInput, Conflict, Diverged, LeakRefused
 from curation.progress import silent
 from curation.provenance.seen import Seen
 from curation.snapshots.folder import SnapshotFolder
+from tests.generate.latent_flow.test_suggest import StepClock
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
 from train.adaptation.adapt import adapt
@@ -20,6 +21,9 @@ from train.backbones.load import Backbone, weights_digest
 from train.distillation.distil import distil_backbone
 from train.distillation.recipe import DistilRecipe
 from train.distillation.teacher_features import Standard, TeacherFeatures, compute_teacher_features
+from train.distillation.timing import estimate_distillation
+from train.fitting.timing import FitEstimate, OnEstimate
+from train.pretraining.from_nothing import choose_rows, split_images
 from train.pretraining.objectives.feature_distillation import Features, feature_loss
 
 RECIPE = DistilRecipe(
@@ -59,13 +63,17 @@ def distil(
     out: Path,
     recipe: DistilRecipe = RECIPE,
     kill_at: str = "",
+    on_estimate: OnEstimate | None = None,
     **allowed: bool,
 ) -> Path:
     def progress(done: int, total: int, message: str) -> None:
         if kill_at and f"{done} {message}".startswith(kill_at):
             raise Killed
 
-    return distil_backbone(folder, str(teacher), recipe, out, progress, "rounds backbone distil", "today", **allowed)
+    made_by = "rounds backbone distil"
+    return distil_backbone(
+        folder, str(teacher), recipe, out, progress, made_by, "today", on_estimate=on_estimate, **allowed
+    )
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +133,37 @@ def test_features_kept_by_a_killed_fit_are_read_and_not_computed_again(
     )
     distil(folder, teacher, tmp_path / "student")
     assert computed == []
+
+
+def test_a_distillation_that_was_timed_gives_the_same_weights_and_features_kept_are_not_counted(
+    folder: SnapshotFolder, teacher: Path, tmp_path: Path
+) -> None:
+    recipe = RECIPE.model_copy(update={"steps": 50, "checkpoint_every": 25})
+    estimates: list[FitEstimate | None] = []
+    plain = distil(folder, teacher, tmp_path / "plain", recipe)
+    timed = tmp_path / "timed"
+    for kill_at in ("20 features", ""):
+        try:
+            distil(folder, teacher, timed, recipe, kill_at, on_estimate=estimates.append)
+        except Killed:
+            continue
+    assert (plain / "model.safetensors").read_bytes() == (timed / "model.safetensors").read_bytes()
+    phases = [(phase.name, phase.steps) for estimate in estimates if estimate for phase in estimate.phases]
+    steps = ("distillation", 50)
+    assert phases == [("features of the teacher", 24), steps, ("features of the teacher", 0), steps]
+
+
+def test_an_estimate_counts_images_of_the_teacher_steps_and_evaluations(
+    folder: SnapshotFolder, teacher: Path, tmp_path: Path
+) -> None:
+    recipe = RECIPE.model_copy(update={"steps": 60, "checkpoint_every": 30})
+    images = split_images(folder, recipe, choose_rows(folder, recipe))
+    estimate = estimate_distillation(recipe, Backbone.load(teacher), images, tmp_path, tmp_path, StepClock(1.0))
+    assert estimate is not None
+    features, steps = estimate.phases
+    assert (features.steps, features.step_s, features.unit) == (24, 1 / 16, "images")
+    assert (steps.steps, steps.step_s) == (60, 1.0)
+    assert steps.evaluations_s == pytest.approx(2 * 4 / 8 / 3)  # two times four images, eight at a time, forward alone
 
 
 def test_distilling_lowers_the_error_of_the_features_on_held_out_images(
