@@ -1,22 +1,18 @@
 """The recipe of distilling a small network from a teacher. Torch-free."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
 from curation.errors import BadInput
+from train.distillation.architecture_table import Architecture, ResNet
 from train.pretraining.recipe import ImageRecipe
-
-Sizes = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 
 
 class DistilRecipe(ImageRecipe):
-    """Feature distillation into a small ConvNeXt (Liu et al. 2022, arXiv:2201.03545)."""
+    """Feature distillation into a small convolutional network."""
 
-    patch_size: int = Field(default=4, ge=1, description="width and stride of the first convolution")
-    hidden_sizes: Sizes = Field(default=(64, 128, 256), description="channels of each stage")
-    depths: Sizes = Field(default=(1, 2, 3), description="blocks of each stage")
-    layer_scale: float = Field(default=0.1, gt=0, description="initial scale of each block's branch")
+    architecture: Architecture = ResNet()
     feature_pooling: Literal["map", "map-max", "map-statistics"] = Field(
         default="map-statistics", description="of the finished network; the fit does not depend on it"
     )
@@ -31,23 +27,15 @@ class DistilRecipe(ImageRecipe):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if len(self.hidden_sizes) != len(self.depths):
+        stride, stages = self.architecture.stride, len(self.architecture.depths)
+        if self.image_size % stride:
             raise BadInput(
-                f"expected as many depths as hidden_sizes, got {len(self.depths)} and {len(self.hidden_sizes)}."
-            )
-        if self.image_size % self.stride:
-            raise BadInput(
-                f"image_size {self.image_size} does not divide by {self.stride} (patch_size {self.patch_size}, halved "
-                f"{len(self.depths) - 1} times). Change image_size or patch_size, or take fewer stages."
+                f"image_size {self.image_size} does not divide by {stride} ({self.architecture.first_stride} pixels a "
+                f"place, halved {stages - 1} times). Change image_size, or take fewer stages."
             )
         return self
 
     @property
-    def stride(self) -> int:
-        """How many pixels a side one place of the feature map covers: each stage but the first halves the map."""
-        return self.patch_size << (len(self.depths) - 1)
-
-    @property
     def grid(self) -> int:
         """The side of the feature map that the small network gives."""
-        return self.image_size // self.stride
+        return self.image_size // self.architecture.stride

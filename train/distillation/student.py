@@ -2,33 +2,23 @@
 
 import torch
 from torch import Tensor, nn
-from transformers import ConvNextConfig, ConvNextModel
 
 from train.backbones.pooling import pool_features
+from train.distillation.architectures.implementation import find_architecture
 from train.distillation.recipe import DistilRecipe
-from train.pretraining.masked_autoencoder import NUM_CHANNELS
 from train.pretraining.objectives.feature_distillation import Features
 
 LEARNT_POOLING = "map-max"  # what the teacher's whole-image features are predicted from
 
 
 class Student(nn.Module):
-    """A ConvNeXt and two linear heads; only the ConvNeXt, `encoder`, is kept after the fit."""
+    """A convolutional network and two linear heads; only the network, `encoder`, is kept after the fit."""
 
     def __init__(self, recipe: DistilRecipe, whole_size: int, patch_size: int) -> None:
         super().__init__()
-        config = ConvNextConfig(
-            num_channels=NUM_CHANNELS,
-            patch_size=recipe.patch_size,
-            num_stages=len(recipe.depths),
-            hidden_sizes=list(recipe.hidden_sizes),
-            depths=list(recipe.depths),
-            layer_scale_init_value=recipe.layer_scale,
-            image_size=recipe.image_size,
-            feature_pooling=recipe.feature_pooling,
-        )
-        self.encoder = ConvNextModel(config)
-        channels = recipe.hidden_sizes[-1]
+        architecture = find_architecture(recipe.architecture)
+        self.encoder = architecture.make_encoder(recipe.architecture, recipe.image_size, recipe.feature_pooling)
+        channels = recipe.architecture.hidden_sizes[-1]
         self.whole_head = nn.Linear(2 * channels, whole_size)
         self.patch_head = nn.Linear(channels, patch_size)
 

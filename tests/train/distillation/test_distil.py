@@ -18,6 +18,7 @@ from tests.train.tiny import save_backbone
 from train.adaptation.adapt import adapt
 from train.adaptation.config import AdaptationConfig
 from train.backbones.load import Backbone, weights_digest
+from train.distillation.architecture_table import ConvNext, ResNet
 from train.distillation.distil import distil_backbone
 from train.distillation.recipe import DistilRecipe
 from train.distillation.teacher_features import Standard, TeacherFeatures, compute_teacher_features
@@ -27,9 +28,10 @@ from train.pretraining.from_nothing import choose_rows, split_images
 from train.pretraining.objectives.feature_distillation import Features, feature_loss
 
 RECIPE = DistilRecipe(
-    name="tiny", image_size=32, patch_size=4, hidden_sizes=(8, 16), depths=(1, 1), steps=12, batch_size=8,
+    name="tiny", image_size=32, architecture=ConvNext(hidden_sizes=(8, 16), depths=(1, 1)), steps=12, batch_size=8,
     warmup_steps=2, held_out=4, checkpoint_every=4,
 )  # fmt: skip
+RESNET = RECIPE.model_copy(update={"architecture": ResNet(embedding_size=4, hidden_sizes=(8, 16), depths=(1, 1))})
 
 
 class Killed(Exception):
@@ -81,14 +83,16 @@ def student(folder: SnapshotFolder, teacher: Path, tmp_path_factory: pytest.Temp
     return distil(folder, teacher, tmp_path_factory.mktemp("students") / "student")
 
 
+@pytest.mark.parametrize(("recipe", "model_name"), [(RECIPE, "ConvNextModel"), (RESNET, "ResNetModel")])
 def test_the_student_loads_with_stock_transformers_and_takes_lora(
-    folder: SnapshotFolder, student: Path, tmp_path: Path
+    folder: SnapshotFolder, teacher: Path, tmp_path: Path, recipe: DistilRecipe, model_name: str
 ) -> None:
+    student = distil(folder, teacher, tmp_path / "student", recipe)
     model, report = AutoModel.from_pretrained(student, output_loading_info=True)
     assert not report["missing_keys"]
     assert not report["unexpected_keys"]
     backbone = Backbone.load(student)
-    assert (type(model).__name__, backbone.pooling, backbone.dimension) == ("ConvNextModel", "map-statistics", 64)
+    assert (type(model).__name__, backbone.pooling, backbone.dimension) == (model_name, "map-statistics", 64)
     assert backbone.preprocessing.input_size == (32, 32)
     config = AdaptationConfig.checked(adaptation="lora", backbone=str(student), steps=2, lora_rank=2)
     run = adapt(folder, config, tmp_path / "run", silent)
@@ -110,14 +114,15 @@ def test_the_card_names_the_teacher_and_lists_what_both_saw(
     assert not (student / "fit").exists()
 
 
-@pytest.mark.parametrize("kill_at", ["20 features", "7 loss"])
+@pytest.mark.parametrize(("recipe", "kill_at"), [(RECIPE, "20 features"), (RECIPE, "7 loss"), (RESNET, "7 loss")])
 def test_a_fit_killed_and_resumed_gives_the_weights_of_one_that_was_not(
-    folder: SnapshotFolder, teacher: Path, student: Path, tmp_path: Path, kill_at: str
+    folder: SnapshotFolder, teacher: Path, tmp_path: Path, recipe: DistilRecipe, kill_at: str
 ) -> None:
+    student = distil(folder, teacher, tmp_path / "student", recipe)
     with pytest.raises(Killed):
-        distil(folder, teacher, tmp_path / "resumed", kill_at=kill_at)
+        distil(folder, teacher, tmp_path / "resumed", recipe, kill_at)
     assert not (tmp_path / "resumed" / "card.json").exists()
-    resumed = distil(folder, teacher, tmp_path / "resumed")
+    resumed = distil(folder, teacher, tmp_path / "resumed", recipe)
     assert (student / "model.safetensors").read_bytes() == (resumed / "model.safetensors").read_bytes()
     assert json.loads((student / "card.json").read_text()) == json.loads((resumed / "card.json").read_text())
 
@@ -272,9 +277,14 @@ def test_a_fit_that_diverges_leaves_nothing(folder: SnapshotFolder, teacher: Pat
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({"image_size": 30}, r"image_size 30 does not divide by 16 \(patch_size 4, halved 2 times\)"),
-        ({"depths": (1, 2)}, "expected as many depths as hidden_sizes, got 2 and 3"),
-        ({"hidden_sizes": (), "depths": ()}, "hidden_sizes"),
+        ({"image_size": 30}, r"image_size 30 does not divide by 16 \(4 pixels a place, halved 2 times\)"),
+        (
+            {"architecture": {"kind": "convnext", "patch_size": 5}},
+            r"64 does not divide by 20 \(5 pixels a place, halved 2 times\)",
+        ),
+        ({"architecture": {"kind": "resnet", "depths": (1, 2)}}, "as many depths as hidden_sizes, got 2 and 3"),
+        ({"architecture": {"kind": "resnet", "hidden_sizes": (), "depths": ()}}, "hidden_sizes"),
+        ({"architecture": {"kind": "vit"}}, "architecture"),
     ],
 )
 def test_a_recipe_that_gives_no_network_is_refused(entries: dict[str, object], message: str) -> None:
