@@ -1,10 +1,10 @@
 """A real Chromium on a real server: one a session, with a worklist and readers for each test."""
 
 import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -255,7 +255,15 @@ def wait_until_saved(page: Page) -> None:
     page.wait_for_selector("[data-saved=saved]")
 
 
-def process_maps(process: "subprocess.Popen[bytes]") -> str:
+def wait_until(page: Page, holds: Callable[[], bool]) -> None:
+    """Poll until something holds that the page does not promise, as what another process writes."""
+    deadline = time.monotonic() + WAIT_MS / 1000
+    while not holds() and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+    assert holds()
+
+
+def process_maps(process: BaseProcess) -> str:
     """The files mapped into a running process (Linux)."""
     path = Path(f"/proc/{process.pid}/maps")
     return path.read_text() if path.exists() else ""

@@ -57,7 +57,7 @@ def test_only_a_proxy_that_was_named_is_believed_about_https_and_ctrl_c_ends_the
 ) -> None:
     with project.database.write() as session:
         add_reader(session, project.chain, NOW, "dora", PASSWORD)
-    server = ReviewServer(project.root, options=options)
+    server = ReviewServer(project.root, options=options, anew=not secure)
     server.start()
     try:
         fields = {"name": "dora", "password": PASSWORD}
