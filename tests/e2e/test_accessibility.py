@@ -7,7 +7,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from curation.tables.people import Role
 from tests.e2e.axe import found_by_axe
-from tests.e2e.conftest import Room, sign_in, sign_in_anywhere
+from tests.e2e.conftest import Room, sign_in, sign_in_anywhere, wait_until_reading
 from tests.e2e.every_page import MENU, every_page, menu_pages
 from tests.e2e.lived_in import read_by_people
 
@@ -142,7 +142,7 @@ def test_a_reader_signs_in_reads_and_leaves_by_keyboard_alone(room: Room, new_co
     page.keyboard.press("Tab")
     page.keyboard.type("a long enough password")
     page.keyboard.press("Enter")
-    page.wait_for_selector(".room[data-state=reading]")
+    wait_until_reading(page)
     for key in "asu":
         page.keyboard.press(key)
     room.wait_for_readings(worklist_id, 2)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.e2e.conftest import Room, sign_in, wait_until_saved
+from tests.e2e.conftest import Room, sign_in, wait_until, wait_until_saved
 from tests.e2e.test_grid import marked, open_pages, sign_in_to_few, sign_in_to_pages, wait_for_page
 
 pytestmark = pytest.mark.e2e
@@ -34,8 +34,7 @@ def test_undo_takes_the_last_page_back_also_after_the_pages_are_done(room: Room,
     readings = room.wait_for_readings(worklist_id, 25)
     page.wait_for_selector(".room[data-state=reading]")
     page.keyboard.press("u")
-    wait_until_saved(page)
-    assert room.readings(worklist_id)[24].voided
+    wait_until(page, lambda: room.readings(worklist_id)[24].voided)
     page.keyboard.press("u")
     wait_for_page(page)
 

@@ -144,7 +144,7 @@ def test_after_withdrawal_reading_ends_at_once(room: Room, new_context: Callable
     expect(account.locator("#message")).to_contain_text("You have withdrawn")
     reading.bring_to_front()
     reading.keyboard.press("a")
-    reading.wait_for_timeout(1_000)
+    reading.wait_for_timeout(1_000)  # a verdict would have been sent by now
     assert len(room.readings(worklist_id)) == 1
     reading.goto(room.server.url)
     reading.wait_for_url("**/rounds/welcome")

@@ -14,7 +14,7 @@ from curation.project import Project
 from curation.tables.pairs import PairReading, PairVerdict
 from curation.tables.people import Role
 from tests.curation.pairs.rows import add_suspects, add_training
-from tests.e2e.conftest import Room, sign_in_anywhere
+from tests.e2e.conftest import Room, sign_in_anywhere, wait_until
 from tests.e2e.test_themes import brightness
 from tests.review_ui.serving import ReviewServer
 from tests.rows import NOW
@@ -67,13 +67,9 @@ def standing(room: Room, reader: str) -> list[PairVerdict]:
     return [row.verdict for row in rows if row.verdict is not None and row.id not in voided]
 
 
-def wait_until(room: Room, page: Page, reader: str, verdicts: list[PairVerdict]) -> None:
+def wait_for_verdicts(room: Room, page: Page, reader: str, verdicts: list[PairVerdict]) -> None:
     """Poll until that is what stands."""
-    for _ in range(1_200):
-        if standing(room, reader) == verdicts:
-            break
-        page.wait_for_timeout(50)
-    assert standing(room, reader) == verdicts
+    wait_until(page, lambda: standing(room, reader) == verdicts)
 
 
 def test_pairs_are_judged_and_taken_back_by_keyboard(archive: Room, new_context: NewContext) -> None:
@@ -83,13 +79,13 @@ def test_pairs_are_judged_and_taken_back_by_keyboard(archive: Room, new_context:
     expect(page.locator("#left")).to_have_text("3 of 20 judged")
     press(page, "uud")
     same, different = PairVerdict.SAME, PairVerdict.DIFFERENT
-    wait_until(archive, page, name, [same, different])
+    wait_for_verdicts(archive, page, name, [same, different])
     page.reload()
     page.wait_for_selector(".judging[data-state=judging]")
     expect(page.locator("#left")).to_have_text("2 of 20 judged")
     press(page, "d" * 18)
     expect(page.locator("#told")).to_contain_text("All judged")
-    wait_until(archive, page, name, [same, *[different] * 19])
+    wait_for_verdicts(archive, page, name, [same, *[different] * 19])
     page.get_by_role("link", name="Back").click()
     page.get_by_role("link", name="Pairs", exact=True).click()
     expect(page.get_by_text("20 judged")).to_be_visible()
@@ -109,7 +105,7 @@ def test_a_slow_answer_does_not_bring_a_judged_pair_back(archive: Room, new_cont
     page.route("**/rounds/api/pairs/*", later)
     press(page, "s" * 20)
     expect(page.locator("#told")).to_contain_text("All judged")
-    wait_until(archive, page, name, [PairVerdict.SAME] * 20)
+    wait_for_verdicts(archive, page, name, [PairVerdict.SAME] * 20)
 
 
 def test_judgements_without_a_server_are_kept_and_sent_later(archive: Room, new_context: NewContext) -> None:
@@ -119,7 +115,7 @@ def test_judgements_without_a_server_are_kept_and_sent_later(archive: Room, new_
     press(page, "ss")
     expect(page.locator("#saved")).to_contain_text("2 kept on this device")
     archive.server.start()
-    wait_until(archive, page, name, [PairVerdict.SAME] * 2)
+    wait_for_verdicts(archive, page, name, [PairVerdict.SAME] * 2)
     expect(page.locator("#saved")).to_have_text("Saved")
 
 
@@ -136,7 +132,7 @@ def test_a_judgement_after_the_session_ended_is_sent_after_the_next_sign_in(
     sign_in_anywhere(page, archive, name)
     page.wait_for_selector("[data-testid=stTopNavLink]")
     page.goto(f"{archive.server.url}/rounds/pairs")
-    wait_until(archive, page, name, [PairVerdict.SAME])
+    wait_for_verdicts(archive, page, name, [PairVerdict.SAME])
     expect(page.locator("#left")).to_have_text("1 of 20 judged")
 
 
@@ -148,7 +144,7 @@ def test_a_judgement_is_saved_after_another_tab_signed_in_again(archive: Room, n
     sign_in_anywhere(other, archive, name)
     other.wait_for_selector("[data-testid=stTopNavLink]")
     press(page, "d")
-    wait_until(archive, page, name, [PairVerdict.DIFFERENT])
+    wait_for_verdicts(archive, page, name, [PairVerdict.DIFFERENT])
 
 
 def test_two_tabs_lose_no_judgement_and_a_refused_one_stays_on_the_page(archive: Room, new_context: NewContext) -> None:
@@ -163,9 +159,9 @@ def test_two_tabs_lose_no_judgement_and_a_refused_one_stays_on_the_page(archive:
     for tab in (page, other):  # neither has overwritten what the other keeps
         expect(tab.locator("#saved")).to_contain_text("3 kept on this device")
     archive.server.start()
-    wait_until(archive, page, name, [PairVerdict.SAME, PairVerdict.DIFFERENT])
+    wait_for_verdicts(archive, page, name, [PairVerdict.SAME, PairVerdict.DIFFERENT])
     refusal = "Not saved: this pair is judged already."
-    assert any(refusal in tab.locator("#saved").inner_text() for tab in (page, other))
+    wait_until(page, lambda: any(refusal in tab.locator("#saved").inner_text() for tab in (page, other)))
 
 
 def test_space_lays_one_picture_over_the_other_and_axe_finds_nothing(archive: Room, new_context: NewContext) -> None:
@@ -230,4 +226,4 @@ def test_a_refusal_ends_the_asking_and_judgements_are_kept(archive: Room, new_co
     assert asked == ["POST", "POST", "GET"]
     page.unroute("**/rounds/api/pairs*")
     page.reload()
-    wait_until(archive, page, name, [PairVerdict.SAME])
+    wait_for_verdicts(archive, page, name, [PairVerdict.SAME])

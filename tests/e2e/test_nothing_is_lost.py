@@ -15,6 +15,7 @@ from tests.e2e.conftest import (
     shown_key,
     sign_in,
     sign_in_anywhere,
+    wait_until_loaded,
     wait_until_reading,
     wait_until_saved,
 )
@@ -138,7 +139,7 @@ def test_what_a_closed_tab_could_not_send_is_sent_by_the_one_that_is_open(room: 
     expect(cut_off.locator("[data-slot=saved]")).to_contain_text("2 kept on this device")
     assert room.readings(worklist_id) == []
     cut_off.goto("about:blank")
-    assert [reading.key for reading in room.wait_for_readings(worklist_id, 2, seconds=10)] == keys
+    assert [reading.key for reading in room.wait_for_readings(worklist_id, 2)] == keys
 
 
 def test_reading_goes_on_without_a_network(room: Room, new_context: NewContext) -> None:
@@ -243,6 +244,7 @@ def test_two_readers_at_once_are_never_in_one_slot(room: Room, new_context: NewC
     sign_in(pages[0], room, room.reader())
     sign_in_anywhere(pages[1], room, room.reader())
     pages[1].wait_for_selector(".room[data-state=reading]")
+    wait_until_loaded(pages[1], 25)
     for _ in range(25):
         for page in pages:
             page.keyboard.press("a")

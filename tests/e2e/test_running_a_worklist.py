@@ -10,11 +10,10 @@ from sqlalchemy import func, select
 
 from curation.tables.generation import Batch
 from curation.tables.images import BuildStatus
-from curation.tables.operations import Event
 from curation.tables.people import Role
 from curation.tables.reading import Assignment, AssignmentState, Worklist, WorklistReader
 from generate.registry import add_generator
-from tests.e2e.conftest import Room, sign_in, sign_in_anywhere
+from tests.e2e.conftest import Room, sign_in, sign_in_anywhere, wait_until
 from tests.e2e.every_page import wait_until_settled
 from tests.rows import NOW
 
@@ -53,15 +52,13 @@ def test_who_may_read_is_said_on_the_page(room: Room, new_context: NewContext) -
     page.get_by_role("option", name=chosen, exact=True).click()
     page.keyboard.press("Tab")  # Escape would close the menu as well
     page.get_by_role("button", name="Save who may read").click()
-    readers_set = select(func.count()).select_from(Event).where(Event.kind == "worklist.readers_set")
-    for _ in range(100):
+    named = select(func.count()).where(WorklistReader.worklist_id == worklist_id)
+
+    def one_is_named() -> bool:
         with room.project.database.read() as session:
-            if session.scalar(readers_set):
-                break
-        page.wait_for_timeout(100)
-    with room.project.database.read() as session:
-        named = session.scalars(select(WorklistReader.reader_id).where(WorklistReader.worklist_id == worklist_id)).all()
-    assert len(named) == 1
+            return session.scalar(named) == 1
+
+    wait_until(page, one_is_named)
     room.close_worklists()
 
 
@@ -82,11 +79,7 @@ def test_images_that_somebody_holds_are_given_back_on_the_page(room: Room, new_c
     page = worklists_page(room, new_context())
     manage(page, "held-by-one")
     page.get_by_role("button", name="Give held images back").click()
-    for _ in range(100):
-        if held() == 0:
-            break
-        page.wait_for_timeout(100)
-    assert held() == 0
+    wait_until(page, lambda: held() == 0)
     room.close_worklists()
 
 

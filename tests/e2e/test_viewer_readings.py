@@ -159,9 +159,10 @@ def test_a_second_tab_warns_and_neither_reads_what_the_other_has_read(room: Room
         expect(page.locator("[data-slot=other-tab]")).to_contain_text("Another tab")
     keys = []
     for page in (first, second, first, second):
+        unread = "".join(f":not([data-shown='{key}'])" for key in keys)
+        page.locator(f".room[data-state=reading]{unread}").wait_for()
         keys.append(shown_key(page))
         page.keyboard.press("a")
-        page.wait_for_timeout(300)
     assert len(set(keys)) == 4
     assert {reading.key for reading in room.wait_for_readings(worklist_id, 4)} == set(keys)
     wait_until_saved(first)
