@@ -5,13 +5,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from moto.server import ThreadedMotoServer
-from s3fs import S3FileSystem
-
 
 @contextmanager
 def running_object_store() -> Iterator[str]:
     """Start a server that keeps objects in memory; yields its address."""
+    from moto.server import ThreadedMotoServer  # half a second, for the few tests that need it
+
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
@@ -34,6 +33,8 @@ def environment(address: str) -> dict[str, str]:
 
 def new_bucket() -> str:
     """A fresh bucket; returns a store's URL in it. The variables of `environment` are set."""
+    from s3fs import S3FileSystem
+
     S3FileSystem.clear_instance_cache()
     name = f"rounds-{uuid.uuid4().hex[:12]}"
     S3FileSystem().mkdir(name)

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import create_engine, text
-
 from tests.memory import memory_root
 
 
@@ -65,7 +63,7 @@ def postgres_server(binaries: Path, durable: bool = False) -> Iterator[PostgresS
         data, port = Path(directory) / "data", _free_port()
         initdb = [binaries / "initdb", "-D", data, "-U", "rounds", "--auth=trust", "--no-sync", "--encoding=UTF8"]
         subprocess.run([*as_account, *map(str, initdb)], check=True, stdout=log, stderr=log, cwd="/")
-        options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories="
+        options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c autovacuum=off"
         if not durable:
             options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
         control = [*as_account, str(binaries / "pg_ctl"), "-D", str(data), "-w"]
@@ -79,10 +77,10 @@ def postgres_server(binaries: Path, durable: bool = False) -> Iterator[PostgresS
 
 def create_database(server: str, name: str, template: str = "template1") -> str:
     """A new database on a server; returns its URL."""
-    engine = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
-    engine.dispose()
+    import psycopg  # only where PostgreSQL is installed
+
+    with psycopg.connect(f"{server}/postgres".replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     return f"{server}/{name}"
 
 
