@@ -19,7 +19,7 @@ from curation.tables.withdrawals import Withdrawal
 from curation.withdrawal.rebuild import rebuild_plan
 from curation.withdrawal.withdraw import withdraw
 from tests.curation.lineage.measured import add_measurement, add_pairs, add_report, drawn_in, image_of
-from tests.curation.snapshots.test_build import approve
+from tests.curation.snapshots.filled import approve
 from tests.rows import NOW
 
 

@@ -13,7 +13,7 @@ from cli.snapshot_notes import stale_snapshots
 from curation.errors import BadInput, Conflict
 from curation.project import Project
 from curation.tables.images import Image
-from tests.curation.snapshots.test_build import approve, fill
+from tests.curation.snapshots.filled import approve, fill
 
 Run = Callable[..., Result]
 

@@ -8,7 +8,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from curation.project import Project
 from curation.tables.people import Role
-from tests.curation.snapshots.test_build import fill
+from tests.curation.snapshots.filled import fill
 from tests.e2e.conftest import Room
 from tests.e2e.test_dashboards import open_as
 from tests.review_ui.serving import ReviewServer

@@ -23,7 +23,7 @@ from curation.tables.operations import Event
 from curation.tables.training import Snapshot, SnapshotItem
 from curation.verification.snapshot_folders import verify_folder
 from curation.verification.verify import verify_project
-from tests.curation.snapshots.test_build import fill
+from tests.curation.snapshots.filled import fill
 from tests.rows import NOW
 
 ROOT = Path(__file__).parents[3]

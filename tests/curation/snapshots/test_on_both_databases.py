@@ -15,7 +15,7 @@ from curation.snapshots.diff import diff_snapshots
 from curation.snapshots.mix import MixRecipe
 from curation.snapshots.preview import preview_snapshot
 from curation.verification.snapshot_folders import verify_folder
-from tests.curation.snapshots.test_build import fill
+from tests.curation.snapshots.filled import fill
 from tests.postgres import create_database
 from tests.projects import new_project
 from tests.rows import NOW

@@ -21,6 +21,7 @@ from curation.tables.images import BuildStatus, Image, Split
 from curation.tables.people import Reader
 from curation.tables.reading import Reading, Worklist
 from curation.tables.training import Snapshot
+from tests.curation.snapshots.filled import approve, fill
 from tests.curation.snapshots.mixes import (
     ACCEPT,
     REJECT,
@@ -32,7 +33,6 @@ from tests.curation.snapshots.mixes import (
     readings_of,
     write_mix,
 )
-from tests.curation.snapshots.test_build import approve, fill
 from tests.rows import NOW
 
 SPECS: list[Spec] = [

@@ -14,7 +14,7 @@ from curation.snapshots.mix import MixRecipe
 from curation.snapshots.stale import list_snapshots
 from curation.tables.training import Snapshot
 from curation.verification.snapshot_folders import verify_folder
-from tests.curation.snapshots.test_build import fill
+from tests.curation.snapshots.filled import fill
 from tests.rows import NOW
 
 # Recipe, digest of the snapshot, digest of the recipe, as release 0.1 gave them for the project of `fill`.

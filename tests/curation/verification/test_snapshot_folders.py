@@ -4,7 +4,7 @@ from curation.progress import silent
 from curation.project import Project
 from curation.snapshots.build import build_snapshot
 from curation.verification.snapshot_folders import verify_folder
-from tests.curation.snapshots.test_build import REAL_ONLY, fill
+from tests.curation.snapshots.filled import REAL_ONLY, fill
 from tests.rows import NOW
 
 

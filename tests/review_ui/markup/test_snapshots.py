@@ -15,8 +15,8 @@ from curation.tables.generation import Batch, ScreenedImage, Screening, Screenin
 from curation.tables.images import BuildStatus, Image, Label
 from curation.tables.people import Reader
 from review_ui.markup.snapshots import preview_sections, snapshot_table
+from tests.curation.snapshots.filled import approve, fill
 from tests.curation.snapshots.mixes import ReadingSpec, Synthetic, write_mix
-from tests.curation.snapshots.test_build import approve, fill
 from tests.curation.snapshots.test_choice import REAL
 from tests.rows import NOW
 
