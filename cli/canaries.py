@@ -89,13 +89,14 @@ def canaries(
     features = {"autoencoder": autoencoder, "backbone_path": backbone}
     with progress_bar("fitting with canaries, then without", quiet=as_json) as report:
         result = measure_canaries(project, snapshot, plan, out, report, **features)
-    _print(result, out, as_json)
-
-
-def _print(result: dict[str, Any], out: Path, as_json: bool) -> None:
     if as_json:
         emit(result, as_json)
-        return
+    else:
+        print_counts(result, out)
+
+
+def print_counts(result: dict[str, Any], out: Path) -> None:
+    """Print how many canaries came back, and how many of them the copy gate blocks."""
     rows = [
         {
             "repeats": level["repeats"],
