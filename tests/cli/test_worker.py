@@ -1,6 +1,7 @@
 """The worker as a process that is killed, stopped and restarted, and as the loop around one job."""
 
 import json
+import os
 import signal
 import threading
 from datetime import timedelta
@@ -24,7 +25,7 @@ from curation.tables.operations import Job, JobStatus
 from generate.request import GenerationRequest
 from generate.sample import sample_images
 from tests.cli.job_bodies import KINDS
-from tests.cli.worker_process import started_worker, wait_for, worker_process
+from tests.cli.worker_process import wait_for, worker_process
 from tests.generate.projects import images_of, queue, tiny_request
 from tests.rows import NOW
 
@@ -130,14 +131,17 @@ def test_a_worker_told_to_stop_puts_its_job_back(project: Project, fitted: Path,
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_a_worker_in_good_order(project: Project, fitted: Path, one_torch_thread: None) -> None:
+def test_ctrl_c_ends_a_worker_in_good_order(
+    project: Project, fitted: Path, one_torch_thread: None, tmp_path: Path
+) -> None:
+    errors = tmp_path / "errors"
     _, job_id = queue(project, fitted, tiny_request(counts={"bright": 400, "dark": 400}))
-    with started_worker(project) as process:
-        wait_for(lambda: count_images(project) > 0, lambda: process.poll() is None)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=100)
-        assert process.returncode == 0
-    assert errors == b""
+    with worker_process(project, errors=errors) as process:
+        wait_for(lambda: count_images(project) > 0, process.is_alive)
+        os.kill(process.pid or 0, signal.SIGINT)
+        process.join(timeout=100)
+        assert process.exitcode == 0
+    assert errors.read_bytes() == b""
     job = job_of(project, job_id)
     assert (job.status, job.attempts, job.worker, job.lease_until) == (JobStatus.QUEUED, 0, None, None)
     assert 0 < job.done < 800

@@ -1,6 +1,6 @@
 """A worker as a process of its own, for tests that kill and stop it."""
 
-import subprocess
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,36 +12,27 @@ from cli.main import main
 from curation.project import Project
 from tests.processes import fork
 
-ROOT = Path(__file__).parents[2]
 
-
-def run_worker(root: Path, *options: str) -> None:
-    """Run `rounds worker` until a signal ends it, as the command does."""
+def run_worker(root: Path, errors: Path | None, *options: str) -> None:
+    """Run `rounds worker` until a signal ends it, as the command does; what it tells goes to the file `errors`."""
+    if errors is not None:
+        with errors.open("wb") as file:
+            os.dup2(file.fileno(), 2)
+        sys.stderr = os.fdopen(2, "w", closefd=False)
     sys.argv = ["rounds", "--project", str(root), "worker", "--quiet", *options]
     main()
 
 
 @contextmanager
-def worker_process(project: Project, *options: str) -> Iterator[ForkProcess]:
+def worker_process(project: Project, *options: str, errors: Path | None = None) -> Iterator[ForkProcess]:
     """A worker in a process of its own, killed at the end if it still runs."""
     project.database.dispose()
-    process = fork(run_worker, project.root, *options)
+    process = fork(run_worker, project.root, errors, *options)
     try:
         yield process
     finally:
         process.kill()
         process.join()
-
-
-@contextmanager
-def started_worker(project: Project) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker started anew, as a person would, killed at the end if it still runs."""
-    command = [sys.executable, "-m", "cli.main", "--project", str(project.root), "worker", "--quiet"]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def wait_for(condition: Callable[[], bool], runs: Callable[[], bool]) -> None:

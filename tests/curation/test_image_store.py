@@ -151,6 +151,7 @@ def test_a_server_that_is_down_is_named_and_not_waited_for_long(monkeypatch: pyt
     for name, value in {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "a"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")  # by default five, with up to 15 seconds between them
     S3FileSystem.clear_instance_cache()
     with pytest.raises(Unavailable, match=r"127.0.0.1:9.*AWS_ENDPOINT_URL"):
         ImageStore("s3://bucket/store").put(b"x")

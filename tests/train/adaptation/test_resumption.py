@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ import torch
 from curation.errors import Conflict
 from curation.progress import silent
 from curation.snapshots.folder import SnapshotFolder
+from tests.processes import fork
 from tests.train.snapshots import write_snapshot
 from tests.train.tiny import save_backbone
 from train.adaptation.adapt import adapt
@@ -75,25 +74,22 @@ def test_a_run_killed_and_resumed_gives_equal_weights_and_history(
     np.testing.assert_allclose(losses, LOSSES[adaptation], rtol=5e-3)
 
 
-KILLED_RUN = """
-import os, signal, sys
-from pathlib import Path
-from curation.snapshots.folder import SnapshotFolder
-from train.adaptation.adapt import adapt
-from train.adaptation.config import AdaptationConfig
-def kill(done, total, note):
-    if done == 4:
-        os.kill(os.getpid(), signal.SIGKILL)
-adapt(SnapshotFolder.open(sys.argv[1]), AdaptationConfig.parse(sys.argv[2]), Path(sys.argv[3]), kill)
-"""
+def adapt_until_killed(folder: SnapshotFolder, config: AdaptationConfig, out: Path) -> None:
+    """Begin a run, and be killed by the system at its fourth step."""
+
+    def kill(done: int, total: int, note: str | None) -> None:
+        if done == 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    adapt(folder, config, out, kill)
 
 
 @pytest.mark.slow
 def test_a_fine_tuning_killed_by_the_system_continues_to_equal_weights(folder: SnapshotFolder, tmp_path: Path) -> None:
     config, out = short(folder, "full"), tmp_path / "run"
-    command = [sys.executable, "-c", KILLED_RUN, str(folder.path), config.model_dump_json(), str(out)]
-    killed = subprocess.run(command, cwd=Path(__file__).parents[3], env={**os.environ, "PYTHONPATH": "."})
-    assert killed.returncode == -signal.SIGKILL
+    killed = fork(adapt_until_killed, folder, config, out)
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
     steps: list[int] = []
     resumed = adapt(folder, config, out, lambda done, total, note: steps.append(done))
     assert steps == [6, 8]
