@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from curation.database import Database
 from curation.project import Project
@@ -21,6 +22,10 @@ from tests.projects import new_project
 from tests.sql import share_compiled_sql
 
 share_compiled_sql()
+SOAK = os.environ.get("ROUNDS_SOAK") == "1"
+settings.register_profile("few", max_examples=20)  # of each property; `make soak` tries Hypothesis' own hundred
+if not SOAK:
+    settings.load_profile("few")
 
 
 def pytest_configure() -> None:
@@ -30,8 +35,15 @@ def pytest_configure() -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(root))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start modules with slow tests first, so that no worker is left with a long one at the end."""
+    """Start modules with slow tests first, so that no worker is left with a long one at the end.
+
+    Properties are soak tests: they are tried at more examples there.
+    """
+    for item in items:
+        if item.get_closest_marker("hypothesis") is not None:
+            item.add_marker("soak")
     slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
     items.sort(key=lambda item: item.path not in slow)
 

@@ -29,9 +29,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]
     root = tmp_path_factory.mktemp("loop") / "demo"
     with pytest.MonkeyPatch.context() as patch:
         if not SOAK:
-            patch.setattr(cli.demo, "STEPS", 30)
+            patch.setattr(cli.demo, "STEPS", 10)
             patch.setattr(cli.demo, "SEEDS", 2)
-            patch.setattr(cli.demo, "EPOCHS", 3)
+            patch.setattr(cli.demo, "EPOCHS", 1)
         yield root, rounds("demo", str(root), *SMALLEST)
 
 

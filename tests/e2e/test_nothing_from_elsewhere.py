@@ -1,5 +1,6 @@
 """Every page works without another host and asks none, and axe finds nothing serious on any."""
 
+import os
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -11,8 +12,10 @@ from tests.e2e.axe import found_by_axe
 from tests.e2e.conftest import Room
 from tests.e2e.every_page import every_page
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.soak]
 NewContext = Callable[..., BrowserContext]
+SOAK = os.environ.get("ROUNDS_SOAK") == "1"
+SAME_FOR_ALL = {"sign-in", "read", "keys", "grid", "account"}  # axe looks at these once, under `make soak` in each role
 
 
 @pytest.mark.parametrize(
@@ -47,8 +50,9 @@ def test_every_page_stands_with_all_other_hosts_cut_off_and_axe_finds_nothing(
     page.on("console", lambda message: troubles.append(f"{at}: {message.text}") if message.type == "error" else None)
     page.on("response", lambda came: troubles.append(f"{at}: {came.url}") if came.status >= 400 else None)
     violations = {}
+    looked_at = set() if SOAK or role == Role.ADMINISTRATOR else SAME_FOR_ALL
     for at in every_page(page, room, room.reader(role)):  # the listeners above say where they were
-        violations[at] = found_by_axe(page)
+        violations[at] = [] if at in looked_at else found_by_axe(page)
     assert some_pages <= set(violations)
     assert {at: lines for at, lines in violations.items() if lines} == {}
     assert elsewhere == []

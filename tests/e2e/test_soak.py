@@ -32,7 +32,7 @@ from tests.worlds.recorded import record_rows
 pytestmark = [pytest.mark.e2e, pytest.mark.soak, pytest.mark.slow]
 
 SOAK = os.environ.get("ROUNDS_SOAK") == "1"
-READINGS, MOMENTS = (1_000, 50) if SOAK else (60, 4)
+READINGS, MOMENTS = (1_000, 50) if SOAK else (40, 3)
 READERS = 4
 AHEAD = 48 * READERS  # images that the browsers hold beyond what is read
 SEED = int(os.environ.get("ROUNDS_SOAK_SEED", "20261124"))

