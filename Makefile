@@ -5,12 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo
+MODELS := tests/train tests/generate tests/screening
+FAST := "not slow and not postgres and not alone"
 BENCHMARKS := $(filter-out browser own_process obvious_page obvious_grid candidate_rows,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
-.PHONY: help setup demo demo-auto test quick soak check bench docs lock clean
+.PHONY: help setup demo demo-auto test quick quick-models soak check bench docs lock clean
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(READY)  ## Make .venv from requirements.lock
 
@@ -33,8 +35,11 @@ test: $(READY)  ## Every test (16 minutes on two quiet cores: 4,172 tests withou
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/e2e -m e2e -n 2 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest tests/review_ui -m alone
 
-quick: $(READY)  ## The tests without browser, PostgreSQL and slow ones (3,342 tests, two and a half minutes on two quiet cores)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/e2e -m "not slow and not postgres and not alone" -n 2 --dist worksteal
+quick: $(READY)  ## The fast tests of records, reading, imports, exports, pages and commands (about 2,500, for before each commit)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/e2e $(MODELS:%=--ignore=%) -m $(FAST) -n 2 --dist worksteal
+
+quick-models: $(READY)  ## The fast tests of models: of tests/train, tests/generate and tests/screening (about 800)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(MODELS) -m $(FAST) -n 2 --dist worksteal
 
 soak: $(READY)  ## The tests that have them at the full counts that the documents state; rows for docs/soak.md
 	ROUNDS_SOAK=1 $(BIN)/python -m pytest -m soak --timeout 3600

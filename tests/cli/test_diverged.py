@@ -19,6 +19,7 @@ from tests.cli.test_queued import count
 from tests.generate.folders import tiny_recipe
 from train.adaptation.run_folder import run_digest
 
+pytestmark = pytest.mark.slow  # each begins a fit
 TOO_HIGH = ("--learning-rate", "1e38")
 
 
@@ -32,7 +33,7 @@ def names(project: Project) -> list[str]:
         return list(session.scalars(select(Generator.name).order_by(Generator.id)))
 
 
-@pytest.mark.parametrize("adaptation", ["linear-probe", pytest.param("lora", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("adaptation", ["linear-probe", "lora"])
 def test_a_run_that_diverged_leaves_nothing_and_its_name_is_free(
     curated: Project,
     backbone: Path,

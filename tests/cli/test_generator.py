@@ -43,6 +43,7 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_an_added_generator_is_listed_and_shown(project: Project, fitted: Path) -> None:
     output = run(project.root, "generator", "add", str(fitted)).output
     assert "generator tiny-flow: generates dark, bright" in output
@@ -55,6 +56,7 @@ def test_an_added_generator_is_listed_and_shown(project: Project, fitted: Path) 
     assert "losses" not in shown
 
 
+@pytest.mark.slow
 def test_a_request_is_queued_and_the_same_one_again_is_the_same_batch(project: Project, fitted: Path) -> None:
     run(project.root, "generator", "add", str(fitted))
     assert "queued: `rounds worker` generates it" in run(project.root, *REQUEST).output
@@ -89,6 +91,7 @@ def test_wait_fails_with_the_screening_and_repeated_it_screens_again(project: Pr
         assert session.scalars(select(Screening.batch_id)).all() == [facts["batch"]]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_drawn_is_named(project: Project, fitted: Path) -> None:
     with pytest.raises(NotFound, match="no generator named 'tiny-flow'; there are: none yet"):
         run(project.root, *REQUEST)
@@ -146,6 +149,7 @@ def test_counts_that_cannot_be_read_are_named(text: str) -> None:
         parse_counts(text)
 
 
+@pytest.mark.slow
 def test_more_than_ten_thousand_images_are_asked_for_and_without_a_terminal_refused(
     project: Project, fitted: Path
 ) -> None:
@@ -176,6 +180,7 @@ def test_on_a_terminal_a_question_is_asked(answer: str, monkeypatch: pytest.Monk
                 confirm("Go on?", yes=False)
 
 
+@pytest.mark.slow
 def test_a_recipe_for_so_many_hours_is_written_with_reasons_and_fits(
     curated: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,7 @@ def cells(tmp_path: Path) -> Path:
     return tmp_path / "cells"
 
 
+@pytest.mark.slow
 def test_init_makes_a_project_that_commands_find_and_run_again_it_only_migrates(tmp_path: Path) -> None:
     root = tmp_path / 'a "quoted" name'
     assert "Made the project" in CliRunner().invoke(rounds, ["init", str(root)]).output
@@ -95,6 +96,7 @@ def test_the_report_as_json_holds_everything(project: Project, cells: Path) -> N
     assert duplicate["kind"] == "across subjects"
 
 
+@pytest.mark.slow
 def test_an_npz_and_the_cohort_are_imported_by_their_names(project: Project, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     arrays = {

@@ -56,6 +56,7 @@ def status_of(project: Project, list_name: str, name: str) -> str:
     return next(str(row["status"]) for row in rows if row["name"] == name)
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_interrupted_and_resumed_by_its_name(curated: Project, backbone: Path) -> None:
     kill(curated, *train_command(backbone))
     assert state(curated, "run", "mine") == status_of(curated, "runs", "mine") == "interrupted"

@@ -89,6 +89,7 @@ def test_with_yes_it_is_done_listed_and_marked_everywhere(lived: Project) -> Non
     assert "withdrawal 1 finished again: 0 tombstones made" in run(lived, "withdraw", "s0", "--yes").output
 
 
+@pytest.mark.slow
 def test_an_affected_snapshot_is_trained_and_its_generator_drawn_from_on_request_only(lived: Project) -> None:
     withdraw(lived, NOW, "s0", "")
     with pytest.raises(AffectedRefused, match="--allow-affected"):

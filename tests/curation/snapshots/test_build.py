@@ -129,6 +129,7 @@ def test_unknown_provenance_is_refused_unless_allowed_and_then_printed(project: 
     assert "UNKNOWN" in json.dumps(folder.lineage)
 
 
+@pytest.mark.slow
 def test_outcomes_that_contradict_each_other_refuse_the_build(project: Project) -> None:
     fill(project)
     with project.database.write() as session:

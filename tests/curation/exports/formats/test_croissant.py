@@ -36,6 +36,7 @@ def described(filled: Project, tmp_path_factory: pytest.TempPathFactory) -> Path
     return target
 
 
+@pytest.mark.slow
 def test_mlcroissant_finds_neither_errors_nor_warnings(described: Path) -> None:
     metadata = mlcroissant.Dataset(str(described / "croissant.json")).metadata
     assert metadata.ctx.issues.errors == set()

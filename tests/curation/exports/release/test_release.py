@@ -69,6 +69,7 @@ def test_every_page_says_what_it_is_about_and_that_synthetic_is_not_anonymous(re
         assert "20 synthetic" in text
 
 
+@pytest.mark.slow
 def test_it_opens_in_the_tools_it_is_for(release: Path, tmp_path: Path) -> None:
     loaded = datasets.load_dataset(str(release), cache_dir=str(tmp_path / "cache"))
     assert {split: len(rows) for split, rows in loaded.items()} == {"train": 20}
@@ -78,6 +79,7 @@ def test_it_opens_in_the_tools_it_is_for(release: Path, tmp_path: Path) -> None:
     assert len(listed) == sum(path.is_file() for path in release.rglob("*")) - 1
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")
 def test_its_croissant_finds_the_data(release: Path) -> None:
     described = mlcroissant.Dataset(str(release / "croissant.json"))

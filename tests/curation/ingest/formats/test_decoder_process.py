@@ -13,6 +13,7 @@ from curation.ingest.formats.decoder_process import _DecoderProcess
 from tests.curation.ingest.formats.dicom_samples import sample
 
 
+@pytest.mark.slow
 def test_what_the_decoder_says_of_a_file_stays_out_of_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     apart = _DecoderProcess()
     [frame] = apart.decode(sample("JPEG-lossy.dcm"), 0, 1)  # its scan header is wrong, which the decoder mentions

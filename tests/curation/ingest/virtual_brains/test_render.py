@@ -159,6 +159,7 @@ def test_anterior_is_at_the_top() -> None:
     assert upright > flipped + 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.soak
 def test_masks_are_empty_for_normal_and_lie_in_the_brain_for_lesions() -> None:
     for s in slices():
