@@ -83,8 +83,8 @@ def distil_backbone(
     images = split_images(folder, recipe, rows)
     teacher.check_images(*images.fitted.shape[1:])
     if on_estimate is not None and not (out / FIT / CHECKPOINT).exists():
-        kept = [out / FIT / TEACHER_FEATURES / part for part in (FITTED, HELD_OUT)]
-        on_estimate(estimate_distillation(recipe, teacher, images, *kept))
+        kept = out / FIT / TEACHER_FEATURES
+        on_estimate(estimate_distillation(recipe, teacher, images, kept / FITTED, kept / HELD_OUT))
     try:
         fit = _with_teacher(folder, recipe, teacher, images, out, on_progress)
         student, losses = _fit(fit, out, on_progress)

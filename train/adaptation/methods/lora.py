@@ -11,7 +11,7 @@ from train.backbones.load import Backbone
 def check(backbone: Backbone, method: Config) -> None:
     """Refuse an encoder without layers to adapt, and a rank above the width of the narrowest one it would update."""
     for name in find_layers_to_adapt(backbone.model):
-        width = min(backbone.model.get_submodule(name).weight.shape[:2])
+        width = min(backbone.model.get_parameter(f"{name}.weight").shape[:2])
         if method.rank > width:
             raise BadInput(
                 f"lora_rank {method.rank} is more than the {width} channels of {name}, so the update would not be of "
