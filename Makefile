@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 DEMO ?= demo
 MODELS := tests/train tests/generate tests/screening
 FAST := "not slow and not postgres and not alone"
-BENCHMARKS := $(filter-out browser own_process obvious_page obvious_grid candidate_rows,$(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCHMARKS := $(filter-out browser own_process obvious_page obvious_grid candidate_rows backbones eyes_%,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .PHONY: help setup demo demo-auto test quick quick-models soak check bench docs lock clean
 
