@@ -1,4 +1,4 @@
-"""What set measures, coverage map and proxy reader see through each backbone, beside their floors of real images.
+"""What measures, coverage map and proxy reader see through each backbone, beside their floors.
 
 python -m benchmarks.eyes_measures --data DIR --backbone NAME=DIR ... --keep DIR [--only cohort]
 
