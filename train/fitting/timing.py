@@ -52,7 +52,9 @@ class FitEstimate:
     def words(self) -> str:
         """Say it in a line."""
         parts = [f"{phase.name} {phase.steps:,} {phase.unit} of {phase.step_s:.2g} s" for phase in self.phases]
-        where = self.device if self.device != "cpu" else f"{torch.get_num_threads()} threads of the processor"
+        threads = torch.get_num_threads()
+        on_processor = "one thread of the processor" if threads == 1 else f"{threads} threads of the processor"
+        where = self.device if self.device != "cpu" else on_processor
         return f"about {duration_words(self.total_s)} on this machine ({where}): {', '.join(parts)}, as measured now"
 
 

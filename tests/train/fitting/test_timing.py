@@ -119,3 +119,9 @@ def test_an_estimate_is_a_line_or_where_nobody_listens_the_note_of_a_report() ->
     tell_estimate("the run", report, None)(estimate)
     line = "the run takes about 11 min on this machine (cuda): adaptation 1,200 steps of 0.5 s, as measured now"
     assert (lines, reported) == ([line], [(0, 1_200, line)])
+
+
+@pytest.mark.parametrize(("threads", "words"), [(1, "one thread of the processor"), (2, "2 threads of the processor")])
+def test_an_estimate_counts_the_threads_in_words(threads: int, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert f"on this machine ({words})" in FitEstimate("cpu", (PhaseEstimate("head", 60, 1.0),)).words()
