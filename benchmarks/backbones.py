@@ -1,11 +1,13 @@
 """What frozen features of each network tell on three data sets, with intervals, and what they cost.
 
 python -m benchmarks.backbones --data DIR [--backbone NAME=DIR ...] [--efficientnet FILE.pth] [--out table.json]
+python -m benchmarks.backbones --snapshot DIR [--backbone NAME=DIR ...]
 
-DIR holds `pneumoniamnist.npz` and `bccd_cells/`. The cohort is made here: subjects from number 40,000 on, on which
-nothing of Rounds was chosen; the probe is read on validation subjects, as it is on the chest X-rays. Blood cells are
-read on photographs that no training cell comes from. A network with random weights is named after its shape. Penalties
-are chosen by cross-validation among the training images alone. A test split is never read.
+The second reads the validation images of a snapshot of a project instead. DIR of `--data` holds `pneumoniamnist.npz`
+and `bccd_cells/`. The cohort is made here: subjects from number 40,000 on, on which nothing of Rounds was chosen; the
+probe is read on validation subjects, as it is on the chest X-rays. Blood cells are read on photographs that no training
+cell comes from. A network with random weights is named after its shape. Penalties are chosen by cross-validation among
+the training images alone. A test split is never read.
 """
 
 import argparse
@@ -31,14 +33,16 @@ from torch.nn import functional
 
 from benchmarks.efficientnet_lite0 import EfficientNetLite0
 from curation.ingest.virtual_brains.render import CLASSES, render_many, split_of
+from curation.snapshots.folder import SnapshotFolder
 from train.backbones.load import Backbone
 from train.backbones.shipped import SHIPPED_BACKBONE
-from train.evaluation.intervals import draw_bootstrap_weights
+from train.evaluation.intervals import choose_resampling_units, draw_bootstrap_weights
 from train.evaluation.metrics import METRICS, metric_value
 
 FIRST_SUBJECT = 40_000
 HELD_OUT_BRAINS = 640
 SIZES = {"cohort": (60, 240, 700), "chest X-rays": (100, 1_000, None), "blood cells": (None,)}
+SIZES_OF_SNAPSHOTS = (100, None)
 CELL_SIDE = 96
 RAW_SIDE = 16
 PENALTIES = np.logspace(-4, 2, 7)
@@ -117,6 +121,18 @@ def cells(directory: Path) -> Data:
         return Part(pixels[chosen], labels[chosen], np.unique(units[chosen], return_inverse=True)[1])
 
     return Data("blood cells", part(~is_held_out), part(is_held_out))
+
+
+def snapshot(directory: Path) -> Data:
+    """The real training and validation images of a snapshot, in an order by chance."""
+    folder = SnapshotFolder.open(directory)
+
+    def part(split: str) -> Part:
+        rows = [row for row in folder.rows(split) if row.origin == "real"]
+        rows = [rows[index] for index in np.random.default_rng(0).permutation(len(rows))]
+        return Part(folder.pixels(rows), folder.labels(rows), choose_resampling_units(rows, folder.subjects)[1])
+
+    return Data(folder.name, part("train"), part("validation"))
 
 
 def raw_pixels(pixels: Pixels) -> Features:
@@ -218,7 +234,7 @@ def measure(data: Data, compared: Sequence[Network]) -> list[dict[str, Any]]:
     for network in compared:
         cost = milliseconds(network, data.train.pixels)
         train, held_out = network.features(data.train.pixels), network.features(data.held_out.pixels)
-        for size in SIZES[data.name]:
+        for size in SIZES.get(data.name, SIZES_OF_SNAPSHOTS):
             row = {"data": data.name, "network": network.name, "train": size or len(train), "ms": round(cost, 2)}
             for head, solve in (("probe", probe), ("knn", neighbours)):
                 probabilities = solve(train, data.train, size, held_out)
@@ -245,7 +261,9 @@ def as_line(row: dict[str, Any]) -> str:
 def main() -> None:
     """Print the table and keep the numbers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path)
+    source.add_argument("--snapshot", type=Path)
     parser.add_argument("--backbone", action="append", default=[], metavar="NAME=DIR")
     parser.add_argument("--efficientnet", type=Path)
     parser.add_argument("--only", choices=SIZES, action="append")
@@ -261,7 +279,10 @@ def main() -> None:
         "chest X-rays": lambda: chest(options.data / "pneumoniamnist.npz"),
         "blood cells": lambda: cells(options.data / "bccd_cells"),
     }  # fmt: skip
-    rows = [row for name in options.only or SIZES for row in measure(makers[name](), compared)]
+    if options.snapshot:
+        rows = measure(snapshot(options.snapshot), compared)
+    else:
+        rows = [row for name in options.only or SIZES for row in measure(makers[name](), compared)]
     if options.out:
         options.out.write_text(json.dumps(rows, indent=1) + "\n")
 
