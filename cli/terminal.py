@@ -20,6 +20,7 @@ from curation.jobs import utc_now
 from curation.progress import OnProgress, ProgressLines
 from curation.project import Project
 from curation.tables.operations import Job
+from curation.verification.stored_values import find_wrong_values
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -83,7 +84,7 @@ def damage_told(database: Database) -> Iterator[None]:
     except (RoundsError, click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except Exception as error:
-        if faults := database.faults():
+        if faults := database.faults() or find_wrong_values(database):
             raise Damaged(
                 f"the database {database.place} is damaged ({'; '.join(faults)}). `rounds verify` says what is whole; "
                 "restore a backup."

@@ -25,6 +25,7 @@ from curation.digests import canonical_json
 from curation.errors import Unavailable
 from curation.queries import chunks
 from curation.tables.base import Keyed
+from curation.tables.column_types import as_stored
 from curation.tables.content import CONTENT
 from curation.tables.members import CHUNK, Member
 from curation.tables.operations import Event, EventHead
@@ -146,7 +147,8 @@ class Chain:
         torn = [number for number, line in enumerate(lines, 1) if line is None]
         faults = [f"line {number} of {anchors_path.name} is torn or was altered" for number in torn]
         count, link = 0, GENESIS
-        for event in session.scalars(select(Event).order_by(Event.sequence).execution_options(yield_per=1_000)):
+        columns = (Event.sequence, as_stored(Event.at), Event.kind, as_stored(Event.payload), Event.hmac)
+        for event in session.execute(select(*columns).order_by(Event.sequence).execution_options(yield_per=1_000)):
             if event.sequence != count + 1:
                 faults.append(f"event {count + 1} is missing: the next one found is {event.sequence}")
             link = self._link(link, event.sequence, event.at, event.kind, event.payload)
@@ -162,8 +164,9 @@ class Chain:
             faults.append(f"the head says {head.count} events, the chain has {count}")
         return ChainReport(count, len(anchors), faults, link)
 
-    def _link(self, previous: str, sequence: int, at: datetime, kind: str, payload: dict[str, Any]) -> str:
-        body = [previous, sequence, at.astimezone(UTC).isoformat(), kind, payload]
+    def _link(self, previous: str, sequence: int, at: datetime | str, kind: str, payload: dict[str, Any]) -> str:
+        when = at.astimezone(UTC).isoformat() if isinstance(at, datetime) else at  # what is no time was altered
+        body = [previous, sequence, when, kind, payload]
         return self.digest(body)
 
 

@@ -4,13 +4,15 @@ from typing import Any, Literal
 
 from alembic import context
 
-from curation.tables.base import UTCDateTime
+from curation.tables.column_types import CheckedType
 from curation.tables.schema import metadata
 
 
 def render_item(kind: str, item: Any, _: Any) -> str | Literal[False]:
-    """Write our time type as the plain column it is, so that a revision never depends on today's classes."""
-    return "sa.DateTime()" if kind == "type" and isinstance(item, UTCDateTime) else False
+    """Write our own types as the plain columns they are, so that a revision never depends on today's classes."""
+    if kind != "type" or not isinstance(item, CheckedType):
+        return False
+    return f"sa.{item.impl_instance!r}"
 
 
 connection = context.config.attributes["connection"]

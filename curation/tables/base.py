@@ -1,11 +1,13 @@
 """The base of every table: naming convention, key type, UTC times, string enums with a CHECK."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Enum, Integer, MetaData, TypeDecorator
+from sqlalchemy import BigInteger, Integer, MetaData
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from curation.tables.column_types import CheckedType, JsonList, JsonObject, TextEnum, UTCDateTime
 
 BigKey = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -18,42 +20,23 @@ NAMING_CONVENTION = {
 }
 
 
-class UTCDateTime(TypeDecorator[datetime]):
-    """An aware UTC time, stored without an offset; a naive time is refused."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn an aware time into naive UTC for the database."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"expected an aware time, got the naive {value!r}")
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn the naive UTC of the database into an aware time."""
-        return None if value is None else value.replace(tzinfo=UTC)
-
-
 class Base(DeclarativeBase):
     """The declarative base of every table."""
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
-    type_annotation_map = {datetime: UTCDateTime, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012  SQLAlchemy reads it as a class attribute
+    type_annotation_map = {datetime: UTCDateTime, dict[str, Any]: JsonObject, list[Any]: JsonList}  # noqa: RUF012  SQLAlchemy reads it as a class attribute
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Tell the types of columns where they stand, for the message about a value of another kind."""
+        super().__init_subclass__(**options)
+        for column in cls.__table__.columns:
+            if isinstance(column.type, CheckedType):
+                column.type.place = str(column)
 
 
-def text_enum(enum: type[StrEnum], name: str) -> Enum:
+def text_enum(enum: type[StrEnum], name: str) -> TextEnum:
     """A string column whose CHECK `name` admits only the values of `enum`."""
-    return Enum(
-        enum,
-        name=name,
-        native_enum=False,
-        create_constraint=True,
-        length=32,
-        values_callable=lambda members: [m.value for m in members],
-    )
+    return TextEnum(enum, name)
 
 
 class Keyed:

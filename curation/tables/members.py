@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from curation.tables.column_types import as_stored
 from curation.tables.content import IMAGE, IMAGE_FACTS, ITEM, SNAPSHOT_ITEM, SUBJECT, Values, json_values, values_of
 from curation.tables.generation import ScreenedImage, ScreeningCheck
 from curation.tables.images import Image, ImageCaption, ImageLabel, Label, Mask, Subject
@@ -44,9 +45,9 @@ class MemberTable:
 
 def read_images(session: Session, which: ColumnElement[bool]) -> list[Member]:
     """Read images with their subject, masks, labels and captions; the caller keeps them few."""
-    images = select(Image.id, *(getattr(Image, name) for name in (*IMAGE, *IMAGE_FACTS))).where(which)
+    images = select(Image.id, *(as_stored(getattr(Image, name)) for name in (*IMAGE, *IMAGE_FACTS))).where(which)
     rows = session.execute(images.order_by(Image.id)).all()
-    subjects = select(Image.id, *(getattr(Subject, name) for name in SUBJECT)).join(
+    subjects = select(Image.id, *(as_stored(getattr(Subject, name)) for name in SUBJECT)).join(
         Subject, Subject.id == Image.subject_id
     )
     of_image = {row.id: values_of(SUBJECT, row) for row in session.execute(subjects.where(which))}
@@ -105,7 +106,7 @@ def images_of(parent: InstrumentedAttribute[Any]) -> Callable[[Session, int], It
 def items_of(session: Session, worklist_id: int) -> Iterator[Member]:
     """Read the items of a worklist, each with the picture that it shows: a control's may be damaged on purpose."""
     shown = (Image.origin, Image.file_sha256, Image.pixel_sha256)
-    query = select(WorklistItem.id, *(getattr(WorklistItem, name) for name in ITEM), *shown)
+    query = select(WorklistItem.id, *(as_stored(getattr(WorklistItem, name)) for name in ITEM), *shown)
     query = query.join(Image, Image.id == WorklistItem.image_id)
     for span in _in_chunks(WorklistItem.id, WorklistItem.worklist_id)(session, worklist_id):
         for row in session.execute(query.where(span).order_by(WorklistItem.id)):
@@ -114,7 +115,7 @@ def items_of(session: Session, worklist_id: int) -> Iterator[Member]:
 
 def snapshot_items(session: Session, snapshot_id: int) -> Iterator[Member]:
     """Read the images of a snapshot, each with all its copies."""
-    query = select(SnapshotItem.image_id, *(getattr(SnapshotItem, name) for name in SNAPSHOT_ITEM))
+    query = select(SnapshotItem.image_id, *(as_stored(getattr(SnapshotItem, name)) for name in SNAPSHOT_ITEM))
     for span in _in_chunks(SnapshotItem.image_id, SnapshotItem.snapshot_id)(session, snapshot_id):
         rows = session.execute(query.where(span).order_by(SnapshotItem.image_id, SnapshotItem.copy))
         for image_id, copies in groupby(rows, key=lambda row: row.image_id):
@@ -124,7 +125,7 @@ def snapshot_items(session: Session, snapshot_id: int) -> Iterator[Member]:
 def screened_images(session: Session, screening_id: int) -> Iterator[Member]:
     """Read the images of a screening, each with its verdict, its neighbours and every check."""
     columns = (ScreeningCheck.image_id, ScreeningCheck.name, ScreeningCheck.value, ScreeningCheck.threshold)
-    images = select(ScreenedImage.image_id, ScreenedImage.verdict, ScreenedImage.neighbours)
+    images = select(ScreenedImage.image_id, as_stored(ScreenedImage.verdict), as_stored(ScreenedImage.neighbours))
     for span in _in_chunks(ScreenedImage.image_id, ScreenedImage.screening_id)(session, screening_id):
         rows = session.execute(images.where(span).order_by(ScreenedImage.image_id)).all()
         checked = select(*columns, ScreeningCheck.verdict).where(

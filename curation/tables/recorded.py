@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from curation.digests import digest_of
+from curation.tables.column_types import as_stored
 from curation.tables.content import (
     ASSIGNMENT,
     COLUMNS,
@@ -65,7 +66,7 @@ class RecordedTable:
     def read(self, session: Session, which: ColumnElement[bool], limit: int = CHUNK) -> list[tuple[int, Values]]:
         """Read ids and covered values of the first rows that are so, in the order of ids."""
         names = COLUMNS[self.model]
-        query = select(self.model.id, *(getattr(self.model, name) for name in names)).where(which)
+        query = select(self.model.id, *(as_stored(getattr(self.model, name)) for name in names)).where(which)
         rows = session.execute(query.order_by(self.model.id).limit(limit)).all()
         more = self.more(session, (rows[0].id, rows[-1].id)) if rows and self.more else {}
         return [(row[0], json_values(names, row[1:]) | more.get(row[0], {})) for row in rows]

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from curation.audit import BEFORE, MEMBERS, MEMBERS_BEFORE
+from curation.tables.column_types import as_stored
 from curation.tables.content import CONTENT
 from curation.tables.members import Member
 from curation.tables.operations import Event
@@ -114,7 +115,11 @@ class Ledger:
     def _read(self, session: Session) -> None:
         tables = {kind: table for table in RECORDED for kind in (*table.added, *table.changed, table.removed) if kind}
         kinds = (*tables, CLEARED, VOCABULARY)
-        query = select(Event.sequence, Event.kind, Event.payload).where(Event.kind.in_(kinds)).order_by(Event.sequence)
+        query = (
+            select(Event.sequence, Event.kind, as_stored(Event.payload))
+            .where(Event.kind.in_(kinds))
+            .order_by(Event.sequence)
+        )
         for sequence, kind, payload in session.execute(query.execution_options(yield_per=1_000)):
             if not isinstance(payload, dict):  # altered, which the chain shows
                 continue

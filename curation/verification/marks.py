@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from curation.tables.column_types import as_stored
 from curation.tables.images import Subject
 from curation.tables.operations import Event
 from curation.tables.people import SignIn
@@ -31,7 +32,11 @@ def mark_faults(session: Session) -> Iterator[str]:
 
 def events_of(session: Session, kinds: Collection[str]) -> Iterator[tuple[int, str, dict[str, Any]]]:
     """Yield sequence, kind and payload of the events of some kinds, in the order of the chain."""
-    query = select(Event.sequence, Event.kind, Event.payload).where(Event.kind.in_(kinds)).order_by(Event.sequence)
+    query = (
+        select(Event.sequence, Event.kind, as_stored(Event.payload))
+        .where(Event.kind.in_(kinds))
+        .order_by(Event.sequence)
+    )
     for sequence, kind, payload in session.execute(query.execution_options(yield_per=1_000)):
         if isinstance(payload, dict):  # another one was altered, which the chain shows
             yield sequence, kind, payload

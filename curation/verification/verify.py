@@ -36,9 +36,11 @@ from curation.verification.stored_files import (
     leftovers,
     withdrawn_files_left,
 )
+from curation.verification.stored_values import stored_value_faults
 
 AGAIN = "`rounds withdraw SUBJECT --yes` again removes it"
 ROW_CHECKS = {
+    "stored values": stored_value_faults,
     "rows": row_faults,
     "outcomes": outcome_faults,
     "frozen readings": frozen_reading_faults,

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from curation.database import Database, _alembic_config, _engine
+from curation.tables.column_types import JsonList, JsonObject, TextEnum
 from curation.tables.schema import metadata as newest
 
 AT = datetime(2026, 11, 23, 12, 0)
@@ -88,9 +89,14 @@ def _row(table: Table, number: int) -> dict[str, Any]:
 
 
 def _value(kind: Any, name: str, number: int) -> Any:
+    if isinstance(kind, TextEnum):
+        words = list(kind.words)
+        return words[number % len(words)].value
     if isinstance(kind, Enum):
         return kind.enums[number % len(kind.enums)]
-    if isinstance(kind, JSON):
+    if isinstance(kind, JsonList):
+        return [number, "größer", None, True]
+    if isinstance(kind, JSON | JsonObject):
         return {"n": number, "text": "größer", "list": [1, None, True]}
     if isinstance(kind, Boolean):
         return number % 2 == 0
