@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from curation.errors import BadInput
-from curation.ingest.names import compose
+from curation.provenance.written_names import compose
 
 LONGEST = 4_000
 CUT = f"the caption had more than {LONGEST} characters and was cut there"

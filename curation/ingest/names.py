@@ -5,24 +5,14 @@ that nobody sees (spaces of no width, marks of direction, soft hyphens). A name 
 by case alone, where only one does.
 """
 
-import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from curation.errors import BadInput
+from curation.provenance.written_names import compose
 
 SHOWN = 3  # names given as examples
-
-
-# Of category Cf, as copies from pages and dialogs bring them; joiners (U+200C, U+200D) shape letters and stay.
-_INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
-
-
-def compose(name: str) -> str:
-    """The name in Unicode's composed form (NFC), in which an accented letter is one character, without unseen marks."""
-    return name if name.isascii() else unicodedata.normalize("NFC", _INVISIBLE.sub("", name))
 
 
 def fold(name: str) -> str:

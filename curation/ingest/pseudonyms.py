@@ -9,9 +9,9 @@ from typing import Self
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from curation.ingest.names import compose
 from curation.project import SUBJECTS_KEY, Project
 from curation.provenance.aliases import with_bound_subjects
+from curation.provenance.written_names import pasted
 from curation.tables.images import Split, Subject
 
 _KEPT = re.compile(r"file-[0-9a-f]{20}")
@@ -30,7 +30,7 @@ class Pseudonyms:
 
     def subject(self, published: str) -> str:
         """The subject key of a patient id: `p-` and 20 hex digits. Space around the id does not count."""
-        return f"p-{self._token('subject', compose(published.strip()).strip())}"
+        return f"p-{self._token('subject', pasted(published))}"
 
     def file(self, name: str) -> str:
         """The pseudonym of a file name: `file-` and 20 hex digits; a pseudonym stays as it is."""

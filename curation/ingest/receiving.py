@@ -13,9 +13,10 @@ from curation.ingest.captions import NOT_CHECKED, clean_caption
 from curation.ingest.formats.png_files import encode_png_fast
 from curation.ingest.in_threads import map_in_threads
 from curation.ingest.incoming import IncomingImage, Part, Rejected
-from curation.ingest.names import compose, fold
+from curation.ingest.names import fold
 from curation.ingest.pseudonyms import Pseudonyms
 from curation.near_copies.fingerprints import small_gray
+from curation.provenance.written_names import compose
 
 NO_NAME = (
     "the subject is called NA, None, unknown or the like, and counts as one patient of that name; leave it empty if it "

@@ -5,7 +5,6 @@ testing is no path: a generator fitted on it did not see the subject.
 """
 
 import json
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from curation.errors import NotFound
 from curation.provenance.aliases import with_bound_subjects
+from curation.provenance.written_names import pasted
 from curation.tables.generation import Batch, Generator, GeneratorPixels, GeneratorSubject
 from curation.tables.images import Image, Subject
 from curation.tables.reading import Reading, Worklist, WorklistItem
@@ -72,7 +72,7 @@ class Descent:
 
 def find_subject(session: Session, key: str) -> Subject:
     """Find the subject by its key, or by that of a subject bound into it, in any Unicode form; raises NotFound."""
-    written = with_bound_subjects(session, {key, unicodedata.normalize("NFC", key.strip())})
+    written = with_bound_subjects(session, {key, pasted(key)})
     subject = session.scalars(select(Subject).where(Subject.key.in_(written)).order_by(Subject.key != key)).first()
     if subject is None:
         raise NotFound(

@@ -1,6 +1,5 @@
 """Find the node that a user names: `kind:key`, or a bare name that only one thing has."""
 
-import unicodedata
 from typing import Any
 
 from sqlalchemy import select
@@ -10,6 +9,7 @@ from curation.digests import digest_of
 from curation.errors import BadInput, NotFound
 from curation.lineage.graph import NodeKind, Ref
 from curation.provenance.aliases import with_bound_subjects
+from curation.provenance.written_names import pasted
 from curation.tables.generation import Batch, Generator
 from curation.tables.images import Image, Import, Subject
 from curation.tables.operations import Event
@@ -35,11 +35,12 @@ NUMBERED: dict[NodeKind, tuple[InstrumentedAttribute[Any], AffectedKind | None]]
 
 def find_node(session: Session, text: str) -> Ref:
     """Find the node called `kind:key`, or by a bare name that only one thing has; raises BadInput or NotFound."""
-    if not text.isprintable():
+    if not pasted(text).isprintable():
         raise BadInput(f"expected a node as kind:name, got {text!r}.")
     kind_name, colon, key = text.partition(":")
     if not colon:
-        return _by_bare_name(session, text)
+        return _by_bare_name(session, pasted(text))
+    kind_name, key = pasted(kind_name), key if key.isprintable() else pasted(key)
     starts = [*NAMED, *NUMBERED]
     if kind_name == NodeKind.REPORT:
         kind_name = NodeKind.STUDY
@@ -49,7 +50,7 @@ def find_node(session: Session, text: str) -> Ref:
     if kind in NUMBERED and not (key.isascii() and key.isdecimal() and len(key) <= 18):
         raise BadInput(f"expected a number after {kind}:, got {key!r}.")
     column = (NAMED.get(kind) or NUMBERED[kind])[0]
-    written = (int(key),) if kind in NUMBERED else (key, unicodedata.normalize("NFC", key.strip()))
+    written = (int(key),) if kind in NUMBERED else (key, pasted(key))
     stored = session.scalars(select(column).where(column.in_(written)).order_by(column != written[0])).first()
     if stored is None and kind is NodeKind.SUBJECT:
         stored = next(iter(with_bound_subjects(session, [str(name) for name in written]) - set(written)), None)

@@ -12,6 +12,7 @@ from curation.lineage.graph import GROUPS, Graph, Node, NodeKind, Ref
 from curation.lineage.naming import NAMED, NUMBERED, find_node
 from curation.lineage.nodes import split_group_key
 from curation.lineage.walk import Direction, walk
+from curation.provenance.written_names import pasted
 from review_ui.context import current_project
 from review_ui.figures.layered import Rectangle, lay_out
 from review_ui.markup.plots import section
@@ -86,7 +87,8 @@ def _start_position(starts: list[str], asked: str) -> int | None:
 
 def find_start(session: Session, text: str, subjects: bool) -> Ref:
     """Find the start node; a role that may not see subjects is refused before any lookup."""
-    if not subjects and (":" not in text or text.partition(":")[0] == NodeKind.SUBJECT):
+    kind, colon, _ = text.partition(":")
+    if not subjects and (not colon or pasted(kind) == NodeKind.SUBJECT):
         raise BadInput("your role does not see single subjects. Start from image:ID, import:ID, snapshot:NAME, ...")
     return find_node(session, text)
 

@@ -86,7 +86,7 @@ def test_curators_see_the_picture_without_single_subjects(small: Project) -> Non
     assert not [ref for ref in graph.nodes if ref.kind is NodeKind.SUBJECT]
     assert "s0" not in lineage_figure(graph) + arrow_table(graph)
     with small.database.read() as session:
-        for text in ("subject:s0", "subject:nobody", "s0", "base"):
+        for text in ("subject:s0", "subject:nobody", "s0", "base", "\u200bsubject\ufeff:s0"):
             with pytest.raises(BadInput, match="your role does not see single subjects"):
                 find_start(session, text, subjects=False)
         assert find_start(session, "subject:s0", subjects=True) == Ref(NodeKind.SUBJECT, "s0")

@@ -8,8 +8,9 @@ from typing import Any
 
 from curation.errors import BadInput
 from curation.ingest.formats.table_rows import plain_cell
-from curation.ingest.names import KnownNames, compose, fold
+from curation.ingest.names import KnownNames, fold
 from curation.ingest.request import ImportRequest
+from curation.provenance.written_names import compose
 
 _OURS = ("file", "label", "subject", "split")
 _FILE = ("file", "filename", "path", "filepath", "image", "imagepath")

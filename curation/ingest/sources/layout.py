@@ -8,8 +8,9 @@ from pathlib import PurePosixPath
 from curation.errors import BadInput
 from curation.ingest.formats.tables import Table, TableEntry
 from curation.ingest.incoming import SPLIT_NAMES, FileEntry, parse_split
-from curation.ingest.names import KnownNames, compose, fold
+from curation.ingest.names import KnownNames, fold
 from curation.ingest.request import ImportRequest
+from curation.provenance.written_names import compose
 from curation.tables.images import Split
 
 

@@ -5,7 +5,8 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.ingest.names import KnownNames, compose, fold, keep_nearest
+from curation.ingest.names import KnownNames, fold, keep_nearest
+from curation.provenance.written_names import compose
 
 LETTERS = st.text(st.sampled_from("aAbBéÉßẞñÅ."), min_size=1, max_size=5)
 

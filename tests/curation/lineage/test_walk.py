@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event, select
 
 from curation.errors import BadInput, NotFound
+from curation.lineage.descent import find_subject
 from curation.lineage.graph import Graph, NodeKind, Ref
 from curation.lineage.naming import find_node
 from curation.lineage.walk import Direction, as_dot, list_members, walk
@@ -15,7 +16,7 @@ from curation.project import Project
 from curation.reading.outcomes import recompute_outcomes
 from curation.reading.slots import slot_values
 from curation.snapshots.mix import MixRecipe
-from curation.tables.images import BuildStatus, Image, Origin
+from curation.tables.images import BuildStatus, Image, Origin, Subject
 from curation.tables.people import Reader, ReaderKind, Role
 from curation.tables.reading import Assignment, AssignmentState, Purpose, Reading, Verdict, Worklist, WorklistItem
 from curation.tables.training import Snapshot
@@ -207,6 +208,15 @@ def test_no_walk_reads_images_row_by_row(lived: Project) -> None:
 def test_what_names_nothing_is_refused_with_a_word(lived: Project, text: str) -> None:
     with lived.database.read() as session, pytest.raises((BadInput, NotFound)):
         find_node(session, text)
+
+
+def test_a_pasted_name_means_the_same_without_the_marks_that_nobody_sees(lived: Project) -> None:
+    with lived.database.read() as session:
+        key = session.scalars(select(Subject.key).order_by(Subject.id)).first()
+        assert find_node(session, f"\ufeff subject:\u200b{key}\u200e ") == Ref(NodeKind.SUBJECT, str(key))
+        assert find_subject(session, f"\ufeff{key} \u200b").key == key
+        with pytest.raises(BadInput, match="expected a node"):
+            find_node(session, "subject:a\nb")
 
 
 def test_a_bare_name_will_do_where_only_one_thing_has_it(lived: Project) -> None:
