@@ -1,6 +1,7 @@
 """The `rounds` command. It loads each command on use, so that `rounds --help` never imports torch."""
 
 import importlib
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from cli.paths import LocalPath
 from curation.errors import RoundsError, plain_message
 
 EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 128 + signal.SIGINT  # what a shell reports of a program that Ctrl-C ended
 
 
 COMMANDS = {  # the place of each command, and its line in `rounds --help`
@@ -96,9 +98,13 @@ class LazyGroup(click.Group):
             return super().make_context(*args, **more)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an error about its arguments repeats no password."""
-        with _without_passwords():
-            return super().invoke(ctx)
+        """Run the command; an error about its arguments repeats no password, and Ctrl-C ends in one line."""
+        try:
+            with _without_passwords():
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("\nrounds: stopped. Nothing half-made counts; the same command again goes on.", err=True)
+            ctx.exit(EXIT_INTERRUPTED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands for `--help`."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select
 
 from cli.main import rounds
@@ -127,3 +128,15 @@ def test_a_study_is_named_once(project: Project) -> None:
     for words in ([], ["first", "--resume", "first"]):
         with pytest.raises(click.UsageError, match="either NAME or --resume NAME"):
             rounds(["--project", str(project.root), "study", "run", *words], standalone_mode=False)
+
+
+def test_ctrl_c_ends_a_command_in_one_line_and_with_the_status_that_shells_know(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cli.project.project_status", stop)
+    result = CliRunner().invoke(rounds, ["--project", str(project.root), "status"])
+    assert result.exit_code == 130
+    assert result.output == "\nrounds: stopped. Nothing half-made counts; the same command again goes on.\n"
